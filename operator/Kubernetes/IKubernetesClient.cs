@@ -1,0 +1,72 @@
+using System.Text.Json.Nodes;
+
+namespace Cluster.Operator.Kubernetes;
+
+/// <summary>The four patch dialects of the API.</summary>
+internal enum PatchType
+{
+    Merge,
+    StrategicMerge,
+    Json,
+}
+
+/// <summary>Narrows a list or watch on the server.</summary>
+internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null);
+
+/// <summary>The verbs the operator needs of an API server. Implemented by <c>KubernetesClient</c> over HTTP; the seam behind which another client library would go.</summary>
+/// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
+/// Every method throws <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within bounds.</remarks>
+internal interface IKubernetesClient
+{
+    Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <summary>Lists in pages; restarts when a continue token expires.</summary>
+    Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <summary>Watches from a version, with bookmarks, until the server ends the stream. An ERROR event (410 Gone) is thrown as <see cref="KubernetesException"/>.</summary>
+    IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <summary>Full replace; conflicts (409) when the manifest's resourceVersion is not the current one.</summary>
+    Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <summary>Server-side apply as <paramref name="fieldManager"/>.</summary>
+    Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <param name="subresource">null, <c>status</c>, <c>scale</c>, ….</param>
+    Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <param name="preconditionUid">Delete only this incarnation (409 otherwise); null deletes whatever has the name.</param>
+    /// <param name="gracePeriodSeconds">null leaves the object's own.</param>
+    Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind;
+
+    /// <summary>The last lines of a pod's container.</summary>
+    Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken);
+}
+
+/// <summary>An error status from the API server (or the refusal to reach it).</summary>
+/// <param name="statusCode">HTTP status; 0 when there was no answer.</param>
+/// <param name="reason">The Status object's reason: NotFound, Conflict, AlreadyExists, Expired, Invalid, ….</param>
+internal sealed class KubernetesException(int statusCode, string reason, string message, Exception? inner = null) : Exception(message, inner)
+{
+    public int StatusCode { get; } = statusCode;
+
+    public string Reason { get; } = reason;
+
+    public bool IsNotFound => StatusCode == 404;
+
+    public bool IsConflict => StatusCode == 409 && Reason == "Conflict";
+
+    public bool IsAlreadyExists => StatusCode == 409 && Reason == "AlreadyExists";
+
+    public bool IsGone => StatusCode == 410;
+}

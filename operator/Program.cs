@@ -1,0 +1,6 @@
+namespace Cluster.Operator;
+
+internal static class Program
+{
+    public static int Main() => 0;
+}

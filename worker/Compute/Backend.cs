@@ -1,0 +1,92 @@
+namespace Cluster.Worker.Compute;
+
+/// <summary>The gated or plain non-linearity of an MLP.</summary>
+internal enum Activation
+{
+    Silu,
+    Gelu,
+    GeluTanh,
+    Relu,
+}
+
+/// <summary>
+/// The seam between models and devices: an ordered stream of operations on device memory. Called by
+/// <c>Models.Transformer</c>; implemented by <c>Cpu.CpuBackend</c> (computes at once) and by GPU backends (enqueue on a stream).
+/// </summary>
+/// <remarks>
+/// <para>No operation returns data, so none can make the host wait: the only wait is <see cref="Download"/>. What an operation does depends on
+/// its arguments alone, never on tensor contents seen by the host; a decode step is therefore a fixed list of operations and can be captured as a graph.</para>
+/// <para>Results are bit-equal for a row whatever other rows are in the batch: reductions walk their dimension in one fixed order.</para>
+/// <para>All activations are F32 <c>[tokens, features]</c>. Weights may have any <see cref="DType"/> the backend accepts.</para>
+/// </remarks>
+internal abstract class Backend : IDisposable
+{
+    /// <summary>Device kind as <c>--device</c> names it: <c>cpu</c>, <c>hip</c>, <c>cuda</c>, <c>opencl</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What the device is, for the start log: instruction set and threads, or the GPU's name.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Memory that weights and cache may use.</summary>
+    public abstract long AvailableBytes { get; }
+
+    // ---- memory and weights (load time) ----
+
+    /// <summary>Zeroed device memory for a row-major tensor.</summary>
+    public abstract Tensor Allocate(string name, DType dtype, int rows, int columns = 1);
+
+    /// <summary>A vector (norm weight, bias) as F32 <c>[1, length]</c>.</summary>
+    /// <exception cref="NotSupportedException">The dtype cannot be read; names tensor, dtype and what is supported.</exception>
+    public abstract Tensor LoadVector(HostTensor source);
+
+    /// <summary>Weights of a linear layer. <paramref name="parts"/> are <c>[out_i, in]</c> matrices stacked along their rows, so that
+    /// q, k and v (or gate and up) become one multiplication; <paramref name="biases"/>, when given, has one <c>[out_i]</c> for each part.</summary>
+    public abstract LinearWeight LoadLinear(string name, IReadOnlyList<HostTensor> parts, IReadOnlyList<HostTensor>? biases = null);
+
+    public abstract EmbeddingTable LoadEmbedding(HostTensor source);
+
+    public abstract RopeTable LoadRope(RopeFrequencies frequencies);
+
+    public abstract KvCache AllocateKvCache(KvCacheLayout layout);
+
+    // ---- operations, in stream order; none waits ----
+
+    /// <summary>Copies host values to the device. The span may be reused as soon as the call returns.</summary>
+    public abstract void Upload(ReadOnlySpan<int> values, Tensor destination);
+
+    /// <summary>output[t] = table[ids[t]]. An id outside the table is undefined behaviour: the engine checks ids at its edge.</summary>
+    public abstract void Embed(Tensor ids, EmbeddingTable table, Tensor output);
+
+    /// <summary>output[t] = x[t] / sqrt(mean(x[t]²) + epsilon) · weight.</summary>
+    public abstract void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output);
+
+    /// <summary>residual[t] += x[t]; output[t] = RmsNorm(residual[t]).</summary>
+    public abstract void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output);
+
+    /// <summary>residual[t] += x[t].</summary>
+    public abstract void Add(Tensor residual, Tensor x);
+
+    /// <summary>output[t, n] = Σ_k x[t, k] · weight[n, k] (+ bias[n]).</summary>
+    public abstract void Linear(Tensor x, LinearWeight weight, Tensor output);
+
+    /// <summary>Rotates the query and key heads of <paramref name="qkv"/> <c>[tokens, (heads + 2·kvHeads)·headDim]</c> in place by their positions,
+    /// then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
+    public abstract void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer);
+
+    /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's pages,
+    /// read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
+    public abstract void PagedAttention(Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);
+
+    /// <summary>output[t, i] = activation(gateUp[t, i]) · gateUp[t, i + n] for the halves of <paramref name="gateUp"/> <c>[tokens, 2n]</c>.</summary>
+    public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
+
+    /// <summary>output[i] = x[rows[i]]: the rows that need logits.</summary>
+    public abstract void GatherRows(Tensor x, Tensor rows, Tensor output);
+
+    // ---- the one wait ----
+
+    /// <summary>Waits for everything enqueued before and copies an F32 tensor to the host. Never called by model code.</summary>
+    public abstract void Download(Tensor source, Span<float> destination);
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+
+namespace Cluster.Worker.Compute;
+
+/// <summary>A tensor in host memory, row-major, read while weights are loaded: a window of a mapped checkpoint file,
+/// or generated memory. Shape <c>[rows, …]</c>; a row is one index of the first dimension.</summary>
+/// <remarks>Addressed by pointer, because an embedding table can exceed the 2 GiB of a span.
+/// <paramref name="owner"/> keeps the memory alive for as long as the tensor is reachable.</remarks>
+internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray<int> shape, nint address, object owner)
+{
+    /// <summary>Name in the checkpoint, for error messages.</summary>
+    public string Name { get; } = name;
+
+    public DType DType { get; } = dtype;
+
+    public ImmutableArray<int> Shape { get; } = shape;
+
+    /// <summary>First dimension; 1 for a scalar.</summary>
+    public int Rows => Shape.IsEmpty ? 1 : Shape[0];
+
+    /// <summary>Elements in one row: the product of the dimensions after the first.</summary>
+    public int RowLength
+    {
+        get
+        {
+            var length = 1;
+            for (var i = 1; i < Shape.Length; i++)
+            {
+                length = checked(length * Shape[i]);
+            }
+
+            return length;
+        }
+    }
+
+    /// <summary>Bytes of the whole tensor.</summary>
+    public long ByteLength => (long)Rows * RowLength * DType.Size();
+
+    /// <summary>The raw bytes of one row.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The row does not exist.</exception>
+    public ReadOnlySpan<byte> Row(int row)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        var bytes = RowLength * DType.Size();
+        var span = new ReadOnlySpan<byte>((byte*)address + (long)row * bytes, bytes);
+        GC.KeepAlive(owner);
+        return span;
+    }
+}

@@ -1,0 +1,44 @@
+namespace Cluster.Worker.Compute;
+
+/// <summary>The shape of the paged key/value cache.</summary>
+/// <param name="Layers">Attention layers.</param>
+/// <param name="KvHeads">Key/value heads held by this rank.</param>
+/// <param name="HeadDim">Elements of a head.</param>
+/// <param name="BlockSize">Token slots of a block (16).</param>
+/// <param name="NumBlocks">Blocks in the pool. Slot s lives in block s / BlockSize at offset s % BlockSize, in every layer.</param>
+/// <param name="DType">Element type of the cache.</param>
+internal sealed record KvCacheLayout(int Layers, int KvHeads, int HeadDim, int BlockSize, int NumBlocks, DType DType)
+{
+    /// <summary>Bytes that one block takes over all layers, keys and values.</summary>
+    public long BytesPerBlock => 2L * Layers * KvHeads * HeadDim * BlockSize * DType.Size();
+}
+
+/// <summary>Key/value memory of all layers, in a layout of the backend's choosing.</summary>
+internal abstract class KvCache(KvCacheLayout layout)
+{
+    public KvCacheLayout Layout { get; } = layout;
+}
+
+/// <summary>Where the rows of a step's packed batch belong; all tensors are I32 on the device.</summary>
+/// <param name="Positions"><c>[tokens]</c> position of each row in its sequence.</param>
+/// <param name="SlotMapping"><c>[tokens]</c> cache slot each row's key and value go to.</param>
+/// <param name="QueryStarts"><c>[sequences + 1]</c> first row of each sequence.</param>
+/// <param name="ContextLengths"><c>[sequences]</c> tokens in the cache once this step's are written.</param>
+/// <param name="BlockTables"><c>[sequences, maxBlocks]</c> block ids; entries past a sequence's own are ignored.</param>
+/// <param name="MaxQueryLength">Longest run of rows of one sequence (1: pure decode); sizes a GPU grid.</param>
+/// <param name="MaxContextLength">Longest context; sizes a GPU grid.</param>
+internal readonly record struct AttentionInputs(
+    Tensor Positions,
+    Tensor SlotMapping,
+    Tensor QueryStarts,
+    Tensor ContextLengths,
+    Tensor BlockTables,
+    int MaxQueryLength,
+    int MaxContextLength);
+
+/// <summary>What one attention layer computes.</summary>
+/// <param name="Heads">Query heads; a multiple of the cache's KV heads.</param>
+/// <param name="Scale">Multiplies q·k.</param>
+/// <param name="SlidingWindow">Keys further back than this many positions are masked; 0 means none.</param>
+/// <param name="LogitSoftCap">cap · tanh(score / cap); 0 means none.</param>
+internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWindow = 0, float LogitSoftCap = 0);

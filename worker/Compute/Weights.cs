@@ -1,0 +1,41 @@
+namespace Cluster.Worker.Compute;
+
+/// <summary>A linear layer's weights (and bias) in the layout the backend multiplies best.</summary>
+internal abstract class LinearWeight(string name, int inFeatures, int outFeatures)
+{
+    public string Name { get; } = name;
+
+    public int InFeatures { get; } = inFeatures;
+
+    public int OutFeatures { get; } = outFeatures;
+
+    /// <summary>Memory the weights keep resident on the device, packing and scales included.</summary>
+    public abstract long ResidentBytes { get; }
+}
+
+/// <summary>A token or position embedding table on the device.</summary>
+internal abstract class EmbeddingTable(string name, int rows, int columns)
+{
+    public string Name { get; } = name;
+
+    public int Rows { get; } = rows;
+
+    public int Columns { get; } = columns;
+
+    public abstract long ResidentBytes { get; }
+}
+
+/// <summary>Cosines and sines of rotary position embedding: what <see cref="Backend.RopeAndCache"/> turns by.</summary>
+/// <param name="InverseFrequencies">One angle per position step for each rotated pair, <c>[rotaryDim / 2]</c>; scaling variants are folded in.</param>
+/// <param name="AttentionScale">Multiplies cosines and sines (YaRN's mscale); 1 otherwise.</param>
+/// <param name="MaxPositions">Positions the table must cover.</param>
+internal sealed record RopeFrequencies(float[] InverseFrequencies, float AttentionScale, int MaxPositions);
+
+/// <summary>A rotary table on the device, made by <see cref="Backend.LoadRope"/>. <c>RotaryDim</c> leading dimensions of each head are rotated,
+/// element i with element i + RotaryDim/2 (the Hugging Face "half" convention).</summary>
+internal abstract class RopeTable(int rotaryDim, int maxPositions)
+{
+    public int RotaryDim { get; } = rotaryDim;
+
+    public int MaxPositions { get; } = maxPositions;
+}

@@ -1,0 +1,58 @@
+namespace Cluster.Worker.Engine;
+
+/// <summary>One request as the engine takes it: tokens in, <see cref="TokenOutput"/>s out.</summary>
+/// <param name="RequestId">Unique among running requests; what <see cref="IEngine.Abort"/> names.</param>
+/// <param name="PromptTokenIds">At least one token.</param>
+internal sealed record GenerationRequest(string RequestId, IReadOnlyList<int> PromptTokenIds, SamplingParameters Sampling);
+
+/// <summary>Why a request ended; spelled <c>stop</c>, <c>length</c>, <c>abort</c> on the wire.</summary>
+internal enum FinishReason
+{
+    Stop,
+    Length,
+    Abort,
+}
+
+/// <summary>A token with its natural-log probability.</summary>
+internal readonly record struct TokenLogprob(int TokenId, float Logprob);
+
+/// <summary>Log-probabilities at one output position.</summary>
+/// <param name="Sampled">The token that was chosen.</param>
+/// <param name="Top">The likeliest tokens, best first.</param>
+internal sealed record PositionLogprobs(TokenLogprob Sampled, IReadOnlyList<TokenLogprob> Top);
+
+/// <summary>What a request produced since the last output. The last one of a request has a <see cref="FinishReason"/>.</summary>
+internal sealed record TokenOutput
+{
+    /// <summary>New tokens, in order; may be empty in the last output.</summary>
+    public required IReadOnlyList<int> TokenIds { get; init; }
+
+    /// <summary>New text. Never half a character, never part of a stop text; may be empty while a character or a possible stop text is incomplete.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>One for each of <see cref="TokenIds"/> when log-probabilities were asked for.</summary>
+    public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
+
+    public FinishReason? FinishReason { get; init; }
+
+    /// <summary>The stop text or the stop token id that ended the output; null for end-of-sequence.</summary>
+    public string? StopReason { get; init; }
+
+    public required int PromptTokens { get; init; }
+
+    /// <summary>Tokens generated so far.</summary>
+    public required int CompletionTokens { get; init; }
+
+    /// <summary>Prompt tokens whose keys and values were found in the prefix cache.</summary>
+    public int CachedTokens { get; init; }
+}
+
+/// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC INVALID_ARGUMENT.</summary>
+internal sealed class InvalidRequestException(string message, string? parameter = null) : Exception(message)
+{
+    /// <summary>The offending parameter by its API name, when there is one.</summary>
+    public string? Parameter { get; } = parameter;
+}
+
+/// <summary>The engine is draining or has stopped. HTTP 503, gRPC UNAVAILABLE.</summary>
+internal sealed class EngineUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

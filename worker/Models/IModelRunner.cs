@@ -1,0 +1,29 @@
+namespace Cluster.Worker.Models;
+
+/// <summary>Runs steps on a device. Implemented by <c>ModelRunner</c> (a transformer on a backend); the engine's tests have a fake.
+/// Called by one thread, the engine's.</summary>
+internal interface IModelRunner : IDisposable
+{
+    int VocabSize { get; }
+
+    /// <summary>Token slots of a KV block.</summary>
+    int BlockSize { get; }
+
+    /// <summary>Blocks in the KV cache.</summary>
+    int NumBlocks { get; }
+
+    /// <summary>Longest sequence, prompt and output together.</summary>
+    int MaxModelLength { get; }
+
+    /// <summary>Most rows one step may have.</summary>
+    int MaxBatchedTokens { get; }
+
+    /// <summary>Most sequences one step may have.</summary>
+    int MaxSequences { get; }
+
+    /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused when the call returns.</summary>
+    void Launch(StepBatch batch);
+
+    /// <summary>Waits for the step last launched. Row-major <c>[NumLogits, VocabSize]</c>, valid until the next <see cref="Launch"/>.</summary>
+    ReadOnlySpan<float> WaitForLogits();
+}

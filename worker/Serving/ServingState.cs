@@ -1,0 +1,77 @@
+namespace Cluster.Worker.Serving;
+
+/// <summary>Whether this worker should get traffic. Shared by the HTTP probes, the gRPC health service and shutdown.</summary>
+/// <remarks>Loading → Ready → Draining, never back. A worker listens while it loads, so that liveness probes are answered from the first second.</remarks>
+internal sealed class ServingState(TimeProvider time)
+{
+    private readonly Lock gate = new();
+    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ServedModel? model;
+    private bool draining;
+
+    public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
+
+    /// <summary>The model, once loaded.</summary>
+    public ServedModel? Model
+    {
+        get
+        {
+            lock (gate)
+            {
+                return model;
+            }
+        }
+    }
+
+    /// <summary>Model loaded and not draining.</summary>
+    public bool IsReady
+    {
+        get
+        {
+            lock (gate)
+            {
+                return model is not null && !draining;
+            }
+        }
+    }
+
+    public bool IsDraining
+    {
+        get
+        {
+            lock (gate)
+            {
+                return draining;
+            }
+        }
+    }
+
+    /// <summary>Completes at the next change of state; ask again for the one after.</summary>
+    public Task Changed
+    {
+        get
+        {
+            lock (gate)
+            {
+                return changed.Task;
+            }
+        }
+    }
+
+    public void BecomeReady(ServedModel loaded) => Change(() => model = loaded);
+
+    public void BeginDraining() => Change(() => draining = true);
+
+    private void Change(Action apply)
+    {
+        TaskCompletionSource before;
+        lock (gate)
+        {
+            apply();
+            before = changed;
+            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        before.SetResult();
+    }
+}

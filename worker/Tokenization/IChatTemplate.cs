@@ -1,0 +1,16 @@
+using System.Text.Json.Nodes;
+
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>Renders a conversation to the prompt text a model was trained on. Implemented by <c>ChatTemplate</c> (Jinja).</summary>
+internal interface IChatTemplate
+{
+    /// <param name="messages">OpenAI message objects: at least <c>role</c> and <c>content</c>; passed to the template as they are.</param>
+    /// <param name="tools">OpenAI tool definitions, or null.</param>
+    /// <param name="addGenerationPrompt">Ends the text with the start of the assistant's turn.</param>
+    /// <exception cref="ChatTemplateException">The template raised an error or cannot render this input; the message quotes template line and cause.</exception>
+    string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt);
+}
+
+/// <summary>A chat template failed on this input. HTTP 400.</summary>
+internal sealed class ChatTemplateException(string message, Exception? inner = null) : Exception(message, inner);
