@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Cluster.Operator.Local.Node;
+
+/// <summary>A 127.N.0.0/16 of this machine for one local cluster: each pod gets an address of its own in it, so that every worker keeps the standard ports,
+/// several local clusters can run side by side, and nothing is reachable from outside.</summary>
+/// <remarks>Ownership is a bound socket at 127.N.255.254, which the kernel releases however this process ends.</remarks>
+internal sealed class LoopbackNetwork : IDisposable
+{
+    private const int ClaimPort = 6443;
+
+    private readonly Socket claim;
+    private readonly int network;
+    private readonly Lock gate = new();
+    private readonly SortedSet<int> used = [];
+
+    private LoopbackNetwork(Socket claim, int network)
+    {
+        this.claim = claim;
+        this.network = network;
+    }
+
+    /// <summary>The first network that no other local cluster holds.</summary>
+    /// <exception cref="InvalidOperationException">All are taken, or the system has no addresses beyond 127.0.0.1.</exception>
+    public static LoopbackNetwork Acquire()
+    {
+        for (var network = 1; network < 255; network++)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Parse(Address(network, 0xfffe)), ClaimPort));
+                return new LoopbackNetwork(socket, network);
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                socket.Dispose();
+            }
+            catch (SocketException exception)
+            {
+                socket.Dispose();
+                throw new InvalidOperationException($"pods need loopback addresses of their own, and {Address(network, 1)} cannot be used on this system: {exception.Message}", exception);
+            }
+        }
+
+        throw new InvalidOperationException("all 254 loopback networks are held by other local clusters");
+    }
+
+    /// <summary>The lowest free address.</summary>
+    public string Take()
+    {
+        lock (gate)
+        {
+            var host = 1;
+            while (!used.Add(host))
+            {
+                host++;
+            }
+
+            return Address(network, host);
+        }
+    }
+
+    public void Return(string address)
+    {
+        var bytes = IPAddress.Parse(address).GetAddressBytes();
+        lock (gate)
+        {
+            used.Remove((bytes[2] << 8) | bytes[3]);
+        }
+    }
+
+    public void Dispose() => claim.Dispose();
+
+    private static string Address(int network, int host) => string.Create(CultureInfo.InvariantCulture, $"127.{network}.{host >> 8}.{host & 255}");
+}

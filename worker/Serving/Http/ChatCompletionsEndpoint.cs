@@ -1,0 +1,129 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>A whole message in a response, or the new part of one in a stream.</summary>
+internal sealed record AssistantMessage(string? Role, string? Content);
+
+internal sealed record ChatChoice(
+    int Index,
+    AssistantMessage? Message,
+    AssistantMessage? Delta,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] ChatLogprobs? Logprobs,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
+    string? StopReason);
+
+internal sealed record ChatResponse(string Id, string Object, long Created, string Model, IReadOnlyList<ChatChoice> Choices, Usage? Usage);
+
+/// <summary><c>POST /v1/chat/completions</c>: renders the conversation with the checkpoint's template and continues it.</summary>
+internal static class ChatCompletionsEndpoint
+{
+    /// <summary>OpenAI's bound on <c>top_logprobs</c>.</summary>
+    private const int MaxTopLogprobs = 20;
+
+    public static async Task HandleAsync(HttpContext context, ServingState state, TimeProvider time)
+    {
+        var model = ServingRequest.RequireModel(state);
+        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        ServingRequest.RequireName(model, fields.String("model"));
+        var prompt = Prompt(fields, model);
+        var n = fields.Integer("n") ?? 1;
+        var stream = fields.Boolean("stream") ?? false;
+        var includeUsage = ServingRequest.IncludeUsage(fields, stream);
+        var logprobs = Logprobs(fields);
+        var maxTokens = fields.Integer("max_completion_tokens") ?? fields.Integer("max_tokens");
+        fields.Accept("max_tokens", "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key");
+        var sampling = SamplingFields.Read(fields, maxTokens, logprobs);
+        fields.RejectUnread();
+
+        var id = $"chatcmpl-{Guid.NewGuid():N}";
+        var response = new ChatResponse(id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
+        var requests = Choices.Plan(id, [prompt], n, sampling);
+        if (!stream)
+        {
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(
+                response with
+                {
+                    Choices = [.. choices.Select((choice, index) => Choice(model, index, new AssistantMessage("assistant", choice.Text), null, choice.Logprobs, choice.Last))],
+                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], n),
+                },
+                ApiJson.Options,
+                context.RequestAborted);
+            return;
+        }
+
+        var last = new TokenOutput?[requests.Count];
+        await ServerSentEvents.StreamAsync(
+            context,
+            Choices.RunAsync(model.Engine, requests, context.RequestAborted),
+            async events =>
+            {
+                for (var index = 0; index < n; index++)
+                {
+                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new AssistantMessage("assistant", ""), [], null)] }, context.RequestAborted);
+                }
+            },
+            (events, item) =>
+            {
+                last[item.Index] = item.Output;
+                var text = item.Output.Text;
+                var choice = Choice(model, item.Index, null, new AssistantMessage(null, text.Length == 0 ? null : text), item.Output.Logprobs ?? [], item.Output);
+                return text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
+                    ? Task.CompletedTask
+                    : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
+            },
+            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, n) }, context.RequestAborted) : Task.CompletedTask);
+    }
+
+    private static ChatChoice Choice(
+        ServedModel model, int index, AssistantMessage? message, AssistantMessage? delta, IReadOnlyList<PositionLogprobs> positions, TokenOutput? last) =>
+        new(
+            index,
+            message,
+            delta,
+            positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
+            Wire.Spell(last?.FinishReason),
+            last?.StopReason);
+
+    /// <summary>The conversation as token ids. The template writes the special tokens itself, so none are added.</summary>
+    private static IReadOnlyList<int> Prompt(RequestFields fields, ServedModel model)
+    {
+        var messages = ChatMessages.Read(fields);
+        if (model.ChatTemplate is not { } template)
+        {
+            throw ApiException.BadRequest($"the model '{model.Name}' has no chat template; use /v1/completions", "messages");
+        }
+
+        var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
+        fields.Refuse("tool_choice", "the model may only be left free to choose", value => value.ValueKind == JsonValueKind.String && (value.ValueEquals("auto") || value.ValueEquals("none")));
+        fields.Refuse("parallel_tool_calls", "calls are not parsed out of the text", value => value.ValueKind is JsonValueKind.True or JsonValueKind.False);
+        JsonArray? tools = null;
+        if (fields.Element("tools") is { } given)
+        {
+            tools = given.ValueKind == JsonValueKind.Array ? JsonArray.Create(given.Clone()) : throw RequestFields.WrongType("tools", given, "an array of tool definitions");
+        }
+
+        return model.Tokenizer.Encode(template.Render(messages, tools, addGenerationPrompt), addSpecialTokens: false);
+    }
+
+    private static int? Logprobs(RequestFields fields)
+    {
+        var wanted = fields.Boolean("logprobs") ?? false;
+        var top = fields.Integer("top_logprobs");
+        if (top is < 0 or > MaxTopLogprobs)
+        {
+            throw ApiException.BadRequest($"'top_logprobs' is {top}; it must be between 0 and {MaxTopLogprobs}", "top_logprobs");
+        }
+
+        if (top is not null && !wanted)
+        {
+            throw ApiException.BadRequest("'top_logprobs' needs 'logprobs': true", "top_logprobs");
+        }
+
+        return wanted ? top ?? 0 : null;
+    }
+}

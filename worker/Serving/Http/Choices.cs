@@ -1,0 +1,128 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Threading.Channels;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>An output of one of the choices of a response.</summary>
+internal readonly record struct ChoiceOutput(int Index, TokenOutput Output);
+
+/// <summary>Runs the generations behind one response: several prompts, or <c>n</c> samples of one. Called by the endpoints; calls the engine.</summary>
+internal static class Choices
+{
+    /// <summary>Most generations one response may ask for.</summary>
+    public const int MaxChoices = 128;
+
+    /// <summary>One engine request a choice: prompts × <paramref name="n"/>, samples of a prompt next to each other. Samples of a seeded request get seeds of their own.</summary>
+    public static List<GenerationRequest> Plan(string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, int n, SamplingParameters sampling)
+    {
+        if (n < 1 || (long)n * prompts.Count > MaxChoices)
+        {
+            throw ApiException.BadRequest($"'n' is {n} for {prompts.Count} prompt(s); it must be at least 1, and prompts × n at most {MaxChoices}", "n");
+        }
+
+        var requests = new List<GenerationRequest>(prompts.Count * n);
+        foreach (var prompt in prompts)
+        {
+            for (var sample = 0; sample < n; sample++)
+            {
+                var own = sample == 0 || sampling.Seed is not { } seed ? sampling : sampling with { Seed = unchecked(seed + sample) };
+                requests.Add(new GenerationRequest($"{responseId}-{requests.Count}", prompt, own));
+            }
+        }
+
+        return requests;
+    }
+
+    /// <summary>Outputs of all requests as they come. Leaving the enumeration ends every one of them.</summary>
+    public static async IAsyncEnumerable<ChoiceOutput> RunAsync(
+        IEngine engine,
+        IReadOnlyList<GenerationRequest> requests,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (requests.Count == 1)
+        {
+            await foreach (var output in engine.GenerateAsync(requests[0], cancellationToken))
+            {
+                yield return new ChoiceOutput(0, output);
+            }
+
+            yield break;
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // Bounded, so that a client that reads slowly does not make its outputs pile up here.
+        var merged = Channel.CreateBounded<ChoiceOutput>(requests.Count);
+        var pumps = requests.Select((request, index) => PumpAsync(engine, request, index, merged.Writer, stop.Token)).ToArray();
+        var finished = Task.WhenAll(pumps).ContinueWith(
+            all => merged.Writer.TryComplete(all.Exception?.InnerException),
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        try
+        {
+            await foreach (var output in merged.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return output;
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await finished;
+        }
+    }
+
+    private static async Task PumpAsync(IEngine engine, GenerationRequest request, int index, ChannelWriter<ChoiceOutput> writer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var output in engine.GenerateAsync(request, cancellationToken))
+            {
+                await writer.WriteAsync(new ChoiceOutput(index, output), cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // The first failure ends the response at once; the others are cancelled by the reader.
+            writer.TryComplete(exception);
+            throw;
+        }
+    }
+}
+
+/// <summary>Collects the outputs of one choice for a response that is not streamed.</summary>
+internal sealed class ChoiceText
+{
+    private readonly StringBuilder text = new();
+
+    public List<PositionLogprobs> Logprobs { get; } = [];
+
+    public TokenOutput? Last { get; private set; }
+
+    public string Text => text.ToString();
+
+    public void Add(TokenOutput output)
+    {
+        text.Append(output.Text);
+        if (output.Logprobs is { } logprobs)
+        {
+            Logprobs.AddRange(logprobs);
+        }
+
+        Last = output;
+    }
+
+    /// <summary>Runs the requests to their ends.</summary>
+    public static async Task<ChoiceText[]> CollectAsync(IEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellationToken)
+    {
+        var choices = requests.Select(_ => new ChoiceText()).ToArray();
+        await foreach (var (index, output) in Choices.RunAsync(engine, requests, cancellationToken))
+        {
+            choices[index].Add(output);
+        }
+
+        return choices;
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>The body of every error answer.</summary>
+internal sealed record ErrorBody(ErrorDetail Error);
+
+internal sealed record ErrorDetail(
+    string Message,
+    string Type,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Param,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Code);
+
+/// <summary>Turns exceptions into OpenAI's error bodies: the outermost layer of the HTTP API.</summary>
+internal static class ErrorResponses
+{
+    /// <summary>Middleware that answers every exception of the API below it.</summary>
+    public static async Task HandleAsync(HttpContext context, RequestDelegate next)
+    {
+        try
+        {
+            await next(context);
+            await AnswerEmptyErrorAsync(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client left; there is nobody to answer.
+        }
+        catch (Exception exception) when (!context.Response.HasStarted)
+        {
+            var error = Translate(exception);
+            if (error.Status >= 500)
+            {
+                context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("cluster.http")
+                    .LogError(exception, "{Method} {Path} failed", context.Request.Method, context.Request.Path);
+            }
+
+            await WriteAsync(context, error);
+        }
+    }
+
+    /// <summary>The error a client is told for an exception; internals never leak into a 500.</summary>
+    public static ApiException Translate(Exception exception) => exception switch
+    {
+        ApiException api => api,
+        InvalidRequestException invalid => ApiException.BadRequest(invalid.Message, invalid.Parameter),
+        ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
+        EngineUnavailableException unavailable => ApiException.Unavailable(unavailable.Message),
+        JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
+        BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message, "invalid_request_error"),
+        _ => new ApiException(StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
+    };
+
+    /// <summary>The error as JSON, for a body or an event of a stream that has begun.</summary>
+    public static ErrorBody Body(ApiException error) =>
+        new(new ErrorDetail(error.Message, error.Type, error.Parameter, error.Code));
+
+    private static async Task WriteAsync(HttpContext context, ApiException error)
+    {
+        context.Response.Clear();
+        context.Response.StatusCode = error.Status;
+        if (error.Status == StatusCodes.Status503ServiceUnavailable)
+        {
+            context.Response.Headers.RetryAfter = "1";
+        }
+
+        await context.Response.WriteAsJsonAsync(Body(error), ApiJson.Options);
+    }
+
+    /// <summary>Routing answers an unknown path or a wrong method with an empty body; clients expect JSON there too.</summary>
+    private static async Task AnswerEmptyErrorAsync(HttpContext context)
+    {
+        if (context.Response.HasStarted || context.GetEndpoint() is { } endpoint && endpoint.DisplayName != "405 HTTP Method Not Supported")
+        {
+            return;
+        }
+
+        var path = $"{context.Request.Method} {context.Request.Path}";
+        switch (context.Response.StatusCode)
+        {
+            case StatusCodes.Status404NotFound:
+                await WriteAsync(context, new ApiException(404, $"unknown URL: {path}", "invalid_request_error", code: "unknown_url"));
+                break;
+            case StatusCodes.Status405MethodNotAllowed:
+                var allow = context.Response.Headers.Allow;
+                await WriteAsync(context, new ApiException(405, $"method not allowed: {path}; allowed: {allow}", "invalid_request_error", code: "method_not_allowed"));
+                break;
+        }
+    }
+}

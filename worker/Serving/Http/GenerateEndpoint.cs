@@ -1,0 +1,42 @@
+using System.Text.Json;
+
+namespace Cluster.Worker.Serving.Http;
+
+internal sealed record GenerateResponse(IReadOnlyList<string> Text);
+
+/// <summary><c>POST /generate</c>, vLLM's plain API: a prompt and sampling parameters in, <c>{"text": [prompt + output, …]}</c> out;
+/// with <c>"stream": true</c> a JSON object a line, each with the text so far.</summary>
+internal static class GenerateEndpoint
+{
+    private static readonly byte[] NewLine = "\n"u8.ToArray();
+
+    public static async Task HandleAsync(HttpContext context, ServingState state)
+    {
+        var model = ServingRequest.RequireModel(state);
+        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        var prompt = fields.String("prompt") ?? throw ApiException.BadRequest("'prompt' is required: a text", "prompt");
+        var n = fields.Integer("n") ?? 1;
+        var stream = fields.Boolean("stream") ?? false;
+        var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
+        fields.RejectUnread();
+        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [model.Tokenizer.Encode(prompt, addSpecialTokens: true)], n, sampling);
+        if (!stream)
+        {
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(new GenerateResponse([.. choices.Select(choice => prompt + choice.Text)]), ApiJson.Options, context.RequestAborted);
+            return;
+        }
+
+        var texts = requests.Select(_ => prompt).ToArray();
+        await using var outputs = Choices.RunAsync(model.Engine, requests, context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        var more = await outputs.MoveNextAsync();
+        context.Response.ContentType = "application/x-ndjson";
+        for (; more; more = await outputs.MoveNextAsync())
+        {
+            var (index, output) = outputs.Current;
+            texts[index] += output.Text;
+            await JsonSerializer.SerializeAsync(context.Response.Body, new GenerateResponse(texts), ApiJson.Options, context.RequestAborted);
+            await context.Response.BodyWriter.WriteAsync(NewLine, context.RequestAborted);
+        }
+    }
+}

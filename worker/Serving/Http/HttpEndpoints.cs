@@ -1,0 +1,52 @@
+using Cluster.Worker.Serving.Metrics;
+
+namespace Cluster.Worker.Serving.Http;
+
+internal sealed record ModelCard(string Id, string Object, long Created, string OwnedBy, string Root, int MaxModelLen);
+
+internal sealed record ModelList(string Object, IReadOnlyList<ModelCard> Data);
+
+internal sealed record ReadyResponse(string Status, IReadOnlyList<string>? Devices);
+
+internal sealed record VersionResponse(string Version);
+
+/// <summary>The HTTP API: every path of this worker that is not gRPC. Called by <c>WorkerServer</c>; calls the endpoints of this folder.</summary>
+internal static class HttpEndpoints
+{
+    public static void MapHttp(this IEndpointRouteBuilder routes, ServingState state, WorkerMetrics metrics, TimeProvider time)
+    {
+        routes.MapPost("/v1/completions", context => CompletionsEndpoint.HandleAsync(context, state, time));
+        routes.MapPost("/v1/chat/completions", context => ChatCompletionsEndpoint.HandleAsync(context, state, time));
+        routes.MapPost("/generate", context => GenerateEndpoint.HandleAsync(context, state));
+        routes.MapPost("/tokenize", context => TokenizeEndpoints.TokenizeAsync(context, state));
+        routes.MapPost("/detokenize", context => TokenizeEndpoints.DetokenizeAsync(context, state));
+        routes.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
+        routes.MapGet("/v1/models/{id}", context =>
+        {
+            var id = (string)context.Request.RouteValues["id"]!;
+            ServingRequest.RequireName(ServingRequest.RequireModel(state), id);
+            return context.Response.WriteAsJsonAsync(Models(state).Data.Single(card => card.Id == id), ApiJson.Options);
+        });
+        routes.MapGet("/health", () => Results.Ok());
+        routes.MapGet("/ready", context =>
+        {
+            var status = state switch { { IsDraining: true } => "draining", { IsReady: true } => "ready", _ => "loading" };
+            context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+            return context.Response.WriteAsJsonAsync(new ReadyResponse(status, state.Model?.DeviceIds), ApiJson.Options);
+        });
+        routes.MapGet("/version", context => context.Response.WriteAsJsonAsync(new VersionResponse(WorkerVersion.Current), ApiJson.Options));
+        routes.MapGet("/metrics", context =>
+        {
+            context.Response.ContentType = PrometheusExposition.ContentType;
+            return context.Response.WriteAsync(metrics.Render());
+        });
+    }
+
+    private static ModelList Models(ServingState state)
+    {
+        var model = ServingRequest.RequireModel(state);
+        return new ModelList(
+            "list",
+            [.. model.Names.Select(name => new ModelCard(name, "model", state.StartedAt.ToUnixTimeSeconds(), "cluster", model.Path, model.Engine.MaxModelLength))]);
+    }
+}

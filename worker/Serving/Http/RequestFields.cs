@@ -1,0 +1,166 @@
+using System.Text.Json;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>Reads a JSON request field by field: wrong types become errors that name field and value, and what nobody read is refused
+/// (<see cref="RejectUnread"/>), so no field is ever silently ignored.</summary>
+internal sealed class RequestFields : IDisposable
+{
+    private readonly JsonDocument document;
+    private readonly HashSet<string> read = new(StringComparer.Ordinal);
+
+    private RequestFields(JsonDocument document) => this.document = document;
+
+    /// <exception cref="JsonException">The body is not JSON.</exception>
+    /// <exception cref="ApiException">It is not an object.</exception>
+    public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }, cancellationToken);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            document.Dispose();
+            throw ApiException.BadRequest($"the request body must be a JSON object, not {Describe(document.RootElement.ValueKind)}");
+        }
+
+        return new RequestFields(document);
+    }
+
+    /// <summary>The field's value; null when absent or JSON null.</summary>
+    public JsonElement? Element(string name)
+    {
+        read.Add(name);
+        return document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    }
+
+    public string? String(string name) =>
+        Element(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? Text(value, name)
+        : throw WrongType(name, value, "a string");
+
+    public bool? Boolean(string name) =>
+        Element(name) is not { } value ? null
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw WrongType(name, value, "true or false");
+
+    public int? Integer(string name) =>
+        Element(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number
+        : throw WrongType(name, value, "a 32-bit integer");
+
+    public long? Long(string name) =>
+        Element(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? number
+        : throw WrongType(name, value, "a 64-bit integer");
+
+    public float? Number(string name)
+    {
+        if (Element(name) is not { } value)
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out var number) && float.IsFinite(number)
+            ? number
+            : throw WrongType(name, value, "a finite number");
+    }
+
+    /// <summary>A string or an array of strings.</summary>
+    public IReadOnlyList<string> Strings(string name)
+    {
+        if (Element(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind switch
+        {
+            JsonValueKind.String => [Text(value, name)],
+            JsonValueKind.Array when value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) =>
+                [.. value.EnumerateArray().Select(item => Text(item, name))],
+            _ => throw WrongType(name, value, "a string or an array of strings"),
+        };
+    }
+
+    public IReadOnlyList<int> Integers(string name)
+    {
+        if (Element(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array ? TokenIds(name, value) : throw WrongType(name, value, "an array of integers");
+    }
+
+    /// <summary>An array's numbers as token ids.</summary>
+    public static int[] TokenIds(string name, JsonElement array)
+    {
+        var ids = new int[array.GetArrayLength()];
+        var i = 0;
+        foreach (var item in array.EnumerateArray())
+        {
+            ids[i++] = item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) ? id : throw WrongType(name, array, "an array of integers");
+        }
+
+        return ids;
+    }
+
+    /// <summary>Accepts a field that has no influence here (<c>user</c>, <c>store</c>, …) whatever its value.</summary>
+    public void Accept(params ReadOnlySpan<string> names)
+    {
+        foreach (var name in names)
+        {
+            read.Add(name);
+        }
+    }
+
+    /// <summary>Refuses a field this server knows but cannot honour, unless it has the value that changes nothing.</summary>
+    public void Refuse(string name, string reason, Func<JsonElement, bool>? isNeutral = null)
+    {
+        if (Element(name) is { } value && isNeutral?.Invoke(value) != true)
+        {
+            throw ApiException.BadRequest($"'{name}' is not supported: {reason}", name);
+        }
+    }
+
+    /// <exception cref="ApiException">A field is left that nothing read.</exception>
+    public void RejectUnread()
+    {
+        foreach (var property in document.RootElement.EnumerateObject())
+        {
+            if (!read.Contains(property.Name))
+            {
+                throw ApiException.BadRequest($"unrecognized request argument supplied: {property.Name}", property.Name);
+            }
+        }
+    }
+
+    /// <exception cref="ApiException">The value has the wrong type.</exception>
+    public static ApiException WrongType(string name, JsonElement value, string expected)
+    {
+        var text = value.GetRawText();
+        return ApiException.BadRequest($"invalid value for '{name}': expected {expected}, got {(text.Length > 80 ? text[..80] + "…" : text)}", name);
+    }
+
+    public void Dispose() => document.Dispose();
+
+    /// <summary>A JSON string may hold an unpaired surrogate (<c>"\ud800"</c>) which no text can.</summary>
+    private static string Text(JsonElement value, string name)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw ApiException.BadRequest($"'{name}' is not valid Unicode text", name);
+        }
+    }
+
+    private static string Describe(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.Array => "an array",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        _ => kind.ToString().ToLowerInvariant(),
+    };
+}

@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text.Json;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>Reads the sampling fields that all generating endpoints share, with OpenAI's and vLLM's names.</summary>
+internal static class SamplingFields
+{
+    /// <param name="maxTokens">Already read by the endpoint, since its name and default differ.</param>
+    /// <param name="logprobs">Likewise.</param>
+    public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs)
+    {
+        fields.Refuse("best_of", "only 1 is", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var n) && n == 1);
+        fields.Refuse("use_beam_search", "beam search is not available", IsFalse);
+        fields.Refuse("prompt_logprobs", "log-probabilities of the prompt are not available");
+        fields.Refuse("truncate_prompt_tokens", "shorten the prompt instead");
+        fields.Refuse("guided_json", "structured output is not available");
+        fields.Refuse("guided_regex", "structured output is not available");
+        fields.Refuse("guided_choice", "structured output is not available");
+        fields.Refuse("guided_grammar", "structured output is not available");
+        fields.Refuse("structured_outputs", "structured output is not available");
+        fields.Refuse(
+            "response_format",
+            "only {\"type\": \"text\"} is",
+            value => value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"));
+        var defaults = new SamplingParameters();
+        return new SamplingParameters
+        {
+            Temperature = fields.Number("temperature") ?? defaults.Temperature,
+            TopP = fields.Number("top_p") ?? defaults.TopP,
+            TopK = fields.Integer("top_k") ?? defaults.TopK,
+            MinP = fields.Number("min_p") ?? defaults.MinP,
+            RepetitionPenalty = fields.Number("repetition_penalty") ?? defaults.RepetitionPenalty,
+            PresencePenalty = fields.Number("presence_penalty") ?? defaults.PresencePenalty,
+            FrequencyPenalty = fields.Number("frequency_penalty") ?? defaults.FrequencyPenalty,
+            LogitBias = LogitBias(fields),
+            Seed = fields.Long("seed"),
+            MaxTokens = maxTokens,
+            MinTokens = fields.Integer("min_tokens") ?? defaults.MinTokens,
+            Stop = fields.Strings("stop"),
+            StopTokenIds = fields.Integers("stop_token_ids"),
+            IgnoreEos = fields.Boolean("ignore_eos") ?? defaults.IgnoreEos,
+            IncludeStopStringInOutput = fields.Boolean("include_stop_str_in_output") ?? defaults.IncludeStopStringInOutput,
+            SkipSpecialTokens = fields.Boolean("skip_special_tokens") ?? defaults.SkipSpecialTokens,
+            Logprobs = logprobs,
+        };
+    }
+
+    private static bool IsFalse(JsonElement value) => value.ValueKind == JsonValueKind.False;
+
+    private static Dictionary<int, float>? LogitBias(RequestFields fields)
+    {
+        const string Name = "logit_bias";
+        if (fields.Element(Name) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            throw RequestFields.WrongType(Name, value, "an object of token ids and numbers");
+        }
+
+        var bias = new Dictionary<int, float>();
+        foreach (var property in value.EnumerateObject())
+        {
+            if (!int.TryParse(property.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+                || property.Value.ValueKind != JsonValueKind.Number
+                || !property.Value.TryGetSingle(out var amount))
+            {
+                throw RequestFields.WrongType(Name, value, "an object of token ids and numbers");
+            }
+
+            bias[id] = amount;
+        }
+
+        return bias;
+    }
+}

@@ -1,0 +1,61 @@
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>What every generating endpoint does first: is there a model, and is it the one asked for.</summary>
+internal static class ServingRequest
+{
+    /// <exception cref="ApiException">503 while loading or draining.</exception>
+    public static ServedModel RequireModel(ServingState state)
+    {
+        if (state.IsDraining)
+        {
+            throw ApiException.Unavailable("the server is shutting down and takes no new requests");
+        }
+
+        return state.Model ?? throw ApiException.Unavailable("the model is still loading; /ready answers 200 when it can be used");
+    }
+
+    /// <exception cref="ApiException">404 when the request names another model.</exception>
+    public static void RequireName(ServedModel model, string? name)
+    {
+        if (name is not null && !model.Names.Contains(name))
+        {
+            throw new ApiException(
+                StatusCodes.Status404NotFound,
+                $"the model '{name}' does not exist; this server has: {string.Join(", ", model.Names.Select(known => $"'{known}'"))}",
+                "invalid_request_error",
+                "model",
+                "model_not_found");
+        }
+    }
+
+    public static bool IncludeUsage(RequestFields fields, bool stream)
+    {
+        if (fields.Element("stream_options") is not { } options)
+        {
+            return false;
+        }
+
+        if (!stream)
+        {
+            throw ApiException.BadRequest("'stream_options' is only allowed when 'stream' is true", "stream_options");
+        }
+
+        if (options.ValueKind != System.Text.Json.JsonValueKind.Object)
+        {
+            throw RequestFields.WrongType("stream_options", options, "an object");
+        }
+
+        var include = false;
+        foreach (var option in options.EnumerateObject())
+        {
+            include = option.Name switch
+            {
+                "include_usage" when option.Value.ValueKind is System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False => option.Value.GetBoolean(),
+                "include_obfuscation" => include,
+                _ => throw ApiException.BadRequest($"unrecognized or invalid option 'stream_options.{option.Name}'; known: include_usage (true or false)", "stream_options"),
+            };
+        }
+
+        return include;
+    }
+}

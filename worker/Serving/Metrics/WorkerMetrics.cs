@@ -1,0 +1,94 @@
+using System.Diagnostics.Metrics;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Serving.Metrics;
+
+/// <summary>The worker's metrics under vLLM's names, so that dashboards, autoscalers and gateways written for it work unchanged.
+/// Latencies are pushed by the engine (<see cref="IEngineObserver"/>); levels and totals are read from it when scraped.</summary>
+internal sealed class WorkerMetrics : IEngineObserver, IDisposable
+{
+    // vLLM v1's bucket boundaries, in seconds and tokens.
+    private static readonly double[] FirstTokenBuckets = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560];
+    private static readonly double[] TokenGapBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
+    private static readonly double[] RequestBuckets = [0.01, 0.025, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
+    private static readonly long[] TokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000];
+
+    private readonly Meter meter = new("Cluster.Worker", WorkerVersion.Current);
+    private readonly PrometheusExposition exposition;
+    private readonly KeyValuePair<string, object?> model;
+    private readonly Histogram<double> firstToken;
+    private readonly Histogram<double> interToken;
+    private readonly Histogram<double> endToEnd;
+    private readonly Histogram<long> requestPromptTokens;
+    private readonly Histogram<long> requestGenerationTokens;
+    private readonly Counter<long> success;
+
+    public WorkerMetrics(ServingState state, string modelName)
+    {
+        model = new KeyValuePair<string, object?>("model_name", modelName);
+        exposition = new PrometheusExposition(meter);
+        firstToken = Seconds("vllm.time_to_first_token_seconds", "Time from a request's arrival to its first token.", FirstTokenBuckets);
+        interToken = Seconds("vllm.inter_token_latency_seconds", "Time between two outputs of a request.", TokenGapBuckets);
+        endToEnd = Seconds("vllm.e2e_request_latency_seconds", "Time from a request's arrival to its end.", RequestBuckets);
+        requestPromptTokens = Tokens("vllm.request_prompt_tokens", "Prompt tokens of finished requests.");
+        requestGenerationTokens = Tokens("vllm.request_generation_tokens", "Generated tokens of finished requests.");
+        success = meter.CreateCounter<long>("vllm.request_success_total", description: "Requests finished, by reason.");
+        foreach (var reason in Enum.GetValues<FinishReason>())
+        {
+            success.Add(0, model, Reason(reason));
+        }
+
+        Gauge("vllm.num_requests_running", "Requests in the running batch.", statistics => statistics.Running);
+        Gauge("vllm.num_requests_waiting", "Requests waiting to be scheduled.", statistics => statistics.Waiting);
+        Gauge("vllm.kv_cache_usage_perc", "KV-cache usage; 1 is full.", statistics => statistics.KvCacheUsage);
+        Gauge("vllm.gpu_cache_usage_perc", "KV-cache usage under its older name.", statistics => statistics.KvCacheUsage);
+        Total("vllm.prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", statistics => statistics.PrefixCacheQueries);
+        Total("vllm.prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", statistics => statistics.PrefixCacheHits);
+        Total("vllm.num_preemptions_total", "Sequences preempted.", statistics => statistics.Preemptions);
+        Total("vllm.prompt_tokens_total", "Prompt tokens processed.", statistics => statistics.PromptTokens);
+        Total("vllm.generation_tokens_total", "Tokens generated.", statistics => statistics.GenerationTokens);
+        meter.CreateObservableGauge(
+            "vllm.cache_config_info",
+            () => Read(state, statistics => new Measurement<double>(1, model, new("block_size", statistics.BlockSize), new("num_gpu_blocks", statistics.NumBlocks))),
+            description: "Shape of the KV cache.");
+
+        void Gauge(string name, string description, Func<EngineStatistics, double> value) =>
+            meter.CreateObservableGauge(name, () => Read(state, statistics => new Measurement<double>(value(statistics), model)), description: description);
+
+        void Total(string name, string description, Func<EngineStatistics, long> value) =>
+            meter.CreateObservableCounter(name, () => Read(state, statistics => new Measurement<long>(value(statistics), model)), description: description);
+    }
+
+    /// <summary>The metrics page.</summary>
+    public string Render() => exposition.Render();
+
+    public void FirstToken(TimeSpan sinceArrival) => firstToken.Record(sinceArrival.TotalSeconds, model);
+
+    public void InterToken(TimeSpan gap) => interToken.Record(gap.TotalSeconds, model);
+
+    public void Finished(FinishReason reason, TimeSpan sinceArrival, int promptTokens, int completionTokens)
+    {
+        endToEnd.Record(sinceArrival.TotalSeconds, model);
+        requestPromptTokens.Record(promptTokens, model);
+        requestGenerationTokens.Record(completionTokens, model);
+        success.Add(1, model, Reason(reason));
+    }
+
+    public void Dispose()
+    {
+        exposition.Dispose();
+        meter.Dispose();
+    }
+
+    private static KeyValuePair<string, object?> Reason(FinishReason reason) => new("finished_reason", Http.Wire.Spell(reason));
+
+    /// <summary>Nothing while the model loads: a metric that does not exist yet is better than a zero that never was.</summary>
+    private static IEnumerable<Measurement<T>> Read<T>(ServingState state, Func<EngineStatistics, Measurement<T>> measure)
+        where T : struct => state.Model is { } model ? [measure(model.Engine.Statistics)] : [];
+
+    private Histogram<double> Seconds(string name, string description, double[] buckets) =>
+        meter.CreateHistogram(name, "s", description, advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = buckets });
+
+    private Histogram<long> Tokens(string name, string description) =>
+        meter.CreateHistogram(name, "tokens", description, advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = TokenBuckets });
+}
