@@ -1,6 +1,18 @@
+using System.CommandLine;
+using Cluster.Worker.Commands;
+
 namespace Cluster.Worker;
 
 internal static class Program
 {
-    public static int Main() => 0;
+    public static Task<int> Main(string[] arguments)
+    {
+        var root = new RootCommand("Serves large language models from Hugging Face checkpoints over gRPC and the OpenAI HTTP API.")
+        {
+            ServeCommand.Create(),
+            GenerateCommand.Create(),
+            VerifyCommand.Create(),
+        };
+        return CommandRunner.RunAsync(root, arguments);
+    }
 }

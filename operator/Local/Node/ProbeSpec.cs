@@ -34,7 +34,7 @@ internal sealed record ProbeSpec(
         };
         return new ProbeSpec(
             kind,
-            kind == ProbeKind.Exec ? 0 : Port(action["port"], ports),
+            kind == ProbeKind.Exec ? 0 : ReadPort(action["port"], ports),
             (string?)action["path"] ?? "/",
             (string?)action["service"] ?? "",
             [.. (action["command"] as JsonArray ?? []).Select(part => (string?)part ?? "")],
@@ -47,7 +47,7 @@ internal sealed record ProbeSpec(
         TimeSpan Seconds(string name, int fallback) => TimeSpan.FromSeconds((int?)probe[name] ?? fallback);
     }
 
-    private static int Port(JsonNode? port, IReadOnlyDictionary<string, int> ports)
+    private static int ReadPort(JsonNode? port, IReadOnlyDictionary<string, int> ports)
     {
         if (port is JsonValue value && value.TryGetValue<string>(out var name))
         {

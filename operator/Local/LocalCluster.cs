@@ -1,0 +1,147 @@
+using System.Net;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Local.ApiServer;
+using Cluster.Operator.Local.Node;
+using Cluster.Operator.NodeAgent;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Local;
+
+/// <summary>
+/// A Kubernetes cluster of one machine, in this process and the worker processes it starts:
+/// <code>
+/// LocalApiServer ← KubernetesClient ← operator      (the same code as on a real cluster, over HTTPS)
+///                                   ← LocalScheduler
+///                                   ← LocalNode → worker processes
+/// </code>
+/// Everything listens on loopback and nothing is left when it is disposed.
+/// </summary>
+internal sealed class LocalCluster : IAsyncDisposable
+{
+    public const string NodeName = "local";
+
+    private const string KfdRoot = "/sys";
+    private const int DefaultGpus = 8;
+
+    private readonly CancellationTokenSource stopOperator = new();
+    private readonly CancellationTokenSource stopScheduler = new();
+    private readonly Stack<IAsyncDisposable> resources = new();
+    private Task operating = Task.CompletedTask;
+    private Task scheduling = Task.CompletedTask;
+
+    private LocalCluster(DirectoryInfo folder)
+    {
+        Folder = folder;
+        Kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
+    }
+
+    /// <summary>For kubectl: cluster, token and CA of this run.</summary>
+    public string Kubeconfig { get; }
+
+    public KubernetesClient Client { get; private set; } = null!;
+
+    /// <summary>GPUs of the node, simulated or not.</summary>
+    public IReadOnlyList<GpuDevice> Gpus { get; private set; } = [];
+
+    /// <summary>Completes when the operator ends by itself, which it should not.</summary>
+    public Task Operating => operating;
+
+    private DirectoryInfo Folder { get; }
+
+    /// <summary>Starts API server, node, scheduler and operator. On failure what was started is stopped again.</summary>
+    public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, CancellationToken cancellationToken)
+    {
+        var program = WorkerProgram.Resolve(options.Worker);
+        var cluster = new LocalCluster(Directory.CreateTempSubdirectory("cluster-local-"));
+        try
+        {
+            await cluster.StartPartsAsync(options, program, cancellationToken);
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The operator stops first, so that nothing replaces the pods; then every process, then the API server.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await stopOperator.CancelAsync();
+        await operating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await stopScheduler.CancelAsync();
+        await scheduling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (resources.TryPop(out var resource))
+        {
+            await resource.DisposeAsync();
+        }
+
+        Folder.Delete(recursive: true);
+        stopOperator.Dispose();
+        stopScheduler.Dispose();
+    }
+
+    private async Task StartPartsAsync(LocalClusterOptions options, IReadOnlyList<string> program, CancellationToken cancellationToken)
+    {
+        var network = LoopbackNetwork.Acquire();
+        resources.Push(new Owned(network));
+        var logs = new NodeLogs();
+        var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs }, cancellationToken);
+        resources.Push(server);
+        server.WriteKubeconfig(Kubeconfig);
+
+        Client = KubernetesClient.Create(ClientConfiguration.Load(Kubeconfig));
+        resources.Push(new Owned(Client));
+        await CustomResources.InstallAsync(Client, cancellationToken);
+
+        var time = TimeProvider.System;
+        var secrets = new SecretReader(Client);
+        var prober = new Prober();
+        resources.Push(new Owned(prober));
+        var operatorOptions = new OperatorOptions { LeaderElection = false };
+        var node = new LocalNode(NodeName, new NodeServices(
+            Client,
+            network,
+            new PodVolumes(HostPaths(options.ModelsFolder), Path.Combine(Folder.FullName, "volumes")),
+            new Dictionary<string, IReadOnlyList<string>> { [operatorOptions.WorkerImage] = program },
+            secrets.Read,
+            new PodEvents(Client, time, options.Logging.CreateLogger("cluster.local.events")).Record,
+            prober,
+            IPAddress.Loopback.ToString(),
+            time,
+            options.Logging.CreateLogger("cluster.local.node")));
+        logs.Node = node;
+        resources.Push(node);
+
+        Gpus = FindGpus(options.SimulatedGpus);
+        await node.StartAsync(Gpus, cancellationToken);
+        var scheduler = new LocalScheduler(Client, server.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));
+        scheduling = scheduler.RunAsync(stopScheduler.Token);
+        operating = OperatorHost.RunAsync(Client, operatorOptions, options.Logging, stopOperator.Token);
+    }
+
+    private static IReadOnlyList<GpuDevice> FindGpus(int? simulated)
+    {
+        if (simulated is { } count)
+        {
+            return SimulatedGpus.Make(count);
+        }
+
+        var real = KfdTopology.Read(KfdRoot);
+        return real.Count > 0 ? real : SimulatedGpus.Make(DefaultGpus);
+    }
+
+    private static Dictionary<string, string> HostPaths(string? modelsFolder) =>
+        modelsFolder is null ? [] : new Dictionary<string, string>(StringComparer.Ordinal) { ["/models"] = Path.GetFullPath(modelsFolder) };
+
+    private sealed class Owned(IDisposable resource) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            resource.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+namespace Cluster.Operator.Local;
+
+/// <summary>What a local cluster is made of.</summary>
+internal sealed record LocalClusterOptions
+{
+    /// <summary>GPUs to simulate where the machine has none; null lets KFD decide and simulates 8 without it.</summary>
+    public int? SimulatedGpus { get; init; }
+
+    /// <summary>Folder that stands for the node's <c>/models</c>; null maps nothing.</summary>
+    public string? ModelsFolder { get; init; }
+
+    /// <summary>Port of the API server on 127.0.0.1; 0 takes a free one.</summary>
+    public int ApiPort { get; init; }
+
+    /// <summary>Worker executable; null for the one built with the operator.</summary>
+    public string? Worker { get; init; }
+
+    public required ILoggerFactory Logging { get; init; }
+}

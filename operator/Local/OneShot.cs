@@ -1,0 +1,54 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Commands;
+using Spectre.Console;
+
+namespace Cluster.Operator.Local;
+
+/// <summary><c>local --once</c>: asks every replica one prompt over HTTP and prints the answers.</summary>
+internal static class OneShot
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(2);
+
+    /// <returns>0 when every replica answered.</returns>
+    /// <exception cref="CommandFailure">There is nothing to ask, or a replica answered with an error.</exception>
+    public static async Task<int> RunAsync(
+        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, IReadOnlyList<(string Namespace, string Name)> deployments, string prompt, CancellationToken cancellationToken)
+    {
+        if (replicas.Count == 0)
+        {
+            throw new CommandFailure(deployments.Count == 0 ? "--once needs a ModelDeployment to ask: add -f FILE" : "the deployments have no replicas to ask");
+        }
+
+        LocalConsole.Table(console, replicas);
+        using var http = new HttpClient { Timeout = AnswerTimeout };
+        foreach (var replica in replicas)
+        {
+            console.MarkupLineInterpolated($"[bold]{replica.Pod}[/] {prompt}");
+            console.Profile.Out.Writer.WriteLine(await AskAsync(http, replica, prompt, cancellationToken));
+        }
+
+        return 0;
+    }
+
+    private static async Task<string> AskAsync(HttpClient http, ReplicaEndpoint replica, string prompt, CancellationToken cancellationToken)
+    {
+        var body = new JsonObject
+        {
+            ["model"] = replica.ServedName,
+            ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = prompt }),
+            ["temperature"] = 0,
+        };
+        try
+        {
+            using var response = await http.PostAsJsonAsync(new Uri($"{replica.Http}/v1/chat/completions"), body, cancellationToken);
+            var answer = await response.Content.ReadFromJsonAsync<JsonObject>(cancellationToken);
+            return (string?)answer?["choices"]?[0]?["message"]?["content"]
+                ?? throw new CommandFailure($"{replica.Pod} answered {(int)response.StatusCode}: {(string?)answer?["error"]?["message"] ?? "no text"}");
+        }
+        catch (HttpRequestException exception)
+        {
+            throw new CommandFailure($"{replica.Pod} at {replica.Http} could not be asked: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+
+namespace Cluster.EndToEnd.Tests.Support;
+
+/// <summary>A running <c>cluster-operator local</c>, started as a user starts it, ended as a user ends it.</summary>
+internal sealed partial class LocalOperator : IAsyncDisposable
+{
+    private const int SigInt = 2;
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+
+    private readonly Process process;
+    private readonly List<string> lines = [];
+    private readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource welcomed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private LocalOperator(Process process)
+    {
+        this.process = process;
+        process.OutputDataReceived += (_, line) => Add(line.Data);
+        process.ErrorDataReceived += (_, line) => Add(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public static string Program { get; } = Path.Combine(RepositoryRoot.Path, "operator", "bin", Configuration, "net10.0", "cluster-operator");
+
+    public static string SampleManifest { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "haiku.yaml");
+
+    public int ProcessId => process.Id;
+
+    public string Kubeconfig => KubeconfigLine().Match(Output).Groups[1].Value;
+
+    public IReadOnlyList<string> HttpEndpoints => [.. HttpCell().Matches(Output).Select(match => match.Groups[1].Value).Distinct()];
+
+    public IReadOnlyList<string> GrpcEndpoints => [.. GrpcCell().Matches(Output).Select(match => match.Groups[1].Value).Distinct()];
+
+    public string Output
+    {
+        get
+        {
+            lock (lines)
+            {
+                return string.Join('\n', lines);
+            }
+        }
+    }
+
+    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
+
+    /// <summary>Starts it and waits for the cluster, or with <paramref name="untilReady"/> for the table of replicas.</summary>
+    public static async Task<LocalOperator> StartAsync(bool untilReady, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Program, ["local", .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = RepositoryRoot.Path,
+        };
+        var local = new LocalOperator(Process.Start(start)!);
+        try
+        {
+            await (untilReady ? local.settled : local.welcomed).Task.WaitAsync(StartTimeout);
+            return local;
+        }
+        catch (TimeoutException)
+        {
+            await local.DisposeAsync();
+            throw new TimeoutException($"local mode did not become ready:\n{local.Output}");
+        }
+    }
+
+    /// <summary>Ctrl-C.</summary>
+    /// <returns>Exit code.</returns>
+    public async Task<int> InterruptAsync()
+    {
+        _ = Kill(process.Id, SigInt);
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        await process.WaitForExitAsync(late.Token);
+        return process.ExitCode;
+    }
+
+    /// <summary>Worker processes of this cluster: children by parent id.</summary>
+    public IReadOnlyList<int> Children() => ChildrenOf(process.Id);
+
+    public static IReadOnlyList<int> ChildrenOf(int parent)
+    {
+        var children = new List<int>();
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(folder), out var id))
+            {
+                continue;
+            }
+
+            try
+            {
+                var stat = File.ReadAllText(Path.Combine(folder, "stat"));
+                if (int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1]) == parent)
+                {
+                    children.Add(id);
+                }
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // Ended while we looked.
+            }
+        }
+
+        return children;
+    }
+
+    public static bool IsRunning(int processId) => Directory.Exists($"/proc/{processId}");
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    public static partial int Kill(int processId, int signal);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            try
+            {
+                await InterruptAsync();
+            }
+            catch (OperationCanceledException)
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+
+        process.Dispose();
+    }
+
+    private void Add(string? line)
+    {
+        if (line is null)
+        {
+            welcomed.TrySetResult();
+            settled.TrySetResult();
+            return;
+        }
+
+        lock (lines)
+        {
+            lines.Add(line);
+        }
+
+        if (line.Contains("export KUBECONFIG=", StringComparison.Ordinal))
+        {
+            welcomed.TrySetResult();
+        }
+
+        if (line.Contains("Ctrl-C ends the cluster", StringComparison.Ordinal))
+        {
+            settled.TrySetResult();
+        }
+    }
+
+    [GeneratedRegex(@"export KUBECONFIG=(\S+)")]
+    private static partial Regex KubeconfigLine();
+
+    [GeneratedRegex(@"│ (http://127\.[\d.]+:8000) ")]
+    private static partial Regex HttpCell();
+
+    [GeneratedRegex(@"│ (127\.[\d.]+:50051) ")]
+    private static partial Regex GrpcCell();
+}

@@ -1,0 +1,44 @@
+namespace Cluster.EndToEnd.Tests.Support;
+
+/// <summary>One local cluster with the sample deployment, shared by the tests of <see cref="SampleClusterCollection"/>. They leave it as they found it.</summary>
+public sealed class SampleCluster : IAsyncLifetime
+{
+    private LocalOperator? local;
+
+    internal LocalOperator Local => local!;
+
+    public async ValueTask InitializeAsync() => local = await LocalOperator.StartAsync(untilReady: true, "-f", LocalOperator.SampleManifest);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (local is not null)
+        {
+            await local.DisposeAsync();
+        }
+    }
+
+    /// <summary>Runs kubectl against this cluster.</summary>
+    internal async Task<CommandResult> KubectlAsync(string? input, params string[] arguments)
+    {
+        var program = await NodePackages.KubectlAsync();
+        var environment = new Dictionary<string, string>
+        {
+            ["KUBECONFIG"] = Local.Kubeconfig,
+            ["HOME"] = Path.GetDirectoryName(Local.Kubeconfig)!,
+        };
+        return await CommandLine.RunAsync(program, arguments, environment, input);
+    }
+
+    internal async Task<string> KubectlOutputAsync(params string[] arguments)
+    {
+        var result = await KubectlAsync(null, arguments);
+        Assert.True(result.ExitCode == 0, $"kubectl {string.Join(' ', arguments)}:\n{result.All}");
+        return result.Output;
+    }
+}
+
+[CollectionDefinition(Name)]
+public sealed class SampleClusterCollection : ICollectionFixture<SampleCluster>
+{
+    public const string Name = "sample cluster";
+}

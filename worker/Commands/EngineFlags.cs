@@ -1,0 +1,95 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
+internal sealed class EngineFlags
+{
+    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, or synthetic:llama-135m / synthetic:llama-1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "DIR" };
+
+    public Option<int> TensorParallelSize { get; } = Positive("--tensor-parallel-size", "GPUs this worker spreads the model over.", 1, "-tp");
+
+    public Option<string> DType { get; } = OneOf("--dtype", "Arithmetic of activations. The CPU computes in float32 and keeps weights as stored.", "auto", "float32");
+
+    public Option<string> Quantization { get; } = OneOf("--quantization", "How weights are quantized; auto reads it from the checkpoint.", "auto", "none");
+
+    public Option<string> KvCacheDType { get; } = OneOf("--kv-cache-dtype", "Element type of the KV cache.", "auto");
+
+    public Option<int?> MaxModelLen { get; } = new("--max-model-len") { Description = "Longest sequence, prompt and output together. Default: what the model was trained for.", HelpName = "TOKENS" };
+
+    public Option<int> BlockSize { get; } = new("--block-size") { Description = "Token slots of a KV block.", DefaultValueFactory = _ => 16, HelpName = "TOKENS" };
+
+    public Option<double> GpuMemoryUtilization { get; } = new("--gpu-memory-utilization") { Description = "Fraction of the device's memory for weights and KV cache.", DefaultValueFactory = _ => 0.9, HelpName = "FRACTION" };
+
+    public Option<int> MaxNumSeqs { get; } = Positive("--max-num-seqs", "Most sequences in a step.", 256);
+
+    public Option<int> MaxNumBatchedTokens { get; } = Positive("--max-num-batched-tokens", "Most tokens in a step: the budget that prefill and decode share.", 2048);
+
+    public Option<bool> EnablePrefixCaching { get; } = new("--enable-prefix-caching") { Description = "Keep finished blocks for prompts that begin alike.", DefaultValueFactory = _ => true };
+
+    public Option<bool> EnableChunkedPrefill { get; } = new("--enable-chunked-prefill") { Description = "Split long prompts over steps, so that running requests are not held up.", DefaultValueFactory = _ => true };
+
+    public Option<int> NumSchedulerSteps { get; } = new("--num-scheduler-steps") { Description = "Decode steps a plan covers.", DefaultValueFactory = _ => 1, HelpName = "N" };
+
+    public Option<bool> EnforceEager { get; } = new("--enforce-eager") { Description = "Do not capture graphs. The CPU never does." };
+
+    public Option<int?> MaxSeqLenToCapture { get; } = new("--max-seq-len-to-capture") { Description = "Longest sequence that a captured graph covers. No effect on the CPU, which captures none.", HelpName = "TOKENS" };
+
+    public Option<long> Seed { get; } = new("--seed") { Description = "Where the seeds of requests without one are drawn from.", HelpName = "N" };
+
+    public Option<string> Device { get; } = OneOf("--device", "Device to run on.", "auto", "cpu");
+
+    public Option<int?> CpuThreads { get; } = new("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
+
+    public Option<double?> KvCacheGiB { get; } = new("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, instead of a fraction of its memory.", HelpName = "GIB" };
+
+    /// <summary>Adds every option to a command, with the checks that need more than one of them.</summary>
+    public void AddTo(Command command)
+    {
+        NumSchedulerSteps.Validators.Add(result => RequireOnly(result, 1));
+        BlockSize.Validators.Add(result => RequireOnly(result, 16));
+        TensorParallelSize.Validators.Add(result => RequireOnly(result, 1));
+        GpuMemoryUtilization.Validators.Add(result =>
+        {
+            var value = result.GetValueOrDefault<double>();
+            if (!(value is > 0 and <= 1))
+            {
+                result.AddError($"--gpu-memory-utilization {value.ToString(CultureInfo.InvariantCulture)}: must be above 0 and at most 1");
+            }
+        });
+        foreach (var option in (Option[])[Model, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    private static Option<int> Positive(string name, string description, int fallback, params string[] aliases)
+    {
+        var option = new Option<int>(name, aliases) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value < 1)
+            {
+                result.AddError($"{name} {value}: must be at least 1");
+            }
+        });
+        return option;
+    }
+
+    private static Option<string> OneOf(string name, string description, params string[] values)
+    {
+        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => values[0] };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+
+    private static void RequireOnly(OptionResult result, int only)
+    {
+        if (result.Tokens.Count == 1 && result.GetValueOrDefault<int>() is var value && value != only)
+        {
+            result.AddError($"{result.Option.Name} {value}: this build has {only} only");
+        }
+    }
+}

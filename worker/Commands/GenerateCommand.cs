@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary><c>generate</c>: one prompt, the answer on standard output as it comes, figures on standard error.</summary>
+internal static class GenerateCommand
+{
+    public static Command Create()
+    {
+        var flags = new EngineFlags();
+        var prompt = new Option<string>("--prompt") { Description = "Text to continue, or the user's message with --chat; - reads standard input.", Required = true, HelpName = "TEXT" };
+        var chat = new Option<bool>("--chat") { Description = "Render the prompt with the model's chat template." };
+        var maxTokens = new Option<int>("--max-tokens") { Description = "Most tokens to generate.", DefaultValueFactory = _ => 128, HelpName = "N" };
+        var temperature = new Option<float>("--temperature") { Description = "0 is greedy.", DefaultValueFactory = _ => 0, HelpName = "T" };
+        var command = new Command("generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
+        flags.AddTo(command);
+        command.SetAction((arguments, cancellationToken) => RunAsync(
+            flags,
+            arguments,
+            arguments.GetRequiredValue(prompt),
+            arguments.GetValue(chat),
+            new SamplingParameters { Temperature = arguments.GetValue(temperature), MaxTokens = arguments.GetValue(maxTokens), Seed = arguments.GetValue(flags.Seed) },
+            cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
+    {
+        var text = prompt == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : prompt;
+        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(flags, arguments, progress, line => Console.Error.WriteLine(line)));
+        if (chat)
+        {
+            var template = worker.ChatTemplate ?? throw new CommandFailure($"{arguments.GetRequiredValue(flags.Model)} has no chat template; leave out --chat");
+            text = template.Render([new JsonObject { ["role"] = "user", ["content"] = text }], null, addGenerationPrompt: true);
+        }
+
+        var started = TimeProvider.System.GetTimestamp();
+        var first = TimeSpan.Zero;
+        TokenOutput? last = null;
+        try
+        {
+            var request = new GenerationRequest("generate", worker.Tokenizer.Encode(text, addSpecialTokens: !chat), sampling);
+            await foreach (var output in worker.Engine.GenerateAsync(request, cancellationToken))
+            {
+                first = last is null ? TimeProvider.System.GetElapsedTime(started) : first;
+                last = output;
+                Console.Write(output.Text);
+            }
+        }
+        catch (InvalidRequestException exception)
+        {
+            throw new CommandFailure(exception.Message, exception);
+        }
+
+        Console.WriteLine();
+        var decode = TimeProvider.System.GetElapsedTime(started) - first;
+        await Console.Error.WriteLineAsync(
+            $"{last!.PromptTokens} prompt tokens, first token after {first.TotalMilliseconds:F1} ms; {last.CompletionTokens} tokens, {(last.CompletionTokens - 1) / decode.TotalSeconds:F1} tokens/s; finished: {last.FinishReason?.ToString().ToLowerInvariant()}");
+        return 0;
+    }
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Models;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary>A model with everything around it: backend, weights, tokenizer, template and engine. Built from <see cref="EngineFlags"/> by every command that generates.</summary>
+internal sealed class LoadedWorker : IAsyncDisposable
+{
+    private readonly Backend backend;
+    private readonly LoadedModel model;
+
+    private LoadedWorker(Backend backend, LoadedModel model, Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine)
+    {
+        this.backend = backend;
+        this.model = model;
+        Tokenizer = tokenizer;
+        ChatTemplate = chatTemplate;
+        Engine = engine;
+    }
+
+    public Tokenizer Tokenizer { get; }
+
+    public ChatTemplate? ChatTemplate { get; }
+
+    public LlmEngine Engine { get; }
+
+    /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
+    /// <param name="log">What to tell: one line a fact, as in vLLM's start log.</param>
+    /// <exception cref="CommandFailure">The flags do not fit the model or the machine.</exception>
+    public static LoadedWorker Load(EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log)
+    {
+        var clock = Stopwatch.StartNew();
+        var source = arguments.GetRequiredValue(flags.Model);
+        var backend = OpenBackend(flags, arguments);
+        try
+        {
+            var model = ModelLoader.Load(source, backend, RunnerOptions(flags, arguments), progress);
+            log($"model {source}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
+            log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident");
+            log(model.Capacity.ToString());
+            var tokenizer = Tokenizer.Load(source);
+            var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System);
+            log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
+            return new LoadedWorker(backend, model, tokenizer, ChatTemplate.Load(source), engine);
+        }
+        catch (ArgumentException exception)
+        {
+            backend.Dispose();
+            throw new CommandFailure(exception.Message, exception);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The device the flags ask for.</summary>
+    public static Backend OpenBackend(EngineFlags flags, ParseResult arguments) =>
+        new CpuBackend(new CpuOptions { Threads = arguments.GetValue(flags.CpuThreads) ?? Environment.ProcessorCount });
+
+    /// <summary>The runner's share of the flags.</summary>
+    public static ModelRunnerOptions RunnerOptions(EngineFlags flags, ParseResult arguments) => new()
+    {
+        BlockSize = arguments.GetValue(flags.BlockSize),
+        MaxBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
+        MaxSequences = Math.Min(arguments.GetValue(flags.MaxNumSeqs), arguments.GetValue(flags.MaxNumBatchedTokens)),
+        MaxModelLength = arguments.GetValue(flags.MaxModelLen),
+        GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.DisposeAsync();
+        model.Runner.Dispose();
+        backend.Dispose();
+    }
+
+    private static EngineOptions EngineOptionsOf(EngineFlags flags, ParseResult arguments, ModelConfig config) => new()
+    {
+        MaxNumSeqs = arguments.GetValue(flags.MaxNumSeqs),
+        MaxNumBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
+        EnablePrefixCaching = arguments.GetValue(flags.EnablePrefixCaching),
+        EnableChunkedPrefill = arguments.GetValue(flags.EnableChunkedPrefill),
+        Seed = arguments.GetValue(flags.Seed),
+        EosTokenIds = [.. config.EosTokenIds],
+    };
+}

@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models;
+using Cluster.Worker.Serving;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary><c>serve</c>: the long-running worker. Listens first, loads, becomes ready; on SIGTERM drains and exits 0.</summary>
+internal static class ServeCommand
+{
+    /// <summary>Set to <c>stdin</c> by whoever starts this worker as a child: when standard input closes, the parent is gone and the worker stops too.</summary>
+    private const string LifelineVariable = "CLUSTER_LIFELINE";
+
+    public static Command Create()
+    {
+        var flags = new EngineFlags();
+        var names = new Option<string[]>("--served-model-name") { Description = "Names the API answers to; the first is what responses carry. Default: the model's folder.", AllowMultipleArgumentsPerToken = true, HelpName = "NAME" };
+        var host = new Option<string>("--host") { Description = "Address to listen on; 0.0.0.0 for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
+        host.Validators.Add(result =>
+        {
+            if (!System.Net.IPAddress.TryParse(result.GetValueOrDefault<string>(), out _))
+            {
+                result.AddError($"--host {result.GetValueOrDefault<string>()}: not an IP address");
+            }
+        });
+        var port = new Option<int>("--port") { Description = "Port of the HTTP API.", DefaultValueFactory = _ => 8000, HelpName = "PORT" };
+        var grpcPort = new Option<int>("--grpc-port") { Description = "Port of the gRPC services (HTTP/2 without TLS).", DefaultValueFactory = _ => 50051, HelpName = "PORT" };
+        foreach (var option in (Option<int>[])[port, grpcPort])
+        {
+            option.Validators.Add(result =>
+            {
+                if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && value is < 0 or > 65535)
+                {
+                    result.AddError($"{option.Name} {value}: must be 0 to 65535");
+                }
+            });
+        }
+
+        var shutdownTimeout = new Option<double>("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" };
+        var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names, host, port, grpcPort, shutdownTimeout };
+        flags.AddTo(command);
+        command.SetAction(arguments => RunAsync(
+            flags,
+            arguments,
+            arguments.GetValue(names) is { Length: > 0 } given ? given : [Path.GetFileName(Path.TrimEndingDirectorySeparator(arguments.GetRequiredValue(flags.Model)))],
+            new ServerOptions(arguments.GetValue(host)!, arguments.GetValue(port), arguments.GetValue(grpcPort), TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, IReadOnlyList<string> names, ServerOptions options)
+    {
+        using var logging = LoggerFactory.Create(WorkerLogging.Configure);
+        var logger = logging.CreateLogger("cluster.worker");
+        var stopping = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, "SIGTERM"));
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, "SIGINT"));
+        WatchLifeline(stopping);
+
+        void Stop(PosixSignalContext context, string signal)
+        {
+            context.Cancel = true;
+            stopping.TrySetResult(signal);
+        }
+
+        var devices = VisibleDevices.Require(
+            Environment.GetEnvironmentVariable(VisibleDevices.Variable), arguments.GetValue(flags.TensorParallelSize), () => ["cpu"]);
+        var state = new ServingState(TimeProvider.System);
+        await using var server = await WorkerServer.StartAsync(options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
+        logger.LogInformation("listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
+
+        var loading = Task.Run(() => LoadedWorker.Load(flags, arguments, new LogProgress(logger), line => logger.LogInformation("{Line}", line)));
+        if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
+        {
+            logger.LogInformation("{Signal} while loading: stopping", await stopping.Task);
+            return 0;
+        }
+
+        await using var worker = await loading;
+        server.BecomeReady(new ServedModel(names, arguments.GetRequiredValue(flags.Model), worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices));
+        logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
+
+        if (await Task.WhenAny(stopping.Task, worker.Engine.Completion) != stopping.Task)
+        {
+            logger.LogCritical(worker.Engine.Completion.Exception?.InnerException, "the engine died; ending so that the replica restarts");
+            return 1;
+        }
+
+        logger.LogInformation("{Signal}: draining, up to {Seconds} s", await stopping.Task, options.ShutdownTimeout.TotalSeconds);
+        await server.DrainAsync();
+        logger.LogInformation("stopped");
+        return 0;
+    }
+
+    private static void WatchLifeline(TaskCompletionSource<string> stopping)
+    {
+        if (Environment.GetEnvironmentVariable(LifelineVariable) != "stdin")
+        {
+            return;
+        }
+
+        var thread = new Thread(() =>
+        {
+            using var input = Console.OpenStandardInput();
+            Span<byte> ignored = stackalloc byte[64];
+            while (input.Read(ignored) > 0)
+            {
+            }
+
+            stopping.TrySetResult("parent gone");
+        })
+        {
+            IsBackground = true,
+            Name = "lifeline",
+        };
+        thread.Start();
+    }
+
+    /// <summary>Loading as log lines, one each tenth: what a pod's log should show of a long load.</summary>
+    private sealed class LogProgress(ILogger logger) : IProgress<LoadProgress>
+    {
+        private long tenth;
+
+        public void Report(LoadProgress value)
+        {
+            var now = value.BytesTotal == 0 ? 10 : value.BytesDone * 10 / value.BytesTotal;
+            if (now > tenth && value.BytesTotal > 100 << 20)
+            {
+                tenth = now;
+                logger.LogInformation("loading weights: {Percent} % of {GiB:F1} GiB", now * 10, value.BytesTotal / (double)(1 << 30));
+            }
+        }
+    }
+}

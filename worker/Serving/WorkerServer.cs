@@ -1,0 +1,118 @@
+using System.Net;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Grpc;
+using Cluster.Worker.Serving.Http;
+using Cluster.Worker.Serving.Metrics;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Cluster.Worker.Serving;
+
+/// <summary>Where a worker listens.</summary>
+/// <param name="Host">Address to bind; <c>0.0.0.0</c> for all.</param>
+/// <param name="Port">HTTP port; 0 takes a free one.</param>
+/// <param name="GrpcPort">gRPC port (HTTP/2 without TLS); 0 takes a free one.</param>
+/// <param name="ShutdownTimeout">How long running requests may take to finish when the worker is told to stop.</param>
+internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSpan ShutdownTimeout);
+
+/// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded, so that
+/// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcEndpoints"/>.</summary>
+internal sealed class WorkerServer : IAsyncDisposable
+{
+    private readonly WebApplication application;
+    private readonly ServerOptions options;
+    private readonly ServingState state;
+    private readonly WorkerMetrics metrics;
+
+    private WorkerServer(WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics)
+    {
+        this.application = application;
+        this.options = options;
+        this.state = state;
+        this.metrics = metrics;
+    }
+
+    /// <summary>Base address of the HTTP API.</summary>
+    public Uri HttpAddress => Address(0);
+
+    /// <summary>Address of the gRPC services.</summary>
+    public Uri GrpcAddress => Address(1);
+
+    /// <exception cref="IOException">A port cannot be bound; the message names it.</exception>
+    public static async Task<WorkerServer> StartAsync(ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        logging(builder.Logging);
+
+        // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
+        builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
+        builder.Services.AddGrpcServing();
+        var address = IPAddress.Parse(options.Host);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(address, options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
+        });
+
+        var application = builder.Build();
+        var metrics = new WorkerMetrics(state, modelName);
+        application.Use(ErrorResponses.HandleAsync);
+        application.MapGrpc(state);
+        application.MapHttp(state, metrics, time);
+        try
+        {
+            await application.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            metrics.Dispose();
+            await application.DisposeAsync();
+            throw;
+        }
+
+        return new WorkerServer(application, options, state, metrics);
+    }
+
+    /// <summary>The model is loaded: answer requests with it.</summary>
+    public void BecomeReady(ServedModel model)
+    {
+        model.Engine.Observer = metrics;
+        state.BecomeReady(model);
+    }
+
+    /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>
+    public async Task DrainAsync()
+    {
+        state.BeginDraining();
+        if (state.Model is { } model)
+        {
+            await model.Engine.DrainAsync(options.ShutdownTimeout);
+        }
+
+        // Every generation has ended; what is left is writing the last bytes of their responses.
+        using var lastBytes = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await application.StopAsync(lastBytes.Token);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await application.DisposeAsync();
+        metrics.Dispose();
+    }
+
+    private Uri Address(int listener)
+    {
+        var addresses = application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+        return new Uri(addresses.ElementAt(listener));
+    }
+
+    private sealed class SilentLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
