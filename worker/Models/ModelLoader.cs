@@ -1,0 +1,47 @@
+using Cluster.Worker.Compute;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>From a source to a model that runs: configuration, weights, transformer, cache. Called by the worker's commands.</summary>
+internal static class ModelLoader
+{
+    /// <summary>Loads a model on a backend, which the returned runner owns from then on.</summary>
+    /// <param name="source">A Hugging Face checkpoint folder, or <c>synthetic:NAME</c> (<see cref="SyntheticModel"/>).</param>
+    /// <param name="progress">Told after each tensor.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="ModelConfigException">The configuration is wrong or not supported.</exception>
+    /// <exception cref="CheckpointFormatException">The weights are broken or are not those the configuration describes.</exception>
+    /// <exception cref="ArgumentException">The options ask for more than model or memory can hold, or the synthetic model is unknown.</exception>
+    public static LoadedModel Load(string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null)
+    {
+        options.Validate();
+        if (SyntheticModel.IsSource(source))
+        {
+            var synthetic = SyntheticModel.Find(source);
+            return Load(synthetic.Config, synthetic.Weights(), backend, options, progress);
+        }
+
+        if (!Directory.Exists(source))
+        {
+            throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
+        }
+
+        return Load(ModelConfig.Load(source), Checkpoint.Open(source), backend, options, progress);
+    }
+
+    /// <summary>Loads weights that fit a configuration.</summary>
+    public static LoadedModel Load(
+        ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null)
+    {
+        var maxLogits = options.MaxLogits ?? options.MaxSequences;
+        var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
+        var weights = new WeightLoader(source, backend, progress);
+        var transformer = new Transformer(
+            config, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
+
+        var activationBytes = Activations.Bytes(config, options.MaxBatchedTokens, maxLogits);
+        var plan = CapacityPlan.Fit(config, options, availableBytes - weights.ResidentBytes - activationBytes);
+        var runner = new ModelRunner(backend, config, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
+        return new LoadedModel(config, runner, weights.ResidentBytes, activationBytes, plan);
+    }
+}
