@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Worker.Compute;
 
 namespace Cluster.Worker.Models;
 
@@ -8,10 +9,16 @@ namespace Cluster.Worker.Models;
 /// <param name="GreedyTotal">Greedy tokens compared.</param>
 internal sealed record GoldenResult(float? MaxAbsDiff, int GreedyMatches, int GreedyTotal)
 {
+    /// <summary>What rotary frequencies were rounded to (<see cref="RopeParameters.FrequencyDType"/>).</summary>
+    public DType RopeFrequencyDType { get; init; } = DType.F32;
+
     /// <summary>Every logit within the tolerance and every greedy token equal.</summary>
     public bool Passes(float tolerance) => (MaxAbsDiff is null || MaxAbsDiff <= tolerance) && GreedyMatches == GreedyTotal;
 
-    public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture,
-        $"max_abs_diff={(MaxAbsDiff is { } difference ? difference.ToString("G4", CultureInfo.InvariantCulture) : "none")} greedy_match={GreedyMatches}/{GreedyTotal}");
+    public override string ToString()
+    {
+        var difference = MaxAbsDiff?.ToString("G4", CultureInfo.InvariantCulture) ?? "none";
+        var rope = RopeFrequencyDType == DType.F32 ? "" : $" rope_frequencies={RopeFrequencyDType.ToString().ToLowerInvariant()}";
+        return $"max_abs_diff={difference} greedy_match={GreedyMatches}/{GreedyTotal}{rope}";
+    }
 }

@@ -1,9 +1,31 @@
+using Cluster.Worker.Compute;
+
 namespace Cluster.Worker.Models;
 
 /// <summary>Runs the prompts of a golden file through the paged path of a <see cref="ModelRunner"/>, all in one batch: prefill, then greedy decoding
 /// step by step. Called by <c>worker verify</c> and the tests.</summary>
 internal static class GoldenVerification
 {
+    /// <summary>Loads a checkpoint and verifies it: what <c>worker verify</c> does.</summary>
+    /// <remarks>A golden file does not say how its maker's model was brought to bf16. Where results with exact rotary frequencies do not pass, those with
+    /// frequencies rounded to bf16 are compared too; the result says when it took them.</remarks>
+    /// <param name="folder">A Hugging Face checkpoint.</param>
+    /// <param name="createBackend">Called once for each attempt; the backend is disposed here.</param>
+    /// <param name="tolerance">Largest difference of a logit that passes.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FormatException">Configuration, weights or golden file are wrong, or do not belong together.</exception>
+    public static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, float tolerance, int? chunkSize = null)
+    {
+        var exact = Verify(folder, golden, createBackend, DType.F32, chunkSize);
+        if (exact.Passes(tolerance))
+        {
+            return exact;
+        }
+
+        var rounded = Verify(folder, golden, createBackend, DType.BF16, chunkSize);
+        return rounded.Passes(tolerance) ? rounded : exact;
+    }
+
     /// <param name="runner">Made with <see cref="GoldenFile.RunnerOptions"/>, or with more room.</param>
     /// <param name="chunkSize">Most prompt tokens of a sequence in one step; null takes as many as a step holds.</param>
     /// <exception cref="CheckpointFormatException">The golden file does not belong to a model of this vocabulary.</exception>
@@ -14,6 +36,14 @@ internal static class GoldenVerification
         var next = new int[golden.Count];
         var difference = Prefill(runner, golden, sequences, chunkSize ?? int.MaxValue, next);
         return new GoldenResult(golden.HasLogits ? difference : null, Decode(runner, golden, sequences, next), golden.Count * golden.Steps);
+    }
+
+    private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize)
+    {
+        var (config, weights) = ModelLoader.Open(folder);
+        config = config with { Rope = config.Rope with { FrequencyDType = ropeFrequencyDType } };
+        using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions());
+        return Run(model.Runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
     }
 
     /// <param name="next">Receives the greedy token after each prompt.</param>
