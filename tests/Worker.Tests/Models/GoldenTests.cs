@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Models;
+
+/// <summary>Whole checkpoints against the results of Hugging Face transformers. A backend is put to these tests by a class that makes it.</summary>
+public abstract class GoldenTests
+{
+    private const float Tolerance = 2e-3f;
+
+    /// <summary>The random goldens come from models cast to bf16 as a whole, rotary frequencies included; haiku's does not.</summary>
+    public static TheoryData<string, string> Goldens { get; } = new()
+    {
+        { "haiku-1m", nameof(DType.F32) },
+        { "llama2", nameof(DType.BF16) },
+        { "llama3.1", nameof(DType.BF16) },
+        { "llama-tied", nameof(DType.BF16) },
+    };
+
+    private protected abstract Backend CreateBackend();
+
+    [Theory, MemberData(nameof(Goldens))]
+    public void Logits_and_greedy_tokens_are_those_of_the_reference_implementation(string name, string ropeFrequencyDType)
+    {
+        var golden = GoldenFile.Open(Fixtures.Golden(name));
+
+        var result = GoldenVerification.Verify(Fixtures.Checkpoint(name), golden, CreateBackend, Tolerance);
+
+        Assert.True(result.Passes(Tolerance), $"{name}: {result}");
+        Assert.Equal(golden.Count * golden.Steps, result.GreedyTotal);
+        Assert.Equal(ropeFrequencyDType, result.RopeFrequencyDType.ToString());
+        Assert.True(result.MaxAbsDiff > 0, "an exact match means that nothing was compared");
+    }
+
+    [Theory]
+    [InlineData("haiku-1m", 7)]
+    [InlineData("llama2", 1)]
+    [InlineData("llama2", 7)]
+    [InlineData("llama2", 16)]
+    [InlineData("llama3.1", 1)]
+    [InlineData("llama3.1", 7)]
+    [InlineData("llama3.1", 16)]
+    [InlineData("llama-tied", 1)]
+    [InlineData("llama-tied", 7)]
+    [InlineData("llama-tied", 16)]
+    public void Prefill_in_chunks_gives_the_same_bits_as_prefill_in_one_step(string name, int chunkSize)
+    {
+        var golden = GoldenFile.Open(Fixtures.Golden(name));
+        using var model = ModelLoader.Load(Fixtures.Checkpoint(name), CreateBackend(), golden.RunnerOptions());
+        var length = golden.PromptLength;
+        var whole = new PackedSequences(model.Runner, 1, length);
+        whole.Add(0, golden.Prompt(0));
+        var expected = whole.Run().ToArray();
+
+        var chunked = new PackedSequences(model.Runner, 2, length);
+        var actual = new List<float>();
+        for (var begin = 0; begin < length; begin += chunkSize)
+        {
+            // A neighbour of another shape in every step must not matter either.
+            var count = Math.Min(chunkSize, length - begin);
+            chunked.Add(1, golden.Prompt(1).AsSpan(begin, Math.Max(1, count / 2)));
+            chunked.Add(0, golden.Prompt(0).AsSpan(begin, count));
+            actual.AddRange(chunked.Run()[(Math.Max(1, count / 2) * model.Config.VocabSize)..]);
+        }
+
+        Assert.Equal(expected, actual);
+        Assert.Equal(GoldenVerification.Run(model.Runner, golden), GoldenVerification.Run(model.Runner, golden, chunkSize));
+    }
+
+    [Fact]
+    public void Perplexity_is_that_of_the_reference_implementation()
+    {
+        using var expected = JsonDocument.Parse(File.ReadAllBytes(Fixtures.HaikuExpected));
+        var perplexity = expected.RootElement.GetProperty("perplexity");
+        var ids = perplexity.GetProperty("input_ids").EnumerateArray().Select(id => id.GetInt32()).ToArray();
+        var window = perplexity.GetProperty("window").GetInt32();
+        var options = new ModelRunnerOptions { MaxSequences = 1, MaxBatchedTokens = window, MaxLogits = window, MaxModelLength = window };
+        using var model = ModelLoader.Load(Fixtures.Haiku, CreateBackend(), options);
+
+        Assert.Equal(perplexity.GetProperty("value").GetDouble(), Perplexity.Evaluate(model.Runner, ids, window), 5e-5);
+    }
+}

@@ -1,0 +1,63 @@
+using Cluster.Worker.Compute;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>Every intermediate result of a forward pass, allocated once for the largest step; a step works on the first rows of each.
+/// Fixed addresses are what lets a device replay a captured decode step. Owned by <see cref="Transformer"/>.</summary>
+internal sealed record Activations
+{
+    private Activations()
+    {
+    }
+
+    /// <summary><c>[tokens, hidden]</c> the sum that runs through all layers.</summary>
+    public required Tensor Residual { get; init; }
+
+    /// <summary><c>[tokens, hidden]</c> input of a layer's attention or MLP.</summary>
+    public required Tensor Normed { get; init; }
+
+    /// <summary><c>[tokens, hidden]</c> output of a layer's attention or MLP, not yet added to <see cref="Residual"/>.</summary>
+    public required Tensor Delta { get; init; }
+
+    /// <summary><c>[tokens, (heads + 2·kvHeads)·headDim]</c>.</summary>
+    public required Tensor Qkv { get; init; }
+
+    /// <summary><c>[tokens, heads·headDim]</c>.</summary>
+    public required Tensor Attention { get; init; }
+
+    /// <summary><c>[tokens, 2·intermediate]</c>.</summary>
+    public required Tensor GateUp { get; init; }
+
+    /// <summary><c>[tokens, intermediate]</c>.</summary>
+    public required Tensor Activated { get; init; }
+
+    /// <summary><c>[logits, hidden]</c> rows that need logits.</summary>
+    public required Tensor Selected { get; init; }
+
+    /// <summary><c>[logits, vocabulary]</c>.</summary>
+    public required Tensor Logits { get; init; }
+
+    public static Activations Allocate(Backend backend, ModelConfig config, int maxTokens, int maxLogits)
+    {
+        Tensor Floats(string name, int rows, int columns) => backend.Allocate(name, DType.F32, rows, columns);
+        return new Activations
+        {
+            Residual = Floats("residual", maxTokens, config.HiddenSize),
+            Normed = Floats("normed", maxTokens, config.HiddenSize),
+            Delta = Floats("delta", maxTokens, config.HiddenSize),
+            Qkv = Floats("qkv", maxTokens, config.QkvSize),
+            Attention = Floats("attention", maxTokens, config.AttentionSize),
+            GateUp = Floats("gate_up", maxTokens, 2 * config.IntermediateSize),
+            Activated = Floats("activated", maxTokens, config.IntermediateSize),
+            Selected = Floats("selected", maxLogits, config.HiddenSize),
+            Logits = Floats("logits", maxLogits, config.VocabSize),
+        };
+    }
+
+    /// <summary>Bytes that <see cref="Allocate"/> takes.</summary>
+    public static long Bytes(ModelConfig config, int maxTokens, int maxLogits)
+    {
+        var columns = (3L * config.HiddenSize) + config.QkvSize + config.AttentionSize + (3L * config.IntermediateSize);
+        return sizeof(float) * ((maxTokens * columns) + (maxLogits * ((long)config.HiddenSize + config.VocabSize)));
+    }
+}

@@ -1,0 +1,38 @@
+namespace Cluster.Worker.Models.Architectures;
+
+/// <summary>One model architecture: what its config.json means and what its weights are called. The parts themselves — norms, attention, MLP — are
+/// <see cref="Transformer"/>'s, chosen by the switches of <see cref="ModelConfig"/>.</summary>
+internal abstract class Architecture
+{
+    private static readonly Architecture[] Supported = [new Llama()];
+
+    /// <summary>As <c>architectures</c> in config.json spells it.</summary>
+    public abstract string Name { get; }
+
+    public abstract WeightNames WeightNames { get; }
+
+    /// <summary>The architecture that a configuration names.</summary>
+    /// <exception cref="ModelConfigException">It names none, or one that is not supported.</exception>
+    public static Architecture Of(ConfigObject json)
+    {
+        var named = json.Strings("architectures");
+        if (named.IsEmpty)
+        {
+            throw json.Invalid("architectures", $"is missing; supported: {SupportedNames()}");
+        }
+
+        return Array.Find(Supported, architecture => architecture.Name == named[0])
+            ?? throw json.Invalid("architectures", $"names {named[0]}; supported: {SupportedNames()}");
+    }
+
+    /// <summary>Sizes and switches; end-of-sequence tokens are added by <see cref="ModelConfig.Load"/>.</summary>
+    /// <exception cref="ModelConfigException">A field is missing, of the wrong type, or out of range.</exception>
+    public abstract ModelConfig Read(ConfigObject json);
+
+    /// <summary>Tensors that checkpoints of this architecture carry and no computation needs.</summary>
+    public virtual bool IsIgnorable(string tensor, ModelConfig config) =>
+        tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        || (config.TieWordEmbeddings && tensor == WeightNames.Output);
+
+    private static string SupportedNames() => string.Join(", ", Supported.Select(architecture => architecture.Name));
+}

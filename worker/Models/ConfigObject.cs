@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>A JSON object of a model's configuration, read field by field with the checks each field needs. A null field counts as missing, as in
+/// Hugging Face transformers. Used by <see cref="ModelConfig"/>, <see cref="RopeParameters"/> and the architectures.</summary>
+internal sealed class ConfigObject
+{
+    private const long MaxFileBytes = 4 << 20;
+
+    private readonly string path;
+    private readonly JsonElement element;
+
+    private ConfigObject(string file, string path, JsonElement element)
+    {
+        File = file;
+        this.path = path;
+        this.element = element;
+    }
+
+    /// <summary>Path of the file, for messages.</summary>
+    public string File { get; }
+
+    /// <exception cref="ModelConfigException">The file is missing, too large, or not a JSON object.</exception>
+    public static ConfigObject Load(string file)
+    {
+        if (!System.IO.File.Exists(file))
+        {
+            throw new ModelConfigException(file, "does not exist");
+        }
+
+        var length = new FileInfo(file).Length;
+        if (length > MaxFileBytes)
+        {
+            throw new ModelConfigException(file, $"has {length} bytes; at most {MaxFileBytes} are allowed");
+        }
+
+        return Parse(file, System.IO.File.ReadAllBytes(file));
+    }
+
+    /// <param name="file">Path, for messages.</param>
+    /// <param name="json">UTF-8 text of one object.</param>
+    /// <exception cref="ModelConfigException">Not a JSON object.</exception>
+    public static ConfigObject Parse(string file, ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? new ConfigObject(file, "", document.RootElement.Clone())
+                : throw new ModelConfigException(file, $"must hold an object, not {Kind(document.RootElement)}");
+        }
+        catch (JsonException e)
+        {
+            throw new ModelConfigException(file, $"is not valid JSON: {e.Message}", e);
+        }
+    }
+
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>A whole number that must be there.</summary>
+    public int Integer(string name, int min, int max) => OptionalInteger(name, min, max) ?? throw Missing(name);
+
+    /// <summary>Null when missing.</summary>
+    public int? OptionalInteger(string name, int min, int max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out var number))
+        {
+            throw Wrong(name, value, "a whole number");
+        }
+
+        return number >= min && number <= max ? (int)number : throw Wrong(name, value, $"{min} to {max}");
+    }
+
+    /// <summary>A number within (0, max]; null when missing.</summary>
+    public double? OptionalPositive(string name, double max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Number)
+        {
+            throw Wrong(name, value, "a number");
+        }
+
+        var number = value.GetDouble();
+        return number > 0 && number <= max ? number : throw Wrong(name, value, $"above 0 and at most {max}");
+    }
+
+    /// <summary>A number within (0, max] that must be there.</summary>
+    public double Positive(string name, double max) => OptionalPositive(name, max) ?? throw Missing(name);
+
+    public bool Boolean(string name, bool fallback) => Find(name) switch
+    {
+        null => fallback,
+        { ValueKind: JsonValueKind.True } => true,
+        { ValueKind: JsonValueKind.False } => false,
+        { } value => throw Wrong(name, value, "true or false"),
+    };
+
+    /// <summary>Null when missing.</summary>
+    public string? OptionalString(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { } value => throw Wrong(name, value, "a string"),
+    };
+
+    /// <summary>Strings of a list; empty when missing.</summary>
+    public ImmutableArray<string> Strings(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
+            : throw Wrong(name, value, "a list of strings");
+    }
+
+    /// <summary>Token ids, written as one number or a list of them; empty when missing.</summary>
+    public ImmutableArray<int> TokenIds(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        var items = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value];
+        var ids = ImmutableArray.CreateBuilder<int>(items.Length);
+        foreach (var item in items)
+        {
+            ids.Add(item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0
+                ? id
+                : throw Wrong(name, value, "a token id or a list of token ids (whole numbers of 0 or more)"));
+        }
+
+        return ids.MoveToImmutable();
+    }
+
+    /// <summary>Null when missing.</summary>
+    public ConfigObject? OptionalObject(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } value => new ConfigObject(File, Name(name) + ".", value),
+        { } value => throw Wrong(name, value, "an object"),
+    };
+
+    /// <summary>An error about a field's value, for checks that concern more than one field.</summary>
+    public ModelConfigException Invalid(string name, string reason) => new(File, $"'{Name(name)}' {reason}");
+
+    private static string Kind(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => "a list",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.Null => "null",
+        JsonValueKind.Object => "an object",
+        _ => "a boolean",
+    };
+
+    private JsonElement? Find(string name) =>
+        element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private string Name(string name) => path + name;
+
+    private ModelConfigException Missing(string name) => new(File, $"'{Name(name)}' is missing");
+
+    private ModelConfigException Wrong(string name, JsonElement value, string expected)
+    {
+        const int shown = 60;
+        var raw = value.GetRawText();
+        return new ModelConfigException(File, $"'{Name(name)}' is {(raw.Length > shown ? raw[..shown] + "…" : raw)}; expected {expected}");
+    }
+}

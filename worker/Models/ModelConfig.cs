@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Architectures;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>What a decoder-only model is made of: the sizes and switches that <see cref="Transformer"/> is built by. Every value has been checked.
+/// Made by <see cref="Load"/> from a checkpoint folder or by <see cref="SyntheticModel"/>.</summary>
+internal sealed record ModelConfig
+{
+    private const int MaxLayers = 1024;
+    private const int MaxHeads = 4096;
+    private const int MaxHeadDim = 1024;
+    private const int MaxFeatures = 1 << 20;
+    private const int MaxVocabulary = 1 << 22;
+    private const int MaxPositions = 1 << 27;
+
+    /// <summary>Chooses weight names; the value of <c>architectures</c> is its name.</summary>
+    public required Architecture Architecture { get; init; }
+
+    public required int VocabSize { get; init; }
+
+    public required int HiddenSize { get; init; }
+
+    public required int IntermediateSize { get; init; }
+
+    public required int NumLayers { get; init; }
+
+    /// <summary>Query heads.</summary>
+    public required int NumHeads { get; init; }
+
+    /// <summary>Key/value heads; divides <see cref="NumHeads"/>.</summary>
+    public required int NumKvHeads { get; init; }
+
+    public required int HeadDim { get; init; }
+
+    public required float RmsNormEpsilon { get; init; }
+
+    public required Activation Activation { get; init; }
+
+    /// <summary>The output matrix is the embedding table.</summary>
+    public required bool TieWordEmbeddings { get; init; }
+
+    /// <summary>Positions the configuration states.</summary>
+    public required int MaxPositionEmbeddings { get; init; }
+
+    public required RopeParameters Rope { get; init; }
+
+    /// <summary>q, k and v projections have biases.</summary>
+    public bool QkvBias { get; init; }
+
+    /// <summary>The attention's output projection has a bias.</summary>
+    public bool AttentionOutputBias { get; init; }
+
+    /// <summary>gate, up and down projections have biases.</summary>
+    public bool MlpBias { get; init; }
+
+    /// <summary>Type the weights were trained in; null when the checkpoint does not say.</summary>
+    public DType? DType { get; init; }
+
+    /// <summary>Tokens that end a sequence: those of config.json and generation_config.json, ascending.</summary>
+    public ImmutableArray<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Longest sequence the model is made for, scaling of rotary frequencies included.</summary>
+    public int MaxLength => Rope.MaxLength(MaxPositionEmbeddings);
+
+    /// <summary>Columns of the fused q, k, v projection.</summary>
+    public int QkvSize => (NumHeads + (2 * NumKvHeads)) * HeadDim;
+
+    /// <summary>Columns of the attention's output before its projection.</summary>
+    public int AttentionSize => NumHeads * HeadDim;
+
+    /// <summary>Reads <c>config.json</c> and, where there is one, <c>generation_config.json</c>.</summary>
+    /// <exception cref="ModelConfigException">A file, field or value is missing, wrong or not supported.</exception>
+    public static ModelConfig Load(string folder)
+    {
+        var json = ConfigObject.Load(Path.Combine(folder, "config.json"));
+        if (json.OptionalObject("quantization_config") is { } quantization)
+        {
+            throw quantization.Invalid("quant_method", $"is '{quantization.OptionalString("quant_method")}'; only checkpoints without quantization are supported");
+        }
+
+        var config = Architecture.Of(json).Read(json);
+        var generation = Path.Combine(folder, "generation_config.json");
+        var eos = json.TokenIds("eos_token_id");
+        if (File.Exists(generation))
+        {
+            eos = eos.AddRange(ConfigObject.Load(generation).TokenIds("eos_token_id"));
+        }
+
+        return config with { EosTokenIds = [.. eos.Distinct().Order()] };
+    }
+
+    /// <summary>The fields that Llama and its relatives spell alike. Called by the architectures, which add their switches.</summary>
+    /// <exception cref="ModelConfigException">A field is missing, of the wrong type, or out of range.</exception>
+    public static ModelConfig ReadLlamaFields(Architecture architecture, ConfigObject json)
+    {
+        var hidden = json.Integer("hidden_size", 1, MaxFeatures);
+        var heads = json.Integer("num_attention_heads", 1, MaxHeads);
+        var kvHeads = json.OptionalInteger("num_key_value_heads", 1, MaxHeads) ?? heads;
+        if (heads % kvHeads != 0)
+        {
+            throw json.Invalid("num_attention_heads", $"is {heads}; it must be a multiple of num_key_value_heads {kvHeads}");
+        }
+
+        var headDim = json.OptionalInteger("head_dim", 1, MaxHeadDim);
+        if (headDim is null && hidden % heads != 0)
+        {
+            throw json.Invalid("hidden_size", $"is {hidden}; without head_dim it must be a multiple of num_attention_heads {heads}");
+        }
+
+        headDim ??= hidden / heads;
+        var positions = json.Integer("max_position_embeddings", 1, MaxPositions);
+        return new ModelConfig
+        {
+            Architecture = architecture,
+            VocabSize = json.Integer("vocab_size", 1, MaxVocabulary),
+            HiddenSize = hidden,
+            IntermediateSize = json.Integer("intermediate_size", 1, MaxFeatures),
+            NumLayers = json.Integer("num_hidden_layers", 1, MaxLayers),
+            NumHeads = heads,
+            NumKvHeads = kvHeads,
+            HeadDim = headDim.Value,
+            RmsNormEpsilon = (float)(json.OptionalPositive("rms_norm_eps", 1) ?? 1e-6),
+            Activation = ReadActivation(json),
+            TieWordEmbeddings = json.Boolean("tie_word_embeddings", false),
+            MaxPositionEmbeddings = positions,
+            Rope = RopeParameters.Read(json, headDim.Value, positions),
+            DType = ReadDType(json),
+        };
+    }
+
+    private static Activation ReadActivation(ConfigObject json) => json.OptionalString("hidden_act") switch
+    {
+        null or "silu" or "swish" => Activation.Silu,
+        "gelu" => Activation.Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" => Activation.GeluTanh,
+        "relu" => Activation.Relu,
+        var name => throw json.Invalid("hidden_act", $"is '{name}'; supported: silu, gelu, gelu_new, gelu_pytorch_tanh, relu"),
+    };
+
+    private static DType? ReadDType(ConfigObject json)
+    {
+        var field = json.Has("dtype") ? "dtype" : "torch_dtype";
+        return json.OptionalString(field) switch
+        {
+            null or "auto" => null,
+            "bfloat16" => Compute.DType.BF16,
+            "float16" => Compute.DType.F16,
+            "float32" => Compute.DType.F32,
+            var name => throw json.Invalid(field, $"is '{name}'; supported: bfloat16, float16, float32"),
+        };
+    }
+}

@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Cluster.Worker.Compute;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>Random bf16 weights of a configuration's shapes, generated when asked for and freed when the tensor is no longer reachable.
+/// A tensor depends on its name alone, so two workers, or two calls, get the same model.</summary>
+internal sealed class SyntheticWeights : WeightSource
+{
+    /// <summary>Weights are uniform within ± this; their deviation is then the 0.02 of Llama's initializer.</summary>
+    private const float Amplitude = 0.0346f;
+
+    private readonly Dictionary<string, ImmutableArray<int>> shapes = new(StringComparer.Ordinal);
+
+    public SyntheticWeights(string location, ModelConfig config)
+    {
+        Location = location;
+        var names = config.Architecture.WeightNames;
+        var kvSize = config.NumKvHeads * config.HeadDim;
+        shapes.Add(names.Embedding, [config.VocabSize, config.HiddenSize]);
+        shapes.Add(names.FinalNorm, [config.HiddenSize]);
+        if (!config.TieWordEmbeddings)
+        {
+            shapes.Add(names.Output, [config.VocabSize, config.HiddenSize]);
+        }
+
+        for (var layer = 0; layer < config.NumLayers; layer++)
+        {
+            void Vector(string name) => shapes.Add(names.InLayer(layer, name), [config.HiddenSize]);
+            void Linear(string name, int outFeatures, int inFeatures) => shapes.Add(names.InLayer(layer, name) + ".weight", [outFeatures, inFeatures]);
+            Vector(names.AttentionNorm);
+            Linear(names.Qkv[0], config.AttentionSize, config.HiddenSize);
+            Linear(names.Qkv[1], kvSize, config.HiddenSize);
+            Linear(names.Qkv[2], kvSize, config.HiddenSize);
+            Linear(names.AttentionOutput, config.HiddenSize, config.AttentionSize);
+            Vector(names.MlpNorm);
+            Linear(names.GateUp[0], config.IntermediateSize, config.HiddenSize);
+            Linear(names.GateUp[1], config.IntermediateSize, config.HiddenSize);
+            Linear(names.Down, config.HiddenSize, config.IntermediateSize);
+        }
+
+        TotalBytes = shapes.Values.Sum(shape => shape.Aggregate((long)DType.BF16.Size(), (bytes, dimension) => bytes * dimension));
+    }
+
+    public override string Location { get; }
+
+    public override IReadOnlyCollection<string> Names => shapes.Keys;
+
+    public override long TotalBytes { get; }
+
+    public override unsafe HostTensor? Find(string name)
+    {
+        if (!shapes.TryGetValue(name, out var shape))
+        {
+            return null;
+        }
+
+        var count = shape.Aggregate(1L, (product, dimension) => product * dimension);
+        var memory = new NativeBlock(count * sizeof(ushort));
+        var values = (ushort*)memory.Address;
+        var isNorm = shape.Length == 1;
+        var state = Hash(name);
+        for (long i = 0; i < count; i++)
+        {
+            values[i] = isNorm ? BFloat16Bits(1) : BFloat16Bits(Uniform(ref state) * Amplitude);
+        }
+
+        return new HostTensor(name, DType.BF16, shape, memory.Address, memory);
+    }
+
+    /// <summary>A number in [-1, 1), by xorshift64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Uniform(ref ulong state)
+    {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return (int)(state >> 32) * (1f / (1L << 31));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ushort BFloat16Bits(float value) => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
+
+    /// <summary>FNV-1a; never 0, from which xorshift does not move.</summary>
+    private static ulong Hash(string name)
+    {
+        var hash = 14695981039346656037UL;
+        foreach (var character in name)
+        {
+            hash = (hash ^ character) * 1099511628211UL;
+        }
+
+        return hash | 1;
+    }
+
+    /// <summary>Native memory that is freed when nothing refers to it: an embedding table can exceed what an array holds.</summary>
+    private sealed unsafe class NativeBlock
+    {
+        private readonly long bytes;
+
+        public NativeBlock(long bytes)
+        {
+            this.bytes = bytes;
+            Address = (nint)NativeMemory.Alloc((nuint)bytes);
+            GC.AddMemoryPressure(bytes);
+        }
+
+        ~NativeBlock()
+        {
+            NativeMemory.Free((void*)Address);
+            GC.RemoveMemoryPressure(bytes);
+        }
+
+        public nint Address { get; }
+    }
+}

@@ -1,0 +1,70 @@
+using Cluster.Worker.Compute;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>A decoder-only transformer on a backend: its parts are chosen by <see cref="ModelConfig"/>, its weight names by the architecture.
+/// Called by <see cref="ModelRunner"/>; calls <see cref="Backend"/>.</summary>
+/// <remarks>A forward pass only enqueues. It reads no tensor, allocates nothing, and its operations depend on the numbers of rows alone, so that steps of
+/// one shape are one list of operations on the same memory.</remarks>
+internal sealed class Transformer
+{
+    private readonly Backend backend;
+    private readonly float epsilon;
+    private readonly EmbeddingTable embedding;
+    private readonly TransformerLayer[] layers;
+    private readonly Tensor finalNorm;
+    private readonly LinearWeight output;
+    private readonly Activations activations;
+
+    /// <summary>Loads all weights and allocates activations.</summary>
+    /// <param name="maxPositions">Positions the rotary table covers: the longest sequence.</param>
+    /// <param name="maxTokens">Most rows of one step.</param>
+    /// <param name="maxLogits">Most rows of one step that need logits.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing, has another shape, or has no place in the model.</exception>
+    public Transformer(ModelConfig config, Backend backend, WeightLoader weights, int maxPositions, int maxTokens, int maxLogits)
+    {
+        this.backend = backend;
+        epsilon = config.RmsNormEpsilon;
+
+        var architecture = config.Architecture;
+        var names = architecture.WeightNames;
+        var rope = backend.LoadRope(config.Rope.Frequencies(maxPositions));
+        embedding = weights.Embedding(names.Embedding, config.VocabSize, config.HiddenSize);
+        layers = new TransformerLayer[config.NumLayers];
+        for (var i = 0; i < layers.Length; i++)
+        {
+            layers[i] = new TransformerLayer(i, config, backend, weights, rope);
+        }
+
+        finalNorm = weights.Vector(names.FinalNorm, config.HiddenSize);
+        output = weights.Matrix(config.TieWordEmbeddings ? names.Embedding : names.Output, config.VocabSize, config.HiddenSize);
+        weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
+        activations = Activations.Allocate(backend, config, maxTokens, maxLogits);
+    }
+
+    /// <summary>Enqueues one step.</summary>
+    /// <returns><c>[logits, vocabulary]</c>, computed when the device gets there.</returns>
+    public Tensor Forward(in StepInputs inputs, KvCache cache)
+    {
+        var tokens = inputs.TokenIds.Rows;
+        var residual = activations.Residual.FirstRows(tokens);
+        var normed = activations.Normed.FirstRows(tokens);
+        backend.Embed(inputs.TokenIds, embedding, residual);
+        foreach (var layer in layers)
+        {
+            layer.Forward(activations, tokens, inputs.Attention, cache);
+        }
+
+        var wanted = inputs.LogitRows.Rows;
+        var logits = activations.Logits.FirstRows(wanted);
+        if (wanted > 0)
+        {
+            var selected = activations.Selected.FirstRows(wanted);
+            backend.AddRmsNorm(residual, activations.Delta.FirstRows(tokens), finalNorm, epsilon, normed);
+            backend.GatherRows(normed, inputs.LogitRows, selected);
+            backend.Linear(selected, output, logits);
+        }
+
+        return logits;
+    }
+}
