@@ -1,0 +1,88 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Cpu;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Compute;
+
+public class PagedAttentionTests
+{
+    /// <summary>Heads, KV heads, head dimension, rotated dimensions, sliding window, soft cap.</summary>
+    public static TheoryData<int, int, int, int, int, float> Shapes => new()
+    {
+        { 4, 4, 16, 16, 0, 0 },
+        { 8, 2, 24, 8, 0, 0 },
+        { 6, 2, 20, 10, 0, 30 },
+        { 5, 1, 7, 0, 0, 0 },
+        { 4, 2, 40, 40, 9, 0 },
+        { 2, 1, 80, 32, 33, 20 },
+        { 20, 1, 48, 48, 0, 0 },
+    };
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Matches_the_scalar_twin_over_pages_full_of_nan(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
+    {
+        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap);
+        var expected = run.Expected();
+        foreach (var width in CpuDevice.Widths)
+        {
+            var actual = run.Execute(width, threads: 1, run.AtOnce(), blockSeed: 1);
+            for (var sequence = 0; sequence < expected.Length; sequence++)
+            {
+                for (var i = 0; i < expected[sequence].Length; i++)
+                {
+                    Assert.Equal(expected[sequence][i], actual[sequence][i], 3e-6);
+                }
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Bits_do_not_depend_on_batch_chunks_blocks_or_threads(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
+    {
+        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap);
+        foreach (var width in CpuDevice.Widths)
+        {
+            var reference = run.Execute(width, threads: 1, run.AloneInChunks(1), blockSeed: 1);
+            Assert.Equal(reference, run.Execute(width, threads: 3, run.AtOnce(), blockSeed: 2));
+            Assert.Equal(reference, run.Execute(width, threads: 1, run.AloneInChunks(7), blockSeed: 3));
+            Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(16), blockSeed: 4));
+            Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(1), blockSeed: 5));
+        }
+    }
+
+    [Fact]
+    public void Large_blocks_give_the_same_bits_as_small_ones()
+    {
+        // A block of 48 slots holds three tiles: a cache of one block must attend like three of 16.
+        var random = new Random(8);
+        const int Tokens = 45, Columns = 3 * 8;
+        var qkv = HostTensors.Random(random, Tokens * Columns);
+        float[]? reference = null;
+        foreach (var blockSize in new[] { 16, 48 })
+        {
+            using var device = new CpuDevice(VectorWidth.Bits256);
+            var blocks = 48 / blockSize;
+            var cache = device.Backend.AllocateKvCache(new KvCacheLayout(1, 1, 8, blockSize, blocks, DType.F32));
+            var rows = device.Integers(Tokens, 1, [.. Enumerable.Range(0, Tokens)]);
+            var inputs = new AttentionInputs(
+                rows, rows, device.Integers(2, 1, 0, Tokens), device.Integers(1, 1, Tokens), device.Integers(1, blocks, [.. Enumerable.Range(0, blocks)]), Tokens, Tokens);
+            var input = device.Floats(qkv, Tokens, Columns);
+            var output = device.Empty(Tokens, 8);
+            device.Backend.RopeAndCache(input, null, inputs, cache, 0);
+            device.Backend.PagedAttention(input, inputs, cache, 0, new AttentionSettings(1, 0.5f), output);
+            reference ??= device.Read(output);
+            Assert.Equal(reference, device.Read(output));
+        }
+    }
+
+    [Theory, InlineData(nameof(DType.BF16), 16), InlineData(nameof(DType.F32), 8)]
+    public void A_cache_that_cannot_be_read_in_place_is_refused(string dtypeName, int blockSize)
+    {
+        var dtype = Enum.Parse<DType>(dtypeName);
+        using var device = new CpuDevice(VectorWidth.Bits256);
+        Assert.Throws<NotSupportedException>(() => device.Backend.AllocateKvCache(new KvCacheLayout(1, 1, 8, blockSize, 1, dtype)));
+    }
+
+    private static PagedRun Run(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap) =>
+        new(new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap), kvHeads, headDim, rotaryDim, [37, 1, 16, 21]);
+}

@@ -1,0 +1,192 @@
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>Starts the kernels of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work.</summary>
+internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
+    where V : unmanaged
+    where TSimd : ISimd<V>
+{
+    /// <summary>Weights a task of a decode step should stream: enough to be worth claiming, few enough to balance.</summary>
+    private const int BytesPerTask = 256 * 1024;
+
+    private readonly ScratchMemory _inputTiles = new();
+    private readonly ScratchMemory _resultTiles = new();
+    private readonly ScratchMemory _attention = new();
+    private readonly AttentionItems _attentionItems = new();
+
+    public override int PanelWidth => 2 * TSimd.Lanes;
+
+    public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output) =>
+        Normalize(x, addend: null, weight, epsilon, output);
+
+    public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
+        Normalize(residual, CpuBuffer.Floats(x, residual.Rows, residual.Columns), weight, epsilon, output);
+
+    public override void Add(Tensor residual, Tensor x) => RowRanges<AddRows<V, TSimd>>.Run(threads, x.Rows, x.Columns, new()
+    {
+        Residual = CpuBuffer.Floats(residual, x.Rows, x.Columns),
+        X = CpuBuffer.Floats(x, x.Rows, x.Columns),
+        Columns = x.Columns,
+    });
+
+    public override void Linear(Tensor x, PackedWeight weight, Tensor output)
+    {
+        switch (weight.Format)
+        {
+            case DType.BF16:
+                Multiply<Bf16Panel>(x, weight, output);
+                break;
+            case DType.F16:
+                Multiply<F16Panel>(x, weight, output);
+                break;
+            default:
+                Multiply<F32Panel>(x, weight, output);
+                break;
+        }
+    }
+
+    public override void RopeAndCache(Tensor qkv, CpuRopeTable? rope, in AttentionInputs inputs, CpuKvCache cache, int layer)
+    {
+        var layout = cache.Layout;
+        var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
+        var body = new RopeAndCacheRows<V, TSimd>
+        {
+            Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
+            Table = rope is null ? null : rope.Rows,
+            RotaryDim = rope?.RotaryDim ?? 0,
+            Keys = cache.Keys(layer),
+            Values = cache.Values(layer),
+            Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
+            Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
+            Heads = heads,
+            KvHeads = layout.KvHeads,
+            HeadDim = layout.HeadDim,
+            BlockSize = layout.BlockSize,
+        };
+        if (body.RotaryDim > layout.HeadDim)
+        {
+            throw new ArgumentException($"the rope table rotates {body.RotaryDim} dimensions of heads that have {layout.HeadDim}");
+        }
+
+        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(threads, qkv.Rows, qkv.Columns, body);
+    }
+
+    public override void PagedAttention(
+        Tensor qkv, in AttentionInputs inputs, CpuKvCache cache, int layer, AttentionSettings settings, Tensor output)
+    {
+        var layout = cache.Layout;
+        if (settings.Heads % layout.KvHeads != 0)
+        {
+            throw new ArgumentException($"{settings.Heads} query heads cannot share {layout.KvHeads} KV heads evenly");
+        }
+
+        var group = settings.Heads / layout.KvHeads;
+        var sequences = inputs.BlockTables.Rows;
+        var queryStarts = CpuBuffer.Integers(inputs.QueryStarts, sequences + 1);
+        _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim);
+        fixed (AttentionItem* items = _attentionItems.Span)
+        {
+            threads.Run(_attentionItems.Count * layout.KvHeads, new AttentionJob<V, TSimd>
+            {
+                Items = items,
+                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
+                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
+                Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
+                BlockTables = CpuBuffer.Integers(inputs.BlockTables, sequences),
+                Keys = cache.Keys(layer),
+                Values = cache.Values(layer),
+                Scratch = _attention.Floats((long)scratchFloats * threads.Count),
+                Heads = settings.Heads,
+                KvHeads = layout.KvHeads,
+                HeadDim = layout.HeadDim,
+                BlockSize = layout.BlockSize,
+                MaxBlocks = inputs.BlockTables.Columns,
+                Scale = settings.Scale,
+                LogitSoftCap = settings.LogitSoftCap,
+                SlidingWindow = settings.SlidingWindow,
+            });
+        }
+    }
+
+    public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output)
+    {
+        switch (activation)
+        {
+            case Activation.Silu:
+                Activate<Silu>(gateUp, output);
+                break;
+            case Activation.Gelu:
+                Activate<Gelu>(gateUp, output);
+                break;
+            case Activation.GeluTanh:
+                Activate<GeluTanh>(gateUp, output);
+                break;
+            case Activation.Relu:
+                Activate<Relu>(gateUp, output);
+                break;
+            default:
+                throw new NotSupportedException($"activation {activation} is not supported");
+        }
+    }
+
+    public override void Dispose()
+    {
+        _inputTiles.Dispose();
+        _resultTiles.Dispose();
+        _attention.Dispose();
+    }
+
+    private void Normalize(Tensor x, float* addend, Tensor weight, float epsilon, Tensor output) =>
+        RowRanges<NormRows<V, TSimd>>.Run(threads, x.Rows, x.Columns, new()
+        {
+            Input = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Addend = addend,
+            Weight = CpuBuffer.Floats(weight, 1, x.Columns),
+            Output = CpuBuffer.Floats(output, x.Rows, x.Columns),
+            Columns = x.Columns,
+            Epsilon = epsilon,
+        });
+
+    private void Activate<TActivation>(Tensor gateUp, Tensor output)
+        where TActivation : IActivation =>
+        RowRanges<ActivationRows<V, TSimd, TActivation>>.Run(threads, output.Rows, 2 * output.Columns, new()
+        {
+            GateUp = CpuBuffer.Floats(gateUp, output.Rows, 2 * output.Columns),
+            Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
+            Columns = output.Columns,
+        });
+
+    private void Multiply<TFormat>(Tensor x, PackedWeight weight, Tensor output)
+        where TFormat : IPanelFormat
+    {
+        var inputs = CpuBuffer.Floats(x, x.Rows, weight.InFeatures);
+        var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
+        var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
+        var tileMemory = _inputTiles.Floats(tiles.Length);
+        threads.Run(tiles.Count, new TileFilling(tiles, inputs, tileMemory));
+
+        var job = new GemmJob<V, TSimd, TFormat>
+        {
+            Inputs = tileMemory,
+            Panels = weight.Panels,
+            Bias = weight.Bias,
+            Output = results,
+            Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, TFormat>.ScratchFloats * threads.Count),
+            Tiles = tiles,
+            Pairs = weight.Pairs,
+            OutFeatures = weight.OutFeatures,
+            PanelCount = weight.PanelCount,
+            PanelsPerTask = PanelsPerTask(weight),
+        };
+        threads.Run(job.PanelGroups * job.RowChunks, job);
+    }
+
+    /// <summary>An even number, as kernels for few rows take panels in twos, and no more than leaves each thread several tasks.</summary>
+    private int PanelsPerTask(PackedWeight weight)
+    {
+        var wanted = (int)Math.Min(BytesPerTask / weight.PanelBytes, weight.PanelCount / (4L * threads.Count));
+        return Math.Max(2, wanted & ~1);
+    }
+}

@@ -1,0 +1,28 @@
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>Keys and values of all layers in host memory. Written by <see cref="RopeAndCacheRows{V, TSimd}"/>, read in place by <see cref="AttentionJob{V, TSimd}"/>.</summary>
+/// <remarks>
+/// A layer's keys, then its values; blocks inside, KV heads inside a block. Keys are transposed, so that the scores of 16 slots are the lanes of
+/// a vector and need no horizontal sum; values are not, so that the lanes of the output are:
+/// <code>
+///                         one block of one KV head, 16 slots
+/// keys    │d0: s0 s1 … s15│d1: s0 s1 … s15│ … │d headDim-1: s0 … s15│
+/// values  │s0: d0 d1 … d headDim-1│s1: d0 d1 …│ … │s15: …│
+/// </code>
+/// Slots not written since the block was last freed hold stale numbers: readers skip them, they never multiply them by zero.
+/// </remarks>
+internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock memory) : KvCache(layout)
+{
+    /// <summary>Slots that kernels take at a time; a block has a whole number of such tiles.</summary>
+    public const int TileSlots = 16;
+
+    private long FloatsPerLayer => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize;
+
+    public float* Keys(int layer) => (float*)memory.Address + 2 * Checked(layer) * FloatsPerLayer;
+
+    public float* Values(int layer) => Keys(layer) + FloatsPerLayer;
+
+    private long Checked(int layer) => layer >= 0 && layer < Layout.Layers
+        ? layer
+        : throw new ArgumentOutOfRangeException(nameof(layer), layer, $"the cache has {Layout.Layers} layers");
+}

@@ -1,0 +1,147 @@
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>output[m, n] = x[m, k] · w[n, k]ᵀ + bias, one task for each group of panels × chunk of rows.
+/// Called by <see cref="CpuKernels{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
+/// <remarks>
+/// Blocking, outermost first (the Goto scheme, with the packed weights in the role of B):
+/// <code>
+/// task        a chunk of rows × a group of panels
+///   batch     BatchPanels panels: their results so far fit L2
+///     block   BlockPairs of k: the chunk's inputs for them stay in L2
+///       panel its weights for them stay in L1 while every tile passes
+///         tile up to MaxRows rows: accumulators in registers
+/// </code>
+/// A single tile (decode) needs no blocks of k: each panel is streamed from memory once, from front to back.
+/// </remarks>
+internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
+    where V : unmanaged
+    where TSimd : ISimd<V>
+    where TFormat : IPanelFormat
+{
+    public const int TilesPerChunk = 20;
+    public const int BatchPanels = 8;
+    private const int BlockPairs = 256;
+
+    /// <summary>Inputs in tiles, <c>[tile][k][rows of the tile]</c> (see <see cref="InputTiles"/>).</summary>
+    public float* Inputs;
+
+    public byte* Panels;
+    public float* Bias;
+    public float* Output;
+
+    /// <summary><see cref="ScratchFloats"/> for each worker: <c>[panel of the batch][row of the chunk][panel width]</c>.</summary>
+    public float* Scratch;
+
+    public InputTiles Tiles;
+    public int Pairs;
+    public int OutFeatures;
+    public int PanelCount;
+    public int PanelsPerTask;
+
+    public static int PanelWidth => 2 * TSimd.Lanes;
+
+    public static int ScratchFloats => BatchPanels * TilesPerChunk * TSimd.MaxRows * PanelWidth;
+
+    public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
+
+    public readonly int RowChunks => (Tiles.Count + TilesPerChunk - 1) / TilesPerChunk;
+
+    public readonly void Execute(int task, int worker)
+    {
+        var scratch = Scratch + (long)worker * ScratchFloats;
+        var firstTile = task / PanelGroups * TilesPerChunk;
+        var endTile = Math.Min(firstTile + TilesPerChunk, Tiles.Count);
+        var firstPanel = task % PanelGroups * PanelsPerTask;
+        var endPanel = Math.Min(firstPanel + PanelsPerTask, PanelCount);
+        for (var panel = firstPanel; panel < endPanel; panel += BatchPanels)
+        {
+            var end = Math.Min(panel + BatchPanels, endPanel);
+            Multiply(firstTile, endTile, panel, end, scratch);
+            WriteOutput(firstTile, endTile, panel, end, scratch);
+        }
+    }
+
+    private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
+    {
+        var blockPairs = endTile - firstTile == 1 ? Pairs : BlockPairs;
+        var pairBytes = PanelWidth * TFormat.PairBytes;
+        var panelBytes = (long)Pairs * pairBytes;
+        var panelScratch = TilesPerChunk * TSimd.MaxRows * PanelWidth;
+        for (var firstPair = 0; firstPair < Pairs; firstPair += blockPairs)
+        {
+            var pairs = Math.Min(blockPairs, Pairs - firstPair);
+            for (var panel = firstPanel; panel < endPanel; panel++)
+            {
+                var w = Panels + panel * panelBytes + (long)firstPair * pairBytes;
+                for (var tile = firstTile; tile < endTile; tile++)
+                {
+                    var rows = Tiles.KernelRows(tile);
+                    var x = Inputs + Tiles.Offset(tile) + 2L * firstPair * rows;
+                    var result = scratch + (panel - firstPanel) * panelScratch + (tile - firstTile) * TSimd.MaxRows * PanelWidth;
+                    var start = firstPair == 0 ? Bias + panel * PanelWidth : result;
+                    var startStride = firstPair == 0 ? 0 : PanelWidth;
+                    if (rows > 2)
+                    {
+                        MultiplyPanel(rows, x, w, pairs, start, startStride, result);
+                    }
+                    else if ((panel - firstPanel) % 2 == 0)
+                    {
+                        // The last of an odd number of panels is its own partner: computed twice, with the same result.
+                        var partner = panel + 1 < endPanel ? 1 : 0;
+                        var partnerStart = start + (firstPair == 0 ? PanelWidth : panelScratch) * partner;
+                        MultiplyPanelPair(
+                            rows, x, w, w + panelBytes * partner, pairs, start, partnerStart, startStride, result, result + panelScratch * partner);
+                    }
+                }
+            }
+        }
+    }
+
+    private static void MultiplyPanel(int rows, float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+    {
+        switch (rows)
+        {
+            case 4:
+                GemmKernels<V, TSimd, TFormat>.Rows4(x, w, pairs, start, startStride, tile);
+                break;
+            case 6:
+                GemmKernels<V, TSimd, TFormat>.Rows6(x, w, pairs, start, startStride, tile);
+                break;
+            default:
+                GemmKernels<V, TSimd, TFormat>.Rows12(x, w, pairs, start, startStride, tile);
+                break;
+        }
+    }
+
+    private static void MultiplyPanelPair(
+        int rows, float* x, byte* w, byte* nextW, int pairs, float* start, float* nextStart, int startStride, float* tile, float* nextTile)
+    {
+        if (rows == 1)
+        {
+            GemmKernels<V, TSimd, TFormat>.Rows1(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
+        }
+        else
+        {
+            GemmKernels<V, TSimd, TFormat>.Rows2(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
+        }
+    }
+
+    private readonly void WriteOutput(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
+    {
+        var firstRow = firstTile * TSimd.MaxRows;
+        var rows = Math.Min(endTile * TSimd.MaxRows, Tiles.Rows) - firstRow;
+        for (var panel = firstPanel; panel < endPanel; panel++)
+        {
+            var source = scratch + (panel - firstPanel) * TilesPerChunk * TSimd.MaxRows * PanelWidth;
+            var column = panel * PanelWidth;
+            var bytes = (long)Math.Min(PanelWidth, OutFeatures - column) * sizeof(float);
+            for (var row = 0; row < rows; row++)
+            {
+                var destination = Output + (long)(firstRow + row) * OutFeatures + column;
+                Buffer.MemoryCopy(source + (long)row * PanelWidth, destination, bytes, bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>How a panel stores the weights of two consecutive k for its outputs (see <see cref="PackedWeight"/> for the picture).
+/// Called by <see cref="GemmKernels{V, TSimd, TFormat}"/>, which is compiled once for each format.</summary>
+internal unsafe interface IPanelFormat
+{
+    /// <summary>Bytes that one output takes for a k pair.</summary>
+    static abstract int PairBytes { get; }
+
+    /// <summary>Weights of the first k of a pair, for vector 0 or 1 of the panel.</summary>
+    static abstract V Even<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V>;
+
+    /// <summary>Weights of the second k of a pair, for vector 0 or 1 of the panel.</summary>
+    static abstract V Odd<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V>;
+}
+
+/// <summary>BF16, both k of a pair in one 32-bit word.</summary>
+internal readonly unsafe struct Bf16Panel : IPanelFormat
+{
+    public static int PairBytes => 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Even<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.LowBf16((uint*)pair + vector * TSimd.Lanes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Odd<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.HighBf16((uint*)pair + vector * TSimd.Lanes);
+}
+
+/// <summary>F16, both k of a pair in one 32-bit word.</summary>
+internal readonly unsafe struct F16Panel : IPanelFormat
+{
+    public static int PairBytes => 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Even<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.LowF16((uint*)pair + vector * TSimd.Lanes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Odd<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.HighF16((uint*)pair + vector * TSimd.Lanes);
+}
+
+/// <summary>F32, the even k of all outputs before the odd k.</summary>
+internal readonly unsafe struct F32Panel : IPanelFormat
+{
+    public static int PairBytes => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Even<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.Load((float*)pair + vector * TSimd.Lanes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Odd<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.Load((float*)pair + (2 + vector) * TSimd.Lanes);
+}

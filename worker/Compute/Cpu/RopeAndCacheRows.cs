@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>Rotary embedding (Su et al. 2021, in the Hugging Face "half" pairing) of a row's queries and keys, and the copy of its keys and values into the cache.</summary>
+internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
+    where V : unmanaged
+    where TSimd : ISimd<V>
+{
+    /// <summary><c>[rows, (heads + 2·kvHeads)·headDim]</c>.</summary>
+    public float* Qkv;
+
+    /// <summary>See <see cref="CpuRopeTable"/>; null rotates nothing.</summary>
+    public float* Table;
+
+    /// <summary>One layer of the cache, see <see cref="CpuKvCache"/>.</summary>
+    public float* Keys;
+    public float* Values;
+    public int* Positions;
+    public int* Slots;
+    public int RotaryDim;
+    public int Heads;
+    public int KvHeads;
+    public int HeadDim;
+    public int BlockSize;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public readonly void Execute(int row)
+    {
+        var heads = Qkv + (long)row * (Heads + 2 * KvHeads) * HeadDim;
+        if (Table != null)
+        {
+            var cosSin = Table + (long)Positions[row] * RotaryDim;
+            for (var head = 0; head < Heads + KvHeads; head++)
+            {
+                Rotate(heads + head * HeadDim, cosSin, RotaryDim / 2);
+            }
+        }
+
+        var block = Slots[row] / BlockSize;
+        var offset = Slots[row] % BlockSize;
+        for (var head = 0; head < KvHeads; head++)
+        {
+            var page = ((long)block * KvHeads + head) * HeadDim * BlockSize;
+            var key = heads + (Heads + head) * HeadDim;
+            for (var d = 0; d < HeadDim; d++)
+            {
+                Keys[page + (long)d * BlockSize + offset] = key[d];
+            }
+
+            var value = heads + (Heads + KvHeads + head) * HeadDim;
+            Buffer.MemoryCopy(value, Values + page + (long)offset * HeadDim, HeadDim * sizeof(float), HeadDim * sizeof(float));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rotate(float* head, float* cosSin, int pairs)
+    {
+        var second = head + pairs;
+        var sin = cosSin + pairs;
+        var i = 0;
+        for (; i <= pairs - TSimd.Lanes; i += TSimd.Lanes)
+        {
+            V x = TSimd.Load(head + i), y = TSimd.Load(second + i), c = TSimd.Load(cosSin + i), s = TSimd.Load(sin + i);
+            TSimd.Store(TSimd.Subtract(TSimd.Multiply(x, c), TSimd.Multiply(y, s)), head + i);
+            TSimd.Store(TSimd.Add(TSimd.Multiply(y, c), TSimd.Multiply(x, s)), second + i);
+        }
+
+        for (; i < pairs; i++)
+        {
+            float x = head[i], y = second[i];
+            head[i] = x * cosSin[i] - y * sin[i];
+            second[i] = y * cosSin[i] + x * sin[i];
+        }
+    }
+}
