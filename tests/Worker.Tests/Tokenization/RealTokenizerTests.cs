@@ -1,0 +1,42 @@
+using Cluster.Worker.Tokenization;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Tokenization;
+
+/// <summary>Published tokenizers against ids made by Hugging Face tokenizers.</summary>
+public sealed class RealTokenizerTests
+{
+    [Theory]
+    [InlineData("llama3")]
+    [InlineData("llama3_1")]
+    [InlineData("qwen3")]
+    [InlineData("gptoss")]
+    [InlineData("deepseek_v3")]
+    [InlineData("llama2")]
+    [InlineData("gemma3")]
+    public void Encodes_and_decodes_like_the_reference(string name)
+    {
+        (TokenizerGolden golden, string folder) = TokenizerGolden.Load(name);
+        Tokenizer tokenizer = Tokenizer.Load(folder);
+        List<string> failures = [];
+        foreach (TokenizerGolden.EncodeCase example in golden.Cases)
+        {
+            Check(example.Text, "ids", example.Ids, tokenizer.Encode(example.Text, addSpecialTokens: false));
+            Check(example.Text, "ids with special", example.IdsWithSpecial, tokenizer.Encode(example.Text, addSpecialTokens: true));
+            string decoded = tokenizer.Decode(example.Ids, skipSpecialTokens: false);
+            if (decoded != example.Decoded)
+            {
+                failures.Add($"'{example.Text}' decodes to '{decoded}', expected '{example.Decoded}'");
+            }
+        }
+        Assert.True(failures.Count == 0, $"{failures.Count} differences:\n{string.Join('\n', failures.Take(5))}");
+
+        void Check(string text, string what, int[] expected, IReadOnlyList<int> actual)
+        {
+            if (!expected.SequenceEqual(actual))
+            {
+                failures.Add($"{what} of '{text}': [{string.Join(' ', actual)}], expected [{string.Join(' ', expected)}]");
+            }
+        }
+    }
+}

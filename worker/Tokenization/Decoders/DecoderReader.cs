@@ -1,0 +1,26 @@
+namespace Cluster.Worker.Tokenization.Decoders;
+
+/// <summary>Maps <c>decoder.type</c> of tokenizer.json to the class of that name.</summary>
+internal static class DecoderReader
+{
+    private const string Supported = "ByteFallback, ByteLevel, Fuse, Replace, Sequence, Strip";
+
+    public static IDecoder Read(JsonPart part) => part.Type switch
+    {
+        "ByteFallback" => new ByteFallback(),
+        "ByteLevel" => new ByteLevel(),
+        "Fuse" => new Fuse(),
+        "Replace" => new Replace(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
+        "Sequence" => new Sequence([.. part.Required("decoders").Items().Select(Read)]),
+        "Strip" => ReadStrip(part),
+        _ => throw part.UnknownType(Supported),
+    };
+
+    private static Strip ReadStrip(JsonPart part)
+    {
+        string content = part.RequiredString("content");
+        return content.Length == 1
+            ? new Strip(content[0], part.RequiredInt("start"), part.RequiredInt("stop"))
+            : throw part.Error($"'content' is '{content}', expected one character");
+    }
+}

@@ -1,0 +1,13 @@
+namespace Cluster.Worker.Tokenization.Decoders;
+
+/// <summary><c>Sequence</c>: one decoder after the other.</summary>
+internal sealed class Sequence(IReadOnlyList<IDecoder> decoders) : IDecoder
+{
+    public void Decode(List<string> tokens)
+    {
+        foreach (IDecoder decoder in decoders)
+        {
+            decoder.Decode(tokens);
+        }
+    }
+}

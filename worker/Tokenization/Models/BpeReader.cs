@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Cluster.Worker.Tokenization.Models;
+
+/// <summary>Reads the <c>BPE</c> model of tokenizer.json. Merges come as <c>"a b"</c> or <c>["a", "b"]</c>.</summary>
+internal static class BpeReader
+{
+    public static Bpe Read(JsonPart part, Vocabulary vocabulary)
+    {
+        foreach (string option in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
+        {
+            if (part.OptionalString(option) is { Length: > 0 } value)
+            {
+                throw part.Error($"'{option}' is '{value}'; only BPE without it is supported");
+            }
+        }
+        if (part.Optional("dropout") is { } dropout && dropout.Value.ToString() is not ("0" or "0.0"))
+        {
+            throw dropout.Error($"is {dropout.Value}; dropout makes encoding random and is for training only");
+        }
+        return new Bpe(vocabulary, ReadMerges(part.Required("merges"), vocabulary), ReadUnknown(part, vocabulary), part.Bool("ignore_merges", false));
+    }
+
+    private static UnknownCharacters ReadUnknown(JsonPart part, Vocabulary vocabulary)
+    {
+        int? unknownId = null;
+        if (part.OptionalString("unk_token") is { } token)
+        {
+            unknownId = vocabulary.TryGetId(token, out int id) ? id : throw part.Error($"unk_token '{token}' is not in the vocabulary");
+        }
+        int[]? byteIds = null;
+        if (part.Bool("byte_fallback", false))
+        {
+            byteIds = new int[256];
+            for (int b = 0; b < byteIds.Length; b++)
+            {
+                byteIds[b] = vocabulary.TryGetId(string.Create(CultureInfo.InvariantCulture, $"<0x{b:X2}>"), out int id) ? id : -1;
+            }
+        }
+        return new UnknownCharacters(byteIds, unknownId, part.Bool("fuse_unk", false));
+    }
+
+    private static Merges ReadMerges(JsonPart part, Vocabulary vocabulary)
+    {
+        if (part.Value.ValueKind != JsonValueKind.Array)
+        {
+            throw part.Error($"is {part.Value.ValueKind}, expected an array");
+        }
+        Merges merges = new(part.Value.GetArrayLength());
+        char[] joined = new char[256];
+        int rank = 0;
+        foreach (JsonElement item in part.Value.EnumerateArray())
+        {
+            (string left, string right) = ReadPair(item) ?? throw At($"is {item.GetRawText()}, expected \"a b\" or [\"a\", \"b\"]");
+            if (joined.Length < left.Length + right.Length)
+            {
+                joined = new char[left.Length + right.Length];
+            }
+            left.CopyTo(joined);
+            right.CopyTo(joined.AsSpan(left.Length));
+            int rightId = 0, id = 0;
+            if (!vocabulary.TryGetId(left, out int leftId) || !vocabulary.TryGetId(right, out rightId)
+                || !vocabulary.TryGetId(joined.AsSpan(0, left.Length + right.Length), out id))
+            {
+                throw At($"'{left}' + '{right}': both and what they join to must be in the vocabulary");
+            }
+            merges.Add(leftId, rightId, new Merges.Merge(rank++, id));
+        }
+        return merges;
+
+        TokenizerFormatException At(string problem) => new JsonPart(part.File, $"{part.Path}[{rank}]", part.Value).Error(problem);
+    }
+
+    private static (string Left, string Right)? ReadPair(JsonElement item)
+    {
+        try
+        {
+            switch (item.ValueKind)
+            {
+                case JsonValueKind.String:
+                    string pair = item.GetString()!;
+                    int space = pair.IndexOf(' ');
+                    return space > 0 && space == pair.LastIndexOf(' ') && space + 1 < pair.Length ? (pair[..space], pair[(space + 1)..]) : null;
+                case JsonValueKind.Array when item.GetArrayLength() == 2 && item[0].ValueKind == JsonValueKind.String && item[1].ValueKind == JsonValueKind.String:
+                    return (item[0].GetString()!, item[1].GetString()!);
+                default:
+                    return null;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            // A string with a lone surrogate escape.
+            return null;
+        }
+    }
+}

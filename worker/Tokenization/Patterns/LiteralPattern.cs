@@ -1,0 +1,20 @@
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>A pattern spelled <c>{"String": …}</c>: ordinal search.</summary>
+internal sealed class LiteralPattern(string literal) : ISplitPattern
+{
+    public void FindMatches(string text, int start, int length, List<TextSpan> matches)
+    {
+        int end = start + length;
+        while (start < end)
+        {
+            int found = text.AsSpan(start, end - start).IndexOf(literal, StringComparison.Ordinal);
+            if (found < 0)
+            {
+                return;
+            }
+            matches.Add(new TextSpan(start + found, start + found + literal.Length));
+            start += found + literal.Length;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>Any other regex, through the .NET engine. That engine sees UTF-16 units, while the tokenizers' regexes mean code points: a
+/// letter beyond the basic multilingual plane must match <c>\p{L}</c>, once. So text with surrogate pairs is matched as a shadow in which
+/// each pair is one character of the same general category, and offsets are mapped back.</summary>
+internal sealed class RegexPattern : ISplitPattern
+{
+    // A regex that backtracks without end becomes an error of this one text instead of a hung worker.
+    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly char[] Representatives = FindRepresentatives();
+
+    private readonly Regex _regex;
+
+    /// <exception cref="ArgumentException">The .NET engine does not know the syntax.</exception>
+    public RegexPattern(string regex) =>
+        _regex = new Regex(regex, RegexOptions.Compiled | RegexOptions.CultureInvariant, MatchTimeout);
+
+    public void FindMatches(string text, int start, int length, List<TextSpan> matches)
+    {
+        ReadOnlySpan<char> window = text.AsSpan(start, length);
+        if (window.IndexOfAnyInRange('\uD800', '\uDFFF') < 0)
+        {
+            Find(window, start, offsets: null, matches);
+            return;
+        }
+        char[] shadow = new char[length];
+        int[] offsets = new int[length + 1];
+        int count = 0;
+        for (int i = 0; i < length; i++)
+        {
+            offsets[count] = start + i;
+            char c = window[i];
+            if (char.IsHighSurrogate(c) && i + 1 < length && char.IsLowSurrogate(window[i + 1]))
+            {
+                c = Representatives[(int)CharUnicodeInfo.GetUnicodeCategory(char.ConvertToUtf32(c, window[++i]))];
+            }
+            shadow[count++] = c;
+        }
+        offsets[count] = start + length;
+        Find(shadow.AsSpan(0, count), 0, offsets, matches);
+    }
+
+    private void Find(ReadOnlySpan<char> window, int start, int[]? offsets, List<TextSpan> matches)
+    {
+        foreach (ValueMatch match in _regex.EnumerateMatches(window))
+        {
+            if (match.Length > 0)
+            {
+                int from = match.Index, to = match.Index + match.Length;
+                matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(offsets[from], offsets[to]));
+            }
+        }
+    }
+
+    // The last character of each category is one no regex names literally; categories without one stand in for themselves.
+    private static char[] FindRepresentatives()
+    {
+        char[] result = new char[Enum.GetValues<UnicodeCategory>().Length];
+        Array.Fill(result, '\uFFFD');
+        for (int c = 0; c < 0xFFF0; c++)
+        {
+            result[(int)CharUnicodeInfo.GetUnicodeCategory((char)c)] = (char)c;
+        }
+        return result;
+    }
+}

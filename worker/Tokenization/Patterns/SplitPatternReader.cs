@@ -1,0 +1,25 @@
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>Reads <c>{"Regex": …}</c> or <c>{"String": …}</c>.</summary>
+internal static class SplitPatternReader
+{
+    public static ISplitPattern Read(JsonPart part)
+    {
+        if (part.OptionalString("String") is { } literal)
+        {
+            return literal.Length > 0 ? new LiteralPattern(literal) : throw part.Error("an empty string matches nothing");
+        }
+        if (part.OptionalString("Regex") is not { } regex)
+        {
+            throw part.Error("neither 'Regex' nor 'String'");
+        }
+        try
+        {
+            return KnownRegexes.Find(regex) ?? new RegexPattern(regex);
+        }
+        catch (ArgumentException e)
+        {
+            throw part.Error($"regex '{regex}' cannot be used: {e.Message}", e);
+        }
+    }
+}

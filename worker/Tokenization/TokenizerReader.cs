@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text.Json;
+using Cluster.Worker.Tokenization.Decoders;
+using Cluster.Worker.Tokenization.Models;
+using Cluster.Worker.Tokenization.Normalizers;
+using Cluster.Worker.Tokenization.PostProcessors;
+using Cluster.Worker.Tokenization.PreTokenizers;
+
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>Reads a checkpoint's tokenizer files. Called by <see cref="Tokenizer.Load"/>; each kind of part has its own reader.</summary>
+internal static class TokenizerReader
+{
+    public const string FileName = "tokenizer.json";
+    public const string ConfigFileName = "tokenizer_config.json";
+
+    public static TokenizerParts Read(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{folder} has no {FileName}; a tokenizer in another format must be converted to it first", path);
+        }
+        using JsonDocument document = JsonFile.Open(path);
+        JsonPart root = new(path, "", document.RootElement);
+        IModel model = ModelReader.Read(root.Required("model"), out Vocabulary vocabulary);
+        return new TokenizerParts(
+            ReadAddedTokens(root, folder),
+            root.Optional("normalizer") is { } normalizer ? NormalizerReader.Read(normalizer) : null,
+            root.Optional("pre_tokenizer") is { } preTokenizer ? PreTokenizerReader.Read(preTokenizer) : null,
+            model,
+            vocabulary,
+            root.Optional("post_processor") is { } postProcessor ? PostProcessorReader.Read(postProcessor) : null,
+            root.Optional("decoder") is { } decoder ? DecoderReader.Read(decoder) : null);
+    }
+
+    // Fine-tuned checkpoints list tokens in tokenizer_config.json that tokenizer.json lacks, or only there mark one as special.
+    private static List<AddedToken> ReadAddedTokens(JsonPart root, string folder)
+    {
+        Dictionary<string, AddedToken> tokens = new(StringComparer.Ordinal);
+        if (root.Optional("added_tokens") is { } added)
+        {
+            foreach (JsonPart item in added.Items())
+            {
+                AddedToken token = AddedToken.Read(item, item.RequiredInt("id"));
+                tokens[token.Content] = token;
+            }
+        }
+        string configPath = Path.Combine(folder, ConfigFileName);
+        if (File.Exists(configPath))
+        {
+            using JsonDocument config = JsonFile.Open(configPath);
+            foreach (AddedToken token in ReadDecoderTable(new JsonPart(configPath, "", config.RootElement)))
+            {
+                tokens[token.Content] = tokens.TryGetValue(token.Content, out AddedToken? known)
+                    ? known with { Special = known.Special || token.Special }
+                    : token;
+            }
+        }
+        return [.. tokens.Values];
+    }
+
+    private static IEnumerable<AddedToken> ReadDecoderTable(JsonPart config)
+    {
+        if (config.Optional("added_tokens_decoder") is not { } table)
+        {
+            yield break;
+        }
+        if (table.Value.ValueKind != JsonValueKind.Object)
+        {
+            throw table.Error($"is {table.Value.ValueKind}, expected an object of id → token");
+        }
+        foreach (JsonProperty entry in table.Value.EnumerateObject())
+        {
+            yield return int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                ? AddedToken.Read(new JsonPart(table.File, $"{table.Path}.{entry.Name}", entry.Value), id)
+                : throw table.Error($"'{entry.Name}' is not a token id");
+        }
+    }
+}
