@@ -13,6 +13,8 @@ namespace Cluster.Worker.Models;
 /// BlockTables  [ NumSequences × MaxBlocks ] row-major, padded with 0
 /// LogitRows    [ 0, 6 ]                     rows whose logits are wanted
 /// </code>
+/// A row may read slots that rows of another sequence write in the same step (a prefix shared the moment it is planned), so in every layer
+/// all keys and values are written before any attention reads them.
 /// </remarks>
 internal sealed class StepBatch
 {

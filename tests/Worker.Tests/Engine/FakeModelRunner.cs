@@ -1,0 +1,175 @@
+using Cluster.Worker.Models;
+
+namespace Cluster.Worker.Tests.Engine;
+
+/// <summary>A model runner whose "KV cache" is the token and position last written to each slot, and whose logits are a hash of the whole
+/// context as it is read through the block table. A wrong block, slot, position or context length either throws here or changes the output.</summary>
+internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256)
+    : IModelRunner
+{
+    private readonly int[] tokens = Filled(numBlocks * blockSize, -1);
+    private readonly int[] positions = Filled(numBlocks * blockSize, -1);
+    private float[] logits = [];
+    private int numLogits;
+
+    public int VocabSize => vocabSize;
+
+    public int BlockSize => blockSize;
+
+    public int NumBlocks => numBlocks;
+
+    public int MaxModelLength => maxModelLength;
+
+    public int MaxBatchedTokens => maxBatchedTokens;
+
+    public int MaxSequences => maxSequences;
+
+    /// <summary>Called at each launch, before anything is checked.</summary>
+    public Action<StepBatch>? OnLaunch { get; set; }
+
+    /// <summary>Changes a row of logits; arguments are the context's tokens and the row.</summary>
+    public Action<int[], float[]>? OnLogits { get; set; }
+
+    public int Steps { get; private set; }
+
+    public int RowsComputed { get; private set; }
+
+    public int LargestStep { get; private set; }
+
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>The logits of a context, as any correct engine must see them.</summary>
+    public static void Logits(ReadOnlySpan<int> context, Span<float> row)
+    {
+        var state = 1469598103934665603UL;
+        foreach (var token in context)
+        {
+            state = (state ^ (uint)token) * 1099511628211UL;
+            state ^= state >> 29;
+        }
+
+        for (var i = 0; i < row.Length; i++)
+        {
+            state += 0x9e3779b97f4a7c15;
+            var mixed = (state ^ (state >> 31)) * 0xbf58476d1ce4e5b9;
+            row[i] = (float)((mixed >> 40) / (double)(1 << 24)) * 8 - 4;
+        }
+    }
+
+    public void Launch(StepBatch batch)
+    {
+        OnLaunch?.Invoke(batch);
+        Check(IsDisposed == false, "a step after disposal");
+        CheckShape(batch);
+        Steps++;
+        RowsComputed += batch.NumTokens;
+        LargestStep = Math.Max(LargestStep, batch.NumTokens);
+        Write(batch);
+        for (var sequence = 0; sequence < batch.NumSequences; sequence++)
+        {
+            Read(batch, sequence);
+        }
+
+        numLogits = batch.NumLogits;
+        logits = new float[numLogits * vocabSize];
+        var row = new float[vocabSize];
+        for (var i = 0; i < numLogits; i++)
+        {
+            var sequence = SequenceOf(batch, batch.LogitRows[i]);
+            Check(batch.LogitRows[i] == batch.QueryStarts[sequence + 1] - 1, "logits of a row that is not its sequence's last");
+            var context = Read(batch, sequence);
+            Logits(context, row);
+            OnLogits?.Invoke(context, row);
+            row.CopyTo(logits, i * vocabSize);
+        }
+    }
+
+    public ReadOnlySpan<float> WaitForLogits() => logits.AsSpan(0, numLogits * vocabSize);
+
+    public void Dispose() => IsDisposed = true;
+
+    private static int[] Filled(int length, int value)
+    {
+        var array = new int[length];
+        Array.Fill(array, value);
+        return array;
+    }
+
+    private static void Check(bool holds, string what)
+    {
+        if (!holds)
+        {
+            throw new InvalidOperationException("the step is wrong: " + what);
+        }
+    }
+
+    private static int SequenceOf(StepBatch batch, int row)
+    {
+        var sequence = 0;
+        while (batch.QueryStarts[sequence + 1] <= row)
+        {
+            sequence++;
+        }
+
+        return sequence;
+    }
+
+    private void CheckShape(StepBatch batch)
+    {
+        Check(batch.NumTokens > 0 && batch.NumTokens <= maxBatchedTokens, $"{batch.NumTokens} tokens");
+        Check(batch.NumSequences > 0 && batch.NumSequences <= maxSequences, $"{batch.NumSequences} sequences");
+        Check(batch.QueryStarts[0] == 0 && batch.QueryStarts[batch.NumSequences] == batch.NumTokens, "query starts do not cover the rows");
+        var sawPrefill = false;
+        var longestQuery = 0;
+        var longestContext = 0;
+        for (var i = 0; i < batch.NumSequences; i++)
+        {
+            var rows = batch.QueryStarts[i + 1] - batch.QueryStarts[i];
+            Check(rows > 0, "a sequence without rows");
+            Check(rows > 1 || !sawPrefill, "a decode row after a prefill row");
+            sawPrefill |= rows > 1;
+            longestQuery = Math.Max(longestQuery, rows);
+            longestContext = Math.Max(longestContext, batch.ContextLengths[i]);
+            Check(batch.ContextLengths[i] <= maxModelLength, "a context beyond the model's length");
+        }
+
+        Check(longestQuery == batch.MaxQueryLength, "longest query");
+        Check(longestContext == batch.MaxContextLength, "longest context");
+        Check(batch.MaxBlocks * blockSize >= longestContext, "block tables too narrow");
+    }
+
+    private void Write(StepBatch batch)
+    {
+        var written = new HashSet<int>();
+        for (var sequence = 0; sequence < batch.NumSequences; sequence++)
+        {
+            for (var row = batch.QueryStarts[sequence]; row < batch.QueryStarts[sequence + 1]; row++)
+            {
+                var position = batch.ContextLengths[sequence] - (batch.QueryStarts[sequence + 1] - row);
+                var slot = batch.SlotMapping[row];
+                Check(batch.Positions[row] == position, $"row {row} has position {batch.Positions[row]}, not {position}");
+                Check(slot == Slot(batch, sequence, position), $"row {row} writes slot {slot}, which is not its block table's");
+                Check(written.Add(slot), $"two rows write slot {slot}");
+                Check((uint)batch.TokenIds[row] < (uint)vocabSize, "a token outside the vocabulary");
+                tokens[slot] = batch.TokenIds[row];
+                positions[slot] = position;
+            }
+        }
+    }
+
+    private int[] Read(StepBatch batch, int sequence)
+    {
+        var context = new int[batch.ContextLengths[sequence]];
+        for (var position = 0; position < context.Length; position++)
+        {
+            var slot = Slot(batch, sequence, position);
+            Check(positions[slot] == position, $"slot {slot} holds position {positions[slot]}, not {position}");
+            context[position] = tokens[slot];
+        }
+
+        return context;
+    }
+
+    private int Slot(StepBatch batch, int sequence, int position) =>
+        batch.BlockTables[sequence * batch.MaxBlocks + position / blockSize] * blockSize + position % blockSize;
+}

@@ -1,0 +1,85 @@
+using Cluster.Worker.Models;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>Writes the sequences of a step into a <see cref="StepBatch"/>. Called by <see cref="Scheduler"/>; allocates only when a step
+/// is larger than every one before it.</summary>
+internal static class BatchPacker
+{
+    /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/>.</param>
+    public static void Pack(StepBatch batch, Span<ScheduledSequence> scheduled, int blockSize)
+    {
+        Size(batch, scheduled, blockSize);
+        var rows = 0;
+        var sequences = 0;
+        var logits = 0;
+
+        // Decode rows first, as StepBatch promises.
+        for (var pass = 0; pass < 2; pass++)
+        {
+            foreach (ref var entry in scheduled)
+            {
+                if (entry.NumTokens == 1 != (pass == 0))
+                {
+                    continue;
+                }
+
+                PackSequence(batch, entry, sequences++, rows, blockSize);
+                rows += entry.NumTokens;
+                if (entry.Sequence.NumComputedTokens == entry.Sequence.Length)
+                {
+                    batch.LogitRows[logits] = rows - 1;
+                    entry = entry with { LogitIndex = logits++ };
+                }
+            }
+        }
+
+        batch.QueryStarts[sequences] = rows;
+        batch.NumLogits = logits;
+    }
+
+    private static void Size(StepBatch batch, ReadOnlySpan<ScheduledSequence> scheduled, int blockSize)
+    {
+        batch.NumTokens = batch.MaxQueryLength = batch.MaxContextLength = 0;
+        batch.NumSequences = scheduled.Length;
+        foreach (var entry in scheduled)
+        {
+            batch.NumTokens += entry.NumTokens;
+            batch.MaxQueryLength = Math.Max(batch.MaxQueryLength, entry.NumTokens);
+            batch.MaxContextLength = Math.Max(batch.MaxContextLength, entry.Sequence.NumComputedTokens);
+        }
+
+        batch.MaxBlocks = (batch.MaxContextLength + blockSize - 1) / blockSize;
+        batch.TokenIds = Grow(batch.TokenIds, batch.NumTokens);
+        batch.Positions = Grow(batch.Positions, batch.NumTokens);
+        batch.SlotMapping = Grow(batch.SlotMapping, batch.NumTokens);
+        batch.QueryStarts = Grow(batch.QueryStarts, batch.NumSequences + 1);
+        batch.ContextLengths = Grow(batch.ContextLengths, batch.NumSequences);
+        batch.BlockTables = Grow(batch.BlockTables, batch.NumSequences * batch.MaxBlocks);
+        batch.LogitRows = Grow(batch.LogitRows, batch.NumSequences);
+    }
+
+    private static void PackSequence(StepBatch batch, ScheduledSequence entry, int sequence, int firstRow, int blockSize)
+    {
+        var tokens = entry.Sequence.Tokens;
+        var blocks = entry.Sequence.BlockTable.Blocks;
+        var context = entry.Sequence.NumComputedTokens;
+        var firstPosition = context - entry.NumTokens;
+        batch.QueryStarts[sequence] = firstRow;
+        batch.ContextLengths[sequence] = context;
+        tokens[firstPosition..context].CopyTo(batch.TokenIds.AsSpan(firstRow));
+        for (var i = 0; i < entry.NumTokens; i++)
+        {
+            var position = firstPosition + i;
+            batch.Positions[firstRow + i] = position;
+            batch.SlotMapping[firstRow + i] = blocks[position / blockSize] * blockSize + position % blockSize;
+        }
+
+        var row = batch.BlockTables.AsSpan(sequence * batch.MaxBlocks, batch.MaxBlocks);
+        var used = (context + blockSize - 1) / blockSize;
+        blocks[..used].CopyTo(row);
+        row[used..].Clear();
+    }
+
+    private static int[] Grow(int[] array, int length) => array.Length >= length ? array : new int[Math.Max(length, 2 * array.Length)];
+}

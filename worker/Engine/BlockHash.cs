@@ -1,0 +1,5 @@
+namespace Cluster.Worker.Engine;
+
+/// <summary>Names the contents of a full KV block: its own tokens and, through the parent's hash, every token before them.
+/// The default value is the parent of a sequence's first block.</summary>
+internal readonly record struct BlockHash(ulong Low, ulong High);

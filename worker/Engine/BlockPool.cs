@@ -1,0 +1,131 @@
+namespace Cluster.Worker.Engine;
+
+/// <summary>The KV cache's blocks: who holds each, which are free, and which full ones can be shared as a prefix.
+/// Called by <see cref="Scheduler"/>; knows block numbers only, never the cache memory.</summary>
+/// <remarks>
+/// A block is held by one or more sequences (<c>references</c> above 0) or sits in the free list. A freed block keeps its contents and
+/// stays in the index until it is handed out again, so it can still be found and taken back as a prefix hit.
+/// <code>
+/// free list:  head ⇄ 7 ⇄ 3 ⇄ 12 ⇄ … ⇄ 5 ⇄ head      taken from the left
+///                    └ no hash: never    └ freed last, the
+///                      a hit, goes first   likeliest hit
+/// </code>
+/// The list is intrusive (two arrays of links, entry <see cref="NumBlocks"/> is its head), so that a hit leaves the middle in O(1).
+/// </remarks>
+internal sealed class BlockPool
+{
+    private readonly int[] references;
+    private readonly int[] next;
+    private readonly int[] previous;
+    private readonly BlockHash[] hashes;
+    private readonly bool[] indexed;
+    private readonly Dictionary<BlockHash, int> index = [];
+
+    public BlockPool(int numBlocks, int blockSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(numBlocks);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blockSize);
+        NumBlocks = numBlocks;
+        BlockSize = blockSize;
+        references = new int[numBlocks];
+        hashes = new BlockHash[numBlocks];
+        indexed = new bool[numBlocks];
+        next = new int[numBlocks + 1];
+        previous = new int[numBlocks + 1];
+        next[numBlocks] = previous[numBlocks] = numBlocks;
+        for (var block = 0; block < numBlocks; block++)
+        {
+            Link(block, after: previous[numBlocks]);
+        }
+    }
+
+    public int NumBlocks { get; }
+
+    /// <summary>Token slots of a block.</summary>
+    public int BlockSize { get; }
+
+    /// <summary>Blocks no sequence holds; some of them may still be prefix hits.</summary>
+    public int NumFree { get; private set; }
+
+    public int NumUsed => NumBlocks - NumFree;
+
+    /// <summary>Blocks it takes to hold so many tokens.</summary>
+    public int BlocksFor(int tokens) => (tokens + BlockSize - 1) / BlockSize;
+
+    public bool IsFree(int block) => references[block] == 0;
+
+    /// <summary>Hands out the least recently used free block; what it held is forgotten.</summary>
+    /// <exception cref="InvalidOperationException">No block is free.</exception>
+    public int Allocate()
+    {
+        if (NumFree == 0)
+        {
+            throw new InvalidOperationException($"all {NumBlocks} KV blocks are in use");
+        }
+
+        var block = next[NumBlocks];
+        Unlink(block);
+        references[block] = 1;
+        if (indexed[block])
+        {
+            index.Remove(hashes[block]);
+            indexed[block] = false;
+        }
+
+        return block;
+    }
+
+    /// <summary>Finds a full block with these contents, in use or free.</summary>
+    public bool TryFind(BlockHash hash, out int block) => index.TryGetValue(hash, out block);
+
+    /// <summary>Adds a holder to a block found by <see cref="TryFind"/>.</summary>
+    public void Share(int block)
+    {
+        if (references[block]++ == 0)
+        {
+            Unlink(block);
+        }
+    }
+
+    /// <summary>Makes a full block findable. When another block with the same contents already is, that one stays the one to share.</summary>
+    public void Register(int block, BlockHash hash)
+    {
+        if (index.TryAdd(hash, block))
+        {
+            hashes[block] = hash;
+            indexed[block] = true;
+        }
+    }
+
+    /// <summary>Gives up a table's blocks and clears it. The sequence's last blocks become reusable first: a prefix is worth most at its start.</summary>
+    public void Release(BlockTable table)
+    {
+        var blocks = table.Blocks;
+        for (var i = blocks.Length - 1; i >= 0; i--)
+        {
+            var block = blocks[i];
+            if (--references[block] == 0)
+            {
+                Link(block, after: indexed[block] ? previous[NumBlocks] : NumBlocks);
+            }
+        }
+
+        table.Clear();
+    }
+
+    private void Link(int block, int after)
+    {
+        previous[block] = after;
+        next[block] = next[after];
+        previous[next[after]] = block;
+        next[after] = block;
+        NumFree++;
+    }
+
+    private void Unlink(int block)
+    {
+        next[previous[block]] = next[block];
+        previous[next[block]] = previous[block];
+        NumFree--;
+    }
+}

@@ -1,0 +1,114 @@
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>Turns one sequence's tokens into text as they come. Called by <see cref="ActiveRequest"/>; calls <see cref="ITokenizer.Decode"/>.</summary>
+/// <remarks>
+/// A token's text depends on its neighbours (a leading space that only shows after a word, a character spread over tokens), so a short
+/// window of tokens is decoded again each time and what is new at its end is the token's text:
+/// <code>
+/// … earlier tokens … | tokens before | tokens whose text is not complete |
+///                    └ window start  └ read                              └ now
+/// text of the window:  [already emitted          ][ new ]
+/// </code>
+/// A text that ends in U+FFFD may be cut inside a character and is held back. Holding has an end: after <see cref="MostHeld"/> tokens all but
+/// the last three replacement characters, the most a cut character can show as, is emitted and the window moves on. So no token is
+/// decoded more than a fixed number of times and the cost of a text is linear, whatever a model produces.
+/// </remarks>
+internal sealed class Detokenizer
+{
+    /// <summary>Prompt tokens the window starts with, for the spacing of the first output token.</summary>
+    private const int PromptContext = 5;
+
+    /// <summary>Most tokens whose text may be incomplete.</summary>
+    private const int MostHeld = 16;
+
+    /// <summary>Tokens kept when the window is moved inside incomplete text: three replacement characters come from at most nine bytes,
+    /// a cut character before them from three, and a token has at least one.</summary>
+    private const int Overlap = 12;
+
+    private const int CutCharacter = 3;
+
+    private readonly ITokenizer tokenizer;
+    private readonly bool skipSpecialTokens;
+    private readonly int[] window = new int[2 * MostHeld + 2];
+    private int count;
+    private int read;
+    private int emitted;
+
+    public Detokenizer(ITokenizer tokenizer, ReadOnlySpan<int> promptTokenIds, bool skipSpecialTokens)
+    {
+        this.tokenizer = tokenizer;
+        this.skipSpecialTokens = skipSpecialTokens;
+        var context = promptTokenIds[Math.Max(0, promptTokenIds.Length - PromptContext)..];
+        context.CopyTo(window);
+        count = read = context.Length;
+        emitted = Decode().Length;
+    }
+
+    /// <summary>Adds a token.</summary>
+    /// <returns>The text that is certain now; empty while a character is incomplete.</returns>
+    public string Append(int tokenId)
+    {
+        window[count++] = tokenId;
+        var text = Decode();
+        var held = Math.Min(TrailingReplacements(text), CutCharacter);
+        if (held > 0 && count - read < MostHeld)
+        {
+            return "";
+        }
+
+        var delta = Take(text, text.Length - held);
+        if (held > 0)
+        {
+            MoveWindow(count - Overlap, held);
+        }
+        else if (delta.Length > 0 || count - read >= MostHeld)
+        {
+            MoveWindow(read, 0);
+        }
+
+        return delta;
+    }
+
+    /// <summary>The text still held back, with a replacement character for what is incomplete. The sequence has ended.</summary>
+    public string Flush()
+    {
+        var text = Decode();
+        return Take(text, text.Length);
+    }
+
+    private string Decode() => tokenizer.Decode(window.AsSpan(0, count), skipSpecialTokens);
+
+    private string Take(string text, int end)
+    {
+        if (end <= emitted)
+        {
+            return "";
+        }
+
+        var delta = text[emitted..end];
+        emitted = end;
+        return delta;
+    }
+
+    /// <summary>Drops the window's first tokens. Everything in it counts as emitted except <paramref name="held"/> characters at its end.</summary>
+    private void MoveWindow(int start, int held)
+    {
+        window.AsSpan(start, count - start).CopyTo(window);
+        count -= start;
+        read = count;
+        emitted = Math.Max(0, Decode().Length - held);
+    }
+
+    private static int TrailingReplacements(string text)
+    {
+        var end = text.Length;
+        while (end > 0 && text[end - 1] == '\uFFFD')
+        {
+            end--;
+        }
+
+        return text.Length - end;
+    }
+}

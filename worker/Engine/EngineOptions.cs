@@ -1,0 +1,53 @@
+using Cluster.Worker.Models;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>How an engine runs. Names are those of the worker's flags.</summary>
+internal sealed record EngineOptions
+{
+    /// <summary>Most sequences in one step; the runner's own limit applies too.</summary>
+    public int MaxNumSeqs { get; init; } = 256;
+
+    /// <summary>Most tokens in one step, the scheduler's budget; the runner's own limit applies too.</summary>
+    public int MaxNumBatchedTokens { get; init; } = 2048;
+
+    /// <summary>Shares full KV blocks between sequences that begin alike.</summary>
+    public bool EnablePrefixCaching { get; init; } = true;
+
+    /// <summary>Splits prompts over steps. Without it every sequence must fit one step, so the budget must cover the model's length.</summary>
+    public bool EnableChunkedPrefill { get; init; } = true;
+
+    /// <summary>Requests that may wait beyond those that can run; one more is refused.</summary>
+    public int MaxQueue { get; init; } = 1024;
+
+    /// <summary>Seeds requests that bring no seed of their own; null draws one at start.</summary>
+    public long? Seed { get; init; }
+
+    /// <summary>Tokens that end a sequence, from the model's generation_config.json.</summary>
+    public IReadOnlyCollection<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Most log-probabilities a request may ask for at each position.</summary>
+    public int MaxLogprobs { get; init; } = 20;
+
+    /// <summary>Checks the options against what the runner can do.</summary>
+    /// <returns>The options with the runner's limits applied.</returns>
+    /// <exception cref="ArgumentException">An option is out of range; the message names it.</exception>
+    public EngineOptions For(IModelRunner runner, int maxModelLength)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxNumSeqs, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxNumBatchedTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxQueue);
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxLogprobs);
+        var budget = Math.Min(MaxNumBatchedTokens, runner.MaxBatchedTokens);
+        if (!EnableChunkedPrefill && budget < maxModelLength)
+        {
+            throw new ArgumentException(
+                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's length {maxModelLength}; "
+                + "raise the one, lower the other, or enable chunked prefill");
+        }
+
+        // A sequence decodes in every step, so there can be no more of them than rows.
+        var sequences = Math.Min(Math.Min(MaxNumSeqs, runner.MaxSequences), budget);
+        return this with { MaxNumBatchedTokens = budget, MaxNumSeqs = sequences };
+    }
+}

@@ -1,0 +1,404 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Models;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>Generates text for many requests at once (continuous batching). Called by serving through <see cref="IEngine"/>, from any thread; one thread
+/// of its own calls <see cref="Scheduler"/>, <see cref="IModelRunner"/> and <see cref="Sampler"/>.</summary>
+/// <remarks>
+/// The life of a request:
+/// <list type="number">
+/// <item><see cref="GenerateAsync"/> validates it, puts it among the arrivals and wakes the engine's thread;</item>
+/// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
+/// <item><see cref="Step"/>: plan → launch → wait for the logits → sample a token for each sequence that reached its last one → stop checks, text;</item>
+/// <item>ended sequences free their blocks, the numbers are published, and then outputs go to the requests' channels.</item>
+/// </list>
+/// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
+/// belongs to the thread.
+/// </remarks>
+internal sealed class LlmEngine : IEngine, IAsyncDisposable
+{
+    private readonly IModelRunner runner;
+    private readonly ITokenizer tokenizer;
+    private readonly EngineOptions options;
+    private readonly TimeProvider time;
+    private readonly RequestValidator validator;
+    private readonly BlockPool pool;
+    private readonly Scheduler scheduler;
+    private readonly Sampler sampler;
+    private readonly int[] eosTokenIds;
+    private readonly ulong seed;
+
+    private readonly object gate = new();
+    private readonly Dictionary<string, ActiveRequest> requests = [];
+    private readonly Queue<ActiveRequest> arrivals = [];
+    private readonly Queue<ActiveRequest> aborts = [];
+    private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private EngineStatistics statistics;
+    private ulong numArrivals;
+    private bool draining;
+    private bool stopping;
+    private Exception? death;
+
+    private readonly Dictionary<Sequence, ActiveRequest> active = [];
+    private readonly List<ActiveRequest> touched = [];
+    private long numPromptTokens;
+    private long numGenerationTokens;
+
+    /// <summary>Starts the engine's thread.</summary>
+    /// <param name="runner">Owned: disposed when the engine stops.</param>
+    /// <exception cref="ArgumentException">An option is out of range or does not fit the runner.</exception>
+    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time)
+    {
+        this.runner = runner;
+        this.tokenizer = tokenizer;
+        this.time = time;
+        pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
+
+        // A sequence that needs more than the whole pool could never run to its end.
+        var kvCacheTokens = (int)Math.Min(int.MaxValue, (long)runner.NumBlocks * runner.BlockSize);
+        MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
+        this.options = options.For(runner, MaxModelLength);
+        validator = new RequestValidator(runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs);
+        scheduler = new Scheduler(
+            pool,
+            options.EnablePrefixCaching ? BlockHasher.Create() : null,
+            this.options.MaxNumSeqs,
+            this.options.MaxNumBatchedTokens,
+            options.EnableChunkedPrefill);
+        sampler = new Sampler(runner.VocabSize);
+        eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
+        seed = (ulong)(options.Seed ?? Random.Shared.NextInt64());
+        statistics = TakeStatistics();
+        new Thread(Run) { IsBackground = true, Name = "engine" }.Start();
+    }
+
+    public int MaxModelLength { get; }
+
+    public int VocabSize => runner.VocabSize;
+
+    public IEngineObserver? Observer { get; set; }
+
+    /// <summary>Completes when the engine has stopped; faulted when it died of an error, which its requests were told, too.</summary>
+    public Task Completion => completion.Task;
+
+    public EngineStatistics Statistics
+    {
+        get
+        {
+            lock (gate)
+            {
+                return statistics with { Waiting = Math.Max(0, requests.Count - statistics.Running) };
+            }
+        }
+    }
+
+    public IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        validator.Validate(request);
+        var arrival = time.GetTimestamp();
+        var requestSeed = CounterRandom.Bits(seed, Interlocked.Increment(ref numArrivals));
+        var accepted = new ActiveRequest(request, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
+        Submit(accepted);
+        return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
+    }
+
+    public bool Abort(string requestId)
+    {
+        lock (gate)
+        {
+            return requests.TryGetValue(requestId, out var request) && RequestAbort(request);
+        }
+    }
+
+    public async Task DrainAsync(TimeSpan timeout)
+    {
+        lock (gate)
+        {
+            draining = true;
+            CompleteIfIdle();
+        }
+
+        try
+        {
+            await idle.Task.WaitAsync(timeout, time).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            lock (gate)
+            {
+                foreach (var request in requests.Values)
+                {
+                    RequestAbort(request);
+                }
+            }
+
+            await idle.Task.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Aborts what runs, stops the thread and disposes the runner.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await DrainAsync(TimeSpan.Zero).ConfigureAwait(false);
+        lock (gate)
+        {
+            stopping = true;
+            Monitor.Pulse(gate);
+        }
+
+        await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private void Submit(ActiveRequest request)
+    {
+        lock (gate)
+        {
+            if (death is not null)
+            {
+                throw Unavailable(death);
+            }
+
+            if (draining)
+            {
+                throw new EngineUnavailableException("the engine is shutting down and takes no new requests");
+            }
+
+            if (requests.Count >= options.MaxNumSeqs + options.MaxQueue)
+            {
+                throw new EngineUnavailableException(
+                    $"{requests.Count} requests are running or waiting, as many as the engine takes ({options.MaxNumSeqs} + a queue of {options.MaxQueue}); try again later");
+            }
+
+            if (!requests.TryAdd(request.Id, request))
+            {
+                throw new InvalidRequestException($"request_id '{request.Id}' belongs to a request that is still running; use another", "request_id");
+            }
+
+            arrivals.Enqueue(request);
+            Monitor.Pulse(gate);
+        }
+    }
+
+    private async IAsyncEnumerable<TokenOutput> ReadAsync(
+        ActiveRequest request, CancellationTokenRegistration registration, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var output in request.Outputs.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            {
+                yield return output;
+            }
+        }
+        finally
+        {
+            registration.Unregister();
+            RequestAbort(request);
+        }
+    }
+
+    /// <summary>Has the engine's thread end a request before its next step.</summary>
+    /// <returns>False when it has ended already.</returns>
+    private bool RequestAbort(ActiveRequest request)
+    {
+        lock (gate)
+        {
+            if (requests.GetValueOrDefault(request.Id) != request)
+            {
+                return false;
+            }
+
+            aborts.Enqueue(request);
+            Monitor.Pulse(gate);
+            return true;
+        }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            using (runner)
+            {
+                while (TakeCommands())
+                {
+                    if (scheduler.HasWork)
+                    {
+                        Step();
+                    }
+                }
+            }
+
+            completion.SetResult();
+        }
+        catch (Exception exception)
+        {
+            Die(exception);
+        }
+    }
+
+    /// <summary>Takes in what callers asked for since the last step; sleeps while there is nothing to do.</summary>
+    /// <returns>False when the engine shall stop.</returns>
+    private bool TakeCommands()
+    {
+        lock (gate)
+        {
+            while (arrivals.Count == 0 && aborts.Count == 0 && !scheduler.HasWork && !stopping)
+            {
+                Monitor.Wait(gate);
+            }
+
+            while (arrivals.TryDequeue(out var request))
+            {
+                scheduler.Add(request.Sequence);
+                active.Add(request.Sequence, request);
+            }
+
+            while (aborts.TryDequeue(out var request))
+            {
+                // It may have ended, or been aborted twice.
+                if (active.ContainsKey(request.Sequence) && !request.HasEnded)
+                {
+                    request.Abort();
+                    touched.Add(request);
+                }
+            }
+        }
+
+        if (touched.Count > 0)
+        {
+            Settle();
+        }
+
+        return !stopping;
+    }
+
+    private void Step()
+    {
+        var batch = scheduler.Plan();
+        if (batch.NumTokens == 0)
+        {
+            throw new InvalidOperationException($"no step can be planned for {scheduler.NumRunning} running and {scheduler.NumWaiting} waiting sequences");
+        }
+
+        runner.Launch(batch);
+        var logits = runner.WaitForLogits();
+        foreach (var entry in scheduler.Scheduled)
+        {
+            if (entry.LogitIndex >= 0)
+            {
+                var request = active[entry.Sequence];
+                Advance(request, logits.Slice(entry.LogitIndex * runner.VocabSize, runner.VocabSize));
+                touched.Add(request);
+            }
+        }
+
+        Settle();
+    }
+
+    /// <summary>Gives a request its next token. Whatever goes wrong here concerns this request only.</summary>
+    private void Advance(ActiveRequest request, ReadOnlySpan<float> logits)
+    {
+        try
+        {
+            var token = sampler.Sample(logits, request.SamplingState);
+            var logprobs = request.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
+            if (request.Sequence.CompletionLength == 0)
+            {
+                numPromptTokens += request.Sequence.PromptLength;
+            }
+
+            numGenerationTokens++;
+            request.Accept(token, logprobs);
+        }
+        catch (GenerationFailedException failure)
+        {
+            request.Fail(failure);
+        }
+        catch (Exception exception)
+        {
+            request.Fail(new GenerationFailedException($"request '{request.Id}' failed at output position {request.SamplingState.NumAccepted}: {exception.Message}", exception));
+        }
+    }
+
+    /// <summary>Frees what ended requests held and publishes the numbers, then lets the outputs out: who sees a request's end finds its
+    /// blocks free and its id unused.</summary>
+    private void Settle()
+    {
+        lock (gate)
+        {
+            foreach (var request in touched)
+            {
+                if (request.HasEnded)
+                {
+                    scheduler.Finish(request.Sequence);
+                    active.Remove(request.Sequence);
+                    requests.Remove(request.Id);
+                }
+            }
+
+            statistics = TakeStatistics();
+        }
+
+        foreach (var request in touched)
+        {
+            if (Observer is { } observer)
+            {
+                request.Report(observer, time);
+            }
+
+            request.Deliver();
+        }
+
+        touched.Clear();
+        lock (gate)
+        {
+            CompleteIfIdle();
+        }
+    }
+
+    private EngineStatistics TakeStatistics() => new(
+        scheduler.NumRunning,
+        scheduler.NumWaiting,
+        (double)pool.NumUsed / pool.NumBlocks,
+        scheduler.NumPrefixQueries,
+        scheduler.NumPrefixHits,
+        scheduler.NumPreemptions,
+        numPromptTokens,
+        numGenerationTokens,
+        pool.NumBlocks,
+        pool.BlockSize);
+
+    private void CompleteIfIdle()
+    {
+        if (draining && requests.Count == 0)
+        {
+            idle.TrySetResult();
+        }
+    }
+
+    /// <summary>A step failed, so the cache's contents are unknown: every request ends with the reason, and none is taken any more.</summary>
+    private void Die(Exception exception)
+    {
+        lock (gate)
+        {
+            death = exception;
+            foreach (var request in requests.Values)
+            {
+                request.Kill(Unavailable(exception));
+            }
+
+            requests.Clear();
+            arrivals.Clear();
+            aborts.Clear();
+            idle.TrySetResult();
+        }
+
+        completion.SetException(exception);
+    }
+
+    private static EngineUnavailableException Unavailable(Exception exception) => new($"the engine has failed and must be restarted: {exception.Message}", exception);
+}

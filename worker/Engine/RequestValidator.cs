@@ -1,0 +1,113 @@
+using System.Globalization;
+using System.Text;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>Refuses requests the engine could not carry out. Called by <see cref="LlmEngine"/> before anything is queued, so that
+/// nothing behind it has to check again. Ranges are vLLM's.</summary>
+/// <param name="maxModelLength">Longest sequence the engine can hold: the model's own limit, or all KV blocks if that is less.</param>
+/// <param name="kvCacheTokens">Token slots of the KV cache.</param>
+internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kvCacheTokens, int maxLogprobs)
+{
+    /// <summary>Bounds the state a request's stop texts can take; far above what any API asks for.</summary>
+    public const int MaxStopStrings = 64;
+
+    /// <summary>Longest stop text in characters.</summary>
+    public const int MaxStopStringLength = 1024;
+
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
+    public void Validate(GenerationRequest request)
+    {
+        if (request.RequestId.Length == 0)
+        {
+            throw new InvalidRequestException("request_id must not be empty", "request_id");
+        }
+
+        ValidatePrompt(request.PromptTokenIds);
+        ValidateSampling(request.Sampling);
+        ValidateStopping(request.Sampling);
+    }
+
+    private void ValidatePrompt(IReadOnlyList<int> prompt)
+    {
+        if (prompt.Count == 0)
+        {
+            throw new InvalidRequestException("prompt has no tokens; at least one is needed", "prompt");
+        }
+
+        if (prompt.Count >= maxModelLength)
+        {
+            var limit = maxModelLength < kvCacheTokens
+                ? $"the model's length is {maxModelLength} tokens, prompt and output together"
+                : $"the KV cache holds {kvCacheTokens} tokens, prompt and output together";
+            throw new InvalidRequestException($"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
+        }
+
+        for (var i = 0; i < prompt.Count; i++)
+        {
+            if ((uint)prompt[i] >= (uint)vocabSize)
+            {
+                throw new InvalidRequestException($"prompt token {prompt[i]} at index {i} is outside the vocabulary [0, {vocabSize})", "prompt");
+            }
+        }
+    }
+
+    private void ValidateSampling(SamplingParameters sampling)
+    {
+        // Written so that NaN, which fails every comparison, is refused.
+        Require(sampling.Temperature is >= 0 and < float.PositiveInfinity, "temperature", sampling.Temperature, "a number of at least 0");
+        Require(sampling.TopP is > 0 and <= 1, "top_p", sampling.TopP, "in (0, 1]");
+        Require(sampling.TopK >= -1, "top_k", sampling.TopK, "at least 1, or 0 or -1 to keep all tokens");
+        Require(sampling.MinP is >= 0 and <= 1, "min_p", sampling.MinP, "in [0, 1]");
+        Require(sampling.RepetitionPenalty is > 0 and < float.PositiveInfinity, "repetition_penalty", sampling.RepetitionPenalty, "a number above 0");
+        Require(sampling.PresencePenalty is >= -2 and <= 2, "presence_penalty", sampling.PresencePenalty, "in [-2, 2]");
+        Require(sampling.FrequencyPenalty is >= -2 and <= 2, "frequency_penalty", sampling.FrequencyPenalty, "in [-2, 2]");
+        Require(sampling.Logprobs is not { } n || (n >= 0 && n <= maxLogprobs), "logprobs", sampling.Logprobs, $"in [0, {maxLogprobs}]");
+        foreach (var (token, bias) in sampling.LogitBias ?? new Dictionary<int, float>())
+        {
+            Require((uint)token < (uint)vocabSize, "logit_bias", token, $"a token id in [0, {vocabSize})");
+            Require(float.IsFinite(bias), "logit_bias", bias, $"a finite number (token {token})");
+        }
+    }
+
+    private void ValidateStopping(SamplingParameters sampling)
+    {
+        Require(sampling.MaxTokens is null or >= 1, "max_tokens", sampling.MaxTokens, "at least 1");
+        Require(sampling.MinTokens >= 0, "min_tokens", sampling.MinTokens, "at least 0");
+        Require(sampling.MaxTokens is not { } max || sampling.MinTokens <= max, "min_tokens", sampling.MinTokens, $"at most max_tokens ({sampling.MaxTokens})");
+        Require(sampling.Stop.Count <= MaxStopStrings, "stop", sampling.Stop.Count, $"at most {MaxStopStrings} texts");
+        foreach (var stop in sampling.Stop)
+        {
+            Require(stop.Length is > 0 and <= MaxStopStringLength, "stop", $"a text of {stop.Length} characters", $"1 to {MaxStopStringLength} characters long");
+            Require(IsUnicode(stop), "stop", "a text with half a surrogate pair", "valid Unicode");
+        }
+
+        foreach (var token in sampling.StopTokenIds)
+        {
+            Require((uint)token < (uint)vocabSize, "stop_token_ids", token, $"a token id in [0, {vocabSize})");
+        }
+    }
+
+    private static bool IsUnicode(string text)
+    {
+        try
+        {
+            StrictUtf8.GetByteCount(text);
+            return true;
+        }
+        catch (EncoderFallbackException)
+        {
+            return false;
+        }
+    }
+
+    private static void Require<T>(bool holds, string parameter, T value, string range)
+    {
+        if (!holds)
+        {
+            throw new InvalidRequestException(string.Create(CultureInfo.InvariantCulture, $"{parameter} is {value}; it must be {range}"), parameter);
+        }
+    }
+}

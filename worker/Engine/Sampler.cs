@@ -1,0 +1,203 @@
+namespace Cluster.Worker.Engine;
+
+/// <summary>Chooses the next token of a sequence from its logits. Called by <see cref="LlmEngine"/> on its thread. The choice is a function of logits
+/// and <see cref="SamplingState"/> alone; the members here are scratch space, so one sampler serves all sequences, one after the other.</summary>
+/// <remarks>
+/// The order is vLLM's:
+/// <list type="number">
+/// <item>stop tokens are masked below the minimum length, then logit_bias is added;</item>
+/// <item>repetition penalty over prompt and output, then frequency and presence penalty over the output;</item>
+/// <item>temperature 0 takes the largest logit; of equal ones, the lowest token id;</item>
+/// <item>otherwise exp(logit / temperature) are the weights; min_p, top_k and top_p, in this order, each drop the unlikely tail of what is left;
+/// of equal logits the higher token id drops first;</item>
+/// <item>one random number, a function of seed and output position, picks among the rest.</item>
+/// </list>
+/// </remarks>
+internal sealed class Sampler(int vocabSize)
+{
+    private readonly float[] adjusted = new float[vocabSize];
+    private readonly float[] weights = new float[vocabSize];
+    private readonly ulong[] keys = new ulong[vocabSize];
+
+    /// <param name="logits"><c>[vocabSize]</c></param>
+    /// <returns>The token id.</returns>
+    /// <exception cref="GenerationFailedException">The logits hold NaN or +∞, or leave no token to choose.</exception>
+    public int Sample(ReadOnlySpan<float> logits, SamplingState state)
+    {
+        if (state.AdjustsLogits)
+        {
+            logits = Adjust(logits, state);
+        }
+
+        var max = LogitMath.Max(logits);
+        if (!float.IsFinite(max))
+        {
+            throw new GenerationFailedException(float.IsNegativeInfinity(max)
+                ? "every token is masked: no finite logit is left to choose from"
+                : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at output position {state.NumAccepted}");
+        }
+
+        return state.Parameters.Temperature == 0 ? LogitMath.IndexOf(logits, max) : Draw(logits, max, state);
+    }
+
+    /// <summary>Natural-log probabilities by the model's own logits, before any adjustment or temperature.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>, finite or -∞.</param>
+    /// <param name="sampled">The chosen token.</param>
+    /// <param name="numTop">How many of the likeliest to report, best first; of equal ones, the lower token id first.</param>
+    public PositionLogprobs Logprobs(ReadOnlySpan<float> logits, int sampled, int numTop)
+    {
+        var max = LogitMath.Max(logits);
+        var logSum = Math.Log(LogitMath.Exponentials(logits, max, 1, weights));
+        var top = new TokenLogprob[Math.Min(numTop, logits.Length)];
+        if (top.Length > 0)
+        {
+            var candidates = Candidates(logits, 0);
+            PartialSelection.SelectCount(candidates, top.Length);
+            candidates[..top.Length].Sort();
+            for (var i = 0; i < top.Length; i++)
+            {
+                top[i] = Logprob(logits, PartialSelection.TokenId(candidates[i]), max, logSum);
+            }
+        }
+
+        return new PositionLogprobs(Logprob(logits, sampled, max, logSum), top);
+    }
+
+    private static TokenLogprob Logprob(ReadOnlySpan<float> logits, int token, float max, double logSum) =>
+        new(token, (float)((double)logits[token] - max - logSum));
+
+    private ReadOnlySpan<float> Adjust(ReadOnlySpan<float> logits, SamplingState state)
+    {
+        var parameters = state.Parameters;
+        logits.CopyTo(adjusted);
+        if (state.MasksStopTokens)
+        {
+            foreach (var token in state.StopTokens)
+            {
+                adjusted[token] = float.NegativeInfinity;
+            }
+        }
+
+        if (parameters.LogitBias is not null)
+        {
+            foreach (var (token, bias) in parameters.LogitBias)
+            {
+                adjusted[token] += Math.Clamp(bias, -100, 100);
+            }
+        }
+
+        if (state.SeenTokens is not null)
+        {
+            foreach (var token in state.SeenTokens)
+            {
+                ref var logit = ref adjusted[token];
+                logit = logit > 0 ? logit / parameters.RepetitionPenalty : logit * parameters.RepetitionPenalty;
+            }
+        }
+
+        if (state.OutputCounts is not null)
+        {
+            foreach (var (token, count) in state.OutputCounts)
+            {
+                adjusted[token] -= parameters.FrequencyPenalty * count + parameters.PresencePenalty;
+            }
+        }
+
+        return adjusted;
+    }
+
+    private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state)
+    {
+        var parameters = state.Parameters;
+        var total = LogitMath.Exponentials(logits, max, parameters.Temperature, weights);
+        var random = CounterRandom.Uniform(state.Seed, (ulong)state.NumAccepted);
+        var truncatesByCount = parameters.TopK > 0 && parameters.TopK < logits.Length;
+        if (!truncatesByCount && parameters.TopP == 1 && parameters.MinP == 0)
+        {
+            return PickAny(random * total);
+        }
+
+        var kept = Candidates(logits, parameters.MinP);
+        if (truncatesByCount && parameters.TopK < kept.Length)
+        {
+            PartialSelection.SelectCount(kept, parameters.TopK);
+            kept = kept[..parameters.TopK];
+        }
+
+        if (parameters.TopP < 1)
+        {
+            kept = kept[..PartialSelection.SelectMass(kept, weights, parameters.TopP * Mass(kept))];
+        }
+
+        // Selection leaves an order that depends on how it went; the pick must not.
+        kept.Sort();
+        return Pick(kept, random * Mass(kept));
+    }
+
+    /// <summary>Keys of the tokens at least this fraction as likely as the likeliest, whose weight is 1.</summary>
+    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float minWeight)
+    {
+        var count = 0;
+        for (var token = 0; token < logits.Length; token++)
+        {
+            if (weights[token] >= minWeight)
+            {
+                keys[count++] = PartialSelection.Key(logits[token], token);
+            }
+        }
+
+        return keys.AsSpan(0, count);
+    }
+
+    private double Mass(ReadOnlySpan<ulong> candidates)
+    {
+        var mass = 0.0;
+        foreach (var key in candidates)
+        {
+            mass += weights[PartialSelection.TokenId(key)];
+        }
+
+        return mass;
+    }
+
+    /// <summary>The first token of the vocabulary at which the weights so far exceed the target.</summary>
+    private int PickAny(double target)
+    {
+        var last = 0;
+        for (var token = 0; token < weights.Length; token++)
+        {
+            if (weights[token] > 0)
+            {
+                last = token;
+                target -= weights[token];
+                if (target < 0)
+                {
+                    break;
+                }
+            }
+        }
+
+        return last;
+    }
+
+    /// <summary>As <see cref="PickAny"/>, over candidates.</summary>
+    private int Pick(ReadOnlySpan<ulong> candidates, double target)
+    {
+        var last = 0;
+        foreach (var key in candidates)
+        {
+            var token = PartialSelection.TokenId(key);
+            if (weights[token] > 0)
+            {
+                last = token;
+                target -= weights[token];
+                if (target < 0)
+                {
+                    break;
+                }
+            }
+        }
+
+        return last;
+    }
+}

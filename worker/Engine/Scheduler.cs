@@ -1,0 +1,250 @@
+using System.Runtime.InteropServices;
+using Cluster.Worker.Models;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>A sequence's part in the planned step.</summary>
+/// <param name="Sequence">Its <see cref="Sequence.NumComputedTokens"/> already counts this step.</param>
+/// <param name="NumTokens">Rows it has in the batch.</param>
+/// <param name="LogitIndex">Which row of the step's logits is its own; -1 when it does not yet reach its last token.</param>
+internal readonly record struct ScheduledSequence(Sequence Sequence, int NumTokens, int LogitIndex);
+
+/// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no I/O.</summary>
+/// <remarks>
+/// One budget of tokens a step and no phases (vLLM v1): a sequence's computed tokens catch up with its known tokens, whether those are a
+/// prompt, a chunk of one, what a preemption threw away, or the token sampled last. <see cref="Plan"/>, in order:
+/// <list type="number">
+/// <item>running sequences, oldest first, get as many rows as they lack and the budget allows; when one needs a block and none is free,
+/// the youngest running sequence is preempted: it gives up its blocks and waits, first in line, to be computed again;</item>
+/// <item>waiting sequences, first come first served, take their cached prefix and enter if all their known tokens find room, so that
+/// a prefill under way never has to preempt;</item>
+/// <item>the rows are packed, single-row sequences first.</item>
+/// </list>
+/// Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
+/// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.
+/// </remarks>
+internal sealed class Scheduler
+{
+    private readonly BlockPool pool;
+    private readonly BlockHasher? hasher;
+    private readonly int maxNumSeqs;
+    private readonly int maxNumBatchedTokens;
+    private readonly bool enableChunkedPrefill;
+    private readonly LinkedList<Sequence> waiting = [];
+    private readonly List<Sequence> running = [];
+    private readonly List<ScheduledSequence> scheduled = [];
+    private readonly StepBatch batch = new();
+
+    /// <param name="hasher">Null turns prefix caching off.</param>
+    /// <param name="maxNumSeqs">Most sequences running at once; not above <paramref name="maxNumBatchedTokens"/>, so that each can decode in every step.</param>
+    public Scheduler(BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
+        this.pool = pool;
+        this.hasher = hasher;
+        this.maxNumSeqs = maxNumSeqs;
+        this.maxNumBatchedTokens = maxNumBatchedTokens;
+        this.enableChunkedPrefill = enableChunkedPrefill;
+    }
+
+    public int NumRunning => running.Count;
+
+    public int NumWaiting => waiting.Count;
+
+    public bool HasWork => running.Count + waiting.Count > 0;
+
+    /// <summary>Sequences preempted so far.</summary>
+    public long NumPreemptions { get; private set; }
+
+    /// <summary>Prompt tokens looked up in the prefix cache so far.</summary>
+    public long NumPrefixQueries { get; private set; }
+
+    /// <summary>Prompt tokens found there.</summary>
+    public long NumPrefixHits { get; private set; }
+
+    /// <summary>Who takes part in the step planned last.</summary>
+    public ReadOnlySpan<ScheduledSequence> Scheduled => CollectionsMarshal.AsSpan(scheduled);
+
+    /// <summary>Puts a sequence at the end of the line. It must fit the whole pool on its own.</summary>
+    public void Add(Sequence sequence) => waiting.AddLast(sequence.QueueNode);
+
+    /// <summary>Takes a sequence out, wherever it is, and frees its blocks. Between two steps only.</summary>
+    public void Finish(Sequence sequence)
+    {
+        if (sequence.State == SequenceState.Waiting)
+        {
+            waiting.Remove(sequence.QueueNode);
+        }
+        else if (sequence.State == SequenceState.Running)
+        {
+            pool.Release(sequence.BlockTable);
+            running.Remove(sequence);
+        }
+
+        sequence.State = SequenceState.Finished;
+    }
+
+    /// <summary>Plans the next step and counts its tokens as computed.</summary>
+    /// <returns>The batch to launch, reused by the next call; empty only when there is no work.</returns>
+    public StepBatch Plan()
+    {
+        scheduled.Clear();
+        var budget = maxNumBatchedTokens;
+        var preemptionsBefore = NumPreemptions;
+
+        for (var i = 0; i < running.Count && budget > 0; i++)
+        {
+            var sequence = running[i];
+            var numTokens = Math.Min(sequence.Length - sequence.NumComputedTokens, budget);
+            if (!TryReserve(sequence, sequence.NumComputedTokens + numTokens))
+            {
+                break;
+            }
+
+            Schedule(sequence, numTokens);
+            budget -= numTokens;
+        }
+
+        // After a preemption blocks are short: admitting now would only preempt again.
+        while (NumPreemptions == preemptionsBefore && budget > 0 && running.Count < maxNumSeqs && waiting.First?.Value is { } sequence)
+        {
+            var numTokens = TryAdmit(sequence, budget);
+            if (numTokens == 0)
+            {
+                break;
+            }
+
+            Schedule(sequence, numTokens);
+            budget -= numTokens;
+        }
+
+        BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
+        return batch;
+    }
+
+    /// <summary>Gives a running sequence blocks for so many tokens, at the cost of the youngest ones if need be.</summary>
+    /// <returns>False when the sequence itself was the youngest left and has been preempted.</returns>
+    private bool TryReserve(Sequence sequence, int numTokens)
+    {
+        var table = sequence.BlockTable;
+        while (table.Count < pool.BlocksFor(numTokens))
+        {
+            if (pool.NumFree > 0)
+            {
+                table.Add(pool.Allocate());
+                continue;
+            }
+
+            var victim = running[^1];
+            Preempt(victim);
+            if (victim == sequence)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Preempt(Sequence victim)
+    {
+        running.RemoveAt(running.Count - 1);
+        pool.Release(victim.BlockTable);
+        victim.NumComputedTokens = 0;
+        victim.NumRegisteredBlocks = 0;
+        victim.State = SequenceState.Waiting;
+        waiting.AddFirst(victim.QueueNode);
+        NumPreemptions++;
+    }
+
+    /// <summary>Moves the first waiting sequence to the running ones if there is room for it.</summary>
+    /// <returns>Rows it gets in this step; 0 when it has to wait.</returns>
+    private int TryAdmit(Sequence sequence, int budget)
+    {
+        var hits = CountCachedBlocks(sequence, out var freeHits);
+        var numUncomputed = sequence.Length - hits * pool.BlockSize;
+        if (!enableChunkedPrefill && numUncomputed > budget)
+        {
+            return 0;
+        }
+
+        // Hits in the free list leave it when they are shared, so they are no room for the rest.
+        var newBlocks = pool.BlocksFor(sequence.Length) - hits;
+        if (pool.NumFree - freeHits < newBlocks)
+        {
+            return 0;
+        }
+
+        Admit(sequence, hits, newBlocks);
+        return Math.Min(numUncomputed, budget);
+    }
+
+    private void Admit(Sequence sequence, int hits, int newBlocks)
+    {
+        // All hits are taken before anything is allocated: an allocation may reuse a free hit.
+        for (var i = 0; i < hits; i++)
+        {
+            pool.TryFind(sequence.HashOfBlock(i, hasher!, pool.BlockSize), out var block);
+            pool.Share(block);
+            sequence.BlockTable.Add(block);
+        }
+
+        for (var i = 0; i < newBlocks; i++)
+        {
+            sequence.BlockTable.Add(pool.Allocate());
+        }
+
+        waiting.RemoveFirst();
+        running.Add(sequence);
+        sequence.State = SequenceState.Running;
+        sequence.NumRegisteredBlocks = hits;
+        sequence.NumComputedTokens = hits * pool.BlockSize;
+        if (sequence.NumCachedTokens is null)
+        {
+            sequence.NumCachedTokens = sequence.NumComputedTokens;
+            NumPrefixQueries += hasher is null ? 0 : sequence.Length;
+            NumPrefixHits += sequence.NumComputedTokens;
+        }
+    }
+
+    /// <summary>Leading blocks that are in the prefix cache. The block of the last token never counts: at least that token has to be
+    /// computed, or there would be no logits to sample from.</summary>
+    private int CountCachedBlocks(Sequence sequence, out int free)
+    {
+        free = 0;
+        if (hasher is null)
+        {
+            return 0;
+        }
+
+        var most = (sequence.Length - 1) / pool.BlockSize;
+        for (var i = 0; i < most; i++)
+        {
+            if (!pool.TryFind(sequence.HashOfBlock(i, hasher, pool.BlockSize), out var block))
+            {
+                return i;
+            }
+
+            free += pool.IsFree(block) ? 1 : 0;
+        }
+
+        return most;
+    }
+
+    private void Schedule(Sequence sequence, int numTokens)
+    {
+        sequence.NumComputedTokens += numTokens;
+        scheduled.Add(new ScheduledSequence(sequence, numTokens, -1));
+        if (hasher is null)
+        {
+            return;
+        }
+
+        for (var full = sequence.NumComputedTokens / pool.BlockSize; sequence.NumRegisteredBlocks < full; sequence.NumRegisteredBlocks++)
+        {
+            var i = sequence.NumRegisteredBlocks;
+            pool.Register(sequence.BlockTable.Blocks[i], sequence.HashOfBlock(i, hasher, pool.BlockSize));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+namespace Cluster.Worker.Engine;
+
+/// <summary>Where a sequence is. There is no "prefill" or "decode": a sequence only has tokens that are not computed yet.</summary>
+internal enum SequenceState
+{
+    /// <summary>Holds no blocks: not started, or preempted.</summary>
+    Waiting,
+
+    /// <summary>Holds blocks and takes part in steps.</summary>
+    Running,
+
+    /// <summary>Holds no blocks and never will again.</summary>
+    Finished,
+}
+
+/// <summary>One token sequence, prompt and output, and its place in the KV cache. Tokens are appended by <see cref="LlmEngine"/>;
+/// everything about blocks belongs to <see cref="Scheduler"/>.</summary>
+internal sealed class Sequence
+{
+    private readonly List<BlockHash> hashes = [];
+    private int[] tokens;
+
+    /// <param name="promptTokenIds">At least one token; copied.</param>
+    public Sequence(ReadOnlySpan<int> promptTokenIds)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(promptTokenIds.Length);
+        tokens = new int[promptTokenIds.Length + 64];
+        promptTokenIds.CopyTo(tokens);
+        PromptLength = Length = promptTokenIds.Length;
+        QueueNode = new LinkedListNode<Sequence>(this);
+    }
+
+    public SequenceState State { get; set; }
+
+    /// <summary>Every token known so far, prompt first.</summary>
+    public ReadOnlySpan<int> Tokens => tokens.AsSpan(0, Length);
+
+    public int Length { get; private set; }
+
+    public int PromptLength { get; }
+
+    /// <summary>Tokens generated so far.</summary>
+    public int CompletionLength => Length - PromptLength;
+
+    /// <summary>Tokens whose keys and values are in the cache once the steps planned so far have run. A sequence whose computed tokens
+    /// reach <see cref="Length"/> gets a new token from that step.</summary>
+    public int NumComputedTokens { get; set; }
+
+    /// <summary>Prompt tokens found in the prefix cache when the sequence first started; null before that.</summary>
+    public int? NumCachedTokens { get; set; }
+
+    public BlockTable BlockTable { get; } = new();
+
+    /// <summary>Leading blocks of the table that were offered to the prefix cache, or came from it.</summary>
+    public int NumRegisteredBlocks { get; set; }
+
+    /// <summary>The sequence's place in the waiting queue, so that it can leave from the middle.</summary>
+    public LinkedListNode<Sequence> QueueNode { get; }
+
+    public void Append(int tokenId)
+    {
+        if (Length == tokens.Length)
+        {
+            Array.Resize(ref tokens, 2 * Length);
+        }
+
+        tokens[Length++] = tokenId;
+    }
+
+    /// <summary>Hash of a block all of whose tokens are known. Computed once; preemption does not forget it.</summary>
+    public BlockHash HashOfBlock(int index, BlockHasher hasher, int blockSize)
+    {
+        while (hashes.Count <= index)
+        {
+            var parent = hashes.Count == 0 ? default : hashes[^1];
+            hashes.Add(hasher.Hash(parent, Tokens.Slice(hashes.Count * blockSize, blockSize)));
+        }
+
+        return hashes[index];
+    }
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+
+namespace Cluster.Worker.Engine;
+
+/// <summary>Whether and why a sequence has ended; the default value means it goes on.</summary>
+/// <param name="StopReason">The stop text or token id; null for end-of-sequence and for reasons other than <see cref="FinishReason.Stop"/>.</param>
+internal readonly record struct StopDecision(FinishReason? Reason, string? StopReason = null);
+
+/// <summary>Decides by its last token whether a sequence has ended; stop texts are <see cref="StopStringMatcher"/>'s. Called by <see cref="ActiveRequest"/>.</summary>
+internal sealed class StopChecker
+{
+    private readonly HashSet<int> eosTokenIds;
+    private readonly HashSet<int> stopTokenIds;
+
+    /// <param name="eosTokenIds">The model's end-of-sequence tokens.</param>
+    /// <param name="maxModelLength">Longest sequence, prompt and output together.</param>
+    public StopChecker(SamplingParameters sampling, IReadOnlyCollection<int> eosTokenIds, int promptLength, int maxModelLength)
+    {
+        this.eosTokenIds = sampling.IgnoreEos ? [] : [.. eosTokenIds];
+        stopTokenIds = [.. sampling.StopTokenIds];
+        MaxTokens = Math.Min(sampling.MaxTokens ?? int.MaxValue, maxModelLength - promptLength);
+    }
+
+    /// <summary>Most tokens this sequence can generate.</summary>
+    public int MaxTokens { get; }
+
+    /// <summary>Every token that ends the sequence.</summary>
+    public int[] StopTokens => [.. eosTokenIds.Union(stopTokenIds)];
+
+    /// <param name="tokenId">The token generated last.</param>
+    /// <param name="completionLength">Tokens generated so far, with this one.</param>
+    public StopDecision Check(int tokenId, int completionLength)
+    {
+        if (eosTokenIds.Contains(tokenId))
+        {
+            return new StopDecision(FinishReason.Stop);
+        }
+
+        if (stopTokenIds.Contains(tokenId))
+        {
+            return new StopDecision(FinishReason.Stop, tokenId.ToString(CultureInfo.InvariantCulture));
+        }
+
+        return completionLength >= MaxTokens ? new StopDecision(FinishReason.Length) : default;
+    }
+}
