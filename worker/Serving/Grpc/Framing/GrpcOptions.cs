@@ -1,0 +1,11 @@
+namespace Cluster.Worker.Serving.Grpc.Framing;
+
+/// <summary>Limits of the gRPC server, read once by <see cref="GrpcDispatcher"/>.</summary>
+internal sealed record GrpcOptions
+{
+    /// <summary>Largest request message, before and after decompression. A larger one gets RESOURCE_EXHAUSTED.</summary>
+    public int MaxReceiveMessageBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Response messages below this go out uncompressed even to clients that want gzip: a token or two does not get smaller.</summary>
+    public int MinCompressedMessageBytes { get; init; } = 512;
+}

@@ -1,0 +1,39 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Grpc.Framing;
+
+namespace Cluster.Worker.Serving.Grpc;
+
+/// <summary>Runs a request on the engine for the gRPC services, which agree on how one may end.</summary>
+internal static class Generation
+{
+    /// <summary>A request id that no other request has.</summary>
+    public static string DrawRequestId() => $"grpc-{Guid.NewGuid():N}";
+
+    /// <summary>The engine's outputs up to and including the one with a finish reason.</summary>
+    /// <exception cref="GrpcException">UNAVAILABLE when shutdown aborted the request.</exception>
+    /// <exception cref="EngineUnavailableException">The outputs ended without a finish reason.</exception>
+    public static async IAsyncEnumerable<TokenOutput> RunAsync(
+        ServingState state,
+        IEngine engine,
+        GenerationRequest request,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var output in engine.GenerateAsync(request, cancellationToken).WithCancellation(cancellationToken))
+        {
+            if (output.FinishReason == FinishReason.Abort && state.IsDraining)
+            {
+                throw new GrpcException(StatusCode.Unavailable, "the worker shut down before the request was finished");
+            }
+
+            yield return output;
+            if (output.FinishReason is not null)
+            {
+                yield break;
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        throw new EngineUnavailableException($"the engine ended request '{request.RequestId}' without a finish reason");
+    }
+}

@@ -1,0 +1,176 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Tokenization;
+using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
+using PositionLogprobs = Cluster.Worker.Protos.V1.PositionLogprobs;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+using TokenLogprob = Cluster.Worker.Protos.V1.TokenLogprob;
+
+namespace Cluster.Worker.Serving.Grpc.Services;
+
+/// <summary><c>cluster.v1.TextGeneration</c>: text in, text out.</summary>
+internal sealed class TextGenerationService(ServingState state)
+{
+    private const string RequestIdKey = "x-request-id";
+
+    public GrpcService Bind() => new GrpcService(TextGenerationReflection.Descriptor.FindTypeByName<ServiceDescriptor>("TextGeneration"))
+        .Unary<GenerateRequest, GenerateResponse>("Generate", GenerateAsync)
+        .ServerStreaming<GenerateRequest, GenerateStreamResponse>("GenerateStream", (request, call) => GenerateStreamAsync(request, call, call.CancellationToken))
+        .Unary<TokenizeRequest, TokenizeResponse>("Tokenize", (request, _) => Task.FromResult(Tokenize(request)))
+        .Unary<DetokenizeRequest, DetokenizeResponse>("Detokenize", (request, _) => Task.FromResult(Detokenize(request)));
+
+    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, ServerCall call)
+    {
+        var text = new StringBuilder();
+        var response = new GenerateResponse();
+        await foreach (var part in GenerateStreamAsync(request, call, call.CancellationToken))
+        {
+            text.Append(part.Text);
+            response.TokenIds.Add(part.TokenIds);
+            response.Logprobs.Add(part.Logprobs);
+            response.RequestId = part.RequestId;
+            response.Model = part.Model;
+            response.FinishReason = part.FinishReason;
+            response.Usage = part.Usage;
+            if (part.HasStopReason)
+            {
+                response.StopReason = part.StopReason;
+            }
+        }
+
+        response.Text = text.ToString();
+        return response;
+    }
+
+    private async IAsyncEnumerable<GenerateStreamResponse> GenerateStreamAsync(
+        GenerateRequest request,
+        ServerCall call,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var model = RequireModel(request.Model);
+        var generation = new GenerationRequest(
+            RequestId(request, call.Metadata),
+            Prompt(request, model),
+            TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize));
+        await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
+        {
+            yield return ToWire(output, generation.RequestId, model);
+        }
+    }
+
+    private static GenerateStreamResponse ToWire(TokenOutput output, string requestId, ServedModel model)
+    {
+        var response = new GenerateStreamResponse
+        {
+            RequestId = requestId,
+            Model = model.Name,
+            Text = output.Text,
+            TokenIds = { output.TokenIds.Select(id => (uint)id) },
+            FinishReason = output.FinishReason switch
+            {
+                null => FinishReason.Unspecified,
+                Engine.FinishReason.Stop => FinishReason.Stop,
+                Engine.FinishReason.Length => FinishReason.Length,
+                _ => FinishReason.Abort,
+            },
+            Usage = new Usage
+            {
+                PromptTokens = (uint)output.PromptTokens,
+                CompletionTokens = (uint)output.CompletionTokens,
+                CachedTokens = (uint)output.CachedTokens,
+            },
+        };
+        if (output.StopReason is { } stop)
+        {
+            response.StopReason = stop;
+        }
+
+        if (output.Logprobs is { } logprobs)
+        {
+            response.Logprobs.Add(logprobs.Select(position => new PositionLogprobs
+            {
+                Sampled = ToWire(position.Sampled, model.Tokenizer),
+                Top = { position.Top.Select(token => ToWire(token, model.Tokenizer)) },
+            }));
+        }
+
+        return response;
+    }
+
+    private static TokenLogprob ToWire(Engine.TokenLogprob token, ITokenizer tokenizer) => new()
+    {
+        TokenId = (uint)token.TokenId,
+        Text = tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
+        Logprob = token.Logprob,
+    };
+
+    private TokenizeResponse Tokenize(TokenizeRequest request)
+    {
+        var model = RequireModel(request.Model);
+        var ids = request.InputCase switch
+        {
+            TokenizeRequest.InputOneofCase.Text =>
+                model.Tokenizer.Encode(request.Text, addSpecialTokens: !request.HasAddSpecialTokens || request.AddSpecialTokens),
+            TokenizeRequest.InputOneofCase.Chat =>
+                model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: request.AddSpecialTokens),
+            _ => throw new InvalidRequestException("the request has no input; set text or chat", "input"),
+        };
+        return new TokenizeResponse
+        {
+            TokenIds = { ids.Select(id => (uint)id) },
+            Tokens = { ids.Select(id => model.Tokenizer.IdToToken(id) ?? "") },
+            MaxModelLength = (uint)model.Engine.MaxModelLength,
+        };
+    }
+
+    private DetokenizeResponse Detokenize(DetokenizeRequest request)
+    {
+        var model = RequireModel(request.Model);
+        var ids = WireNumber.ToTokenIds(request.TokenIds, model.Tokenizer.VocabSize, "token_ids");
+        return new DetokenizeResponse { Text = model.Tokenizer.Decode(ids, request.SkipSpecialTokens) };
+    }
+
+    private ServedModel RequireModel(string name)
+    {
+        var model = state.RequireReady();
+        return name.Length == 0 || model.Names.Contains(name)
+            ? model
+            : throw new GrpcException(StatusCode.NotFound, $"model '{name}' is not served here; served: {string.Join(", ", model.Names)}");
+    }
+
+    private static string RequestId(GenerateRequest request, CallMetadata metadata) => request.RequestId.Length > 0
+        ? request.RequestId
+        : metadata.Get(RequestIdKey) is { Length: > 0 } named ? named : Generation.DrawRequestId();
+
+    private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
+    {
+        // A chat template writes the special tokens itself.
+        IReadOnlyList<int> prompt = request.InputCase switch
+        {
+            GenerateRequest.InputOneofCase.Prompt => model.Tokenizer.Encode(request.Prompt, addSpecialTokens: true),
+            GenerateRequest.InputOneofCase.TokenIds => WireNumber.ToTokenIds(request.TokenIds.Ids, model.Engine.VocabSize, "token_ids"),
+            GenerateRequest.InputOneofCase.Chat => model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: false),
+            _ => throw new InvalidRequestException("the request has no input; set prompt, token_ids or chat", "input"),
+        };
+        return prompt.Count > 0
+            ? prompt
+            : throw new InvalidRequestException("the prompt has no tokens; at least one is needed", "input");
+    }
+
+    private static string Render(Conversation chat, ServedModel model)
+    {
+        var template = model.ChatTemplate
+            ?? throw new GrpcException(StatusCode.FailedPrecondition, $"model '{model.Name}' has no chat template; send plain text instead");
+        if (chat.Messages.Count == 0)
+        {
+            throw new InvalidRequestException("chat has no messages; at least one is needed", "chat");
+        }
+
+        var messages = new JsonArray([.. chat.Messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]);
+        return template.Render(messages, tools: null, addGenerationPrompt: true);
+    }
+}

@@ -1,0 +1,140 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.Vllm;
+using Cluster.Worker.Serving.Grpc.Framing;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+
+namespace Cluster.Worker.Serving.Grpc.Services;
+
+/// <summary><c>vllm.grpc.engine.VllmEngine</c>: tokens in, tokens out, for gateways that tokenize themselves.</summary>
+/// <remarks>A stream is a chunk for each engine output that has tokens, then a <c>complete</c> that repeats all ids: a client that only wants the
+/// whole reads the last message, with or without <c>stream</c>.</remarks>
+internal sealed class VllmEngineService(ServingState state, TimeProvider time)
+{
+    private long lastReceivedUnixMilliseconds;
+
+    public GrpcService Bind() => new GrpcService(VllmEngineReflection.Descriptor.FindTypeByName<ServiceDescriptor>("VllmEngine"))
+        .ServerStreaming<GenerateRequest, GenerateResponse>("Generate", (request, call) => GenerateAsync(request, call.CancellationToken))
+        .Unary<EmbedRequest, EmbedResponse>("Embed", (_, _) =>
+            throw new GrpcException(StatusCode.Unimplemented, "this worker serves generative models; it makes no embeddings"))
+        .Unary<HealthCheckRequest, HealthCheckResponse>("HealthCheck", (_, _) => Task.FromResult(HealthCheck()))
+        .Unary<AbortRequest, AbortResponse>("Abort", (request, _) => Task.FromResult(Abort(request)))
+        .Unary<GetModelInfoRequest, GetModelInfoResponse>("GetModelInfo", (_, _) => Task.FromResult(GetModelInfo()))
+        .Unary<GetServerInfoRequest, GetServerInfoResponse>("GetServerInfo", (_, _) => Task.FromResult(GetServerInfo()));
+
+    private async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var model = state.RequireReady();
+        Interlocked.Exchange(ref lastReceivedUnixMilliseconds, time.GetUtcNow().ToUnixTimeMilliseconds());
+        var generated = new List<uint>();
+        await foreach (var output in Generation.RunAsync(state, model.Engine, ToEngine(request, model), cancellationToken))
+        {
+            var tokens = output.TokenIds.Select(id => (uint)id);
+            generated.AddRange(tokens);
+            if (request.Stream && output.TokenIds.Count > 0)
+            {
+                yield return new GenerateResponse
+                {
+                    Chunk = new GenerateStreamChunk
+                    {
+                        TokenIds = { tokens },
+                        PromptTokens = (uint)output.PromptTokens,
+                        CompletionTokens = (uint)output.CompletionTokens,
+                        CachedTokens = (uint)output.CachedTokens,
+                    },
+                };
+            }
+
+            if (output.FinishReason is { } reason)
+            {
+                yield return new GenerateResponse
+                {
+                    Complete = new GenerateComplete
+                    {
+                        OutputIds = { generated },
+                        FinishReason = Spell(reason),
+                        PromptTokens = (uint)output.PromptTokens,
+                        CompletionTokens = (uint)output.CompletionTokens,
+                        CachedTokens = (uint)output.CachedTokens,
+                    },
+                };
+            }
+        }
+    }
+
+    private static GenerationRequest ToEngine(GenerateRequest request, ServedModel model)
+    {
+        if (request.HasMmInputs)
+        {
+            throw new InvalidRequestException("mm_inputs is set; this worker takes no multimodal input", "mm_inputs");
+        }
+
+        IReadOnlyList<int> prompt = request.InputCase switch
+        {
+            GenerateRequest.InputOneofCase.Tokenized =>
+                WireNumber.ToTokenIds(request.Tokenized.InputIds, model.Engine.VocabSize, "input_ids"),
+            GenerateRequest.InputOneofCase.Text => model.Tokenizer.Encode(request.Text, addSpecialTokens: true),
+            _ => throw new InvalidRequestException("the request has no input; set tokenized or text", "input"),
+        };
+        if (prompt.Count == 0)
+        {
+            throw new InvalidRequestException("the prompt has no tokens; at least one is needed", "input");
+        }
+
+        var wire = request.SamplingParams ?? new SamplingParams();
+        return new GenerationRequest(
+            request.RequestId.Length > 0 ? request.RequestId : Generation.DrawRequestId(),
+            VllmSampling.Truncate(prompt, wire, model.Engine.MaxModelLength),
+            VllmSampling.Map(wire, model.Engine.VocabSize));
+    }
+
+    private static string Spell(FinishReason reason) => reason switch
+    {
+        FinishReason.Stop => "stop",
+        FinishReason.Length => "length",
+        _ => "abort",
+    };
+
+    private HealthCheckResponse HealthCheck() => new()
+    {
+        Healthy = state.IsReady,
+        Message = state.WhyNotReady() ?? "ready",
+    };
+
+    private AbortResponse Abort(AbortRequest request)
+    {
+        var engine = state.RequireLoaded().Engine;
+        foreach (var id in request.RequestIds)
+        {
+            engine.Abort(id);
+        }
+
+        return new AbortResponse();
+    }
+
+    private GetModelInfoResponse GetModelInfo()
+    {
+        var model = state.RequireLoaded();
+        return new GetModelInfoResponse
+        {
+            ModelPath = model.Path,
+            IsGeneration = true,
+            MaxContextLength = (uint)model.Engine.MaxModelLength,
+            VocabSize = (uint)model.Engine.VocabSize,
+            SupportsVision = false,
+        };
+    }
+
+    private GetServerInfoResponse GetServerInfo()
+    {
+        var statistics = state.Model?.Engine.Statistics;
+        return new GetServerInfoResponse
+        {
+            ActiveRequests = statistics is null ? 0 : (uint)(statistics.Running + statistics.Waiting),
+            IsPaused = state.IsDraining,
+            LastReceiveTimestamp = Interlocked.Read(ref lastReceivedUnixMilliseconds) / 1000.0,
+            UptimeSeconds = (time.GetUtcNow() - state.StartedAt).TotalSeconds,
+            ServerType = "cluster-worker",
+        };
+    }
+}

@@ -1,0 +1,89 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.Vllm;
+
+namespace Cluster.Worker.Serving.Grpc.Services;
+
+/// <summary><c>vllm.grpc.engine.SamplingParams</c> into the engine's terms. proto3 scalars have no "unset": their zero means the neutral value.
+/// What this worker cannot do is refused by name, never passed over.</summary>
+internal static class VllmSampling
+{
+    /// <exception cref="InvalidRequestException">A field asks for something this worker or this interface cannot do.</exception>
+    public static SamplingParameters Map(SamplingParams wire, int vocabSize)
+    {
+        RefuseUnsupported(wire);
+        return new SamplingParameters
+        {
+            Temperature = wire.HasTemperature ? wire.Temperature : 1,
+            TopP = wire.TopP == 0 ? 1 : wire.TopP,
+            TopK = WireNumber.ToInt32(wire.TopK, "top_k"),
+            MinP = wire.MinP,
+            FrequencyPenalty = wire.FrequencyPenalty,
+            PresencePenalty = wire.PresencePenalty,
+            RepetitionPenalty = wire.RepetitionPenalty == 0 ? 1 : wire.RepetitionPenalty,
+            MaxTokens = wire.HasMaxTokens ? WireNumber.ToInt32(wire.MaxTokens, "max_tokens") : null,
+            MinTokens = WireNumber.ToInt32(wire.MinTokens, "min_tokens"),
+            Stop = [.. wire.Stop],
+            StopTokenIds = WireNumber.ToTokenIds(wire.StopTokenIds, vocabSize, "stop_token_ids"),
+            SkipSpecialTokens = wire.SkipSpecialTokens,
+            IgnoreEos = wire.IgnoreEos,
+            Seed = wire.HasSeed ? wire.Seed : null,
+            IncludeStopStringInOutput = wire.IncludeStopStrInOutput,
+            LogitBias = wire.LogitBias.Count == 0 ? null : new Dictionary<int, float>(wire.LogitBias),
+        };
+    }
+
+    /// <summary>Drops the front of a prompt that is longer than <c>truncate_prompt_tokens</c> allows.</summary>
+    /// <param name="maxModelLength">Longest sequence; -1 leaves room for one token of output.</param>
+    /// <exception cref="InvalidRequestException">The field is neither -1 nor a possible prompt length.</exception>
+    public static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, SamplingParams wire, int maxModelLength)
+    {
+        if (!wire.HasTruncatePromptTokens)
+        {
+            return prompt;
+        }
+
+        var longest = wire.TruncatePromptTokens;
+        if (longest == -1)
+        {
+            longest = maxModelLength - 1;
+        }
+        else if (longest < 1 || longest > maxModelLength)
+        {
+            throw new InvalidRequestException($"truncate_prompt_tokens is {longest}; possible are -1 and 1 to {maxModelLength}", "truncate_prompt_tokens");
+        }
+
+        return prompt.Count <= longest ? prompt : [.. prompt.Skip(prompt.Count - longest)];
+    }
+
+    private static void RefuseUnsupported(SamplingParams wire)
+    {
+        if (wire.N > 1)
+        {
+            throw Unsupported("n", $"is {wire.N}; this worker generates one sequence a request");
+        }
+
+        if (wire.ConstraintCase != SamplingParams.ConstraintOneofCase.None)
+        {
+            var field = SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name;
+            throw Unsupported(field, "is set; this worker does not constrain the output");
+        }
+
+        if (wire.HasLogprobs)
+        {
+            throw Unsupported("logprobs", "is set; responses of this interface have no place for them, cluster.v1.TextGeneration has");
+        }
+
+        if (wire.HasPromptLogprobs)
+        {
+            throw Unsupported("prompt_logprobs", "is set; this worker does not report them");
+        }
+
+        // Only ids leave through this interface. Text is made to find stop texts in it, and then only special tokens that are kept could be spaced.
+        if (wire is { SpacesBetweenSpecialTokens: true, SkipSpecialTokens: false, Stop.Count: > 0 })
+        {
+            throw Unsupported("spaces_between_special_tokens", "is set with stop and without skip_special_tokens; this worker puts no spaces between special tokens");
+        }
+    }
+
+    private static InvalidRequestException Unsupported(string field, string reason) => new($"{field} {reason}", field);
+}
