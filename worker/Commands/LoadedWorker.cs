@@ -11,13 +11,8 @@ namespace Cluster.Worker.Commands;
 /// <summary>A model with everything around it: backend, weights, tokenizer, template and engine. Built from <see cref="EngineFlags"/> by every command that generates.</summary>
 internal sealed class LoadedWorker : IAsyncDisposable
 {
-    private readonly Backend backend;
-    private readonly LoadedModel model;
-
-    private LoadedWorker(Backend backend, LoadedModel model, Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine)
+    private LoadedWorker(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine)
     {
-        this.backend = backend;
-        this.model = model;
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
         Engine = engine;
@@ -36,26 +31,38 @@ internal sealed class LoadedWorker : IAsyncDisposable
     {
         var clock = Stopwatch.StartNew();
         var source = arguments.GetRequiredValue(flags.Model);
-        var backend = OpenBackend(flags, arguments);
+        if (SyntheticModel.IsSource(source))
+        {
+            throw new CommandFailure($"{source} has no tokenizer, so it can be measured but not talked to");
+        }
+
+        if (!Directory.Exists(source))
+        {
+            throw new CommandFailure($"model folder '{source}' does not exist");
+        }
+
+        LoadedModel? model = null;
         try
         {
-            var model = ModelLoader.Load(source, backend, RunnerOptions(flags, arguments), progress);
+            var tokenizer = Tokenizer.Load(source);
+            var chatTemplate = ChatTemplate.Load(source);
+            var backend = OpenBackend(flags, arguments);
+            model = ModelLoader.Load(source, backend, RunnerOptions(flags, arguments), progress);
             log($"model {source}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
             log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident");
             log(model.Capacity.ToString());
-            var tokenizer = Tokenizer.Load(source);
             var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new LoadedWorker(backend, model, tokenizer, ChatTemplate.Load(source), engine);
+            return new LoadedWorker(tokenizer, chatTemplate, engine);
         }
         catch (ArgumentException exception)
         {
-            backend.Dispose();
+            model?.Dispose();
             throw new CommandFailure(exception.Message, exception);
         }
         catch
         {
-            backend.Dispose();
+            model?.Dispose();
             throw;
         }
     }
@@ -74,12 +81,8 @@ internal sealed class LoadedWorker : IAsyncDisposable
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
     };
 
-    public async ValueTask DisposeAsync()
-    {
-        await Engine.DisposeAsync();
-        model.Runner.Dispose();
-        backend.Dispose();
-    }
+    /// <summary>Stops the engine, which owns model and device.</summary>
+    public ValueTask DisposeAsync() => Engine.DisposeAsync();
 
     private static EngineOptions EngineOptionsOf(EngineFlags flags, ParseResult arguments, ModelConfig config) => new()
     {

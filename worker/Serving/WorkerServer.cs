@@ -17,7 +17,7 @@ namespace Cluster.Worker.Serving;
 internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSpan ShutdownTimeout);
 
 /// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded, so that
-/// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcEndpoints"/>.</summary>
+/// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcServing"/>.</summary>
 internal sealed class WorkerServer : IAsyncDisposable
 {
     private readonly WebApplication application;
@@ -59,8 +59,8 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
+        application.UseGrpcServing(state);
         application.Use(ErrorResponses.HandleAsync);
-        application.MapGrpc(state);
         application.MapHttp(state, metrics, time);
         try
         {
@@ -105,7 +105,7 @@ internal sealed class WorkerServer : IAsyncDisposable
 
     private Uri Address(int listener)
     {
-        var addresses = application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+        var addresses = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         return new Uri(addresses.ElementAt(listener));
     }
 
