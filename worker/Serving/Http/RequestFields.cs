@@ -16,10 +16,11 @@ internal sealed class RequestFields : IDisposable
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }, cancellationToken);
-        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        var kind = document.RootElement.ValueKind;
+        if (kind != JsonValueKind.Object)
         {
             document.Dispose();
-            throw ApiException.BadRequest($"the request body must be a JSON object, not {Describe(document.RootElement.ValueKind)}");
+            throw ApiException.BadRequest($"the request body must be a JSON object, not {Describe(kind)}");
         }
 
         return new RequestFields(document);

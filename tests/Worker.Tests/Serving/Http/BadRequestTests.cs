@@ -1,0 +1,106 @@
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Tests.Serving.Http;
+
+public sealed class BadRequestTests
+{
+    [Theory]
+    [InlineData("/v1/completions", "{", 400, "JSON")]
+    [InlineData("/v1/completions", "[]", 400, "object")]
+    [InlineData("/v1/completions", "{}", 400, "prompt")]
+    [InlineData("/v1/completions", """{"prompt": []}""", 400, "prompt")]
+    [InlineData("/v1/completions", """{"prompt": [1, "a"]}""", 400, "prompt")]
+    [InlineData("/v1/completions", """{"prompt": "x", "n": 0}""", 400, "n")]
+    [InlineData("/v1/completions", """{"prompt": "x", "n": 100000}""", 400, "n")]
+    [InlineData("/v1/completions", """{"prompt": "x", "max_tokens": 1.5}""", 400, "max_tokens")]
+    [InlineData("/v1/completions", """{"prompt": "x", "max_tokens": 99999999999}""", 400, "max_tokens")]
+    [InlineData("/v1/completions", """{"prompt": "x", "temperature": 1e999}""", 400, "temperature")]
+    [InlineData("/v1/completions", """{"prompt": "x", "temperature": "hot"}""", 400, "temperature")]
+    [InlineData("/v1/completions", """{"prompt": "x", "logit_bias": {"a": 1}}""", 400, "logit_bias")]
+    [InlineData("/v1/completions", """{"prompt": "x", "stop": [1]}""", 400, "stop")]
+    [InlineData("/v1/completions", """{"prompt": "x", "suffix": "y"}""", 400, "suffix")]
+    [InlineData("/v1/completions", """{"prompt": "x", "best_of": 2}""", 400, "best_of")]
+    [InlineData("/v1/completions", """{"prompt": "x", "stream_options": {"include_usage": true}}""", 400, "stream_options")]
+    [InlineData("/v1/completions", """{"prompt": "x", "model": "other"}""", 404, "other")]
+    [InlineData("/v1/completions", """{"prompt": "x", "colour": "blue"}""", 400, "colour")]
+    [InlineData("/v1/completions", """{"prompt": "\ud800"}""", 400, "prompt")]
+    [InlineData("/v1/chat/completions", "{}", 400, "messages")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"content": "x"}]}""", 400, "messages[0].role")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user"}]}""", 400, "messages[0].content")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}""", 400, "messages[0].content[0]")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "alien", "content": "x"}]}""", 400, "alien")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "top_logprobs": 3}""", 400, "logprobs")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 21}""", 400, "top_logprobs")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required"}""", 400, "tool_choice")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}""", 400, "response_format")]
+    [InlineData("/generate", "{}", 400, "prompt")]
+    [InlineData("/detokenize", """{"tokens": [100000]}""", 400, "100000")]
+    [InlineData("/tokenize", "{}", 400, "prompt")]
+    [InlineData("/nowhere", "{}", 404, "/nowhere")]
+    public async Task The_answer_names_what_is_wrong(string path, string json, int expectedStatus, string named)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync(path, json);
+
+        Assert.Equal(expectedStatus, status);
+        Assert.Contains(named, (string?)body["error"]!["message"], StringComparison.Ordinal);
+        Assert.NotNull((string?)body["error"]!["type"]);
+        Assert.True(body["error"]!.AsObject().ContainsKey("param"));
+    }
+
+    [Fact]
+    public async Task A_value_outside_its_range_is_the_engines_word_and_names_the_parameter()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync("/v1/completions", """{"prompt": "x", "top_p": 2}""");
+
+        Assert.Equal(400, status);
+        Assert.Equal("top_p", (string?)body["error"]!["param"]);
+    }
+
+    [Fact]
+    public async Task An_engine_that_drains_is_a_503_with_a_time_to_try_again()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new EngineUnavailableException("the engine has stopped") });
+
+        using var response = await server.Client.PostAsync("/v1/completions", new StringContent("""{"prompt": "x"}"""));
+
+        Assert.Equal(503, (int)response.StatusCode);
+        Assert.NotNull(response.Headers.RetryAfter);
+    }
+
+    [Fact]
+    public async Task An_unexpected_failure_is_a_500_that_tells_no_internals()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new InvalidOperationException("secret path /etc") });
+
+        var (status, body) = await server.PostAsync("/v1/completions", """{"prompt": "x"}""");
+
+        Assert.Equal(500, status);
+        Assert.DoesNotContain("secret", body.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_failure_in_mid_stream_ends_the_stream_with_an_error_event()
+    {
+        var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = (made, _) => made < 3 ? Task.CompletedTask : throw new EngineUnavailableException("the engine died") };
+        await using var server = await HttpTestServer.StartAsync(engine);
+
+        var events = await server.StreamAsync("/v1/completions", """{"prompt": "x", "stream": true}""");
+
+        Assert.Equal("the engine died", (string?)events[^1]["error"]?["message"]);
+    }
+
+    [Fact]
+    public async Task The_wrong_method_names_the_right_one()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        using var response = await server.Client.GetAsync("/v1/completions");
+
+        Assert.Equal(405, (int)response.StatusCode);
+        Assert.Contains("POST", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,75 @@
+namespace Cluster.Worker.Tests.Serving.Http;
+
+public sealed class ChatCompletionsTests
+{
+    private const string Path = "/v1/chat/completions";
+
+    [Fact]
+    public async Task The_conversation_is_rendered_by_the_template_and_answered()
+    {
+        var engine = new FakeEngine { Reply = _ => "hi" };
+        await using var server = await HttpTestServer.StartAsync(engine);
+
+        var (status, body) = await server.PostAsync(Path, """{"model": "alias", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hello"}, {"type": "text", "text": "there"}]}]}""");
+
+        Assert.Equal(200, status);
+        Assert.Equal("chat.completion", (string?)body["object"]);
+        Assert.Equal("model", (string?)body["model"]);
+        Assert.Equal(("assistant", "hi"), ((string?)body["choices"]![0]!["message"]!["role"], (string?)body["choices"]![0]!["message"]!["content"]));
+        Assert.Equal(
+            "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhello\nthere<|im_end|>\n<|im_start|>assistant\n",
+            new FakeTokenizer().Decode([.. Assert.Single(engine.Requests).PromptTokenIds], skipSpecialTokens: false));
+        Assert.Null(engine.Requests.Single().Sampling.MaxTokens);
+    }
+
+    [Fact]
+    public async Task A_stream_begins_with_the_role_and_ends_with_a_reason()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "ok" });
+
+        var events = await server.StreamAsync(Path, """{"messages": [{"role": "user", "content": "x"}], "stream": true}""");
+
+        Assert.Equal("assistant", (string?)events[0]["choices"]![0]!["delta"]!["role"]);
+        Assert.Equal("ok", string.Concat(events.Select(chunk => (string?)chunk["choices"]![0]!["delta"]!["content"])));
+        Assert.Equal("stop", (string?)events[^1]["choices"]![0]!["finish_reason"]);
+        Assert.All(events, chunk => Assert.Equal("chat.completion.chunk", (string?)chunk["object"]));
+        Assert.Null(events[0]["choices"]![0]!["finish_reason"]);
+    }
+
+    [Theory]
+    [InlineData("max_tokens", 3)]
+    [InlineData("max_completion_tokens", 4)]
+    public async Task Both_names_of_the_length_limit_are_read(string field, int value)
+    {
+        var engine = new FakeEngine();
+        await using var server = await HttpTestServer.StartAsync(engine);
+
+        var (_, body) = await server.PostAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], "{{field}}": {{value}}}""");
+
+        Assert.Equal(value, Assert.Single(engine.Requests).Sampling.MaxTokens);
+        Assert.Equal("length", (string?)body["choices"]![0]!["finish_reason"]);
+    }
+
+    [Fact]
+    public async Task Log_probabilities_come_with_bytes_and_alternatives()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "a" });
+
+        var (_, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 2}""");
+
+        var position = body["choices"]![0]!["logprobs"]!["content"]![0]!;
+        Assert.Equal(("a", -0.5f, 97), ((string?)position["token"], (float)position["logprob"]!, (int)position["bytes"]![0]!));
+        Assert.Equal(2, position["top_logprobs"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task A_model_without_a_template_points_to_completions()
+    {
+        await using var server = await HttpTestServer.StartAsync(chatTemplate: false);
+
+        var (status, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}]}""");
+
+        Assert.Equal(400, status);
+        Assert.Contains("/v1/completions", (string?)body["error"]!["message"], StringComparison.Ordinal);
+    }
+}

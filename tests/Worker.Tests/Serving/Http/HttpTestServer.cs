@@ -1,0 +1,70 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Serving;
+using Microsoft.Extensions.Logging;
+
+namespace Cluster.Worker.Tests.Serving.Http;
+
+/// <summary>A real worker server on loopback over the scripted engine.</summary>
+internal sealed class HttpTestServer : IAsyncDisposable
+{
+    private readonly WorkerServer server;
+
+    private HttpTestServer(WorkerServer server, ServingState state)
+    {
+        this.server = server;
+        State = state;
+        Client = new HttpClient { BaseAddress = server.HttpAddress };
+    }
+
+    public ServingState State { get; }
+
+    public HttpClient Client { get; }
+
+    public WorkerServer Server => server;
+
+    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true)
+    {
+        var state = new ServingState(TimeProvider.System);
+        var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
+        var server = await WorkerServer.StartAsync(options, state, "model", logging => logging.SetMinimumLevel(LogLevel.None), TimeProvider.System, CancellationToken.None);
+        var started = new HttpTestServer(server, state);
+        if (ready)
+        {
+            started.BecomeReady(engine ?? new FakeEngine(), chatTemplate);
+        }
+
+        return started;
+    }
+
+    public void BecomeReady(FakeEngine engine, bool chatTemplate = true) =>
+        server.BecomeReady(new ServedModel(["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null, ["GPU-0123456789abcdef"]));
+
+    /// <summary>Posts JSON and reads a JSON answer.</summary>
+    public async Task<(int Status, JsonNode Body)> PostAsync(string path, string json)
+    {
+        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var response = await Client.PostAsync(path, content);
+        return ((int)response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonNode>())!);
+    }
+
+    /// <summary>Posts JSON and reads the events of the answer; the final <c>[DONE]</c> is checked and left out.</summary>
+    public async Task<IReadOnlyList<JsonNode>> StreamAsync(string path, string json)
+    {
+        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var response = await Client.PostAsync(path, content);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        var events = text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("data: [DONE]", events[^1]);
+        return [.. events[..^1].Select(line => JsonNode.Parse(line["data: ".Length..])!)];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await server.DrainAsync();
+        await server.DisposeAsync();
+    }
+}

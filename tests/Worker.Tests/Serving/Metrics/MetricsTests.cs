@@ -1,0 +1,67 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Metrics;
+using Cluster.Worker.Tests.Serving.Http;
+
+namespace Cluster.Worker.Tests.Serving.Metrics;
+
+public sealed class MetricsTests
+{
+    [Fact]
+    public async Task The_page_parses_and_has_every_name_that_dashboards_for_vllm_ask_for()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+        server.State.Model!.Engine.Observer!.FirstToken(TimeSpan.FromMilliseconds(30));
+        server.State.Model.Engine.Observer.InterToken(TimeSpan.FromMilliseconds(3));
+        server.State.Model.Engine.Observer.Finished(FinishReason.Stop, TimeSpan.FromSeconds(1), 10, 20);
+
+        using var response = await server.Client.GetAsync("/metrics");
+        var page = PrometheusText.Parse(await response.Content.ReadAsStringAsync());
+
+        Assert.Equal("text/plain", response.Content.Headers.ContentType?.MediaType);
+        foreach (var (name, type) in ((string, string)[])
+            [
+                ("vllm:num_requests_running", "gauge"), ("vllm:num_requests_waiting", "gauge"), ("vllm:kv_cache_usage_perc", "gauge"), ("vllm:gpu_cache_usage_perc", "gauge"),
+                ("vllm:prefix_cache_queries_total", "counter"), ("vllm:prefix_cache_hits_total", "counter"), ("vllm:num_preemptions_total", "counter"),
+                ("vllm:prompt_tokens_total", "counter"), ("vllm:generation_tokens_total", "counter"), ("vllm:request_success_total", "counter"),
+                ("vllm:time_to_first_token_seconds", "histogram"), ("vllm:inter_token_latency_seconds", "histogram"), ("vllm:e2e_request_latency_seconds", "histogram"),
+                ("vllm:cache_config_info", "gauge"),
+            ])
+        {
+            Assert.Equal(type, page.Types.GetValueOrDefault(name));
+        }
+
+        Assert.Equal(1, page.Samples["vllm:request_success_total{model_name=\"model\",finished_reason=\"stop\"}"]);
+        Assert.Equal(0, page.Samples["vllm:request_success_total{model_name=\"model\",finished_reason=\"abort\"}"]);
+        Assert.Equal(0, page.Samples["vllm:time_to_first_token_seconds_bucket{model_name=\"model\",le=\"0.02\"}"]);
+        Assert.Equal(1, page.Samples["vllm:time_to_first_token_seconds_bucket{model_name=\"model\",le=\"0.04\"}"]);
+        Assert.Equal(1, page.Samples["vllm:time_to_first_token_seconds_bucket{model_name=\"model\",le=\"+Inf\"}"]);
+        Assert.Equal(0.03, page.Samples["vllm:time_to_first_token_seconds_sum{model_name=\"model\"}"], 9);
+    }
+
+    [Fact]
+    public void Observations_on_a_bound_belong_to_its_bucket_and_buckets_are_cumulative()
+    {
+        using var metrics = new WorkerMetrics(new ServingState(TimeProvider.System), "m\"odel\\");
+        metrics.InterToken(TimeSpan.FromSeconds(0.005));
+        metrics.InterToken(TimeSpan.FromSeconds(1000));
+
+        var page = PrometheusText.Parse(metrics.Render());
+
+        const string Labels = "model_name=\"m\\\"odel\\\\\"";
+        Assert.Equal(0, page.Samples[$"vllm:inter_token_latency_seconds_bucket{{{Labels},le=\"0.0025\"}}"]);
+        Assert.Equal(1, page.Samples[$"vllm:inter_token_latency_seconds_bucket{{{Labels},le=\"0.005\"}}"]);
+        Assert.Equal(1, page.Samples[$"vllm:inter_token_latency_seconds_bucket{{{Labels},le=\"80\"}}"]);
+        Assert.Equal(2, page.Samples[$"vllm:inter_token_latency_seconds_bucket{{{Labels},le=\"+Inf\"}}"]);
+    }
+
+    [Fact]
+    public void Two_workers_in_one_process_do_not_mix()
+    {
+        using var one = new WorkerMetrics(new ServingState(TimeProvider.System), "one");
+        using var two = new WorkerMetrics(new ServingState(TimeProvider.System), "two");
+        one.InterToken(TimeSpan.FromSeconds(1));
+
+        Assert.DoesNotContain("one", two.Render(), StringComparison.Ordinal);
+    }
+}
