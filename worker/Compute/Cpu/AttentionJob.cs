@@ -27,7 +27,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public float* Keys;
     public float* Values;
 
-    /// <summary><see cref="ScratchFloats"/> for each worker: maxima, sums, weights of a tile and unscaled outputs of every query.</summary>
+    /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query.</summary>
     public float* Scratch;
 
     public int Heads;
@@ -44,7 +44,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public static int ScratchFloats(int headsPerKvHead, int headDim)
     {
         var queries = RowsPerItem(headsPerKvHead) * headsPerKvHead;
-        return (queries * (2 + Tile + headDim) + Tile - 1) / Tile * Tile;
+        return (queries * (sizeof(Query) / sizeof(float) + Tile + headDim) + Tile - 1) / Tile * Tile;
     }
 
     private readonly int Group => Heads / KvHeads;
@@ -54,147 +54,152 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     {
         var item = Items[task / KvHeads];
         var kvHead = task % KvHeads;
-        var queries = item.Rows * Group;
-        var weights = Scratch + (long)worker * ScratchFloats(Group, HeadDim);
-        var outputs = weights + queries * Tile;
-        var maxima = outputs + queries * HeadDim;
-        var sums = maxima + queries;
-        new Span<float>(outputs, queries * HeadDim).Clear();
-        new Span<float>(maxima, queries).Fill(float.NegativeInfinity);
-        new Span<float>(sums, queries).Clear();
+        var count = item.Rows * Group;
+        var queries = (Query*)(Scratch + (long)worker * ScratchFloats(Group, HeadDim));
+        var weights = (float*)(queries + count);
+        var outputs = weights + count * Tile;
+        Begin(item, kvHead, queries);
+        new Span<float>(outputs, count * HeadDim).Clear();
 
-        var lastPosition = Positions[item.FirstRow + item.Rows - 1];
-        for (var slot = FirstVisible(Positions[item.FirstRow]) / Tile * Tile; slot <= lastPosition; slot += Tile)
+        var lastPosition = queries[count - 1].Position;
+        for (var slot = queries[0].First / Tile * Tile; slot <= lastPosition; slot += Tile)
         {
             var block = BlockTables[(long)item.Sequence * MaxBlocks + slot / BlockSize];
             var page = ((long)block * KvHeads + kvHead) * HeadDim * BlockSize;
             var offset = slot % BlockSize;
-            Score(item, kvHead, Keys + page + offset, weights);
-            for (var query = 0; query < queries; query++)
+            Score(queries, count, Keys + page + offset, weights);
+            for (var i = 0; i < count; i++)
             {
-                Normalize(VisibleIn(item, query, slot), weights + query * Tile, ref maxima[query], ref sums[query], outputs + (long)query * HeadDim);
+                Weigh(ref queries[i], slot, weights + i * Tile, outputs + (long)i * HeadDim);
             }
 
-            Accumulate(item, slot, weights, Values + page + (long)offset * HeadDim, outputs);
+            Accumulate(queries, count, slot, weights, Values + page + (long)offset * HeadDim, outputs);
         }
 
-        WriteOutput(item, kvHead, outputs, sums);
+        for (var i = 0; i < count; i++)
+        {
+            var scale = 1f / queries[i].Sum;
+            AttentionKernels<V, TSimd>.Scale(outputs + (long)i * HeadDim, scale, HeadDim);
+            var bytes = (long)HeadDim * sizeof(float);
+            Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
+        }
     }
 
-    private readonly int FirstVisible(int position) => SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1);
-
-    /// <summary>The slots of a tile that a query may see, relative to the tile; empty when from ≥ to.</summary>
-    private readonly (int From, int To) VisibleIn(AttentionItem item, int query, int slot)
+    /// <summary>The item's queries: row after row, in a row the heads that share the KV head. Positions ascend.</summary>
+    private readonly void Begin(AttentionItem item, int kvHead, Query* queries)
     {
-        var position = Positions[item.FirstRow + query / Group];
-        return (Math.Max(0, FirstVisible(position) - slot), Math.Min(Tile, position + 1 - slot));
+        for (var row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
+        {
+            var position = Positions[row];
+            var first = SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1);
+            for (var head = kvHead * Group; head < (kvHead + 1) * Group; head++)
+            {
+                *queries++ = new Query
+                {
+                    Vector = Qkv + ((long)row * (Heads + 2 * KvHeads) + head) * HeadDim,
+                    Output = Output + ((long)row * Heads + head) * HeadDim,
+                    First = first,
+                    Position = position,
+                    Maximum = float.NegativeInfinity,
+                };
+            }
+        }
     }
 
-    private readonly float* Query(AttentionItem item, int kvHead, int query)
+    private readonly void Score(Query* queries, int count, float* keys, float* scores)
     {
-        var row = item.FirstRow + query / Group;
-        var head = kvHead * Group + query % Group;
-        return Qkv + ((long)row * (Heads + 2 * KvHeads) + head) * HeadDim;
-    }
-
-    private readonly void Score(AttentionItem item, int kvHead, float* keys, float* scores)
-    {
-        var queries = item.Rows * Group;
-        var query = 0;
-        for (; query <= queries - 4; query += 4)
+        var i = 0;
+        for (; i <= count - 4; i += 4)
         {
             AttentionKernels<V, TSimd>.Score4(
-                Query(item, kvHead, query),
-                Query(item, kvHead, query + 1),
-                Query(item, kvHead, query + 2),
-                Query(item, kvHead, query + 3),
-                keys,
-                BlockSize,
-                HeadDim,
-                scores + query * Tile);
+                queries[i].Vector, queries[i + 1].Vector, queries[i + 2].Vector, queries[i + 3].Vector, keys, BlockSize, HeadDim, scores + i * Tile);
         }
 
-        for (; query < queries; query++)
+        for (; i < count; i++)
         {
-            AttentionKernels<V, TSimd>.Score1(Query(item, kvHead, query), keys, BlockSize, HeadDim, scores + query * Tile);
+            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, BlockSize, HeadDim, scores + i * Tile);
         }
     }
 
     /// <summary>Turns a tile's scores into weights relative to the running maximum and rescales what was summed under an older one.</summary>
-    private readonly void Normalize((int From, int To) visible, float* scores, ref float maximum, ref float sum, float* output)
+    private readonly void Weigh(ref Query query, int slot, float* scores, float* output)
     {
-        if (visible.From >= visible.To)
+        var (from, to) = query.VisibleIn(slot);
+        if (from >= to)
         {
             return;
         }
 
-        for (var i = 0; i < Tile; i++)
+        AttentionKernels<V, TSimd>.Scale(scores, Scale, Tile);
+        if (LogitSoftCap != 0)
         {
-            var score = scores[i] * Scale;
-            scores[i] = i < visible.From || i >= visible.To ? float.NegativeInfinity
-                : LogitSoftCap == 0 ? score
-                : LogitSoftCap * MathF.Tanh(score / LogitSoftCap);
+            for (var i = 0; i < Tile; i++)
+            {
+                scores[i] = LogitSoftCap * MathF.Tanh(scores[i] / LogitSoftCap);
+            }
         }
 
-        var newMaximum = AttentionKernels<V, TSimd>.Largest(scores, maximum);
-        if (newMaximum > maximum)
+        FillOutside(scores, from, to, float.NegativeInfinity);
+        var maximum = AttentionKernels<V, TSimd>.Largest(scores, query.Maximum);
+        if (maximum > query.Maximum)
         {
-            var factor = MathF.Exp(maximum - newMaximum);
-            sum *= factor;
+            var factor = MathF.Exp(query.Maximum - maximum);
+            query.Sum *= factor;
+            query.Maximum = maximum;
             AttentionKernels<V, TSimd>.Scale(output, factor, HeadDim);
-            maximum = newMaximum;
         }
 
-        AttentionKernels<V, TSimd>.ExpMinus(scores, newMaximum);
-        for (var i = 0; i < visible.From; i++)
-        {
-            scores[i] = 0;
-        }
-
-        for (var i = visible.To; i < Tile; i++)
-        {
-            scores[i] = 0;
-        }
-
-        sum += AttentionKernels<V, TSimd>.SumOfTile(scores);
+        AttentionKernels<V, TSimd>.ExpMinus(scores, maximum);
+        FillOutside(scores, from, to, 0);
+        query.Sum += AttentionKernels<V, TSimd>.SumOfTile(scores);
     }
 
-    private readonly void Accumulate(AttentionItem item, int slot, float* weights, float* values, float* outputs)
+    private static void FillOutside(float* tile, int from, int to, float value)
     {
-        var queries = item.Rows * Group;
-        for (var query = 0; query < queries; query++)
+        for (var i = 0; i < from; i++)
         {
-            if (query <= queries - 4 && SeeWholeTile(item, query, slot))
+            tile[i] = value;
+        }
+
+        for (var i = to; i < Tile; i++)
+        {
+            tile[i] = value;
+        }
+    }
+
+    private readonly void Accumulate(Query* queries, int count, int slot, float* weights, float* values, float* outputs)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            // As positions ascend, the first of four decides where all must end and the last where all must begin.
+            if (i <= count - 4 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
             {
-                AttentionKernels<V, TSimd>.Accumulate4(weights + query * Tile, values, HeadDim, outputs + (long)query * HeadDim);
-                query += 3;
+                AttentionKernels<V, TSimd>.Accumulate4(weights + i * Tile, values, HeadDim, outputs + (long)i * HeadDim);
+                i += 3;
                 continue;
             }
 
-            var (from, to) = VisibleIn(item, query, slot);
+            var (from, to) = queries[i].VisibleIn(slot);
             if (from < to)
             {
-                AttentionKernels<V, TSimd>.Accumulate1(weights + query * Tile, from, to, values, HeadDim, outputs + (long)query * HeadDim);
+                AttentionKernels<V, TSimd>.Accumulate1(weights + i * Tile, from, to, values, HeadDim, outputs + (long)i * HeadDim);
             }
         }
     }
 
-    /// <summary>Whether four consecutive queries all see every slot of the tile: as positions ascend, the first and the last decide.</summary>
-    private readonly bool SeeWholeTile(AttentionItem item, int query, int slot) =>
-        VisibleIn(item, query, slot).To == Tile && VisibleIn(item, query + 3, slot).From == 0;
-
-    private readonly void WriteOutput(AttentionItem item, int kvHead, float* outputs, float* sums)
+    /// <summary>One query head of one row and what its softmax has seen so far.</summary>
+    private struct Query
     {
-        for (var query = 0; query < item.Rows * Group; query++)
-        {
-            var row = item.FirstRow + query / Group;
-            var head = kvHead * Group + query % Group;
-            var target = Output + ((long)row * Heads + head) * HeadDim;
-            var scale = 1f / sums[query];
-            for (var d = 0; d < HeadDim; d++)
-            {
-                target[d] = outputs[(long)query * HeadDim + d] * scale;
-            }
-        }
+        public float* Vector;
+        public float* Output;
+
+        /// <summary>The positions it sees are [First, Position].</summary>
+        public int First;
+        public int Position;
+        public float Maximum;
+        public float Sum;
+
+        /// <summary>The slots of a tile it sees, relative to the tile; none when From ≥ To.</summary>
+        public readonly (int From, int To) VisibleIn(int slot) => (Math.Max(0, First - slot), Math.Min(Tile, Position + 1 - slot));
     }
 }

@@ -33,28 +33,31 @@ internal static unsafe class AttentionKernels<V, TSimd>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Score4(float* q0, float* q1, float* q2, float* q3, float* keys, int keyStride, int headDim, float* scores)
     {
-        for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
+        if (TSimd.Lanes < Tile)
         {
-            V s0 = TSimd.Create(0), s1 = s0, s2 = s0, s3 = s0;
-            var key = keys + lane;
-            for (var d = 0; d < headDim; d++)
-            {
-                var k = TSimd.Load(key);
-                s0 = TSimd.MultiplyAdd(TSimd.Create(q0[d]), k, s0);
-                s1 = TSimd.MultiplyAdd(TSimd.Create(q1[d]), k, s1);
-                s2 = TSimd.MultiplyAdd(TSimd.Create(q2[d]), k, s2);
-                s3 = TSimd.MultiplyAdd(TSimd.Create(q3[d]), k, s3);
-                key += keyStride;
-            }
-
-            TSimd.Store(s0, scores + lane);
-            TSimd.Store(s1, scores + Tile + lane);
-            TSimd.Store(s2, scores + 2 * Tile + lane);
-            TSimd.Store(s3, scores + 3 * Tile + lane);
+            Score4InPairs(q0, q1, q2, q3, keys, keyStride, headDim, scores);
+            return;
         }
+
+        V s0 = TSimd.Create(0), s1 = s0, s2 = s0, s3 = s0;
+        for (var d = 0; d < headDim; d++)
+        {
+            var k = TSimd.Load(keys);
+            s0 = TSimd.MultiplyAdd(TSimd.Create(q0[d]), k, s0);
+            s1 = TSimd.MultiplyAdd(TSimd.Create(q1[d]), k, s1);
+            s2 = TSimd.MultiplyAdd(TSimd.Create(q2[d]), k, s2);
+            s3 = TSimd.MultiplyAdd(TSimd.Create(q3[d]), k, s3);
+            keys += keyStride;
+        }
+
+        TSimd.Store(s0, scores);
+        TSimd.Store(s1, scores + Tile);
+        TSimd.Store(s2, scores + 2 * Tile);
+        TSimd.Store(s3, scores + 3 * Tile);
     }
 
     /// <summary>The largest of a tile's scores and a value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Largest(float* scores, float value)
     {
         var largest = TSimd.Create(value);
@@ -76,6 +79,7 @@ internal static unsafe class AttentionKernels<V, TSimd>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SumOfTile(float* weights)
     {
         var sum = TSimd.Load(weights);
@@ -87,6 +91,7 @@ internal static unsafe class AttentionKernels<V, TSimd>
         return TSimd.Sum(sum);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float* values, float factor, int count)
     {
         var i = 0;
@@ -179,6 +184,45 @@ internal static unsafe class AttentionKernels<V, TSimd>
             }
 
             output[d] = sum;
+        }
+    }
+
+    /// <summary><see cref="Score4"/> where a tile takes several vectors, two at a time: eight sums hide the latency of a multiply-add.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score4InPairs(float* q0, float* q1, float* q2, float* q3, float* keys, int keyStride, int headDim, float* scores)
+    {
+        var lanes = TSimd.Lanes;
+        for (var lane = 0; lane < Tile; lane += 2 * lanes)
+        {
+            V s0 = TSimd.Create(0), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0, t3 = s0;
+            var key = keys + lane;
+            for (var d = 0; d < headDim; d++)
+            {
+                V k = TSimd.Load(key), l = TSimd.Load(key + lanes);
+                var q = TSimd.Create(q0[d]);
+                s0 = TSimd.MultiplyAdd(q, k, s0);
+                t0 = TSimd.MultiplyAdd(q, l, t0);
+                q = TSimd.Create(q1[d]);
+                s1 = TSimd.MultiplyAdd(q, k, s1);
+                t1 = TSimd.MultiplyAdd(q, l, t1);
+                q = TSimd.Create(q2[d]);
+                s2 = TSimd.MultiplyAdd(q, k, s2);
+                t2 = TSimd.MultiplyAdd(q, l, t2);
+                q = TSimd.Create(q3[d]);
+                s3 = TSimd.MultiplyAdd(q, k, s3);
+                t3 = TSimd.MultiplyAdd(q, l, t3);
+                key += keyStride;
+            }
+
+            var target = scores + lane;
+            TSimd.Store(s0, target);
+            TSimd.Store(t0, target + lanes);
+            TSimd.Store(s1, target + Tile);
+            TSimd.Store(t1, target + Tile + lanes);
+            TSimd.Store(s2, target + 2 * Tile);
+            TSimd.Store(t2, target + 2 * Tile + lanes);
+            TSimd.Store(s3, target + 3 * Tile);
+            TSimd.Store(t3, target + 3 * Tile + lanes);
         }
     }
 }

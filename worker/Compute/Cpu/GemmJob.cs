@@ -20,8 +20,8 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     where TSimd : ISimd<V>
     where TFormat : IPanelFormat
 {
-    public const int TilesPerChunk = 20;
-    public const int BatchPanels = 8;
+    private const int MaxTilesPerChunk = 20;
+    private const int BatchPanels = 8;
     private const int BlockPairs = 256;
 
     /// <summary>Inputs in tiles, <c>[tile][k][rows of the tile]</c> (see <see cref="InputTiles"/>).</summary>
@@ -42,17 +42,21 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public static int PanelWidth => 2 * TSimd.Lanes;
 
-    public static int ScratchFloats => BatchPanels * TilesPerChunk * TSimd.MaxRows * PanelWidth;
+    public static int ScratchFloats => BatchPanels * MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
 
     public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
 
-    public readonly int RowChunks => (Tiles.Count + TilesPerChunk - 1) / TilesPerChunk;
+    public readonly int RowChunks => (Tiles.Count + MaxTilesPerChunk - 1) / MaxTilesPerChunk;
+
+    /// <summary>Chunks of equal size: a short last one would stream the weights for little work.</summary>
+    private readonly int TilesPerChunk => (Tiles.Count + RowChunks - 1) / RowChunks;
 
     public readonly void Execute(int task, int worker)
     {
         var scratch = Scratch + (long)worker * ScratchFloats;
-        var firstTile = task / PanelGroups * TilesPerChunk;
-        var endTile = Math.Min(firstTile + TilesPerChunk, Tiles.Count);
+        var tilesPerChunk = TilesPerChunk;
+        var firstTile = task / PanelGroups * tilesPerChunk;
+        var endTile = Math.Min(firstTile + tilesPerChunk, Tiles.Count);
         var firstPanel = task % PanelGroups * PanelsPerTask;
         var endPanel = Math.Min(firstPanel + PanelsPerTask, PanelCount);
         for (var panel = firstPanel; panel < endPanel; panel += BatchPanels)
@@ -68,7 +72,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         var blockPairs = endTile - firstTile == 1 ? Pairs : BlockPairs;
         var pairBytes = PanelWidth * TFormat.PairBytes;
         var panelBytes = (long)Pairs * pairBytes;
-        var panelScratch = TilesPerChunk * TSimd.MaxRows * PanelWidth;
+        var panelScratch = MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
         for (var firstPair = 0; firstPair < Pairs; firstPair += blockPairs)
         {
             var pairs = Math.Min(blockPairs, Pairs - firstPair);
@@ -134,7 +138,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         var rows = Math.Min(endTile * TSimd.MaxRows, Tiles.Rows) - firstRow;
         for (var panel = firstPanel; panel < endPanel; panel++)
         {
-            var source = scratch + (panel - firstPanel) * TilesPerChunk * TSimd.MaxRows * PanelWidth;
+            var source = scratch + (panel - firstPanel) * MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
             var column = panel * PanelWidth;
             var bytes = (long)Math.Min(PanelWidth, OutFeatures - column) * sizeof(float);
             for (var row = 0; row < rows; row++)
