@@ -26,7 +26,7 @@ internal abstract class KvCache(KvCacheLayout layout)
 /// <param name="ContextLengths"><c>[sequences]</c> tokens in the cache once this step's are written.</param>
 /// <param name="BlockTables"><c>[sequences, maxBlocks]</c> block ids; entries past a sequence's own are ignored.</param>
 /// <param name="MaxQueryLength">Longest run of rows of one sequence (1: pure decode); sizes a GPU grid.</param>
-/// <param name="MaxContextLength">Longest context; sizes a GPU grid.</param>
+/// <param name="MaxContextLength">At least the longest context, and no more than the block tables cover; sizes a GPU grid.</param>
 internal readonly record struct AttentionInputs(
     Tensor Positions,
     Tensor SlotMapping,

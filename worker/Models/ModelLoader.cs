@@ -61,11 +61,17 @@ internal static class ModelLoader
         options.Validate();
         var maxLogits = options.MaxLogits ?? options.MaxSequences;
         var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
+        var activationBytes = Activations.Bytes(config, options.MaxBatchedTokens, maxLogits);
+        if (activationBytes > availableBytes)
+        {
+            throw new ArgumentException(
+                $"max-num-batched-tokens {options.MaxBatchedTokens} needs {activationBytes} bytes for intermediate results; the device offers {availableBytes}");
+        }
+
         var weights = new WeightLoader(source, backend, progress);
         var transformer = new Transformer(
             config, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 
-        var activationBytes = Activations.Bytes(config, options.MaxBatchedTokens, maxLogits);
         var plan = CapacityPlan.Fit(config, options, availableBytes - weights.ResidentBytes - activationBytes);
         var runner = new ModelRunner(backend, config, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
         return new LoadedModel(config, runner, weights.ResidentBytes, activationBytes, plan);

@@ -44,7 +44,7 @@ internal ref struct SafetensorsHeader
         {
             var header = new SafetensorsHeader(file, json);
             var entries = header.ReadEntries(dataBytes);
-            entries.Sort((a, b) => (a.Offset, a.ByteLength).CompareTo((b.Offset, b.ByteLength)));
+            entries.Sort((a, b) => (a.Offset, a.ByteLength, a.Name).CompareTo((b.Offset, b.ByteLength, b.Name)));
             CheckCover(file, entries, dataBytes);
             return entries;
         }

@@ -18,7 +18,9 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     public Tensor Vector(string name, int length)
     {
-        var tensor = backend.LoadVector(Take(name, length));
+        var host = Take(name, length);
+        var tensor = backend.LoadVector(host);
+        GC.KeepAlive(host);
         ResidentBytes += tensor.Buffer.ByteLength;
         Report(name);
         return tensor;
@@ -28,7 +30,9 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     public EmbeddingTable Embedding(string name, int rows, int columns)
     {
-        var table = backend.LoadEmbedding(Take(name, rows, columns));
+        var host = Take(name, rows, columns);
+        var table = backend.LoadEmbedding(host);
+        GC.KeepAlive(host);
         ResidentBytes += table.ResidentBytes;
         Report(name);
         return table;
@@ -75,6 +79,10 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases)
     {
         var linear = backend.LoadLinear(name, weights, biases);
+
+        // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
+        GC.KeepAlive(weights);
+        GC.KeepAlive(biases);
         ResidentBytes += linear.ResidentBytes;
         Report(name);
         return linear;

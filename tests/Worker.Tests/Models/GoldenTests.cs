@@ -19,6 +19,8 @@ public abstract class GoldenTests
         { "llama-tied", nameof(DType.BF16) },
     };
 
+    public static MatrixTheoryData<string, int> Chunks { get; } = new(["haiku-1m", "llama2", "llama3.1", "llama-tied"], [1, 7, 16]);
+
     private protected abstract Backend CreateBackend();
 
     [Theory, MemberData(nameof(Goldens))]
@@ -34,17 +36,7 @@ public abstract class GoldenTests
         Assert.True(result.MaxAbsDiff > 0, "an exact match means that nothing was compared");
     }
 
-    [Theory]
-    [InlineData("haiku-1m", 7)]
-    [InlineData("llama2", 1)]
-    [InlineData("llama2", 7)]
-    [InlineData("llama2", 16)]
-    [InlineData("llama3.1", 1)]
-    [InlineData("llama3.1", 7)]
-    [InlineData("llama3.1", 16)]
-    [InlineData("llama-tied", 1)]
-    [InlineData("llama-tied", 7)]
-    [InlineData("llama-tied", 16)]
+    [Theory, MemberData(nameof(Chunks))]
     public void Prefill_in_chunks_gives_the_same_bits_as_prefill_in_one_step(string name, int chunkSize)
     {
         var golden = GoldenFile.Open(Fixtures.Golden(name));

@@ -196,7 +196,7 @@ internal sealed class ReferenceBackend : Backend
         _ => Math.Max(x, 0),
     };
 
-    /// <summary>Maclaurin series: converges everywhere, and accurately within the ±6 where erf is not yet ±1.</summary>
+    /// <summary>The series whose terms are all positive (DLMF 7.6.2), so that nothing cancels; beyond 6, erf is ±1 to the last bit.</summary>
     private static double Erf(double x)
     {
         if (Math.Abs(x) > 6)
@@ -205,13 +205,13 @@ internal sealed class ReferenceBackend : Backend
         }
 
         var (term, sum) = (x, x);
-        for (var n = 1; Math.Abs(term) > 1e-17; n++)
+        for (var n = 1; Math.Abs(term) > 1e-17 * Math.Abs(sum); n++)
         {
-            term *= -x * x / n;
-            sum += term / ((2 * n) + 1);
+            term *= 2 * x * x / ((2 * n) + 1);
+            sum += term;
         }
 
-        return 2 / Math.Sqrt(Math.PI) * sum;
+        return 2 / Math.Sqrt(Math.PI) * Math.Exp(-x * x) * sum;
     }
 
     private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
