@@ -19,7 +19,7 @@ internal sealed class BlockPool
     private readonly int[] previous;
     private readonly BlockHash[] hashes;
     private readonly bool[] indexed;
-    private readonly Dictionary<BlockHash, int> index = [];
+    private readonly Dictionary<BlockHash, int> index;
 
     public BlockPool(int numBlocks, int blockSize)
     {
@@ -28,6 +28,7 @@ internal sealed class BlockPool
         NumBlocks = numBlocks;
         BlockSize = blockSize;
         references = new int[numBlocks];
+        index = new Dictionary<BlockHash, int>(numBlocks);
         hashes = new BlockHash[numBlocks];
         indexed = new bool[numBlocks];
         next = new int[numBlocks + 1];

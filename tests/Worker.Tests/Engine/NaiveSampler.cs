@@ -1,0 +1,67 @@
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Tests.Engine;
+
+/// <summary>The sampler's rules written the slow and obvious way, in double precision: a distribution over the vocabulary.</summary>
+internal static class NaiveSampler
+{
+    public static double[] Adjust(float[] logits, SamplingParameters sampling, int[] prompt, int[] output, int[] stopTokens)
+    {
+        var adjusted = logits.Select(logit => (double)logit).ToArray();
+        if (output.Length < sampling.MinTokens)
+        {
+            foreach (var token in stopTokens)
+            {
+                adjusted[token] = double.NegativeInfinity;
+            }
+        }
+
+        foreach (var (token, bias) in sampling.LogitBias ?? new Dictionary<int, float>())
+        {
+            adjusted[token] += Math.Clamp(bias, -100, 100);
+        }
+
+        for (var token = 0; token < adjusted.Length; token++)
+        {
+            if (prompt.Contains(token) || output.Contains(token))
+            {
+                adjusted[token] = adjusted[token] > 0 ? adjusted[token] / sampling.RepetitionPenalty : adjusted[token] * sampling.RepetitionPenalty;
+            }
+
+            var count = output.Count(other => other == token);
+            adjusted[token] -= sampling.FrequencyPenalty * count + (count > 0 ? sampling.PresencePenalty : 0);
+        }
+
+        return adjusted;
+    }
+
+    /// <summary>Probability of each token; the truncation's boundary is decided on (probability down, token up).</summary>
+    public static double[] Distribution(double[] adjusted, SamplingParameters sampling)
+    {
+        var max = adjusted.Max();
+        var weights = adjusted.Select(logit => Math.Exp((logit - max) / sampling.Temperature)).ToArray();
+        var order = Enumerable.Range(0, weights.Length).OrderByDescending(token => adjusted[token]).ThenBy(token => token)
+            .Where(token => weights[token] >= sampling.MinP).ToList();
+        if (sampling.TopK > 0)
+        {
+            order = [.. order.Take(sampling.TopK)];
+        }
+
+        var kept = new List<int>();
+        var target = sampling.TopP * order.Sum(token => weights[token]);
+        var mass = 0.0;
+        foreach (var token in order)
+        {
+            if (mass >= target * (1 - 1e-12) && sampling.TopP < 1)
+            {
+                break;
+            }
+
+            kept.Add(token);
+            mass += weights[token];
+        }
+
+        var total = kept.Sum(token => weights[token]);
+        return [.. weights.Select((weight, token) => kept.Contains(token) ? weight / total : 0)];
+    }
+}
