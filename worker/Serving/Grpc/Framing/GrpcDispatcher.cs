@@ -132,7 +132,7 @@ internal sealed partial class GrpcDispatcher(
         {
             return deadlinePassed
                 ? new GrpcException(StatusCode.DeadlineExceeded, "the call's deadline passed")
-                : new GrpcException(StatusCode.Cancelled, "the server cancelled the call");
+                : new GrpcException(StatusCode.Unavailable, "the server ended the call; it is shutting down");
         }
 
         if (translate(exception) is { } expected)

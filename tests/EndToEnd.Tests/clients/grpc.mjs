@@ -1,0 +1,250 @@
+// A conversation with a running worker by the real gRPC client of node.
+//
+//   CLUSTER_NODE_MODULES=<folder holding node_modules> node grpc.mjs <host:port> <folder of the .proto files> <prompt>
+//
+// Prints one JSON line for each step, {"step", "ok", …what came back}, and exits 1 when a step did not go as it must.
+
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const [address, protoFolder, prompt] = process.argv.slice(2);
+if (!prompt) {
+  console.error('usage: node grpc.mjs <host:port> <folder of the .proto files> <prompt>');
+  process.exit(2);
+}
+
+const require = createRequire(path.join(path.resolve(process.env.CLUSTER_NODE_MODULES ?? '.'), 'package.json'));
+const grpc = require('@grpc/grpc-js');
+const protoLoader = require('@grpc/proto-loader');
+
+const definitions = grpc.loadPackageDefinition(
+  protoLoader.loadSync(
+    ['vllm_engine.proto', 'cluster/v1/text_generation.proto', 'grpc/health/v1/health.proto', 'grpc/reflection/v1/reflection.proto'],
+    { includeDirs: [protoFolder], keepCase: true, longs: Number, enums: String, oneofs: true, defaults: true }));
+
+const connect = (Service, options = {}) => new Service(address, grpc.credentials.createInsecure(), options);
+const health = connect(definitions.grpc.health.v1.Health);
+const vllm = connect(definitions.vllm.grpc.engine.VllmEngine);
+const text = connect(definitions.cluster.v1.TextGeneration);
+const textGzip = connect(definitions.cluster.v1.TextGeneration, { 'grpc.default_compression_algorithm': 2 });
+const reflection = connect(definitions.grpc.reflection.v1.ServerReflection);
+const clients = [health, vllm, text, textGzip, reflection];
+
+/** One response, or the error as the client raises it. */
+const call = (client, method, request, options = {}) => new Promise((resolve, reject) =>
+  client[method](request, new grpc.Metadata(), options, (error, response) => error ? reject(error) : resolve(response)));
+
+/** All responses of a stream; onMessage may cancel it. */
+const stream = (client, method, request, options = {}, onMessage = () => {}) => new Promise((resolve, reject) => {
+  const messages = [];
+  const running = client[method](request, new grpc.Metadata(), options);
+  running.on('data', message => {
+    messages.push(message);
+    onMessage(running, messages);
+  });
+  running.on('error', error => reject(Object.assign(error, { messages })));
+  running.on('end', () => resolve(messages));
+});
+
+/** The failure of a call that must fail. */
+const failure = async promise => {
+  let answer;
+  try {
+    answer = await promise;
+  } catch (error) {
+    return { code: grpc.status[error.code] ?? String(error), details: error.details, messages: error.messages?.length ?? 0 };
+  }
+
+  throw new Error(`the call must fail but was answered: ${JSON.stringify(answer).slice(0, 200)}`);
+};
+
+const expect = (truth, what) => {
+  if (!truth) {
+    throw new Error(`expected ${what}`);
+  }
+};
+
+const greedy = { temperature: 0, max_tokens: 24 };
+const endless = { temperature: 0, ignore_eos: true };
+let ids;
+let whole;
+
+const steps = {
+  async health() {
+    const answers = {};
+    for (const service of ['', 'liveness', 'readiness', 'cluster.v1.TextGeneration', 'vllm.grpc.engine.VllmEngine']) {
+      answers[service] = (await call(health, 'Check', { service })).status;
+    }
+
+    expect(Object.values(answers).every(status => status === 'SERVING'), `SERVING everywhere, got ${JSON.stringify(answers)}`);
+    const unknown = await failure(call(health, 'Check', { service: 'nobody' }));
+    expect(unknown.code === 'NOT_FOUND', `NOT_FOUND for an unknown service, got ${unknown.code}`);
+    return { answers };
+  },
+
+  async healthWatch() {
+    const ended = await failure(stream(health, 'Watch', { service: 'readiness' }, {}, running => running.cancel()));
+    expect(ended.code === 'CANCELLED' && ended.messages === 1, `one status, then CANCELLED, got ${JSON.stringify(ended)}`);
+    return ended;
+  },
+
+  async reflection() {
+    const names = await new Promise((resolve, reject) => {
+      const running = reflection.ServerReflectionInfo();
+      running.on('data', response => {
+        resolve(response.list_services_response.service.map(service => service.name));
+        running.end();
+      });
+      running.on('error', reject);
+      running.write({ list_services: '' });
+    });
+    expect(names.includes('vllm.grpc.engine.VllmEngine'), `the engine among the services, got ${names}`);
+    return { names };
+  },
+
+  async modelInfo() {
+    const info = await call(vllm, 'GetModelInfo', {});
+    expect(info.is_generation && info.vocab_size > 0 && info.max_context_length > 0, `a generative model, got ${JSON.stringify(info)}`);
+    return info;
+  },
+
+  async serverInfo() {
+    const info = await call(vllm, 'GetServerInfo', {});
+    expect(!info.is_paused && info.uptime_seconds >= 0, `a running server, got ${JSON.stringify(info)}`);
+    return info;
+  },
+
+  async tokenize() {
+    const tokenized = await call(text, 'Tokenize', { text: prompt, add_special_tokens: false });
+    const back = await call(text, 'Detokenize', { token_ids: tokenized.token_ids });
+    expect(back.text === prompt, `the prompt back, got ${JSON.stringify(back.text)}`);
+    ids = (await call(text, 'Tokenize', { text: prompt })).token_ids;
+    return { tokens: ids.length };
+  },
+
+  async generate() {
+    whole = await call(text, 'Generate', { prompt, sampling: { ...greedy, logprobs: 2 } });
+    expect(whole.text.length > 0 && ['FINISH_REASON_STOP', 'FINISH_REASON_LENGTH'].includes(whole.finish_reason), `text and a reason, got ${JSON.stringify(whole)}`);
+    expect(whole.usage.prompt_tokens === ids.length, `${ids.length} prompt tokens, got ${whole.usage.prompt_tokens}`);
+    expect(whole.logprobs.length === whole.token_ids.length, 'log-probabilities for every token');
+    return { text: whole.text, finish_reason: whole.finish_reason, usage: whole.usage };
+  },
+
+  async generateGzip() {
+    const answer = await call(textGzip, 'Generate', { prompt, sampling: { ...greedy, logprobs: 2 } });
+    expect(answer.text === whole.text, `the same text, got ${JSON.stringify(answer.text)}`);
+    return { text: answer.text };
+  },
+
+  async generateStream() {
+    const parts = await stream(text, 'GenerateStream', { prompt, sampling: greedy });
+    const joined = parts.map(part => part.text).join('');
+    expect(joined === whole.text, `the unary text in parts, got ${JSON.stringify(joined)}`);
+    expect(parts.at(-1).finish_reason === whole.finish_reason, `the unary reason in the last part, got ${parts.at(-1).finish_reason}`);
+    return { parts: parts.length, text: joined };
+  },
+
+  async chat() {
+    const answer = await call(text, 'Generate', { chat: { messages: [{ role: 'user', content: prompt }] }, sampling: { temperature: 0 } })
+      .catch(error => error);
+    if (answer instanceof Error) {
+      expect(answer.code === grpc.status.FAILED_PRECONDITION, `text or FAILED_PRECONDITION, got ${answer}`);
+      return { refused: answer.details };
+    }
+
+    return { text: answer.text, finish_reason: answer.finish_reason };
+  },
+
+  async vllmStream() {
+    const responses = await stream(vllm, 'Generate', {
+      request_id: 'grpc-js-stream',
+      tokenized: { original_text: prompt, input_ids: ids },
+      sampling_params: { ...greedy, skip_special_tokens: true },
+      stream: true,
+    });
+    const complete = responses.at(-1).complete;
+    const chunked = responses.slice(0, -1).flatMap(response => response.chunk.token_ids);
+    expect(complete && chunked.join() === complete.output_ids.join(), 'chunks that add up to the complete');
+    expect(chunked.join() === whole.token_ids.join(), `the tokens of the text API, got ${chunked}`);
+    return { chunks: responses.length - 1, complete };
+  },
+
+  async vllmWhole() {
+    const responses = await stream(vllm, 'Generate', { text: prompt, sampling_params: greedy });
+    expect(responses.length === 1 && responses[0].complete.output_ids.join() === whole.token_ids.join(), 'one complete with the same tokens');
+    return { finish_reason: responses[0].complete.finish_reason };
+  },
+
+  async abort() {
+    // A small model may fill its length before the second call arrives; once in a few tries the abort is faster.
+    const reasons = [];
+    for (let attempt = 0; attempt < 5 && !reasons.includes('abort'); attempt++) {
+      let aborting;
+      const responses = await stream(
+        vllm, 'Generate', { request_id: `grpc-js-abort-${attempt}`, text: prompt, sampling_params: endless, stream: true }, {},
+        () => aborting ??= call(vllm, 'Abort', { request_ids: [`grpc-js-abort-${attempt}`] }));
+      await aborting;
+      reasons.push(responses.at(-1).complete.finish_reason);
+    }
+
+    expect(reasons.at(-1) === 'abort', `abort, got ${reasons}`);
+    return { reasons };
+  },
+
+  async cancel() {
+    const ended = await failure(stream(text, 'GenerateStream', { prompt, sampling: endless }, {}, running => running.cancel()));
+    expect(ended.code === 'CANCELLED', `CANCELLED, got ${ended.code}`);
+    return ended;
+  },
+
+  async deadline() {
+    const ended = await failure(stream(text, 'GenerateStream', { prompt, sampling: endless }, { deadline: Date.now() + 5 }));
+    expect(ended.code === 'DEADLINE_EXCEEDED', `DEADLINE_EXCEEDED, got ${ended.code}`);
+    return ended;
+  },
+
+  async invalidArgument() {
+    const ended = await failure(call(text, 'Generate', { prompt, sampling: { top_p: 7 } }));
+    expect(ended.code === 'INVALID_ARGUMENT' && ended.details.includes('top_p'), `INVALID_ARGUMENT naming top_p, got ${JSON.stringify(ended)}`);
+    const two = await failure(stream(vllm, 'Generate', { text: prompt, sampling_params: { n: 2 } }));
+    expect(two.code === 'INVALID_ARGUMENT' && two.details.startsWith('n '), `INVALID_ARGUMENT naming n, got ${JSON.stringify(two)}`);
+    return ended;
+  },
+
+  async unknownModel() {
+    const ended = await failure(call(text, 'Generate', { model: 'größe-海', prompt }));
+    expect(ended.code === 'NOT_FOUND' && ended.details.includes("'größe-海'"), `NOT_FOUND naming the model, got ${JSON.stringify(ended)}`);
+    return ended;
+  },
+
+  async unimplemented() {
+    const ended = await failure(call(vllm, 'Embed', { request_id: 'e' }));
+    expect(ended.code === 'UNIMPLEMENTED', `UNIMPLEMENTED, got ${ended.code}`);
+    return ended;
+  },
+
+  async tooLarge() {
+    const ended = await failure(call(text, 'Tokenize', { text: 'x'.repeat(5 * 1024 * 1024) }));
+    expect(ended.code === 'RESOURCE_EXHAUSTED', `RESOURCE_EXHAUSTED, got ${ended.code}`);
+    return ended;
+  },
+
+  async stillHealthy() {
+    const { status } = await call(health, 'Check', { service: '' });
+    expect(status === 'SERVING', `SERVING after all this, got ${status}`);
+    return { status };
+  },
+};
+
+let failed = false;
+for (const [step, run] of Object.entries(steps)) {
+  try {
+    console.log(JSON.stringify({ step, ok: true, ...(await run()) }));
+  } catch (error) {
+    failed = true;
+    console.log(JSON.stringify({ step, ok: false, error: error.message }));
+  }
+}
+
+clients.forEach(client => client.close());
+process.exitCode = failed ? 1 : 0;

@@ -1,0 +1,171 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Tests.Serving;
+
+/// <summary>An engine that answers from a script, a token at a time, over <see cref="FakeTokenizer"/>. Repeats its answer when told to ignore end-of-sequence.</summary>
+internal sealed class FakeEngine : IEngine
+{
+    private readonly FakeTokenizer tokenizer = new();
+    private readonly ConcurrentDictionary<string, Running> running = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<FinishReason?>> endings = new();
+    private volatile bool draining;
+    private long generated;
+
+    /// <summary>What to answer; default: <c>You said: </c> and the prompt without special tokens.</summary>
+    public Func<GenerationRequest, string>? Reply { get; init; }
+
+    /// <summary>Awaited before each output, with the number of tokens made so far; tests hold a request here.</summary>
+    public Func<int, CancellationToken, Task> BeforeOutput { get; init; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>Thrown by <see cref="GenerateAsync"/> when set.</summary>
+    public Exception? Failure { get; init; }
+
+    public int CachedTokens { get; init; }
+
+    public int MaxModelLength { get; init; } = 1_000_000;
+
+    public int VocabSize => tokenizer.VocabSize;
+
+    /// <summary>Every request taken, oldest first.</summary>
+    public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
+
+    /// <summary>Tokens handed out over all requests.</summary>
+    public long Generated => Interlocked.Read(ref generated);
+
+    public IEngineObserver? Observer { get; set; }
+
+    public EngineStatistics Statistics => new(running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16);
+
+    /// <summary>How a request ended: its finish reason, or null when its caller left before.</summary>
+    public Task<FinishReason?> EndingOf(string requestId) => Ending(requestId).Task;
+
+    public bool Abort(string requestId)
+    {
+        if (!running.TryGetValue(requestId, out var request))
+        {
+            return false;
+        }
+
+        request.Abort.Cancel();
+        return true;
+    }
+
+    public Task DrainAsync(TimeSpan timeout)
+    {
+        draining = true;
+        foreach (var id in running.Keys)
+        {
+            Abort(id);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken)
+    {
+        if (Failure is not null)
+        {
+            throw Failure;
+        }
+
+        if (draining)
+        {
+            throw new EngineUnavailableException("the engine is draining");
+        }
+
+        Validate(request);
+        var entry = new Running();
+        if (!running.TryAdd(request.RequestId, entry))
+        {
+            throw new InvalidRequestException($"request id '{request.RequestId}' is already running", "request_id");
+        }
+
+        Requests.Enqueue(request);
+        return RunAsync(request, entry, cancellationToken);
+    }
+
+    private static void Validate(GenerationRequest request)
+    {
+        var sampling = request.Sampling;
+        if (!(sampling.Temperature >= 0))
+        {
+            throw new InvalidRequestException($"temperature is {sampling.Temperature}; it must not be negative", "temperature");
+        }
+
+        if (sampling.TopP is not (> 0 and <= 1))
+        {
+            throw new InvalidRequestException($"top_p is {sampling.TopP}; it must be above 0 and at most 1", "top_p");
+        }
+
+        if (sampling.MaxTokens is < 1)
+        {
+            throw new InvalidRequestException($"max_tokens is {sampling.MaxTokens}; at least 1 is needed", "max_tokens");
+        }
+    }
+
+    private async IAsyncEnumerable<TokenOutput> RunAsync(GenerationRequest request, Running entry, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        FinishReason? reason = null;
+        try
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, entry.Abort.Token);
+            var answer = tokenizer.Encode(Reply?.Invoke(request) ?? $"You said: {tokenizer.Decode([.. request.PromptTokenIds], skipSpecialTokens: true)}", addSpecialTokens: false);
+            var limit = Math.Min(request.Sampling.MaxTokens ?? int.MaxValue, MaxModelLength - request.PromptTokenIds.Count);
+            var length = request.Sampling.IgnoreEos ? limit : Math.Min(limit, answer.Count);
+            var decoder = Encoding.UTF8.GetDecoder();
+            for (var made = 1; made <= length; made++)
+            {
+                await BeforeOutput(made - 1, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Yield();
+                cancellationToken.ThrowIfCancellationRequested();
+                if (entry.Abort.IsCancellationRequested)
+                {
+                    reason = FinishReason.Abort;
+                    yield return Output(request, [], "", made - 1) with { FinishReason = reason };
+                    yield break;
+                }
+
+                var id = answer[(made - 1) % answer.Count];
+                Interlocked.Increment(ref generated);
+                reason = made < length ? null : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
+                yield return Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
+            }
+        }
+        finally
+        {
+            running.TryRemove(request.RequestId, out _);
+            Ending(request.RequestId).TrySetResult(reason);
+        }
+    }
+
+    private static string Text(Decoder decoder, int id, bool skipSpecialTokens)
+    {
+        var bytes = FakeTokenizer.Bytes(id, skipSpecialTokens);
+        var text = new char[decoder.GetCharCount(bytes, flush: false)];
+        decoder.GetChars(bytes, text, flush: false);
+        return new string(text);
+    }
+
+    private TokenOutput Output(GenerationRequest request, int[] ids, string text, int made) => new()
+    {
+        TokenIds = ids,
+        Text = text,
+        Logprobs = request.Sampling.Logprobs is { } top
+            ? [.. ids.Select(id => new PositionLogprobs(new TokenLogprob(id, -0.5f), [.. Enumerable.Range(id, top).Select(near => new TokenLogprob(near, -0.5f - near + id))]))]
+            : null,
+        PromptTokens = request.PromptTokenIds.Count,
+        CompletionTokens = made,
+        CachedTokens = CachedTokens,
+    };
+
+    private TaskCompletionSource<FinishReason?> Ending(string requestId) =>
+        endings.GetOrAdd(requestId, _ => new TaskCompletionSource<FinishReason?>(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    private sealed class Running
+    {
+        public CancellationTokenSource Abort { get; } = new();
+    }
+}

@@ -1,0 +1,193 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Grpc.Services;
+using Xunit;
+using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
+
+namespace Cluster.Worker.Tests.Serving.Grpc;
+
+public sealed class TextGenerationTests
+{
+    private const string Generate = "/cluster.v1.TextGeneration/Generate";
+    private const string GenerateStream = "/cluster.v1.TextGeneration/GenerateStream";
+    private const string Tokenize = "/cluster.v1.TextGeneration/Tokenize";
+    private const string Detokenize = "/cluster.v1.TextGeneration/Detokenize";
+
+    [Fact]
+    public async Task A_prompt_is_answered_with_text_tokens_and_usage()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "Grüße!", CachedTokens = 2 });
+
+        var response = await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { RequestId = "r1", Model = "alias", Prompt = "hi" });
+
+        Assert.Equal("r1", response.RequestId);
+        Assert.Equal("fake", response.Model);
+        Assert.Equal("Grüße!", response.Text);
+        Assert.Equal(new FakeTokenizer().Encode("Grüße!", addSpecialTokens: false).Select(id => (uint)id), response.TokenIds);
+        Assert.Equal(FinishReason.Stop, response.FinishReason);
+        Assert.False(response.HasStopReason);
+        Assert.Equal(new Usage { PromptTokens = 3, CompletionTokens = 8, CachedTokens = 2 }, response.Usage);
+        Assert.Equal(new FakeTokenizer().Encode("hi", addSpecialTokens: true), server.Engine.Requests.Single().PromptTokenIds);
+    }
+
+    [Fact]
+    public async Task A_stream_adds_up_to_the_unary_answer()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var request = new GenerateRequest { Prompt = "die Größe 🌊", Sampling = new SamplingParams { Logprobs = 1, MaxTokens = 18 } };
+
+        var whole = await server.Client.CallAsync<GenerateResponse>(Generate, request);
+        var parts = await server.Client.StreamAsync<GenerateStreamResponse>(GenerateStream, request);
+
+        Assert.Equal(whole.Text, string.Concat(parts.Select(part => part.Text)));
+        Assert.Equal(whole.TokenIds, parts.SelectMany(part => part.TokenIds));
+        Assert.Equal(whole.Logprobs, parts.SelectMany(part => part.Logprobs));
+        Assert.Equal(whole.Usage, parts[^1].Usage);
+        Assert.Equal(FinishReason.Length, whole.FinishReason);
+        Assert.All(parts[..^1], part => Assert.Equal(FinishReason.Unspecified, part.FinishReason));
+        Assert.Equal(FinishReason.Length, parts[^1].FinishReason);
+        Assert.Equal(Enumerable.Range(1, 18), parts.Select(part => (int)part.Usage.CompletionTokens));
+    }
+
+    [Fact]
+    public async Task Logprobs_name_the_token_and_its_rivals()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "A" });
+
+        var response = await server.Client.CallAsync<GenerateResponse>(
+            Generate,
+            new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Logprobs = 2 } });
+
+        var position = Assert.Single(response.Logprobs);
+        Assert.Equal("A", position.Sampled.Text);
+        Assert.Equal(response.TokenIds[0], position.Sampled.TokenId);
+        Assert.Equal(-0.5f, position.Sampled.Logprob);
+        Assert.Equal(["A", "B"], position.Top.Select(token => token.Text));
+    }
+
+    [Fact]
+    public async Task A_conversation_goes_through_the_chat_template_without_a_second_BOS()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var chat = new Conversation { Messages = { new Message { Role = "user", Content = "hi" } } };
+
+        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Chat = chat });
+        var tokenized = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Chat = chat });
+
+        var prompt = server.Engine.Requests.Single().PromptTokenIds;
+        Assert.Equal("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
+        Assert.Equal(prompt, tokenized.TokenIds.Select(id => (int)id));
+    }
+
+    [Fact]
+    public async Task A_conversation_that_cannot_be_rendered_says_why()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var alien = new Conversation { Messages = { new Message { Role = "alien", Content = "hi" } } };
+
+        Assert.Equal((StatusCode.InvalidArgument, "line 1: unknown role 'alien'"), await server.Client.FailAsync(Generate, new GenerateRequest { Chat = alien }));
+        Assert.Equal((StatusCode.InvalidArgument, "chat has no messages; at least one is needed"), await server.Client.FailAsync(Generate, new GenerateRequest { Chat = new() }));
+
+        server.BecomeReady(withChatTemplate: false);
+        Assert.Equal(StatusCode.FailedPrecondition, (await server.Client.FailAsync(Generate, new GenerateRequest { Chat = alien })).Status);
+    }
+
+    [Fact]
+    public async Task Text_goes_to_tokens_and_back()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        var with = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Text = "aß" });
+        var without = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Text = "aß", AddSpecialTokens = false });
+        var text = await server.Client.CallAsync<DetokenizeResponse>(Detokenize, new DetokenizeRequest { TokenIds = { with.TokenIds } });
+        var plain = await server.Client.CallAsync<DetokenizeResponse>(Detokenize, new DetokenizeRequest { TokenIds = { with.TokenIds }, SkipSpecialTokens = true });
+
+        Assert.Equal(["<s>", "<0x61>", "<0xC3>", "<0x9F>"], with.Tokens);
+        Assert.Equal(1_000_000u, with.MaxModelLength);
+        Assert.Equal(with.TokenIds.Skip(1), without.TokenIds);
+        Assert.Equal("<s>aß", text.Text);
+        Assert.Equal("aß", plain.Text);
+    }
+
+    [Fact]
+    public async Task Unusable_input_is_named()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        Assert.Contains("no input", (await server.Client.FailAsync(Generate, new GenerateRequest())).Message);
+        Assert.Contains("no tokens", (await server.Client.FailAsync(Generate, new GenerateRequest { TokenIds = new() })).Message);
+        Assert.Contains("token_ids[1] is 9999", (await server.Client.FailAsync(Generate, new GenerateRequest { TokenIds = new() { Ids = { 5, 9999 } } })).Message);
+        Assert.Contains("token_ids[0] is 4294967295", (await server.Client.FailAsync(Detokenize, new DetokenizeRequest { TokenIds = { uint.MaxValue } })).Message);
+        Assert.Contains("no input", (await server.Client.FailAsync(Tokenize, new TokenizeRequest())).Message);
+        Assert.Empty(server.Engine.Requests);
+    }
+
+    [Fact]
+    public async Task The_request_id_comes_from_the_message_or_the_metadata_or_is_drawn()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        foreach (var id in new[] { "mine", "" })
+        {
+            using var call = await server.Client.SendAsync(
+                Generate,
+                new GenerateRequest { RequestId = id, Prompt = "hi" },
+                request => request.Headers.Add("x-request-id", "theirs"));
+            await call.ReadFramesAsync();
+        }
+
+        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
+        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
+
+        var ids = server.Engine.Requests.Select(request => request.RequestId).ToList();
+        Assert.Equal(["mine", "theirs"], ids[..2]);
+        Assert.Equal(4, ids.Distinct().Count());
+    }
+
+    [Fact]
+    public void Every_sampling_field_reaches_the_engine()
+    {
+        var mapped = TextGenerationSampling.Map(
+            new SamplingParams
+            {
+                Temperature = 0.5f, TopP = 0.9f, TopK = 40, MinP = 0.1f, RepetitionPenalty = 1.2f, PresencePenalty = 0.3f, FrequencyPenalty = -0.4f,
+                LogitBias = { { 7, -3f } }, Seed = 1L << 40, MaxTokens = 99, MinTokens = 3, Stop = { "END" }, StopTokenIds = { 11 },
+                IgnoreEos = true, IncludeStopStringInOutput = true, SkipSpecialTokens = false, Logprobs = 5,
+            },
+            vocabSize: 100);
+
+        Assert.Equal(
+            (0.5f, 0.9f, 40, 0.1f, 1.2f, 0.3f, -0.4f),
+            (mapped.Temperature, mapped.TopP, mapped.TopK, mapped.MinP, mapped.RepetitionPenalty, mapped.PresencePenalty, mapped.FrequencyPenalty));
+        Assert.Equal(
+            (1L << 40, 99, 3, true, true, false, 5),
+            (mapped.Seed, mapped.MaxTokens, mapped.MinTokens, mapped.IgnoreEos, mapped.IncludeStopStringInOutput, mapped.SkipSpecialTokens, mapped.Logprobs));
+        Assert.Equal(-3f, mapped.LogitBias![7]);
+        Assert.Equal(["END"], mapped.Stop);
+        Assert.Equal([11], mapped.StopTokenIds);
+    }
+
+    [Fact]
+    public void Unset_sampling_fields_are_the_engines_defaults_without_a_token_limit()
+    {
+        var mapped = TextGenerationSampling.Map(new SamplingParams(), vocabSize: 100);
+        var defaults = new SamplingParameters { MaxTokens = null };
+
+        Assert.Equal(defaults with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds }, mapped);
+        Assert.Empty(mapped.Stop);
+        Assert.Empty(mapped.StopTokenIds);
+    }
+
+    [Fact]
+    public async Task A_sampling_value_the_engine_refuses_is_an_invalid_argument()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        var cold = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Temperature = -1 } });
+        var huge = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { TopK = 3_000_000_000 } });
+
+        Assert.Equal((StatusCode.InvalidArgument, "temperature is -1; it must not be negative"), cold);
+        Assert.Equal((StatusCode.InvalidArgument, "top_k is 3000000000; at most 2147483647 is possible"), huge);
+    }
+}

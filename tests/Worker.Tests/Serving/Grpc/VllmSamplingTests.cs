@@ -1,0 +1,147 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.Vllm;
+using Cluster.Worker.Serving.Grpc.Services;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Serving.Grpc;
+
+public sealed class VllmSamplingTests
+{
+    private const int VocabSize = 100;
+
+    [Fact]
+    public void Unset_fields_have_their_neutral_values()
+    {
+        var mapped = VllmSampling.Map(new SamplingParams(), VocabSize);
+
+        var neutral = new SamplingParameters { Temperature = 1, TopP = 1, TopK = 0, RepetitionPenalty = 1, MaxTokens = null, SkipSpecialTokens = false };
+        Assert.Equal(neutral with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds }, mapped);
+        Assert.Empty(mapped.Stop);
+        Assert.Empty(mapped.StopTokenIds);
+    }
+
+    public static TheoryData<string, object?> Fields => new()
+    {
+        { nameof(SamplingParameters.Temperature), 0f },
+        { nameof(SamplingParameters.TopP), 0.9f },
+        { nameof(SamplingParameters.TopK), 40 },
+        { nameof(SamplingParameters.MinP), 0.1f },
+        { nameof(SamplingParameters.FrequencyPenalty), -0.4f },
+        { nameof(SamplingParameters.PresencePenalty), 0.3f },
+        { nameof(SamplingParameters.RepetitionPenalty), 1.2f },
+        { nameof(SamplingParameters.MaxTokens), 99 },
+        { nameof(SamplingParameters.MinTokens), 3 },
+        { nameof(SamplingParameters.SkipSpecialTokens), true },
+        { nameof(SamplingParameters.IgnoreEos), true },
+        { nameof(SamplingParameters.Seed), -5L },
+        { nameof(SamplingParameters.IncludeStopStringInOutput), true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Fields))]
+    public void A_set_field_reaches_the_engine(string name, object? value) =>
+        Assert.Equal(value, typeof(SamplingParameters).GetProperty(name)!.GetValue(VllmSampling.Map(Everything, VocabSize)));
+
+    [Fact]
+    public void Set_lists_and_maps_reach_the_engine()
+    {
+        var mapped = VllmSampling.Map(Everything, VocabSize);
+
+        Assert.Equal(["END", "。"], mapped.Stop);
+        Assert.Equal([11, 99], mapped.StopTokenIds);
+        Assert.Equal(new Dictionary<int, float> { [7] = -3f, [8] = 4f }, mapped.LogitBias);
+    }
+
+    [Fact]
+    public void Every_property_of_the_engine_is_mapped_or_has_no_field_to_answer_in()
+    {
+        var mapped = VllmSampling.Map(Everything, VocabSize);
+        var defaults = VllmSampling.Map(new SamplingParams(), VocabSize);
+
+        var untouched = typeof(SamplingParameters).GetProperties().Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
+        Assert.Equal([nameof(SamplingParameters.Logprobs)], untouched.Select(property => property.Name));
+    }
+
+    public static TheoryData<string, byte[]> Refused => new()
+    {
+        { "n", Bytes(new SamplingParams { N = 2 }) },
+        { "json_schema", Bytes(new SamplingParams { JsonSchema = "{}" }) },
+        { "regex", Bytes(new SamplingParams { Regex = ".*" }) },
+        { "grammar", Bytes(new SamplingParams { Grammar = "root ::= x" }) },
+        { "structural_tag", Bytes(new SamplingParams { StructuralTag = "" }) },
+        { "json_object", Bytes(new SamplingParams { JsonObject = true }) },
+        { "choice", Bytes(new SamplingParams { Choice = new ChoiceConstraint() }) },
+        { "logprobs", Bytes(new SamplingParams { Logprobs = 0 }) },
+        { "prompt_logprobs", Bytes(new SamplingParams { PromptLogprobs = 1 }) },
+        { "spaces_between_special_tokens", Bytes(new SamplingParams { SpacesBetweenSpecialTokens = true, Stop = { "END" } }) },
+        { "top_k", Bytes(new SamplingParams { TopK = uint.MaxValue }) },
+        { "max_tokens", Bytes(new SamplingParams { MaxTokens = uint.MaxValue }) },
+        { "min_tokens", Bytes(new SamplingParams { MinTokens = uint.MaxValue }) },
+        { "stop_token_ids", Bytes(new SamplingParams { StopTokenIds = { 100 } }) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void What_cannot_be_done_is_refused_by_name(string field, byte[] wire)
+    {
+        var failure = Assert.Throws<InvalidRequestException>(() => VllmSampling.Map(SamplingParams.Parser.ParseFrom(wire), VocabSize));
+
+        Assert.Equal(field, failure.Parameter);
+        Assert.StartsWith(field, failure.Message);
+    }
+
+    [Fact]
+    public void Settings_without_effect_on_the_answer_are_taken()
+    {
+        VllmSampling.Map(new SamplingParams { N = 1, SpacesBetweenSpecialTokens = true }, VocabSize);
+        VllmSampling.Map(new SamplingParams { SpacesBetweenSpecialTokens = true, SkipSpecialTokens = true, Stop = { "END" } }, VocabSize);
+    }
+
+    [Theory]
+    [InlineData(null, 10)]
+    [InlineData(3, 3)]
+    [InlineData(10, 10)]
+    [InlineData(12, 10)]
+    [InlineData(-1, 10)]
+    public void A_truncated_prompt_keeps_its_end(int? limit, int kept)
+    {
+        var prompt = Enumerable.Range(0, 10).ToArray();
+
+        var truncated = VllmSampling.Truncate(prompt, Truncation(limit), maxModelLength: 12);
+
+        Assert.Equal(prompt[^kept..], truncated);
+    }
+
+    [Fact]
+    public void Truncation_to_the_model_leaves_room_for_an_answer() =>
+        Assert.Equal([3, 4, 5, 6, 7, 8, 9], VllmSampling.Truncate([.. Enumerable.Range(0, 10)], Truncation(-1), maxModelLength: 8));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-2)]
+    [InlineData(13)]
+    public void An_impossible_truncation_is_refused(int limit) =>
+        Assert.Equal(
+            "truncate_prompt_tokens",
+            Assert.Throws<InvalidRequestException>(() => VllmSampling.Truncate([1], Truncation(limit), maxModelLength: 12)).Parameter);
+
+    private static SamplingParams Everything => new()
+    {
+        Temperature = 0, TopP = 0.9f, TopK = 40, MinP = 0.1f, FrequencyPenalty = -0.4f, PresencePenalty = 0.3f, RepetitionPenalty = 1.2f,
+        MaxTokens = 99, MinTokens = 3, Stop = { "END", "。" }, StopTokenIds = { 11, 99 }, SkipSpecialTokens = true, IgnoreEos = true, Seed = -5,
+        IncludeStopStrInOutput = true, LogitBias = { { 7, -3f }, { 8, 4f } },
+    };
+
+    private static SamplingParams Truncation(int? limit)
+    {
+        var wire = new SamplingParams();
+        if (limit is { } tokens)
+        {
+            wire.TruncatePromptTokens = tokens;
+        }
+
+        return wire;
+    }
+
+    private static byte[] Bytes(SamplingParams wire) => Google.Protobuf.MessageExtensions.ToByteArray(wire);
+}
