@@ -54,15 +54,14 @@ internal static partial class YamlScalar
     {
         bool negative = digits.StartsWith('-');
         string magnitudeText = negative || digits.StartsWith('+') ? digits[1..] : digits;
-        int radix = magnitudeText switch
+        (int radix, int prefix) = magnitudeText switch
         {
-            ['0', 'x' or 'X', _, ..] => 16,
-            ['0', 'b' or 'B', _, ..] => 2,
-            ['0', 'o' or 'O', _, ..] => 8,
-            ['0', _, ..] => 8,
-            _ => 10,
+            ['0', 'x' or 'X', _, ..] => (16, 2),
+            ['0', 'b' or 'B', _, ..] => (2, 2),
+            ['0', 'o' or 'O', _, ..] => (8, 2),
+            ['0', _, ..] => (8, 1),
+            _ => (10, 0),
         };
-        int prefix = radix == 10 ? 0 : char.IsAsciiDigit(magnitudeText[1]) ? 1 : 2;
         return TryMagnitude(magnitudeText.AsSpan(prefix), radix, out ulong magnitude) switch
         {
             false => null,

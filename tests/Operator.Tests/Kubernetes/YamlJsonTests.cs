@@ -40,6 +40,10 @@ public class YamlJsonTests
     [InlineData(".5", "0.5")]
     [InlineData("-.5e-1", "-0.05")]
     [InlineData("3.", "3")]
+    [InlineData("0.01", "0.01")]
+    [InlineData("0.0.1", "\"0.0.1\"")]
+    [InlineData("0-1", "\"0-1\"")]
+    [InlineData("192.168.0.1", "\"192.168.0.1\"")]
     [InlineData("18446744073709551615", "18446744073709551615")]
     [InlineData("-9223372036854775808", "-9223372036854775808")]
     [InlineData("\"8080\"", "\"8080\"")]
@@ -206,6 +210,7 @@ public class YamlJsonTests
         Gen<JsonNode> scalar = Gen.OneOf(
             text.Select(value => (JsonNode)JsonValue.Create(value)),
             Gen.Choose(-1000, 1000).Select(value => (JsonNode)JsonValue.Create(value)),
+            Gen.Choose(-1000, 1000).Select(value => (JsonNode)JsonValue.Create((value + 0.5) / 128)),
             Gen.Elements(true, false).Select(value => (JsonNode)JsonValue.Create(value)));
         Gen<JsonNode> Tree(int depth) => depth == 0 ? scalar : Gen.OneOf(
             scalar,
