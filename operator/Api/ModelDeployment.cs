@@ -58,54 +58,78 @@ internal sealed record GpuDevice
 }
 
 /// <summary>A model to serve: what users write. See deploy/crds for the same with descriptions.</summary>
+/// <remarks>The attributes are the CRD's schema; after a change run <c>cluster-operator crd</c> into deploy/crds.</remarks>
+[Schema("A language model served by one or more worker pods, each pinned to its own GPUs.")]
+[SchemaRule("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')", "metadata.name must start with a lower case letter, hold only lower case letters, digits and '-', and be at most 52 characters long: pods and Services are named after it")]
 internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
 {
     public static ResourceDefinition Definition { get; } = new(ApiNames.Group, ApiNames.Version, ApiNames.Kind, ApiNames.Plural, Namespaced: true);
 
+    [Schema("What to serve, and how.", Required = true)]
     public ModelDeploymentSpec Spec { get; set; } = new();
 
+    [Schema("What the operator has made of it. Written by the operator only.")]
     public ModelDeploymentStatus? Status { get; set; }
 }
 
+[SchemaRule(
+    "!has(self.model.tokenSecretRef) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
+    "model.tokenSecretRef is a Hugging Face token and needs an hf:// source")]
 internal sealed class ModelDeploymentSpec
 {
+    [Schema("The model.", Required = true)]
     public ModelSpec Model { get; set; } = new();
 
+    [Schema("Number of worker pods. Also set by `kubectl scale` and autoscalers.", Default = 1, Minimum = 0)]
     public int Replicas { get; set; } = 1;
 
     /// <summary>GPUs a replica.</summary>
+    [Schema("GPUs a replica: the model is split over this many by tensor parallelism.", Default = 1, Minimum = 1, Maximum = 64)]
     public int TensorParallelSize { get; set; } = 1;
 
+    [Schema("Which GPUs, and how pods get at them.")]
     public GpuSpec Gpu { get; set; } = new();
 
+    [Schema("Engine settings, with the names and meanings of the worker's flags. What is left out has the worker's default.")]
     public EngineSpec Engine { get; set; } = new();
 
+    [Schema("Settings of node and pod that the engine's speed depends on.")]
     public TuningSpec Tuning { get; set; } = new();
 
+    [Schema("How pods are replaced when the spec changes.")]
     public RolloutSpec Rollout { get; set; } = new();
 
     /// <summary>Seconds running requests get to finish after SIGTERM.</summary>
+    [Schema("Seconds that running requests get to finish when their pod is shut down.", Default = 45, Minimum = 0, Maximum = 86400)]
     public int DrainSeconds { get; set; } = 45;
 
     /// <summary>metadata and PodSpec overlay, merged strategically; the container is called <c>worker</c>.</summary>
+    [Schema("Overlay of the worker pods: metadata (labels, annotations) and spec (a PodSpec), merged strategically. The worker's container is called `worker`.")]
     public JsonObject? PodTemplate { get; set; }
 }
 
 internal sealed class ModelSpec
 {
     /// <summary><c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or <c>file:///path</c> (a folder on every GPU node).</summary>
+    [Schema(
+        "Where the checkpoint comes from: hf://org/name or hf://org/name@revision (Hugging Face hub), pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node).",
+        Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
     public string Source { get; set; } = "";
 
     /// <summary>Name the API answers to; default metadata.name.</summary>
+    [Schema("Name the API answers to. Default: metadata.name.", MaxLength = 128, Pattern = "^[A-Za-z0-9][-A-Za-z0-9._:/]*$")]
     public string? ServedName { get; set; }
 
+    [Schema("Key of a Secret in this namespace that holds a Hugging Face token.")]
     public SecretKeyRef? TokenSecretRef { get; set; }
 }
 
 internal sealed class SecretKeyRef
 {
+    [Schema("Name of the Secret.", Required = true, MaxLength = 253, Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
     public string Name { get; set; } = "";
 
+    [Schema("Key in the Secret's data.", Required = true, MaxLength = 253, Pattern = "^[-._a-zA-Z0-9]+$")]
     public string Key { get; set; } = "";
 }
 
@@ -126,53 +150,85 @@ internal enum DeviceAccess
     RuntimeClass,
 }
 
+[SchemaRule("self.allocation == 'Pinned' || !has(self.deviceAccess)", "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
+[SchemaRule("self.allocation == 'Pinned' || !has(self.requireSameHive)", "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
 internal sealed class GpuSpec
 {
+    [Schema(
+        "Who chooses the GPUs of a pod. Pinned: the operator, by ROCR_VISIBLE_DEVICES. DevicePlugin: the kubelet, by a resource request.",
+        Default = GpuAllocation.Pinned, Immutable = true)]
     public GpuAllocation Allocation { get; set; } = GpuAllocation.Pinned;
 
+    [Schema(
+        "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because kubelet and operator would book the same GPUs twice.",
+        Default = "amd.com/gpu", MaxLength = 253, Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
     public string ResourceName { get; set; } = "amd.com/gpu";
 
+    [Schema("How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones.")]
     public DeviceAccess DeviceAccess { get; set; } = DeviceAccess.Privileged;
 
+    [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]
     public bool RequireSameHive { get; set; } = true;
 
+    [Schema("Labels a node must have.")]
     public Dictionary<string, string>? NodeSelector { get; set; }
 }
 
 /// <summary>Engine settings; names and meanings are the worker's flags. Null leaves the worker's default.</summary>
+[SchemaRule(
+    "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
+    "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token a step")]
+[SchemaRule(
+    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || self.maxNumBatchedTokens >= self.maxModelLen",
+    "without chunked prefill maxNumBatchedTokens must be at least maxModelLen: a prompt has to fit into one step")]
 internal sealed class EngineSpec
 {
+    [Schema("Type that weights and activations are computed in; auto: the checkpoint's.", Enum = ["auto", "float32", "float16", "bfloat16"])]
     public string? Dtype { get; set; }
 
+    [Schema("Weight format; auto: what the checkpoint says.", Enum = ["auto", "none", "fp8", "gptq", "awq", "squeezellm"])]
     public string? Quantization { get; set; }
 
+    [Schema("Type of the KV cache; auto: the model's.", Enum = ["auto", "fp8"])]
     public string? KvCacheDtype { get; set; }
 
+    [Schema("Most tokens of prompt and answer together; default: the checkpoint's limit.", Minimum = 1)]
     public int? MaxModelLen { get; set; }
 
+    [Schema("Most sequences in one step.", Minimum = 1, Maximum = 65536)]
     public int? MaxNumSeqs { get; set; }
 
+    [Schema("Most tokens in one step.", Minimum = 1)]
     public int? MaxNumBatchedTokens { get; set; }
 
+    [Schema("Share the KV cache of equal prompt beginnings.")]
     public bool? EnablePrefixCaching { get; set; }
 
+    [Schema("Compute long prompts in pieces between the steps of running requests.")]
     public bool? EnableChunkedPrefill { get; set; }
 
+    [Schema("Decode steps planned at once.", Minimum = 1, Maximum = 64)]
     public int? NumSchedulerSteps { get; set; }
 
+    [Schema("Longest sequence that decode graphs are captured for.", Minimum = 1)]
     public int? MaxSeqLenToCapture { get; set; }
 
+    [Schema("Fraction of a GPU's memory to use.", Minimum = 0.01, Maximum = 1)]
     public double? GpuMemoryUtilization { get; set; }
 
+    [Schema("Speculative decoding with a smaller model of the same vocabulary.")]
     public SpeculativeSpec? Speculative { get; set; }
 
+    [Schema("Further flags of the worker, each an item of its own. Flags that a field here sets are refused.", MaxLength = 64)]
     public List<string>? ExtraArgs { get; set; }
 }
 
 internal sealed class SpeculativeSpec
 {
+    [Schema("Where the draft model comes from, in the forms of spec.model.source.", Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
     public string Model { get; set; } = "";
 
+    [Schema("Tokens drafted a step.", Required = true, Minimum = 1, Maximum = 32)]
     public int NumTokens { get; set; }
 }
 
@@ -185,58 +241,96 @@ internal enum NumaBalancing
 
 internal sealed class TuningSpec
 {
+    [Schema(
+        "kernel.numa_balancing of the nodes that run this. Disabled: the node agent turns it off while they do, and restores it after. Unmanaged: left alone.",
+        Default = NumaBalancing.Disabled)]
     public NumaBalancing NumaBalancing { get; set; } = NumaBalancing.Disabled;
 
     /// <summary><c>Auto</c> or an integer.</summary>
+    [Schema(
+        "NCCL_MIN_NCHANNELS of the pods: a number, or Auto (112 for eight whole MI300-class GPUs, otherwise unset).",
+        Default = ModelDeploymentDefaults.NcclAuto, IntOrString = true, Pattern = "^Auto$", Minimum = 1, Maximum = 1024)]
     public JsonNode? NcclMinNChannels { get; set; }
 
     /// <summary>EnvVar objects, appended last.</summary>
+    [Schema("Environment variables of the worker's container, set after the operator's own.", Shape = typeof(EnvVarShape[]), MaxLength = 256, ListMapKey = "name")]
     public JsonArray? Env { get; set; }
 }
 
+/// <summary>The schema of an item of <see cref="TuningSpec.Env"/>: core/v1 EnvVar. Pods get the raw JSON.</summary>
+internal sealed class EnvVarShape
+{
+    [Schema("Name of the variable.", Required = true, MaxLength = 253, Pattern = "^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    public string Name { get; set; } = "";
+
+    [Schema("Its value.")]
+    public string? Value { get; set; }
+
+    [Schema("Source of the value instead: fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef, as in a pod.")]
+    public JsonObject? ValueFrom { get; set; }
+}
+
+[SchemaRule("self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
 internal sealed class RolloutSpec
 {
+    [Schema("Pods that may be missing during a rollout.", Default = 1, Minimum = 0)]
     public int MaxUnavailable { get; set; } = 1;
 
+    [Schema("Pods that may exist beyond spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0)]
     public int MaxSurge { get; set; }
 }
 
 internal sealed class ModelDeploymentStatus
 {
+    [Schema("The metadata.generation that this status is about.")]
     public long? ObservedGeneration { get; set; }
 
+    [Schema("Pods that exist.")]
     public int Replicas { get; set; }
 
+    [Schema("Pods that answer requests.")]
     public int ReadyReplicas { get; set; }
 
+    [Schema("Pods made from the current spec.")]
     public int UpdatedReplicas { get; set; }
 
+    [Schema("Label selector of the pods, for autoscalers.")]
     public string? Selector { get; set; }
 
+    [Schema("Ready, Progressing, Degraded, GpusAllocated and NodeTuned.", ListMapKey = "type")]
     public List<Condition>? Conditions { get; set; }
 
+    [Schema("Which pod runs where, on which GPUs.")]
     public List<Placement>? Placements { get; set; }
 
+    [Schema("Where the model can be reached.")]
     public Endpoints? Endpoints { get; set; }
 }
 
 internal sealed class Placement
 {
+    [Schema("Name of the pod.", Required = true)]
     public string Pod { get; set; } = "";
 
+    [Schema("Node whose GPUs are booked.")]
     public string? Node { get; set; }
 
     /// <summary>GPU indices as strings.</summary>
+    [Schema("Indices of the GPUs in ROCr's order.")]
     public List<string> Gpus { get; set; } = [];
 
+    [Schema("UUIDs of the GPUs, where known.")]
     public List<string>? Uuids { get; set; }
 
+    [Schema("The pod answers requests.")]
     public bool Ready { get; set; }
 }
 
 internal sealed class Endpoints
 {
+    [Schema("host:port of the gRPC services.")]
     public string? Grpc { get; set; }
 
+    [Schema("Base URL of the OpenAI-compatible API.")]
     public string? Http { get; set; }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -101,17 +102,23 @@ internal sealed class TerminatedState
 /// <summary>A condition of any object: pods, nodes and our own status.</summary>
 internal sealed class Condition
 {
+    [Schema("What it is about.", Required = true)]
     public string Type { get; set; } = "";
 
     /// <summary>True, False or Unknown.</summary>
+    [Schema("Whether it holds.", Required = true, Enum = ["True", "False", "Unknown"])]
     public string Status { get; set; } = "Unknown";
 
+    [Schema("Why, in one word for programs.")]
     public string? Reason { get; set; }
 
+    [Schema("Why, in a sentence for people.")]
     public string? Message { get; set; }
 
+    [Schema("When the status last changed.")]
     public DateTimeOffset? LastTransitionTime { get; set; }
 
+    [Schema("The metadata.generation it is about.")]
     public long? ObservedGeneration { get; set; }
 
     [JsonExtensionData]

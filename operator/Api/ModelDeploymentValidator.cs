@@ -1,0 +1,145 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Cluster.Operator.Api;
+
+/// <summary>Finds what the CRD's schema cannot say: contradictions between fields, and settings that would fight the operator's own. Pure; called by the reconciler and <c>render</c>.</summary>
+/// <remarks>Some rules repeat CEL rules of the CRD: an older API server, or a schema of another version, may have let them pass.</remarks>
+internal static partial class ModelDeploymentValidator
+{
+    private const int MaxNameLength = 52;
+    private const int MaxNcclChannels = 1024;
+    private const string NcclVariable = "NCCL_MIN_NCHANNELS";
+
+    /// <returns>Everything that is wrong, in the order of the fields; empty for a valid deployment.</returns>
+    public static IReadOnlyList<ValidationError> Validate(ModelDeployment deployment)
+    {
+        List<ValidationError> errors = [];
+        ModelDeploymentSpec spec = deployment.Spec;
+        CheckName(deployment.Metadata.Name, errors);
+        CheckSources(spec, errors);
+        CheckGpu(spec.Gpu, errors);
+        CheckEngine(spec.Engine, errors);
+        CheckTuning(spec.Tuning, errors);
+        if (spec.Rollout is { MaxUnavailable: <= 0, MaxSurge: <= 0 })
+        {
+            errors.Add(new("spec.rollout", ValidationReason.Invalid, "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced"));
+        }
+
+        if (spec.PodTemplate is { } template)
+        {
+            PodTemplateValidator.Validate(template, spec, errors);
+        }
+
+        return errors;
+    }
+
+    private static void CheckName(string name, List<ValidationError> errors)
+    {
+        if (name.Length > MaxNameLength || !ServiceName().IsMatch(name))
+        {
+            errors.Add(new("metadata.name", ValidationReason.Invalid,
+                $"'{name}' must start with a lower case letter, hold only lower case letters, digits and '-', and be at most {MaxNameLength} characters long: pods and Services are named after it"));
+        }
+    }
+
+    private static void CheckSources(ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        ModelSource? draft = null;
+        if (spec.Model.Source.Length == 0)
+        {
+            errors.Add(new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
+        }
+        else if (!ModelSource.TryParse(spec.Model.Source, out _, out string? problem))
+        {
+            errors.Add(new("spec.model.source", ValidationReason.Invalid, problem));
+        }
+
+        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out draft, out string? draftProblem))
+        {
+            errors.Add(new("spec.engine.speculative.model", ValidationReason.Invalid, draftProblem));
+        }
+
+        bool usesHub = spec.Model.Source.StartsWith("hf://", StringComparison.Ordinal) || draft is ModelSource.Hf;
+        if (spec.Model.TokenSecretRef is { } token && !usesHub)
+        {
+            errors.Add(new("spec.model.tokenSecretRef", ValidationReason.Forbidden,
+                $"'{token.Name}' is a Hugging Face token, but '{spec.Model.Source}' does not come from the hub"));
+        }
+    }
+
+    private static void CheckGpu(GpuSpec gpu, List<ValidationError> errors)
+    {
+        CheckEnum(gpu.Allocation, "spec.gpu.allocation", errors);
+        CheckEnum(gpu.DeviceAccess, "spec.gpu.deviceAccess", errors);
+        if (gpu is { Allocation: GpuAllocation.DevicePlugin, DeviceAccess: DeviceAccess.RuntimeClass })
+        {
+            errors.Add(new("spec.gpu.deviceAccess", ValidationReason.Forbidden,
+                "RuntimeClass applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices"));
+        }
+    }
+
+    private static void CheckEngine(EngineSpec engine, List<ValidationError> errors)
+    {
+        if (engine.MaxNumBatchedTokens < engine.MaxNumSeqs)
+        {
+            errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
+                $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token a step"));
+        }
+
+        if (engine.EnableChunkedPrefill == false && engine.MaxNumBatchedTokens < engine.MaxModelLen)
+        {
+            errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
+                $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
+        }
+
+        IReadOnlyList<string> arguments = engine.ExtraArgs ?? [];
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            if (WorkerFlags.FieldOf(arguments[i]) is { } field)
+            {
+                errors.Add(new($"spec.engine.extraArgs[{i}]", ValidationReason.Forbidden, $"'{arguments[i]}' is set by {field}"));
+            }
+        }
+    }
+
+    private static void CheckTuning(TuningSpec tuning, List<ValidationError> errors)
+    {
+        CheckEnum(tuning.NumaBalancing, "spec.tuning.numaBalancing", errors);
+        bool setsChannels = false;
+        switch (tuning.NcclMinNChannels)
+        {
+            case null:
+            case JsonValue text when text.TryGetValue(out string? auto) && auto == ModelDeploymentDefaults.NcclAuto:
+                break;
+            case JsonValue number when number.TryGetValue(out int channels) && channels is >= 1 and <= MaxNcclChannels:
+                setsChannels = true;
+                break;
+            case { } other:
+                errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid, $"{other.ToJsonString()} must be Auto or an integer from 1 to {MaxNcclChannels}"));
+                break;
+        }
+
+        if (tuning.Env is not null)
+        {
+            EnvironmentValidator.Validate(tuning.Env, "spec.tuning.env", errors);
+        }
+
+        if (setsChannels && EnvironmentValidator.IndexOf(tuning.Env, NcclVariable) is { } index)
+        {
+            errors.Add(new($"spec.tuning.env[{index}].name", ValidationReason.Forbidden, $"{NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
+        }
+    }
+
+    private static void CheckEnum<T>(T value, string path, List<ValidationError> errors)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+        {
+            errors.Add(new(path, ValidationReason.NotSupported, $"the value is not known to this version of the operator; supported: {string.Join(", ", Enum.GetNames<T>())}"));
+        }
+    }
+
+    [GeneratedRegex(@"^[a-z]([-a-z0-9]*[a-z0-9])?\z")]
+    private static partial Regex ServiceName();
+}

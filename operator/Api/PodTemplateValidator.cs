@@ -1,0 +1,147 @@
+using System.Text.Json.Nodes;
+
+namespace Cluster.Operator.Api;
+
+/// <summary>Checks the free-form pod template for what the operator has to decide itself. Called by <see cref="ModelDeploymentValidator"/>.</summary>
+internal static class PodTemplateValidator
+{
+    private const string Path = "spec.podTemplate";
+    private const string WorkerContainer = "worker";
+
+    public static void Validate(JsonObject template, ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        OnlyFields(template, ["metadata", "spec"], Path, errors);
+        if (Section<JsonObject>(template, "metadata", Path, errors) is { } metadata)
+        {
+            CheckMetadata(metadata, errors);
+        }
+
+        if (Section<JsonObject>(template, "spec", Path, errors) is { } pod)
+        {
+            CheckPod(pod, spec, errors);
+        }
+    }
+
+    private static void CheckMetadata(JsonObject metadata, List<ValidationError> errors)
+    {
+        const string At = Path + ".metadata";
+        OnlyFields(metadata, ["labels", "annotations"], At, errors);
+        foreach (string field in (string[])["labels", "annotations"])
+        {
+            foreach ((string key, JsonNode? value) in Section<JsonObject>(metadata, field, At, errors) ?? [])
+            {
+                if (key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal))
+                {
+                    errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Forbidden, $"the prefix {ApiNames.Group}/ is the operator's own"));
+                }
+
+                if (value is not JsonValue text || !text.TryGetValue(out string? _))
+                {
+                    errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Invalid, $"{value?.ToJsonString() ?? "null"} must be a string; put it in quotes"));
+                }
+            }
+        }
+    }
+
+    private static void CheckPod(JsonObject pod, ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        const string At = Path + ".spec";
+        Forbid(pod, "nodeName", "the operator chooses the node; narrow it with spec.gpu.nodeSelector", At, errors);
+        Forbid(pod, "terminationGracePeriodSeconds", "set by spec.drainSeconds", At, errors);
+        foreach ((string key, JsonNode? value) in Section<JsonObject>(pod, "nodeSelector", At, errors) ?? [])
+        {
+            if (spec.Gpu.NodeSelector?.GetValueOrDefault(key) is { } other && value?.ToString() != other)
+            {
+                errors.Add(new($"{At}.nodeSelector[{key}]", ValidationReason.Invalid, $"'{value}' contradicts spec.gpu.nodeSelector, which asks for '{other}'"));
+            }
+        }
+
+        CheckContainers(pod, "initContainers", spec, errors);
+        if (CheckContainers(pod, "containers", spec, errors) is { } names && !names.Contains(WorkerContainer))
+        {
+            errors.Add(new($"{At}.containers", ValidationReason.Required,
+                $"none is called '{WorkerContainer}'; the worker's container has that name, others run beside it (found: {string.Join(", ", names)})"));
+        }
+    }
+
+    /// <returns>The names found; null when the list is absent or no list.</returns>
+    private static HashSet<string>? CheckContainers(JsonObject pod, string field, ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        if (Section<JsonArray>(pod, field, Path + ".spec", errors) is not { } containers)
+        {
+            return null;
+        }
+
+        HashSet<string> names = new(StringComparer.Ordinal);
+        for (int i = 0; i < containers.Count; i++)
+        {
+            string at = $"{Path}.spec.{field}[{i}]";
+            if (containers[i] is not JsonObject container || container["name"] is not JsonValue value || !value.TryGetValue(out string? name) || name.Length == 0)
+            {
+                errors.Add(new($"{at}.name", ValidationReason.Required, "a container needs a name"));
+                continue;
+            }
+
+            if (!names.Add(name))
+            {
+                errors.Add(new($"{at}.name", ValidationReason.Duplicate, $"two containers are called '{name}'"));
+            }
+
+            CheckContainer(container, at, field == "containers" && name == WorkerContainer, spec, errors);
+        }
+
+        return names;
+    }
+
+    private static void CheckContainer(JsonObject container, string at, bool isWorker, ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        if (Section<JsonArray>(container, "env", at, errors) is { } environment)
+        {
+            EnvironmentValidator.Validate(environment, $"{at}.env", errors);
+        }
+
+        if (isWorker)
+        {
+            Forbid(container, "args", "made from spec.engine; further flags go to spec.engine.extraArgs", at, errors);
+        }
+
+        JsonObject? resources = Section<JsonObject>(container, "resources", at, errors);
+        foreach (string kind in (string[])["limits", "requests"])
+        {
+            if (resources?[kind] is JsonObject amounts && amounts.ContainsKey(spec.Gpu.ResourceName))
+            {
+                errors.Add(new($"{at}.resources.{kind}[{spec.Gpu.ResourceName}]", ValidationReason.Forbidden,
+                    "GPUs are booked by spec.tensorParallelSize and spec.gpu.allocation"));
+            }
+        }
+    }
+
+    private static void Forbid(JsonObject from, string field, string reason, string path, List<ValidationError> errors)
+    {
+        if (from.ContainsKey(field))
+        {
+            errors.Add(new($"{path}.{field}", ValidationReason.Forbidden, reason));
+        }
+    }
+
+    private static void OnlyFields(JsonObject from, string[] known, string path, List<ValidationError> errors)
+        => errors.AddRange(from.Select(item => item.Key).Except(known).Select(field =>
+            new ValidationError($"{path}.{field}", ValidationReason.NotSupported, $"unknown field; supported: {string.Join(", ", known)}")));
+
+    private static T? Section<T>(JsonObject from, string field, string path, List<ValidationError> errors)
+        where T : JsonNode
+    {
+        if (from[field] is not { } node)
+        {
+            return null;
+        }
+
+        if (node is not T section)
+        {
+            errors.Add(new($"{path}.{field}", ValidationReason.Invalid, $"must be {(typeof(T) == typeof(JsonArray) ? "a list" : "a mapping")}, found {node.ToJsonString()}"));
+            return null;
+        }
+
+        return section;
+    }
+}

@@ -1,0 +1,310 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Operator.Kubernetes;
+
+/// <summary>The API's verbs over HTTP. Used by controllers, the node agent and local mode through <see cref="IKubernetesClient"/>; sends through <see cref="KubernetesTransport"/>.</summary>
+internal sealed class KubernetesClient : IKubernetesClient, IDisposable
+{
+    private const string FieldManager = "cluster-operator";
+    private const int PageSize = 500;
+    private const int MaxListRestarts = 2;
+    private const int MaxWatchLineBytes = 32 << 20;
+    private const int MaxLogBytes = 16 << 20;
+
+    /// <summary>A server that has not ended a watch this long after it should have is taken for dead.</summary>
+    private static readonly TimeSpan s_watchGrace = TimeSpan.FromSeconds(30);
+
+    private readonly KubernetesTransport _transport;
+    private readonly string _defaultNamespace;
+    private readonly TimeProvider _time;
+    private readonly Random _random;
+
+    private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random)
+    {
+        _transport = new KubernetesTransport(configuration, time);
+        _defaultNamespace = configuration.Namespace;
+        _time = time;
+        _random = random;
+    }
+
+    /// <param name="time">Clock of retries and timeouts; default the machine's.</param>
+    /// <param name="random">Spreads watch timeouts so that not every watch renews at once.</param>
+    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null)
+        => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared);
+
+    public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(T.Definition, @namespace, name), []), cancellationToken);
+
+    public async Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        for (int restarts = 0; ; restarts++)
+        {
+            // A server busy enough to expire tokens between pages is asked for everything at once in the end.
+            int? limit = restarts < MaxListRestarts ? PageSize : null;
+            try
+            {
+                return await ListPagesAsync<T>(@namespace, selection, limit, cancellationToken);
+            }
+            catch (KubernetesException error) when (error.IsGone && limit is not null)
+            {
+            }
+        }
+    }
+
+    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
+        string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        int timeoutSeconds = _random.Next(300, 600);
+        ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(T.Definition, @namespace),
+        [
+            new("watch", "true"),
+            new("allowWatchBookmarks", "true"),
+            new("resourceVersion", resourceVersion),
+            new("timeoutSeconds", timeoutSeconds.ToString(CultureInfo.InvariantCulture)),
+            .. Selectors(selection),
+        ]);
+        using HttpResponseMessage response = await _transport.SendAsync(request, (opened, _) => Task.FromResult(opened), cancellationToken);
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(timeoutSeconds) + s_watchGrace, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        await using Stream stream = await response.Content.ReadAsStreamAsync(either.Token);
+        LineReader lines = new(stream, MaxWatchLineBytes);
+        while (await NextAsync<T>(lines, deadline.Token, either.Token) is { } watchEvent)
+        {
+            yield return watchEvent;
+        }
+    }
+
+    public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => WriteAsync<T>(HttpMethod.Post, ResourcePath.Collection(T.Definition, NamespaceOf<T>(manifest)), manifest, cancellationToken);
+
+    public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => WriteAsync<T>(HttpMethod.Put, ResourcePath.Object(T.Definition, NamespaceOf<T>(manifest), NameOf(manifest), subresource), manifest, cancellationToken);
+
+    public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => SendAsync<T>(
+            new ApiRequest(
+                HttpMethod.Patch,
+                ResourcePath.Object(T.Definition, NamespaceOf<T>(manifest), NameOf(manifest), subresource),
+                [new("fieldManager", fieldManager), new("force", force ? "true" : null), new("fieldValidation", "Strict")],
+                Serialize(WithKind<T>(manifest)),
+                // JSON is YAML; servers before 1.34 know no application/apply-patch+json.
+                "application/apply-patch+yaml"),
+            cancellationToken);
+
+    public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => SendAsync<T>(
+            new ApiRequest(HttpMethod.Patch, ResourcePath.Object(T.Definition, @namespace, name, subresource), WriteQuery, Serialize(patch), ContentTypeOf(type)),
+            cancellationToken);
+
+    public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        JsonObject options = new() { ["apiVersion"] = "v1", ["kind"] = "DeleteOptions", ["propagationPolicy"] = "Background" };
+        if (preconditionUid is not null)
+        {
+            options["preconditions"] = new JsonObject { ["uid"] = preconditionUid };
+        }
+
+        if (gracePeriodSeconds is not null)
+        {
+            options["gracePeriodSeconds"] = gracePeriodSeconds;
+        }
+
+        ApiRequest request = new(HttpMethod.Delete, ResourcePath.Object(T.Definition, @namespace, name), [], Serialize(options));
+        return _transport.SendAsync(
+            request,
+            (response, _) =>
+            {
+                // A Status or the object, as the server likes; neither says more than the success does.
+                response.Dispose();
+                return Task.FromResult(true);
+            },
+            cancellationToken);
+    }
+
+    public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
+    {
+        ApiRequest request = new(HttpMethod.Get, ResourcePath.Object(Pod.Definition, @namespace, pod, "log"),
+        [
+            new("container", container),
+            new("tailLines", tailLines.ToString(CultureInfo.InvariantCulture)),
+            new("limitBytes", MaxLogBytes.ToString(CultureInfo.InvariantCulture)),
+            new("previous", previous ? "true" : null),
+        ])
+        {
+            Accept = "text/plain, application/json",
+        };
+        return _transport.SendAsync(
+            request,
+            async (response, token) =>
+            {
+                using (response)
+                {
+                    return await response.Content.ReadAsStringAsync(token);
+                }
+            },
+            cancellationToken);
+    }
+
+    public void Dispose() => _transport.Dispose();
+
+    /// <summary>Unknown fields are refused by the server instead of silently dropped.</summary>
+    private static KeyValuePair<string, string?>[] WriteQuery => [new("fieldManager", FieldManager), new("fieldValidation", "Strict")];
+
+    private async Task<ResourceList<T>> ListPagesAsync<T>(string? @namespace, Selection? selection, int? limit, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        List<T> items = [];
+        string? next = null;
+        while (true)
+        {
+            ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(T.Definition, @namespace),
+            [
+                new("limit", limit?.ToString(CultureInfo.InvariantCulture)),
+                new("continue", next),
+                .. Selectors(selection),
+            ]);
+            ListPage<T> page = await _transport.SendAsync(request, ReadAsync<ListPage<T>>, cancellationToken);
+            foreach (T item in page.Items ?? [])
+            {
+                // Items of a list carry no kind of their own.
+                item.ApiVersion ??= T.Definition.ApiVersion;
+                item.Kind ??= T.Definition.Kind;
+                items.Add(item);
+            }
+
+            next = page.Metadata.Continue;
+            if (string.IsNullOrEmpty(next))
+            {
+                return new ResourceList<T>(items, page.Metadata.ResourceVersion ?? "");
+            }
+        }
+    }
+
+    private async ValueTask<WatchEvent<T>?> NextAsync<T>(LineReader lines, CancellationToken deadline, CancellationToken either)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        try
+        {
+            ReadOnlyMemory<byte>? line;
+            do
+            {
+                line = await lines.ReadAsync(either);
+            }
+            while (line is { Length: 0 });
+
+            return line is { } json ? ReadEvent<T>(json.Span) : null;
+        }
+        catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
+        {
+            throw new KubernetesException(0, "Timeout", $"watch of {T.Definition.Plural} at {_transport.Server}: the server neither sent anything nor ended the stream in time", error);
+        }
+        catch (Exception error) when (KubernetesTransport.IsNetworkFailure(error))
+        {
+            throw _transport.Unreachable(error);
+        }
+        catch (JsonException error)
+        {
+            throw new KubernetesException(0, "UnreadableAnswer", $"watch of {T.Definition.Plural} at {_transport.Server}: an event does not fit the expected type: {error.Message}", error);
+        }
+    }
+
+    private static WatchEvent<T> ReadEvent<T>(ReadOnlySpan<byte> json)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        RawWatchEvent raw = JsonSerializer.Deserialize<RawWatchEvent>(json, KubernetesJson.Options) ?? throw new JsonException("null");
+        WatchEventType type = raw.Type switch
+        {
+            "ADDED" => WatchEventType.Added,
+            "MODIFIED" => WatchEventType.Modified,
+            "DELETED" => WatchEventType.Deleted,
+            "BOOKMARK" => WatchEventType.Bookmark,
+            "ERROR" => throw ErrorStatus.FromStatus(JsonObject.Create(raw.Object) ?? [], 500),
+            _ => throw new JsonException($"unknown event type '{raw.Type}'"),
+        };
+        return new WatchEvent<T>(type, raw.Object.Deserialize<T>(KubernetesJson.Options) ?? throw new JsonException("the object is null"));
+    }
+
+    private Task<T> WriteAsync<T>(HttpMethod method, string path, JsonObject manifest, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+        => SendAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
+
+    private Task<T> SendAsync<T>(ApiRequest request, CancellationToken cancellationToken)
+        => _transport.SendAsync(request, ReadAsync<T>, cancellationToken);
+
+    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        using (response)
+        {
+            await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            return await JsonSerializer.DeserializeAsync<T>(stream, KubernetesJson.Options, cancellationToken) ?? throw new JsonException("the answer is null");
+        }
+    }
+
+    private static byte[] Serialize(JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node, KubernetesJson.Options);
+
+    private static KeyValuePair<string, string?>[] Selectors(Selection? selection)
+        => [new("labelSelector", selection?.LabelSelector), new("fieldSelector", selection?.FieldSelector)];
+
+    private static string ContentTypeOf(PatchType type) => type switch
+    {
+        PatchType.Merge => "application/merge-patch+json",
+        PatchType.StrategicMerge => "application/strategic-merge-patch+json",
+        PatchType.Json => "application/json-patch+json",
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no such patch type"),
+    };
+
+    private string? NamespaceOf<T>(JsonObject manifest)
+        where T : IKubernetesKind
+        => T.Definition.Namespaced ? (string?)manifest["metadata"]?["namespace"] ?? _defaultNamespace : null;
+
+    private static string NameOf(JsonObject manifest)
+        => (string?)manifest["metadata"]?["name"] ?? throw new ArgumentException("the manifest has no metadata.name", nameof(manifest));
+
+    /// <summary>The manifest with apiVersion and kind, which the server demands; the caller's object is left alone.</summary>
+    private static JsonObject WithKind<T>(JsonObject manifest)
+        where T : IKubernetesKind
+    {
+        // Given ones stay: a subresource such as scale has a kind of its own.
+        if (manifest["apiVersion"] is not null && manifest["kind"] is not null)
+        {
+            return manifest;
+        }
+
+        JsonObject copy = manifest.DeepClone().AsObject();
+        copy["apiVersion"] = T.Definition.ApiVersion;
+        copy["kind"] = T.Definition.Kind;
+        return copy;
+    }
+
+    private sealed class ListPage<T>
+    {
+        public ListMeta Metadata { get; set; } = new();
+
+        public List<T>? Items { get; set; }
+    }
+
+    private sealed class ListMeta
+    {
+        public string? ResourceVersion { get; set; }
+
+        public string? Continue { get; set; }
+    }
+
+    private sealed class RawWatchEvent
+    {
+        public string Type { get; set; } = "";
+
+        public JsonElement Object { get; set; }
+    }
+}
