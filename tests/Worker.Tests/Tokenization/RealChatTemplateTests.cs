@@ -1,0 +1,23 @@
+using Cluster.Worker.Tokenization;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Tokenization;
+
+/// <summary>Published chat templates against prompts made by Hugging Face transformers.</summary>
+public sealed class RealChatTemplateTests
+{
+    [Theory]
+    [InlineData("llama3")]
+    [InlineData("llama3_1")]
+    [InlineData("qwen3")]
+    [InlineData("deepseek_v3")]
+    [InlineData("gemma3")]
+    public void Renders_like_the_reference(string name)
+    {
+        (TokenizerGolden golden, string folder) = TokenizerGolden.Load(name);
+        ChatTemplate template = ChatTemplate.Load(folder)!;
+        Assert.NotEmpty(golden.Chats);
+        Assert.All(golden.Chats, chat =>
+            Assert.Equal(chat.Rendered, template.Render(chat.Messages, tools: null, chat.AddGenerationPrompt)));
+    }
+}

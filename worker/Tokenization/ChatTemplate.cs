@@ -1,0 +1,56 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Worker.Tokenization.Jinja;
+
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>The chat template of a checkpoint, a <see cref="Template"/> with the variables transformers gives it: <c>messages</c>,
+/// <c>tools</c>, <c>documents</c> (always none), <c>add_generation_prompt</c> and the special tokens by name (<c>bos_token</c> …).
+/// Safe for concurrent use.</summary>
+internal sealed class ChatTemplate : IChatTemplate
+{
+    private readonly Template _template;
+    private readonly Template? _toolTemplate;
+    private readonly IReadOnlyDictionary<string, string> _specialTokens;
+    private readonly TimeProvider _clock;
+    private readonly RenderLimits _limits;
+
+    /// <param name="source">Jinja.</param>
+    /// <param name="toolSource">The template for requests with tools where the checkpoint has a separate one.</param>
+    /// <param name="specialTokens">Variable name → token, such as <c>bos_token</c>.</param>
+    /// <param name="clock">For <c>strftime_now</c>; the system's when null.</param>
+    /// <exception cref="ChatTemplateException">A source is no valid template.</exception>
+    public ChatTemplate(
+        string source, string? toolSource, IReadOnlyDictionary<string, string> specialTokens, TimeProvider? clock = null, RenderLimits? limits = null)
+    {
+        _template = new Template(source);
+        _toolTemplate = toolSource is null ? null : new Template(toolSource);
+        _specialTokens = specialTokens;
+        _clock = clock ?? TimeProvider.System;
+        _limits = limits ?? RenderLimits.Default;
+    }
+
+    /// <summary>The template of a checkpoint folder: <c>chat_template.jinja</c>, else <c>chat_template</c> of tokenizer_config.json, which
+    /// is one template or a list of named ones (<c>default</c>, <c>tool_use</c>). Null when it has none.</summary>
+    /// <exception cref="TokenizerFormatException">tokenizer_config.json is malformed.</exception>
+    /// <exception cref="ChatTemplateException">The template is.</exception>
+    public static ChatTemplate? Load(string folder, TimeProvider? clock = null) =>
+        ChatTemplateFiles.Read(folder) is { } files ? new ChatTemplate(files.Source, files.ToolSource, files.SpecialTokens, clock) : null;
+
+    public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt)
+    {
+        Dictionary<string, object?> variables = new(StringComparer.Ordinal)
+        {
+            ["messages"] = Values.FromJson(messages),
+            ["tools"] = Values.FromJson(tools),
+            ["documents"] = null,
+            ["add_generation_prompt"] = addGenerationPrompt,
+        };
+        foreach ((string name, string token) in _specialTokens)
+        {
+            variables[name] = token;
+        }
+        Template template = tools is null ? _template : _toolTemplate ?? _template;
+        return template.Render(variables, _clock, _limits);
+    }
+}

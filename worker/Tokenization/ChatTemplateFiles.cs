@@ -1,0 +1,69 @@
+using System.Text.Json;
+
+namespace Cluster.Worker.Tokenization;
+
+/// <summary>What a checkpoint folder says about its chat template. Read for <see cref="ChatTemplate.Load"/>.</summary>
+internal sealed record ChatTemplateFiles(string Source, string? ToolSource, IReadOnlyDictionary<string, string> SpecialTokens)
+{
+    private const string TemplateFileName = "chat_template.jinja";
+    private const string SpecialTokensFileName = "special_tokens_map.json";
+    private const long MaxTemplateBytes = 4L << 20;
+
+    private static readonly string[] TokenNames =
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+    /// <summary>Null when the folder has no template.</summary>
+    public static ChatTemplateFiles? Read(string folder)
+    {
+        Dictionary<string, string> tokens = new(StringComparer.Ordinal);
+        using JsonDocument? map = OpenOptional(Path.Combine(folder, SpecialTokensFileName));
+        ReadTokens(map, Path.Combine(folder, SpecialTokensFileName), tokens);
+        string configPath = Path.Combine(folder, TokenizerReader.ConfigFileName);
+        using JsonDocument? config = OpenOptional(configPath);
+        ReadTokens(config, configPath, tokens);
+
+        string templatePath = Path.Combine(folder, TemplateFileName);
+        if (File.Exists(templatePath))
+        {
+            long bytes = new FileInfo(templatePath).Length;
+            return bytes <= MaxTemplateBytes
+                ? new ChatTemplateFiles(File.ReadAllText(templatePath), null, tokens)
+                : throw new TokenizerFormatException($"{templatePath}: {bytes} bytes; at most {MaxTemplateBytes} are read");
+        }
+        if (config is null || new JsonPart(configPath, "", config.RootElement).Optional("chat_template") is not { } template)
+        {
+            return null;
+        }
+        if (template.Value.ValueKind == JsonValueKind.String)
+        {
+            return new ChatTemplateFiles(template.Text(), null, tokens);
+        }
+        Dictionary<string, string> named = new(StringComparer.Ordinal);
+        foreach (JsonPart item in template.Items())
+        {
+            named[item.RequiredString("name")] = item.RequiredString("template");
+        }
+        return named.TryGetValue("default", out string? source) || named.Count > 0
+            ? new ChatTemplateFiles(source ?? named.Values.First(), named.GetValueOrDefault("tool_use"), tokens)
+            : null;
+    }
+
+    private static JsonDocument? OpenOptional(string path) => File.Exists(path) ? JsonFile.Open(path) : null;
+
+    // A token is written as a string or as an object with its flags.
+    private static void ReadTokens(JsonDocument? document, string path, Dictionary<string, string> tokens)
+    {
+        if (document is null)
+        {
+            return;
+        }
+        JsonPart root = new(path, "", document.RootElement);
+        foreach (string name in TokenNames)
+        {
+            if (root.Optional(name) is { } token)
+            {
+                tokens[name] = token.Value.ValueKind == JsonValueKind.String ? token.Text() : token.RequiredString("content");
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Methods of Python's <c>dict</c>.</summary>
+internal static class DictMethods
+{
+    /// <summary>The method bound to a dict, or null when there is none of that name.</summary>
+    public static Function? Find(Dict dict, string name, RenderBudget budget)
+    {
+        Func<Arguments, object?>? method = name switch
+        {
+            "get" => a => dict.TryGet(a.Required(0, "key"), out object? value) ? value : a.Get(1, "default"),
+            "items" => _ => Items(dict, budget),
+            "keys" => _ => budget.Charge([.. dict.TemplateKeys]),
+            "values" => _ => budget.Charge([.. dict.Values]),
+            "copy" => _ => Update([], dict, budget),
+            "update" => a =>
+            {
+                Update(dict, a.Get(0, "other") as Dict ?? [], budget);
+                Update(dict, a.Named, budget);
+                return null;
+            },
+            "setdefault" => a =>
+            {
+                if (!dict.TryGet(a.Required(0, "key"), out object? value))
+                {
+                    dict.Set(a.Required(0, "key"), value = a.Get(1, "default"));
+                }
+                return value;
+            },
+            "pop" => a =>
+            {
+                object? key = a.Required(0, "key");
+                bool found = dict.TryGet(key, out object? value);
+                budget.Step(dict.Count);
+                return found && dict.Remove(Dict.Key(key)) ? value
+                    : a.TryGet(1, "default", out object? fallback) ? fallback
+                    : throw new RenderError($"the dict has no key {ValueWriter.Repr(key, budget)}");
+            },
+            _ => null,
+        };
+        return method is null ? null : new Function(name, method);
+    }
+
+    public static List<object?> Items(Dict dict, RenderBudget budget) =>
+        budget.Charge([.. dict.Entries.Select(entry => new[] { entry.Key, entry.Value })]);
+
+    private static Dict Update(Dict dict, Dict other, RenderBudget budget)
+    {
+        budget.Step(other.Count);
+        foreach ((object? key, object? value) in other.Entries.ToArray())
+        {
+            dict.Set(key, value);
+        }
+        return dict;
+    }
+
+    private static void Update(Dict dict, IReadOnlyDictionary<string, object?> named, RenderBudget budget)
+    {
+        budget.Step(named.Count);
+        foreach ((string key, object? value) in named)
+        {
+            dict.Set(key, value);
+        }
+    }
+}

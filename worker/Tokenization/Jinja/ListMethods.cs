@@ -1,0 +1,62 @@
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Methods of Python's <c>list</c> and <c>tuple</c>.</summary>
+internal static class ListMethods
+{
+    /// <summary>The method bound to a sequence, or null when there is none of that name.</summary>
+    public static Function? Find(IReadOnlyList<object?> items, string name, RenderBudget budget)
+    {
+        Func<Arguments, object?>? method = name switch
+        {
+            "count" => a => (long)items.Count(item => Values.AreEqual(item, a.Required(0, "value"), budget)),
+            "index" => a => IndexOf(items, a.Required(0, "value"), budget),
+            _ => items is List<object?> list ? FindMutating(list, name, budget) : null,
+        };
+        return method is null ? null : new Function(name, method);
+    }
+
+    private static Func<Arguments, object?>? FindMutating(List<object?> list, string name, RenderBudget budget) => name switch
+    {
+        "append" => a => Add(list, [a.Required(0, "object")], budget),
+        "extend" => a => Add(list, [.. Values.Items(a.Required(0, "iterable"))], budget),
+        "insert" => a =>
+        {
+            long at = a.Integer(0, "index");
+            budget.Step(list.Count);
+            list.Insert((int)Math.Clamp(at < 0 ? at + list.Count : at, 0, list.Count), a.Required(1, "object"));
+            return null;
+        },
+        "pop" => a =>
+        {
+            (bool found, object? item) = Slicing.At(list, a.Integer(0, "index", -1));
+            long at = a.Integer(0, "index", -1);
+            list.RemoveAt(found ? (int)(at < 0 ? at + list.Count : at) : throw new RenderError("'pop' index is out of range"));
+            return item;
+        },
+        "copy" => _ => budget.Charge([.. list]),
+        "reverse" => _ =>
+        {
+            list.Reverse();
+            return null;
+        },
+        _ => null,
+    };
+
+    private static object? Add(List<object?> list, List<object?> items, RenderBudget budget)
+    {
+        list.AddRange(budget.Charge(items));
+        return null;
+    }
+
+    private static object IndexOf(IReadOnlyList<object?> items, object? value, RenderBudget budget)
+    {
+        for (int i = 0; i < items.Count; i++)
+        {
+            if (Values.AreEqual(items[i], value, budget))
+            {
+                return (long)i;
+            }
+        }
+        throw new RenderError("the value is not in the list");
+    }
+}

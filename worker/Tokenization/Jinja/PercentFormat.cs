@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Python's <c>"%s is %d" % (name, age)</c>, also the filter <c>format</c>: <c>%s %r %d %i %f %x %%</c> with width, precision and the
+/// flags <c>-</c> and <c>0</c>.</summary>
+internal static class PercentFormat
+{
+    private const int MaxWidth = 1000;
+
+    public static string Apply(string format, object? value, RenderBudget budget)
+    {
+        IReadOnlyList<object?> values = value is object?[] tuple ? tuple : [value];
+        StringBuilder result = new();
+        int used = 0;
+        for (int i = 0; i < format.Length; i++)
+        {
+            if (format[i] != '%')
+            {
+                result.Append(format[i]);
+                continue;
+            }
+            i++;
+            int flags = i;
+            while (i < format.Length && format[i] is '-' or '0' or '+' or ' ')
+            {
+                i++;
+            }
+            ReadOnlySpan<char> flagText = format.AsSpan(flags, i - flags);
+            int width = Digits(format, ref i) ?? 0;
+            int? precision = null;
+            if (i < format.Length && format[i] == '.')
+            {
+                i++;
+                precision = Digits(format, ref i) ?? 0;
+            }
+            if (i >= format.Length)
+            {
+                throw new RenderError($"format '{format}' ends inside of a placeholder");
+            }
+            if (format[i] == '%')
+            {
+                result.Append('%');
+                continue;
+            }
+            if (used == values.Count)
+            {
+                throw new RenderError($"format '{format}' needs more than {used} values");
+            }
+            string text = One(format[i], values[used++], precision, budget);
+            result.Append(
+                flagText.Contains('-') ? text.PadRight(width)
+                : flagText.Contains('0') && text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0')
+                : text.PadLeft(width, flagText.Contains('0') ? '0' : ' '));
+        }
+        return used == values.Count
+            ? budget.Charge(result.ToString())
+            : throw new RenderError($"format '{format}' needs {used} values, not {values.Count}");
+    }
+
+    private static string One(char kind, object? value, int? precision, RenderBudget budget) => kind switch
+    {
+        's' => Cut(ValueWriter.ToText(value, budget), precision),
+        'r' => Cut(ValueWriter.Repr(value, budget), precision),
+        'd' or 'i' => Math.Truncate(Number(value)).ToString("0", CultureInfo.InvariantCulture),
+        'f' => Number(value).ToString("F" + (precision ?? 6), CultureInfo.InvariantCulture),
+        'x' => ((long)Number(value)).ToString("x", CultureInfo.InvariantCulture),
+        _ => throw new RenderError($"unknown placeholder '%{kind}'"),
+    };
+
+    private static string Cut(string text, int? length) => length is { } most && most < text.Length ? text[..most] : text;
+
+    private static double Number(object? value) =>
+        Values.AsNumber(value) ?? throw new RenderError($"a number is needed for the format, not {Values.TypeName(value)}");
+
+    private static int? Digits(string format, ref int at)
+    {
+        int start = at;
+        while (at < format.Length && char.IsAsciiDigit(format[at]))
+        {
+            at++;
+        }
+        if (at == start)
+        {
+            return null;
+        }
+        return int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= MaxWidth
+            ? number
+            : throw new RenderError($"format '{format}' asks for more than {MaxWidth} characters");
+    }
+}

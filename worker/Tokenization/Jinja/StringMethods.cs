@@ -1,0 +1,230 @@
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Methods of Python's <c>str</c>.</summary>
+internal static class StringMethods
+{
+    /// <summary>The method bound to a string, or null when there is none of that name.</summary>
+    public static Function? Find(string text, string name, RenderBudget budget)
+    {
+        Func<Arguments, object?>? method = name switch
+        {
+            "strip" => a => Strip(text, a, left: true, right: true),
+            "lstrip" => a => Strip(text, a, left: true, right: false),
+            "rstrip" => a => Strip(text, a, left: false, right: true),
+            "split" => a => budget.Charge(Split(text, a)),
+            "rsplit" => a => budget.Charge(RightSplit(text, a)),
+            "splitlines" => _ => budget.Charge(SplitLines(text)),
+            "partition" => a => Partition(text, a.Text(0, "sep"), last: false),
+            "rpartition" => a => Partition(text, a.Text(0, "sep"), last: true),
+            "join" => a => Join(text, Values.Items(a.Required(0, "iterable")), budget),
+            "replace" => a => Replace(text, a.Text(0, "old"), a.Text(1, "new"), a.Integer(2, "count", -1), budget),
+            "startswith" => a => AnyOf(a.Required(0, "prefix"), part => text.StartsWith(part, StringComparison.Ordinal)),
+            "endswith" => a => AnyOf(a.Required(0, "suffix"), part => text.EndsWith(part, StringComparison.Ordinal)),
+            "removeprefix" => a => text.StartsWith(a.Text(0, "prefix"), StringComparison.Ordinal) ? text[a.Text(0, "prefix").Length..] : text,
+            "removesuffix" => a => text.EndsWith(a.Text(0, "suffix"), StringComparison.Ordinal) ? text[..^a.Text(0, "suffix").Length] : text,
+            "find" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
+            "rfind" => a => Position(text, text.LastIndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
+            "index" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)) is >= 0 and var at
+                ? at
+                : throw new RenderError("substring not found"),
+            "count" => a => Count(text, a.Text(0, "sub")),
+            "upper" => _ => text.ToUpperInvariant(),
+            "lower" => _ => text.ToLowerInvariant(),
+            "title" => _ => Title(text),
+            "capitalize" => _ => Capitalize(text),
+            "isdigit" or "isdecimal" or "isnumeric" => _ => text.Length > 0 && text.All(char.IsDigit),
+            "isalpha" => _ => text.Length > 0 && text.All(char.IsLetter),
+            "isalnum" => _ => text.Length > 0 && text.All(char.IsLetterOrDigit),
+            "isspace" => _ => text.Length > 0 && text.All(char.IsWhiteSpace),
+            "isupper" => _ => text.Any(char.IsUpper) && !text.Any(char.IsLower),
+            "islower" => _ => text.Any(char.IsLower) && !text.Any(char.IsUpper),
+            "ljust" => a => Pad(text, a, budget, (width, fill) => text.PadRight(width, fill)),
+            "rjust" => a => Pad(text, a, budget, (width, fill) => text.PadLeft(width, fill)),
+            "zfill" => a => Pad(text, a, budget, (width, _) => text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, '0')),
+            _ => null,
+        };
+        return method is null ? null : new Function(name, arguments =>
+        {
+            budget.Work(text);
+            object? result = method(arguments);
+            budget.Characters(result is string made ? made.Length : 0);
+            return result;
+        });
+    }
+
+    public static string Capitalize(string text) =>
+        text.Length == 0 ? text : text[..1].ToUpperInvariant() + text[1..].ToLowerInvariant();
+
+    /// <summary>Python's title: letters after a non-letter are upper case, the others lower.</summary>
+    public static string Title(string text) => string.Create(text.Length, text, (target, source) =>
+    {
+        bool inWord = false;
+        for (int i = 0; i < source.Length; i++)
+        {
+            target[i] = inWord ? char.ToLowerInvariant(source[i]) : char.ToUpperInvariant(source[i]);
+            inWord = char.IsLetter(source[i]);
+        }
+    });
+
+    /// <param name="count">Most to replace; all when negative.</param>
+    public static string Replace(string text, string old, string replacement, long count, RenderBudget budget)
+    {
+        if (count < 0 && old.Length > 0)
+        {
+            long growth = Math.Max(0, replacement.Length - old.Length);
+            budget.Characters(growth == 0 ? 0 : growth * Count(text, old));
+            return text.Replace(old, replacement, StringComparison.Ordinal);
+        }
+        StringBuilder result = new();
+        int at = 0;
+        for (; count != 0; count--)
+        {
+            int found = text.IndexOf(old, at, StringComparison.Ordinal);
+            // An empty text is found between all characters.
+            if (found < 0 || (old.Length == 0 && found >= text.Length))
+            {
+                break;
+            }
+            budget.Characters(replacement.Length);
+            result.Append(text, at, found - at).Append(replacement);
+            at = found + old.Length;
+            if (old.Length == 0)
+            {
+                result.Append(text[at++]);
+            }
+        }
+        if (old.Length == 0 && count != 0)
+        {
+            result.Append(replacement);
+        }
+        return result.Append(text, at, text.Length - at).ToString();
+    }
+
+    public static string Join(string separator, IReadOnlyList<object?> items, RenderBudget budget)
+    {
+        budget.Characters((long)separator.Length * items.Count + items.Sum(item => item is string text ? (long)text.Length : 0));
+        return string.Join(separator, items.Select(item =>
+            item as string ?? throw new RenderError($"only strings can be joined, not {Values.TypeName(item)}")));
+    }
+
+    public static string Strip(string text, Arguments arguments, bool left, bool right)
+    {
+        // Without characters it is whitespace that goes; the set is Python's str.isspace, which adds four separators to Unicode's.
+        char[]? set = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars").ToCharArray();
+        int start = 0, end = text.Length;
+        while (left && start < end && Goes(text[start]))
+        {
+            start++;
+        }
+        while (right && end > start && Goes(text[end - 1]))
+        {
+            end--;
+        }
+        return text[start..end];
+
+        bool Goes(char c) => set is null ? IsSpace(c) : set.Contains(c);
+    }
+
+    private static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\x1C' and <= '\x1F';
+
+    private static List<object?> Split(string text, Arguments arguments)
+    {
+        long limit = arguments.Integer(1, "maxsplit", -1);
+        int parts = limit < 0 || limit >= int.MaxValue ? int.MaxValue : (int)limit + 1;
+        if (arguments.Get(0, "sep") is not null)
+        {
+            return [.. text.Split(Separator(arguments), parts)];
+        }
+        List<object?> words = [];
+        int at = 0;
+        while (true)
+        {
+            while (at < text.Length && IsSpace(text[at]))
+            {
+                at++;
+            }
+            if (at == text.Length)
+            {
+                return words;
+            }
+            int end = words.Count == parts - 1 ? text.Length : at;
+            while (end < text.Length && !IsSpace(text[end]))
+            {
+                end++;
+            }
+            words.Add(words.Count == parts - 1 ? Strip(text[at..end], Arguments.None, left: false, right: true) : text[at..end]);
+            at = end;
+        }
+    }
+
+    private static List<object?> RightSplit(string text, Arguments arguments)
+    {
+        string separator = Separator(arguments);
+        long limit = arguments.Integer(1, "maxsplit", -1);
+        List<object?> parts = [];
+        int end = text.Length;
+        for (; limit != 0; limit--)
+        {
+            int at = end == 0 ? -1 : text.AsSpan(0, end).LastIndexOf(separator, StringComparison.Ordinal);
+            if (at < 0)
+            {
+                break;
+            }
+            parts.Add(text[(at + separator.Length)..end]);
+            end = at;
+        }
+        parts.Add(text[..end]);
+        parts.Reverse();
+        return parts;
+    }
+
+    private static List<object?> SplitLines(string text)
+    {
+        List<object?> lines = [.. text.Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n', '\r')];
+        if (lines[^1] is "")
+        {
+            lines.RemoveAt(lines.Count - 1);
+        }
+        return lines;
+    }
+
+    private static object?[] Partition(string text, string separator, bool last)
+    {
+        int at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        return at >= 0 ? [text[..at], separator, text[(at + separator.Length)..]]
+            : last ? ["", "", text]
+            : [text, "", ""];
+    }
+
+    private static string Separator(Arguments arguments) =>
+        arguments.Text(0, "sep") is { Length: > 0 } separator ? separator : throw new RenderError("the separator is empty");
+
+    private static object? AnyOf(object? parts, Func<string, bool> matches) => parts switch
+    {
+        string part => matches(part),
+        object?[] tuple => tuple.Any(part => part is string text && matches(text)),
+        _ => throw new RenderError($"a string or a tuple of strings is needed, not {Values.TypeName(parts)}"),
+    };
+
+    // Positions count code points, as in Python.
+    private static long Position(string text, int at) => at <= 0 ? at : Values.Length(text[..at]);
+
+    private static long Count(string text, string part)
+    {
+        if (part.Length == 0)
+        {
+            return Values.Length(text) + 1;
+        }
+        return text.AsSpan().Count(part);
+    }
+
+    private static string Pad(string text, Arguments arguments, RenderBudget budget, Func<int, char, string> pad)
+    {
+        long width = Math.Max(arguments.Integer(0, "width"), text.Length);
+        budget.Characters(width);
+        string fill = arguments.Text(1, "fillchar", " ");
+        return fill.Length == 1 ? pad((int)width, fill[0]) : throw new RenderError($"the fill must be one character, not '{fill}'");
+    }
+}

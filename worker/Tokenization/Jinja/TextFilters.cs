@@ -1,0 +1,93 @@
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Filters that make text of text. What is no string is written as one first, as in Jinja.</summary>
+internal static class TextFilters
+{
+    public static void AddTo(Dictionary<string, Filter> filters)
+    {
+        Add("string", (text, _, _) => text);
+        Add("safe", (text, _, _) => text);
+        Add("upper", (text, _, _) => text.ToUpperInvariant());
+        Add("lower", (text, _, _) => text.ToLowerInvariant());
+        Add("capitalize", (text, _, _) => StringMethods.Capitalize(text));
+        Add("title", (text, _, _) => Title(text));
+        Add("trim", (text, a, _) => StringMethods.Strip(text, a, left: true, right: true));
+        Add("replace", (text, a, budget) => StringMethods.Replace(
+            text, ValueWriter.ToText(a.Required(0, "old"), budget), ValueWriter.ToText(a.Required(1, "new"), budget), a.Integer(2, "count", -1), budget));
+        Add("indent", Indent);
+        Add("truncate", Truncate);
+        Add("center", Center);
+        Add("escape", (text, _, budget) => Escape(text, budget));
+        filters["e"] = filters["escape"];
+        filters["format"] = (value, a, evaluator) => PercentFormat.Apply(
+            ValueWriter.ToText(value, evaluator.Budget), a.Positional.ToArray(), evaluator.Budget);
+        filters["wordcount"] = (value, _, evaluator) => (long)ValueWriter.ToText(value, evaluator.Budget)
+            .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
+        filters["urlencode"] = (value, _, evaluator) => evaluator.Budget.Charge(
+            Uri.EscapeDataString(ValueWriter.ToText(value, evaluator.Budget)).Replace("%2F", "/", StringComparison.Ordinal));
+        filters["tojson"] = (value, a, evaluator) => JsonFormat.Format(value, a, evaluator.Budget);
+        filters["pprint"] = (value, _, evaluator) => ValueWriter.Repr(value, evaluator.Budget);
+
+        void Add(string name, Func<string, Arguments, RenderBudget, string> filter) => filters[name] = (value, arguments, evaluator) =>
+            evaluator.Budget.Charge(filter(ValueWriter.ToText(value, evaluator.Budget), arguments, evaluator.Budget));
+    }
+
+    // Unlike str.title, the filter starts words only at blanks, hyphens and opening brackets.
+    private static string Title(string text) => string.Create(text.Length, text, (target, source) =>
+    {
+        bool inWord = false;
+        for (int i = 0; i < source.Length; i++)
+        {
+            target[i] = inWord ? char.ToLowerInvariant(source[i]) : char.ToUpperInvariant(source[i]);
+            inWord = !char.IsWhiteSpace(source[i]) && source[i] is not ('-' or '(' or '{' or '[' or '<');
+        }
+    });
+
+    private static string Indent(string text, Arguments arguments, RenderBudget budget)
+    {
+        string indent = arguments.Get(0, "width", 4L) is string given ? given : new string(' ', Width(arguments, 0, "width", 4));
+        string[] lines = text.ReplaceLineEndings("\n").Split('\n');
+        budget.Characters((long)indent.Length * lines.Length);
+        bool first = arguments.Flag(1, "first"), blank = arguments.Flag(2, "blank");
+        return string.Join('\n', lines.Select((line, i) => (i == 0 ? first : blank || line.Length > 0) ? indent + line : line));
+    }
+
+    private static string Truncate(string text, Arguments arguments, RenderBudget budget)
+    {
+        int length = Width(arguments, 0, "length", 255);
+        string end = arguments.Text(2, "end", "...");
+        if (text.Length <= length + arguments.Integer(3, "leeway", 5))
+        {
+            return text;
+        }
+        string cut = text[..Math.Max(0, length - end.Length)];
+        int lastSpace = cut.LastIndexOf(' ');
+        return (arguments.Flag(1, "killwords") || lastSpace < 0 ? cut : cut[..lastSpace]) + end;
+    }
+
+    private static string Center(string text, Arguments arguments, RenderBudget budget)
+    {
+        int missing = Width(arguments, 0, "width", 80) - text.Length;
+        return missing <= 0 ? text : new string(' ', missing / 2) + text + new string(' ', missing - missing / 2);
+    }
+
+    private static int Width(Arguments arguments, int position, string name, long fallback) => arguments.Integer(position, name, fallback) switch
+    {
+        >= 0 and <= 10_000 and var width => (int)width,
+        var width => throw new RenderError($"'{name}' is {width}, expected 0 to 10000"),
+    };
+
+    private static string Escape(string text, RenderBudget budget)
+    {
+        StringBuilder result = new(text.Length);
+        foreach (char c in text)
+        {
+            string? entity = c switch { '&' => "&amp;", '<' => "&lt;", '>' => "&gt;", '"' => "&#34;", '\'' => "&#39;", _ => null };
+            budget.Characters(entity?.Length ?? 0);
+            _ = entity is null ? result.Append(c) : result.Append(entity);
+        }
+        return result.ToString();
+    }
+}

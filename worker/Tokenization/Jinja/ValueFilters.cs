@@ -1,0 +1,50 @@
+using System.Globalization;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Filters on single values.</summary>
+internal static class ValueFilters
+{
+    public static void AddTo(Dictionary<string, Filter> filters)
+    {
+        filters["default"] = filters["d"] = (value, a, _) =>
+            value is Undefined || (a.Flag(1, "boolean") && !Values.IsTrue(value)) ? a.Get(0, "default_value", "") : value;
+        filters["int"] = (value, a, _) => ToInteger(value, a.Get(0, "default", 0L));
+        filters["float"] = (value, a, _) => ToFloat(value) ?? a.Get(0, "default", 0.0);
+        filters["abs"] = (value, _, _) => Values.Defined(value) switch
+        {
+            long number and > long.MinValue => (object)Math.Abs(number),
+            double number => Math.Abs(number),
+            _ => throw new RenderError($"'abs' needs a number, not {Values.TypeName(value)}"),
+        };
+        filters["round"] = Round;
+        filters["attr"] = (value, a, evaluator) => evaluator.GetAttribute(value, a.Text(0, "name"));
+    }
+
+    private static object? ToInteger(object? value, object? fallback) => value switch
+    {
+        long => value,
+        bool flag => flag ? 1L : 0L,
+        _ => ToFloat(value) is { } number && Math.Abs(number) < 9e18 ? (long)number : fallback,
+    };
+
+    private static double? ToFloat(object? value) => value switch
+    {
+        string text => double.TryParse(text.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : null,
+        _ => Values.AsNumber(value),
+    };
+
+    private static object? Round(object? value, Arguments arguments, ExpressionEvaluator evaluator)
+    {
+        double number = Values.AsNumber(Values.Defined(value)) ?? throw new RenderError($"'round' needs a number, not {Values.TypeName(value)}");
+        int digits = (int)Math.Clamp(arguments.Integer(0, "precision", 0), 0, 15);
+        double scale = Math.Pow(10, digits);
+        return arguments.Text(1, "method", "common") switch
+        {
+            "common" => Math.Round(number, digits, MidpointRounding.ToEven),
+            "ceil" => Math.Ceiling(number * scale) / scale,
+            "floor" => Math.Floor(number * scale) / scale,
+            var other => throw new RenderError($"'method' is '{other}', expected 'common', 'ceil' or 'floor'"),
+        };
+    }
+}

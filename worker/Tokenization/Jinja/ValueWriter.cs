@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Python's <c>str</c> and <c>repr</c>.</summary>
+internal static class ValueWriter
+{
+    /// <summary>What <c>{{ value }}</c> and <c>value | string</c> give.</summary>
+    public static string ToText(object? value, RenderBudget budget)
+    {
+        if (value is string text)
+        {
+            return text;
+        }
+        if (value is Undefined)
+        {
+            return "";
+        }
+        StringBuilder result = new();
+        AppendRepr(value, result, budget);
+        return result.ToString();
+    }
+
+    public static string Repr(object? value, RenderBudget budget)
+    {
+        StringBuilder result = new();
+        AppendRepr(value, result, budget);
+        return result.ToString();
+    }
+
+    private static void AppendRepr(object? value, StringBuilder result, RenderBudget budget)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        budget.Step();
+        int before = result.Length;
+        switch (value)
+        {
+            case null:
+                result.Append("None");
+                break;
+            case bool flag:
+                result.Append(flag ? "True" : "False");
+                break;
+            case long number:
+                result.Append(CultureInfo.InvariantCulture, $"{number}");
+                break;
+            case double number:
+                result.Append(PythonFloat.Format(number));
+                break;
+            case string text:
+                AppendQuoted(text, result);
+                break;
+            case List<object?> list:
+                AppendItems(list, "[", "]", result, budget);
+                return;
+            case object?[] tuple:
+                AppendItems(tuple, "(", tuple.Length == 1 ? ",)" : ")", result, budget);
+                return;
+            case Dict dict:
+                AppendEntries(dict, result, budget);
+                return;
+            default:
+                result.Append(value is Undefined ? "Undefined" : $"<{Values.TypeName(value)}>");
+                break;
+        }
+        budget.Characters(result.Length - before);
+    }
+
+    private static void AppendItems(IReadOnlyList<object?> items, string open, string close, StringBuilder result, RenderBudget budget)
+    {
+        result.Append(open);
+        for (int i = 0; i < items.Count; i++)
+        {
+            result.Append(i > 0 ? ", " : "");
+            AppendRepr(items[i], result, budget);
+        }
+        result.Append(close);
+    }
+
+    private static void AppendEntries(Dict dict, StringBuilder result, RenderBudget budget)
+    {
+        result.Append('{');
+        bool first = true;
+        foreach ((object? key, object? value) in dict.Entries)
+        {
+            result.Append(first ? "" : ", ");
+            first = false;
+            AppendRepr(key, result, budget);
+            result.Append(": ");
+            AppendRepr(value, result, budget);
+        }
+        result.Append('}');
+    }
+
+    private static void AppendQuoted(string text, StringBuilder result)
+    {
+        char quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
+        result.Append(quote);
+        foreach (char c in text)
+        {
+            switch (c)
+            {
+                case '\n':
+                    result.Append("\\n");
+                    break;
+                case '\r':
+                    result.Append("\\r");
+                    break;
+                case '\t':
+                    result.Append("\\t");
+                    break;
+                case < ' ' or '\x7F':
+                    result.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}");
+                    break;
+                default:
+                    result.Append(c == quote || c == '\\' ? "\\" : "").Append(c);
+                    break;
+            }
+        }
+        result.Append(quote);
+    }
+}

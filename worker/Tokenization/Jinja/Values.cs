@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>Python's view of values. A template value is null (None), bool, long, double, string, <c>List&lt;object?&gt;</c> (list),
+/// <c>object?[]</c> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>, <see cref="Function"/> or
+/// <see cref="Undefined"/>.</summary>
+internal static class Values
+{
+    public static object? FromJson(JsonNode? node)
+    {
+        switch (node)
+        {
+            case null:
+                return null;
+            case JsonArray array:
+                return array.Select(FromJson).ToList();
+            case JsonObject entries:
+                Dict dict = [];
+                foreach ((string name, JsonNode? value) in entries)
+                {
+                    dict.Set(name, FromJson(value));
+                }
+                return dict;
+            default:
+                JsonValue scalar = node.AsValue();
+                return scalar.GetValueKind() switch
+                {
+                    JsonValueKind.True => true,
+                    JsonValueKind.False => false,
+                    JsonValueKind.String => scalar.GetValue<string>(),
+                    _ => Number(scalar.ToJsonString()),
+                };
+        }
+    }
+
+    public static string TypeName(object? value) => value switch
+    {
+        null => "none",
+        bool => "bool",
+        long => "int",
+        double => "float",
+        string => "str",
+        List<object?> => "list",
+        object?[] => "tuple",
+        Dict => "dict",
+        Namespace => "namespace",
+        LoopContext => "loop",
+        Function => "function",
+        _ => "undefined",
+    };
+
+    public static bool IsTrue(object? value) => value switch
+    {
+        null or Undefined => false,
+        bool b => b,
+        long l => l != 0,
+        double d => d != 0,
+        string s => s.Length > 0,
+        IReadOnlyList<object?> list => list.Count > 0,
+        Dict dict => dict.Count > 0,
+        _ => true,
+    };
+
+    /// <summary>Fails with the message of an undefined value; used before anything but printing and testing it.</summary>
+    public static object? Defined(object? value) => value is Undefined undefined ? throw new RenderError(undefined.Message) : value;
+
+    /// <summary>A number as double, a bool being 0 or 1; null for anything else.</summary>
+    public static double? AsNumber(object? value) => value switch
+    {
+        bool b => b ? 1 : 0,
+        long l => l,
+        double d => d,
+        _ => null,
+    };
+
+    /// <summary>Python's <c>==</c>.</summary>
+    public static bool AreEqual(object? left, object? right, RenderBudget budget)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        budget.Step();
+        if (AsNumber(left) is { } a)
+        {
+            return left is long l && right is long r ? l == r : a == AsNumber(right);
+        }
+        return (left, right) switch
+        {
+            (null, null) or (Undefined, Undefined) => true,
+            (string x, string y) => x == y,
+            (List<object?> x, List<object?> y) => ItemsAreEqual(x, y, budget),
+            (object?[] x, object?[] y) => ItemsAreEqual(x, y, budget),
+            (Dict x, Dict y) => x.Count == y.Count
+                && x.Entries.All(e => y.TryGet(e.Key, out object? other) && AreEqual(e.Value, other, budget)),
+            _ => ReferenceEquals(left, right),
+        };
+    }
+
+    /// <summary>Python's order of numbers, strings and sequences.</summary>
+    public static int Compare(object? left, object? right, RenderBudget budget)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        budget.Step();
+        switch (Defined(left), Defined(right))
+        {
+            case (long x, long y):
+                return x.CompareTo(y);
+            case (string x, string y):
+                return string.CompareOrdinal(x, y);
+            case (List<object?> x, List<object?> y):
+                return CompareItems(x, y, budget);
+            case (object?[] x, object?[] y):
+                return CompareItems(x, y, budget);
+            default:
+                return AsNumber(left) is { } l && AsNumber(right) is { } r
+                    ? l.CompareTo(r)
+                    : throw new RenderError($"{TypeName(left)} and {TypeName(right)} cannot be ordered");
+        }
+    }
+
+    /// <summary>The items a loop goes over: of a list, the characters of a string, the keys of a dict, none of an undefined value.</summary>
+    public static IReadOnlyList<object?> Items(object? value) => value switch
+    {
+        IReadOnlyList<object?> list => list,
+        string text => [.. CodePoints(text)],
+        Dict dict => [.. dict.TemplateKeys],
+        Undefined => [],
+        _ => throw new RenderError($"{TypeName(value)} is not iterable"),
+    };
+
+    public static long Length(object? value) => value switch
+    {
+        string text => CountCodePoints(text),
+        IReadOnlyList<object?> list => list.Count,
+        Dict dict => dict.Count,
+        Undefined => 0,
+        _ => throw new RenderError($"{TypeName(value)} has no length"),
+    };
+
+    /// <summary>Python's <c>item in container</c>.</summary>
+    public static bool Contains(object? container, object? item, RenderBudget budget) => container switch
+    {
+        string text when item is string part => text.Contains(part, StringComparison.Ordinal),
+        string => throw new RenderError($"'in' a string needs a string, not {TypeName(item)}"),
+        Dict dict => dict.TryGet(item, out _),
+        _ => Items(container).Any(other => AreEqual(item, other, budget)),
+    };
+
+    /// <summary>Python counts code points; .NET strings hold UTF-16.</summary>
+    public static IEnumerable<string> CodePoints(string text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            int width = char.IsSurrogatePair(text, i) ? 2 : 1;
+            yield return text.Substring(i, width);
+            i += width - 1;
+        }
+    }
+
+    private static bool ItemsAreEqual(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
+    {
+        bool equal = left.Count == right.Count;
+        for (int i = 0; equal && i < left.Count; i++)
+        {
+            equal = AreEqual(left[i], right[i], budget);
+        }
+        return equal;
+    }
+
+    private static int CompareItems(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
+    {
+        for (int i = 0; i < Math.Min(left.Count, right.Count); i++)
+        {
+            if (!AreEqual(left[i], right[i], budget))
+            {
+                return Compare(left[i], right[i], budget);
+            }
+        }
+        return left.Count.CompareTo(right.Count);
+    }
+
+    private static int CountCodePoints(string text)
+    {
+        int count = text.Length;
+        for (int i = 0; i + 1 < text.Length; i++)
+        {
+            count -= char.IsSurrogatePair(text[i], text[i + 1]) ? 1 : 0;
+        }
+        return count;
+    }
+
+    private static object Number(string json) =>
+        long.TryParse(json, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer)
+            ? (object)integer
+            : double.Parse(json, CultureInfo.InvariantCulture);
+}
