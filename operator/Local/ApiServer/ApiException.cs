@@ -1,0 +1,31 @@
+using System.Text.Json.Nodes;
+
+namespace Cluster.Operator.Local.ApiServer;
+
+/// <summary>An error answer: becomes a <c>Status</c> object of kind <c>v1</c> with this HTTP code. Made by <see cref="ApiErrors"/>, written by <see cref="Routing.ApiRequestHandler"/>.</summary>
+internal sealed class ApiException(int code, string reason, string message, JsonObject? details = null) : Exception(message)
+{
+    public int Code { get; } = code;
+
+    public string Reason { get; } = reason;
+
+    /// <summary>The body a real server sends (api-concepts, "Status").</summary>
+    public JsonObject ToStatus()
+    {
+        var status = new JsonObject
+        {
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Failure",
+            ["message"] = Message,
+            ["reason"] = Reason,
+        };
+        if (details is not null)
+        {
+            status["details"] = details.DeepClone();
+        }
+        status["code"] = Code;
+        return status;
+    }
+}

@@ -1,0 +1,55 @@
+namespace Cluster.Operator.Local.ApiServer.Routing;
+
+/// <summary>How the client wants objects: whole, as a table, or their metadata only. The first form of the Accept header that is known wins.</summary>
+internal enum AnswerForm
+{
+    Objects,
+    Table,
+    Metadata,
+}
+
+internal static class AnswerFormat
+{
+    public static AnswerForm Negotiate(string? accept)
+    {
+        foreach (var range in (accept ?? "").Split(','))
+        {
+            var parameters = range.Split(';').Select(part => part.Trim()).ToList();
+            if (parameters[0] is not ("application/json" or "*/*" or "application/*" or ""))
+            {
+                continue;
+            }
+            if (parameters.Contains("as=Table") && parameters.Contains("g=meta.k8s.io"))
+            {
+                return AnswerForm.Table;
+            }
+            if (parameters.Contains("as=PartialObjectMetadata") || parameters.Contains("as=PartialObjectMetadataList"))
+            {
+                return AnswerForm.Metadata;
+            }
+            if (!parameters.Any(part => part.StartsWith("as=", StringComparison.Ordinal)))
+            {
+                return AnswerForm.Objects;
+            }
+        }
+        return AnswerForm.Objects;
+    }
+
+    /// <returns>The version of aggregated discovery asked for, null for the plain documents.</returns>
+    public static string? AggregatedDiscovery(string? accept)
+    {
+        foreach (var range in (accept ?? "").Split(','))
+        {
+            var parameters = range.Split(';').Select(part => part.Trim()).ToList();
+            if (parameters.Contains("as=APIGroupDiscoveryList") && parameters.Contains("g=apidiscovery.k8s.io"))
+            {
+                return parameters.Contains("v=v2") ? "v2" : "v2beta1";
+            }
+            if (parameters.Count == 1 && parameters[0] == "application/json")
+            {
+                return null;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
+
+namespace Cluster.Operator.Local.ApiServer.Routing;
+
+/// <summary>Writes whole JSON answers.</summary>
+internal static class Answers
+{
+    public const string Json = "application/json";
+
+    public static Task WriteAsync(HttpContext http, int status, JsonNode answer, string contentType = Json) =>
+        WriteAsync(http, status, JsonText.Serialize(answer), contentType);
+
+    public static async Task WriteAsync(HttpContext http, int status, byte[] body, string contentType)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = contentType;
+        http.Response.ContentLength = body.Length;
+        await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+
+    public static Task WriteErrorAsync(HttpContext http, ApiException error)
+    {
+        if (error.Code is 429 or 504)
+        {
+            http.Response.Headers.RetryAfter = "1";
+        }
+        return WriteAsync(http, error.Code, error.ToStatus());
+    }
+}

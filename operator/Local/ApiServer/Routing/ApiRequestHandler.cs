@@ -1,0 +1,101 @@
+using System.Security.Cryptography;
+using System.Text;
+using Cluster.Operator.Local.ApiServer.Discovery;
+using Cluster.Operator.Local.ApiServer.Resources;
+using Microsoft.AspNetCore.Http;
+
+namespace Cluster.Operator.Local.ApiServer.Routing;
+
+/// <summary>Every request: authenticates it, finds what it is about, and turns errors into Status answers. Called by Kestrel through <see cref="LocalApiServer"/>.</summary>
+internal sealed class ApiRequestHandler(ResourceRegistry registry, string token, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write, SubresourceEndpoint subresources)
+{
+    private readonly byte[] _authorization = Encoding.ASCII.GetBytes($"Bearer {token}");
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        try
+        {
+            await RouteAsync(http);
+        }
+        catch (ApiException error) when (!http.Response.HasStarted)
+        {
+            await Answers.WriteErrorAsync(http, error);
+        }
+        catch (BadHttpRequestException error) when (!http.Response.HasStarted)
+        {
+            await Answers.WriteErrorAsync(http, new ApiException(error.StatusCode, error.StatusCode == 413 ? "RequestEntityTooLarge" : "BadRequest", error.Message));
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is left to answer.
+        }
+    }
+
+    private async Task RouteAsync(HttpContext http)
+    {
+        var path = http.Request.Path.Value ?? "/";
+        if (!DiscoveryEndpoint.IsPublic(path) && !IsAuthorized(http))
+        {
+            http.Response.Headers.WWWAuthenticate = "Bearer";
+            throw ApiErrors.Unauthorized();
+        }
+        if (HttpMethods.IsGet(http.Request.Method) && await discovery.TryHandleAsync(http, path))
+        {
+            return;
+        }
+        var parsed = RequestPath.Parse(path) ?? throw ApiErrors.NoSuchPath();
+        var type = registry.Find(parsed.Group, parsed.Version, parsed.Plural) ?? throw ApiErrors.NoSuchPath();
+        if ((!type.Namespaced && parsed.Namespace is not null) || (type.Namespaced && parsed.Namespace is null && parsed.Name is not null))
+        {
+            throw ApiErrors.NoSuchPath();
+        }
+        var call = new ApiCall(http, parsed, type);
+        await (parsed switch
+        {
+            { Subresource: not null } => SubresourceAsync(call),
+            { Name: not null } => ObjectAsync(call),
+            _ => CollectionAsync(call),
+        });
+    }
+
+    private Task CollectionAsync(ApiCall call) => call.Http.Request.Method switch
+    {
+        "POST" => write.CreateAsync(call),
+        _ when call.Type.IsReview => throw ApiErrors.MethodNotAllowed(),
+        "GET" => call.Flag("watch") ? watch.WatchAsync(call) : read.ListAsync(call),
+        "DELETE" when call.Type.Namespaced == call.Path.Namespace is not null => write.DeleteCollectionAsync(call),
+        _ => throw ApiErrors.MethodNotAllowed(),
+    };
+
+    private Task ObjectAsync(ApiCall call) => call.Http.Request.Method switch
+    {
+        _ when call.Type.IsReview => throw ApiErrors.MethodNotAllowed(),
+        "GET" => call.Flag("watch") ? watch.WatchAsync(call) : read.GetAsync(call),
+        "PUT" => write.UpdateAsync(call),
+        "PATCH" => write.PatchAsync(call),
+        "DELETE" => write.DeleteAsync(call),
+        _ => throw ApiErrors.MethodNotAllowed(),
+    };
+
+    private async Task SubresourceAsync(ApiCall call)
+    {
+        if (await subresources.TryHandleAsync(call))
+        {
+            return;
+        }
+        if (!Subresource.Of(call.Type).Any(sub => sub.Name == call.Path.Subresource))
+        {
+            throw ApiErrors.NoSuchPath();
+        }
+        await (call.Http.Request.Method switch
+        {
+            "GET" when call.Path.Subresource == "status" => read.GetAsync(call),
+            "PUT" when call.Path.Subresource is "status" or "finalize" => write.UpdateAsync(call),
+            "PATCH" when call.Path.Subresource == "status" => write.PatchAsync(call),
+            _ => throw ApiErrors.MethodNotAllowed(),
+        });
+    }
+
+    private bool IsAuthorized(HttpContext http) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(http.Request.Headers.Authorization.ToString()), _authorization);
+}

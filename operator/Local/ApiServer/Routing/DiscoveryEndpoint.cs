@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Discovery;
+using Cluster.Operator.Local.ApiServer.Resources;
+using Microsoft.AspNetCore.Http;
+
+namespace Cluster.Operator.Local.ApiServer.Routing;
+
+/// <summary>Paths that are not resources: discovery, OpenAPI, version, health.</summary>
+internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
+{
+    /// <summary>The API level served: what clients of that release may expect of the verbs here.</summary>
+    private const string ServerVersion = "v1.32.0";
+
+    public static bool IsPublic(string path) => path is "/healthz" or "/livez" or "/readyz" or "/version";
+
+    /// <returns>false when the path is none of these.</returns>
+    public async Task<bool> TryHandleAsync(HttpContext http, string path)
+    {
+        if (path is "/healthz" or "/livez" or "/readyz")
+        {
+            await Answers.WriteAsync(http, 200, "ok"u8.ToArray(), "text/plain; charset=utf-8");
+            return true;
+        }
+        if (path is "/api" or "/apis" && AnswerFormat.AggregatedDiscovery(http.Request.Headers.Accept) is { } version)
+        {
+            var document = DiscoveryDocuments.Aggregated(registry, core: path == "/api", version);
+            await Answers.WriteAsync(http, 200, document, $"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+            return true;
+        }
+        if (Document(path) is not { } answer)
+        {
+            return false;
+        }
+        await Answers.WriteAsync(http, 200, answer);
+        return true;
+    }
+
+    private JsonObject? Document(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
+    {
+        ["version"] => Version(),
+        ["api"] => DiscoveryDocuments.Versions(),
+        ["apis"] => DiscoveryDocuments.Groups(registry),
+        ["api", var version] => DiscoveryDocuments.Resources(registry, "", version),
+        ["apis", var group] => DiscoveryDocuments.Group(registry, group),
+        ["apis", var group, var version] => DiscoveryDocuments.Resources(registry, group, version),
+        ["openapi", "v3"] => OpenApiDocuments.Index(registry),
+        ["openapi", "v3", "api", var version] => OpenApiDocuments.Document(registry, version),
+        ["openapi", "v3", "apis", var group, var version] => OpenApiDocuments.Document(registry, $"{group}/{version}"),
+        _ => null,
+    };
+
+    private static JsonObject Version() => new()
+    {
+        ["major"] = "1",
+        ["minor"] = "32",
+        ["gitVersion"] = $"{ServerVersion}-cluster-local",
+        ["gitCommit"] = "",
+        ["gitTreeState"] = "clean",
+        ["buildDate"] = "1970-01-01T00:00:00Z",
+        ["goVersion"] = "",
+        ["compiler"] = "dotnet",
+        ["platform"] = "linux/amd64",
+    };
+}

@@ -1,0 +1,45 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
+
+namespace Cluster.Operator.Local.ApiServer.Routing;
+
+/// <summary>A request's body as a tree. JSON or YAML, by its content type.</summary>
+/// <param name="Duplicates">Members that occurred twice.</param>
+internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplicates, string MediaType)
+{
+    private const string Supported = "application/json, application/yaml";
+
+    /// <exception cref="ApiException">400, 413 or 415.</exception>
+    public static async Task<RequestBody> ReadAsync(HttpContext context, long limitBytes)
+    {
+        var mediaType = (context.Request.ContentType ?? "").Split(';')[0].Trim().ToLowerInvariant();
+        using var buffer = new MemoryStream();
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await context.Request.Body.ReadAsync(chunk, context.RequestAborted)) > 0)
+        {
+            if (buffer.Length + read > limitBytes)
+            {
+                throw ApiErrors.TooLarge(limitBytes);
+            }
+            buffer.Write(chunk, 0, read);
+        }
+        var bytes = buffer.GetBuffer().AsSpan(0, (int)buffer.Length);
+        if (bytes.IsEmpty)
+        {
+            return new(null, [], mediaType);
+        }
+        var duplicates = new List<string>();
+        switch (mediaType)
+        {
+            case "application/json" or "application/json-patch+json" or "application/merge-patch+json" or "application/strategic-merge-patch+json" or "":
+                return new(JsonText.Parse(bytes, duplicates), duplicates, mediaType);
+            case "application/yaml" or "application/apply-patch+yaml":
+                var isJson = bytes.TrimStart(" \t\r\n"u8) is [(byte)'{', ..];
+                return new(isJson ? JsonText.Parse(bytes, duplicates) : YamlText.Parse(Encoding.UTF8.GetString(bytes)), duplicates, mediaType);
+            default:
+                throw ApiErrors.UnsupportedMediaType(mediaType, Supported);
+        }
+    }
+}

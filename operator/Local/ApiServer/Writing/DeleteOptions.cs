@@ -1,0 +1,31 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Schema;
+
+namespace Cluster.Operator.Local.ApiServer.Writing;
+
+/// <summary>metav1.DeleteOptions, from the body or the query.</summary>
+internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion = null, long? GracePeriodSeconds = null, string Propagation = DeleteOptions.Background, bool DryRun = false)
+{
+    public const string Background = "Background";
+    public const string Foreground = "Foreground";
+    public const string Orphan = "Orphan";
+
+    /// <exception cref="ApiException">422 for an unknown propagation policy.</exception>
+    public static DeleteOptions Parse(JsonNode? body, Func<string, string?> query, ResourceType type)
+    {
+        var propagation = body.Text("propagationPolicy") ?? query("propagationPolicy")
+            ?? (body.Flag("orphanDependents") || query("orphanDependents") == "true" ? Orphan : Background);
+        if (propagation is not (Background or Foreground or Orphan))
+        {
+            throw ApiErrors.Invalid(type, "", [FieldError.NotSupported("propagationPolicy", $"\"{propagation}\"", ["\"Background\"", "\"Foreground\"", "\"Orphan\""])]);
+        }
+        var grace = body.Integer("gracePeriodSeconds") ?? (long.TryParse(query("gracePeriodSeconds"), out var seconds) ? seconds : null);
+        return new DeleteOptions(
+            body.Text("preconditions", "uid"),
+            body.Text("preconditions", "resourceVersion"),
+            grace,
+            propagation,
+            body.Texts("dryRun").Contains("All") || query("dryRun") == "All");
+    }
+}

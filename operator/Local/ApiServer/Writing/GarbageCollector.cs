@@ -1,0 +1,166 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Store;
+
+namespace Cluster.Operator.Local.ApiServer.Writing;
+
+/// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and completes foreground and orphaning deletion.
+/// Level-triggered: after any write it looks at the whole cluster, which is small.</summary>
+internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, ObjectDeletion deletion)
+{
+    private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var changed = state.Store.NextChange;
+            Collect();
+            await changed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>One pass over every object. Losing a race to another writer leaves the work to the next pass, which that write triggers.</summary>
+    public void Collect()
+    {
+        var objects = state.Registry.Collections
+            .SelectMany(type => state.Store.Snapshot(type.Collection).Objects.Values.Select(stored => (Type: type, Stored: stored)))
+            .ToList();
+        var byUid = objects.ToLookup(o => o.Stored.Root.Uid());
+        foreach (var (type, stored) in objects)
+        {
+            try
+            {
+                CollectDependent(type, stored, byUid);
+                CollectOwner(type, stored, objects);
+                CollectContainer(type, stored, objects);
+            }
+            catch (ApiException error) when (error.Code is 404 or 409)
+            {
+                continue;
+            }
+        }
+    }
+
+    private void CollectDependent(ResourceType type, StoredObject stored, ILookup<string, (ResourceType Type, StoredObject Stored)> byUid)
+    {
+        var owners = stored.Root.Items("metadata", "ownerReferences").ToList();
+        if (owners.Count == 0 || stored.Root.IsDeleting())
+        {
+            return;
+        }
+        // An owner in another namespace does not count: references do not cross namespaces.
+        bool Exists(JsonNode? owner) => byUid[owner.Text("uid") ?? ""].Any(o => o.Stored.Key.Namespace.Length == 0 || o.Stored.Key.Namespace == stored.Key.Namespace);
+        var present = owners.Where(Exists).ToList();
+        if (present.Count == 0)
+        {
+            deletion.Delete(type, stored.Key, new DeleteOptions(Uid: stored.Root.Uid()));
+        }
+        else if (present.Count < owners.Count)
+        {
+            var kept = present.Select(owner => owner.Text("uid")).ToHashSet();
+            update.Update(type, stored.Key, null, live => WithoutOwners(live, owner => !kept.Contains(owner.Text("uid"))), Quiet);
+        }
+    }
+
+    private void CollectOwner(ResourceType type, StoredObject stored, List<(ResourceType Type, StoredObject Stored)> objects)
+    {
+        var root = stored.Root;
+        if (!root.IsDeleting())
+        {
+            return;
+        }
+        var finalizers = root.Texts("metadata", "finalizers").ToList();
+        var orphaning = finalizers.Contains(ObjectDeletion.OrphanFinalizer);
+        var foreground = finalizers.Contains(ObjectDeletion.ForegroundFinalizer);
+        if (!orphaning && !foreground)
+        {
+            return;
+        }
+        var blocked = false;
+        foreach (var (dependentType, dependent) in objects)
+        {
+            if (dependent.Root.Items("metadata", "ownerReferences").FirstOrDefault(owner => owner.Text("uid") == root.Uid()) is not { } reference)
+            {
+                continue;
+            }
+            if (orphaning)
+            {
+                update.Update(dependentType, dependent.Key, null, live => WithoutOwners(live, owner => owner.Text("uid") == root.Uid()), Quiet);
+                continue;
+            }
+            blocked |= reference.Flag("blockOwnerDeletion");
+            var hasOtherOwner = dependent.Root.Items("metadata", "ownerReferences").Count() > 1;
+            if (!dependent.Root.IsDeleting() && !hasOtherOwner)
+            {
+                deletion.Delete(dependentType, dependent.Key, new DeleteOptions(Uid: dependent.Root.Uid(), Propagation: DeleteOptions.Foreground));
+            }
+        }
+        if (orphaning || !blocked)
+        {
+            var done = orphaning ? ObjectDeletion.OrphanFinalizer : ObjectDeletion.ForegroundFinalizer;
+            update.Update(type, stored.Key, null, live => WithoutFinalizer(live, done), Quiet);
+        }
+    }
+
+    private void CollectContainer(ResourceType type, StoredObject stored, List<(ResourceType Type, StoredObject Stored)> objects)
+    {
+        if (!stored.Root.IsDeleting())
+        {
+            return;
+        }
+        switch (type.Kind)
+        {
+            case "Namespace" when type.Group.Length == 0:
+                var content = objects.Where(o => o.Type.Namespaced && o.Stored.Key.Namespace == stored.Key.Name).ToList();
+                DeleteAll(content);
+                if (content.Count == 0)
+                {
+                    update.Update(type, stored.Key, "finalize", WithoutNamespaceFinalizer, Quiet);
+                }
+                break;
+            case "CustomResourceDefinition" when stored.Root.Texts("metadata", "finalizers").Contains(CustomResourceDefinitionStrategy.CleanupFinalizer):
+                var instances = objects.Where(o => o.Type.Group == stored.Root.Text("spec", "group") && o.Type.Plural == stored.Root.Text("spec", "names", "plural")).ToList();
+                DeleteAll(instances);
+                if (instances.Count == 0)
+                {
+                    update.Update(type, stored.Key, null, live => WithoutFinalizer(live, CustomResourceDefinitionStrategy.CleanupFinalizer), Quiet);
+                }
+                break;
+        }
+    }
+
+    private void DeleteAll(IEnumerable<(ResourceType Type, StoredObject Stored)> objects)
+    {
+        foreach (var (type, stored) in objects.Where(o => !o.Stored.Root.IsDeleting()))
+        {
+            deletion.Delete(type, stored.Key, new DeleteOptions(Uid: stored.Root.Uid()));
+        }
+    }
+
+    private static JsonObject WithoutOwners(JsonObject live, Func<JsonNode?, bool> gone)
+    {
+        var next = live.Copy();
+        var kept = next.Items("metadata", "ownerReferences").Where(owner => !gone(owner)).Select(owner => owner?.DeepClone()).ToArray();
+        next.Metadata()["ownerReferences"] = kept.Length == 0 ? null : new JsonArray(kept);
+        if (kept.Length == 0)
+        {
+            next.Metadata().Remove("ownerReferences");
+        }
+        return next;
+    }
+
+    private static JsonObject WithoutFinalizer(JsonObject live, string finalizer)
+    {
+        var next = live.Copy();
+        next.Metadata()["finalizers"] = new JsonArray([.. live.Texts("metadata", "finalizers").Where(f => f != finalizer).Select(f => (JsonNode)f)]);
+        return next;
+    }
+
+    private static JsonObject WithoutNamespaceFinalizer(JsonObject live)
+    {
+        var next = live.Copy();
+        next.Child("spec")["finalizers"] = new JsonArray();
+        return next;
+    }
+}

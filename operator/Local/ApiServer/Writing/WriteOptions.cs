@@ -1,0 +1,28 @@
+namespace Cluster.Operator.Local.ApiServer.Writing;
+
+/// <summary>What to do with fields the schema does not know (<c>fieldValidation</c>).</summary>
+internal enum FieldValidation
+{
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// <summary>The options of one write, and the warnings it gathers for the answer's headers.</summary>
+internal sealed class WriteOptions
+{
+    public bool DryRun { get; init; }
+
+    /// <summary>Whom managedFields credits.</summary>
+    public string FieldManager { get; init; } = "unknown";
+
+    public FieldValidation Validation { get; init; } = FieldValidation.Warn;
+
+    /// <summary>Take fields over from other managers (server-side apply).</summary>
+    public bool Force { get; init; }
+
+    /// <summary>Members that occurred twice in the body, found while parsing it.</summary>
+    public IReadOnlyList<string> DuplicateFields { get; init; } = [];
+
+    public List<string> Warnings { get; } = [];
+}

@@ -1,0 +1,230 @@
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Operator.Tests.Local.ApiServer;
+
+/// <summary>What people type. Skipped where there is no kubectl.</summary>
+public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiServerFixture>
+{
+    private const string NoKubectl = "kubectl is not installed (set CLUSTER_KUBECTL or put it on the PATH)";
+
+    public static bool HasKubectl => Kubectl.Program is not null;
+
+    private const string Manifest = """
+        apiVersion: example.test/v1
+        kind: Widget
+        metadata:
+          name: haiku
+          labels: {app: haiku}
+        spec:
+          source: hf://haiku
+          replicas: 2
+        """;
+
+    private async Task<Kubectl> OpenAsync() => new(fixture.Server, await fixture.NewNamespaceAsync());
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Apply_creates_then_configures_then_leaves_unchanged()
+    {
+        using var kubectl = await OpenAsync();
+        Assert.Contains("widget.example.test/haiku created", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
+        Assert.Contains("widget.example.test/haiku unchanged", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
+        Assert.Contains("widget.example.test/haiku configured", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 3"), "apply", "-f", "-"));
+        Assert.Equal("3", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas}"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Server_side_apply_reports_conflicts_and_force_takes_over()
+    {
+        using var kubectl = await OpenAsync();
+        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest, "apply", "--server-side", "--field-manager=first", "-f", "-"));
+        var (code, output) = await kubectl.TryAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "-f", "-");
+        Assert.NotEqual(0, code);
+        Assert.Contains("conflict with \"first\": .spec.replicas", output);
+        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "--force-conflicts", "-f", "-"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Unknown_fields_and_wrong_types_are_refused_with_their_path()
+    {
+        using var kubectl = await OpenAsync();
+        var (_, unknown) = await kubectl.TryAsync(Manifest + "\n  foo: 1\n", "apply", "-f", "-");
+        Assert.Contains("strict decoding error: unknown field \"spec.foo\"", unknown);
+        var (_, wrong) = await kubectl.TryAsync(Manifest.Replace("replicas: 2", "replicas: many"), "apply", "-f", "-");
+        Assert.Contains("The Widget \"haiku\" is invalid: spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"", wrong);
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Get_prints_the_columns_of_the_definition()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        var wide = await kubectl.RunAsync("get", "wi", "-o", "wide");
+        Assert.Matches(@"NAME +REPLICAS +READY +SOURCE +AGE", wide);
+        Assert.Matches(@"haiku +2 +hf://haiku +\d+s", wide);
+        Assert.Contains("kind: Widget", await kubectl.RunAsync("get", "widgets", "haiku", "-o", "yaml"));
+        Assert.Contains("widget.example.test/haiku", await kubectl.RunAsync("get", "all", "-o", "name"));
+        Assert.Contains("haiku", await kubectl.RunAsync("get", "widgets", "-A", "-l", "app in (haiku, other)", "--show-labels"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Get_with_watch_prints_changes_as_they_come()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        using var watch = kubectl.Start("get", "widgets", "-w");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        Assert.StartsWith("NAME", await watch.StandardOutput.ReadLineAsync(limit.Token));
+        Assert.Matches("^haiku +2", await watch.StandardOutput.ReadLineAsync(limit.Token));
+        await fixture.Client.MergeAsync($"{Fixtures.WidgetsIn(kubectl.Namespace)}/haiku", Fixtures.Json("""{"spec": {"replicas": 7}}"""));
+        Assert.Matches("^haiku +7", await watch.StandardOutput.ReadLineAsync(limit.Token));
+        watch.Kill();
+        await watch.WaitForExitAsync(limit.Token);
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Scale_patch_label_annotate_and_wait_work_on_a_custom_resource()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        Assert.Contains("scaled", await kubectl.RunAsync("scale", "widget", "haiku", "--replicas=3"));
+        Assert.Contains("scaled", await kubectl.RunAsync("scale", "widget", "haiku", "--current-replicas=3", "--replicas=5"));
+        Assert.Contains("labeled", await kubectl.RunAsync("label", "widget", "haiku", "tier=gold"));
+        Assert.Contains("annotated", await kubectl.RunAsync("annotate", "widget", "haiku", "note=hi"));
+        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=merge", "-p", """{"spec":{"mode":"Slow"}}"""));
+        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=json", "-p", """[{"op":"replace","path":"/spec/source","value":"s3://x"}]"""));
+        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--subresource=status", "--type=merge", "-p", """{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"""));
+        Assert.Contains("condition met", await kubectl.RunAsync("wait", "widget/haiku", "--for=condition=Ready", "--timeout=20s"));
+        Assert.Equal("5 Slow s3://x gold", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode} {.spec.source} {.metadata.labels.tier}"));
+        Assert.Contains("deleted", await kubectl.RunAsync("delete", "widget", "haiku", "--timeout=20s"));
+        var (code, gone) = await kubectl.TryAsync(null, "get", "widget", "haiku");
+        Assert.Equal(1, code);
+        Assert.Contains("Error from server (NotFound): widgets.example.test \"haiku\" not found", gone);
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Describe_shows_a_pod_with_its_events()
+    {
+        using var kubectl = await OpenAsync();
+        var pod = await fixture.Client.CreateAsync(Fixtures.PodsIn(kubectl.Namespace), Fixtures.Pod("p"));
+        await fixture.Client.CreateAsync($"/api/v1/namespaces/{kubectl.Namespace}/events", new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["name"] = "p.1" },
+            ["involvedObject"] = new JsonObject { ["kind"] = "Pod", ["name"] = "p", ["namespace"] = kubectl.Namespace, ["uid"] = (string)pod["metadata"]!["uid"]! },
+            ["reason"] = "Started",
+            ["message"] = "it started",
+            ["type"] = "Normal",
+            ["firstTimestamp"] = (string)pod["metadata"]!["creationTimestamp"]!,
+            ["lastTimestamp"] = (string)pod["metadata"]!["creationTimestamp"]!,
+            ["count"] = 1,
+        });
+        var description = await kubectl.RunAsync("describe", "pod", "p");
+        Assert.Matches(@"Status: +Pending", description);
+        Assert.Matches(@"QoS Class: +BestEffort", description);
+        Assert.Matches(@"Normal +Started .*it started", description);
+        Assert.Matches(@"p +0/1 +Pending +0 +\d+s", await kubectl.RunAsync("get", "pods"));
+        Assert.Matches(@"Normal +Started +pod/p +it started", await kubectl.RunAsync("get", "events"));
+        Assert.Contains("hello from", await kubectl.RunAsync("logs", "p", "--tail=5"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Describe_shows_a_custom_resource()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        Assert.Matches(@"Source: +hf://haiku", await kubectl.RunAsync("describe", "widget", "haiku"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Explain_reads_the_schema_of_the_definition()
+    {
+        using var kubectl = await OpenAsync();
+        var text = await kubectl.RunAsync("explain", "widget.spec");
+        Assert.Contains("What the widget should be.", text);
+        Assert.Contains("replicas\t<integer>", text);
+        Assert.Contains("ENUM:", await kubectl.RunAsync("explain", "widget.spec.mode"));
+        Assert.Contains("KIND:       Pod", await kubectl.RunAsync("explain", "pod"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Discovery_lists_built_in_and_custom_resources()
+    {
+        using var kubectl = await OpenAsync();
+        var resources = await kubectl.RunAsync("api-resources");
+        Assert.Matches(@"pods +po +v1 +true +Pod", resources);
+        Assert.Matches(@"widgets +wi +example.test/v1 +true +Widget", resources);
+        Assert.Contains("example.test/v1", await kubectl.RunAsync("api-versions"));
+        Assert.Contains("v1.32.0", await kubectl.RunAsync("version"));
+        Assert.Contains("yes", await kubectl.RunAsync("auth", "can-i", "create", "pods"));
+        Assert.Contains("local-admin", await kubectl.RunAsync("auth", "whoami"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Built_in_kinds_apply_with_strategic_merge()
+    {
+        using var kubectl = await OpenAsync();
+        const string service = """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web}
+            spec:
+              selector: {app: web}
+              ports:
+              - {name: http, port: 80}
+              - {name: grpc, port: 90}
+            """;
+        await kubectl.RunWithInputAsync(service, "apply", "-f", "-");
+        Assert.Contains("configured", await kubectl.RunWithInputAsync(service.Replace("port: 90", "port: 91"), "apply", "-f", "-"));
+        Assert.Equal("80 91", await kubectl.RunAsync("get", "svc", "web", "-o", "jsonpath={.spec.ports[*].port}"));
+        Assert.Matches(@"web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80/TCP,91/TCP", await kubectl.RunAsync("get", "svc"));
+        await kubectl.RunAsync("create", "configmap", "c", "--from-literal=a=b");
+        await kubectl.RunAsync("create", "secret", "generic", "s", "--from-literal=a=b");
+        await kubectl.RunAsync("create", "deployment", "d", "--image=x", "--replicas=2");
+        await kubectl.RunAsync("set", "image", "deployment/d", "x=y:2");
+        await kubectl.RunAsync("scale", "deployment", "d", "--replicas=1");
+        Assert.Equal("y:2 1", await kubectl.RunAsync("get", "deploy", "d", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}"));
+        await kubectl.RunAsync("run", "one", "--image=x");
+        Assert.Contains("deleted", await kubectl.RunAsync("delete", "pod,svc,cm,secret,deploy", "--all", "--timeout=20s"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Nodes_can_be_cordoned_drained_and_labelled()
+    {
+        using var kubectl = await OpenAsync();
+        var name = $"node-{kubectl.Namespace}";
+        await fixture.Client.CreateAsync("/api/v1/nodes", Fixtures.Json($$"""{"metadata": {"name": "{{name}}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1"}}}"""));
+        await kubectl.RunAsync("label", "node", name, "a=b");
+        await kubectl.RunAsync("taint", "node", name, "k=v:NoSchedule");
+        Assert.Contains("cordoned", await kubectl.RunAsync("cordon", name));
+        Assert.Matches($@"{name} +Ready,SchedulingDisabled +<none> +\d+s +v1", await kubectl.RunAsync("get", "nodes"));
+        Assert.Matches(@"Taints: +k=v:NoSchedule", await kubectl.RunAsync("describe", "node", name));
+        Assert.Contains("drained", await kubectl.RunAsync("drain", name, "--force", "--timeout=20s"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Dry_run_and_diff_write_nothing()
+    {
+        using var kubectl = await OpenAsync();
+        Assert.Contains("created (server dry run)", await kubectl.RunWithInputAsync(Manifest, "apply", "--dry-run=server", "-f", "-"));
+        await fixture.Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{Fixtures.WidgetsIn(kubectl.Namespace)}/haiku");
+        var (code, diff) = await kubectl.TryAsync(Manifest, "diff", "-f", "-");
+        Assert.True(code <= 1, diff);
+        Assert.Contains("+  source: hf://haiku", diff);
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Deleting_a_namespace_or_a_definition_waits_until_its_objects_are_gone()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        Assert.Contains("deleted", await kubectl.RunAsync("delete", "namespace", kubectl.Namespace, "--timeout=30s"));
+        await fixture.Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{Fixtures.WidgetsIn(kubectl.Namespace)}/haiku");
+
+        var definition = kubectl.File_("crd.json", Fixtures.WidgetDefinition("other.test", "gadgets", "Gadget").ToJsonString());
+        await kubectl.RunAsync("create", "-f", definition);
+        Assert.Contains("condition met", await kubectl.RunAsync("wait", "crd/gadgets.other.test", "--for=condition=Established", "--timeout=20s"));
+        await kubectl.RunWithInputAsync(Manifest.Replace("example.test", "other.test").Replace("Widget", "Gadget"), "create", "--namespace=default", "-f", "-");
+        Assert.Contains("deleted", await kubectl.RunAsync("delete", "-f", definition, "--timeout=30s"));
+        await fixture.Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, "/apis/other.test/v1/gadgets");
+    }
+}
