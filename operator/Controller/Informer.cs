@@ -1,0 +1,166 @@
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Controller;
+
+/// <summary>Keeps an <see cref="ObjectStore{T}"/> equal to the API server's state of one kind and tells handlers about every change.</summary>
+/// <remarks>
+/// <code>
+/// 1. list everything → the store becomes exactly that; objects no longer listed are reported as missed deletions
+/// 2. watch from the list's version; every event and bookmark moves the version on
+/// 3. stream ends or breaks → pause with backoff → 2 from the last version seen
+/// 4. the version is gone (410) or the server refuses it → 1
+/// </code>
+/// The store is written before the handlers run, so a handler, and whoever it wakes, never reads less than it was told.
+/// </remarks>
+internal sealed class Informer<T>
+    where T : KubernetesObject, IKubernetesKind
+{
+    private readonly IKubernetesClient client;
+    private readonly string? @namespace;
+    private readonly Selection? selection;
+    private readonly ILogger logger;
+    private readonly JitteredBackoff backoff;
+    private readonly List<Action<ObjectChange<T>>> handlers = [];
+    private readonly TaskCompletionSource synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <param name="namespace">Null for all.</param>
+    public Informer(IKubernetesClient client, string? @namespace, Selection? selection, TimeProvider time, Random random, ILogger logger)
+    {
+        this.client = client;
+        this.@namespace = @namespace;
+        this.selection = selection;
+        this.logger = logger;
+        backoff = new JitteredBackoff(TimeSpan.FromMilliseconds(800), TimeSpan.FromSeconds(30), time, random);
+    }
+
+    public ObjectStore<T> Store { get; } = new();
+
+    /// <summary>True once the first list is in the store and its handlers have run.</summary>
+    public bool HasSynced => synced.Task.IsCompletedSuccessfully;
+
+    /// <summary>Completes with <see cref="HasSynced"/>.</summary>
+    public Task WhenSynced => synced.Task;
+
+    /// <summary>Handlers run one change at a time, in order, on the informer's own loop: they must be quick. Add them before <see cref="RunAsync"/>.</summary>
+    public void OnChange(Action<ObjectChange<T>> handler) => handlers.Add(handler);
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        string? version = null;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                version ??= await ListAsync(cancellationToken).ConfigureAwait(false);
+                await foreach (WatchEvent<T> change in client.WatchAsync<T>(@namespace, version, selection, cancellationToken).ConfigureAwait(false))
+                {
+                    Apply(change);
+                    version = change.Object.Metadata.ResourceVersion ?? version;
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429))
+            {
+                // 410: history compacted. Any other refusal is not cured by asking for the same version again.
+                logger.LogInformation("Watch of {Kind} from version {Version} was refused ({Status} {Reason}); listing again", T.Definition.Kind, version, e.StatusCode, e.Reason);
+                version = null;
+            }
+            catch (Exception e)
+            {
+                logger.LogWarning("Watch of {Kind} broke: {Message}", T.Definition.Kind, e.Message);
+            }
+
+            try
+            {
+                await backoff.PauseAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task<string> ListAsync(CancellationToken cancellationToken)
+    {
+        ResourceList<T> list = await client.ListAsync<T>(@namespace, selection, cancellationToken).ConfigureAwait(false);
+        HashSet<NamespacedName> listed = [.. list.Items.Select(NamespacedName.Of)];
+        foreach (T known in Store.List())
+        {
+            if (!listed.Contains(NamespacedName.Of(known)))
+            {
+                Remove(known, missed: true);
+            }
+        }
+
+        foreach (T item in list.Items)
+        {
+            Put(item);
+        }
+
+        synced.TrySetResult();
+        return list.ResourceVersion;
+    }
+
+    private void Apply(WatchEvent<T> change)
+    {
+        switch (change.Type)
+        {
+            case WatchEventType.Added or WatchEventType.Modified:
+                Put(change.Object);
+                break;
+            case WatchEventType.Deleted:
+                Remove(change.Object, missed: false);
+                break;
+            case WatchEventType.Bookmark:
+                break;
+        }
+    }
+
+    private void Put(T value)
+    {
+        T? before = Store.Get(NamespacedName.Of(value));
+        if (before is not null && before.Metadata.Uid != value.Metadata.Uid)
+        {
+            // Deleted and made again while we were not looking: two changes, not one.
+            Remove(before, missed: true);
+            before = null;
+        }
+
+        if (before is not null && before.Metadata.ResourceVersion == value.Metadata.ResourceVersion)
+        {
+            return;
+        }
+
+        Store.Put(value);
+        Tell(new ObjectChange<T>(before is null ? ChangeType.Added : ChangeType.Updated, before, value));
+    }
+
+    private void Remove(T last, bool missed)
+    {
+        if (Store.Remove(NamespacedName.Of(last)) is { } before)
+        {
+            Tell(new ObjectChange<T>(ChangeType.Deleted, before, last, missed));
+        }
+    }
+
+    private void Tell(ObjectChange<T> change)
+    {
+        foreach (Action<ObjectChange<T>> handler in handlers)
+        {
+            try
+            {
+                handler(change);
+            }
+            catch (Exception e)
+            {
+                // One broken handler must neither starve the others nor stop the store from following the server.
+                logger.LogError(e, "A handler failed on {Change} of {Kind} {Key}", change.Type, T.Definition.Kind, NamespacedName.Of(change.Object));
+            }
+        }
+    }
+}

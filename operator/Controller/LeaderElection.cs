@@ -1,0 +1,213 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Controller;
+
+/// <param name="Identity">Unique per process: pod name plus a random part.</param>
+/// <param name="LeaseDuration">How long others wait after the last renewal they saw before they take over.</param>
+/// <param name="RenewDeadline">How long the leader keeps leading without managing to renew; shorter than <paramref name="LeaseDuration"/>.</param>
+/// <param name="RetryPeriod">Pause between tries to acquire or renew.</param>
+internal sealed record LeaderElectionOptions(string Namespace, string LeaseName, string Identity, TimeSpan LeaseDuration, TimeSpan RenewDeadline, TimeSpan RetryPeriod)
+{
+    public LeaderElectionOptions(string @namespace, string leaseName, string identity)
+        : this(@namespace, leaseName, identity, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(2))
+    {
+    }
+}
+
+/// <summary>At most one process leads: the one whose name is in a Lease it keeps renewing. Expiry is judged by when this
+/// process last saw the Lease change, never by comparing the leader's clock with ours (client-go's rule).</summary>
+internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOptions options, TimeProvider time, Random random, MetricsRegistry metrics, ILogger logger)
+{
+    private readonly GaugeSeries leading = metrics.Gauge("leader_election_master_status", "1 while this process leads.", "name").With(options.LeaseName);
+    private string? seenVersion;
+    private long seenAt;
+
+    /// <summary>Waits to become the leader, runs <paramref name="lead"/>, and gives the Lease back when that ends. Losing the
+    /// Lease cancels the token <paramref name="lead"/> was given.</summary>
+    /// <returns>When <paramref name="lead"/> has ended or, before leading, when cancelled.</returns>
+    /// <exception cref="LeadershipLostException">The Lease could not be renewed in time; the process should start over.</exception>
+    public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken cancellationToken)
+    {
+        while (!await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken).ConfigureAwait(false);
+        }
+
+        logger.LogInformation("{Identity} leads {Lease}", options.Identity, options.LeaseName);
+        leading.Set(1);
+        using CancellationTokenSource leadership = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using CancellationTokenSource renewal = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<bool> renewing = RenewAsync(leadership, renewal.Token);
+        try
+        {
+            await lead(leadership.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (leadership.IsCancellationRequested)
+        {
+            // Told to stop; which of the two reasons it was is looked at below.
+        }
+        finally
+        {
+            await renewal.CancelAsync().ConfigureAwait(false);
+            leading.Set(0);
+        }
+
+        if (await renewing.ConfigureAwait(false))
+        {
+            throw new LeadershipLostException($"lease '{options.Namespace}/{options.LeaseName}' was not renewed within {options.RenewDeadline.TotalSeconds} s");
+        }
+
+        await ReleaseAsync().ConfigureAwait(false);
+    }
+
+    /// <returns>True when leadership was lost, false when renewing was no longer wanted.</returns>
+    private async Task<bool> RenewAsync(CancellationTokenSource leadership, CancellationToken stop)
+    {
+        long renewedAt = time.GetTimestamp();
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(options.RetryPeriod, time, stop).ConfigureAwait(false);
+
+                // A try that hangs must not outlive the deadline: others may lead by then.
+                TimeSpan left = options.RenewDeadline - time.GetElapsedTime(renewedAt);
+                using CancellationTokenSource deadline = new(left > TimeSpan.Zero ? left : TimeSpan.Zero, time);
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, deadline.Token);
+                bool renewed = false;
+                try
+                {
+                    renewed = await TryAcquireOrRenewAsync(either.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+                {
+                    // The deadline passed; noticed below.
+                }
+
+                if (renewed)
+                {
+                    renewedAt = time.GetTimestamp();
+                }
+                else if (time.GetElapsedTime(renewedAt) >= options.RenewDeadline)
+                {
+                    logger.LogError("{Identity} lost {Lease}", options.Identity, options.LeaseName);
+                    await leadership.CancelAsync().ConfigureAwait(false);
+                    return true;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async Task<bool> TryAcquireOrRenewAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            Lease? lease = await FindAsync(cancellationToken).ConfigureAwait(false);
+            if (lease is null)
+            {
+                await client.CreateAsync<Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+
+            if (lease.Metadata.ResourceVersion != seenVersion)
+            {
+                seenVersion = lease.Metadata.ResourceVersion;
+                seenAt = time.GetTimestamp();
+            }
+
+            string holder = Text(lease, "holderIdentity") ?? "";
+            bool mine = holder == options.Identity;
+            if (!mine && holder.Length > 0 && time.GetElapsedTime(seenAt) < options.LeaseDuration)
+            {
+                return false;
+            }
+
+            // Replacing with the version we read: of two that try at once, one gets a conflict.
+            int transitions = Number(lease, "leaseTransitions") + (mine ? 0 : 1);
+            Lease written = await client.ReplaceAsync<Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken).ConfigureAwait(false);
+            seenVersion = written.Metadata.ResourceVersion;
+            seenAt = time.GetTimestamp();
+            return true;
+        }
+        catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
+        {
+            logger.LogDebug("Lease {Lease}: {Message}", options.LeaseName, e.Message);
+            return false;
+        }
+    }
+
+    private async Task<Lease?> FindAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await client.GetAsync<Lease>(options.Namespace, options.LeaseName, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KubernetesException e) when (e.IsNotFound)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Empties the holder, so that the next leader need not wait for the Lease to run out.</summary>
+    private async Task ReleaseAsync()
+    {
+        using CancellationTokenSource limit = new(options.RetryPeriod, time);
+        try
+        {
+            Lease lease = await client.GetAsync<Lease>(options.Namespace, options.LeaseName, limit.Token).ConfigureAwait(false);
+            if (Text(lease, "holderIdentity") == options.Identity)
+            {
+                await client.ReplaceAsync<Lease>(Manifest(lease, "", Number(lease, "leaseTransitions")), null, limit.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException or OperationCanceledException)
+        {
+            logger.LogDebug("Lease {Lease} was not released and will run out: {Message}", options.LeaseName, e.Message);
+        }
+    }
+
+    private JsonObject Manifest(Lease? current, string holder, int transitions)
+    {
+        string now = time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+        bool renews = current is not null && Text(current, "holderIdentity") == holder;
+        JsonObject metadata = new() { ["name"] = options.LeaseName, ["namespace"] = options.Namespace };
+        if (current is not null)
+        {
+            metadata["resourceVersion"] = current.Metadata.ResourceVersion;
+        }
+
+        return new JsonObject
+        {
+            ["apiVersion"] = Lease.Definition.ApiVersion,
+            ["kind"] = Lease.Definition.Kind,
+            ["metadata"] = metadata,
+            ["spec"] = new JsonObject
+            {
+                ["holderIdentity"] = holder,
+                ["leaseDurationSeconds"] = holder.Length == 0 ? 1 : (int)Math.Ceiling(options.LeaseDuration.TotalSeconds),
+                ["acquireTime"] = renews ? Text(current!, "acquireTime") : now,
+                ["renewTime"] = now,
+                ["leaseTransitions"] = transitions,
+            },
+        };
+    }
+
+    private static string? Text(Lease lease, string field) =>
+        Field(lease, field) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+
+    private static int Number(Lease lease, string field) =>
+        Field(lease, field) is { ValueKind: JsonValueKind.Number } value ? value.GetInt32() : 0;
+
+    private static JsonElement? Field(Lease lease, string field) =>
+        lease.Extra is not null && lease.Extra.TryGetValue("spec", out JsonElement spec) && spec.ValueKind == JsonValueKind.Object && spec.TryGetProperty(field, out JsonElement value) ? value : null;
+}
+
+/// <summary>Another process may lead now; this one must stop acting at once.</summary>
+internal sealed class LeadershipLostException(string message) : Exception(message);

@@ -1,0 +1,11 @@
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Controller;
+
+/// <summary>The key of an object within its kind. Cluster-scoped objects have an empty namespace.</summary>
+internal readonly record struct NamespacedName(string Namespace, string Name)
+{
+    public static NamespacedName Of(KubernetesObject value) => new(value.Metadata.Namespace ?? "", value.Metadata.Name);
+
+    public override string ToString() => Namespace.Length == 0 ? Name : $"{Namespace}/{Name}";
+}

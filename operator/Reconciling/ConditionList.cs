@@ -1,0 +1,38 @@
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Status conditions by type. Setting one keeps its lastTransitionTime unless its status changes, and leaves
+/// conditions that others have set alone.</summary>
+internal sealed class ConditionList(IEnumerable<Condition>? existing, long? generation, DateTimeOffset now)
+{
+    private readonly List<Condition> conditions = [.. existing ?? []];
+
+    /// <param name="status">Null means Unknown.</param>
+    public void Set(string type, bool? status, string reason, string message)
+    {
+        string text = status switch { true => "True", false => "False", null => "Unknown" };
+        int index = conditions.FindIndex(c => c.Type == type);
+        Condition condition = new()
+        {
+            Type = type,
+            Status = text,
+            Reason = reason,
+            Message = message,
+            ObservedGeneration = generation,
+            LastTransitionTime = index >= 0 && conditions[index].Status == text && conditions[index].LastTransitionTime is { } since
+                ? since
+                : new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerSecond), now.Offset),
+        };
+        if (index >= 0)
+        {
+            conditions[index] = condition;
+        }
+        else
+        {
+            conditions.Add(condition);
+        }
+    }
+
+    public List<Condition> ToList() => [.. conditions];
+}

@@ -1,0 +1,165 @@
+using System.Runtime.ExceptionServices;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Makes pods and services what a ModelDeployment asks for: read, decide, act, report. Called by
+/// <see cref="ControllerLoop"/>; decides through <see cref="PodActions"/> and <see cref="Planner"/>, reports through
+/// <see cref="StatusBuilder"/> and <see cref="StatusWriter"/>.</summary>
+internal sealed class ModelDeploymentReconciler(
+    IKubernetesClient client,
+    ObjectStore<ModelDeployment> deployments,
+    ObjectStore<Node> nodes,
+    PodsInFlight inFlight,
+    PodActions actions,
+    WorkerServices services,
+    StatusWriter statuses,
+    WorkerOptions options,
+    TimeProvider time) : IReconciler
+{
+    /// <summary>Freed GPUs wake the deployments that wait for them; this is for what no event tells.</summary>
+    private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
+
+    private readonly ReplacementBackoff replacements = new(time);
+
+    public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
+    {
+        if (deployments.Get(key) is not { } cached)
+        {
+            statuses.Forget(key);
+            return ReconcileResult.Done;
+        }
+
+        bool held = cached.Metadata.Finalizers?.Contains(ApiNames.Finalizer) == true;
+        bool deleting = cached.Metadata.DeletionTimestamp is not null;
+        if (deleting && !held)
+        {
+            return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
+        }
+
+        await inFlight.ResolveAsync(client, cancellationToken).ConfigureAwait(false);
+        return (deleting, held) switch
+        {
+            (true, _) => await TearDownAsync(cached, cancellationToken).ConfigureAwait(false),
+            (_, false) => await HoldAsync(cached, cancellationToken).ConfigureAwait(false),
+            _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken).ConfigureAwait(false),
+        };
+    }
+
+    private async Task<ReconcileResult> ConvergeAsync(ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
+    {
+        string uid = deployment.Metadata.Uid!;
+        WorkerTemplate template;
+        try
+        {
+            template = WorkerTemplate.For(deployment, options);
+            await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
+        }
+        catch (InvalidModelDeploymentException e)
+        {
+            await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
+            return ReconcileResult.Done;
+        }
+
+        TimeSpan failedStay = replacements.Remaining(uid);
+        PreparedPlan prepared = actions.Prepare(deployment, template, replaceFailed: failedStay == TimeSpan.Zero);
+        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
+        {
+            replacements.Replaced(uid);
+        }
+
+        Exception? failure = await actions.ActAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
+        ModelDeploymentStatus status = await ReportAsync(
+            cached,
+            deployment,
+            o => o with { TemplateHash = template.Hash, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
+            cancellationToken).ConfigureAwait(false);
+        if (failure is not null)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+
+        if (status.ReadyReplicas >= deployment.Spec.Replicas)
+        {
+            replacements.Reset(uid);
+        }
+
+        return Next(uid, prepared.Plan, failedStay);
+    }
+
+    private ReconcileResult Next(string uid, Plan plan, TimeSpan failedStay)
+    {
+        TimeSpan next = TimeSpan.MaxValue;
+        next = failedStay > TimeSpan.Zero ? failedStay : next;
+        next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
+        next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
+        return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
+    }
+
+    /// <summary>Deletes the pods and, once the last is gone and its GPUs with it, lets the deployment go.</summary>
+    private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
+    {
+        string uid = cached.Metadata.Uid!;
+        PreparedPlan prepared = actions.Prepare(cached, template: null, replaceFailed: true);
+        Exception? failure = await actions.ActAsync(cached, prepared, cancellationToken).ConfigureAwait(false);
+        if (failure is not null)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+
+        if (actions.Owned(cached).Count > 0)
+        {
+            await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
+            return inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful) : ReconcileResult.Done;
+        }
+
+        await PatchFinalizersAsync(cached, cached.Metadata.Finalizers!.Where(f => f != ApiNames.Finalizer), cancellationToken).ConfigureAwait(false);
+        replacements.Reset(uid);
+        return ReconcileResult.Done;
+    }
+
+    /// <summary>Adds our finalizer; the change brings the deployment back here.</summary>
+    private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken)
+    {
+        await PatchFinalizersAsync(cached, [.. cached.Metadata.Finalizers ?? [], ApiNames.Finalizer], cancellationToken).ConfigureAwait(false);
+        return ReconcileResult.Done;
+    }
+
+    private async Task PatchFinalizersAsync(ModelDeployment cached, IEnumerable<string> finalizers, CancellationToken cancellationToken)
+    {
+        // With the version: the list replaces the whole one, so it must be the one we read.
+        JsonObject metadata = new()
+        {
+            ["resourceVersion"] = cached.Metadata.ResourceVersion,
+            ["finalizers"] = new JsonArray([.. finalizers.Select(f => (JsonNode)f)]),
+        };
+        try
+        {
+            await client.PatchAsync<ModelDeployment>(
+                cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KubernetesException e) when (e.IsNotFound)
+        {
+            // Gone meanwhile; the cache will show it.
+        }
+    }
+
+    private async Task<ModelDeploymentStatus> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<Replica> owned = actions.Owned(deployment);
+        Observation observation = complete(new Observation
+        {
+            Deployment = deployment,
+            Pods = owned,
+            LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken).ConfigureAwait(false),
+            FindNode = name => nodes.Get(new NamespacedName("", name)),
+            Now = time.GetUtcNow(),
+        });
+        ModelDeploymentStatus status = StatusBuilder.Build(observation);
+        await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false);
+        return status;
+    }
+}

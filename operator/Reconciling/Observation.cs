@@ -1,0 +1,31 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Everything <see cref="StatusBuilder"/> makes a status from.</summary>
+internal sealed record Observation
+{
+    public required ModelDeployment Deployment { get; init; }
+
+    /// <summary>Pods it owns, after the plan was carried out.</summary>
+    public required IReadOnlyList<Replica> Pods { get; init; }
+
+    /// <summary>Hash of the current template; null when none can be made.</summary>
+    public string? TemplateHash { get; init; }
+
+    public Shortage? Shortage { get; init; }
+
+    /// <summary>Why no pod can be made from the spec.</summary>
+    public string? Invalid { get; init; }
+
+    /// <summary>Why the API server refused a pod.</summary>
+    public string? Refused { get; init; }
+
+    /// <summary>Last log lines of crashed workers, by pod name.</summary>
+    public IReadOnlyDictionary<string, string> LastLogs { get; init; } = new Dictionary<string, string>();
+
+    public required Func<string, Node?> FindNode { get; init; }
+
+    public required DateTimeOffset Now { get; init; }
+}

@@ -1,0 +1,75 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>The operator as one call: informers → queue → <see cref="ModelDeploymentReconciler"/>. Called by the
+/// <c>run</c> and <c>local</c> commands.</summary>
+internal static class OperatorHost
+{
+    private const string ControllerName = "modeldeployment";
+
+    /// <summary>Runs until cancelled.</summary>
+    /// <exception cref="LeadershipLostException">Another process may lead now: end this one and start over.</exception>
+    public static Task RunAsync(IKubernetesClient client, OperatorOptions options, CancellationToken cancellationToken)
+    {
+        if (options.LeaderElection is null)
+        {
+            return LeadAsync(client, options, cancellationToken);
+        }
+
+        LeaderElection election = new(client, options.LeaderElection, options.Time, options.Random, options.Metrics, options.Logging.CreateLogger<LeaderElection>());
+        return election.RunAsync(token => LeadAsync(client, options, token), cancellationToken);
+    }
+
+    /// <summary>The caches are filled only now, after leadership was won: whatever the last leader wrote is in them.</summary>
+    private static async Task LeadAsync(IKubernetesClient client, OperatorOptions options, CancellationToken cancellationToken)
+    {
+        ILogger logger = options.Logging.CreateLogger(ControllerName);
+        Informer<ModelDeployment> deployments = Follow<ModelDeployment>(options.Namespace, null);
+        Informer<Service> services = Follow<Service>(options.Namespace, new Selection(WorkerServices.Selector));
+        Informer<Node> nodes = Follow<Node>(null, null);
+
+        // Pods of all namespaces: any of them may hold GPUs.
+        Informer<Pod> pods = Follow<Pod>(null, null);
+
+        using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
+        PodsInFlight inFlight = new(options.Time);
+        Triggers triggers = new(queue, deployments.Store);
+        deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
+        services.OnChange(triggers.OnService);
+        nodes.OnChange(triggers.OnNode);
+        pods.OnChange(inFlight.Observe);
+        pods.OnChange(triggers.OnPod);
+
+        EventRecorder events = new(client, "cluster-operator", options.Time, options.Random, logger);
+        ModelDeploymentReconciler reconciler = new(
+            client,
+            deployments.Store,
+            nodes.Store,
+            inFlight,
+            new PodActions(client, pods.Store, nodes.Store, inFlight, events, options.Random),
+            new WorkerServices(client, services.Store),
+            new StatusWriter(client, events),
+            options.Worker,
+            options.Time);
+        ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
+
+        Task following = Task.WhenAll(deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
+        Task synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
+        await Task.WhenAny(synced, following).ConfigureAwait(false);
+
+        // Deciding with half-filled caches would create what exists already.
+        if (synced.IsCompletedSuccessfully)
+        {
+            await loop.RunAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await following.ConfigureAwait(false);
+
+        Informer<T> Follow<T>(string? @namespace, Selection? selection)
+            where T : KubernetesObject, IKubernetesKind =>
+            new(client, @namespace, selection, options.Time, options.Random, logger);
+    }
+}

@@ -1,0 +1,28 @@
+using Cluster.Operator.Controller;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>How to run the operator.</summary>
+internal sealed record OperatorOptions
+{
+    public required WorkerOptions Worker { get; init; }
+
+    /// <summary>Namespace whose ModelDeployments are served; null for all.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>Deployments reconciled at once.</summary>
+    public int Workers { get; init; } = 4;
+
+    /// <summary>Null to lead without asking, where there can be only one process.</summary>
+    public LeaderElectionOptions? LeaderElection { get; init; }
+
+    public MetricsRegistry Metrics { get; init; } = new();
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Used from several threads at once.</summary>
+    public Random Random { get; init; } = Random.Shared;
+
+    public ILoggerFactory Logging { get; init; } = NullLoggerFactory.Instance;
+}

@@ -1,0 +1,40 @@
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What <see cref="Planner"/> decided.</summary>
+/// <param name="Actions">In the order they must be tried; empty means converged, or stuck for the reason in <paramref name="Shortage"/>.</param>
+/// <param name="Shortage">Why replicas that are wanted cannot be placed; null when all can.</param>
+internal sealed record Plan(IReadOnlyList<PlanAction> Actions, Shortage? Shortage);
+
+internal abstract record PlanAction;
+
+/// <param name="Placement">Null when the kubelet's device plugin chooses the GPUs.</param>
+internal sealed record CreatePod(GpuPlacement? Placement) : PlanAction;
+
+/// <param name="Force">Do not wait for a kubelet to confirm: its node is gone.</param>
+internal sealed record DeletePod(Replica Pod, DeleteReason Reason, bool Force = false) : PlanAction;
+
+internal enum DeleteReason
+{
+    /// <summary>More replicas than wanted.</summary>
+    ScaledDown,
+
+    /// <summary>Made from an older template.</summary>
+    Outdated,
+
+    /// <summary>All its containers ended for good.</summary>
+    Failed,
+
+    /// <summary>Its node is no longer part of the cluster.</summary>
+    NodeGone,
+
+    /// <summary>It claims a GPU that an older pod holds.</summary>
+    GpuConflict,
+}
+
+/// <param name="Reason">CamelCase, for the condition.</param>
+/// <param name="Message">A sentence with the numbers, for a person.</param>
+internal sealed record Shortage(string Reason, string Message)
+{
+    public const string InsufficientGpus = "InsufficientGpus";
+    public const string NoGpuNodes = "NoGpuNodes";
+}

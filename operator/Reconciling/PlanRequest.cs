@@ -1,0 +1,44 @@
+using Cluster.Operator.Api;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What one ModelDeployment asks of <see cref="Planner"/>.</summary>
+internal sealed record PlanRequest
+{
+    /// <summary>Replicas wanted; 0 while the deployment is being deleted.</summary>
+    public required int Replicas { get; init; }
+
+    /// <summary>GPUs a replica.</summary>
+    public required int GroupSize { get; init; }
+
+    public required GpuSpec Gpu { get; init; }
+
+    public required RolloutSpec Rollout { get; init; }
+
+    /// <summary>Pods with another hash are replaced.</summary>
+    public required string TemplateHash { get; init; }
+
+    public required PodRequirements Requirements { get; init; }
+
+    /// <summary>False while a deployment whose pods keep failing waits out its backoff: failed pods then stay, as evidence and in place of their replacement.</summary>
+    public bool ReplaceFailed { get; init; } = true;
+
+    public bool IsPinned => Gpu.Allocation == GpuAllocation.Pinned;
+
+    /// <summary>Ready replicas that may not be given up on purpose. With neither surge nor unavailability allowed no rollout could ever move, so one may be unavailable then (Deployments do the same).</summary>
+    public int MinAvailable => Math.Max(0, Replicas - (Rollout is { MaxUnavailable: 0, MaxSurge: 0 } ? 1 : Rollout.MaxUnavailable));
+
+    public int MaxReplicas => Replicas + Rollout.MaxSurge;
+
+    /// <param name="template">Null for a deployment that is being deleted: whatever its pods were made from, they go.</param>
+    public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, bool replaceFailed) => new()
+    {
+        Replicas = template is null ? 0 : deployment.Spec.Replicas,
+        GroupSize = deployment.Spec.TensorParallelSize,
+        Gpu = deployment.Spec.Gpu,
+        Rollout = deployment.Spec.Rollout,
+        TemplateHash = template?.Hash ?? "",
+        Requirements = template?.Requirements ?? PodRequirements.None,
+        ReplaceFailed = replaceFailed,
+    };
+}

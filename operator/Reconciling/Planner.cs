@@ -1,0 +1,162 @@
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
+/// <remarks>
+/// <code>
+/// 1. pods that can never serve again go: node gone, finished, in conflict over a GPU
+/// 2. more up-to-date pods than wanted: the unready and the newest go
+/// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
+/// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
+/// 5. missing pods are created, as far as maxSurge and the free GPUs allow
+/// </code>
+/// GPUs of a pod that is deleted here are free only once it is gone, so a replacement without spare GPUs is created by a
+/// later plan. Called by <see cref="ModelDeploymentReconciler"/> for one deployment at a time.
+/// </remarks>
+internal static class Planner
+{
+    /// <param name="owned">Every pod this deployment owns, in any state.</param>
+    /// <param name="ledger">What all pods of the cluster hold. Placements decided here are booked in it.</param>
+    public static Plan Decide(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger)
+    {
+        List<PlanAction> actions = [];
+        List<Replica> active = RemoveDead(request, owned, ledger, actions, out int waitingToBeReplaced);
+        List<Replica> updated = [.. active.Where(p => p.TemplateHash == request.TemplateHash).OrderBy(p => p, DeletionOrder)];
+        List<Replica> outdated = [.. active.Where(p => p.TemplateHash != request.TemplateHash).OrderBy(p => p, DeletionOrder)];
+
+        Delete(updated, updated.Count - request.Replicas, DeleteReason.ScaledDown);
+        Shortage? stuck = RollOver(request, updated, outdated, owned, ledger, actions);
+
+        int surplus = updated.Count + outdated.Count - request.MaxReplicas;
+        Delete(updated, Math.Min(surplus, updated.Count(p => !p.Ready)), DeleteReason.ScaledDown);
+
+        int missing = Math.Min(
+            request.Replicas - updated.Count - waitingToBeReplaced,
+            request.MaxReplicas - updated.Count - outdated.Count - waitingToBeReplaced);
+        Shortage? shortage = Create(request, missing, ledger, actions);
+        return new Plan(actions, shortage ?? stuck);
+
+        void Delete(List<Replica> pods, int count, DeleteReason reason)
+        {
+            for (; count > 0; count--)
+            {
+                actions.Add(new DeletePod(pods[0], reason));
+                pods.RemoveAt(0);
+            }
+        }
+    }
+
+    /// <summary>Unready before ready, then the newest first: what has served longest stays.</summary>
+    private static Comparer<Replica> DeletionOrder { get; } = Comparer<Replica>.Create((a, b) =>
+        a.Ready != b.Ready ? a.Ready.CompareTo(b.Ready)
+        : a.Created != b.Created ? b.Created.CompareTo(a.Created)
+        : string.CompareOrdinal(b.Name, a.Name));
+
+    /// <returns>The pods that serve or may come to serve.</returns>
+    private static List<Replica> RemoveDead(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions, out int waitingToBeReplaced)
+    {
+        List<Replica> active = [];
+        waitingToBeReplaced = 0;
+        foreach (Replica pod in owned.OrderBy(p => p.Name, StringComparer.Ordinal))
+        {
+            if (pod.Node is not null && ledger.Find(pod.Node) is null)
+            {
+                // Also when it is terminating already: nobody is left on that node to confirm its end.
+                actions.Add(new DeletePod(pod, DeleteReason.NodeGone, Force: true));
+            }
+            else if (pod.Terminating)
+            {
+                continue;
+            }
+            else if (ledger.DoubleBooked.Any(d => ReferenceEquals(d.Pod, pod.Pod)))
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.GpuConflict));
+            }
+            else if (!pod.Finished)
+            {
+                active.Add(pod);
+            }
+            else if (request.ReplaceFailed || request.Replicas == 0)
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.Failed));
+            }
+            else
+            {
+                waitingToBeReplaced++;
+            }
+        }
+
+        return active;
+    }
+
+    /// <returns>Why the new template can never be placed, in which case its ready predecessors go on serving; null when it can.</returns>
+    private static Shortage? RollOver(PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
+    {
+        if (outdated.Count == 0)
+        {
+            return null;
+        }
+
+        Shortage? stuck = request.Replicas == 0 ? null : ShortageEvenAlone(request, owned, ledger);
+        int available = updated.Count(p => p.Ready) + outdated.Count(p => p.Ready);
+
+        // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod by pod.
+        int budget = updated.Count + outdated.Count - request.MinAvailable - updated.Count(p => !p.Ready);
+        foreach (Replica pod in outdated.ToList())
+        {
+            bool isSurplus = updated.Count + outdated.Count > request.Replicas;
+            if (budget <= 0 || (pod.Ready && (available <= request.MinAvailable || (stuck is not null && !isSurplus))))
+            {
+                break;
+            }
+
+            actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
+            outdated.Remove(pod);
+            budget--;
+            available -= pod.Ready ? 1 : 0;
+        }
+
+        return stuck;
+    }
+
+    /// <summary>Why not even one pod of the new template would fit if this deployment's own pods were out of the way.</summary>
+    private static Shortage? ShortageEvenAlone(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger)
+    {
+        if (!request.IsPinned)
+        {
+            return null;
+        }
+
+        HashSet<Pod> own = [.. owned.Select(p => p.Pod)];
+        GpuPacking packing = new(request, ledger.Without(p => own.Contains(p.Pod)));
+        return packing.Find() is null ? packing.Explain() : null;
+    }
+
+    private static Shortage? Create(PlanRequest request, int missing, GpuLedger ledger, List<PlanAction> actions)
+    {
+        if (missing <= 0)
+        {
+            return null;
+        }
+
+        GpuPacking? packing = request.IsPinned ? new GpuPacking(request, ledger) : null;
+        for (; missing > 0; missing--)
+        {
+            GpuPlacement? placement = packing?.Find();
+            if (packing is not null && placement is null)
+            {
+                return packing.Explain();
+            }
+
+            if (placement is not null)
+            {
+                ledger.Book(placement);
+            }
+
+            actions.Add(new CreatePod(placement));
+        }
+
+        return null;
+    }
+}

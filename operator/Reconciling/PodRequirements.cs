@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What a pod asks of its node: selector, required node affinity, tolerations. Because the operator chooses the node
+/// together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
+internal sealed class PodRequirements
+{
+    private readonly Dictionary<string, string> nodeSelector;
+    private readonly List<Toleration> tolerations;
+    private readonly List<NodeSelectorTerm>? affinity;
+
+    private PodRequirements(Dictionary<string, string> nodeSelector, List<Toleration> tolerations, List<NodeSelectorTerm>? affinity)
+    {
+        this.nodeSelector = nodeSelector;
+        this.tolerations = tolerations;
+        this.affinity = affinity;
+    }
+
+    public static PodRequirements None { get; } = new([], [], null);
+
+    /// <param name="podSpec">A PodSpec without the operator's own pin to a node.</param>
+    /// <exception cref="InvalidModelDeploymentException">One of the fields has the wrong shape.</exception>
+    public static PodRequirements Of(JsonObject podSpec)
+    {
+        try
+        {
+            JsonNode? terms = podSpec["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"];
+            return new PodRequirements(
+                podSpec["nodeSelector"].Deserialize<Dictionary<string, string>>(ObjectJson.Options) ?? [],
+                podSpec["tolerations"].Deserialize<List<Toleration>>(ObjectJson.Options) ?? [],
+                terms.Deserialize<List<NodeSelectorTerm>>(ObjectJson.Options));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new InvalidModelDeploymentException($"spec.podTemplate: nodeSelector, tolerations or affinity is malformed: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Why a new pod cannot go to this node, in a few words; null when it can.</summary>
+    public string? Refusal(Node node)
+    {
+        if (node.Metadata.DeletionTimestamp is not null)
+        {
+            return "being deleted";
+        }
+
+        if (node.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) != true)
+        {
+            return "not ready";
+        }
+
+        if (node.Spec.Unschedulable == true)
+        {
+            return "cordoned";
+        }
+
+        Dictionary<string, string> labels = node.Metadata.Labels ?? [];
+        foreach ((string key, string value) in nodeSelector)
+        {
+            if (labels.GetValueOrDefault(key) != value)
+            {
+                return $"no label {key}={value}";
+            }
+        }
+
+        if (affinity is not null && !affinity.Any(t => t.Matches(node.Metadata.Name, labels)))
+        {
+            return "node affinity does not match";
+        }
+
+        Taint? taint = node.Spec.Taints?.Find(t => t.Effect is "NoSchedule" or "NoExecute" && !tolerations.Exists(o => o.Tolerates(t)));
+        return taint is null ? null : $"taint {taint.Key}{(string.IsNullOrEmpty(taint.Value) ? "" : "=" + taint.Value)}:{taint.Effect}";
+    }
+
+    private sealed record Toleration(string? Key, string? Operator, string? Value, string? Effect)
+    {
+        public bool Tolerates(Taint taint) =>
+            (string.IsNullOrEmpty(Effect) || Effect == taint.Effect)
+            && (Operator == "Exists"
+                ? string.IsNullOrEmpty(Key) || Key == taint.Key
+                : Key == taint.Key && (Value ?? "") == (taint.Value ?? ""));
+    }
+
+    /// <summary>Terms are alternatives; within a term everything must hold, and an empty term matches nothing.</summary>
+    private sealed record NodeSelectorTerm(List<Requirement>? MatchExpressions, List<Requirement>? MatchFields)
+    {
+        public bool Matches(string name, Dictionary<string, string> labels) =>
+            (MatchExpressions ?? []).Count + (MatchFields ?? []).Count > 0
+            && (MatchExpressions ?? []).TrueForAll(r => r.Matches(labels.GetValueOrDefault(r.Key)))
+            && (MatchFields ?? []).TrueForAll(r => r.Key == "metadata.name" && r.Matches(name));
+    }
+
+    private sealed record Requirement(string Key, string Operator, List<string>? Values)
+    {
+        public bool Matches(string? actual) => Operator switch
+        {
+            "In" => actual is not null && Values?.Contains(actual) == true,
+            "NotIn" => actual is null || Values?.Contains(actual) != true,
+            "Exists" => actual is not null,
+            "DoesNotExist" => actual is null,
+            "Gt" => Compare(actual) > 0,
+            "Lt" => Compare(actual) < 0,
+            _ => false,
+        };
+
+        private int Compare(string? actual) =>
+            long.TryParse(actual, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long left)
+            && long.TryParse(Values?.FirstOrDefault(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long right)
+                ? left.CompareTo(right)
+                : 0;
+    }
+}

@@ -1,0 +1,25 @@
+using System.Collections.Concurrent;
+using Cluster.Operator.Controller;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Keeps a deployment whose pods fail at once from being replaced in a tight loop: the first failed pod is replaced at
+/// once, later ones after 10 s, 20 s, … 5 min, until all replicas have been ready.</summary>
+internal sealed class ReplacementBackoff(TimeProvider time)
+{
+    private readonly ItemBackoff<string> backoff = new(TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(5));
+    private readonly ConcurrentDictionary<string, DateTimeOffset> notBefore = new(StringComparer.Ordinal);
+
+    /// <summary>How long failed pods of this deployment must be left alone; zero when they may be replaced now.</summary>
+    public TimeSpan Remaining(string uid) =>
+        notBefore.TryGetValue(uid, out DateTimeOffset at) && at > time.GetUtcNow() ? at - time.GetUtcNow() : TimeSpan.Zero;
+
+    public void Replaced(string uid) => notBefore[uid] = time.GetUtcNow() + backoff.Next(uid);
+
+    /// <summary>All its replicas are ready, or it is gone.</summary>
+    public void Reset(string uid)
+    {
+        backoff.Forget(uid);
+        notBefore.TryRemove(uid, out _);
+    }
+}

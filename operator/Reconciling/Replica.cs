@@ -1,0 +1,83 @@
+using System.Globalization;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>A worker pod as <see cref="Planner"/> and <see cref="GpuLedger"/> see it: what it holds and how it is doing.</summary>
+internal sealed record Replica
+{
+    public required Pod Pod { get; init; }
+
+    public string Name => Pod.Metadata.Name;
+
+    /// <summary>Null for a pod that was sent to the API server but has not been seen there yet.</summary>
+    public string? Uid => Pod.Metadata.Uid;
+
+    /// <summary>Uid of the controlling owner.</summary>
+    public string? OwnerUid { get; private init; }
+
+    /// <summary>Where its GPUs are booked or, without any, where it was scheduled.</summary>
+    public string? Node { get; private init; }
+
+    public IReadOnlyList<int> Gpus { get; private init; } = [];
+
+    public IReadOnlyList<string> Uuids { get; private init; } = [];
+
+    /// <summary>Its GPU annotation cannot be read (somebody edited it): it has to be assumed to use the whole node.</summary>
+    public bool HoldsWholeNode { get; private init; }
+
+    public string? TemplateHash { get; private init; }
+
+    public bool Ready { get; private init; }
+
+    /// <summary>Deletion has been asked for. Its processes may run until the pod is gone.</summary>
+    public bool Terminating { get; private init; }
+
+    /// <summary>Phase Failed or Succeeded: no process of it runs any more and none will.</summary>
+    public bool Finished { get; private init; }
+
+    public DateTimeOffset Created { get; private init; }
+
+    public bool HoldsGpus => !Finished && Node is not null && (Gpus.Count > 0 || HoldsWholeNode);
+
+    /// <param name="deleteSent">We have asked for its deletion although the pod does not show it yet.</param>
+    public static Replica Of(Pod pod, bool deleteSent = false)
+    {
+        Dictionary<string, string> annotations = pod.Metadata.Annotations ?? [];
+        bool terminating = deleteSent || pod.Metadata.DeletionTimestamp is not null;
+        bool finished = pod.Status?.Phase is "Failed" or "Succeeded";
+        IReadOnlyList<int>? gpus = Indices(annotations.GetValueOrDefault(ApiNames.GpuIndicesAnnotation));
+        return new Replica
+        {
+            Pod = pod,
+            OwnerUid = pod.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true)?.Uid,
+            Node = annotations.GetValueOrDefault(ApiNames.GpuNodeAnnotation) ?? pod.Spec.NodeName,
+            Gpus = gpus ?? [],
+            HoldsWholeNode = gpus is null,
+            Uuids = annotations.GetValueOrDefault(ApiNames.GpuUuidsAnnotation)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [],
+            TemplateHash = pod.Metadata.Labels?.GetValueOrDefault(ApiNames.TemplateHashLabel),
+            Ready = !terminating && !finished && pod.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) == true,
+            Terminating = terminating,
+            Finished = finished,
+            Created = pod.Metadata.CreationTimestamp ?? DateTimeOffset.MaxValue,
+        };
+    }
+
+    /// <returns>Empty without an annotation, null when it is unreadable.</returns>
+    private static List<int>? Indices(string? annotation)
+    {
+        List<int> indices = [];
+        foreach (string token in annotation?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [])
+        {
+            if (!int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+            {
+                return null;
+            }
+
+            indices.Add(index);
+        }
+
+        return indices;
+    }
+}

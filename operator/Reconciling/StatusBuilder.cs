@@ -1,0 +1,174 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
+/// <list type="bullet">
+/// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
+/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, InvalidSpec</item>
+/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
+/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, InvalidSpec</item>
+/// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
+/// </list></summary>
+internal static class StatusBuilder
+{
+    private const int MessageLimit = 1024;
+
+    public static ModelDeploymentStatus Build(Observation o)
+    {
+        ModelDeployment deployment = o.Deployment;
+        List<Replica> active = [.. o.Pods.Where(p => !p.Terminating && !p.Finished)];
+        string host = $"{deployment.Metadata.Name}.{deployment.Metadata.Namespace}.svc";
+        ModelDeploymentStatus status = new()
+        {
+            ObservedGeneration = deployment.Metadata.Generation,
+            Replicas = active.Count,
+            ReadyReplicas = active.Count(p => p.Ready),
+            UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
+            Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
+            Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
+            Endpoints = new Endpoints { Grpc = $"{host}:{EngineArguments.GrpcPort}", Http = $"http://{host}:{EngineArguments.HttpPort}" },
+        };
+        ConditionList conditions = new(deployment.Status?.Conditions, deployment.Metadata.Generation, o.Now);
+        SetReady(conditions, o, status);
+        SetProgressing(conditions, o, status);
+        SetDegraded(conditions, o);
+        SetGpusAllocated(conditions, o, active);
+        SetNodeTuned(conditions, o, active);
+        status.Conditions = conditions.ToList();
+        return status;
+    }
+
+    private static Placement PlacementOf(Replica pod) => new()
+    {
+        Pod = pod.Name,
+        Node = pod.Node,
+        Gpus = [.. pod.Gpus.Select(g => g.ToString(System.Globalization.CultureInfo.InvariantCulture))],
+        Uuids = pod.Uuids.Count > 0 ? [.. pod.Uuids] : null,
+        Ready = pod.Ready,
+    };
+
+    private static int Wanted(Observation o) => o.Deployment.Metadata.DeletionTimestamp is null ? o.Deployment.Spec.Replicas : 0;
+
+    private static void SetReady(ConditionList conditions, Observation o, ModelDeploymentStatus status)
+    {
+        int wanted = Wanted(o);
+        string count = $"{status.ReadyReplicas} of {wanted} replicas ready";
+        if (o.Invalid is not null)
+        {
+            conditions.Set("Ready", status.ReadyReplicas > 0 && status.ReadyReplicas >= wanted, "InvalidSpec", $"{count}, serving an earlier spec; {o.Invalid}");
+        }
+        else if (wanted == 0)
+        {
+            conditions.Set("Ready", true, "ScaledToZero", "no replicas wanted");
+        }
+        else
+        {
+            bool ready = status.ReadyReplicas >= wanted;
+            conditions.Set("Ready", ready, ready ? "AllReplicasReady" : "ReplicasNotReady", count);
+        }
+    }
+
+    private static void SetProgressing(ConditionList conditions, Observation o, ModelDeploymentStatus status)
+    {
+        int wanted = Wanted(o);
+        int outdated = status.Replicas - status.UpdatedReplicas;
+        (bool value, string reason, string message) = o switch
+        {
+            { Deployment.Metadata.DeletionTimestamp: not null } => (true, "Deleting", $"{o.Pods.Count} pods still hold their GPUs"),
+            { Invalid: { } invalid } => (false, "InvalidSpec", invalid),
+            { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
+            _ when outdated > 0 => (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
+            _ when status.Replicas < wanted => (true, "CreatingReplicas", $"{status.Replicas} of {wanted} replicas exist"),
+            _ when status.Replicas > wanted || o.Pods.Any(p => p.Terminating) => (true, "ScalingDown", $"{o.Pods.Count(p => p.Terminating)} pods are ending"),
+            _ when status.ReadyReplicas < wanted => (true, "WaitingForReplicas", $"{status.ReadyReplicas} of {wanted} replicas ready"),
+            _ => (false, "Complete", "everything is as the spec asks"),
+        };
+        conditions.Set("Progressing", value, reason, message);
+    }
+
+    private static void SetDegraded(ConditionList conditions, Observation o)
+    {
+        if (o.Invalid is not null)
+        {
+            conditions.Set("Degraded", true, "InvalidSpec", Bounded(o.Invalid));
+        }
+        else if (o.Refused is not null)
+        {
+            conditions.Set("Degraded", true, "PodRefused", Bounded(o.Refused));
+        }
+        else if (FirstProblem(o) is { } problem)
+        {
+            conditions.Set("Degraded", true, problem.Reason, Bounded(problem.Message));
+        }
+        else
+        {
+            conditions.Set("Degraded", false, "AsExpected", "no worker reports a problem");
+        }
+    }
+
+    private static PodProblem? FirstProblem(Observation o)
+    {
+        foreach (Replica pod in o.Pods.OrderBy(p => p.Name, StringComparer.Ordinal))
+        {
+            if (PodProblem.Of(pod) is { } problem)
+            {
+                return o.LastLogs.TryGetValue(pod.Name, out string? log) && problem.CrashedContainer is not null
+                    ? problem with { Message = $"{problem.Message}: {log.Trim()}" }
+                    : problem;
+            }
+        }
+
+        return null;
+    }
+
+    private static void SetGpusAllocated(ConditionList conditions, Observation o, List<Replica> active)
+    {
+        int wanted = Wanted(o);
+        int placed = active.Count(p => p.Gpus.Count > 0);
+        (bool? value, string reason, string message) = o switch
+        {
+            { Invalid: { } invalid } => ((bool?)null, "InvalidSpec", invalid),
+            { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
+            _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } => (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
+            _ when placed >= wanted => (true, "Allocated", $"{placed} replicas hold {active.Sum(p => p.Gpus.Count)} GPUs"),
+            _ => (false, "Allocating", $"{placed} of {wanted} replicas hold GPUs"),
+        };
+        conditions.Set("GpusAllocated", value, reason, message);
+    }
+
+    private static void SetNodeTuned(ConditionList conditions, Observation o, List<Replica> active)
+    {
+        if (o.Deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Unmanaged)
+        {
+            conditions.Set("NodeTuned", true, "Unmanaged", "kernel.numa_balancing is left as it is");
+            return;
+        }
+
+        string[] nodes = [.. active.Select(p => p.Node).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+        ILookup<string?, string> byState = nodes.ToLookup(n => o.FindNode(n)?.Metadata.Annotations?.GetValueOrDefault(NodeAnnotations.NumaBalancing));
+        if (nodes.Length == 0)
+        {
+            conditions.Set("NodeTuned", null, "NotPlaced", "no replica is on a node yet");
+        }
+        else if (byState[null].FirstOrDefault() is { } unreported)
+        {
+            conditions.Set("NodeTuned", null, "AwaitingNodeAgent", $"no node agent has reported kernel.numa_balancing of node {unreported}");
+        }
+        else if (nodes.FirstOrDefault(n => !byState["0"].Contains(n)) is { } untuned)
+        {
+            conditions.Set("NodeTuned", false, "NumaBalancingOn", $"kernel.numa_balancing is on at node {untuned}");
+        }
+        else
+        {
+            conditions.Set("NodeTuned", true, "NumaBalancingOff", $"kernel.numa_balancing is off at {string.Join(", ", nodes.Take(5))}");
+        }
+    }
+
+    /// <summary>The end matters most: that is where an error says what it is.</summary>
+    private static string Bounded(string message) =>
+        message.Length <= MessageLimit ? message : string.Concat(message.AsSpan(0, MessageLimit / 4), " … ", message.AsSpan(message.Length - (MessageLimit / 2)));
+}

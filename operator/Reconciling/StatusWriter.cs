@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Writes a status when it differs from the last one and records an event for each condition that turned.</summary>
+internal sealed class StatusWriter(IKubernetesClient client, EventRecorder events)
+{
+    // Until the cache shows our last write, comparing with the cache would write, and report, the same transition twice.
+    private readonly ConcurrentDictionary<NamespacedName, (string? CachedVersion, ModelDeployment Written)> written = new();
+
+    /// <summary>The deployment with the newest status we know.</summary>
+    public ModelDeployment Latest(ModelDeployment cached) =>
+        written.TryGetValue(NamespacedName.Of(cached), out (string? CachedVersion, ModelDeployment Written) entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
+            ? entry.Written
+            : cached;
+
+    public void Forget(NamespacedName key) => written.TryRemove(key, out _);
+
+    /// <param name="cached">The deployment as the cache has it.</param>
+    public async Task WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
+    {
+        ModelDeployment latest = Latest(cached);
+        JsonObject wanted = ObjectJson.ToNode(status);
+        JsonObject? current = latest.Status is null ? null : ObjectJson.ToNode(latest.Status);
+        if (JsonNode.DeepEquals(wanted, current))
+        {
+            return;
+        }
+
+        // A merge patch keeps what it does not name: fields that are no longer there must be named as null.
+        foreach (string field in current?.Select(p => p.Key).Where(f => !wanted.ContainsKey(f)).ToList() ?? [])
+        {
+            wanted[field] = null;
+        }
+
+        ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
+            cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
+        written[NamespacedName.Of(cached)] = (cached.Metadata.ResourceVersion, answer);
+        foreach (Condition condition in status.Conditions ?? [])
+        {
+            Condition? before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
+            if (IsNews(before, condition))
+            {
+                EventType type = IsBad(condition) ? EventType.Warning : EventType.Normal;
+                await events.RecordAsync(cached, type, condition.Reason!, $"{condition.Type} is {condition.Status}: {condition.Message}", cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
+    private static bool IsNews(Condition? before, Condition now) =>
+        IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
+        : before is not null && before.Status != now.Status && now.Type is not ("Progressing" or "NodeTuned");
+
+    private static bool IsBad(Condition condition) => condition switch
+    {
+        { Type: "Degraded", Status: "True" } => true,
+        { Type: "GpusAllocated", Status: "False" } => condition.Reason != "Allocating",
+        { Type: "NodeTuned", Status: "False" } => true,
+        _ => false,
+    };
+}

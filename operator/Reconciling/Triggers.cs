@@ -1,0 +1,57 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Which deployments to look at again when something other than a deployment changes. Informer handlers of <see cref="OperatorHost"/>.</summary>
+internal sealed class Triggers(WorkQueue<NamespacedName> queue, ObjectStore<ModelDeployment> deployments)
+{
+    public void OnPod(ObjectChange<Pod> change)
+    {
+        AddOwner(change.Object);
+        bool held = Replica.Of(change.Before ?? change.Object).HoldsGpus;
+        if (held && (change.Type == ChangeType.Deleted || !Replica.Of(change.Object).HoldsGpus))
+        {
+            AddAll(); // GPUs came free; anybody may be waiting for them.
+        }
+    }
+
+    public void OnService(ObjectChange<Service> change) => AddOwner(change.Object);
+
+    public void OnNode(ObjectChange<Node> change)
+    {
+        if (change.Type != ChangeType.Updated || Matters(change.Before!) != Matters(change.Object))
+        {
+            AddAll();
+        }
+    }
+
+    /// <summary>What the planner and the status look at. Heartbeats, images and the like change every few seconds and are not in it.</summary>
+    private static string Matters(Node node) => ObjectJson.Canonical(ObjectJson.ToNode(new
+    {
+        node.Metadata.Labels,
+        node.Metadata.Annotations,
+        Deleted = node.Metadata.DeletionTimestamp is not null,
+        node.Spec.Unschedulable,
+        node.Spec.Taints,
+        node.Status?.Allocatable,
+        Ready = node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status,
+    }));
+
+    private void AddOwner(KubernetesObject value)
+    {
+        if (value.Metadata.OwnerReferences?.Find(o => o is { Controller: true, Kind: ApiNames.Kind }) is { } owner)
+        {
+            queue.Add(new NamespacedName(value.Metadata.Namespace ?? "", owner.Name));
+        }
+    }
+
+    private void AddAll()
+    {
+        foreach (ModelDeployment deployment in deployments.List())
+        {
+            queue.Add(NamespacedName.Of(deployment));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>The PodSpec of a deployment's workers before the user's podTemplate and before a node and GPUs are chosen.</summary>
+internal static class WorkerPodSpec
+{
+    private const string HubCachePath = "/var/cache/huggingface";
+
+    /// <exception cref="InvalidModelDeploymentException">A model source or an environment variable cannot be used.</exception>
+    public static JsonObject For(ModelDeployment deployment, WorkerOptions options)
+    {
+        ModelDeploymentSpec spec = deployment.Spec;
+        ModelVolume model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
+        ModelVolume? draft = spec.Engine.Speculative is { } speculative
+            ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
+            : null;
+        bool usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
+
+        JsonArray volumes = [];
+        JsonArray mounts = [];
+        AddVolume(model.Volume, model.Mount);
+        AddVolume(draft?.Volume, draft?.Mount);
+        if (usesHubCache)
+        {
+            JsonObject volume = options.HubCacheHostPath is { } path
+                ? new JsonObject { ["name"] = "hub-cache", ["hostPath"] = new JsonObject { ["path"] = path, ["type"] = "DirectoryOrCreate" } }
+                : new JsonObject { ["name"] = "hub-cache", ["emptyDir"] = new JsonObject() };
+            AddVolume(volume, new JsonObject { ["name"] = "hub-cache", ["mountPath"] = HubCachePath });
+        }
+
+        if (spec.TensorParallelSize > 1)
+        {
+            // Ranks exchange data through shared memory; the 64 MiB a container gets by default are too few.
+            AddVolume(
+                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory" } },
+                new JsonObject { ["name"] = "shm", ["mountPath"] = "/dev/shm" });
+        }
+
+        JsonObject container = new()
+        {
+            ["name"] = WorkerTemplate.ContainerName,
+            ["image"] = options.Image,
+            ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument),
+            ["ports"] = new JsonArray(Port("http", EngineArguments.HttpPort), Port("grpc", EngineArguments.GrpcPort)),
+            ["env"] = Environment(spec, usesHubCache),
+            // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.
+            ["startupProbe"] = Probe("/ready", periodSeconds: 1, failureThreshold: 3600),
+            ["readinessProbe"] = Probe("/ready", periodSeconds: 2, failureThreshold: 2),
+            ["livenessProbe"] = Probe("/health", periodSeconds: 10, failureThreshold: 3),
+            // A crash's last words reach the status of the pod, and from there the Degraded condition.
+            ["terminationMessagePolicy"] = "FallbackToLogsOnError",
+            ["volumeMounts"] = mounts,
+        };
+        JsonObject pod = new()
+        {
+            ["restartPolicy"] = "Always",
+            ["containers"] = new JsonArray(container),
+            ["volumes"] = volumes,
+        };
+        if (spec.Gpu.NodeSelector is { Count: > 0 } selector)
+        {
+            pod["nodeSelector"] = WorkerTemplate.WithAll(null, selector);
+        }
+
+        AddDeviceAccess(spec, options, pod, container);
+        return pod;
+
+        void AddVolume(JsonObject? volume, JsonObject? mount)
+        {
+            if (volume is not null)
+            {
+                volumes.Add(volume);
+                mounts.Add(mount);
+            }
+        }
+    }
+
+    private static void AddDeviceAccess(ModelDeploymentSpec spec, WorkerOptions options, JsonObject pod, JsonObject container)
+    {
+        if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
+        {
+            container["resources"] = new JsonObject
+            {
+                ["limits"] = new JsonObject { [spec.Gpu.ResourceName] = spec.TensorParallelSize.ToString(CultureInfo.InvariantCulture) },
+            };
+        }
+        else if (spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass)
+        {
+            pod["runtimeClassName"] = options.RuntimeClassName;
+        }
+        else
+        {
+            // A plain hostPath mount of a device node would not open the container's device cgroup.
+            container["securityContext"] = new JsonObject { ["privileged"] = true };
+        }
+    }
+
+    private static JsonArray Environment(ModelDeploymentSpec spec, bool usesHubCache)
+    {
+        List<JsonObject> env = [];
+        if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
+        {
+            env.Add(Variable("ROCR_VISIBLE_DEVICES", string.Join(',', Enumerable.Range(0, spec.TensorParallelSize))));
+        }
+
+        if (spec.Tuning.NcclMinNChannels?.ToString() is { } channels && channels != "Auto")
+        {
+            env.Add(Variable("NCCL_MIN_NCHANNELS", channels));
+        }
+
+        env.Add(FieldVariable("POD_NAME", "metadata.name"));
+        env.Add(FieldVariable("POD_NAMESPACE", "metadata.namespace"));
+        if (usesHubCache)
+        {
+            env.Add(Variable("HF_HOME", HubCachePath));
+        }
+
+        if (spec.Model.TokenSecretRef is { } token)
+        {
+            env.Add(new JsonObject
+            {
+                ["name"] = "HF_TOKEN",
+                ["valueFrom"] = new JsonObject { ["secretKeyRef"] = new JsonObject { ["name"] = token.Name, ["key"] = token.Key } },
+            });
+        }
+
+        foreach (JsonNode? item in spec.Tuning.Env ?? [])
+        {
+            string name = (item as JsonObject)?["name"]?.ToString() ?? throw new InvalidModelDeploymentException($"spec.tuning.env: '{item?.ToJsonString()}' has no name");
+            if (WorkerTemplate.IsDeviceVariable(name))
+            {
+                throw new InvalidModelDeploymentException($"spec.tuning.env: '{name}' decides which GPUs the worker sees, which is the operator's part");
+            }
+
+            env.RemoveAll(e => e["name"]!.ToString() == name);
+            env.Add(item!.DeepClone().AsObject());
+        }
+
+        return new JsonArray([.. env]);
+    }
+
+    public static JsonObject Variable(string name, string value) => new() { ["name"] = name, ["value"] = value };
+
+    private static JsonObject FieldVariable(string name, string path) => new()
+    {
+        ["name"] = name,
+        ["valueFrom"] = new JsonObject { ["fieldRef"] = new JsonObject { ["fieldPath"] = path } },
+    };
+
+    private static JsonObject Port(string name, int port) => new() { ["name"] = name, ["containerPort"] = port, ["protocol"] = "TCP" };
+
+    private static JsonObject Probe(string path, int periodSeconds, int failureThreshold) => new()
+    {
+        ["httpGet"] = new JsonObject { ["path"] = path, ["port"] = "http" },
+        ["periodSeconds"] = periodSeconds,
+        ["timeoutSeconds"] = 5,
+        ["failureThreshold"] = failureThreshold,
+    };
+}

@@ -1,0 +1,152 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Everything that a deployment's pods have in common: the manifest without name, node and GPUs, with the user's
+/// podTemplate merged in. <see cref="WorkerPod"/> makes pods from it.</summary>
+internal sealed partial class WorkerTemplate
+{
+    public const string ContainerName = "worker";
+
+    /// <summary>Seconds the kubelet waits beyond drainSeconds before it kills: time to abort what is left and to free the GPUs.</summary>
+    private const int ExitSeconds = 15;
+
+    /// <summary>The longest name whose services (<c>NAME-pods</c>) are still DNS labels.</summary>
+    private const int NameLimit = 58;
+
+    private static readonly string[] DeviceVariables =
+        ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "AMD_VISIBLE_DEVICES"];
+
+    private WorkerTemplate(JsonObject manifest)
+    {
+        Manifest = manifest;
+        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ObjectJson.Canonical(manifest))).AsSpan(0, 5));
+        Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
+    }
+
+    /// <summary>A pod manifest; shared, not to be changed.</summary>
+    public JsonObject Manifest { get; }
+
+    /// <summary>10 hex digits over the whole manifest: a pod with another hash is outdated.</summary>
+    public string Hash { get; }
+
+    public PodRequirements Requirements { get; }
+
+    /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
+    public static WorkerTemplate For(ModelDeployment deployment, WorkerOptions options)
+    {
+        string name = deployment.Metadata.Name;
+        if (name.Length > NameLimit || !ServiceName().IsMatch(name))
+        {
+            throw new InvalidModelDeploymentException($"metadata.name '{name}' also names its services: at most {NameLimit} lower-case letters, digits and '-', starting with a letter");
+        }
+
+        JsonObject manifest = new()
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Pod",
+            ["metadata"] = new JsonObject(),
+            ["spec"] = WorkerPodSpec.For(deployment, options),
+        };
+        manifest["spec"]!["terminationGracePeriodSeconds"] = deployment.Spec.DrainSeconds + ExitSeconds;
+        manifest = Overlay(manifest, deployment.Spec.PodTemplate);
+
+        // After the overlay: these say whose pod it is, which is not the user's to change.
+        JsonObject metadata = manifest["metadata"]!.AsObject();
+        metadata.Remove("name");
+        metadata["namespace"] = deployment.Metadata.Namespace;
+        metadata["labels"] = WithAll(metadata["labels"], Labels(name));
+        metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
+        return new WorkerTemplate(manifest);
+    }
+
+    /// <summary>Labels of everything the operator makes for a deployment.</summary>
+    public static Dictionary<string, string> Labels(string deployment) => new(StringComparer.Ordinal)
+    {
+        ["app.kubernetes.io/name"] = "cluster-worker",
+        ["app.kubernetes.io/instance"] = deployment,
+        ["app.kubernetes.io/component"] = "worker",
+        ["app.kubernetes.io/managed-by"] = "cluster-operator",
+        [ApiNames.DeploymentLabel] = deployment,
+    };
+
+    public static JsonObject OwnerReference(ModelDeployment deployment) => new()
+    {
+        ["apiVersion"] = ModelDeployment.Definition.ApiVersion,
+        ["kind"] = ModelDeployment.Definition.Kind,
+        ["name"] = deployment.Metadata.Name,
+        ["uid"] = deployment.Metadata.Uid,
+        ["controller"] = true,
+        ["blockOwnerDeletion"] = true,
+    };
+
+    /// <param name="labels">A JSON object of strings or null; <paramref name="forced"/> wins.</param>
+    public static JsonObject WithAll(JsonNode? labels, IEnumerable<KeyValuePair<string, string>> forced)
+    {
+        JsonObject result = labels?.DeepClone() as JsonObject ?? [];
+        foreach ((string key, string value) in forced)
+        {
+            result[key] = value;
+        }
+
+        return result;
+    }
+
+    private static JsonObject Overlay(JsonObject manifest, JsonObject? podTemplate)
+    {
+        if (podTemplate is null)
+        {
+            return manifest;
+        }
+
+        JsonNode? ours = EnvironmentOf(manifest);
+        JsonObject merged;
+        try
+        {
+            merged = StrategicMerge.Apply(manifest, podTemplate);
+        }
+        catch (FormatException e)
+        {
+            throw new InvalidModelDeploymentException($"spec.podTemplate: {e.Message}", e);
+        }
+
+        if (merged["spec"] is not JsonObject spec || merged["metadata"] is not JsonObject || WorkerContainer(merged) is null)
+        {
+            throw new InvalidModelDeploymentException($"spec.podTemplate: leaves no metadata, no spec or no container '{ContainerName}'");
+        }
+
+        if (spec.ContainsKey("nodeName"))
+        {
+            throw new InvalidModelDeploymentException("spec.podTemplate.spec.nodeName: the operator chooses the node; use nodeSelector or affinity");
+        }
+
+        if (spec["restartPolicy"]?.ToString() != "Always")
+        {
+            throw new InvalidModelDeploymentException("spec.podTemplate.spec.restartPolicy: a worker serves until it is deleted; only Always makes sense");
+        }
+
+        if (!JsonNode.DeepEquals(ours, EnvironmentOf(merged)))
+        {
+            throw new InvalidModelDeploymentException($"spec.podTemplate: the operator sets {string.Join(", ", DeviceVariables)} itself, or leaves them unset on purpose");
+        }
+
+        return merged;
+    }
+
+    /// <summary>The container called <see cref="ContainerName"/> of a pod manifest.</summary>
+    public static JsonObject? WorkerContainer(JsonObject manifest) =>
+        manifest["spec"]?["containers"]?.AsArray().OfType<JsonObject>().FirstOrDefault(c => c["name"]?.ToString() == ContainerName);
+
+    public static bool IsDeviceVariable(string name) => DeviceVariables.Contains(name);
+
+    private static JsonArray EnvironmentOf(JsonObject manifest) =>
+        new([.. (WorkerContainer(manifest)?["env"] as JsonArray ?? []).OfType<JsonObject>().Where(e => IsDeviceVariable(e["name"]?.ToString() ?? "")).Select(e => e.DeepClone())]);
+
+    [GeneratedRegex("^[a-z]([-a-z0-9]*[a-z0-9])?$", RegexOptions.CultureInvariant)]
+    private static partial Regex ServiceName();
+}
