@@ -1,6 +1,19 @@
+using System.CommandLine;
+using Cluster.Operator.Commands;
+using Cluster.Operator.Local;
+
 namespace Cluster.Operator;
 
 internal static class Program
 {
-    public static int Main() => 0;
+    public static Task<int> Main(string[] arguments)
+    {
+        var root = new RootCommand("Turns ModelDeployments into worker pods, each pinned to its own GPUs. Without a command: run.")
+        {
+            RunCommand.Create(),
+            LocalCommand.Create(),
+            CrdCommand.Create(),
+        };
+        return CommandRunner.RunAsync(root, arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);
+    }
 }

@@ -121,15 +121,28 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
 
         ApiRequest request = new(HttpMethod.Delete, ResourcePath.Object(T.Definition, @namespace, name), [], Serialize(options));
-        return _transport.SendAsync(
-            request,
-            (response, _) =>
-            {
-                // A Status or the object, as the server likes; neither says more than the success does.
-                response.Dispose();
-                return Task.FromResult(true);
-            },
-            cancellationToken);
+        return _transport.SendAsync(request, DiscardAsync, cancellationToken);
+    }
+
+    /// <summary>A Status or the object, as the server likes; neither says more than the success does.</summary>
+    private static Task<bool> DiscardAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        response.Dispose();
+        return Task.FromResult(true);
+    }
+
+    /// <summary>Posts a Binding: what a scheduler does. Not part of <see cref="IKubernetesClient"/>, since only local mode schedules.</summary>
+    public Task BindAsync(string @namespace, string pod, string node, CancellationToken cancellationToken)
+    {
+        JsonObject binding = new()
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Binding",
+            ["metadata"] = new JsonObject { ["name"] = pod, ["namespace"] = @namespace },
+            ["target"] = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = node },
+        };
+        ApiRequest request = new(HttpMethod.Post, ResourcePath.Object(Pod.Definition, @namespace, pod, "binding"), WriteQuery, Serialize(binding));
+        return _transport.SendAsync(request, DiscardAsync, cancellationToken);
     }
 
     public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)

@@ -21,6 +21,9 @@ internal sealed class LocalCluster : IAsyncDisposable
 {
     public const string NodeName = "local";
 
+    /// <summary>Stands for the worker's image in pods; the node runs the worker program for it.</summary>
+    private const string WorkerImage = "cluster-worker:local";
+
     private const string KfdRoot = "/sys";
     private const int DefaultGpus = 8;
 
@@ -100,12 +103,12 @@ internal sealed class LocalCluster : IAsyncDisposable
         var secrets = new SecretReader(Client);
         var prober = new Prober();
         resources.Push(new Owned(prober));
-        var operatorOptions = new OperatorOptions { LeaderElection = false };
+        var operatorOptions = new OperatorOptions { Worker = new WorkerOptions(WorkerImage), Logging = options.Logging };
         var node = new LocalNode(NodeName, new NodeServices(
             Client,
             network,
             new PodVolumes(HostPaths(options.ModelsFolder), Path.Combine(Folder.FullName, "volumes")),
-            new Dictionary<string, IReadOnlyList<string>> { [operatorOptions.WorkerImage] = program },
+            new Dictionary<string, IReadOnlyList<string>> { [WorkerImage] = program },
             secrets.Read,
             new PodEvents(Client, time, options.Logging.CreateLogger("cluster.local.events")).Record,
             prober,
@@ -117,9 +120,9 @@ internal sealed class LocalCluster : IAsyncDisposable
 
         Gpus = FindGpus(options.SimulatedGpus);
         await node.StartAsync(Gpus, cancellationToken);
-        var scheduler = new LocalScheduler(Client, server.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));
+        var scheduler = new LocalScheduler(Client, Client.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));
         scheduling = scheduler.RunAsync(stopScheduler.Token);
-        operating = OperatorHost.RunAsync(Client, operatorOptions, options.Logging, stopOperator.Token);
+        operating = OperatorHost.RunAsync(Client, operatorOptions, stopOperator.Token);
     }
 
     private static IReadOnlyList<GpuDevice> FindGpus(int? simulated)

@@ -1,4 +1,6 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;
@@ -7,6 +9,9 @@ namespace Cluster.Operator.Local;
 internal static class LocalConsole
 {
     private const int WidthWithoutTerminal = 160;
+    private const int SampleTokens = 40;
+
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static IAnsiConsole Create()
     {
@@ -41,17 +46,19 @@ internal static class LocalConsole
     /// <summary>Plain lines, so that nothing is folded and everything can be pasted.</summary>
     public static void Commands(IAnsiConsole console, ReplicaEndpoint replica, string prompt)
     {
-        var text = JsonSerializer.Serialize(prompt);
-        var model = JsonSerializer.Serialize(replica.ServedName);
+        var chat = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = prompt });
         console.MarkupLine("[bold]try[/]");
-        WriteLine(console, Curl(replica, "/v1/chat/completions", $$"""{"model": {{model}}, "messages": [{"role": "user", "content": {{text}}}], "temperature": 0}"""));
-        WriteLine(console, Curl(replica, "/v1/completions", $$"""{"model": {{model}}, "prompt": {{text}}, "max_tokens": 40, "temperature": 0}"""));
-        WriteLine(console, Curl(replica, "/generate", $$"""{"prompt": {{text}}, "max_tokens": 40, "temperature": 0}"""));
-        WriteLine(console, $"  grpcurl -plaintext -d {Quote($$"""{"chat": {"messages": [{"role": "user", "content": {{text}}}]}, "sampling": {"temperature": 0}}""")} {replica.Grpc} cluster.v1.TextGeneration/Generate");
+        WriteLine(console, Curl(replica, "/v1/chat/completions", new JsonObject { ["model"] = replica.ServedName, ["messages"] = chat.DeepClone(), ["temperature"] = 0 }));
+        WriteLine(console, Curl(replica, "/v1/completions", new JsonObject { ["model"] = replica.ServedName, ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
+        WriteLine(console, Curl(replica, "/generate", new JsonObject { ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
+        var call = new JsonObject { ["chat"] = new JsonObject { ["messages"] = chat }, ["sampling"] = new JsonObject { ["temperature"] = 0 } };
+        WriteLine(console, $"  grpcurl -plaintext -d {Quote(Json(call))} {replica.Grpc} cluster.v1.TextGeneration/Generate");
     }
 
-    private static string Curl(ReplicaEndpoint replica, string path, string body) =>
-        $"  curl -s {replica.Http}{path} -H 'Content-Type: application/json' -d {Quote(body)}";
+    private static string Curl(ReplicaEndpoint replica, string path, JsonObject body) =>
+        $"  curl -s {replica.Http}{path} -H 'Content-Type: application/json' -d {Quote(Json(body))}";
+
+    private static string Json(JsonObject value) => value.ToJsonString(Readable);
 
     /// <summary>Single quotes for a POSIX shell.</summary>
     private static string Quote(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";

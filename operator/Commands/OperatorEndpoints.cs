@@ -1,0 +1,36 @@
+using System.Net;
+using Cluster.Operator.Controller;
+
+namespace Cluster.Operator.Commands;
+
+/// <summary>The operator's own HTTP: <c>/metrics</c> for Prometheus, <c>/healthz</c> and <c>/readyz</c> for its probes.</summary>
+internal sealed class OperatorEndpoints : IAsyncDisposable
+{
+    private readonly WebApplication? application;
+
+    private OperatorEndpoints(WebApplication? application) => this.application = application;
+
+    /// <param name="port">0 serves nothing.</param>
+    /// <exception cref="CommandFailure">The address is none.</exception>
+    /// <exception cref="IOException">The port is taken.</exception>
+    public static async Task<OperatorEndpoints> StartAsync(string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken)
+    {
+        if (port == 0)
+        {
+            return new OperatorEndpoints(null);
+        }
+
+        var address = IPAddress.TryParse(host, out var parsed) ? parsed : throw new CommandFailure($"--metrics-host {host}: not an IP address");
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, port));
+        var application = builder.Build();
+        application.MapGet("/metrics", () => Results.Text(metrics.Render(), "text/plain; version=0.0.4; charset=utf-8"));
+        application.MapGet("/healthz", () => "ok");
+        application.MapGet("/readyz", () => "ok");
+        await application.StartAsync(cancellationToken);
+        return new OperatorEndpoints(application);
+    }
+
+    public ValueTask DisposeAsync() => application?.DisposeAsync() ?? ValueTask.CompletedTask;
+}

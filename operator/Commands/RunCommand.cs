@@ -1,0 +1,72 @@
+using System.CommandLine;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Commands;
+
+/// <summary><c>run</c>: the operator against a cluster, in a pod or from a workstation, until SIGTERM.</summary>
+internal static class RunCommand
+{
+    private const string LeaseName = "cluster-operator";
+
+    public static Command Create()
+    {
+        var kubeconfig = new Option<string?>("--kubeconfig") { Description = "kubeconfig file. Default: as kubectl finds it, or the pod's service account.", HelpName = "FILE" };
+        var context = new Option<string?>("--context") { Description = "Context of the kubeconfig. Default: its current one.", HelpName = "NAME" };
+        var watched = new Option<string?>("--namespace", "-n") { Description = "Serve the ModelDeployments of this namespace only. Default: all.", HelpName = "NAME" };
+        var image = new Option<string>("--worker-image") { Description = "Image of the worker container.", Required = true, HelpName = "IMAGE" };
+        var runtimeClass = new Option<string>("--runtime-class") { Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.", DefaultValueFactory = _ => "amd", HelpName = "NAME" };
+        var hubCache = new Option<string?>("--hub-cache") { Description = "Folder on every node that keeps downloaded models. Default: a cache that ends with its pod.", HelpName = "PATH" };
+        var workers = new Option<int>("--workers") { Description = "Deployments reconciled at once.", DefaultValueFactory = _ => 4, HelpName = "N" };
+        workers.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var count) && count < 1)
+            {
+                result.AddError($"--workers {count}: must be at least 1");
+            }
+        });
+        var elect = new Option<bool>("--leader-elect") { Description = "Of several operators let one act, by a Lease.", DefaultValueFactory = _ => true };
+        var electNamespace = new Option<string?>("--leader-elect-namespace") { Description = "Namespace of the Lease. Default: the operator's own.", HelpName = "NAME" };
+        var port = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 serves none.", DefaultValueFactory = _ => 8080, HelpName = "PORT" };
+        var host = new Option<string>("--metrics-host") { Description = "Address of the metrics port.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
+        var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
+        {
+            kubeconfig, context, watched, image, runtimeClass, hubCache, workers, elect, electNamespace, port, host,
+        };
+        command.SetAction(async arguments =>
+        {
+            using var signals = new Signals();
+            using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(format =>
+            {
+                format.SingleLine = true;
+                format.UseUtcTimestamp = true;
+                format.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            }));
+            var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
+            using var client = KubernetesClient.Create(configuration);
+            var options = new OperatorOptions
+            {
+                Worker = new WorkerOptions(arguments.GetRequiredValue(image), arguments.GetValue(runtimeClass)!, arguments.GetValue(hubCache)),
+                Namespace = arguments.GetValue(watched),
+                Workers = arguments.GetValue(workers),
+                LeaderElection = arguments.GetValue(elect)
+                    ? new LeaderElectionOptions(arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName, $"{Environment.MachineName}-{Guid.NewGuid():N}")
+                    : null,
+                Logging = logging,
+            };
+            await using var endpoints = await OperatorEndpoints.StartAsync(arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
+            try
+            {
+                await OperatorHost.RunAsync(client, options, signals.Token);
+            }
+            catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+            {
+                // Told to stop before it led.
+            }
+
+            return 0;
+        });
+        return command;
+    }
+}
