@@ -15,13 +15,14 @@ internal static class LocalConsole
 
     public static IAnsiConsole Create()
     {
-        var console = AnsiConsole.Console;
-        if (Console.IsOutputRedirected)
+        if (!Console.IsOutputRedirected)
         {
-            // A script reading this wants whole lines, not lines folded at 80.
-            console.Profile.Width = WidthWithoutTerminal;
+            return AnsiConsole.Console;
         }
 
+        // A script reading this wants whole lines without colours, not lines folded at 80.
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+        console.Profile.Width = WidthWithoutTerminal;
         return console;
     }
 
