@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Grpc.Framing;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xunit;
 using FinishReason = Cluster.Worker.Engine.FinishReason;
 
@@ -88,7 +87,7 @@ public sealed class CallTests
     [Fact]
     public async Task HTTP_routes_live_beside_it_and_gRPC_over_HTTP_1_is_told_to_upgrade()
     {
-        await using var server = await GrpcTestServer.StartAsync(protocols: HttpProtocols.Http1);
+        await using var server = await GrpcTestServer.StartAsync(http1: true);
         using var http = new HttpClient { BaseAddress = server.Address };
 
         Assert.Equal("alive", await http.GetStringAsync("/health"));
@@ -191,6 +190,7 @@ public sealed class CallTests
         call.Dispose();
 
         Assert.Null(await server.Engine.EndingOf("gone"));
+        Assert.Empty(server.Log.Errors);
     }
 
     [Fact]
@@ -230,6 +230,62 @@ public sealed class CallTests
         Assert.InRange(server.Engine.Generated, tokens + 1, tokens + (tokens / 2));
         Assert.Equal(tokens, (await unread.ReadAllAsync<GenerateStreamResponse>()).Count);
         Assert.Equal(StatusCode.Ok, unread.Status.Code);
+    }
+
+    [Fact]
+    public async Task A_deadline_frees_the_engine_even_while_the_client_does_not_read()
+    {
+        var stalled = new TaskCompletionSource();
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine
+        {
+            // Far more than window and buffers hold: a producer that got here would not have been held back.
+            BeforeOutput = (made, _) => made < 100_000 ? Task.CompletedTask : stalled.Task,
+        });
+        var endless = new SamplingParams { IgnoreEos = true };
+
+        using var unread = await server.Client.SendAsync(
+            GenerateStream,
+            new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = endless },
+            With("grpc-timeout", "5S"));
+        server.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Null(await server.Engine.EndingOf("slow"));
+        Assert.InRange(server.Engine.Generated, 1, 99_999);
+    }
+
+    [Fact]
+    public async Task One_connection_carries_more_calls_than_a_batch_has_places()
+    {
+        const int calls = 600;
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
+
+        var running = await Task.WhenAll(Enumerable.Range(0, calls).Select(_ => server.Client.SendAsync(GenerateStream, new GenerateRequest { Prompt = "hi" })));
+
+        Assert.Equal(calls, server.Engine.Statistics.Running);
+        Assert.All(running, call => call.Dispose());
+    }
+
+    [Fact]
+    public async Task Any_bytes_get_a_status_and_leave_the_server_alive()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "ok" });
+        var random = new Random(3);
+        string[] paths = [Generate, GenerateStream, "/vllm.grpc.engine.VllmEngine/Generate", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
+        StatusCode[] possible = [StatusCode.Ok, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Internal, StatusCode.ResourceExhausted];
+        for (var round = 0; round < 300; round++)
+        {
+            var noise = new byte[random.Next(60)];
+            random.NextBytes(noise);
+            var body = random.Next(3) == 0 ? noise : GrpcTestClient.Frame(noise, flag: (byte)random.Next(2));
+
+            using var call = await server.Client.SendAsync(paths[round % paths.Length], body, random.Next(2) == 0 ? With("grpc-encoding", "gzip") : null);
+            await call.ReadFramesAsync();
+
+            Assert.Contains(call.Status.Code, possible);
+        }
+
+        Assert.Empty(server.Log.Errors);
+        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
     }
 
     [Fact]
@@ -354,6 +410,8 @@ public sealed class CallTests
         var (status, message) = await unexpected.Client.FailAsync(Generate, request);
         Assert.Equal(StatusCode.Internal, status);
         Assert.DoesNotContain("secret", message);
+        Assert.Contains("secret", Assert.Single(unexpected.Log.Errors));
+        Assert.Empty(invalid.Log.Errors.Concat(unavailable.Log.Errors));
     }
 
     [Fact]

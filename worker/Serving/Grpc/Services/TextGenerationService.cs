@@ -142,9 +142,16 @@ internal sealed class TextGenerationService(ServingState state)
             : throw new GrpcException(StatusCode.NotFound, $"model '{name}' is not served here; served: {string.Join(", ", model.Names)}");
     }
 
-    private static string RequestId(GenerateRequest request, CallMetadata metadata) => request.RequestId.Length > 0
-        ? request.RequestId
-        : metadata.Get(RequestIdKey) is { Length: > 0 } named ? named : Generation.DrawRequestId();
+    /// <summary>A proxy repeats its x-request-id when it retries, so that alone would not be unique.</summary>
+    private static string RequestId(GenerateRequest request, CallMetadata metadata)
+    {
+        if (request.RequestId.Length > 0)
+        {
+            return request.RequestId;
+        }
+
+        return metadata.Get(RequestIdKey) is { Length: > 0 } trace ? Generation.DrawRequestId(trace) : Generation.DrawRequestId();
+    }
 
     private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
     {
