@@ -8,10 +8,11 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Cluster.Worker.Serving.Grpc;
 
-/// <summary>The worker's gRPC surface. The host calls these three.</summary>
+/// <summary>The worker's gRPC surface. The host calls these three; they call the services and <see cref="GrpcRouter"/>.</summary>
 internal static class GrpcServing
 {
-    /// <summary>Streams a client may have open on one connection. Kestrel's 100 would make a gateway's further requests wait at the client, unseen by the scheduler.</summary>
+    /// <summary>Streams a client may have open on one connection. With Kestrel's 100 a gateway's further requests would wait at the client, where the
+    /// scheduler does not see them.</summary>
     private const int MaxStreamsPerConnection = 4096;
 
     /// <summary>Listens for gRPC without TLS (h2c). Also sets limits of the whole server that fit long, idle and unevenly read streams.</summary>

@@ -104,7 +104,9 @@ internal sealed class TextGenerationService(ServingState state)
     private static TokenLogprob ToWire(Engine.TokenLogprob token, ITokenizer tokenizer) => new()
     {
         TokenId = (uint)token.TokenId,
-        Text = tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
+
+        // Models pad their vocabulary beyond the tokenizer's; such ids have no text.
+        Text = tokenizer.IdToToken(token.TokenId) is null ? "" : tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
         Logprob = token.Logprob,
     };
 
