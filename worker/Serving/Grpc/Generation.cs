@@ -8,7 +8,8 @@ namespace Cluster.Worker.Serving.Grpc;
 internal static class Generation
 {
     /// <summary>A request id that no other request has.</summary>
-    public static string DrawRequestId() => $"grpc-{Guid.NewGuid():N}";
+    /// <param name="prefix">What it begins with, to be found again in logs.</param>
+    public static string DrawRequestId(string prefix = "grpc") => $"{prefix}-{Guid.NewGuid():N}";
 
     /// <summary>The engine's outputs up to and including the one with a finish reason.</summary>
     /// <exception cref="GrpcException">UNAVAILABLE when shutdown aborted the request.</exception>

@@ -1,14 +1,34 @@
+using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Grpc.Services;
 using Cluster.Worker.Tokenization;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Cluster.Worker.Serving.Grpc;
 
-/// <summary>The worker's gRPC surface. The host calls both methods and listens with <c>HttpProtocols.Http2</c>, without TLS (h2c) or with.</summary>
+/// <summary>The worker's gRPC surface. The host calls these three; they call the services and <see cref="GrpcRouter"/>.</summary>
 internal static class GrpcServing
 {
+    /// <summary>Streams a client may have open on one connection. With Kestrel's 100 a gateway's further requests would wait at the client, where the
+    /// scheduler does not see them.</summary>
+    private const int MaxStreamsPerConnection = 4096;
+
+    /// <summary>Listens for gRPC without TLS (h2c). Also sets limits of the whole server that fit long, idle and unevenly read streams.</summary>
+    public static void ListenGrpc(this KestrelServerOptions kestrel, IPAddress address, int port)
+    {
+        kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
+
+        // A client whose machine is gone says nothing; the ping finds out and frees its requests.
+        kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+        kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+
+        // One paused stream would otherwise end its connection, and with it every other request a gateway has on it.
+        kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Listen(address, port, listener => listener.Protocols = HttpProtocols.Http2);
+    }
+
     public static IServiceCollection AddGrpcServing(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);

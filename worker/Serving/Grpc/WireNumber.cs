@@ -24,4 +24,19 @@ internal static class WireNumber
 
         return tokens;
     }
+
+    /// <summary>Biases by token id, each id checked against the vocabulary; null for none.</summary>
+    /// <exception cref="InvalidRequestException">An id is not in the vocabulary.</exception>
+    public static Dictionary<int, float>? ToLogitBias(IEnumerable<KeyValuePair<long, float>> biases, int vocabSize)
+    {
+        var byToken = new Dictionary<int, float>();
+        foreach (var (token, bias) in biases)
+        {
+            byToken[token >= 0 && token < vocabSize
+                ? (int)token
+                : throw new InvalidRequestException($"logit_bias names token {token}; the vocabulary has {vocabSize} tokens", "logit_bias")] = bias;
+        }
+
+        return byToken.Count == 0 ? null : byToken;
+    }
 }

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -16,12 +17,13 @@ internal sealed class GrpcTestServer : IAsyncDisposable
 {
     private readonly WebApplication app;
 
-    private GrpcTestServer(WebApplication app, ServingState state, FakeEngine engine, ManualTime time)
+    private GrpcTestServer(WebApplication app, ServingState state, FakeEngine engine, ManualTime time, RecordedLog log)
     {
         this.app = app;
         State = state;
         Engine = engine;
         Time = time;
+        Log = log;
         Client = new GrpcTestClient(new Uri(app.Urls.Single()));
     }
 
@@ -31,28 +33,43 @@ internal sealed class GrpcTestServer : IAsyncDisposable
 
     public ManualTime Time { get; }
 
+    public RecordedLog Log { get; }
+
     public GrpcTestClient Client { get; }
 
     public Uri Address => new(app.Urls.Single());
 
     /// <param name="ready">False leaves the worker loading; <see cref="BecomeReady"/> ends that.</param>
+    /// <param name="http1">Listens as an HTTP port does, without HTTP/2.</param>
     public static async Task<GrpcTestServer> StartAsync(
         FakeEngine? engine = null,
         GrpcOptions? options = null,
         bool ready = true,
-        HttpProtocols protocols = HttpProtocols.Http2,
-        int port = 0)
+        bool http1 = false)
     {
         var time = new ManualTime();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listener => listener.Protocols = protocols));
+        var log = new RecordedLog();
+        builder.Logging.AddProvider(log);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            if (http1)
+            {
+                kestrel.Listen(IPAddress.Loopback, 0, listener => listener.Protocols = HttpProtocols.Http1);
+            }
+            else
+            {
+                kestrel.ListenGrpc(IPAddress.Loopback, 0);
+            }
+        });
         builder.Services.AddSingleton<TimeProvider>(time);
         if (options is not null)
         {
             builder.Services.AddSingleton(options);
         }
 
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddGrpcServing();
         var app = builder.Build();
         var state = new ServingState(time);
@@ -60,7 +77,7 @@ internal sealed class GrpcTestServer : IAsyncDisposable
         app.MapGet("/health", () => "alive");
         app.MapPost("/v1/completions", (HttpContext context) => context.Request.ContentType ?? "");
         await app.StartAsync();
-        var server = new GrpcTestServer(app, state, engine ?? new FakeEngine(), time);
+        var server = new GrpcTestServer(app, state, engine ?? new FakeEngine(), time, log);
         if (ready)
         {
             server.BecomeReady();
@@ -72,6 +89,7 @@ internal sealed class GrpcTestServer : IAsyncDisposable
     public void BecomeReady(bool withChatTemplate = true) => State.BecomeReady(
         new ServedModel(["fake", "alias"], "/models/fake", Engine, new FakeTokenizer(), withChatTemplate ? new FakeChatTemplate() : null, ["0"]));
 
+    /// <summary>Stops as SIGTERM does and waits for running calls, however long.</summary>
     public Task StopAsync() => app.StopAsync();
 
     public async ValueTask DisposeAsync()

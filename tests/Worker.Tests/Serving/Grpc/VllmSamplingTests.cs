@@ -77,6 +77,8 @@ public sealed class VllmSamplingTests
         { "top_k", Bytes(new SamplingParams { TopK = uint.MaxValue }) },
         { "max_tokens", Bytes(new SamplingParams { MaxTokens = uint.MaxValue }) },
         { "min_tokens", Bytes(new SamplingParams { MinTokens = uint.MaxValue }) },
+        { "logit_bias", Bytes(new SamplingParams { LogitBias = { { 100, 1f } } }) },
+        { "logit_bias", Bytes(new SamplingParams { LogitBias = { { -1, 1f } } }) },
         { "stop_token_ids", Bytes(new SamplingParams { StopTokenIds = { 100 } }) },
     };
 

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -108,7 +108,8 @@ internal sealed partial class GrpcDispatcher(
 
     private CancellationTokenSource? StartDeadline(HttpRequest request)
     {
-        if (request.Headers["grpc-timeout"] is not [{ } header])
+        var header = request.Headers["grpc-timeout"].ToString();
+        if (header.Length == 0)
         {
             return null;
         }
@@ -128,20 +129,30 @@ internal sealed partial class GrpcDispatcher(
             return status;
         }
 
-        if (exception is OperationCanceledException)
-        {
-            return deadlinePassed
-                ? new GrpcException(StatusCode.DeadlineExceeded, "the call's deadline passed")
-                : new GrpcException(StatusCode.Unavailable, "the server ended the call; it is shutting down");
-        }
-
         if (translate(exception) is { } expected)
         {
             return expected;
         }
 
-        LogUnexpected(method.Path, exception);
-        return new GrpcException(StatusCode.Internal, "internal error; the worker's log has the details");
+        switch (exception)
+        {
+            case OperationCanceledException when deadlinePassed:
+                return new GrpcException(StatusCode.DeadlineExceeded, "the call's deadline passed");
+
+            case OperationCanceledException:
+                return new GrpcException(StatusCode.Unavailable, "the server ended the call; it is shutting down");
+
+            // Reading can fail before the request counts as aborted. Nobody hears this status.
+            case ConnectionResetException:
+                return new GrpcException(StatusCode.Cancelled, "the client has gone");
+
+            case BadHttpRequestException:
+                return new GrpcException(StatusCode.Internal, exception.Message);
+
+            default:
+                LogUnexpected(method.Path, exception);
+                return new GrpcException(StatusCode.Internal, "internal error; the worker's log has the details");
+        }
     }
 
     /// <summary>Status as trailers, or as headers of an otherwise empty response (Trailers-Only) when an error comes before any message.</summary>

@@ -16,7 +16,7 @@ internal static class TextGenerationSampling
         RepetitionPenalty = wire.HasRepetitionPenalty ? wire.RepetitionPenalty : 1,
         PresencePenalty = wire.PresencePenalty,
         FrequencyPenalty = wire.FrequencyPenalty,
-        LogitBias = wire.LogitBias.Count == 0 ? null : wire.LogitBias.ToDictionary(bias => WireNumber.ToInt32(bias.Key, "logit_bias"), bias => bias.Value),
+        LogitBias = WireNumber.ToLogitBias(wire.LogitBias.Select(bias => KeyValuePair.Create((long)bias.Key, bias.Value)), vocabSize),
         Seed = wire.HasSeed ? wire.Seed : null,
         MaxTokens = wire.HasMaxTokens ? WireNumber.ToInt32(wire.MaxTokens, "max_tokens") : null,
         MinTokens = WireNumber.ToInt32(wire.MinTokens, "min_tokens"),

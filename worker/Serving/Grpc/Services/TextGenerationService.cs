@@ -104,7 +104,9 @@ internal sealed class TextGenerationService(ServingState state)
     private static TokenLogprob ToWire(Engine.TokenLogprob token, ITokenizer tokenizer) => new()
     {
         TokenId = (uint)token.TokenId,
-        Text = tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
+
+        // Models pad their vocabulary beyond the tokenizer's; such ids have no text.
+        Text = tokenizer.IdToToken(token.TokenId) is null ? "" : tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
         Logprob = token.Logprob,
     };
 
@@ -142,9 +144,16 @@ internal sealed class TextGenerationService(ServingState state)
             : throw new GrpcException(StatusCode.NotFound, $"model '{name}' is not served here; served: {string.Join(", ", model.Names)}");
     }
 
-    private static string RequestId(GenerateRequest request, CallMetadata metadata) => request.RequestId.Length > 0
-        ? request.RequestId
-        : metadata.Get(RequestIdKey) is { Length: > 0 } named ? named : Generation.DrawRequestId();
+    /// <summary>A proxy repeats its x-request-id when it retries, so that alone would not be unique.</summary>
+    private static string RequestId(GenerateRequest request, CallMetadata metadata)
+    {
+        if (request.RequestId.Length > 0)
+        {
+            return request.RequestId;
+        }
+
+        return metadata.Get(RequestIdKey) is { Length: > 0 } trace ? Generation.DrawRequestId(trace) : Generation.DrawRequestId();
+    }
 
     private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
     {

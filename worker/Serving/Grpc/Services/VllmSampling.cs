@@ -28,7 +28,7 @@ internal static class VllmSampling
             IgnoreEos = wire.IgnoreEos,
             Seed = wire.HasSeed ? wire.Seed : null,
             IncludeStopStringInOutput = wire.IncludeStopStrInOutput,
-            LogitBias = wire.LogitBias.Count == 0 ? null : new Dictionary<int, float>(wire.LogitBias),
+            LogitBias = WireNumber.ToLogitBias(wire.LogitBias.Select(bias => KeyValuePair.Create((long)bias.Key, bias.Value)), vocabSize),
         };
     }
 

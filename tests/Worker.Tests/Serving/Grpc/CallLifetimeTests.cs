@@ -1,0 +1,182 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Serving.Grpc.Framing;
+using Xunit;
+using FinishReason = Cluster.Worker.Engine.FinishReason;
+
+namespace Cluster.Worker.Tests.Serving.Grpc;
+
+/// <summary>How calls end early or run slowly: deadlines, cancellation, readers that do not read.</summary>
+public sealed class CallLifetimeTests
+{
+    private const string Generate = "/cluster.v1.TextGeneration/Generate";
+    private const string GenerateStream = "/cluster.v1.TextGeneration/GenerateStream";
+
+    [Fact]
+    public async Task A_malformed_timeout_is_named()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "soon"));
+
+        Assert.Equal(StatusCode.Internal, call.Status.Code);
+        Assert.Contains("'soon'", call.Status.Message);
+    }
+
+    [Theory]
+    [InlineData("99999999H")]
+    [InlineData("1H")]
+    public async Task A_far_deadline_changes_nothing(string timeout)
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", timeout));
+
+        Assert.Single(await call.ReadFramesAsync());
+        Assert.Equal(StatusCode.Ok, call.Status.Code);
+    }
+
+    [Fact]
+    public async Task A_deadline_that_has_passed_already_never_reaches_the_engine()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "0n"));
+
+        Assert.Equal(StatusCode.DeadlineExceeded, call.Status.Code);
+        Assert.Empty(server.Engine.Requests);
+    }
+
+    [Fact]
+    public async Task A_deadline_ends_a_running_stream_and_frees_the_engine()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(3) });
+
+        using var call = await server.Client.SendAsync(
+            GenerateStream,
+            new GenerateRequest { RequestId = "late", Prompt = "hi" },
+            With("grpc-timeout", "5S"));
+        await using var messages = call.MessagesAsync<GenerateStreamResponse>().GetAsyncEnumerator();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(await messages.MoveNextAsync());
+        }
+
+        server.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.False(await messages.MoveNextAsync());
+        Assert.Equal(StatusCode.DeadlineExceeded, call.Status.Code);
+        Assert.Null(await server.Engine.EndingOf("late"));
+    }
+
+    [Fact]
+    public async Task A_client_that_cancels_ends_the_request_in_the_engine()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
+        using var cancel = new CancellationTokenSource();
+
+        using var call = await server.Client.SendAsync(GenerateStream, new GenerateRequest { RequestId = "gone", Prompt = "hi" });
+        await using var frames = call.FramesAsync(cancel.Token).GetAsyncEnumerator(cancel.Token);
+        Assert.True(await frames.MoveNextAsync());
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await frames.MoveNextAsync());
+        call.Dispose();
+
+        Assert.Null(await server.Engine.EndingOf("gone"));
+        Assert.Empty(server.Log.Errors);
+    }
+
+    [Fact]
+    public async Task A_client_that_disappears_before_the_answer_ends_the_request_in_the_engine()
+    {
+        var reached = new TaskCompletionSource();
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine
+        {
+            BeforeOutput = (_, token) =>
+            {
+                reached.TrySetResult();
+                return Task.Delay(Timeout.Infinite, token);
+            },
+        });
+        var client = new GrpcTestClient(server.Address);
+
+        var sending = client.SendAsync(Generate, new GenerateRequest { RequestId = "gone", Prompt = "hi" });
+        await reached.Task;
+        client.Dispose();
+
+        await Assert.ThrowsAnyAsync<Exception>(() => sending);
+        Assert.Null(await server.Engine.EndingOf("gone"));
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_holds_the_producer_back()
+    {
+        const int tokens = 20_000;
+        await using var server = await GrpcTestServer.StartAsync();
+        var request = new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true } };
+        using var other = new GrpcTestClient(server.Address);
+
+        using var unread = await server.Client.SendAsync(GenerateStream, request);
+        await other.StreamAsync<GenerateStreamResponse>(GenerateStream, request);
+
+        // The second call is through, so the first had its time; it must sit at its window of 64 KiB and Kestrel's buffer.
+        Assert.InRange(server.Engine.Generated, tokens + 1, tokens + (tokens / 2));
+        Assert.Equal(tokens, (await unread.ReadAllAsync<GenerateStreamResponse>()).Count);
+        Assert.Equal(StatusCode.Ok, unread.Status.Code);
+    }
+
+    [Fact]
+    public async Task A_deadline_frees_the_engine_even_while_the_client_does_not_read()
+    {
+        var stalled = new TaskCompletionSource();
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine
+        {
+            // Far more than window and buffers hold: a producer that got here would not have been held back.
+            BeforeOutput = (made, _) => made < 100_000 ? Task.CompletedTask : stalled.Task,
+        });
+        var endless = new SamplingParams { IgnoreEos = true };
+
+        using var unread = await server.Client.SendAsync(
+            GenerateStream,
+            new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = endless },
+            With("grpc-timeout", "5S"));
+        server.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Null(await server.Engine.EndingOf("slow"));
+        Assert.InRange(server.Engine.Generated, 1, 99_999);
+    }
+
+    [Fact]
+    public async Task One_connection_carries_more_calls_than_a_batch_has_places()
+    {
+        const int calls = 600;
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
+
+        var running = await Task.WhenAll(Enumerable.Range(0, calls).Select(_ => server.Client.SendAsync(GenerateStream, new GenerateRequest { Prompt = "hi" })));
+
+        Assert.Equal(calls, server.Engine.Statistics.Running);
+        Assert.All(running, call => call.Dispose());
+    }
+
+    [Fact]
+    public async Task An_error_after_messages_comes_as_trailer()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(2) });
+
+        using var call = await server.Client.SendAsync(GenerateStream, new GenerateRequest { RequestId = "cut", Prompt = "hi" });
+        await using var messages = call.MessagesAsync<GenerateStreamResponse>().GetAsyncEnumerator();
+        Assert.True(await messages.MoveNextAsync());
+        Assert.True(await messages.MoveNextAsync());
+        server.State.BeginDraining();
+        await server.Engine.DrainAsync(TimeSpan.Zero);
+
+        Assert.False(await messages.MoveNextAsync());
+        Assert.Equal((StatusCode.Unavailable, "the worker shut down before the request was finished"), call.Status);
+        Assert.Equal(FinishReason.Abort, await server.Engine.EndingOf("cut"));
+    }
+
+    private static Action<HttpRequestMessage> With(string header, string value) => request => request.Headers.TryAddWithoutValidation(header, value);
+
+    private static Func<int, CancellationToken, Task> HoldAfter(int tokens) =>
+        (made, token) => made < tokens ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token);
+}
