@@ -1,0 +1,343 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Tests.Controller;
+
+/// <summary>An API server in memory: versions, watches from a version, conflicts, finalizers and graceful pod deletion. Tests
+/// inject failures through <see cref="BeforeCall"/>, cut watches and compact the history.</summary>
+internal sealed class FakeKubernetesClient : IKubernetesClient
+{
+    private readonly Lock gate = new();
+    private readonly SortedDictionary<string, JsonObject> objects = new(StringComparer.Ordinal);
+    private readonly List<(long Version, string Kind, WatchEventType Type, JsonObject Object)> history = [];
+    private readonly List<(string Kind, Channel<(WatchEventType, JsonObject)> Events)> watchers = [];
+    private long version;
+    private long oldestVersion;
+    private int uids;
+
+    /// <summary>Called with verb, kind and name before each call; throw from it to fail the call.</summary>
+    public Action<string, string, string>? BeforeCall { get; set; }
+
+    /// <summary>Called after a write took effect; throw from it to lose the answer.</summary>
+    public Action<string, string, string>? AfterWrite { get; set; }
+
+    /// <summary>While true, changes reach no watcher: the caches go stale.</summary>
+    public bool HoldEvents { get; set; }
+
+    public ConcurrentQueue<string> Calls { get; } = new();
+
+    public int Watchers
+    {
+        get
+        {
+            lock (gate)
+            {
+                return watchers.Count;
+            }
+        }
+    }
+
+    public JsonObject? Find<T>(string? @namespace, string name)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            return objects.GetValueOrDefault(Key(T.Definition.Kind, @namespace, name))?.DeepClone().AsObject();
+        }
+    }
+
+    public IReadOnlyList<T> All<T>()
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => ObjectJson.FromNode<T>(p.Value))];
+        }
+    }
+
+    /// <summary>Changes an object as another client would.</summary>
+    public void Update<T>(string? @namespace, string name, Action<JsonObject> change)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            JsonObject value = objects[Key(T.Definition.Kind, @namespace, name)].DeepClone().AsObject();
+            change(value);
+            Store(T.Definition.Kind, value, WatchEventType.Modified);
+        }
+    }
+
+    /// <summary>The object is gone at once, whatever holds it: what the kubelet does when a pod has ended.</summary>
+    public void Remove<T>(string? @namespace, string name)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            Drop(T.Definition.Kind, objects[Key(T.Definition.Kind, @namespace, name)]);
+        }
+    }
+
+    /// <summary>Ends all open watches as a server does after its timeout, or with an error.</summary>
+    public void CutWatches(Exception? error = null)
+    {
+        lock (gate)
+        {
+            watchers.ForEach(w => w.Events.Writer.TryComplete(error));
+            watchers.Clear();
+        }
+    }
+
+    /// <summary>Forgets the history: watching from a version before now gets 410.</summary>
+    public void Compact()
+    {
+        lock (gate)
+        {
+            history.Clear();
+            oldestVersion = version;
+        }
+    }
+
+    public void SendBookmark<T>()
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            version++;
+            JsonObject bookmark = new() { ["metadata"] = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture) } };
+            watchers.Where(w => w.Kind == T.Definition.Kind).ToList().ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
+        }
+    }
+
+    /// <summary>Delivers what <see cref="HoldEvents"/> kept back, by cutting the watches: they start again where they were.</summary>
+    public void ReleaseEvents()
+    {
+        HoldEvents = false;
+        CutWatches();
+    }
+
+    public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        Before("get", T.Definition.Kind, name);
+        return Task.FromResult(ObjectJson.FromNode<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
+    }
+
+    public Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        Before("list", T.Definition.Kind, "");
+        lock (gate)
+        {
+            return Task.FromResult(new ResourceList<T>([.. All<T>().Where(o => @namespace is null || o.Metadata.Namespace == @namespace)], version.ToString(CultureInfo.InvariantCulture)));
+        }
+    }
+
+    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        Before("watch", T.Definition.Kind, resourceVersion);
+        Channel<(WatchEventType, JsonObject)> events = Channel.CreateUnbounded<(WatchEventType, JsonObject)>();
+        lock (gate)
+        {
+            long from = long.Parse(resourceVersion, CultureInfo.InvariantCulture);
+            if (from < oldestVersion)
+            {
+                throw new KubernetesException(410, "Expired", $"too old resource version: {from} ({oldestVersion})");
+            }
+
+            history.Where(h => h.Version > from && h.Kind == T.Definition.Kind).ToList().ForEach(h => events.Writer.TryWrite((h.Type, h.Object)));
+            watchers.Add((T.Definition.Kind, events));
+        }
+
+        await foreach ((WatchEventType type, JsonObject value) in events.Reader.ReadAllAsync(cancellationToken))
+        {
+            yield return new WatchEvent<T>(type, ObjectJson.FromNode<T>(value));
+        }
+    }
+
+    public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        JsonObject value = manifest.DeepClone().AsObject();
+        JsonObject metadata = value["metadata"]!.AsObject();
+        string name = metadata["name"]!.ToString();
+        Before("create", T.Definition.Kind, name);
+        lock (gate)
+        {
+            if (objects.ContainsKey(Key(T.Definition.Kind, metadata["namespace"]?.ToString(), name)))
+            {
+                throw new KubernetesException(409, "AlreadyExists", $"'{name}' already exists");
+            }
+
+            metadata["uid"] ??= $"uid-{++uids}";
+            metadata["generation"] = 1;
+            metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
+            Store(T.Definition.Kind, value, WatchEventType.Added);
+        }
+
+        AfterWrite?.Invoke("create", T.Definition.Kind, name);
+        return Task.FromResult(ObjectJson.FromNode<T>(value));
+    }
+
+    public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        string name = manifest["metadata"]!["name"]!.ToString();
+        Before("replace", T.Definition.Kind, name);
+        lock (gate)
+        {
+            JsonObject current = Current<T>(manifest["metadata"]!["namespace"]?.ToString(), name);
+            ThrowIfStale(current, manifest);
+            JsonObject value = manifest.DeepClone().AsObject();
+            value["metadata"]!["uid"] = current["metadata"]!["uid"]!.DeepClone();
+            Store(T.Definition.Kind, value, WatchEventType.Modified);
+            return Task.FromResult(ObjectJson.FromNode<T>(value));
+        }
+    }
+
+    public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        string? @namespace = manifest["metadata"]!["namespace"]?.ToString();
+        string name = manifest["metadata"]!["name"]!.ToString();
+        return Find<T>(@namespace, name) is null
+            ? CreateAsync<T>(manifest, cancellationToken)
+            : PatchAsync<T>(@namespace, name, PatchType.Merge, manifest, subresource, cancellationToken);
+    }
+
+    public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        Before(subresource is null ? "patch" : $"patch/{subresource}", T.Definition.Kind, name);
+        JsonObject value;
+        lock (gate)
+        {
+            JsonObject current = Current<T>(@namespace, name);
+            ThrowIfStale(current, patch.AsObject());
+            value = current.DeepClone().AsObject();
+            Merge(value, patch.AsObject());
+            if (patch["spec"] is not null)
+            {
+                value["metadata"]!["generation"] = (current["metadata"]!["generation"]?.GetValue<long>() ?? 0) + 1;
+            }
+
+            Store(T.Definition.Kind, value, WatchEventType.Modified);
+        }
+
+        AfterWrite?.Invoke("patch", T.Definition.Kind, name);
+        return Task.FromResult(ObjectJson.FromNode<T>(value));
+    }
+
+    public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        Before("delete", T.Definition.Kind, name);
+        lock (gate)
+        {
+            JsonObject current = Current<T>(@namespace, name);
+            if (preconditionUid is not null && current["metadata"]!["uid"]!.ToString() != preconditionUid)
+            {
+                throw new KubernetesException(409, "Conflict", $"'{name}' has another uid");
+            }
+
+            bool graceful = T.Definition.Kind == "Pod" && gracePeriodSeconds != 0;
+            if (!graceful && current["metadata"]!["finalizers"] is not JsonArray { Count: > 0 })
+            {
+                Drop(T.Definition.Kind, current);
+            }
+            else if (current["metadata"]!["deletionTimestamp"] is null)
+            {
+                JsonObject value = current.DeepClone().AsObject();
+                value["metadata"]!["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+                Store(T.Definition.Kind, value, WatchEventType.Modified);
+            }
+        }
+
+        AfterWrite?.Invoke("delete", T.Definition.Kind, name);
+        return Task.CompletedTask;
+    }
+
+    public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
+    {
+        Before("log", "Pod", pod);
+        return Task.FromResult($"last line of {pod}");
+    }
+
+    private static string Key(string kind, string? @namespace, string name) => $"{kind}|{@namespace}|{name}";
+
+    private static KubernetesException NotFound(string name) => new(404, "NotFound", $"'{name}' not found");
+
+    private void Before(string verb, string kind, string name)
+    {
+        Calls.Enqueue($"{verb} {kind} {name}");
+        BeforeCall?.Invoke(verb, kind, name);
+    }
+
+    private JsonObject Current<T>(string? @namespace, string name)
+        where T : KubernetesObject, IKubernetesKind =>
+        objects.GetValueOrDefault(Key(T.Definition.Kind, @namespace, name)) ?? throw NotFound(name);
+
+    private static void ThrowIfStale(JsonObject current, JsonObject written)
+    {
+        if (written["metadata"]?["resourceVersion"]?.ToString() is { } expected && expected != current["metadata"]!["resourceVersion"]!.ToString())
+        {
+            throw new KubernetesException(409, "Conflict", $"'{current["metadata"]!["name"]}' was changed meanwhile");
+        }
+    }
+
+    private void Store(string kind, JsonObject value, WatchEventType type)
+    {
+        JsonObject metadata = value["metadata"]!.AsObject();
+        metadata["resourceVersion"] = (++version).ToString(CultureInfo.InvariantCulture);
+        if (metadata["deletionTimestamp"] is not null && kind != "Pod" && metadata["finalizers"] is not JsonArray { Count: > 0 })
+        {
+            Drop(kind, value);
+            return;
+        }
+
+        objects[Key(kind, metadata["namespace"]?.ToString(), metadata["name"]!.ToString())] = value;
+        Publish(kind, type, value);
+    }
+
+    private void Drop(string kind, JsonObject value)
+    {
+        JsonObject last = value.DeepClone().AsObject();
+        last["metadata"]!["resourceVersion"] = (++version).ToString(CultureInfo.InvariantCulture);
+        objects.Remove(Key(kind, last["metadata"]!["namespace"]?.ToString(), last["metadata"]!["name"]!.ToString()));
+        Publish(kind, WatchEventType.Deleted, last);
+    }
+
+    private void Publish(string kind, WatchEventType type, JsonObject value)
+    {
+        JsonObject snapshot = value.DeepClone().AsObject();
+        history.Add((version, kind, type, snapshot));
+        if (!HoldEvents)
+        {
+            watchers.Where(w => w.Kind == kind).ToList().ForEach(w => w.Events.Writer.TryWrite((type, snapshot)));
+        }
+    }
+
+    private static void Merge(JsonObject target, JsonObject patch)
+    {
+        foreach ((string field, JsonNode? value) in patch)
+        {
+            if (value is null)
+            {
+                target.Remove(field);
+            }
+            else if (value is JsonObject child && target[field] is JsonObject existing)
+            {
+                Merge(existing, child);
+            }
+            else
+            {
+                target[field] = value.DeepClone();
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Controller;
+
+public sealed class LeaderElectionTests
+{
+    private readonly FakeKubernetesClient server = new();
+    private readonly ManualTime time = new();
+    private readonly List<string> leading = [];
+
+    [Fact]
+    public async Task The_first_leads_at_once_and_gives_the_lease_back_when_it_ends()
+    {
+        using CancellationTokenSource stop = new();
+        Task one = Run("one", stop.Token);
+        await Eventually.True(() => Leads("one"), "one leads");
+        Assert.Equal("one", Holder());
+        await stop.CancelAsync();
+        await one;
+        Assert.Equal("", Holder());
+    }
+
+    [Fact]
+    public async Task The_second_waits_and_takes_over_a_released_lease_at_its_next_try()
+    {
+        using CancellationTokenSource stopOne = new();
+        using CancellationTokenSource stopTwo = new();
+        Task one = Run("one", stopOne.Token);
+        await Eventually.True(() => Leads("one"), "one leads");
+        Task two = Run("two", stopTwo.Token);
+        await Eventually.True(() => time.PendingTimers == 2, "one renews, two waits");
+        Assert.False(Leads("two"));
+        await stopOne.CancelAsync();
+        await one;
+        await PassTimeUntil(() => Leads("two"));
+        Assert.Equal(1, server.Find<Lease>("ns", "lease")!["spec"]!["leaseTransitions"]!.GetValue<int>());
+        await stopTwo.CancelAsync();
+        await two;
+    }
+
+    [Fact]
+    public async Task A_leader_that_vanished_is_succeeded_when_its_lease_has_run_out()
+    {
+        await server.CreateAsync<Lease>(
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = "lease", ["namespace"] = "ns" }, ["spec"] = new JsonObject { ["holderIdentity"] = "ghost" } },
+            CancellationToken.None);
+        using CancellationTokenSource stop = new();
+        Task two = Run("two", stop.Token);
+        DateTimeOffset start = time.GetUtcNow();
+        await PassTimeUntil(() => Leads("two"));
+        Assert.True(time.GetUtcNow() - start >= TimeSpan.FromSeconds(15));
+        await stop.CancelAsync();
+        await two;
+    }
+
+    [Fact]
+    public async Task A_leader_that_cannot_renew_stops_leading()
+    {
+        Task one = Run("one", CancellationToken.None);
+        await Eventually.True(() => Leads("one"), "one leads");
+        server.BeforeCall = (_, _, _) => throw new KubernetesException(0, "Unreachable", "cut off");
+        await PassTimeUntil(() => one.IsCompleted);
+        await Assert.ThrowsAsync<LeadershipLostException>(() => one);
+        Assert.False(Leads("one"));
+    }
+
+    [Fact]
+    public async Task Of_two_that_try_at_once_only_one_leads()
+    {
+        using CancellationTokenSource stop = new();
+        Task[] all = [.. Enumerable.Range(0, 8).Select(i => Run($"c{i}", stop.Token))];
+        await Eventually.True(() => Count() == 1, "somebody leads");
+        await Eventually.True(() => time.PendingTimers == 8, "one renews, the others wait");
+        Assert.Equal(1, Count());
+        await stop.CancelAsync();
+        foreach (Task task in all)
+        {
+            try
+            {
+                await task;
+            }
+            catch (OperationCanceledException)
+            {
+                // Those that never led.
+            }
+        }
+    }
+
+    private Task Run(string identity, CancellationToken cancellationToken)
+    {
+        LeaderElectionOptions options = new("ns", "lease", identity);
+        LeaderElection election = new(server, options, time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
+        return Task.Run(() => election.RunAsync(Lead, cancellationToken), CancellationToken.None);
+
+        async Task Lead(CancellationToken token)
+        {
+            lock (leading)
+            {
+                leading.Add(identity);
+            }
+
+            try
+            {
+                await Task.Delay(Timeout.Infinite, token);
+            }
+            finally
+            {
+                lock (leading)
+                {
+                    leading.Remove(identity);
+                }
+            }
+        }
+    }
+
+    /// <summary>Moves the clock in small steps, each only when somebody sleeps.</summary>
+    private async Task PassTimeUntil(Func<bool> condition)
+    {
+        while (!condition())
+        {
+            await Eventually.True(() => time.PendingTimers > 0 || condition(), "somebody sleeps");
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Yield();
+        }
+    }
+
+    private bool Leads(string identity)
+    {
+        lock (leading)
+        {
+            return leading.Contains(identity);
+        }
+    }
+
+    private int Count()
+    {
+        lock (leading)
+        {
+            return leading.Count;
+        }
+    }
+
+    private string Holder() => server.Find<Lease>("ns", "lease")!["spec"]!["holderIdentity"]!.ToString();
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+/// <summary>Objects for tests, each with as little in it as makes it valid.</summary>
+internal static class Given
+{
+    public static WorkerOptions Options { get; } = new("worker:test");
+
+    public static ModelDeployment Deployment(string name = "haiku", Action<ModelDeploymentSpec>? change = null)
+    {
+        ModelDeployment deployment = new()
+        {
+            ApiVersion = ModelDeployment.Definition.ApiVersion,
+            Kind = ApiNames.Kind,
+            Metadata = new ObjectMeta { Name = name, Namespace = "ns", Uid = $"uid-of-{name}", Generation = 1, ResourceVersion = "1" },
+            Spec = new ModelDeploymentSpec { Model = new ModelSpec { Source = "file:///data/haiku-1m" } },
+        };
+        change?.Invoke(deployment.Spec);
+        return deployment;
+    }
+
+    public static List<GpuDevice> Gpus(int count, int hiveSize = 8, string? deviceId = "74a1") =>
+        [.. Enumerable.Range(0, count).Select(i => new GpuDevice
+        {
+            Index = i,
+            Uuid = $"GPU-{i + 1:x16}",
+            DeviceId = deviceId,
+            Hive = ((i / hiveSize) + 1).ToString(CultureInfo.InvariantCulture),
+            NumaNode = i / 4,
+            VramBytes = 192L << 30,
+        })];
+
+    public static Node Node(string name, int gpus = 8, int hiveSize = 8, Action<Node>? change = null) => Node(name, Gpus(gpus, hiveSize), change);
+
+    public static Node Node(string name, List<GpuDevice> gpus, Action<Node>? change = null)
+    {
+        Node node = new()
+        {
+            Metadata = new ObjectMeta
+            {
+                Name = name,
+                Uid = "uid-of-" + name,
+                Labels = new() { ["kubernetes.io/hostname"] = name },
+                Annotations = new() { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, ObjectJson.Options) },
+            },
+            Status = new NodeStatus { Conditions = [new Condition { Type = "Ready", Status = "True" }] },
+        };
+        change?.Invoke(node);
+        return node;
+    }
+
+    /// <param name="gpus">Indices such as <c>0,1</c>; null for a pod without GPUs of its own.</param>
+    public static Pod Pod(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0, string owner = "uid-of-haiku")
+    {
+        Dictionary<string, string> annotations = [];
+        if (node is not null && gpus is not null)
+        {
+            annotations[ApiNames.GpuNodeAnnotation] = node;
+            annotations[ApiNames.GpuIndicesAnnotation] = gpus;
+        }
+
+        return new Pod
+        {
+            Metadata = new ObjectMeta
+            {
+                Name = name,
+                Namespace = "ns",
+                Uid = "uid-of-" + name,
+                CreationTimestamp = DateTimeOffset.UnixEpoch.AddHours(100 - age),
+                DeletionTimestamp = terminating ? DateTimeOffset.UnixEpoch : null,
+                Labels = new() { [ApiNames.TemplateHashLabel] = hash },
+                Annotations = annotations,
+                OwnerReferences = [new OwnerReference { Uid = owner, Kind = ApiNames.Kind, Name = "haiku", Controller = true }],
+            },
+            Spec = new PodSpec { NodeName = node },
+            Status = new PodStatus { Phase = phase, Conditions = [new Condition { Type = "Ready", Status = ready && phase == "Running" ? "True" : "False" }] },
+        };
+    }
+
+    public static Replica Replica(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0) =>
+        Operator.Reconciling.Replica.Of(Pod(name, node, gpus, hash, ready, phase, terminating, age));
+
+    public static PlanRequest Request(int replicas = 1, int groupSize = 1, int maxUnavailable = 1, int maxSurge = 0, GpuSpec? gpu = null, JsonObject? podSpec = null, bool replaceFailed = true) => new()
+    {
+        Replicas = replicas,
+        GroupSize = groupSize,
+        Gpu = gpu ?? new GpuSpec(),
+        Rollout = new RolloutSpec { MaxUnavailable = maxUnavailable, MaxSurge = maxSurge },
+        TemplateHash = "new",
+        Requirements = PodRequirements.Of(podSpec ?? []),
+        ReplaceFailed = replaceFailed,
+    };
+}

@@ -1,0 +1,138 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+public sealed class PlannerTests
+{
+    private static readonly Node[] OneNode = [Given.Node("n1")];
+
+    [Fact]
+    public void Creates_missing_replicas_each_on_gpus_of_its_own() =>
+        Assert.Equal("+n1:0,1 +n1:2,3", Decide(Given.Request(replicas: 2, groupSize: 2)));
+
+    [Fact]
+    public void Does_nothing_when_everything_is_as_wanted() =>
+        Assert.Equal("", Decide(Given.Request(replicas: 2), Given.Replica("a"), Given.Replica("b", gpus: "1", ready: false)));
+
+    [Fact]
+    public void Creates_as_many_as_fit_and_tells_what_the_rest_needs()
+    {
+        Plan plan = Plan(Given.Request(replicas: 3, groupSize: 3), OneNode);
+        Assert.Equal(2, plan.Actions.Count);
+        Assert.Contains("needs 3 GPUs on one node in one XGMI hive; the largest free group is 2 (node n1: 2 free of 8)", plan.Shortage!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Scales_down_the_unready_first_and_then_the_newest() =>
+        Assert.Equal(
+            "-c:ScaledDown -b:ScaledDown",
+            Decide(Given.Request(replicas: 1), Given.Replica("a", gpus: "0", age: 9), Given.Replica("b", gpus: "1", age: 2), Given.Replica("c", gpus: "2", age: 5, ready: false)));
+
+    [Fact]
+    public void Scales_to_zero() =>
+        Assert.Equal("-a:ScaledDown -b:ScaledDown", Decide(Given.Request(replicas: 0), Given.Replica("a", gpus: "0"), Given.Replica("b", gpus: "1", hash: "old")));
+
+    [Fact]
+    public void Replaces_a_failed_pod_on_the_gpus_it_no_longer_holds() =>
+        Assert.Equal("-a:Failed +n1:0", Decide(Given.Request(), Given.Replica("a", phase: "Failed")));
+
+    [Fact]
+    public void Leaves_a_failed_pod_alone_while_its_deployment_backs_off() =>
+        Assert.Equal("", Decide(Given.Request(replaceFailed: false), Given.Replica("a", phase: "Failed")));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Forces_out_pods_whose_node_is_gone(bool terminating)
+    {
+        Plan plan = Plan(Given.Request(), OneNode, Given.Replica("a", node: "n0", terminating: terminating));
+        Assert.Equal("-a:NodeGone +n1:0", Text(plan));
+        Assert.True(plan.Actions.OfType<DeletePod>().Single().Force);
+    }
+
+    [Fact]
+    public void A_terminating_pod_is_no_replica_but_keeps_its_gpus() =>
+        Assert.Equal("+n1:1", Decide(Given.Request(), Given.Replica("a", terminating: true)));
+
+    [Fact]
+    public void A_pod_that_claims_an_older_pods_gpu_goes() =>
+        Assert.Equal("-b:GpuConflict +n1:1", Decide(Given.Request(replicas: 2), Given.Replica("a", age: 5), Given.Replica("b", age: 1)));
+
+    [Fact]
+    public void A_rolling_update_gives_up_only_what_may_be_unavailable() =>
+        Assert.Equal("-c:Outdated +n1:3", Decide(Given.Request(replicas: 3), Old("a", "0"), Old("b", "1"), Old("c", "2")));
+
+    [Fact]
+    public void A_rolling_update_waits_until_the_new_pod_is_ready()
+    {
+        Assert.Equal("", Decide(Given.Request(replicas: 3), Old("a", "0"), Old("b", "1"), Given.Replica("c", gpus: "2", ready: false)));
+        Assert.Equal("-b:Outdated +n1:3", Decide(Given.Request(replicas: 3), Old("a", "0"), Old("b", "1"), Given.Replica("c", gpus: "2")));
+    }
+
+    [Fact]
+    public void A_surge_creates_before_it_deletes()
+    {
+        PlanRequest request = Given.Request(replicas: 2, maxUnavailable: 0, maxSurge: 1);
+        Assert.Equal("+n1:2", Decide(request, Old("a", "0"), Old("b", "1")));
+        Assert.Equal("", Decide(request, Old("a", "0"), Old("b", "1"), Given.Replica("c", gpus: "2", ready: false)));
+        Assert.Equal("-b:Outdated +n1:3", Decide(request, Old("a", "0"), Old("b", "1"), Given.Replica("c", gpus: "2")));
+    }
+
+    [Fact]
+    public void Outdated_pods_that_do_not_serve_are_the_first_to_go() =>
+        Assert.Equal("-b:Outdated +n1:3", Decide(Given.Request(replicas: 3), Old("a", "0"), Given.Replica("b", gpus: "1", hash: "old", ready: false), Old("c", "2")));
+
+    [Fact]
+    public void With_neither_surge_nor_unavailability_allowed_one_may_be_unavailable() =>
+        Assert.Equal("-b:Outdated +n1:2", Decide(Given.Request(replicas: 2, maxUnavailable: 0, maxSurge: 0), Old("a", "0"), Old("b", "1")));
+
+    [Fact]
+    public void An_update_that_can_never_be_placed_leaves_the_old_pods_serving()
+    {
+        Plan plan = Plan(Given.Request(replicas: 2, groupSize: 16), OneNode, Old("a", "0"), Old("b", "1"));
+        Assert.Empty(plan.Actions);
+        Assert.Equal("InsufficientGpus", plan.Shortage!.Reason);
+    }
+
+    [Fact]
+    public void An_update_that_fits_only_in_place_of_the_old_pods_goes_on() =>
+        Assert.Equal("-a:Outdated", Decide(Given.Request(groupSize: 8), Given.Replica("a", gpus: "0,1,2,3,4,5,6,7", hash: "old")));
+
+    [Fact]
+    public void Scaled_down_during_a_rollout_keeps_what_serves()
+    {
+        Replica[] pods = [Old("a", "0"), Old("b", "1"), Old("c", "2"), Given.Replica("d", gpus: "3", ready: false), Given.Replica("e", gpus: "4", ready: false)];
+        Assert.Equal("-c:Outdated -b:Outdated -e:ScaledDown", Decide(Given.Request(replicas: 2), pods));
+    }
+
+    [Fact]
+    public void With_a_device_plugin_no_gpus_are_chosen()
+    {
+        Plan plan = Plan(Given.Request(replicas: 2, gpu: new GpuSpec { Allocation = GpuAllocation.DevicePlugin }), OneNode);
+        Assert.Equal("+ +", Text(plan));
+    }
+
+    [Fact]
+    public void New_pods_go_only_to_nodes_that_take_them() =>
+        Assert.Equal("+n2:0", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true), Given.Node("n2")])));
+
+    [Fact]
+    public void A_cordon_does_not_evict() =>
+        Assert.Equal("", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true)], Given.Replica("a"))));
+
+    private static Replica Old(string name, string gpus) => Given.Replica(name, gpus: gpus, hash: "old");
+
+    private static string Decide(PlanRequest request, params Replica[] pods) => Text(Plan(request, OneNode, pods));
+
+    private static Plan Plan(PlanRequest request, Node[] nodes, params Replica[] pods) => Planner.Decide(request, pods, new GpuLedger(nodes, pods));
+
+    private static string Text(Plan plan) => string.Join(' ', plan.Actions.Select(a => a switch
+    {
+        CreatePod create => create.Placement is { } p ? $"+{p.Node}:{string.Join(',', p.Indices)}" : "+",
+        DeletePod delete => $"-{delete.Pod.Name}:{delete.Reason}",
+        _ => "?",
+    }));
+}
