@@ -54,7 +54,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(address, options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.ListenGrpc(address, options.GrpcPort);
         });
 
         var application = builder.Build();

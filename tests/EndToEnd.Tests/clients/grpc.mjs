@@ -1,15 +1,17 @@
 // A conversation with a running worker by the real gRPC client of node.
 //
-//   CLUSTER_NODE_MODULES=<folder holding node_modules> node grpc.mjs <host:port> <folder of the .proto files> <prompt>
+//   CLUSTER_NODE_MODULES=<folder holding node_modules> node grpc.mjs <host:port> <folder of the .proto files> <prompt> [answer]
+//
+// With an answer, the prompt as a chat message must get exactly that, greedily.
 //
 // Prints one JSON line for each step, {"step", "ok", …what came back}, and exits 1 when a step did not go as it must.
 
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const [address, protoFolder, prompt] = process.argv.slice(2);
+const [address, protoFolder, prompt, expectedAnswer] = process.argv.slice(2);
 if (!prompt) {
-  console.error('usage: node grpc.mjs <host:port> <folder of the .proto files> <prompt>');
+  console.error('usage: node grpc.mjs <host:port> <folder of the .proto files> <prompt> [answer]');
   process.exit(2);
 }
 
@@ -152,6 +154,7 @@ const steps = {
       return { refused: answer.details };
     }
 
+    expect(!expectedAnswer || answer.text === expectedAnswer, `the reference answer, got ${JSON.stringify(answer.text)}`);
     return { text: answer.text, finish_reason: answer.finish_reason };
   },
 
