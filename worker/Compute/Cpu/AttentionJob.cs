@@ -4,7 +4,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/> of one KV head.
-/// Called by <see cref="CpuKernels{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// Called by <see cref="VectorKernels{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
 /// <remarks>
 /// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on positions alone,
 /// so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.
@@ -35,6 +35,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public int HeadDim;
     public int BlockSize;
     public int MaxBlocks;
+    public int NumBlocks;
     public float Scale;
     public float LogitSoftCap;
     public int SlidingWindow;
@@ -64,7 +65,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         var lastPosition = queries[count - 1].Position;
         for (var slot = queries[0].First / Tile * Tile; slot <= lastPosition; slot += Tile)
         {
-            var block = BlockTables[(long)item.Sequence * MaxBlocks + slot / BlockSize];
+            var block = BlockAt(item.Sequence, slot / BlockSize);
             var page = ((long)block * KvHeads + kvHead) * HeadDim * BlockSize;
             var offset = slot % BlockSize;
             Score(queries, count, Keys + page + offset, weights);
@@ -83,6 +84,14 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var bytes = (long)HeadDim * sizeof(float);
             Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
         }
+    }
+
+    private readonly int BlockAt(int sequence, int index)
+    {
+        var block = index < MaxBlocks ? BlockTables[(long)sequence * MaxBlocks + index] : -1;
+        return (uint)block < (uint)NumBlocks
+            ? block
+            : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
     }
 
     /// <summary>The item's queries: row after row, in a row the heads that share the KV head. Positions ascend.</summary>
