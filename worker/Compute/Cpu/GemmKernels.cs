@@ -17,7 +17,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     where TFormat : IPanelFormat
 {
     /// <summary>How far ahead weights are asked for: hardware prefetchers stop at every page, a panel goes on.</summary>
-    private const int PrefetchBytes = 1024;
+    private const int PrefetchBytes = 3072;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows1(
