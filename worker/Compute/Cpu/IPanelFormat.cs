@@ -9,6 +9,9 @@ internal unsafe interface IPanelFormat
     /// <summary>Bytes that one output takes for a k pair.</summary>
     static abstract int PairBytes { get; }
 
+    /// <summary>Whether turning weights into floats takes so many instructions that many rows should share the result through memory.</summary>
+    static abstract bool WidensSlowly { get; }
+
     /// <summary>Weights of the first k of a pair, for vector 0 or 1 of the panel.</summary>
     static abstract V Even<V, TSimd>(byte* pair, int vector)
         where V : unmanaged

@@ -8,6 +8,8 @@ internal readonly unsafe struct Bf16Panel : IPanelFormat
 {
     public static int PairBytes => 4;
 
+    public static bool WidensSlowly => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)
         where V : unmanaged
@@ -24,6 +26,8 @@ internal readonly unsafe struct F16Panel : IPanelFormat
 {
     public static int PairBytes => 4;
 
+    public static bool WidensSlowly => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)
         where V : unmanaged
@@ -39,6 +43,8 @@ internal readonly unsafe struct F16Panel : IPanelFormat
 internal readonly unsafe struct F32Panel : IPanelFormat
 {
     public static int PairBytes => 8;
+
+    public static bool WidensSlowly => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)

@@ -187,15 +187,18 @@ internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : Cp
             Pairs = weight.Pairs,
             OutFeatures = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask(weight),
+            PanelsPerTask = PanelsPerTask<TFormat>(weight, tiles),
         };
         threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
-    /// <summary>An even number, as kernels for few rows take panels in twos, and no more than leaves each thread several tasks.</summary>
-    private int PanelsPerTask(PackedWeight weight)
+    /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
+    /// and no more than leaves each thread several tasks.</summary>
+    private int PanelsPerTask<TFormat>(PackedWeight weight, InputTiles tiles)
+        where TFormat : IPanelFormat
     {
-        var wanted = (int)Math.Min(BytesPerTask / weight.PanelBytes, weight.PanelCount / (4L * threads.Count));
-        return Math.Max(2, wanted & ~1);
+        var wanted = tiles.Count == 1 ? BytesPerTask / weight.PanelBytes : GemmJob<V, TSimd, TFormat>.BatchPanels;
+        var balanced = (long)weight.PanelCount * GemmJob<V, TSimd, TFormat>.ChunksOf(tiles) / (4L * threads.Count);
+        return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
     }
 }
