@@ -38,7 +38,10 @@ public class RopeTests
         Assert.Equal(row, Rotate(device, null, row, position: 7, slot: 0));
     }
 
-    [Theory, InlineData(10, 0, "the rope table covers positions below 10"), InlineData(3, 32, "the cache has 2 blocks of 16 slots"), InlineData(3, -1, "the cache has 2 blocks of 16 slots")]
+    [Theory]
+    [InlineData(10, 0, "the rope table covers positions below 10")]
+    [InlineData(3, 32, "the cache has 2 blocks of 16 slots")]
+    [InlineData(3, -1, "the cache has 2 blocks of 16 slots")]
     public void A_position_or_slot_that_does_not_exist_is_refused(int position, int slot, string message)
     {
         using var device = new CpuDevice(VectorWidth.Bits256);
