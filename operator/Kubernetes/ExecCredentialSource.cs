@@ -183,7 +183,7 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         DateTimeOffset? expires = Text(status, "expirationTimestamp") is not { } expiry ? null
             : DateTimeOffset.TryParse(expiry, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal, out DateTimeOffset parsed) ? parsed
             : throw Failure($"answered with expirationTimestamp '{expiry}', which is no RFC 3339 time");
-        Credential credential = string.IsNullOrEmpty(token) ? new Credential { Certificate = certificate } : Credential.Bearer(token, certificate);
+        Credential credential = string.IsNullOrEmpty(token) ? new Credential { Certificate = certificate } : Credential.Bearer(token, $"the answer of credential plugin '{plugin.Command}'", certificate);
         return new Issued(credential, expires);
     }
 

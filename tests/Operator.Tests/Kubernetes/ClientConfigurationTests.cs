@@ -141,6 +141,7 @@ public sealed class ClientConfigurationTests : IDisposable
     [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority-data: aGVsbG8=", "holds no PEM certificate")]
     [InlineData("{token: t1}", "{auth-provider: {name: gcp}}", "auth-provider 'gcp' was removed")]
     [InlineData("{token: t1}", "{token: t1, username: x}", "more than one of token, username and exec")]
+    [InlineData("{token: t1}", "{token: 'two words'}", "user 'u1': token does not hold exactly one bearer token")]
     [InlineData("{token: t1}", "{token: t1, as-groups: [x]}", "need 'as'")]
     [InlineData("{token: t1}", "{client-certificate-data: aGVsbG8=}", "must be given together")]
     [InlineData("{token: t1}", "{client-certificate-data: aGVsbG8=, client-key-data: aGVsbG8=}", "no usable PEM certificate")]

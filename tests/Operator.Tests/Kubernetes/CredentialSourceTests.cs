@@ -76,17 +76,23 @@ public sealed class CredentialSourceTests : IDisposable
     {
         string count = Path.Combine(_folder.Path, "count");
         string expiry = _time.GetUtcNow().AddMinutes(10).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'");
-        ExecCredentialSource source = Plugin(
-            $"""echo x >> '{count}'; n=$(wc -l < '{count}' | tr -d ' '); printf '%s' "{"{"}\"apiVersion\":\"{V1}\",\"status\":{"{"}\"token\":\"t$n\",\"expirationTimestamp\":\"{expiry}\"{"}}"}" """);
-        Assert.Equal("t1", await TokenAsync(source));
+        ExecCredentialSource source = Plugin($"""
+            echo x >> '{count}'
+            n=$(wc -l < '{count}' | tr -d ' ')
+            [ $n = 1 ] && expires=',"expirationTimestamp":"{expiry}"'
+            printf '%s' '{"{"}"apiVersion":"{V1}","status":{"{"}"token":"t'$n'"'"$expires"'{"}}"}'
+            """);
+        Credential first = await source.GetAsync(CancellationToken.None);
         _time.Advance(TimeSpan.FromMinutes(9));
-        Assert.Equal("t1", await TokenAsync(source));
-        Credential old = await source.GetAsync(CancellationToken.None);
+        Assert.Same(first, await source.GetAsync(CancellationToken.None));
         _time.Advance(TimeSpan.FromSeconds(55));
-        Assert.Equal("t2", await TokenAsync(source));
+        Credential second = await source.GetAsync(CancellationToken.None);
+        Assert.Equal(("t1", "t2"), (first.Authorization!.Parameter, second.Authorization!.Parameter));
 
-        // Somebody else's late 401 for the old token must not throw away the new one, which has expired here anyway.
-        Assert.True(source.Reject(old));
+        // A late 401 for the old token must not throw away the new one.
+        Assert.True(source.Reject(first));
+        Assert.Equal("t2", await TokenAsync(source));
+        Assert.True(source.Reject(second));
         Assert.Equal("t3", await TokenAsync(source));
     }
 
