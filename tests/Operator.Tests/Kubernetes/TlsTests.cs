@@ -75,6 +75,46 @@ public class TlsTests
     }
 
     [Fact]
+    public async Task A_renewed_certificate_is_presented_on_a_connection_of_its_own()
+    {
+        await using ScriptedApiServer server = await ScriptedApiServer.StartAsync(TestCertificates.LoopbackServer, askForCertificate: true);
+        server.Then(200, PodJson).Then(200, PodJson);
+        RenewedCertificate credentials = new();
+        using KubernetesClient client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, SkipTlsVerify = true, Credentials = credentials });
+        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
+        credentials.Current = RenewedCertificate.From(TestCertificates.EcClient);
+        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
+        Assert.Contains("CN=rsa-user", server.Requests[0].CertificateSubject, StringComparison.Ordinal);
+        Assert.Contains("CN=ec-user", server.Requests[1].CertificateSubject, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_proxy_gets_the_request_with_its_impersonation()
+    {
+        await using ScriptedApiServer proxy = await ScriptedApiServer.StartAsync();
+        proxy.Then(200, PodJson);
+        Assert.Null(await TryAsync(new ClientConfiguration
+        {
+            Server = new Uri("http://api.invalid:8080"),
+            Proxy = proxy.Address,
+            Impersonation = [new("Impersonate-User", "bob"), new("Impersonate-Group", "a"), new("Impersonate-Group", "b")],
+        }));
+        Assert.Equal("api.invalid:8080", proxy.Requests[0].Headers["Host"]);
+        Assert.Equal(("bob", "a,b"), (proxy.Requests[0].Headers["Impersonate-User"], proxy.Requests[0].Headers["Impersonate-Group"].Replace(" ", "", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void A_key_of_another_certificate_is_refused()
         => Assert.Contains("here: no usable PEM", Assert.Throws<KubernetesException>(() => ClientCertificate.FromPem(TestCertificates.EcClient.Certificate, TestCertificates.RsaClient.Key, "here")).Message, StringComparison.Ordinal);
+
+    private sealed class RenewedCertificate : ICredentialSource
+    {
+        public Credential Current { get; set; } = From(TestCertificates.RsaClient);
+
+        public static Credential From((string Certificate, string Key) pem) => new() { Certificate = ClientCertificate.FromPem(pem.Certificate, pem.Key, "test") };
+
+        public ValueTask<Credential> GetAsync(CancellationToken cancellationToken) => new(Current);
+
+        public bool Reject(Credential credential) => false;
+    }
 }
