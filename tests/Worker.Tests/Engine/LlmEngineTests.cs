@@ -79,6 +79,41 @@ public class LlmEngineTests
     }
 
     [Fact(Timeout = 30_000)]
+    public async Task Text_held_back_for_a_stop_text_comes_with_the_last_output_when_none_follows()
+    {
+        var text = new ByteTokenizer().Decode(Generation.Greedy(Vocab, Prompt, 10), true);
+        await using var engine = Engine(Runner());
+
+        var generation = await RunAsync(engine, Greedy with { Stop = [text[8..] + "never"] });
+
+        Assert.Equal(text, generation.Text);
+        Assert.Equal(text[8..], generation.Last.Text);
+        Assert.Equal(FinishReason.Length, generation.Last.FinishReason);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task Text_held_back_comes_with_the_last_output_of_an_aborted_request_too()
+    {
+        // Token 0xE4 begins a character and is the only one ever chosen.
+        var runner = new FakeModelRunner(256, 4, 30_000, 100_000);
+        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions(), TimeProvider.System);
+        var request = Request(Endless with { LogitBias = new Dictionary<int, float> { [0xE4] = 100 }, Stop = ["\uFFFD\uFFFDx"] });
+        runner.OnLaunch = _ =>
+        {
+            if (runner.Steps == 6)
+            {
+                engine.Abort(request.RequestId);
+            }
+        };
+
+        var generation = await Generation.CollectAsync(engine.GenerateAsync(request, CancellationToken.None));
+
+        Assert.Equal(7, generation.Last.CompletionTokens);
+        Assert.Equal(new string('\uFFFD', 7), generation.Text);
+        Assert.Equal(FinishReason.Abort, generation.Last.FinishReason);
+    }
+
+    [Fact(Timeout = 30_000)]
     public async Task No_stop_of_any_kind_comes_before_the_minimum_length()
     {
         var expected = Generation.Greedy(Vocab, Prompt, 10);
