@@ -20,6 +20,19 @@ public sealed class MergeLoopTests
     }
 
     [Fact]
+    public void Merges_of_equal_ids_do_not_share_one_hash()
+    {
+        // Were they to collide, as keys left << 32 | right do, these look-ups would walk a chain of all of them and never end.
+        const int Pairs = 100_000;
+        Merges merges = new(Pairs);
+        for (int id = 0; id < Pairs; id++)
+        {
+            merges.Add(id, id, new Merges.Merge(id, Pairs + id));
+        }
+        Assert.All(Enumerable.Range(0, Pairs), id => Assert.True(merges.TryGet(id, id, out Merges.Merge merge) && merge.Rank == id));
+    }
+
+    [Fact]
     public void The_cache_forgets_and_never_grows_beyond_two_generations()
     {
         WordCache cache = new(wordsPerGeneration: 4);
