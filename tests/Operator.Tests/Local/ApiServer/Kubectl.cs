@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Cluster.Operator.Local.ApiServer;
+using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 

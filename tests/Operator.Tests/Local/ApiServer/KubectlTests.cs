@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -192,7 +193,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     {
         using var kubectl = await OpenAsync();
         var name = $"node-{kubectl.Namespace}";
-        await fixture.Client.CreateAsync("/api/v1/nodes", Fixtures.Json($$"""{"metadata": {"name": "{{name}}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1"}}}"""));
+        await fixture.Client.CreateAsync("/api/v1/nodes", Fixtures.Json($$$"""{"metadata": {"name": "{{{name}}}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1"} } }"""));
         await kubectl.RunAsync("label", "node", name, "a=b");
         await kubectl.RunAsync("taint", "node", name, "k=v:NoSchedule");
         Assert.Contains("cordoned", await kubectl.RunAsync("cordon", name));
