@@ -21,6 +21,9 @@ namespace Cluster.Operator.Local.ApiServer;
 /// <remarks>Not here: CEL validation rules, admission webhooks, conversion webhooks, CRD ratcheting, quotas, RBAC decisions, exec, attach, port-forward, proxies, and the schemas of built-in kinds (they are stored as they come).</remarks>
 internal sealed class LocalApiServer : IAsyncDisposable
 {
+    // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
+    private const int DrainFactor = 8;
+
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _stopping;
     private readonly Task _garbageCollection;
@@ -70,7 +73,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes;
+            kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes * DrainFactor;
             // A watcher that reads slowly is its own problem; the change log does not wait for it.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(IPAddress.Loopback, options.Port, listen =>

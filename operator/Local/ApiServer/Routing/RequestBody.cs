@@ -16,14 +16,20 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
         var mediaType = (context.Request.ContentType ?? "").Split(';')[0].Trim().ToLowerInvariant();
         using var buffer = new MemoryStream();
         var chunk = new byte[16 * 1024];
+        var total = 0L;
         int read;
         while ((read = await context.Request.Body.ReadAsync(chunk, context.RequestAborted)) > 0)
         {
-            if (buffer.Length + read > limitBytes)
+            // The rest is read and dropped: a client still writing would see a broken pipe instead of the answer.
+            total += read;
+            if (total <= limitBytes)
             {
-                throw ApiErrors.TooLarge(limitBytes);
+                buffer.Write(chunk, 0, read);
             }
-            buffer.Write(chunk, 0, read);
+        }
+        if (total > limitBytes)
+        {
+            throw ApiErrors.TooLarge(limitBytes);
         }
         var bytes = buffer.GetBuffer().AsSpan(0, (int)buffer.Length);
         if (bytes.IsEmpty)

@@ -41,7 +41,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest, "apply", "--server-side", "--field-manager=first", "-f", "-"));
         var (code, output) = await kubectl.TryAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "-f", "-");
         Assert.NotEqual(0, code);
-        Assert.Contains("conflict with \"first\": .spec.replicas", output);
+        Assert.Contains("conflict with \"first\" using example.test/v1: .spec.replicas", output);
         Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "--force-conflicts", "-f", "-"));
     }
 
@@ -93,10 +93,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("labeled", await kubectl.RunAsync("label", "widget", "haiku", "tier=gold"));
         Assert.Contains("annotated", await kubectl.RunAsync("annotate", "widget", "haiku", "note=hi"));
         Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=merge", "-p", """{"spec":{"mode":"Slow"}}"""));
-        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=json", "-p", """[{"op":"replace","path":"/spec/source","value":"s3://x"}]"""));
+        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=json", "-p", """[{"op":"replace","path":"/spec/source","value":"oci://x"}]"""));
         Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--subresource=status", "--type=merge", "-p", """{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"""));
         Assert.Contains("condition met", await kubectl.RunAsync("wait", "widget/haiku", "--for=condition=Ready", "--timeout=20s"));
-        Assert.Equal("5 Slow s3://x gold", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode} {.spec.source} {.metadata.labels.tier}"));
+        Assert.Equal("5 Slow oci://x gold", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode} {.spec.source} {.metadata.labels.tier}"));
         Assert.Contains("deleted", await kubectl.RunAsync("delete", "widget", "haiku", "--timeout=20s"));
         var (code, gone) = await kubectl.TryAsync(null, "get", "widget", "haiku");
         Assert.Equal(1, code);
