@@ -136,7 +136,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await _garbageCollection.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _garbageCollection;
         await _app.StopAsync();
         await _app.DisposeAsync();
         _stopping.Dispose();

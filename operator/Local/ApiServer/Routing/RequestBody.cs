@@ -1,10 +1,11 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Protobuf;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>A request's body as a tree. JSON or YAML, by its content type.</summary>
+/// <summary>A request's body as a tree. JSON, YAML or Kubernetes protobuf, by its content type.</summary>
 /// <param name="Duplicates">Members that occurred twice.</param>
 internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplicates, string MediaType)
 {
@@ -44,6 +45,8 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
             case "application/yaml" or "application/apply-patch+yaml":
                 var isJson = bytes.TrimStart(" \t\r\n"u8) is [(byte)'{', ..];
                 return new(isJson ? JsonText.Parse(bytes, duplicates) : YamlText.Parse(Encoding.UTF8.GetString(bytes)), duplicates, mediaType);
+            case ProtobufText.MediaType:
+                return new(ProtobufText.Parse(bytes), [], mediaType);
             default:
                 throw ApiErrors.UnsupportedMediaType(mediaType, Supported);
         }
