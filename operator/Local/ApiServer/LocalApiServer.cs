@@ -24,6 +24,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
     // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
     private const int DrainFactor = 8;
 
+    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
+
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _stopping;
     private readonly Task _garbageCollection;
@@ -66,7 +68,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new ReadEndpoint(state),
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
-            new SubresourceEndpoint(state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes));
+            new SubresourceEndpoint(state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
         SeedCluster(state, creation, options.Namespaces);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -82,6 +84,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
                 listen.UseHttps(certificate.Server);
             });
         });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
         var app = builder.Build();
         app.Run(handler.HandleAsync);
         try

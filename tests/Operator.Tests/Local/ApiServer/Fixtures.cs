@@ -5,8 +5,6 @@ namespace Cluster.Operator.Tests.Local.ApiServer;
 /// <summary>Objects the tests create. Widget stands for any custom resource, with every schema feature in use.</summary>
 internal static class Fixtures
 {
-    public const string Widgets = "/apis/example.test/v1/namespaces/{0}/widgets";
-
     public static string WidgetsIn(string space) => $"/apis/example.test/v1/namespaces/{space}/widgets";
 
     public static string PodsIn(string space) => $"/api/v1/namespaces/{space}/pods";

@@ -46,6 +46,17 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Client_side_apply_can_move_to_server_side_apply()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest, "apply", "--server-side", "-f", "-"));
+        var changed = Manifest.Replace("replicas: 2", "mode: Slow");
+        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(changed, "apply", "--server-side", "-f", "-"));
+        Assert.Equal("1 Slow", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode}"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
     public async Task Unknown_fields_and_wrong_types_are_refused_with_their_path()
     {
         using var kubectl = await OpenAsync();
@@ -179,6 +190,12 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Equal("80 91", await kubectl.RunAsync("get", "svc", "web", "-o", "jsonpath={.spec.ports[*].port}"));
         Assert.Matches(@"web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80/TCP,91/TCP", await kubectl.RunAsync("get", "svc"));
         await kubectl.RunAsync("create", "configmap", "c", "--from-literal=a=b");
+        await kubectl.RunAsync("create", "namespace", $"{kubectl.Namespace}-more");
+        await kubectl.RunAsync("create", "serviceaccount", "sa");
+        await kubectl.RunAsync("create", "role", "r", "--verb=get", "--resource=pods");
+        await kubectl.RunAsync("create", "rolebinding", "rb", "--role=r", $"--serviceaccount={kubectl.Namespace}:sa");
+        await kubectl.RunAsync("create", "service", "clusterip", "cs", "--tcp=80:8080");
+        Assert.Equal("80 8080", await kubectl.RunAsync("get", "svc", "cs", "-o", "jsonpath={.spec.ports[0].port} {.spec.ports[0].targetPort}"));
         await kubectl.RunAsync("create", "secret", "generic", "s", "--from-literal=a=b");
         await kubectl.RunAsync("create", "deployment", "d", "--image=x", "--replicas=2");
         await kubectl.RunAsync("set", "image", "deployment/d", "x=y:2");
@@ -221,7 +238,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("deleted", await kubectl.RunAsync("delete", "namespace", kubectl.Namespace, "--timeout=30s"));
         await fixture.Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{Fixtures.WidgetsIn(kubectl.Namespace)}/haiku");
 
-        var definition = kubectl.File_("crd.json", Fixtures.WidgetDefinition("other.test", "gadgets", "Gadget").ToJsonString());
+        var definition = kubectl.WriteFile("crd.json", Fixtures.WidgetDefinition("other.test", "gadgets", "Gadget").ToJsonString());
         await kubectl.RunAsync("create", "-f", definition);
         Assert.Contains("condition met", await kubectl.RunAsync("wait", "crd/gadgets.other.test", "--for=condition=Established", "--timeout=20s"));
         await kubectl.RunWithInputAsync(Manifest.Replace("example.test", "other.test").Replace("Widget", "Gadget"), "create", "--namespace=default", "-f", "-");
