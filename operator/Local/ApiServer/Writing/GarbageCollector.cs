@@ -35,9 +35,9 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
                 CollectOwner(type, stored, objects);
                 CollectContainer(type, stored, objects);
             }
-            catch (ApiException error) when (error.Code is 404 or 409)
+            catch (ApiException)
             {
-                continue;
+                // Lost a race, or the object no longer fits its schema: the others must still be looked at.
             }
         }
     }
