@@ -31,6 +31,18 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     public ConcurrentQueue<string> Calls { get; } = new();
 
+    /// <summary>Number of the last change: grows with every write.</summary>
+    public long Version
+    {
+        get
+        {
+            lock (gate)
+            {
+                return version;
+            }
+        }
+    }
+
     public int Watchers
     {
         get
@@ -99,6 +111,19 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         {
             history.Clear();
             oldestVersion = version;
+        }
+    }
+
+    /// <summary>Up to <paramref name="limit"/> changes of a kind after a version, for tests that play the informer themselves.</summary>
+    public IReadOnlyList<(long Version, WatchEvent<T> Event)> Changes<T>(long after, int limit)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            return [.. history
+                .Where(h => h.Version > after && h.Kind == T.Definition.Kind)
+                .Take(limit)
+                .Select(h => (h.Version, new WatchEvent<T>(h.Type, ObjectJson.FromNode<T>(h.Object))))];
         }
     }
 
@@ -175,7 +200,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             }
 
             metadata["uid"] ??= $"uid-{++uids}";
-            metadata["generation"] = 1;
+            metadata["generation"] = 1L;
             metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
             Store(T.Definition.Kind, value, WatchEventType.Added);
         }
