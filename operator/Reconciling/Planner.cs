@@ -5,7 +5,7 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
 /// <remarks>
 /// <code>
-/// 1. pods that can never serve again go: node gone, finished, in conflict over a GPU
+/// 1. pods that can never serve go: node gone, finished, in conflict over a GPU, not started on a node that takes no more
 /// 2. more up-to-date pods than wanted: the unready and the newest go
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
@@ -73,6 +73,10 @@ internal static class Planner
             {
                 actions.Add(new DeletePod(pod, DeleteReason.GpuConflict));
             }
+            else if (IsTurnedAway(request, pod, ledger))
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.NodeRefused));
+            }
             else if (!pod.Finished)
             {
                 active.Add(pod);
@@ -89,6 +93,10 @@ internal static class Planner
 
         return active;
     }
+
+    /// <summary>Cordoned, tainted or gone unready after we had chosen the node and before the scheduler bound the pod: it would wait there for ever.</summary>
+    private static bool IsTurnedAway(PlanRequest request, Replica pod, GpuLedger ledger) =>
+        pod is { IsBound: false, Finished: false, Uid: not null, Node: not null } && request.Requirements.Refusal(ledger.Find(pod.Node)!.Node) is not null;
 
     /// <returns>Why the new template can never be placed, in which case its ready predecessors go on serving; null when it can.</returns>
     private static Shortage? RollOver(PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)

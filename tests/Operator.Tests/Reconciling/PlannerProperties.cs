@@ -202,6 +202,7 @@ public sealed class PlannerProperties
 
             if (Any(p => p.Status?.Phase != "Failed" && !IsReady(p) && nodes.Exists(n => n.Metadata.Name == Replica.Of(p).Node)) is { } starting)
             {
+                starting.Spec.NodeName = Replica.Of(starting).Node;
                 starting.Status!.Phase = "Running";
                 SetReady(starting, true);
                 return true;
