@@ -107,14 +107,14 @@ internal static class Planner
         }
 
         Shortage? stuck = request.Replicas == 0 ? null : ShortageEvenAlone(request, owned, ledger);
-        int available = updated.Count(p => p.Ready) + outdated.Count(p => p.Ready);
 
-        // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod by pod.
+        // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod
+        // by pod. Unready outdated pods come first, so what is left when ready ones are reached is just what may be unavailable.
         int budget = updated.Count + outdated.Count - request.MinAvailable - updated.Count(p => !p.Ready);
         foreach (Replica pod in outdated.ToList())
         {
             bool isSurplus = updated.Count + outdated.Count > request.Replicas;
-            if (budget <= 0 || (pod.Ready && (available <= request.MinAvailable || (stuck is not null && !isSurplus))))
+            if (budget <= 0 || (pod.Ready && stuck is not null && !isSurplus))
             {
                 break;
             }
@@ -122,7 +122,6 @@ internal static class Planner
             actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
             outdated.Remove(pod);
             budget--;
-            available -= pod.Ready ? 1 : 0;
         }
 
         return stuck;
