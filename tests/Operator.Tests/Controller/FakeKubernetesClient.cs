@@ -138,13 +138,6 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
-    /// <summary>Delivers what <see cref="HoldEvents"/> kept back, by cutting the watches: they start again where they were.</summary>
-    public void ReleaseEvents()
-    {
-        HoldEvents = false;
-        CutWatches();
-    }
-
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : KubernetesObject, IKubernetesKind
     {
