@@ -130,6 +130,7 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         DeleteReason.Outdated => "made from an older template",
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
+        DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };
 

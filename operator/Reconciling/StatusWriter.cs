@@ -54,7 +54,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
         IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
-        : before is not null && before.Status != now.Status && now.Type is not ("Progressing" or "NodeTuned");
+        : before is not null && before.Status != now.Status && now.Status != "Unknown" && now.Type is not ("Progressing" or "NodeTuned");
 
     private static bool IsBad(Condition condition) => condition switch
     {

@@ -31,6 +31,18 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     public ConcurrentQueue<string> Calls { get; } = new();
 
+    /// <summary>Number of the last change: grows with every write.</summary>
+    public long Version
+    {
+        get
+        {
+            lock (gate)
+            {
+                return version;
+            }
+        }
+    }
+
     public int Watchers
     {
         get
@@ -102,6 +114,19 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
+    /// <summary>Up to <paramref name="limit"/> changes of a kind after a version, for tests that play the informer themselves.</summary>
+    public IReadOnlyList<(long Version, WatchEvent<T> Event)> Changes<T>(long after, int limit)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            return [.. history
+                .Where(h => h.Version > after && h.Kind == T.Definition.Kind)
+                .Take(limit)
+                .Select(h => (h.Version, new WatchEvent<T>(h.Type, ObjectJson.FromNode<T>(h.Object))))];
+        }
+    }
+
     public void SendBookmark<T>()
         where T : KubernetesObject, IKubernetesKind
     {
@@ -111,13 +136,6 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             JsonObject bookmark = new() { ["metadata"] = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture) } };
             watchers.Where(w => w.Kind == T.Definition.Kind).ToList().ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
         }
-    }
-
-    /// <summary>Delivers what <see cref="HoldEvents"/> kept back, by cutting the watches: they start again where they were.</summary>
-    public void ReleaseEvents()
-    {
-        HoldEvents = false;
-        CutWatches();
     }
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
@@ -175,7 +193,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             }
 
             metadata["uid"] ??= $"uid-{++uids}";
-            metadata["generation"] = 1;
+            metadata["generation"] = 1L;
             metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
             Store(T.Definition.Kind, value, WatchEventType.Added);
         }
