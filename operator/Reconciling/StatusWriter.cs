@@ -24,8 +24,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     public async Task WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
         ModelDeployment latest = Latest(cached);
-        JsonObject wanted = ObjectJson.ToNode(status);
-        JsonObject? current = latest.Status is null ? null : ObjectJson.ToNode(latest.Status);
+        JsonObject wanted = KubernetesJson.ToJsonObject(status);
+        JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
         if (JsonNode.DeepEquals(wanted, current))
         {
             return;

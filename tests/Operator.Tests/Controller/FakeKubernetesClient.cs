@@ -68,7 +68,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     {
         lock (gate)
         {
-            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => ObjectJson.FromNode<T>(p.Value))];
+            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => KubernetesJson.Read<T>(p.Value))];
         }
     }
 
@@ -123,7 +123,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             return [.. history
                 .Where(h => h.Version > after && h.Kind == T.Definition.Kind)
                 .Take(limit)
-                .Select(h => (h.Version, new WatchEvent<T>(h.Type, ObjectJson.FromNode<T>(h.Object))))];
+                .Select(h => (h.Version, new WatchEvent<T>(h.Type, KubernetesJson.Read<T>(h.Object))))];
         }
     }
 
@@ -142,7 +142,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         where T : KubernetesObject, IKubernetesKind
     {
         Before("get", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
+        return Task.FromResult(KubernetesJson.Read<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
     }
 
     public Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
@@ -174,7 +174,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
         await foreach ((WatchEventType type, JsonObject value) in events.Reader.ReadAllAsync(cancellationToken))
         {
-            yield return new WatchEvent<T>(type, ObjectJson.FromNode<T>(value));
+            yield return new WatchEvent<T>(type, KubernetesJson.Read<T>(value));
         }
     }
 
@@ -199,7 +199,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
 
         AfterWrite?.Invoke("create", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(value));
+        return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
@@ -214,7 +214,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             JsonObject value = manifest.DeepClone().AsObject();
             value["metadata"]!["uid"] = current["metadata"]!["uid"]!.DeepClone();
             Store(T.Definition.Kind, value, WatchEventType.Modified);
-            return Task.FromResult(ObjectJson.FromNode<T>(value));
+            return Task.FromResult(KubernetesJson.Read<T>(value));
         }
     }
 
@@ -248,7 +248,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
 
         AfterWrite?.Invoke("patch", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(value));
+        return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)

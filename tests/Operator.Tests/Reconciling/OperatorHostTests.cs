@@ -31,7 +31,7 @@ public sealed class OperatorHostTests : IAsyncLifetime
     {
         for (int i = 0; i < 4; i++)
         {
-            await server.CreateAsync<Node>(ObjectJson.ToNode(Given.Node($"n{i}")), CancellationToken.None);
+            await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node($"n{i}")), CancellationToken.None);
         }
 
         Start();
@@ -64,14 +64,14 @@ public sealed class OperatorHostTests : IAsyncLifetime
         Start();
         await Apply("late", replicas: 1, gpus: 1);
         await Eventually.True(() => Short().Contains("late"), "it waits");
-        await server.CreateAsync<Node>(ObjectJson.ToNode(Given.Node("n1")), CancellationToken.None);
+        await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
         await Eventually.True(() => server.All<Pod>().Count == 1, "its pod");
     }
 
     [Fact]
     public async Task With_leader_election_it_acts_only_once_it_leads()
     {
-        await server.CreateAsync<Node>(ObjectJson.ToNode(Given.Node("n1")), CancellationToken.None);
+        await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
         JsonObject lease = new() { ["metadata"] = new JsonObject { ["name"] = "operator", ["namespace"] = "system" }, ["spec"] = new JsonObject { ["holderIdentity"] = "other" } };
         await server.CreateAsync<Lease>(lease, CancellationToken.None);
         Start(new LeaderElectionOptions("system", "operator", "me"));
@@ -91,7 +91,7 @@ public sealed class OperatorHostTests : IAsyncLifetime
 
     private Task Apply(string name, int replicas, int gpus)
     {
-        JsonObject manifest = ObjectJson.ToNode(Given.Deployment(name, s =>
+        JsonObject manifest = KubernetesJson.ToJsonObject(Given.Deployment(name, s =>
         {
             s.Replicas = replicas;
             s.TensorParallelSize = gpus;

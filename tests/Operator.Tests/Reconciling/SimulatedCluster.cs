@@ -58,12 +58,12 @@ internal sealed class SimulatedCluster
 
     public void Add(ModelDeployment deployment)
     {
-        JsonObject manifest = ObjectJson.ToNode(deployment);
+        JsonObject manifest = KubernetesJson.ToJsonObject(deployment);
         manifest["metadata"]!.AsObject().Remove("resourceVersion");
         Server.CreateAsync<ModelDeployment>(manifest, CancellationToken.None);
     }
 
-    public void Add(Node node) => Server.CreateAsync<Node>(ObjectJson.ToNode(node), CancellationToken.None);
+    public void Add(Node node) => Server.CreateAsync<Node>(KubernetesJson.ToJsonObject(node), CancellationToken.None);
 
     public void ChangeSpec(string name, Action<JsonObject> change) => Server.Update<ModelDeployment>("ns", name, d =>
     {
@@ -130,7 +130,7 @@ internal sealed class SimulatedCluster
 
     public List<Replica> Replicas(string owner = "haiku") => [.. Server.All<Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
 
-    public ModelDeployment Deployment(string name = "haiku") => ObjectJson.FromNode<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
+    public ModelDeployment Deployment(string name = "haiku") => KubernetesJson.Read<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
 
     public Condition Condition(string type, string name = "haiku") => Deployment(name).Status!.Conditions!.Single(c => c.Type == type);
 
