@@ -4,7 +4,6 @@ namespace Cluster.Operator.Local.ApiServer.Protobuf;
 internal enum FieldContent
 {
     Text,
-    Bytes,
     Integer,
     Boolean,
     TextMap,
@@ -16,7 +15,7 @@ internal enum FieldContent
 internal sealed record FieldLayout(string Name, FieldContent Content, bool Repeated, bool Keep, string? Message);
 
 /// <summary>The field numbers of the messages kubectl's typed commands send (k8s.io/api generated.proto). A text table, one message a line.</summary>
-/// <remarks><code>NUMBER name TYPE    s text · y bytes · i integer · b boolean · m map of text · n map of bytes · Other message
+/// <remarks><code>NUMBER name TYPE    s text · i integer · b boolean · m map of text · n map of bytes · Other message
 /// []TYPE repeated · TYPE? optional</code></remarks>
 internal static class MessageLayout
 {
@@ -78,7 +77,6 @@ internal static class MessageLayout
         var content = type switch
         {
             "s" => FieldContent.Text,
-            "y" => FieldContent.Bytes,
             "i" => FieldContent.Integer,
             "b" => FieldContent.Boolean,
             "m" => FieldContent.TextMap,

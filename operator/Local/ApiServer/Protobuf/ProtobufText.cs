@@ -91,7 +91,6 @@ internal static class ProtobufText
     private static JsonNode? Value(ref WireReader reader, FieldLayout field, int depth) => field.Content switch
     {
         FieldContent.Text => Encoding.UTF8.GetString(reader.Content),
-        FieldContent.Bytes => Convert.ToBase64String(reader.Content),
         FieldContent.Integer => (long)reader.Integer,
         FieldContent.Boolean => reader.Integer != 0,
         _ => Message(reader.Content, field.Message!, depth + 1),

@@ -27,13 +27,15 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     [Fact]
     public void The_kubeconfig_can_be_read_by_its_owner_only()
     {
-        var path = System.IO.Path.Combine(Directory.CreateTempSubdirectory().FullName, "config");
+        var folder = Directory.CreateTempSubdirectory("kubeconfig-test-");
+        var path = System.IO.Path.Combine(folder.FullName, "config");
         fixture.Server.WriteKubeconfig(path);
         if (!System.OperatingSystem.IsWindows())
         {
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
         }
         Assert.Contains(fixture.Server.Token, File.ReadAllText(path));
+        folder.Delete(recursive: true);
     }
 
     [Fact]

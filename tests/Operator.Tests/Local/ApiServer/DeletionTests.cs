@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
@@ -135,6 +136,42 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         }
         await Client.PatchAsync($"{path}/child", Fixtures.Json("""[{"op": "test", "path": "/metadata/finalizers/0", "value": "x.test/hold"}, {"op": "remove", "path": "/metadata/finalizers/0"}]"""), "application/json-patch+json");
         (await Client.EventuallyAsync($"{path}/owner", IsGone)).Dispose();
+    }
+
+    [Fact]
+    public async Task A_second_deletion_keeps_the_propagation_of_the_first()
+    {
+        var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
+        await Client.CreateAsync(path, Fixtures.ConfigMap("a", """{"finalizers": ["x.test/f", "foregroundDeletion"]}"""));
+        await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/a?propagationPolicy=Orphan&dryRun=All");
+        var marked = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/a?dryRun=All");
+        Assert.Equal("""["x.test/f","foregroundDeletion"]""", marked["metadata"]!["finalizers"]!.ToJsonString());
+        await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Delete, $"{path}/a?propagationPolicy=Sideways");
+    }
+
+    [Fact]
+    public async Task Events_expire_after_an_hour()
+    {
+        var clock = new ManualClock();
+        await using var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Clock = clock }, CancellationToken.None);
+        using var client = new ApiClient(server);
+        const string events = "/api/v1/namespaces/default/events";
+        await client.CreateAsync(events, Fixtures.Json("""{"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p"}, "reason": "R", "message": "m", "type": "Normal"}"""));
+        clock.Advance(TimeSpan.FromMinutes(59));
+        await client.CreateAsync(Fixtures.ConfigMapsIn("default"), Fixtures.ConfigMap("a"));
+        await client.GetAsync($"{events}/e");
+        clock.Advance(TimeSpan.FromMinutes(2));
+        await client.CreateAsync(Fixtures.ConfigMapsIn("default"), Fixtures.ConfigMap("b"));
+        (await client.EventuallyAsync($"{events}/e", IsGone)).Dispose();
+    }
+
+    private sealed class ManualClock : TimeProvider
+    {
+        private long _offsetTicks;
+
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddTicks(Volatile.Read(ref _offsetTicks));
+
+        public void Advance(TimeSpan time) => Interlocked.Add(ref _offsetTicks, time.Ticks);
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         using var kubectl = await OpenAsync();
         Assert.Contains("widget.example.test/haiku created", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
         Assert.Contains("widget.example.test/haiku unchanged", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
-        Assert.Contains("widget.example.test/haiku configured", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 3"), "apply", "-f", "-"));
+        Assert.Equal("widget.example.test/haiku configured\n", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 3"), "apply", "-f", "-"));
         Assert.Equal("3", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas}"));
     }
 
@@ -136,7 +136,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Matches(@"Normal +Started .*it started", description);
         Assert.Matches(@"p +0/1 +Pending +0 +\d+s", await kubectl.RunAsync("get", "pods"));
         Assert.Matches(@"Normal +Started +pod/p +it started", await kubectl.RunAsync("get", "events"));
+        Assert.Matches(@"p +0/1 +Pending +0 +\d+s +<none> +<none> +<none> +<none>", await kubectl.RunAsync("get", "pods", "-o", "wide"));
         Assert.Contains("hello from", await kubectl.RunAsync("logs", "p", "--tail=5"));
+        Assert.StartsWith("pod/p configured\n", await kubectl.RunWithInputAsync("""{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "worker", "image": "local/worker:2"}]}}""", "apply", "-f", "-"));
+        Assert.Equal("local/worker:2", await kubectl.RunAsync("get", "pod", "p", "-o", "jsonpath={.spec.containers[0].image}"));
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -186,7 +189,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
               - {name: grpc, port: 90}
             """;
         await kubectl.RunWithInputAsync(service, "apply", "-f", "-");
-        Assert.Contains("configured", await kubectl.RunWithInputAsync(service.Replace("port: 90", "port: 91"), "apply", "-f", "-"));
+        Assert.Equal("service/web configured\n", await kubectl.RunWithInputAsync(service.Replace("port: 90", "port: 91"), "apply", "-f", "-"));
         Assert.Equal("80 91", await kubectl.RunAsync("get", "svc", "web", "-o", "jsonpath={.spec.ports[*].port}"));
         Assert.Matches(@"web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80/TCP,91/TCP", await kubectl.RunAsync("get", "svc"));
         await kubectl.RunAsync("create", "configmap", "c", "--from-literal=a=b");
