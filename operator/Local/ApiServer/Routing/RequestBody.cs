@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer.Protobuf;
 using Microsoft.AspNetCore.Http;
 
@@ -44,11 +45,24 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
                 return new(JsonText.ParseBody(bytes, duplicates), duplicates, mediaType);
             case "application/yaml" or "application/apply-patch+yaml":
                 var isJson = bytes.TrimStart(" \t\r\n"u8) is [(byte)'{', ..];
-                return new(isJson ? JsonText.ParseBody(bytes, duplicates) : YamlText.Parse(Encoding.UTF8.GetString(bytes), duplicates), duplicates, mediaType);
+                return new(isJson ? JsonText.ParseBody(bytes, duplicates) : ParseYaml(Encoding.UTF8.GetString(bytes), duplicates), duplicates, mediaType);
             case ProtobufText.MediaType:
                 return new(ProtobufText.Parse(bytes), [], mediaType);
             default:
                 throw ApiErrors.UnsupportedMediaType(mediaType, Supported);
+        }
+    }
+
+    /// <summary>The first document; a body holds one object.</summary>
+    private static JsonNode? ParseYaml(string text, List<string> duplicates)
+    {
+        try
+        {
+            return YamlJson.ParseAll(text, "the request body", duplicates) is [var first, ..] ? first.Root : null;
+        }
+        catch (YamlSyntaxException error)
+        {
+            throw ApiErrors.BadRequest($"not valid YAML: {error.Message}");
         }
     }
 }

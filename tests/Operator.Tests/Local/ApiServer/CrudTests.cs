@@ -103,10 +103,10 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task A_yaml_body_creates()
     {
         var space = await fixture.NewNamespaceAsync();
-        const string yaml = "metadata:\n  name: y\ndata:\n  a: \"1\"\n  b: plain text\n";
+        const string yaml = "metadata:\n  name: from-yaml\ndata:\n  a: \"1\"\n  b: plain text\n";
         using var response = await Client.Http.PostAsync(Fixtures.ConfigMapsIn(space), new StringContent(yaml, Encoding.UTF8, "application/yaml"));
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
-        Assert.Equal("plain text", (string?)(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}/y"))["data"]!["b"]);
+        Assert.Equal("plain text", (string?)(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}/from-yaml"))["data"]!["b"]);
     }
 
     [Fact]
