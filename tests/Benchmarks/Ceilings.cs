@@ -18,18 +18,18 @@ internal sealed unsafe record Ceilings(double GflopsPerSecond, double GigabytesP
         where V : unmanaged
         where TSimd : ISimd<V>
     {
-        const int Rounds = 4_000_000;
+        const int Rounds = 200_000;
         const int Chains = 10;
         var sinks = stackalloc float[threads.Count * 64];
         var multiplyAdds = new MultiplyAdds<V, TSimd> { Rounds = Rounds, Sinks = sinks };
-        var seconds = BestTime.Of(() => threads.Run(threads.Count, multiplyAdds));
+        var seconds = BestTime.Of(() => threads.Run(threads.Count, long.MaxValue, multiplyAdds));
         var gflops = 2e-9 * Rounds * Chains * TSimd.Lanes * threads.Count / seconds;
 
-        const long Bytes = 512L << 20;
+        const long Bytes = 128L << 20;
         using var memory = new NativeMemoryBlock(Bytes);
         memory.Clear();
         var reading = new Reading<V, TSimd> { Memory = (float*)memory.Address, FloatsPerTask = 64 * 1024, Sinks = sinks };
-        seconds = BestTime.Of(() => threads.Run((int)(Bytes / sizeof(float) / reading.FloatsPerTask), reading));
+        seconds = BestTime.Of(() => threads.Run((int)(Bytes / sizeof(float) / reading.FloatsPerTask), Bytes, reading));
         return new Ceilings(gflops, Bytes * 1e-9 / seconds);
     }
 

@@ -25,15 +25,21 @@ internal static class KernelBenchmark
         var table = new Table().AddColumns("kernel", "time", "GB/s", "% of memory", "GFLOP/s", "% of FMA");
         foreach (var column in table.Columns.Skip(1))
         {
-            column.RightAligned();
+            column.RightAligned().NoWrap();
         }
 
-        Linear(backend, ceilings, table, DType.BF16, outFeatures: 16384, inFeatures: 4096, [1, 2, 4, 8, 12, 64, 256]);
+        Linear(backend, ceilings, table, DType.BF16, outFeatures: 16384, inFeatures: 4096, [1, 2, 4, 6, 8, 12]);
+        Linear(backend, ceilings, table, DType.BF16, outFeatures: 1024, inFeatures: 4096, [64, 256]);
         Linear(backend, ceilings, table, DType.BF16, outFeatures: 1536, inFeatures: 576, [1, 256]);
-        Linear(backend, ceilings, table, DType.F16, outFeatures: 16384, inFeatures: 4096, [1, 256]);
-        Linear(backend, ceilings, table, DType.F32, outFeatures: 8192, inFeatures: 4096, [1, 256]);
+        foreach (var dtype in new[] { DType.F16, DType.F32 })
+        {
+            Linear(backend, ceilings, table, dtype, outFeatures: 16384, inFeatures: 4096, [1]);
+            Linear(backend, ceilings, table, dtype, outFeatures: 1024, inFeatures: 4096, [256]);
+        }
+
+        Attention(backend, ceilings, table, queries: 1, context: 256);
         Attention(backend, ceilings, table, queries: 1, context: 4096);
-        Attention(backend, ceilings, table, queries: 512, context: 512);
+        Attention(backend, ceilings, table, queries: 128, context: 256);
         Elementwise(backend, ceilings, table);
         AnsiConsole.Write(table);
     }
@@ -52,7 +58,7 @@ internal static class KernelBenchmark
                 Report(
                     table,
                     ceilings,
-                    $"linear {dtype} {outFeatures}x{inFeatures} x {rows}",
+                    $"{dtype} {outFeatures}x{inFeatures} x{rows}",
                     BestTime.Of(() => backend.Linear(x, weight, y)),
                     weight.ResidentBytes,
                     2.0 * rows * outFeatures * inFeatures);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Xunit;
@@ -14,6 +15,15 @@ public class CpuBackendTests
         Assert.Equal("scalar, 1 thread", scalar.Description);
         Assert.Matches("512.*, 2 threads$", wide.Description);
         Assert.Equal("cpu", scalar.Name);
+    }
+
+    [Fact]
+    public void Defaults_use_what_the_machine_has()
+    {
+        var options = new CpuOptions();
+        Assert.Equal(Environment.ProcessorCount, options.Threads);
+        Assert.InRange(options.MemoryBytes, 64L << 20, long.MaxValue);
+        Assert.Equal(Vector512.IsHardwareAccelerated, options.Width == VectorWidth.Bits512);
     }
 
     [Fact]

@@ -113,6 +113,16 @@ public class ElementwiseTests
         Assert.Equal([.. values[40..45], .. values[0..5], .. values[20..25]], device.Read(output));
     }
 
+    [Fact]
+    public void Rows_that_do_not_exist_are_refused()
+    {
+        using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);
+        var table = device.Backend.LoadEmbedding(HostTensors.Of("embed", DType.F32, new float[12], 4, 3));
+        var ids = device.Integers(1, 1, 4);
+        Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.Embed(ids, table, device.Empty(1, 3)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.GatherRows(device.Empty(4, 3), ids, device.Empty(1, 3)));
+    }
+
     private static void AssertClose(ReadOnlySpan<double> expected, ReadOnlySpan<float> actual, double tolerance)
     {
         for (var i = 0; i < expected.Length; i++)

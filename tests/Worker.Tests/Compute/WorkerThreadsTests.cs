@@ -14,7 +14,7 @@ public unsafe class WorkerThreadsTests
         {
             var tasks = job * 7 % 300;
             new Span<int>(hits, 300).Clear();
-            threads.Run(tasks, new Counting { Hits = hits, Workers = count });
+            threads.Run(tasks, long.MaxValue, new Counting { Hits = hits, Workers = count });
             for (var task = 0; task < 300; task++)
             {
                 Assert.Equal(task < tasks ? 1 : 0, hits[task]);
@@ -29,10 +29,10 @@ public unsafe class WorkerThreadsTests
         var hits = stackalloc int[40];
         for (var round = 0; round < 50; round++)
         {
-            var exception = Assert.Throws<InvalidOperationException>(() => threads.Run(40, new Failing()));
+            var exception = Assert.Throws<InvalidOperationException>(() => threads.Run(40, long.MaxValue, new Failing()));
             Assert.Equal("task 20", exception.Message);
             new Span<int>(hits, 40).Clear();
-            threads.Run(40, new Counting { Hits = hits, Workers = count });
+            threads.Run(40, long.MaxValue, new Counting { Hits = hits, Workers = count });
             Assert.Equal(40, new Span<int>(hits, 40).ToArray().Sum());
         }
     }
@@ -42,11 +42,11 @@ public unsafe class WorkerThreadsTests
     {
         using var threads = new WorkerThreads(2);
         var hits = stackalloc int[16];
-        threads.Run(16, new Counting { Hits = hits, Workers = 2 });
+        threads.Run(16, long.MaxValue, new Counting { Hits = hits, Workers = 2 });
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 100; i++)
         {
-            threads.Run(16, new Counting { Hits = hits, Workers = 2 });
+            threads.Run(16, long.MaxValue, new Counting { Hits = hits, Workers = 2 });
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
@@ -57,7 +57,7 @@ public unsafe class WorkerThreadsTests
     {
         var threads = new WorkerThreads(3);
         threads.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => threads.Run(1, new Failing()));
+        Assert.Throws<ObjectDisposedException>(() => threads.Run(1, long.MaxValue, new Failing()));
     }
 
     private struct Counting : IParallelBody

@@ -1,8 +1,5 @@
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>A run of consecutive rows of one sequence, attended together so that its pages are read once for all of them.</summary>
-internal readonly record struct AttentionItem(int Sequence, int FirstRow, int Rows);
-
 /// <summary>The runs of a step. Kept between calls, so a steady decode allocates nothing. How rows are grouped leaves no trace in the result.</summary>
 internal sealed class AttentionItems
 {

@@ -4,7 +4,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/> of one KV head.
-/// Called by <see cref="CpuKernels{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// Called by <see cref="VectorKernels{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
 /// <remarks>
 /// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on positions alone,
 /// so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.
@@ -35,6 +35,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public int HeadDim;
     public int BlockSize;
     public int MaxBlocks;
+    public int NumBlocks;
     public float Scale;
     public float LogitSoftCap;
     public int SlidingWindow;
@@ -62,18 +63,24 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         new Span<float>(outputs, count * HeadDim).Clear();
 
         var lastPosition = queries[count - 1].Position;
-        for (var slot = queries[0].First / Tile * Tile; slot <= lastPosition; slot += Tile)
+        var slot = queries[0].First / Tile * Tile;
+        var page = PageOf(item.Sequence, kvHead, slot);
+        for (; slot <= lastPosition; slot += Tile)
         {
-            var block = BlockTables[(long)item.Sequence * MaxBlocks + slot / BlockSize];
-            var page = ((long)block * KvHeads + kvHead) * HeadDim * BlockSize;
+            // Pages lie anywhere, so only this loop knows what memory comes next.
+            var nextSlot = Math.Min(slot + Tile, lastPosition);
+            var nextPage = PageOf(item.Sequence, kvHead, nextSlot);
             var offset = slot % BlockSize;
-            Score(queries, count, Keys + page + offset, weights);
+            var nextOffset = nextSlot / Tile * Tile % BlockSize;
+            Score(queries, count, Keys + page + offset, Keys + nextPage + nextOffset, weights);
             for (var i = 0; i < count; i++)
             {
                 Weigh(ref queries[i], slot, weights + i * Tile, outputs + (long)i * HeadDim);
             }
 
-            Accumulate(queries, count, slot, weights, Values + page + (long)offset * HeadDim, outputs);
+            var values = Values + page + (long)offset * HeadDim;
+            Accumulate(queries, count, slot, weights, values, Values + nextPage + (long)nextOffset * HeadDim, outputs);
+            page = nextPage;
         }
 
         for (var i = 0; i < count; i++)
@@ -83,6 +90,16 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var bytes = (long)HeadDim * sizeof(float);
             Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
         }
+    }
+
+    /// <summary>Where the keys and values of a slot's block begin, for one KV head.</summary>
+    private readonly long PageOf(int sequence, int kvHead, int slot)
+    {
+        var index = slot / BlockSize;
+        var block = index < MaxBlocks ? BlockTables[(long)sequence * MaxBlocks + index] : -1;
+        return (uint)block < (uint)NumBlocks
+            ? ((long)block * KvHeads + kvHead) * HeadDim * BlockSize
+            : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
     }
 
     /// <summary>The item's queries: row after row, in a row the heads that share the KV head. Positions ascend.</summary>
@@ -106,18 +123,28 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         }
     }
 
-    private readonly void Score(Query* queries, int count, float* keys, float* scores)
+    private readonly void Score(Query* queries, int count, float* keys, float* nextKeys, float* scores)
     {
         var i = 0;
         for (; i <= count - 4; i += 4)
         {
             AttentionKernels<V, TSimd>.Score4(
-                queries[i].Vector, queries[i + 1].Vector, queries[i + 2].Vector, queries[i + 3].Vector, keys, BlockSize, HeadDim, scores + i * Tile);
+                queries[i].Vector,
+                queries[i + 1].Vector,
+                queries[i + 2].Vector,
+                queries[i + 3].Vector,
+                keys,
+                nextKeys,
+                BlockSize,
+                HeadDim,
+                scores + i * Tile);
+            nextKeys = keys;
         }
 
         for (; i < count; i++)
         {
-            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, BlockSize, HeadDim, scores + i * Tile);
+            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, nextKeys, BlockSize, HeadDim, scores + i * Tile);
+            nextKeys = keys;
         }
     }
 
@@ -167,14 +194,15 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         }
     }
 
-    private readonly void Accumulate(Query* queries, int count, int slot, float* weights, float* values, float* outputs)
+    private readonly void Accumulate(Query* queries, int count, int slot, float* weights, float* values, float* nextValues, float* outputs)
     {
         for (var i = 0; i < count; i++)
         {
             // As positions ascend, the first of four decides where all must end and the last where all must begin.
             if (i <= count - 4 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
             {
-                AttentionKernels<V, TSimd>.Accumulate4(weights + i * Tile, values, HeadDim, outputs + (long)i * HeadDim);
+                AttentionKernels<V, TSimd>.Accumulate4(weights + i * Tile, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                nextValues = values;
                 i += 3;
                 continue;
             }
@@ -182,7 +210,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var (from, to) = queries[i].VisibleIn(slot);
             if (from < to)
             {
-                AttentionKernels<V, TSimd>.Accumulate1(weights + i * Tile, from, to, values, HeadDim, outputs + (long)i * HeadDim);
+                AttentionKernels<V, TSimd>.Accumulate1(weights + i * Tile, from, to, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                nextValues = values;
             }
         }
     }

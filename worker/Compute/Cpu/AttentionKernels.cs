@@ -4,7 +4,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>The innermost loops of <see cref="AttentionJob{V, TSimd}"/>, for tiles of 16 slots. Versions for one and for four queries take the same
-/// steps in the same order for each query; four share the loads of keys and values.</summary>
+/// steps in the same order for each query; four share the loads of keys and values. <c>nextKeys</c> and <c>nextValues</c> are where the next tile
+/// begins: asked for while this one is computed.</summary>
 internal static unsafe class AttentionKernels<V, TSimd>
     where V : unmanaged
     where TSimd : ISimd<V>
@@ -13,14 +14,16 @@ internal static unsafe class AttentionKernels<V, TSimd>
 
     /// <summary>scores[slot] = Σ_d q[d] · keys[d][slot], d ascending.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Score1(float* q, float* keys, int keyStride, int headDim, float* scores)
+    public static void Score1(float* q, float* keys, float* nextKeys, int keyStride, int headDim, float* scores)
     {
         for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
         {
             var sum = TSimd.Create(0);
             var key = keys + lane;
+            var ahead = nextKeys - keys;
             for (var d = 0; d < headDim; d++)
             {
+                Prefetch.Read(key + ahead);
                 sum = TSimd.MultiplyAdd(TSimd.Create(q[d]), TSimd.Load(key), sum);
                 key += keyStride;
             }
@@ -31,17 +34,19 @@ internal static unsafe class AttentionKernels<V, TSimd>
 
     /// <summary><see cref="Score1"/> for four queries; scores are <c>[4][16]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Score4(float* q0, float* q1, float* q2, float* q3, float* keys, int keyStride, int headDim, float* scores)
+    public static void Score4(float* q0, float* q1, float* q2, float* q3, float* keys, float* nextKeys, int keyStride, int headDim, float* scores)
     {
         if (TSimd.Lanes < Tile)
         {
-            Score4InPairs(q0, q1, q2, q3, keys, keyStride, headDim, scores);
+            Score4InPairs(q0, q1, q2, q3, keys, nextKeys, keyStride, headDim, scores);
             return;
         }
 
         V s0 = TSimd.Create(0), s1 = s0, s2 = s0, s3 = s0;
+        var ahead = nextKeys - keys;
         for (var d = 0; d < headDim; d++)
         {
+            Prefetch.Read(keys + ahead);
             var k = TSimd.Load(keys);
             s0 = TSimd.MultiplyAdd(TSimd.Create(q0[d]), k, s0);
             s1 = TSimd.MultiplyAdd(TSimd.Create(q1[d]), k, s1);
@@ -107,13 +112,14 @@ internal static unsafe class AttentionKernels<V, TSimd>
     }
 
     /// <summary>output[d] += Σ_slot weights[slot] · values[slot][d] for slots in [from, to), ascending.</summary>
-    public static void Accumulate1(float* weights, int from, int to, float* values, int headDim, float* output) =>
-        Accumulate(weights, from, to, values, headDim, 0, output);
+    public static void Accumulate1(float* weights, int from, int to, float* values, float* nextValues, int headDim, float* output) =>
+        Accumulate(weights, from, to, values, nextValues, headDim, 0, output);
 
     /// <summary><see cref="Accumulate1"/> over a whole tile for four queries: weights <c>[4][16]</c>, output <c>[4][headDim]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate4(float* weights, float* values, int headDim, float* output)
+    public static void Accumulate4(float* weights, float* values, float* nextValues, int headDim, float* output)
     {
+        var ahead = nextValues - values;
         float* output1 = output + headDim, output2 = output1 + headDim, output3 = output2 + headDim;
         var d = 0;
         for (; d <= headDim - 2 * TSimd.Lanes; d += 2 * TSimd.Lanes)
@@ -126,6 +132,7 @@ internal static unsafe class AttentionKernels<V, TSimd>
             var value = values + d;
             for (var slot = 0; slot < Tile; slot++)
             {
+                Prefetch.Read(value + ahead);
                 V v = TSimd.Load(value), w = TSimd.Load(value + TSimd.Lanes);
                 var p = TSimd.Create(weights[slot]);
                 a0 = TSimd.MultiplyAdd(p, v, a0);
@@ -154,13 +161,13 @@ internal static unsafe class AttentionKernels<V, TSimd>
 
         for (var query = 0; query < 4; query++)
         {
-            Accumulate(weights + query * Tile, 0, Tile, values, headDim, d, output + query * headDim);
+            Accumulate(weights + query * Tile, 0, Tile, values, nextValues, headDim, d, output + query * headDim);
         }
     }
 
     /// <summary><see cref="Accumulate1"/> for the dimensions from <paramref name="firstDim"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate(float* weights, int from, int to, float* values, int headDim, int firstDim, float* output)
+    private static void Accumulate(float* weights, int from, int to, float* values, float* nextValues, int headDim, int firstDim, float* output)
     {
         var d = firstDim;
         for (; d <= headDim - TSimd.Lanes; d += TSimd.Lanes)
@@ -168,6 +175,7 @@ internal static unsafe class AttentionKernels<V, TSimd>
             var sum = TSimd.Load(output + d);
             for (var slot = from; slot < to; slot++)
             {
+                Prefetch.Read(nextValues + slot * headDim + d);
                 sum = TSimd.MultiplyAdd(TSimd.Create(weights[slot]), TSimd.Load(values + slot * headDim + d), sum);
             }
 
@@ -189,15 +197,17 @@ internal static unsafe class AttentionKernels<V, TSimd>
 
     /// <summary><see cref="Score4"/> where a tile takes several vectors, two at a time: eight sums hide the latency of a multiply-add.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Score4InPairs(float* q0, float* q1, float* q2, float* q3, float* keys, int keyStride, int headDim, float* scores)
+    private static void Score4InPairs(float* q0, float* q1, float* q2, float* q3, float* keys, float* nextKeys, int keyStride, int headDim, float* scores)
     {
         var lanes = TSimd.Lanes;
         for (var lane = 0; lane < Tile; lane += 2 * lanes)
         {
             V s0 = TSimd.Create(0), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0, t3 = s0;
             var key = keys + lane;
+            var ahead = nextKeys - keys;
             for (var d = 0; d < headDim; d++)
             {
+                Prefetch.Read(key + ahead);
                 V k = TSimd.Load(key), l = TSimd.Load(key + lanes);
                 var q = TSimd.Create(q0[d]);
                 s0 = TSimd.MultiplyAdd(q, k, s0);

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Runs models on the processor, at once: every operation is done when it returns. Called by <c>Models.Transformer</c> through
-/// <see cref="Backend"/>, by one thread; the arithmetic is in <see cref="CpuKernels{V, TSimd}"/>.</summary>
+/// <see cref="Backend"/>, by one thread; the arithmetic is in <see cref="VectorKernels{V, TSimd}"/>.</summary>
 /// <remarks>Owns all memory it hands out: tensors, weights and caches are invalid after <see cref="Dispose"/>.</remarks>
 internal sealed unsafe class CpuBackend : Backend
 {
@@ -135,6 +135,7 @@ internal sealed unsafe class CpuBackend : Backend
         {
             Table = source.Address,
             DType = source.DType,
+            TableRows = source.Rows,
             Ids = CpuBuffer.Integers(ids, output.Rows),
             Output = CpuBuffer.Floats(output, output.Rows, source.Columns),
             Columns = source.Columns,
@@ -164,6 +165,7 @@ internal sealed unsafe class CpuBackend : Backend
         RowRanges<GatheredRows>.Run(_threads, output.Rows, output.Columns, new()
         {
             X = CpuBuffer.Floats(x, x.Rows, output.Columns),
+            XRows = x.Rows,
             Rows = CpuBuffer.Integers(rows, output.Rows),
             Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
             Columns = output.Columns,

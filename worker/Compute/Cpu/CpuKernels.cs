@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>The operations of <see cref="CpuBackend"/>, behind one virtual call each: <see cref="CpuKernels{V, TSimd}"/> implements them for a vector width.
+/// <summary>The operations of <see cref="CpuBackend"/>, behind one virtual call each: <see cref="VectorKernels{V, TSimd}"/> implements them for a vector width.
 /// Arguments and shapes are those of <see cref="Backend"/>.</summary>
 /// <exception cref="ArgumentException">Every operation: a tensor has another shape or dtype than the others ask for.</exception>
 internal abstract class CpuKernels : IDisposable
@@ -14,9 +14,9 @@ internal abstract class CpuKernels : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such width.</exception>
     public static CpuKernels Create(VectorWidth width, WorkerThreads threads) => width switch
     {
-        VectorWidth.Bits512 => new CpuKernels<Vector512<float>, Simd512>(threads),
-        VectorWidth.Bits256 => new CpuKernels<Vector256<float>, Simd256>(threads),
-        VectorWidth.Scalar => new CpuKernels<float, SimdScalar>(threads),
+        VectorWidth.Bits512 => new VectorKernels<Vector512<float>, Simd512>(threads),
+        VectorWidth.Bits256 => new VectorKernels<Vector256<float>, Simd256>(threads),
+        VectorWidth.Scalar => new VectorKernels<float, SimdScalar>(threads),
         _ => throw new ArgumentOutOfRangeException(nameof(width), width, "supported: Bits512, Bits256, Scalar"),
     };
 

@@ -4,13 +4,20 @@ namespace Cluster.Worker.Compute.Cpu;
 internal unsafe struct GatheredRows : IRowBody
 {
     public float* X;
+    public int XRows;
     public int* Rows;
     public float* Output;
     public int Columns;
 
     public readonly void Execute(int row)
     {
+        var source = Rows[row];
+        if ((uint)source >= (uint)XRows)
+        {
+            throw new ArgumentOutOfRangeException(nameof(source), source, $"there are {XRows} rows to gather from");
+        }
+
         var bytes = (long)Columns * sizeof(float);
-        Buffer.MemoryCopy(X + (long)Rows[row] * Columns, Output + (long)row * Columns, bytes, bytes);
+        Buffer.MemoryCopy(X + (long)source * Columns, Output + (long)row * Columns, bytes, bytes);
     }
 }

@@ -1,9 +1,10 @@
+using System.Runtime.CompilerServices;
 using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>output[m, n] = x[m, k] · w[n, k]ᵀ + bias, one task for each group of panels × chunk of rows.
-/// Called by <see cref="CpuKernels{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
+/// Called by <see cref="VectorKernels{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
 /// <remarks>
 /// Blocking, outermost first (the Goto scheme, with the packed weights in the role of B):
 /// <code>
@@ -21,8 +22,17 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     where TFormat : IPanelFormat
 {
     private const int MaxTilesPerChunk = 20;
-    private const int BatchPanels = 8;
+    public const int BatchPanels = 8;
     private const int BlockPairs = 256;
+    private const int TilesWorthWidening = 3;
+
+    /// <summary>With which panel a kernel for one or two rows computes a panel. An odd one at the end is its own partner: computed twice, with the same result.</summary>
+    private enum Partner
+    {
+        Next,
+        Previous,
+        Itself,
+    }
 
     /// <summary>Inputs in tiles, <c>[tile][k][rows of the tile]</c> (see <see cref="InputTiles"/>).</summary>
     public float* Inputs;
@@ -31,7 +41,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     public float* Bias;
     public float* Output;
 
-    /// <summary><see cref="ScratchFloats"/> for each worker: <c>[panel of the batch][row of the chunk][panel width]</c>.</summary>
+    /// <summary><see cref="ScratchFloats"/> for each worker: results <c>[panel of the batch][row of the chunk][panel width]</c>, then a block of widened weights.</summary>
     public float* Scratch;
 
     public InputTiles Tiles;
@@ -42,14 +52,19 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public static int PanelWidth => 2 * TSimd.Lanes;
 
-    public static int ScratchFloats => BatchPanels * MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
+    public static int ScratchFloats => BatchPanels * PanelResults + 2 * BlockPairs * PanelWidth;
+
+    /// <summary>Floats of a panel's results for the rows of a chunk.</summary>
+    private static int PanelResults => MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
 
     public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
 
-    public readonly int RowChunks => (Tiles.Count + MaxTilesPerChunk - 1) / MaxTilesPerChunk;
+    public readonly int RowChunks => ChunksOf(Tiles);
 
     /// <summary>Chunks of equal size: a short last one would stream the weights for little work.</summary>
     private readonly int TilesPerChunk => (Tiles.Count + RowChunks - 1) / RowChunks;
+
+    public static int ChunksOf(InputTiles tiles) => (tiles.Count + MaxTilesPerChunk - 1) / MaxTilesPerChunk;
 
     public readonly void Execute(int task, int worker)
     {
@@ -69,66 +84,100 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
-        var blockPairs = endTile - firstTile == 1 ? Pairs : BlockPairs;
+        var tiles = endTile - firstTile;
+        var blockPairs = tiles == 1 ? Pairs : BlockPairs;
         var pairBytes = PanelWidth * TFormat.PairBytes;
         var panelBytes = (long)Pairs * pairBytes;
-        var panelScratch = MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
         for (var firstPair = 0; firstPair < Pairs; firstPair += blockPairs)
         {
             var pairs = Math.Min(blockPairs, Pairs - firstPair);
             for (var panel = firstPanel; panel < endPanel; panel++)
             {
                 var w = Panels + panel * panelBytes + (long)firstPair * pairBytes;
-                for (var tile = firstTile; tile < endTile; tile++)
+                var results = scratch + (panel - firstPanel) * PanelResults;
+                if (TFormat.WidensSlowly && tiles >= TilesWorthWidening)
                 {
-                    var rows = Tiles.KernelRows(tile);
-                    var x = Inputs + Tiles.Offset(tile) + 2L * firstPair * rows;
-                    var result = scratch + (panel - firstPanel) * panelScratch + (tile - firstTile) * TSimd.MaxRows * PanelWidth;
-                    var start = firstPair == 0 ? Bias + panel * PanelWidth : result;
-                    var startStride = firstPair == 0 ? 0 : PanelWidth;
-                    if (rows > 2)
-                    {
-                        MultiplyPanel(rows, x, w, pairs, start, startStride, result);
-                    }
-                    else if ((panel - firstPanel) % 2 == 0)
-                    {
-                        // The last of an odd number of panels is its own partner: computed twice, with the same result.
-                        var partner = panel + 1 < endPanel ? 1 : 0;
-                        var partnerStart = start + (firstPair == 0 ? PanelWidth : panelScratch) * partner;
-                        MultiplyPanelPair(
-                            rows, x, w, w + panelBytes * partner, pairs, start, partnerStart, startStride, result, result + panelScratch * partner);
-                    }
+                    var widened = scratch + BatchPanels * PanelResults;
+                    Widen(w, pairs, widened);
+                    MultiplyTiles<F32Panel>(firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)widened, (byte*)widened, results);
+                }
+                else
+                {
+                    var partner = (panel - firstPanel) % 2 != 0 ? Partner.Previous : panel + 1 < endPanel ? Partner.Next : Partner.Itself;
+                    var partnerW = partner == Partner.Next ? w + panelBytes : w;
+                    MultiplyTiles<TFormat>(firstTile, endTile, firstPair, pairs, panel, partner, w, partnerW, results);
                 }
             }
         }
     }
 
-    private static void MultiplyPanel(int rows, float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+    private readonly void MultiplyTiles<TWeights>(
+        int firstTile, int endTile, int firstPair, int pairs, int panel, Partner partner, byte* w, byte* partnerW, float* results)
+        where TWeights : IPanelFormat
+    {
+        for (var tile = firstTile; tile < endTile; tile++)
+        {
+            var rows = Tiles.KernelRows(tile);
+            var x = Inputs + Tiles.Offset(tile) + 2L * firstPair * rows;
+            var result = results + (tile - firstTile) * TSimd.MaxRows * PanelWidth;
+            var start = firstPair == 0 ? Bias + panel * PanelWidth : result;
+            var startStride = firstPair == 0 ? 0 : PanelWidth;
+            if (rows > 2)
+            {
+                MultiplyPanel<TWeights>(rows, x, w, pairs, start, startStride, result);
+            }
+            else if (partner != Partner.Previous)
+            {
+                var ahead = partner == Partner.Next ? 1 : 0;
+                var partnerStart = start + ahead * (firstPair == 0 ? PanelWidth : PanelResults);
+                MultiplyPanelPair<TWeights>(rows, x, w, partnerW, pairs, start, partnerStart, startStride, result, result + ahead * PanelResults);
+            }
+        }
+    }
+
+    private static void MultiplyPanel<TWeights>(int rows, float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+        where TWeights : IPanelFormat
     {
         switch (rows)
         {
             case 4:
-                GemmKernels<V, TSimd, TFormat>.Rows4(x, w, pairs, start, startStride, tile);
+                GemmKernels<V, TSimd, TWeights>.Rows4(x, w, pairs, start, startStride, tile);
                 break;
             case 6:
-                GemmKernels<V, TSimd, TFormat>.Rows6(x, w, pairs, start, startStride, tile);
+                GemmKernels<V, TSimd, TWeights>.Rows6(x, w, pairs, start, startStride, tile);
                 break;
             default:
-                GemmKernels<V, TSimd, TFormat>.Rows12(x, w, pairs, start, startStride, tile);
+                GemmKernels<V, TSimd, TWeights>.Rows12(x, w, pairs, start, startStride, tile);
                 break;
         }
     }
 
-    private static void MultiplyPanelPair(
+    private static void MultiplyPanelPair<TWeights>(
         int rows, float* x, byte* w, byte* nextW, int pairs, float* start, float* nextStart, int startStride, float* tile, float* nextTile)
+        where TWeights : IPanelFormat
     {
         if (rows == 1)
         {
-            GemmKernels<V, TSimd, TFormat>.Rows1(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
+            GemmKernels<V, TSimd, TWeights>.Rows1(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
         }
         else
         {
-            GemmKernels<V, TSimd, TFormat>.Rows2(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
+            GemmKernels<V, TSimd, TWeights>.Rows2(x, w, nextW, pairs, start, nextStart, startStride, tile, nextTile);
+        }
+    }
+
+    /// <summary>A block of a panel as <see cref="F32Panel"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widen(byte* w, int pairs, float* widened)
+    {
+        for (var pair = 0; pair < pairs; pair++)
+        {
+            TSimd.Store(TFormat.Even<V, TSimd>(w, 0), widened);
+            TSimd.Store(TFormat.Even<V, TSimd>(w, 1), widened + TSimd.Lanes);
+            TSimd.Store(TFormat.Odd<V, TSimd>(w, 0), widened + 2 * TSimd.Lanes);
+            TSimd.Store(TFormat.Odd<V, TSimd>(w, 1), widened + 3 * TSimd.Lanes);
+            w += PanelWidth * TFormat.PairBytes;
+            widened += 2 * PanelWidth;
         }
     }
 
@@ -138,7 +187,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         var rows = Math.Min(endTile * TSimd.MaxRows, Tiles.Rows) - firstRow;
         for (var panel = firstPanel; panel < endPanel; panel++)
         {
-            var source = scratch + (panel - firstPanel) * MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
+            var source = scratch + (panel - firstPanel) * PanelResults;
             var column = panel * PanelWidth;
             var bytes = (long)Math.Min(PanelWidth, OutFeatures - column) * sizeof(float);
             for (var row = 0; row < rows; row++)

@@ -3,28 +3,12 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>How a panel stores the weights of two consecutive k for its outputs (see <see cref="PackedWeight"/> for the picture).
-/// Called by <see cref="GemmKernels{V, TSimd, TFormat}"/>, which is compiled once for each format.</summary>
-internal unsafe interface IPanelFormat
-{
-    /// <summary>Bytes that one output takes for a k pair.</summary>
-    static abstract int PairBytes { get; }
-
-    /// <summary>Weights of the first k of a pair, for vector 0 or 1 of the panel.</summary>
-    static abstract V Even<V, TSimd>(byte* pair, int vector)
-        where V : unmanaged
-        where TSimd : ISimd<V>;
-
-    /// <summary>Weights of the second k of a pair, for vector 0 or 1 of the panel.</summary>
-    static abstract V Odd<V, TSimd>(byte* pair, int vector)
-        where V : unmanaged
-        where TSimd : ISimd<V>;
-}
-
 /// <summary>BF16, both k of a pair in one 32-bit word.</summary>
 internal readonly unsafe struct Bf16Panel : IPanelFormat
 {
     public static int PairBytes => 4;
+
+    public static bool WidensSlowly => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)
@@ -42,6 +26,8 @@ internal readonly unsafe struct F16Panel : IPanelFormat
 {
     public static int PairBytes => 4;
 
+    public static bool WidensSlowly => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)
         where V : unmanaged
@@ -57,6 +43,8 @@ internal readonly unsafe struct F16Panel : IPanelFormat
 internal readonly unsafe struct F32Panel : IPanelFormat
 {
     public static int PairBytes => 8;
+
+    public static bool WidensSlowly => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Even<V, TSimd>(byte* pair, int vector)

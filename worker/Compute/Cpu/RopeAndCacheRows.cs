@@ -24,10 +24,13 @@ internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
     public int KvHeads;
     public int HeadDim;
     public int BlockSize;
+    public int NumBlocks;
+    public int MaxPositions;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Execute(int row)
     {
+        CheckBounds(Positions[row], Slots[row]);
         var heads = Qkv + (long)row * (Heads + 2 * KvHeads) * HeadDim;
         if (Table != null)
         {
@@ -72,6 +75,19 @@ internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
             float x = head[i], y = second[i];
             head[i] = x * cosSin[i] - y * sin[i];
             second[i] = y * cosSin[i] + x * sin[i];
+        }
+    }
+
+    private readonly void CheckBounds(int position, int slot)
+    {
+        if ((uint)position >= (uint)MaxPositions)
+        {
+            throw new ArgumentOutOfRangeException(nameof(position), position, $"the rope table covers positions below {MaxPositions}");
+        }
+
+        if ((uint)slot >= (uint)NumBlocks * (uint)BlockSize)
+        {
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"the cache has {NumBlocks} blocks of {BlockSize} slots");
         }
     }
 }

@@ -14,6 +14,9 @@ namespace Cluster.Worker.Compute.Cpu;
 /// </remarks>
 internal sealed unsafe class WorkerThreads : IDisposable
 {
+    /// <summary>Work that takes about as long as handing it to another thread.</summary>
+    private const long OperationsWorthSharing = 128 * 1024;
+
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 µs, about what waking a parked thread costs
 
     private readonly Thread[] _threads;
@@ -51,14 +54,15 @@ internal sealed unsafe class WorkerThreads : IDisposable
     public int Count { get; }
 
     /// <summary>Executes every task and returns when all are done. Called by one thread at a time; a second waits.</summary>
+    /// <param name="operations">Multiply-adds, or elements touched, of all tasks together: little work stays on the calling thread.</param>
     /// <remarks>When a task throws, the tasks not begun are dropped and the first exception is thrown here.</remarks>
-    public void Run<TBody>(int tasks, TBody body)
+    public void Run<TBody>(int tasks, long operations, TBody body)
         where TBody : unmanaged, IParallelBody
     {
         ObjectDisposedException.ThrowIf(_stopping, this);
         lock (_caller)
         {
-            if (Count == 1 || tasks == 1)
+            if (Count == 1 || tasks == 1 || operations < OperationsWorthSharing)
             {
                 for (var task = 0; task < tasks; task++)
                 {

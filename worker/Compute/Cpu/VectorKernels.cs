@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Starts the kernels of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work.</summary>
-internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
+internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
     where V : unmanaged
     where TSimd : ISimd<V>
 {
@@ -63,6 +63,8 @@ internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKe
             KvHeads = layout.KvHeads,
             HeadDim = layout.HeadDim,
             BlockSize = layout.BlockSize,
+            NumBlocks = layout.NumBlocks,
+            MaxPositions = rope?.MaxPositions ?? int.MaxValue,
         };
         if (body.RotaryDim > layout.HeadDim)
         {
@@ -84,17 +86,23 @@ internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKe
         var group = settings.Heads / layout.KvHeads;
         var sequences = inputs.BlockTables.Rows;
         var queryStarts = CpuBuffer.Integers(inputs.QueryStarts, sequences + 1);
+        if (queryStarts[sequences] != qkv.Rows)
+        {
+            throw new ArgumentException($"the query starts end at row {queryStarts[sequences]} of {qkv.Rows}");
+        }
+
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
         var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
-            threads.Run(_attentionItems.Count * layout.KvHeads, new AttentionJob<V, TSimd>
+            var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
+            threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
             {
                 Items = items,
                 Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
                 Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
-                BlockTables = CpuBuffer.Integers(inputs.BlockTables, sequences),
+                BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
                 Keys = cache.Keys(layer),
                 Values = cache.Values(layer),
                 Scratch = _attention.Floats((long)scratchFloats * threads.Count),
@@ -103,6 +111,7 @@ internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKe
                 HeadDim = layout.HeadDim,
                 BlockSize = layout.BlockSize,
                 MaxBlocks = inputs.BlockTables.Columns,
+                NumBlocks = layout.NumBlocks,
                 Scale = settings.Scale,
                 LogitSoftCap = settings.LogitSoftCap,
                 SlidingWindow = settings.SlidingWindow,
@@ -165,7 +174,7 @@ internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKe
         var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
         var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
         var tileMemory = _inputTiles.Floats(tiles.Length);
-        threads.Run(tiles.Count, new TileFilling(tiles, inputs, tileMemory));
+        threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
 
         var job = new GemmJob<V, TSimd, TFormat>
         {
@@ -178,15 +187,18 @@ internal sealed unsafe class CpuKernels<V, TSimd>(WorkerThreads threads) : CpuKe
             Pairs = weight.Pairs,
             OutFeatures = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask(weight),
+            PanelsPerTask = PanelsPerTask<TFormat>(weight, tiles),
         };
-        threads.Run(job.PanelGroups * job.RowChunks, job);
+        threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
-    /// <summary>An even number, as kernels for few rows take panels in twos, and no more than leaves each thread several tasks.</summary>
-    private int PanelsPerTask(PackedWeight weight)
+    /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
+    /// and no more than leaves each thread several tasks.</summary>
+    private int PanelsPerTask<TFormat>(PackedWeight weight, InputTiles tiles)
+        where TFormat : IPanelFormat
     {
-        var wanted = (int)Math.Min(BytesPerTask / weight.PanelBytes, weight.PanelCount / (4L * threads.Count));
-        return Math.Max(2, wanted & ~1);
+        var wanted = tiles.Count == 1 ? BytesPerTask / weight.PanelBytes : GemmJob<V, TSimd, TFormat>.BatchPanels;
+        var balanced = (long)weight.PanelCount * GemmJob<V, TSimd, TFormat>.ChunksOf(tiles) / (4L * threads.Count);
+        return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
     }
 }

@@ -1,0 +1,61 @@
+using System.Runtime.Intrinsics;
+using Cluster.Worker.Compute.Cpu.Simd;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Compute;
+
+public unsafe class VectorMathTests
+{
+    [Fact]
+    public void Exp_is_within_two_units_in_the_last_place_at_every_width()
+    {
+        ExpIsExact<float, SimdScalar>();
+        ExpIsExact<Vector256<float>, Simd256>();
+        ExpIsExact<Vector512<float>, Simd512>();
+    }
+
+    [Fact]
+    public void Exp_saturates_and_keeps_nan()
+    {
+        Saturates<float, SimdScalar>();
+        Saturates<Vector256<float>, Simd256>();
+        Saturates<Vector512<float>, Simd512>();
+    }
+
+    private static void ExpIsExact<V, TSimd>()
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        for (var i = -87_000; i <= 88_000; i += 7)
+        {
+            var x = i * 1e-3f;
+            var expected = Math.Exp(x);
+            var unit = MathF.BitIncrement((float)expected) - (float)expected;
+            Assert.Equal(expected, Exp<V, TSimd>(x), 2.0 * unit);
+        }
+    }
+
+    private static void Saturates<V, TSimd>()
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        Assert.True(float.IsNaN(Exp<V, TSimd>(float.NaN)));
+        Assert.InRange(Exp<V, TSimd>(float.NegativeInfinity), 0, 2e-38f);
+        Assert.InRange(Exp<V, TSimd>(1000), 2e38f, float.MaxValue);
+        Assert.Equal(1, Exp<V, TSimd>(0));
+    }
+
+    private static float Exp<V, TSimd>(float x)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        var lanes = stackalloc float[16];
+        TSimd.Store(VectorMath<V, TSimd>.Exp(TSimd.Create(x)), lanes);
+        for (var lane = 1; lane < TSimd.Lanes; lane++)
+        {
+            Assert.Equal(lanes[0], lanes[lane]);
+        }
+
+        return lanes[0];
+    }
+}

@@ -1,0 +1,18 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <summary>Asks for memory before it is needed, where the processor can.</summary>
+internal static unsafe class Prefetch
+{
+    /// <summary>Into all caches. Any address will do: one that does not exist is ignored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
+}
