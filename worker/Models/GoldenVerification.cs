@@ -41,7 +41,7 @@ internal static class GoldenVerification
     private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize)
     {
         var (config, weights) = ModelLoader.Open(folder);
-        config = config with { Rope = config.Rope with { FrequencyDType = ropeFrequencyDType } };
+        config = config.WithConstantsRoundedTo(ropeFrequencyDType);
         using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions());
         return Run(model.Runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
     }

@@ -27,6 +27,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public float* Keys;
     public float* Values;
 
+    /// <summary>One for each query head, or null.</summary>
+    public float* AlibiSlopes;
+
     /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query.</summary>
     public float* Scratch;
 
@@ -118,6 +121,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
                     First = first,
                     Position = position,
                     Maximum = float.NegativeInfinity,
+                    Slope = AlibiSlopes == null ? 0 : AlibiSlopes[head],
                 };
             }
         }
@@ -163,6 +167,14 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             for (var i = 0; i < Tile; i++)
             {
                 scores[i] = LogitSoftCap * MathF.Tanh(scores[i] / LogitSoftCap);
+            }
+        }
+
+        if (AlibiSlopes != null)
+        {
+            for (var i = 0; i < Tile; i++)
+            {
+                scores[i] += query.Slope * (slot + i - query.Position);
             }
         }
 
@@ -227,6 +239,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         public int Position;
         public float Maximum;
         public float Sum;
+
+        /// <summary>ALiBi's, see <see cref="AttentionSettings"/>.</summary>
+        public float Slope;
 
         /// <summary>The slots of a tile it sees, relative to the tile; none when From ≥ To.</summary>
         public readonly (int From, int To) VisibleIn(int slot) => (Math.Max(0, First - slot), Math.Min(Tile, Position + 1 - slot));
