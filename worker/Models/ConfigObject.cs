@@ -209,14 +209,16 @@ internal sealed class ConfigObject
     private static bool IsLayer(JsonElement item, int numLayers) =>
         item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var layer) && layer >= 0 && layer < numLayers;
 
-    private JsonElement? Find(string name) =>
-        Property(name) ?? (aliases.TryGetValue(name, out var alias) ? Property(alias) : null);
+    private JsonElement? Find(string name) => Property(Spelling(name));
 
     private JsonElement? Property(string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    /// <summary>As the file spells it.</summary>
-    private string Name(string name) => path + (Property(name) is null && aliases.TryGetValue(name, out var alias) ? alias : name);
+    private string Name(string name) => path + Spelling(name);
+
+    /// <summary>The alias if the file has that and not the name itself.</summary>
+    private string Spelling(string name) =>
+        Property(name) is null && aliases.TryGetValue(name, out var alias) && Property(alias) is not null ? alias : name;
 
     private ModelConfigException Missing(string name) => new(File, $"'{Name(name)}' is missing");
 

@@ -62,11 +62,11 @@ internal sealed partial class RecordingBackend
         }
     }
 
-    public override void Scale(Tensor x, float factor) => InPlace(x, $"Scale({x}, {factor})");
+    public override void Scale(Tensor x, float factor) => InPlace("Scale", x, factor);
 
-    public override void SoftCap(Tensor x, float cap) => InPlace(x, $"SoftCap({x}, {cap})");
+    public override void SoftCap(Tensor x, float cap) => InPlace("SoftCap", x, cap);
 
-    public override void Activate(Tensor x, Activation activation) => InPlace(x, $"Activate({x}, {activation})");
+    public override void Activate(Tensor x, Activation activation) => InPlace("Activate", x, activation);
 
     public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
     {
@@ -105,12 +105,12 @@ internal sealed partial class RecordingBackend
         }
     }
 
-    private void InPlace(Tensor x, string operation)
+    private void InPlace<T>(string operation, Tensor x, T argument)
     {
         if (Recording)
         {
             Read(Floats(x, x.Rows, x.Columns));
-            operations.Add(operation);
+            operations.Add($"{operation}({x}, {argument})");
         }
     }
 }
