@@ -40,6 +40,12 @@ internal sealed class YamlComposer(string text, string file)
         {
             throw new YamlSyntaxException(file, error.Start.Line, error.Start.Column, error.Message, error);
         }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or ArithmeticException or IndexOutOfRangeException or NullReferenceException)
+        {
+            // YamlDotNet's scanner breaks in these ways on some malformed texts instead of reporting them.
+            Mark near = _parser.Current?.End ?? Mark.Empty;
+            throw new YamlSyntaxException(file, Math.Max(1, near.Line), Math.Max(1, near.Column), "malformed YAML near here", error);
+        }
 
         return documents;
     }

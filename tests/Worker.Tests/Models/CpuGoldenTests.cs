@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu;
 
 namespace Cluster.Worker.Tests.Models;
 
-/// <summary>Model code and CPU kernels together against the reference implementation.</summary>
+/// <summary>The CPU backend against the results of Hugging Face transformers.</summary>
 public sealed class CpuGoldenTests : GoldenTests
 {
     private protected override Backend CreateBackend() => new CpuBackend(new CpuOptions());
