@@ -8,10 +8,10 @@ namespace Cluster.Worker.Models;
 /// Made by <see cref="Load"/> from a checkpoint folder or by <see cref="SyntheticModel"/>.</summary>
 internal sealed record ModelConfig
 {
-    private const int MaxLayers = 1024;
+    internal const int MaxLayers = 1024;
     private const int MaxHeads = 4096;
     private const int MaxHeadDim = 1024;
-    private const int MaxFeatures = 1 << 20;
+    internal const int MaxFeatures = 1 << 20;
     private const int MaxVocabulary = 1 << 22;
     private const int MaxPositions = 1 << 27;
 
@@ -124,6 +124,9 @@ internal sealed record ModelConfig
 
     /// <summary>Columns of the attention's output before its projection.</summary>
     public int AttentionSize => NumHeads * HeadDim;
+
+    /// <summary>Some layer has an MLP without experts.</summary>
+    public bool HasDenseLayers => Moe is null || !Enumerable.Range(0, NumLayers).All(Moe.HasExperts);
 
     /// <summary>Positions that a layer's queries see, their own included; 0 means all.</summary>
     public int SlidingWindow(int layer) => SlidingWindows.IsEmpty ? 0 : SlidingWindows[layer];

@@ -2,16 +2,6 @@ using Cluster.Worker.Compute;
 
 namespace Cluster.Worker.Models;
 
-/// <summary>Which normalization a model uses.</summary>
-internal enum NormKind
-{
-    /// <summary>RMSNorm: a weight.</summary>
-    Rms,
-
-    /// <summary>LayerNorm: a weight and a bias.</summary>
-    Layer,
-}
-
 /// <summary>A normalization and its weights. Called by <see cref="Transformer"/> and <see cref="TransformerLayer"/>.</summary>
 internal sealed class Norm
 {

@@ -25,20 +25,13 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     public Tensor Vector(string name, int length, float offset = 0)
     {
         var host = Take(name, length);
-        return LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        GC.KeepAlive(host);
+        return vector;
     }
 
     /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
     public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
-
-    private Tensor LoadVector(HostTensor host)
-    {
-        var tensor = backend.LoadVector(host);
-        GC.KeepAlive(host);
-        ResidentBytes += tensor.Buffer.ByteLength;
-        Report(host.Name);
-        return tensor;
-    }
 
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
     /// <param name="firstRow">Rows before this one are left out.</param>
@@ -107,6 +100,15 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
             throw new CheckpointFormatException(
                 source.Location, $"has {unused.Length} tensors that config.json leaves no place for: {list}{(unused.Length > shown ? ", …" : "")}");
         }
+    }
+
+    private Tensor LoadVector(HostTensor host)
+    {
+        var tensor = backend.LoadVector(host);
+        GC.KeepAlive(host);
+        ResidentBytes += tensor.Buffer.ByteLength;
+        Report(host.Name);
+        return tensor;
     }
 
     private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases)
