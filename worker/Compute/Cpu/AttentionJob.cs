@@ -78,7 +78,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             Score(queries, count, Keys + page + offset, Keys + nextPage + nextOffset, weights);
             for (var i = 0; i < count; i++)
             {
-                Weigh(ref queries[i], slot, weights + i * Tile, outputs + (long)i * HeadDim);
+                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[kvHead * Group + i % Group];
+                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * HeadDim);
             }
 
             var values = Values + page + (long)offset * HeadDim;
@@ -121,7 +122,6 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
                     First = first,
                     Position = position,
                     Maximum = float.NegativeInfinity,
-                    Slope = AlibiSlopes == null ? 0 : AlibiSlopes[head],
                 };
             }
         }
@@ -153,7 +153,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     }
 
     /// <summary>Turns a tile's scores into weights relative to the running maximum and rescales what was summed under an older one.</summary>
-    private readonly void Weigh(ref Query query, int slot, float* scores, float* output)
+    private readonly void Weigh(ref Query query, float alibiSlope, int slot, float* scores, float* output)
     {
         var (from, to) = query.VisibleIn(slot);
         if (from >= to)
@@ -170,11 +170,11 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             }
         }
 
-        if (AlibiSlopes != null)
+        if (alibiSlope != 0)
         {
             for (var i = 0; i < Tile; i++)
             {
-                scores[i] += query.Slope * (slot + i - query.Position);
+                scores[i] += alibiSlope * (slot + i - query.Position);
             }
         }
 
@@ -239,9 +239,6 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         public int Position;
         public float Maximum;
         public float Sum;
-
-        /// <summary>ALiBi's, see <see cref="AttentionSettings"/>.</summary>
-        public float Slope;
 
         /// <summary>The slots of a tile it sees, relative to the tile; none when From ≥ To.</summary>
         public readonly (int From, int To) VisibleIn(int slot) => (Math.Max(0, First - slot), Math.Min(Tile, Position + 1 - slot));
