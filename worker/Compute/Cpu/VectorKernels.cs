@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Starts the kernels of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work.</summary>
-internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
+internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
     where V : unmanaged
     where TSimd : ISimd<V>
 {
@@ -13,6 +13,7 @@ internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : Cp
     private readonly ScratchMemory _inputTiles = new();
     private readonly ScratchMemory _resultTiles = new();
     private readonly ScratchMemory _attention = new();
+    private readonly ScratchMemory _embeddings = new();
     private readonly AttentionItems _attentionItems = new();
 
     public override int PanelWidth => 2 * TSimd.Lanes;
@@ -115,6 +116,7 @@ internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : Cp
                 Scale = settings.Scale,
                 LogitSoftCap = settings.LogitSoftCap,
                 SlidingWindow = settings.SlidingWindow,
+                AlibiSlopes = settings.AlibiSlopes is { } slopes ? CpuBuffer.Floats(slopes, 1, settings.Heads) : null,
             });
         }
     }
@@ -145,6 +147,7 @@ internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : Cp
         _inputTiles.Dispose();
         _resultTiles.Dispose();
         _attention.Dispose();
+        _embeddings.Dispose();
     }
 
     private void Normalize(Tensor x, float* addend, Tensor weight, float epsilon, Tensor output) =>
