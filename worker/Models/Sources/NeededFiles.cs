@@ -1,0 +1,86 @@
+namespace Cluster.Worker.Models.Sources;
+
+/// <summary>Which files of a repository a worker needs: configuration, tokenizer, chat template and safetensors weights. No I/O but reading the weight index.
+/// Repositories carry the same weights in other forms too (<c>.bin</c>, <c>consolidated.*</c>, ONNX, GGUF); downloading those would double the bytes for nothing.</summary>
+internal static class NeededFiles
+{
+    private const string Config = "config.json";
+    private const string Safetensors = ".safetensors";
+
+    private static readonly HashSet<string> ConfigurationNames = new(StringComparer.Ordinal)
+    {
+        Config, "generation_config.json", "quantize_config.json", "quant_config.json",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt",
+        "chat_template.jinja", "chat_template.json",
+    };
+
+    private static readonly string[] ForeignWeights = [".bin", ".pth", ".pt", ".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".ckpt"];
+
+    /// <summary>The small files, with the weight index where the weights are split. They come first: the index says what else is needed.</summary>
+    /// <param name="page">The repository's page, for messages.</param>
+    /// <exception cref="HubException">The repository is no checkpoint that can be served.</exception>
+    public static IReadOnlyList<HubFile> Configuration(HubModel model, RepositoryListing listing, string page)
+    {
+        var names = listing.Files.Select(file => file.Name).ToHashSet(StringComparer.Ordinal);
+        if (!names.Contains(Config))
+        {
+            throw new HubException($"{model} has no {Config}, so it is no checkpoint in Hugging Face form; its files are on {page}");
+        }
+
+        if (!names.Any(IsSafetensors))
+        {
+            var other = names.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal).FirstOrDefault();
+            throw new HubException(other is null
+                ? $"{model} has no weights: no *{Safetensors} among its {names.Count} files on {page}"
+                : $"{model} has its weights as '{other}' only, and weights are read from safetensors only: name a revision that has them (a conversion often waits as a pull request: {model.Repository}@refs/pr/1; see {page}), or load it once with transformers, save_pretrained(folder, safe_serialization=True), and give --model that folder");
+        }
+
+        return [.. listing.Files.Where(file => ConfigurationNames.Contains(file.Name) || (file.Name == Checkpoint.IndexFile && !names.Contains(Checkpoint.SingleFile)))];
+    }
+
+    /// <summary>The weight files: the single one, else the shards that the index names, else whatever safetensors there are.</summary>
+    /// <param name="index">The downloaded index; null where the repository has none or needs none.</param>
+    /// <exception cref="HubException">A shard is missing in the repository.</exception>
+    /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
+    public static IReadOnlyList<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
+    {
+        if (listing.Files.FirstOrDefault(file => file.Name == Checkpoint.SingleFile) is { } single)
+        {
+            return [single];
+        }
+
+        if (index is null)
+        {
+            return [.. listing.Files.Where(file => IsSafetensors(file.Name))];
+        }
+
+        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
+        return [.. Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).Select(shard => files.GetValueOrDefault(shard)
+            ?? throw new HubException($"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which the repository does not have"))];
+    }
+
+    /// <summary>What a snapshot on disk lacks to be loaded; null where it is complete.</summary>
+    /// <param name="folder">The snapshot; need not exist.</param>
+    public static string? MissingIn(string folder)
+    {
+        if (!File.Exists(Path.Combine(folder, Config)))
+        {
+            return Config;
+        }
+
+        if (File.Exists(Path.Combine(folder, Checkpoint.SingleFile)))
+        {
+            return null;
+        }
+
+        var index = Path.Combine(folder, Checkpoint.IndexFile);
+        if (File.Exists(index))
+        {
+            return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).FirstOrDefault(shard => !File.Exists(Path.Combine(folder, shard)));
+        }
+
+        return Directory.EnumerateFiles(folder).Any(file => IsSafetensors(Path.GetFileName(file))) ? null : Checkpoint.SingleFile;
+    }
+
+    private static bool IsSafetensors(string name) => !name.Contains('/') && name.EndsWith(Safetensors, StringComparison.Ordinal);
+}
