@@ -63,23 +63,25 @@ internal static class NeededFiles
     /// <param name="folder">The snapshot; need not exist.</param>
     public static string? MissingIn(string folder)
     {
-        if (!File.Exists(Path.Combine(folder, Config)))
+        if (!Has(Config))
         {
             return Config;
         }
 
-        if (File.Exists(Path.Combine(folder, Checkpoint.SingleFile)))
+        if (Has(Checkpoint.SingleFile))
         {
             return null;
         }
 
-        var index = Path.Combine(folder, Checkpoint.IndexFile);
-        if (File.Exists(index))
+        if (Has(Checkpoint.IndexFile))
         {
-            return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).FirstOrDefault(shard => !File.Exists(Path.Combine(folder, shard)));
+            return Checkpoint.ShardsOf(Path.Combine(folder, Checkpoint.IndexFile)).Order(StringComparer.Ordinal).FirstOrDefault(shard => !Has(shard));
         }
 
-        return Directory.EnumerateFiles(folder).Any(file => IsSafetensors(Path.GetFileName(file))) ? null : Checkpoint.SingleFile;
+        return Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Any(name => IsSafetensors(name) && Has(name)) ? null : Checkpoint.SingleFile;
+
+        // A link whose content is gone exists all the same.
+        bool Has(string name) => new FileInfo(Path.Combine(folder, name)) is { Exists: true } file && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true });
     }
 
     private static bool IsSafetensors(string name) => !name.Contains('/') && name.EndsWith(Safetensors, StringComparison.Ordinal);
