@@ -1,6 +1,4 @@
 using System.Text.Json.Nodes;
-using Cluster.Worker.Compute.Cpu;
-using Cluster.Worker.Models;
 using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Tests.Models.Sources;
@@ -170,25 +168,5 @@ public class DownloadTests
         Assert.Single(test.RequestsAtStorage);
         Assert.Equal(2, test.Hub.Requests.Count(request => !request.AtStorage && !request.IsListing && request.Target != HubTest.WeightsAddress));
         test.AssertWeightsAreWhole();
-    }
-
-    [Fact]
-    public async Task The_sample_model_loads_from_the_hub()
-    {
-        await using var test = await HubTest.StartAsync();
-        foreach (var file in Directory.EnumerateFiles(Fixtures.Haiku))
-        {
-            test.Hub.Add(Path.GetFileName(file), File.ReadAllBytes(file), large: file.EndsWith(".safetensors", StringComparison.Ordinal));
-        }
-
-        var folder = await test.FetchAsync();
-
-        var tokenizer = Cluster.Worker.Tokenization.Tokenizer.Load(folder);
-        Assert.NotNull(Cluster.Worker.Tokenization.ChatTemplate.Load(folder));
-        var ids = tokenizer.Encode("Write a haiku about the sea", addSpecialTokens: true).ToArray();
-        var options = new ModelRunnerOptions { MaxBatchedTokens = ids.Length, MaxSequences = 1, MaxLogits = ids.Length, MaxModelLength = ids.Length };
-        using var downloaded = ModelLoader.Load(folder, new CpuBackend(new CpuOptions { Threads = 1 }), options);
-        using var local = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions { Threads = 1 }), options);
-        Assert.Equal(Perplexity.Evaluate(local.Runner, ids, ids.Length), Perplexity.Evaluate(downloaded.Runner, ids, ids.Length));
     }
 }

@@ -37,13 +37,16 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
     public byte[] WeightBytes { get; private set; } = [];
 
     /// <param name="weightBytes">Size of the weight file.</param>
-    public static async Task<HubTest> StartAsync(int weightBytes = 300_000)
+    public static Task<HubTest> StartAsync(int weightBytes = 300_000) => StartAsync(RandomBytes(weightBytes));
+
+    /// <param name="weights">Content of the weight file.</param>
+    public static async Task<HubTest> StartAsync(byte[] weights)
     {
         var test = new HubTest(await FakeHub.StartAsync());
         test.Hub.Add("config.json", "{\"model_type\": \"llama\"}");
         test.Hub.Add("tokenizer.json", "{}");
         test.Hub.Add("README.md", "# a model");
-        test.WeightBytes = test.Hub.Add(Weights, RandomBytes(weightBytes), large: true);
+        test.WeightBytes = test.Hub.Add(Weights, weights, large: true);
         return test;
     }
 
