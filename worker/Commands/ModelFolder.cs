@@ -30,9 +30,8 @@ internal static class ModelFolder
 
     private static async Task<string> DownloadAsync(HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
     {
-        var options = new HubOptions();
-        using var http = HubClient.CreateHttpClient(options);
-        var store = new HubModelStore(http, HubEnvironment.OfProcess(cacheFolder), options, TimeProvider.System, log);
+        using var http = HubClient.CreateHttpClient();
+        var store = new HubModelStore(http, HubEnvironment.OfProcess(cacheFolder), new HubOptions(), TimeProvider.System, log);
         return await DownloadBar.RunAsync(model.Repository, log, progress => store.FetchAsync(model, progress, cancellationToken));
     }
 }

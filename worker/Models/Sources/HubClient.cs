@@ -11,12 +11,11 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
     private static readonly ProductInfoHeaderValue UserAgent = new("cluster-worker", typeof(HubClient).Assembly.GetName().Version!.ToString(3));
 
     /// <summary>A client as this class wants it.</summary>
-    public static HttpClient CreateHttpClient(HubOptions options) => new(new SocketsHttpHandler
+    public static HttpClient CreateHttpClient() => new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
         UseCookies = false,
-        ConnectTimeout = options.StallTimeout,
     })
     {
         Timeout = Timeout.InfiniteTimeSpan,

@@ -169,4 +169,19 @@ public class DownloadTests
         Assert.Equal(2, test.Hub.Requests.Count(request => !request.AtStorage && !request.IsListing && request.Target != HubTest.WeightsAddress));
         test.AssertWeightsAreWhole();
     }
+
+    [Fact]
+    public async Task Empty_files_and_files_of_the_same_content_are_downloaded_once()
+    {
+        await using var test = await HubTest.StartAsync();
+        test.Hub.Add("merges.txt", "");
+        test.Hub.Add("vocab.json", "{}");
+
+        var folder = await test.FetchAsync();
+
+        Assert.Empty(File.ReadAllBytes(Path.Combine(folder, "merges.txt")));
+        Assert.Equal("{}", File.ReadAllText(Path.Combine(folder, "vocab.json")));
+        Assert.Single(test.Hub.Requests, request => request.Target.EndsWith("/tokenizer.json", StringComparison.Ordinal) || request.Target.EndsWith("/vocab.json", StringComparison.Ordinal));
+        Assert.DoesNotContain(test.Hub.Requests, request => request.Target.EndsWith("/merges.txt", StringComparison.Ordinal));
+    }
 }

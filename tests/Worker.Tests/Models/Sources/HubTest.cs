@@ -10,7 +10,7 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
     public const string WeightsAddress = $"/{FakeHub.Repository}/resolve/{FakeHub.Commit}/{Weights}";
 
     private readonly TemporaryFolder folder = new();
-    private readonly HttpClient http = HubClient.CreateHttpClient(new HubOptions());
+    private readonly HttpClient http = HubClient.CreateHttpClient();
 
     private HubTest(FakeHub hub) => Hub = hub;
 
