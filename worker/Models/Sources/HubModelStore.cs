@@ -4,8 +4,8 @@ namespace Cluster.Worker.Models.Sources;
 /// <see cref="HubCache"/> and one <see cref="BlobDownload"/> a file.
 /// <code>
 /// 1  ask the hub for commit and files     no connection: the last complete snapshot will do
-/// 2  download what is missing of the small files, among them the weight index
-/// 3  download what is missing of the weights that the index names
+/// 2  download the weight index, where the weights are split and it is not there yet
+/// 3  download what else is missing: small files, and the weights that the index names
 /// 4  remember the revision's commit
 /// </code>
 /// With everything in the cache that is one request.</summary>
@@ -66,9 +66,14 @@ internal sealed class HubModelStore
 
         var snapshot = cache.SnapshotOf(model, listing.Commit);
         var tally = new DownloadTally(progress);
-        await FetchAsync(model, listing.Commit, NeededFiles.Configuration(model, listing, client.PageOf(model)), tally, cancellationToken).ConfigureAwait(false);
-        var index = Path.Combine(snapshot, Checkpoint.IndexFile);
-        await FetchAsync(model, listing.Commit, NeededFiles.Weights(model, listing, File.Exists(index) ? index : null), tally, cancellationToken).ConfigureAwait(false);
+        string? indexPath = null;
+        if (NeededFiles.Index(model, listing, client.PageOf(model)) is { } index)
+        {
+            await FetchAsync(model, listing.Commit, [index], tally, cancellationToken).ConfigureAwait(false);
+            indexPath = Path.Combine(snapshot, index.Name);
+        }
+
+        await FetchAsync(model, listing.Commit, NeededFiles.Of(model, listing, indexPath), tally, cancellationToken).ConfigureAwait(false);
         cache.SetCommit(model, listing.Commit);
         return snapshot;
     }

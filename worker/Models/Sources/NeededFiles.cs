@@ -16,48 +16,34 @@ internal static class NeededFiles
 
     private static readonly string[] ForeignWeights = [".bin", ".pth", ".pt", ".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".ckpt"];
 
-    /// <summary>The small files, with the weight index where the weights are split. They come first: the index says what else is needed.</summary>
+    /// <summary>The weight index, which must be read to know what else is needed; null where the weights are not split.</summary>
     /// <param name="page">The repository's page, for messages.</param>
     /// <exception cref="HubException">The repository is no checkpoint that can be served.</exception>
-    public static IReadOnlyList<HubFile> Configuration(HubModel model, RepositoryListing listing, string page)
+    public static HubFile? Index(HubModel model, RepositoryListing listing, string page)
     {
-        var names = listing.Files.Select(file => file.Name).ToHashSet(StringComparer.Ordinal);
-        if (!names.Contains(Config))
+        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
+        if (!files.ContainsKey(Config))
         {
             throw new HubException($"{model} has no {Config}, so it is no checkpoint in Hugging Face form; its files are on {page}");
         }
 
-        if (!names.Any(IsSafetensors))
+        if (!files.Keys.Any(IsSafetensors))
         {
-            var other = names.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal).FirstOrDefault();
+            var other = files.Keys.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal).FirstOrDefault();
             throw new HubException(other is null
-                ? $"{model} has no weights: no *{Safetensors} among its {names.Count} files on {page}"
+                ? $"{model} has no weights: no *{Safetensors} among its {files.Count} files on {page}"
                 : $"{model} has its weights as '{other}' only, and weights are read from safetensors only: name a revision that has them (a conversion often waits as a pull request: {model.Repository}@refs/pr/1; see {page}), or load it once with transformers, save_pretrained(folder, safe_serialization=True), and give --model that folder");
         }
 
-        return [.. listing.Files.Where(file => ConfigurationNames.Contains(file.Name) || (file.Name == Checkpoint.IndexFile && !names.Contains(Checkpoint.SingleFile)))];
+        return files.ContainsKey(Checkpoint.SingleFile) ? null : files.GetValueOrDefault(Checkpoint.IndexFile);
     }
 
-    /// <summary>The weight files: the single one, else the shards that the index names, else whatever safetensors there are.</summary>
-    /// <param name="index">The downloaded index; null where the repository has none or needs none.</param>
-    /// <exception cref="HubException">A shard is missing in the repository.</exception>
+    /// <summary>Everything but the index: the small files, and of the weights the single file, else the shards that the index names, else whatever safetensors there are.</summary>
+    /// <param name="index">Path of the downloaded <see cref="Index"/>; null where there is none.</param>
+    /// <exception cref="HubException">The index names a shard that the repository does not have.</exception>
     /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
-    public static IReadOnlyList<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
-    {
-        if (listing.Files.FirstOrDefault(file => file.Name == Checkpoint.SingleFile) is { } single)
-        {
-            return [single];
-        }
-
-        if (index is null)
-        {
-            return [.. listing.Files.Where(file => IsSafetensors(file.Name))];
-        }
-
-        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
-        return [.. Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).Select(shard => files.GetValueOrDefault(shard)
-            ?? throw new HubException($"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which the repository does not have"))];
-    }
+    public static IReadOnlyList<HubFile> Of(HubModel model, RepositoryListing listing, string? index) =>
+        [.. listing.Files.Where(file => ConfigurationNames.Contains(file.Name)), .. Weights(model, listing, index)];
 
     /// <summary>What a snapshot on disk lacks to be loaded; null where it is complete.</summary>
     /// <param name="folder">The snapshot; need not exist.</param>
@@ -82,6 +68,24 @@ internal static class NeededFiles
 
         // A link whose content is gone exists all the same.
         bool Has(string name) => new FileInfo(Path.Combine(folder, name)) is { Exists: true } file && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true });
+    }
+
+    private static IEnumerable<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
+    {
+        if (listing.Files.FirstOrDefault(file => file.Name == Checkpoint.SingleFile) is { } single)
+        {
+            return [single];
+        }
+
+        if (index is null)
+        {
+            return listing.Files.Where(file => IsSafetensors(file.Name));
+        }
+
+        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
+        return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).Select(shard => IsSafetensors(shard) && files.TryGetValue(shard, out var file)
+            ? file
+            : throw new HubException($"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which is no safetensors file of the repository"));
     }
 
     private static bool IsSafetensors(string name) => !name.Contains('/') && name.EndsWith(Safetensors, StringComparison.Ordinal);

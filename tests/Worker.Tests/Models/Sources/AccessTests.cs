@@ -162,7 +162,7 @@ public class AccessTests
 
         var error = await test.FailAsync();
 
-        Assert.Equal("hf://test/model@main: 'model.safetensors.index.json' names the shard '../../../outside.safetensors', which the repository does not have", error.Message);
+        Assert.Equal("hf://test/model@main: 'model.safetensors.index.json' names the shard '../../../outside.safetensors', which is no safetensors file of the repository", error.Message);
     }
 
     private static async Task<bool> Refuse(HttpContext context, int status, string? code)
