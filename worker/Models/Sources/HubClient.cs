@@ -48,9 +48,9 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         using var stall = new StallTimer(options.StallTimeout, time, cancellationToken);
         using var response = await SendAsync(HttpMethod.Head, address, model, $"file '{file}'", 0, stall).ConfigureAwait(false);
         var size = response.Size ?? response.Message.Content.Headers.ContentLength;
-        return response.Blob is not null && size is not null
+        return response.Blob is not null && size is <= RepositoryListing.MaxFileBytes
             ? new HubFile(file, size, response.Blob)
-            : throw new HubFormatException(address, "answered without the file's hash (ETag or X-Linked-Etag: a SHA-256 or a git SHA-1) or its size, so a download could not be checked");
+            : throw new HubFormatException(address, "answered without the file's hash (ETag or X-Linked-Etag: a SHA-256 or a git SHA-1) or with no size that a file has, so a download could not be checked");
     }
 
     /// <summary>Opens a file for reading from an offset on. One attempt; the caller reads the body under the same timer.</summary>

@@ -9,13 +9,13 @@ internal sealed record RepositoryListing(string Commit, IReadOnlyList<HubFile> F
     /// <summary>Largest answer that is read. Ten thousand files take about 3 MB.</summary>
     public const int MaxBytes = 32 << 20;
 
+    /// <summary>Far above any file of a hub; keeps the sum of all files within a long.</summary>
+    public const long MaxFileBytes = 1L << 43;
+
     private const int MaxDepth = 64;
     private const int MaxFiles = 100_000;
     private const int MaxNameLength = 1024;
     private const int MaxSegmentLength = 255;
-
-    // Far above any file of a hub; keeps the sum of all files within a long.
-    private const long MaxFileBytes = 1L << 43;
 
     /// <summary>Reads <c>{"sha": …, "siblings": [{"rfilename": …, "size": …, "blobId": …, "lfs": {"sha256": …}}]}</c>.</summary>
     /// <param name="url">Where the answer comes from, for messages.</param>

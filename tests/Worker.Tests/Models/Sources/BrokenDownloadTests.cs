@@ -308,6 +308,31 @@ public class BrokenDownloadTests
         Assert.Equal(2, test.Hub.Requests.Count(request => request.Target == HubTest.WeightsAddress));
     }
 
+    [Theory]
+    [InlineData("W/\"an-etag-of-its-own\"", "300000")]
+    [InlineData("\"0123456789abcdef0123456789abcdef01234567\"", "9223372036854775807")]
+    public async Task A_mirror_that_tells_no_hash_or_no_possible_size_is_refused(string etag, string size)
+    {
+        await using var test = await HubTest.StartAsync();
+        test.Hub.EditListing = listing =>
+        {
+            foreach (var file in listing["siblings"]!.AsArray())
+            {
+                file!.AsObject().Remove("size");
+            }
+        };
+        test.Hub.Interfere = (request, context) =>
+        {
+            context.Response.Headers.ETag = etag;
+            context.Response.Headers["X-Linked-Size"] = size;
+            return Task.FromResult(request.Method == HttpMethods.Head);
+        };
+
+        var error = await Assert.ThrowsAsync<HubFormatException>(() => test.FetchAsync());
+
+        Assert.Contains("config.json: answered without the file's hash", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Redirects_in_a_circle_end()
     {
