@@ -108,9 +108,10 @@ internal sealed class ContainerRunner(
                     break;
                 }
             }
-            catch (PodConfigurationException exception)
+            catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                Update(() => state = Waiting(exception.Reason, exception.Message));
+                // Whatever is wrong with this container stays its own affair: it waits, says why, and is tried again.
+                Update(() => state = Waiting((exception as PodConfigurationException)?.Reason ?? "CreateContainerError", exception.Message));
                 record("Warning", "Failed", exception.Message);
             }
 
