@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -13,6 +14,8 @@ namespace Cluster.Operator.Local.Node;
 /// Called by <see cref="LocalCluster"/>; calls a <see cref="PodWorker"/> for each pod.</summary>
 internal sealed class LocalNode : IAsyncDisposable
 {
+    private const string NumaBalancingFile = "/proc/sys/kernel/numa_balancing";
+
     private readonly string name;
     private readonly NodeServices services;
     private readonly Informer<Pod> informer;
@@ -127,9 +130,16 @@ internal sealed class LocalNode : IAsyncDisposable
                 ["amd.com/gpu.device-id"] = gpus.Select(gpu => gpu.DeviceId).FirstOrDefault() ?? "",
                 ["amd.com/gpu.vram"] = string.Create(CultureInfo.InvariantCulture, $"{(gpus.Select(gpu => gpu.VramBytes).FirstOrDefault() ?? 0) >> 30}G"),
             },
-            ["annotations"] = new JsonObject { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
+            ["annotations"] = new JsonObject
+            {
+                [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options),
+                [NodeAnnotations.NumaBalancing] = NumaBalancing(),
+            },
         },
     };
+
+    /// <summary>What the kernel says; one that has no such switch does not balance. Local mode reports it and leaves it alone.</summary>
+    private static string NumaBalancing() => File.Exists(NumaBalancingFile) ? File.ReadAllText(NumaBalancingFile).Trim() : "0";
 
     private JsonObject Status()
     {
