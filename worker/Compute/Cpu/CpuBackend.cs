@@ -1,11 +1,12 @@
 using System.Runtime.ExceptionServices;
+using Cluster.Worker.Compute.Cpu.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Runs models on the processor, at once: every operation is done when it returns. Called by <c>Models.Transformer</c> through
 /// <see cref="Backend"/>, by one thread; the arithmetic is in <see cref="VectorKernels{V, TSimd}"/>.</summary>
 /// <remarks>Owns all memory it hands out: tensors, weights and caches are invalid after <see cref="Dispose"/>.</remarks>
-internal sealed unsafe class CpuBackend : Backend
+internal sealed unsafe partial class CpuBackend : Backend
 {
     private readonly CpuOptions _options;
     private readonly WorkerThreads _threads;
@@ -75,14 +76,7 @@ internal sealed unsafe class CpuBackend : Backend
 
         var bias = AllocateMemory(name, (long)panelCount * width * sizeof(float));
         bias.Clear();
-        var next = (float*)bias.Address;
-        foreach (var part in biases ?? [])
-        {
-            var values = WeightReader.ReadAll(part);
-            values.CopyTo(new Span<float>(next, values.Length));
-            next += values.Length;
-        }
-
+        WriteBiases(biases ?? [], (float*)bias.Address);
         return new PackedWeight(name, inFeatures, outFeatures, format, width, panels, bias);
     }
 
@@ -149,7 +143,17 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override void Add(Tensor residual, Tensor x) => _kernels.Add(residual, x);
 
-    public override void Linear(Tensor x, LinearWeight weight, Tensor output) => _kernels.Linear(x, (PackedWeight)weight, output);
+    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
+    {
+        if (weight is QuantizedWeight quantized)
+        {
+            _kernels.Linear(x, quantized, output);
+        }
+        else
+        {
+            _kernels.Linear(x, (PackedWeight)weight, output);
+        }
+    }
 
     public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer) =>
         _kernels.RopeAndCache(qkv, (CpuRopeTable?)rope, inputs, (CpuKvCache)cache, layer);

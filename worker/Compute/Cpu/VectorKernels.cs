@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Starts the kernels of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work.</summary>
-internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
+internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
     where V : unmanaged
     where TSimd : ISimd<V>
 {
@@ -186,19 +186,19 @@ internal sealed unsafe class VectorKernels<V, TSimd>(WorkerThreads threads) : Cp
             Tiles = tiles,
             Pairs = weight.Pairs,
             OutFeatures = weight.OutFeatures,
+            OutputStride = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask<TFormat>(weight, tiles),
+            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles),
         };
         threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
     /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
     /// and no more than leaves each thread several tasks.</summary>
-    private int PanelsPerTask<TFormat>(PackedWeight weight, InputTiles tiles)
-        where TFormat : IPanelFormat
+    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles)
     {
-        var wanted = tiles.Count == 1 ? BytesPerTask / weight.PanelBytes : GemmJob<V, TSimd, TFormat>.BatchPanels;
-        var balanced = (long)weight.PanelCount * GemmJob<V, TSimd, TFormat>.ChunksOf(tiles) / (4L * threads.Count);
+        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : GemmJob<V, TSimd, F32Panel>.BatchPanels;
+        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * threads.Count);
         return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
     }
 }
