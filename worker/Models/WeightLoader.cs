@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
 
 /// <summary>Takes tensors from a <see cref="WeightSource"/>, checks their shapes and hands them to the backend, counting bytes on both sides.
 /// Called by <see cref="Transformer"/> while it is built.</summary>
-internal sealed class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
+internal sealed partial class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
 {
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
     private readonly long totalBytes = source.TotalBytes;
@@ -44,6 +45,11 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
     public LinearWeight Linear(string name, IReadOnlyList<string> parts, int inFeatures, ReadOnlySpan<int> outFeatures, bool bias)
     {
+        if (IsQuantized(name, parts))
+        {
+            return QuantizedLinear(name, parts, inFeatures, outFeatures, bias);
+        }
+
         var weights = new HostTensor[parts.Count];
         var biases = bias ? new HostTensor[parts.Count] : null;
         for (var i = 0; i < parts.Count; i++)
@@ -60,14 +66,20 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
 
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public LinearWeight Matrix(string name, int outFeatures, int inFeatures) => Load(name, [Take(name, outFeatures, inFeatures)], null);
+    public LinearWeight Matrix(string name, int outFeatures, int inFeatures)
+    {
+        var layer = name.EndsWith(LayerTensors.Weight, StringComparison.Ordinal) ? name[..^LayerTensors.Weight.Length] : name;
+        return Quantization is not null && Has(layer + Quantization.MarkerSuffix)
+            ? QuantizedLinear(name, [layer], inFeatures, [outFeatures], bias: false)
+            : Load(name, [Take(name, outFeatures, inFeatures)], null);
+    }
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration describes.</summary>
     /// <exception cref="CheckpointFormatException">Names the first few.</exception>
     public void RefuseUnused(Predicate<string> isIgnorable)
     {
         const int shown = 5;
-        var unused = source.Names.Where(name => !used.Contains(name) && !isIgnorable(name)).Order(StringComparer.Ordinal).ToImmutableArray();
+        var unused = source.Names.Where(name => !used.Contains(name) && !isIgnorable(name) && Quantization?.IsIgnorable(name) != true).Order(StringComparer.Ordinal).ToImmutableArray();
         if (!unused.IsEmpty)
         {
             var list = string.Join(", ", unused.Take(shown).Select(name => $"'{name}'"));

@@ -102,12 +102,12 @@ internal sealed unsafe partial class CpuBackend : Backend
         return table;
     }
 
-    /// <exception cref="NotSupportedException">The cache is not F32, or its blocks are not whole tiles of 16 slots.</exception>
+    /// <exception cref="NotSupportedException">The cache is neither F32 nor FP8, or its blocks are not whole tiles of 16 slots.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
-        if (layout.DType != DType.F32)
+        if (layout.DType is not (DType.F32 or DType.F8E4M3 or DType.F8E5M2))
         {
-            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32");
+            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32, F8E4M3, F8E5M2");
         }
 
         if (layout.BlockSize < 1 || layout.BlockSize % CpuKvCache.TileSlots != 0)

@@ -55,8 +55,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
             Table = rope is null ? null : rope.Rows,
             RotaryDim = rope?.RotaryDim ?? 0,
-            Keys = cache.Keys(layer),
-            Values = cache.Values(layer),
+            Cache = cache.Layer(layer),
             Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
             Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
             Heads = heads,
@@ -92,7 +91,8 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         }
 
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
-        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim);
+        var pages = cache.Layer(layer);
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
@@ -103,8 +103,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
                 Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
                 BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
-                Keys = cache.Keys(layer),
-                Values = cache.Values(layer),
+                Cache = pages,
                 Scratch = _attention.Floats((long)scratchFloats * threads.Count),
                 Heads = settings.Heads,
                 KvHeads = layout.KvHeads,
