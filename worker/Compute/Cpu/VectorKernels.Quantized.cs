@@ -81,6 +81,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
             Product = product,
             Panels = panels.Panels,
             Groups = panels.Groups,
+            GroupSize = panels.GroupSize,
             PanelBytes = panels.PanelBytes,
             TableBytes = panels.TableBytes,
         });

@@ -19,6 +19,7 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
 
     public byte* Panels;
     public int* Groups;
+    public int GroupSize;
     public long PanelBytes;
     public long TableBytes;
 
@@ -73,6 +74,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     private readonly void Decode(int panel, int firstPair, int pairs, float* target)
     {
         var table = Panels + panel * PanelBytes;
-        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, 2 * firstPair, 2 * pairs, target);
+        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, GroupSize, 2 * firstPair, 2 * pairs, target);
     }
 }

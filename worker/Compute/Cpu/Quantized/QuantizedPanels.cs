@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
@@ -49,6 +50,7 @@ internal sealed unsafe class QuantizedPanels
         _panels = allocate(PanelCount * PanelBytes);
         _bias = allocate((long)PanelCount * panelWidth * sizeof(float));
         _bias.Clear();
+        GroupSize = parts[0] is GroupedMatrix { Groups: var groups, GroupOf: var groupOf } && IsConsecutive(groupOf, InFeatures / groups) ? InFeatures / groups : 1;
         _groups = allocate(parts[0] is GroupedMatrix ? 2L * Pairs * sizeof(int) : 0);
     }
 
@@ -81,7 +83,23 @@ internal sealed unsafe class QuantizedPanels
     /// <summary>Group of each input up to an even number of them; of no meaning unless the codes are grouped.</summary>
     public int* Groups => (int*)_groups.Address;
 
+    /// <summary>Inputs of a group where all groups are as long and consecutive; 1 elsewhere.</summary>
+    public int GroupSize { get; }
+
     public long ResidentBytes => _panels.Bytes + _bias.Bytes + _groups.Bytes;
+
+    private static bool IsConsecutive(ImmutableArray<int> groupOf, int size)
+    {
+        for (var k = 0; k < groupOf.Length; k++)
+        {
+            if (size == 0 || groupOf[k] != k / size)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     private static DType CommonDType(IReadOnlyList<QuantizedMatrix> parts)
     {
