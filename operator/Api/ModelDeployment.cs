@@ -150,8 +150,8 @@ internal enum DeviceAccess
     RuntimeClass,
 }
 
-[SchemaRule("self.allocation == 'Pinned' || !has(self.deviceAccess)", "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
-[SchemaRule("self.allocation == 'Pinned' || !has(self.requireSameHive)", "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
+[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)", "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
+[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)", "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
 internal sealed class GpuSpec
 {
     [Schema(
@@ -270,7 +270,7 @@ internal sealed class EnvVarShape
     public JsonObject? ValueFrom { get; set; }
 }
 
-[SchemaRule("self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
+[SchemaRule("!has(self.maxUnavailable) || !has(self.maxSurge) || self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
 internal sealed class RolloutSpec
 {
     [Schema("Pods that may be missing during a rollout.", Default = 1, Minimum = 0)]

@@ -9,7 +9,7 @@ internal static partial class ModelDeploymentValidator
 {
     private const int MaxNameLength = 52;
     private const int MaxNcclChannels = 1024;
-    private const string NcclVariable = "NCCL_MIN_NCHANNELS";
+    internal const string NcclVariable = "NCCL_MIN_NCHANNELS";
 
     /// <returns>Everything that is wrong, in the order of the fields; empty for a valid deployment.</returns>
     public static IReadOnlyList<ValidationError> Validate(ModelDeployment deployment)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Api;
@@ -98,6 +99,10 @@ internal static class PodTemplateValidator
         if (Section<JsonArray>(container, "env", at, errors) is { } environment)
         {
             EnvironmentValidator.Validate(environment, $"{at}.env", errors);
+            if (isWorker)
+            {
+                CheckAgainstTuning(environment, at, spec.Tuning, errors);
+            }
         }
 
         if (isWorker)
@@ -113,6 +118,24 @@ internal static class PodTemplateValidator
                 errors.Add(new($"{at}.resources.{kind}[{spec.Gpu.ResourceName}]", ValidationReason.Forbidden,
                     "GPUs are booked by spec.tensorParallelSize and spec.gpu.allocation"));
             }
+        }
+    }
+
+    /// <summary>Two places for one variable: whichever won, the other would be ignored without a word.</summary>
+    private static void CheckAgainstTuning(JsonArray environment, string at, TuningSpec tuning, List<ValidationError> errors)
+    {
+        IEnumerable<string?> names = (tuning.Env ?? []).Select(item => (item as JsonObject)?["name"] is JsonValue name && name.TryGetValue(out string? text) ? text : null);
+        foreach (string? name in names)
+        {
+            if (name is not null && EnvironmentValidator.IndexOf(environment, name) is { } index)
+            {
+                errors.Add(new($"{at}.env[{index}].name", ValidationReason.Duplicate, $"{name} is set by spec.tuning.env; leave one of them out"));
+            }
+        }
+
+        if (tuning.NcclMinNChannels?.GetValueKind() == JsonValueKind.Number && EnvironmentValidator.IndexOf(environment, ModelDeploymentValidator.NcclVariable) is { } nccl)
+        {
+            errors.Add(new($"{at}.env[{nccl}].name", ValidationReason.Forbidden, $"{ModelDeploymentValidator.NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
         }
     }
 

@@ -79,7 +79,7 @@ internal static class SchemaGenerator
             // Defaults of an absent object's fields only happen when the object itself has one.
             if (field["properties"] is JsonObject inner && inner.Any(item => item.Value!.AsObject().ContainsKey("default")) && facts?.Required != true)
             {
-                field["default"] = new JsonObject();
+                field.Insert(field.IndexOf("type") + 1, "default", new JsonObject());
             }
 
             properties[name] = field;
@@ -91,9 +91,9 @@ internal static class SchemaGenerator
 
         schema["type"] = "object";
         Set(schema, "required", required.Count > 0 ? Strings(required) : null);
-        schema["properties"] = properties;
         JsonArray rules = [.. type.GetCustomAttributes<SchemaRuleAttribute>().Select(rule => Rule(rule.Rule, rule.Message))];
         Set(schema, "x-kubernetes-validations", rules.Count > 0 ? rules : null);
+        schema["properties"] = properties;
     }
 
     private static void AddFacts(JsonObject schema, SchemaAttribute? facts)

@@ -66,7 +66,7 @@ internal sealed class Informer<T>
             catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429))
             {
                 // 410: history compacted. Any other refusal is not cured by asking for the same version again.
-                logger.LogInformation("Watch of {Kind} from version {Version} was refused ({Status} {Reason}); listing again", T.Definition.Kind, version, e.StatusCode, e.Reason);
+                logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", T.Definition.Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
                 version = null;
             }
             catch (Exception e)

@@ -31,9 +31,16 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
     /// <exception cref="LeadershipLostException">The Lease could not be renewed in time; the process should start over.</exception>
     public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken cancellationToken)
     {
-        while (!await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false))
+        try
         {
-            await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken).ConfigureAwait(false);
+            while (!await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false))
+            {
+                await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return;
         }
 
         logger.LogInformation("{Identity} leads {Lease}", options.Identity, options.LeaseName);

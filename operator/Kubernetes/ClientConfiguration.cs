@@ -38,5 +38,5 @@ internal sealed class ClientConfiguration
 
     /// <summary>One token over one address, nothing else: what local mode uses to talk to its own API server.</summary>
     public static ClientConfiguration ForToken(Uri server, string token)
-        => new() { Server = server, Credentials = new FixedCredentialSource(Credential.Bearer(token)) };
+        => new() { Server = server, Credentials = new FixedCredentialSource(Credential.Bearer(token, "the token")) };
 }

@@ -126,8 +126,13 @@ internal sealed class ClientConfigurationLoader
             return new TokenFileCredentialSource(Path.Combine(folder, user.TokenFile), certificate, Time);
         }
 
-        AuthenticationHeaderValue? header = hasToken ? new AuthenticationHeaderValue("Bearer", user.Token)
-            : hasPassword ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.Username}:{user.Password}")))
+        if (hasToken)
+        {
+            return new FixedCredentialSource(Credential.Bearer(user.Token!, $"{at}: token", certificate));
+        }
+
+        AuthenticationHeaderValue? header = hasPassword
+            ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.Username}:{user.Password}")))
             : null;
         return new FixedCredentialSource(new Credential { Authorization = header, Certificate = certificate });
     }

@@ -12,8 +12,12 @@ internal sealed class Credential
 
     public ClientCertificate? Certificate { get; init; }
 
-    public static Credential Bearer(string token, ClientCertificate? certificate = null)
-        => new() { Authorization = new AuthenticationHeaderValue("Bearer", token), Certificate = certificate };
+    /// <param name="origin">Where the token came from, for the error.</param>
+    /// <exception cref="KubernetesException">It cannot be put into a header: empty, or with spaces or line breaks.</exception>
+    public static Credential Bearer(string token, string origin, ClientCertificate? certificate = null)
+        => token.Length > 0 && token.All(c => c is > ' ' and < '\u007F')
+            ? new Credential { Authorization = new AuthenticationHeaderValue("Bearer", token), Certificate = certificate }
+            : throw new KubernetesException(0, "Credentials", $"{origin} does not hold exactly one bearer token (it is empty, or has spaces, line breaks or non-ASCII characters)");
 }
 
 /// <summary>Where requests get their credential. Called by <see cref="KubernetesTransport"/> before every attempt.</summary>

@@ -63,16 +63,20 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         using CancellationTokenSource deadline = new(s_timeout, time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         using Process process = Start();
+        // Reading a pipe does not listen to cancellation everywhere; ending its writer always ends it.
+        using CancellationTokenRegistration end = either.Token.Register(() => Kill(process));
         try
         {
             process.StandardInput.Close();
-            Task<string> output = ReadBoundedAsync(process.StandardOutput, MaxOutputChars, either.Token);
-            Task<string> errors = ReadTailAsync(process.StandardError, either.Token);
-            await Task.WhenAll(output, errors);
+            Task<string> output = ReadBoundedAsync(process.StandardOutput, MaxOutputChars);
+            Task<string> errors = ReadTailAsync(process.StandardError);
+
+            // WaitAsync: something the plugin left running may hold the pipes open.
+            string answer = await output.WaitAsync(either.Token);
+            string said = await errors.WaitAsync(either.Token);
             await process.WaitForExitAsync(either.Token);
-            return process.ExitCode == 0
-                ? await output
-                : throw Failure($"exited with {process.ExitCode}{(await errors is { Length: > 0 } text ? $": {text}" : "")}");
+            either.Token.ThrowIfCancellationRequested();
+            return process.ExitCode == 0 ? answer : throw Failure($"exited with {process.ExitCode}{(said.Length > 0 ? $": {said}" : "")}");
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -80,10 +84,19 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         }
         finally
         {
-            if (!process.HasExited)
-            {
-                process.Kill(entireProcessTree: true);
-            }
+            Kill(process);
+        }
+    }
+
+    private static void Kill(Process process)
+    {
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (Exception error) when (error is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            // It has ended by itself.
         }
     }
 
@@ -170,15 +183,15 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         DateTimeOffset? expires = Text(status, "expirationTimestamp") is not { } expiry ? null
             : DateTimeOffset.TryParse(expiry, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal, out DateTimeOffset parsed) ? parsed
             : throw Failure($"answered with expirationTimestamp '{expiry}', which is no RFC 3339 time");
-        Credential credential = string.IsNullOrEmpty(token) ? new Credential { Certificate = certificate } : Credential.Bearer(token, certificate);
+        Credential credential = string.IsNullOrEmpty(token) ? new Credential { Certificate = certificate } : Credential.Bearer(token, $"the answer of credential plugin '{plugin.Command}'", certificate);
         return new Issued(credential, expires);
     }
 
-    private async Task<string> ReadBoundedAsync(StreamReader reader, int maxChars, CancellationToken cancellationToken)
+    private async Task<string> ReadBoundedAsync(StreamReader reader, int maxChars)
     {
         StringBuilder text = new();
         char[] buffer = new char[4096];
-        while (await reader.ReadAsync(buffer, cancellationToken) is > 0 and int count)
+        while (await reader.ReadAsync(buffer) is > 0 and int count)
         {
             text.Append(buffer, 0, count);
             if (text.Length > maxChars)
@@ -190,11 +203,11 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         return text.ToString();
     }
 
-    private static async Task<string> ReadTailAsync(StreamReader reader, CancellationToken cancellationToken)
+    private static async Task<string> ReadTailAsync(StreamReader reader)
     {
         StringBuilder text = new();
         char[] buffer = new char[4096];
-        while (await reader.ReadAsync(buffer, cancellationToken) is > 0 and int count)
+        while (await reader.ReadAsync(buffer) is > 0 and int count)
         {
             text.Append(buffer, 0, count);
             if (text.Length > MaxErrorChars)

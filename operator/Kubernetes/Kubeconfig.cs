@@ -52,6 +52,9 @@ internal sealed class Kubeconfig
                 [{ Root: JsonObject root }] => root.Deserialize<Kubeconfig>(s_options)!,
                 _ => throw Invalid(path, "expected one mapping (kind: Config)"),
             };
+            file.Clusters?.RemoveAll(item => item is null);
+            file.Contexts?.RemoveAll(item => item is null);
+            file.Users?.RemoveAll(item => item is null);
             string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
             file.Clusters?.ForEach(cluster => cluster.Folder = folder);
             file.Users?.ForEach(user => user.Folder = folder);

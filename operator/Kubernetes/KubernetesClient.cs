@@ -236,16 +236,21 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : KubernetesObject, IKubernetesKind
     {
         RawWatchEvent raw = JsonSerializer.Deserialize<RawWatchEvent>(json, KubernetesJson.Options) ?? throw new JsonException("null");
+        if (raw.Object.ValueKind != JsonValueKind.Object)
+        {
+            throw new JsonException($"the object is {raw.Object.ValueKind}");
+        }
+
         WatchEventType type = raw.Type switch
         {
             "ADDED" => WatchEventType.Added,
             "MODIFIED" => WatchEventType.Modified,
             "DELETED" => WatchEventType.Deleted,
             "BOOKMARK" => WatchEventType.Bookmark,
-            "ERROR" => throw ErrorStatus.FromStatus(JsonObject.Create(raw.Object) ?? [], 500),
+            "ERROR" => throw ErrorStatus.FromStatus(JsonObject.Create(raw.Object)!, 500),
             _ => throw new JsonException($"unknown event type '{raw.Type}'"),
         };
-        return new WatchEvent<T>(type, raw.Object.Deserialize<T>(KubernetesJson.Options) ?? throw new JsonException("the object is null"));
+        return new WatchEvent<T>(type, raw.Object.Deserialize<T>(KubernetesJson.Options)!);
     }
 
     private Task<T> WriteAsync<T>(HttpMethod method, string path, JsonObject manifest, CancellationToken cancellationToken)

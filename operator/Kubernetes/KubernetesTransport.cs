@@ -82,7 +82,12 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
                 return (default, error, RetryAfter(response));
             }
         }
-        catch (OperationCanceledException error) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested && !deadline.IsCancellationRequested)
+        {
+            // This is how the handler reports that connecting took too long.
+            throw Unreachable(error);
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
             throw new KubernetesException(0, "Timeout", $"{request.Method} {_root}/{request.Path}: no complete answer within {s_attemptTimeout.TotalSeconds:0} s", error);
         }

@@ -20,7 +20,7 @@ internal sealed class TokenFileCredentialSource(string path, ClientCertificate? 
             if (_current is null || time.GetElapsedTime(_readAt) >= s_freshFor)
             {
                 string token = ReadToken();
-                _current = _current is not null && token == _token ? _current : Credential.Bearer(token, certificate);
+                _current = _current is not null && token == _token ? _current : Credential.Bearer(token, $"token file '{path}'", certificate);
                 _token = token;
                 _readAt = time.GetTimestamp();
             }
@@ -49,12 +49,9 @@ internal sealed class TokenFileCredentialSource(string path, ClientCertificate? 
         try
         {
             FileInfo file = new(path);
-            string token = (file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file).Length <= MaxTokenBytes
+            return (file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file).Length <= MaxTokenBytes
                 ? File.ReadAllText(path).Trim()
                 : throw new KubernetesException(0, "Credentials", $"token file '{path}' is larger than {MaxTokenBytes} bytes; expected one bearer token");
-            return token.Length > 0 && !token.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
-                ? token
-                : throw new KubernetesException(0, "Credentials", $"token file '{path}' does not hold exactly one bearer token");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -7,7 +7,8 @@ namespace Cluster.Operator.Kubernetes;
 /// <summary>Builds JSON trees from YamlDotNet's parser events. Called by <see cref="YamlJson"/>, once a text.</summary>
 /// <remarks>An alias copies its anchor's tree, so a few lines can stand for gigabytes ("billion laughs"): every node, copied or not,
 /// is paid for from one budget before it is made.</remarks>
-internal sealed class YamlComposer(string text, string file)
+/// <param name="duplicates">Receives the path (<c>spec.a[2].b</c>) of each key that occurs twice, whose last value then counts; null refuses such keys.</param>
+internal sealed class YamlComposer(string text, string file, List<string>? duplicates = null)
 {
     private const int MaxDepth = 96;
     private const long NodeBudget = 2_000_000;
@@ -15,6 +16,7 @@ internal sealed class YamlComposer(string text, string file)
 
     private readonly Parser _parser = new(new StringReader(text));
     private readonly Dictionary<AnchorName, Anchored> _anchors = [];
+    private readonly List<string> _path = [];
     private long _spent;
 
     public IReadOnlyList<YamlDocument> Compose()
@@ -39,6 +41,12 @@ internal sealed class YamlComposer(string text, string file)
         catch (YamlException error)
         {
             throw new YamlSyntaxException(file, error.Start.Line, error.Start.Column, error.Message, error);
+        }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or ArithmeticException or IndexOutOfRangeException or NullReferenceException)
+        {
+            // YamlDotNet's scanner breaks in these ways on some malformed texts instead of reporting them.
+            Mark near = _parser.Current?.End ?? Mark.Empty;
+            throw new YamlSyntaxException(file, Math.Max(1, near.Line), Math.Max(1, near.Column), "malformed YAML near here", error);
         }
 
         return documents;
@@ -100,7 +108,7 @@ internal sealed class YamlComposer(string text, string file)
         JsonArray array = [];
         while (!_parser.TryConsume<SequenceEnd>(out _))
         {
-            array.Add(ReadNode(depth + 1));
+            array.Add(ReadMember($"[{array.Count}]", depth));
         }
 
         return array;
@@ -124,12 +132,13 @@ internal sealed class YamlComposer(string text, string file)
             }
 
             string key = ReadKey(keyEvent, depth);
+            string member = _path.Count == 0 ? key : "." + key;
             if (mapping.ContainsKey(key))
             {
-                throw Error(keyEvent, $"key '{key}' is already set in this mapping");
+                (duplicates ?? throw Error(keyEvent, $"key '{key}' is already set in this mapping")).Add(string.Concat(_path) + member);
             }
 
-            mapping[key] = ReadNode(depth + 1);
+            mapping[key] = ReadMember(member, depth);
         }
 
         // Keys of the mapping win over merged ones, earlier merges over later ones.
@@ -142,6 +151,14 @@ internal sealed class YamlComposer(string text, string file)
         }
 
         return mapping;
+    }
+
+    private JsonNode? ReadMember(string member, int depth)
+    {
+        _path.Add(member);
+        JsonNode? node = ReadNode(depth + 1);
+        _path.RemoveAt(_path.Count - 1);
+        return node;
     }
 
     private void CollectMerged(ParsingEvent at, JsonNode? value, List<JsonObject> merged)

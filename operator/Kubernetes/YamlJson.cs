@@ -13,14 +13,15 @@ internal static class YamlJson
     /// <param name="text">YAML or JSON.</param>
     /// <param name="file">Name for errors.</param>
     /// <exception cref="YamlSyntaxException">Malformed, too deep, too large, duplicate keys, or a value JSON cannot hold.</exception>
-    public static IReadOnlyList<YamlDocument> ParseAll(string text, string file)
+    /// <param name="duplicates">Receives the path of each key that occurs twice; null makes that an error.</param>
+    public static IReadOnlyList<YamlDocument> ParseAll(string text, string file, List<string>? duplicates = null)
     {
         if (text.Length > MaxCharacters)
         {
             throw new YamlSyntaxException(file, 1, 1, $"the file has {text.Length} characters; the most accepted is {MaxCharacters}");
         }
 
-        return new YamlComposer(text, file).Compose();
+        return new YamlComposer(text, file, duplicates).Compose();
     }
 
     /// <summary>Reads a text with exactly one document.</summary>

@@ -75,7 +75,13 @@ internal static partial class YamlScalar
         magnitude = 0;
         foreach (char digit in digits)
         {
-            int value = char.IsAsciiHexDigit(digit) ? Convert.ToInt32(digit.ToString(), 16) : radix;
+            int value = digit switch
+            {
+                >= '0' and <= '9' => digit - '0',
+                >= 'a' and <= 'f' => digit - 'a' + 10,
+                >= 'A' and <= 'F' => digit - 'A' + 10,
+                _ => radix,
+            };
             if (value >= radix || magnitude > (ulong.MaxValue - (ulong)value) / (ulong)radix)
             {
                 return false;

@@ -192,5 +192,6 @@ internal static class YamlWriter
            && !text.StartsWith("...", StringComparison.Ordinal)
            && text.All(IsPrintable);
 
-    private static bool IsPrintable(char c) => c is >= ' ' and <= '~' or (>= '\u00A0' and < '\u2028') or (> '\u2029' and < '\uD800') or (>= '\uE000' and < '\uFEFF');
+    /// <summary>Surrogates too: only go-yaml's <c>\U</c> could escape what they stand for, and raw they are allowed.</summary>
+    private static bool IsPrintable(char c) => char.IsSurrogate(c) || c is >= ' ' and <= '~' or (>= '\u00A0' and < '\u2028') or (> '\u2029' and < '\uD800') or (>= '\uE000' and < '\uFEFF');
 }

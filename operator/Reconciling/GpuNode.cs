@@ -59,7 +59,7 @@ internal sealed class GpuNode
 
         try
         {
-            List<GpuDevice> gpus = JsonSerializer.Deserialize<List<GpuDevice>>(annotation, ObjectJson.Options) ?? [];
+            List<GpuDevice> gpus = JsonSerializer.Deserialize<List<GpuDevice>>(annotation, KubernetesJson.Options) ?? [];
             return gpus.DistinctBy(g => g.Index).Count() == gpus.Count
                 ? (gpus.OrderBy(g => g.Index).ToList(), null)
                 : ([], $"its annotation {ApiNames.NodeGpusAnnotation} names an index twice");

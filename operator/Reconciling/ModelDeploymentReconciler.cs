@@ -1,5 +1,4 @@
 using System.Runtime.ExceptionServices;
-using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -24,6 +23,7 @@ internal sealed class ModelDeploymentReconciler(
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
     private readonly ReplacementBackoff replacements = new(time);
+    private readonly Finalizer finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
@@ -33,7 +33,7 @@ internal sealed class ModelDeploymentReconciler(
             return ReconcileResult.Done;
         }
 
-        bool held = cached.Metadata.Finalizers?.Contains(ApiNames.Finalizer) == true;
+        bool held = Finalizer.IsOn(cached);
         bool deleting = cached.Metadata.DeletionTimestamp is not null;
         if (deleting && !held)
         {
@@ -44,7 +44,7 @@ internal sealed class ModelDeploymentReconciler(
         return (deleting, held) switch
         {
             (true, _) => await TearDownAsync(cached, cancellationToken).ConfigureAwait(false),
-            (_, false) => await HoldAsync(cached, cancellationToken).ConfigureAwait(false),
+            (_, false) => await finalizer.AddAsync(cached, cancellationToken).ConfigureAwait(false), // The change brings it back here.
             _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken).ConfigureAwait(false),
         };
     }
@@ -116,35 +116,8 @@ internal sealed class ModelDeploymentReconciler(
             return inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful) : ReconcileResult.Done;
         }
 
-        await PatchFinalizersAsync(cached, cached.Metadata.Finalizers!.Where(f => f != ApiNames.Finalizer), cancellationToken).ConfigureAwait(false);
         replacements.Reset(uid);
-        return ReconcileResult.Done;
-    }
-
-    /// <summary>Adds our finalizer; the change brings the deployment back here.</summary>
-    private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken)
-    {
-        await PatchFinalizersAsync(cached, [.. cached.Metadata.Finalizers ?? [], ApiNames.Finalizer], cancellationToken).ConfigureAwait(false);
-        return ReconcileResult.Done;
-    }
-
-    private async Task PatchFinalizersAsync(ModelDeployment cached, IEnumerable<string> finalizers, CancellationToken cancellationToken)
-    {
-        // With the version: the list replaces the whole one, so it must be the one we read.
-        JsonObject metadata = new()
-        {
-            ["resourceVersion"] = cached.Metadata.ResourceVersion,
-            ["finalizers"] = new JsonArray([.. finalizers.Select(f => (JsonNode)f)]),
-        };
-        try
-        {
-            await client.PatchAsync<ModelDeployment>(
-                cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (KubernetesException e) when (e.IsNotFound)
-        {
-            // Gone meanwhile; the cache will show it.
-        }
+        return await finalizer.RemoveAsync(cached, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<ModelDeploymentStatus> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)

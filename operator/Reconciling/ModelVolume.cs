@@ -1,3 +1,4 @@
+using Cluster.Operator.Api;
 using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Reconciling;

@@ -27,6 +27,9 @@ internal enum DeleteReason
     /// <summary>Its node is no longer part of the cluster.</summary>
     NodeGone,
 
+    /// <summary>The node chosen for it takes no new pods any more.</summary>
+    NodeRefused,
+
     /// <summary>It claims a GPU that an older pod holds.</summary>
     GpuConflict,
 }

@@ -5,7 +5,7 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
 /// <remarks>
 /// <code>
-/// 1. pods that can never serve again go: node gone, finished, in conflict over a GPU
+/// 1. pods that can never serve go: node gone, finished, in conflict over a GPU, not started on a node that takes no more
 /// 2. more up-to-date pods than wanted: the unready and the newest go
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
@@ -73,6 +73,10 @@ internal static class Planner
             {
                 actions.Add(new DeletePod(pod, DeleteReason.GpuConflict));
             }
+            else if (IsTurnedAway(request, pod, ledger))
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.NodeRefused));
+            }
             else if (!pod.Finished)
             {
                 active.Add(pod);
@@ -90,6 +94,10 @@ internal static class Planner
         return active;
     }
 
+    /// <summary>Cordoned, tainted or gone unready after we had chosen the node and before the scheduler bound the pod: it would wait there for ever.</summary>
+    private static bool IsTurnedAway(PlanRequest request, Replica pod, GpuLedger ledger) =>
+        pod is { IsBound: false, Finished: false, Uid: not null, Node: not null } && request.Requirements.Refusal(ledger.Find(pod.Node)!.Node) is not null;
+
     /// <returns>Why the new template can never be placed, in which case its ready predecessors go on serving; null when it can.</returns>
     private static Shortage? RollOver(PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
     {
@@ -99,14 +107,14 @@ internal static class Planner
         }
 
         Shortage? stuck = request.Replicas == 0 ? null : ShortageEvenAlone(request, owned, ledger);
-        int available = updated.Count(p => p.Ready) + outdated.Count(p => p.Ready);
 
-        // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod by pod.
+        // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod
+        // by pod. Unready outdated pods come first, so what is left when ready ones are reached is just what may be unavailable.
         int budget = updated.Count + outdated.Count - request.MinAvailable - updated.Count(p => !p.Ready);
         foreach (Replica pod in outdated.ToList())
         {
             bool isSurplus = updated.Count + outdated.Count > request.Replicas;
-            if (budget <= 0 || (pod.Ready && (available <= request.MinAvailable || (stuck is not null && !isSurplus))))
+            if (budget <= 0 || (pod.Ready && stuck is not null && !isSurplus))
             {
                 break;
             }
@@ -114,7 +122,6 @@ internal static class Planner
             actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
             outdated.Remove(pod);
             budget--;
-            available -= pod.Ready ? 1 : 0;
         }
 
         return stuck;

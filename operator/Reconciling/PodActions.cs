@@ -31,7 +31,7 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
                 if (action is CreatePod create)
                 {
                     JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment, names), create.Placement);
-                    inFlight.Creating(ObjectJson.FromNode<Pod>(manifest));
+                    inFlight.Creating(KubernetesJson.Read<Pod>(manifest));
                     manifests.Add(manifest);
                 }
                 else if (action is DeletePod delete)
@@ -58,7 +58,7 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         bool refused = false;
         foreach (JsonObject manifest in prepared.NewPods)
         {
-            Pod pod = ObjectJson.FromNode<Pod>(manifest);
+            Pod pod = KubernetesJson.Read<Pod>(manifest);
             if (refused)
             {
                 inFlight.NotCreated(pod); // What was refused once (a quota, an admission rule) would be refused again.
@@ -130,6 +130,7 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         DeleteReason.Outdated => "made from an older template",
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
+        DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };
 

@@ -31,9 +31,9 @@ internal sealed class PodRequirements
         {
             JsonNode? terms = podSpec["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"];
             return new PodRequirements(
-                podSpec["nodeSelector"].Deserialize<Dictionary<string, string>>(ObjectJson.Options) ?? [],
-                podSpec["tolerations"].Deserialize<List<Toleration>>(ObjectJson.Options) ?? [],
-                terms.Deserialize<List<NodeSelectorTerm>>(ObjectJson.Options));
+                podSpec["nodeSelector"].Deserialize<Dictionary<string, string>>(KubernetesJson.Options) ?? [],
+                podSpec["tolerations"].Deserialize<List<Toleration>>(KubernetesJson.Options) ?? [],
+                terms.Deserialize<List<NodeSelectorTerm>>(KubernetesJson.Options));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

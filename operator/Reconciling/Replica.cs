@@ -29,6 +29,9 @@ internal sealed record Replica
 
     public string? TemplateHash { get; private init; }
 
+    /// <summary>The scheduler has put it on its node.</summary>
+    public bool IsBound => Pod.Spec.NodeName is not null;
+
     public bool Ready { get; private init; }
 
     /// <summary>Deletion has been asked for. Its processes may run until the pod is gone.</summary>

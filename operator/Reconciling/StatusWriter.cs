@@ -24,8 +24,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     public async Task WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
         ModelDeployment latest = Latest(cached);
-        JsonObject wanted = ObjectJson.ToNode(status);
-        JsonObject? current = latest.Status is null ? null : ObjectJson.ToNode(latest.Status);
+        JsonObject wanted = KubernetesJson.ToJsonObject(status);
+        JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
         if (JsonNode.DeepEquals(wanted, current))
         {
             return;
@@ -54,7 +54,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
         IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
-        : before is not null && before.Status != now.Status && now.Type is not ("Progressing" or "NodeTuned");
+        : before is not null && before.Status != now.Status && now.Status != "Unknown" && now.Type is not ("Progressing" or "NodeTuned");
 
     private static bool IsBad(Condition condition) => condition switch
     {

@@ -28,7 +28,7 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, ObjectStore<Mode
     }
 
     /// <summary>What the planner and the status look at. Heartbeats, images and the like change every few seconds and are not in it.</summary>
-    private static string Matters(Node node) => ObjectJson.Canonical(ObjectJson.ToNode(new
+    private static string Matters(Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
     {
         node.Metadata.Labels,
         node.Metadata.Annotations,

@@ -23,7 +23,7 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Servi
     {
         foreach (JsonObject manifest in new[] { Manifest(deployment, headless: false), Manifest(deployment, headless: true) })
         {
-            string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ObjectJson.Canonical(manifest))).AsSpan(0, 5));
+            string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
             NamespacedName key = new(deployment.Metadata.Namespace ?? "", manifest["metadata"]!["name"]!.ToString());
             Service? cached = services.Get(key);
             if (cached?.Metadata.Annotations?.GetValueOrDefault(HashAnnotation) != hash)

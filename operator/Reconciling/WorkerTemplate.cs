@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 
@@ -9,15 +8,12 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>Everything that a deployment's pods have in common: the manifest without name, node and GPUs, with the user's
 /// podTemplate merged in. <see cref="WorkerPod"/> makes pods from it.</summary>
-internal sealed partial class WorkerTemplate
+internal sealed class WorkerTemplate
 {
     public const string ContainerName = "worker";
 
     /// <summary>Seconds the kubelet waits beyond drainSeconds before it kills: time to abort what is left and to free the GPUs.</summary>
     private const int ExitSeconds = 15;
-
-    /// <summary>The longest name whose services (<c>NAME-pods</c>) are still DNS labels.</summary>
-    private const int NameLimit = 58;
 
     private static readonly string[] DeviceVariables =
         ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "AMD_VISIBLE_DEVICES"];
@@ -25,7 +21,7 @@ internal sealed partial class WorkerTemplate
     private WorkerTemplate(JsonObject manifest)
     {
         Manifest = manifest;
-        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ObjectJson.Canonical(manifest))).AsSpan(0, 5));
+        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
         Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
     }
 
@@ -41,9 +37,9 @@ internal sealed partial class WorkerTemplate
     public static WorkerTemplate For(ModelDeployment deployment, WorkerOptions options)
     {
         string name = deployment.Metadata.Name;
-        if (name.Length > NameLimit || !ServiceName().IsMatch(name))
+        if (ModelDeploymentValidator.Validate(deployment) is { Count: > 0 } errors)
         {
-            throw new InvalidModelDeploymentException($"metadata.name '{name}' also names its services: at most {NameLimit} lower-case letters, digits and '-', starting with a letter");
+            throw new InvalidModelDeploymentException(string.Join("; ", errors));
         }
 
         JsonObject manifest = new()
@@ -120,11 +116,6 @@ internal sealed partial class WorkerTemplate
             throw new InvalidModelDeploymentException($"spec.podTemplate: leaves no metadata, no spec or no container '{ContainerName}'");
         }
 
-        if (spec.ContainsKey("nodeName"))
-        {
-            throw new InvalidModelDeploymentException("spec.podTemplate.spec.nodeName: the operator chooses the node; use nodeSelector or affinity");
-        }
-
         if (spec["restartPolicy"]?.ToString() != "Always")
         {
             throw new InvalidModelDeploymentException("spec.podTemplate.spec.restartPolicy: a worker serves until it is deleted; only Always makes sense");
@@ -146,7 +137,4 @@ internal sealed partial class WorkerTemplate
 
     private static JsonArray EnvironmentOf(JsonObject manifest) =>
         new([.. (WorkerContainer(manifest)?["env"] as JsonArray ?? []).OfType<JsonObject>().Where(e => IsDeviceVariable(e["name"]?.ToString() ?? "")).Select(e => e.DeepClone())]);
-
-    [GeneratedRegex("^[a-z]([-a-z0-9]*[a-z0-9])?$", RegexOptions.CultureInvariant)]
-    private static partial Regex ServiceName();
 }

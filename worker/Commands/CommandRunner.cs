@@ -25,7 +25,7 @@ internal static class CommandRunner
             // The commands answer signals themselves: serve has requests to finish.
             return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception exception) when (exception is CommandFailure or FormatException or IOException or NotSupportedException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is CommandFailure or FormatException or Tokenization.ChatTemplateException or IOException or NotSupportedException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"error: {exception.Message}");
             return 1;

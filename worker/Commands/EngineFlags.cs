@@ -7,7 +7,11 @@ namespace Cluster.Worker.Commands;
 /// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
 internal sealed class EngineFlags
 {
-    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, or synthetic:llama-135m / synthetic:llama-1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "DIR" };
+    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / synthetic:llama-1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
+
+    public Option<string?> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub. Default: main.", HelpName = "REVISION" };
+
+    public Option<string?> DownloadDir { get; } = new("--download-dir") { Description = "Folder to download models to. Default: the cache that HF_HUB_CACHE or HF_HOME names.", HelpName = "DIR" };
 
     public Option<int> TensorParallelSize { get; } = Positive("--tensor-parallel-size", "GPUs this worker spreads the model over.", 1, "-tp");
 
@@ -71,7 +75,7 @@ internal sealed class EngineFlags
                 result.AddError($"--gpu-memory-utilization {value.ToString(CultureInfo.InvariantCulture)}: must be above 0 and at most 1");
             }
         });
-        foreach (var option in (Option[])[Model, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }

@@ -29,7 +29,8 @@ internal static class GenerateCommand
     private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
     {
         var text = prompt == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : prompt;
-        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(flags, arguments, progress, line => Console.Error.WriteLine(line)));
+        var folder = await ModelFolder.PrepareAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
+        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(folder, flags, arguments, progress, Console.Error.WriteLine));
         if (chat)
         {
             var template = worker.ChatTemplate ?? throw new CommandFailure($"{arguments.GetRequiredValue(flags.Model)} has no chat template; leave out --chat");

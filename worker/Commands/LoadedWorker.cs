@@ -25,30 +25,20 @@ internal sealed class LoadedWorker : IAsyncDisposable
     public LlmEngine Engine { get; }
 
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
+    /// <param name="folder">The checkpoint; see <see cref="ModelFolder"/>.</param>
     /// <param name="log">What to tell: one line a fact, as in vLLM's start log.</param>
     /// <exception cref="CommandFailure">The flags do not fit the model or the machine.</exception>
-    public static LoadedWorker Load(EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log)
+    public static LoadedWorker Load(string folder, EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log)
     {
         var clock = Stopwatch.StartNew();
-        var source = arguments.GetRequiredValue(flags.Model);
-        if (SyntheticModel.IsSource(source))
-        {
-            throw new CommandFailure($"{source} has no tokenizer, so it can be measured but not talked to");
-        }
-
-        if (!Directory.Exists(source))
-        {
-            throw new CommandFailure($"model folder '{source}' does not exist");
-        }
-
         LoadedModel? model = null;
         try
         {
-            var tokenizer = Tokenizer.Load(source);
-            var chatTemplate = ChatTemplate.Load(source);
+            var tokenizer = Tokenizer.Load(folder);
+            var chatTemplate = ChatTemplate.Load(folder);
             var backend = OpenBackend(flags, arguments);
-            model = ModelLoader.Load(source, backend, RunnerOptions(flags, arguments), progress);
-            log($"model {source}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
+            model = ModelLoader.Load(folder, backend, RunnerOptions(flags, arguments), progress);
+            log($"model {folder}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
             log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident, {model.Config.Quantization?.Description ?? "not quantized"}");
             log(model.Capacity.ToString());
             var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System);

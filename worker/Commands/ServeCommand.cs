@@ -15,7 +15,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var flags = new EngineFlags();
-        var names = new Option<string[]>("--served-model-name") { Description = "Names the API answers to; the first is what responses carry. Default: the model's folder.", AllowMultipleArgumentsPerToken = true, HelpName = "NAME" };
+        var names = new Option<string[]>("--served-model-name") { Description = "Names the API answers to; the first is what responses carry. Default: the model's folder, or org/name of the hub.", AllowMultipleArgumentsPerToken = true, HelpName = "NAME" };
         var host = new Option<string>("--host") { Description = "Address to listen on; 0.0.0.0 for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
         host.Validators.Add(result =>
         {
@@ -43,7 +43,7 @@ internal static class ServeCommand
         command.SetAction(arguments => RunAsync(
             flags,
             arguments,
-            arguments.GetValue(names) is { Length: > 0 } given ? given : [Path.GetFileName(Path.TrimEndingDirectorySeparator(arguments.GetRequiredValue(flags.Model)))],
+            arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(flags, arguments).DefaultName],
             new ServerOptions(arguments.GetValue(host)!, arguments.GetValue(port), arguments.GetValue(grpcPort), TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))));
         return command;
     }
@@ -63,16 +63,24 @@ internal static class ServeCommand
             stopping.TrySetResult(signal);
         }
 
+        void Log(string line) => logger.LogInformation("{Line}", line);
+
         var devices = VisibleDevices.Require(
             Environment.GetEnvironmentVariable(VisibleDevices.Variable), arguments.GetValue(flags.TensorParallelSize), () => ["cpu"]);
         var state = new ServingState(TimeProvider.System);
         await using var server = await WorkerServer.StartAsync(options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
         logger.LogInformation("listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
 
-        var loading = Task.Run(() => LoadedWorker.Load(flags, arguments, new LogProgress(logger), line => logger.LogInformation("{Line}", line)));
+        using var downloading = new CancellationTokenSource();
+        var loading = Task.Run(async () =>
+        {
+            var folder = await ModelFolder.PrepareAsync(flags, arguments, Log, downloading.Token);
+            return LoadedWorker.Load(folder, flags, arguments, new LogProgress(logger), Log);
+        });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
             logger.LogInformation("{Signal} while loading: stopping", await stopping.Task);
+            await downloading.CancelAsync();
             return 0;
         }
 

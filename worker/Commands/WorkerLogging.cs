@@ -11,6 +11,9 @@ internal static class WorkerLogging
     {
         logging.SetMinimumLevel(Enum.TryParse<LogLevel>(Environment.GetEnvironmentVariable(LevelVariable), ignoreCase: true, out var level) ? level : LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
+
+        // A port that is taken ends the command with one line; the host would add its stack trace.
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         logging.AddSimpleConsole(options =>
         {
             options.SingleLine = true;

@@ -52,6 +52,10 @@ internal abstract class Backend : IDisposable
     public virtual LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null) =>
         throw new NotSupportedException($"linear layer '{name}' is quantized; device {Name} multiplies by unquantized weights only");
 
+    /// <summary>One linear layer of every expert of a mixture, for <see cref="ExpertLinear"/>. All have the same shape.</summary>
+    /// <param name="experts">Made by <c>LoadLinear</c>, in the order of the router's columns.</param>
+    public virtual ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts) => new(name, experts);
+
     public abstract EmbeddingTable LoadEmbedding(HostTensor source);
 
     public abstract RopeTable LoadRope(RopeFrequencies frequencies);
@@ -66,14 +70,33 @@ internal abstract class Backend : IDisposable
     /// <summary>output[t] = table[ids[t]]. An id outside the table is undefined behaviour: the engine checks ids at its edge.</summary>
     public abstract void Embed(Tensor ids, EmbeddingTable table, Tensor output);
 
-    /// <summary>output[t] = x[t] / sqrt(mean(x[t]²) + epsilon) · weight.</summary>
+    /// <summary>output[t] += table[ids[t]]: learned positions.</summary>
+    public abstract void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output);
+
+    /// <summary>output[t] = x[t] / sqrt(mean(x[t]²) + epsilon) · weight. <paramref name="output"/> may be <paramref name="x"/>.</summary>
     public abstract void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output);
 
     /// <summary>residual[t] += x[t]; output[t] = RmsNorm(residual[t]).</summary>
     public abstract void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output);
 
+    /// <summary>Normalizes heads of <c>weight.Columns</c> elements one by one, in place, as <see cref="RmsNorm"/> does rows.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they are.</param>
+    public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
+
+    /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be <paramref name="x"/>.</summary>
+    public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
+
+    /// <summary>residual[t] += x[t]; output[t] = LayerNorm(residual[t]).</summary>
+    public abstract void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
+
     /// <summary>residual[t] += x[t].</summary>
     public abstract void Add(Tensor residual, Tensor x);
+
+    /// <summary>x *= factor, in place.</summary>
+    public abstract void Scale(Tensor x, float factor);
+
+    /// <summary>x = cap · tanh(x / cap), in place.</summary>
+    public abstract void SoftCap(Tensor x, float cap);
 
     /// <summary>output[t, n] = Σ_k x[t, k] · weight[n, k] (+ bias[n]).</summary>
     public abstract void Linear(Tensor x, LinearWeight weight, Tensor output);
@@ -88,6 +111,25 @@ internal abstract class Backend : IDisposable
 
     /// <summary>output[t, i] = activation(gateUp[t, i]) · gateUp[t, i + n] for the halves of <paramref name="gateUp"/> <c>[tokens, 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
+
+    /// <summary>x = activation(x), in place: the MLP without a gate.</summary>
+    public abstract void Activate(Tensor x, Activation activation);
+
+    /// <summary>Chooses the experts of each token: those of its largest logits, largest first, the lower number first among equals.</summary>
+    /// <param name="logits"><c>[tokens, experts of the layer]</c>.</param>
+    /// <param name="normalize">Weights are the softmax over the chosen logits, so that they add up to 1; otherwise over all.</param>
+    /// <param name="experts">Receives their numbers: I32 <c>[tokens, chosen]</c>.</param>
+    /// <param name="weights">Receives their weights: <c>[tokens, chosen]</c>.</param>
+    public abstract void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights);
+
+    /// <summary>output[i] = row of x · (matrix of expert i of <paramref name="experts"/>, read row after row)ᵀ.</summary>
+    /// <param name="x"><c>[tokens, in]</c>, each row multiplied by all its experts, or <c>[tokens·chosen, in]</c>, each by its own.</param>
+    /// <param name="experts">I32 <c>[tokens, chosen]</c>, from <see cref="RouteToExperts"/>.</param>
+    /// <param name="output"><c>[tokens·chosen, out]</c>.</param>
+    public abstract void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output);
+
+    /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending.</summary>
+    public abstract void SumExperts(Tensor x, Tensor weights, Tensor output);
 
     /// <summary>output[i] = x[rows[i]]: the rows that need logits.</summary>
     public abstract void GatherRows(Tensor x, Tensor rows, Tensor output);

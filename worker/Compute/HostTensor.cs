@@ -36,6 +36,16 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength => (long)Rows * RowLength * DType.Size();
 
+    /// <summary>A run of rows as a tensor of its own, sharing memory.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Some of the rows do not exist.</exception>
+    public HostTensor RowRange(int first, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, Rows);
+        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)((long)first * RowLength * DType.Size()), owner);
+    }
+
     /// <summary>The raw bytes of one row.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The row does not exist.</exception>
     public ReadOnlySpan<byte> Row(int row)

@@ -13,6 +13,18 @@ internal abstract class LinearWeight(string name, int inFeatures, int outFeature
     public abstract long ResidentBytes { get; }
 }
 
+/// <summary>The same linear layer of every expert of a mixture. A backend that multiplies them together may derive its own from it.</summary>
+internal class ExpertWeights(string name, IReadOnlyList<LinearWeight> experts)
+{
+    public string Name { get; } = name;
+
+    public IReadOnlyList<LinearWeight> Experts { get; } = experts;
+
+    public int InFeatures => Experts[0].InFeatures;
+
+    public int OutFeatures => Experts[0].OutFeatures;
+}
+
 /// <summary>A token or position embedding table on the device.</summary>
 internal abstract class EmbeddingTable(string name, int rows, int columns)
 {

@@ -302,11 +302,12 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     /// <summary>Gives a request its next token. Whatever goes wrong here concerns this request only.</summary>
     private void Advance(ActiveRequest request, ReadOnlySpan<float> logits)
     {
+        var position = request.Sequence.CompletionLength;
         try
         {
             var token = sampler.Sample(logits, request.SamplingState);
             var logprobs = request.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
-            if (request.Sequence.CompletionLength == 0)
+            if (position == 0)
             {
                 numPromptTokens += request.Sequence.PromptLength;
             }
@@ -320,7 +321,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         }
         catch (Exception exception)
         {
-            request.Fail(new GenerationFailedException($"request '{request.Id}' failed at output position {request.SamplingState.NumAccepted}: {exception.Message}", exception));
+            request.Fail(new GenerationFailedException($"request '{request.Id}' failed at output position {position}: {exception.Message}", exception));
         }
     }
 

@@ -11,6 +11,7 @@ namespace Cluster.Worker.Engine;
 internal static class PartialSelection
 {
     private const int SortBelow = 24;
+    private const int MaxStretches = 4096;
 
     /// <param name="logit">Not NaN.</param>
     public static ulong Key(float logit, int tokenId)
@@ -22,6 +23,28 @@ internal static class PartialSelection
     }
 
     public static int TokenId(ulong key) => (int)(uint)key;
+
+    /// <summary>A logit that at least <paramref name="count"/> of the logits reach, so that a search for the largest can skip all below it.
+    /// The maxima of equal stretches are logits themselves; the count-th largest of them is such a bound, and mostly a close one.</summary>
+    /// <param name="logits">Without NaN.</param>
+    /// <returns>-∞ where a bound would not pay.</returns>
+    public static float Floor(ReadOnlySpan<float> logits, int count)
+    {
+        if (count > MaxStretches / 4 || count > logits.Length / 128)
+        {
+            return float.NegativeInfinity;
+        }
+
+        Span<float> maxima = stackalloc float[Math.Min(16 * count, MaxStretches)];
+        var length = logits.Length / maxima.Length;
+        for (var i = 0; i < maxima.Length; i++)
+        {
+            maxima[i] = LogitMath.Max(logits.Slice(i * length, length));
+        }
+
+        maxima.Sort();
+        return maxima[^count];
+    }
 
     /// <summary>Brings the smallest keys to the front, in no order.</summary>
     public static void SelectCount(Span<ulong> keys, int count)

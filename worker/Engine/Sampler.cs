@@ -51,7 +51,7 @@ internal sealed class Sampler(int vocabSize)
         var top = new TokenLogprob[Math.Min(numTop, logits.Length)];
         if (top.Length > 0)
         {
-            var candidates = Candidates(logits, 0);
+            var candidates = Candidates(logits, PartialSelection.Floor(logits, top.Length), 0);
             PartialSelection.SelectCount(candidates, top.Length);
             candidates[..top.Length].Sort();
             for (var i = 0; i < top.Length; i++)
@@ -117,7 +117,8 @@ internal sealed class Sampler(int vocabSize)
             return PickAny(random * total);
         }
 
-        var kept = Candidates(logits, parameters.MinP);
+        var floor = truncatesByCount ? PartialSelection.Floor(logits, parameters.TopK) : float.NegativeInfinity;
+        var kept = Candidates(logits, floor, parameters.MinP);
         if (truncatesByCount && parameters.TopK < kept.Length)
         {
             PartialSelection.SelectCount(kept, parameters.TopK);
@@ -134,13 +135,13 @@ internal sealed class Sampler(int vocabSize)
         return Pick(kept, random * Mass(kept));
     }
 
-    /// <summary>Keys of the tokens at least this fraction as likely as the likeliest, whose weight is 1.</summary>
-    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float minWeight)
+    /// <summary>Keys of the tokens that reach a logit and a weight; the likeliest token's weight is 1.</summary>
+    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float minLogit, float minWeight)
     {
         var count = 0;
         for (var token = 0; token < logits.Length; token++)
         {
-            if (weights[token] >= minWeight)
+            if (logits[token] >= minLogit && weights[token] >= minWeight)
             {
                 keys[count++] = PartialSelection.Key(logits[token], token);
             }

@@ -152,7 +152,6 @@ internal sealed class Scheduler
         running.RemoveAt(running.Count - 1);
         pool.Release(victim.BlockTable);
         victim.NumComputedTokens = 0;
-        victim.NumRegisteredBlocks = 0;
         victim.State = SequenceState.Waiting;
         waiting.AddFirst(victim.QueueNode);
         NumPreemptions++;

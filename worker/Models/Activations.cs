@@ -25,10 +25,10 @@ internal sealed record Activations
     /// <summary><c>[tokens, heads·headDim]</c>.</summary>
     public required Tensor Attention { get; init; }
 
-    /// <summary><c>[tokens, 2·intermediate]</c>.</summary>
+    /// <summary><c>[tokens, 2·intermediate]</c>; one column where no MLP has a gate, or all have experts.</summary>
     public required Tensor GateUp { get; init; }
 
-    /// <summary><c>[tokens, intermediate]</c>.</summary>
+    /// <summary><c>[tokens, intermediate]</c>; one column where all MLPs have experts.</summary>
     public required Tensor Activated { get; init; }
 
     /// <summary><c>[logits, hidden]</c> rows that need logits.</summary>
@@ -36,6 +36,9 @@ internal sealed record Activations
 
     /// <summary><c>[logits, vocabulary]</c>.</summary>
     public required Tensor Logits { get; init; }
+
+    /// <summary>Null where no layer has experts.</summary>
+    public required ExpertActivations? Experts { get; init; }
 
     public static Activations Allocate(Backend backend, ModelConfig config, int maxTokens, int maxLogits)
     {
@@ -47,17 +50,23 @@ internal sealed record Activations
             Delta = Floats("delta", maxTokens, config.HiddenSize),
             Qkv = Floats("qkv", maxTokens, config.QkvSize),
             Attention = Floats("attention", maxTokens, config.AttentionSize),
-            GateUp = Floats("gate_up", maxTokens, 2 * config.IntermediateSize),
-            Activated = Floats("activated", maxTokens, config.IntermediateSize),
+            GateUp = Floats("gate_up", maxTokens, GateUpColumns(config)),
+            Activated = Floats("activated", maxTokens, ActivatedColumns(config)),
             Selected = Floats("selected", maxLogits, config.HiddenSize),
             Logits = Floats("logits", maxLogits, config.VocabSize),
+            Experts = config.Moe is { } moe ? ExpertActivations.Allocate(backend, config, moe, maxTokens) : null,
         };
     }
 
     /// <summary>Bytes that <see cref="Allocate"/> takes.</summary>
     public static long Bytes(ModelConfig config, int maxTokens, int maxLogits)
     {
-        var columns = (3L * config.HiddenSize) + config.QkvSize + config.AttentionSize + (3L * config.IntermediateSize);
-        return sizeof(float) * ((maxTokens * columns) + (maxLogits * ((long)config.HiddenSize + config.VocabSize)));
+        var columns = (3L * config.HiddenSize) + config.QkvSize + config.AttentionSize + GateUpColumns(config) + ActivatedColumns(config);
+        var experts = config.Moe is { } moe ? maxTokens * ExpertActivations.BytesPerToken(config, moe) : 0;
+        return experts + sizeof(float) * ((maxTokens * columns) + (maxLogits * ((long)config.HiddenSize + config.VocabSize)));
     }
+
+    private static int GateUpColumns(ModelConfig config) => config is { GatedMlp: true, HasDenseLayers: true } ? 2 * config.IntermediateSize : 1;
+
+    private static int ActivatedColumns(ModelConfig config) => config.HasDenseLayers ? config.IntermediateSize : 1;
 }

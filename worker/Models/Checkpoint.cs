@@ -7,8 +7,12 @@ namespace Cluster.Worker.Models;
 /// <c>model.safetensors.index.json</c> names. Called by <see cref="ModelLoader"/>.</summary>
 internal sealed class Checkpoint : WeightSource
 {
-    private const string SingleFile = "model.safetensors";
-    private const string IndexFile = "model.safetensors.index.json";
+    /// <summary>The one weight file of a checkpoint that is not split.</summary>
+    public const string SingleFile = "model.safetensors";
+
+    /// <summary>Tells which tensor is in which shard.</summary>
+    public const string IndexFile = "model.safetensors.index.json";
+
     private const long MaxIndexBytes = 100_000_000;
 
     private readonly Dictionary<string, (SafetensorsFile File, HostTensor Tensor)> tensors = new(StringComparer.Ordinal);
@@ -47,6 +51,10 @@ internal sealed class Checkpoint : WeightSource
 
         return checkpoint;
     }
+
+    /// <summary>The shards that an index names, as it names them. Whoever downloads a checkpoint asks.</summary>
+    /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
+    public static IReadOnlySet<string> ShardsOf(string index) => ReadWeightMap(index).Select(entry => entry.Shard).ToHashSet(StringComparer.Ordinal);
 
     public override HostTensor? Find(string name) => tensors.TryGetValue(name, out var found) ? found.Tensor : null;
 

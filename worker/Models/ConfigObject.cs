@@ -11,9 +11,11 @@ internal sealed class ConfigObject
 
     private readonly string path;
     private readonly JsonElement element;
+    private readonly ImmutableDictionary<string, string> aliases;
 
-    private ConfigObject(string file, string path, JsonElement element)
+    private ConfigObject(string file, string path, JsonElement element, ImmutableDictionary<string, string>? aliases = null)
     {
+        this.aliases = aliases ?? ImmutableDictionary<string, string>.Empty;
         File = file;
         this.path = path;
         this.element = element;
@@ -54,6 +56,29 @@ internal sealed class ConfigObject
         catch (JsonException e)
         {
             throw new ModelConfigException(file, $"is not valid JSON: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The same object, where a missing field is looked up by another name: the <c>attribute_map</c> of a configuration in transformers.</summary>
+    public ConfigObject WithAliases(params ReadOnlySpan<(string Name, string Alias)> names)
+    {
+        var more = aliases;
+        foreach (var (name, alias) in names)
+        {
+            more = more.SetItem(name, alias);
+        }
+
+        return new ConfigObject(File, path, element, more);
+    }
+
+    /// <summary>Refuses a switch that is not in the one position that is supported.</summary>
+    /// <param name="fallback">What transformers assumes when the field is missing.</param>
+    /// <exception cref="ModelConfigException">It is in the other one.</exception>
+    public void Require(string name, bool supported, bool fallback)
+    {
+        if (Boolean(name, fallback) != supported)
+        {
+            throw Invalid(name, $"is {(supported ? "false" : "true")}; only {(supported ? "true" : "false")} is supported");
         }
     }
 
@@ -147,6 +172,19 @@ internal sealed class ConfigObject
         return ids.MoveToImmutable();
     }
 
+    /// <summary>Numbers of layers; empty when missing.</summary>
+    public ImmutableArray<int> Layers(string name, int numLayers)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => IsLayer(item, numLayers))
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Wrong(name, value, $"a list of layers from 0 to {numLayers - 1}");
+    }
+
     /// <summary>Null when missing.</summary>
     public ConfigObject? OptionalObject(string name) => Find(name) switch
     {
@@ -172,10 +210,19 @@ internal sealed class ConfigObject
         _ => "a boolean",
     };
 
-    private JsonElement? Find(string name) =>
+    private static bool IsLayer(JsonElement item, int numLayers) =>
+        item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var layer) && layer >= 0 && layer < numLayers;
+
+    private JsonElement? Find(string name) => Property(Spelling(name));
+
+    private JsonElement? Property(string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    private string Name(string name) => path + name;
+    private string Name(string name) => path + Spelling(name);
+
+    /// <summary>The alias if the file has that and not the name itself.</summary>
+    private string Spelling(string name) =>
+        Property(name) is null && aliases.TryGetValue(name, out var alias) && Property(alias) is not null ? alias : name;
 
     private ModelConfigException Missing(string name) => new(File, $"'{Name(name)}' is missing");
 

@@ -7,8 +7,8 @@ namespace Cluster.Worker.Models;
 internal static class GoldenVerification
 {
     /// <summary>Loads a checkpoint and verifies it: what <c>worker verify</c> does.</summary>
-    /// <remarks>A golden file does not say how its maker's model was brought to bf16. Where results with exact rotary frequencies do not pass, those with
-    /// frequencies rounded to bf16 are compared too; the result says when it took them.</remarks>
+    /// <remarks>A golden file does not say how its maker's model was brought to bf16. Where results with exact constants (rotary frequencies above all) do not pass,
+    /// those with constants rounded to bf16 are compared too; the result says when it took them. See <see cref="ModelConfig.WithConstantsRoundedTo"/>.</remarks>
     /// <param name="folder">A Hugging Face checkpoint.</param>
     /// <param name="createBackend">Called once for each attempt; the backend is disposed here.</param>
     /// <param name="tolerance">Largest difference of a logit that passes.</param>
@@ -42,7 +42,7 @@ internal static class GoldenVerification
     private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize, DType cache)
     {
         var (config, weights) = ModelLoader.Open(folder);
-        config = config with { Rope = config.Rope with { FrequencyDType = ropeFrequencyDType } };
+        config = config.WithConstantsRoundedTo(ropeFrequencyDType);
         using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions() with { KvCacheDType = cache });
         return Run(model.Runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
     }

@@ -9,10 +9,10 @@ namespace Cluster.Worker.Models;
 /// Made by <see cref="Load"/> from a checkpoint folder or by <see cref="SyntheticModel"/>.</summary>
 internal sealed record ModelConfig
 {
-    private const int MaxLayers = 1024;
+    internal const int MaxLayers = 1024;
     private const int MaxHeads = 4096;
     private const int MaxHeadDim = 1024;
-    private const int MaxFeatures = 1 << 20;
+    internal const int MaxFeatures = 1 << 20;
     private const int MaxVocabulary = 1 << 22;
     private const int MaxPositions = 1 << 27;
 
@@ -35,7 +35,7 @@ internal sealed record ModelConfig
 
     public required int HeadDim { get; init; }
 
-    public required float RmsNormEpsilon { get; init; }
+    public required float NormEpsilon { get; init; }
 
     public required Activation Activation { get; init; }
 
@@ -45,7 +45,59 @@ internal sealed record ModelConfig
     /// <summary>Positions the configuration states.</summary>
     public required int MaxPositionEmbeddings { get; init; }
 
-    public required RopeParameters Rope { get; init; }
+    /// <summary>Null where positions are not encoded by rotation.</summary>
+    public required RopeParameters? Rope { get; init; }
+
+    public NormKind Norm { get; init; } = NormKind.Rms;
+
+    /// <summary>What norms add to the weights that are stored (Gemma stores weight - 1).</summary>
+    public float NormWeightOffset { get; init; }
+
+    /// <summary>Attention and MLP read the same norm, see <see cref="TransformerLayer"/>.</summary>
+    public bool ParallelBlock { get; init; }
+
+    /// <summary>Outputs of attention and MLP are normalized before they are added, see <see cref="TransformerLayer"/>.</summary>
+    public bool PostNorms { get; init; }
+
+    /// <summary>Multiplies embeddings.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Embeddings are normalized.</summary>
+    public bool EmbeddingNorm { get; init; }
+
+    /// <summary>Positions are learned and added to embeddings; the table's first rows, as many as this, belong to no position.</summary>
+    public int? LearnedPositionOffset { get; init; }
+
+    /// <summary>Scores fall with distance (ALiBi), see <see cref="PositionEncoding"/>.</summary>
+    public bool Alibi { get; init; }
+
+    /// <summary>Query and key heads are normalized before they are rotated.</summary>
+    public bool QueryKeyNorm { get; init; }
+
+    /// <summary>q, k and v are stored as one matrix, head by head.</summary>
+    public bool InterleavedQkv { get; init; }
+
+    /// <summary>Multiplies q·k; 1/√headDim unless set.</summary>
+    public float AttentionScale
+    {
+        get => field != 0 ? field : 1 / MathF.Sqrt(HeadDim);
+        init;
+    }
+
+    /// <summary>cap · tanh(score / cap) in attention; 0 means none.</summary>
+    public float AttentionSoftCap { get; init; }
+
+    /// <summary>The same for logits.</summary>
+    public float LogitSoftCap { get; init; }
+
+    /// <summary>Of each layer, see <see cref="Models.SlidingWindows.Read"/>; empty where no layer slides.</summary>
+    public ImmutableArray<int> SlidingWindows { get; init; } = [];
+
+    /// <summary>The MLP multiplies two projections; otherwise it has one.</summary>
+    public bool GatedMlp { get; init; } = true;
+
+    /// <summary>Null where no layer has experts.</summary>
+    public MoeConfig? Moe { get; init; }
 
     /// <summary>q, k and v projections have biases.</summary>
     public bool QkvBias { get; init; }
@@ -53,8 +105,11 @@ internal sealed record ModelConfig
     /// <summary>The attention's output projection has a bias.</summary>
     public bool AttentionOutputBias { get; init; }
 
-    /// <summary>gate, up and down projections have biases.</summary>
+    /// <summary>The MLP's projections have biases.</summary>
     public bool MlpBias { get; init; }
+
+    /// <summary>The output layer has a bias.</summary>
+    public bool OutputBias { get; init; }
 
     /// <summary>Type the weights were trained in; null when the checkpoint does not say.</summary>
     public DType? DType { get; init; }
@@ -66,13 +121,27 @@ internal sealed record ModelConfig
     public ImmutableArray<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Longest sequence the model is made for, scaling of rotary frequencies included.</summary>
-    public int MaxLength => Rope.MaxLength(MaxPositionEmbeddings);
+    public int MaxLength => Rope?.MaxLength(MaxPositionEmbeddings) ?? MaxPositionEmbeddings;
 
     /// <summary>Columns of the fused q, k, v projection.</summary>
     public int QkvSize => (NumHeads + (2 * NumKvHeads)) * HeadDim;
 
     /// <summary>Columns of the attention's output before its projection.</summary>
     public int AttentionSize => NumHeads * HeadDim;
+
+    /// <summary>Some layer has an MLP without experts.</summary>
+    public bool HasDenseLayers => Moe is null || !Enumerable.Range(0, NumLayers).All(Moe.HasExperts);
+
+    /// <summary>Positions that a layer's queries see, their own included; 0 means all.</summary>
+    public int SlidingWindow(int layer) => SlidingWindows.IsEmpty ? 0 : SlidingWindows[layer];
+
+    /// <summary>The model with constants that are no weights rounded to a type: rotary frequencies and the embedding's scale, which transformers keeps in
+    /// buffers that <c>model.to(bfloat16)</c> casts with the weights, and <c>from_pretrained</c> does not. ALiBi's slopes are computed anew in each pass.</summary>
+    public ModelConfig WithConstantsRoundedTo(DType type) => this with
+    {
+        Rope = Rope is null ? null : Rope with { FrequencyDType = type },
+        EmbeddingScale = type == Compute.DType.BF16 ? BFloat16.Round(EmbeddingScale) : EmbeddingScale,
+    };
 
     /// <summary>Reads <c>config.json</c> and, where there is one, <c>generation_config.json</c>.</summary>
     /// <exception cref="ModelConfigException">A file, field or value is missing, wrong or not supported.</exception>
@@ -90,9 +159,10 @@ internal sealed record ModelConfig
         return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(json) };
     }
 
-    /// <summary>The fields that Llama and its relatives spell alike. Called by the architectures, which add their switches.</summary>
+    /// <summary>The fields that all architectures have; where one spells them otherwise, <see cref="ConfigObject.WithAliases"/> says how. Called by the
+    /// architectures, which add their switches.</summary>
     /// <exception cref="ModelConfigException">A field is missing, of the wrong type, or out of range.</exception>
-    public static ModelConfig ReadLlamaFields(Architecture architecture, ConfigObject json)
+    public static ModelConfig ReadCommonFields(Architecture architecture, ConfigObject json, ConfigDefaults defaults)
     {
         var hidden = json.Integer("hidden_size", 1, MaxFeatures);
         var heads = json.Integer("num_attention_heads", 1, MaxHeads);
@@ -109,33 +179,38 @@ internal sealed record ModelConfig
         }
 
         headDim ??= hidden / heads;
-        var positions = json.Integer("max_position_embeddings", 1, MaxPositions);
+        var positions = json.OptionalInteger("max_position_embeddings", 1, MaxPositions)
+            ?? defaults.MaxPositionEmbeddings
+            ?? json.Integer("max_position_embeddings", 1, MaxPositions);
         return new ModelConfig
         {
             Architecture = architecture,
             VocabSize = json.Integer("vocab_size", 1, MaxVocabulary),
             HiddenSize = hidden,
-            IntermediateSize = json.Integer("intermediate_size", 1, MaxFeatures),
+            IntermediateSize = json.OptionalInteger("intermediate_size", 1, MaxFeatures)
+                ?? defaults.IntermediateRatio * hidden
+                ?? json.Integer("intermediate_size", 1, MaxFeatures),
             NumLayers = json.Integer("num_hidden_layers", 1, MaxLayers),
             NumHeads = heads,
             NumKvHeads = kvHeads,
             HeadDim = headDim.Value,
-            RmsNormEpsilon = (float)(json.OptionalPositive("rms_norm_eps", 1) ?? 1e-6),
-            Activation = ReadActivation(json),
-            TieWordEmbeddings = json.Boolean("tie_word_embeddings", false),
+            NormEpsilon = (float)(json.OptionalPositive("rms_norm_eps", 1) ?? defaults.NormEpsilon),
+            Activation = ReadActivation(json, defaults.ActivationField) ?? defaults.Activation,
+            TieWordEmbeddings = json.Boolean("tie_word_embeddings", defaults.TieWordEmbeddings),
             MaxPositionEmbeddings = positions,
-            Rope = RopeParameters.Read(json, headDim.Value, positions),
+            Rope = defaults.Rotary ? RopeParameters.Read(json, headDim.Value, positions, defaults.PartialRotaryFactor) : null,
             DType = ReadDType(json),
         };
     }
 
-    private static Activation ReadActivation(ConfigObject json) => json.OptionalString("hidden_act") switch
+    private static Activation? ReadActivation(ConfigObject json, string field) => json.OptionalString(field) switch
     {
-        null or "silu" or "swish" => Activation.Silu,
-        "gelu" => Activation.Gelu,
-        "gelu_new" or "gelu_pytorch_tanh" => Activation.GeluTanh,
-        "relu" => Activation.Relu,
-        var name => throw json.Invalid("hidden_act", $"is '{name}'; supported: silu, gelu, gelu_new, gelu_pytorch_tanh, relu"),
+        null => null,
+        "silu" or "swish" => Compute.Activation.Silu,
+        "gelu" => Compute.Activation.Gelu,
+        "gelu_new" or "gelu_fast" or "gelu_pytorch_tanh" => Compute.Activation.GeluTanh,
+        "relu" => Compute.Activation.Relu,
+        var name => throw json.Invalid(field, $"is '{name}'; supported: silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu"),
     };
 
     private static DType? ReadDType(ConfigObject json)

@@ -23,8 +23,9 @@ internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalM
     /// <param name="config">The model's whole configuration.</param>
     /// <param name="headDim">Elements of a head.</param>
     /// <param name="maxPositionEmbeddings">The configuration's own limit.</param>
+    /// <param name="defaultShare">Share of a head that is rotated when the configuration does not say.</param>
     /// <exception cref="ModelConfigException">A field is missing or out of range, or the type of scaling is not supported.</exception>
-    public static RopeParameters Read(ConfigObject config, int headDim, int maxPositionEmbeddings)
+    public static RopeParameters Read(ConfigObject config, int headDim, int maxPositionEmbeddings, double defaultShare = 1)
     {
         var parameters = config.OptionalObject("rope_parameters") ?? config.OptionalObject("rope_scaling");
         var theta = parameters?.OptionalPositive("rope_theta", MaxTheta) ?? config.OptionalPositive("rope_theta", MaxTheta) ?? DefaultTheta;
@@ -33,7 +34,7 @@ internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalM
             throw config.Invalid("rope_theta", $"is {theta}; it must be above 1");
         }
 
-        var share = parameters?.OptionalPositive("partial_rotary_factor", 1) ?? config.OptionalPositive("partial_rotary_factor", 1) ?? 1;
+        var share = parameters?.OptionalPositive("partial_rotary_factor", 1) ?? config.OptionalPositive("partial_rotary_factor", 1) ?? defaultShare;
         var rotaryDim = (int)(headDim * share);
         if (rotaryDim < 2 || rotaryDim % 2 != 0)
         {
@@ -69,13 +70,7 @@ internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalM
         return new RopeFrequencies(Array.ConvertAll(frequencies, Round), (float)Scaling.AttentionScale, maxPositions);
     }
 
-    private float Round(double frequency)
-    {
-        var bits = BitConverter.SingleToUInt32Bits((float)frequency);
-        return FrequencyDType == DType.BF16
-            ? BitConverter.UInt32BitsToSingle((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000)
-            : (float)frequency;
-    }
+    private float Round(double frequency) => FrequencyDType == DType.BF16 ? BFloat16.Round((float)frequency) : (float)frequency;
 
     private static RopeScaling ReadScaling(ConfigObject? parameters, int maxPositionEmbeddings, int original)
     {

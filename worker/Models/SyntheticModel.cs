@@ -38,7 +38,7 @@ internal sealed record SyntheticModel(string Name, ModelConfig Config)
         NumHeads = heads,
         NumKvHeads = kvHeads,
         HeadDim = hidden / heads,
-        RmsNormEpsilon = 1e-5f,
+        NormEpsilon = 1e-5f,
         Activation = Activation.Silu,
         TieWordEmbeddings = true,
         MaxPositionEmbeddings = positions,

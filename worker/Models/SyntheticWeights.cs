@@ -20,15 +20,15 @@ internal sealed class SyntheticWeights : WeightSource
         var names = config.Architecture.WeightNames;
         var kvSize = config.NumKvHeads * config.HeadDim;
         shapes.Add(names.Embedding, [config.VocabSize, config.HiddenSize]);
-        shapes.Add(names.FinalNorm, [config.HiddenSize]);
+        shapes.Add(names.FinalNorm + ".weight", [config.HiddenSize]);
         if (!config.TieWordEmbeddings)
         {
-            shapes.Add(names.Output, [config.VocabSize, config.HiddenSize]);
+            shapes.Add(names.Output + ".weight", [config.VocabSize, config.HiddenSize]);
         }
 
         for (var layer = 0; layer < config.NumLayers; layer++)
         {
-            void Vector(string name) => shapes.Add(names.InLayer(layer, name), [config.HiddenSize]);
+            void Vector(string name) => shapes.Add(names.InLayer(layer, name) + ".weight", [config.HiddenSize]);
             void Linear(string name, int outFeatures, int inFeatures) => shapes.Add(names.InLayer(layer, name) + ".weight", [outFeatures, inFeatures]);
             Vector(names.AttentionNorm);
             Linear(names.Qkv[0], config.AttentionSize, config.HiddenSize);

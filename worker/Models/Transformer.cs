@@ -9,11 +9,14 @@ namespace Cluster.Worker.Models;
 internal sealed class Transformer
 {
     private readonly Backend backend;
-    private readonly float epsilon;
     private readonly EmbeddingTable embedding;
+    private readonly EmbeddingTable? learnedPositions;
+    private readonly float embeddingScale;
+    private readonly Norm? embeddingNorm;
     private readonly TransformerLayer[] layers;
-    private readonly Tensor finalNorm;
+    private readonly Norm finalNorm;
     private readonly LinearWeight output;
+    private readonly float logitSoftCap;
     private readonly Activations activations;
 
     /// <summary>Loads all weights and allocates activations.</summary>
@@ -24,20 +27,27 @@ internal sealed class Transformer
     public Transformer(ModelConfig config, Backend backend, WeightLoader weights, int maxPositions, int maxTokens, int maxLogits)
     {
         this.backend = backend;
-        epsilon = config.RmsNormEpsilon;
+        embeddingScale = config.EmbeddingScale;
+        logitSoftCap = config.LogitSoftCap;
 
         var architecture = config.Architecture;
-        var names = architecture.WeightNames;
-        var rope = backend.LoadRope(config.Rope.Frequencies(maxPositions));
+        var names = architecture.NamesIn(weights);
+        var positions = new PositionEncoding(config, backend, weights, maxPositions);
         embedding = weights.Embedding(names.Embedding, config.VocabSize, config.HiddenSize);
+        learnedPositions = config.LearnedPositionOffset is { } offset
+            ? weights.Embedding(names.PositionEmbedding, offset + config.MaxPositionEmbeddings, config.HiddenSize, offset)
+            : null;
+        embeddingNorm = config.EmbeddingNorm ? new Norm(names.EmbeddingNorm, config, backend, weights) : null;
         layers = new TransformerLayer[config.NumLayers];
         for (var i = 0; i < layers.Length; i++)
         {
-            layers[i] = new TransformerLayer(i, config, backend, weights, rope);
+            layers[i] = new TransformerLayer(i, config, backend, weights, names, positions);
         }
 
-        finalNorm = weights.Vector(names.FinalNorm, config.HiddenSize);
-        output = weights.Matrix(config.TieWordEmbeddings ? names.Embedding : names.Output, config.VocabSize, config.HiddenSize);
+        finalNorm = new Norm(names.FinalNorm, config, backend, weights);
+        output = config.TieWordEmbeddings
+            ? weights.Matrix(names.Embedding, config.VocabSize, config.HiddenSize)
+            : weights.Linear(names.Output, [names.Output], config.HiddenSize, [config.VocabSize], config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
         activations = Activations.Allocate(backend, config, maxTokens, maxLogits);
     }
@@ -49,7 +59,7 @@ internal sealed class Transformer
         var tokens = inputs.TokenIds.Rows;
         var residual = activations.Residual.FirstRows(tokens);
         var normed = activations.Normed.FirstRows(tokens);
-        backend.Embed(inputs.TokenIds, embedding, residual);
+        Embed(inputs, residual);
         foreach (var layer in layers)
         {
             layer.Forward(activations, tokens, inputs.Attention, cache);
@@ -60,11 +70,31 @@ internal sealed class Transformer
         if (wanted > 0)
         {
             var selected = activations.Selected.FirstRows(wanted);
-            backend.AddRmsNorm(residual, activations.Delta.FirstRows(tokens), finalNorm, epsilon, normed);
+            finalNorm.AddAndApply(residual, activations.Delta.FirstRows(tokens), normed);
             backend.GatherRows(normed, inputs.LogitRows, selected);
             backend.Linear(selected, output, logits);
+            if (logitSoftCap != 0)
+            {
+                backend.SoftCap(logits, logitSoftCap);
+            }
         }
 
         return logits;
+    }
+
+    private void Embed(in StepInputs inputs, Tensor residual)
+    {
+        backend.Embed(inputs.TokenIds, embedding, residual);
+        if (embeddingScale != 1)
+        {
+            backend.Scale(residual, embeddingScale);
+        }
+
+        if (learnedPositions is not null)
+        {
+            backend.AddEmbedding(inputs.Attention.Positions, learnedPositions, residual);
+        }
+
+        embeddingNorm?.Apply(residual, residual);
     }
 }

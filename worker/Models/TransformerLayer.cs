@@ -1,47 +1,41 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Architectures;
 
 namespace Cluster.Worker.Models;
 
-/// <summary>One pre-norm decoder layer: attention, then a gated MLP. Called by <see cref="Transformer"/>.</summary>
+/// <summary>One decoder layer: attention and feed-forward, each on a normalized copy of the residual stream. Called by <see cref="Transformer"/>.</summary>
+/// <remarks>
+/// Three wirings, by the switches of <see cref="ModelConfig"/>:
+/// <code>
+/// sequential   h += attention(norm h);            h += mlp(norm h)
+/// sandwich     h += norm(attention(norm h));      h += norm(mlp(norm h))       PostNorms
+/// parallel     n = norm h;                        h += attention(n) + mlp(n)   ParallelBlock
+/// </code>
+/// </remarks>
 internal sealed class TransformerLayer
 {
     private readonly int index;
     private readonly Backend backend;
-    private readonly RopeTable rope;
-    private readonly float epsilon;
-    private readonly Activation activation;
-    private readonly AttentionSettings attentionSettings;
-    private readonly Tensor attentionNorm;
-    private readonly LinearWeight qkv;
-    private readonly LinearWeight attentionOutput;
-    private readonly Tensor mlpNorm;
-    private readonly LinearWeight gateUp;
-    private readonly LinearWeight down;
+    private readonly Attention attention;
+    private readonly FeedForward feedForward;
+    private readonly Norm attentionNorm;
+    private readonly Norm? attentionPostNorm;
+    private readonly Norm? mlpNorm;
+    private readonly Norm? mlpPostNorm;
 
     /// <summary>Loads the layer's weights.</summary>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public TransformerLayer(int index, ModelConfig config, Backend backend, WeightLoader weights, RopeTable rope)
+    public TransformerLayer(int index, ModelConfig config, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
         this.index = index;
         this.backend = backend;
-        this.rope = rope;
-        epsilon = config.RmsNormEpsilon;
-        activation = config.Activation;
-        attentionSettings = new AttentionSettings(config.NumHeads, 1 / MathF.Sqrt(config.HeadDim));
-
-        var names = config.Architecture.WeightNames;
-        string Named(string name) => names.InLayer(index, name);
-        string[] AllNamed(IEnumerable<string> parts) => [.. parts.Select(Named)];
-        var kvSize = config.NumKvHeads * config.HeadDim;
-
-        attentionNorm = weights.Vector(Named(names.AttentionNorm), config.HiddenSize);
-        qkv = weights.Linear(Named("qkv"), AllNamed(names.Qkv), config.HiddenSize, [config.AttentionSize, kvSize, kvSize], config.QkvBias);
-        attentionOutput = weights.Linear(
-            Named(names.AttentionOutput), [Named(names.AttentionOutput)], config.AttentionSize, [config.HiddenSize], config.AttentionOutputBias);
-        mlpNorm = weights.Vector(Named(names.MlpNorm), config.HiddenSize);
-        gateUp = weights.Linear(
-            Named("gate_up"), AllNamed(names.GateUp), config.HiddenSize, [config.IntermediateSize, config.IntermediateSize], config.MlpBias);
-        down = weights.Linear(Named(names.Down), [Named(names.Down)], config.IntermediateSize, [config.HiddenSize], config.MlpBias);
+        Norm Named(string name) => new(names.InLayer(index, name), config, backend, weights);
+        attentionNorm = Named(names.AttentionNorm);
+        attention = new Attention(index, config, backend, weights, names, positions);
+        attentionPostNorm = config.PostNorms ? Named(names.AttentionPostNorm) : null;
+        mlpNorm = config.ParallelBlock ? null : Named(names.MlpNorm);
+        feedForward = FeedForward.Load(index, config, backend, weights, names);
+        mlpPostNorm = config.PostNorms ? Named(names.MlpPostNorm) : null;
     }
 
     /// <summary>Enqueues the layer. Expects the sum so far in <c>Residual</c> and, but for the first layer, what the layer before adds to it in
@@ -54,25 +48,24 @@ internal sealed class TransformerLayer
 
         if (index == 0)
         {
-            backend.RmsNorm(residual, attentionNorm, epsilon, normed);
+            attentionNorm.Apply(residual, normed);
         }
         else
         {
-            backend.AddRmsNorm(residual, delta, attentionNorm, epsilon, normed);
+            attentionNorm.AddAndApply(residual, delta, normed);
         }
 
-        var projected = activations.Qkv.FirstRows(tokens);
-        var attended = activations.Attention.FirstRows(tokens);
-        backend.Linear(normed, qkv, projected);
-        backend.RopeAndCache(projected, rope, inputs, cache, index);
-        backend.PagedAttention(projected, inputs, cache, index, attentionSettings, attended);
-        backend.Linear(attended, attentionOutput, delta);
+        attention.Forward(activations, inputs, cache, normed, delta);
+        if (mlpNorm is null)
+        {
+            feedForward.Forward(activations, normed, normed);
+            backend.Add(delta, normed);
+            return;
+        }
 
-        var gated = activations.GateUp.FirstRows(tokens);
-        var activated = activations.Activated.FirstRows(tokens);
-        backend.AddRmsNorm(residual, delta, mlpNorm, epsilon, normed);
-        backend.Linear(normed, gateUp, gated);
-        backend.GatedActivation(gated, activation, activated);
-        backend.Linear(activated, down, delta);
+        attentionPostNorm?.Apply(delta, delta);
+        mlpNorm.AddAndApply(residual, delta, normed);
+        feedForward.Forward(activations, normed, delta);
+        mlpPostNorm?.Apply(delta, delta);
     }
 }

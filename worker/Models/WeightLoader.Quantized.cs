@@ -10,8 +10,6 @@ internal sealed partial class WeightLoader
     /// <summary>How the source's layers are quantized; null when none is.</summary>
     public QuantizationScheme? Quantization { get; init; }
 
-    public bool Has(string name) => source.Find(name) is not null;
-
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another type or shape.</exception>
     public HostTensor Take(string name, ReadOnlySpan<DType> dtypes, ReadOnlySpan<int> shape)
     {

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
-using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
 
@@ -15,23 +15,30 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Device memory that everything loaded so far keeps.</summary>
     public long ResidentBytes { get; private set; }
 
+    /// <summary>Whether the source has a tensor of this name.</summary>
+    public bool Has(string name) => source.Find(name) is not null;
+
     /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
+    /// <param name="offset">Added to every element.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public Tensor Vector(string name, int length)
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public Tensor Vector(string name, int length, float offset = 0)
     {
         var host = Take(name, length);
-        var tensor = backend.LoadVector(host);
+        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
         GC.KeepAlive(host);
-        ResidentBytes += tensor.Buffer.ByteLength;
-        Report(name);
-        return tensor;
+        return vector;
     }
 
+    /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
+    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
+
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
+    /// <param name="firstRow">Rows before this one are left out.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public EmbeddingTable Embedding(string name, int rows, int columns)
+    public EmbeddingTable Embedding(string name, int rows, int columns, int firstRow = 0)
     {
-        var host = Take(name, rows, columns);
+        var host = Take(name, rows, columns).RowRange(firstRow, rows - firstRow);
         var table = backend.LoadEmbedding(host);
         GC.KeepAlive(host);
         ResidentBytes += table.ResidentBytes;
@@ -64,15 +71,27 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return Load(name, weights, biases);
     }
 
+    /// <summary>Query, key and value projections that a checkpoint stores as one matrix, head by head: <c>[heads, 3, headDim, inFeatures]</c>.
+    /// Loaded in the order of <see cref="Linear"/>: all query heads, all key heads, all value heads.</summary>
+    /// <param name="name">Without <c>.weight</c> and <c>.bias</c>.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
+    public LinearWeight InterleavedQkv(string name, int inFeatures, int heads, int headDim, bool bias)
+    {
+        var rows = 3 * heads * headDim;
+        var weight = Take(name + ".weight", rows, inFeatures);
+        return Load(name, ByPart(weight), bias ? ByPart(Take(name + ".bias", rows)) : null);
+
+        HostTensor[] ByPart(HostTensor fused) =>
+        [
+            .. from part in Enumerable.Range(0, 3)
+               from head in Enumerable.Range(0, heads)
+               select fused.RowRange(((3 * head) + part) * headDim, headDim),
+        ];
+    }
+
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public LinearWeight Matrix(string name, int outFeatures, int inFeatures)
-    {
-        var layer = name.EndsWith(LayerTensors.Weight, StringComparison.Ordinal) ? name[..^LayerTensors.Weight.Length] : name;
-        return Quantization is not null && Has(layer + Quantization.MarkerSuffix)
-            ? QuantizedLinear(name, [layer], inFeatures, [outFeatures], bias: false)
-            : Load(name, [Take(name, outFeatures, inFeatures)], null);
-    }
+    public LinearWeight Matrix(string name, int outFeatures, int inFeatures) => Load(name, [Take(name, outFeatures, inFeatures)], null);
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration describes.</summary>
     /// <exception cref="CheckpointFormatException">Names the first few.</exception>
@@ -88,6 +107,15 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         }
     }
 
+    private Tensor LoadVector(HostTensor host)
+    {
+        var tensor = backend.LoadVector(host);
+        GC.KeepAlive(host);
+        ResidentBytes += tensor.Buffer.ByteLength;
+        Report(host.Name);
+        return tensor;
+    }
+
     private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases)
     {
         var linear = backend.LoadLinear(name, weights, biases);
@@ -98,6 +126,13 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         ResidentBytes += linear.ResidentBytes;
         Report(name);
         return linear;
+    }
+
+    private static HostTensor InMemory(string name, float[] values)
+    {
+        var pinned = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
+        values.CopyTo(pinned, 0);
+        return new HostTensor(name, DType.F32, [values.Length], Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), pinned);
     }
 
     private HostTensor Take(string name, params ReadOnlySpan<int> shape)

@@ -9,15 +9,24 @@ namespace Cluster.Operator.Local.ApiServer;
 /// <remarks><see cref="JsonNode.Parse(string, JsonNodeOptions?, JsonDocumentOptions)"/> parses lazily and throws on duplicates at first access; stored trees are read by many threads, so they are built eagerly here.</remarks>
 internal static class JsonText
 {
-    public const int MaxDepth = 64;
+    /// <summary>How deep a request body may nest.</summary>
+    public const int MaxBodyDepth = 100;
+
+    // Patches and managedFields make stored trees deeper than any one body.
+    private const int MaxStoredDepth = 500;
 
     private static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <param name="duplicates">Receives <c>spec.a</c> for each member that occurs twice; null to ignore them.</param>
-    /// <exception cref="ApiException">400 when the text is not JSON or nests deeper than <see cref="MaxDepth"/>.</exception>
-    public static JsonNode? Parse(ReadOnlySpan<byte> utf8, List<string>? duplicates = null)
+    /// <exception cref="ApiException">400 when the text is not JSON or nests deeper than <see cref="MaxBodyDepth"/>.</exception>
+    public static JsonNode? ParseBody(ReadOnlySpan<byte> utf8, List<string> duplicates) => Parse(utf8, MaxBodyDepth, duplicates);
+
+    /// <summary>Text the server wrote itself.</summary>
+    public static JsonNode? Parse(ReadOnlySpan<byte> utf8) => Parse(utf8, MaxStoredDepth, null);
+
+    private static JsonNode? Parse(ReadOnlySpan<byte> utf8, int maxDepth, List<string>? duplicates)
     {
-        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = maxDepth });
         try
         {
             reader.Read();
@@ -79,7 +88,9 @@ internal static class JsonText
             case JsonTokenType.String:
                 return JsonValue.Create(reader.GetString());
             case JsonTokenType.Number:
-                return reader.TryGetInt64(out var integer) ? JsonValue.Create(integer) : JsonValue.Create(reader.GetDouble());
+                return reader.TryGetInt64(out var integer) ? JsonValue.Create(integer)
+                    : reader.TryGetDouble(out var number) && double.IsFinite(number) ? JsonValue.Create(number)
+                    : throw ApiErrors.BadRequest("the request body has a number out of range");
             case JsonTokenType.True:
                 return JsonValue.Create(true);
             case JsonTokenType.False:

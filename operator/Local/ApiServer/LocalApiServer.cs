@@ -21,6 +21,11 @@ namespace Cluster.Operator.Local.ApiServer;
 /// <remarks>Not here: CEL validation rules, admission webhooks, conversion webhooks, CRD ratcheting, quotas, RBAC decisions, exec, attach, port-forward, proxies, and the schemas of built-in kinds (they are stored as they come).</remarks>
 internal sealed class LocalApiServer : IAsyncDisposable
 {
+    // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
+    private const int DrainFactor = 8;
+
+    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
+
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _stopping;
     private readonly Task _garbageCollection;
@@ -63,14 +68,14 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new ReadEndpoint(state),
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
-            new SubresourceEndpoint(state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes));
+            new SubresourceEndpoint(state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
         SeedCluster(state, creation, options.Namespaces);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes;
+            kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes * DrainFactor;
             // A watcher that reads slowly is its own problem; the change log does not wait for it.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(IPAddress.Loopback, options.Port, listen =>
@@ -79,6 +84,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
                 listen.UseHttps(certificate.Server);
             });
         });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
         var app = builder.Build();
         app.Run(handler.HandleAsync);
         try
@@ -133,7 +139,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await _garbageCollection.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _garbageCollection;
         await _app.StopAsync();
         await _app.DisposeAsync();
         _stopping.Dispose();

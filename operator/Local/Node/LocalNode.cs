@@ -87,7 +87,7 @@ internal sealed class LocalNode : IAsyncDisposable
         var phase = change.Object.Status?.Phase;
         if (!stopping && phase is not ("Succeeded" or "Failed"))
         {
-            workers.GetOrAdd(uid, _ => new PodWorker(services, ObjectJson.ToNode(change.Object)));
+            workers.GetOrAdd(uid, _ => new PodWorker(services, KubernetesJson.ToJsonObject(change.Object)));
         }
     }
 
@@ -127,7 +127,7 @@ internal sealed class LocalNode : IAsyncDisposable
                 ["amd.com/gpu.device-id"] = gpus.Select(gpu => gpu.DeviceId).FirstOrDefault() ?? "",
                 ["amd.com/gpu.vram"] = string.Create(CultureInfo.InvariantCulture, $"{(gpus.Select(gpu => gpu.VramBytes).FirstOrDefault() ?? 0) >> 30}G"),
             },
-            ["annotations"] = new JsonObject { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, ObjectJson.Options) },
+            ["annotations"] = new JsonObject { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
         },
     };
 

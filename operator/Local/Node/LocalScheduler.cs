@@ -78,7 +78,7 @@ internal sealed class LocalScheduler
             return false;
         }
 
-        var terms = ObjectJson.ToNode(pod)["spec"]?["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] as JsonArray;
+        var terms = KubernetesJson.ToJsonObject(pod)["spec"]?["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] as JsonArray;
         return terms is null || terms.OfType<JsonObject>().Any(term =>
             Expressions(term["matchFields"]).All(one => Holds(one, node.Metadata.Name)) &&
             Expressions(term["matchExpressions"]).All(one => Holds(one, labels.GetValueOrDefault((string?)one["key"] ?? ""))));

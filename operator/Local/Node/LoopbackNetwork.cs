@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 
 namespace Cluster.Operator.Local.Node;
@@ -26,8 +27,15 @@ internal sealed class LoopbackNetwork : IDisposable
     /// <exception cref="InvalidOperationException">All are taken, or the system has no addresses beyond 127.0.0.1.</exception>
     public static LoopbackNetwork Acquire()
     {
+        var inUse = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(NetworkOf).ToHashSet();
         for (var network = 1; network < 255; network++)
         {
+            if (inUse.Contains(network))
+            {
+                // Nobody claims it, but somebody listens there: workers of a cluster that was killed a moment ago, say.
+                continue;
+            }
+
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
@@ -73,6 +81,13 @@ internal sealed class LoopbackNetwork : IDisposable
     }
 
     public void Dispose() => claim.Dispose();
+
+    /// <summary>N of a listener at 127.N.x.y; 0 for any other.</summary>
+    private static int NetworkOf(IPEndPoint listener)
+    {
+        var bytes = listener.Address.MapToIPv4().GetAddressBytes();
+        return listener.AddressFamily == AddressFamily.InterNetwork && bytes[0] == 127 ? bytes[1] : 0;
+    }
 
     private static string Address(int network, int host) => string.Create(CultureInfo.InvariantCulture, $"127.{network}.{host >> 8}.{host & 255}");
 }

@@ -12,7 +12,7 @@ internal sealed class PodEvents(IKubernetesClient client, TimeProvider time, ILo
     /// <summary>Writes in the background: a pod does not wait for its events.</summary>
     public void Record(JsonObject pod, string type, string reason, string message)
     {
-        var regarding = ObjectJson.FromNode<Pod>(pod);
+        var regarding = KubernetesJson.Read<Pod>(pod);
         _ = WriteAsync(regarding, type == "Warning" ? EventType.Warning : EventType.Normal, reason, message);
     }
 

@@ -19,7 +19,7 @@ internal sealed class PodVolumes(IReadOnlyDictionary<string, string> hostPaths, 
                 _ when volume["hostPath"] is JsonObject hostPath => HostPath(hostPath),
                 _ when volume["emptyDir"] is JsonObject => Directory.CreateDirectory(Path.Combine(scratch, (string?)pod["metadata"]?["uid"] ?? "", name)).FullName,
                 _ => throw new PodConfigurationException(
-                    "FailedMount",
+                    "CreateContainerConfigError",
                     $"volume '{name}': local mode has hostPath and emptyDir volumes, not {volume.Select(member => member.Key).FirstOrDefault(key => key != "name") ?? "an empty one"}"),
             };
         }
@@ -54,7 +54,7 @@ internal sealed class PodVolumes(IReadOnlyDictionary<string, string> hostPaths, 
         switch ((string?)hostPath["type"])
         {
             case "Directory" when !Directory.Exists(folder):
-                throw new PodConfigurationException("FailedMount", $"hostPath type check failed: {path}{here} is not a directory");
+                throw new PodConfigurationException("CreateContainerConfigError", $"hostPath type check failed: {path}{here} is not a directory");
             case "DirectoryOrCreate":
                 Directory.CreateDirectory(folder);
                 break;

@@ -146,5 +146,5 @@ public sealed class KubectlTests(SampleCluster cluster)
 
     private async Task<string> FirstPodAsync(string name) => (await PodsAsync(name))[0].Replace("pod/", "", StringComparison.Ordinal);
 
-    private Task<string> RestartsAsync(string pod) => cluster.KubectlOutputAsync("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}");
+    private async Task<string> RestartsAsync(string pod) => (await cluster.KubectlOutputAsync("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Trim();
 }

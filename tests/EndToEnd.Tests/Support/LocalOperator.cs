@@ -47,7 +47,8 @@ internal sealed partial class LocalOperator : IAsyncDisposable
         }
     }
 
-    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
+    /// <summary>The build these tests belong to.</summary>
+    public static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
 
     /// <summary>Starts it and waits for the cluster, or with <paramref name="untilReady"/> for the table of replicas.</summary>
     public static async Task<LocalOperator> StartAsync(bool untilReady, params string[] arguments)

@@ -69,6 +69,8 @@ public class ModelDeploymentValidatorTests
     [InlineData("{podTemplate: {spec: {containers: [{name: worker}, {name: worker}]}}}", "spec.podTemplate.spec.containers[1].name", "Duplicate", "two containers")]
     [InlineData("{podTemplate: {spec: {containers: [{name: worker, args: [x]}]}}}", "spec.podTemplate.spec.containers[0].args", "Forbidden", "spec.engine.extraArgs")]
     [InlineData("{podTemplate: {spec: {containers: [{name: worker, env: [{name: HIP_VISIBLE_DEVICES, value: '0'}]}]}}}", "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "HIP_VISIBLE_DEVICES decides")]
+    [InlineData("{tuning: {env: [{name: A, value: x}]}, podTemplate: {spec: {containers: [{name: worker, env: [{name: B}, {name: A}]}]}}}", "spec.podTemplate.spec.containers[0].env[1].name", "Duplicate", "A is set by spec.tuning.env")]
+    [InlineData("{tuning: {ncclMinNChannels: 8}, podTemplate: {spec: {containers: [{name: worker, env: [{name: NCCL_MIN_NCHANNELS}]}]}}}", "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "set by spec.tuning.ncclMinNChannels")]
     [InlineData("{podTemplate: {spec: {initContainers: [{name: i, env: [{name: CUDA_VISIBLE_DEVICES}]}]}}}", "spec.podTemplate.spec.initContainers[0].env[0].name", "Forbidden", "CUDA_VISIBLE_DEVICES decides")]
     [InlineData("{podTemplate: {spec: {containers: [{name: worker, resources: {limits: {amd.com/gpu: 4}}}]}}}", "spec.podTemplate.spec.containers[0].resources.limits[amd.com/gpu]", "Forbidden", "spec.tensorParallelSize")]
     public void A_contradiction_is_reported_at_its_field(string spec, string path, string reason, string message)

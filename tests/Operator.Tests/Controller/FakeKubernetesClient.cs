@@ -31,6 +31,18 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     public ConcurrentQueue<string> Calls { get; } = new();
 
+    /// <summary>Number of the last change: grows with every write.</summary>
+    public long Version
+    {
+        get
+        {
+            lock (gate)
+            {
+                return version;
+            }
+        }
+    }
+
     public int Watchers
     {
         get
@@ -56,7 +68,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     {
         lock (gate)
         {
-            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => ObjectJson.FromNode<T>(p.Value))];
+            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => KubernetesJson.Read<T>(p.Value))];
         }
     }
 
@@ -102,6 +114,19 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
+    /// <summary>Up to <paramref name="limit"/> changes of a kind after a version, for tests that play the informer themselves.</summary>
+    public IReadOnlyList<(long Version, WatchEvent<T> Event)> Changes<T>(long after, int limit)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        lock (gate)
+        {
+            return [.. history
+                .Where(h => h.Version > after && h.Kind == T.Definition.Kind)
+                .Take(limit)
+                .Select(h => (h.Version, new WatchEvent<T>(h.Type, KubernetesJson.Read<T>(h.Object))))];
+        }
+    }
+
     public void SendBookmark<T>()
         where T : KubernetesObject, IKubernetesKind
     {
@@ -113,18 +138,11 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
-    /// <summary>Delivers what <see cref="HoldEvents"/> kept back, by cutting the watches: they start again where they were.</summary>
-    public void ReleaseEvents()
-    {
-        HoldEvents = false;
-        CutWatches();
-    }
-
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : KubernetesObject, IKubernetesKind
     {
         Before("get", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
+        return Task.FromResult(KubernetesJson.Read<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
     }
 
     public Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
@@ -156,7 +174,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
         await foreach ((WatchEventType type, JsonObject value) in events.Reader.ReadAllAsync(cancellationToken))
         {
-            yield return new WatchEvent<T>(type, ObjectJson.FromNode<T>(value));
+            yield return new WatchEvent<T>(type, KubernetesJson.Read<T>(value));
         }
     }
 
@@ -175,13 +193,13 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             }
 
             metadata["uid"] ??= $"uid-{++uids}";
-            metadata["generation"] = 1;
+            metadata["generation"] = 1L;
             metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
             Store(T.Definition.Kind, value, WatchEventType.Added);
         }
 
         AfterWrite?.Invoke("create", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(value));
+        return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
@@ -196,7 +214,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             JsonObject value = manifest.DeepClone().AsObject();
             value["metadata"]!["uid"] = current["metadata"]!["uid"]!.DeepClone();
             Store(T.Definition.Kind, value, WatchEventType.Modified);
-            return Task.FromResult(ObjectJson.FromNode<T>(value));
+            return Task.FromResult(KubernetesJson.Read<T>(value));
         }
     }
 
@@ -230,7 +248,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
 
         AfterWrite?.Invoke("patch", T.Definition.Kind, name);
-        return Task.FromResult(ObjectJson.FromNode<T>(value));
+        return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
@@ -304,5 +306,19 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(302, "", ("Location", "http://elsewhere.invalid/")).Client();
         Assert.Equal(302, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Compressed_answers_are_unpacked()
+    {
+        await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
+        using KubernetesClient client = server.Then(async context =>
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+            await using GZipStream packed = new(context.Response.Body, CompressionLevel.Fastest);
+            await packed.WriteAsync(Encoding.UTF8.GetBytes(PodJson));
+        }).Client();
+        Assert.Equal("p", (await client.GetAsync<Pod>("team", "p", s_none)).Metadata.Name);
+        Assert.Equal("gzip", server.Requests[0].Headers["Accept-Encoding"]);
     }
 }

@@ -105,7 +105,9 @@ public class WatchTests
 
     [Theory]
     [InlineData("""{"type":"RENAMED","object":{}}""", "unknown event type 'RENAMED'")]
-    [InlineData("""{"type":"ADDED","object":null}""", "the object is null")]
+    [InlineData("""{"type":"ADDED","object":null}""", "the object is Null")]
+    [InlineData("""{"type":"ADDED"}""", "the object is Undefined")]
+    [InlineData("""{"type":"ERROR","object":3}""", "the object is Number")]
     [InlineData("""{"type":"ADDED","object":{"metadata":{"labels":[]}}}""", "$.metadata.labels")]
     [InlineData("not json", "does not fit")]
     public async Task An_event_that_cannot_be_read_is_reported(string line, string message)

@@ -229,4 +229,21 @@ public class YamlJsonTests
         Prop.ForAll(Tree(3).ToArbitrary(), tree => JsonNode.DeepEquals(tree, YamlJson.Parse(YamlJson.ToYaml(tree), "written.yaml")))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(1500).WithReplay(20260731, 77));
     }
+
+    [Fact]
+    public void Garbage_gets_a_place_and_never_another_exception()
+    {
+        string[] pieces = ["a", "- ", "? ", ": ", ":", "\n", "\n  ", "\t", "{", "}", "[", "]", ",", "&a ", "*a", "!!int ", "!", "!<x>", "|", ">", "|9", ">-", "'", "\"", "\\", "\\x4", "\\uD800", "#", "---", "...", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "~", "0x", "\0", "\uFEFF", "\u2028", "\uD83D", "@", "`", "1e999", "-.inf"];
+        Prop.ForAll(Gen.Elements(pieces).ListOf().Select(parts => string.Concat(parts)).ToArbitrary(), text =>
+        {
+            try
+            {
+                YamlJson.ParseAll(text, "garbage");
+            }
+            catch (YamlSyntaxException error)
+            {
+                Assert.True(error.Line > 0 && error.Column > 0, error.Message);
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000).WithReplay(4711, 13));
+    }
 }

@@ -48,7 +48,7 @@ internal static class Given
                 Name = name,
                 Uid = "uid-of-" + name,
                 Labels = new() { ["kubernetes.io/hostname"] = name },
-                Annotations = new() { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, ObjectJson.Options) },
+                Annotations = new() { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
             },
             Status = new NodeStatus { Conditions = [new Condition { Type = "Ready", Status = "True" }] },
         };

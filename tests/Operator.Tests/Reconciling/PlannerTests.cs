@@ -123,6 +123,14 @@ public sealed class PlannerTests
     public void A_cordon_does_not_evict() =>
         Assert.Equal("", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true)], Given.Replica("a"))));
 
+    [Fact]
+    public void A_pod_not_yet_started_on_a_node_that_was_cordoned_is_placed_elsewhere()
+    {
+        Pod waiting = Given.Pod("a", phase: "Pending");
+        waiting.Spec.NodeName = null;
+        Assert.Equal("-a:NodeRefused +n2:0", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true), Given.Node("n2")], Replica.Of(waiting))));
+    }
+
     private static Replica Old(string name, string gpus) => Given.Replica(name, gpus: gpus, hash: "old");
 
     private static string Decide(PlanRequest request, params Replica[] pods) => Text(Plan(request, OneNode, pods));

@@ -161,11 +161,12 @@ public sealed class WorkerPodTests
             {
                 s.TensorParallelSize = 8;
                 s.Tuning.NcclMinNChannels = 32;
+                s.Model.Source = "hf://org/name";
                 s.Model.TokenSecretRef = new SecretKeyRef { Name = "hf", Key = "token" };
                 s.Tuning.Env = [new JsonObject { ["name"] = "POD_NAME", ["value"] = "mine" }, new JsonObject { ["name"] = "B", ["value"] = "2" }];
             }),
             new GpuPlacement("n1", Given.Gpus(8), 8, UuidsAreUnique: true));
-        Assert.Equal(["ROCR_VISIBLE_DEVICES", "NCCL_MIN_NCHANNELS", "POD_NAMESPACE", "HF_TOKEN", "POD_NAME", "B"], Names(pod));
+        Assert.Equal(["ROCR_VISIBLE_DEVICES", "NCCL_MIN_NCHANNELS", "POD_NAMESPACE", "HF_HOME", "HF_TOKEN", "POD_NAME", "B"], Names(pod));
         Assert.Equal("32", Value(pod, "NCCL_MIN_NCHANNELS"));
         Assert.Equal("mine", Value(pod, "POD_NAME"));
     }
@@ -198,7 +199,7 @@ public sealed class WorkerPodTests
         JsonObject pod = Build(Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(
             """
             {
-              "metadata": {"labels": {"team": "x", "serving.cluster.sh/model-deployment": "other"}, "annotations": {"a": "b"}},
+              "metadata": {"labels": {"team": "x"}, "annotations": {"a": "b"}},
               "spec": {
                 "tolerations": [{"operator": "Exists"}],
                 "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
@@ -225,8 +226,9 @@ public sealed class WorkerPodTests
     [InlineData("""{"spec":{"containers":[{"name":"worker","env":[{"name":"ROCR_VISIBLE_DEVICES","value":"0"}]}]}}""", "ROCR_VISIBLE_DEVICES")]
     [InlineData("""{"spec":{"containers":[{"name":"worker","env":[{"name":"HIP_VISIBLE_DEVICES","value":"0"}]}]}}""", "HIP_VISIBLE_DEVICES")]
     [InlineData("""{"spec":{"containers":[{"name":"worker","$patch":"delete"}]}}""", "no container 'worker'")]
-    [InlineData("""{"spec":{"containers":[{"image":"x"}]}}""", "no 'name'")]
+    [InlineData("""{"spec":{"containers":[{"image":"x"}]}}""", "needs a name")]
     [InlineData("""{"spec":null}""", "no spec")]
+    [InlineData("""{"metadata":{"labels":{"serving.cluster.sh/model-deployment":"other"}}}""", "the operator's own")]
     public void A_pod_template_that_would_break_the_worker_is_refused(string overlay, string message)
     {
         ModelDeployment deployment = Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(overlay)!.AsObject());
@@ -236,10 +238,10 @@ public sealed class WorkerPodTests
     [Fact]
     public void Other_impossible_specs_are_refused_with_the_field_and_the_value()
     {
-        Assert.Contains("spec.model.source: model source 's3://x'", Refusal(Given.Deployment(change: s => s.Model.Source = "s3://x")), StringComparison.Ordinal);
+        Assert.Contains("spec.model.source: 's3://x'", Refusal(Given.Deployment(change: s => s.Model.Source = "s3://x")), StringComparison.Ordinal);
         Assert.Contains("CUDA_VISIBLE_DEVICES", Refusal(Given.Deployment(change: s => s.Tuning.Env = [new JsonObject { ["name"] = "CUDA_VISIBLE_DEVICES" }])), StringComparison.Ordinal);
-        Assert.Contains("metadata.name '9lives'", Refusal(Given.Deployment("9lives")), StringComparison.Ordinal);
-        Assert.Contains("at most 58", Refusal(Given.Deployment(new string('a', 59))), StringComparison.Ordinal);
+        Assert.Contains("metadata.name: '9lives'", Refusal(Given.Deployment("9lives")), StringComparison.Ordinal);
+        Assert.Contains("at most 52", Refusal(Given.Deployment(new string('a', 53))), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -6,22 +6,24 @@ namespace Cluster.Worker.Tests.Compute;
 
 public class PagedAttentionTests
 {
-    /// <summary>Heads, KV heads, head dimension, rotated dimensions, sliding window, soft cap.</summary>
-    public static TheoryData<int, int, int, int, int, float> Shapes => new()
+    /// <summary>Heads, KV heads, head dimension, rotated dimensions, sliding window, soft cap, largest ALiBi slope.</summary>
+    public static TheoryData<int, int, int, int, int, float, float> Shapes => new()
     {
-        { 4, 4, 16, 16, 0, 0 },
-        { 8, 2, 24, 8, 0, 0 },
-        { 6, 2, 20, 10, 0, 30 },
-        { 5, 1, 7, 0, 0, 0 },
-        { 4, 2, 40, 40, 9, 0 },
-        { 2, 1, 80, 32, 33, 20 },
-        { 20, 1, 48, 48, 0, 0 },
+        { 4, 4, 16, 16, 0, 0, 0 },
+        { 8, 2, 24, 8, 0, 0, 0 },
+        { 6, 2, 20, 10, 0, 30, 0 },
+        { 5, 1, 7, 0, 0, 0, 0 },
+        { 4, 2, 40, 40, 9, 0, 0 },
+        { 2, 1, 80, 32, 33, 20, 0 },
+        { 20, 1, 48, 48, 0, 0, 0 },
+        { 6, 3, 16, 0, 0, 0, 0.5f },
+        { 3, 1, 24, 0, 19, 20, 0.25f },
     };
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Matches_the_scalar_twin_over_pages_full_of_nan(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
+    public void Matches_the_scalar_twin_over_pages_full_of_nan(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope)
     {
-        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap);
+        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap, slope);
         var expected = run.Expected();
         foreach (var width in CpuDevice.Widths)
         {
@@ -37,9 +39,9 @@ public class PagedAttentionTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Bits_do_not_depend_on_batch_chunks_blocks_or_threads(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap)
+    public void Bits_do_not_depend_on_batch_chunks_blocks_or_threads(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope)
     {
-        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap);
+        var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap, slope);
         foreach (var width in CpuDevice.Widths)
         {
             var reference = run.Execute(width, threads: 1, run.AloneInChunks(1), blockSeed: 1);
@@ -110,6 +112,7 @@ public class PagedAttentionTests
         Assert.Throws<NotSupportedException>(() => device.Backend.AllocateKvCache(new KvCacheLayout(1, 1, 8, blockSize, 1, dtype)));
     }
 
-    private static PagedRun Run(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap) =>
-        new(new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap), kvHeads, headDim, rotaryDim, [37, 1, 16, 21]);
+    private static PagedRun Run(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope) =>
+        new(new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap), kvHeads, headDim, rotaryDim, [37, 1, 16, 21],
+            alibiSlopes: slope == 0 ? null : [.. Enumerable.Range(0, heads).Select(head => slope / (head + 1))]);
 }

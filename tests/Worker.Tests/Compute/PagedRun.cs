@@ -4,7 +4,8 @@ using Cluster.Worker.Compute.Cpu;
 namespace Cluster.Worker.Tests.Compute;
 
 /// <summary>A few sequences with random queries, keys and values, taken through rope, cache and attention in any order of steps.</summary>
-internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int headDim, int rotaryDim, int[] lengths, DType cacheDType = DType.F32)
+internal sealed class PagedRun(
+    AttentionSettings settings, int kvHeads, int headDim, int rotaryDim, int[] lengths, DType cacheDType = DType.F32, float[]? alibiSlopes = null)
 {
     private const int BlockSize = 16;
 
@@ -57,9 +58,10 @@ internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int head
 
         var rope = rotaryDim == 0 ? null : device.Backend.LoadRope(new RopeFrequencies(_frequencies, 1.25f, lengths.Max()));
         var outputs = lengths.Select(length => new float[length * settings.Heads * headDim]).ToArray();
+        var deviceSettings = settings with { AlibiSlopes = alibiSlopes is null ? null : device.Floats(alibiSlopes, 1, settings.Heads) };
         foreach (var step in steps)
         {
-            Step(device, cache, rope, tables, step, outputs);
+            Step(device, deviceSettings, cache, rope, tables, step, outputs);
         }
 
         return outputs;
@@ -78,14 +80,14 @@ internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int head
             var kvHead = head / (settings.Heads / kvHeads);
             var keys = rows.Select(row => Stored(row[settings.Heads + kvHead])).ToArray();
             var values = rows.Select(row => Stored(row[settings.Heads + kvHeads + kvHead])).ToArray();
-            return ScalarTwin.Attend(rows[position][head], keys, values, position, settings);
+            return ScalarTwin.Attend(rows[position][head], keys, values, position, settings, alibiSlopes?[head] ?? 0);
         })).ToArray();
     })];
 
     private double[] Stored(double[] values) =>
         cacheDType == DType.F32 ? values : Array.ConvertAll(values, value => (double)Fp8Oracle.Of(cacheDType).Round((float)value));
 
-    private void Step(CpuDevice device, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step, float[][] outputs)
+    private void Step(CpuDevice device, AttentionSettings deviceSettings, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step, float[][] outputs)
     {
         var tokens = step.Sum(chunk => chunk.Count);
         var positions = step.SelectMany(chunk => Enumerable.Range(chunk.Start, chunk.Count)).ToArray();
@@ -110,7 +112,7 @@ internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int head
         var qkv = device.Floats([.. step.SelectMany(c => Enumerable.Range(c.Start, c.Count).SelectMany(p => _qkv[c.Sequence][p]))], tokens, Columns);
         var output = device.Empty(tokens, settings.Heads * headDim);
         device.Backend.RopeAndCache(qkv, rope, inputs, cache, layer: 1);
-        device.Backend.PagedAttention(qkv, inputs, cache, layer: 1, settings, output);
+        device.Backend.PagedAttention(qkv, inputs, cache, layer: 1, deviceSettings, output);
         var rows = device.Read(output);
         for (int i = 0, row = 0; i < step.Length; row += step[i++].Count)
         {

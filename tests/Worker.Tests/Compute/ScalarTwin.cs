@@ -44,6 +44,14 @@ internal static class ScalarTwin
         return output;
     }
 
+    public static double[] LayerNorm(ReadOnlySpan<double> row, float[] weight, float[] bias, double epsilon)
+    {
+        var values = row.ToArray();
+        var mean = values.Average();
+        var scale = 1 / Math.Sqrt(values.Average(value => (value - mean) * (value - mean)) + epsilon);
+        return [.. values.Select((value, i) => (value - mean) * scale * weight[i] + bias[i])];
+    }
+
     public static double Activate(Activation activation, double x) => activation switch
     {
         Activation.Silu => x / (1 + Math.Exp(-x)),
@@ -73,14 +81,15 @@ internal static class ScalarTwin
     }
 
     /// <summary>One query over the keys and values of positions 0 … position.</summary>
-    public static double[] Attend(double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values, int position, AttentionSettings settings)
+    public static double[] Attend(
+        double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values, int position, AttentionSettings settings, double alibiSlope = 0)
     {
         var first = settings.SlidingWindow == 0 ? 0 : Math.Max(0, position - settings.SlidingWindow + 1);
         var scores = new List<double>();
         for (var j = first; j <= position; j++)
         {
             var score = query.Zip(keys[j], (a, b) => a * b).Sum() * settings.Scale;
-            scores.Add(settings.LogitSoftCap == 0 ? score : settings.LogitSoftCap * Math.Tanh(score / settings.LogitSoftCap));
+            scores.Add((settings.LogitSoftCap == 0 ? score : settings.LogitSoftCap * Math.Tanh(score / settings.LogitSoftCap)) + alibiSlope * (j - position));
         }
 
         var maximum = scores.Max();

@@ -22,6 +22,32 @@ public unsafe class VectorMathTests
         Saturates<Vector512<float>, Simd512>();
     }
 
+    [Fact]
+    public void Tanh_is_within_three_units_in_the_last_place_at_every_width()
+    {
+        TanhIsExact<float, SimdScalar>();
+        TanhIsExact<Vector256<float>, Simd256>();
+        TanhIsExact<Vector512<float>, Simd512>();
+    }
+
+    private static void TanhIsExact<V, TSimd>()
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        var lanes = stackalloc float[16];
+        for (var i = -20_000; i <= 20_000; i++)
+        {
+            var x = i * 1e-3f * MathF.Abs(i * 1e-4f);
+            var expected = Math.Tanh(x);
+            var unit = MathF.BitIncrement(MathF.Abs((float)expected)) - MathF.Abs((float)expected);
+            TSimd.Store(VectorMath<V, TSimd>.Tanh(TSimd.Create(x)), lanes);
+            Assert.Equal(expected, lanes[0], 3.0 * unit);
+        }
+
+        TSimd.Store(VectorMath<V, TSimd>.Tanh(TSimd.Create(-1e30f)), lanes);
+        Assert.Equal(-1, lanes[0]);
+    }
+
     private static void ExpIsExact<V, TSimd>()
         where V : unmanaged
         where TSimd : ISimd<V>

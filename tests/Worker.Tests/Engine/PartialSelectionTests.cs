@@ -34,6 +34,28 @@ public class PartialSelectionTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
+    public void At_least_so_many_logits_reach_the_floor(string shape, int length)
+    {
+        var logits = Logits(shape, length);
+        for (var count = 1; count <= length; count = count * 3 / 2 + 1)
+        {
+            var floor = PartialSelection.Floor(logits, count);
+
+            Assert.InRange(logits.Count(logit => logit >= floor), count, length);
+        }
+    }
+
+    [Fact]
+    public void The_floor_of_random_logits_leaves_few_of_them()
+    {
+        var logits = Logits("random", 3000);
+
+        Assert.InRange(logits.Count(logit => logit >= PartialSelection.Floor(logits, 20)), 20, 30);
+        Assert.Equal(float.NegativeInfinity, PartialSelection.Floor(logits, 500));
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
     public void Mass_takes_the_fewest_keys_that_reach_it(string shape, int length)
     {
         var logits = Logits(shape, length);

@@ -157,6 +157,26 @@ public class SamplerTests
         Assert.Equal(Enumerable.Range(0, k), seen.Order());
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(30)]
+    public void Top_k_of_a_large_vocabulary_keeps_the_k_likeliest(int k)
+    {
+        var random = new Random(k);
+        var logits = Enumerable.Range(0, 6000).Select(_ => (float)Math.Round(random.NextDouble() * 8, 2)).ToArray();
+        var expected = Enumerable.Range(0, logits.Length).OrderByDescending(token => logits[token]).ThenBy(token => token).Take(k).ToArray();
+        var sampler = new Sampler(logits.Length);
+        var seen = new HashSet<int>();
+        for (var seed = 0; seed < 40 * k; seed++)
+        {
+            seen.Add(sampler.Sample(logits, State(new SamplingParameters { TopK = k, Seed = seed })));
+        }
+
+        Assert.Equal(expected.Order(), seen.Order());
+        Assert.Equal(expected, sampler.Logprobs(logits, 0, k).Top.Select(top => top.TokenId));
+    }
+
     [Fact]
     public void A_tiny_top_p_keeps_the_likeliest_token()
     {

@@ -183,11 +183,15 @@ public class SchedulerTests
         var scheduler = Scheduler(numBlocks: 16, budget: 100);
         scheduler.Add(new Sequence([1, 2, 3, 4, 5, 6, 7, 8, 9]));
         scheduler.Plan();
-        var second = new Sequence([1, 2, 3, 0, 5, 6, 7, 8, 9]);
-        scheduler.Add(second);
+        var elsewhere = new Sequence([5, 6, 7, 8, 9]);
+        var otherwise = new Sequence([1, 2, 3, 0, 5, 6, 7, 8, 9]);
+        scheduler.Add(elsewhere);
+        scheduler.Plan();
+        scheduler.Finish(elsewhere);
+        scheduler.Add(otherwise);
         scheduler.Plan();
 
-        Assert.Equal(0, second.NumCachedTokens);
+        Assert.Equal((0, 0), (elsewhere.NumCachedTokens, otherwise.NumCachedTokens));
     }
 
     [Fact]

@@ -129,4 +129,16 @@ public sealed class CapacityPlanTests
         Assert.Equal(model.Capacity.CacheBytes, backend.KvCacheBytes);
         Assert.InRange(backend.AllocatedBytes - model.ActivationBytes, 0, 1 << 20);
     }
+
+    [Theory, MemberData(nameof(ForwardPassTests.Names), MemberType = typeof(ForwardPassTests))]
+    public void Memory_for_activations_is_foreseen_to_the_byte(string name)
+    {
+        const int tokens = 64, sequences = 4, blocksOfSequence = 13;
+        var backend = new RecordingBackend();
+        using var model = ModelLoader.Load(
+            Fixtures.Checkpoint(name), backend, new ModelRunnerOptions { MaxBatchedTokens = tokens, MaxSequences = sequences, MaxModelLength = 200 });
+
+        var stepTensors = (3 * tokens) + (sequences + 1) + sequences + (sequences * blocksOfSequence) + sequences;
+        Assert.Equal(backend.AllocatedBytes, model.ActivationBytes + (sizeof(int) * stepTensors));
+    }
 }

@@ -17,9 +17,18 @@ public abstract class GoldenTests
         { "llama2", nameof(DType.BF16) },
         { "llama3.1", nameof(DType.BF16) },
         { "llama-tied", nameof(DType.BF16) },
+        { "mistral", nameof(DType.BF16) },
+        { "mixtral", nameof(DType.BF16) },
+        { "qwen2", nameof(DType.BF16) },
+        { "qwen3", nameof(DType.BF16) },
+        { "qwen3-moe", nameof(DType.BF16) },
+        { "gemma2", nameof(DType.BF16) },
+        { "phi", nameof(DType.BF16) },
+        { "bloom", nameof(DType.F32) },
+        { "opt", nameof(DType.F32) },
     };
 
-    public static MatrixTheoryData<string, int> Chunks { get; } = new(["haiku-1m", "llama2", "llama3.1", "llama-tied"], [1, 7, 16]);
+    public static MatrixTheoryData<string, int> Chunks { get; } = new([.. Goldens.Select(row => row.Data.Item1)], [1, 7, 16]);
 
     private protected abstract Backend CreateBackend();
 

@@ -102,7 +102,7 @@ public sealed class ModelConfigTests
         var config = Read(Minimal);
 
         Assert.Equal((4, 16), (config.NumKvHeads, config.HeadDim));
-        Assert.Equal(1e-6f, config.RmsNormEpsilon);
+        Assert.Equal(1e-6f, config.NormEpsilon);
         Assert.Equal(Activation.Silu, config.Activation);
         Assert.Equal(new RopeParameters(10_000, 16, 256, new RopeScaling()), config.Rope);
         Assert.False(config.TieWordEmbeddings || config.QkvBias || config.AttentionOutputBias || config.MlpBias);

@@ -8,7 +8,7 @@ namespace Cluster.Worker.Tests.Models;
 /// Stands for any backend that works asynchronously, since there is nothing here that a host could read.</summary>
 /// <remarks>A tensor must come from this backend, fit the buffer behind it, and have been written earlier in the same pass if it is read:
 /// leftovers of a step before would be read otherwise.</remarks>
-internal sealed class RecordingBackend : Backend
+internal sealed partial class RecordingBackend : Backend
 {
     private readonly List<string> operations = [];
     private readonly Dictionary<DeviceBuffer, long> writtenBytes = [];
@@ -191,6 +191,11 @@ internal sealed class RecordingBackend : Backend
             Read(Integers(inputs.QueryStarts, sequences + 1, 1));
             Read(Integers(inputs.ContextLengths, sequences, 1));
             Read(Integers(inputs.BlockTables, sequences, inputs.BlockTables.Columns));
+            if (settings.AlibiSlopes is { } slopes)
+            {
+                Read(Floats(slopes, 1, settings.Heads));
+            }
+
             Assert.InRange(inputs.MaxQueryLength, 1, qkv.Rows);
             Assert.InRange(inputs.MaxContextLength, inputs.MaxQueryLength, inputs.BlockTables.Columns * layout.BlockSize);
             Write(Floats(output, qkv.Rows, settings.Heads * layout.HeadDim));

@@ -7,7 +7,7 @@ namespace Cluster.Worker.Tests.Models;
 
 /// <summary>The whole seam in plain scalar loops: results are stored as floats and every sum is a double in index order. The independent twin
 /// of real backends; nothing here is fast, nothing is shared with them.</summary>
-internal sealed class ReferenceBackend : Backend
+internal sealed partial class ReferenceBackend : Backend
 {
     public override string Name => "reference";
 
@@ -183,6 +183,7 @@ internal sealed class ReferenceBackend : Backend
         {
             var score = Dot(query, cache.Key(layer, (table[p / blockSize] * blockSize) + (p % blockSize), kvHead)) * settings.Scale;
             weights[p] = settings.LogitSoftCap > 0 ? settings.LogitSoftCap * Math.Tanh(score / settings.LogitSoftCap) : score;
+            weights[p] += settings.AlibiSlopes is { } slopes ? (double)Floats(slopes)[head] * (p - position) : 0;
             max = Math.Max(max, weights[p]);
         }
 

@@ -76,12 +76,58 @@ public sealed class RopeParametersTests
         Assert.Equal(expected, scaling.AttentionScale, 1e-6);
     }
 
+    /// <summary>The formulas of transformers' <c>modeling_rope_utils.py</c>, written down a second time in its own terms.</summary>
+    [Fact]
+    public void Scaled_frequencies_are_those_of_the_published_formulas()
+    {
+        var random = new Random(1);
+        for (var i = 0; i < 200; i++)
+        {
+            var dim = 2 * random.Next(2, 129);
+            var theta = Math.Exp(random.NextDouble() * 8 + 7);
+            var original = random.Next(64, 40_000);
+            var factor = 1 + random.NextDouble() * 39;
+            var served = (int)(original * (0.5 + random.NextDouble() * factor));
+            var unscaled = Enumerable.Range(0, dim / 2).Select(pair => 1 / Math.Pow(theta, 2.0 * pair / dim)).ToArray();
+            void Check(RopeScaling scaling, IEnumerable<double> expected) => AssertClose(
+                [.. expected.Select((frequency, index) => (index, frequency))], new RopeParameters(theta, dim, original, scaling).Frequencies(served));
+
+            Check(new LinearRopeScaling { Factor = factor }, unscaled.Select(frequency => frequency / factor));
+
+            var sequence = Math.Max(served, original);
+            var grownBase = theta * Math.Pow((factor * sequence / original) - (factor - 1), dim / (dim - 2.0));
+            Check(new DynamicNtkRopeScaling { Factor = factor }, Enumerable.Range(0, dim / 2).Select(pair => 1 / Math.Pow(grownBase, 2.0 * pair / dim)));
+
+            var low = 1 + random.NextDouble();
+            var high = low + 1 + random.NextDouble() * 4;
+            Check(new Llama3RopeScaling { Factor = factor, LowFrequencyFactor = low, HighFrequencyFactor = high }, unscaled.Select(frequency =>
+            {
+                var wavelength = 2 * Math.PI / frequency;
+                var smooth = (original / wavelength - low) / (high - low);
+                return wavelength > original / low ? frequency / factor
+                    : wavelength < original / high ? frequency
+                    : (1 - smooth) * frequency / factor + smooth * frequency;
+            }));
+
+            double Correction(double rotations) => dim * Math.Log(original / (rotations * 2 * Math.PI)) / (2 * Math.Log(theta));
+            var first = Math.Max(Math.Floor(Correction(32)), 0);
+            var last = Math.Min(Math.Ceiling(Correction(1)), dim - 1);
+            last += first == last ? 0.001 : 0;
+            Check(new YarnRopeScaling { Factor = factor, BetaFast = 32, BetaSlow = 1, Truncate = true }, unscaled.Select((frequency, pair) =>
+            {
+                var extrapolated = 1 - Math.Clamp((pair - first) / (last - first), 0, 1);
+                return frequency / factor * (1 - extrapolated) + frequency * extrapolated;
+            }));
+        }
+    }
+
     [Fact]
     public void A_share_of_each_head_can_be_rotated()
     {
         var json = ConfigObject.Parse("config.json", """{"partial_rotary_factor":0.5}"""u8.ToArray());
 
         Assert.Equal(40, RopeParameters.Read(json, 80, 2048).RotaryDim);
+        Assert.Equal(20, RopeParameters.Read(ConfigObject.Parse("config.json", "{}"u8.ToArray()), 80, 2048, defaultShare: 0.25).RotaryDim);
     }
 
     [Fact]

@@ -26,6 +26,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public int* BlockTables;
     public KvLayer Cache;
 
+    /// <summary>One for each query head, or null.</summary>
+    public float* AlibiSlopes;
+
     /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query, then a tile of the cache.</summary>
     public float* Scratch;
 
@@ -79,7 +82,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             Score(queries, count, keys, nextKeys, weights);
             for (var i = 0; i < count; i++)
             {
-                Weigh(ref queries[i], slot, weights + i * Tile, outputs + (long)i * HeadDim);
+                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[kvHead * Group + i % Group];
+                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * HeadDim);
             }
 
             var values = Cache.OpenValues<V, TSimd>(
@@ -154,7 +158,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     }
 
     /// <summary>Turns a tile's scores into weights relative to the running maximum and rescales what was summed under an older one.</summary>
-    private readonly void Weigh(ref Query query, int slot, float* scores, float* output)
+    private readonly void Weigh(ref Query query, float alibiSlope, int slot, float* scores, float* output)
     {
         var (from, to) = query.VisibleIn(slot);
         if (from >= to)
@@ -168,6 +172,14 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             for (var i = 0; i < Tile; i++)
             {
                 scores[i] = LogitSoftCap * MathF.Tanh(scores[i] / LogitSoftCap);
+            }
+        }
+
+        if (alibiSlope != 0)
+        {
+            for (var i = 0; i < Tile; i++)
+            {
+                scores[i] += alibiSlope * (slot + i - query.Position);
             }
         }
 

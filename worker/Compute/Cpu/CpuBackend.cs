@@ -11,6 +11,7 @@ internal sealed unsafe partial class CpuBackend : Backend
     private readonly CpuOptions _options;
     private readonly WorkerThreads _threads;
     private readonly CpuKernels _kernels;
+    private readonly ExpertRows _expertRows;
     private readonly List<NativeMemoryBlock> _memory = [];
     private long _allocatedBytes;
 
@@ -21,6 +22,7 @@ internal sealed unsafe partial class CpuBackend : Backend
         _options = options;
         _threads = new WorkerThreads(options.Threads);
         _kernels = CpuKernels.Create(options.Width, _threads);
+        _expertRows = new ExpertRows(this, _threads);
     }
 
     public override string Name => "cpu";
@@ -136,10 +138,25 @@ internal sealed unsafe partial class CpuBackend : Backend
         });
     }
 
+    public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output) => _kernels.AddEmbedding(ids, (CpuEmbeddingTable)table, output);
+
     public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output) => _kernels.RmsNorm(x, weight, epsilon, output);
 
     public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
         _kernels.AddRmsNorm(residual, x, weight, epsilon, output);
+
+    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon) =>
+        _kernels.RmsNormHeads(x, firstHead, heads, weight, epsilon);
+
+    public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
+        _kernels.LayerNorm(x, weight, bias, epsilon, output);
+
+    public override void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
+        _kernels.AddLayerNorm(residual, x, weight, bias, epsilon, output);
+
+    public override void Scale(Tensor x, float factor) => _kernels.Scale(x, factor);
+
+    public override void SoftCap(Tensor x, float cap) => _kernels.SoftCap(x, cap);
 
     public override void Add(Tensor residual, Tensor x) => _kernels.Add(residual, x);
 
@@ -165,6 +182,30 @@ internal sealed unsafe partial class CpuBackend : Backend
     public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output) =>
         _kernels.GatedActivation(gateUp, activation, output);
 
+    public override void Activate(Tensor x, Activation activation) => _kernels.Activate(x, activation);
+
+    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    {
+        if (experts.Columns > logits.Columns)
+        {
+            throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
+        }
+
+        RowRanges<RoutedRows>.Run(_threads, logits.Rows, logits.Columns * experts.Columns, new()
+        {
+            Logits = CpuBuffer.Floats(logits, experts.Rows, logits.Columns),
+            Experts = CpuBuffer.Integers(experts, (long)experts.Rows * experts.Columns),
+            Weights = CpuBuffer.Floats(weights, experts.Rows, experts.Columns),
+            Count = logits.Columns,
+            Chosen = experts.Columns,
+            Normalize = normalize,
+        });
+    }
+
+    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) => _expertRows.Linear(x, experts, weights, output);
+
+    public override void SumExperts(Tensor x, Tensor weights, Tensor output) => _kernels.SumExperts(x, weights, output);
+
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
         RowRanges<GatheredRows>.Run(_threads, output.Rows, output.Columns, new()
         {
@@ -185,6 +226,7 @@ internal sealed unsafe partial class CpuBackend : Backend
     {
         _threads.Dispose();
         _kernels.Dispose();
+        _expertRows.Dispose();
         foreach (var block in _memory)
         {
             block.Dispose();

@@ -38,5 +38,21 @@ internal abstract class CpuKernels : IDisposable
 
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
+    public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
+
+    public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
+
+    public abstract void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
+
+    public abstract void Scale(Tensor x, float factor);
+
+    public abstract void SoftCap(Tensor x, float cap);
+
+    public abstract void Activate(Tensor x, Activation activation);
+
+    public abstract void AddEmbedding(Tensor ids, CpuEmbeddingTable table, Tensor output);
+
+    public abstract void SumExperts(Tensor x, Tensor weights, Tensor output);
+
     public abstract void Dispose();
 }

@@ -13,6 +13,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
     private readonly ScratchMemory _inputTiles = new();
     private readonly ScratchMemory _resultTiles = new();
     private readonly ScratchMemory _attention = new();
+    private readonly ScratchMemory _embeddings = new();
     private readonly AttentionItems _attentionItems = new();
 
     public override int PanelWidth => 2 * TSimd.Lanes;
@@ -114,6 +115,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
                 Scale = settings.Scale,
                 LogitSoftCap = settings.LogitSoftCap,
                 SlidingWindow = settings.SlidingWindow,
+                AlibiSlopes = settings.AlibiSlopes is { } slopes ? CpuBuffer.Floats(slopes, 1, settings.Heads) : null,
             });
         }
     }
@@ -144,6 +146,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         _inputTiles.Dispose();
         _resultTiles.Dispose();
         _attention.Dispose();
+        _embeddings.Dispose();
     }
 
     private void Normalize(Tensor x, float* addend, Tensor weight, float epsilon, Tensor output) =>

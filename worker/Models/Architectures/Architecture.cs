@@ -4,12 +4,18 @@ namespace Cluster.Worker.Models.Architectures;
 /// <see cref="Transformer"/>'s, chosen by the switches of <see cref="ModelConfig"/>.</summary>
 internal abstract class Architecture
 {
-    private static readonly Architecture[] Supported = [new Llama()];
+    private static readonly Architecture[] Supported = 
+    [
+        new Llama(), new Yi(), new Mistral(), new Mixtral(), new Qwen2(), new Qwen3(), new Qwen3Moe(), new Gemma2(), new Phi(), new Bloom(), new Opt(),
+    ];
 
     /// <summary>As <c>architectures</c> in config.json spells it.</summary>
     public abstract string Name { get; }
 
     public abstract WeightNames WeightNames { get; }
+
+    /// <summary>The names that a checkpoint uses, where there is more than one custom.</summary>
+    public virtual WeightNames NamesIn(WeightLoader weights) => WeightNames;
 
     /// <summary>The architecture that a configuration names.</summary>
     /// <exception cref="ModelConfigException">It names none, or one that is not supported.</exception>
@@ -32,7 +38,7 @@ internal abstract class Architecture
     /// <summary>Tensors that checkpoints of this architecture carry and no computation needs.</summary>
     public virtual bool IsIgnorable(string tensor, ModelConfig config) =>
         tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
-        || (config.TieWordEmbeddings && tensor == WeightNames.Output);
+        || (config.TieWordEmbeddings && tensor == WeightNames.Output + ".weight");
 
     private static string SupportedNames() => string.Join(", ", Supported.Select(architecture => architecture.Name));
 }

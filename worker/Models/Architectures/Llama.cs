@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Llama 1 to 3 and its namesakes (SmolLM, TinyLlama, …). <c>attention_bias</c> gives biases to all four attention projections
+/// <summary>Llama 1 to 3 and its namesakes (SmolLM, TinyLlama, Yi, …). <c>attention_bias</c> gives biases to all four attention projections
 /// (HF modeling_llama.py), unlike Qwen2, where only q, k and v have them.</summary>
 internal sealed class Llama : Architecture
 {
@@ -11,7 +11,7 @@ internal sealed class Llama : Architecture
     public override ModelConfig Read(ConfigObject json)
     {
         var attentionBias = json.Boolean("attention_bias", false);
-        return ModelConfig.ReadLlamaFields(this, json) with
+        return ModelConfig.ReadCommonFields(this, json, new()) with
         {
             QkvBias = attentionBias,
             AttentionOutputBias = attentionBias,

@@ -3,31 +3,60 @@ using System.Collections.Immutable;
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>What a checkpoint calls its tensors. The defaults are Llama's, which most architectures share; names of a layer's tensors follow
-/// <see cref="LayerPrefix"/> and the layer's number. Linear layers are named without <c>.weight</c> or <c>.bias</c>.</summary>
+/// <see cref="LayerPrefix"/> and the layer's number. Linear layers and norms are named without <c>.weight</c> or <c>.bias</c>.</summary>
 internal sealed record WeightNames
 {
     public string Embedding { get; init; } = "model.embed_tokens.weight";
 
-    public string FinalNorm { get; init; } = "model.norm.weight";
+    /// <summary>Where positions are learned.</summary>
+    public string PositionEmbedding { get; init; } = "model.embed_positions.weight";
 
-    /// <summary>The output matrix, where it is not tied to the embedding.</summary>
-    public string Output { get; init; } = "lm_head.weight";
+    /// <summary>Where embeddings are normalized.</summary>
+    public string EmbeddingNorm { get; init; } = "model.embed_layernorm";
+
+    public string FinalNorm { get; init; } = "model.norm";
+
+    /// <summary>The output layer, where it is not tied to the embedding.</summary>
+    public string Output { get; init; } = "lm_head";
 
     public string LayerPrefix { get; init; } = "model.layers.";
 
-    public string AttentionNorm { get; init; } = "input_layernorm.weight";
+    public string AttentionNorm { get; init; } = "input_layernorm";
 
     /// <summary>Stacked along their rows into one multiplication: query, key and value heads in this order.</summary>
     public ImmutableArray<string> Qkv { get; init; } = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
+    /// <summary>Where query heads are normalized; a vector of one head.</summary>
+    public string QueryNorm { get; init; } = "self_attn.q_norm";
+
+    public string KeyNorm { get; init; } = "self_attn.k_norm";
+
     public string AttentionOutput { get; init; } = "self_attn.o_proj";
 
-    public string MlpNorm { get; init; } = "post_attention_layernorm.weight";
+    /// <summary>Where the attention's output is normalized.</summary>
+    public string AttentionPostNorm { get; init; } = "post_attention_layernorm";
+
+    public string MlpNorm { get; init; } = "post_attention_layernorm";
 
     /// <summary>Stacked along their rows into one multiplication: gate, then up.</summary>
     public ImmutableArray<string> GateUp { get; init; } = ["mlp.gate_proj", "mlp.up_proj"];
 
+    /// <summary>The first layer of an MLP without a gate.</summary>
+    public string Up { get; init; } = "mlp.fc1";
+
     public string Down { get; init; } = "mlp.down_proj";
+
+    /// <summary>Where the MLP's output is normalized.</summary>
+    public string MlpPostNorm { get; init; } = "post_feedforward_layernorm";
+
+    public string Router { get; init; } = "mlp.gate";
+
+    /// <summary>Followed by the expert's number.</summary>
+    public string ExpertPrefix { get; init; } = "mlp.experts.";
+
+    public ImmutableArray<string> ExpertGateUp { get; init; } = ["gate_proj", "up_proj"];
+
+    public string ExpertDown { get; init; } = "down_proj";
 
     /// <summary>Full name of a layer's tensor or linear layer.</summary>
     public string InLayer(int layer, string name) => $"{LayerPrefix}{layer}.{name}";

@@ -14,7 +14,7 @@ internal abstract class QuantizationScheme
     /// <summary>For the start log: method, bits and groups.</summary>
     public abstract string Description { get; }
 
-    /// <summary>Ends the name of a tensor that quantized layers have and others do not.</summary>
+    /// <summary>Ends the name of a tensor that quantized layers have and others do not: some are left as they were without the configuration saying so.</summary>
     public abstract string MarkerSuffix { get; }
 
     /// <summary>Reads <c>quantization_config</c>; null when the checkpoint is not quantized.</summary>
@@ -50,7 +50,7 @@ internal abstract class QuantizationScheme
         }
     }
 
-    /// <summary>Whether a layer of the transformer's body is quantized. The output matrix is where <see cref="MarkerSuffix"/> shows it to be.</summary>
+    /// <summary>Whether the configuration says that a layer is quantized.</summary>
     /// <param name="layer">Name without <c>.weight</c>.</param>
     public abstract bool Quantizes(string layer);
 

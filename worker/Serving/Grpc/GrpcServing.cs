@@ -63,6 +63,7 @@ internal static class GrpcServing
     private static GrpcException? Translate(Exception exception) => exception switch
     {
         InvalidRequestException or ChatTemplateException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
+        GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),
         EngineUnavailableException => new GrpcException(StatusCode.Unavailable, exception.Message, exception),
         _ => null,
     };

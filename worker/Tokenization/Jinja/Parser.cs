@@ -210,7 +210,7 @@ internal sealed class Parser
             return first;
         }
         List<Target> items = [first];
-        while (_tokens.SkipOperator(",") && _tokens.Current.Kind == TokenKind.Name && !_tokens.Current.IsName("in"))
+        while (_tokens.SkipOperator(",") && !_tokens.Current.IsName("in") && !_tokens.Current.IsOperator("=") && !_tokens.Current.IsOperator(")"))
         {
             items.Add(ParseTarget());
         }

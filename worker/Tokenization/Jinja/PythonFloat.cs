@@ -21,6 +21,12 @@ internal static class PythonFloat
             return text.Contains('.', StringComparison.Ordinal) ? text : text + ".0";
         }
         int exponentAt = text.IndexOf('E', StringComparison.Ordinal);
+        if (exponentAt < 0)
+        {
+            // The other way round for a whole number of 17 digits.
+            string sign = value < 0 ? "-" : "", digits = text.TrimStart('-');
+            return $"{sign}{$"{digits[0]}.{digits[1..].TrimEnd('0')}".TrimEnd('.')}e+{digits.Length - 1}";
+        }
         string exponent = text[(exponentAt + 2)..].TrimStart('0').PadLeft(2, '0');
         return $"{text[..exponentAt]}e{text[exponentAt + 1]}{exponent}";
     }

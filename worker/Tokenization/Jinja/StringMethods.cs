@@ -154,7 +154,7 @@ internal static class StringMethods
             {
                 end++;
             }
-            words.Add(words.Count == parts - 1 ? Strip(text[at..end], Arguments.None, left: false, right: true) : text[at..end]);
+            words.Add(text[at..end]);
             at = end;
         }
     }

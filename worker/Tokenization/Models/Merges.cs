@@ -16,5 +16,7 @@ internal sealed class Merges
 
     public bool TryGet(int left, int right, out Merge merge) => _table.TryGetValue(Key(left, right), out merge);
 
-    private static ulong Key(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
+    // ulong hashes to the exclusive or of its halves, which is 0 for every pair of equal ids, the very pairs long runs are made of.
+    // Multiplication by an odd number (the golden ratio's) is one to one and spreads them.
+    private static ulong Key(int left, int right) => (((ulong)(uint)left << 32) | (uint)right) * 0x9E3779B97F4A7C15;
 }

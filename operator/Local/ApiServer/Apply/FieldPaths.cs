@@ -11,7 +11,7 @@ internal static class FieldPaths
     {
         var set = new FieldSet();
         AddAll(value, shape, set);
-        return set;
+        return WithoutRoot(set);
     }
 
     /// <summary>Fields of <paramref name="current"/> that <paramref name="old"/> lacks or has with another value.</summary>
@@ -19,7 +19,7 @@ internal static class FieldPaths
     {
         var set = new FieldSet();
         AddChanged(old, current, shape, set);
-        return set;
+        return WithoutRoot(set);
     }
 
     /// <summary>The path element of a list item; the index stands in for an item without its keys.</summary>
@@ -45,6 +45,13 @@ internal static class FieldPaths
     }
 
     public static bool IsAssociative(FieldShape shape) => shape.Merge is FieldMerge.Set or FieldMerge.ListMap;
+
+    // An empty object has no fields; nobody owns the object itself.
+    private static FieldSet WithoutRoot(FieldSet set)
+    {
+        set.IsMember = false;
+        return set;
+    }
 
     private static void AddAll(JsonNode? value, FieldShape shape, FieldSet set)
     {

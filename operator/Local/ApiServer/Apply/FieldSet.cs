@@ -32,8 +32,6 @@ internal sealed class FieldSet
         return child;
     }
 
-    public void Drop(string element) => _children.Remove(element);
-
     public static FieldSet Parse(JsonNode? fieldsV1)
     {
         var set = new FieldSet();

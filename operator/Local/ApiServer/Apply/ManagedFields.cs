@@ -12,8 +12,9 @@ internal static class ManagedFields
 
     /// <summary>Records that a manager wrote <paramref name="current"/> over <paramref name="old"/> by create, update or patch: it owns what changed, and others lose that and what is gone.</summary>
     /// <param name="old">null for a create.</param>
+    /// <param name="stated">The entries to start from: those of the live object, or what the client wrote in their place.</param>
     /// <param name="now">RFC 3339.</param>
-    public static void RecordUpdate(JsonObject? old, JsonObject current, FieldShape shape, string manager, string apiVersion, string subresource, string now)
+    public static void RecordUpdate(JsonObject? old, IReadOnlyList<ManagedEntry> stated, JsonObject current, FieldShape shape, string manager, string apiVersion, string subresource, string now)
     {
         var before = old is null ? null : Ownable(old);
         var after = Ownable(current);
@@ -25,7 +26,7 @@ internal static class ManagedFields
 
         var mine = new ManagedEntry(manager, ManagedEntry.UpdateOperation, apiVersion, subresource, now, changed);
         var entries = new List<ManagedEntry>();
-        foreach (var entry in old is null ? [] : Read(old))
+        foreach (var entry in stated)
         {
             if (entry.SameManager(mine))
             {
@@ -77,7 +78,11 @@ internal static class ManagedFields
         return merged;
     }
 
-    public static void Write(JsonObject value, List<ManagedEntry> entries)
+    /// <summary>The entries an update starts from: a client may rewrite them (kubectl moves client-side apply's to server-side apply), and an empty list clears them.</summary>
+    public static List<ManagedEntry> Stated(JsonObject live, JsonObject wanted) =>
+        wanted.At("metadata", "managedFields") is JsonArray ? [.. Read(wanted).Where(entry => entry.Manager.Length > 0)] : Read(live);
+
+    private static void Write(JsonObject value, List<ManagedEntry> entries)
     {
         var kept = entries
             .Where(entry => !entry.Fields.IsEmpty)

@@ -14,13 +14,6 @@ internal sealed class ResourceRegistry
     public ResourceType? Find(string group, string version, string plural) =>
         Types.FirstOrDefault(type => type.Plural == plural && type.Group == group && type.Version == version);
 
-    /// <summary>Any version of a kind, for owner references and the like.</summary>
-    public ResourceType? FindKind(string apiVersion, string kind)
-    {
-        var group = apiVersion.Contains('/', StringComparison.Ordinal) ? apiVersion[..apiVersion.IndexOf('/', StringComparison.Ordinal)] : "";
-        return Types.FirstOrDefault(type => type.Kind == kind && type.Group == group);
-    }
-
     /// <summary>One type for each collection of stored objects.</summary>
     public IEnumerable<ResourceType> Collections => Types.Where(type => !type.IsReview).DistinctBy(type => type.Collection);
 

@@ -51,7 +51,7 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
             errors.Add(FieldError.NotSupported("dryRun", $"\"{dryRun}\"", ["\"All\""]));
         }
         var validation = FieldValidation.Warn;
-        if (Query("fieldValidation") is { } text && !Enum.TryParse(text, out validation))
+        if (Query("fieldValidation") is { } text && (!Enum.TryParse(text, out validation) || !Enum.IsDefined(validation)))
         {
             errors.Add(FieldError.NotSupported("fieldValidation", $"\"{text}\"", ["\"\"", "\"Ignore\"", "\"Strict\"", "\"Warn\""]));
         }

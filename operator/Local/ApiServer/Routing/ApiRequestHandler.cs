@@ -29,6 +29,10 @@ internal sealed class ApiRequestHandler(ResourceRegistry registry, string token,
         {
             // Nobody is left to answer.
         }
+        catch (Exception error) when (!http.Response.HasStarted)
+        {
+            await Answers.WriteErrorAsync(http, new ApiException(500, "InternalError", $"Internal error occurred: {error.GetType().Name}: {error.Message}"));
+        }
     }
 
     private async Task RouteAsync(HttpContext http)

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Subresources that are not a part of the object itself: scale, log, binding, eviction.</summary>
-internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, PodOperations pods, IPodLogSource? logs, long bodyLimitBytes)
+internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, PodOperations pods, IPodLogSource? logs, long bodyLimitBytes, CancellationToken stopping)
 {
     /// <returns>false when the kind has no such subresource or it has no such verb.</returns>
     public async Task<bool> TryHandleAsync(ApiCall call)
@@ -76,7 +76,15 @@ internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, P
             since,
             long.TryParse(call.Query("limitBytes"), out var limit) && limit > 0 ? limit : null);
         call.Http.Response.ContentType = "text/plain";
-        await logs.WriteLogAsync(pod.Namespace(), pod.Name(), container, options, call.Http.Response.Body, call.Aborted);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, stopping);
+        try
+        {
+            await logs.WriteLogAsync(pod.Namespace(), pod.Name(), container, options, call.Http.Response.Body, ending.Token);
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // A followed log ends with its reader or with the server.
+        }
     }
 
     private static JsonObject SuccessStatus() => new() { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 };

@@ -22,24 +22,22 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
         var bookmarks = call.Flag("allowWatchBookmarks");
 
         call.Http.Response.ContentType = Answers.Json;
-        await call.Http.Response.StartAsync(ending.Token);
-        if (reader is null)
-        {
-            await stream.WriteErrorAsync(ApiErrors.Expired($"too old resource version: {call.Query("resourceVersion")} ({state.Store.Version})"), ending.Token);
-            return;
-        }
-        foreach (var stored in initial.Where(stored => matches(stored.Root)))
-        {
-            await stream.WriteAsync("ADDED", stored.Root, ending.Token);
-        }
-        if (call.Flag("sendInitialEvents") && bookmarks)
-        {
-            await stream.WriteBookmarkAsync(version, initialEventsEnd: true, ending.Token);
-        }
-        await call.Http.Response.Body.FlushAsync(ending.Token);
-
         try
         {
+            await call.Http.Response.StartAsync(ending.Token);
+            if (reader is null)
+            {
+                await stream.WriteErrorAsync(ApiErrors.Expired($"too old resource version: {call.Query("resourceVersion")} ({state.Store.Version})"), ending.Token);
+                return;
+            }
+            foreach (var stored in initial.Where(stored => matches(stored.Root)))
+            {
+                await stream.WriteAsync("ADDED", stored.Root, ending.Token);
+            }
+            if (call.Flag("sendInitialEvents") && bookmarks)
+            {
+                await stream.WriteBookmarkAsync(version, initialEventsEnd: true, ending.Token);
+            }
             await FollowAsync(call, stream, reader, matches, bookmarks, timeout, ending.Token);
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -47,7 +45,6 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             // The client went or the server stops: the stream just ends.
         }
     }
-
     private async Task FollowAsync(ApiCall call, EventStream stream, ChangeReader reader, Func<JsonObject, bool> matches, bool bookmarks, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var timeUp = Task.Delay(timeout, state.Clock, cancellationToken);

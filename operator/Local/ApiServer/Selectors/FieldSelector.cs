@@ -11,11 +11,6 @@ internal sealed class FieldSelector
     {
     }
 
-    /// <summary>A name the selector fixes; null when it fixes none.</summary>
-    public string? Name => _terms.Where(t => t.Equal && t.Path is ["metadata", "name"]).Select(t => t.Value).FirstOrDefault();
-
-    public bool IsEmpty => _terms.Count == 0;
-
     /// <exception cref="ApiException">400 for a malformed selector or a field that cannot be selected on.</exception>
     public static FieldSelector Parse(string? text, IReadOnlyCollection<string> selectable)
     {

@@ -45,8 +45,6 @@ internal sealed class LabelSelector
         return string.Join(",", parts);
     }
 
-    public bool IsEmpty => _requirements.Count == 0;
-
     public bool Matches(JsonObject value)
     {
         var labels = value.At("metadata", "labels") as JsonObject;

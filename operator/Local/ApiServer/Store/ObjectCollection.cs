@@ -7,7 +7,7 @@ namespace Cluster.Operator.Local.ApiServer.Store;
 /// when the log has moved past it, it learns that it is expired.</remarks>
 internal sealed class ObjectCollection(int historyLimit)
 {
-    private readonly StoreChange[] _ring = new StoreChange[historyLimit];
+    private readonly StoreChange?[] _ring = new StoreChange?[historyLimit];
     private long _next;
     private long _compactedSequence;
 
@@ -22,9 +22,9 @@ internal sealed class ObjectCollection(int historyLimit)
 
     public void Commit(StoreChange change)
     {
-        if (_next >= _ring.Length)
+        if (_ring[_next % _ring.Length] is { } dropped)
         {
-            CompactedThrough = _ring[_next % _ring.Length].Version;
+            CompactedThrough = dropped.Version;
         }
         _ring[_next++ % _ring.Length] = change;
         Objects = change.Current is { } current ? Objects.SetItem(current.Key, current) : Objects.Remove(change.Previous!.Key);
@@ -49,7 +49,7 @@ internal sealed class ObjectCollection(int historyLimit)
             return null;
         }
         var sequence = _next;
-        while (sequence > Oldest && _ring[(sequence - 1) % _ring.Length].Version > version)
+        while (sequence > Oldest && _ring[(sequence - 1) % _ring.Length]!.Version > version)
         {
             sequence--;
         }
@@ -66,7 +66,7 @@ internal sealed class ObjectCollection(int historyLimit)
         var changes = new StoreChange[_next - sequence];
         for (var i = 0; i < changes.Length; i++)
         {
-            changes[i] = _ring[(sequence + i) % _ring.Length];
+            changes[i] = _ring[(sequence + i) % _ring.Length]!;
         }
         return changes;
     }
@@ -81,7 +81,7 @@ internal sealed class ObjectCollection(int historyLimit)
         var objects = Objects;
         for (var i = _next - 1; i >= sequence; i--)
         {
-            var change = _ring[i % _ring.Length];
+            var change = _ring[i % _ring.Length]!;
             objects = change.Previous is { } previous ? objects.SetItem(previous.Key, previous) : objects.Remove(change.Current!.Key);
         }
         return objects;

@@ -12,6 +12,9 @@ internal sealed class StoredObject
         Json = json;
         Version = version;
         Key = new ObjectKey(root.Namespace(), root.Name());
+        Uid = root.Uid();
+        HasOwners = root.At("metadata", "ownerReferences") is JsonArray { Count: > 0 };
+        IsDeleting = root.IsDeleting();
     }
 
     public ObjectKey Key { get; }
@@ -22,6 +25,13 @@ internal sealed class StoredObject
     public byte[] Json { get; }
 
     public long Version { get; }
+
+    // Kept because garbage collection asks every object for these after every write.
+    public string Uid { get; }
+
+    public bool HasOwners { get; }
+
+    public bool IsDeleting { get; }
 
     public static StoredObject Freeze(JsonObject value, long version)
     {

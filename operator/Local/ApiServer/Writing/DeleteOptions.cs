@@ -5,7 +5,8 @@ using Cluster.Operator.Local.ApiServer.Schema;
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
 /// <summary>metav1.DeleteOptions, from the body or the query.</summary>
-internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion = null, long? GracePeriodSeconds = null, string Propagation = DeleteOptions.Background, bool DryRun = false)
+/// <param name="Propagation">null keeps what an earlier deletion asked for, and is Background for a first one.</param>
+internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion = null, long? GracePeriodSeconds = null, string? Propagation = null, bool DryRun = false)
 {
     public const string Background = "Background";
     public const string Foreground = "Foreground";
@@ -15,8 +16,8 @@ internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion
     public static DeleteOptions Parse(JsonNode? body, Func<string, string?> query, ResourceType type)
     {
         var propagation = body.Text("propagationPolicy") ?? query("propagationPolicy")
-            ?? (body.Flag("orphanDependents") || query("orphanDependents") == "true" ? Orphan : Background);
-        if (propagation is not (Background or Foreground or Orphan))
+            ?? (body.Flag("orphanDependents") || query("orphanDependents") == "true" ? Orphan : null);
+        if (propagation is not (null or Background or Foreground or Orphan))
         {
             throw ApiErrors.Invalid(type, "", [FieldError.NotSupported("propagationPolicy", $"\"{propagation}\"", ["\"Background\"", "\"Foreground\"", "\"Orphan\""])]);
         }

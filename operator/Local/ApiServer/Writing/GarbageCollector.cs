@@ -10,12 +10,19 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
 {
     private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
 
+    // What a real server's --event-ttl defaults to.
+    private static readonly TimeSpan EventLifetime = TimeSpan.FromHours(1);
+    private static readonly TimeSpan EventCheckInterval = TimeSpan.FromMinutes(1);
+
+    private DateTimeOffset _eventsChecked;
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)
         {
             var changed = state.Store.NextChange;
             Collect();
+            ExpireEvents();
             await changed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -26,8 +33,13 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
         var objects = state.Registry.Collections
             .SelectMany(type => state.Store.Snapshot(type.Collection).Objects.Values.Select(stored => (Type: type, Stored: stored)))
             .ToList();
-        var byUid = objects.ToLookup(o => o.Stored.Root.Uid());
-        foreach (var (type, stored) in objects)
+        var concerned = objects.Where(o => o.Stored.HasOwners || o.Stored.IsDeleting).ToList();
+        if (concerned.Count == 0)
+        {
+            return;
+        }
+        var byUid = objects.ToLookup(o => o.Stored.Uid);
+        foreach (var (type, stored) in concerned)
         {
             try
             {
@@ -35,9 +47,28 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
                 CollectOwner(type, stored, objects);
                 CollectContainer(type, stored, objects);
             }
-            catch (ApiException error) when (error.Code is 404 or 409)
+            catch (ApiException)
             {
-                continue;
+                // Lost a race, or the object no longer fits its schema: the others must still be looked at.
+            }
+        }
+    }
+
+    // Events are many and nobody deletes them. Any write is occasion enough to look: without writes there are no new events.
+    private void ExpireEvents()
+    {
+        var now = state.Clock.GetUtcNow();
+        if (now - _eventsChecked < EventCheckInterval)
+        {
+            return;
+        }
+        _eventsChecked = now;
+        foreach (var stored in state.Store.Snapshot("/events").Objects.Values)
+        {
+            var last = stored.Root.Time("series", "lastObservedTime") ?? stored.Root.Time("lastTimestamp") ?? stored.Root.Time("metadata", "creationTimestamp");
+            if (now - last > EventLifetime)
+            {
+                state.Store.Delete("/events", stored);
             }
         }
     }

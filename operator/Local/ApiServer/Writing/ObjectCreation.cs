@@ -55,7 +55,7 @@ internal sealed class ObjectCreation(ApiState state)
         if (!isApplied)
         {
             metadata.Remove("managedFields");
-            ManagedFields.RecordUpdate(null, value, type.Shape, options.FieldManager, type.ApiVersion, "", state.Now);
+            ManagedFields.RecordUpdate(null, [], value, type.Shape, options.FieldManager, type.ApiVersion, "", state.Now);
         }
 
         if (options.DryRun)

@@ -56,8 +56,11 @@ internal sealed class ObjectDeletion(ApiState state)
         {
             marked.Child("status")["phase"] = "Terminating";
         }
-        SetFinalizer(metadata, ForegroundFinalizer, options.Propagation == DeleteOptions.Foreground);
-        SetFinalizer(metadata, OrphanFinalizer, options.Propagation == DeleteOptions.Orphan);
+        if (options.Propagation is { } propagation)
+        {
+            SetFinalizer(metadata, ForegroundFinalizer, propagation == DeleteOptions.Foreground);
+            SetFinalizer(metadata, OrphanFinalizer, propagation == DeleteOptions.Orphan);
+        }
         return marked;
     }
 

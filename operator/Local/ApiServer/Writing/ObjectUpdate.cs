@@ -62,6 +62,7 @@ internal sealed class ObjectUpdate(ApiState state)
         wanted = Admission.RequireKind(wanted.Copy(), type);
         CheckIdentity(type, live, wanted);
         var ownership = wanted.At("metadata", "managedFields")?.DeepClone();
+        var stated = ManagedFields.Stated(live, wanted);
         JsonObject next;
         if (subresource == "status")
         {
@@ -95,7 +96,7 @@ internal sealed class ObjectUpdate(ApiState state)
         }
         else
         {
-            ManagedFields.RecordUpdate(live, next, type.Shape, options.FieldManager, type.ApiVersion, subresource ?? "", state.Now);
+            ManagedFields.RecordUpdate(live, stated, next, type.Shape, options.FieldManager, type.ApiVersion, subresource ?? "", state.Now);
         }
         return next;
     }

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
+using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 

@@ -5,21 +5,19 @@ namespace Cluster.Operator.Tests.Local.ApiServer;
 /// <summary>Objects the tests create. Widget stands for any custom resource, with every schema feature in use.</summary>
 internal static class Fixtures
 {
-    public const string Widgets = "/apis/example.test/v1/namespaces/{0}/widgets";
-
     public static string WidgetsIn(string space) => $"/apis/example.test/v1/namespaces/{space}/widgets";
 
     public static string PodsIn(string space) => $"/api/v1/namespaces/{space}/pods";
 
     public static string ConfigMapsIn(string space) => $"/api/v1/namespaces/{space}/configmaps";
 
-    public static JsonObject WidgetDefinition(string group = "example.test", string plural = "widgets", string kind = "Widget") => (JsonObject)JsonNode.Parse($$"""
+    public static JsonObject WidgetDefinition(string group = "example.test", string plural = "widgets", string kind = "Widget") => (JsonObject)JsonNode.Parse($$$"""
         {
           "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-          "metadata": {"name": "{{plural}}.{{group}}"},
+          "metadata": {"name": "{{{plural}}}.{{{group}}}"},
           "spec": {
-            "group": "{{group}}", "scope": "Namespaced",
-            "names": {"plural": "{{plural}}", "kind": "{{kind}}", "shortNames": ["{{plural[..2]}}"], "categories": ["all"]},
+            "group": "{{{group}}}", "scope": "Namespaced",
+            "names": {"plural": "{{{plural}}}", "kind": "{{{kind}}}", "shortNames": ["{{{plural[..2]}}}"], "categories": ["all"]},
             "versions": [{
               "name": "v1", "served": true, "storage": true,
               "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector"}},
@@ -45,31 +43,31 @@ internal static class Fixtures
                       "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                       "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
                       "parts": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
-                        "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "size": {"type": "integer", "default": 5}, "color": {"type": "string"}}}}
+                        "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "size": {"type": "integer", "default": 5}, "color": {"type": "string"}} }}
                     }},
                   "status": {"type": "object", "properties": {
                     "replicas": {"type": "integer"}, "selector": {"type": "string"},
                     "conditions": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
-                      "items": {"type": "object", "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}}
-                }}}
+                      "items": {"type": "object", "properties": {"type": {"type": "string"}, "status": {"type": "string"}} }} }}
+                } } }
             }]
           }
         }
         """)!;
 
-    public static JsonObject Widget(string name, string spec = """{"source": "hf://a"}""") => (JsonObject)JsonNode.Parse($$"""
-        {"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "{{name}}"}, "spec": {{spec}}}
+    public static JsonObject Widget(string name, string spec = """{"source": "hf://a"}""") => (JsonObject)JsonNode.Parse($$$"""
+        {"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "{{{name}}}"}, "spec": {{{spec}}}}
         """)!;
 
     public static JsonObject ConfigMap(string name, string metadata = "{}", string data = """{"a": "1"}""")
     {
-        var map = (JsonObject)JsonNode.Parse($$"""{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{metadata}}, "data": {{data}}}""")!;
+        var map = (JsonObject)JsonNode.Parse($$$"""{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{{metadata}}}, "data": {{{data}}}}""")!;
         map["metadata"]!["name"] = name;
         return map;
     }
 
-    public static JsonObject Pod(string name, string labels = "{}") => (JsonObject)JsonNode.Parse($$"""
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "{{name}}", "labels": {{labels}}},
+    public static JsonObject Pod(string name, string labels = "{}") => (JsonObject)JsonNode.Parse($$$"""
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "{{{name}}}", "labels": {{{labels}}}},
          "spec": {"containers": [{"name": "worker", "image": "local/worker:1", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}], "ports": [{"containerPort": 80}]}]}}
         """)!;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Cluster.Operator.Local.ApiServer;
+using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -73,7 +74,7 @@ internal sealed class Kubectl : IDisposable
     }
 
     /// <summary>A file kubectl can read.</summary>
-    public string File_(string name, string content)
+    public string WriteFile(string name, string content)
     {
         var path = Path.Combine(_home, name);
         File.WriteAllText(path, content, new UTF8Encoding(false));

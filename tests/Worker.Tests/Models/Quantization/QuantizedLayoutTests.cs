@@ -121,14 +121,19 @@ public sealed class QuantizedLayoutTests
     }
 
     [Fact]
-    public void A_quantized_output_matrix_is_recognized_by_its_tensors()
+    public void The_output_matrix_may_be_quantized_or_not()
     {
         var weights = new MemoryWeights(
             HostTensors.Raw("lm_head.weight", DType.F8E4M3, new byte[Out * In], Out, In), HostTensors.Of("lm_head.weight_scale", DType.F32, [2f]));
         var loader = new WeightLoader(weights, new RecordingBackend(), progress: null) { Quantization = Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""") };
 
-        Assert.Equal(Out * In, loader.Matrix("lm_head.weight", Out, In).ResidentBytes);
+        Assert.Equal(Out * In, loader.Linear("lm_head", ["lm_head"], In, [Out], bias: false).ResidentBytes);
         loader.RefuseUnused(_ => false);
+
+        var plain = new MemoryWeights(HostTensors.Of("lm_head.weight", DType.BF16, new float[Out * In], Out, In));
+        loader = new WeightLoader(plain, new RecordingBackend(), progress: null) { Quantization = loader.Quantization };
+
+        Assert.Equal(2 * Out * In, loader.Linear("lm_head", ["lm_head"], In, [Out], bias: false).ResidentBytes);
     }
 
     private static QuantizationScheme Scheme(string json) =>

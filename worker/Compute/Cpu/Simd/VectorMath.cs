@@ -35,6 +35,27 @@ internal static class VectorMath<V, TSimd>
         return TSimd.Divide(one, TSimd.Add(one, Exp(TSimd.Subtract(TSimd.Create(0f), x))));
     }
 
+    /// <summary>tanh x within 3 units in the last place.</summary>
+    /// <remarks>Near 0 the polynomial of Cephes' tanhf; elsewhere 1 - 2 / (e²ˣ + 1), mirrored for negative x.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh(V x)
+    {
+        var one = TSimd.Create(1f);
+        var two = TSimd.Create(2f);
+        var magnitude = TSimd.Abs(x);
+        var far = TSimd.Subtract(one, TSimd.Divide(two, TSimd.Add(Exp(TSimd.Multiply(two, magnitude)), one)));
+        far = TSimd.SelectNegative(x, TSimd.Subtract(TSimd.Create(0f), far), far);
+
+        var square = TSimd.Multiply(x, x);
+        var p = TSimd.Create(-5.70498872745e-3f);
+        p = TSimd.MultiplyAdd(p, square, TSimd.Create(2.06390887954e-2f));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Create(-5.37397155531e-2f));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Create(1.33314422036e-1f));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Create(-3.33332819422e-1f));
+        var near = TSimd.MultiplyAdd(TSimd.Multiply(p, square), x, x);
+        return TSimd.SelectNegative(TSimd.Subtract(magnitude, TSimd.Create(0.625f)), near, far);
+    }
+
     /// <summary>Φ(x), the normal distribution function, with relative error below 1e-6 where it exceeds 1e-30.</summary>
     /// <remarks>½·erfc(|x|/√2) by the Chebyshev fit of Numerical Recipes (erfcc), mirrored for positive x.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

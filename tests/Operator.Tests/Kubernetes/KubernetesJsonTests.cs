@@ -1,0 +1,56 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Kubernetes;
+
+public class KubernetesJsonTests
+{
+    [Fact]
+    public void An_object_survives_reading_and_writing_whole()
+    {
+        JsonNode node = JsonNode.Parse("""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","creationTimestamp":"2026-01-31T10:00:00Z","managedFields":[{"manager":"x"}],"finalizers":["f"]},
+             "spec":{"nodeName":"n","hostNetwork":true,"containers":[{"name":"worker","env":[{"name":"A","value":"<&>'é"}]}]},
+             "status":{"phase":"Running","podIP":"10.0.0.1","qosClass":"Burstable","conditions":[{"type":"Ready","status":"True","lastProbeTime":"x"}],
+                       "containerStatuses":[{"name":"worker","ready":true,"restartCount":2,"state":{"running":{"startedAt":"2026-01-31T10:00:05Z"}},"image":"i"}]}}
+            """)!;
+        Assert.True(JsonNode.DeepEquals(node, KubernetesJson.ToJsonObject(KubernetesJson.Read<Pod>(node))));
+    }
+
+    [Theory]
+    [InlineData("2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z")]
+    [InlineData("2026-01-31T10:00:00.123456Z", "2026-01-31T10:00:00Z")]
+    [InlineData("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z")]
+    public void Times_are_read_in_any_precision_and_written_with_seconds(string read, string written)
+    {
+        ObjectMeta meta = JsonSerializer.Deserialize<ObjectMeta>($$"""{"creationTimestamp":"{{read}}"}""", KubernetesJson.Options)!;
+        Assert.Equal(written, (string)KubernetesJson.ToJsonObject(meta)["creationTimestamp"]!);
+    }
+
+    [Theory]
+    [InlineData("\"yesterday\"")]
+    [InlineData("17")]
+    public void What_is_no_time_is_refused(string json)
+        => Assert.Contains("RFC 3339", Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<DateTimeOffset>(json, KubernetesJson.Options)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Nulls_are_left_out_and_text_stays_readable()
+        => Assert.Equal("""{"type":"Ready","status":"True","message":"a < b & 'c' ü"}""", JsonSerializer.Serialize(new Condition { Type = "Ready", Status = "True", Message = "a < b & 'c' ü" }, KubernetesJson.Options));
+
+    [Fact]
+    public void An_enum_of_a_newer_version_reads_as_undefined_and_is_never_written()
+    {
+        GpuSpec gpu = JsonSerializer.Deserialize<GpuSpec>("""{"allocation":"Telepathic","deviceAccess":"1"}""", KubernetesJson.Options)!;
+        Assert.False(Enum.IsDefined(gpu.Allocation));
+        Assert.False(Enum.IsDefined(gpu.DeviceAccess));
+        Assert.Throws<JsonException>(() => KubernetesJson.ToJsonObject(gpu));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<GpuSpec>("""{"allocation":1}""", KubernetesJson.Options));
+    }
+
+    [Fact]
+    public void Depth_is_bounded()
+        => Assert.ThrowsAny<JsonException>(() => JsonSerializer.Deserialize<JsonNode>(new string('[', 200) + new string(']', 200), KubernetesJson.Options));
+}

@@ -1,0 +1,136 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+/// <summary>The whole reconciler under stale caches, lost requests, lost answers, conflicts, restarts and failing pods.</summary>
+public sealed class ReconcilerProperties
+{
+    private static readonly string[] Names = ["haiku", "sonnet", "ode"];
+
+    public static TheoryData<int> Seeds { get; } = [.. Enumerable.Range(1, 15)];
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task No_gpu_is_ever_held_twice_and_everything_converges(int seed)
+    {
+        Random random = new(seed);
+        SimulatedCluster cluster = new(seed);
+        cluster.Add(Given.Node("n1"));
+        cluster.Add(Given.Node("n2"));
+        cluster.Add(Given.Node("n3", 4));
+        foreach (string name in Names)
+        {
+            cluster.Add(Given.Deployment(name, s =>
+            {
+                s.Replicas = random.Next(1, 4);
+                s.TensorParallelSize = 1 << random.Next(2);
+            }));
+        }
+
+        cluster.Server.BeforeCall = (_, kind, _) => Fail(kind, random, chance: 12, mayRefuse: true);
+
+        // A server that has done what it was asked never answers no; but its answer may be lost.
+        cluster.Server.AfterWrite = (_, kind, _) => Fail(kind, random, chance: 20, mayRefuse: false);
+        for (int step = 0; step < 120; step++)
+        {
+            await Chaos(cluster, random);
+            cluster.Deliver(random.Next(4));
+            try
+            {
+                await cluster.Reconcile(Names[random.Next(Names.Length)]);
+            }
+            catch (Exception e) when (e is KubernetesException or IOException)
+            {
+                // What the control loop would try again.
+            }
+
+            Assert.Empty(cluster.SharedGpus());
+        }
+
+        cluster.Server.BeforeCall = null;
+        cluster.Server.AfterWrite = null;
+        for (int round = 0; round < 8; round++)
+        {
+            cluster.Time.Advance(TimeSpan.FromMinutes(6));
+            foreach (string name in Names)
+            {
+                await cluster.Settle(name);
+                cluster.EndTerminatingPods();
+                cluster.StartAllPods();
+            }
+
+            Assert.Empty(cluster.SharedGpus());
+        }
+
+        // 20 GPUs suffice for three deployments of at most three replicas of two.
+        foreach (string name in Names)
+        {
+            await cluster.Settle(name);
+            int wanted = cluster.Deployment(name).Spec.Replicas;
+            List<Replica> replicas = cluster.Replicas(name);
+            Assert.True(replicas.Count == wanted && replicas.TrueForAll(r => r.Ready), $"{name}: {replicas.Count} of {wanted}: {string.Join("; ", cluster.Deployment(name).Status!.Conditions!.Select(c => c.Type + " " + c.Message))}");
+            Assert.Equal("True", cluster.Condition("Ready", name).Status);
+            Assert.Equal("Complete", cluster.Condition("Progressing", name).Reason);
+        }
+    }
+
+    private static async Task Chaos(SimulatedCluster cluster, Random random)
+    {
+        List<Pod> pods = [.. cluster.Server.All<Pod>()];
+        Pod? pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
+        switch (random.Next(10))
+        {
+            case 0:
+                cluster.ChangeSpec(Names[random.Next(Names.Length)], s => s["replicas"] = random.Next(4));
+                break;
+            case 1:
+                cluster.ChangeSpec(Names[random.Next(Names.Length)], s => s["drainSeconds"] = random.Next(1, 60));
+                break;
+            case 2 when pod is { Metadata.DeletionTimestamp: null }:
+                cluster.FailPod(pod.Metadata.Name);
+                break;
+            case 3:
+                cluster.EndTerminatingPods();
+                break;
+            case 4:
+                cluster.Time.Advance(TimeSpan.FromSeconds(random.Next(40)));
+                break;
+            case 5 when random.Next(4) == 0:
+                cluster.Restart();
+                break;
+            case 6 when pod is not null:
+                try
+                {
+                    await cluster.Server.DeleteAsync<Pod>("ns", pod.Metadata.Name, null, null, CancellationToken.None);
+                }
+                catch (Exception e) when (e is KubernetesException or IOException)
+                {
+                    // A person with kubectl meets the same failures.
+                }
+
+                break;
+            default:
+                cluster.StartAllPods();
+                break;
+        }
+    }
+
+    private static void Fail(string kind, Random random, int chance, bool mayRefuse)
+    {
+        if (kind is "Node" || random.Next(chance) != 0)
+        {
+            return;
+        }
+
+        throw random.Next(mayRefuse ? 4 : 3) switch
+        {
+            0 => new IOException("connection reset"),
+            1 => new KubernetesException(500, "InternalError", "etcd timeout"),
+            2 => new KubernetesException(0, "Unreachable", "timed out"),
+            _ => new KubernetesException(409, "Conflict", "changed meanwhile"),
+        };
+    }
+}

@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Controller;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+/// <summary>A reconciler against a <see cref="FakeKubernetesClient"/>, step by step on one thread: the test decides when the
+/// caches catch up, what the kubelet does and when time passes.</summary>
+internal sealed class SimulatedCluster
+{
+    private readonly Random random;
+    private long deploymentCursor;
+    private long podCursor;
+    private long nodeCursor;
+    private long serviceCursor;
+
+    public SimulatedCluster(int seed = 1)
+    {
+        random = new Random(seed);
+        Restart();
+    }
+
+    public FakeKubernetesClient Server { get; } = new();
+
+    public ManualTime Time { get; } = new();
+
+    public ObjectStore<ModelDeployment> Deployments { get; private set; } = new();
+
+    public ObjectStore<Pod> Pods { get; private set; } = new();
+
+    public ObjectStore<Node> Nodes { get; private set; } = new();
+
+    public ObjectStore<Service> Services { get; private set; } = new();
+
+    public PodsInFlight InFlight { get; private set; } = null!;
+
+    public ModelDeploymentReconciler Reconciler { get; private set; } = null!;
+
+    /// <summary>A new operator process: everything it knew is gone, its caches hold what the server has now.</summary>
+    public void Restart()
+    {
+        Deployments = new();
+        Pods = new();
+        Nodes = new();
+        Services = new();
+        deploymentCursor = podCursor = nodeCursor = serviceCursor = 0;
+        InFlight = new PodsInFlight(Time);
+        EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
+        Reconciler = new ModelDeploymentReconciler(
+            Server, Deployments, Nodes, InFlight, new PodActions(Server, Pods, Nodes, InFlight, events, random), new WorkerServices(Server, Services), new StatusWriter(Server, events), Given.Options, Time);
+        Deliver();
+    }
+
+    public void Add(ModelDeployment deployment)
+    {
+        JsonObject manifest = KubernetesJson.ToJsonObject(deployment);
+        manifest["metadata"]!.AsObject().Remove("resourceVersion");
+        Server.CreateAsync<ModelDeployment>(manifest, CancellationToken.None);
+    }
+
+    public void Add(Node node) => Server.CreateAsync<Node>(KubernetesJson.ToJsonObject(node), CancellationToken.None);
+
+    public void ChangeSpec(string name, Action<JsonObject> change) => Server.Update<ModelDeployment>("ns", name, d =>
+    {
+        change(d["spec"]!.AsObject());
+        d["metadata"]!["generation"] = d["metadata"]!["generation"]!.GetValue<long>() + 1;
+    });
+
+    /// <summary>The caches catch up, by at most so many changes of each kind.</summary>
+    public void Deliver(int limit = int.MaxValue)
+    {
+        deploymentCursor = Deliver(Deployments, deploymentCursor, limit, null);
+        nodeCursor = Deliver(Nodes, nodeCursor, limit, null);
+        serviceCursor = Deliver(Services, serviceCursor, limit, null);
+        DeliverPods(limit);
+    }
+
+    public void DeliverPods(int limit = int.MaxValue) => podCursor = Deliver(Pods, podCursor, limit, InFlight.Observe);
+
+    public Task<ReconcileResult> Reconcile(string name = "haiku") => Reconciler.ReconcileAsync(new NamespacedName("ns", name), CancellationToken.None);
+
+    /// <summary>Reconciles and delivers until nothing changes any more.</summary>
+    public async Task Settle(string name = "haiku")
+    {
+        long before;
+        do
+        {
+            Deliver();
+            before = Server.Version;
+            await Reconcile(name);
+        }
+        while (Server.Version != before);
+
+        Deliver();
+    }
+
+    /// <summary>What the scheduler and the kubelet do with a pod that runs well.</summary>
+    public void StartPod(string pod, bool ready = true) => Server.Update<Pod>("ns", pod, p =>
+    {
+        p["spec"]!["nodeName"] = p["metadata"]!["annotations"]?[ApiNames.GpuNodeAnnotation]?.DeepClone();
+        p["status"] = new JsonObject
+        {
+            ["phase"] = "Running",
+            ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = ready ? "True" : "False" }),
+        };
+    });
+
+    public void StartAllPods()
+    {
+        foreach (Pod pod in Server.All<Pod>().Where(p => p.Metadata.DeletionTimestamp is null && p.Status?.Phase is null or "Pending"))
+        {
+            StartPod(pod.Metadata.Name);
+        }
+    }
+
+    public void FailPod(string pod) => Server.Update<Pod>("ns", pod, p => p["status"] = new JsonObject { ["phase"] = "Failed", ["reason"] = "Evicted" });
+
+    public void EndTerminatingPods()
+    {
+        foreach (Pod pod in Server.All<Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
+        {
+            Server.Remove<Pod>("ns", pod.Metadata.Name);
+        }
+    }
+
+    public List<Replica> Replicas(string owner = "haiku") => [.. Server.All<Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
+
+    public ModelDeployment Deployment(string name = "haiku") => KubernetesJson.Read<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
+
+    public Condition Condition(string type, string name = "haiku") => Deployment(name).Status!.Conditions!.Single(c => c.Type == type);
+
+    public List<string> Events() => [.. Server.All<CoreEvent>().Select(e => e.Extra!["reason"].GetString()!)];
+
+    /// <summary>Every GPU that two pods on the server may be using at once.</summary>
+    public List<string> SharedGpus() =>
+        [.. Server.All<Pod>().Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
+            .SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g.ToString(CultureInfo.InvariantCulture)}"))
+            .GroupBy(g => g).Where(g => g.Count() > 1).Select(g => g.Key)];
+
+    private long Deliver<T>(ObjectStore<T> store, long cursor, int limit, Action<ObjectChange<T>>? handler)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        foreach ((long version, WatchEvent<T> change) in Server.Changes<T>(cursor, limit))
+        {
+            bool deleted = change.Type == WatchEventType.Deleted;
+            T? before = deleted ? store.Remove(NamespacedName.Of(change.Object)) : store.Put(change.Object);
+            handler?.Invoke(new ObjectChange<T>(deleted ? ChangeType.Deleted : before is null ? ChangeType.Added : ChangeType.Updated, before, change.Object));
+            cursor = version;
+        }
+
+        return cursor;
+    }
+}

@@ -1,0 +1,226 @@
+using Cluster.Worker.Engine;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Engine;
+
+/// <summary>Random workloads on engines with little memory and small budgets. <see cref="FakeModelRunner"/> throws when a step reads a slot that does not hold
+/// what it should, and otherwise turns any mistake into different tokens.</summary>
+public class EngineWorkloadTests
+{
+    private const int Vocab = 48;
+    private const int Eos = 47;
+
+    [Fact(Timeout = 60_000)]
+    public async Task Every_request_gets_what_it_would_get_alone()
+    {
+        var preemptions = 0L;
+        var hits = 0L;
+        var chunks = 0;
+        var aborts = 0;
+        await using var alone = new LlmEngine(
+            new FakeModelRunner(Vocab, 16, 64, Workload.MaxModelLength),
+            new ByteTokenizer(),
+            new EngineOptions { MaxNumSeqs = 1, EnablePrefixCaching = false, EosTokenIds = [Eos] },
+            TimeProvider.System);
+        for (var seed = 0; seed < 150; seed++)
+        {
+            var workload = Workload.Random(seed);
+            var expected = await Task.WhenAll(workload.Requests.Select(
+                request => Generation.CollectAsync(alone.GenerateAsync(request, CancellationToken.None))));
+            var (actual, statistics, runner) = await workload.RunAsync();
+
+            for (var i = 0; i < expected.Length; i++)
+            {
+                AssertSame(expected[i], actual[i], $"seed {seed}, request {i}");
+                aborts += actual[i]?.Last.FinishReason == FinishReason.Abort ? 1 : 0;
+            }
+
+            Assert.Equal((0, 0, 0.0), (statistics.Running, statistics.Waiting, statistics.KvCacheUsage));
+            Assert.True(runner.LargestStep <= workload.Options.MaxNumBatchedTokens, $"a step of {runner.LargestStep} tokens");
+            preemptions += statistics.Preemptions;
+            hits += statistics.PrefixCacheHits;
+            chunks += workload.Requests.Count(request => request.PromptTokenIds.Count > workload.Options.MaxNumBatchedTokens);
+            if (!workload.Options.EnablePrefixCaching)
+            {
+                Assert.Equal((0, 0), (statistics.PrefixCacheQueries, statistics.PrefixCacheHits));
+            }
+        }
+
+        // The workloads are random; these say that they were not too easy.
+        Assert.True(preemptions > 200, $"{preemptions} preemptions");
+        Assert.True(hits > 1000, $"{hits} hits");
+        Assert.True(chunks > 100, $"{chunks} chunked prompts");
+        Assert.True(aborts > 50, $"{aborts} aborts");
+    }
+
+    private static void AssertSame(Generation expected, Generation? actual, string where)
+    {
+        if (actual is null)
+        {
+            // Cancelled: its reader has nothing to compare.
+            return;
+        }
+
+        if (actual.Last.FinishReason == FinishReason.Abort)
+        {
+            Assert.True(expected.TokenIds.AsSpan().StartsWith(actual.TokenIds), where);
+            return;
+        }
+
+        Assert.True(expected.TokenIds.AsSpan().SequenceEqual(actual.TokenIds), $"{where}: {string.Join(' ', expected.TokenIds)} ≠ {string.Join(' ', actual.TokenIds)}");
+        Assert.Equal(expected.Text, actual.Text);
+        Assert.Equal(expected.Last.FinishReason, actual.Last.FinishReason);
+        Assert.Equal(expected.Last.StopReason, actual.Last.StopReason);
+        Assert.Equal(expected.Logprobs.Select(logprobs => logprobs.Sampled), actual.Logprobs.Select(logprobs => logprobs.Sampled));
+    }
+
+    /// <summary>Requests with the steps at which they arrive and end early.</summary>
+    private sealed class Workload
+    {
+        public const int MaxModelLength = 48;
+
+        private readonly Lock gate = new();
+        private int submitted;
+
+        public required EngineOptions Options { get; init; }
+
+        public required int BlockSize { get; init; }
+
+        public required int NumBlocks { get; init; }
+
+        public required GenerationRequest[] Requests { get; init; }
+
+        /// <summary>By request, rising: the step in which it arrives.</summary>
+        public required int[] Arrivals { get; init; }
+
+        /// <summary>By request: the step in which it is aborted (even) or its token cancelled (odd); int.MaxValue for never.</summary>
+        public required int[] Ends { get; init; }
+
+        public static Workload Random(int seed)
+        {
+            var random = new Random(seed);
+            var blockSize = random.Next(1, 9);
+            var chunked = random.Next(4) > 0;
+            var budget = chunked ? random.Next(9, 40) : MaxModelLength + random.Next(10);
+            var count = random.Next(1, 20);
+            var shared = Tokens(random, MaxModelLength);
+            return new Workload
+            {
+                BlockSize = blockSize,
+                NumBlocks = (MaxModelLength + blockSize - 1) / blockSize + random.Next(4),
+                Options = new EngineOptions
+                {
+                    MaxNumSeqs = random.Next(1, 12),
+                    MaxNumBatchedTokens = budget,
+                    EnableChunkedPrefill = chunked,
+                    EnablePrefixCaching = random.Next(3) > 0,
+                    EosTokenIds = [Eos],
+                },
+                Requests = [.. Enumerable.Range(0, count).Select(i => new GenerationRequest($"request {i}", Prompt(random, shared), Sampling(random, i)))],
+                Arrivals = [.. Enumerable.Range(0, count).Select(_ => random.Next(12)).Order()],
+                Ends = [.. Enumerable.Range(0, count).Select(_ => random.Next(5) == 0 ? random.Next(60) : int.MaxValue)],
+            };
+        }
+
+        /// <summary>Arrivals and ends happen inside the launch of their step, so a workload runs the same way each time.</summary>
+        public async Task<(Generation?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
+        {
+            var runner = new FakeModelRunner(Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9);
+            await using var engine = new LlmEngine(runner, new ByteTokenizer(), Options, TimeProvider.System);
+            var tasks = new Task<Generation?>[Requests.Length];
+            var cancellations = Requests.Select(_ => new CancellationTokenSource()).ToArray();
+
+            void Submit()
+            {
+                tasks[submitted] = ReadAsync(engine, Requests[submitted], cancellations[submitted].Token);
+                submitted++;
+            }
+
+            runner.OnLaunch = _ =>
+            {
+                lock (gate)
+                {
+                    for (var i = 0; i < submitted; i++)
+                    {
+                        if (Ends[i] == runner.Steps && Ends[i] % 2 == 0)
+                        {
+                            engine.Abort(Requests[i].RequestId);
+                        }
+                        else if (Ends[i] == runner.Steps)
+                        {
+                            cancellations[i].Cancel();
+                        }
+                    }
+
+                    while (submitted < Requests.Length && Arrivals[submitted] <= runner.Steps)
+                    {
+                        Submit();
+                    }
+                }
+            };
+
+            while (true)
+            {
+                Task[] running;
+                lock (gate)
+                {
+                    if (submitted < Requests.Length && tasks.Take(submitted).All(task => task.IsCompleted))
+                    {
+                        Submit();
+                    }
+
+                    running = tasks[..submitted];
+                }
+
+                await Task.WhenAll(running);
+                lock (gate)
+                {
+                    if (submitted == Requests.Length && tasks.All(task => task.IsCompleted))
+                    {
+                        break;
+                    }
+                }
+            }
+
+            await engine.DrainAsync(TimeSpan.FromSeconds(30));
+            return ([.. tasks.Select(task => task.Result)], engine.Statistics, runner);
+        }
+
+        private static async Task<Generation?> ReadAsync(LlmEngine engine, GenerationRequest request, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await Generation.CollectAsync(engine.GenerateAsync(request, cancellationToken));
+            }
+            catch (OperationCanceledException)
+            {
+                return null;
+            }
+        }
+
+        private static int[] Prompt(Random random, int[] shared)
+        {
+            var length = random.Next(1, MaxModelLength - 1);
+            var prompt = Tokens(random, length);
+            shared.AsSpan(0, random.Next(length + 1)).CopyTo(prompt);
+            return random.Next(4) == 0 ? shared[..length] : prompt;
+        }
+
+        private static int[] Tokens(Random random, int length) => [.. Enumerable.Range(0, length).Select(_ => random.Next(Vocab))];
+
+        private static SamplingParameters Sampling(Random random, int request) => new()
+        {
+            Temperature = random.Next(2) == 0 ? 0 : 0.5f + (float)random.NextDouble(),
+            Seed = request,
+            TopK = random.Next(3) == 0 ? random.Next(1, 20) : 0,
+            TopP = random.Next(3) == 0 ? 0.8f : 1,
+            PresencePenalty = random.Next(3) == 0 ? 1 : 0,
+            RepetitionPenalty = random.Next(3) == 0 ? 1.2f : 1,
+            MaxTokens = random.Next(4) == 0 ? null : random.Next(1, 30),
+            IgnoreEos = random.Next(2) == 0,
+            Stop = random.Next(3) == 0 ? [((char)random.Next(Vocab)).ToString() + (char)random.Next(Vocab), ((char)random.Next(Vocab)).ToString()] : [],
+            StopTokenIds = random.Next(3) == 0 ? [random.Next(Vocab)] : [],
+            Logprobs = random.Next(3) == 0 ? random.Next(4) : null,
+        };
+    }
+}

@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Models;
+using Cluster.Worker.Tests.Models;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Tests.Engine;
+
+/// <summary>The whole engine on the sample model and the CPU backend, against Hugging Face's greedy texts, and against itself under other circumstances.</summary>
+public sealed class HaikuEngineTests
+{
+    private static readonly JsonNode Expected = JsonNode.Parse(File.ReadAllText(Fixtures.HaikuExpected))!;
+
+    private static readonly Tokenizer Tokenizer = Tokenizer.Load(Fixtures.Haiku);
+
+    /// <summary>Every prompt of the reference with its output.</summary>
+    private static readonly (int[] Prompt, int[] Output, string Text, int MaxTokens)[] References =
+        [.. Expected["chat"]!.AsArray().Concat(Expected["completions"]!.AsArray()).Select(one =>
+        {
+            var output = Ids(one!["output_ids"]!);
+            return (Ids(one["prompt_ids"]!), output, (string)one["text"]!, output.Length + ((string)one["finish_reason"]! == "stop" ? 1 : 0));
+        })];
+
+    [Fact]
+    public async Task Greedy_texts_are_those_of_the_reference_when_all_run_at_once()
+    {
+        await using var engine = Start();
+
+        var results = await Task.WhenAll(References.Select((reference, index) => RunAsync(engine, $"{index}", reference.Prompt, Greedy(reference.MaxTokens))));
+
+        for (var i = 0; i < References.Length; i++)
+        {
+            Assert.Equal(References[i].Text, results[i].Text);
+            Assert.Equal(References[i].Output, results[i].Ids.Take(References[i].Output.Length));
+        }
+
+        Assert.Equal(0, engine.Statistics.Running);
+        Assert.Equal(0, engine.Statistics.KvCacheUsage);
+    }
+
+    [Fact]
+    public async Task Log_probabilities_are_those_of_the_reference()
+    {
+        await using var engine = Start();
+        foreach (var one in Expected["chat"]!.AsArray())
+        {
+            var reference = one!["logprobs"]!.AsArray();
+            var result = await RunAsync(engine, "one", Ids(one["prompt_ids"]!), Greedy(reference.Count) with { Logprobs = 5 });
+            for (var i = 0; i < reference.Count; i++)
+            {
+                Assert.Equal((int)reference[i]!["id"]!, result.Logprobs[i].Sampled.TokenId);
+                Assert.Equal((float)reference[i]!["logprob"]!, result.Logprobs[i].Sampled.Logprob, 1e-3f);
+                Assert.Equal(
+                    reference[i]!["top"]!.AsObject().Select(pair => (float)pair.Value!).OrderDescending(),
+                    result.Logprobs[i].Top.Select(top => top.Logprob),
+                    (expected, actual) => Math.Abs(expected - actual) < 1e-3);
+            }
+        }
+    }
+
+    /// <summary>Log-probabilities are a function of every logit, so equal bits here are equal logits.</summary>
+    [Theory]
+    [InlineData(2048, true, true)]
+    [InlineData(24, true, true)]
+    [InlineData(17, false, true)]
+    [InlineData(2048, false, false)]
+    public async Task Bits_do_not_depend_on_batch_chunks_or_cache(int maxNumBatchedTokens, bool enablePrefixCaching, bool enableChunkedPrefill)
+    {
+        var alone = new List<Result>();
+        await using (var engine = Start(new EngineOptions { EnablePrefixCaching = false }))
+        {
+            foreach (var (reference, index) in References.Select((reference, index) => (reference, index)))
+            {
+                alone.Add(await RunAsync(engine, $"{index}", reference.Prompt, Sampled(index)));
+            }
+        }
+
+        await using var crowded = Start(new EngineOptions
+        {
+            MaxNumSeqs = 16,
+            MaxNumBatchedTokens = maxNumBatchedTokens,
+            EnablePrefixCaching = enablePrefixCaching,
+            EnableChunkedPrefill = enableChunkedPrefill,
+        });
+        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, Sampled(index))));
+
+        for (var i = 0; i < References.Length; i++)
+        {
+            Assert.Equal(alone[i].Ids, together[i].Ids);
+            Assert.Equal(alone[i].Text, together[i].Text);
+            Assert.Equal(
+                alone[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))),
+                together[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))));
+        }
+    }
+
+    private static SamplingParameters Greedy(int maxTokens) => new() { Temperature = 0, MaxTokens = maxTokens };
+
+    private static SamplingParameters Sampled(int index) => new() { Temperature = index % 2 == 0 ? 0 : 1.2f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 };
+
+    private static LlmEngine Start(EngineOptions? options = null)
+    {
+        var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
+        return new LlmEngine(model.Runner, Tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
+    }
+
+    private static async Task<Result> RunAsync(LlmEngine engine, string id, int[] prompt, SamplingParameters sampling)
+    {
+        var result = new Result([], [], "");
+        await foreach (var output in engine.GenerateAsync(new GenerationRequest(id, prompt, sampling), CancellationToken.None))
+        {
+            result.Ids.AddRange(output.TokenIds);
+            result.Logprobs.AddRange(output.Logprobs ?? []);
+            result = result with { Text = result.Text + output.Text };
+        }
+
+        return result;
+    }
+
+    private static int[] Ids(JsonNode array) => [.. array.AsArray().Select(id => (int)id!)];
+
+    private sealed record Result(List<int> Ids, List<PositionLogprobs> Logprobs, string Text);
+}

@@ -1,0 +1,102 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Cluster.Worker.Tests.Models.Sources;
+
+/// <summary>The sample model by way of the hub, from the command line.</summary>
+public class HubCommandTests
+{
+    private const string Token = "hf_secret-of-the-test";
+
+    [Fact]
+    public async Task Generate_downloads_the_model_and_writes_the_haiku()
+    {
+        await using var test = await HaikuHubAsync();
+        test.Hub.Token = Token;
+        var expected = JsonNode.Parse(File.ReadAllBytes(Fixtures.HaikuExpected))!["chat"]![0]!;
+
+        for (var run = 0; run < 2; run++)
+        {
+            await using var worker = new WorkerProcess(test, "generate", "--model", "hf://test/model@main", "--chat", "--prompt", (string)expected["messages"]![0]!["content"]!, "--max-tokens", "64");
+            var (exitCode, output, errors) = await worker.EndAsync(TestContext.Current.CancellationToken);
+
+            Assert.True(exitCode == 0, errors);
+            Assert.Equal((string)expected["text"]!, output);
+            Assert.Equal(run == 0, errors.Contains("downloading test/model: 100 %", StringComparison.Ordinal));
+            Assert.DoesNotContain(Token, errors, StringComparison.Ordinal);
+        }
+
+        Assert.Single(test.RequestsAtStorage);
+        Assert.Equal(FakeHub.Commit, File.ReadAllText(Path.Combine(test.RepositoryFolder, "refs", "main")));
+    }
+
+    [Fact]
+    public async Task Serve_answers_probes_while_it_downloads_and_becomes_ready_after()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var test = await HaikuHubAsync();
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        test.InterfereWithWeights(async (_, context) =>
+        {
+            asked.SetResult();
+            await release.Task;
+            await test.Hub.SendAsync(context, test.WeightBytes);
+        });
+
+        await using var worker = new WorkerProcess(test, "serve", "--model", "test/model", "--port", "0", "--grpc-port", "0");
+        var address = new Uri(Regex.Match(await worker.LineAsync("listening: HTTP", cancellation), @"HTTP (\S+)").Groups[1].Value);
+        using var client = new HttpClient { BaseAddress = address };
+        await asked.Task.WaitAsync(cancellation);
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("health", cancellation)).StatusCode);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await client.GetAsync("ready", cancellation)).StatusCode);
+
+        release.SetResult();
+        await worker.LineAsync("ready: serving test/model", cancellation);
+
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("ready", cancellation)).StatusCode);
+        worker.Stop();
+        var (exitCode, _, errors) = await worker.EndAsync(cancellation);
+        Assert.True(exitCode == 0, errors);
+    }
+
+    [Fact]
+    public async Task Serve_can_be_stopped_while_it_downloads()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var test = await HaikuHubAsync();
+        test.InterfereWithWeights((_, context) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
+
+        await using var worker = new WorkerProcess(test, "serve", "--model", "test/model", "--port", "0", "--grpc-port", "0");
+        await worker.LineAsync("downloading", cancellation);
+        worker.Stop();
+
+        Assert.Equal(0, (await worker.EndAsync(cancellation)).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_repository_that_does_not_exist_is_one_line_of_error()
+    {
+        await using var test = await HaikuHubAsync();
+
+        await using var worker = new WorkerProcess(test, "generate", "--model", "test/other", "--prompt", "x");
+        var (exitCode, _, errors) = await worker.EndAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, exitCode);
+        Assert.Equal(
+            $"error: {test.Hub.Address}api/models/test/other/revision/main?blobs=true: there is no repository test/other, or it is private (404): check the name, or set HF_TOKEN to a token that may read it",
+            errors.Trim());
+    }
+
+    private static async Task<HubTest> HaikuHubAsync()
+    {
+        var test = await HubTest.StartAsync(File.ReadAllBytes(Path.Combine(Fixtures.Haiku, HubTest.Weights)));
+        foreach (var file in Directory.EnumerateFiles(Fixtures.Haiku).Where(file => Path.GetFileName(file) != HubTest.Weights))
+        {
+            test.Hub.Add(Path.GetFileName(file), File.ReadAllBytes(file));
+        }
+
+        return test;
+    }
+}

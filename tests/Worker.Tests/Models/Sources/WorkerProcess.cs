@@ -1,0 +1,101 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Cluster.Worker.Commands;
+
+namespace Cluster.Worker.Tests.Models.Sources;
+
+/// <summary>The worker's command line in a process of its own, pointed at a fake hub.</summary>
+internal sealed class WorkerProcess : IAsyncDisposable
+{
+    private readonly Process process;
+    private readonly Channel lines = new();
+    private readonly Task<string> errors;
+    private readonly Task reading;
+
+    public WorkerProcess(HubTest hub, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", [typeof(EngineFlags).Assembly.Location, .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal) || name.StartsWith("HUGGING", StringComparison.Ordinal)).ToList())
+        {
+            start.Environment.Remove(name);
+        }
+
+        start.Environment["HF_ENDPOINT"] = hub.Hub.Address.AbsoluteUri;
+        start.Environment["HF_HOME"] = Path.GetDirectoryName(hub.CacheFolder);
+        start.Environment["HF_TOKEN"] = hub.Hub.Token;
+        start.Environment["CLUSTER_LIFELINE"] = "stdin";
+        process = Process.Start(start)!;
+        errors = process.StandardError.ReadToEndAsync();
+        reading = ReadAsync();
+    }
+
+    /// <summary>Waits for a line on standard output.</summary>
+    public async Task<string> LineAsync(string part, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var line = await lines.NextAsync(cancellationToken) ?? throw new EndOfStreamException($"the worker ended without saying '{part}': {await errors}");
+            if (line.Contains(part, StringComparison.Ordinal))
+            {
+                return line;
+            }
+        }
+    }
+
+    /// <summary>Closes standard input, which tells a serving worker to stop.</summary>
+    public void Stop() => process.StandardInput.Close();
+
+    /// <summary>Waits for the end.</summary>
+    public async Task<(int ExitCode, string Output, string Errors)> EndAsync(CancellationToken cancellationToken)
+    {
+        await process.WaitForExitAsync(cancellationToken);
+        await reading;
+        return (process.ExitCode, string.Join('\n', lines.All), await errors);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            process.Kill();
+            await process.WaitForExitAsync(CancellationToken.None);
+        }
+
+        process.Dispose();
+    }
+
+    private async Task ReadAsync()
+    {
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            lines.Add(line);
+        }
+
+        lines.Add(null);
+    }
+
+    /// <summary>Lines to wait for, all of which are kept.</summary>
+    private sealed class Channel
+    {
+        private readonly System.Threading.Channels.Channel<string?> next = System.Threading.Channels.Channel.CreateUnbounded<string?>();
+
+        public ConcurrentQueue<string> All { get; } = new();
+
+        public void Add(string? line)
+        {
+            if (line is not null)
+            {
+                All.Enqueue(line);
+            }
+
+            next.Writer.TryWrite(line);
+        }
+
+        public async Task<string?> NextAsync(CancellationToken cancellationToken) => await next.Reader.ReadAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json.Nodes;
+using Cluster.Worker.Tokenization;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Tokenization;
+
+public sealed class ChatTemplateTests
+{
+    private static readonly JsonArray Messages = [new JsonObject { ["role"] = "user", ["content"] = "hi" }];
+    private static readonly JsonArray Tools = [new JsonObject { ["name"] = "f" }];
+
+    [Fact]
+    public void A_checkpoint_without_a_template_has_none()
+    {
+        using TemporaryFolder empty = new();
+        Assert.Null(ChatTemplate.Load(empty.Path));
+        using TemporaryFolder plain = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": null}""");
+        Assert.Null(ChatTemplate.Load(plain.Path));
+    }
+
+    [Fact]
+    public void The_template_gets_messages_tokens_and_flags()
+    {
+        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """
+            {"bos_token": {"content": "<s>"}, "eos_token": "</s>", "pad_token": null,
+             "chat_template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ pad_token is defined }}{{ tools }}{{ documents }}{{ add_generation_prompt }}"}
+            """);
+        Assert.Equal("<s>hi</s>FalseNoneNoneTrue", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: true));
+    }
+
+    [Fact]
+    public void Named_templates_are_chosen_by_whether_there_are_tools()
+    {
+        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """
+            {"chat_template": [{"name": "tool_use", "template": "tools {{ tools[0].name }}"}, {"name": "default", "template": "plain"}]}
+            """);
+        ChatTemplate template = ChatTemplate.Load(folder.Path)!;
+        Assert.Equal("plain", template.Render(Messages, tools: null, addGenerationPrompt: false));
+        Assert.Equal("tools f", template.Render(Messages, Tools, addGenerationPrompt: false));
+    }
+
+    [Fact]
+    public void A_template_file_comes_before_the_config_and_tokens_may_stand_in_their_own_file()
+    {
+        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": "config"}""")
+            .With("special_tokens_map.json", """{"bos_token": "<b>"}""").With("chat_template.jinja", "file {{ bos_token }}\n");
+        Assert.Equal("file <b>", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: false));
+    }
+
+    [Fact]
+    public void A_bad_config_names_the_file()
+    {
+        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": 5}""");
+        TokenizerFormatException e = Assert.Throws<TokenizerFormatException>(() => ChatTemplate.Load(folder.Path));
+        Assert.Contains("tokenizer_config.json: chat_template: is Number, expected an array", e.Message, StringComparison.Ordinal);
+    }
+}

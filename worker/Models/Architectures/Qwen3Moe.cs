@@ -1,0 +1,28 @@
+namespace Cluster.Worker.Models.Architectures;
+
+/// <summary>Qwen 3 with a mixture of experts in most layers. Where windows are on, every layer slides. HF modeling_qwen3_moe.py.</summary>
+internal sealed class Qwen3Moe : Architecture
+{
+    public override string Name => "Qwen3MoeForCausalLM";
+
+    public override WeightNames WeightNames { get; } = new();
+
+    public override ModelConfig Read(ConfigObject json)
+    {
+        var attentionBias = json.Boolean("attention_bias", false);
+        var config = ModelConfig.ReadCommonFields(this, json, new());
+        var moe = MoeConfig.Read(json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
+        return config with
+        {
+            QueryKeyNorm = true,
+            QkvBias = attentionBias,
+            AttentionOutputBias = attentionBias,
+            SlidingWindows = json.Boolean("use_sliding_window", false) ? SlidingWindows.Read(json, config.NumLayers, _ => true) : [],
+            Moe = moe with
+            {
+                SparseStep = json.OptionalInteger("decoder_sparse_step", 1, ModelConfig.MaxLayers) ?? 1,
+                DenseLayers = json.Layers("mlp_only_layers", config.NumLayers),
+            },
+        };
+    }
+}
