@@ -17,9 +17,9 @@ internal sealed class EngineFlags
 
     public Option<string> DType { get; } = OneOf("--dtype", "Arithmetic of activations. The CPU computes in float32 and keeps weights as stored.", "auto", "float32");
 
-    public Option<string> Quantization { get; } = OneOf("--quantization", "How weights are quantized; auto reads it from the checkpoint.", "auto", "none");
+    public Option<string> Quantization { get; } = OneOf("--quantization", "How weights are quantized; auto reads it from the checkpoint, anything else must agree with it.", "auto", "none", "fp8", "gptq", "awq", "squeezellm", "compressed-tensors");
 
-    public Option<string> KvCacheDType { get; } = OneOf("--kv-cache-dtype", "Element type of the KV cache.", "auto");
+    public Option<string> KvCacheDType { get; } = KvCacheDTypeOption();
 
     public Option<int?> MaxModelLen { get; } = new("--max-model-len") { Description = "Longest sequence, prompt and output together. Default: what the model was trained for.", HelpName = "TOKENS" };
 
@@ -48,6 +48,18 @@ internal sealed class EngineFlags
     public Option<int?> CpuThreads { get; } = new("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
 
     public Option<double?> KvCacheGiB { get; } = new("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, instead of a fraction of its memory.", HelpName = "GIB" };
+
+    /// <summary>The option alone, for commands that do not take all.</summary>
+    public static Option<string> KvCacheDTypeOption() => OneOf(
+        "--kv-cache-dtype", "Element type of the KV cache; auto is float32 on the CPU, fp8 is fp8_e4m3 and holds four times the tokens.", "auto", "fp8", "fp8_e4m3", "fp8_e5m2");
+
+    /// <summary>What a value of <see cref="KvCacheDType"/> means.</summary>
+    public static Compute.DType KvCacheDTypeOf(string value) => value switch
+    {
+        "auto" => Compute.DType.F32,
+        "fp8_e5m2" => Compute.DType.F8E5M2,
+        _ => Compute.DType.F8E4M3,
+    };
 
     /// <summary>Adds every option to a command, with the checks that need more than one of them.</summary>
     public void AddTo(Command command)

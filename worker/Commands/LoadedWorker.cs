@@ -39,7 +39,7 @@ internal sealed class LoadedWorker : IAsyncDisposable
             var backend = OpenBackend(flags, arguments);
             model = ModelLoader.Load(folder, backend, RunnerOptions(flags, arguments), progress);
             log($"model {folder}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
-            log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident");
+            log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident, {model.Config.Quantization?.Description ?? "not quantized"}");
             log(model.Capacity.ToString());
             var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
@@ -69,6 +69,8 @@ internal sealed class LoadedWorker : IAsyncDisposable
         MaxSequences = Math.Min(arguments.GetValue(flags.MaxNumSeqs), arguments.GetValue(flags.MaxNumBatchedTokens)),
         MaxModelLength = arguments.GetValue(flags.MaxModelLen),
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
+        Quantization = arguments.GetValue(flags.Quantization)!,
+        KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
     };
 
     /// <summary>Stops the engine, which owns model and device.</summary>

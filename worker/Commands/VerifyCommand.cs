@@ -16,9 +16,11 @@ internal static class VerifyCommand
         var golden = new Option<string?>("--golden") { Description = "Reference: safetensors with input_ids and logits or greedy_ids.", HelpName = "FILE" };
         var perplexity = new Option<string?>("--perplexity") { Description = "Reference text: JSON with perplexity.input_ids, .window and .value.", HelpName = "FILE" };
         var tolerance = new Option<float>("--tolerance") { Description = "Largest difference of a logit that passes.", DefaultValueFactory = _ => 2e-3f, HelpName = "T" };
+        var perplexityTolerance = new Option<double>("--perplexity-tolerance") { Description = "Largest difference of the perplexity that passes, as a fraction of the reference. Default: equal to four decimals.", HelpName = "FRACTION" };
+        var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
         var threads = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
-        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, chunk, threads };
+        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, threads };
         command.Validators.Add(result =>
         {
             if (result.GetValue(golden) is null && result.GetValue(perplexity) is null)
@@ -34,15 +36,16 @@ internal static class VerifyCommand
         command.SetAction(arguments =>
         {
             Func<Backend> backend = () => new CpuBackend(new CpuOptions { Threads = arguments.GetValue(threads) ?? Environment.ProcessorCount });
+            var cache = EngineFlags.KvCacheDTypeOf(arguments.GetValue(kvCacheDType)!);
             var passed = true;
             if (arguments.GetValue(golden) is { } goldenFile)
             {
-                passed &= Golden(arguments.GetRequiredValue(model), goldenFile, backend, arguments.GetValue(tolerance), arguments.GetValue(chunk));
+                passed &= Golden(arguments.GetRequiredValue(model), goldenFile, backend, arguments.GetValue(tolerance), arguments.GetValue(chunk), cache);
             }
 
             if (arguments.GetValue(perplexity) is { } perplexityFile)
             {
-                passed &= Perplex(arguments.GetRequiredValue(model), perplexityFile, backend);
+                passed &= Perplex(arguments.GetRequiredValue(model), perplexityFile, backend, arguments.GetValue(perplexityTolerance), cache);
             }
 
             return passed ? 0 : 1;
@@ -50,15 +53,15 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static bool Golden(string folder, string file, Func<Backend> backend, float tolerance, int? chunk)
+    private static bool Golden(string folder, string file, Func<Backend> backend, float tolerance, int? chunk, DType cache)
     {
-        var result = GoldenVerification.Verify(folder, GoldenFile.Open(file), backend, tolerance, chunk);
+        var result = GoldenVerification.Verify(folder, GoldenFile.Open(file), backend, tolerance, chunk, cache);
         Console.WriteLine(result);
         return result.Passes(tolerance);
     }
 
-    /// <summary>Equal to the reference when both print the same four decimals.</summary>
-    private static bool Perplex(string folder, string file, Func<Backend> backend)
+    /// <param name="tolerance">Fraction of the reference; 0 means that both must print the same four decimals.</param>
+    private static bool Perplex(string folder, string file, Func<Backend> backend, double tolerance, DType cache)
     {
         int[] ids;
         int window;
@@ -76,10 +79,10 @@ internal static class VerifyCommand
             throw new CommandFailure($"{file}: expected an object 'perplexity' with input_ids, window and value: {exception.Message}", exception);
         }
 
-        var options = new ModelRunnerOptions { MaxBatchedTokens = window, MaxSequences = 1, MaxLogits = window, MaxModelLength = window };
+        var options = new ModelRunnerOptions { MaxBatchedTokens = window, MaxSequences = 1, MaxLogits = window, MaxModelLength = window, KvCacheDType = cache };
         using var loaded = ModelLoader.Load(folder, backend(), options);
         var actual = Perplexity.Evaluate(loaded.Runner, ids, window);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"perplexity={actual:F5} expected={expected:F5}"));
-        return Math.Abs(actual - expected) < 5e-5;
+        return Math.Abs(actual - expected) < Math.Max(5e-5, tolerance * expected);
     }
 }

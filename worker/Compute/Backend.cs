@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute.Quantized;
+
 namespace Cluster.Worker.Compute;
 
 /// <summary>The gated or plain non-linearity of an MLP.</summary>
@@ -43,8 +45,15 @@ internal abstract class Backend : IDisposable
     /// q, k and v (or gate and up) become one multiplication; <paramref name="biases"/>, when given, has one <c>[out_i]</c> for each part.</summary>
     public abstract LinearWeight LoadLinear(string name, IReadOnlyList<HostTensor> parts, IReadOnlyList<HostTensor>? biases = null);
 
+    /// <summary>The same for parts in codes, which stay packed in device memory and are decoded where they are multiplied. Parts may have scales, groups and
+    /// tables of their own, but are all of one subclass and as many bits.</summary>
+    /// <exception cref="NotSupportedException">The backend has no kernels for quantized weights.</exception>
+    /// <exception cref="ArgumentException">Parts or biases do not fit together.</exception>
+    public virtual LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null) =>
+        throw new NotSupportedException($"linear layer '{name}' is quantized; device {Name} multiplies by unquantized weights only");
+
     /// <summary>One linear layer of every expert of a mixture, for <see cref="ExpertLinear"/>. All have the same shape.</summary>
-    /// <param name="experts">Made by <see cref="LoadLinear"/>, in the order of the router's columns.</param>
+    /// <param name="experts">Made by <c>LoadLinear</c>, in the order of the router's columns.</param>
     public virtual ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts) => new(name, experts);
 
     public abstract EmbeddingTable LoadEmbedding(HostTensor source);

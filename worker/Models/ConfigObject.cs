@@ -193,6 +193,10 @@ internal sealed class ConfigObject
         { } value => throw Wrong(name, value, "an object"),
     };
 
+    /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
+    public IEnumerable<ConfigObject> Objects() =>
+        element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object).Select(field => new ConfigObject(File, Name(field.Name) + ".", field.Value));
+
     /// <summary>An error about a field's value, for checks that concern more than one field.</summary>
     public ModelConfigException Invalid(string name, string reason) => new(File, $"'{Name(name)}' {reason}");
 

@@ -12,17 +12,18 @@ internal static class GoldenVerification
     /// <param name="folder">A Hugging Face checkpoint.</param>
     /// <param name="createBackend">Called once for each attempt; the backend is disposed here.</param>
     /// <param name="tolerance">Largest difference of a logit that passes.</param>
+    /// <param name="cache">Element type of the KV cache.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FormatException">Configuration, weights or golden file are wrong, or do not belong together.</exception>
-    public static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, float tolerance, int? chunkSize = null)
+    public static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, float tolerance, int? chunkSize = null, DType cache = DType.F32)
     {
-        var exact = Verify(folder, golden, createBackend, DType.F32, chunkSize);
+        var exact = Verify(folder, golden, createBackend, DType.F32, chunkSize, cache);
         if (exact.Passes(tolerance))
         {
             return exact;
         }
 
-        var rounded = Verify(folder, golden, createBackend, DType.BF16, chunkSize);
+        var rounded = Verify(folder, golden, createBackend, DType.BF16, chunkSize, cache);
         return rounded.Passes(tolerance) ? rounded : exact;
     }
 
@@ -38,11 +39,11 @@ internal static class GoldenVerification
         return new GoldenResult(golden.HasLogits ? difference : null, Decode(runner, golden, sequences, next), golden.Count * golden.Steps);
     }
 
-    private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize)
+    private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize, DType cache)
     {
         var (config, weights) = ModelLoader.Open(folder);
         config = config.WithConstantsRoundedTo(ropeFrequencyDType);
-        using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions());
+        using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions() with { KvCacheDType = cache });
         return Run(model.Runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
+using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
 
@@ -113,6 +114,9 @@ internal sealed record ModelConfig
     /// <summary>Type the weights were trained in; null when the checkpoint does not say.</summary>
     public DType? DType { get; init; }
 
+    /// <summary>How linear layers are quantized; null when they are not.</summary>
+    public QuantizationScheme? Quantization { get; init; }
+
     /// <summary>Tokens that end a sequence: those of config.json and generation_config.json, ascending.</summary>
     public ImmutableArray<int> EosTokenIds { get; init; } = [];
 
@@ -144,11 +148,6 @@ internal sealed record ModelConfig
     public static ModelConfig Load(string folder)
     {
         var json = ConfigObject.Load(Path.Combine(folder, "config.json"));
-        if (json.OptionalObject("quantization_config") is { } quantization)
-        {
-            throw quantization.Invalid("quant_method", $"is '{quantization.OptionalString("quant_method")}'; only checkpoints without quantization are supported");
-        }
-
         var config = Architecture.Of(json).Read(json);
         var generation = Path.Combine(folder, "generation_config.json");
         var eos = json.TokenIds("eos_token_id");
@@ -157,7 +156,7 @@ internal sealed record ModelConfig
             eos = eos.AddRange(ConfigObject.Load(generation).TokenIds("eos_token_id"));
         }
 
-        return config with { EosTokenIds = [.. eos.Distinct().Order()] };
+        return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(json) };
     }
 
     /// <summary>The fields that all architectures have; where one spells them otherwise, <see cref="ConfigObject.WithAliases"/> says how. Called by the

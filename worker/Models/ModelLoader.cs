@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
 
@@ -59,6 +60,7 @@ internal static class ModelLoader
     private static LoadedModel Build(ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress)
     {
         options.Validate();
+        QuantizationScheme.Require(options.Quantization, config.Quantization);
         var maxLogits = options.MaxLogits ?? options.MaxSequences;
         var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
         var activationBytes = Activations.Bytes(config, options.MaxBatchedTokens, maxLogits);
@@ -68,7 +70,7 @@ internal static class ModelLoader
                 $"max-num-batched-tokens {options.MaxBatchedTokens} needs {activationBytes} bytes for intermediate results; the device offers {availableBytes}");
         }
 
-        var weights = new WeightLoader(source, backend, progress);
+        var weights = new WeightLoader(source, backend, progress) { Quantization = config.Quantization };
         var transformer = new Transformer(
             config, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 

@@ -26,7 +26,11 @@ internal sealed record ModelRunnerOptions
     /// <summary>Share of the device's memory for weights, activations and cache together, (0, 1] (<c>--gpu-memory-utilization</c>).</summary>
     public double GpuMemoryUtilization { get; init; } = 0.9;
 
-    /// <summary>Element type of the KV cache.</summary>
+    /// <summary>How the checkpoint must be quantized (<c>--quantization</c>): a <see cref="Models.Quantization.QuantizationScheme.Method"/>, <c>none</c>, or
+    /// <c>auto</c> for whatever it is.</summary>
+    public string Quantization { get; init; } = "auto";
+
+    /// <summary>Element type of the KV cache (<c>--kv-cache-dtype</c>).</summary>
     public DType KvCacheDType { get; init; } = DType.F32;
 
     /// <exception cref="ArgumentException">A value is out of range; names it and what would be right.</exception>

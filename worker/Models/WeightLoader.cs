@@ -6,7 +6,7 @@ namespace Cluster.Worker.Models;
 
 /// <summary>Takes tensors from a <see cref="WeightSource"/>, checks their shapes and hands them to the backend, counting bytes on both sides.
 /// Called by <see cref="Transformer"/> while it is built.</summary>
-internal sealed class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
+internal sealed partial class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
 {
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
     private readonly long totalBytes = source.TotalBytes;
@@ -52,6 +52,11 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
     public LinearWeight Linear(string name, IReadOnlyList<string> parts, int inFeatures, ReadOnlySpan<int> outFeatures, bool bias)
     {
+        if (IsQuantized(name, parts))
+        {
+            return QuantizedLinear(name, parts, inFeatures, outFeatures, bias);
+        }
+
         var weights = new HostTensor[parts.Count];
         var biases = bias ? new HostTensor[parts.Count] : null;
         for (var i = 0; i < parts.Count; i++)
@@ -93,7 +98,7 @@ internal sealed class WeightLoader(WeightSource source, Backend backend, IProgre
     public void RefuseUnused(Predicate<string> isIgnorable)
     {
         const int shown = 5;
-        var unused = source.Names.Where(name => !used.Contains(name) && !isIgnorable(name)).Order(StringComparer.Ordinal).ToImmutableArray();
+        var unused = source.Names.Where(name => !used.Contains(name) && !isIgnorable(name) && Quantization?.IsIgnorable(name) != true).Order(StringComparer.Ordinal).ToImmutableArray();
         if (!unused.IsEmpty)
         {
             var list = string.Join(", ", unused.Take(shown).Select(name => $"'{name}'"));

@@ -35,6 +35,14 @@ internal static class HostTensors
         return new HostTensor(name, dtype, ImmutableArray.Create(shape), (nint)Unsafe.AsPointer(ref memory[1]), memory);
     }
 
+    /// <summary>Elements as they are. One byte off alignment.</summary>
+    public static unsafe HostTensor Raw(string name, DType dtype, ReadOnlySpan<byte> bytes, params int[] shape)
+    {
+        var memory = GC.AllocateArray<byte>(bytes.Length + 2, pinned: true);
+        bytes.CopyTo(memory.AsSpan(1));
+        return new HostTensor(name, dtype, ImmutableArray.Create(shape), (nint)Unsafe.AsPointer(ref memory[1]), memory);
+    }
+
     /// <summary>What a dtype makes of a value, found without the code under test.</summary>
     public static float Rounded(DType dtype, float value) => dtype switch
     {

@@ -52,6 +52,32 @@ public class PagedAttentionTests
         }
     }
 
+    [Theory, InlineData(nameof(DType.F8E4M3)), InlineData(nameof(DType.F8E5M2))]
+    public void An_fp8_cache_attends_over_rounded_keys_and_values_with_bits_that_depend_on_nothing_else(string dtypeName)
+    {
+        // Without rotation a key is rounded from the very float that the twin rounds; with it they may lie on two sides of a boundary.
+        foreach (var (heads, kvHeads, headDim, window) in new[] { (4, 2, 24, 0), (5, 1, 7, 0), (2, 1, 40, 9) })
+        {
+            var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window);
+            var run = new PagedRun(settings, kvHeads, headDim, rotaryDim: 0, [37, 1, 16, 21], Enum.Parse<DType>(dtypeName));
+            var expected = run.Expected();
+            foreach (var width in CpuDevice.Widths)
+            {
+                var reference = run.Execute(width, threads: 1, run.AloneInChunks(1), blockSeed: 1);
+                for (var sequence = 0; sequence < expected.Length; sequence++)
+                {
+                    for (var i = 0; i < expected[sequence].Length; i++)
+                    {
+                        Assert.Equal(expected[sequence][i], reference[sequence][i], 3e-6);
+                    }
+                }
+
+                Assert.Equal(reference, run.Execute(width, threads: 3, run.AtOnce(), blockSeed: 2));
+                Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(16), blockSeed: 4));
+            }
+        }
+    }
+
     [Fact]
     public void Large_blocks_give_the_same_bits_as_small_ones()
     {
@@ -60,11 +86,12 @@ public class PagedAttentionTests
         const int Tokens = 45, Columns = 3 * 8;
         var qkv = HostTensors.Random(random, Tokens * Columns);
         float[]? reference = null;
-        foreach (var blockSize in new[] { 16, 48 })
+        foreach (var (blockSize, dtype) in new[] { (16, DType.F32), (48, DType.F32), (16, DType.F8E4M3), (48, DType.F8E4M3) })
         {
+            reference = blockSize == 16 ? null : reference;
             using var device = new CpuDevice(VectorWidth.Bits256);
             var blocks = 48 / blockSize;
-            var cache = device.Backend.AllocateKvCache(new KvCacheLayout(1, 1, 8, blockSize, blocks, DType.F32));
+            var cache = device.Backend.AllocateKvCache(new KvCacheLayout(1, 1, 8, blockSize, blocks, dtype));
             var rows = device.Integers(Tokens, 1, [.. Enumerable.Range(0, Tokens)]);
             var inputs = new AttentionInputs(
                 rows, rows, device.Integers(2, 1, 0, Tokens), device.Integers(1, 1, Tokens), device.Integers(1, blocks, [.. Enumerable.Range(0, blocks)]), Tokens, Tokens);
@@ -87,5 +114,5 @@ public class PagedAttentionTests
 
     private static PagedRun Run(int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope) =>
         new(new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap), kvHeads, headDim, rotaryDim, [37, 1, 16, 21],
-            slope == 0 ? null : [.. Enumerable.Range(0, heads).Select(head => slope / (head + 1))]);
+            alibiSlopes: slope == 0 ? null : [.. Enumerable.Range(0, heads).Select(head => slope / (head + 1))]);
 }

@@ -4,7 +4,8 @@ using Cluster.Worker.Compute.Cpu;
 namespace Cluster.Worker.Tests.Compute;
 
 /// <summary>A few sequences with random queries, keys and values, taken through rope, cache and attention in any order of steps.</summary>
-internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int headDim, int rotaryDim, int[] lengths, float[]? alibiSlopes = null)
+internal sealed class PagedRun(
+    AttentionSettings settings, int kvHeads, int headDim, int rotaryDim, int[] lengths, DType cacheDType = DType.F32, float[]? alibiSlopes = null)
 {
     private const int BlockSize = 16;
 
@@ -44,7 +45,7 @@ internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int head
         using var device = new CpuDevice(width, threads);
         var blocksEach = lengths.Select(length => (length + BlockSize - 1) / BlockSize).ToArray();
         var pool = blocksEach.Sum() + 3;
-        var cache = device.Backend.AllocateKvCache(new KvCacheLayout(2, kvHeads, headDim, BlockSize, pool, DType.F32));
+        var cache = device.Backend.AllocateKvCache(new KvCacheLayout(2, kvHeads, headDim, BlockSize, pool, cacheDType));
         Poison(device, cache, pool);
 
         var ids = Enumerable.Range(0, pool).ToArray();
@@ -77,11 +78,14 @@ internal sealed class PagedRun(AttentionSettings settings, int kvHeads, int head
         return Enumerable.Range(0, length).SelectMany(position => Enumerable.Range(0, settings.Heads).SelectMany(head =>
         {
             var kvHead = head / (settings.Heads / kvHeads);
-            var keys = rows.Select(row => row[settings.Heads + kvHead]).ToArray();
-            var values = rows.Select(row => row[settings.Heads + kvHeads + kvHead]).ToArray();
+            var keys = rows.Select(row => Stored(row[settings.Heads + kvHead])).ToArray();
+            var values = rows.Select(row => Stored(row[settings.Heads + kvHeads + kvHead])).ToArray();
             return ScalarTwin.Attend(rows[position][head], keys, values, position, settings, alibiSlopes?[head] ?? 0);
         })).ToArray();
     })];
+
+    private double[] Stored(double[] values) =>
+        cacheDType == DType.F32 ? values : Array.ConvertAll(values, value => (double)Fp8Oracle.Of(cacheDType).Round((float)value));
 
     private void Step(CpuDevice device, AttentionSettings deviceSettings, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step, float[][] outputs)
     {

@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Models;
 using Xunit;
 
@@ -18,6 +19,15 @@ public sealed class CapacityPlanTests
         Assert.Equal((1000, 2048), (plan.Cache.NumBlocks, plan.MaxModelLength));
         Assert.Equal((16_000, 1000 * BytesPerBlock), (plan.CacheTokens, plan.CacheBytes));
         Assert.Equal("KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048", plan.ToString());
+    }
+
+    [Fact]
+    public void An_fp8_cache_has_four_times_the_blocks_of_an_f32_one()
+    {
+        var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { KvCacheDType = DType.F8E4M3 }, (1000 * BytesPerBlock) + 7);
+
+        Assert.Equal(4000, plan.Cache.NumBlocks);
+        Assert.Equal("KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048", plan.ToString());
     }
 
     [Fact]

@@ -57,7 +57,7 @@ public sealed class ModelConfigTests
         { "rope_parameters", """{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4}""", "'rope_parameters.high_freq_factor' is 4; it must be above low_freq_factor 4" },
         { "rope_parameters", """{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4}""", "'rope_parameters.original_max_position_embeddings' is missing" },
         { "rope_parameters", """{"rope_type":"yarn","factor":8,"beta_fast":1,"beta_slow":32}""", "'rope_parameters.beta_fast' is 1; it must not be below beta_slow 32" },
-        { "quantization_config", """{"quant_method":"gptq"}""", "'quantization_config.quant_method' is 'gptq'" },
+        { "quantization_config", """{"quant_method":"bitsandbytes"}""", "'quantization_config.quant_method' is 'bitsandbytes'; supported: fp8, compressed-tensors, gptq, awq, squeezellm" },
     };
 
     [Theory, MemberData(nameof(Wrong))]

@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Models;
@@ -71,6 +72,18 @@ internal sealed partial class RecordingBackend : Backend
         }
 
         return new RecordedLinear(name, parts[0].RowLength, parts.Sum(part => part.Rows), parts.Sum(part => part.ByteLength));
+    }
+
+    public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
+    {
+        Assert.Single(parts.Select(part => (part.GetType(), part.InFeatures, part.Bits)).Distinct());
+        if (biases is not null)
+        {
+            Assert.Equal(parts.Select(part => part.OutFeatures), biases.Select(bias => Assert.Single(bias.Shape)));
+        }
+
+        var bytes = parts.Sum(part => (long)part.OutFeatures * part.InFeatures * part.Bits / 8);
+        return new RecordedLinear(name, parts[0].InFeatures, parts.Sum(part => part.OutFeatures), bytes);
     }
 
     public override EmbeddingTable LoadEmbedding(HostTensor source) => new RecordedEmbedding(source);

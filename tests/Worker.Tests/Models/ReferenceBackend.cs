@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Tests.Compute;
 
 namespace Cluster.Worker.Tests.Models;
 
@@ -25,6 +27,13 @@ internal sealed partial class ReferenceBackend : Backend
 
     public override LinearWeight LoadLinear(string name, IReadOnlyList<HostTensor> parts, IReadOnlyList<HostTensor>? biases = null) =>
         new Linear32(name, parts[0].RowLength, parts.Sum(part => part.Rows), [.. parts.SelectMany(Decode)], biases is null ? null : [.. biases.SelectMany(Decode)]);
+
+    public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null) => new Linear32(
+        name,
+        parts[0].InFeatures,
+        parts.Sum(part => part.OutFeatures),
+        [.. parts.SelectMany(QuantizedMatrices.Dequantize)],
+        biases is null ? null : [.. biases.SelectMany(Decode)]);
 
     public override EmbeddingTable LoadEmbedding(HostTensor source) => new Embedding32(source.Name, source.Rows, source.RowLength, Decode(source));
 
@@ -106,8 +115,8 @@ internal sealed partial class ReferenceBackend : Backend
             var slot = Ints(inputs.SlotMapping)[t];
             for (var head = 0; head < kvHeads; head++)
             {
-                row.Slice((heads + head) * headDim, headDim).CopyTo(((PagedCache)cache).Key(layer, slot, head));
-                row.Slice((heads + kvHeads + head) * headDim, headDim).CopyTo(((PagedCache)cache).Value(layer, slot, head));
+                Store(row.Slice((heads + head) * headDim, headDim), cache.Layout.DType, ((PagedCache)cache).Key(layer, slot, head));
+                Store(row.Slice((heads + kvHeads + head) * headDim, headDim), cache.Layout.DType, ((PagedCache)cache).Value(layer, slot, head));
             }
         }
     }
@@ -151,6 +160,14 @@ internal sealed partial class ReferenceBackend : Backend
 
     public override void Dispose()
     {
+    }
+
+    private static void Store(ReadOnlySpan<float> values, DType dtype, Span<float> destination)
+    {
+        for (var i = 0; i < values.Length; i++)
+        {
+            destination[i] = dtype == DType.F32 ? values[i] : Fp8Oracle.Of(dtype).Round(values[i]);
+        }
     }
 
     private static void Attend(

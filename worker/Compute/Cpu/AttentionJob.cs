@@ -24,13 +24,12 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public float* Output;
     public int* Positions;
     public int* BlockTables;
-    public float* Keys;
-    public float* Values;
+    public KvLayer Cache;
 
     /// <summary>One for each query head, or null.</summary>
     public float* AlibiSlopes;
 
-    /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query.</summary>
+    /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query, then a tile of the cache.</summary>
     public float* Scratch;
 
     public int Heads;
@@ -45,7 +44,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
     public static int RowsPerItem(int headsPerKvHead) => Math.Max(1, QueriesPerItem / headsPerKvHead);
 
-    public static int ScratchFloats(int headsPerKvHead, int headDim)
+    public static int ScratchFloats(int headsPerKvHead, int headDim, KvLayer cache) => StateFloats(headsPerKvHead, headDim) + cache.ScratchFloats;
+
+    private static int StateFloats(int headsPerKvHead, int headDim)
     {
         var queries = RowsPerItem(headsPerKvHead) * headsPerKvHead;
         return (queries * (sizeof(Query) / sizeof(float) + Tile + headDim) + Tile - 1) / Tile * Tile;
@@ -59,7 +60,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         var item = Items[task / KvHeads];
         var kvHead = task % KvHeads;
         var count = item.Rows * Group;
-        var queries = (Query*)(Scratch + (long)worker * ScratchFloats(Group, HeadDim));
+        var scratch = Scratch + (long)worker * ScratchFloats(Group, HeadDim, Cache);
+        var tile = scratch + StateFloats(Group, HeadDim);
+        var queries = (Query*)scratch;
         var weights = (float*)(queries + count);
         var outputs = weights + count * Tile;
         Begin(item, kvHead, queries);
@@ -75,15 +78,17 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var nextPage = PageOf(item.Sequence, kvHead, nextSlot);
             var offset = slot % BlockSize;
             var nextOffset = nextSlot / Tile * Tile % BlockSize;
-            Score(queries, count, Keys + page + offset, Keys + nextPage + nextOffset, weights);
+            var keys = Cache.OpenKeys<V, TSimd>(page + offset, nextPage + nextOffset, tile, out var nextKeys);
+            Score(queries, count, keys, nextKeys, weights);
             for (var i = 0; i < count; i++)
             {
                 var slope = AlibiSlopes == null ? 0 : AlibiSlopes[kvHead * Group + i % Group];
                 Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * HeadDim);
             }
 
-            var values = Values + page + (long)offset * HeadDim;
-            Accumulate(queries, count, slot, weights, values, Values + nextPage + (long)nextOffset * HeadDim, outputs);
+            var values = Cache.OpenValues<V, TSimd>(
+                page + (long)offset * HeadDim, nextPage + (long)nextOffset * HeadDim, tile, out var nextValues);
+            Accumulate(queries, count, slot, weights, values, nextValues, outputs);
             page = nextPage;
         }
 
@@ -102,7 +107,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         var index = slot / BlockSize;
         var block = index < MaxBlocks ? BlockTables[(long)sequence * MaxBlocks + index] : -1;
         return (uint)block < (uint)NumBlocks
-            ? ((long)block * KvHeads + kvHead) * HeadDim * BlockSize
+            ? Cache.PageOf(block, kvHead)
             : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
     }
 
@@ -139,7 +144,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
                 queries[i + 3].Vector,
                 keys,
                 nextKeys,
-                BlockSize,
+                Cache.KeyStride,
                 HeadDim,
                 scores + i * Tile);
             nextKeys = keys;
@@ -147,7 +152,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
         for (; i < count; i++)
         {
-            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, nextKeys, BlockSize, HeadDim, scores + i * Tile);
+            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, nextKeys, Cache.KeyStride, HeadDim, scores + i * Tile);
             nextKeys = keys;
         }
     }

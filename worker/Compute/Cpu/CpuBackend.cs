@@ -1,11 +1,12 @@
 using System.Runtime.ExceptionServices;
+using Cluster.Worker.Compute.Cpu.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Runs models on the processor, at once: every operation is done when it returns. Called by <c>Models.Transformer</c> through
 /// <see cref="Backend"/>, by one thread; the arithmetic is in <see cref="VectorKernels{V, TSimd}"/>.</summary>
 /// <remarks>Owns all memory it hands out: tensors, weights and caches are invalid after <see cref="Dispose"/>.</remarks>
-internal sealed unsafe class CpuBackend : Backend
+internal sealed unsafe partial class CpuBackend : Backend
 {
     private readonly CpuOptions _options;
     private readonly WorkerThreads _threads;
@@ -77,14 +78,7 @@ internal sealed unsafe class CpuBackend : Backend
 
         var bias = AllocateMemory(name, (long)panelCount * width * sizeof(float));
         bias.Clear();
-        var next = (float*)bias.Address;
-        foreach (var part in biases ?? [])
-        {
-            var values = WeightReader.ReadAll(part);
-            values.CopyTo(new Span<float>(next, values.Length));
-            next += values.Length;
-        }
-
+        WriteBiases(biases ?? [], (float*)bias.Address);
         return new PackedWeight(name, inFeatures, outFeatures, format, width, panels, bias);
     }
 
@@ -110,12 +104,12 @@ internal sealed unsafe class CpuBackend : Backend
         return table;
     }
 
-    /// <exception cref="NotSupportedException">The cache is not F32, or its blocks are not whole tiles of 16 slots.</exception>
+    /// <exception cref="NotSupportedException">The cache is neither F32 nor FP8, or its blocks are not whole tiles of 16 slots.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
-        if (layout.DType != DType.F32)
+        if (layout.DType is not (DType.F32 or DType.F8E4M3 or DType.F8E5M2))
         {
-            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32");
+            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32, F8E4M3, F8E5M2");
         }
 
         if (layout.BlockSize < 1 || layout.BlockSize % CpuKvCache.TileSlots != 0)
@@ -166,7 +160,17 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override void Add(Tensor residual, Tensor x) => _kernels.Add(residual, x);
 
-    public override void Linear(Tensor x, LinearWeight weight, Tensor output) => _kernels.Linear(x, (PackedWeight)weight, output);
+    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
+    {
+        if (weight is QuantizedWeight quantized)
+        {
+            _kernels.Linear(x, quantized, output);
+        }
+        else
+        {
+            _kernels.Linear(x, (PackedWeight)weight, output);
+        }
+    }
 
     public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer) =>
         _kernels.RopeAndCache(qkv, (CpuRopeTable?)rope, inputs, (CpuKvCache)cache, layer);

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Cluster.Worker.Compute.Cpu.Quantized;
 using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
@@ -27,6 +28,8 @@ internal abstract class CpuKernels : IDisposable
     public abstract void Add(Tensor residual, Tensor x);
 
     public abstract void Linear(Tensor x, PackedWeight weight, Tensor output);
+
+    public abstract void Linear(Tensor x, QuantizedWeight weight, Tensor output);
 
     public abstract void RopeAndCache(Tensor qkv, CpuRopeTable? rope, in AttentionInputs inputs, CpuKvCache cache, int layer);
 

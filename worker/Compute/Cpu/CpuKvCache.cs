@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>Keys and values of all layers in host memory. Written by <see cref="RopeAndCacheRows{V, TSimd}"/>, read in place by <see cref="AttentionJob{V, TSimd}"/>.</summary>
+/// <summary>Keys and values of all layers in host memory. Written and read through <see cref="KvLayer"/>.</summary>
 /// <remarks>
 /// A layer's keys, then its values; blocks inside, KV heads inside a block. Keys are transposed, so that the scores of 16 slots are the lanes of
 /// a vector and need no horizontal sum; values are not, so that the lanes of the output are:
@@ -9,6 +9,7 @@ namespace Cluster.Worker.Compute.Cpu;
 /// keys    │d0: s0 s1 … s15│d1: s0 s1 … s15│ … │d headDim-1: s0 … s15│
 /// values  │s0: d0 d1 … d headDim-1│s1: d0 d1 …│ … │s15: …│
 /// </code>
+/// Elements are F32, or FP8 of a byte each.
 /// Slots not written since the block was last freed hold stale numbers: readers skip them, they never multiply them by zero.
 /// </remarks>
 internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock memory) : KvCache(layout)
@@ -16,11 +17,13 @@ internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock 
     /// <summary>Slots that kernels take at a time; a block has a whole number of such tiles.</summary>
     public const int TileSlots = 16;
 
-    private long FloatsPerLayer => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize;
+    private long BytesPerLayer => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize * Layout.DType.Size();
 
-    public float* Keys(int layer) => (float*)memory.Address + 2 * Checked(layer) * FloatsPerLayer;
-
-    public float* Values(int layer) => Keys(layer) + FloatsPerLayer;
+    public KvLayer Layer(int layer)
+    {
+        var keys = memory.Address + 2 * Checked(layer) * BytesPerLayer;
+        return new KvLayer(keys, keys + BytesPerLayer, Layout.DType, Layout.KvHeads, Layout.HeadDim, Layout.BlockSize);
+    }
 
     private long Checked(int layer) => layer >= 0 && layer < Layout.Layers
         ? layer

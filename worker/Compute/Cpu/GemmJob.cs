@@ -23,16 +23,8 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 {
     private const int MaxTilesPerChunk = 20;
     public const int BatchPanels = 8;
-    private const int BlockPairs = 256;
+    public const int BlockPairs = 256;
     private const int TilesWorthWidening = 3;
-
-    /// <summary>With which panel a kernel for one or two rows computes a panel. An odd one at the end is its own partner: computed twice, with the same result.</summary>
-    private enum Partner
-    {
-        Next,
-        Previous,
-        Itself,
-    }
 
     /// <summary>Inputs in tiles, <c>[tile][k][rows of the tile]</c> (see <see cref="InputTiles"/>).</summary>
     public float* Inputs;
@@ -47,6 +39,9 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     public InputTiles Tiles;
     public int Pairs;
     public int OutFeatures;
+
+    /// <summary>Columns of a row of <see cref="Output"/>: more than <see cref="OutFeatures"/> where only some of them are computed.</summary>
+    public int OutputStride;
     public int PanelCount;
     public int PanelsPerTask;
 
@@ -55,7 +50,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     public static int ScratchFloats => BatchPanels * PanelResults + 2 * BlockPairs * PanelWidth;
 
     /// <summary>Floats of a panel's results for the rows of a chunk.</summary>
-    private static int PanelResults => MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
+    public static int PanelResults => MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
 
     public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
 
@@ -68,18 +63,23 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public readonly void Execute(int task, int worker)
     {
-        var scratch = Scratch + (long)worker * ScratchFloats;
-        var tilesPerChunk = TilesPerChunk;
-        var firstTile = task / PanelGroups * tilesPerChunk;
-        var endTile = Math.Min(firstTile + tilesPerChunk, Tiles.Count);
-        var firstPanel = task % PanelGroups * PanelsPerTask;
-        var endPanel = Math.Min(firstPanel + PanelsPerTask, PanelCount);
+        var scratch = ScratchOf(worker);
+        var (firstTile, endTile, firstPanel, endPanel) = RangeOf(task);
         for (var panel = firstPanel; panel < endPanel; panel += BatchPanels)
         {
             var end = Math.Min(panel + BatchPanels, endPanel);
             Multiply(firstTile, endTile, panel, end, scratch);
             WriteOutput(firstTile, endTile, panel, end, scratch);
         }
+    }
+
+    public readonly float* ScratchOf(int worker) => Scratch + (long)worker * ScratchFloats;
+
+    public readonly (int FirstTile, int EndTile, int FirstPanel, int EndPanel) RangeOf(int task)
+    {
+        var firstTile = task / PanelGroups * TilesPerChunk;
+        var firstPanel = task % PanelGroups * PanelsPerTask;
+        return (firstTile, Math.Min(firstTile + TilesPerChunk, Tiles.Count), firstPanel, Math.Min(firstPanel + PanelsPerTask, PanelCount));
     }
 
     private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
@@ -111,7 +111,8 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         }
     }
 
-    private readonly void MultiplyTiles<TWeights>(
+    /// <summary>All tiles times one panel, of which <paramref name="w"/> has a block of k, as <paramref name="partnerW"/> has of its partner.</summary>
+    public readonly void MultiplyTiles<TWeights>(
         int firstTile, int endTile, int firstPair, int pairs, int panel, Partner partner, byte* w, byte* partnerW, float* results)
         where TWeights : IPanelFormat
     {
@@ -181,7 +182,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         }
     }
 
-    private readonly void WriteOutput(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
+    public readonly void WriteOutput(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
         var firstRow = firstTile * TSimd.MaxRows;
         var rows = Math.Min(endTile * TSimd.MaxRows, Tiles.Rows) - firstRow;
@@ -192,7 +193,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
             var bytes = (long)Math.Min(PanelWidth, OutFeatures - column) * sizeof(float);
             for (var row = 0; row < rows; row++)
             {
-                var destination = Output + (long)(firstRow + row) * OutFeatures + column;
+                var destination = Output + (long)(firstRow + row) * OutputStride + column;
                 Buffer.MemoryCopy(source + (long)row * PanelWidth, destination, bytes, bytes);
             }
         }

@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute.Quantized;
+
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Checks that the parts of a linear layer stack, before anything is allocated for them.</summary>
@@ -41,5 +43,39 @@ internal static class LinearShape
         }
 
         return (inFeatures, outFeatures);
+    }
+
+    /// <exception cref="NotSupportedException">A bias' dtype cannot be read.</exception>
+    /// <exception cref="ArgumentException">Parts or biases do not fit together; names layer, shape and what would fit.</exception>
+    public static (int InFeatures, int OutFeatures) Check(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases)
+    {
+        if (parts.Count == 0 || (biases is not null && biases.Count != parts.Count))
+        {
+            throw new ArgumentException($"linear layer '{name}' has {parts.Count} weights and {biases?.Count ?? 0} biases; each weight needs one, or none has");
+        }
+
+        var outFeatures = 0;
+        for (var i = 0; i < parts.Count; i++)
+        {
+            var part = parts[i];
+            if (part.InFeatures != parts[0].InFeatures || part.Bits != parts[0].Bits)
+            {
+                throw new ArgumentException(
+                    $"'{part.Name}' has {part.InFeatures} inputs of {part.Bits} bits; linear layer '{name}' needs {parts[0].InFeatures} of {parts[0].Bits}");
+            }
+
+            if (biases is not null)
+            {
+                WeightReader.RequireReadable(biases[i]);
+                if (biases[i].Shape is not [var length] || length != part.OutFeatures)
+                {
+                    throw new ArgumentException($"tensor '{biases[i].Name}' has shape [{string.Join(", ", biases[i].Shape)}]; the bias of '{part.Name}' needs [{part.OutFeatures}]");
+                }
+            }
+
+            outFeatures = checked(outFeatures + part.OutFeatures);
+        }
+
+        return (parts[0].InFeatures, outFeatures);
     }
 }

@@ -14,9 +14,7 @@ internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
     /// <summary>See <see cref="CpuRopeTable"/>; null rotates nothing.</summary>
     public float* Table;
 
-    /// <summary>One layer of the cache, see <see cref="CpuKvCache"/>.</summary>
-    public float* Keys;
-    public float* Values;
+    public KvLayer Cache;
     public int* Positions;
     public int* Slots;
     public int RotaryDim;
@@ -41,19 +39,9 @@ internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
             }
         }
 
-        var block = Slots[row] / BlockSize;
-        var offset = Slots[row] % BlockSize;
         for (var head = 0; head < KvHeads; head++)
         {
-            var page = ((long)block * KvHeads + head) * HeadDim * BlockSize;
-            var key = heads + (Heads + head) * HeadDim;
-            for (var d = 0; d < HeadDim; d++)
-            {
-                Keys[page + (long)d * BlockSize + offset] = key[d];
-            }
-
-            var value = heads + (Heads + KvHeads + head) * HeadDim;
-            Buffer.MemoryCopy(value, Values + page + (long)offset * HeadDim, HeadDim * sizeof(float), HeadDim * sizeof(float));
+            Cache.Write(Slots[row], head, heads + (Heads + head) * HeadDim, heads + (Heads + KvHeads + head) * HeadDim);
         }
     }
 

@@ -56,8 +56,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
             Table = rope is null ? null : rope.Rows,
             RotaryDim = rope?.RotaryDim ?? 0,
-            Keys = cache.Keys(layer),
-            Values = cache.Values(layer),
+            Cache = cache.Layer(layer),
             Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
             Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
             Heads = heads,
@@ -93,7 +92,8 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         }
 
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
-        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim);
+        var pages = cache.Layer(layer);
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
@@ -104,8 +104,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
                 Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
                 BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
-                Keys = cache.Keys(layer),
-                Values = cache.Values(layer),
+                Cache = pages,
                 Scratch = _attention.Floats((long)scratchFloats * threads.Count),
                 Heads = settings.Heads,
                 KvHeads = layout.KvHeads,
@@ -189,19 +188,19 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             Tiles = tiles,
             Pairs = weight.Pairs,
             OutFeatures = weight.OutFeatures,
+            OutputStride = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask<TFormat>(weight, tiles),
+            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles),
         };
         threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
     /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
     /// and no more than leaves each thread several tasks.</summary>
-    private int PanelsPerTask<TFormat>(PackedWeight weight, InputTiles tiles)
-        where TFormat : IPanelFormat
+    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles)
     {
-        var wanted = tiles.Count == 1 ? BytesPerTask / weight.PanelBytes : GemmJob<V, TSimd, TFormat>.BatchPanels;
-        var balanced = (long)weight.PanelCount * GemmJob<V, TSimd, TFormat>.ChunksOf(tiles) / (4L * threads.Count);
+        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : GemmJob<V, TSimd, F32Panel>.BatchPanels;
+        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * threads.Count);
         return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
     }
 }

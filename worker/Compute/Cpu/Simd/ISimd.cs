@@ -3,7 +3,7 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 /// <summary>The vector operations kernels are written in, once for all widths. <typeparamref name="V"/> is the vector itself
 /// (<c>Vector512&lt;float&gt;</c>, <c>Vector256&lt;float&gt;</c> or <c>float</c>), so the compiler keeps it in a register and inlines every operation.</summary>
 /// <remarks>Lane operations give the same bits at every width; only <see cref="Sum"/> depends on it.</remarks>
-internal unsafe interface ISimd<V>
+internal unsafe partial interface ISimd<V>
     where V : unmanaged
 {
     /// <summary>Floats in a vector.</summary>

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
 /// <summary>8 floats at a time: AVX2 with FMA.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Lanes => 8;
 

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
 /// <summary>16 floats at a time: AVX-512; two 256-bit halves in software elsewhere.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+internal readonly unsafe partial struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Lanes => 16;
 

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
 /// <summary>One float at a time, for processors without usable vectors.</summary>
-internal readonly unsafe struct SimdScalar : ISimd<float>
+internal readonly unsafe partial struct SimdScalar : ISimd<float>
 {
     public static int Lanes => 1;
 

@@ -1,0 +1,114 @@
+using System.Text;
+using Cluster.Worker.Models;
+using Cluster.Worker.Models.Quantization;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Models.Quantization;
+
+public sealed class QuantizationSchemeTests
+{
+    private const string Group =
+        """{"targets":["Linear"],"weights":{"num_bits":8,"type":"float","strategy":"channel","symmetric":true,"dynamic":false},"input_activations":null}""";
+
+    public static TheoryData<string, string, string> Known => new()
+    {
+        { "awq", "awq", "awq, 4 bits, groups of 32" },
+        { "fp8-compressed-tensors", "compressed-tensors", "compressed-tensors, fp8 E4M3 weights" },
+        { "fp8-dynamic", "fp8", "fp8 E4M3 weights" },
+        { "fp8-static", "fp8", "fp8 E4M3 weights" },
+        { "gptq", "gptq", "gptq, 4 bits, groups of 32" },
+        { "gptq-act-order", "gptq", "gptq, 4 bits, groups of 32 in act-order" },
+        { "squeezellm", "squeezellm", "squeezellm, 4 bits" },
+    };
+
+    public static TheoryData<string, string> Refused => new()
+    {
+        { """{"bits":4}""", "'quantization_config.quant_method' is ''; supported: fp8, compressed-tensors, gptq, awq, squeezellm" },
+        { """{"quant_method":"fp8"}""", "'quantization_config.activation_scheme' is ''; supported: static, dynamic" },
+        { """{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128]}""", "weight_block_size' asks for a scale for each block" },
+        { """{"quant_method":"gptq","bits":3,"group_size":32}""", "'quantization_config.bits' is 3; supported: 4, 8" },
+        { """{"quant_method":"gptq","bits":4}""", "'quantization_config.group_size' is missing" },
+        { """{"quant_method":"gptq","bits":4,"group_size":0}""", "'quantization_config.group_size' is 0; expected a number of inputs, or -1 for all" },
+        { """{"quant_method":"gptq","bits":4,"group_size":-2}""", "'quantization_config.group_size' is -2; expected -1 to" },
+        { """{"quant_method":"gptq","bits":4,"group_size":32,"checkpoint_format":"marlin"}""", "checkpoint_format' is 'marlin'; supported: gptq, gptq_v2" },
+        { """{"quant_method":"gptq","bits":4,"group_size":32,"dynamic":{"-:x":{}}}""", "dynamic' gives layers settings of their own" },
+        { """{"quant_method":"awq","bits":8,"group_size":32}""", "'quantization_config.bits' is 8; supported: 4" },
+        { """{"quant_method":"awq","bits":4,"group_size":32,"zero_point":false}""", "zero_point' is false; supported: true" },
+        { """{"quant_method":"awq","bits":4,"group_size":32,"version":"gemv"}""", "version' is 'gemv'; supported: gemm" },
+        { """{"quant_method":"squeezellm","wbits":3}""", "'quantization_config.wbits' is 3; supported: 4" },
+        { """{"quant_method":"compressed-tensors","format":"pack-quantized"}""", "format' is 'pack-quantized'; supported: float-quantized" },
+        { """{"quant_method":"compressed-tensors","format":"float-quantized"}""", "config_groups' is missing" },
+        { Compressed(Group.Replace("\"num_bits\":8", "\"num_bits\":4")), "config_groups.g.weights.num_bits' is 4; supported: 8" },
+        { Compressed(Group.Replace("channel", "group")), "config_groups.g.weights.strategy' is 'group'; supported: tensor, channel" },
+        { Compressed(Group.Replace("\"float\"", "\"int\"")), "config_groups.g.weights.type' is 'int'; supported: float" },
+        { """{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{},"ignore":["re:(a"]}""", "ignore' has 're:(a', which is no regular expression" },
+        { """{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{},"ignore":["re:(a)\\1"]}""", "no regular expression that can be matched in linear time" },
+    };
+
+    [Theory, MemberData(nameof(Known))]
+    public void A_checkpoints_scheme_is_read_from_its_configuration(string name, string method, string description)
+    {
+        var scheme = ModelConfig.Load(QuantizedCheckpoints.Folder(name)).Quantization;
+
+        Assert.Equal((method, description), (scheme?.Method, scheme?.Description));
+    }
+
+    [Theory, MemberData(nameof(Refused))]
+    public void What_is_not_supported_is_refused_by_field_and_value(string config, string reason)
+    {
+        Assert.Contains(reason, Assert.Throws<ModelConfigException>(() => Find(config)).Message);
+    }
+
+    [Theory]
+    [InlineData("lm_head", false)]
+    [InlineData("model.layers.0.mlp.gate", false)]
+    [InlineData("model.layers.0.mlp.gate_proj", true)]
+    [InlineData("model.layers.3.self_attn.q_proj", false)]
+    [InlineData("model.layers.13.self_attn.q_proj", true)]
+    [InlineData("vision.layers.13.self_attn.q_proj", false)]
+    public void Ignored_layers_are_whole_names_or_expressions(string layer, bool quantized)
+    {
+        var compressed = Find(Compressed(Group, """["lm_head","mlp.gate","re:.*layers\\.3\\..*","re:vision"]"""));
+        var fp8 = Find("""{"quant_method":"fp8","activation_scheme":"dynamic","ignored_layers":["lm_head","mlp.gate","re:vision"],"modules_to_not_convert":["layers.3"]}""");
+        var awq = Find("""{"quant_method":"awq","bits":4,"group_size":32,"modules_to_not_convert":["lm_head","mlp.gate","layers.3","vision"]}""");
+
+        Assert.All([compressed, fp8, awq], scheme => Assert.Equal(quantized, scheme!.Quantizes(layer)));
+    }
+
+    [Fact]
+    public void Only_targeted_layers_are_quantized()
+    {
+        var scheme = Find(Compressed(Group.Replace("\"Linear\"", "\"re:.*mlp\"")));
+
+        Assert.True(scheme!.Quantizes("model.layers.0.mlp.up_proj"));
+        Assert.False(scheme.Quantizes("model.layers.0.self_attn.q_proj"));
+    }
+
+    [Theory]
+    [InlineData("gptq", "awq", "quantization awq was asked for, but the checkpoint is quantized by gptq; use auto or gptq")]
+    [InlineData("fp8-compressed-tensors", "fp8", "quantization fp8 was asked for, but the checkpoint is quantized by compressed-tensors; use auto or compressed-tensors")]
+    [InlineData("awq", "none", "quantization none was asked for, but the checkpoint is quantized by awq; use auto or awq")]
+    public void Another_method_than_the_checkpoints_is_refused(string name, string requested, string message)
+    {
+        var error = Assert.Throws<ArgumentException>(
+            () => ModelLoader.Load(QuantizedCheckpoints.Folder(name), new RecordingBackend(), new ModelRunnerOptions { Quantization = requested }));
+
+        Assert.Equal(message, error.Message);
+    }
+
+    [Fact]
+    public void Quantizing_while_loading_is_refused_and_saying_what_is_so_is_not()
+    {
+        var error = Assert.Throws<ArgumentException>(() => ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "fp8" }));
+        Assert.Equal("quantization fp8 was asked for, but the checkpoint is not quantized; use auto or none", error.Message);
+
+        ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "none" }).Dispose();
+        ModelLoader.Load(QuantizedCheckpoints.Folder("gptq"), new RecordingBackend(), new ModelRunnerOptions { Quantization = "gptq" }).Dispose();
+    }
+
+    private static QuantizationScheme? Find(string config) =>
+        QuantizationScheme.Find(ConfigObject.Parse("config.json", Encoding.UTF8.GetBytes($$"""{"quantization_config":{{config}}}""")));
+
+    private static string Compressed(string group, string ignore = "[]") =>
+        $$"""{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"g":{{group}}},"ignore":{{ignore}}}""";
+}

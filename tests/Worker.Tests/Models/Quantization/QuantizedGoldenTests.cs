@@ -1,0 +1,159 @@
+using System.Text.Json;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Models;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Models.Quantization;
+
+/// <summary>Whole quantized checkpoints against the logits of their dequantized twins.</summary>
+public sealed class QuantizedGoldenTests
+{
+    /// <summary>What is asked for is 5e-3; weight-only arithmetic in fp32 has no excuse for more than this.</summary>
+    private const float Tolerance = 1e-4f;
+
+    public static MatrixTheoryData<string, string> Checkpoints => new(QuantizedCheckpoints.Names, ["cpu", "reference"]);
+
+    public static MatrixTheoryData<string, int> Chunks => new(QuantizedCheckpoints.Names, [1, 7, 16]);
+
+    public static TheoryData<string> Names => [.. QuantizedCheckpoints.Names];
+
+    /// <summary>Bytes that all weights of haiku-1m keep. Unquantized they are 2 525 696, of which 534 016 are embedding, output matrix and norms, quantized in
+    /// no format; the rest is 5 layers of 196 608 weights for 1280 outputs, each with a bias of 4 bytes:
+    /// <code>
+    /// FP8      a byte a weight, 4 an output
+    /// 4 bits   half a byte a weight, 4 an output and group (4 groups of 32 inputs, 12 in down_proj), 4 an input;
+    ///          act-order groups the inputs of gate_proj and up_proj differently, so they share no table of groups
+    /// lookup   half a byte a weight, 32 an output
+    /// </code></summary>
+    public static TheoryData<string, long> Residence => new()
+    {
+        { "awq", 1_189_376 },
+        { "fp8-compressed-tensors", 1_568_256 },
+        { "fp8-dynamic", 1_568_256 },
+        { "fp8-static", 1_568_256 },
+        { "gptq", 1_189_376 },
+        { "gptq-act-order", 1_191_936 },
+        { "squeezellm", 1_255_936 },
+    };
+
+    [Theory, MemberData(nameof(Checkpoints))]
+    public void Logits_are_those_of_the_dequantized_model(string name, string backend)
+    {
+        var result = GoldenVerification.Verify(QuantizedCheckpoints.Folder(name), GoldenFile.Open(QuantizedCheckpoints.Golden(name)), () => Create(backend), Tolerance);
+
+        Assert.True(result.Passes(Tolerance), $"{name}: {result}");
+        Assert.True(result.MaxAbsDiff > 0, "an exact match means that nothing was compared");
+        Assert.Equal(DType.F32, result.RopeFrequencyDType);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_greedy_token_at_every_position_is_that_of_the_dequantized_model(string name)
+    {
+        var golden = GoldenFile.Open(QuantizedCheckpoints.Golden(name));
+        using var model = ModelLoader.Load(QuantizedCheckpoints.Folder(name), Create("cpu"), golden.RunnerOptions());
+        for (var prompt = 0; prompt < golden.Count; prompt++)
+        {
+            var sequence = new PackedSequences(model.Runner, 1, golden.PromptLength);
+            sequence.Add(0, golden.Prompt(prompt));
+            var logits = sequence.Run();
+            for (var position = 0; position < golden.PromptLength; position++)
+            {
+                var row = logits.Slice(position * model.Runner.VocabSize, model.Runner.VocabSize);
+                Assert.Equal(ArgMax(golden.Logits(prompt, position)), ArgMax(row));
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Chunks))]
+    public void Prefill_in_chunks_gives_the_same_bits_as_prefill_in_one_step(string name, int chunkSize)
+    {
+        var golden = GoldenFile.Open(QuantizedCheckpoints.Golden(name));
+        using var model = ModelLoader.Load(QuantizedCheckpoints.Folder(name), Create("cpu"), golden.RunnerOptions());
+        var whole = new PackedSequences(model.Runner, 1, golden.PromptLength);
+        whole.Add(0, golden.Prompt(0));
+        var expected = whole.Run().ToArray();
+
+        var chunked = new PackedSequences(model.Runner, 2, golden.PromptLength);
+        var actual = new List<float>();
+        for (var begin = 0; begin < golden.PromptLength; begin += chunkSize)
+        {
+            // A neighbour of another shape in every step must not matter either.
+            var count = Math.Min(chunkSize, golden.PromptLength - begin);
+            chunked.Add(1, golden.Prompt(1).AsSpan(begin, Math.Max(1, count / 2)));
+            chunked.Add(0, golden.Prompt(0).AsSpan(begin, count));
+            actual.AddRange(chunked.Run()[(Math.Max(1, count / 2) * model.Config.VocabSize)..]);
+        }
+
+        Assert.Equal(expected, actual);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Perplexity_stays_within_a_percent_of_the_unquantized_model(string name)
+    {
+        var (actual, expected) = Perplexities(QuantizedCheckpoints.Folder(name), DType.F32);
+
+        Assert.Equal(expected, actual, expected / 100);
+    }
+
+    [Theory, InlineData(nameof(DType.F8E4M3)), InlineData(nameof(DType.F8E5M2))]
+    public void Perplexity_stays_within_a_percent_with_an_fp8_cache(string dtype)
+    {
+        var (actual, expected) = Perplexities(Fixtures.Haiku, Enum.Parse<DType>(dtype));
+
+        Assert.Equal(expected, actual, expected / 100);
+        Assert.NotEqual(expected, actual, 5e-5);
+    }
+
+    [Theory, InlineData(nameof(DType.F8E4M3)), InlineData(nameof(DType.F8E5M2))]
+    public void An_fp8_cache_gives_the_logits_of_the_scalar_twin(string dtype)
+    {
+        var golden = GoldenFile.Open(Fixtures.Golden("haiku-1m"));
+        var options = golden.RunnerOptions() with { KvCacheDType = Enum.Parse<DType>(dtype) };
+        float[][] logits = [.. new[] { "cpu", "reference" }.Select(backend =>
+        {
+            using var model = ModelLoader.Load(Fixtures.Haiku, Create(backend), options);
+            var sequence = new PackedSequences(model.Runner, 1, golden.PromptLength);
+            sequence.Add(0, golden.Prompt(0));
+            return sequence.Run().ToArray();
+        })];
+
+        // A key that lies on two sides of a boundary by a rounding error moves by a whole step of the cache's type.
+        Assert.True(logits[0].Zip(logits[1], (a, b) => Math.Abs(a - b)).Max() < 0.25);
+        Assert.True(logits[0].Zip(logits[1], (a, b) => Math.Abs(a - b)).Average() < 5e-3);
+    }
+
+    [Theory, MemberData(nameof(Residence))]
+    public void Weights_stay_packed_in_memory(string name, long bytes)
+    {
+        using var model = ModelLoader.Load(
+            QuantizedCheckpoints.Folder(name), Create("cpu"), new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, MaxModelLength = 32 });
+
+        Assert.Equal(bytes, model.ResidentWeightBytes);
+    }
+
+    private static (double Actual, double Expected) Perplexities(string folder, DType cache)
+    {
+        using var reference = JsonDocument.Parse(File.ReadAllBytes(Fixtures.HaikuExpected));
+        var perplexity = reference.RootElement.GetProperty("perplexity");
+        var ids = perplexity.GetProperty("input_ids").EnumerateArray().Select(id => id.GetInt32()).ToArray();
+        var window = perplexity.GetProperty("window").GetInt32();
+        var options = new ModelRunnerOptions { MaxSequences = 1, MaxBatchedTokens = window, MaxLogits = window, MaxModelLength = window, KvCacheDType = cache };
+        using var model = ModelLoader.Load(folder, Create("cpu"), options);
+        return (Perplexity.Evaluate(model.Runner, ids, window), perplexity.GetProperty("value").GetDouble());
+    }
+
+    private static int ArgMax(ReadOnlySpan<float> logits)
+    {
+        var best = 0;
+        for (var i = 1; i < logits.Length; i++)
+        {
+            best = logits[i] > logits[best] ? i : best;
+        }
+
+        return best;
+    }
+
+    private static Backend Create(string name) =>
+        name == "cpu" ? new CpuBackend(new CpuOptions { Threads = 2, MemoryBytes = 1L << 30 }) : new ReferenceBackend();
+}

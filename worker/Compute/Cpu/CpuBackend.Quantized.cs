@@ -1,0 +1,43 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute.Cpu.Quantized;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <content>Loading of quantized weights.</content>
+internal sealed unsafe partial class CpuBackend
+{
+    public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
+    {
+        var (inFeatures, outFeatures) = LinearShape.Check(name, parts, biases);
+        var sections = ImmutableArray.CreateBuilder<QuantizedPanels>();
+        var firstOutput = 0;
+        var firstPart = 0;
+        foreach (var run in QuantizedPacker.Runs(parts))
+        {
+            var section = new QuantizedPanels(run, firstOutput, _kernels.PanelWidth, bytes => AllocateMemory(name, bytes));
+            QuantizedPacker.WriteGroups(run[0], section);
+            Parallel.For(
+                0,
+                section.PanelCount,
+                new ParallelOptions { MaxDegreeOfParallelism = _threads.Count },
+                panel => QuantizedPacker.Pack(run, section, panel));
+            WriteBiases(biases?.Skip(firstPart).Take(run.Length) ?? [], section.Bias);
+            sections.Add(section);
+            firstOutput += section.OutFeatures;
+            firstPart += run.Length;
+        }
+
+        return new QuantizedWeight(name, inFeatures, outFeatures, sections.ToImmutable());
+    }
+
+    private static void WriteBiases(IEnumerable<HostTensor> biases, float* destination)
+    {
+        foreach (var bias in biases)
+        {
+            var values = WeightReader.ReadAll(bias);
+            values.CopyTo(new Span<float>(destination, values.Length));
+            destination += values.Length;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu.Quantized;
+
+/// <summary>How the codes of a panel become floats (see <see cref="QuantizedPanels"/> for the picture). Called by
+/// <see cref="QuantizedGemmJob{V, TSimd, TCodes}"/>, which is compiled once for each kind.</summary>
+internal unsafe interface IPanelCodes
+{
+    /// <summary>Writes the weights of a run of inputs as <see cref="F32Panel"/> stores them.</summary>
+    /// <param name="table">The panel's scales, zeros or entries.</param>
+    /// <param name="codes">The panel's codes.</param>
+    /// <param name="groups">Group of each input; used by grouped codes alone.</param>
+    /// <param name="groupSize">Inputs of a group where groups are consecutive, else 1: how long a group is sure to stay.</param>
+    /// <param name="target"><c>[count][panel width]</c>.</param>
+    static abstract void Decode<V, TSimd>(byte* table, uint* codes, int* groups, int groupSize, int firstK, int count, float* target)
+        where V : unmanaged
+        where TSimd : ISimd<V>;
+}

@@ -1,0 +1,15 @@
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <content>Decoding of packed weights and of the FP8 cache.</content>
+internal readonly unsafe partial struct SimdScalar
+{
+    public static float Codes(uint* words, int shift, uint mask) => (*words >> shift) & mask;
+
+    public static float E4M3(uint* words, int shift) => Fp8.FromE4M3((byte)(*words >> shift));
+
+    public static float Lookup(float* table, int stride, uint* words, int shift) => table[(long)stride * ((*words >> shift) & 15)];
+
+    public static float LoadE4M3(byte* source) => Fp8.FromE4M3(*source);
+
+    public static float LoadE5M2(byte* source) => Fp8.FromE5M2(*source);
+}

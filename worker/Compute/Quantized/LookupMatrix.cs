@@ -1,0 +1,15 @@
+namespace Cluster.Worker.Compute.Quantized;
+
+/// <summary>weight[n, k] = table[n, code[n, k]] with 16 entries for each output: SqueezeLLM.</summary>
+internal abstract class LookupMatrix(string name, int outFeatures, int inFeatures) : QuantizedMatrix(name, outFeatures, inFeatures)
+{
+    public const int Entries = 16;
+
+    public sealed override int Bits => 4;
+
+    /// <summary>F32, F16 or BF16: the type of the table's entries.</summary>
+    public abstract DType TableDType { get; }
+
+    /// <summary>Finite.</summary>
+    public abstract float Entry(int output, int code);
+}

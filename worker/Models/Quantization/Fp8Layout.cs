@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Models.Quantization;
+
+/// <summary>The tensors of an FP8 layer, as <see cref="Fp8Scheme"/> and <see cref="CompressedTensorsScheme"/> both store them.</summary>
+/// <remarks>
+/// <code>
+/// weight        F8_E4M3 [out, in]
+/// weight_scale  [] or [1]            one for the tensor
+///               [out] or [out, 1]    one for each output
+/// input_scale   [] or [1]            calibrated for quantizing inputs, which this engine leaves in F32: checked, then unused
+/// </code>
+/// </remarks>
+internal static class Fp8Layout
+{
+    public const string ScaleSuffix = ".weight_scale";
+
+    private const string InputScaleSuffix = ".input_scale";
+
+    /// <param name="needsInputScale">The configuration says that inputs have a calibrated scale.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>
+    public static Fp8Matrix Read(LayerTensors layer, bool needsInputScale)
+    {
+        var codes = layer.Take(LayerTensors.Weight, DType.F8E4M3, layer.OutFeatures, layer.InFeatures);
+        for (var row = 0; row < codes.Rows; row++)
+        {
+            var column = codes.Row(row).IndexOfAny(Fp8.NaN, (byte)(Fp8.NaN | 0x80));
+            if (column >= 0)
+            {
+                throw layer.Wrong(LayerTensors.Weight, $"has NaN (code 0x{codes.Row(row)[column]:X2}) at [{row}, {column}]; every weight must be a number");
+            }
+        }
+
+        if (needsInputScale || layer.Has(InputScaleSuffix))
+        {
+            var scale = Scales(layer, InputScaleSuffix, perOutput: false)[0];
+            if (scale <= 0)
+            {
+                throw layer.Wrong(InputScaleSuffix, $"is {scale}; expected more than 0");
+            }
+        }
+
+        return new Fp8Matrix(layer.Name, codes, ImmutableArray.Create(Scales(layer, ScaleSuffix, perOutput: true)));
+    }
+
+    private static float[] Scales(LayerTensors layer, string suffix, bool perOutput)
+    {
+        var shape = layer.ShapeOf(suffix);
+        var count = perOutput ? layer.OutFeatures : 1;
+        if (shape.Length == 0 || shape.SequenceEqual([1]))
+        {
+            var all = new float[count];
+            Array.Fill(all, layer.TakeFloats(suffix, shape).Values[0]);
+            return all;
+        }
+
+        return perOutput && (shape.SequenceEqual([count]) || shape.SequenceEqual([count, 1]))
+            ? layer.TakeFloats(suffix, shape).Values
+            : throw layer.Wrong(suffix, $"has shape [{string.Join(", ", shape.ToArray())}]; expected [] or [1]{(perOutput ? $", or [{count}] or [{count}, 1]" : "")}");
+    }
+}

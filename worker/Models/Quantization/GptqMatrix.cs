@@ -1,0 +1,28 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Models.Quantization;
+
+/// <summary>A layer in GPTQ's layout; checked by <see cref="GptqScheme"/>.</summary>
+/// <param name="zeroOffset">What a stored zero lacks: 1 in the first version of the format.</param>
+internal sealed class GptqMatrix(
+    LayerTensors layer, int bits, int zeroOffset, HostTensor codes, HostTensor zeros, GroupScales scales, ImmutableArray<int> groupOf)
+    : GroupedMatrix(layer.Name, layer.OutFeatures, layer.InFeatures, groupOf)
+{
+    public override int Bits => bits;
+
+    public override int Groups => scales.Groups;
+
+    public override DType ScaleDType => scales.DType;
+
+    public override float Scale(int group, int output) => scales.Values[group * OutFeatures + output];
+
+    public override int Zero(int group, int output)
+    {
+        var perWord = 32 / bits;
+        return (int)((zeros.Word(group, output / perWord) >> (bits * (output % perWord))) & ((1u << bits) - 1)) + zeroOffset;
+    }
+
+    public override void ReadCodes(int k, int firstOutput, Span<byte> destination) => PackedWords.ReadAlongInputs(codes, bits, k, firstOutput, destination);
+}

@@ -1,0 +1,70 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Quantization;
+
+namespace Cluster.Worker.Models;
+
+/// <content>Layers whose weights are codes. <see cref="LayerTensors"/> takes their tensors through here.</content>
+internal sealed partial class WeightLoader
+{
+    /// <summary>How the source's layers are quantized; null when none is.</summary>
+    public QuantizationScheme? Quantization { get; init; }
+
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another type or shape.</exception>
+    public HostTensor Take(string name, ReadOnlySpan<DType> dtypes, ReadOnlySpan<int> shape)
+    {
+        var tensor = Take(name, shape);
+        return dtypes.Contains(tensor.DType)
+            ? tensor
+            : throw Wrong(name, $"is {SafetensorsDTypes.Spelling(tensor.DType)}; {Quantization?.Method} calls for {string.Join(", ", dtypes.ToArray().Select(SafetensorsDTypes.Spelling))}");
+    }
+
+    /// <exception cref="CheckpointFormatException">The tensor is missing.</exception>
+    public ReadOnlySpan<int> ShapeOf(string name) =>
+        (source.Find(name) ?? throw Wrong(name, $"is missing; {Quantization?.Method} calls for it")).Shape.AsSpan();
+
+    public CheckpointFormatException Wrong(string name, string reason) => new(source.FileOf(name), name, reason);
+
+    /// <summary>Whether a stacked layer is quantized.</summary>
+    /// <exception cref="CheckpointFormatException">Some of its parts are and some are not.</exception>
+    private bool IsQuantized(string name, IReadOnlyList<string> parts)
+    {
+        if (Quantization is null)
+        {
+            return false;
+        }
+
+        var first = IsQuantized(parts[0]);
+        return parts.All(part => IsQuantized(part) == first)
+            ? first
+            : throw new CheckpointFormatException(source.Location, $"quantizes only some of {string.Join(", ", parts)}; '{name}' multiplies by all of them at once");
+    }
+
+    /// <summary>Checkpoints leave layers as they were without always saying so: what can be read as it is, is.</summary>
+    private bool IsQuantized(string layer) =>
+        Quantization!.Quantizes(layer)
+        && (Has(layer + Quantization.MarkerSuffix) || source.Find(layer + LayerTensors.Weight) is not { } plain || !WeightReader.CanRead(plain.DType));
+
+    private LinearWeight QuantizedLinear(string name, IReadOnlyList<string> parts, int inFeatures, ReadOnlySpan<int> outFeatures, bool bias)
+    {
+        var weights = new QuantizedMatrix[parts.Count];
+        var biases = bias ? new HostTensor[parts.Count] : null;
+        for (var i = 0; i < parts.Count; i++)
+        {
+            weights[i] = Quantization!.Read(new LayerTensors(this, parts[i], outFeatures[i], inFeatures));
+            if (biases is not null)
+            {
+                biases[i] = Take(parts[i] + ".bias", outFeatures[i]);
+            }
+        }
+
+        var linear = backend.LoadLinear(name, weights, biases);
+
+        // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
+        GC.KeepAlive(weights);
+        GC.KeepAlive(biases);
+        ResidentBytes += linear.ResidentBytes;
+        Report(name);
+        return linear;
+    }
+}
