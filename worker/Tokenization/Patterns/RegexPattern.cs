@@ -44,15 +44,24 @@ internal sealed class RegexPattern : ISplitPattern
         Find(shadow.AsSpan(0, count), 0, offsets, matches);
     }
 
+    /// <exception cref="TokenizationException">The regex backtracks too long on this text.</exception>
     private void Find(ReadOnlySpan<char> window, int start, int[]? offsets, List<TextSpan> matches)
     {
-        foreach (ValueMatch match in _regex.EnumerateMatches(window))
+        try
         {
-            if (match.Length > 0)
+            foreach (ValueMatch match in _regex.EnumerateMatches(window))
             {
-                int from = match.Index, to = match.Index + match.Length;
-                matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(offsets[from], offsets[to]));
+                if (match.Length > 0)
+                {
+                    int from = match.Index, to = match.Index + match.Length;
+                    matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(offsets[from], offsets[to]));
+                }
             }
+        }
+        catch (RegexMatchTimeoutException e)
+        {
+            throw new TokenizationException(
+                $"the tokenizer's regex takes more than {MatchTimeout.TotalSeconds} s to split this text of {window.Length} characters; shorten it or break up its long runs", e);
         }
     }
 

@@ -3,10 +3,11 @@ namespace Cluster.Worker.Tokenization.PostProcessors;
 /// <summary>Maps <c>post_processor.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class PostProcessorReader
 {
-    private const string Supported = "ByteLevel, Sequence, TemplateProcessing";
+    private const string Supported = "BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing";
 
     public static IPostProcessor Read(JsonPart part) => part.Type switch
     {
+        "BertProcessing" or "RobertaProcessing" => new TemplateProcessing([ReadId(part.Required("cls")), null, ReadId(part.Required("sep"))]),
         "ByteLevel" => new ByteLevel(),
         "Sequence" => new Sequence([.. part.Required("processors").Items().Select(Read)]),
         "TemplateProcessing" => ReadTemplate(part),
@@ -29,5 +30,12 @@ internal static class PostProcessorReader
             template.AddRange(token.Required("ids").Items().Select(id => (int?)id.Int()));
         }
         return new TemplateProcessing(template);
+    }
+
+    // Written as ["<s>", 0].
+    private static int ReadId(JsonPart pair)
+    {
+        List<JsonPart> items = [.. pair.Items()];
+        return items.Count == 2 ? items[1].Int() : throw pair.Error($"has {items.Count} items, expected [token, id]");
     }
 }
