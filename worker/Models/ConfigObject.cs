@@ -110,7 +110,7 @@ internal sealed class ConfigObject
     public string? OptionalString(string name) => Find(name) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { ValueKind: JsonValueKind.String } value => Text(name, value),
         { } value => throw Wrong(name, value, "a string"),
     };
 
@@ -123,7 +123,7 @@ internal sealed class ConfigObject
         }
 
         return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
-            ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
+            ? [.. value.EnumerateArray().Select(item => Text(name, item))]
             : throw Wrong(name, value, "a list of strings");
     }
 
@@ -168,8 +168,32 @@ internal sealed class ConfigObject
         _ => "a boolean",
     };
 
-    private JsonElement? Find(string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string name)
+    {
+        try
+        {
+            return element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(path.Length == 0 ? "a name" : $"a name in '{path.TrimEnd('.')}'", e);
+        }
+    }
+
+    // JSON can spell unpaired surrogates, which the parser lets pass and no string can hold.
+    private string Text(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode($"'{Name(name)}'", e);
+        }
+    }
+
+    private ModelConfigException NotUnicode(string what, Exception inner) => new(File, $"{what} is not valid Unicode", inner);
 
     private string Name(string name) => path + name;
 

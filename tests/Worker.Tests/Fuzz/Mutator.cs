@@ -18,12 +18,12 @@ internal sealed partial class Mutator(int seed)
     public byte[] Mutate(string original)
     {
         string text = original;
-        for (int i = _random.Next(3); i >= 0; i--)
+        for (int i = _random.Next(4) / 3; i >= 0; i--)
         {
             text = MutateText(text);
         }
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        if (bytes.Length > 0 && _random.Next(4) == 0)
+        if (bytes.Length > 0 && _random.Next(8) == 0)
         {
             bytes[_random.Next(bytes.Length)] ^= (byte)(1 << _random.Next(8));
         }
@@ -34,7 +34,7 @@ internal sealed partial class Mutator(int seed)
     {
         int at = _random.Next(text.Length + 1);
         int length = Math.Min(text.Length - at, _random.Next(40));
-        switch (_random.Next(12))
+        switch (_random.Next(16))
         {
             case 0:
                 return text[..at];

@@ -9,15 +9,16 @@ namespace Cluster.Worker.Tokenization;
 internal sealed class RegexPattern : ISplitPattern
 {
     // A regex that backtracks without end becomes an error of this one text instead of a hung worker.
-    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan DefaultMatchTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly char[] Representatives = FindRepresentatives();
 
     private readonly Regex _regex;
 
     /// <exception cref="ArgumentException">The .NET engine does not know the syntax.</exception>
-    public RegexPattern(string regex) =>
-        _regex = new Regex(regex, RegexOptions.Compiled | RegexOptions.CultureInvariant, MatchTimeout);
+    /// <param name="matchTimeout">Ten seconds when null.</param>
+    public RegexPattern(string regex, TimeSpan? matchTimeout = null) =>
+        _regex = new Regex(regex, RegexOptions.Compiled | RegexOptions.CultureInvariant, matchTimeout ?? DefaultMatchTimeout);
 
     public void FindMatches(string text, int start, int length, List<TextSpan> matches)
     {
@@ -61,7 +62,7 @@ internal sealed class RegexPattern : ISplitPattern
         catch (RegexMatchTimeoutException e)
         {
             throw new TokenizationException(
-                $"the tokenizer's regex takes more than {MatchTimeout.TotalSeconds} s to split this text of {window.Length} characters; shorten it or break up its long runs", e);
+                $"the tokenizer's regex takes more than {_regex.MatchTimeout.TotalSeconds} s to split this text of {window.Length} characters; shorten it or break up its long runs", e);
         }
     }
 
