@@ -13,8 +13,8 @@ public sealed class LongTextTests(ITestOutputHelper output)
 {
     private const int Characters = 1_000_000;
 
-    // Spelled-out text, pieces, matches and ids of a text with one token a byte come to some 150 bytes a character.
-    private const long MaxAllocatedPerCharacter = 600;
+    // Spelled-out text, pieces, matches and ids of a text with one token a byte come to some 160 bytes a character.
+    private const long MaxAllocatedPerCharacter = 320;
 
     public static TheoryData<string> Names => new("llama3", "qwen3", "gptoss", "deepseek_v3", "gemma3", "llama2");
 

