@@ -135,7 +135,7 @@ internal sealed class ConfigObject
     public string? OptionalString(string name) => Find(name) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { ValueKind: JsonValueKind.String } value => Text(name, value),
         { } value => throw Wrong(name, value, "a string"),
     };
 
@@ -148,7 +148,7 @@ internal sealed class ConfigObject
         }
 
         return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
-            ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
+            ? [.. value.EnumerateArray().Select(item => Text(name, item))]
             : throw Wrong(name, value, "a list of strings");
     }
 
@@ -195,7 +195,7 @@ internal sealed class ConfigObject
 
     /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
     public IEnumerable<ConfigObject> Objects() =>
-        element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object).Select(field => new ConfigObject(File, Name(field.Name) + ".", field.Value));
+        element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object).Select(field => new ConfigObject(File, Name(NameOf(field)) + ".", field.Value));
 
     /// <summary>An error about a field's value, for checks that concern more than one field.</summary>
     public ModelConfigException Invalid(string name, string reason) => new(File, $"'{Name(name)}' {reason}");
@@ -215,8 +215,44 @@ internal sealed class ConfigObject
 
     private JsonElement? Find(string name) => Property(Spelling(name));
 
-    private JsonElement? Property(string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Property(string name)
+    {
+        try
+        {
+            return element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(path.Length == 0 ? "a name" : $"a name in '{path.TrimEnd('.')}'", e);
+        }
+    }
+
+    private string NameOf(JsonProperty field)
+    {
+        try
+        {
+            return field.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(path.Length == 0 ? "a name" : $"a name in '{path.TrimEnd('.')}'", e);
+        }
+    }
+
+    // JSON can spell unpaired surrogates, which the parser lets pass and no string can hold.
+    private string Text(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode($"'{Name(name)}'", e);
+        }
+    }
+
+    private ModelConfigException NotUnicode(string what, Exception inner) => new(File, $"{what} is not valid Unicode", inner);
 
     private string Name(string name) => path + Spelling(name);
 

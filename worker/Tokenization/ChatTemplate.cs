@@ -33,8 +33,21 @@ internal sealed class ChatTemplate : IChatTemplate
     /// is one template or a list of named ones (<c>default</c>, <c>tool_use</c>). Null when it has none.</summary>
     /// <exception cref="TokenizerFormatException">tokenizer_config.json is malformed.</exception>
     /// <exception cref="ChatTemplateException">The template is.</exception>
-    public static ChatTemplate? Load(string folder, TimeProvider? clock = null) =>
-        ChatTemplateFiles.Read(folder) is { } files ? new ChatTemplate(files.Source, files.ToolSource, files.SpecialTokens, clock) : null;
+    public static ChatTemplate? Load(string folder, TimeProvider? clock = null)
+    {
+        if (ChatTemplateFiles.Read(folder) is not { } files)
+        {
+            return null;
+        }
+        try
+        {
+            return new ChatTemplate(files.Source, files.ToolSource, files.SpecialTokens, clock);
+        }
+        catch (ChatTemplateException e)
+        {
+            throw new ChatTemplateException($"{files.Path}: {e.Message}", e);
+        }
+    }
 
     public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt)
     {

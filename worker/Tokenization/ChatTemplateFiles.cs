@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Cluster.Worker.Tokenization;
 
 /// <summary>What a checkpoint folder says about its chat template. Read for <see cref="ChatTemplate.Load"/>.</summary>
-internal sealed record ChatTemplateFiles(string Source, string? ToolSource, IReadOnlyDictionary<string, string> SpecialTokens)
+/// <param name="Path">The file the template stands in, for messages.</param>
+internal sealed record ChatTemplateFiles(string Path, string Source, string? ToolSource, IReadOnlyDictionary<string, string> SpecialTokens)
 {
     private const string TemplateFileName = "chat_template.jinja";
     private const string SpecialTokensFileName = "special_tokens_map.json";
@@ -16,18 +17,18 @@ internal sealed record ChatTemplateFiles(string Source, string? ToolSource, IRea
     public static ChatTemplateFiles? Read(string folder)
     {
         Dictionary<string, string> tokens = new(StringComparer.Ordinal);
-        using JsonDocument? map = OpenOptional(Path.Combine(folder, SpecialTokensFileName));
-        ReadTokens(map, Path.Combine(folder, SpecialTokensFileName), tokens);
-        string configPath = Path.Combine(folder, TokenizerReader.ConfigFileName);
+        using JsonDocument? map = OpenOptional(System.IO.Path.Combine(folder, SpecialTokensFileName));
+        ReadTokens(map, System.IO.Path.Combine(folder, SpecialTokensFileName), tokens);
+        string configPath = System.IO.Path.Combine(folder, TokenizerReader.ConfigFileName);
         using JsonDocument? config = OpenOptional(configPath);
         ReadTokens(config, configPath, tokens);
 
-        string templatePath = Path.Combine(folder, TemplateFileName);
+        string templatePath = System.IO.Path.Combine(folder, TemplateFileName);
         if (File.Exists(templatePath))
         {
             long bytes = new FileInfo(templatePath).Length;
             return bytes <= MaxTemplateBytes
-                ? new ChatTemplateFiles(File.ReadAllText(templatePath), null, tokens)
+                ? new ChatTemplateFiles(templatePath, File.ReadAllText(templatePath), null, tokens)
                 : throw new TokenizerFormatException($"{templatePath}: {bytes} bytes; at most {MaxTemplateBytes} are read");
         }
         if (config is null || new JsonPart(configPath, "", config.RootElement).Optional("chat_template") is not { } template)
@@ -36,7 +37,7 @@ internal sealed record ChatTemplateFiles(string Source, string? ToolSource, IRea
         }
         if (template.Value.ValueKind == JsonValueKind.String)
         {
-            return new ChatTemplateFiles(template.Text(), null, tokens);
+            return new ChatTemplateFiles(configPath, template.Text(), null, tokens);
         }
         Dictionary<string, string> named = new(StringComparer.Ordinal);
         foreach (JsonPart item in template.Items())
@@ -44,7 +45,7 @@ internal sealed record ChatTemplateFiles(string Source, string? ToolSource, IRea
             named[item.RequiredString("name")] = item.RequiredString("template");
         }
         return named.TryGetValue("default", out string? source) || named.Count > 0
-            ? new ChatTemplateFiles(source ?? named.Values.First(), named.GetValueOrDefault("tool_use"), tokens)
+            ? new ChatTemplateFiles(configPath, source ?? named.Values.First(), named.GetValueOrDefault("tool_use"), tokens)
             : null;
     }
 

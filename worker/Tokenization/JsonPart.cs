@@ -85,13 +85,33 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
         }
     }
 
+    /// <summary>The name of one of the object's members.</summary>
+    public string NameOf(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Error("a name is not valid Unicode", e);
+        }
+    }
+
     private JsonElement? Find(string name)
     {
         if (Value.ValueKind != JsonValueKind.Object)
         {
             throw Error($"is {Value.ValueKind}, expected an object");
         }
-        return Value.TryGetProperty(name, out JsonElement value) ? value : null;
+        try
+        {
+            return Value.TryGetProperty(name, out JsonElement value) ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Error("a name is not valid Unicode", e);
+        }
     }
 
     private string Child(string name) => Path.Length == 0 ? name : $"{Path}.{name}";

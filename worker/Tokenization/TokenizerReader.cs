@@ -72,9 +72,10 @@ internal static class TokenizerReader
         }
         foreach (JsonProperty entry in table.Value.EnumerateObject())
         {
-            yield return int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
-                ? AddedToken.Read(new JsonPart(table.File, $"{table.Path}.{entry.Name}", entry.Value), id)
-                : throw table.Error($"'{entry.Name}' is not a token id");
+            string name = table.NameOf(entry);
+            yield return int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                ? AddedToken.Read(new JsonPart(table.File, $"{table.Path}.{name}", entry.Value), id)
+                : throw table.Error($"'{name}' is not a token id");
         }
     }
 }

@@ -14,7 +14,7 @@ public sealed class MergeLoopTests
             Merges merges = RandomMerges(random, alphabet: 4, count: 40);
             int[] word = [.. Enumerable.Range(0, random.Next(1, 80)).Select(_ => random.Next(4))];
             int[] scanned = [.. word], queued = [.. word];
-            int scannedCount = MergeLoop.RunByScan(scanned, merges), queuedCount = MergeLoop.RunByQueue(queued, merges);
+            int scannedCount = MergeLoop.RunByScan(scanned, merges), queuedCount = MergeLoop.RunByQueue(queued, merges, out _);
             Assert.Equal(scanned[..scannedCount], queued[..queuedCount]);
         }
     }

@@ -11,7 +11,7 @@ public sealed class TokenizerReaderTests
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "is Array, expected an object")]
     [InlineData("{}", "'model' is missing")]
-    [InlineData("""{"model": {"vocab": {}}}""", "model: 'type' is missing; supported: BPE")]
+    [InlineData("""{"model": {"vocab": {}}}""", "model: 'type' is missing; supported: BPE, Unigram")]
     [InlineData("""{"model": {"type": "Nope", "vocab": {}}}""", "model: unknown type 'Nope'")]
     [InlineData("""{"model": {"type": "BPE", "merges": []}}""", "model: 'vocab' is missing")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}""", "model.vocab: the id of token 'a' is -1")]
@@ -22,12 +22,11 @@ public sealed class TokenizerReaderTests
     [InlineData("""{"model": {"type": "BPE", "vocab": {"\ud800": 0}, "merges": []}}""", "not valid")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": [], "unk_token": "u"}}""", "unk_token 'u' is not in the vocabulary")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": [], "dropout": 0.1}}""", "model.dropout: is 0.1")]
-    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": [], "end_of_word_suffix": "</w>"}}""", "'end_of_word_suffix' is '</w>'")]
-    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "normalizer": {"type": "Nope"}}""", "normalizer: unknown type 'Nope'; supported: NFC")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "normalizer": {"type": "Nope"}}""", "normalizer: unknown type 'Nope'; supported: Lowercase, NFC")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "decoder": {"type": "Nope"}}""", "decoder: unknown type 'Nope'")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "post_processor": {"type": "Nope"}}""", "post_processor: unknown type 'Nope'")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Nope"}]}}""",
-        "pre_tokenizer.pretokenizers[0]: unknown type 'Nope'; supported: ByteLevel, Digits, Sequence, Split")]
+        "pre_tokenizer.pretokenizers[0]: unknown type 'Nope'; supported: ByteLevel, Digits, Metaspace")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}}""",
         "pre_tokenizer.pattern: regex '(' cannot be used")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "Nope"}}""",

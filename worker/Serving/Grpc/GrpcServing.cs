@@ -62,7 +62,7 @@ internal static class GrpcServing
     /// <summary>What the layers below refuse on purpose.</summary>
     private static GrpcException? Translate(Exception exception) => exception switch
     {
-        InvalidRequestException or ChatTemplateException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
+        InvalidRequestException or ChatTemplateException or TokenizationException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
         GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),
         EngineUnavailableException => new GrpcException(StatusCode.Unavailable, exception.Message, exception),
         _ => null,

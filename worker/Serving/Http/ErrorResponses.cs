@@ -48,6 +48,7 @@ internal static class ErrorResponses
         ApiException api => api,
         InvalidRequestException invalid => ApiException.BadRequest(invalid.Message, invalid.Parameter),
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
+        TokenizationException text => ApiException.BadRequest(text.Message),
         GenerationFailedException failed => new ApiException(StatusCodes.Status500InternalServerError, failed.Message, "server_error"),
         EngineUnavailableException unavailable => ApiException.Unavailable(unavailable.Message),
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),

@@ -1,15 +1,19 @@
+using Cluster.Worker.Tokenization.PreTokenizers;
+
 namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary>Maps <c>decoder.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class DecoderReader
 {
-    private const string Supported = "ByteFallback, ByteLevel, Fuse, Replace, Sequence, Strip";
+    private const string Supported = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
 
     public static IDecoder Read(JsonPart part) => part.Type switch
     {
         "ByteFallback" => new ByteFallback(),
         "ByteLevel" => new ByteLevel(),
         "Fuse" => new Fuse(),
+        "Metaspace" => new Metaspace(
+            MetaspaceReader.ReadReplacement(part), MetaspaceReader.ReadPrependScheme(part) != PrependScheme.Never),
         "Replace" => new Replace(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
         "Sequence" => new Sequence([.. part.Required("decoders").Items().Select(Read)]),
         "Strip" => ReadStrip(part),

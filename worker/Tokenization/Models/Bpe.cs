@@ -14,15 +14,17 @@ internal sealed class Bpe : IModel
     private readonly Merges _merges;
     private readonly UnknownCharacters _unknown;
     private readonly bool _ignoreMerges;
+    private readonly SubwordAffixes _affixes;
     private readonly WordCache _cache = new(CachedWords);
 
     /// <param name="ignoreMerges">A word that is a token as a whole is not merged up from its characters.</param>
-    public Bpe(Vocabulary vocabulary, Merges merges, UnknownCharacters unknown, bool ignoreMerges)
+    public Bpe(Vocabulary vocabulary, Merges merges, UnknownCharacters unknown, bool ignoreMerges, SubwordAffixes affixes)
     {
         _vocabulary = vocabulary;
         _merges = merges;
         _unknown = unknown;
         _ignoreMerges = ignoreMerges;
+        _affixes = affixes;
     }
 
     public void Encode(ReadOnlySpan<char> word, List<int> ids)
@@ -64,12 +66,14 @@ internal sealed class Bpe : IModel
     {
         int count = 0;
         bool afterUnknown = false;
+        Span<char> marked = stackalloc char[(2 * SubwordAffixes.MaxLength) + 2];
         for (int at = 0; at < word.Length;)
         {
             Rune.DecodeFromUtf16(word[at..], out _, out int width);
             ReadOnlySpan<char> character = word.Slice(at, width);
             at += width;
-            if (_vocabulary.TryGetId(character, out int id))
+            ReadOnlySpan<char> spelled = _affixes.IsNone ? character : Mark(character, first: at == width, last: at == word.Length, marked);
+            if (_vocabulary.TryGetId(spelled, out int id))
             {
                 symbols[count++] = id;
                 afterUnknown = false;
@@ -80,5 +84,23 @@ internal sealed class Bpe : IModel
             }
         }
         return count;
+    }
+
+    private ReadOnlySpan<char> Mark(ReadOnlySpan<char> character, bool first, bool last, Span<char> target)
+    {
+        int length = 0;
+        if (!first)
+        {
+            _affixes.Prefix.CopyTo(target);
+            length = _affixes.Prefix.Length;
+        }
+        character.CopyTo(target[length..]);
+        length += character.Length;
+        if (last)
+        {
+            _affixes.Suffix.CopyTo(target[length..]);
+            length += _affixes.Suffix.Length;
+        }
+        return target[..length];
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace Cluster.Worker.Tokenization.Models;
@@ -8,18 +7,21 @@ internal static class BpeReader
 {
     public static Bpe Read(JsonPart part, Vocabulary vocabulary)
     {
-        foreach (string option in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
+        if (part.Optional("dropout") is { } dropout && !(dropout.Value.ValueKind == JsonValueKind.Number && dropout.Value.TryGetDouble(out double rate) && rate == 0))
         {
-            if (part.OptionalString(option) is { Length: > 0 } value)
-            {
-                throw part.Error($"'{option}' is '{value}'; only BPE without it is supported");
-            }
+            throw dropout.Error($"is {dropout.Value.GetRawText()}; dropout makes encoding random and is for training only");
         }
-        if (part.Optional("dropout") is { } dropout && dropout.Value.ToString() is not ("0" or "0.0"))
+        SubwordAffixes affixes = new(part.OptionalString("continuing_subword_prefix") ?? "", part.OptionalString("end_of_word_suffix") ?? "");
+        if (affixes.Prefix.Length > SubwordAffixes.MaxLength || affixes.Suffix.Length > SubwordAffixes.MaxLength)
         {
-            throw dropout.Error($"is {dropout.Value}; dropout makes encoding random and is for training only");
+            throw part.Error($"'continuing_subword_prefix' or 'end_of_word_suffix' is longer than {SubwordAffixes.MaxLength} characters");
         }
-        return new Bpe(vocabulary, ReadMerges(part.Required("merges"), vocabulary), ReadUnknown(part, vocabulary), part.Bool("ignore_merges", false));
+        return new Bpe(
+            vocabulary,
+            ReadMerges(part.Required("merges"), vocabulary, affixes.Prefix),
+            ReadUnknown(part, vocabulary),
+            part.Bool("ignore_merges", false),
+            affixes);
     }
 
     private static UnknownCharacters ReadUnknown(JsonPart part, Vocabulary vocabulary)
@@ -29,19 +31,11 @@ internal static class BpeReader
         {
             unknownId = vocabulary.TryGetId(token, out int id) ? id : throw part.Error($"unk_token '{token}' is not in the vocabulary");
         }
-        int[]? byteIds = null;
-        if (part.Bool("byte_fallback", false))
-        {
-            byteIds = new int[256];
-            for (int b = 0; b < byteIds.Length; b++)
-            {
-                byteIds[b] = vocabulary.TryGetId(string.Create(CultureInfo.InvariantCulture, $"<0x{b:X2}>"), out int id) ? id : -1;
-            }
-        }
-        return new UnknownCharacters(byteIds, unknownId, part.Bool("fuse_unk", false));
+        return new UnknownCharacters(ByteTokens.Read(part, vocabulary), unknownId, part.Bool("fuse_unk", false));
     }
 
-    private static Merges ReadMerges(JsonPart part, Vocabulary vocabulary)
+    /// <param name="prefix">What every token but a word's first begins with; the right side of a pair loses it.</param>
+    public static Merges ReadMerges(JsonPart part, Vocabulary vocabulary, string prefix)
     {
         if (part.Value.ValueKind != JsonValueKind.Array)
         {
@@ -58,10 +52,11 @@ internal static class BpeReader
                 joined = new char[left.Length + right.Length];
             }
             left.CopyTo(joined);
-            right.CopyTo(joined.AsSpan(left.Length));
+            ReadOnlySpan<char> tail = right.StartsWith(prefix, StringComparison.Ordinal) ? right.AsSpan(prefix.Length) : right;
+            tail.CopyTo(joined.AsSpan(left.Length));
             int rightId = 0, id = 0;
             if (!vocabulary.TryGetId(left, out int leftId) || !vocabulary.TryGetId(right, out rightId)
-                || !vocabulary.TryGetId(joined.AsSpan(0, left.Length + right.Length), out id))
+                || !vocabulary.TryGetId(joined.AsSpan(0, left.Length + tail.Length), out id))
             {
                 throw At($"'{left}' + '{right}': both and what they join to must be in the vocabulary");
             }

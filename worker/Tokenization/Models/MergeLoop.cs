@@ -11,7 +11,7 @@ internal static class MergeLoop
 
     /// <summary>Joins in place; returns how many ids are left at the front of <paramref name="symbols"/>.</summary>
     public static int Run(Span<int> symbols, Merges merges) =>
-        symbols.Length <= ScanLimit ? RunByScan(symbols, merges) : RunByQueue(symbols, merges);
+        symbols.Length <= ScanLimit ? RunByScan(symbols, merges) : RunByQueue(symbols, merges, out _);
 
     /// <summary>O(n²), no allocation.</summary>
     public static int RunByScan(Span<int> symbols, Merges merges)
@@ -44,8 +44,10 @@ internal static class MergeLoop
     /// next     1   2   3   4   5
     /// previous -1  0   1   2   3</code>
     /// A candidate whose pair changed after it was queued is recognised by its rank no longer being that of the pair, and skipped.</summary>
-    public static int RunByQueue(Span<int> symbols, Merges merges)
+    /// <param name="dequeued">Candidates looked at, a measure of the work.</param>
+    public static int RunByQueue(Span<int> symbols, Merges merges, out long dequeued)
     {
+        dequeued = 0;
         int length = symbols.Length;
         int[] links = ArrayPool<int>.Shared.Rent(2 * length);
         Span<int> next = links.AsSpan(0, length), previous = links.AsSpan(length, length);
@@ -62,6 +64,7 @@ internal static class MergeLoop
         const int Dead = -1;
         while (queue.TryDequeue(out int left, out ulong priority))
         {
+            dequeued++;
             int right = next[left];
             if (symbols[left] == Dead || right >= length
                 || !merges.TryGet(symbols[left], symbols[right], out Merges.Merge merge) || merge.Rank != (int)(priority >> 32))

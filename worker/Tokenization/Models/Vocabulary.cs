@@ -31,15 +31,7 @@ internal sealed class Vocabulary
         Dictionary<string, int> ids = new(part.Value.GetPropertyCount(), StringComparer.Ordinal);
         foreach (JsonProperty entry in part.Value.EnumerateObject())
         {
-            string token;
-            try
-            {
-                token = entry.Name;
-            }
-            catch (InvalidOperationException e)
-            {
-                throw part.Error("a token is not valid Unicode", e);
-            }
+            string token = part.NameOf(entry);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id is < 0 or > MaxId)
             {
                 throw part.Error($"the id of token '{token}' is {entry.Value.GetRawText()}, expected 0 to {MaxId}");

@@ -5,17 +5,21 @@ namespace Cluster.Worker.Tokenization.Normalizers;
 /// <summary>Maps <c>normalizer.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class NormalizerReader
 {
-    private const string Supported = "NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence";
+    private const string Supported = "Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Prepend, Replace, Sequence, Strip, StripAccents";
 
     public static INormalizer Read(JsonPart part) => part.Type switch
     {
+        "Lowercase" => new Lowercase(),
         "NFC" => new UnicodeForm(NormalizationForm.FormC),
         "NFD" => new UnicodeForm(NormalizationForm.FormD),
         "NFKC" => new UnicodeForm(NormalizationForm.FormKC),
         "NFKD" => new UnicodeForm(NormalizationForm.FormKD),
+        "Precompiled" => Precompiled.Read(part),
         "Prepend" => new Prepend(part.RequiredString("prepend")),
         "Replace" => new Replace(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
         "Sequence" => new Sequence([.. part.Required("normalizers").Items().Select(Read)]),
+        "Strip" => new Strip(part.Bool("strip_left", true), part.Bool("strip_right", true)),
+        "StripAccents" => new StripAccents(),
         _ => throw part.UnknownType(Supported),
     };
 }

@@ -5,6 +5,10 @@ namespace Cluster.Worker.Tokenization.Normalizers;
 /// <summary><c>Replace</c>: every match of a pattern becomes a fixed text.</summary>
 internal sealed class Replace(ISplitPattern pattern, string content) : INormalizer
 {
+    // A tokenizer.json can chain replacements that each double the text.
+    private const int MaxLength = 1 << 26;
+
+    /// <exception cref="TokenizationException">The text would grow beyond all measure.</exception>
     public string Normalize(string text)
     {
         List<TextSpan> matches = [];
@@ -12,6 +16,11 @@ internal sealed class Replace(ISplitPattern pattern, string content) : INormaliz
         if (matches.Count == 0)
         {
             return text;
+        }
+        if (text.Length + ((long)matches.Count * content.Length) > MaxLength)
+        {
+            throw new TokenizationException(
+                $"the tokenizer's replacements make a text of {text.Length} characters longer than {MaxLength}; at most that many are encoded");
         }
         StringBuilder result = new(text.Length);
         int copied = 0;

@@ -15,11 +15,17 @@ internal static class KnownRegexes
     public const string Qwen =
         @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+    /// <summary>BLOOM. The class has a class inside it, which .NET reads otherwise than the tokenizers' regex engine.</summary>
+    public const string Bloom = @" ?[^(\s|[.,!?…。，、।۔،])]+";
+
+    private const string FlatBloom = @" ?[^\s()|.,!?…。，、।۔،]+";
+
     public static ISplitPattern? Find(string regex) => regex switch
     {
         Gpt2 => new Gpt2Scanner(),
         Llama3 => new Llama3Scanner(maxDigits: 3),
         Qwen => new Llama3Scanner(maxDigits: 1),
+        Bloom => new RegexPattern(FlatBloom),
         _ => null,
     };
 }

@@ -9,15 +9,16 @@ namespace Cluster.Worker.Tokenization;
 internal sealed class RegexPattern : ISplitPattern
 {
     // A regex that backtracks without end becomes an error of this one text instead of a hung worker.
-    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan DefaultMatchTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly char[] Representatives = FindRepresentatives();
 
     private readonly Regex _regex;
 
     /// <exception cref="ArgumentException">The .NET engine does not know the syntax.</exception>
-    public RegexPattern(string regex) =>
-        _regex = new Regex(regex, RegexOptions.Compiled | RegexOptions.CultureInvariant, MatchTimeout);
+    /// <param name="matchTimeout">Ten seconds when null.</param>
+    public RegexPattern(string regex, TimeSpan? matchTimeout = null) =>
+        _regex = new Regex(regex, RegexOptions.Compiled | RegexOptions.CultureInvariant, matchTimeout ?? DefaultMatchTimeout);
 
     public void FindMatches(string text, int start, int length, List<TextSpan> matches)
     {
@@ -44,15 +45,24 @@ internal sealed class RegexPattern : ISplitPattern
         Find(shadow.AsSpan(0, count), 0, offsets, matches);
     }
 
+    /// <exception cref="TokenizationException">The regex backtracks too long on this text.</exception>
     private void Find(ReadOnlySpan<char> window, int start, int[]? offsets, List<TextSpan> matches)
     {
-        foreach (ValueMatch match in _regex.EnumerateMatches(window))
+        try
         {
-            if (match.Length > 0)
+            foreach (ValueMatch match in _regex.EnumerateMatches(window))
             {
-                int from = match.Index, to = match.Index + match.Length;
-                matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(offsets[from], offsets[to]));
+                if (match.Length > 0)
+                {
+                    int from = match.Index, to = match.Index + match.Length;
+                    matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(offsets[from], offsets[to]));
+                }
             }
+        }
+        catch (RegexMatchTimeoutException e)
+        {
+            throw new TokenizationException(
+                $"the tokenizer's regex takes more than {_regex.MatchTimeout.TotalSeconds} s to split this text of {window.Length} characters; shorten it or break up its long runs", e);
         }
     }
 

@@ -3,7 +3,10 @@ namespace Cluster.Worker.Tokenization.PreTokenizers;
 /// <summary>Maps <c>pre_tokenizer.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class PreTokenizerReader
 {
-    private const string Supported = "ByteLevel, Digits, Sequence, Split";
+    private const string Supported = "ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace, WhitespaceSplit";
+
+    // \w of Unicode Technical Standard 18; .NET's own leaves out spacing marks, letter numbers and circled letters.
+    private const string WordCharacters = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u200C\u200D\u24B6-\u24E9";
 
     public static IPreTokenizer Read(JsonPart part) => part.Type switch
     {
@@ -12,9 +15,18 @@ internal static class PreTokenizerReader
             new NumberPattern(),
             part.Bool("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous,
             invert: false),
+        "Metaspace" => new Metaspace(
+            MetaspaceReader.ReadReplacement(part), MetaspaceReader.ReadPrependScheme(part), part.Bool("split", true)),
+        "Punctuation" => new Split(
+            new RegexPattern(@"[\p{P}$+<=>^`|~]"),
+            part.IsNull("behavior") ? SplitBehavior.Isolated : ReadBehavior(part),
+            invert: false),
         "Sequence" => new Sequence([.. part.Required("pretokenizers").Items().Select(Read)]),
         "Split" => new Split(
             SplitPatternReader.Read(part.Required("pattern")), ReadBehavior(part), part.Bool("invert", false)),
+        "Whitespace" => new Split(
+            new RegexPattern($@"[{WordCharacters}]+|[^\s{WordCharacters}]+"), SplitBehavior.Removed, invert: true),
+        "WhitespaceSplit" => new Split(new RegexPattern(@"\s+"), SplitBehavior.Removed, invert: false),
         _ => throw part.UnknownType(Supported),
     };
 

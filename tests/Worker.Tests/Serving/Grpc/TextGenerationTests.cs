@@ -94,6 +94,14 @@ public sealed class TextGenerationTests
     }
 
     [Fact]
+    public async Task A_text_that_cannot_be_encoded_says_why()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        Assert.Equal((StatusCode.InvalidArgument, "no token for the bell"), await server.Client.FailAsync(Tokenize, new TokenizeRequest { Text = "\a" }));
+    }
+
+    [Fact]
     public async Task Text_goes_to_tokens_and_back()
     {
         await using var server = await GrpcTestServer.StartAsync();

@@ -36,6 +36,9 @@ public sealed class BadRequestTests
     [InlineData("/generate", "{}", 400, "prompt")]
     [InlineData("/detokenize", """{"tokens": [100000]}""", 400, "100000")]
     [InlineData("/tokenize", "{}", 400, "prompt")]
+    [InlineData("/tokenize", """{"prompt": "\u0007"}""", 400, "no token for the bell")]
+    [InlineData("/v1/completions", """{"prompt": "\u0007"}""", 400, "no token for the bell")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "\u0007"}]}""", 400, "no token for the bell")]
     [InlineData("/nowhere", "{}", 404, "/nowhere")]
     public async Task The_answer_names_what_is_wrong(string path, string json, int expectedStatus, string named)
     {
