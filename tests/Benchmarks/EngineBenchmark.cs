@@ -39,7 +39,7 @@ internal static class EngineBenchmark
                 string.Create(CultureInfo.InvariantCulture, $"{micros / sequences:F2} µs"));
         }
 
-        AnsiConsole.WriteLine("a model that takes no time, vocabulary 1024:");
+        Console.WriteLine("a model that takes no time, vocabulary 1024:");
         AnsiConsole.Write(table);
     }
 
@@ -48,7 +48,7 @@ internal static class EngineBenchmark
         var options = new ModelRunnerOptions { MaxSequences = Batch, NumBlocks = Batch * 16 };
         var model = ModelLoader.Load(folder, new CpuBackend(new CpuOptions { Threads = threads }), options);
         var (prefill, decode, between) = await MeasureAsync(model.Runner, Tokenizer.Load(folder), Batch);
-        AnsiConsole.WriteLine(string.Create(
+        Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{Path.GetFileName(folder)}, batch {Batch}: {1e3 * decode.Seconds / decode.Steps:F2} ms a decode step in the model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: {100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
     }

@@ -42,6 +42,11 @@ internal static class BenchServeCommand
         {
             // Drawn anew for each rate: what one run left in the prefix cache must not speed up the next.
             var prompts = source.Read(tokenizer, vocabulary, random);
+            if (points.Count == 0)
+            {
+                await TestAsync(client, prompts[0] with { TokenIds = new RandomDataset(vocabulary, random).Tokens(prompts[0].TokenIds.Count) }, cancellationToken);
+            }
+
             double[] arrivals = prompts[0].ArrivalSeconds is null
                 ? ArrivalProcess.Generate(prompts.Count, rate, arguments.GetValue(flags.Burstiness), random)
                 : [.. prompts.Select(prompt => prompt.ArrivalSeconds!.Value)];
@@ -91,6 +96,17 @@ internal static class BenchServeCommand
         }
 
         return points.Exists(point => point.Metrics.Completed > 0) ? 0 : 1;
+    }
+
+    /// <summary>One request that does not count: shows what is wrong before a thousand do, and warms up both sides. Its ids are random, so that no prompt
+    /// finds them in the prefix cache.</summary>
+    private static async Task TestAsync(CompletionClient client, BenchmarkPrompt prompt, CancellationToken cancellationToken)
+    {
+        var measurement = await client.SendAsync(prompt, cancellationToken);
+        if (!measurement.Succeeded)
+        {
+            throw new CommandFailure($"a first request of {prompt.TokenIds.Count} + {prompt.OutputLength} tokens failed: {measurement.Error}");
+        }
     }
 
     private static string TokenizerFolder(BenchServeFlags flags, ParseResult arguments)

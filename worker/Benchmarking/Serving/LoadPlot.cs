@@ -100,8 +100,8 @@ internal static class LoadPlot
     private static Series[] Percentiles(Func<ServeMetrics, SampleStatistics> statistics) =>
     [
         new("median", run => statistics(run).Median),
-        new("90th percentile", run => statistics(run).Percentile(90)),
-        new("99th", run => statistics(run).Percentile(99)),
+        new("P90", run => statistics(run).Percentile(90)),
+        new("P99", run => statistics(run).Percentile(99)),
     ];
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
