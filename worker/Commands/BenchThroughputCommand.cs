@@ -24,7 +24,8 @@ internal static class BenchThroughputCommand
         flags.AddTo(command);
         command.Validators.Add(result =>
         {
-            if (result.GetValue(dataset) == DatasetSource.Random && (result.GetValue(inputLength) is null || result.GetValue(outputLength) is null))
+            // Defaults are not filled in yet where the option is left out.
+            if (result.GetValue(dataset) is null or DatasetSource.Random && (result.GetValue(inputLength) is null || result.GetValue(outputLength) is null))
             {
                 result.AddError("random prompts need --input-len and --output-len");
             }
