@@ -12,6 +12,7 @@ internal static class Program
             ServeCommand.Create(),
             GenerateCommand.Create(),
             VerifyCommand.Create(),
+            BenchCommand.Create(),
         };
         return CommandRunner.RunAsync(root, arguments);
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Spectre.Console;

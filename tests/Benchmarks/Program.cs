@@ -1,9 +1,9 @@
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, or <c>engine</c>.</summary>
 internal static class Program
 {
-    public static int Main(string[] arguments)
+    public static async Task<int> Main(string[] arguments)
     {
         switch (arguments)
         {
@@ -13,9 +13,30 @@ internal static class Program
             case ["kernels", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 KernelBenchmark.Run(threads);
                 return 0;
+            case ["engine"]:
+                await EngineBenchmark.RunAsync(SampleModel(), Environment.ProcessorCount);
+                return 0;
+            case ["engine", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
+                await EngineBenchmark.RunAsync(SampleModel(), threads);
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N]");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N]");
                 return 2;
         }
+    }
+
+    /// <summary>haiku-1m in the repository this program was built in.</summary>
+    private static string SampleModel()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            var model = Path.Combine(folder.FullName, "deploy", "samples", "models", "haiku-1m");
+            if (Directory.Exists(model))
+            {
+                return model;
+            }
+        }
+
+        throw new DirectoryNotFoundException($"no folder above {AppContext.BaseDirectory} holds deploy/samples/models/haiku-1m");
     }
 }

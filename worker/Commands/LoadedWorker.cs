@@ -76,7 +76,8 @@ internal sealed class LoadedWorker : IAsyncDisposable
     /// <summary>Stops the engine, which owns model and device.</summary>
     public ValueTask DisposeAsync() => Engine.DisposeAsync();
 
-    private static EngineOptions EngineOptionsOf(EngineFlags flags, ParseResult arguments, ModelConfig config) => new()
+    /// <summary>The engine's share of the flags.</summary>
+    public static EngineOptions EngineOptionsOf(EngineFlags flags, ParseResult arguments, ModelConfig config) => new()
     {
         MaxNumSeqs = arguments.GetValue(flags.MaxNumSeqs),
         MaxNumBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Compute.Cpu.Simd;
 
-namespace Cluster.Benchmarks;
+namespace Cluster.Worker.Benchmarking;
 
 /// <summary>What the machine can do at most, measured in the run whose results are compared with it.</summary>
 /// <param name="GflopsPerSecond">Multiply-adds on registers only, two operations each.</param>

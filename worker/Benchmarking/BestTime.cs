@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Cluster.Benchmarks;
+namespace Cluster.Worker.Benchmarking;
 
 /// <summary>Times a repeated action on a machine that others use too.</summary>
 internal static class BestTime

@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Worker.Benchmarking;
+
+/// <summary>Figures of bench throughput: vLLM's, and how far the steps were from the machine's ceilings.</summary>
+internal sealed class ThroughputReport(
+    OfflineRun run, int numRequests, (StepTotals Prefill, StepTotals Decode, double BetweenSeconds) steps, Ceilings ceilings)
+{
+    private double RequestsPerSecond => numRequests / run.Seconds;
+
+    private double TokensPerSecond => (run.PromptTokens + run.OutputTokens) / run.Seconds;
+
+    private double OutputTokensPerSecond => run.OutputTokens / run.Seconds;
+
+    private double EngineShare => steps.BetweenSeconds / (steps.Prefill.Seconds + steps.Decode.Seconds);
+
+    public string Text() => string.Join(
+        Environment.NewLine,
+        Line($"Throughput: {RequestsPerSecond:F2} requests/s, {TokensPerSecond:F2} total tokens/s, {OutputTokensPerSecond:F2} output tokens/s"),
+        Line($"Total num prompt tokens:  {run.PromptTokens}"),
+        Line($"Total num output tokens:  {run.OutputTokens}"),
+        Line($"Prefill: {steps.Prefill.Steps} steps, {steps.Prefill.RowsPerSecond:F1} tokens/s, {steps.Prefill.GflopsPerSecond:F1} GFLOP/s = {Percent(steps.Prefill.GflopsPerSecond, ceilings.GflopsPerSecond)} of the {ceilings.GflopsPerSecond:F1} measured"),
+        Line($"Decode:  {steps.Decode.Steps} steps, {steps.Decode.RowsPerSecond:F1} tokens/s, {steps.Decode.GigabytesPerSecond:F1} GB/s = {Percent(steps.Decode.GigabytesPerSecond, ceilings.GigabytesPerSecond)} of the {ceilings.GigabytesPerSecond:F1} measured, {steps.Decode.GflopsPerSecond:F1} GFLOP/s = {Percent(steps.Decode.GflopsPerSecond, ceilings.GflopsPerSecond)}"),
+        Line($"Engine:  {100 * EngineShare:F1} % of the model's time, for planning, sampling and bookkeeping"));
+
+    public JsonObject Json() => new()
+    {
+        ["elapsed_time"] = run.Seconds,
+        ["num_requests"] = numRequests,
+        ["total_num_tokens"] = run.PromptTokens + run.OutputTokens,
+        ["requests_per_second"] = RequestsPerSecond,
+        ["tokens_per_second"] = TokensPerSecond,
+        ["output_tokens_per_second"] = OutputTokensPerSecond,
+        ["prefill_tokens_per_second"] = steps.Prefill.RowsPerSecond,
+        ["prefill_gflops_per_second"] = steps.Prefill.GflopsPerSecond,
+        ["decode_tokens_per_second"] = steps.Decode.RowsPerSecond,
+        ["decode_gigabytes_per_second"] = steps.Decode.GigabytesPerSecond,
+        ["ceiling_gflops_per_second"] = ceilings.GflopsPerSecond,
+        ["ceiling_gigabytes_per_second"] = ceilings.GigabytesPerSecond,
+        ["engine_overhead"] = EngineShare,
+    };
+
+    private static string Percent(double value, double ceiling) => Line($"{100 * value / ceiling:F0} %");
+
+    private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Cluster.Worker.Benchmarking;
+using Cluster.Worker.Benchmarking.Datasets;
+using Cluster.Worker.Compute.Cpu;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary><c>bench throughput</c>: how much the engine gets done when it has all requests at once, and how far that is from what the machine can do.</summary>
+internal static class BenchThroughputCommand
+{
+    private const int DefaultSonnetInput = 550, DefaultSonnetOutput = 150;
+
+    public static Command Create()
+    {
+        var flags = new EngineFlags();
+        var numPrompts = BenchOptions.Count("--num-prompts", "Requests to run.", 1000);
+        var dataset = BenchOptions.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Random, DatasetSource.ShareGpt, DatasetSource.Sonnet);
+        var path = new Option<string?>("--dataset-path") { Description = "File of the sharegpt (JSON) or sonnet (lines of text) dataset.", HelpName = "FILE" };
+        var inputLength = BenchOptions.OptionalCount("--input-len", "Tokens of a prompt (random, sonnet).");
+        var outputLength = BenchOptions.OptionalCount("--output-len", "Tokens to generate. Default for sharegpt: as long as the answer.");
+        var prefixLength = BenchOptions.Count("--prefix-len", "Tokens that all sonnet prompts share.", 200, minimum: 0);
+        var json = new Option<string?>("--output-json") { Description = "File for the figures, as JSON.", HelpName = "FILE" };
+        var command = new Command("throughput", "Measures requests and tokens a second with all requests at once, in this process.") { numPrompts, dataset, path, inputLength, outputLength, prefixLength, json };
+        flags.AddTo(command);
+        command.Validators.Add(result =>
+        {
+            // Defaults are not filled in yet where the option is left out.
+            if (result.GetValue(dataset) is null or DatasetSource.Random && (result.GetValue(inputLength) is null || result.GetValue(outputLength) is null))
+            {
+                result.AddError("random prompts need --input-len and --output-len");
+            }
+        });
+        command.SetAction((arguments, cancellationToken) =>
+        {
+            var sonnet = arguments.GetValue(dataset) == DatasetSource.Sonnet;
+            var source = new DatasetSource(arguments.GetValue(dataset)!, arguments.GetValue(path), arguments.GetValue(numPrompts))
+            {
+                InputLength = arguments.GetValue(inputLength) ?? DefaultSonnetInput,
+                OutputLength = arguments.GetValue(outputLength) ?? (sonnet ? DefaultSonnetOutput : null),
+                PrefixLength = arguments.GetValue(prefixLength),
+            };
+            return RunAsync(flags, arguments, source, arguments.GetValue(json), cancellationToken);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
+    {
+        // Before the model's own threads exist.
+        Ceilings ceilings;
+        using (var threads = new WorkerThreads(arguments.GetValue(flags.CpuThreads) ?? Environment.ProcessorCount))
+        {
+            ceilings = Ceilings.Measure(threads);
+        }
+
+        await using var engine = await BenchEngine.LoadAsync(flags, arguments, source.NumPrompts, cancellationToken);
+        var random = new Random(unchecked((int)arguments.GetValue(flags.Seed)));
+        var prompts = source.Read(engine.Tokenizer, engine.Vocabulary, random);
+
+        // Once through every path, so that compiling it is not measured.
+        await engine.RunAsync(new RandomDataset(engine.Vocabulary, random).Draw(count: 2, inputLength: 16, outputLength: 8), null, cancellationToken);
+        engine.Steps.Reset();
+        var finished = 0;
+        var run = await BenchBar.RunAsync(
+            "throughput",
+            report => engine.RunAsync(prompts, () => report(Interlocked.Increment(ref finished), prompts.Count, ""), cancellationToken));
+        var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings);
+        Console.WriteLine(report.Text());
+        if (jsonFile is not null)
+        {
+            await BenchOptions.WriteJsonAsync(jsonFile, report.Json(), cancellationToken);
+        }
+
+        return 0;
+    }
+}
