@@ -67,6 +67,13 @@ internal sealed class EngineFlags
         NumSchedulerSteps.Validators.Add(result => RequireOnly(result, 1));
         BlockSize.Validators.Add(result => RequireOnly(result, 16));
         TensorParallelSize.Validators.Add(result => RequireOnly(result, 1));
+        KvCacheGiB.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is { } value && !(value is > 0 and <= 1 << 20))
+            {
+                result.AddError($"--cpu-kvcache-space {value.ToString(CultureInfo.InvariantCulture)}: must be above 0");
+            }
+        });
         GpuMemoryUtilization.Validators.Add(result =>
         {
             var value = result.GetValueOrDefault<double>();

@@ -69,6 +69,7 @@ internal sealed class LoadedWorker : IAsyncDisposable
         MaxSequences = Math.Min(arguments.GetValue(flags.MaxNumSeqs), arguments.GetValue(flags.MaxNumBatchedTokens)),
         MaxModelLength = arguments.GetValue(flags.MaxModelLen),
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
+        KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
         KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
     };

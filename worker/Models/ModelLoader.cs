@@ -74,7 +74,7 @@ internal static class ModelLoader
         var transformer = new Transformer(
             config, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 
-        var plan = CapacityPlan.Fit(config, options, availableBytes - weights.ResidentBytes - activationBytes);
+        var plan = CapacityPlan.Fit(config, options, options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes);
         var runner = new ModelRunner(backend, config, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
         return new LoadedModel(config, runner, weights.ResidentBytes, activationBytes, plan);
     }

@@ -23,6 +23,9 @@ internal sealed record ModelRunnerOptions
     /// <summary>Blocks of the KV cache; null computes them from <see cref="GpuMemoryUtilization"/>.</summary>
     public int? NumBlocks { get; init; }
 
+    /// <summary>Bytes for the KV cache (<c>--cpu-kvcache-space</c>); null takes what <see cref="GpuMemoryUtilization"/> leaves.</summary>
+    public long? KvCacheBytes { get; init; }
+
     /// <summary>Share of the device's memory for weights, activations and cache together, (0, 1] (<c>--gpu-memory-utilization</c>).</summary>
     public double GpuMemoryUtilization { get; init; } = 0.9;
 

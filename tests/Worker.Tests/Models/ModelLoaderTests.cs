@@ -27,6 +27,15 @@ public sealed class ModelLoaderTests
     }
 
     [Fact]
+    public void The_cache_can_be_given_its_bytes()
+    {
+        using var model = ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), Options with { KvCacheBytes = 1_000_000 });
+
+        var perBlock = model.Capacity.Cache.BytesPerBlock;
+        Assert.Equal(1_000_000 / perBlock, model.Capacity.Cache.NumBlocks);
+    }
+
+    [Fact]
     public void Disposing_a_model_gives_the_device_back()
     {
         var backend = new RecordingBackend();
