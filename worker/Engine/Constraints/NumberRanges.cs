@@ -80,9 +80,9 @@ internal sealed class NumberRanges(AutomatonBuilder builder, JsonGrammar grammar
 
     private void Between(string low, string high, int from, int to)
     {
-        if (low.Length == 0)
+        if (low.All(digit => digit == '0') && high.All(digit => digit == '9'))
         {
-            builder.Epsilon(from, to);
+            builder.Repeat(low.Length, low.Length, from, to, grammar.Digit);
         }
         else if (low[0] == high[0])
         {

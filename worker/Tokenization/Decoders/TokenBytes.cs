@@ -6,9 +6,9 @@ namespace Cluster.Worker.Tokenization.Decoders;
 /// after it, which strips a text's first space) say nothing about a token. Called by <see cref="Tokenizer.TokenBytes"/>.</summary>
 internal static class TokenBytes
 {
-    public static byte[] Of(string token, IDecoder? decoder)
+    public static byte[] Of(string token, IDecoder decoder)
     {
-        foreach (IDecoder part in decoder is Sequence sequence ? sequence.Decoders : decoder is null ? [] : [decoder])
+        foreach (IDecoder part in decoder is Sequence sequence ? sequence.Decoders : [decoder])
         {
             switch (part)
             {
