@@ -62,6 +62,10 @@ internal sealed class Tokenizer : ITokenizer
 
     public bool IsSpecial(int id) => _specialIds.Contains(id);
 
+    // Without a decoder tokens are joined with spaces: no token stands for bytes then.
+    public byte[]? TokenBytes(int id) =>
+        _specialIds.Contains(id) || _parts.Decoder is not { } decoder || IdToToken(id) is not { } token ? null : Decoders.TokenBytes.Of(token, decoder);
+
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens)
     {
         List<int> ids = new(text.Length / 3);

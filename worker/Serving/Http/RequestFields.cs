@@ -145,7 +145,7 @@ internal sealed class RequestFields : IDisposable
     public void Dispose() => document.Dispose();
 
     /// <summary>A JSON string may hold an unpaired surrogate (<c>"\ud800"</c>) which no text can.</summary>
-    private static string Text(JsonElement value, string name)
+    public static string Text(JsonElement value, string name)
     {
         try
         {

@@ -15,15 +15,6 @@ internal static class SamplingFields
         fields.Refuse("use_beam_search", "beam search is not available", IsFalse);
         fields.Refuse("prompt_logprobs", "log-probabilities of the prompt are not available");
         fields.Refuse("truncate_prompt_tokens", "shorten the prompt instead");
-        fields.Refuse("guided_json", "structured output is not available");
-        fields.Refuse("guided_regex", "structured output is not available");
-        fields.Refuse("guided_choice", "structured output is not available");
-        fields.Refuse("guided_grammar", "structured output is not available");
-        fields.Refuse("structured_outputs", "structured output is not available");
-        fields.Refuse(
-            "response_format",
-            "only {\"type\": \"text\"} is",
-            value => value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"));
         var defaults = new SamplingParameters();
         return new SamplingParameters
         {
@@ -44,6 +35,7 @@ internal static class SamplingFields
             IncludeStopStringInOutput = fields.Boolean("include_stop_str_in_output") ?? defaults.IncludeStopStringInOutput,
             SkipSpecialTokens = fields.Boolean("skip_special_tokens") ?? defaults.SkipSpecialTokens,
             Logprobs = logprobs,
+            Constraint = ConstraintFields.Read(fields),
         };
     }
 

@@ -53,24 +53,30 @@ public sealed class VllmSamplingTests
     }
 
     [Fact]
+    public void Constraints_reach_the_engine()
+    {
+        Assert.Equal(new Constraint.JsonSchema("{}"), VllmSampling.Map(new SamplingParams { JsonSchema = "{}" }, VocabSize).Constraint);
+        Assert.Equal(new Constraint.Regex(".*"), VllmSampling.Map(new SamplingParams { Regex = ".*" }, VocabSize).Constraint);
+        Assert.Equal(new Constraint.JsonObject(), VllmSampling.Map(new SamplingParams { JsonObject = true }, VocabSize).Constraint);
+        Assert.Null(VllmSampling.Map(new SamplingParams { JsonObject = false }, VocabSize).Constraint);
+        Assert.Equal("""["a","b"]""", VllmSampling.Map(new SamplingParams { Choice = new ChoiceConstraint { Choices = { "a", "b" } } }, VocabSize).Constraint!.Text);
+    }
+
+    [Fact]
     public void Every_property_of_the_engine_is_mapped_or_has_no_field_to_answer_in()
     {
         var mapped = VllmSampling.Map(Everything, VocabSize);
         var defaults = VllmSampling.Map(new SamplingParams(), VocabSize);
 
         var untouched = typeof(SamplingParameters).GetProperties().Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
-        Assert.Equal([nameof(SamplingParameters.Logprobs)], untouched.Select(property => property.Name));
+        Assert.Equal([nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
     }
 
     public static TheoryData<string, byte[]> Refused => new()
     {
         { "n", Bytes(new SamplingParams { N = 2 }) },
-        { "json_schema", Bytes(new SamplingParams { JsonSchema = "{}" }) },
-        { "regex", Bytes(new SamplingParams { Regex = ".*" }) },
         { "grammar", Bytes(new SamplingParams { Grammar = "root ::= x" }) },
-        { "structural_tag", Bytes(new SamplingParams { StructuralTag = "" }) },
-        { "json_object", Bytes(new SamplingParams { JsonObject = true }) },
-        { "choice", Bytes(new SamplingParams { Choice = new ChoiceConstraint() }) },
+        { "structural_tag", Bytes(new SamplingParams { StructuralTag = "{}" }) },
         { "logprobs", Bytes(new SamplingParams { Logprobs = 0 }) },
         { "prompt_logprobs", Bytes(new SamplingParams { PromptLogprobs = 1 }) },
         { "spaces_between_special_tokens", Bytes(new SamplingParams { SpacesBetweenSpecialTokens = true, Stop = { "END" } }) },

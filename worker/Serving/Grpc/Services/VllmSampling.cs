@@ -29,6 +29,7 @@ internal static class VllmSampling
             Seed = wire.HasSeed ? wire.Seed : null,
             IncludeStopStringInOutput = wire.IncludeStopStrInOutput,
             LogitBias = WireNumber.ToLogitBias(wire.LogitBias.Select(bias => KeyValuePair.Create((long)bias.Key, bias.Value)), vocabSize),
+            Constraint = MapConstraint(wire),
         };
     }
 
@@ -55,17 +56,22 @@ internal static class VllmSampling
         return prompt.Count <= longest ? prompt : [.. prompt.Skip(prompt.Count - longest)];
     }
 
+    private static Constraint? MapConstraint(SamplingParams wire) => wire.ConstraintCase switch
+    {
+        SamplingParams.ConstraintOneofCase.None => null,
+        SamplingParams.ConstraintOneofCase.JsonSchema => new Constraint.JsonSchema(wire.JsonSchema),
+        SamplingParams.ConstraintOneofCase.Regex => new Constraint.Regex(wire.Regex),
+        SamplingParams.ConstraintOneofCase.Choice => new Constraint.Choice([.. wire.Choice.Choices]),
+        SamplingParams.ConstraintOneofCase.JsonObject => wire.JsonObject ? new Constraint.JsonObject() : null,
+        _ => throw Unsupported(
+            SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name, "is set; this worker constrains by json_schema, regex, choice and json_object"),
+    };
+
     private static void RefuseUnsupported(SamplingParams wire)
     {
         if (wire.N > 1)
         {
             throw Unsupported("n", $"is {wire.N}; this worker generates one sequence a request");
-        }
-
-        if (wire.ConstraintCase != SamplingParams.ConstraintOneofCase.None)
-        {
-            var field = SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name;
-            throw Unsupported(field, "is set; this worker does not constrain the output");
         }
 
         if (wire.HasLogprobs)

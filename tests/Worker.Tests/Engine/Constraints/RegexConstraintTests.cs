@@ -1,0 +1,116 @@
+using System.Text.RegularExpressions;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Constraints;
+
+namespace Cluster.Worker.Tests.Engine.Constraints;
+
+public sealed class RegexConstraintTests
+{
+    [Fact]
+    public void Random_patterns_accept_what_dotnets_regular_expressions_accept()
+    {
+        var random = new Random(1);
+        for (var i = 0; i < 400; i++)
+        {
+            var pattern = Pattern(random, 3);
+            var constraint = new CompiledConstraint(ConstraintCompiler.Build(new Constraint.Regex(pattern)), new TokenTrie(Compiled.Tokenizer, 257, [Compiled.Eos]));
+            var reference = new Regex($"^(?:{Ascii(pattern)})\\z", RegexOptions.NonBacktracking);
+            for (var j = 0; j < 30; j++)
+            {
+                var text = string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "abc0_é日\n -"[random.Next(10)]));
+                Assert.True(reference.IsMatch(text) == constraint.Accepts(text), $"/{pattern}/ on '{text}'");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("[a-z]{3,5}\\d+")]
+    [InlineData("(foo|bar)*baz?")]
+    [InlineData("[^\\x00-\\x7f]{2}|\\u{1F600}")]
+    [InlineData("^(yes|no)$|^maybe$")]
+    [InlineData("(?P<year>\\d{4})-(?:0[1-9]|1[0-2])")]
+    public void Sampled_outputs_match(string pattern)
+    {
+        var constraint = Compiled.Of(new Constraint.Regex(pattern));
+        var random = new Random(2);
+        var reference = new Regex($"^(?:{pattern.Replace("\\u{1F600}", "😀", StringComparison.Ordinal).Replace("?P<", "?<", StringComparison.Ordinal)})\\z");
+        for (var i = 0; i < 50; i++)
+        {
+            if (constraint.Sample(random, 200) is { } text)
+            {
+                // .NET counts characters beyond U+FFFF twice.
+                Assert.True(text.Any(char.IsSurrogate) || reference.IsMatch(text), text);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_choice_is_one_of_its_texts()
+    {
+        string[] choices = ["ab", "abc", "日本語", "abd\"", "x"];
+        var constraint = Compiled.Of(new Constraint.Choice(choices));
+        var random = new Random(3);
+        Assert.Equal(choices.Order(), Enumerable.Range(0, 200).Select(_ => constraint.Sample(random, 100)!).Distinct().Order());
+    }
+
+    [Theory]
+    [InlineData("(?=a)b", "lookahead")]
+    [InlineData("(?<!a)b", "lookbehind")]
+    [InlineData("(a)\\1", "backreference")]
+    [InlineData("\\bword", "\\b")]
+    [InlineData("\\p{L}", "\\p")]
+    [InlineData("a++", "possessive")]
+    [InlineData("(?>a)", "atomic")]
+    [InlineData("(?i)a", "group (?")]
+    [InlineData("a{5000}", "1024")]
+    [InlineData("((a{1000}){1000}){1000}", "200000 nodes")]
+    [InlineData("(a", "without ')'")]
+    [InlineData("a)", "without '('")]
+    [InlineData("[a", "without ']'")]
+    [InlineData("[z-a]", "range")]
+    [InlineData("a{3,2}", "order")]
+    [InlineData("*a", "nothing before")]
+    [InlineData("a(^b)", "'^'")]
+    [InlineData("\\", "single")]
+    public void What_cannot_be_compiled_is_refused_by_name(string pattern, string named)
+    {
+        var refused = Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(pattern)));
+        Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+        Assert.Equal("regex", refused.Parameter);
+    }
+
+    [Fact]
+    public void Deep_groups_and_many_choices_are_refused_with_the_limit()
+    {
+        Assert.Contains("64", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(new string('(', 100_000)))).Message, StringComparison.Ordinal);
+        var choices = Enumerable.Range(0, 10_000).Select(i => $"{i}").ToArray();
+        Assert.Contains("4096", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Choice(choices))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_pattern_that_makes_backtracking_explode_costs_nothing_here()
+    {
+        var constraint = Compiled.Of(new Constraint.Regex("(a|a)*(a|aa)*(a*)*b"));
+        Assert.False(constraint.Accepts(new string('a', 10_000)));
+        Assert.True(constraint.Accepts(new string('a', 10_000) + "b"));
+    }
+
+    /// <summary>.NET's classes without ECMAScript mode, which its linear-time engine does not have, are Unicode.</summary>
+    private static string Ascii(string pattern) => pattern
+        .Replace("[^ab\\d]", "[^ab0-9]", StringComparison.Ordinal)
+        .Replace("\\d", "[0-9]", StringComparison.Ordinal)
+        .Replace("\\w", "[0-9A-Z_a-z]", StringComparison.Ordinal)
+        .Replace("\\s", "[\\t-\\r ]", StringComparison.Ordinal);
+
+    private static string Pattern(Random random, int depth) => random.Next(depth == 0 ? 4 : 9) switch
+    {
+        0 => "a",
+        1 => "[b-c0]",
+        2 => random.Next(3) switch { 0 => "\\d", 1 => "\\w", _ => "\\s" },
+        3 => random.Next(3) switch { 0 => ".", 1 => "[^ab\\d]", _ => "é" },
+        4 or 5 => Pattern(random, depth - 1) + Pattern(random, depth - 1),
+        6 => $"({Pattern(random, depth - 1)}|{Pattern(random, depth - 1)})",
+        7 => $"(?:{Pattern(random, depth - 1)}){random.Next(5) switch { 0 => "*", 1 => "+", 2 => "?", 3 => "{1,3}", _ => "{2}" }}",
+        _ => $"(?:{Pattern(random, depth - 1)}){{{random.Next(2)},}}?",
+    };
+}
