@@ -1,6 +1,7 @@
 using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Grpc;
+using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Metrics;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -8,13 +9,6 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Cluster.Worker.Serving;
-
-/// <summary>Where a worker listens.</summary>
-/// <param name="Host">Address to bind; <c>0.0.0.0</c> for all.</param>
-/// <param name="Port">HTTP port; 0 takes a free one.</param>
-/// <param name="GrpcPort">gRPC port (HTTP/2 without TLS); 0 takes a free one.</param>
-/// <param name="ShutdownTimeout">How long running requests may take to finish when the worker is told to stop.</param>
-internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSpan ShutdownTimeout);
 
 /// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded, so that
 /// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcServing"/>.</summary>
@@ -48,19 +42,28 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddGrpcServing();
         var address = IPAddress.Parse(options.Host);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
             kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
             kestrel.ListenGrpc(address, options.GrpcPort);
         });
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
+        if (!options.ApiKeys.IsEmpty)
+        {
+            application.UseAuthentication(options.ApiKeys);
+        }
+
         application.UseGrpcServing(state);
         application.Use(ErrorResponses.HandleAsync);
+        application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, time));
         application.MapHttp(state, metrics, time);
         try
         {

@@ -64,6 +64,7 @@ internal static class GrpcServing
     {
         InvalidRequestException or ChatTemplateException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
         GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),
+        QueueFullException => new GrpcException(StatusCode.ResourceExhausted, exception.Message, exception),
         EngineUnavailableException => new GrpcException(StatusCode.Unavailable, exception.Message, exception),
         _ => null,
     };

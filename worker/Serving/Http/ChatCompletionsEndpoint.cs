@@ -44,7 +44,7 @@ internal static class ChatCompletionsEndpoint
         var requests = Choices.Plan(id, [prompt], n, sampling);
         if (!stream)
         {
-            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
@@ -59,7 +59,7 @@ internal static class ChatCompletionsEndpoint
         var last = new TokenOutput?[requests.Count];
         await ServerSentEvents.StreamAsync(
             context,
-            Choices.RunAsync(model.Engine, requests, context.RequestAborted),
+            Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
             async events =>
             {
                 for (var index = 0; index < n; index++)
