@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Tls;
 
 namespace Cluster.Worker.Commands;
 
@@ -20,6 +21,10 @@ internal sealed class ServingFlags
     private readonly Option<double> shutdownTimeout = new("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" };
 
     private readonly Option<string[]> apiKey = new("--api-key") { Description = "Keys of which callers must show one as a bearer token. Better set in CLUSTER_API_KEY or VLLM_API_KEY (several with commas between), which other users of the machine cannot see.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
+
+    private readonly Option<string?> tlsCert = new("--tls-cert", "--ssl-certfile") { Description = "PEM file with the server's certificate and its intermediates; both ports then speak TLS. Read again when it changes.", HelpName = "FILE" };
+
+    private readonly Option<string?> tlsKey = new("--tls-key", "--ssl-keyfile") { Description = "PEM file with the certificate's private key.", HelpName = "FILE" };
 
     private readonly Option<int> maxRequestBytes = new("--max-request-bytes") { Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes, HelpName = "BYTES" };
 
@@ -49,7 +54,14 @@ internal sealed class ServingFlags
                 result.AddError($"--request-timeout {result.Tokens[0].Value}: must be above 0 and at most a thousand million seconds");
             }
         });
-        foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, maxRequestBytes, requestTimeout])
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(tlsCert) is null != result.GetValue(tlsKey) is null)
+            {
+                result.AddError("--tls-cert and --tls-key need each other");
+            }
+        });
+        foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, tlsCert, tlsKey, maxRequestBytes, requestTimeout])
         {
             command.Options.Add(option);
         }
@@ -64,6 +76,7 @@ internal sealed class ServingFlags
             arguments.GetValue(grpcPort),
             TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))
         {
+            Tls = arguments.GetValue(tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(apiKey) ?? [], environment),
             MaxRequestBytes = arguments.GetValue(maxRequestBytes),
             RequestTimeout = arguments.GetValue(requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,

@@ -1,3 +1,5 @@
+using Cluster.Worker.Serving.Tls;
+
 namespace Cluster.Worker.Serving;
 
 /// <summary>Where a worker listens, and whom and what it takes.</summary>
@@ -9,6 +11,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 {
     /// <summary>32 MiB: a long document many times over.</summary>
     public const int DefaultMaxRequestBytes = 32 << 20;
+
+    /// <summary>Certificate and key of both ports; null serves without TLS.</summary>
+    public TlsFiles? Tls { get; init; }
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 

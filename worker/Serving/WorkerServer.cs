@@ -4,6 +4,7 @@ using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Metrics;
+using Cluster.Worker.Serving.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -33,7 +34,8 @@ internal sealed class WorkerServer : IAsyncDisposable
     /// <summary>Address of the gRPC services.</summary>
     public Uri GrpcAddress => Address(1);
 
-    /// <exception cref="IOException">A port cannot be bound; the message names it.</exception>
+    /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
+    /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
     public static async Task<WorkerServer> StartAsync(ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time, CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -45,13 +47,32 @@ internal sealed class WorkerServer : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddGrpcServing();
+        if (options.Tls is { } tls)
+        {
+            builder.Services.AddSingleton(services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
+        }
+
         var address = IPAddress.Parse(options.Host);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            var certificate = kestrel.ApplicationServices.GetService<ReloadingCertificate>();
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
-            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
-            kestrel.ListenGrpc(address, options.GrpcPort);
+            kestrel.Listen(address, options.Port, listen =>
+            {
+                // Without TLS there is no ALPN to agree on HTTP/2.
+                listen.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+                Secure(listen);
+            });
+            kestrel.ListenGrpc(address, options.GrpcPort, Secure);
+
+            void Secure(ListenOptions listener)
+            {
+                if (certificate is not null)
+                {
+                    listener.UseCertificate(certificate);
+                }
+            }
         });
 
         var application = builder.Build();

@@ -43,6 +43,16 @@ public sealed class ServingFlagsTests
     public void A_limit_out_of_range_is_named(string arguments) =>
         Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains(arguments.Split(' ')[1], StringComparison.Ordinal));
 
+    [Theory]
+    [InlineData("--tls-cert a.crt")]
+    [InlineData("--ssl-keyfile a.key")]
+    public void Certificate_and_key_need_each_other(string arguments) =>
+        Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains("--tls-key", StringComparison.Ordinal));
+
+    [Fact]
+    public void Vllms_names_of_the_certificate_files_are_known() =>
+        Assert.Equal(("a.crt", "a.key"), Read("--ssl-certfile a.crt --ssl-keyfile a.key", []).Tls is { } tls ? (tls.CertificatePath, tls.KeyPath) : default);
+
     [Fact]
     public void Limits_are_read()
     {
