@@ -33,6 +33,8 @@ public sealed class BadRequestTests
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 21}""", 400, "top_logprobs")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required"}""", 400, "tool_choice")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}""", 400, "response_format")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "content": "y"}]}""", 400, "content")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}""", 400, "tools")]
     [InlineData("/generate", "{}", 400, "prompt")]
     [InlineData("/detokenize", """{"tokens": [100000]}""", 400, "100000")]
     [InlineData("/tokenize", "{}", 400, "prompt")]
