@@ -77,6 +77,7 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
+        application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);
