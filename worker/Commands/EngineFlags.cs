@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Commands;
 
@@ -30,6 +31,8 @@ internal sealed class EngineFlags
     public Option<int> MaxNumSeqs { get; } = Positive("--max-num-seqs", "Most sequences in a step.", 256);
 
     public Option<int> MaxNumBatchedTokens { get; } = Positive("--max-num-batched-tokens", "Most tokens in a step: the budget that prefill and decode share.", 2048);
+
+    public Option<int> MaxQueue { get; } = new("--max-queue") { Description = "Requests that may wait beyond those that run; one more is refused (429, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => new EngineOptions().MaxQueue, HelpName = "N" };
 
     public Option<bool> EnablePrefixCaching { get; } = new("--enable-prefix-caching") { Description = "Keep finished blocks for prompts that begin alike.", DefaultValueFactory = _ => true };
 
@@ -74,6 +77,13 @@ internal sealed class EngineFlags
                 result.AddError($"--cpu-kvcache-space {value.ToString(CultureInfo.InvariantCulture)}: must be above 0");
             }
         });
+        MaxQueue.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value < 0)
+            {
+                result.AddError($"--max-queue {value}: must be at least 0");
+            }
+        });
         GpuMemoryUtilization.Validators.Add(result =>
         {
             var value = result.GetValueOrDefault<double>();
@@ -82,7 +92,7 @@ internal sealed class EngineFlags
                 result.AddError($"--gpu-memory-utilization {value.ToString(CultureInfo.InvariantCulture)}: must be above 0 and at most 1");
             }
         });
-        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }

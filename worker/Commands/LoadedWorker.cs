@@ -82,6 +82,7 @@ internal sealed class LoadedWorker : IAsyncDisposable
     {
         MaxNumSeqs = arguments.GetValue(flags.MaxNumSeqs),
         MaxNumBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
+        MaxQueue = arguments.GetValue(flags.MaxQueue),
         EnablePrefixCaching = arguments.GetValue(flags.EnablePrefixCaching),
         EnableChunkedPrefill = arguments.GetValue(flags.EnableChunkedPrefill),
         Seed = arguments.GetValue(flags.Seed),

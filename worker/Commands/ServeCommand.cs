@@ -16,35 +16,15 @@ internal static class ServeCommand
     {
         var flags = new EngineFlags();
         var names = new Option<string[]>("--served-model-name") { Description = "Names the API answers to; the first is what responses carry. Default: the model's folder, or org/name of the hub.", AllowMultipleArgumentsPerToken = true, HelpName = "NAME" };
-        var host = new Option<string>("--host") { Description = "Address to listen on; 0.0.0.0 for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
-        host.Validators.Add(result =>
-        {
-            if (!System.Net.IPAddress.TryParse(result.GetValueOrDefault<string>(), out _))
-            {
-                result.AddError($"--host {result.GetValueOrDefault<string>()}: not an IP address");
-            }
-        });
-        var port = new Option<int>("--port") { Description = "Port of the HTTP API.", DefaultValueFactory = _ => 8000, HelpName = "PORT" };
-        var grpcPort = new Option<int>("--grpc-port") { Description = "Port of the gRPC services (HTTP/2 without TLS).", DefaultValueFactory = _ => 50051, HelpName = "PORT" };
-        foreach (var option in (Option<int>[])[port, grpcPort])
-        {
-            option.Validators.Add(result =>
-            {
-                if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && value is < 0 or > 65535)
-                {
-                    result.AddError($"{option.Name} {value}: must be 0 to 65535");
-                }
-            });
-        }
-
-        var shutdownTimeout = new Option<double>("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" };
-        var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names, host, port, grpcPort, shutdownTimeout };
+        var serving = new ServingFlags();
+        var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
+        serving.AddTo(command);
         flags.AddTo(command);
         command.SetAction(arguments => RunAsync(
             flags,
             arguments,
             arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(flags, arguments).DefaultName],
-            new ServerOptions(arguments.GetValue(host)!, arguments.GetValue(port), arguments.GetValue(grpcPort), TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))));
+            serving.Read(arguments, Environment.GetEnvironmentVariable)));
         return command;
     }
 

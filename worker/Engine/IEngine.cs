@@ -6,6 +6,7 @@ internal interface IEngine
     /// <summary>Queues a request at once and yields its outputs as they are produced. Cancelling the token, or leaving the enumeration, frees the request's
     /// blocks in the next step.</summary>
     /// <exception cref="InvalidRequestException">Parameters or prompt are unusable; thrown before anything is queued.</exception>
+    /// <exception cref="QueueFullException">As many requests are running or waiting as the engine takes.</exception>
     /// <exception cref="EngineUnavailableException">The engine drains or died.</exception>
     IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
 

@@ -173,7 +173,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
             if (requests.Count >= options.MaxNumSeqs + options.MaxQueue)
             {
-                throw new EngineUnavailableException(
+                throw new QueueFullException(
                     $"{requests.Count} requests are running or waiting, as many as the engine takes ({options.MaxNumSeqs} + a queue of {options.MaxQueue}); try again later");
             }
 

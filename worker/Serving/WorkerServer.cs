@@ -1,20 +1,15 @@
 using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Grpc;
+using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Metrics;
+using Cluster.Worker.Serving.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Cluster.Worker.Serving;
-
-/// <summary>Where a worker listens.</summary>
-/// <param name="Host">Address to bind; <c>0.0.0.0</c> for all.</param>
-/// <param name="Port">HTTP port; 0 takes a free one.</param>
-/// <param name="GrpcPort">gRPC port (HTTP/2 without TLS); 0 takes a free one.</param>
-/// <param name="ShutdownTimeout">How long running requests may take to finish when the worker is told to stop.</param>
-internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSpan ShutdownTimeout);
 
 /// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded, so that
 /// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcServing"/>.</summary>
@@ -39,7 +34,8 @@ internal sealed class WorkerServer : IAsyncDisposable
     /// <summary>Address of the gRPC services.</summary>
     public Uri GrpcAddress => Address(1);
 
-    /// <exception cref="IOException">A port cannot be bound; the message names it.</exception>
+    /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
+    /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
     public static async Task<WorkerServer> StartAsync(ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time, CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -48,19 +44,48 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddGrpcServing();
+        if (options.Tls is { } tls)
+        {
+            builder.Services.AddSingleton(services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
+        }
+
         var address = IPAddress.Parse(options.Host);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            var certificate = kestrel.ApplicationServices.GetService<ReloadingCertificate>();
             kestrel.AddServerHeader = false;
-            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
-            kestrel.ListenGrpc(address, options.GrpcPort);
+            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
+            kestrel.Listen(address, options.Port, listen =>
+            {
+                // Without TLS there is no ALPN to agree on HTTP/2.
+                listen.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+                Secure(listen);
+            });
+            kestrel.ListenGrpc(address, options.GrpcPort, Secure);
+
+            void Secure(ListenOptions listener)
+            {
+                if (certificate is not null)
+                {
+                    listener.UseCertificate(certificate);
+                }
+            }
         });
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
+        application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
+        if (!options.ApiKeys.IsEmpty)
+        {
+            application.UseAuthentication(options.ApiKeys);
+        }
+
         application.UseGrpcServing(state);
         application.Use(ErrorResponses.HandleAsync);
+        application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, time));
         application.MapHttp(state, metrics, time);
         try
         {

@@ -284,7 +284,7 @@ public class LlmEngineTests
         await using var engine = Engine(runner, new EngineOptions { MaxNumSeqs = 1, MaxQueue = 2 });
         var running = Enumerable.Range(0, 3).Select(_ => RunAsync(engine, Greedy)).ToArray();
 
-        var refused = Assert.Throws<EngineUnavailableException>(() => engine.GenerateAsync(Request(Greedy), CancellationToken.None));
+        var refused = Assert.Throws<QueueFullException>(() => engine.GenerateAsync(Request(Greedy), CancellationToken.None));
 
         Assert.Contains("3 requests", refused.Message);
         hold.Set();

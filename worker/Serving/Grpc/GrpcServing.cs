@@ -15,8 +15,8 @@ internal static class GrpcServing
     /// scheduler does not see them.</summary>
     private const int MaxStreamsPerConnection = 4096;
 
-    /// <summary>Listens for gRPC without TLS (h2c). Also sets limits of the whole server that fit long, idle and unevenly read streams.</summary>
-    public static void ListenGrpc(this KestrelServerOptions kestrel, IPAddress address, int port)
+    /// <summary>Listens for gRPC over HTTP/2. Also sets limits of the whole server that fit long, idle and unevenly read streams.</summary>
+    public static void ListenGrpc(this KestrelServerOptions kestrel, IPAddress address, int port, Action<ListenOptions> configure)
     {
         kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
 
@@ -26,7 +26,11 @@ internal static class GrpcServing
 
         // One paused stream would otherwise end its connection, and with it every other request a gateway has on it.
         kestrel.Limits.MinResponseDataRate = null;
-        kestrel.Listen(address, port, listener => listener.Protocols = HttpProtocols.Http2);
+        kestrel.Listen(address, port, listener =>
+        {
+            listener.Protocols = HttpProtocols.Http2;
+            configure(listener);
+        });
     }
 
     public static IServiceCollection AddGrpcServing(this IServiceCollection services)
@@ -64,6 +68,7 @@ internal static class GrpcServing
     {
         InvalidRequestException or ChatTemplateException or TokenizationException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
         GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),
+        QueueFullException => new GrpcException(StatusCode.ResourceExhausted, exception.Message, exception),
         EngineUnavailableException => new GrpcException(StatusCode.Unavailable, exception.Message, exception),
         _ => null,
     };

@@ -1,12 +1,10 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
 /// <summary>A whole message in a response, or the new part of one in a stream.</summary>
-internal sealed record AssistantMessage(string? Role, string? Content);
+internal sealed record AssistantMessage(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null);
 
 internal sealed record ChatChoice(
     int Index,
@@ -29,7 +27,8 @@ internal static class ChatCompletionsEndpoint
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
-        var prompt = Prompt(fields, model);
+        var tools = ChatTools.Read(fields);
+        var prompt = Prompt(fields, model, tools);
         var n = fields.Integer("n") ?? 1;
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
@@ -44,11 +43,11 @@ internal static class ChatCompletionsEndpoint
         var requests = Choices.Plan(id, [prompt], n, sampling);
         if (!stream)
         {
-            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
-                    Choices = [.. choices.Select((choice, index) => Choice(model, index, new AssistantMessage("assistant", choice.Text), null, choice.Logprobs, choice.Last))],
+                    Choices = [.. choices.Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
                     Usage = Usage.Of([.. choices.Select(choice => choice.Last)], n),
                 },
                 ApiJson.Options,
@@ -57,9 +56,10 @@ internal static class ChatCompletionsEndpoint
         }
 
         var last = new TokenOutput?[requests.Count];
+        var parsers = requests.Select(_ => tools.CreateParser()).ToArray();
         await ServerSentEvents.StreamAsync(
             context,
-            Choices.RunAsync(model.Engine, requests, context.RequestAborted),
+            Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
             async events =>
             {
                 for (var index = 0; index < n; index++)
@@ -70,27 +70,44 @@ internal static class ChatCompletionsEndpoint
             (events, item) =>
             {
                 last[item.Index] = item.Output;
-                var text = item.Output.Text;
-                var choice = Choice(model, item.Index, null, new AssistantMessage(null, text.Length == 0 ? null : text), item.Output.Logprobs ?? [], item.Output);
-                return text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
+                var parser = parsers[item.Index];
+                var (text, calls) = parser?.Add(item.Output.Text, ended: item.Output.FinishReason is not null) ?? new ParsedOutput(item.Output.Text, []);
+                var delta = new AssistantMessage(null, text.Length == 0 ? null : text, calls.Count == 0 ? null : calls);
+                var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
+                return text.Length == 0 && calls.Count == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
                     : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
             },
             events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, n) }, context.RequestAborted) : Task.CompletedTask);
     }
 
+    private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ToolCallParser? parser)
+    {
+        var (text, calls) = parser?.Add(choice.Text, ended: true) ?? new ParsedOutput(choice.Text, []);
+        var message = calls.Count == 0
+            ? new AssistantMessage("assistant", text)
+            : new AssistantMessage("assistant", text.Length == 0 ? null : text, [.. calls.Select(call => call with { Index = null })]);
+        return Choice(model, index, message, null, choice.Logprobs, choice.Last, parser);
+    }
+
     private static ChatChoice Choice(
-        ServedModel model, int index, AssistantMessage? message, AssistantMessage? delta, IReadOnlyList<PositionLogprobs> positions, TokenOutput? last) =>
+        ServedModel model,
+        int index,
+        AssistantMessage? message,
+        AssistantMessage? delta,
+        IReadOnlyList<PositionLogprobs> positions,
+        TokenOutput? last,
+        ToolCallParser? parser = null) =>
         new(
             index,
             message,
             delta,
             positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
-            Wire.Spell(last?.FinishReason),
+            last?.FinishReason == FinishReason.Stop && parser is { HasCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
             last?.StopReason);
 
     /// <summary>The conversation as token ids. The template writes the special tokens itself, so none are added.</summary>
-    private static IReadOnlyList<int> Prompt(RequestFields fields, ServedModel model)
+    private static IReadOnlyList<int> Prompt(RequestFields fields, ServedModel model, ChatTools tools)
     {
         var messages = ChatMessages.Read(fields);
         if (model.ChatTemplate is not { } template)
@@ -99,15 +116,7 @@ internal static class ChatCompletionsEndpoint
         }
 
         var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
-        fields.Refuse("tool_choice", "the model may only be left free to choose", value => value.ValueKind == JsonValueKind.String && (value.ValueEquals("auto") || value.ValueEquals("none")));
-        fields.Refuse("parallel_tool_calls", "calls are not parsed out of the text", value => value.ValueKind is JsonValueKind.True or JsonValueKind.False);
-        JsonArray? tools = null;
-        if (fields.Element("tools") is { } given)
-        {
-            tools = given.ValueKind == JsonValueKind.Array ? JsonArray.Create(given.Clone()) : throw RequestFields.WrongType("tools", given, "an array of tool definitions");
-        }
-
-        return model.Tokenizer.Encode(template.Render(messages, tools, addGenerationPrompt), addSpecialTokens: false);
+        return model.Tokenizer.Encode(template.Render(messages, tools.Definitions, addGenerationPrompt), addSpecialTokens: false);
     }
 
     private static int? Logprobs(RequestFields fields)

@@ -45,7 +45,45 @@ internal static class ChatMessages
             throw Wrong(index, "is required: a string or an array of text parts", ".content");
         }
 
+        if (copy["tool_calls"] is { } calls)
+        {
+            ReadArguments(calls, index);
+        }
+
         return copy;
+    }
+
+    /// <summary>OpenAI carries the arguments of a past call as JSON text; templates want the object itself.</summary>
+    private static void ReadArguments(JsonNode calls, int index)
+    {
+        if (calls is not JsonArray array)
+        {
+            throw Wrong(index, "must be an array", ".tool_calls");
+        }
+
+        for (var i = 0; i < array.Count; i++)
+        {
+            var path = $".tool_calls[{i}].function";
+            if (array[i] is not JsonObject call || call["function"] is not JsonObject function || function["name"]?.GetValueKind() != JsonValueKind.String)
+            {
+                throw Wrong(index, "must be an object with a name and arguments", path);
+            }
+
+            if (function["arguments"] is not JsonValue arguments || arguments.GetValueKind() != JsonValueKind.String)
+            {
+                continue;
+            }
+
+            try
+            {
+                function["arguments"] = JsonNode.Parse(arguments.GetValue<string>(), documentOptions: new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }) as JsonObject
+                    ?? throw new JsonException("it is no object");
+            }
+            catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+            {
+                throw Wrong(index, $"must be a JSON object as text: {exception.Message}", $"{path}.arguments");
+            }
+        }
     }
 
     private static string? Content(JsonElement content, int index)

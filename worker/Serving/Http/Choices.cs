@@ -35,15 +35,18 @@ internal static class Choices
         return requests;
     }
 
-    /// <summary>Outputs of all requests as they come. Leaving the enumeration ends every one of them.</summary>
+    /// <summary>Outputs of all requests as they come; what the deadline ends has the finish reason <see cref="FinishReason.Abort"/>. Leaving the enumeration ends every one of them.</summary>
     public static async IAsyncEnumerable<ChoiceOutput> RunAsync(
         IEngine engine,
         IReadOnlyList<GenerationRequest> requests,
+        RequestDeadline deadline,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (requests.Count == 1)
         {
-            await foreach (var output in engine.GenerateAsync(requests[0], cancellationToken))
+            var outputs = engine.GenerateAsync(requests[0], cancellationToken);
+            using var single = deadline.Abort(engine, requests);
+            await foreach (var output in outputs)
             {
                 yield return new ChoiceOutput(0, output);
             }
@@ -55,6 +58,7 @@ internal static class Choices
         // Bounded, so that a client that reads slowly does not make its outputs pile up here.
         var merged = Channel.CreateBounded<ChoiceOutput>(requests.Count);
         var pumps = requests.Select((request, index) => PumpAsync(engine, request, index, merged.Writer, stop.Token)).ToArray();
+        using var timeout = deadline.Abort(engine, requests);
         var finished = Task.WhenAll(pumps).ContinueWith(
             all => merged.Writer.TryComplete(all.Exception?.InnerException),
             CancellationToken.None,
@@ -115,11 +119,13 @@ internal sealed class ChoiceText
     }
 
     /// <summary>Runs the requests to their ends.</summary>
-    public static async Task<ChoiceText[]> CollectAsync(IEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellationToken)
+    /// <exception cref="ApiException">504 when the deadline came first.</exception>
+    public static async Task<ChoiceText[]> CollectAsync(IEngine engine, IReadOnlyList<GenerationRequest> requests, RequestDeadline deadline, CancellationToken cancellationToken)
     {
         var choices = requests.Select(_ => new ChoiceText()).ToArray();
-        await foreach (var (index, output) in Choices.RunAsync(engine, requests, cancellationToken))
+        await foreach (var (index, output) in Choices.RunAsync(engine, requests, deadline, cancellationToken))
         {
+            deadline.ThrowIfEnded(output);
             choices[index].Add(output);
         }
 

@@ -42,7 +42,7 @@ internal static class CompletionsEndpoint
         string Echoed(int index) => echo ? model.Tokenizer.Decode([.. requests[index].PromptTokenIds], skipSpecialTokens: false) : "";
         if (!stream)
         {
-            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
@@ -58,7 +58,7 @@ internal static class CompletionsEndpoint
         var lengths = new int[requests.Count];
         await ServerSentEvents.StreamAsync(
             context,
-            Choices.RunAsync(model.Engine, requests, context.RequestAborted),
+            Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
             async events =>
             {
                 for (var index = 0; echo && index < requests.Count; index++)

@@ -32,7 +32,7 @@ internal static class ErrorResponses
         catch (Exception exception) when (!context.Response.HasStarted)
         {
             var error = Translate(exception);
-            if (error.Status >= 500)
+            if (error.Status >= 500 && error.Status != StatusCodes.Status504GatewayTimeout)
             {
                 context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("cluster.http")
                     .LogError(exception, "{Method} {Path} failed", context.Request.Method, context.Request.Path);
@@ -50,8 +50,11 @@ internal static class ErrorResponses
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
         TokenizationException text => ApiException.BadRequest(text.Message),
         GenerationFailedException failed => new ApiException(StatusCodes.Status500InternalServerError, failed.Message, "server_error"),
+        QueueFullException full => new ApiException(StatusCodes.Status429TooManyRequests, full.Message, "rate_limit_error", code: "queue_full"),
         EngineUnavailableException unavailable => ApiException.Unavailable(unavailable.Message),
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } large =>
+            new ApiException(large.StatusCode, $"the request is larger than this server takes (--max-request-bytes): {large.Message}", "invalid_request_error", code: "request_too_large"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message, "invalid_request_error"),
         _ => new ApiException(StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
     };
@@ -60,11 +63,14 @@ internal static class ErrorResponses
     public static ErrorBody Body(ApiException error) =>
         new(new ErrorDetail(error.Message, error.Type, error.Parameter, error.Code));
 
-    private static async Task WriteAsync(HttpContext context, ApiException error)
+    /// <summary>Answers with this error in place of whatever was prepared.</summary>
+    /// <param name="shape">Adds the headers that belong to the error.</param>
+    public static async Task WriteAsync(HttpContext context, ApiException error, Action<IHeaderDictionary>? shape = null)
     {
         context.Response.Clear();
+        shape?.Invoke(context.Response.Headers);
         context.Response.StatusCode = error.Status;
-        if (error.Status == StatusCodes.Status503ServiceUnavailable)
+        if (error.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
         {
             context.Response.Headers.RetryAfter = "1";
         }

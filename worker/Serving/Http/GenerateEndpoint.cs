@@ -22,14 +22,15 @@ internal static class GenerateEndpoint
         var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [model.Tokenizer.Encode(prompt, addSpecialTokens: true)], n, sampling);
         if (!stream)
         {
-            var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
+            var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
             await context.Response.WriteAsJsonAsync(new GenerateResponse([.. choices.Select(choice => prompt + choice.Text)]), ApiJson.Options, context.RequestAborted);
             return;
         }
 
         var texts = requests.Select(_ => prompt).ToArray();
-        await using var outputs = Choices.RunAsync(model.Engine, requests, context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        await using var outputs = Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
         var more = await outputs.MoveNextAsync();
+        RequestDeadline.Of(context).ThrowIfEnded(more ? outputs.Current.Output : null);
         context.Response.ContentType = "application/x-ndjson";
         for (; more; more = await outputs.MoveNextAsync())
         {

@@ -15,7 +15,7 @@ internal sealed class RequestFields : IDisposable
     /// <exception cref="ApiException">It is not an object.</exception>
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
-        var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }, cancellationToken);
+        var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
         {

@@ -55,6 +55,7 @@ internal sealed class ServerSentEvents
         var aborted = context.RequestAborted;
         await using var enumerator = outputs.GetAsyncEnumerator(aborted);
         var more = await enumerator.MoveNextAsync();
+        RequestDeadline.Of(context).ThrowIfEnded(more ? enumerator.Current.Output : null);
         var events = Start(context.Response);
         try
         {

@@ -60,7 +60,7 @@ internal sealed class GrpcTestServer : IAsyncDisposable
             }
             else
             {
-                kestrel.ListenGrpc(IPAddress.Loopback, 0);
+                kestrel.ListenGrpc(IPAddress.Loopback, 0, _ => { });
             }
         });
         builder.Services.AddSingleton<TimeProvider>(time);

@@ -36,6 +36,8 @@ public sealed class BadRequestTests
     [InlineData("/v1/completions", """{"prompt": "x", "guided_regex": "a", "guided_choice": ["a"]}""", 400, "guided_choice")]
     [InlineData("/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": "root ::= x"}}""", 400, "structured_outputs.grammar")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_grammar": "root ::= x"}""", 400, "guided_grammar")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "content": "y"}]}""", 400, "content")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}""", 400, "tools")]
     [InlineData("/generate", "{}", 400, "prompt")]
     [InlineData("/detokenize", """{"tokens": [100000]}""", 400, "100000")]
     [InlineData("/tokenize", "{}", 400, "prompt")]

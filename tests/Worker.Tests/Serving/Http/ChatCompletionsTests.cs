@@ -72,4 +72,76 @@ public sealed class ChatCompletionsTests
         Assert.Equal(400, status);
         Assert.Contains("/v1/completions", (string?)body["error"]!["message"], StringComparison.Ordinal);
     }
+
+    private const string Tools = """ "tools": [{"type": "function", "function": {"name": "now"}}] """;
+
+    [Fact]
+    public async Task Calls_in_the_answer_become_tool_calls()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => """Wait. <tool_call>{"name": "now", "arguments": {"zone": "CET"}}</tool_call>""" });
+
+        var (_, body) = await server.PostAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], {{Tools}}}""");
+
+        var choice = body["choices"]![0]!;
+        var call = Assert.Single(choice["message"]!["tool_calls"]!.AsArray())!;
+        Assert.Equal(("Wait.", "tool_calls"), ((string?)choice["message"]!["content"], (string?)choice["finish_reason"]));
+        Assert.Equal(("function", "now", """{"zone": "CET"}"""), ((string?)call["type"], (string?)call["function"]!["name"], (string?)call["function"]!["arguments"]));
+        Assert.NotEmpty((string)call["id"]!);
+    }
+
+    [Fact]
+    public async Task Calls_in_a_stream_come_whole_and_end_it_with_their_reason()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => """<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "now"}</tool_call>""" });
+
+        var events = await server.StreamAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], "stream": true, {{Tools}}}""");
+
+        var calls = events.Select(chunk => chunk["choices"]![0]!["delta"]!["tool_calls"]).Where(delta => delta is not null).SelectMany(delta => delta!.AsArray());
+        Assert.Equal([0, 1], calls.Select(call => (int)call!["index"]!));
+        Assert.Equal("tool_calls", (string?)events[^1]["choices"]![0]!["finish_reason"]);
+        Assert.Equal("", string.Concat(events.Select(chunk => (string?)chunk["choices"]![0]!["delta"]!["content"])));
+    }
+
+    [Theory]
+    [InlineData("\"temperature\": 1")]
+    [InlineData("\"tool_choice\": \"none\", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"now\"}}]")]
+    public async Task Without_tools_an_answer_is_text_whatever_it_holds(string fields)
+    {
+        const string Reply = """<tool_call>{"name": "now"}</tool_call>""";
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => Reply });
+
+        var (_, body) = await server.PostAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], {{fields}}}""");
+
+        Assert.Equal(Reply, (string?)body["choices"]![0]!["message"]!["content"]);
+    }
+
+    [Fact]
+    public async Task Past_calls_and_their_results_are_part_of_the_conversation()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, _) = await server.PostAsync(Path, """
+            {"messages": [
+              {"role": "user", "content": "x"},
+              {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{\"zone\": \"CET\"}"}}]},
+              {"role": "tool", "tool_call_id": "c1", "content": "12:00"}]}
+            """);
+
+        Assert.Equal(200, status);
+    }
+
+    [Theory]
+    [InlineData("""[{"function": {"name": "now", "arguments": "{"}}]""", "messages[0].tool_calls[0].function.arguments")]
+    [InlineData("""[{"function": {"name": "now", "arguments": "[]"}}]""", "messages[0].tool_calls[0].function.arguments")]
+    [InlineData("""[{"function": {}}]""", "messages[0].tool_calls[0].function")]
+    [InlineData("""[1]""", "messages[0].tool_calls[0].function")]
+    [InlineData("""{}""", "messages[0].tool_calls")]
+    public async Task A_past_call_that_is_none_is_named(string calls, string named)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync(Path, $$"""{"messages": [{"role": "assistant", "tool_calls": {{calls}}}]}""");
+
+        Assert.Equal((400, named), (status, (string?)body["error"]!["param"]));
+    }
 }

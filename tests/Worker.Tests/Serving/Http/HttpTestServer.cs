@@ -24,11 +24,24 @@ internal sealed class HttpTestServer : IAsyncDisposable
 
     public WorkerServer Server => server;
 
-    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true)
+    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null, TimeProvider? time = null, ILoggerProvider? log = null)
     {
         var state = new ServingState(TimeProvider.System);
         var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
-        var server = await WorkerServer.StartAsync(options, state, "model", logging => logging.SetMinimumLevel(LogLevel.None), TimeProvider.System, CancellationToken.None);
+        var server = await WorkerServer.StartAsync(
+            configure?.Invoke(options) ?? options,
+            state,
+            "model",
+            logging =>
+            {
+                logging.SetMinimumLevel(log is null ? LogLevel.None : LogLevel.Debug);
+                if (log is not null)
+                {
+                    logging.AddProvider(log);
+                }
+            },
+            time ?? TimeProvider.System,
+            CancellationToken.None);
         var started = new HttpTestServer(server, state);
         if (ready)
         {

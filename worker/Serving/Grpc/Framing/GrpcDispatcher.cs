@@ -29,7 +29,7 @@ internal sealed partial class GrpcDispatcher(
         try
         {
             RequireTrailers(context.Request);
-            deadline = StartDeadline(context.Request);
+            deadline = StartDeadline(context.Request, method);
             using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, deadline?.Token ?? CancellationToken.None);
             cancellation.Token.ThrowIfCancellationRequested();
             await method.InvokeAsync(new ServerCall(context, options, cancellation.Token));
@@ -51,11 +51,15 @@ internal sealed partial class GrpcDispatcher(
     }
 
     /// <summary>Answers a gRPC call to a path nothing is mapped to.</summary>
-    public static Task RejectUnknownAsync(HttpContext context)
+    public static Task RejectUnknownAsync(HttpContext context) =>
+        RejectAsync(context, StatusCode.Unimplemented, $"unknown method '{context.Request.Path}'");
+
+    /// <summary>Ends a gRPC call with this status before any handler sees it.</summary>
+    public static Task RejectAsync(HttpContext context, StatusCode status, string message)
     {
         if (BeginResponse(context))
         {
-            End(context.Response, StatusCode.Unimplemented, $"unknown method '{context.Request.Path}'");
+            End(context.Response, status, message);
         }
 
         return Task.CompletedTask;
@@ -106,19 +110,17 @@ internal sealed partial class GrpcDispatcher(
         }
     }
 
-    private CancellationTokenSource? StartDeadline(HttpRequest request)
+    private CancellationTokenSource? StartDeadline(HttpRequest request, GrpcMethod method)
     {
         var header = request.Headers["grpc-timeout"].ToString();
-        if (header.Length == 0)
-        {
-            return null;
-        }
-
-        if (!GrpcTimeout.TryParse(header, out var timeout))
+        var limit = method.Descriptor.Service.FullName.StartsWith("grpc.", StringComparison.Ordinal) ? null : options.RequestTimeout;
+        var timeout = limit ?? TimeSpan.MaxValue;
+        if (header.Length > 0 && !GrpcTimeout.TryParse(header, out timeout))
         {
             throw new GrpcException(StatusCode.Internal, $"grpc-timeout '{header}' is not 1 to 8 digits and a unit of H, M, S, m, u, n");
         }
 
+        timeout = timeout > limit ? limit.Value : timeout;
         return timeout > LongestTimer ? null : new CancellationTokenSource(timeout, time);
     }
 

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Cluster.Worker.Commands;
+using Cluster.Worker.Serving;
+
+namespace Cluster.Worker.Tests.Serving;
+
+public sealed class ServingFlagsTests
+{
+    [Fact]
+    public void Keys_come_from_arguments_before_the_environment()
+    {
+        var options = Read("--api-key a b", new() { ["CLUSTER_API_KEY"] = "c" });
+
+        Assert.True(options.ApiKeys.Accept("Bearer a"));
+        Assert.True(options.ApiKeys.Accept("Bearer b"));
+        Assert.False(options.ApiKeys.Accept("Bearer c"));
+    }
+
+    [Theory]
+    [InlineData("CLUSTER_API_KEY")]
+    [InlineData("VLLM_API_KEY")]
+    public void Keys_may_stand_in_the_environment(string variable)
+    {
+        var options = Read("", new() { [variable] = "a, b" });
+
+        Assert.True(options.ApiKeys.Accept("Bearer a"));
+        Assert.True(options.ApiKeys.Accept("Bearer b"));
+    }
+
+    [Fact]
+    public void A_variable_without_a_key_is_a_mistake_and_not_an_open_door() =>
+        Assert.Contains("CLUSTER_API_KEY", Assert.Throws<CommandFailure>(() => Read("", new() { ["CLUSTER_API_KEY"] = " " })).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Without_keys_everyone_may_call() => Assert.True(Read("", []).ApiKeys.IsEmpty);
+
+    [Theory]
+    [InlineData("--max-request-bytes 0")]
+    [InlineData("--request-timeout 0")]
+    [InlineData("--request-timeout NaN")]
+    [InlineData("--host nowhere")]
+    [InlineData("--port 65536")]
+    public void A_limit_out_of_range_is_named(string arguments) =>
+        Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains(arguments.Split(' ')[1], StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData("--tls-cert a.crt")]
+    [InlineData("--ssl-keyfile a.key")]
+    public void Certificate_and_key_need_each_other(string arguments) =>
+        Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains("--tls-key", StringComparison.Ordinal));
+
+    [Fact]
+    public void Vllms_names_of_the_certificate_files_are_known() =>
+        Assert.Equal(("a.crt", "a.key"), Read("--ssl-certfile a.crt --ssl-keyfile a.key", []).Tls is { } tls ? (tls.CertificatePath, tls.KeyPath) : default);
+
+    [Fact]
+    public void Limits_are_read()
+    {
+        var options = Read("--max-request-bytes 1000 --request-timeout 2.5", []);
+
+        Assert.Equal((1000, TimeSpan.FromSeconds(2.5)), (options.MaxRequestBytes, options.RequestTimeout));
+        Assert.Null(Read("", []).RequestTimeout);
+    }
+
+    private static ServerOptions Read(string arguments, Dictionary<string, string> environment)
+    {
+        var (flags, parsed) = Parse(arguments);
+        Assert.Empty(parsed.Errors);
+        return flags.Read(parsed, environment.GetValueOrDefault);
+    }
+
+    private static (ServingFlags Flags, ParseResult Arguments) Parse(string arguments)
+    {
+        var flags = new ServingFlags();
+        var command = new Command("serve");
+        flags.AddTo(command);
+        return (flags, command.Parse(arguments));
+    }
+}

@@ -1,0 +1,39 @@
+using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Http;
+
+namespace Cluster.Worker.Serving;
+
+/// <summary>Lets in who shows a key, over HTTP and gRPC alike. Before every other layer that could do work for a caller; added by
+/// <see cref="WorkerServer"/> when there are keys.</summary>
+internal static class Authentication
+{
+    private const string Challenge = "Bearer realm=\"cluster\"";
+    private const string GrpcHealth = "/grpc.health.v1.Health/";
+    private const string Refusal = "no valid API key; send it as 'Authorization: Bearer <key>'";
+
+    /// <summary>What probes and scrapers read without a key, as they do of vLLM.</summary>
+    private static readonly string[] OpenPaths = ["/health", "/ready", "/metrics"];
+
+    public static void UseAuthentication(this IApplicationBuilder app, ApiKeys keys) => app.Use(next => context =>
+    {
+        if (IsOpen(context.Request.Path.Value ?? "") || keys.Accept(Credentials(context.Request)))
+        {
+            return next(context);
+        }
+
+        if (GrpcContentType.Matches(context.Request.ContentType))
+        {
+            return GrpcDispatcher.RejectAsync(context, StatusCode.Unauthenticated, Refusal);
+        }
+
+        return ErrorResponses.WriteAsync(
+            context,
+            new ApiException(StatusCodes.Status401Unauthorized, Refusal, "authentication_error", code: "invalid_api_key"),
+            headers => headers.WWWAuthenticate = Challenge);
+    });
+
+    /// <summary>Two credentials are none: which one counts would be anyone's guess.</summary>
+    private static string? Credentials(HttpRequest request) => request.Headers.Authorization is [var only] ? only : null;
+
+    private static bool IsOpen(string path) => OpenPaths.Contains(path, StringComparer.Ordinal) || path.StartsWith(GrpcHealth, StringComparison.Ordinal);
+}

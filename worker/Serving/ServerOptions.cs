@@ -1,0 +1,25 @@
+using Cluster.Worker.Serving.Tls;
+
+namespace Cluster.Worker.Serving;
+
+/// <summary>Where a worker listens, and whom and what it takes.</summary>
+/// <param name="Host">Address to bind; <c>0.0.0.0</c> for all.</param>
+/// <param name="Port">HTTP port; 0 takes a free one.</param>
+/// <param name="GrpcPort">gRPC port; 0 takes a free one.</param>
+/// <param name="ShutdownTimeout">How long running requests may take to finish when the worker is told to stop.</param>
+internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSpan ShutdownTimeout)
+{
+    /// <summary>32 MiB: a long document many times over.</summary>
+    public const int DefaultMaxRequestBytes = 32 << 20;
+
+    /// <summary>Certificate and key of both ports; null serves without TLS.</summary>
+    public TlsFiles? Tls { get; init; }
+
+    public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
+
+    /// <summary>Largest HTTP body and gRPC message.</summary>
+    public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
+
+    /// <summary>Longest time a request may take; null for no limit.</summary>
+    public TimeSpan? RequestTimeout { get; init; }
+}
