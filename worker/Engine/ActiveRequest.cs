@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
@@ -16,9 +17,10 @@ internal sealed class ActiveRequest
     private long lastOutput;
 
     /// <param name="request">Validated.</param>
+    /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     /// <param name="arrival">Timestamp of the engine's clock.</param>
-    public ActiveRequest(GenerationRequest request, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, long arrival)
+    public ActiveRequest(GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, long arrival)
     {
         Id = request.RequestId;
         sampling = request.Sampling;
@@ -26,7 +28,7 @@ internal sealed class ActiveRequest
         stopChecker = new StopChecker(sampling, eosTokenIds, Sequence.PromptLength, maxModelLength);
         stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
         detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
-        SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, stopChecker.StopTokens);
+        SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, stopChecker.StopTokens, constraint);
         this.arrival = lastOutput = arrival;
 
         // Bounded in effect: an output a token, max_tokens of them. A slow reader must never stall the engine's thread.

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Models;
 using Cluster.Worker.Tokenization;
 
@@ -27,6 +28,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     private readonly BlockPool pool;
     private readonly Scheduler scheduler;
     private readonly Sampler sampler;
+    private readonly ConstraintCompiler constraints;
     private readonly int[] eosTokenIds;
     private readonly ulong seed;
 
@@ -70,6 +72,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             options.EnableChunkedPrefill);
         sampler = new Sampler(runner.VocabSize);
         eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
+        constraints = new ConstraintCompiler(tokenizer, runner.VocabSize, eosTokenIds);
         seed = (ulong)(options.Seed ?? Random.Shared.NextInt64());
         statistics = TakeStatistics();
         new Thread(Run) { IsBackground = true, Name = "engine" }.Start();
@@ -99,9 +102,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         validator.Validate(request);
+        var constraint = request.Sampling.Constraint is { } wanted ? constraints.Compile(wanted) : null;
         var arrival = time.GetTimestamp();
         var requestSeed = CounterRandom.Bits(seed, Interlocked.Increment(ref numArrivals));
-        var accepted = new ActiveRequest(request, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
+        var accepted = new ActiveRequest(request, constraint, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
         Submit(accepted);
         return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
     }

@@ -84,6 +84,8 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
             Require(IsUnicode(stop), "stop", "a text with half a surrogate pair", "valid Unicode");
         }
 
+        Require(
+            sampling.Constraint is null || !sampling.IgnoreEos, "ignore_eos", "true", "false with structured output, which the end-of-sequence token ends");
         foreach (var token in sampling.StopTokenIds)
         {
             Require((uint)token < (uint)vocabSize, "stop_token_ids", token, $"a token id in [0, {vocabSize})");

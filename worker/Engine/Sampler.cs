@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Cluster.Worker.Engine;
 
 /// <summary>Chooses the next token of a sequence from its logits. Called by <see cref="LlmEngine"/> on its thread. The choice is a function of logits
@@ -5,7 +7,7 @@ namespace Cluster.Worker.Engine;
 /// <remarks>
 /// The order is vLLM's:
 /// <list type="number">
-/// <item>stop tokens are masked below the minimum length, then logit_bias is added;</item>
+/// <item>tokens that a structured output does not allow are masked, and stop tokens below the minimum length; then logit_bias is added;</item>
 /// <item>repetition penalty over prompt and output, then frequency and presence penalty over the output;</item>
 /// <item>temperature 0 takes the largest logit; of equal ones, the lowest token id;</item>
 /// <item>otherwise exp(logit / temperature) are the weights; min_p, top_k and top_p, in this order, each drop the unlikely tail of what is left;
@@ -70,6 +72,11 @@ internal sealed class Sampler(int vocabSize)
     {
         var parameters = state.Parameters;
         logits.CopyTo(adjusted);
+        if (state.Constraint is { } constraint)
+        {
+            KeepOnly(constraint.Mask);
+        }
+
         if (state.MasksStopTokens)
         {
             foreach (var token in state.StopTokens)
@@ -104,6 +111,28 @@ internal sealed class Sampler(int vocabSize)
         }
 
         return adjusted;
+    }
+
+    private void KeepOnly(ReadOnlySpan<ulong> allowed)
+    {
+        for (var word = 0; word < allowed.Length; word++)
+        {
+            var forbidden = ~allowed[word];
+            if (forbidden == ulong.MaxValue)
+            {
+                adjusted.AsSpan(64 * word, Math.Min(64, adjusted.Length - 64 * word)).Fill(float.NegativeInfinity);
+                continue;
+            }
+
+            for (; forbidden != 0; forbidden &= forbidden - 1)
+            {
+                var token = 64 * word + BitOperations.TrailingZeroCount(forbidden);
+                if (token < adjusted.Length)
+                {
+                    adjusted[token] = float.NegativeInfinity;
+                }
+            }
+        }
     }
 
     private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state)

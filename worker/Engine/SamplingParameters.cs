@@ -50,4 +50,7 @@ internal sealed record SamplingParameters
 
     /// <summary>Log-probabilities to report for each output token: the sampled token and this many likeliest. Null reports none.</summary>
     public int? Logprobs { get; init; }
+
+    /// <summary>What the text must look like; null leaves it free.</summary>
+    public Constraint? Constraint { get; init; }
 }

@@ -1,3 +1,5 @@
+using Cluster.Worker.Engine.Constraints;
+
 namespace Cluster.Worker.Engine;
 
 /// <summary>What the sampler knows of one sequence: its parameters, its seed, the tokens penalties look at. Written by <see cref="LlmEngine"/>
@@ -9,8 +11,10 @@ internal sealed class SamplingState
 
     /// <param name="seed">Used when the parameters bring none.</param>
     /// <param name="stopTokens">Every token that can end the sequence; masked until the minimum length is reached.</param>
-    public SamplingState(SamplingParameters parameters, ReadOnlySpan<int> promptTokenIds, ulong seed, int[] stopTokens)
+    /// <param name="constraint">Compiled from the parameters' <see cref="SamplingParameters.Constraint"/>.</param>
+    public SamplingState(SamplingParameters parameters, ReadOnlySpan<int> promptTokenIds, ulong seed, int[] stopTokens, CompiledConstraint? constraint = null)
     {
+        Constraint = constraint is null ? null : new ConstraintCursor(constraint);
         Parameters = parameters;
         Seed = parameters.Seed is { } own ? (ulong)own : seed;
         StopTokens = stopTokens;
@@ -31,6 +35,9 @@ internal sealed class SamplingState
 
     public int[] StopTokens { get; }
 
+    /// <summary>Where the output stands in its constraint; null when it is free.</summary>
+    public ConstraintCursor? Constraint { get; }
+
     /// <summary>Tokens of prompt and output; null when no penalty asks.</summary>
     public HashSet<int>? SeenTokens => seenTokens;
 
@@ -40,15 +47,17 @@ internal sealed class SamplingState
     /// <summary>Tokens generated so far; with the seed, it decides the next random number.</summary>
     public int NumAccepted { get; private set; }
 
-    public bool MasksStopTokens => NumAccepted < Parameters.MinTokens;
+    /// <summary>Whether the output is still too short to end. A structured output that is complete ends all the same: nothing else could follow.</summary>
+    public bool MasksStopTokens => NumAccepted < Parameters.MinTokens && Constraint is not { IsFinal: true };
 
     /// <summary>Whether a choice looks at anything but the plain logits.</summary>
-    public bool AdjustsLogits => MasksStopTokens || Parameters.LogitBias is { Count: > 0 } || seenTokens is not null || outputCounts is not null;
+    public bool AdjustsLogits => MasksStopTokens || Parameters.LogitBias is { Count: > 0 } || seenTokens is not null || outputCounts is not null || Constraint is not null;
 
     /// <summary>Counts a token that became part of the output.</summary>
     public void Accept(int tokenId)
     {
         NumAccepted++;
+        Constraint?.Accept(tokenId);
         seenTokens?.Add(tokenId);
         if (outputCounts is not null)
         {

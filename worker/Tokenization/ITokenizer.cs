@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Cluster.Worker.Tokenization;
 
 /// <summary>Text to ids and back. Implemented by <c>Tokenizer</c>; tests of engine and serving have small fakes. Safe for concurrent use.</summary>
@@ -19,4 +21,9 @@ internal interface ITokenizer
     string? IdToToken(int id);
 
     bool IsSpecial(int id);
+
+    /// <summary>The bytes a token adds to a text, whatever stands around it; null for special tokens and unused ids. Without better knowledge, those of
+    /// the token's text, if that is whole characters.</summary>
+    byte[]? TokenBytes(int id) =>
+        IsSpecial(id) || IdToToken(id) is null || Decode([id], skipSpecialTokens: false) is var text && text.Contains('\uFFFD') ? null : Encoding.UTF8.GetBytes(text);
 }

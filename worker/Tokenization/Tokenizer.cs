@@ -62,6 +62,9 @@ internal sealed class Tokenizer : ITokenizer
 
     public bool IsSpecial(int id) => _specialIds.Contains(id);
 
+    public byte[]? TokenBytes(int id) =>
+        _specialIds.Contains(id) || IdToToken(id) is not { } token ? null : Decoders.TokenBytes.Of(token, _parts.Decoder);
+
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens)
     {
         List<int> ids = new(text.Length / 3);

@@ -43,5 +43,8 @@ internal sealed class ByteTokenizer(string[]? specialTokens = null, byte[][]? lo
 
     public string? IdToToken(int id) => Decode([id], false);
 
+    public byte[]? TokenBytes(int id) =>
+        id < 256 ? [(byte)id] : IsSpecial(id) || id >= VocabSize ? null : longs[id - 256 - specials.Length];
+
     public bool IsSpecial(int id) => id >= 256 && id < 256 + specials.Length;
 }

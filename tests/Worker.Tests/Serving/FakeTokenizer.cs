@@ -61,5 +61,7 @@ internal sealed class FakeTokenizer : ITokenizer
 
     public string? IdToToken(int id) => id < Special.Length ? Special[id] : id < VocabSize ? $"<0x{id - Special.Length:X2}>" : null;
 
+    public byte[]? TokenBytes(int id) => IsSpecial(id) || id >= VocabSize ? null : Bytes(id, skipSpecialTokens: true);
+
     public bool IsSpecial(int id) => id < Special.Length;
 }

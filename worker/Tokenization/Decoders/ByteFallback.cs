@@ -51,7 +51,7 @@ internal sealed class ByteFallback : IDecoder
         }
     }
 
-    private static bool TryReadByte(string token, out byte value)
+    public static bool TryReadByte(string token, out byte value)
     {
         value = 0;
         return token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'

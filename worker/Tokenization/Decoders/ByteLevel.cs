@@ -25,6 +25,13 @@ internal sealed class ByteLevel : IDecoder
         ArrayPool<byte>.Shared.Return(buffer);
     }
 
+    /// <summary>The bytes of one token.</summary>
+    public static byte[] Bytes(string token)
+    {
+        byte[] buffer = new byte[Encoding.UTF8.GetMaxByteCount(token.Length)];
+        return buffer[..Append(token, buffer)];
+    }
+
     private static int Append(string token, Span<byte> target)
     {
         for (int i = 0; i < token.Length; i++)

@@ -1,0 +1,271 @@
+namespace Cluster.Worker.Engine.Constraints;
+
+/// <summary>A constraint ready for use: an <see cref="Automaton"/>, made deterministic as far as outputs have come, and for each state the mask of
+/// the tokens that may follow. Shared by all requests with the same constraint; safe for concurrent use.</summary>
+/// <remarks>
+/// A state without a future never comes about: a configuration is dropped as soon as its way to the end of its rule would need more
+/// open calls than <see cref="ConstraintLimits.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was checked when it
+/// began to wait. So from each state some byte, or the end, leads on, and with a token for each byte no mask is empty.
+///
+/// When too much is remembered, all is forgotten. Outputs under way hold their own state, and find or make the others anew.
+/// </remarks>
+internal sealed class CompiledConstraint
+{
+    private readonly Automaton automaton;
+    private readonly TokenTrie trie;
+    private readonly ConstraintState dead;
+    private readonly Dictionary<ConstraintState, ConstraintState> states = [];
+    private readonly HashSet<Configuration> visited = [];
+    private readonly Stack<Configuration> open = [];
+    private readonly ConstraintState[] path;
+    private readonly Lock gate = new();
+    private long maskBytes;
+
+    /// <exception cref="GenerationFailedException">There are too many ways to read the beginning.</exception>
+    public CompiledConstraint(Automaton automaton, TokenTrie trie)
+    {
+        this.automaton = automaton;
+        this.trie = trie;
+        path = new ConstraintState[trie.MaxDepth];
+        dead = new ConstraintState([], false, 0);
+        Start = Close([new Configuration(automaton.Start, null)]);
+    }
+
+    public ConstraintState Start { get; }
+
+    /// <summary>States remembered now.</summary>
+    public int NumStates => states.Count;
+
+    /// <summary>The tokens that may come next; the array is shared and must not be changed.</summary>
+    /// <exception cref="GenerationFailedException">The vocabulary has no token that could.</exception>
+    public ulong[] Mask(ConstraintState state)
+    {
+        lock (gate)
+        {
+            return state.Mask ??= ComputeMask(state);
+        }
+    }
+
+    /// <summary>The state after a token; null when it may not come.</summary>
+    public ConstraintState? Advance(ConstraintState state, int token)
+    {
+        if (trie.BytesOf(token) is not { } bytes)
+        {
+            return state.IsAccepting && trie.EosTokenIds.Contains(token) ? state : null;
+        }
+
+        lock (gate)
+        {
+            foreach (var value in bytes)
+            {
+                state = Next(state, automaton.ClassOfByte[value]);
+                if (state == dead)
+                {
+                    return null;
+                }
+            }
+        }
+
+        return state;
+    }
+
+    /// <summary>Whether a whole text fits, byte by byte.</summary>
+    public bool Accepts(ReadOnlySpan<byte> text)
+    {
+        lock (gate)
+        {
+            var state = Start;
+            foreach (var value in text)
+            {
+                state = Next(state, automaton.ClassOfByte[value]);
+                if (state == dead)
+                {
+                    return false;
+                }
+            }
+
+            return state.IsAccepting;
+        }
+    }
+
+    private ulong[] ComputeMask(ConstraintState start)
+    {
+        var mask = new ulong[(trie.VocabSize + 63) / 64];
+        var any = false;
+        for (var i = 0; i < trie.NumNodes;)
+        {
+            var node = trie.Node(i);
+            var state = Next(node.Depth == 0 ? start : path[node.Depth - 1], automaton.ClassOfByte[node.Value]);
+            if (state == dead)
+            {
+                i = node.End;
+                continue;
+            }
+
+            path[node.Depth] = state;
+            for (var token = node.TokensStart; token < node.TokensEnd; token++)
+            {
+                any = true;
+                Allow(mask, trie.Token(token));
+            }
+
+            i++;
+        }
+
+        if (start.IsAccepting)
+        {
+            foreach (var token in trie.EosTokenIds)
+            {
+                any = true;
+                Allow(mask, token);
+            }
+        }
+
+        if (!any)
+        {
+            throw new GenerationFailedException("the vocabulary has no token that continues the structured output; a tokenizer with a token for each byte always has one");
+        }
+
+        maskBytes += mask.Length * sizeof(ulong);
+        ForgetIfTooMuch();
+        return mask;
+    }
+
+    private static void Allow(ulong[] mask, int token) => mask[token >> 6] |= 1UL << token;
+
+    private ConstraintState Next(ConstraintState state, byte byteClass)
+    {
+        if (state == dead)
+        {
+            return dead;
+        }
+
+        return state.Next[byteClass] ??= Step(state, automaton.FirstByteOfClass[byteClass]);
+    }
+
+    private ConstraintState Step(ConstraintState state, byte value)
+    {
+        var reached = new List<Configuration>();
+        foreach (var (node, stack) in state.Configurations)
+        {
+            foreach (var edge in automaton.Bytes(node))
+            {
+                if (value >= edge.Low && value <= edge.High)
+                {
+                    reached.Add(new Configuration(edge.To, stack));
+                }
+            }
+        }
+
+        return Close(reached);
+    }
+
+    /// <summary>Follows every edge that reads nothing: into rules, and out of them.</summary>
+    private ConstraintState Close(List<Configuration> reached)
+    {
+        visited.Clear();
+        open.Clear();
+        var readers = new List<Configuration>();
+        var isAccepting = false;
+        foreach (var configuration in reached)
+        {
+            Visit(configuration);
+        }
+
+        while (open.TryPop(out var configuration))
+        {
+            var (node, stack) = configuration;
+            if (automaton.IsEnd(node))
+            {
+                if (stack is null)
+                {
+                    isAccepting = true;
+                }
+                else
+                {
+                    Visit(new Configuration(stack.ReturnTo, stack.Outer));
+                }
+
+                continue;
+            }
+
+            if (automaton.Bytes(node).Length > 0)
+            {
+                readers.Add(configuration);
+            }
+
+            foreach (var to in automaton.Epsilons(node))
+            {
+                Visit(new Configuration(to, stack));
+            }
+
+            foreach (var call in automaton.Calls(node))
+            {
+                if (IsAlive(call.To, stack))
+                {
+                    Visit(new Configuration(automaton.Rule(call.Rule).Start, automaton.IsEnd(call.To) ? stack : new CallStack(call.To, stack)));
+                }
+            }
+        }
+
+        return readers.Count == 0 && !isAccepting ? dead : Intern(readers, isAccepting);
+    }
+
+    private void Visit(Configuration configuration)
+    {
+        if (!IsAlive(configuration.Node, configuration.Stack) || !visited.Add(configuration))
+        {
+            return;
+        }
+
+        if (visited.Count > ConstraintLimits.MaxConfigurations)
+        {
+            throw new GenerationFailedException(
+                $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or schema with fewer overlapping alternatives");
+        }
+
+        open.Push(configuration);
+    }
+
+    private bool IsAlive(int node, CallStack? stack) => automaton.Height(node) <= ConstraintLimits.MaxDepth - CallStack.DepthOf(stack);
+
+    private ConstraintState Intern(List<Configuration> readers, bool isAccepting)
+    {
+        // Dead ends have no bytes left to read that lead anywhere, but cost a look at every byte.
+        readers.RemoveAll(configuration => !LeadsOn(configuration));
+        readers.Sort((left, right) => left.Node != right.Node
+            ? left.Node.CompareTo(right.Node)
+            : (left.Stack?.GetHashCode() ?? 0).CompareTo(right.Stack?.GetHashCode() ?? 0));
+        var state = new ConstraintState([.. readers], isAccepting, automaton.FirstByteOfClass.Length);
+        if (states.TryGetValue(state, out var known))
+        {
+            return known;
+        }
+
+        ForgetIfTooMuch();
+        states.Add(state, state);
+        return state;
+    }
+
+    private bool LeadsOn(Configuration configuration)
+    {
+        foreach (var edge in automaton.Bytes(configuration.Node))
+        {
+            if (IsAlive(edge.To, configuration.Stack))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void ForgetIfTooMuch()
+    {
+        if (states.Count >= ConstraintLimits.MaxStates || maskBytes > ConstraintLimits.MaxMaskBytes)
+        {
+            states.Clear();
+            maskBytes = 0;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+namespace Cluster.Worker.Engine.Constraints;
+
+/// <summary>Bounds on what a request may ask to be compiled; each is checked before anything is allocated and named when exceeded.</summary>
+internal static class ConstraintLimits
+{
+    /// <summary>Characters of a pattern, a schema or all choices together.</summary>
+    public const int MaxTextLength = 1 << 20;
+
+    /// <summary>Nodes of an automaton.</summary>
+    public const int MaxNodes = 200_000;
+
+    /// <summary>Values of one <c>enum</c>, or choices.</summary>
+    public const int MaxAlternatives = 4096;
+
+    /// <summary>Branches of one <c>anyOf</c>, <c>oneOf</c> or <c>allOf</c>.</summary>
+    public const int MaxBranches = 256;
+
+    /// <summary>Properties of one object.</summary>
+    public const int MaxProperties = 1024;
+
+    /// <summary>Characters of a property's name.</summary>
+    public const int MaxPropertyName = 256;
+
+    /// <summary>Bounds of a quantifier and of <c>minItems</c> and <c>maxItems</c>.</summary>
+    public const int MaxRepeats = 1024;
+
+    /// <summary><c>minLength</c> and <c>maxLength</c>.</summary>
+    public const int MaxStringLength = 8192;
+
+    /// <summary>Groups inside groups of a pattern; schemas inside schemas, references followed.</summary>
+    public const int MaxNesting = 64;
+
+    /// <summary>How deep recursion may nest in the output: rules that wait for another one to end.</summary>
+    public const int MaxDepth = 32;
+
+    /// <summary>Ways to read the output so far that one state may hold.</summary>
+    public const int MaxConfigurations = 4096;
+
+    /// <summary>States a constraint remembers before it forgets all and starts over.</summary>
+    public const int MaxStates = 8192;
+
+    /// <summary>Bytes of masks a constraint remembers, likewise.</summary>
+    public const int MaxMaskBytes = 16 << 20;
+
+    /// <summary>Constraints an engine remembers.</summary>
+    public const int MaxConstraints = 32;
+}

@@ -1,0 +1,380 @@
+using System.Globalization;
+using System.Text;
+
+namespace Cluster.Worker.Engine.Constraints;
+
+/// <summary>Parses the patterns that can be compiled: what regular expressions of Python, ECMAScript and .NET have in common and finite automata can do.
+/// <c>\d \w \s</c> are ASCII. Everything else is refused by name.</summary>
+internal sealed class RegexParser
+{
+    private const string Quantifiers = "*+?{";
+
+    private readonly int[] runes;
+    private readonly string parameter;
+    private int at;
+    private int depth;
+
+    private RegexParser(string pattern, string parameter)
+    {
+        runes = [.. pattern.EnumerateRunes().Select(rune => rune.Value)];
+        this.parameter = parameter;
+    }
+
+    /// <param name="parameter">What the pattern was given as, for errors.</param>
+    /// <exception cref="InvalidRequestException">The pattern is malformed or uses something that is not supported; the message says what and where.</exception>
+    public static IReadOnlyList<AnchoredBranch> Parse(string pattern, string parameter)
+    {
+        if (pattern.Length > ConstraintLimits.MaxTextLength)
+        {
+            throw new InvalidRequestException($"{parameter} has {pattern.Length} characters; at most {ConstraintLimits.MaxTextLength} are supported", parameter);
+        }
+
+        var parser = new RegexParser(pattern, parameter);
+        var branches = new List<AnchoredBranch>();
+        do
+        {
+            var fromStart = parser.Skip('^');
+            var node = parser.ParseSequence();
+            branches.Add(new AnchoredBranch(node, fromStart, parser.Skip('$')));
+        }
+        while (parser.Skip('|'));
+        return parser.at == parser.runes.Length ? branches : throw parser.Refuse(parser.Peek() == ')' ? "has a ')' without '('" : "has something after '$'");
+    }
+
+    private int Peek(int ahead = 0) => at + ahead < runes.Length ? runes[at + ahead] : -1;
+
+    private bool Skip(char expected)
+    {
+        if (Peek() != expected)
+        {
+            return false;
+        }
+
+        at++;
+        return true;
+    }
+
+    private RegexNode ParseAlternation()
+    {
+        var branches = new List<RegexNode>();
+        do
+        {
+            branches.Add(ParseSequence());
+        }
+        while (Skip('|'));
+        return branches.Count == 1 ? branches[0] : new RegexNode.Alternation(branches);
+    }
+
+    private RegexNode ParseSequence()
+    {
+        var items = new List<RegexNode>();
+        while (Peek() is not (-1 or '|' or ')' or '$'))
+        {
+            items.Add(ParseQuantified());
+        }
+
+        return items.Count == 1 ? items[0] : new RegexNode.Sequence(items);
+    }
+
+    private RegexNode ParseQuantified()
+    {
+        var item = ParseAtom();
+        if (ParseQuantifier() is not { } bounds)
+        {
+            return item;
+        }
+
+        // Lazy or not, the texts are the same.
+        Skip('?');
+        if (Peek() == '+')
+        {
+            throw Refuse("has a possessive quantifier, which is not supported");
+        }
+
+        if (Peek() is >= 0 and var next && Quantifiers.Contains((char)Math.Min(next, char.MaxValue)) && (next != '{' || LooksLikeBounds()))
+        {
+            throw Refuse("has a quantifier on a quantifier");
+        }
+
+        return new RegexNode.Repetition(item, bounds.Min, bounds.Max);
+    }
+
+    private (int Min, int? Max)? ParseQuantifier()
+    {
+        switch (Peek())
+        {
+            case '*':
+                at++;
+                return (0, null);
+            case '+':
+                at++;
+                return (1, null);
+            case '?':
+                at++;
+                return (0, 1);
+            case '{' when LooksLikeBounds():
+                at++;
+                return ParseBounds();
+            default:
+                return null;
+        }
+    }
+
+    private bool LooksLikeBounds() => Peek(1) is >= '0' and <= '9' || (Peek(1) == ',' && Peek(2) is >= '0' and <= '9');
+
+    private (int Min, int? Max) ParseBounds()
+    {
+        var min = Peek() == ',' ? 0 : ParseBound();
+        int? max = min;
+        if (Skip(','))
+        {
+            max = Peek() == '}' ? null : ParseBound();
+        }
+
+        if (!Skip('}'))
+        {
+            throw Refuse("has a quantifier '{' without '}'");
+        }
+
+        return max < min ? throw Refuse($"has a quantifier {{{min},{max}}} whose bounds are in the wrong order") : (min, max);
+    }
+
+    private int ParseBound()
+    {
+        var value = 0;
+        while (Peek() is >= '0' and <= '9' and var digit)
+        {
+            value = value * 10 + digit - '0';
+            at++;
+            if (value > ConstraintLimits.MaxRepeats)
+            {
+                throw Refuse($"has a quantifier bound above {ConstraintLimits.MaxRepeats}, the most that is supported");
+            }
+        }
+
+        return value;
+    }
+
+    private RegexNode ParseAtom()
+    {
+        var rune = runes[at++];
+        switch (rune)
+        {
+            case '.':
+                return new RegexNode.Character(RuneSet.Single('\n').Complement());
+            case '[':
+                return new RegexNode.Character(ParseClass());
+            case '(':
+                return ParseGroup();
+            case '\\':
+                return new RegexNode.Character(ParseEscape(inClass: false));
+            case '^':
+                at--;
+                throw Refuse("has '^' where it is not the beginning of the pattern or of an outermost alternative");
+            case '*' or '+' or '?':
+                at--;
+                throw Refuse($"has '{(char)rune}' with nothing before it");
+            default:
+                return new RegexNode.Character(RuneSet.Single(rune));
+        }
+    }
+
+    private RegexNode ParseGroup()
+    {
+        if (++depth > ConstraintLimits.MaxNesting)
+        {
+            throw Refuse($"has groups nested more than {ConstraintLimits.MaxNesting} deep, the most that is supported");
+        }
+
+        if (Skip('?'))
+        {
+            SkipGroupKind();
+        }
+
+        var node = ParseAlternation();
+        if (Peek() == '$')
+        {
+            throw Refuse("has '$' where it is not the end of the pattern or of an outermost alternative");
+        }
+
+        if (!Skip(')'))
+        {
+            throw Refuse("has a '(' without ')'");
+        }
+
+        depth--;
+        return node;
+    }
+
+    private void SkipGroupKind()
+    {
+        if (Skip(':'))
+        {
+            return;
+        }
+
+        var named = Peek() == 'P' && Peek(1) == '<' ? 2 : Peek() == '<' && Peek(1) is not ('=' or '!') ? 1 : 0;
+        if (named == 0)
+        {
+            throw Refuse(Peek() switch
+            {
+                '=' or '!' => "has a lookahead, which is not supported",
+                '<' => "has a lookbehind, which is not supported",
+                '>' => "has an atomic group, which is not supported",
+                _ => "has a group (?…) of a kind that is not supported; known are (…), (?:…), (?<name>…) and (?P<name>…)",
+            });
+        }
+
+        at += named;
+        while (Peek() is >= 0 and not '>')
+        {
+            at++;
+        }
+
+        if (!Skip('>'))
+        {
+            throw Refuse("has a group name without '>'");
+        }
+    }
+
+    private RuneSet ParseClass()
+    {
+        var negated = Skip('^');
+        var ranges = new List<(int Low, int High)>();
+        for (var first = true; first || Peek() != ']'; first = false)
+        {
+            if (Peek() == -1)
+            {
+                throw Refuse("has a '[' without ']'");
+            }
+
+            var low = ParseClassItem();
+            if (Peek() == '-' && Peek(1) is not (']' or -1))
+            {
+                at++;
+                var high = ParseClassItem();
+                if (!IsSingle(low) || !IsSingle(high) || low.Ranges[0].Low > high.Ranges[0].Low)
+                {
+                    throw Refuse("has a range in [] whose ends are not two characters in order");
+                }
+
+                low = RuneSet.Of((low.Ranges[0].Low, high.Ranges[0].Low));
+            }
+
+            ranges.AddRange(low.Ranges);
+        }
+
+        at++;
+        var set = RuneSet.Of(ranges);
+        set = negated ? set.Complement() : set;
+        return set.IsEmpty ? throw Refuse("has a [] that no character can match") : set;
+    }
+
+    private RuneSet ParseClassItem()
+    {
+        var rune = runes[at++];
+        return rune switch
+        {
+            '\\' => ParseEscape(inClass: true),
+            '[' when Peek() is ':' or '.' or '=' => throw Refuse("has a POSIX class in [], which is not supported"),
+            _ => RuneSet.Single(rune),
+        };
+    }
+
+    private static bool IsSingle(RuneSet set) => set.Ranges is [var only] && only.Low == only.High;
+
+    private RuneSet ParseEscape(bool inClass)
+    {
+        var rune = Peek();
+        at++;
+        switch (rune)
+        {
+            case -1:
+                throw Refuse("ends in a single '\\'");
+            case 'd':
+                return RuneSet.Digits;
+            case 'D':
+                return RuneSet.Digits.Complement();
+            case 'w':
+                return RuneSet.Word;
+            case 'W':
+                return RuneSet.Word.Complement();
+            case 's':
+                return RuneSet.Space;
+            case 'S':
+                return RuneSet.Space.Complement();
+            case 'n':
+                return RuneSet.Single('\n');
+            case 'r':
+                return RuneSet.Single('\r');
+            case 't':
+                return RuneSet.Single('\t');
+            case 'f':
+                return RuneSet.Single('\f');
+            case 'v':
+                return RuneSet.Single('\v');
+            case 'b' when inClass:
+                return RuneSet.Single('\b');
+            case '0' when Peek() is not (>= '0' and <= '9'):
+                return RuneSet.Single(0);
+            case 'x':
+                return RuneSet.Single(ParseHex(2));
+            case 'u':
+                return RuneSet.Single(ParseUnicode());
+            case 'b' or 'B' or 'A' or 'Z' or 'z' or 'G':
+                throw Refuse($"has the assertion \\{(char)rune}, which is not supported");
+            case >= '0' and <= '9' or 'k':
+                throw Refuse($"has the backreference \\{(char)rune}, which is not supported");
+            case >= 'a' and <= 'z' or >= 'A' and <= 'Z':
+                throw Refuse($"has the escape \\{(char)rune}, which is not supported");
+            default:
+                return RuneSet.Single(rune);
+        }
+    }
+
+    private int ParseUnicode()
+    {
+        int value;
+        if (Skip('{'))
+        {
+            var digits = 0;
+            while (Peek(digits) is >= 0 and not '}' && digits < 7)
+            {
+                digits++;
+            }
+
+            value = ParseHex(digits);
+            if (!Skip('}'))
+            {
+                throw Refuse("has an escape \\u{ without '}'");
+            }
+        }
+        else
+        {
+            value = ParseHex(4);
+            if (char.IsHighSurrogate((char)value) && Peek() == '\\' && Peek(1) == 'u')
+            {
+                at += 2;
+                var low = ParseHex(4);
+                value = char.IsLowSurrogate((char)low) ? char.ConvertToUtf32((char)value, (char)low) : value;
+            }
+        }
+
+        return Rune.IsValid(value) ? value : throw Refuse($"has the escape of U+{value:X4}, which is no character");
+    }
+
+    private int ParseHex(int digits)
+    {
+        var text = new StringBuilder();
+        for (var i = 0; i < digits && Peek() is > 0 and < 128; i++)
+        {
+            text.Append((char)runes[at++]);
+        }
+
+        return text.Length == digits && int.TryParse(text.ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw Refuse("has an escape \\x or \\u without its hexadecimal digits");
+    }
+
+    private InvalidRequestException Refuse(string problem) => new($"{parameter} {problem} (at character {Math.Min(at, runes.Length)})", parameter);
+}

@@ -1,0 +1,91 @@
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Engine.Constraints;
+
+/// <summary>The bytes of all ordinary tokens as a tree, so that tokens with a common beginning are tried together. Walked by
+/// <see cref="CompiledConstraint"/>; one for an engine, immutable.</summary>
+/// <remarks>Nodes lie in preorder: a node's first child comes right after it, and <c>ends</c> leads past all its descendants.
+/// <code>
+/// tokens "a" "ab" "ac" "b":   node   0:a  1:b  2:c  3:b
+///                             depth    0    1    1    0
+///                             end      3    2    3    4
+/// </code></remarks>
+internal sealed class TokenTrie
+{
+    private readonly List<TrieNode> nodes = [];
+    private readonly List<int> tokens = [];
+    private readonly byte[]?[] bytes;
+    private readonly int[] eosTokenIds;
+
+    /// <param name="vocabSize">Of the logits; ids beyond it are left out.</param>
+    /// <param name="eosTokenIds">What may end an output.</param>
+    public TokenTrie(ITokenizer tokenizer, int vocabSize, int[] eosTokenIds)
+    {
+        VocabSize = vocabSize;
+        this.eosTokenIds = eosTokenIds;
+        bytes = new byte[]?[vocabSize];
+        for (var id = 0; id < Math.Min(vocabSize, tokenizer.VocabSize); id++)
+        {
+            // An end-of-sequence token ends the output even where its vocabulary spells it as a text.
+            bytes[id] = !eosTokenIds.Contains(id) && tokenizer.TokenBytes(id) is { Length: > 0 } spelled ? spelled : null;
+        }
+
+        int[] sorted = [.. Enumerable.Range(0, vocabSize).Where(id => bytes[id] is not null)];
+        Array.Sort(sorted, (left, right) => bytes[left].AsSpan().SequenceCompareTo(bytes[right]) is not 0 and var order ? order : left.CompareTo(right));
+        Build(sorted);
+    }
+
+    public int VocabSize { get; }
+
+    public ReadOnlySpan<int> EosTokenIds => eosTokenIds;
+
+    public int NumNodes => nodes.Count;
+
+    public int MaxDepth { get; private set; }
+
+    public TrieNode Node(int index) => nodes[index];
+
+    public int Token(int index) => tokens[index];
+
+    /// <summary>Null for tokens that a constrained output never has: special ones and unused ids.</summary>
+    public byte[]? BytesOf(int token) => bytes[token];
+
+    private void Build(int[] sorted)
+    {
+        var open = new List<int>();
+        byte[] previous = [];
+        foreach (var token in sorted)
+        {
+            var spelled = bytes[token]!;
+            var common = previous.AsSpan().CommonPrefixLength(spelled);
+            Close(open, common);
+            for (var depth = common; depth < spelled.Length; depth++)
+            {
+                open.Add(nodes.Count);
+                nodes.Add(new TrieNode(spelled[depth], depth, 0, tokens.Count, tokens.Count));
+            }
+
+            tokens.Add(token);
+            nodes[open[^1]] = nodes[open[^1]] with { TokensEnd = tokens.Count };
+            MaxDepth = Math.Max(MaxDepth, spelled.Length);
+            previous = spelled;
+        }
+
+        Close(open, 0);
+    }
+
+    private void Close(List<int> open, int depth)
+    {
+        foreach (var node in open.Skip(depth))
+        {
+            nodes[node] = nodes[node] with { End = nodes.Count };
+        }
+
+        open.RemoveRange(depth, open.Count - depth);
+    }
+}
+
+/// <param name="Depth">Bytes before this one.</param>
+/// <param name="End">The node after this one's descendants.</param>
+/// <param name="TokensStart">First of the tokens that end here; there can be several, as a vocabulary may spell a byte in two ways.</param>
+internal readonly record struct TrieNode(byte Value, int Depth, int End, int TokensStart, int TokensEnd);

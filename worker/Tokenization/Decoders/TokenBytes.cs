@@ -1,0 +1,30 @@
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Decoders;
+
+/// <summary>What one token adds to a text in bytes: what a decoder does to it alone. Decoders that act on the whole text (<see cref="Fuse"/> and what comes
+/// after it, which strips a text's first space) say nothing about a token. Called by <see cref="Tokenizer.TokenBytes"/>.</summary>
+internal static class TokenBytes
+{
+    public static byte[] Of(string token, IDecoder? decoder)
+    {
+        foreach (IDecoder part in decoder is Sequence sequence ? sequence.Decoders : decoder is null ? [] : [decoder])
+        {
+            switch (part)
+            {
+                case ByteLevel:
+                    return ByteLevel.Bytes(token);
+                case ByteFallback when ByteFallback.TryReadByte(token, out byte value):
+                    return [value];
+                case Fuse:
+                    return Encoding.UTF8.GetBytes(token);
+                default:
+                    List<string> alone = [token];
+                    part.Decode(alone);
+                    token = string.Concat(alone);
+                    break;
+            }
+        }
+        return Encoding.UTF8.GetBytes(token);
+    }
+}
