@@ -105,6 +105,10 @@ internal abstract class Backend : IDisposable
     /// then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
     public abstract void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer);
 
+    /// <summary>Copies blocks of <paramref name="cache"/>, keys and values of every layer.</summary>
+    /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's source.</param>
+    public abstract void CopyKvBlocks(KvCache cache, Tensor pairs);
+
     /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's pages,
     /// read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
     public abstract void PagedAttention(Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);

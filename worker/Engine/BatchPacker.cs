@@ -38,6 +38,21 @@ internal static class BatchPacker
         batch.NumLogits = logits;
     }
 
+    /// <summary>Has the step copy a block before it computes anything.</summary>
+    public static void AddBlockCopy(StepBatch batch, int source, int destination)
+    {
+        var end = 2 * batch.NumBlockCopies++;
+        if (batch.BlockCopies.Length < end + 2)
+        {
+            var copies = batch.BlockCopies;
+            Array.Resize(ref copies, Math.Max(16, 2 * copies.Length));
+            batch.BlockCopies = copies;
+        }
+
+        batch.BlockCopies[end] = source;
+        batch.BlockCopies[end + 1] = destination;
+    }
+
     private static void Size(StepBatch batch, ReadOnlySpan<ScheduledSequence> scheduled, int blockSize)
     {
         batch.NumTokens = batch.MaxQueryLength = batch.MaxContextLength = 0;

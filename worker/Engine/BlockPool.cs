@@ -55,6 +55,9 @@ internal sealed class BlockPool
 
     public bool IsFree(int block) => references[block] == 0;
 
+    /// <summary>Whether more than one sequence holds a block, so that none of them may write it.</summary>
+    public bool IsShared(int block) => references[block] > 1;
+
     /// <summary>Hands out the least recently used free block; what it held is forgotten.</summary>
     /// <exception cref="InvalidOperationException">No block is free.</exception>
     public int Allocate()
@@ -79,7 +82,7 @@ internal sealed class BlockPool
     /// <summary>Finds a full block with these contents, in use or free.</summary>
     public bool TryFind(BlockHash hash, out int block) => index.TryGetValue(hash, out block);
 
-    /// <summary>Adds a holder to a block found by <see cref="TryFind"/>.</summary>
+    /// <summary>Adds a holder to a block that another sequence holds or <see cref="TryFind"/> found.</summary>
     public void Share(int block)
     {
         if (references[block]++ == 0)
@@ -104,14 +107,19 @@ internal sealed class BlockPool
         var blocks = table.Blocks;
         for (var i = blocks.Length - 1; i >= 0; i--)
         {
-            var block = blocks[i];
-            if (--references[block] == 0)
-            {
-                Link(block, after: indexed[block] ? previous[NumBlocks] : NumBlocks);
-            }
+            Release(blocks[i]);
         }
 
         table.Clear();
+    }
+
+    /// <summary>Takes a holder from a block.</summary>
+    public void Release(int block)
+    {
+        if (--references[block] == 0)
+        {
+            Link(block, after: indexed[block] ? previous[NumBlocks] : NumBlocks);
+        }
     }
 
     private void Link(int block, int after)

@@ -20,5 +20,7 @@ internal sealed class BlockTable
         blocks[Count++] = block;
     }
 
+    public void Replace(int index, int block) => blocks[index] = block;
+
     public void Clear() => Count = 0;
 }

@@ -21,9 +21,12 @@ internal readonly record struct TokenLogprob(int TokenId, float Logprob);
 /// <param name="Top">The likeliest tokens, best first.</param>
 internal sealed record PositionLogprobs(TokenLogprob Sampled, IReadOnlyList<TokenLogprob> Top);
 
-/// <summary>What a request produced since the last output. The last one of a request has a <see cref="FinishReason"/>.</summary>
+/// <summary>What a sequence of a request produced since its last output. The last one of each sequence has a <see cref="FinishReason"/>.</summary>
 internal sealed record TokenOutput
 {
+    /// <summary>Which of the request's sequences this belongs to, 0 to <see cref="SamplingParameters.N"/> - 1.</summary>
+    public int Index { get; init; }
+
     /// <summary>New tokens, in order; may be empty in the last output.</summary>
     public required IReadOnlyList<int> TokenIds { get; init; }
 

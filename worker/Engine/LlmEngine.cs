@@ -12,7 +12,8 @@ namespace Cluster.Worker.Engine;
 /// <list type="number">
 /// <item><see cref="GenerateAsync"/> validates it, puts it among the arrivals and wakes the engine's thread;</item>
 /// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
-/// <item><see cref="Step"/>: plan → launch → wait for the logits → sample a token for each sequence that reached its last one → stop checks, text;</item>
+/// <item><see cref="Step"/>: plan → launch → wait for the logits → sample a token for each sequence that reached its last one → stop checks, text;
+/// a request of several sequences forks them when its prompt is computed;</item>
 /// <item>ended sequences free their blocks, the numbers are published, and then outputs go to the requests' channels.</item>
 /// </list>
 /// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
@@ -33,19 +34,20 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     private readonly ulong seed;
 
     private readonly object gate = new();
-    private readonly Dictionary<string, ActiveRequest> requests = [];
-    private readonly Queue<ActiveRequest> arrivals = [];
-    private readonly Queue<ActiveRequest> aborts = [];
+    private readonly Dictionary<string, SequenceGroup> requests = [];
+    private readonly Queue<SequenceGroup> arrivals = [];
+    private readonly Queue<SequenceGroup> aborts = [];
     private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private EngineStatistics statistics;
     private ulong numArrivals;
+    private int numSequences;
     private bool draining;
     private bool stopping;
     private Exception? death;
 
-    private readonly Dictionary<Sequence, ActiveRequest> active = [];
-    private readonly List<ActiveRequest> touched = [];
+    private readonly Dictionary<Sequence, ActiveSequence> active = [];
+    private readonly List<ActiveSequence> touched = [];
     private long numPromptTokens;
     private long numGenerationTokens;
 
@@ -93,7 +95,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         {
             lock (gate)
             {
-                return statistics with { Waiting = Math.Max(0, requests.Count - statistics.Running) };
+                return statistics with { Waiting = Math.Max(0, numSequences - statistics.Running) };
             }
         }
     }
@@ -105,7 +107,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         var constraint = request.Sampling.Constraint is { } wanted ? constraints.Compile(wanted) : null;
         var arrival = time.GetTimestamp();
         var requestSeed = CounterRandom.Bits(seed, Interlocked.Increment(ref numArrivals));
-        var accepted = new ActiveRequest(request, constraint, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
+        var accepted = new SequenceGroup(request, constraint, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
         Submit(accepted);
         return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
     }
@@ -157,7 +159,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private void Submit(ActiveRequest request)
+    private void Submit(SequenceGroup request)
     {
         lock (gate)
         {
@@ -171,10 +173,11 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
                 throw new EngineUnavailableException("the engine is shutting down and takes no new requests");
             }
 
-            if (requests.Count >= options.MaxNumSeqs + options.MaxQueue)
+            if (numSequences + request.NumUnfinished > options.MaxNumSeqs + options.MaxQueue)
             {
                 throw new QueueFullException(
-                    $"{requests.Count} requests are running or waiting, as many as the engine takes ({options.MaxNumSeqs} + a queue of {options.MaxQueue}); try again later");
+                    $"{numSequences} sequences are running or waiting and the request has {request.NumUnfinished}, more than the engine takes "
+                    + $"({options.MaxNumSeqs} + a queue of {options.MaxQueue}); try again later");
             }
 
             if (!requests.TryAdd(request.Id, request))
@@ -182,13 +185,14 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
                 throw new InvalidRequestException($"request_id '{request.Id}' belongs to a request that is still running; use another", "request_id");
             }
 
+            numSequences += request.NumUnfinished;
             arrivals.Enqueue(request);
             Monitor.Pulse(gate);
         }
     }
 
     private async IAsyncEnumerable<TokenOutput> ReadAsync(
-        ActiveRequest request, CancellationTokenRegistration registration, [EnumeratorCancellation] CancellationToken cancellationToken)
+        SequenceGroup request, CancellationTokenRegistration registration, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         try
         {
@@ -206,7 +210,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     /// <summary>Has the engine's thread end a request before its next step.</summary>
     /// <returns>False when it has ended already.</returns>
-    private bool RequestAbort(ActiveRequest request)
+    private bool RequestAbort(SequenceGroup request)
     {
         lock (gate)
         {
@@ -257,17 +261,21 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
             while (arrivals.TryDequeue(out var request))
             {
-                scheduler.Add(request.Sequence);
-                active.Add(request.Sequence, request);
+                var first = request.Sequences[0];
+                scheduler.Add(first.Sequence);
+                active.Add(first.Sequence, first);
             }
 
             while (aborts.TryDequeue(out var request))
             {
-                // It may have ended, or been aborted twice.
-                if (active.ContainsKey(request.Sequence) && !request.HasEnded)
+                foreach (var sequence in request.Sequences)
                 {
-                    request.Abort();
-                    touched.Add(request);
+                    // It may have ended, or been aborted twice.
+                    if (active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
+                    {
+                        sequence.Abort();
+                        touched.Add(sequence);
+                    }
                 }
             }
         }
@@ -294,38 +302,59 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         {
             if (entry.LogitIndex >= 0)
             {
-                var request = active[entry.Sequence];
-                Advance(request, logits.Slice(entry.LogitIndex * runner.VocabSize, runner.VocabSize));
-                touched.Add(request);
+                var sequence = active[entry.Sequence];
+                var row = logits.Slice(entry.LogitIndex * runner.VocabSize, runner.VocabSize);
+                var forks = sequence.Group.NeedsFork ? Fork(sequence) : [];
+                Advance(sequence, row);
+                foreach (var fork in forks)
+                {
+                    Advance(fork, row);
+                }
             }
         }
 
         Settle();
     }
 
-    /// <summary>Gives a request its next token. Whatever goes wrong here concerns this request only.</summary>
-    private void Advance(ActiveRequest request, ReadOnlySpan<float> logits)
+    /// <summary>Starts a group's other sequences on the prompt that its first has computed.</summary>
+    private ReadOnlySpan<ActiveSequence> Fork(ActiveSequence first)
     {
-        var position = request.Sequence.CompletionLength;
+        var forks = first.Group.Fork();
+        for (var i = forks.Length - 1; i >= 0; i--)
+        {
+            // Last first: each comes directly behind the origin, so the lowest number ends up oldest.
+            scheduler.Fork(first.Sequence, forks[i].Sequence);
+            active.Add(forks[i].Sequence, forks[i]);
+        }
+
+        return forks;
+    }
+
+    /// <summary>Gives a sequence its next token. Whatever goes wrong here concerns its request only.</summary>
+    private void Advance(ActiveSequence sequence, ReadOnlySpan<float> logits)
+    {
+        var group = sequence.Group;
+        var position = sequence.Sequence.CompletionLength;
+        touched.Add(sequence);
         try
         {
-            var token = sampler.Sample(logits, request.SamplingState);
-            var logprobs = request.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
-            if (position == 0)
+            var token = sampler.Sample(logits, sequence.SamplingState);
+            var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
+            if (position == 0 && sequence.Index == 0)
             {
-                numPromptTokens += request.Sequence.PromptLength;
+                numPromptTokens += sequence.Sequence.PromptLength;
             }
 
             numGenerationTokens++;
-            request.Accept(token, logprobs);
+            sequence.Accept(token, logprobs);
         }
         catch (GenerationFailedException failure)
         {
-            request.Fail(failure);
+            group.Fail(failure);
         }
         catch (Exception exception)
         {
-            request.Fail(new GenerationFailedException($"request '{request.Id}' failed at output position {position}: {exception.Message}", exception));
+            group.Fail(new GenerationFailedException($"request '{group.Id}' failed at output position {position}: {exception.Message}", exception));
         }
     }
 
@@ -335,33 +364,56 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         lock (gate)
         {
-            foreach (var request in touched)
+            foreach (var sequence in touched)
             {
-                if (request.HasEnded)
+                if (sequence.Group.Failure is not null)
                 {
-                    scheduler.Finish(request.Sequence);
-                    active.Remove(request.Sequence);
-                    requests.Remove(request.Id);
+                    foreach (var other in sequence.Group.Sequences)
+                    {
+                        Retire(other);
+                    }
+                }
+                else if (sequence.HasEnded)
+                {
+                    Retire(sequence);
                 }
             }
 
             statistics = TakeStatistics();
         }
 
-        foreach (var request in touched)
+        foreach (var sequence in touched)
         {
             if (Observer is { } observer)
             {
-                request.Report(observer, time);
+                sequence.Report(observer, time);
             }
 
-            request.Deliver();
+            sequence.Group.Deliver(sequence);
         }
 
         touched.Clear();
         lock (gate)
         {
             CompleteIfIdle();
+        }
+    }
+
+    private void Retire(ActiveSequence sequence)
+    {
+        if (!active.Remove(sequence.Sequence))
+        {
+            return;
+        }
+
+        scheduler.Finish(sequence.Sequence);
+        var group = sequence.Group;
+        var before = group.NumUnfinished;
+        group.Retire();
+        numSequences -= before - group.NumUnfinished;
+        if (group.NumUnfinished == 0)
+        {
+            requests.Remove(group.Id);
         }
     }
 

@@ -15,6 +15,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     /// <summary>Longest stop text in characters.</summary>
     public const int MaxStopStringLength = 1024;
 
+    /// <summary>Most sequences of one request.</summary>
+    public const int MaxSequences = 128;
+
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
@@ -56,6 +59,10 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
 
     private void ValidateSampling(SamplingParameters sampling)
     {
+        Require(sampling.N is >= 1 and <= MaxSequences, "n", sampling.N, $"in [1, {MaxSequences}]");
+        Require(
+            sampling.BestOf is not { } best || (best >= sampling.N && best <= MaxSequences), "best_of", sampling.BestOf, $"at least n ({sampling.N}) and at most {MaxSequences}");
+
         // Written so that NaN, which fails every comparison, is refused.
         Require(sampling.Temperature is >= 0 and < float.PositiveInfinity, "temperature", sampling.Temperature, "a number of at least 0");
         Require(sampling.TopP is > 0 and <= 1, "top_p", sampling.TopP, "in (0, 1]");

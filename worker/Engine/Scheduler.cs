@@ -22,6 +22,8 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// </list>
 /// Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
 /// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.
+/// <para>Forked sequences hold the same blocks. Full ones are never written again; whoever first writes to the partial one at their end gets a copy
+/// of it, made by the step before anything is written, and the last of them keeps the original.</para>
 /// </remarks>
 internal sealed class Scheduler
 {
@@ -69,6 +71,29 @@ internal sealed class Scheduler
     /// <summary>Puts a sequence at the end of the line. It must fit the whole pool on its own.</summary>
     public void Add(Sequence sequence) => waiting.AddLast(sequence.QueueNode);
 
+    /// <summary>Lets a fork start where its origin is, on the same blocks. It comes next in age after its origin; where no further sequence may run
+    /// it waits, first in line, to be computed again like a preempted one. Between two steps only.</summary>
+    /// <param name="fork">Made by <see cref="Sequence.Fork"/>, no token appended to either since.</param>
+    public void Fork(Sequence origin, Sequence fork)
+    {
+        if (origin.State != SequenceState.Running || running.Count >= maxNumSeqs)
+        {
+            waiting.AddFirst(fork.QueueNode);
+            return;
+        }
+
+        foreach (var block in origin.BlockTable.Blocks[..pool.BlocksFor(origin.NumComputedTokens)])
+        {
+            pool.Share(block);
+            fork.BlockTable.Add(block);
+        }
+
+        fork.NumComputedTokens = origin.NumComputedTokens;
+        fork.NumRegisteredBlocks = origin.NumRegisteredBlocks;
+        fork.State = SequenceState.Running;
+        running.Insert(running.IndexOf(origin) + 1, fork);
+    }
+
     /// <summary>Takes a sequence out, wherever it is, and frees its blocks. Between two steps only.</summary>
     public void Finish(Sequence sequence)
     {
@@ -90,6 +115,7 @@ internal sealed class Scheduler
     public StepBatch Plan()
     {
         scheduled.Clear();
+        batch.NumBlockCopies = 0;
         var budget = maxNumBatchedTokens;
         var preemptionsBefore = NumPreemptions;
 
@@ -123,16 +149,33 @@ internal sealed class Scheduler
         return batch;
     }
 
-    /// <summary>Gives a running sequence blocks for so many tokens, at the cost of the youngest ones if need be.</summary>
+    /// <summary>Gives a running sequence blocks of its own to write so many tokens to, at the cost of the youngest ones if need be.</summary>
     /// <returns>False when the sequence itself was the youngest left and has been preempted.</returns>
     private bool TryReserve(Sequence sequence, int numTokens)
     {
         var table = sequence.BlockTable;
-        while (table.Count < pool.BlocksFor(numTokens))
+        var written = sequence.NumComputedTokens / pool.BlockSize;
+        while (true)
         {
+            // Looked at each time: a preempted fork leaves the block to this sequence.
+            var copies = written < table.Count && pool.IsShared(table.Blocks[written]);
+            if (!copies && table.Count >= pool.BlocksFor(numTokens))
+            {
+                return true;
+            }
+
             if (pool.NumFree > 0)
             {
-                table.Add(pool.Allocate());
+                // The copy comes last, so that it is never made for a sequence that is preempted after all.
+                if (table.Count < pool.BlocksFor(numTokens))
+                {
+                    table.Add(pool.Allocate());
+                }
+                else
+                {
+                    CopyBlock(table, written);
+                }
+
                 continue;
             }
 
@@ -143,8 +186,15 @@ internal sealed class Scheduler
                 return false;
             }
         }
+    }
 
-        return true;
+    private void CopyBlock(BlockTable table, int index)
+    {
+        var source = table.Blocks[index];
+        var destination = pool.Allocate();
+        table.Replace(index, destination);
+        pool.Release(source);
+        BatchPacker.AddBlockCopy(batch, source, destination);
     }
 
     private void Preempt(Sequence victim)

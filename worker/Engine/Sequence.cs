@@ -30,6 +30,17 @@ internal sealed class Sequence
         QueueNode = new LinkedListNode<Sequence>(this);
     }
 
+    private Sequence(Sequence origin)
+    {
+        tokens = new int[origin.Length + 64];
+        origin.Tokens.CopyTo(tokens);
+        hashes.AddRange(origin.hashes);
+        PromptLength = origin.PromptLength;
+        Length = origin.Length;
+        NumCachedTokens = origin.NumCachedTokens;
+        QueueNode = new LinkedListNode<Sequence>(this);
+    }
+
     public SequenceState State { get; set; }
 
     /// <summary>Every token known so far, prompt first.</summary>
@@ -56,6 +67,9 @@ internal sealed class Sequence
 
     /// <summary>The sequence's place in the waiting queue, so that it can leave from the middle.</summary>
     public LinkedListNode<Sequence> QueueNode { get; }
+
+    /// <summary>Another sequence of the same tokens; <see cref="Scheduler.Fork"/> gives it blocks.</summary>
+    public Sequence Fork() => new(this);
 
     public void Append(int tokenId)
     {

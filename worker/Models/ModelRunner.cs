@@ -54,7 +54,14 @@ internal sealed class ModelRunner : IModelRunner
         Check(batch.MaxQueryLength, 1, batch.NumTokens, "rows of the longest query");
         Check(batch.MaxContextLength, batch.MaxQueryLength, MaxModelLength, "tokens of the longest context");
         Check(batch.MaxBlocks * BlockSize, batch.MaxContextLength, int.MaxValue, "slots of a block table");
-        launched = transformer.Forward(tensors.Upload(batch), cache);
+        Check(batch.NumBlockCopies, 0, batch.NumSequences, "block copies");
+        var inputs = tensors.Upload(batch);
+        if (batch.NumBlockCopies > 0)
+        {
+            backend.CopyKvBlocks(cache, inputs.BlockCopies);
+        }
+
+        launched = transformer.Forward(inputs, cache);
     }
 
     /// <exception cref="InvalidOperationException">Nothing was launched.</exception>

@@ -12,6 +12,7 @@ namespace Cluster.Worker.Models;
 /// ContextLengths [ 42, 4, 18 ]              tokens in cache after this step
 /// BlockTables  [ NumSequences × MaxBlocks ] row-major, padded with 0
 /// LogitRows    [ 0, 6 ]                     rows whose logits are wanted
+/// BlockCopies  [ 7,9 | 7,3 ]                cache blocks, source and destination, copied in order before any row is computed
 /// </code>
 /// A row may read slots that rows of another sequence write in the same step (a prefix shared the moment it is planned), so in every layer
 /// all keys and values are written before any attention reads them.
@@ -44,4 +45,9 @@ internal sealed class StepBatch
     public int[] BlockTables { get; set; } = [];
 
     public int[] LogitRows { get; set; } = [];
+
+    /// <summary>Pairs in <see cref="BlockCopies"/>; at most one for each sequence.</summary>
+    public int NumBlockCopies { get; set; }
+
+    public int[] BlockCopies { get; set; } = [];
 }

@@ -18,6 +18,7 @@ internal sealed class StepTensors
     private readonly Tensor contextLengths;
     private readonly Tensor blockTables;
     private readonly Tensor logitRows;
+    private readonly Tensor blockCopies;
     private readonly int[] blockTableRows;
 
     /// <param name="maxLength">Longest sequence in tokens.</param>
@@ -34,6 +35,7 @@ internal sealed class StepTensors
         contextLengths = Integers("context_lengths", maxSequences);
         blockTables = Integers("block_tables", maxSequences, maxBlocks);
         logitRows = Integers("logit_rows", maxLogits);
+        blockCopies = Integers("block_copies", maxSequences, 2);
         blockTableRows = new int[checked(maxSequences * maxBlocks)];
     }
 
@@ -49,7 +51,11 @@ internal sealed class StepTensors
             UploadBlockTables(batch, context),
             batch.MaxQueryLength,
             context * blockSize);
-        return new StepInputs(Upload(batch.TokenIds, batch.NumTokens, tokenIds), attention, Upload(batch.LogitRows, batch.NumLogits, logitRows));
+        return new StepInputs(
+            Upload(batch.TokenIds, batch.NumTokens, tokenIds),
+            attention,
+            Upload(batch.LogitRows, batch.NumLogits, logitRows),
+            Upload(batch.BlockCopies, batch.NumBlockCopies, blockCopies));
     }
 
     private int BucketOf(int blocks) => Math.Min((int)BitOperations.RoundUpToPowerOf2((uint)blocks), maxBlocks);
@@ -59,7 +65,7 @@ internal sealed class StepTensors
         var rows = destination.FirstRows(count);
         if (count > 0)
         {
-            backend.Upload(values.AsSpan(0, count), rows);
+            backend.Upload(values.AsSpan(0, count * destination.Columns), rows);
         }
 
         return rows;

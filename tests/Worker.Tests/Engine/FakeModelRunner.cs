@@ -36,6 +36,8 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
 
     public int LargestStep { get; private set; }
 
+    public int BlocksCopied { get; private set; }
+
     public bool IsDisposed { get; private set; }
 
     /// <summary>The logits of a context, as any correct engine must see them.</summary>
@@ -64,6 +66,7 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         Steps++;
         RowsComputed += batch.NumTokens;
         LargestStep = Math.Max(LargestStep, batch.NumTokens);
+        Copy(batch);
         Write(batch);
         for (var sequence = 0; sequence < batch.NumSequences; sequence++)
         {
@@ -136,6 +139,19 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         Check(longestQuery == batch.MaxQueryLength, "longest query");
         Check(longestContext == batch.MaxContextLength, "longest context");
         Check(batch.MaxBlocks * blockSize >= longestContext, "block tables too narrow");
+    }
+
+    private void Copy(StepBatch batch)
+    {
+        Check(batch.NumBlockCopies <= batch.NumSequences, $"{batch.NumBlockCopies} block copies for {batch.NumSequences} sequences");
+        BlocksCopied += batch.NumBlockCopies;
+        for (var i = 0; i < batch.NumBlockCopies; i++)
+        {
+            var (source, destination) = (batch.BlockCopies[2 * i] * blockSize, batch.BlockCopies[2 * i + 1] * blockSize);
+            Check(source != destination, $"block {batch.BlockCopies[2 * i]} is copied to itself");
+            tokens.AsSpan(source, blockSize).CopyTo(tokens.AsSpan(destination));
+            positions.AsSpan(source, blockSize).CopyTo(positions.AsSpan(destination));
+        }
     }
 
     private void Write(StepBatch batch)

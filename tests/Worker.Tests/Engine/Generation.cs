@@ -1,4 +1,3 @@
-using System.Text;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -6,26 +5,34 @@ namespace Cluster.Worker.Tests.Engine;
 /// <summary>Everything one request produced.</summary>
 internal sealed record Generation(int[] TokenIds, string Text, TokenOutput Last, PositionLogprobs[] Logprobs)
 {
-    public static async Task<Generation> CollectAsync(IAsyncEnumerable<TokenOutput> outputs)
+    public static async Task<Generation> CollectAsync(IAsyncEnumerable<TokenOutput> outputs) => (await CollectAllAsync(outputs)).Single();
+
+    /// <summary>By index, what each sequence of a request produced.</summary>
+    public static async Task<Generation[]> CollectAllAsync(IAsyncEnumerable<TokenOutput> outputs)
     {
-        var tokens = new List<int>();
-        var text = new StringBuilder();
-        var logprobs = new List<PositionLogprobs>();
-        TokenOutput? last = null;
+        var generations = new SortedDictionary<int, List<TokenOutput>>();
         await foreach (var output in outputs)
         {
-            if (last?.FinishReason is not null)
+            generations.TryAdd(output.Index, []);
+            var own = generations[output.Index];
+            if (own.Count > 0 && own[^1].FinishReason is not null)
             {
                 throw new InvalidOperationException("an output after the last one");
             }
 
-            tokens.AddRange(output.TokenIds);
-            text.Append(output.Text);
-            logprobs.AddRange(output.Logprobs ?? []);
-            last = output;
+            own.Add(output);
         }
 
-        return new Generation([.. tokens], text.ToString(), last!, [.. logprobs]);
+        if (!generations.Keys.SequenceEqual(Enumerable.Range(0, generations.Count)))
+        {
+            throw new InvalidOperationException($"outputs are numbered {string.Join(' ', generations.Keys)}");
+        }
+
+        return [.. generations.Values.Select(own => new Generation(
+            [.. own.SelectMany(output => output.TokenIds)],
+            string.Concat(own.Select(output => output.Text)),
+            own[^1],
+            [.. own.SelectMany(output => output.Logprobs ?? [])]))];
     }
 
     /// <summary>What plain greedy decoding of a context gives, without any engine.</summary>

@@ -286,7 +286,7 @@ public class LlmEngineTests
 
         var refused = Assert.Throws<QueueFullException>(() => engine.GenerateAsync(Request(Greedy), CancellationToken.None));
 
-        Assert.Contains("3 requests", refused.Message);
+        Assert.Contains("3 sequences", refused.Message);
         hold.Set();
         await Task.WhenAll(running);
         await RunAsync(engine, Greedy);

@@ -178,6 +178,16 @@ internal sealed partial class RecordingBackend : Backend
         }
     }
 
+    public override void CopyKvBlocks(KvCache cache, Tensor pairs)
+    {
+        if (Recording)
+        {
+            Assert.Empty(cachedLayers);
+            Read(Integers(pairs, pairs.Rows, 2));
+            operations.Add($"CopyKvBlocks({pairs})");
+        }
+    }
+
     public override void PagedAttention(Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
     {
         if (Recording)

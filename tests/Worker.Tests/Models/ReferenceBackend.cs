@@ -121,6 +121,26 @@ internal sealed partial class ReferenceBackend : Backend
         }
     }
 
+    public override void CopyKvBlocks(KvCache cache, Tensor pairs)
+    {
+        var paged = (PagedCache)cache;
+        for (var pair = 0; pair < pairs.Rows; pair++)
+        {
+            for (var layer = 0; layer < cache.Layout.Layers; layer++)
+            {
+                for (var offset = 0; offset < cache.Layout.BlockSize; offset++)
+                {
+                    for (var head = 0; head < cache.Layout.KvHeads; head++)
+                    {
+                        var (source, destination) = (Ints(pairs)[2 * pair] * cache.Layout.BlockSize + offset, Ints(pairs)[2 * pair + 1] * cache.Layout.BlockSize + offset);
+                        paged.Key(layer, source, head).CopyTo(paged.Key(layer, destination, head));
+                        paged.Value(layer, source, head).CopyTo(paged.Value(layer, destination, head));
+                    }
+                }
+            }
+        }
+    }
+
     public override void PagedAttention(Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
     {
         var starts = Ints(inputs.QueryStarts);

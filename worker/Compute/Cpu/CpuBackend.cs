@@ -175,6 +175,15 @@ internal sealed unsafe partial class CpuBackend : Backend
     public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer) =>
         _kernels.RopeAndCache(qkv, (CpuRopeTable?)rope, inputs, (CpuKvCache)cache, layer);
 
+    public override void CopyKvBlocks(KvCache cache, Tensor pairs)
+    {
+        var blocks = new ReadOnlySpan<int>(CpuBuffer.Integers(pairs, 2 * pairs.Rows), 2 * pairs.Rows);
+        for (var i = 0; i < blocks.Length; i += 2)
+        {
+            ((CpuKvCache)cache).CopyBlock(blocks[i], blocks[i + 1]);
+        }
+    }
+
     public override void PagedAttention(
         Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output) =>
         _kernels.PagedAttention(qkv, inputs, (CpuKvCache)cache, layer, settings, output);

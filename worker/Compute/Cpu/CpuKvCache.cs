@@ -25,6 +25,17 @@ internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock 
         return new KvLayer(keys, keys + BytesPerLayer, Layout.DType, Layout.KvHeads, Layout.HeadDim, Layout.BlockSize);
     }
 
+    /// <summary>Copies a block's keys and values in every layer.</summary>
+    public void CopyBlock(int source, int destination)
+    {
+        var bytes = BytesPerLayer / Layout.NumBlocks;
+        for (var half = 0; half < 2 * Layout.Layers; half++)
+        {
+            var blocks = memory.Address + half * BytesPerLayer;
+            Buffer.MemoryCopy(blocks + source * bytes, blocks + destination * bytes, bytes, bytes);
+        }
+    }
+
     private long Checked(int layer) => layer >= 0 && layer < Layout.Layers
         ? layer
         : throw new ArgumentOutOfRangeException(nameof(layer), layer, $"the cache has {Layout.Layers} layers");

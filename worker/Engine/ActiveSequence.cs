@@ -1,56 +1,54 @@
-using System.Threading.Channels;
 using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>A request inside the engine: its sequence, how its tokens become text, and the channel its outputs leave through. Made by
-/// <see cref="LlmEngine"/> on the caller's thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
-internal sealed class ActiveRequest
+/// <summary>One sequence of a request inside the engine: its tokens, how they are sampled and how they become text. Made by <see cref="SequenceGroup"/>;
+/// only the engine's thread touches it from then on.</summary>
+internal sealed class ActiveSequence
 {
     private readonly SamplingParameters sampling;
     private readonly StopChecker stopChecker;
     private readonly StopStringMatcher stopStrings;
     private readonly Detokenizer detokenizer;
-    private readonly Channel<TokenOutput> channel;
-    private readonly long arrival;
     private long lastOutput;
 
-    /// <param name="request">Validated.</param>
+    /// <param name="index">Its place among the group's sequences.</param>
+    /// <param name="sampling">The group's, with this sequence's own seed.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
-    /// <param name="arrival">Timestamp of the engine's clock.</param>
-    public ActiveRequest(GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, long arrival)
+    public ActiveSequence(
+        SequenceGroup group, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
     {
-        Id = request.RequestId;
-        sampling = request.Sampling;
-        Sequence = new Sequence([.. request.PromptTokenIds]);
+        Group = group;
+        Index = index;
+        Sequence = sequence;
+        this.sampling = sampling;
         stopChecker = new StopChecker(sampling, eosTokenIds, Sequence.PromptLength, maxModelLength);
         stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
         detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
         SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, stopChecker.StopTokens, constraint);
-        this.arrival = lastOutput = arrival;
-
-        // Bounded in effect: an output a token, max_tokens of them. A slow reader must never stall the engine's thread.
-        channel = Channel.CreateUnbounded<TokenOutput>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        lastOutput = group.Arrival;
     }
 
-    public string Id { get; }
+    public SequenceGroup Group { get; }
+
+    public int Index { get; }
 
     public Sequence Sequence { get; }
 
     public SamplingState SamplingState { get; }
 
-    public int? NumLogprobs => sampling.Logprobs;
+    /// <summary>Log-probabilities the sampler shall compute at each position: those to report, or just the sampled token's, to rank by.</summary>
+    public int? NumLogprobs => sampling.Logprobs ?? (Group.Ranks ? 0 : null);
 
-    public ChannelReader<TokenOutput> Outputs => channel.Reader;
+    /// <summary>Sum over the output's tokens, where <see cref="NumLogprobs"/> asked for them.</summary>
+    public double CumulativeLogprob { get; private set; }
 
     /// <summary>Made but not sent yet: outputs leave when the step's blocks are freed and its numbers published.</summary>
     public TokenOutput? Pending { get; private set; }
 
-    public GenerationFailedException? Failure { get; private set; }
-
-    public bool HasEnded => Failure is not null || Pending?.FinishReason is not null;
+    public bool HasEnded => Group.Failure is not null || Pending?.FinishReason is not null;
 
     /// <summary>Appends a sampled token and makes the output it leads to.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
@@ -84,24 +82,23 @@ internal sealed class ActiveRequest
             text += stopStrings.Flush();
         }
 
-        Pending = Output([tokenId], text, stop) with { Logprobs = logprobs is null ? null : [logprobs] };
+        CumulativeLogprob += logprobs?.Sampled.Logprob ?? 0;
+        Pending = Output([tokenId], text, stop) with { Logprobs = sampling.Logprobs is null ? null : [logprobs!] };
     }
 
-    /// <summary>Makes the last output of a request that was aborted, with the text held back so far.</summary>
+    /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far.</summary>
     public void Abort() =>
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
-
-    public void Fail(GenerationFailedException failure) => Failure = failure;
 
     /// <summary>Tells the observer of what is about to be delivered.</summary>
     public void Report(IEngineObserver observer, TimeProvider time)
     {
         var now = time.GetTimestamp();
-        if (Failure is null && Pending!.TokenIds.Count > 0)
+        if (Group.Failure is null && Pending!.TokenIds.Count > 0)
         {
             if (Pending.CompletionTokens == 1)
             {
-                observer.FirstToken(time.GetElapsedTime(arrival, now));
+                observer.FirstToken(time.GetElapsedTime(Group.Arrival, now));
             }
             else
             {
@@ -112,32 +109,14 @@ internal sealed class ActiveRequest
         lastOutput = now;
         if (HasEnded)
         {
-            var reason = Failure is null ? Pending!.FinishReason!.Value : FinishReason.Abort;
-            observer.Finished(reason, time.GetElapsedTime(arrival, now), Sequence.PromptLength, Sequence.CompletionLength);
+            var reason = Group.Failure is null ? Pending!.FinishReason!.Value : FinishReason.Abort;
+            observer.Finished(reason, time.GetElapsedTime(Group.Arrival, now), Sequence.PromptLength, Sequence.CompletionLength);
         }
     }
-
-    /// <summary>Sends what is pending; completes the channel at the end of the request.</summary>
-    public void Deliver()
-    {
-        if (Failure is not null)
-        {
-            channel.Writer.TryComplete(Failure);
-            return;
-        }
-
-        channel.Writer.TryWrite(Pending!);
-        if (Pending!.FinishReason is not null)
-        {
-            channel.Writer.TryComplete();
-        }
-    }
-
-    /// <summary>Ends the request because the engine died.</summary>
-    public void Kill(EngineUnavailableException death) => channel.Writer.TryComplete(death);
 
     private TokenOutput Output(IReadOnlyList<int> tokenIds, string text, StopDecision stop) => new()
     {
+        Index = Index,
         TokenIds = tokenIds,
         Text = text,
         FinishReason = stop.Reason,
