@@ -30,7 +30,6 @@ internal static class ChatCompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var prompt = Prompt(fields, model);
-        var n = fields.Integer("n") ?? 1;
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var logprobs = Logprobs(fields);
@@ -41,7 +40,7 @@ internal static class ChatCompletionsEndpoint
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
         var response = new ChatResponse(id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
-        var requests = Choices.Plan(id, [prompt], n, sampling);
+        var requests = Choices.Plan(id, [prompt], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, context.RequestAborted);
@@ -49,20 +48,20 @@ internal static class ChatCompletionsEndpoint
                 response with
                 {
                     Choices = [.. choices.Select((choice, index) => Choice(model, index, new AssistantMessage("assistant", choice.Text), null, choice.Logprobs, choice.Last))],
-                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], n),
+                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
                 context.RequestAborted);
             return;
         }
 
-        var last = new TokenOutput?[requests.Count];
+        var last = new TokenOutput?[sampling.N];
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, context.RequestAborted),
             async events =>
             {
-                for (var index = 0; index < n; index++)
+                for (var index = 0; index < sampling.N; index++)
                 {
                     await events.SendAsync(response with { Choices = [Choice(model, index, null, new AssistantMessage("assistant", ""), [], null)] }, context.RequestAborted);
                 }
@@ -76,7 +75,7 @@ internal static class ChatCompletionsEndpoint
                     ? Task.CompletedTask
                     : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, n) }, context.RequestAborted) : Task.CompletedTask);
+            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static ChatChoice Choice(
