@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models;
@@ -95,13 +96,38 @@ public sealed class HaikuEngineTests
         }
     }
 
+    [Theory]
+    [InlineData(nameof(DType.F32))]
+    [InlineData(nameof(DType.F8E4M3))]
+    public async Task Sequences_that_share_blocks_have_the_bits_of_requests_of_their_own(string cacheDType)
+    {
+        await using var engine = Start(kvCacheDType: Enum.Parse<DType>(cacheDType));
+        foreach (var (reference, index) in References.Select((reference, index) => (reference, index)))
+        {
+            var sampling = Sampled(2 * index + 1);
+            var alone = new List<Result>();
+            for (var sample = 0; sample < 3; sample++)
+            {
+                alone.Add(await RunAsync(engine, "alone", reference.Prompt, sampling with { Seed = sampling.Seed + sample }));
+            }
+
+            var together = await Generation.CollectAllAsync(
+                engine.GenerateAsync(new GenerationRequest("together", reference.Prompt, sampling with { N = 3 }), CancellationToken.None));
+
+            Assert.Equal(alone.Select(result => result.Text), together.Select(generation => generation.Text));
+            Assert.Equal(
+                alone.SelectMany(result => result.Logprobs).Select(position => position.Sampled),
+                together.SelectMany(generation => generation.Logprobs).Select(position => position.Sampled));
+        }
+    }
+
     private static SamplingParameters Greedy(int maxTokens) => new() { Temperature = 0, MaxTokens = maxTokens };
 
     private static SamplingParameters Sampled(int index) => new() { Temperature = index % 2 == 0 ? 0 : 1.2f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 };
 
-    private static LlmEngine Start(EngineOptions? options = null)
+    private static LlmEngine Start(EngineOptions? options = null, DType kvCacheDType = DType.F32)
     {
-        var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
+        var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = kvCacheDType });
         return new LlmEngine(model.Runner, Tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
     }
 

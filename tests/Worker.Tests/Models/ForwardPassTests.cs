@@ -78,6 +78,22 @@ public sealed class ForwardPassTests
     }
 
     [Fact]
+    public void Blocks_are_copied_before_any_layer_writes()
+    {
+        var backend = new RecordingBackend();
+        using var model = ModelLoader.Load(Fixtures.Haiku, backend, Options);
+        var batch = Batch((20, 1), (40, 1));
+        batch.BlockCopies = [0, 5, 0, 6];
+        batch.NumBlockCopies = 2;
+
+        model.Runner.Launch(batch);
+
+        var operations = backend.TakePass().Select(operation => operation[..operation.IndexOf('(')]).ToList();
+        Assert.Equal([.. Enumerable.Repeat("Upload", 8), "CopyKvBlocks", "Embed"], operations[..10]);
+        Assert.Single(operations, "CopyKvBlocks");
+    }
+
+    [Fact]
     public void Only_waiting_for_logits_downloads()
     {
         var backend = new RecordingBackend();

@@ -17,6 +17,9 @@ internal sealed class FakeEngine : IEngine
     /// <summary>What to answer; default: <c>You said: </c> and the prompt without special tokens.</summary>
     public Func<GenerationRequest, string>? Reply { get; init; }
 
+    /// <summary>What each sample of a request answers; default: all the same.</summary>
+    public Func<int, string>? ReplyOf { get; init; }
+
     /// <summary>Awaited before each output, with the number of tokens made so far; tests hold a request here.</summary>
     public Func<int, CancellationToken, Task> BeforeOutput { get; init; } = (_, _) => Task.CompletedTask;
 
@@ -112,32 +115,45 @@ internal sealed class FakeEngine : IEngine
         try
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, entry.Abort.Token);
-            var answer = tokenizer.Encode(Reply?.Invoke(request) ?? $"You said: {tokenizer.Decode([.. request.PromptTokenIds], skipSpecialTokens: true)}", addSpecialTokens: false);
-            var limit = Math.Min(request.Sampling.MaxTokens ?? int.MaxValue, MaxModelLength - request.PromptTokenIds.Count);
-            var length = request.Sampling.IgnoreEos ? limit : Math.Min(limit, answer.Count);
-            var decoder = Encoding.UTF8.GetDecoder();
-            for (var made = 1; made <= length; made++)
+            for (var sample = 0; sample < request.Sampling.N; sample++)
             {
-                await BeforeOutput(made - 1, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                await Task.Yield();
-                cancellationToken.ThrowIfCancellationRequested();
-                if (entry.Abort.IsCancellationRequested)
+                await foreach (var output in SampleAsync(request, sample, entry, stop.Token, cancellationToken))
                 {
-                    reason = FinishReason.Abort;
-                    yield return Output(request, [], "", made - 1) with { FinishReason = reason };
-                    yield break;
+                    reason = output.FinishReason;
+                    yield return output with { Index = sample };
                 }
-
-                var id = answer[(made - 1) % answer.Count];
-                Interlocked.Increment(ref generated);
-                reason = made < length ? null : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
-                yield return Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
             }
         }
         finally
         {
             running.TryRemove(request.RequestId, out _);
             Ending(request.RequestId).TrySetResult(reason);
+        }
+    }
+
+    private async IAsyncEnumerable<TokenOutput> SampleAsync(
+        GenerationRequest request, int sample, Running entry, CancellationToken stop, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var reply = ReplyOf?.Invoke(sample) ?? Reply?.Invoke(request) ?? $"You said: {tokenizer.Decode([.. request.PromptTokenIds], skipSpecialTokens: true)}";
+        var answer = tokenizer.Encode(reply, addSpecialTokens: false);
+        var limit = Math.Min(request.Sampling.MaxTokens ?? int.MaxValue, MaxModelLength - request.PromptTokenIds.Count);
+        var length = request.Sampling.IgnoreEos ? limit : Math.Min(limit, answer.Count);
+        var decoder = Encoding.UTF8.GetDecoder();
+        for (var made = 1; made <= length; made++)
+        {
+            await BeforeOutput(made - 1, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Yield();
+            cancellationToken.ThrowIfCancellationRequested();
+            if (entry.Abort.IsCancellationRequested)
+            {
+                yield return Output(request, [], "", made - 1) with { FinishReason = FinishReason.Abort };
+                yield break;
+            }
+
+            var id = answer[(made - 1) % answer.Count];
+            Interlocked.Increment(ref generated);
+            FinishReason? reason = made < length ? null : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
+            yield return Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
         }
     }
 

@@ -29,7 +29,6 @@ internal static class ChatCompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var prompt = Prompt(fields, model, tools);
-        var n = fields.Integer("n") ?? 1;
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var logprobs = Logprobs(fields);
@@ -40,7 +39,7 @@ internal static class ChatCompletionsEndpoint
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
         var response = new ChatResponse(id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
-        var requests = Choices.Plan(id, [prompt], n, sampling);
+        var requests = Choices.Plan(id, [prompt], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
@@ -48,21 +47,21 @@ internal static class ChatCompletionsEndpoint
                 response with
                 {
                     Choices = [.. choices.Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
-                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], n),
+                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
                 context.RequestAborted);
             return;
         }
 
-        var last = new TokenOutput?[requests.Count];
-        var parsers = requests.Select(_ => tools.CreateParser()).ToArray();
+        var last = new TokenOutput?[sampling.N];
+        var parsers = last.Select(_ => tools.CreateParser()).ToArray();
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
             async events =>
             {
-                for (var index = 0; index < n; index++)
+                for (var index = 0; index < sampling.N; index++)
                 {
                     await events.SendAsync(response with { Choices = [Choice(model, index, null, new AssistantMessage("assistant", ""), [], null)] }, context.RequestAborted);
                 }
@@ -78,7 +77,7 @@ internal static class ChatCompletionsEndpoint
                     ? Task.CompletedTask
                     : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, n) }, context.RequestAborted) : Task.CompletedTask);
+            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ToolCallParser? parser)

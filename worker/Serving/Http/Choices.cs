@@ -8,32 +8,36 @@ namespace Cluster.Worker.Serving.Http;
 /// <summary>An output of one of the choices of a response.</summary>
 internal readonly record struct ChoiceOutput(int Index, TokenOutput Output);
 
-/// <summary>Runs the generations behind one response: several prompts, or <c>n</c> samples of one. Called by the endpoints; calls the engine.</summary>
+/// <summary>Runs the generations behind one response: several prompts with <c>n</c> samples of each. Called by the endpoints; calls the engine.</summary>
 internal static class Choices
 {
     /// <summary>Most generations one response may ask for.</summary>
     public const int MaxChoices = 128;
 
-    /// <summary>One engine request a choice: prompts × <paramref name="n"/>, samples of a prompt next to each other. Samples of a seeded request get seeds of their own.</summary>
-    public static List<GenerationRequest> Plan(string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, int n, SamplingParameters sampling)
+    /// <summary>One engine request a prompt, with all its samples. They become choices prompt after prompt, samples of a prompt next to each other.</summary>
+    public static GenerationRequest[] Plan(string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
     {
-        if (n < 1 || (long)n * prompts.Count > MaxChoices)
+        if (sampling.N < 1 || (long)sampling.N * prompts.Count > MaxChoices)
         {
-            throw ApiException.BadRequest($"'n' is {n} for {prompts.Count} prompt(s); it must be at least 1, and prompts × n at most {MaxChoices}", "n");
+            throw ApiException.BadRequest($"'n' is {sampling.N} for {prompts.Count} prompt(s); it must be at least 1, and prompts × n at most {MaxChoices}", "n");
         }
 
-        var requests = new List<GenerationRequest>(prompts.Count * n);
-        foreach (var prompt in prompts)
+        if (sampling.BestOf is { } bestOf && (bestOf < sampling.N || (long)bestOf * prompts.Count > MaxChoices))
         {
-            for (var sample = 0; sample < n; sample++)
-            {
-                var own = sample == 0 || sampling.Seed is not { } seed ? sampling : sampling with { Seed = unchecked(seed + sample) };
-                requests.Add(new GenerationRequest($"{responseId}-{requests.Count}", prompt, own));
-            }
+            throw ApiException.BadRequest(
+                $"'best_of' is {bestOf} for {prompts.Count} prompt(s); it must be at least 'n' ({sampling.N}), and prompts × best_of at most {MaxChoices}", "best_of");
         }
 
-        return requests;
+        if (stream && sampling.BestOf > sampling.N)
+        {
+            throw ApiException.BadRequest($"'best_of' is {sampling.BestOf} and 'n' {sampling.N}: the best are known only at the end and cannot be streamed", "best_of");
+        }
+
+        return [.. prompts.Select((prompt, index) => new GenerationRequest($"{responseId}-{index}", prompt, sampling))];
     }
+
+    /// <summary>Choices of the response that these requests lead to.</summary>
+    public static int CountOf(IReadOnlyList<GenerationRequest> requests) => requests.Sum(request => request.Sampling.N);
 
     /// <summary>Outputs of all requests as they come; what the deadline ends has the finish reason <see cref="FinishReason.Abort"/>. Leaving the enumeration ends every one of them.</summary>
     public static async IAsyncEnumerable<ChoiceOutput> RunAsync(
@@ -48,7 +52,7 @@ internal static class Choices
             using var single = deadline.Abort(engine, requests);
             await foreach (var output in outputs)
             {
-                yield return new ChoiceOutput(0, output);
+                yield return new ChoiceOutput(output.Index, output);
             }
 
             yield break;
@@ -84,7 +88,7 @@ internal static class Choices
         {
             await foreach (var output in engine.GenerateAsync(request, cancellationToken))
             {
-                await writer.WriteAsync(new ChoiceOutput(index, output), cancellationToken);
+                await writer.WriteAsync(new ChoiceOutput(index * request.Sampling.N + output.Index, output), cancellationToken);
             }
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
@@ -122,7 +126,7 @@ internal sealed class ChoiceText
     /// <exception cref="ApiException">504 when the deadline came first.</exception>
     public static async Task<ChoiceText[]> CollectAsync(IEngine engine, IReadOnlyList<GenerationRequest> requests, RequestDeadline deadline, CancellationToken cancellationToken)
     {
-        var choices = requests.Select(_ => new ChoiceText()).ToArray();
+        var choices = Enumerable.Range(0, Choices.CountOf(requests)).Select(_ => new ChoiceText()).ToArray();
         await foreach (var (index, output) in Choices.RunAsync(engine, requests, deadline, cancellationToken))
         {
             deadline.ThrowIfEnded(output);

@@ -22,7 +22,6 @@ internal static class CompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var prompts = Prompts(fields, model);
-        var n = fields.Integer("n") ?? 1;
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
@@ -38,8 +37,8 @@ internal static class CompletionsEndpoint
 
         var id = $"cmpl-{Guid.NewGuid():N}";
         var response = new CompletionResponse(id, "text_completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
-        var requests = Choices.Plan(id, prompts, n, sampling);
-        string Echoed(int index) => echo ? model.Tokenizer.Decode([.. requests[index].PromptTokenIds], skipSpecialTokens: false) : "";
+        var requests = Choices.Plan(id, prompts, sampling, stream);
+        string Echoed(int index) => echo ? model.Tokenizer.Decode([.. requests[index / sampling.N].PromptTokenIds], skipSpecialTokens: false) : "";
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
@@ -47,21 +46,21 @@ internal static class CompletionsEndpoint
                 response with
                 {
                     Choices = [.. choices.Select((choice, index) => Choice(model, index, Echoed(index) + choice.Text, choice.Logprobs, 0, logprobs, choice.Last))],
-                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], n),
+                    Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
                 context.RequestAborted);
             return;
         }
 
-        var last = new TokenOutput?[requests.Count];
-        var lengths = new int[requests.Count];
+        var last = new TokenOutput?[Choices.CountOf(requests)];
+        var lengths = new int[last.Length];
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
             async events =>
             {
-                for (var index = 0; echo && index < requests.Count; index++)
+                for (var index = 0; echo && index < last.Length; index++)
                 {
                     await events.SendAsync(response with { Choices = [new CompletionChoice(index, Echoed(index), null, null, null)] }, context.RequestAborted);
                 }
@@ -75,7 +74,7 @@ internal static class CompletionsEndpoint
                     ? Task.CompletedTask
                     : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, n) }, context.RequestAborted) : Task.CompletedTask);
+            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static CompletionChoice Choice(

@@ -15,11 +15,10 @@ internal static class GenerateEndpoint
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         var prompt = fields.String("prompt") ?? throw ApiException.BadRequest("'prompt' is required: a text", "prompt");
-        var n = fields.Integer("n") ?? 1;
         var stream = fields.Boolean("stream") ?? false;
         var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
         fields.RejectUnread();
-        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [model.Tokenizer.Encode(prompt, addSpecialTokens: true)], n, sampling);
+        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [model.Tokenizer.Encode(prompt, addSpecialTokens: true)], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
@@ -27,7 +26,7 @@ internal static class GenerateEndpoint
             return;
         }
 
-        var texts = requests.Select(_ => prompt).ToArray();
+        var texts = Enumerable.Repeat(prompt, sampling.N).ToArray();
         await using var outputs = Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
         var more = await outputs.MoveNextAsync();
         RequestDeadline.Of(context).ThrowIfEnded(more ? outputs.Current.Output : null);

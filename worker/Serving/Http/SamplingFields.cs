@@ -11,13 +11,14 @@ internal static class SamplingFields
     /// <param name="logprobs">Likewise.</param>
     public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs)
     {
-        fields.Refuse("best_of", "only 1 is", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var n) && n == 1);
         fields.Refuse("use_beam_search", "beam search is not available", IsFalse);
         fields.Refuse("prompt_logprobs", "log-probabilities of the prompt are not available");
         fields.Refuse("truncate_prompt_tokens", "shorten the prompt instead");
         var defaults = new SamplingParameters();
         return new SamplingParameters
         {
+            N = fields.Integer("n") ?? defaults.N,
+            BestOf = fields.Integer("best_of"),
             Temperature = fields.Number("temperature") ?? defaults.Temperature,
             TopP = fields.Number("top_p") ?? defaults.TopP,
             TopK = fields.Integer("top_k") ?? defaults.TopK,

@@ -42,14 +42,15 @@ public sealed class CompletionsTests
     }
 
     [Fact]
-    public async Task Several_samples_of_a_seeded_request_have_seeds_of_their_own_and_the_prompt_counts_once()
+    public async Task Several_samples_are_one_request_of_the_engine_and_the_prompt_counts_once()
     {
         var engine = new FakeEngine { Reply = _ => "x" };
         await using var server = await HttpTestServer.StartAsync(engine);
 
         var (_, body) = await server.PostAsync(Path, """{"prompt": "abc", "n": 3, "seed": 5}""");
 
-        Assert.Equal([5L, 6, 7], engine.Requests.Select(request => request.Sampling.Seed!.Value).Order());
+        Assert.Equal((3, 5L), (engine.Requests.Single().Sampling.N, engine.Requests.Single().Sampling.Seed!.Value));
+        Assert.Equal([0, 1, 2], body["choices"]!.AsArray().Select(choice => (int)choice!["index"]!));
         Assert.Equal(4, (int)body["usage"]!["prompt_tokens"]!);
         Assert.Equal(3, (int)body["usage"]!["completion_tokens"]!);
     }
@@ -113,12 +114,24 @@ public sealed class CompletionsTests
     [Fact]
     public async Task Samples_of_one_stream_are_told_apart_by_index()
     {
-        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = request => $"answer {request.RequestId[^1]}" });
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { ReplyOf = sample => $"answer {sample}" });
 
         var events = await server.StreamAsync(Path, """{"prompt": "p", "stream": true, "n": 3, "max_tokens": 64}""");
 
         var texts = events.SelectMany(chunk => chunk["choices"]!.AsArray()).GroupBy(choice => (int)choice!["index"]!).ToDictionary(group => group.Key, group => string.Concat(group.Select(choice => (string?)choice!["text"])));
         Assert.Equal(["answer 0", "answer 1", "answer 2"], texts.OrderBy(pair => pair.Key).Select(pair => pair.Value));
+    }
+
+    [Fact]
+    public async Task Samples_of_several_prompts_are_numbered_prompt_after_prompt()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { ReplyOf = sample => $" {sample}" });
+
+        var (_, body) = await server.PostAsync(Path, """{"prompt": ["a", "b"], "n": 2, "best_of": 3, "echo": true, "add_special_tokens": false}""");
+
+        Assert.Equal(["a 0", "a 1", "b 0", "b 1"], body["choices"]!.AsArray().Select(choice => (string?)choice!["text"]));
+        Assert.Equal([0, 1, 2, 3], body["choices"]!.AsArray().Select(choice => (int)choice!["index"]!));
+        Assert.Equal((2, 8), ((int)body["usage"]!["prompt_tokens"]!, (int)body["usage"]!["completion_tokens"]!));
     }
 
     [Fact]
