@@ -48,9 +48,12 @@ internal sealed class ActiveRequest
 
     public GenerationFailedException? Failure { get; private set; }
 
+    /// <summary>Most tokens the request can still get.</summary>
+    public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
+
     public bool HasEnded => Failure is not null || Pending?.FinishReason is not null;
 
-    /// <summary>Appends a sampled token and makes the output it leads to.</summary>
+    /// <summary>Appends a sampled token and makes the output it leads to, together with those pending from the same step.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
     {
         Sequence.Append(tokenId);
@@ -82,7 +85,10 @@ internal sealed class ActiveRequest
             text += stopStrings.Flush();
         }
 
-        Pending = Output([tokenId], text, stop) with { Logprobs = logprobs is null ? null : [logprobs] };
+        Pending = Output([.. Pending?.TokenIds ?? [], tokenId], Pending?.Text + text, stop) with
+        {
+            Logprobs = logprobs is null ? null : [.. Pending?.Logprobs ?? [], logprobs],
+        };
     }
 
     /// <summary>Makes the last output of a request that was aborted, with the text held back so far.</summary>
@@ -97,7 +103,7 @@ internal sealed class ActiveRequest
         var now = time.GetTimestamp();
         if (Failure is null && Pending!.TokenIds.Count > 0)
         {
-            if (Pending.CompletionTokens == 1)
+            if (Pending.CompletionTokens == Pending.TokenIds.Count)
             {
                 observer.FirstToken(time.GetElapsedTime(arrival, now));
             }
@@ -118,16 +124,18 @@ internal sealed class ActiveRequest
     /// <summary>Sends what is pending; completes the channel at the end of the request.</summary>
     public void Deliver()
     {
-        if (Failure is not null)
+        if (Pending is not null)
         {
-            channel.Writer.TryComplete(Failure);
-            return;
+            channel.Writer.TryWrite(Pending);
         }
 
-        channel.Writer.TryWrite(Pending!);
-        if (Pending!.FinishReason is not null)
+        if (HasEnded)
         {
-            channel.Writer.TryComplete();
+            channel.Writer.TryComplete(Failure);
+        }
+        else
+        {
+            Pending = null;
         }
     }
 

@@ -20,5 +20,7 @@ internal sealed class BlockTable
         blocks[Count++] = block;
     }
 
+    public int RemoveLast() => blocks[--Count];
+
     public void Clear() => Count = 0;
 }

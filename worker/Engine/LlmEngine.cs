@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models;
 using Cluster.Worker.Tokenization;
 
@@ -11,7 +12,8 @@ namespace Cluster.Worker.Engine;
 /// <list type="number">
 /// <item><see cref="GenerateAsync"/> validates it, puts it among the arrivals and wakes the engine's thread;</item>
 /// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
-/// <item><see cref="Step"/>: plan → launch → wait for the logits → sample a token for each sequence that reached its last one → stop checks, text;</item>
+/// <item><see cref="Step"/>: guess tokens ahead, if speculating → plan → launch → wait for the logits → sample a token for each sequence that reached its last one,
+/// and more where guesses were right → stop checks, text;</item>
 /// <item>ended sequences free their blocks, the numbers are published, and then outputs go to the requests' channels.</item>
 /// </list>
 /// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
@@ -27,6 +29,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     private readonly BlockPool pool;
     private readonly Scheduler scheduler;
     private readonly Sampler sampler;
+    private readonly Speculator? speculator;
     private readonly int[] eosTokenIds;
     private readonly ulong seed;
 
@@ -49,8 +52,9 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     /// <summary>Starts the engine's thread.</summary>
     /// <param name="runner">Owned: disposed when the engine stops.</param>
+    /// <param name="proposer">Guesses tokens ahead (speculative decoding); owned, like the runner. Null to go token by token.</param>
     /// <exception cref="ArgumentException">An option is out of range or does not fit the runner.</exception>
-    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time)
+    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time, IDraftProposer? proposer = null)
     {
         this.runner = runner;
         this.tokenizer = tokenizer;
@@ -67,8 +71,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             options.EnablePrefixCaching ? BlockHasher.Create() : null,
             this.options.MaxNumSeqs,
             this.options.MaxNumBatchedTokens,
-            options.EnableChunkedPrefill);
+            options.EnableChunkedPrefill,
+            runner.MaxLogits);
         sampler = new Sampler(runner.VocabSize);
+        speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
         seed = (ulong)(options.Seed ?? Random.Shared.NextInt64());
         statistics = TakeStatistics();
@@ -221,6 +227,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         try
         {
+            using (speculator)
             using (runner)
             {
                 while (TakeCommands())
@@ -278,6 +285,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     private void Step()
     {
+        speculator?.Propose(scheduler.Running, active);
         var batch = scheduler.Plan();
         if (batch.NumTokens == 0)
         {
@@ -291,12 +299,38 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             if (entry.LogitIndex >= 0)
             {
                 var request = active[entry.Sequence];
-                Advance(request, logits.Slice(entry.LogitIndex * runner.VocabSize, runner.VocabSize));
+                Verify(request, logits[(entry.LogitIndex * runner.VocabSize)..]);
                 touched.Add(request);
             }
         }
 
         Settle();
+    }
+
+    /// <summary>Gives a request its next token, and one more for each token of its draft that was chosen: only then is the next row's context the
+    /// request's own.</summary>
+    /// <param name="logits">Begins with the request's rows: one, and one for each token of its draft.</param>
+    private void Verify(ActiveRequest request, ReadOnlySpan<float> logits)
+    {
+        var sequence = request.Sequence;
+        var (drafted, accepted, holds) = (sequence.NumDraftTokens, 0, true);
+        for (var row = 0; holds && row <= drafted; row++)
+        {
+            var guess = row < drafted ? sequence.Draft[0] : -1;
+            Advance(request, logits.Slice(row * runner.VocabSize, runner.VocabSize));
+            holds = request.Failure is null && sequence.Tokens[^1] == guess;
+            accepted += holds ? 1 : 0;
+            holds &= !request.HasEnded;
+        }
+
+        if (drafted > 0)
+        {
+            speculator!.Count(drafted, accepted);
+            if (!request.HasEnded)
+            {
+                scheduler.SettleDraft(sequence);
+            }
+        }
     }
 
     /// <summary>Gives a request its next token. Whatever goes wrong here concerns this request only.</summary>
@@ -337,6 +371,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
                 {
                     scheduler.Finish(request.Sequence);
                     active.Remove(request.Sequence);
+                    speculator?.Forget(request.Sequence);
                     requests.Remove(request.Id);
                 }
             }
@@ -371,7 +406,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         numPromptTokens,
         numGenerationTokens,
         pool.NumBlocks,
-        pool.BlockSize);
+        pool.BlockSize)
+    {
+        Speculation = speculator?.Statistics,
+    };
 
     private void CompleteIfIdle()
     {
