@@ -116,6 +116,8 @@ internal sealed class DraftModelProposer : IDraftProposer
             var numTokens = Math.Min(twin.Length - twin.NumComputedTokens, budget);
             if (!TryReserve(twin, twin.NumComputedTokens + numTokens))
             {
+                // Without what it holds, those before it in line go on.
+                Forget(guesses[i].Request.Sequence);
                 guesses.RemoveAt(i);
                 continue;
             }
