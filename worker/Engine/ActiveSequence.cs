@@ -96,6 +96,9 @@ internal sealed class ActiveSequence
     public void Abort() =>
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
 
+    /// <summary>The output pending has left; the next token begins a new one.</summary>
+    public void Delivered() => Pending = null;
+
     /// <summary>Tells the observer of what is about to be delivered.</summary>
     public void Report(IEngineObserver observer, TimeProvider time)
     {

@@ -52,8 +52,9 @@ internal sealed class Speculator : IDisposable
             sequence.TruncateDraft(0);
             if (sequence.Length - sequence.NumComputedTokens == 1)
             {
+                // A sequence about to fork has to be where its forks start.
                 var request = active[sequence];
-                var most = Math.Min(acceptedPerPosition.Length, request.NumTokensLeft - 1);
+                var most = request.Group.NeedsFork ? 0 : Math.Min(acceptedPerPosition.Length, request.NumTokensLeft - 1);
                 if (most > 0)
                 {
                     requests.Add(new DraftRequest(sequence, request.SamplingState, most));
