@@ -29,6 +29,8 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
 
     public int MaxSequences => runner.MaxSequences;
 
+    public int MaxLogits => runner.MaxLogits;
+
     /// <summary>Steps with a part of a prompt, those of sequences that decode beside it included; steps that only decode; and the seconds from each step's
     /// logits to the launch of the next, in which the engine samples, keeps its books and plans.</summary>
     public (StepTotals Prefill, StepTotals Decode, double BetweenSeconds) Totals

@@ -33,26 +33,21 @@ internal sealed class BenchEngine : IAsyncDisposable
     {
         var name = arguments.GetRequiredValue(flags.Model);
         var source = SyntheticModel.IsSource(name) ? name : await ModelFolder.PrepareAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
-        LoadedModel? model = null;
+        var draft = SyntheticModel.IsSource(name) ? null : await ModelFolder.PrepareDraftAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
         try
         {
             var fileTokenizer = SyntheticModel.IsSource(name) ? null : Tokenization.Tokenizer.Load(source);
-            model = LoadBar.Run(progress => ModelLoader.Load(source, LoadedWorker.OpenBackend(flags, arguments), LoadedWorker.RunnerOptions(flags, arguments), progress));
+            var (model, proposer) = LoadBar.Run(progress => EngineModel.Load(source, draft, fileTokenizer, flags, arguments, progress, Console.Error.WriteLine));
             ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(model.Config.VocabSize) : fileTokenizer;
             var steps = new MeteredRunner(model.Runner, ModelCost.Of(model), TimeProvider.System);
             var options = LoadedWorker.EngineOptionsOf(flags, arguments, model.Config);
-            var engine = new LlmEngine(steps, tokenizer, options with { MaxQueue = Math.Max(options.MaxQueue, numRequests) }, TimeProvider.System);
+            options = options with { MaxQueue = Math.Max(options.MaxQueue, numRequests) };
+            var engine = new LlmEngine(new BackgroundRunner(steps), tokenizer, options, TimeProvider.System, proposer);
             return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, model.Config.VocabSize));
         }
         catch (ArgumentException exception)
         {
-            model?.Dispose();
             throw new CommandFailure(exception.Message, exception);
-        }
-        catch
-        {
-            model?.Dispose();
-            throw;
         }
     }
 

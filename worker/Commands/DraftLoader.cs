@@ -6,7 +6,7 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>Builds what guesses tokens ahead from <see cref="SpeculationFlags"/>. Called by <see cref="LoadedWorker"/>.</summary>
+/// <summary>Builds what guesses tokens ahead from <see cref="SpeculationFlags"/>. Called by <see cref="EngineModel"/>.</summary>
 internal static class DraftLoader
 {
     /// <summary>The draft model's share of the memory that model and draft have together: as their checkpoints' sizes are.</summary>
@@ -26,13 +26,13 @@ internal static class DraftLoader
 
     /// <param name="draftFolder">The draft model's checkpoint; null where the flags name none.</param>
     /// <param name="model">The model to draft for.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="tokenizer">Its tokenizer; null where it has none.</param>
     /// <param name="backend">The model's; the draft model runs on it, too, and disposes it.</param>
     /// <param name="options">The draft model's runner.</param>
     /// <returns>Null without speculation.</returns>
     /// <exception cref="ArgumentException">The draft does not fit the model.</exception>
     public static IDraftProposer? Load(
-        SpeculationFlags flags, ParseResult arguments, string? draftFolder, LoadedModel model, Tokenizer tokenizer, Backend backend, ModelRunnerOptions options, Action<string> log)
+        SpeculationFlags flags, ParseResult arguments, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Backend backend, ModelRunnerOptions options, Action<string> log)
     {
         switch (arguments.GetValue(flags.Model))
         {
@@ -42,13 +42,14 @@ internal static class DraftLoader
                 var max = arguments.GetValue(flags.NgramMax) ?? Math.Max(4, arguments.GetValue(flags.NgramMin) ?? 1);
                 var min = arguments.GetValue(flags.NgramMin) ?? 1;
                 return min <= max ? new NgramProposer(min, max) : throw new ArgumentException($"--ngram-prompt-lookup-min {min} exceeds --ngram-prompt-lookup-max {max}");
-            case var name:
-                var folder = draftFolder ?? throw new ArgumentException($"--speculative-model {name}: this command cannot use a draft model");
-                RequireSameTokens(tokenizer, Tokenizer.Load(folder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
-                var (config, _) = ModelLoader.Open(folder);
+            case var name when draftFolder is null || tokenizer is null:
+                throw new ArgumentException($"--speculative-model {name}: the model has no tokenizer, so whether the draft model means the same by its tokens cannot be told");
+            default:
+                RequireSameTokens(tokenizer, Tokenizer.Load(draftFolder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
+                var (config, _) = ModelLoader.Open(draftFolder);
                 var draft = ModelLoader.Load(
-                    folder, backend, options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
-                log($"draft model {folder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights {draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
+                    draftFolder, backend, options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
+                log($"draft model {draftFolder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights {draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
                 return new DraftModelProposer(draft.Runner, model.Config.VocabSize);
         }
     }

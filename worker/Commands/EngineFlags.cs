@@ -38,7 +38,7 @@ internal sealed class EngineFlags
 
     public Option<bool> EnableChunkedPrefill { get; } = new("--enable-chunked-prefill") { Description = "Split long prompts over steps, so that running requests are not held up.", DefaultValueFactory = _ => true };
 
-    public Option<int> NumSchedulerSteps { get; } = new("--num-scheduler-steps") { Description = "Decode steps a plan covers.", DefaultValueFactory = _ => 1, HelpName = "N" };
+    public Option<int> NumSchedulerSteps { get; } = Positive("--num-scheduler-steps", "Decode steps a plan covers; new requests wait for the next plan.", 1);
 
     public Option<bool> EnforceEager { get; } = new("--enforce-eager") { Description = "Do not capture graphs. The CPU never does." };
 
@@ -69,7 +69,6 @@ internal sealed class EngineFlags
     /// <summary>Adds every option to a command, with the checks that need more than one of them.</summary>
     public void AddTo(Command command)
     {
-        NumSchedulerSteps.Validators.Add(result => RequireOnly(result, 1));
         BlockSize.Validators.Add(result => RequireOnly(result, 16));
         TensorParallelSize.Validators.Add(result => RequireOnly(result, 1));
         KvCacheGiB.Validators.Add(result =>
@@ -100,6 +99,13 @@ internal sealed class EngineFlags
         }
 
         Speculation.AddTo(command);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(NumSchedulerSteps) > 1 && result.GetResult(Speculation.Model) is not null)
+            {
+                result.AddError($"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} does not go with --speculative-model: drafts are guessed anew before each step");
+            }
+        });
     }
 
     private static Option<int> Positive(string name, string description, int fallback, params string[] aliases)

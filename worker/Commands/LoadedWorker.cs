@@ -32,47 +32,19 @@ internal sealed class LoadedWorker : IAsyncDisposable
     public static LoadedWorker Load(string folder, EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log, string? draftFolder = null)
     {
         var clock = Stopwatch.StartNew();
-        LoadedModel? model = null;
         try
         {
             var tokenizer = Tokenizer.Load(folder);
             var chatTemplate = ChatTemplate.Load(folder);
-            var backend = OpenBackend(flags, arguments);
-            var options = RunnerOptions(flags, arguments);
-            var draftShare = DraftLoader.MemoryShare(folder, draftFolder);
-            var rows = 1 + (arguments.GetValue(flags.Speculation.NumTokens) ?? 0);
-            model = ModelLoader.Load(
-                folder,
-                backend,
-                options with
-                {
-                    GpuMemoryUtilization = options.GpuMemoryUtilization * (1 - draftShare),
-                    MaxLogits = Math.Min(options.MaxBatchedTokens, options.MaxSequences * rows),
-                },
-                progress);
-            log($"model {folder}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
-            log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident, {model.Config.Quantization?.Description ?? "not quantized"}");
-            log(model.Capacity.ToString());
-            var proposer = DraftLoader.Load(
-                flags.Speculation, arguments, draftFolder, model, tokenizer, backend, options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare }, log);
-            if (proposer is not null)
-            {
-                log($"speculative decoding: {arguments.GetValue(flags.Speculation.NumTokens)} tokens a step by {proposer.Description}");
-            }
-
-            var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System, proposer);
+            var model = EngineModel.Load(folder, draftFolder, tokenizer, flags, arguments, progress, log);
+            var options = EngineOptionsOf(flags, arguments, model.Target.Config);
+            var engine = new LlmEngine(new BackgroundRunner(model.Target.Runner), tokenizer, options, TimeProvider.System, model.Proposer);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
             return new LoadedWorker(tokenizer, chatTemplate, engine);
         }
         catch (ArgumentException exception)
         {
-            model?.Dispose();
             throw new CommandFailure(exception.Message, exception);
-        }
-        catch
-        {
-            model?.Dispose();
-            throw;
         }
     }
 
@@ -106,6 +78,7 @@ internal sealed class LoadedWorker : IAsyncDisposable
         EnableChunkedPrefill = arguments.GetValue(flags.EnableChunkedPrefill),
         Seed = arguments.GetValue(flags.Seed),
         EosTokenIds = [.. config.EosTokenIds],
+        NumSchedulerSteps = arguments.GetValue(flags.NumSchedulerSteps),
         NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
     };
 }

@@ -11,6 +11,8 @@ internal sealed class ActiveSequence
     private readonly StopChecker stopChecker;
     private readonly StopStringMatcher stopStrings;
     private readonly Detokenizer detokenizer;
+    private readonly List<AcceptedToken> accepted = [];
+    private bool ended;
     private long lastOutput;
 
     /// <param name="index">Its place among the group's sequences.</param>
@@ -45,56 +47,60 @@ internal sealed class ActiveSequence
     /// <summary>Sum over the output's tokens, where <see cref="NumLogprobs"/> asked for them.</summary>
     public double CumulativeLogprob { get; private set; }
 
-    /// <summary>Made but not sent yet: outputs leave when the step's blocks are freed and its numbers published.</summary>
+    /// <summary>Made by <see cref="Compose"/> and not sent yet.</summary>
     public TokenOutput? Pending { get; private set; }
 
     /// <summary>Most tokens the sequence can still get.</summary>
     public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
 
-    public bool HasEnded => Group.Failure is not null || Pending?.FinishReason is not null;
+    public bool HasEnded => ended || Group.Failure is not null;
 
-    /// <summary>Appends a sampled token and makes the output it leads to, together with those pending from the same step.</summary>
+    /// <summary>Appends a sampled token. Its text is made by <see cref="Compose"/>, at any time before the next plan; but where there are stop texts to
+    /// find, the text decides whether the sequence has ended, so it is made at once.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
     {
         Sequence.Append(tokenId);
         SamplingState.Accept(tokenId);
-        var stop = stopChecker.Check(tokenId, Sequence.CompletionLength);
-        var text = "";
-        if (stop.Reason != FinishReason.Stop || sampling.IncludeStopStringInOutput)
-        {
-            text = detokenizer.Append(tokenId);
-        }
-
-        if (stop.Reason is not null)
-        {
-            text += detokenizer.Flush();
-        }
-
-        // Text of the minimum length passes unlooked at, as in vLLM.
-        if (Sequence.CompletionLength > sampling.MinTokens)
-        {
-            text = stopStrings.Append(text);
-            if (stopStrings.Match is { } match)
-            {
-                stop = new StopDecision(FinishReason.Stop, match);
-            }
-        }
-
-        if (stop.Reason is not null)
-        {
-            text += stopStrings.Flush();
-        }
-
         CumulativeLogprob += logprobs?.Sampled.Logprob ?? 0;
-        Pending = Output([.. Pending?.TokenIds ?? [], tokenId], Pending?.Text + text, stop) with
+        var stop = stopChecker.Check(tokenId, Sequence.CompletionLength);
+        ended = stop.Reason is not null;
+        accepted.Add(new AcceptedToken(tokenId, logprobs, stop));
+        if (!stopStrings.IsEmpty)
         {
-            Logprobs = sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], logprobs!],
-        };
+            Compose();
+        }
     }
 
-    /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far.</summary>
-    public void Abort() =>
+    /// <summary>Makes the output of the tokens accepted since the last call, together with what is pending of the same step.</summary>
+    public void Compose()
+    {
+        if (accepted.Count == 0)
+        {
+            return;
+        }
+
+        var text = Pending?.Text ?? "";
+        var stop = default(StopDecision);
+        for (var i = 0; i < accepted.Count; i++)
+        {
+            stop = accepted[i].Stop;
+            text += Text(accepted[i].TokenId, Sequence.CompletionLength - accepted.Count + i + 1, ref stop);
+        }
+
+        ended = stop.Reason is not null;
+        Pending = Output([.. Pending?.TokenIds ?? [], .. accepted.Select(token => token.TokenId)], text, stop) with
+        {
+            Logprobs = sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], .. accepted.Select(token => token.Logprobs!)],
+        };
+        accepted.Clear();
+    }
+
+    /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far. Nothing may be waiting to be composed.</summary>
+    public void Abort()
+    {
+        ended = true;
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+    }
 
     /// <summary>The output pending has left; the next token begins a new one.</summary>
     public void Delivered() => Pending = null;
@@ -123,6 +129,34 @@ internal sealed class ActiveSequence
         }
     }
 
+    /// <param name="completionLength">Output tokens up to this one.</param>
+    /// <param name="stop">Changed when a stop text is found.</param>
+    private string Text(int tokenId, int completionLength, ref StopDecision stop)
+    {
+        var text = "";
+        if (stop.Reason != FinishReason.Stop || sampling.IncludeStopStringInOutput)
+        {
+            text = detokenizer.Append(tokenId);
+        }
+
+        if (stop.Reason is not null)
+        {
+            text += detokenizer.Flush();
+        }
+
+        // Text of the minimum length passes unlooked at, as in vLLM.
+        if (completionLength > sampling.MinTokens)
+        {
+            text = stopStrings.Append(text);
+            if (stopStrings.Match is { } match)
+            {
+                stop = new StopDecision(FinishReason.Stop, match);
+            }
+        }
+
+        return stop.Reason is null ? text : text + stopStrings.Flush();
+    }
+
     private TokenOutput Output(IReadOnlyList<int> tokenIds, string text, StopDecision stop) => new()
     {
         Index = Index,
@@ -134,4 +168,7 @@ internal sealed class ActiveSequence
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,
     };
+
+    /// <param name="Stop">By the token alone.</param>
+    private readonly record struct AcceptedToken(int TokenId, PositionLogprobs? Logprobs, StopDecision Stop);
 }

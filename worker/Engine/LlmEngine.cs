@@ -15,7 +15,8 @@ namespace Cluster.Worker.Engine;
 /// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
 /// <item><see cref="Step"/>: guess tokens ahead, if speculating → plan → launch → wait for the logits → sample a token for each sequence that reached its last one,
 /// and more where guesses were right → stop checks, text; a request of several sequences forks them when its prompt is computed;</item>
-/// <item>ended sequences free their blocks, the numbers are published, and then outputs go to the requests' channels.</item>
+/// <item>ended sequences free their blocks, the numbers are published, and then outputs become text and go to the requests' channels. A runner that works in
+/// the background computes the next step meanwhile, and the one after that is planned as far as it can be.</item>
 /// </list>
 /// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
 /// belongs to the thread.
@@ -50,6 +51,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     private readonly Dictionary<Sequence, ActiveSequence> active = [];
     private readonly List<ActiveSequence> touched = [];
+    private readonly List<SequenceGroup> aborted = [];
     private long numPromptTokens;
     private long numGenerationTokens;
 
@@ -75,7 +77,8 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             this.options.MaxNumSeqs,
             this.options.MaxNumBatchedTokens,
             options.EnableChunkedPrefill,
-            runner.MaxLogits);
+            runner.MaxLogits,
+            proposer is null ? options.NumSchedulerSteps : 1);
         sampler = new Sampler(runner.VocabSize);
         speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
@@ -272,26 +275,35 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
                 active.Add(first.Sequence, first);
             }
 
-            while (aborts.TryDequeue(out var request))
-            {
-                foreach (var sequence in request.Sequences)
-                {
-                    // It may have ended, or been aborted twice.
-                    if (active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
-                    {
-                        sequence.Abort();
-                        touched.Add(sequence);
-                    }
-                }
-            }
+            aborted.AddRange(aborts);
+            aborts.Clear();
         }
 
-        if (touched.Count > 0)
+        if (aborted.Count > 0)
         {
-            Settle();
+            AbortAll();
         }
 
         return !stopping;
+    }
+
+    private void AbortAll()
+    {
+        // What the last step gave them comes before their end.
+        Deliver();
+        foreach (var sequence in aborted.SelectMany(request => request.Sequences))
+        {
+            // It may have ended, or been aborted twice.
+            if (active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
+            {
+                sequence.Abort();
+                touched.Add(sequence);
+            }
+        }
+
+        aborted.Clear();
+        Settle();
+        Deliver();
     }
 
     private void Step()
@@ -304,6 +316,15 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         }
 
         runner.Launch(batch);
+        if (runner.RunsInBackground)
+        {
+            Deliver();
+            if (speculator is null)
+            {
+                scheduler.TryPlanAhead();
+            }
+        }
+
         var logits = runner.WaitForLogits();
         foreach (var entry in scheduler.Scheduled)
         {
@@ -323,6 +344,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         }
 
         Settle();
+        if (!runner.RunsInBackground || !scheduler.HasWork)
+        {
+            Deliver();
+        }
     }
 
     /// <summary>Gives a sequence its next token, and one more for each token of its draft that was chosen: only then is the next row's context the
@@ -388,11 +413,11 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         }
         catch (Exception exception)
         {
-            group.Fail(new GenerationFailedException($"request '{group.Id}' failed at output position {position}: {exception.Message}", exception));
+            group.Fail(Failed(sequence, position, exception));
         }
     }
 
-    /// <summary>Frees what ended requests held and publishes the numbers, then lets the outputs out: who sees a request's end finds its
+    /// <summary>Frees what ended requests held and publishes the numbers. Comes before <see cref="Deliver"/>: who sees a request's end finds its
     /// blocks free and its id unused.</summary>
     private void Settle()
     {
@@ -415,7 +440,17 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
             statistics = TakeStatistics();
         }
+    }
 
+    /// <summary>Makes the text of what was sampled and lets it out.</summary>
+    private void Deliver()
+    {
+        if (touched.Count == 0)
+        {
+            return;
+        }
+
+        Compose();
         foreach (var sequence in touched)
         {
             if (Observer is { } observer)
@@ -432,6 +467,31 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             CompleteIfIdle();
         }
     }
+
+    private void Compose()
+    {
+        var failed = false;
+        foreach (var sequence in touched)
+        {
+            try
+            {
+                sequence.Compose();
+            }
+            catch (Exception exception)
+            {
+                sequence.Group.Fail(Failed(sequence, sequence.Sequence.CompletionLength - 1, exception));
+                failed = true;
+            }
+        }
+
+        if (failed)
+        {
+            Settle();
+        }
+    }
+
+    private static GenerationFailedException Failed(ActiveSequence sequence, int position, Exception exception) =>
+        new($"request '{sequence.Group.Id}' failed at output position {position}: {exception.Message}", exception);
 
     private void Retire(ActiveSequence sequence)
     {

@@ -21,12 +21,15 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// <item>drafts get rows, logits and free blocks that are left then;</item>
 /// <item>the rows are packed, single-row sequences first.</item>
 /// </list>
-/// Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
-/// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.
+/// <see cref="TryPlanAhead"/> does the first part while the step before still runs: it counts on one more token for every sequence that step gives one,
+/// and what ends meanwhile drops out of the plan. With several steps a plan, the sequences of a plan that only decode keep its places for that many
+/// steps, in blocks set aside for them at its start.
+/// <para>Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
+/// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.</para>
 /// <para>Forked sequences hold the same blocks. Full ones are never written again; whoever first writes to the partial one at their end gets a copy
 /// of it, made by the step before anything is written, and the last of them keeps the original.</para>
 /// </remarks>
-internal sealed class Scheduler
+internal sealed partial class Scheduler
 {
     private readonly BlockPool pool;
     private readonly BlockHasher? hasher;
@@ -34,6 +37,7 @@ internal sealed class Scheduler
     private readonly int maxNumBatchedTokens;
     private readonly bool enableChunkedPrefill;
     private readonly int maxLogits;
+    private readonly int stepsPerPlan;
     private readonly LinkedList<Sequence> waiting = [];
     private readonly List<Sequence> running = [];
     private readonly List<ScheduledSequence> scheduled = [];
@@ -42,7 +46,9 @@ internal sealed class Scheduler
     /// <param name="hasher">Null turns prefix caching off.</param>
     /// <param name="maxNumSeqs">Most sequences running at once; not above <paramref name="maxNumBatchedTokens"/>, so that each can decode in every step.</param>
     /// <param name="maxLogits">Most rows of logits in a step; not below <paramref name="maxNumSeqs"/>.</param>
-    public Scheduler(BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill, int maxLogits = int.MaxValue)
+    /// <param name="stepsPerPlan">Decode steps a plan covers; more than one only without drafts.</param>
+    public Scheduler(
+        BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill, int maxLogits = int.MaxValue, int stepsPerPlan = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
@@ -52,6 +58,7 @@ internal sealed class Scheduler
         this.maxNumBatchedTokens = maxNumBatchedTokens;
         this.enableChunkedPrefill = enableChunkedPrefill;
         this.maxLogits = maxLogits;
+        this.stepsPerPlan = stepsPerPlan;
     }
 
     public int NumRunning => running.Count;
@@ -121,12 +128,34 @@ internal sealed class Scheduler
     /// <returns>The batch to launch, reused by the next call; empty only when there is no work.</returns>
     public StepBatch Plan()
     {
-        scheduled.Clear();
         batch.NumBlockCopies = 0;
-        var budget = maxNumBatchedTokens;
+        if (ahead.Count == 0 && stepsLeft > 0)
+        {
+            CountNextTokens();
+        }
+
+        scheduled.Clear();
+        var budget = maxNumBatchedTokens - ScheduleAhead();
+        if (stepsLeft == 0 || scheduled.Count == 0)
+        {
+            stepsLeft = 0;
+            PlanAnew(budget);
+        }
+        else
+        {
+            stepsLeft--;
+        }
+
+        BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
+        return batch;
+    }
+
+    private void PlanAnew(int budget)
+    {
         var preemptionsBefore = NumPreemptions;
 
-        for (var i = 0; i < running.Count && budget > 0; i++)
+        // Those planned ahead are all there are.
+        for (var i = scheduled.Count; i < running.Count && budget > 0; i++)
         {
             var sequence = running[i];
             var numTokens = Math.Min(sequence.Length - sequence.NumComputedTokens, budget);
@@ -153,8 +182,10 @@ internal sealed class Scheduler
         }
 
         ScheduleDrafts(budget);
-        BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
-        return batch;
+        if (stepsPerPlan > 1 && TrySetAside(stepsPerPlan - 1))
+        {
+            stepsLeft = stepsPerPlan - 1;
+        }
     }
 
     /// <summary>Takes back what was counted as computed for guesses that turned out wrong, and their blocks. Between two steps only, for a running sequence
@@ -303,6 +334,12 @@ internal sealed class Scheduler
     {
         sequence.NumComputedTokens += numTokens;
         scheduled.Add(new ScheduledSequence(sequence, numTokens, -1));
+        Register(sequence);
+    }
+
+    /// <summary>Offers the sequence's full blocks to the prefix cache.</summary>
+    private void Register(Sequence sequence)
+    {
         if (hasher is null)
         {
             return;

@@ -70,6 +70,9 @@ internal sealed class Sequence
 
     public BlockTable BlockTable { get; } = new();
 
+    /// <summary>Whether other sequences may start where this one is after a step: until it is known, no step is planned ahead.</summary>
+    public bool MayFork { get; set; }
+
     /// <summary>Leading blocks of the table that were offered to the prefix cache, or came from it.</summary>
     public int NumRegisteredBlocks { get; set; }
 

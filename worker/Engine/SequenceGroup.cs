@@ -38,7 +38,7 @@ internal sealed class SequenceGroup
         this.seed = seed;
         NumUnfinished = sampling.NumSequences;
         best = sampling.NumSequences > sampling.N ? new BestOutputs(sampling.N) : null;
-        sequences.Add(Make(0, new Sequence([.. request.PromptTokenIds])));
+        sequences.Add(Make(0, new Sequence([.. request.PromptTokenIds]) { MayFork = sampling.NumSequences > 1 }));
 
         // Bounded in effect: an output a token, max_tokens of them for each sequence. A slow reader must never stall the engine's thread.
         channel = Channel.CreateUnbounded<TokenOutput>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
@@ -72,6 +72,7 @@ internal sealed class SequenceGroup
             sequences.Add(Make(index, sequences[0].Sequence.Fork()));
         }
 
+        sequences[0].Sequence.MayFork = false;
         return CollectionsMarshal.AsSpan(sequences)[1..];
     }
 

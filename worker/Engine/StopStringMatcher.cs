@@ -16,6 +16,9 @@ internal sealed class StopStringMatcher
         automata = [.. stopStrings.Select(stop => new Automaton(stop))];
     }
 
+    /// <summary>Whether there is anything to look for.</summary>
+    public bool IsEmpty => automata.Length == 0;
+
     /// <summary>The stop text that was found; null until then.</summary>
     public string? Match { get; private set; }
 

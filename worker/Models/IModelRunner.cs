@@ -24,7 +24,10 @@ internal interface IModelRunner : IDisposable
     /// <summary>Most rows of one step whose logits may be wanted; at least one for each sequence.</summary>
     int MaxLogits => MaxSequences;
 
-    /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused when the call returns.</summary>
+    /// <summary>Whether <see cref="Launch"/> returns before the step is computed, so that the caller has something to gain from working meanwhile.</summary>
+    bool RunsInBackground => false;
+
+    /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused after <see cref="WaitForLogits"/>.</summary>
     void Launch(StepBatch batch);
 
     /// <summary>Waits for the step last launched. Row-major <c>[NumLogits, VocabSize]</c>, valid until the next <see cref="Launch"/>.</summary>

@@ -20,6 +20,17 @@ public class SpeculationFlagsTests
     [InlineData("--speculative-model ./draft --num-speculative-tokens 4 --ngram-prompt-lookup-max 3", "--ngram-prompt-lookup-max and -min need --speculative-model [ngram]")]
     public void What_does_not_is_an_error_that_says_why(string arguments, string message) => Assert.Equal([message], Errors(arguments));
 
+    [Fact]
+    public void Plans_for_several_steps_do_not_go_with_drafts()
+    {
+        var command = new RootCommand();
+        new EngineFlags().AddTo(command);
+
+        var errors = command.Parse("--model m --num-scheduler-steps 4 --speculative-model [ngram] --num-speculative-tokens 2".Split(' ')).Errors;
+
+        Assert.Equal(["--num-scheduler-steps 4 does not go with --speculative-model: drafts are guessed anew before each step"], errors.Select(error => error.Message));
+    }
+
     private static string[] Errors(string arguments)
     {
         var command = new RootCommand();

@@ -1,5 +1,6 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
+using Cluster.Worker.Models;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -11,8 +12,12 @@ public class EngineWorkloadTests
     internal const int Vocab = 48;
     internal const int Eos = 47;
 
-    [Fact(Timeout = 60_000)]
-    public async Task Every_request_gets_what_it_would_get_alone()
+    [Theory(Timeout = 60_000)]
+    [InlineData(false, 1)]
+    [InlineData(false, 4)]
+    [InlineData(true, 1)]
+    [InlineData(true, 3)]
+    public async Task Every_request_gets_what_it_would_get_alone(bool background, int stepsPerPlan)
     {
         var preemptions = 0L;
         var hits = 0L;
@@ -27,6 +32,8 @@ public class EngineWorkloadTests
         for (var seed = 0; seed < 150; seed++)
         {
             var workload = Workload.Random(seed);
+            workload.Background = background;
+            workload.Options = workload.Options with { NumSchedulerSteps = stepsPerPlan };
             var expected = await Task.WhenAll(workload.Requests.Select(request => AloneAsync(alone, request)));
             var (actual, statistics, runner) = await workload.RunAsync();
 
@@ -129,6 +136,9 @@ public class EngineWorkloadTests
 
         public int? MaxLogits { get; set; }
 
+        /// <summary>Steps are computed on a thread of their own, so that the engine plans and delivers meanwhile.</summary>
+        public bool Background { get; set; }
+
         /// <summary>By request, rising: the step in which it arrives.</summary>
         public required int[] Arrivals { get; init; }
 
@@ -165,7 +175,7 @@ public class EngineWorkloadTests
         public async Task<(Generation[]?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
         {
             var runner = new FakeModelRunner(Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits) { OnLogits = OnLogits };
-            await using var engine = new LlmEngine(runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
+            await using var engine = new LlmEngine(Background ? new BackgroundRunner(runner) : runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
             var tasks = new Task<Generation[]?>[Requests.Length];
             var cancellations = Requests.Select(_ => new CancellationTokenSource()).ToArray();
 

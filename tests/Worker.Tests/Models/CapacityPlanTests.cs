@@ -138,7 +138,7 @@ public sealed class CapacityPlanTests
         using var model = ModelLoader.Load(
             Fixtures.Checkpoint(name), backend, new ModelRunnerOptions { MaxBatchedTokens = tokens, MaxSequences = sequences, MaxModelLength = 200 });
 
-        var stepTensors = (3 * tokens) + (sequences + 1) + sequences + (sequences * blocksOfSequence) + sequences;
+        var stepTensors = (3 * tokens) + (sequences + 1) + sequences + (sequences * blocksOfSequence) + sequences + (2 * sequences);
         Assert.Equal(backend.AllocatedBytes, model.ActivationBytes + (sizeof(int) * stepTensors));
     }
 }

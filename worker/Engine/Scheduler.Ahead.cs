@@ -1,0 +1,132 @@
+namespace Cluster.Worker.Engine;
+
+/// <content>What is planned before the tokens of the step before are known: the next step, or several.</content>
+internal sealed partial class Scheduler
+{
+    private readonly List<ScheduledSequence> ahead = [];
+    private int stepsLeft;
+
+    /// <summary>Plans the running sequences' part of the next step while the last one planned still runs. Every sequence that gets a token from it is
+    /// expected to go on. <see cref="Plan"/> completes the plan once the tokens are known. Not for sequences with drafts.</summary>
+    /// <returns>False when the plan has to wait: blocks are short, or sequences may fork.</returns>
+    public bool TryPlanAhead()
+    {
+        if (stepsLeft > 0)
+        {
+            CountNextTokens();
+            return true;
+        }
+
+        if (!CanPlanAhead())
+        {
+            return false;
+        }
+
+        var budget = maxNumBatchedTokens;
+        foreach (var sequence in running)
+        {
+            var numTokens = NextTokens(sequence, budget);
+            AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
+            CountAhead(sequence, numTokens);
+            budget -= numTokens;
+        }
+
+        return true;
+    }
+
+    /// <summary>The rows a running sequence wants in the step after the one that runs.</summary>
+    private static int NextTokens(Sequence sequence, int budget) => Math.Min(Math.Max(1, sequence.Length - sequence.NumComputedTokens), budget);
+
+    private bool CanPlanAhead()
+    {
+        var budget = maxNumBatchedTokens;
+        var blocks = 0;
+        foreach (var sequence in running)
+        {
+            var numTokens = NextTokens(sequence, budget);
+            var written = sequence.NumComputedTokens / pool.BlockSize;
+            var table = sequence.BlockTable;
+            if (numTokens == 0 || sequence.MayFork || (written < table.Count && pool.IsShared(table.Blocks[written])))
+            {
+                return false;
+            }
+
+            blocks += Math.Max(0, pool.BlocksFor(sequence.NumComputedTokens + numTokens) - table.Count);
+            budget -= numTokens;
+        }
+
+        return blocks <= pool.NumFree;
+    }
+
+    /// <summary>The next step of a plan for several: one more token for everybody.</summary>
+    private void CountNextTokens()
+    {
+        foreach (var entry in scheduled)
+        {
+            if (entry.Sequence.State == SequenceState.Running)
+            {
+                CountAhead(entry.Sequence, 1);
+            }
+        }
+    }
+
+    private void CountAhead(Sequence sequence, int numTokens)
+    {
+        sequence.NumComputedTokens += numTokens;
+        ahead.Add(new ScheduledSequence(sequence, numTokens, -1));
+    }
+
+    /// <summary>Schedules what was planned ahead and has not ended since.</summary>
+    /// <returns>Its rows.</returns>
+    private int ScheduleAhead()
+    {
+        var rows = 0;
+        foreach (var entry in ahead)
+        {
+            if (entry.Sequence.State == SequenceState.Running)
+            {
+                scheduled.Add(entry);
+                Register(entry.Sequence);
+                rows += entry.NumTokens;
+            }
+        }
+
+        ahead.Clear();
+        return rows;
+    }
+
+    /// <summary>Gives the step's sequences blocks for further tokens, if all of them only decode and there are enough.</summary>
+    private bool TrySetAside(int numTokens)
+    {
+        var blocks = 0;
+        foreach (var (sequence, rows, _) in scheduled)
+        {
+            if (rows != 1 || sequence.NumComputedTokens != sequence.Length || sequence.MayFork)
+            {
+                return false;
+            }
+
+            blocks += Math.Max(0, pool.BlocksFor(sequence.NumComputedTokens + numTokens) - sequence.BlockTable.Count);
+        }
+
+        if (blocks > pool.NumFree)
+        {
+            return false;
+        }
+
+        foreach (var (sequence, _, _) in scheduled)
+        {
+            AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
+        }
+
+        return true;
+    }
+
+    private void AddBlocks(BlockTable table, int numTokens)
+    {
+        while (table.Count < pool.BlocksFor(numTokens))
+        {
+            table.Add(pool.Allocate());
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+
+namespace Cluster.Worker.Models;
+
+/// <summary>Gives a device that computes at once (the CPU) a thread of its own, so that <see cref="Launch"/> returns and the engine delivers outputs and plans
+/// while a step is computed. Called by the engine's thread; calls the runner it wraps and owns it.</summary>
+/// <remarks>Both threads spin briefly before they sleep: the other one is mostly a few microseconds away, and waking a thread costs about fifty.</remarks>
+internal sealed class BackgroundRunner : IModelRunner
+{
+    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
+
+    private readonly IModelRunner runner;
+    private readonly Thread thread;
+    private readonly object gate = new();
+    private StepBatch? launched;
+    private ExceptionDispatchInfo? failure;
+    private volatile bool busy;
+    private volatile bool stopping;
+
+    public BackgroundRunner(IModelRunner runner)
+    {
+        this.runner = runner;
+        thread = new Thread(Work) { IsBackground = true, Name = "device" };
+        thread.Start();
+    }
+
+    public bool RunsInBackground => true;
+
+    public int VocabSize => runner.VocabSize;
+
+    public int BlockSize => runner.BlockSize;
+
+    public int NumBlocks => runner.NumBlocks;
+
+    public int MaxModelLength => runner.MaxModelLength;
+
+    public int MaxBatchedTokens => runner.MaxBatchedTokens;
+
+    public int MaxSequences => runner.MaxSequences;
+
+    public int MaxLogits => runner.MaxLogits;
+
+    /// <exception cref="InvalidOperationException">The step before was not waited for.</exception>
+    public void Launch(StepBatch batch)
+    {
+        if (busy)
+        {
+            throw new InvalidOperationException("a step was launched while another runs");
+        }
+
+        lock (gate)
+        {
+            launched = batch;
+            busy = true;
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    /// <remarks>What went wrong in the step is thrown here.</remarks>
+    public ReadOnlySpan<float> WaitForLogits()
+    {
+        Await(work: false);
+        failure?.Throw();
+        return runner.WaitForLogits();
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            stopping = true;
+            Monitor.PulseAll(gate);
+        }
+
+        thread.Join();
+        runner.Dispose();
+    }
+
+    private void Work()
+    {
+        while (true)
+        {
+            Await(work: true);
+            if (!busy)
+            {
+                return;
+            }
+
+            try
+            {
+                runner.Launch(launched!);
+            }
+            catch (Exception exception)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+
+            lock (gate)
+            {
+                busy = false;
+                Monitor.PulseAll(gate);
+            }
+        }
+    }
+
+    /// <param name="work">True to wait for a step or the end, false for the end of the step.</param>
+    private void Await(bool work)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (!IsOver(work) && Stopwatch.GetTimestamp() - start < SpinTicks)
+        {
+            Thread.SpinWait(8);
+        }
+
+        if (IsOver(work))
+        {
+            return;
+        }
+
+        lock (gate)
+        {
+            while (!IsOver(work))
+            {
+                Monitor.Wait(gate);
+            }
+        }
+    }
+
+    private bool IsOver(bool work) => busy == work || (work && stopping);
+}
