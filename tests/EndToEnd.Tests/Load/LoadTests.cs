@@ -4,11 +4,12 @@ using Cluster.EndToEnd.Tests.Support;
 namespace Cluster.EndToEnd.Tests.Load;
 
 /// <summary>A real worker under more clients than it can run at once, in less KV cache than they need, many of which behave badly.</summary>
+[Collection(LoadCollection.Name)]
 public sealed class LoadTests(ITestOutputHelper log)
 {
     private const int Clients = 256;
     private const int StalledClients = 32;
-    private const int VisitsEach = 2;
+    private const int VisitsEach = 4;
     private const long MostResidentBytes = 1L << 30;
 
     [Fact]

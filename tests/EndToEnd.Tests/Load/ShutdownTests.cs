@@ -7,6 +7,7 @@ using Cluster.Worker.Tests.Serving.Grpc;
 namespace Cluster.EndToEnd.Tests.Load;
 
 /// <summary>SIGTERM while requests run and wait.</summary>
+[Collection(LoadCollection.Name)]
 public sealed class ShutdownTests
 {
     [Fact]
