@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.EndToEnd.Tests.Support;
 
-/// <summary>A running <c>cluster-worker serve</c> with the sample model on free loopback ports, started as a pod starts it and ended as a kubelet ends it.</summary>
+/// <summary>A running <c>cluster-worker serve</c> on free loopback ports, started as a pod starts it and ended as a kubelet ends it.</summary>
 internal sealed partial class WorkerProcess : IAsyncDisposable
 {
     private const int SigTerm = 15;
@@ -56,11 +56,14 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts it and waits until it is ready.</summary>
+    /// <summary>Starts it with the sample model and waits until it is ready.</summary>
     /// <param name="arguments">Beside model and ports.</param>
-    public static async Task<WorkerProcess> StartAsync(params string[] arguments)
+    public static Task<WorkerProcess> StartAsync(params string[] arguments) => StartModelAsync(SampleModel, arguments);
+
+    /// <summary>The same with another folder.</summary>
+    public static async Task<WorkerProcess> StartModelAsync(string model, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Program, ["serve", "--model", SampleModel, "--port", "0", "--grpc-port", "0", .. arguments])
+        var start = new ProcessStartInfo(Program, ["serve", "--model", model, "--port", "0", "--grpc-port", "0", .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
