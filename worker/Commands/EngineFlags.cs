@@ -52,6 +52,8 @@ internal sealed class EngineFlags
 
     public Option<double?> KvCacheGiB { get; } = new("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, instead of a fraction of its memory.", HelpName = "GIB" };
 
+    public SpeculationFlags Speculation { get; } = new();
+
     /// <summary>The option alone, for commands that do not take all.</summary>
     public static Option<string> KvCacheDTypeOption() => OneOf(
         "--kv-cache-dtype", "Element type of the KV cache; auto is float32 on the CPU, fp8 is fp8_e4m3 and holds four times the tokens.", "auto", "fp8", "fp8_e4m3", "fp8_e5m2");
@@ -96,6 +98,8 @@ internal sealed class EngineFlags
         {
             command.Options.Add(option);
         }
+
+        Speculation.AddTo(command);
     }
 
     private static Option<int> Positive(string name, string description, int fallback, params string[] aliases)

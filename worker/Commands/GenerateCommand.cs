@@ -30,7 +30,8 @@ internal static class GenerateCommand
     {
         var text = prompt == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : prompt;
         var folder = await ModelFolder.PrepareAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
-        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(folder, flags, arguments, progress, Console.Error.WriteLine));
+        var draft = await ModelFolder.PrepareDraftAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
+        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(folder, flags, arguments, progress, Console.Error.WriteLine, draft));
         if (chat)
         {
             var template = worker.ChatTemplate ?? throw new CommandFailure($"{arguments.GetRequiredValue(flags.Model)} has no chat template; leave out --chat");
@@ -59,6 +60,12 @@ internal static class GenerateCommand
         var decode = TimeProvider.System.GetElapsedTime(started) - first;
         await Console.Error.WriteLineAsync(
             $"{last!.PromptTokens} prompt tokens, first token after {first.TotalMilliseconds:F1} ms; {last.CompletionTokens} tokens, {(last.CompletionTokens - 1) / decode.TotalSeconds:F1} tokens/s; finished: {last.FinishReason?.ToString().ToLowerInvariant()}");
+        if (worker.Engine.Statistics.Speculation is { NumDraftTokens: > 0 } speculation)
+        {
+            await Console.Error.WriteLineAsync(
+                $"{speculation.NumAcceptedTokens} of {speculation.NumDraftTokens} guessed tokens accepted ({100.0 * speculation.NumAcceptedTokens / speculation.NumDraftTokens:F1} %)");
+        }
+
         return 0;
     }
 }

@@ -27,8 +27,9 @@ internal sealed class LoadedWorker : IAsyncDisposable
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="folder">The checkpoint; see <see cref="ModelFolder"/>.</param>
     /// <param name="log">What to tell: one line a fact, as in vLLM's start log.</param>
+    /// <param name="draftFolder">The draft model's checkpoint, where the flags name one.</param>
     /// <exception cref="CommandFailure">The flags do not fit the model or the machine.</exception>
-    public static LoadedWorker Load(string folder, EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log)
+    public static LoadedWorker Load(string folder, EngineFlags flags, ParseResult arguments, IProgress<LoadProgress>? progress, Action<string> log, string? draftFolder = null)
     {
         var clock = Stopwatch.StartNew();
         LoadedModel? model = null;
@@ -37,11 +38,29 @@ internal sealed class LoadedWorker : IAsyncDisposable
             var tokenizer = Tokenizer.Load(folder);
             var chatTemplate = ChatTemplate.Load(folder);
             var backend = OpenBackend(flags, arguments);
-            model = ModelLoader.Load(folder, backend, RunnerOptions(flags, arguments), progress);
+            var options = RunnerOptions(flags, arguments);
+            var draftShare = DraftLoader.MemoryShare(folder, draftFolder);
+            var rows = 1 + (arguments.GetValue(flags.Speculation.NumTokens) ?? 0);
+            model = ModelLoader.Load(
+                folder,
+                backend,
+                options with
+                {
+                    GpuMemoryUtilization = options.GpuMemoryUtilization * (1 - draftShare),
+                    MaxLogits = Math.Min(options.MaxBatchedTokens, options.MaxSequences * rows),
+                },
+                progress);
             log($"model {folder}: {model.Config.Architecture.Name}, {model.Config.NumLayers} layers, vocabulary {model.Config.VocabSize}");
             log($"device {backend.Description}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident, {model.Config.Quantization?.Description ?? "not quantized"}");
             log(model.Capacity.ToString());
-            var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System);
+            var proposer = DraftLoader.Load(
+                flags.Speculation, arguments, draftFolder, model, tokenizer, backend, options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare }, log);
+            if (proposer is not null)
+            {
+                log($"speculative decoding: {arguments.GetValue(flags.Speculation.NumTokens)} tokens a step by {proposer.Description}");
+            }
+
+            var engine = new LlmEngine(model.Runner, tokenizer, EngineOptionsOf(flags, arguments, model.Config), TimeProvider.System, proposer);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
             return new LoadedWorker(tokenizer, chatTemplate, engine);
         }
@@ -87,5 +106,6 @@ internal sealed class LoadedWorker : IAsyncDisposable
         EnableChunkedPrefill = arguments.GetValue(flags.EnableChunkedPrefill),
         Seed = arguments.GetValue(flags.Seed),
         EosTokenIds = [.. config.EosTokenIds],
+        NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
     };
 }

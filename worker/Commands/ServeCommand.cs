@@ -55,7 +55,8 @@ internal static class ServeCommand
         var loading = Task.Run(async () =>
         {
             var folder = await ModelFolder.PrepareAsync(flags, arguments, Log, downloading.Token);
-            return LoadedWorker.Load(folder, flags, arguments, new LogProgress(logger), Log);
+            var draft = await ModelFolder.PrepareDraftAsync(flags, arguments, Log, downloading.Token);
+            return LoadedWorker.Load(folder, flags, arguments, new LogProgress(logger), Log, draft);
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {

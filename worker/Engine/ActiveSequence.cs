@@ -48,9 +48,12 @@ internal sealed class ActiveSequence
     /// <summary>Made but not sent yet: outputs leave when the step's blocks are freed and its numbers published.</summary>
     public TokenOutput? Pending { get; private set; }
 
+    /// <summary>Most tokens the sequence can still get.</summary>
+    public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
+
     public bool HasEnded => Group.Failure is not null || Pending?.FinishReason is not null;
 
-    /// <summary>Appends a sampled token and makes the output it leads to.</summary>
+    /// <summary>Appends a sampled token and makes the output it leads to, together with those pending from the same step.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
     {
         Sequence.Append(tokenId);
@@ -83,12 +86,18 @@ internal sealed class ActiveSequence
         }
 
         CumulativeLogprob += logprobs?.Sampled.Logprob ?? 0;
-        Pending = Output([tokenId], text, stop) with { Logprobs = sampling.Logprobs is null ? null : [logprobs!] };
+        Pending = Output([.. Pending?.TokenIds ?? [], tokenId], Pending?.Text + text, stop) with
+        {
+            Logprobs = sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], logprobs!],
+        };
     }
 
     /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far.</summary>
     public void Abort() =>
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+
+    /// <summary>The output pending has left; the next token begins a new one.</summary>
+    public void Delivered() => Pending = null;
 
     /// <summary>Tells the observer of what is about to be delivered.</summary>
     public void Report(IEngineObserver observer, TimeProvider time)
@@ -96,7 +105,7 @@ internal sealed class ActiveSequence
         var now = time.GetTimestamp();
         if (Group.Failure is null && Pending!.TokenIds.Count > 0)
         {
-            if (Pending.CompletionTokens == 1)
+            if (Pending.CompletionTokens == Pending.TokenIds.Count)
             {
                 observer.FirstToken(time.GetElapsedTime(Group.Arrival, now));
             }

@@ -26,10 +26,13 @@ internal static class BatchPacker
 
                 PackSequence(batch, entry, sequences++, rows, blockSize);
                 rows += entry.NumTokens;
-                if (entry.Sequence.NumComputedTokens == entry.Sequence.Length)
+                if (entry.Sequence.NumComputedTokens >= entry.Sequence.Length)
                 {
-                    batch.LogitRows[logits] = rows - 1;
-                    entry = entry with { LogitIndex = logits++ };
+                    entry = entry with { LogitIndex = logits };
+                    for (var behind = entry.Sequence.NumDraftTokens; behind >= 0; behind--)
+                    {
+                        batch.LogitRows[logits++] = rows - 1 - behind;
+                    }
                 }
             }
         }
@@ -57,9 +60,11 @@ internal static class BatchPacker
     {
         batch.NumTokens = batch.MaxQueryLength = batch.MaxContextLength = 0;
         batch.NumSequences = scheduled.Length;
+        var mostLogits = scheduled.Length;
         foreach (var entry in scheduled)
         {
             batch.NumTokens += entry.NumTokens;
+            mostLogits += entry.Sequence.NumDraftTokens;
             batch.MaxQueryLength = Math.Max(batch.MaxQueryLength, entry.NumTokens);
             batch.MaxContextLength = Math.Max(batch.MaxContextLength, entry.Sequence.NumComputedTokens);
         }
@@ -71,12 +76,12 @@ internal static class BatchPacker
         batch.QueryStarts = Grow(batch.QueryStarts, batch.NumSequences + 1);
         batch.ContextLengths = Grow(batch.ContextLengths, batch.NumSequences);
         batch.BlockTables = Grow(batch.BlockTables, batch.NumSequences * batch.MaxBlocks);
-        batch.LogitRows = Grow(batch.LogitRows, batch.NumSequences);
+        batch.LogitRows = Grow(batch.LogitRows, mostLogits);
     }
 
     private static void PackSequence(StepBatch batch, ScheduledSequence entry, int sequence, int firstRow, int blockSize)
     {
-        var tokens = entry.Sequence.Tokens;
+        var tokens = entry.Sequence.TokensWithDraft;
         var blocks = entry.Sequence.BlockTable.Blocks;
         var context = entry.Sequence.NumComputedTokens;
         var firstPosition = context - entry.NumTokens;

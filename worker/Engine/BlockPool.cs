@@ -122,6 +122,17 @@ internal sealed class BlockPool
         }
     }
 
+    /// <summary>Gives up a table's blocks behind the first ones; they must be the sequence's own, and not offered for sharing.</summary>
+    public void Trim(BlockTable table, int count)
+    {
+        while (table.Count > count)
+        {
+            var block = table.RemoveLast();
+            references[block] = 0;
+            Link(block, after: NumBlocks);
+        }
+    }
+
     private void Link(int block, int after)
     {
         previous[block] = after;

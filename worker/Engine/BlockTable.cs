@@ -22,5 +22,7 @@ internal sealed class BlockTable
 
     public void Replace(int index, int block) => blocks[index] = block;
 
+    public int RemoveLast() => blocks[--Count];
+
     public void Clear() => Count = 0;
 }

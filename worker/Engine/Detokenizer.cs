@@ -2,7 +2,7 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Turns one sequence's tokens into text as they come. Called by <see cref="ActiveRequest"/>; calls <see cref="ITokenizer.Decode"/>.</summary>
+/// <summary>Turns one sequence's tokens into text as they come. Called by <see cref="ActiveSequence"/>; calls <see cref="ITokenizer.Decode"/>.</summary>
 /// <remarks>
 /// A token's text depends on its neighbours (a leading space that only shows after a word, a character spread over tokens), so a short
 /// window of tokens is decoded again each time and what is new at its end is the token's text:

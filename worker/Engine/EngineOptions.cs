@@ -29,6 +29,9 @@ internal sealed record EngineOptions
     /// <summary>Most log-probabilities a request may ask for at each position.</summary>
     public int MaxLogprobs { get; init; } = 20;
 
+    /// <summary>Tokens to guess in a step; used when the engine is given something that guesses.</summary>
+    public int NumSpeculativeTokens { get; init; } = 1;
+
     /// <summary>Checks the options against what the runner can do.</summary>
     /// <returns>The options with the runner's limits applied.</returns>
     /// <exception cref="ArgumentException">An option is out of range; the message names it.</exception>

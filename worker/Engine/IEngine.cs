@@ -1,3 +1,5 @@
+using Cluster.Worker.Engine.Speculation;
+
 namespace Cluster.Worker.Engine;
 
 /// <summary>What the serving layer sees of the engine. Implemented by <c>LlmEngine</c>; serving's tests have a fake.</summary>
@@ -48,7 +50,11 @@ internal sealed record EngineStatistics(
     long PromptTokens,
     long GenerationTokens,
     int NumBlocks,
-    int BlockSize);
+    int BlockSize)
+{
+    /// <summary>How speculative decoding does; null when the engine does none.</summary>
+    public SpeculationStatistics? Speculation { get; init; }
+}
 
 /// <summary>Latency events of requests, for histograms.</summary>
 internal interface IEngineObserver

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Cluster.Worker.Engine.Constraints;
+using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models;
 using Cluster.Worker.Tokenization;
 
@@ -12,8 +13,8 @@ namespace Cluster.Worker.Engine;
 /// <list type="number">
 /// <item><see cref="GenerateAsync"/> validates it, puts it among the arrivals and wakes the engine's thread;</item>
 /// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
-/// <item><see cref="Step"/>: plan → launch → wait for the logits → sample a token for each sequence that reached its last one → stop checks, text;
-/// a request of several sequences forks them when its prompt is computed;</item>
+/// <item><see cref="Step"/>: guess tokens ahead, if speculating → plan → launch → wait for the logits → sample a token for each sequence that reached its last one,
+/// and more where guesses were right → stop checks, text; a request of several sequences forks them when its prompt is computed;</item>
 /// <item>ended sequences free their blocks, the numbers are published, and then outputs go to the requests' channels.</item>
 /// </list>
 /// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
@@ -30,6 +31,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     private readonly Scheduler scheduler;
     private readonly Sampler sampler;
     private readonly ConstraintCompiler constraints;
+    private readonly Speculator? speculator;
     private readonly int[] eosTokenIds;
     private readonly ulong seed;
 
@@ -53,8 +55,9 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     /// <summary>Starts the engine's thread.</summary>
     /// <param name="runner">Owned: disposed when the engine stops.</param>
+    /// <param name="proposer">Guesses tokens ahead (speculative decoding); owned, like the runner. Null to go token by token.</param>
     /// <exception cref="ArgumentException">An option is out of range or does not fit the runner.</exception>
-    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time)
+    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time, IDraftProposer? proposer = null)
     {
         this.runner = runner;
         this.tokenizer = tokenizer;
@@ -71,8 +74,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             options.EnablePrefixCaching ? BlockHasher.Create() : null,
             this.options.MaxNumSeqs,
             this.options.MaxNumBatchedTokens,
-            options.EnableChunkedPrefill);
+            options.EnableChunkedPrefill,
+            runner.MaxLogits);
         sampler = new Sampler(runner.VocabSize);
+        speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
         constraints = new ConstraintCompiler(tokenizer, runner.VocabSize, eosTokenIds);
         seed = (ulong)(options.Seed ?? Random.Shared.NextInt64());
@@ -229,6 +234,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         try
         {
+            using (speculator)
             using (runner)
             {
                 while (TakeCommands())
@@ -290,6 +296,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
 
     private void Step()
     {
+        speculator?.Propose(scheduler.Running, active);
         var batch = scheduler.Plan();
         if (batch.NumTokens == 0)
         {
@@ -303,17 +310,45 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             if (entry.LogitIndex >= 0)
             {
                 var sequence = active[entry.Sequence];
-                var row = logits.Slice(entry.LogitIndex * runner.VocabSize, runner.VocabSize);
+                var rows = logits[(entry.LogitIndex * runner.VocabSize)..];
                 var forks = sequence.Group.NeedsFork ? Fork(sequence) : [];
-                Advance(sequence, row);
+                Verify(sequence, rows);
+                touched.Add(sequence);
                 foreach (var fork in forks)
                 {
-                    Advance(fork, row);
+                    Verify(fork, rows);
+                    touched.Add(fork);
                 }
             }
         }
 
         Settle();
+    }
+
+    /// <summary>Gives a sequence its next token, and one more for each token of its draft that was chosen: only then is the next row's context the
+    /// sequence's own.</summary>
+    /// <param name="logits">Begins with the sequence's rows: one, and one for each token of its draft.</param>
+    private void Verify(ActiveSequence active, ReadOnlySpan<float> logits)
+    {
+        var sequence = active.Sequence;
+        var (drafted, accepted, holds) = (sequence.NumDraftTokens, 0, true);
+        for (var row = 0; holds && row <= drafted; row++)
+        {
+            var guess = row < drafted ? sequence.Draft[0] : -1;
+            Advance(active, logits.Slice(row * runner.VocabSize, runner.VocabSize));
+            holds = active.Group.Failure is null && sequence.Tokens[^1] == guess;
+            accepted += holds ? 1 : 0;
+            holds &= !active.HasEnded;
+        }
+
+        if (drafted > 0)
+        {
+            speculator!.Count(drafted, accepted);
+            if (!active.HasEnded)
+            {
+                scheduler.SettleDraft(sequence);
+            }
+        }
     }
 
     /// <summary>Starts a group's other sequences on the prompt that its first has computed.</summary>
@@ -335,7 +370,6 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         var group = sequence.Group;
         var position = sequence.Sequence.CompletionLength;
-        touched.Add(sequence);
         try
         {
             var token = sampler.Sample(logits, sequence.SamplingState);
@@ -407,6 +441,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         }
 
         scheduler.Finish(sequence.Sequence);
+        speculator?.Forget(sequence.Sequence);
         var group = sequence.Group;
         var before = group.NumUnfinished;
         group.Retire();
@@ -427,7 +462,10 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         numPromptTokens,
         numGenerationTokens,
         pool.NumBlocks,
-        pool.BlockSize);
+        pool.BlockSize)
+    {
+        Speculation = speculator?.Statistics,
+    };
 
     private void CompleteIfIdle()
     {

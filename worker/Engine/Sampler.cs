@@ -39,7 +39,18 @@ internal sealed class Sampler(int vocabSize)
                 : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at output position {state.NumAccepted}");
         }
 
-        return state.Parameters.Temperature == 0 ? LogitMath.IndexOf(logits, max) : Draw(logits, max, state);
+        return Choose(logits, max, state, 0);
+    }
+
+    /// <summary>What <see cref="Sample"/> would choose some tokens later if these were its logits: the same rule with the random number of that position.
+    /// What depends on the tokens in between (penalties, masks) is left out, so it is a guess.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>, a draft model's.</param>
+    /// <param name="ahead">Tokens in between.</param>
+    /// <returns>The token id; -1 when the logits allow no choice.</returns>
+    public int Guess(ReadOnlySpan<float> logits, SamplingState state, int ahead)
+    {
+        var max = LogitMath.Max(logits);
+        return float.IsFinite(max) ? Choose(logits, max, state, ahead) : -1;
     }
 
     /// <summary>Natural-log probabilities by the model's own logits, before any adjustment or temperature.</summary>
@@ -135,11 +146,14 @@ internal sealed class Sampler(int vocabSize)
         }
     }
 
-    private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state)
+    private int Choose(ReadOnlySpan<float> logits, float max, SamplingState state, int ahead) =>
+        state.Parameters.Temperature == 0 ? LogitMath.IndexOf(logits, max) : Draw(logits, max, state, ahead);
+
+    private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state, int ahead)
     {
         var parameters = state.Parameters;
         var total = LogitMath.Exponentials(logits, max, parameters.Temperature, weights);
-        var random = CounterRandom.Uniform(state.Seed, (ulong)state.NumAccepted);
+        var random = CounterRandom.Uniform(state.Seed, (ulong)(state.NumAccepted + ahead));
         var truncatesByCount = parameters.TopK > 0 && parameters.TopK < logits.Length;
         if (!truncatesByCount && parameters.TopP == 1 && parameters.MinP == 0)
         {

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Engine;
 /// <summary>A sequence's part in the planned step.</summary>
 /// <param name="Sequence">Its <see cref="Sequence.NumComputedTokens"/> already counts this step.</param>
 /// <param name="NumTokens">Rows it has in the batch.</param>
-/// <param name="LogitIndex">Which row of the step's logits is its own; -1 when it does not yet reach its last token.</param>
+/// <param name="LogitIndex">Which row of the step's logits is its own, followed by one for each token of its draft; -1 when it does not yet reach its last token.</param>
 internal readonly record struct ScheduledSequence(Sequence Sequence, int NumTokens, int LogitIndex);
 
 /// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no I/O.</summary>
@@ -18,6 +18,7 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// the youngest running sequence is preempted: it gives up its blocks and waits, first in line, to be computed again;</item>
 /// <item>waiting sequences, first come first served, take their cached prefix and enter if all their known tokens find room, so that
 /// a prefill under way never has to preempt;</item>
+/// <item>drafts get rows, logits and free blocks that are left then;</item>
 /// <item>the rows are packed, single-row sequences first.</item>
 /// </list>
 /// Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
@@ -32,6 +33,7 @@ internal sealed class Scheduler
     private readonly int maxNumSeqs;
     private readonly int maxNumBatchedTokens;
     private readonly bool enableChunkedPrefill;
+    private readonly int maxLogits;
     private readonly LinkedList<Sequence> waiting = [];
     private readonly List<Sequence> running = [];
     private readonly List<ScheduledSequence> scheduled = [];
@@ -39,7 +41,8 @@ internal sealed class Scheduler
 
     /// <param name="hasher">Null turns prefix caching off.</param>
     /// <param name="maxNumSeqs">Most sequences running at once; not above <paramref name="maxNumBatchedTokens"/>, so that each can decode in every step.</param>
-    public Scheduler(BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill)
+    /// <param name="maxLogits">Most rows of logits in a step; not below <paramref name="maxNumSeqs"/>.</param>
+    public Scheduler(BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill, int maxLogits = int.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
@@ -48,11 +51,15 @@ internal sealed class Scheduler
         this.maxNumSeqs = maxNumSeqs;
         this.maxNumBatchedTokens = maxNumBatchedTokens;
         this.enableChunkedPrefill = enableChunkedPrefill;
+        this.maxLogits = maxLogits;
     }
 
     public int NumRunning => running.Count;
 
     public int NumWaiting => waiting.Count;
+
+    /// <summary>Sequences that hold blocks, oldest first.</summary>
+    public IReadOnlyList<Sequence> Running => running;
 
     public bool HasWork => running.Count + waiting.Count > 0;
 
@@ -145,8 +152,18 @@ internal sealed class Scheduler
             budget -= numTokens;
         }
 
+        ScheduleDrafts(budget);
         BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
         return batch;
+    }
+
+    /// <summary>Takes back what was counted as computed for guesses that turned out wrong, and their blocks. Between two steps only, for a running sequence
+    /// that got a token.</summary>
+    public void SettleDraft(Sequence sequence)
+    {
+        sequence.TruncateDraft(0);
+        sequence.NumComputedTokens = Math.Min(sequence.NumComputedTokens, sequence.Length - 1);
+        pool.Trim(sequence.BlockTable, pool.BlocksFor(sequence.NumComputedTokens));
     }
 
     /// <summary>Gives a running sequence blocks of its own to write so many tokens to, at the cost of the youngest ones if need be.</summary>
@@ -202,6 +219,7 @@ internal sealed class Scheduler
         running.RemoveAt(running.Count - 1);
         pool.Release(victim.BlockTable);
         victim.NumComputedTokens = 0;
+        victim.TruncateDraft(0);
         victim.State = SequenceState.Waiting;
         waiting.AddFirst(victim.QueueNode);
         NumPreemptions++;
@@ -294,6 +312,30 @@ internal sealed class Scheduler
         {
             var i = sequence.NumRegisteredBlocks;
             pool.Register(sequence.BlockTable.Blocks[i], sequence.HashOfBlock(i, hasher, pool.BlockSize));
+        }
+    }
+
+    /// <summary>Extends sequences by their drafts, as far as rows, logits and blocks go that nothing else wants in this step. Draft tokens are
+    /// not known, so their blocks are not offered to the prefix cache.</summary>
+    private void ScheduleDrafts(int budget)
+    {
+        var logits = maxLogits - scheduled.Count;
+        foreach (ref var entry in CollectionsMarshal.AsSpan(scheduled))
+        {
+            var sequence = entry.Sequence;
+            var numTokens = Math.Min(sequence.NumDraftTokens, Math.Min(budget, logits));
+            var table = sequence.BlockTable;
+            while (table.Count < pool.BlocksFor(sequence.NumComputedTokens + numTokens) && pool.NumFree > 0)
+            {
+                table.Add(pool.Allocate());
+            }
+
+            numTokens = Math.Min(numTokens, table.Count * pool.BlockSize - sequence.NumComputedTokens);
+            sequence.TruncateDraft(numTokens);
+            sequence.NumComputedTokens += numTokens;
+            entry = entry with { NumTokens = entry.NumTokens + numTokens };
+            budget -= numTokens;
+            logits -= numTokens;
         }
     }
 }

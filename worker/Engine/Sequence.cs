@@ -53,8 +53,16 @@ internal sealed class Sequence
     /// <summary>Tokens generated so far.</summary>
     public int CompletionLength => Length - PromptLength;
 
-    /// <summary>Tokens whose keys and values are in the cache once the steps planned so far have run. A sequence whose computed tokens
-    /// reach <see cref="Length"/> gets a new token from that step.</summary>
+    /// <summary>Tokens guessed to follow, kept behind <see cref="Tokens"/>; known only once they are appended.</summary>
+    public ReadOnlySpan<int> Draft => tokens.AsSpan(Length, NumDraftTokens);
+
+    public int NumDraftTokens { get; private set; }
+
+    /// <summary><see cref="Tokens"/> and <see cref="Draft"/> together.</summary>
+    public ReadOnlySpan<int> TokensWithDraft => tokens.AsSpan(0, Length + NumDraftTokens);
+
+    /// <summary>Tokens whose keys and values are in the cache once the steps planned so far have run, the draft's with them. A sequence whose
+    /// computed tokens reach <see cref="Length"/> gets a new token from that step.</summary>
     public int NumComputedTokens { get; set; }
 
     /// <summary>Prompt tokens found in the prefix cache when the sequence first started; null before that.</summary>
@@ -71,14 +79,29 @@ internal sealed class Sequence
     /// <summary>Another sequence of the same tokens; <see cref="Scheduler.Fork"/> gives it blocks.</summary>
     public Sequence Fork() => new(this);
 
+    /// <summary>Makes a token known; the first one of the draft, if there is one, gives its place to it.</summary>
     public void Append(int tokenId)
     {
-        if (Length == tokens.Length)
-        {
-            Array.Resize(ref tokens, 2 * Length);
-        }
-
+        Grow(Length);
         tokens[Length++] = tokenId;
+        NumDraftTokens = Math.Max(0, NumDraftTokens - 1);
+    }
+
+    /// <summary>Adds a guess.</summary>
+    public void AppendDraft(int tokenId)
+    {
+        Grow(Length + NumDraftTokens);
+        tokens[Length + NumDraftTokens++] = tokenId;
+    }
+
+    /// <summary>Drops the draft behind its first tokens.</summary>
+    public void TruncateDraft(int length) => NumDraftTokens = Math.Min(NumDraftTokens, length);
+
+    /// <summary>Forgets the tokens from this length on, and the draft. Only for sequences whose blocks no one else reads.</summary>
+    public void Truncate(int length)
+    {
+        Length = Math.Min(Length, length);
+        NumDraftTokens = 0;
     }
 
     /// <summary>Hash of a block all of whose tokens are known. Computed once; preemption does not forget it.</summary>
@@ -91,5 +114,13 @@ internal sealed class Sequence
         }
 
         return hashes[index];
+    }
+
+    private void Grow(int length)
+    {
+        if (length == tokens.Length)
+        {
+            Array.Resize(ref tokens, 2 * length);
+        }
     }
 }

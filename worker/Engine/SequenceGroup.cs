@@ -93,6 +93,7 @@ internal sealed class SequenceGroup
         Send(sequence, output);
         if (output.FinishReason is null)
         {
+            sequence.Delivered();
             return;
         }
 

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Engine;
 /// <param name="StopReason">The stop text or token id; null for end-of-sequence and for reasons other than <see cref="FinishReason.Stop"/>.</param>
 internal readonly record struct StopDecision(FinishReason? Reason, string? StopReason = null);
 
-/// <summary>Decides by its last token whether a sequence has ended; stop texts are <see cref="StopStringMatcher"/>'s. Called by <see cref="ActiveRequest"/>.</summary>
+/// <summary>Decides by its last token whether a sequence has ended; stop texts are <see cref="StopStringMatcher"/>'s. Called by <see cref="ActiveSequence"/>.</summary>
 internal sealed class StopChecker
 {
     private readonly HashSet<int> eosTokenIds;

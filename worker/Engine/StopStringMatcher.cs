@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Engine;
 
-/// <summary>Ends a text at the first stop text and holds back what might become one. Called by <see cref="ActiveRequest"/>.</summary>
+/// <summary>Ends a text at the first stop text and holds back what might become one. Called by <see cref="ActiveSequence"/>.</summary>
 /// <remarks>One Knuth–Morris–Pratt automaton a stop text: each character costs O(1) for each stop text, and an automaton's state is exactly how many characters
 /// at the end of the text might still become part of a match. The text that completes a match first wins, the longest of those that do so at
 /// the same character; so the result does not depend on how the text arrives in pieces.</remarks>

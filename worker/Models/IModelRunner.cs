@@ -21,6 +21,9 @@ internal interface IModelRunner : IDisposable
     /// <summary>Most sequences one step may have.</summary>
     int MaxSequences { get; }
 
+    /// <summary>Most rows of one step whose logits may be wanted; at least one for each sequence.</summary>
+    int MaxLogits => MaxSequences;
+
     /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused when the call returns.</summary>
     void Launch(StepBatch batch);
 

@@ -1,4 +1,5 @@
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -7,8 +8,8 @@ namespace Cluster.Worker.Tests.Engine;
 /// what it should, and otherwise turns any mistake into different tokens.</summary>
 public class EngineWorkloadTests
 {
-    private const int Vocab = 48;
-    private const int Eos = 47;
+    internal const int Vocab = 48;
+    internal const int Eos = 47;
 
     [Fact(Timeout = 60_000)]
     public async Task Every_request_gets_what_it_would_get_alone()
@@ -31,11 +32,7 @@ public class EngineWorkloadTests
 
             for (var i = 0; i < expected.Length; i++)
             {
-                for (var sequence = 0; sequence < expected[i].Length; sequence++)
-                {
-                    AssertSame(expected[i][sequence], actual[i]?[sequence], workload.Requests[i].Sampling.BestOf is not null, $"seed {seed}, request {i}, sequence {sequence}");
-                }
-
+                AssertSame(expected[i], actual[i], workload.Requests[i], $"seed {seed}, request {i}");
                 aborts += actual[i]?[0].Last.FinishReason == FinishReason.Abort ? 1 : 0;
             }
 
@@ -61,7 +58,7 @@ public class EngineWorkloadTests
     }
 
     /// <summary>Each sequence as a request of its own; of those that are ranked, the likeliest.</summary>
-    private static async Task<Generation[]> AloneAsync(LlmEngine engine, GenerationRequest request)
+    internal static async Task<Generation[]> AloneAsync(LlmEngine engine, GenerationRequest request)
     {
         var sampling = request.Sampling;
         var generations = new List<Generation>();
@@ -74,6 +71,15 @@ public class EngineWorkloadTests
         return sampling.BestOf > sampling.N
             ? [.. generations.OrderByDescending(generation => generation.Logprobs.Sum(logprobs => (double)logprobs.Sampled.Logprob)).Take(sampling.N)]
             : [.. generations];
+    }
+
+    /// <summary>Compares all sequences of a request with what they give alone.</summary>
+    internal static void AssertSame(Generation[] expected, Generation[]? actual, GenerationRequest request, string where)
+    {
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            AssertSame(expected[sequence], actual?[sequence], request.Sampling.BestOf is not null, $"{where}, sequence {sequence}");
+        }
     }
 
     private static void AssertSame(Generation expected, Generation? actual, bool ranked, string where)
@@ -101,20 +107,27 @@ public class EngineWorkloadTests
     }
 
     /// <summary>Requests with the steps at which they arrive and end early.</summary>
-    private sealed class Workload
+    internal sealed class Workload
     {
         public const int MaxModelLength = 48;
 
         private readonly Lock gate = new();
         private int submitted;
 
-        public required EngineOptions Options { get; init; }
+        public required EngineOptions Options { get; set; }
 
         public required int BlockSize { get; init; }
 
         public required int NumBlocks { get; init; }
 
-        public required GenerationRequest[] Requests { get; init; }
+        public required GenerationRequest[] Requests { get; set; }
+
+        /// <summary>Changes the model; see <see cref="FakeModelRunner.OnLogits"/>.</summary>
+        public Action<int[], float[]>? OnLogits { get; set; }
+
+        public IDraftProposer? Proposer { get; set; }
+
+        public int? MaxLogits { get; set; }
 
         /// <summary>By request, rising: the step in which it arrives.</summary>
         public required int[] Arrivals { get; init; }
@@ -151,8 +164,8 @@ public class EngineWorkloadTests
         /// <summary>Arrivals and ends happen inside the launch of their step, so a workload runs the same way each time.</summary>
         public async Task<(Generation[]?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
         {
-            var runner = new FakeModelRunner(Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9);
-            await using var engine = new LlmEngine(runner, new ByteTokenizer(), Options, TimeProvider.System);
+            var runner = new FakeModelRunner(Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits) { OnLogits = OnLogits };
+            await using var engine = new LlmEngine(runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
             var tasks = new Task<Generation[]?>[Requests.Length];
             var cancellations = Requests.Select(_ => new CancellationTokenSource()).ToArray();
 

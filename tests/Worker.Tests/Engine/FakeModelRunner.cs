@@ -4,7 +4,7 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>A model runner whose "KV cache" is the token and position last written to each slot, and whose logits are a hash of the whole
 /// context as it is read through the block table. A wrong block, slot, position or context length either throws here or changes the output.</summary>
-internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256)
+internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256, int? maxLogits = null)
     : IModelRunner
 {
     private readonly int[] tokens = Filled(numBlocks * blockSize, -1);
@@ -23,6 +23,8 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
     public int MaxBatchedTokens => maxBatchedTokens;
 
     public int MaxSequences => maxSequences;
+
+    public int MaxLogits => maxLogits ?? maxSequences;
 
     /// <summary>Called at each launch, before anything is checked.</summary>
     public Action<StepBatch>? OnLaunch { get; set; }
@@ -74,13 +76,15 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         }
 
         numLogits = batch.NumLogits;
+        Check(numLogits <= MaxLogits, $"{numLogits} rows of logits");
         logits = new float[numLogits * vocabSize];
         var row = new float[vocabSize];
         for (var i = 0; i < numLogits; i++)
         {
             var sequence = SequenceOf(batch, batch.LogitRows[i]);
-            Check(batch.LogitRows[i] == batch.QueryStarts[sequence + 1] - 1, "logits of a row that is not its sequence's last");
-            var context = Read(batch, sequence);
+            var behind = batch.QueryStarts[sequence + 1] - 1 - batch.LogitRows[i];
+            Check(behind == 0 || MaxLogits > maxSequences, "logits of a row that is not its sequence's last");
+            var context = Read(batch, sequence)[..^behind];
             Logits(context, row);
             OnLogits?.Invoke(context, row);
             row.CopyTo(logits, i * vocabSize);

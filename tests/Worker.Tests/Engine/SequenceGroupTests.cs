@@ -138,7 +138,7 @@ public class SequenceGroupTests
     {
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 100), new EngineOptions { MaxNumSeqs = 2, MaxQueue = 2 });
 
-        var refused = Assert.Throws<EngineUnavailableException>(
+        var refused = Assert.Throws<QueueFullException>(
             () => engine.GenerateAsync(new GenerationRequest("group", Prompt, Sampling with { N = 5 }), CancellationToken.None));
 
         Assert.Contains("the request has 5", refused.Message, StringComparison.Ordinal);

@@ -7,6 +7,9 @@ internal static class Fixtures
 
     public static string Haiku { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m");
 
+    /// <summary>A smaller model of <see cref="Haiku"/>'s vocabulary, for speculative decoding.</summary>
+    public static string HaikuDraft { get; } = Path.Combine(Folder, "haiku-draft");
+
     /// <summary>Perplexity and texts of the haiku model by Hugging Face transformers.</summary>
     public static string HaikuExpected { get; } = Path.Combine(Folder, "haiku-1m", "expected.json");
 

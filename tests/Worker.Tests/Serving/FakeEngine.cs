@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
 
 namespace Cluster.Worker.Tests.Serving;
 
@@ -40,7 +41,9 @@ internal sealed class FakeEngine : IEngine
 
     public IEngineObserver? Observer { get; set; }
 
-    public EngineStatistics Statistics => new(running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16);
+    public SpeculationStatistics? Speculation { get; set; }
+
+    public EngineStatistics Statistics => new(running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16) { Speculation = Speculation };
 
     /// <summary>How a request ended: its finish reason, or null when its caller left before.</summary>
     public Task<FinishReason?> EndingOf(string requestId) => Ending(requestId).Task;

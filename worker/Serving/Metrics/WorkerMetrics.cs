@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
 
 namespace Cluster.Worker.Serving.Metrics;
 
@@ -47,6 +48,14 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
         Total("vllm.num_preemptions_total", "Sequences preempted.", statistics => statistics.Preemptions);
         Total("vllm.prompt_tokens_total", "Prompt tokens processed.", statistics => statistics.PromptTokens);
         Total("vllm.generation_tokens_total", "Tokens generated.", statistics => statistics.GenerationTokens);
+        SpeculationTotal("vllm.spec_decode_num_drafts_total", "Drafts verified.", speculation => speculation.NumDrafts);
+        SpeculationTotal("vllm.spec_decode_num_draft_tokens_total", "Tokens guessed in drafts.", speculation => speculation.NumDraftTokens);
+        SpeculationTotal("vllm.spec_decode_num_accepted_tokens_total", "Guessed tokens that the model chose.", speculation => speculation.NumAcceptedTokens);
+        meter.CreateObservableCounter(
+            "vllm.spec_decode_num_accepted_tokens_per_pos_total",
+            () => ReadSpeculation(state, speculation => speculation.AcceptedPerPosition.Select(
+                (accepted, position) => new Measurement<long>(accepted, model, new("position", position)))),
+            description: "Guessed tokens that the model chose, by their place in the draft.");
         meter.CreateObservableGauge(
             "vllm.cache_config_info",
             () => Read(state, statistics => new Measurement<double>(1, model, new("block_size", statistics.BlockSize), new("num_gpu_blocks", statistics.NumBlocks))),
@@ -54,6 +63,9 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 
         void Gauge(string name, string description, Func<EngineStatistics, double> value) =>
             meter.CreateObservableGauge(name, () => Read(state, statistics => new Measurement<double>(value(statistics), model)), description: description);
+
+        void SpeculationTotal(string name, string description, Func<SpeculationStatistics, long> value) =>
+            meter.CreateObservableCounter(name, () => ReadSpeculation(state, speculation => [new Measurement<long>(value(speculation), model)]), description: description);
 
         void Total(string name, string description, Func<EngineStatistics, long> value) =>
             meter.CreateObservableCounter(name, () => Read(state, statistics => new Measurement<long>(value(statistics), model)), description: description);
@@ -85,6 +97,10 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     /// <summary>Nothing while the model loads: a metric that does not exist yet is better than a zero that never was.</summary>
     private static IEnumerable<Measurement<T>> Read<T>(ServingState state, Func<EngineStatistics, Measurement<T>> measure)
         where T : struct => state.Model is { } model ? [measure(model.Engine.Statistics)] : [];
+
+    /// <summary>Nothing where the engine does not speculate, either.</summary>
+    private static IEnumerable<Measurement<long>> ReadSpeculation(ServingState state, Func<SpeculationStatistics, IEnumerable<Measurement<long>>> measure) =>
+        state.Model?.Engine.Statistics.Speculation is { } speculation ? measure(speculation) : [];
 
     private Histogram<double> Seconds(string name, string description, double[] buckets) =>
         meter.CreateHistogram(name, "s", description, advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = buckets });

@@ -1,4 +1,5 @@
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Metrics;
 using Cluster.Worker.Tests.Serving.Http;
@@ -37,6 +38,21 @@ public sealed class MetricsTests
         Assert.Equal(1, page.Samples["vllm:time_to_first_token_seconds_bucket{model_name=\"model\",le=\"0.04\"}"]);
         Assert.Equal(1, page.Samples["vllm:time_to_first_token_seconds_bucket{model_name=\"model\",le=\"+Inf\"}"]);
         Assert.Equal(0.03, page.Samples["vllm:time_to_first_token_seconds_sum{model_name=\"model\"}"], 9);
+    }
+
+    [Fact]
+    public async Task How_guesses_do_is_counted_only_by_an_engine_that_guesses()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+        var without = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
+        ((FakeEngine)server.State.Model!.Engine).Speculation = new SpeculationStatistics(10, 30, 15, [8, 5, 2]);
+        var with = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
+
+        Assert.DoesNotContain(without.Samples.Keys, name => name.Contains("spec_decode", StringComparison.Ordinal));
+        Assert.Equal(10, with.Samples["vllm:spec_decode_num_drafts_total{model_name=\"model\"}"]);
+        Assert.Equal(30, with.Samples["vllm:spec_decode_num_draft_tokens_total{model_name=\"model\"}"]);
+        Assert.Equal(15, with.Samples["vllm:spec_decode_num_accepted_tokens_total{model_name=\"model\"}"]);
+        Assert.Equal(5, with.Samples["vllm:spec_decode_num_accepted_tokens_per_pos_total{model_name=\"model\",position=\"1\"}"]);
     }
 
     [Fact]

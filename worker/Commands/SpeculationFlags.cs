@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.Globalization;
+using Cluster.Worker.Engine.Speculation;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary>The options of speculative decoding, with vLLM's names. Part of <see cref="EngineFlags"/>; read by <see cref="DraftLoader"/>.</summary>
+internal sealed class SpeculationFlags
+{
+    /// <summary>What <c>--speculative-model</c> says to look guesses up in the text so far instead of asking a model.</summary>
+    public const string Ngram = "[ngram]";
+
+    public Option<string?> Model { get; } = new("--speculative-model") { Description = "What guesses tokens ahead: a smaller model of the same vocabulary (as --model names one), or [ngram] to look them up in the text so far. Outputs stay the same; only their speed changes.", HelpName = "MODEL" };
+
+    public Option<int?> NumTokens { get; } = Bounded("--num-speculative-tokens", "Tokens to guess in a step.", Speculator.MostTokens);
+
+    public Option<int?> NgramMax { get; } = Bounded("--ngram-prompt-lookup-max", "Longest ending of the text that [ngram] looks up. Default: 4.", 64);
+
+    public Option<int?> NgramMin { get; } = Bounded("--ngram-prompt-lookup-min", "Shortest ending of the text that [ngram] looks up. Default: 1.", 64);
+
+    /// <summary>Adds the options to a command; the values that need each other are checked here.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[Model, NumTokens, NgramMax, NgramMin])
+        {
+            command.Options.Add(option);
+        }
+
+        command.Validators.Add(result =>
+        {
+            var model = result.GetResult(Model)?.Tokens is [var token] ? token.Value : null;
+            if (model is null != result.GetResult(NumTokens) is null)
+            {
+                result.AddError(model is null ? "--num-speculative-tokens needs --speculative-model" : $"--speculative-model {model} needs --num-speculative-tokens");
+            }
+
+            if (model != Ngram && (result.GetResult(NgramMax) ?? result.GetResult(NgramMin)) is not null)
+            {
+                result.AddError($"--ngram-prompt-lookup-max and -min need --speculative-model {Ngram}");
+            }
+        });
+    }
+
+    private static Option<int?> Bounded(string name, string description, int most)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && (value < 1 || value > most))
+            {
+                result.AddError($"{name} {value}: must be 1 to {most}");
+            }
+        });
+        return option;
+    }
+}
