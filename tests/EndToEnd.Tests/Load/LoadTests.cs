@@ -9,7 +9,7 @@ public sealed class LoadTests(ITestOutputHelper log)
 {
     private const int Clients = 256;
     private const int StalledClients = 32;
-    private const int VisitsEach = 4;
+    private const int VisitsEach = 2;
     private const long MostResidentBytes = 1L << 30;
 
     [Fact]
