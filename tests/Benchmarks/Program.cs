@@ -1,6 +1,6 @@
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, or <c>engine</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c> or <c>sampling</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -19,8 +19,11 @@ internal static class Program
             case ["engine", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 await EngineBenchmark.RunAsync(SampleModel(), threads);
                 return 0;
+            case ["sampling"]:
+                SamplerBenchmark.Run();
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N]");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling");
                 return 2;
         }
     }

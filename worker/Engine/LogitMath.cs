@@ -65,7 +65,7 @@ internal static class LogitMath
         var high = Vector<double>.Zero;
         for (; i <= logits.Length - Vector<float>.Count; i += Vector<float>.Count)
         {
-            var exponentials = Vector.Exp((new Vector<float>(logits[i..]) - maxima) / temperatures);
+            var exponentials = Exp((new Vector<float>(logits[i..]) - maxima) / temperatures);
             exponentials.CopyTo(weights[i..]);
             Vector.Widen(exponentials, out var lower, out var upper);
             low += lower;
@@ -80,5 +80,46 @@ internal static class LogitMath
         }
 
         return sum;
+    }
+
+    /// <summary>The sum, accumulated in double precision in one fixed order.</summary>
+    public static double Sum(ReadOnlySpan<float> values)
+    {
+        var i = 0;
+        var sums = Vector<double>.Zero;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector.Widen(new Vector<float>(values[i..]), out var lower, out var upper);
+            sums += lower + upper;
+        }
+
+        var sum = Vector.Sum(sums);
+        for (; i < values.Length; i++)
+        {
+            sum += values[i];
+        }
+
+        return sum;
+    }
+
+    /// <summary>e to the power of numbers that are at most 0; what would be subnormal is 0. In single precision throughout, which the library's is not: this is most
+    /// of what sampling costs.</summary>
+    /// <remarks>Cephes expf (S. Moshier): x = n ln 2 + r, and a polynomial for e^r with |r| up to ln 2 / 2. Off by one or two units in the last place.</remarks>
+    private static Vector<float> Exp(Vector<float> x)
+    {
+        var least = new Vector<float>(-87.33654f);
+        var n = Vector.Round(Vector.Max(x, least) * new Vector<float>(1.44269504f));
+
+        // ln 2 in two parts, the first with so few bits that n times it is exact.
+        var r = Vector.MultiplyAddEstimate(n, new Vector<float>(-0.693359375f), Vector.Max(x, least));
+        r = Vector.MultiplyAddEstimate(n, new Vector<float>(2.12194440e-4f), r);
+        var p = Vector.MultiplyAddEstimate(r, new Vector<float>(1.9875691500e-4f), new Vector<float>(1.3981999507e-3f));
+        p = Vector.MultiplyAddEstimate(p, r, new Vector<float>(8.3334519073e-3f));
+        p = Vector.MultiplyAddEstimate(p, r, new Vector<float>(4.1665795894e-2f));
+        p = Vector.MultiplyAddEstimate(p, r, new Vector<float>(1.6666665459e-1f));
+        p = Vector.MultiplyAddEstimate(p, r, new Vector<float>(5.0000001201e-1f));
+        p = Vector.MultiplyAddEstimate(p, r * r, r) + Vector<float>.One;
+        var power = Vector.AsVectorSingle(Vector.ShiftLeft(Vector.ConvertToInt32(n) + new Vector<int>(127), 23));
+        return Vector.ConditionalSelect(Vector.GreaterThanOrEqual(x, least), p * power, Vector<float>.Zero);
     }
 }

@@ -2,9 +2,9 @@ using System.Numerics;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Finds the likeliest tokens of a row without sorting it: quickselect over keys that order (logit, token). Called by <see cref="Sampler"/>.</summary>
+/// <summary>Finds the likeliest tokens of a row without sorting it: selection over keys that order (logit, token). Called by <see cref="Sampler"/>.</summary>
 /// <remarks>A key is unique, smaller for a larger logit and, between equal logits, for a smaller token id, so that every selection has
-/// one right answer. Bad pivots fall back to a sort, which bounds the cost (introselect).
+/// one right answer. Quickselect falls back to a sort after bad pivots, which bounds its cost (introselect).
 /// <code>
 /// bit 63 … 32  bits of the logit, flipped so that they order backwards    bit 31 … 0  token id
 /// </code></remarks>
@@ -12,6 +12,10 @@ internal static class PartialSelection
 {
     private const int SortBelow = 24;
     private const int MaxStretches = 4096;
+    private const int RadixBits = 11;
+
+    /// <summary>Fixed-point masses of a million tokens fit 64 bits.</summary>
+    private const long MassUnit = 1L << 40;
 
     /// <param name="logit">Not NaN.</param>
     public static ulong Key(float logit, int tokenId)
@@ -46,6 +50,17 @@ internal static class PartialSelection
         return maxima[^count];
     }
 
+    /// <summary>The largest of the smallest keys.</summary>
+    /// <param name="count">How many; 1 to the number of keys.</param>
+    /// <param name="scratch">As long as <paramref name="keys"/>.</param>
+    public static ulong CutoffByCount(ReadOnlySpan<ulong> keys, int count, Span<ulong> scratch)
+    {
+        var selected = scratch[..keys.Length];
+        keys.CopyTo(selected);
+        SelectCount(selected, count);
+        return Max(selected[..count]);
+    }
+
     /// <summary>Brings the smallest keys to the front, in no order.</summary>
     public static void SelectCount(Span<ulong> keys, int count)
     {
@@ -72,45 +87,94 @@ internal static class PartialSelection
         keys[from..to].Sort();
     }
 
-    /// <summary>Brings the smallest keys whose weights add up to at least <paramref name="mass"/> to the front, in no order.</summary>
-    /// <param name="weights">By token id.</param>
-    /// <returns>How many keys that takes; at least one, all when the mass is never reached.</returns>
-    public static int SelectMass(Span<ulong> keys, ReadOnlySpan<float> weights, double mass)
+    /// <summary>The largest of the fewest smallest keys whose weights add up to a mass. Weights are added as fixed-point numbers, exactly, so the answer is
+    /// that of a full sort to the last bit, whatever the order of the keys.</summary>
+    /// <remarks>Radix selection: a histogram of masses by the keys' leading bits finds the bucket in which the mass is reached, and only that bucket's
+    /// keys are looked at again, by their next bits.</remarks>
+    /// <param name="keys">At least one.</param>
+    /// <param name="weights">By token id; in [0, 1].</param>
+    /// <param name="mass">Above 0. When the weights never reach it, the answer is the largest key.</param>
+    /// <param name="scratch">As long as <paramref name="keys"/>.</param>
+    public static ulong CutoffByMass(ReadOnlySpan<ulong> keys, ReadOnlySpan<float> weights, double mass, Span<ulong> scratch)
     {
-        var from = 0;
-        var to = keys.Length;
-        var before = 0.0;
-        for (var rounds = MaxRounds(keys.Length); to - from > SortBelow && rounds > 0; rounds--)
+        Span<ulong> masses = stackalloc ulong[1 << RadixBits];
+        var target = Math.Max(1, (ulong)Math.Ceiling(mass * MassUnit));
+        var candidates = keys;
+        for (var shift = 64 - RadixBits; candidates.Length > SortBelow; shift = Math.Max(0, shift - RadixBits))
         {
-            var pivot = from + Partition(keys[from..to]);
-            var left = 0.0;
-            foreach (var key in keys[from..pivot])
+            masses.Clear();
+            foreach (var key in candidates)
             {
-                left += weights[TokenId(key)];
+                masses[Digit(key, shift)] += Fixed(weights[TokenId(key)]);
             }
 
-            if (before + left >= mass)
+            var bucket = 0;
+            while (bucket < masses.Length && masses[bucket] < target)
             {
-                to = pivot;
+                target -= masses[bucket++];
             }
-            else
+
+            if (bucket == masses.Length)
             {
-                before += left + weights[TokenId(keys[pivot])];
-                from = pivot + 1;
-                if (before >= mass)
+                return Max(candidates);
+            }
+
+            var count = 0;
+            foreach (var key in candidates)
+            {
+                if (Digit(key, shift) == bucket)
                 {
-                    return from;
+                    scratch[count++] = key;
                 }
             }
+
+            candidates = scratch[..count];
         }
 
-        keys[from..to].Sort();
-        for (; from < to && before < mass; from++)
+        var sorted = scratch[..candidates.Length];
+        candidates.CopyTo(sorted);
+        sorted.Sort();
+        foreach (var key in sorted)
         {
-            before += weights[TokenId(keys[from])];
+            var weight = Fixed(weights[TokenId(key)]);
+            if (weight >= target)
+            {
+                return key;
+            }
+
+            target -= weight;
         }
 
-        return Math.Max(from, 1);
+        return sorted[^1];
+    }
+
+    /// <summary>Drops the keys above a cutoff; the order of the others stays.</summary>
+    /// <returns>How many stay.</returns>
+    public static int KeepUpTo(Span<ulong> keys, ulong cutoff)
+    {
+        var count = 0;
+        foreach (var key in keys)
+        {
+            keys[count] = key;
+            count += key <= cutoff ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    private static int Digit(ulong key, int shift) => (int)(key >> shift) & ((1 << RadixBits) - 1);
+
+    private static ulong Fixed(float weight) => (ulong)(long)(weight * (float)MassUnit);
+
+    private static ulong Max(ReadOnlySpan<ulong> keys)
+    {
+        var max = keys[0];
+        foreach (var key in keys)
+        {
+            max = Math.Max(max, key);
+        }
+
+        return max;
     }
 
     private static int MaxRounds(int length) => 2 * BitOperations.Log2((uint)length | 1) + 2;

@@ -17,9 +17,13 @@ namespace Cluster.Worker.Engine;
 /// </remarks>
 internal sealed class Sampler(int vocabSize)
 {
+    /// <summary>Weights added up at once while looking for the one to pick.</summary>
+    private const int Stretch = 64;
+
     private readonly float[] adjusted = new float[vocabSize];
     private readonly float[] weights = new float[vocabSize];
     private readonly ulong[] keys = new ulong[vocabSize];
+    private readonly ulong[] selection = new ulong[vocabSize];
 
     /// <param name="logits"><c>[vocabSize]</c></param>
     /// <returns>The token id.</returns>
@@ -160,38 +164,55 @@ internal sealed class Sampler(int vocabSize)
             return PickAny(random * total);
         }
 
+        var onlyMass = !truncatesByCount && parameters.MinP == 0;
         var floor = truncatesByCount ? PartialSelection.Floor(logits, parameters.TopK) : float.NegativeInfinity;
-        var kept = Candidates(logits, floor, parameters.MinP);
+        var kept = Candidates(logits, floor, onlyMass ? LeastWeight(parameters.TopP, total) : parameters.MinP);
         if (truncatesByCount && parameters.TopK < kept.Length)
         {
-            PartialSelection.SelectCount(kept, parameters.TopK);
-            kept = kept[..parameters.TopK];
+            kept = KeepUpTo(kept, PartialSelection.CutoffByCount(kept, parameters.TopK, selection));
         }
 
         if (parameters.TopP < 1)
         {
-            kept = kept[..PartialSelection.SelectMass(kept, weights, parameters.TopP * Mass(kept))];
+            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, weights, parameters.TopP * (onlyMass ? total : Mass(kept)), selection));
         }
 
-        // Selection leaves an order that depends on how it went; the pick must not.
-        kept.Sort();
         return Pick(kept, random * Mass(kept));
     }
 
-    /// <summary>Keys of the tokens that reach a logit and a weight; the likeliest token's weight is 1.</summary>
+    /// <summary>A weight below which top_p alone keeps nothing: all tokens under it together have less than the share to drop. A little less than that, so that
+    /// rounding, and what fixed-point masses lose, cannot matter.</summary>
+    private float LeastWeight(float topP, double total) => (float)(0.99 * (1 - (double)topP) * total / vocabSize - 1e-11);
+
+    /// <summary>Keys of the tokens that reach a logit and a weight, in the vocabulary's order; the likeliest token's weight is 1.</summary>
     private Span<ulong> Candidates(ReadOnlySpan<float> logits, float minLogit, float minWeight)
     {
         var count = 0;
-        for (var token = 0; token < logits.Length; token++)
+        var leastLogits = new Vector<float>(minLogit);
+        var leastWeights = new Vector<float>(minWeight);
+        for (var start = 0; start < logits.Length; start += Vector<float>.Count)
         {
-            if (logits[token] >= minLogit && weights[token] >= minWeight)
+            var end = Math.Min(start + Vector<float>.Count, logits.Length);
+            if (end - start == Vector<float>.Count
+                && (!Vector.GreaterThanOrEqualAny(new Vector<float>(logits[start..]), leastLogits)
+                    || !Vector.GreaterThanOrEqualAny(new Vector<float>(weights, start), leastWeights)))
             {
-                keys[count++] = PartialSelection.Key(logits[token], token);
+                continue;
+            }
+
+            for (var token = start; token < end; token++)
+            {
+                if (logits[token] >= minLogit && weights[token] >= minWeight)
+                {
+                    keys[count++] = PartialSelection.Key(logits[token], token);
+                }
             }
         }
 
         return keys.AsSpan(0, count);
     }
+
+    private static Span<ulong> KeepUpTo(Span<ulong> candidates, ulong cutoff) => candidates[..PartialSelection.KeepUpTo(candidates, cutoff)];
 
     private double Mass(ReadOnlySpan<ulong> candidates)
     {
@@ -207,21 +228,25 @@ internal sealed class Sampler(int vocabSize)
     /// <summary>The first token of the vocabulary at which the weights so far exceed the target.</summary>
     private int PickAny(double target)
     {
-        var last = 0;
-        for (var token = 0; token < weights.Length; token++)
+        var token = 0;
+        for (; token + Stretch <= weights.Length; token += Stretch)
         {
-            if (weights[token] > 0)
+            var mass = LogitMath.Sum(weights.AsSpan(token, Stretch));
+            if (mass > target)
             {
-                last = token;
-                target -= weights[token];
-                if (target < 0)
-                {
-                    break;
-                }
+                break;
             }
+
+            target -= mass;
         }
 
-        return last;
+        // Sums are rounded, so the target may be passed a little later than the stretch's own sum promised, or not at all.
+        for (; token < weights.Length && target >= weights[token]; token++)
+        {
+            target -= weights[token];
+        }
+
+        return token < weights.Length ? token : weights.AsSpan().LastIndexOfAnyExcept(0f);
     }
 
     /// <summary>As <see cref="PickAny"/>, over candidates.</summary>

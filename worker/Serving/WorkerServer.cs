@@ -15,17 +15,22 @@ namespace Cluster.Worker.Serving;
 /// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcServing"/>.</summary>
 internal sealed class WorkerServer : IAsyncDisposable
 {
+    /// <summary>Least time to write what has been generated.</summary>
+    private static readonly TimeSpan LastBytesTimeout = TimeSpan.FromSeconds(5);
+
     private readonly WebApplication application;
     private readonly ServerOptions options;
     private readonly ServingState state;
     private readonly WorkerMetrics metrics;
+    private readonly TimeProvider time;
 
-    private WorkerServer(WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics)
+    private WorkerServer(WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics, TimeProvider time)
     {
         this.application = application;
         this.options = options;
         this.state = state;
         this.metrics = metrics;
+        this.time = time;
     }
 
     /// <summary>Base address of the HTTP API.</summary>
@@ -85,7 +90,7 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         application.UseGrpcServing(state);
         application.Use(ErrorResponses.HandleAsync);
-        application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, time));
+        application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
         application.MapHttp(state, metrics, time);
         try
         {
@@ -98,7 +103,7 @@ internal sealed class WorkerServer : IAsyncDisposable
             throw;
         }
 
-        return new WorkerServer(application, options, state, metrics);
+        return new WorkerServer(application, options, state, metrics, time);
     }
 
     /// <summary>The model is loaded: answer requests with it.</summary>
@@ -111,14 +116,16 @@ internal sealed class WorkerServer : IAsyncDisposable
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>
     public async Task DrainAsync()
     {
+        var started = time.GetTimestamp();
         state.BeginDraining();
         if (state.Model is { } model)
         {
             await model.Engine.DrainAsync(options.ShutdownTimeout);
         }
 
-        // Every generation has ended; what is left is writing the last bytes of their responses.
-        using var lastBytes = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        // Every generation has ended; what is left is writing the last bytes of their responses. Whoever reads slowly has the whole timeout for it, too.
+        var left = options.ShutdownTimeout - time.GetElapsedTime(started);
+        using var lastBytes = new CancellationTokenSource(left > LastBytesTimeout ? left : LastBytesTimeout, time);
         await application.StopAsync(lastBytes.Token);
     }
 

@@ -53,4 +53,29 @@ public class LogitMathTests
 
         Assert.Equal(weights.Sum(weight => (double)weight), sum, 1e-9);
     }
+
+    [Theory, MemberData(nameof(Lengths))]
+    public void Sums_count_every_value_once(int length)
+    {
+        // Powers of two add up exactly in any order.
+        var values = Enumerable.Range(0, length).Select(i => MathF.Pow(2, -(i % 20))).ToArray();
+
+        Assert.Equal(values.Sum(value => (double)value), LogitMath.Sum(values));
+    }
+
+    [Fact]
+    public void Exponentials_are_single_precision_over_their_whole_range()
+    {
+        var logits = Enumerable.Range(0, 100_000).Select(i => -i * 0.001f).Append(float.NegativeInfinity).Append(-1e30f).Append(float.MinValue).ToArray();
+        var weights = new float[logits.Length];
+
+        LogitMath.Exponentials(logits, 0, 1, weights);
+
+        Assert.Equal(1, weights[0]);
+        for (var i = 0; i < logits.Length; i++)
+        {
+            var expected = Math.Exp(logits[i]);
+            Assert.InRange(weights[i], expected * (1 - 3e-7) - 1.2e-38, expected * (1 + 3e-7));
+        }
+    }
 }

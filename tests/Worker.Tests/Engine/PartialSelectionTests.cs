@@ -56,29 +56,59 @@ public class PartialSelectionTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Mass_takes_the_fewest_keys_that_reach_it(string shape, int length)
+    public void The_cutoff_of_a_count_is_the_key_a_sort_puts_there(string shape, int length)
     {
-        var logits = Logits(shape, length);
-
-        // Powers of two add up exactly in any order, so the right count is beyond doubt.
-        var weights = logits.Select(logit => MathF.Pow(2, -MathF.Min(20, MathF.Floor(MathF.Abs(logit - logits.Max()))))).ToArray();
-        var sorted = logits.Select((logit, token) => PartialSelection.Key(logit, token)).Order().ToArray();
-        var total = weights.Sum(weight => (double)weight);
-        foreach (var share in new[] { 1e-9, 0.1, 0.5, 0.9, 0.999, 1 })
+        var keys = Keys(Logits(shape, length));
+        var sorted = keys.Order().ToArray();
+        for (var count = 1; count <= length; count += Math.Max(1, length / 17))
         {
-            var expected = 0;
-            for (var mass = 0.0; mass < share * total; expected++)
-            {
-                mass += weights[PartialSelection.TokenId(sorted[expected])];
-            }
-
-            var keys = logits.Select((logit, token) => PartialSelection.Key(logit, token)).ToArray();
-            var count = PartialSelection.SelectMass(keys, weights, share * total);
-
-            Assert.Equal(expected, count);
-            Assert.Equal(sorted.Take(count), keys.Take(count).Order());
+            Assert.Equal(sorted[count - 1], PartialSelection.CutoffByCount(keys, count, new ulong[length]));
         }
     }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void The_cutoff_of_a_mass_is_that_of_a_full_sort(string shape, int length)
+    {
+        var logits = Logits(shape, length);
+        var weights = new float[length];
+        var total = LogitMath.Exponentials(logits, logits.Max(), 1.3f, weights);
+        var keys = Keys(logits);
+        var sorted = keys.Order().ToArray();
+        foreach (var share in new[] { 1e-15, 1e-9, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1, 2 })
+        {
+            var cutoff = PartialSelection.CutoffByMass(keys, weights, share * total, new ulong[length]);
+
+            Assert.Equal(SortedCutoff(sorted, weights, share * total), cutoff);
+        }
+    }
+
+    [Fact]
+    public void Keeping_up_to_a_cutoff_keeps_the_order()
+    {
+        ulong[] keys = [7, 3, 9, 1, 8];
+
+        Assert.Equal([7, 3, 1], keys[..PartialSelection.KeepUpTo(keys, 7)]);
+    }
+
+    /// <summary>The slow and obvious way: most likely first, in decimal fractions of a trillionth and less.</summary>
+    private static ulong SortedCutoff(ulong[] sorted, float[] weights, double mass)
+    {
+        const double Unit = 1099511627776;
+        Int128 reached = 0;
+        foreach (var key in sorted)
+        {
+            reached += (Int128)Math.Truncate(weights[PartialSelection.TokenId(key)] * Unit);
+            if (reached >= (Int128)Math.Ceiling(mass * Unit) && reached > 0)
+            {
+                return key;
+            }
+        }
+
+        return sorted[^1];
+    }
+
+    private static ulong[] Keys(float[] logits) => [.. logits.Select((logit, token) => PartialSelection.Key(logit, token))];
 
     public static TheoryData<string, int> Shapes()
     {

@@ -177,6 +177,43 @@ public class SamplerTests
         Assert.Equal(expected, sampler.Logprobs(logits, 0, k).Top.Select(top => top.TokenId));
     }
 
+    [Theory]
+    [InlineData(0.3f, 3)]
+    [InlineData(0.9f, 1)]
+    [InlineData(0.9f, 4)]
+    [InlineData(0.999f, 2)]
+    [InlineData(0.9999999f, 1)]
+    public void Top_p_of_a_large_vocabulary_draws_from_the_naive_set(float topP, int spread)
+    {
+        var random = new Random(spread);
+        var logits = Enumerable.Range(0, 6000).Select(_ => (float)Math.Round(random.NextDouble() * 4 * spread, 2)).ToArray();
+        var sampling = new SamplingParameters { TopP = topP };
+        var expected = NaiveSampler.Distribution([.. logits.Select(logit => (double)logit)], sampling);
+        var sampler = new Sampler(logits.Length);
+        var least = double.MaxValue;
+        for (var seed = 0; seed < 2000; seed++)
+        {
+            least = Math.Min(least, expected[sampler.Sample(logits, State(sampling with { Seed = seed }))]);
+        }
+
+        Assert.True(least > 0);
+    }
+
+    [Fact]
+    public void Every_token_can_be_the_one_picked()
+    {
+        // Spans several stretches, with masked tokens at the front and the end.
+        var logits = Enumerable.Range(0, 200).Select(token => token is < 3 or >= 197 ? float.NegativeInfinity : 0f).ToArray();
+        var sampler = new Sampler(logits.Length);
+        var counts = new int[logits.Length];
+        for (var seed = 0; seed < 40_000; seed++)
+        {
+            counts[sampler.Sample(logits, State(new SamplingParameters { Seed = seed }))]++;
+        }
+
+        AssertFollows([.. logits.Select(logit => logit == 0 ? 1.0 / 194 : 0)], counts, 40_000);
+    }
+
     [Fact]
     public void A_tiny_top_p_keeps_the_likeliest_token()
     {

@@ -3,13 +3,19 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>A whole message in a response, or the new part of one in a stream.</summary>
-internal sealed record AssistantMessage(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null);
+/// <summary>A whole message in a response. One that only calls tools has content null, which clients expect to be there.</summary>
+internal sealed record AssistantMessage(
+    string Role,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Content,
+    IReadOnlyList<ToolCall>? ToolCalls = null);
+
+/// <summary>The new part of a message in a stream.</summary>
+internal sealed record MessageDelta(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null);
 
 internal sealed record ChatChoice(
     int Index,
     AssistantMessage? Message,
-    AssistantMessage? Delta,
+    MessageDelta? Delta,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] ChatLogprobs? Logprobs,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
     string? StopReason);
@@ -63,7 +69,7 @@ internal static class ChatCompletionsEndpoint
             {
                 for (var index = 0; index < sampling.N; index++)
                 {
-                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new AssistantMessage("assistant", ""), [], null)] }, context.RequestAborted);
+                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)] }, context.RequestAborted);
                 }
             },
             (events, item) =>
@@ -71,7 +77,7 @@ internal static class ChatCompletionsEndpoint
                 last[item.Index] = item.Output;
                 var parser = parsers[item.Index];
                 var (text, calls) = parser?.Add(item.Output.Text, ended: item.Output.FinishReason is not null) ?? new ParsedOutput(item.Output.Text, []);
-                var delta = new AssistantMessage(null, text.Length == 0 ? null : text, calls.Count == 0 ? null : calls);
+                var delta = new MessageDelta(null, text.Length == 0 ? null : text, calls.Count == 0 ? null : calls);
                 var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
                 return text.Length == 0 && calls.Count == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
@@ -93,7 +99,7 @@ internal static class ChatCompletionsEndpoint
         ServedModel model,
         int index,
         AssistantMessage? message,
-        AssistantMessage? delta,
+        MessageDelta? delta,
         IReadOnlyList<PositionLogprobs> positions,
         TokenOutput? last,
         ToolCallParser? parser = null) =>

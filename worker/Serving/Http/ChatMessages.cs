@@ -45,6 +45,8 @@ internal static class ChatMessages
             throw Wrong(index, "is required: a string or an array of text parts", ".content");
         }
 
+        // As in vLLM: many templates append the content unseen, and those that look take an empty one for none.
+        copy["content"] ??= "";
         if (copy["tool_calls"] is { } calls)
         {
             ReadArguments(calls, index);

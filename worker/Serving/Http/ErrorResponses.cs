@@ -32,7 +32,7 @@ internal static class ErrorResponses
         catch (Exception exception) when (!context.Response.HasStarted)
         {
             var error = Translate(exception);
-            if (error.Status >= 500 && error.Status != StatusCodes.Status504GatewayTimeout)
+            if (error.Status == StatusCodes.Status500InternalServerError)
             {
                 context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("cluster.http")
                     .LogError(exception, "{Method} {Path} failed", context.Request.Method, context.Request.Path);

@@ -16,9 +16,11 @@ internal sealed class RequestDeadline : IDisposable
 
     private readonly CancellationTokenSource? passed;
     private readonly TimeSpan timeout;
+    private readonly ServingState state;
 
-    private RequestDeadline(TimeSpan? timeout, TimeProvider time)
+    private RequestDeadline(TimeSpan? timeout, ServingState state, TimeProvider time)
     {
+        this.state = state;
         this.timeout = timeout ?? Timeout.InfiniteTimeSpan;
         passed = timeout is { } limited && limited <= LongestTimer ? new CancellationTokenSource(limited, time) : null;
     }
@@ -30,10 +32,11 @@ internal sealed class RequestDeadline : IDisposable
 
     /// <summary>Middleware that starts each request's clock.</summary>
     /// <param name="limit">The server's own limit; null for none.</param>
-    public static async Task RunAsync(HttpContext context, RequestDelegate next, TimeSpan? limit, TimeProvider time)
+    /// <param name="state">Says when the server's own end is the deadline.</param>
+    public static async Task RunAsync(HttpContext context, RequestDelegate next, TimeSpan? limit, ServingState state, TimeProvider time)
     {
         var asked = Asked(context.Request.Headers[Header].ToString());
-        using var deadline = new RequestDeadline(asked is { } own && !(own > limit) ? own : limit, time);
+        using var deadline = new RequestDeadline(asked is { } own && !(own > limit) ? own : limit, state, time);
         context.Features.Set(deadline);
         await next(context);
     }
@@ -50,16 +53,26 @@ internal sealed class RequestDeadline : IDisposable
         null);
 
     /// <summary>For answers that are sent whole or have not begun: half an answer must not look like one.</summary>
-    /// <exception cref="ApiException">504 when the deadline ended the output.</exception>
+    /// <exception cref="ApiException">504 when the deadline ended the output, 503 when shutdown did.</exception>
     public void ThrowIfEnded(TokenOutput? output)
     {
-        if (HasPassed && output is { FinishReason: FinishReason.Abort })
+        if (output is not { FinishReason: FinishReason.Abort })
+        {
+            return;
+        }
+
+        if (HasPassed)
         {
             throw new ApiException(
                 StatusCodes.Status504GatewayTimeout,
                 $"the request was not finished within its {timeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s ({output.CompletionTokens} tokens had been generated)",
                 "timeout_error",
                 code: "deadline_exceeded");
+        }
+
+        if (state.IsDraining)
+        {
+            throw ApiException.Unavailable($"the server shut down before the request was finished ({output.CompletionTokens} tokens had been generated)");
         }
     }
 

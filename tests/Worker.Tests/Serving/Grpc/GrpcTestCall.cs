@@ -41,11 +41,11 @@ internal sealed class GrpcTestCall(HttpResponseMessage response) : IDisposable
         return frames;
     }
 
-    public async IAsyncEnumerable<T> MessagesAsync<T>()
+    public async IAsyncEnumerable<T> MessagesAsync<T>([EnumeratorCancellation] CancellationToken cancellationToken = default)
         where T : IMessage<T>, new()
     {
         var parser = new MessageParser<T>(() => new T());
-        await foreach (var (_, payload) in FramesAsync())
+        await foreach (var (_, payload) in FramesAsync(cancellationToken))
         {
             yield return parser.ParseFrom(payload);
         }

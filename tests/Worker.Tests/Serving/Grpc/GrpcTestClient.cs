@@ -8,9 +8,10 @@ using Xunit;
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
 /// <summary>A gRPC client that frames by itself over HTTP/2 with prior knowledge, so that a test can also send what no client would.</summary>
-internal sealed class GrpcTestClient(Uri address) : IDisposable
+/// <param name="handler">Whose connection to use; null for one of its own.</param>
+internal sealed class GrpcTestClient(Uri address, SocketsHttpHandler? handler = null) : IDisposable
 {
-    private readonly HttpClient http = new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 })
+    private readonly HttpClient http = new(handler ?? new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 }, disposeHandler: handler is null)
     {
         BaseAddress = address,
         Timeout = Timeout.InfiniteTimeSpan,

@@ -1,0 +1,162 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+
+namespace Cluster.EndToEnd.Tests.Support;
+
+/// <summary>A running <c>cluster-worker serve</c> on free loopback ports, started as a pod starts it and ended as a kubelet ends it.</summary>
+internal sealed partial class WorkerProcess : IAsyncDisposable
+{
+    private const int SigTerm = 15;
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    private readonly Process process;
+    private readonly Task readings;
+    private readonly List<string> lines = [];
+    private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HttpClient http = new();
+
+    private WorkerProcess(Process process)
+    {
+        this.process = process;
+        readings = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
+    }
+
+    /// <summary>The build these tests belong to.</summary>
+    public static string Program { get; } = Path.Combine(RepositoryRoot.Path, "worker", "bin", LocalOperator.Configuration, "net10.0", "cluster-worker");
+
+    public static string SampleModel { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m");
+
+    /// <summary>Base address of the HTTP API.</summary>
+    public Uri Http => new(Listening().Match(Output).Groups[1].Value);
+
+    /// <summary>Address of the gRPC services.</summary>
+    public Uri Grpc => new(Listening().Match(Output).Groups[2].Value);
+
+    /// <summary>What it has logged.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (lines)
+            {
+                return string.Join('\n', lines);
+            }
+        }
+    }
+
+    /// <summary>Most memory it has had resident so far.</summary>
+    public long PeakResidentBytes
+    {
+        get
+        {
+            var line = File.ReadLines($"/proc/{process.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+            return 1024 * long.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        }
+    }
+
+    /// <summary>Starts it with the sample model and waits until it is ready.</summary>
+    /// <param name="arguments">Beside model and ports.</param>
+    public static Task<WorkerProcess> StartAsync(params string[] arguments) => StartModelAsync(SampleModel, arguments);
+
+    /// <summary>The same with another folder.</summary>
+    public static async Task<WorkerProcess> StartModelAsync(string model, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Program, ["serve", "--model", model, "--port", "0", "--grpc-port", "0", .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+
+            // Not even a killed test run leaves a worker behind.
+            Environment = { ["CLUSTER_LIFELINE"] = "stdin" },
+        };
+        var worker = new WorkerProcess(Process.Start(start)!);
+        try
+        {
+            await worker.ready.Task.WaitAsync(Limit);
+            return worker;
+        }
+        catch (Exception exception)
+        {
+            await worker.DisposeAsync();
+            throw new InvalidOperationException($"the worker did not become ready: {exception.Message}\n{worker.Output}", exception);
+        }
+    }
+
+    /// <summary>Values of <c>/metrics</c> now: every sample by name and labels as they stand there.</summary>
+    public async Task<IReadOnlyDictionary<string, double>> MetricsAsync()
+    {
+        var page = await http.GetStringAsync(new Uri(Http, "/metrics"));
+        return page.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => line[0] != '#')
+            .ToDictionary(line => line[..line.LastIndexOf(' ')], line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The sum of one metric's samples.</summary>
+    public async Task<double> MetricAsync(string name) =>
+        (await MetricsAsync()).Where(sample => sample.Key == name || sample.Key.StartsWith(name + '{', StringComparison.Ordinal)).Sum(sample => sample.Value);
+
+    /// <summary>Whether nothing runs, nothing waits and no KV block is held.</summary>
+    public async Task<bool> IsIdleAsync() =>
+        await MetricAsync("vllm:num_requests_running") + await MetricAsync("vllm:num_requests_waiting") + await MetricAsync("vllm:kv_cache_usage_perc") == 0;
+
+    /// <summary>Whether a TCP connection to the HTTP port is accepted.</summary>
+    public async Task<bool> AcceptsConnectionsAsync()
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(Http.Host, Http.Port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>SIGTERM, as a kubelet sends it.</summary>
+    public void Terminate() => LocalOperator.Kill(process.Id, SigTerm);
+
+    /// <returns>Exit code.</returns>
+    public async Task<int> ExitAsync()
+    {
+        await process.WaitForExitAsync().WaitAsync(Limit);
+        return process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            process.Kill();
+        }
+
+        await readings;
+        http.Dispose();
+        process.Dispose();
+    }
+
+    private async Task ReadAsync(StreamReader reader)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            lock (lines)
+            {
+                lines.Add(line);
+            }
+
+            if (line.Contains(" ready: serving ", StringComparison.Ordinal))
+            {
+                ready.TrySetResult();
+            }
+        }
+
+        ready.TrySetException(new InvalidOperationException("it ended"));
+    }
+
+    [GeneratedRegex(@"listening: HTTP (\S+) gRPC (\S+);")]
+    private static partial Regex Listening();
+}
