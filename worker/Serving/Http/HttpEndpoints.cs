@@ -18,6 +18,9 @@ internal static class HttpEndpoints
         routes.MapPost("/v1/completions", context => CompletionsEndpoint.HandleAsync(context, state, time));
         routes.MapPost("/v1/chat/completions", context => ChatCompletionsEndpoint.HandleAsync(context, state, time));
         routes.MapPost("/generate", context => GenerateEndpoint.HandleAsync(context, state));
+        routes.MapPost("/generate_stream", context => TgiEndpoint.StreamAsync(context, state));
+        routes.MapPost("/", context => TgiEndpoint.CompatibleAsync(context, state));
+        routes.MapGet("/info", context => context.Response.WriteAsJsonAsync(TgiInfo.Of(ServingRequest.RequireModel(state)), ApiJson.Options));
         routes.MapPost("/tokenize", context => TokenizeEndpoints.TokenizeAsync(context, state));
         routes.MapPost("/detokenize", context => TokenizeEndpoints.DetokenizeAsync(context, state));
         routes.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
