@@ -124,5 +124,6 @@ internal sealed class ActiveSequence
         PromptTokens = Sequence.PromptLength,
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,
+        QueueTime = Group.QueueTime,
     };
 }

@@ -175,6 +175,7 @@ internal sealed class FakeEngine : IEngine
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,
         CachedTokens = CachedTokens,
+        QueueTime = TimeSpan.Zero,
     };
 
     private TaskCompletionSource<FinishReason?> Ending(string requestId) =>
