@@ -24,9 +24,11 @@ internal static class HttpEndpoints
         routes.MapPost("/tokenize", context => TokenizeEndpoints.TokenizeAsync(context, state));
         routes.MapPost("/detokenize", context => TokenizeEndpoints.DetokenizeAsync(context, state));
         routes.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
-        routes.MapGet("/v1/models/{id}", context =>
+
+        // Names of the hub have a slash in them, which clients may escape; escaped, it is left as it is by the server.
+        routes.MapGet("/v1/models/{**id}", context =>
         {
-            var id = (string)context.Request.RouteValues["id"]!;
+            var id = Uri.UnescapeDataString((string?)context.Request.RouteValues["id"] ?? "");
             ServingRequest.RequireName(ServingRequest.RequireModel(state), id);
             return context.Response.WriteAsJsonAsync(Models(state).Data.Single(card => card.Id == id), ApiJson.Options);
         });
