@@ -73,7 +73,7 @@ public sealed class RequestLimitTests
         await using var server = await HttpTestServer.StartAsync(engine, configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
         server.Client.DefaultRequestHeaders.TryAddWithoutValidation("X-Request-Timeout", asked);
 
-        var answer = server.PostAsync(Completions, """{"prompt": "hello", "n": 2}""");
+        var answer = server.PostAsync(Completions, """{"prompt": ["hello", "there"]}""");
         await held.Task;
         time.Advance(TimeSpan.FromSeconds(seconds) - TimeSpan.FromTicks(1));
         Assert.Equal(2, engine.Statistics.Running);
