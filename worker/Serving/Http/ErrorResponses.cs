@@ -55,6 +55,9 @@ internal static class ErrorResponses
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } large =>
             new ApiException(large.StatusCode, $"the request is larger than this server takes (--max-request-bytes): {large.Message}", "invalid_request_error", code: "request_too_large"),
+
+        // Kestrel's word for a chunk that says it is longer than any number.
+        IOException { InnerException: OverflowException } chunk => ApiException.BadRequest($"the request body cannot be read: {chunk.Message}"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message, "invalid_request_error"),
         _ => new ApiException(StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
     };

@@ -40,14 +40,28 @@ internal sealed class RawConnection : IDisposable
     }
 
     /// <summary>Says that nothing more will come, and reads until the server has closed.</summary>
-    public async Task<byte[]> FinishAsync()
+    public Task<byte[]> FinishAsync()
+    {
+        try
+        {
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // Closed by the server already; what it said can still be read.
+        }
+
+        return ReceiveAsync(_ => false);
+    }
+
+    /// <summary>Reads until this is enough, or the server has closed.</summary>
+    public async Task<byte[]> ReceiveAsync(Func<byte[], bool> isEnough)
     {
         using var received = new MemoryStream();
         var buffer = new byte[4096];
         try
         {
-            socket.Shutdown(SocketShutdown.Send);
-            while (await socket.ReceiveAsync(buffer, limit.Token) is var count and > 0)
+            while (!isEnough(received.ToArray()) && await socket.ReceiveAsync(buffer, limit.Token) is var count and > 0)
             {
                 received.Write(buffer, 0, count);
             }
