@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Telemetry;
 
 namespace Cluster.Worker.Commands;
 
@@ -24,7 +25,7 @@ internal static class ServeCommand
             flags,
             arguments,
             arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(flags, arguments).DefaultName],
-            serving.Read(arguments, Environment.GetEnvironmentVariable)));
+            serving.Read(arguments, Environment.GetEnvironmentVariable) with { Telemetry = ReadTelemetry() }));
         return command;
     }
 
@@ -79,6 +80,19 @@ internal static class ServeCommand
         await server.DrainAsync();
         logger.LogInformation("stopped");
         return 0;
+    }
+
+    /// <exception cref="CommandFailure">A variable has a value nobody could act on.</exception>
+    private static TelemetryOptions? ReadTelemetry()
+    {
+        try
+        {
+            return TelemetryOptions.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build());
+        }
+        catch (FormatException exception)
+        {
+            throw new CommandFailure(exception.Message, exception);
+        }
     }
 
     private static void WatchLifeline(TaskCompletionSource<string> stopping)

@@ -167,6 +167,7 @@ internal sealed class ActiveSequence
         PromptTokens = Sequence.PromptLength,
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,
+        QueueTime = Group.QueueTime,
     };
 
     /// <param name="Stop">By the token alone.</param>

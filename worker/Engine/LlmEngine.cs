@@ -315,6 +315,14 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             throw new InvalidOperationException($"no step can be planned for {scheduler.NumRunning} running and {scheduler.NumWaiting} waiting sequences");
         }
 
+        foreach (var entry in scheduler.Scheduled)
+        {
+            if (entry.Sequence.CompletionLength == 0)
+            {
+                active[entry.Sequence].Group.Start(time);
+            }
+        }
+
         runner.Launch(batch);
         if (runner.RunsInBackground)
         {

@@ -48,6 +48,9 @@ internal sealed class SequenceGroup
 
     public long Arrival { get; }
 
+    /// <summary>Null until the scheduler takes the first sequence.</summary>
+    public TimeSpan? QueueTime { get; private set; }
+
     /// <summary>Those made so far: the first, and after <see cref="Fork"/> all.</summary>
     public IReadOnlyList<ActiveSequence> Sequences => sequences;
 
@@ -75,6 +78,9 @@ internal sealed class SequenceGroup
         sequences[0].Sequence.MayFork = false;
         return CollectionsMarshal.AsSpan(sequences)[1..];
     }
+
+    /// <summary>The scheduler has taken the first sequence, perhaps not for the first time.</summary>
+    public void Start(TimeProvider time) => QueueTime ??= time.GetElapsedTime(Arrival);
 
     public void Fail(GenerationFailedException failure) => Failure ??= failure;
 

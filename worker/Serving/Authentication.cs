@@ -28,7 +28,7 @@ internal static class Authentication
 
         return ErrorResponses.WriteAsync(
             context,
-            new ApiException(StatusCodes.Status401Unauthorized, Refusal, "authentication_error", code: "invalid_api_key"),
+            new ApiException(StatusCodes.Status401Unauthorized, Refusal, "invalid_request_error", code: "invalid_api_key"),
             headers => headers.WWWAuthenticate = Challenge);
     });
 

@@ -1,3 +1,4 @@
+using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Serving.Tls;
 
 namespace Cluster.Worker.Serving;
@@ -19,6 +20,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
+
+    /// <summary>Where traces and metrics are pushed; null for nowhere.</summary>
+    public TelemetryOptions? Telemetry { get; init; }
 
     /// <summary>Longest time a request may take; null for no limit.</summary>
     public TimeSpan? RequestTimeout { get; init; }

@@ -4,6 +4,7 @@ using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Metrics;
+using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Serving.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -22,14 +23,17 @@ internal sealed class WorkerServer : IAsyncDisposable
     private readonly ServerOptions options;
     private readonly ServingState state;
     private readonly WorkerMetrics metrics;
+    private readonly WorkerTelemetry? telemetry;
     private readonly TimeProvider time;
 
-    private WorkerServer(WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics, TimeProvider time)
+    private WorkerServer(
+        WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics, WorkerTelemetry? telemetry, TimeProvider time)
     {
         this.application = application;
         this.options = options;
         this.state = state;
         this.metrics = metrics;
+        this.telemetry = telemetry;
         this.time = time;
     }
 
@@ -82,7 +86,9 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
+        var telemetry = options.Telemetry is { } collector ? new WorkerTelemetry(collector, time) : null;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
+        telemetry?.Trace(application);
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);
@@ -98,19 +104,20 @@ internal sealed class WorkerServer : IAsyncDisposable
         }
         catch
         {
+            telemetry?.Dispose();
             metrics.Dispose();
             await application.DisposeAsync();
             throw;
         }
 
-        return new WorkerServer(application, options, state, metrics, time);
+        return new WorkerServer(application, options, state, metrics, telemetry, time);
     }
 
     /// <summary>The model is loaded: answer requests with it.</summary>
     public void BecomeReady(ServedModel model)
     {
         model.Engine.Observer = metrics;
-        state.BecomeReady(model);
+        state.BecomeReady(telemetry is null ? model : model with { Engine = telemetry.Trace(model.Engine, model.Name) });
     }
 
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>
@@ -132,6 +139,7 @@ internal sealed class WorkerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await application.DisposeAsync();
+        telemetry?.Dispose();
         metrics.Dispose();
     }
 

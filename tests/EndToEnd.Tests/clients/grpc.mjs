@@ -104,6 +104,36 @@ const steps = {
     return { names };
   },
 
+  /** A client that has no .proto files: all it knows of the service, it asks. */
+  async callThroughReflection() {
+    const files = await new Promise((resolve, reject) => {
+      const running = reflection.ServerReflectionInfo();
+      running.on('data', response => {
+        resolve(response.file_descriptor_response.file_descriptor_proto);
+        running.end();
+      });
+      running.on('error', reject);
+      running.write({ file_containing_symbol: 'cluster.v1.TextGeneration' });
+    });
+
+    // A FileDescriptorSet: each file as field 1, with its length as a varint.
+    const set = Buffer.concat(files.flatMap(file => {
+      const length = [];
+      for (let rest = file.length; ; rest >>>= 7) {
+        length.push(rest > 127 ? (rest & 127) | 128 : rest);
+        if (rest <= 127) {
+          return [Buffer.from([10, ...length]), file];
+        }
+      }
+    }));
+    const found = grpc.loadPackageDefinition(protoLoader.loadFileDescriptorSetFromBuffer(set, { keepCase: true })).cluster.v1.TextGeneration;
+    const client = connect(found);
+    clients.push(client);
+    const answer = await call(client, 'Generate', { prompt, sampling: { temperature: 0, max_tokens: 4 } });
+    expect(answer.token_ids.length === 4, `four tokens, got ${JSON.stringify(answer)}`);
+    return { methods: Object.keys(found.service), text: answer.text };
+  },
+
   async modelInfo() {
     const info = await call(vllm, 'GetModelInfo', {});
     expect(info.is_generation && info.vocab_size > 0 && info.max_context_length > 0, `a generative model, got ${JSON.stringify(info)}`);
@@ -144,6 +174,16 @@ const steps = {
     expect(joined === whole.text, `the unary text in parts, got ${JSON.stringify(joined)}`);
     expect(parts.at(-1).finish_reason === whole.finish_reason, `the unary reason in the last part, got ${parts.at(-1).finish_reason}`);
     return { parts: parts.length, text: joined };
+  },
+
+  async generateBatch() {
+    const requests = [{ prompt, sampling: greedy }, { prompt, sampling: { temperature: -1 } }, { prompt, sampling: { regex: '[0-9]{3}' } }];
+    const answers = (await stream(text, 'GenerateBatch', { requests })).sort((one, other) => one.index - other.index);
+    expect(answers.length === 3, `three answers, got ${JSON.stringify(answers)}`);
+    expect(answers[0].response.text === whole.text, `the unary text, got ${JSON.stringify(answers[0])}`);
+    expect(answers[1].failure.code === grpc.status.INVALID_ARGUMENT, `INVALID_ARGUMENT, got ${JSON.stringify(answers[1])}`);
+    expect(/^[0-9]{3}$/.test(answers[2].response.text), `three digits, got ${JSON.stringify(answers[2])}`);
+    return { failure: answers[1].failure.message, digits: answers[2].response.text };
   },
 
   async chat() {

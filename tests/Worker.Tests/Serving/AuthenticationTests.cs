@@ -31,7 +31,7 @@ public sealed class AuthenticationTests
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
         Assert.Equal("Bearer", Assert.Single(response.Headers.WwwAuthenticate).Scheme);
         var error = (await response.Content.ReadFromJsonAsync<JsonNode>())!["error"]!;
-        Assert.Equal(("authentication_error", "invalid_api_key"), ((string?)error["type"], (string?)error["code"]));
+        Assert.Equal(("invalid_request_error", "invalid_api_key"), ((string?)error["type"], (string?)error["code"]));
     }
 
     [Theory]

@@ -24,6 +24,9 @@ internal sealed class FakeEngine : IEngine
     /// <summary>Awaited before each output, with the number of tokens made so far; tests hold a request here.</summary>
     public Func<int, CancellationToken, Task> BeforeOutput { get; init; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>Awaited before the first output of a request.</summary>
+    public Func<GenerationRequest, Task> BeforeReply { get; init; } = _ => Task.CompletedTask;
+
     /// <summary>Thrown by <see cref="GenerateAsync"/> when set.</summary>
     public Exception? Failure { get; init; }
 
@@ -118,6 +121,7 @@ internal sealed class FakeEngine : IEngine
         try
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, entry.Abort.Token);
+            await BeforeReply(request);
             for (var sample = 0; sample < request.Sampling.N; sample++)
             {
                 await foreach (var output in SampleAsync(request, sample, entry, stop.Token, cancellationToken))
@@ -178,6 +182,7 @@ internal sealed class FakeEngine : IEngine
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,
         CachedTokens = CachedTokens,
+        QueueTime = TimeSpan.Zero,
     };
 
     private TaskCompletionSource<FinishReason?> Ending(string requestId) =>

@@ -64,7 +64,7 @@ internal static class GrpcServing
     }
 
     /// <summary>What the layers below refuse on purpose.</summary>
-    private static GrpcException? Translate(Exception exception) => exception switch
+    public static GrpcException? Translate(Exception exception) => exception switch
     {
         InvalidRequestException or ChatTemplateException or TokenizationException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
         GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),

@@ -39,8 +39,10 @@ internal static class ChatCompletionsEndpoint
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var logprobs = Logprobs(fields);
         var maxTokens = fields.Integer("max_completion_tokens") ?? fields.Integer("max_tokens");
-        fields.Accept("max_tokens", "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key");
-        var sampling = SamplingFields.Read(fields, maxTokens, logprobs);
+        fields.Accept("max_tokens");
+        fields.AcceptInert();
+        fields.Refuse("modalities", "this model writes text only", value => value.GetRawText() == "[\"text\"]");
+        var sampling = Demand(tools, SamplingFields.Read(fields, maxTokens, logprobs));
         fields.RejectUnread();
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
@@ -86,7 +88,7 @@ internal static class ChatCompletionsEndpoint
             events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
-    private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ToolCallParser? parser)
+    private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ICallParser? parser)
     {
         var (text, calls) = parser?.Add(choice.Text, ended: true) ?? new ParsedOutput(choice.Text, []);
         var message = calls.Count == 0
@@ -102,13 +104,13 @@ internal static class ChatCompletionsEndpoint
         MessageDelta? delta,
         IReadOnlyList<PositionLogprobs> positions,
         TokenOutput? last,
-        ToolCallParser? parser = null) =>
+        ICallParser? parser = null) =>
         new(
             index,
             message,
             delta,
             positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
-            last?.FinishReason == FinishReason.Stop && parser is { HasCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
+            last?.FinishReason == FinishReason.Stop && parser is { StopsForCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
             last?.StopReason);
 
     /// <summary>The conversation as token ids. The template writes the special tokens itself, so none are added.</summary>
@@ -123,6 +125,13 @@ internal static class ChatCompletionsEndpoint
         var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
         return model.Tokenizer.Encode(template.Render(messages, tools.Definitions, addGenerationPrompt), addSpecialTokens: false);
     }
+
+    private static SamplingParameters Demand(ChatTools tools, SamplingParameters sampling) => tools.Demand switch
+    {
+        null => sampling,
+        _ when sampling.Constraint is not null => throw ApiException.BadRequest("'tool_choice' demands a call, which leaves no room for a format of the output", "tool_choice"),
+        var demand => sampling with { Constraint = demand },
+    };
 
     private static int? Logprobs(RequestFields fields)
     {

@@ -1,40 +1,78 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>The tools of a chat request, and whether the model may call them. Read by <see cref="ChatCompletionsEndpoint"/>.</summary>
-/// <param name="Definitions">What the template renders; null when the model is to know of no tools.</param>
-/// <param name="MaxCalls">Most calls an answer may hold.</param>
-internal sealed record ChatTools(JsonArray? Definitions, int MaxCalls)
+/// <summary>The tools of a chat request, and whether the model may or must call them. Read by <see cref="ChatCompletionsEndpoint"/>.</summary>
+internal sealed class ChatTools
 {
-    /// <exception cref="ApiException">A definition has not the shape of one, or a call is demanded, which cannot be promised.</exception>
+    private const string Choice = "tool_choice";
+
+    private readonly Func<ICallParser?> createParser;
+
+    private ChatTools(JsonArray? definitions, Constraint? demand, Func<ICallParser?> createParser)
+    {
+        Definitions = definitions;
+        Demand = demand;
+        this.createParser = createParser;
+    }
+
+    /// <summary>What the template renders; null when the model is to know of no tools.</summary>
+    public JsonArray? Definitions { get; }
+
+    /// <summary>What the output must look like to be the call that is demanded; null when none is.</summary>
+    public Constraint? Demand { get; }
+
+    /// <exception cref="ApiException">A definition has not the shape of one, or a call is demanded of a tool that is not there.</exception>
     public static ChatTools Read(RequestFields fields)
     {
-        fields.Refuse("tool_choice", "the model may only be left free to choose ('auto') or kept from calling ('none')", value => Is(value, "auto") || Is(value, "none"));
         var maxCalls = fields.Boolean("parallel_tool_calls") ?? true ? int.MaxValue : 1;
-        if (fields.Element("tools") is not { } tools)
+        var choice = fields.Element(Choice);
+        var tools = fields.Element("tools");
+        if (tools is { } given && (given.ValueKind != JsonValueKind.Array || !given.EnumerateArray().All(IsDefinition)))
         {
-            return new ChatTools(null, maxCalls);
+            throw RequestFields.WrongType("tools", given, "an array of {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": {…}}}");
         }
 
-        if (tools.ValueKind != JsonValueKind.Array || !tools.EnumerateArray().All(IsDefinition))
+        var definitions = tools is { } some && some.GetArrayLength() > 0 ? JsonArray.Create(some.Clone()) : null;
+        JsonObject[] functions = [.. definitions?.Select(tool => tool!["function"]!.AsObject()) ?? []];
+        switch (choice)
         {
-            throw RequestFields.WrongType("tools", tools, "an array of {\"type\": \"function\", \"function\": {\"name\": …}}");
+            case { } none when Is(none, "none"):
+                return new ChatTools(null, null, () => null);
+            case null:
+            case { } auto when Is(auto, "auto"):
+                return new ChatTools(definitions, null, () => definitions is null ? null : new ToolCallParser(maxCalls));
+            case { } required when Is(required, "required"):
+                return functions.Length > 0
+                    ? new ChatTools(definitions, ToolDemand.Any(functions, maxCalls), () => new RequiredCallParser())
+                    : throw ApiException.BadRequest($"'{Choice}' is required, but there are no 'tools' to call", Choice);
+            case { } named:
+                var name = NameOf(named);
+                var function = Array.Find(functions, function => (string?)function["name"] == name)
+                    ?? throw ApiException.BadRequest($"'{Choice}' names '{name}', which is none of the 'tools'", Choice);
+                return new ChatTools(definitions, ToolDemand.Of(function), () => new NamedCallParser(name));
         }
-
-        var none = fields.Element("tool_choice") is { } choice && Is(choice, "none");
-        return new ChatTools(none || tools.GetArrayLength() == 0 ? null : JsonArray.Create(tools.Clone()), maxCalls);
     }
 
     /// <summary>A parser for one answer; null when all of it is text.</summary>
-    public ToolCallParser? CreateParser() => Definitions is null ? null : new ToolCallParser(MaxCalls);
+    public ICallParser? CreateParser() => createParser();
 
     private static bool Is(JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
+    private static string NameOf(JsonElement choice) =>
+        choice.ValueKind == JsonValueKind.Object
+        && choice.TryGetProperty("type", out var type) && Is(type, "function")
+        && choice.TryGetProperty("function", out var function) && function.ValueKind == JsonValueKind.Object
+        && function.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String
+            ? RequestFields.Text(name, $"{Choice}.function.name")
+            : throw RequestFields.WrongType(Choice, choice, "none, auto, required or {\"type\": \"function\", \"function\": {\"name\": …}}");
 
     private static bool IsDefinition(JsonElement tool) =>
         tool.ValueKind == JsonValueKind.Object
         && tool.TryGetProperty("type", out var type) && Is(type, "function")
         && tool.TryGetProperty("function", out var function) && function.ValueKind == JsonValueKind.Object
-        && function.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String;
+        && function.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String
+        && (!function.TryGetProperty("parameters", out var parameters) || parameters.ValueKind is JsonValueKind.Object or JsonValueKind.Null);
 }

@@ -26,7 +26,7 @@ internal static class CompletionsEndpoint
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
         fields.Refuse("suffix", "this model completes text at its end only", value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
-        fields.Accept("user");
+        fields.AcceptInert();
         var logprobs = fields.Integer("logprobs");
         var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs);
         fields.RejectUnread();

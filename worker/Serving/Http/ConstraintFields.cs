@@ -43,6 +43,11 @@ internal static class ConstraintFields
             return null;
         }
 
+        if (format.ValueKind == JsonValueKind.Object)
+        {
+            RequireKnown(Name, format, "type", "json_schema");
+        }
+
         var type = format.ValueKind == JsonValueKind.Object && format.TryGetProperty("type", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
         switch (type)
         {
@@ -51,9 +56,14 @@ internal static class ConstraintFields
             case "json_object":
                 return new Constraint.JsonObject();
             case "json_schema":
-                return format.TryGetProperty("json_schema", out var wrapper) && wrapper.ValueKind == JsonValueKind.Object && wrapper.TryGetProperty("schema", out var schema)
-                    ? new Constraint.JsonSchema(Schema("response_format.json_schema.schema", schema))
-                    : throw RequestFields.WrongType(Name, format, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": …, \"schema\": {…}}}");
+                if (!format.TryGetProperty("json_schema", out var wrapper) || wrapper.ValueKind != JsonValueKind.Object || !wrapper.TryGetProperty("schema", out var schema))
+                {
+                    throw RequestFields.WrongType(Name, format, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": …, \"schema\": {…}}}");
+                }
+
+                // The output always keeps to the schema: there is nothing that 'strict' could change.
+                RequireKnown($"{Name}.json_schema", wrapper, "name", "description", "schema", "strict");
+                return new Constraint.JsonSchema(Schema("response_format.json_schema.schema", schema));
             default:
                 throw RequestFields.WrongType(Name, format, "an object whose type is text, json_object or json_schema");
         }
@@ -90,6 +100,17 @@ internal static class ConstraintFields
         return found.Count > 1
             ? throw ApiException.BadRequest($"'{found[1].Field}' cannot be combined with '{found[0].Field}': both say what the output must look like", Name)
             : found.Count == 1 ? found[0].Constraint : null;
+    }
+
+    private static void RequireKnown(string name, JsonElement value, params ReadOnlySpan<string> known)
+    {
+        foreach (var member in value.EnumerateObject())
+        {
+            if (!known.Contains(member.Name))
+            {
+                throw ApiException.BadRequest($"unrecognized member '{name}.{member.Name}'; known are {string.Join(", ", known)}", name);
+            }
+        }
     }
 
     /// <summary>A schema given as JSON, or as a string that holds it.</summary>

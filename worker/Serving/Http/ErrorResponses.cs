@@ -55,13 +55,19 @@ internal static class ErrorResponses
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } large =>
             new ApiException(large.StatusCode, $"the request is larger than this server takes (--max-request-bytes): {large.Message}", "invalid_request_error", code: "request_too_large"),
+
+        // Kestrel's word for a chunk that says it is longer than any number.
+        IOException { InnerException: OverflowException } chunk => ApiException.BadRequest($"the request body cannot be read: {chunk.Message}"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message, "invalid_request_error"),
         _ => new ApiException(StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
     };
 
-    /// <summary>The error as JSON, for a body or an event of a stream that has begun.</summary>
-    public static ErrorBody Body(ApiException error) =>
+    private static ErrorBody Body(ApiException error) =>
         new(new ErrorDetail(error.Message, error.Type, error.Parameter, error.Code));
+
+    /// <summary>Status and body in the words of the API the request came by.</summary>
+    public static (int Status, object Body) Spell(HttpContext context, ApiException error) =>
+        context.Features.Get<ErrorDialect>()?.Spell(error) ?? (error.Status, Body(error));
 
     /// <summary>Answers with this error in place of whatever was prepared.</summary>
     /// <param name="shape">Adds the headers that belong to the error.</param>
@@ -69,13 +75,14 @@ internal static class ErrorResponses
     {
         context.Response.Clear();
         shape?.Invoke(context.Response.Headers);
-        context.Response.StatusCode = error.Status;
+        var (status, body) = Spell(context, error);
+        context.Response.StatusCode = status;
         if (error.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
         {
             context.Response.Headers.RetryAfter = "1";
         }
 
-        await context.Response.WriteAsJsonAsync(Body(error), ApiJson.Options);
+        await context.Response.WriteAsJsonAsync(body, ApiJson.Options);
     }
 
     /// <summary>Routing answers an unknown path or a wrong method with an empty body; clients expect JSON there too.</summary>

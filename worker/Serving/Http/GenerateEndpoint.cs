@@ -5,7 +5,7 @@ namespace Cluster.Worker.Serving.Http;
 internal sealed record GenerateResponse(IReadOnlyList<string> Text);
 
 /// <summary><c>POST /generate</c>, vLLM's plain API: a prompt and sampling parameters in, <c>{"text": [prompt + output, …]}</c> out;
-/// with <c>"stream": true</c> a JSON object a line, each with the text so far.</summary>
+/// with <c>"stream": true</c> a JSON object a line, each with the text so far. TGI has the path, too: a body with <c>inputs</c> is <see cref="TgiEndpoint"/>'s.</summary>
 internal static class GenerateEndpoint
 {
     private static readonly byte[] NewLine = "\n"u8.ToArray();
@@ -14,7 +14,13 @@ internal static class GenerateEndpoint
     {
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
-        var prompt = fields.String("prompt") ?? throw ApiException.BadRequest("'prompt' is required: a text", "prompt");
+        if (fields.Element("inputs") is not null)
+        {
+            await TgiEndpoint.GenerateAsync(context, model, fields);
+            return;
+        }
+
+        var prompt = fields.String("prompt") ?? throw ApiException.BadRequest("'prompt' is required: a text (or 'inputs', TGI's field)", "prompt");
         var stream = fields.Boolean("stream") ?? false;
         var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
         fields.RejectUnread();

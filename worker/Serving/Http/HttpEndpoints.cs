@@ -18,12 +18,17 @@ internal static class HttpEndpoints
         routes.MapPost("/v1/completions", context => CompletionsEndpoint.HandleAsync(context, state, time));
         routes.MapPost("/v1/chat/completions", context => ChatCompletionsEndpoint.HandleAsync(context, state, time));
         routes.MapPost("/generate", context => GenerateEndpoint.HandleAsync(context, state));
+        routes.MapPost("/generate_stream", context => TgiEndpoint.StreamAsync(context, state));
+        routes.MapPost("/", context => TgiEndpoint.CompatibleAsync(context, state));
+        routes.MapGet("/info", context => context.Response.WriteAsJsonAsync(TgiInfo.Of(ServingRequest.RequireModel(state)), ApiJson.Options));
         routes.MapPost("/tokenize", context => TokenizeEndpoints.TokenizeAsync(context, state));
         routes.MapPost("/detokenize", context => TokenizeEndpoints.DetokenizeAsync(context, state));
         routes.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
-        routes.MapGet("/v1/models/{id}", context =>
+
+        // Names of the hub have a slash in them, which clients may escape; escaped, it is left as it is by the server.
+        routes.MapGet("/v1/models/{**id}", context =>
         {
-            var id = (string)context.Request.RouteValues["id"]!;
+            var id = Uri.UnescapeDataString((string?)context.Request.RouteValues["id"] ?? "");
             ServingRequest.RequireName(ServingRequest.RequireModel(state), id);
             return context.Response.WriteAsJsonAsync(Models(state).Data.Single(card => card.Id == id), ApiJson.Options);
         });

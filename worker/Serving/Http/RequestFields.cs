@@ -6,10 +6,17 @@ namespace Cluster.Worker.Serving.Http;
 /// (<see cref="RejectUnread"/>), so no field is ever silently ignored.</summary>
 internal sealed class RequestFields : IDisposable
 {
-    private readonly JsonDocument document;
+    private static readonly JsonElement Empty = JsonElement.Parse("{}"u8);
+
+    private readonly JsonElement root;
+    private readonly JsonDocument? document;
     private readonly HashSet<string> read = new(StringComparer.Ordinal);
 
-    private RequestFields(JsonDocument document) => this.document = document;
+    private RequestFields(JsonElement root, JsonDocument? document)
+    {
+        this.root = root;
+        this.document = document;
+    }
 
     /// <exception cref="JsonException">The body is not JSON.</exception>
     /// <exception cref="ApiException">It is not an object.</exception>
@@ -23,15 +30,21 @@ internal sealed class RequestFields : IDisposable
             throw ApiException.BadRequest($"the request body must be a JSON object, not {Describe(kind)}");
         }
 
-        return new RequestFields(document);
+        return new RequestFields(document.RootElement, document);
     }
 
     /// <summary>The field's value; null when absent or JSON null.</summary>
     public JsonElement? Element(string name)
     {
         read.Add(name);
-        return document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        return root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
+
+    /// <summary>The fields of an object inside this one, whose unread fields are its own to refuse; without any when it is absent. Lives as long as this.</summary>
+    public RequestFields Nested(string name) =>
+        Element(name) is not { } value ? new RequestFields(Empty, null)
+        : value.ValueKind == JsonValueKind.Object ? new RequestFields(value, null)
+        : throw WrongType(name, value, "an object");
 
     public string? String(string name) =>
         Element(name) is not { } value ? null
@@ -126,7 +139,7 @@ internal sealed class RequestFields : IDisposable
     /// <exception cref="ApiException">A field is left that nothing read.</exception>
     public void RejectUnread()
     {
-        foreach (var property in document.RootElement.EnumerateObject())
+        foreach (var property in root.EnumerateObject())
         {
             if (!read.Contains(property.Name))
             {
@@ -142,7 +155,7 @@ internal sealed class RequestFields : IDisposable
         return ApiException.BadRequest($"invalid value for '{name}': expected {expected}, got {(text.Length > 80 ? text[..80] + "…" : text)}", name);
     }
 
-    public void Dispose() => document.Dispose();
+    public void Dispose() => document?.Dispose();
 
     /// <summary>A JSON string may hold an unpaired surrogate (<c>"\ud800"</c>) which no text can.</summary>
     public static string Text(JsonElement value, string name)

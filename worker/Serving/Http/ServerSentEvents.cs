@@ -45,12 +45,14 @@ internal sealed class ServerSentEvents
     /// <param name="begin">Sends what comes before the first output.</param>
     /// <param name="onOutput">Sends one output.</param>
     /// <param name="end">Sends what comes after the last.</param>
+    /// <param name="marksEnd">Whether <c>[DONE]</c> tells the client that nothing is missing.</param>
     public static async Task StreamAsync(
         HttpContext context,
         IAsyncEnumerable<ChoiceOutput> outputs,
         Func<ServerSentEvents, Task> begin,
         Func<ServerSentEvents, ChoiceOutput, Task> onOutput,
-        Func<ServerSentEvents, Task> end)
+        Func<ServerSentEvents, Task> end,
+        bool marksEnd = true)
     {
         var aborted = context.RequestAborted;
         await using var enumerator = outputs.GetAsyncEnumerator(aborted);
@@ -69,9 +71,12 @@ internal sealed class ServerSentEvents
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            await events.SendAsync(ErrorResponses.Body(ErrorResponses.Translate(exception)), aborted);
+            await events.SendAsync(ErrorResponses.Spell(context, ErrorResponses.Translate(exception)).Body, aborted);
         }
 
-        await events.FinishAsync(aborted);
+        if (marksEnd)
+        {
+            await events.FinishAsync(aborted);
+        }
     }
 }

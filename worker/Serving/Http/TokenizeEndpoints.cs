@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Serving.Http;
 
-internal sealed record TokenizeResponse(int Count, int MaxModelLen, IReadOnlyList<int> Tokens);
+internal sealed record TokenizeResponse(int Count, int MaxModelLen, IReadOnlyList<int> Tokens, IReadOnlyList<string?>? TokenStrs);
 
 internal sealed record DetokenizeResponse(string Prompt);
 
@@ -20,7 +20,7 @@ internal static class TokenizeEndpoints
         else if (fields.Element("messages") is not null)
         {
             var template = model.ChatTemplate ?? throw ApiException.BadRequest($"the model '{model.Name}' has no chat template", "messages");
-            var text = template.Render(ChatMessages.Read(fields), null, fields.Boolean("add_generation_prompt") ?? true);
+            var text = template.Render(ChatMessages.Read(fields), ChatTools.Read(fields).Definitions, fields.Boolean("add_generation_prompt") ?? true);
             tokens = model.Tokenizer.Encode(text, fields.Boolean("add_special_tokens") ?? false);
         }
         else
@@ -28,8 +28,9 @@ internal static class TokenizeEndpoints
             throw ApiException.BadRequest("'prompt' (a text) or 'messages' is required", "prompt");
         }
 
+        var texts = fields.Boolean("return_token_strs") ?? false ? tokens.Select(model.Tokenizer.IdToToken).ToArray() : null;
         fields.RejectUnread();
-        await context.Response.WriteAsJsonAsync(new TokenizeResponse(tokens.Count, model.Engine.MaxModelLength, tokens), ApiJson.Options, context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(new TokenizeResponse(tokens.Count, model.Engine.MaxModelLength, tokens, texts), ApiJson.Options, context.RequestAborted);
     }
 
     public static async Task DetokenizeAsync(HttpContext context, ServingState state)

@@ -5,7 +5,11 @@ namespace Cluster.Worker.Serving.Http;
 
 /// <summary>A call the model made, as OpenAI spells it.</summary>
 /// <param name="Index">Position among the calls of the message; null in an answer that is sent whole.</param>
-internal sealed record ToolCall(int? Index, string Id, string Type, FunctionCall Function);
+internal sealed record ToolCall(int? Index, string Id, string Type, FunctionCall Function)
+{
+    /// <summary>A call with an id of its own.</summary>
+    public static ToolCall Of(int index, FunctionCall function) => new(index, $"call_{Guid.NewGuid():N}", "function", function);
+}
 
 /// <param name="Arguments">JSON as text.</param>
 internal sealed record FunctionCall(string Name, string Arguments);
@@ -18,7 +22,7 @@ internal readonly record struct ParsedOutput(string Content, IReadOnlyList<ToolC
 /// <c>&lt;tool_call&gt;{"name": …, "arguments": {…}}&lt;/tool_call&gt;</c>. Text that only might become a call is held back, and what is no call after all
 /// is given out as text, so nothing the model wrote is lost. One for each choice of <see cref="ChatCompletionsEndpoint"/>.</summary>
 /// <param name="maxCalls">Calls beyond are dropped (<c>parallel_tool_calls: false</c>).</param>
-internal sealed class ToolCallParser(int maxCalls = int.MaxValue)
+internal sealed class ToolCallParser(int maxCalls = int.MaxValue) : ICallParser
 {
     private const string Open = "<tool_call>";
     private const string Close = "</tool_call>";
@@ -27,11 +31,8 @@ internal sealed class ToolCallParser(int maxCalls = int.MaxValue)
     private int numCalls;
     private bool inCall;
 
-    /// <summary>Whether the output holds a call.</summary>
-    public bool HasCalls => numCalls > 0;
+    public bool StopsForCalls => numCalls > 0;
 
-    /// <summary>Takes the next text.</summary>
-    /// <param name="ended">No more text will come: nothing is held back any longer, and a call that lacks only its closing tag counts.</param>
     public ParsedOutput Add(string text, bool ended)
     {
         // A call is looked at when its closing tag may be there; before that, appending is all there is to do.
@@ -73,7 +74,7 @@ internal sealed class ToolCallParser(int maxCalls = int.MaxValue)
             {
                 if (numCalls < maxCalls)
                 {
-                    calls.Add(new ToolCall(numCalls++, $"call_{Guid.NewGuid():N}", "function", call));
+                    calls.Add(ToolCall.Of(numCalls++, call));
                 }
             }
             else

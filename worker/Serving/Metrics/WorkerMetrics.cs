@@ -8,13 +8,15 @@ namespace Cluster.Worker.Serving.Metrics;
 /// Latencies are pushed by the engine (<see cref="IEngineObserver"/>); levels and totals are read from it when scraped.</summary>
 internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 {
+    public const string MeterName = "Cluster.Worker";
+
     // vLLM v1's bucket boundaries, in seconds and tokens.
     private static readonly double[] FirstTokenBuckets = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560];
     private static readonly double[] TokenGapBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
     private static readonly double[] RequestBuckets = [0.01, 0.025, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
     private static readonly long[] TokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000];
 
-    private readonly Meter meter = new("Cluster.Worker", WorkerVersion.Current);
+    private readonly Meter meter = new(MeterName, WorkerVersion.Current);
     private readonly PrometheusExposition exposition;
     private readonly KeyValuePair<string, object?> model;
     private readonly Histogram<double> firstToken;

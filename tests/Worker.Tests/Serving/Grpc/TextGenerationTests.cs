@@ -11,6 +11,7 @@ public sealed class TextGenerationTests
 {
     private const string Generate = "/cluster.v1.TextGeneration/Generate";
     private const string GenerateStream = "/cluster.v1.TextGeneration/GenerateStream";
+    private const string GenerateBatch = "/cluster.v1.TextGeneration/GenerateBatch";
     private const string Tokenize = "/cluster.v1.TextGeneration/Tokenize";
     private const string Detokenize = "/cluster.v1.TextGeneration/Detokenize";
 
@@ -152,6 +153,76 @@ public sealed class TextGenerationTests
         Assert.Equal("mine", ids[0]);
         Assert.StartsWith("theirs-", ids[1]);
         Assert.Equal(4, ids.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_batch_answers_each_request_when_it_is_complete()
+    {
+        var late = new TaskCompletionSource();
+        var engine = new FakeEngine { BeforeReply = request => request.RequestId == "0" ? late.Task : Task.CompletedTask };
+        await using var server = await GrpcTestServer.StartAsync(engine);
+        var batch = new GenerateBatchRequest { Requests = { Enumerable.Range(0, 3).Select(index => new GenerateRequest { RequestId = $"{index}", Prompt = $"prompt {index}" }) } };
+        batch.Requests.Add(new GenerateRequest { Prompt = "x", Sampling = new SamplingParams { TopP = 7 } });
+        batch.Requests.Add(new GenerateRequest { Prompt = "x", Model = "other" });
+
+        using var call = await server.Client.SendAsync(GenerateBatch, batch);
+        var answers = new List<GenerateBatchResponse>();
+        await foreach (var answer in call.MessagesAsync<GenerateBatchResponse>())
+        {
+            answers.Add(answer);
+            if (answers.Count == 4)
+            {
+                late.SetResult();
+            }
+        }
+
+        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.Equal([1, 2, 3, 4], answers.Take(4).Select(answer => (int)answer.Index).Order());
+        Assert.Equal((0u, "You said: prompt 0"), (answers[4].Index, answers[4].Response.Text));
+        Assert.Equal((int)StatusCode.InvalidArgument, answers.Single(answer => answer.Index == 3).Failure.Code);
+        Assert.Equal((int)StatusCode.NotFound, answers.Single(answer => answer.Index == 4).Failure.Code);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1025)]
+    public async Task A_batch_has_some_requests_and_not_too_many(int count)
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        var (status, message) = await server.Client.FailAsync(GenerateBatch, new GenerateBatchRequest { Requests = { Enumerable.Range(0, count).Select(_ => new GenerateRequest { Prompt = "x" }) } });
+
+        Assert.Equal((StatusCode.InvalidArgument, $"requests has {count} of them; possible are 1 to 1024"), (status, message));
+    }
+
+    [Fact]
+    public async Task Leaving_a_batch_ends_all_of_its_requests()
+    {
+        var begun = new SemaphoreSlim(0);
+        var engine = new FakeEngine { BeforeOutput = (_, stop) => { begun.Release(); return Task.Delay(Timeout.Infinite, stop); } };
+        await using var server = await GrpcTestServer.StartAsync(engine);
+        using var leave = new CancellationTokenSource();
+
+        var call = server.Client.SendAsync(
+            GenerateBatch,
+            new GenerateBatchRequest { Requests = { new GenerateRequest { RequestId = "a", Prompt = "x" }, new GenerateRequest { RequestId = "b", Prompt = "y" } } },
+            cancellationToken: leave.Token);
+        await begun.WaitAsync();
+        await begun.WaitAsync();
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+        Assert.Null(await engine.EndingOf("a"));
+        Assert.Null(await engine.EndingOf("b"));
+    }
+
+    [Fact]
+    public void Constraints_reach_the_engine()
+    {
+        Assert.Equal(new Constraint.JsonSchema("{}"), TextGenerationSampling.Map(new SamplingParams { JsonSchema = "{}" }, 100).Constraint);
+        Assert.Equal(new Constraint.Regex(".*"), TextGenerationSampling.Map(new SamplingParams { Regex = ".*" }, 100).Constraint);
+        Assert.Equal("""["a","b"]""", TextGenerationSampling.Map(new SamplingParams { Choice = new Choice { Texts = { "a", "b" } } }, 100).Constraint!.Text);
+        Assert.Equal(new Constraint.JsonObject(), TextGenerationSampling.Map(new SamplingParams { JsonObject = true }, 100).Constraint);
+        Assert.Null(TextGenerationSampling.Map(new SamplingParams { JsonObject = false }, 100).Constraint);
     }
 
     [Fact]

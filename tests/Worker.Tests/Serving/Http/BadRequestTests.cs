@@ -34,7 +34,15 @@ public sealed class BadRequestTests
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "top_logprobs": 3}""", 400, "logprobs")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 21}""", 400, "top_logprobs")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required"}""", 400, "tool_choice")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "sometimes"}""", 400, "tool_choice")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function"}}""", 400, "tool_choice")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function", "function": {"name": "later"}}, "tools": [{"type": "function", "function": {"name": "now"}}]}""", 400, "later")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required", "tools": [{"type": "function", "function": {"name": "now"}}], "guided_regex": "a"}""", 400, "tool_choice")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "modalities": ["text", "audio"]}""", 400, "modalities")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"}""", 400, "reasoning_effort")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}""", 400, "response_format")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object", "indent": 2}}""", 400, "response_format.indent")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "version": 7}}}""", 400, "version")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_regex": "a", "guided_choice": ["a"]}""", 400, "guided_choice")]
     [InlineData("/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": "root ::= x"}}""", 400, "structured_outputs.grammar")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_grammar": "root ::= x"}""", 400, "guided_grammar")]
@@ -57,6 +65,37 @@ public sealed class BadRequestTests
         Assert.Contains(named, (string?)body["error"]!["message"], StringComparison.Ordinal);
         Assert.NotNull((string?)body["error"]!["type"]);
         Assert.True(body["error"]!.AsObject().ContainsKey("param"));
+    }
+
+    [Theory]
+    [InlineData("/v1/completions", """{"prompt": "x", "model": "other"}""", 404, "invalid_request_error", "model", "model_not_found")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "colour": 1}""", 400, "invalid_request_error", "colour", null)]
+    [InlineData("/v1/completions", "{]", 400, "invalid_request_error", null, null)]
+    [InlineData("/v1/nowhere", "{}", 404, "invalid_request_error", null, "unknown_url")]
+    public async Task Errors_have_the_members_of_the_real_service(string path, string json, int expected, string type, string? parameter, string? code)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync(path, json);
+
+        var error = body["error"]!;
+        Assert.Equal(expected, status);
+        Assert.Equal((type, parameter, code), ((string?)error["type"], (string?)error["param"], (string?)error["code"]));
+    }
+
+    [Theory]
+    [InlineData("/v1/completions", "\"prompt\": \"x\"")]
+    [InlineData("/v1/chat/completions", "\"modalities\": [\"text\"], \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]")]
+    public async Task Fields_of_the_official_clients_that_change_no_output_are_accepted(string path, string request)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, _) = await server.PostAsync(path, $$$"""
+            {{{{request}}}, "user": "me", "safety_identifier": "s", "metadata": {"a": "b"}, "store": true, "service_tier": "flex", "prompt_cache_key": "k",
+             "prompt_cache_retention": "24h", "prediction": {"type": "content", "content": "x"} }
+            """);
+
+        Assert.Equal(200, status);
     }
 
     [Fact]

@@ -24,14 +24,14 @@ internal sealed class HttpTestServer : IAsyncDisposable
 
     public WorkerServer Server => server;
 
-    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null, TimeProvider? time = null, ILoggerProvider? log = null)
+    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null, TimeProvider? time = null, ILoggerProvider? log = null, string modelName = "model")
     {
         var state = new ServingState(TimeProvider.System);
         var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
         var server = await WorkerServer.StartAsync(
             configure?.Invoke(options) ?? options,
             state,
-            "model",
+            modelName,
             logging =>
             {
                 logging.SetMinimumLevel(log is null ? LogLevel.None : LogLevel.Debug);

@@ -81,9 +81,32 @@ public sealed class ProbeTests
         var (_, text) = await server.PostAsync("/detokenize", $$"""{"tokens": {{tokens["tokens"]!.ToJsonString()}}}""");
         var (_, chat) = await server.PostAsync("/tokenize", """{"messages": [{"role": "user", "content": "x"}]}""");
 
-        Assert.Equal(5, (int)tokens["count"]!);
+        Assert.Equal((5, 1_000_000), ((int)tokens["count"]!, (int)tokens["max_model_len"]!));
         Assert.Equal("grün", (string?)text["prompt"]);
         Assert.True((int)chat["count"]! > 1);
+    }
+
+    [Fact]
+    public async Task Tokenize_writes_tokens_out_when_asked()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (_, body) = await server.PostAsync("/tokenize", """{"prompt": "a", "return_token_strs": true}""");
+
+        Assert.Equal(["<s>", "<0x61>"], body["token_strs"]!.AsArray().Select(text => (string)text!));
+    }
+
+    [Theory]
+    [InlineData("/v1/models/org/name")]
+    [InlineData("/v1/models/org%2Fname")]
+    public async Task A_model_may_have_a_slash_in_its_name(string path)
+    {
+        await using var server = await HttpTestServer.StartAsync(ready: false);
+        server.Server.BecomeReady(new Worker.Serving.ServedModel(["org/name"], "/models/name", new FakeEngine(), new FakeTokenizer(), null, ["0"]));
+
+        var card = await server.Client.GetFromJsonAsync<JsonNode>(path);
+
+        Assert.Equal("org/name", (string?)card!["id"]);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class ToolCallParserTests
             Assert.Equal(content, text);
             Assert.Equal(calls, string.Join(';', found.Select(call => $"{call.Function.Name}({call.Function.Arguments})")));
             Assert.Equal(Enumerable.Range(0, found.Count), found.Select(call => call.Index!.Value));
-            Assert.Equal(found.Count > 0, parser.HasCalls);
+            Assert.Equal(found.Count > 0, parser.StopsForCalls);
 
             void Take(ParsedOutput parsed)
             {

@@ -109,7 +109,9 @@ internal sealed class MessageReader(PipeReader body, int maxMessageBytes, bool g
     {
         try
         {
-            return parser.ParseFrom(payload);
+            var message = parser.ParseFrom(payload);
+            Utf8Texts.Require(message.Descriptor, payload.ToArray());
+            return message;
         }
         catch (InvalidProtocolBufferException exception)
         {

@@ -26,5 +26,13 @@ internal static class TextGenerationSampling
         IncludeStopStringInOutput = wire.IncludeStopStringInOutput,
         SkipSpecialTokens = !wire.HasSkipSpecialTokens || wire.SkipSpecialTokens,
         Logprobs = wire.HasLogprobs ? WireNumber.ToInt32(wire.Logprobs, "logprobs") : null,
+        Constraint = wire.ConstraintCase switch
+        {
+            SamplingParams.ConstraintOneofCase.JsonSchema => new Constraint.JsonSchema(wire.JsonSchema),
+            SamplingParams.ConstraintOneofCase.Regex => new Constraint.Regex(wire.Regex),
+            SamplingParams.ConstraintOneofCase.Choice => new Constraint.Choice([.. wire.Choice.Texts]),
+            SamplingParams.ConstraintOneofCase.JsonObject when wire.JsonObject => new Constraint.JsonObject(),
+            _ => null,
+        },
     };
 }

@@ -17,17 +17,21 @@ internal sealed class TextGenerationService(ServingState state)
 {
     private const string RequestIdKey = "x-request-id";
 
+    /// <summary>Bounds what one call may hold of the engine's queue.</summary>
+    private const int MaxBatch = 1024;
+
     public GrpcService Bind() => new GrpcService(TextGenerationReflection.Descriptor.FindTypeByName<ServiceDescriptor>("TextGeneration"))
-        .Unary<GenerateRequest, GenerateResponse>("Generate", GenerateAsync)
-        .ServerStreaming<GenerateRequest, GenerateStreamResponse>("GenerateStream", (request, call) => GenerateStreamAsync(request, call, call.CancellationToken))
+        .Unary<GenerateRequest, GenerateResponse>("Generate", (request, call) => GenerateAsync(request, call.Metadata, call.CancellationToken))
+        .ServerStreaming<GenerateRequest, GenerateStreamResponse>("GenerateStream", (request, call) => GenerateStreamAsync(request, call.Metadata, call.CancellationToken))
+        .ServerStreaming<GenerateBatchRequest, GenerateBatchResponse>("GenerateBatch", (request, call) => GenerateBatchAsync(request, call.Metadata, call.CancellationToken))
         .Unary<TokenizeRequest, TokenizeResponse>("Tokenize", (request, _) => Task.FromResult(Tokenize(request)))
         .Unary<DetokenizeRequest, DetokenizeResponse>("Detokenize", (request, _) => Task.FromResult(Detokenize(request)));
 
-    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, ServerCall call)
+    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, CallMetadata metadata, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
         var response = new GenerateResponse();
-        await foreach (var part in GenerateStreamAsync(request, call, call.CancellationToken))
+        await foreach (var part in GenerateStreamAsync(request, metadata, cancellationToken))
         {
             text.Append(part.Text);
             response.TokenIds.Add(part.TokenIds);
@@ -48,18 +52,59 @@ internal sealed class TextGenerationService(ServingState state)
 
     private async IAsyncEnumerable<GenerateStreamResponse> GenerateStreamAsync(
         GenerateRequest request,
-        ServerCall call,
+        CallMetadata metadata,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = RequireModel(request.Model);
         var generation = new GenerationRequest(
-            RequestId(request, call.Metadata),
+            RequestId(request, metadata),
             Prompt(request, model),
             TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize));
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
         {
             yield return ToWire(output, generation.RequestId, model);
         }
+    }
+
+    private async IAsyncEnumerable<GenerateBatchResponse> GenerateBatchAsync(
+        GenerateBatchRequest batch,
+        CallMetadata metadata,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (batch.Requests.Count is 0 or > MaxBatch)
+        {
+            throw new InvalidRequestException($"requests has {batch.Requests.Count} of them; possible are 1 to {MaxBatch}", "requests");
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var answers = batch.Requests.Select((request, index) => AnswerAsync(request, index, metadata, stop.Token)).ToArray();
+        try
+        {
+            await foreach (var answer in Task.WhenEach(answers).WithCancellation(cancellationToken))
+            {
+                yield return await answer;
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await ((Task)Task.WhenAll(answers)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<GenerateBatchResponse> AnswerAsync(GenerateRequest request, int index, CallMetadata metadata, CancellationToken cancellationToken)
+    {
+        var answer = new GenerateBatchResponse { Index = (uint)index };
+        try
+        {
+            answer.Response = await GenerateAsync(request, metadata, cancellationToken);
+        }
+        catch (Exception exception) when ((exception as GrpcException ?? GrpcServing.Translate(exception)) is { } failure)
+        {
+            answer.Failure = new Failure { Code = (int)failure.Status, Message = failure.Message };
+        }
+
+        return answer;
     }
 
     private static GenerateStreamResponse ToWire(TokenOutput output, string requestId, ServedModel model)

@@ -71,7 +71,7 @@ internal static class VllmSampling
     {
         if (wire.N > 1)
         {
-            throw Unsupported("n", $"is {wire.N}; this worker generates one sequence a request");
+            throw Unsupported("n", $"is {wire.N}; responses of this interface have no place for whose sequence they are: send a request for each");
         }
 
         if (wire.HasLogprobs)

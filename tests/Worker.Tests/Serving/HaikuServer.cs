@@ -1,0 +1,65 @@
+using System.Text.Json.Nodes;
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Models;
+using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Serving;
+using Cluster.Worker.Tests.Models;
+using Cluster.Worker.Tests.Serving.Grpc;
+using Cluster.Worker.Tests.Serving.Http;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Tests.Serving;
+
+/// <summary>A real worker on loopback: the sample model in the real engine behind every API, with the reference texts to compare to.</summary>
+internal sealed class HaikuServer : IAsyncDisposable
+{
+    private const int ReferenceTokens = 6;
+
+    private readonly LlmEngine engine;
+
+    private HaikuServer(HttpTestServer http, LlmEngine engine)
+    {
+        Http = http;
+        this.engine = engine;
+    }
+
+    /// <summary>What Hugging Face transformers writes.</summary>
+    public static JsonNode Expected { get; } = JsonNode.Parse(File.ReadAllText(Fixtures.HaikuExpected))!;
+
+    public HttpTestServer Http { get; }
+
+    public EngineStatistics Statistics => engine.Statistics;
+
+    public static async Task<HaikuServer> StartAsync(Func<ServerOptions, ServerOptions>? configure = null)
+    {
+        var http = await HttpTestServer.StartAsync(ready: false, configure: configure);
+        var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
+        var tokenizer = Tokenizer.Load(Fixtures.Haiku);
+        var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
+        http.Server.BecomeReady(new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
+        return new HaikuServer(http, engine);
+    }
+
+    /// <summary>Asks over HTTP and over gRPC for the beginning of a reference text, and asserts that it comes.</summary>
+    public async Task RequireItServesAsync()
+    {
+        var expected = Expected["completions"]![0]!;
+        int[] ids = [.. expected["output_ids"]!.AsArray().Take(ReferenceTokens).Select(id => (int)id!)];
+        var (status, body) = await Http.PostAsync("/v1/completions", new JsonObject { ["prompt"] = (string)expected["prompt"]!, ["temperature"] = 0, ["max_tokens"] = ReferenceTokens }.ToJsonString());
+        using var client = new GrpcTestClient(Http.Server.GrpcAddress);
+        var answer = await client.CallAsync<GenerateResponse>(
+            "/cluster.v1.TextGeneration/Generate",
+            new GenerateRequest { Prompt = (string)expected["prompt"]!, Sampling = new SamplingParams { Temperature = 0, MaxTokens = ReferenceTokens } });
+
+        Assert.Equal(200, status);
+        Assert.StartsWith((string)body["choices"]![0]!["text"]!, (string)expected["text"]!, StringComparison.Ordinal);
+        Assert.Equal(ids, answer.TokenIds.Select(id => (int)id));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Http.DisposeAsync();
+        await engine.DisposeAsync();
+    }
+}

@@ -1,0 +1,82 @@
+using System.Net.Sockets;
+
+namespace Cluster.Worker.Tests.Serving.Robustness;
+
+/// <summary>A socket to a server, for what no client would send.</summary>
+internal sealed class RawConnection : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    private readonly Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly CancellationTokenSource limit = new(Limit);
+
+    private RawConnection()
+    {
+    }
+
+    public static async Task<RawConnection> OpenAsync(Uri address)
+    {
+        var connection = new RawConnection();
+        await connection.socket.ConnectAsync(address.Host, address.Port, connection.limit.Token);
+        return connection;
+    }
+
+    /// <summary>Sends, and says whether the server still took it all.</summary>
+    public async Task<bool> SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            while (bytes.Length > 0)
+            {
+                bytes = bytes[await socket.SendAsync(bytes, limit.Token)..];
+            }
+
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Says that nothing more will come, and reads until the server has closed.</summary>
+    public Task<byte[]> FinishAsync()
+    {
+        try
+        {
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // Closed by the server already; what it said can still be read.
+        }
+
+        return ReceiveAsync(_ => false);
+    }
+
+    /// <summary>Reads until this is enough, or the server has closed.</summary>
+    public async Task<byte[]> ReceiveAsync(Func<byte[], bool> isEnough)
+    {
+        using var received = new MemoryStream();
+        var buffer = new byte[4096];
+        try
+        {
+            while (!isEnough(received.ToArray()) && await socket.ReceiveAsync(buffer, limit.Token) is var count and > 0)
+            {
+                received.Write(buffer, 0, count);
+            }
+        }
+        catch (SocketException)
+        {
+            // Reset: the server wanted no more of it.
+        }
+
+        return received.ToArray();
+    }
+
+    public void Dispose()
+    {
+        socket.Dispose();
+        limit.Dispose();
+    }
+}
