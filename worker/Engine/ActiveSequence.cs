@@ -31,6 +31,19 @@ internal sealed class ActiveSequence
         lastOutput = group.Arrival;
     }
 
+    private ActiveSequence(ActiveSequence origin)
+    {
+        Group = origin.Group;
+        Index = origin.Index;
+        Sequence = origin.Sequence.Fork();
+        sampling = origin.sampling;
+        stopChecker = origin.stopChecker;
+        stopStrings = origin.stopStrings.Fork();
+        detokenizer = origin.detokenizer.Fork();
+        SamplingState = origin.SamplingState.Fork();
+        lastOutput = origin.lastOutput;
+    }
+
     public SequenceGroup Group { get; }
 
     public int Index { get; }
@@ -52,6 +65,9 @@ internal sealed class ActiveSequence
     public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
 
     public bool HasEnded => Group.Failure is not null || Pending?.FinishReason is not null;
+
+    /// <summary>Another sequence that has the same tokens and outputs so far, all of them delivered.</summary>
+    public ActiveSequence Fork() => new(this);
 
     /// <summary>Appends a sampled token and makes the output it leads to, together with those pending from the same step.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
@@ -96,6 +112,12 @@ internal sealed class ActiveSequence
     public void Abort() =>
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
 
+    /// <summary>Ends a sequence that shall get no token.</summary>
+    public void End() => Pending = Output([], "", new StopDecision(FinishReason.Length));
+
+    /// <summary>Has all of an ended sequence leave in one output.</summary>
+    public void Conclude(TokenOutput whole) => Pending = whole;
+
     /// <summary>The output pending has left; the next token begins a new one.</summary>
     public void Delivered() => Pending = null;
 
@@ -128,6 +150,7 @@ internal sealed class ActiveSequence
         Index = Index,
         TokenIds = tokenIds,
         Text = text,
+        PromptLogprobs = Sequence.CompletionLength == tokenIds.Count ? Group.PromptLogprobs : null,
         FinishReason = stop.Reason,
         StopReason = stop.StopReason,
         PromptTokens = Sequence.PromptLength,

@@ -26,5 +26,6 @@ internal static class TextGenerationSampling
         IncludeStopStringInOutput = wire.IncludeStopStringInOutput,
         SkipSpecialTokens = !wire.HasSkipSpecialTokens || wire.SkipSpecialTokens,
         Logprobs = wire.HasLogprobs ? WireNumber.ToInt32(wire.Logprobs, "logprobs") : null,
+        PromptLogprobs = wire.HasPromptLogprobs ? WireNumber.ToInt32(wire.PromptLogprobs, "prompt_logprobs") : null,
     };
 }
