@@ -58,11 +58,12 @@ internal sealed class Sampler(int vocabSize)
         var possible = continuations.AsSpan(0, continuations.Count(one => !double.IsNegativeInfinity(one.Logprob)));
         if (numTop is { } reported)
         {
-            var plain = Logprobs(logits, continuations[0].TokenId, reported);
-            (max, logSum) = (LogitMath.Max(logits), LogSum(logits, LogitMath.Max(logits)));
+            var plain = Logprobs(logits, possible[0].TokenId, reported);
+            var plainMax = LogitMath.Max(logits);
+            var plainLogSum = LogSum(logits, plainMax);
             foreach (ref var continuation in possible)
             {
-                continuation = continuation with { Logprobs = plain with { Sampled = Logprob(logits, continuation.TokenId, max, logSum) } };
+                continuation = continuation with { Logprobs = plain with { Sampled = Logprob(logits, continuation.TokenId, plainMax, plainLogSum) } };
             }
         }
 

@@ -70,7 +70,9 @@ public sealed class VllmSamplingTests
 
         var untouched = typeof(SamplingParameters).GetProperties().Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
         string[] unanswerable = [nameof(SamplingParameters.N), nameof(SamplingParameters.BestOf), nameof(SamplingParameters.NumSequences)];
-        Assert.Equal([.. unanswerable, nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
+        string[] unreported = [nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.PromptLogprobs)];
+        Assert.Equal(
+            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
     }
 
     public static TheoryData<string, byte[]> Refused => new()

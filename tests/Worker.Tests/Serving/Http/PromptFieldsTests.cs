@@ -64,7 +64,7 @@ public sealed class PromptFieldsTests
 
         var (b, c) = (FakeTokenizer.IdOf((byte)'b'), FakeTokenizer.IdOf((byte)'c'));
         var expected = JsonNode.Parse(
-            $$"""[null, {"{{b}}": {"logprob": -0.25, "rank": 1, "decoded_token": "b"}, "{{c}}": {"logprob": -1.25, "rank": 2, "decoded_token": "c"}}]""");
+            $$$"""[null, {"{{{b}}}": {"logprob": -0.25, "rank": 1, "decoded_token": "b"}, "{{{c}}}": {"logprob": -1.25, "rank": 2, "decoded_token": "c"}}]""");
         var choices = body["choices"]!.AsArray();
         Assert.True(JsonNode.DeepEquals(expected, choices[0]!["prompt_logprobs"]), choices[0]!.ToJsonString());
         Assert.True(JsonNode.DeepEquals(expected, choices[1]!["prompt_logprobs"]));
