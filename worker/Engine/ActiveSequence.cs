@@ -33,6 +33,19 @@ internal sealed class ActiveSequence
         lastOutput = group.Arrival;
     }
 
+    private ActiveSequence(ActiveSequence origin)
+    {
+        Group = origin.Group;
+        Index = origin.Index;
+        Sequence = origin.Sequence.Fork();
+        sampling = origin.sampling;
+        stopChecker = origin.stopChecker;
+        stopStrings = origin.stopStrings.Fork();
+        detokenizer = origin.detokenizer.Fork();
+        SamplingState = origin.SamplingState.Fork();
+        lastOutput = origin.lastOutput;
+    }
+
     public SequenceGroup Group { get; }
 
     public int Index { get; }
@@ -55,8 +68,11 @@ internal sealed class ActiveSequence
 
     public bool HasEnded => ended || Group.Failure is not null;
 
+    /// <summary>Another sequence that has the same tokens and outputs so far, all of them delivered.</summary>
+    public ActiveSequence Fork() => new(this);
+
     /// <summary>Appends a sampled token. Its text is made by <see cref="Compose"/>, at any time before the next plan; but where there are stop texts to
-    /// find, the text decides whether the sequence has ended, so it is made at once.</summary>
+    /// find, the text decides whether the sequence has ended, and where there are beams, which of them go on: then it is made at once.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
     {
         Sequence.Append(tokenId);
@@ -65,7 +81,7 @@ internal sealed class ActiveSequence
         var stop = stopChecker.Check(tokenId, Sequence.CompletionLength);
         ended = stop.Reason is not null;
         accepted.Add(new AcceptedToken(tokenId, logprobs, stop));
-        if (!stopStrings.IsEmpty)
+        if (!stopStrings.IsEmpty || Group.Beams is not null)
         {
             Compose();
         }
@@ -101,6 +117,16 @@ internal sealed class ActiveSequence
         ended = true;
         Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
     }
+
+    /// <summary>Ends a sequence that shall get no token.</summary>
+    public void End()
+    {
+        ended = true;
+        Pending = Output([], "", new StopDecision(FinishReason.Length));
+    }
+
+    /// <summary>Has all of an ended sequence leave in one output.</summary>
+    public void Conclude(TokenOutput whole) => Pending = whole;
 
     /// <summary>The output pending has left; the next token begins a new one.</summary>
     public void Delivered() => Pending = null;
@@ -162,6 +188,7 @@ internal sealed class ActiveSequence
         Index = Index,
         TokenIds = tokenIds,
         Text = text,
+        PromptLogprobs = Sequence.CompletionLength == tokenIds.Count ? Group.PromptLogprobs : null,
         FinishReason = stop.Reason,
         StopReason = stop.StopReason,
         PromptTokens = Sequence.PromptLength,

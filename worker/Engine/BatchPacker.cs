@@ -6,7 +6,7 @@ namespace Cluster.Worker.Engine;
 /// is larger than every one before it.</summary>
 internal static class BatchPacker
 {
-    /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/>.</param>
+    /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/> and <see cref="ScheduledSequence.ScoreIndex"/>.</param>
     public static void Pack(StepBatch batch, Span<ScheduledSequence> scheduled, int blockSize)
     {
         Size(batch, scheduled, blockSize);
@@ -26,6 +26,16 @@ internal static class BatchPacker
 
                 PackSequence(batch, entry, sequences++, rows, blockSize);
                 rows += entry.NumTokens;
+                if (entry.NumScored > 0)
+                {
+                    var behind = entry.Sequence.NumComputedTokens - entry.FirstScored;
+                    entry = entry with { ScoreIndex = logits };
+                    for (var i = 0; i < entry.NumScored; i++)
+                    {
+                        batch.LogitRows[logits++] = rows - behind + i;
+                    }
+                }
+
                 if (entry.Sequence.NumComputedTokens >= entry.Sequence.Length)
                 {
                     entry = entry with { LogitIndex = logits };
@@ -64,7 +74,7 @@ internal static class BatchPacker
         foreach (var entry in scheduled)
         {
             batch.NumTokens += entry.NumTokens;
-            mostLogits += entry.Sequence.NumDraftTokens;
+            mostLogits += entry.NumScored + entry.Sequence.NumDraftTokens;
             batch.MaxQueryLength = Math.Max(batch.MaxQueryLength, entry.NumTokens);
             batch.MaxContextLength = Math.Max(batch.MaxContextLength, entry.Sequence.NumComputedTokens);
         }

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Cluster.Worker.Engine;
 
 /// <summary>Keeps the outputs of a request's sequences until all have ended, and then the likeliest. Called by <see cref="SequenceGroup"/>.</summary>
@@ -16,31 +14,18 @@ internal sealed class BestOutputs(int count)
             candidates.Add(output.Index, candidate = new Candidate());
         }
 
-        candidate.Add(output, cumulativeLogprob);
+        candidate.Outputs.Add(output);
+        candidate.Logprob = cumulativeLogprob;
     }
 
     /// <summary>The best, each in one output, numbered by rank; of equally likely ones the earlier sequence is better.</summary>
     public IEnumerable<TokenOutput> Take() =>
-        candidates.Values.OrderByDescending(candidate => candidate.Logprob).Take(count).Select((candidate, rank) => candidate.Whole() with { Index = rank });
+        candidates.Values.OrderByDescending(candidate => candidate.Logprob).Take(count).Select((candidate, rank) => candidate.Outputs.Whole() with { Index = rank });
 
     private sealed class Candidate
     {
-        private readonly List<int> tokens = [];
-        private readonly List<PositionLogprobs> logprobs = [];
-        private readonly StringBuilder text = new();
-        private TokenOutput? last;
+        public JoinedOutput Outputs { get; } = new();
 
-        public double Logprob { get; private set; }
-
-        public void Add(TokenOutput output, double cumulativeLogprob)
-        {
-            tokens.AddRange(output.TokenIds);
-            logprobs.AddRange(output.Logprobs ?? []);
-            text.Append(output.Text);
-            Logprob = cumulativeLogprob;
-            last = output;
-        }
-
-        public TokenOutput Whole() => last! with { TokenIds = tokens, Text = text.ToString(), Logprobs = logprobs.Count == 0 ? null : logprobs };
+        public double Logprob { get; set; }
     }
 }

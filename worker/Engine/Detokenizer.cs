@@ -46,6 +46,17 @@ internal sealed class Detokenizer
         emitted = Decode().Length;
     }
 
+    private Detokenizer(Detokenizer origin)
+    {
+        tokenizer = origin.tokenizer;
+        skipSpecialTokens = origin.skipSpecialTokens;
+        origin.window.CopyTo(window, 0);
+        (count, read, emitted) = (origin.count, origin.read, origin.emitted);
+    }
+
+    /// <summary>Another detokenizer for a sequence that has the same tokens so far.</summary>
+    public Detokenizer Fork() => new(this);
+
     /// <summary>Adds a token.</summary>
     /// <returns>The text that is certain now; empty while a character is incomplete.</returns>
     public string Append(int tokenId)

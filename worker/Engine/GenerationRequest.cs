@@ -21,6 +21,11 @@ internal readonly record struct TokenLogprob(int TokenId, float Logprob);
 /// <param name="Top">The likeliest tokens, best first.</param>
 internal sealed record PositionLogprobs(TokenLogprob Sampled, IReadOnlyList<TokenLogprob> Top);
 
+/// <summary>Log-probabilities of a prompt's token, given those before it.</summary>
+/// <param name="Logprobs">The token itself, and the likeliest in its place.</param>
+/// <param name="Rank">1 when no token was likelier.</param>
+internal sealed record PromptPosition(PositionLogprobs Logprobs, int Rank);
+
 /// <summary>What a sequence of a request produced since its last output. The last one of each sequence has a <see cref="FinishReason"/>.</summary>
 internal sealed record TokenOutput
 {
@@ -35,6 +40,9 @@ internal sealed record TokenOutput
 
     /// <summary>One for each of <see cref="TokenIds"/> when log-probabilities were asked for.</summary>
     public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
+
+    /// <summary>In the first output of each sequence, when asked for: one for each prompt token; null for the first, which nothing precedes.</summary>
+    public IReadOnlyList<PromptPosition?>? PromptLogprobs { get; init; }
 
     public FinishReason? FinishReason { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models;
@@ -291,13 +292,23 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
     {
         // What the last step gave them comes before their end.
         Deliver();
-        foreach (var sequence in aborted.SelectMany(request => request.Sequences))
+        foreach (var request in aborted)
         {
-            // It may have ended, or been aborted twice.
-            if (active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
+            if (request is { Failure: null, Beams: { Outputs: null } search })
             {
-                sequence.Abort();
-                touched.Add(sequence);
+                search.Abort();
+                touched.AddRange(search.Outputs!);
+                continue;
+            }
+
+            foreach (var sequence in request.Sequences)
+            {
+                // It may have ended, or been aborted twice.
+                if (active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
+                {
+                    sequence.Abort();
+                    touched.Add(sequence);
+                }
             }
         }
 
@@ -336,10 +347,20 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         var logits = runner.WaitForLogits();
         foreach (var entry in scheduler.Scheduled)
         {
-            if (entry.LogitIndex >= 0)
+            if (entry.NumScored > 0 && !TryScore(entry, logits))
+            {
+                touched.Add(active[entry.Sequence]);
+            }
+            else if (entry.LogitIndex >= 0)
             {
                 var sequence = active[entry.Sequence];
                 var rows = logits[(entry.LogitIndex * runner.VocabSize)..];
+                if (sequence.Group.Beams is { } search)
+                {
+                    Extend(search, sequence, rows[..runner.VocabSize]);
+                    continue;
+                }
+
                 var forks = sequence.Group.NeedsFork ? Fork(sequence) : [];
                 Verify(sequence, rows);
                 touched.Add(sequence);
@@ -398,6 +419,60 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         return forks;
     }
 
+    /// <summary>Tells a search what one of its beams may go on with, and has the beams advance when it knows of all.</summary>
+    private void Extend(BeamSearch search, ActiveSequence beam, ReadOnlySpan<float> logits)
+    {
+        var position = beam.Sequence.CompletionLength;
+        try
+        {
+            numPromptTokens += position == 0 ? beam.Sequence.PromptLength : 0;
+            if (!search.Propose(beam, logits, sampler))
+            {
+                return;
+            }
+
+            foreach (var (origin, heirs) in search.Advance())
+            {
+                scheduler.Replace(origin.Sequence, [.. heirs.Select(heir => heir.Sequence)]);
+                active.Remove(origin.Sequence);
+                foreach (var heir in heirs)
+                {
+                    active.Add(heir.Sequence, heir);
+                }
+            }
+
+            numGenerationTokens += search.Sequences.Count;
+            touched.AddRange(search.Outputs ?? []);
+        }
+        catch (Exception exception)
+        {
+            Fail(beam.Group, exception, "output", position);
+            touched.Add(beam);
+        }
+    }
+
+    /// <summary>Gives a request the log-probabilities of those prompt tokens that follow the step's scored ones.</summary>
+    /// <returns>False when that failed, and the request with it.</returns>
+    private bool TryScore(ScheduledSequence entry, ReadOnlySpan<float> logits)
+    {
+        var group = active[entry.Sequence].Group;
+        for (var i = 0; i < entry.NumScored && group.Failure is null; i++)
+        {
+            var position = entry.FirstScored + i + 1;
+            var row = logits.Slice((entry.ScoreIndex + i) * runner.VocabSize, runner.VocabSize);
+            try
+            {
+                group.AddPromptLogprobs(sampler.PromptLogprobs(row, entry.Sequence.Tokens[position], group.NumPromptLogprobs, position));
+            }
+            catch (Exception exception)
+            {
+                Fail(group, exception, "prompt", position);
+            }
+        }
+
+        return group.Failure is null;
+    }
+
     /// <summary>Gives a sequence its next token. Whatever goes wrong here concerns its request only.</summary>
     private void Advance(ActiveSequence sequence, ReadOnlySpan<float> logits)
     {
@@ -405,25 +480,31 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         var position = sequence.Sequence.CompletionLength;
         try
         {
-            var token = sampler.Sample(logits, sequence.SamplingState);
-            var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
             if (position == 0 && sequence.Index == 0)
             {
                 numPromptTokens += sequence.Sequence.PromptLength;
             }
 
+            if (sequence.NumTokensLeft == 0)
+            {
+                sequence.End();
+                return;
+            }
+
+            var token = sampler.Sample(logits, sequence.SamplingState);
+            var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
             numGenerationTokens++;
             sequence.Accept(token, logprobs);
         }
-        catch (GenerationFailedException failure)
-        {
-            group.Fail(failure);
-        }
         catch (Exception exception)
         {
-            group.Fail(Failed(sequence, position, exception));
+            Fail(group, exception, "output", position);
         }
     }
+
+    private static void Fail(SequenceGroup group, Exception exception, string where, int position) =>
+        group.Fail(exception as GenerationFailedException
+            ?? new GenerationFailedException($"request '{group.Id}' failed at {where} position {position}: {exception.Message}", exception));
 
     /// <summary>Frees what ended requests held and publishes the numbers. Comes before <see cref="Deliver"/>: who sees a request's end finds its
     /// blocks free and its id unused.</summary>
@@ -433,7 +514,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         {
             foreach (var sequence in touched)
             {
-                if (sequence.Group.Failure is not null)
+                if (sequence.Group.HasEnded)
                 {
                     foreach (var other in sequence.Group.Sequences)
                     {
@@ -487,7 +568,7 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             }
             catch (Exception exception)
             {
-                sequence.Group.Fail(Failed(sequence, sequence.Sequence.CompletionLength - 1, exception));
+                Fail(sequence.Group, exception, "output", sequence.Sequence.CompletionLength - 1);
                 failed = true;
             }
         }
@@ -497,9 +578,6 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
             Settle();
         }
     }
-
-    private static GenerationFailedException Failed(ActiveSequence sequence, int position, Exception exception) =>
-        new($"request '{sequence.Group.Id}' failed at output position {position}: {exception.Message}", exception);
 
     private void Retire(ActiveSequence sequence)
     {
@@ -549,7 +627,8 @@ internal sealed class LlmEngine : IEngine, IAsyncDisposable
         lock (gate)
         {
             death = exception;
-            foreach (var request in requests.Values)
+            // With those that ended just now and whose last outputs have not left.
+            foreach (var request in requests.Values.Union(touched.Select(sequence => sequence.Group)))
             {
                 request.Kill(Unavailable(exception));
             }

@@ -18,6 +18,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     /// <summary>Most sequences of one request.</summary>
     public const int MaxSequences = 128;
 
+    /// <summary>Largest exponent of a length: scores of the longest outputs stay numbers.</summary>
+    public const int MaxLengthPenalty = 10;
+
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
@@ -65,6 +68,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
 
         // Written so that NaN, which fails every comparison, is refused.
         Require(sampling.Temperature is >= 0 and < float.PositiveInfinity, "temperature", sampling.Temperature, "a number of at least 0");
+        Require(sampling.Beams is null || sampling.Temperature == 0, "temperature", sampling.Temperature, "0 with beam search, which draws nothing");
+        Require(sampling.Beams is null || sampling is { TopP: 1, TopK: 0 or -1, MinP: 0 }, "use_beam_search", "true", "used without top_p, top_k and min_p");
+        Require(sampling.Beams is not { } beams || Math.Abs(beams.LengthPenalty) <= MaxLengthPenalty, "length_penalty", sampling.Beams?.LengthPenalty, $"in [-{MaxLengthPenalty}, {MaxLengthPenalty}]");
         Require(sampling.TopP is > 0 and <= 1, "top_p", sampling.TopP, "in (0, 1]");
         Require(sampling.TopK >= -1, "top_k", sampling.TopK, "at least 1, or 0 or -1 to keep all tokens");
         Require(sampling.MinP is >= 0 and <= 1, "min_p", sampling.MinP, "in [0, 1]");
@@ -72,6 +78,7 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
         Require(sampling.PresencePenalty is >= -2 and <= 2, "presence_penalty", sampling.PresencePenalty, "in [-2, 2]");
         Require(sampling.FrequencyPenalty is >= -2 and <= 2, "frequency_penalty", sampling.FrequencyPenalty, "in [-2, 2]");
         Require(sampling.Logprobs is not { } n || (n >= 0 && n <= maxLogprobs), "logprobs", sampling.Logprobs, $"in [0, {maxLogprobs}]");
+        Require(sampling.PromptLogprobs is not { } p || (p >= 0 && p <= maxLogprobs), "prompt_logprobs", sampling.PromptLogprobs, $"in [0, {maxLogprobs}]");
         foreach (var (token, bias) in sampling.LogitBias ?? new Dictionary<int, float>())
         {
             Require((uint)token < (uint)vocabSize, "logit_bias", token, $"a token id in [0, {vocabSize})");
@@ -81,7 +88,11 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
 
     private void ValidateStopping(SamplingParameters sampling)
     {
-        Require(sampling.MaxTokens is null or >= 1, "max_tokens", sampling.MaxTokens, "at least 1");
+        Require(
+            sampling.MaxTokens is null or >= 1 || sampling is { MaxTokens: 0, PromptLogprobs: not null, Beams: null },
+            "max_tokens",
+            sampling.MaxTokens,
+            "at least 1, or 0 to compute prompt_logprobs only");
         Require(sampling.MinTokens >= 0, "min_tokens", sampling.MinTokens, "at least 0");
         Require(sampling.MaxTokens is not { } max || sampling.MinTokens <= max, "min_tokens", sampling.MinTokens, $"at most max_tokens ({sampling.MaxTokens})");
         Require(sampling.Stop.Count <= MaxStopStrings, "stop", sampling.Stop.Count, $"at most {MaxStopStrings} texts");

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
 
@@ -35,15 +36,59 @@ internal sealed class Sampler(int vocabSize)
             logits = Adjust(logits, state);
         }
 
-        var max = LogitMath.Max(logits);
-        if (!float.IsFinite(max))
+        return Choose(logits, FiniteMax(logits, "output", state.NumAccepted), state, 0);
+    }
+
+    /// <summary>The likeliest next tokens, by the logits as <see cref="Sample"/> adjusts them: what a beam may go on with.</summary>
+    /// <param name="logits"><c>[vocabSize]</c></param>
+    /// <param name="count">How many; fewer where fewer are allowed.</param>
+    /// <param name="numTop">Log-probabilities to report with each; null for none.</param>
+    /// <returns>Best first; of equal ones, the lower token id first.</returns>
+    /// <exception cref="GenerationFailedException">As for <see cref="Sample"/>.</exception>
+    public Continuation[] Continuations(ReadOnlySpan<float> logits, SamplingState state, int count, int? numTop)
+    {
+        var wanted = state.AdjustsLogits ? Adjust(logits, state) : logits;
+        var max = FiniteMax(wanted, "output", state.NumAccepted);
+        var logSum = LogSum(wanted, max);
+        var likeliest = Likeliest(wanted, count);
+        var continuations = new Continuation[likeliest.Length];
+        for (var i = 0; i < continuations.Length; i++)
         {
-            throw new GenerationFailedException(float.IsNegativeInfinity(max)
-                ? "every token is masked: no finite logit is left to choose from"
-                : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at output position {state.NumAccepted}");
+            var token = PartialSelection.TokenId(likeliest[i]);
+            continuations[i] = new Continuation(token, (double)wanted[token] - max - logSum, null);
         }
 
-        return Choose(logits, max, state, 0);
+        // A masked token is no continuation; the best first, those are at the end.
+        var possible = continuations.AsSpan(0, continuations.Count(one => !double.IsNegativeInfinity(one.Logprob)));
+        if (numTop is { } reported)
+        {
+            var plain = Logprobs(logits, possible[0].TokenId, reported);
+            var plainMax = LogitMath.Max(logits);
+            var plainLogSum = LogSum(logits, plainMax);
+            foreach (ref var continuation in possible)
+            {
+                continuation = continuation with { Logprobs = plain with { Sampled = Logprob(logits, continuation.TokenId, plainMax, plainLogSum) } };
+            }
+        }
+
+        return possible.ToArray();
+    }
+
+    /// <summary>How likely a token of the prompt was.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>, of the token before.</param>
+    /// <param name="position">The token's place in the prompt.</param>
+    /// <exception cref="GenerationFailedException">The logits hold NaN or +∞.</exception>
+    public PromptPosition PromptLogprobs(ReadOnlySpan<float> logits, int token, int numTop, int position)
+    {
+        FiniteMax(logits, "prompt", position);
+        var own = PartialSelection.Key(logits[token], token);
+        var rank = 1;
+        for (var other = 0; other < logits.Length; other++)
+        {
+            rank += PartialSelection.Key(logits[other], other) < own ? 1 : 0;
+        }
+
+        return new PromptPosition(Logprobs(logits, token, numTop), rank);
     }
 
     /// <summary>What <see cref="Sample"/> would choose some tokens later if these were its logits: the same rule with the random number of that position.
@@ -64,20 +109,42 @@ internal sealed class Sampler(int vocabSize)
     public PositionLogprobs Logprobs(ReadOnlySpan<float> logits, int sampled, int numTop)
     {
         var max = LogitMath.Max(logits);
-        var logSum = Math.Log(LogitMath.Exponentials(logits, max, 1, weights));
-        var top = new TokenLogprob[Math.Min(numTop, logits.Length)];
-        if (top.Length > 0)
+        var logSum = LogSum(logits, max);
+        var likeliest = Likeliest(logits, numTop);
+        var top = new TokenLogprob[likeliest.Length];
+        for (var i = 0; i < top.Length; i++)
         {
-            var candidates = Candidates(logits, PartialSelection.Floor(logits, top.Length), 0);
-            PartialSelection.SelectCount(candidates, top.Length);
-            candidates[..top.Length].Sort();
-            for (var i = 0; i < top.Length; i++)
-            {
-                top[i] = Logprob(logits, PartialSelection.TokenId(candidates[i]), max, logSum);
-            }
+            top[i] = Logprob(logits, PartialSelection.TokenId(likeliest[i]), max, logSum);
         }
 
         return new PositionLogprobs(Logprob(logits, sampled, max, logSum), top);
+    }
+
+    private static float FiniteMax(ReadOnlySpan<float> logits, string where, int position)
+    {
+        var max = LogitMath.Max(logits);
+        return float.IsFinite(max)
+            ? max
+            : throw new GenerationFailedException(float.IsNegativeInfinity(max)
+                ? "every token is masked: no finite logit is left to choose from"
+                : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}");
+    }
+
+    private double LogSum(ReadOnlySpan<float> logits, float max) => Math.Log(LogitMath.Exponentials(logits, max, 1, weights));
+
+    /// <summary>Keys of the largest logits, in order; valid until the next use of the scratch space.</summary>
+    private ReadOnlySpan<ulong> Likeliest(ReadOnlySpan<float> logits, int count)
+    {
+        count = Math.Min(count, logits.Length);
+        if (count == 0)
+        {
+            return [];
+        }
+
+        var candidates = Candidates(logits, PartialSelection.Floor(logits, count), 0);
+        PartialSelection.SelectCount(candidates, count);
+        candidates[..count].Sort();
+        return candidates[..count];
     }
 
     private static TokenLogprob Logprob(ReadOnlySpan<float> logits, int token, float max, double logSum) =>

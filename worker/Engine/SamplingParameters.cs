@@ -1,3 +1,5 @@
+using Cluster.Worker.Engine.Beams;
+
 namespace Cluster.Worker.Engine;
 
 /// <summary>How to choose the tokens of one request and when to stop. Names, meanings and ranges are vLLM's.</summary>
@@ -39,7 +41,7 @@ internal sealed record SamplingParameters
     /// <summary>Same seed, same prompt, same parameters: same text, whatever the batch. Null draws a seed.</summary>
     public long? Seed { get; init; }
 
-    /// <summary>Most tokens to generate; null generates up to the model's length.</summary>
+    /// <summary>Most tokens to generate; null generates up to the model's length. 0 only computes <see cref="PromptLogprobs"/>.</summary>
     public int? MaxTokens { get; init; } = 16;
 
     /// <summary>No stop token is produced before this many tokens.</summary>
@@ -59,6 +61,12 @@ internal sealed record SamplingParameters
 
     /// <summary>Log-probabilities to report for each output token: the sampled token and this many likeliest. Null reports none.</summary>
     public int? Logprobs { get; init; }
+
+    /// <summary>Log-probabilities to report for each prompt token: its own and this many likeliest. Null reports none.</summary>
+    public int? PromptLogprobs { get; init; }
+
+    /// <summary>Searches for the likeliest outputs instead of sampling, with <see cref="NumSequences"/> beams; null samples.</summary>
+    public BeamParameters? Beams { get; init; }
 
     /// <summary>What the text must look like; null leaves it free.</summary>
     public Constraint? Constraint { get; init; }

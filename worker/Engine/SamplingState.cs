@@ -29,6 +29,17 @@ internal sealed class SamplingState
         }
     }
 
+    private SamplingState(SamplingState origin)
+    {
+        Constraint = origin.Constraint?.Fork();
+        Parameters = origin.Parameters;
+        Seed = origin.Seed;
+        StopTokens = origin.StopTokens;
+        NumAccepted = origin.NumAccepted;
+        seenTokens = origin.seenTokens is null ? null : [.. origin.seenTokens];
+        outputCounts = origin.outputCounts is null ? null : new Dictionary<int, int>(origin.outputCounts);
+    }
+
     public SamplingParameters Parameters { get; }
 
     public ulong Seed { get; }
@@ -52,6 +63,9 @@ internal sealed class SamplingState
 
     /// <summary>Whether a choice looks at anything but the plain logits.</summary>
     public bool AdjustsLogits => MasksStopTokens || Parameters.LogitBias is { Count: > 0 } || seenTokens is not null || outputCounts is not null || Constraint is not null;
+
+    /// <summary>What is known of a sequence that has the same tokens so far.</summary>
+    public SamplingState Fork() => new(this);
 
     /// <summary>Counts a token that became part of the output.</summary>
     public void Accept(int tokenId)

@@ -8,7 +8,7 @@ internal sealed partial class Scheduler
 
     /// <summary>Plans the running sequences' part of the next step while the last one planned still runs. Every sequence that gets a token from it is
     /// expected to go on. <see cref="Plan"/> completes the plan once the tokens are known. Not for sequences with drafts.</summary>
-    /// <returns>False when the plan has to wait: blocks are short, or sequences may fork.</returns>
+    /// <returns>False when the plan has to wait: blocks are short, sequences may fork, or logits of prompts are wanted.</returns>
     public bool TryPlanAhead()
     {
         if (stepsLeft > 0)
@@ -46,7 +46,7 @@ internal sealed partial class Scheduler
             var numTokens = NextTokens(sequence, budget);
             var written = sequence.NumComputedTokens / pool.BlockSize;
             var table = sequence.BlockTable;
-            if (numTokens == 0 || sequence.MayFork || (written < table.Count && pool.IsShared(table.Blocks[written])))
+            if (numTokens == 0 || sequence.MayFork || sequence.WantsScores || (written < table.Count && pool.IsShared(table.Blocks[written])))
             {
                 return false;
             }
@@ -77,22 +77,20 @@ internal sealed partial class Scheduler
     }
 
     /// <summary>Schedules what was planned ahead and has not ended since.</summary>
-    /// <returns>Its rows.</returns>
-    private int ScheduleAhead()
+    private void ScheduleAhead(ref int budget, ref int logits)
     {
-        var rows = 0;
         foreach (var entry in ahead)
         {
             if (entry.Sequence.State == SequenceState.Running)
             {
                 scheduled.Add(entry);
                 Register(entry.Sequence);
-                rows += entry.NumTokens;
+                budget -= entry.NumTokens;
+                logits -= entry.Sequence.NumComputedTokens >= entry.Sequence.Length ? 1 : 0;
             }
         }
 
         ahead.Clear();
-        return rows;
     }
 
     /// <summary>Gives the step's sequences blocks for further tokens, if all of them only decode and there are enough.</summary>

@@ -7,7 +7,17 @@ namespace Cluster.Worker.Engine;
 /// <param name="Sequence">Its <see cref="Sequence.NumComputedTokens"/> already counts this step.</param>
 /// <param name="NumTokens">Rows it has in the batch.</param>
 /// <param name="LogitIndex">Which row of the step's logits is its own, followed by one for each token of its draft; -1 when it does not yet reach its last token.</param>
-internal readonly record struct ScheduledSequence(Sequence Sequence, int NumTokens, int LogitIndex);
+internal readonly record struct ScheduledSequence(Sequence Sequence, int NumTokens, int LogitIndex)
+{
+    /// <summary>Position of the first prompt token of this step whose logits are wanted for their own sake.</summary>
+    public int FirstScored { get; init; }
+
+    /// <summary>How many such tokens there are, one after the other.</summary>
+    public int NumScored { get; init; }
+
+    /// <summary>Where their rows begin among the step's logits.</summary>
+    public int ScoreIndex { get; init; }
+}
 
 /// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no I/O.</summary>
 /// <remarks>
@@ -28,6 +38,10 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.</para>
 /// <para>Forked sequences hold the same blocks. Full ones are never written again; whoever first writes to the partial one at their end gets a copy
 /// of it, made by the step before anything is written, and the last of them keeps the original.</para>
+/// <para>Beams of a request advance together: one that is ahead (<see cref="Sequence.AwaitsOthers"/>) keeps its blocks as long as others can run without
+/// them; preempted, it is parked rather than queued, for there is nothing to compute.</para>
+/// <para>Logits are a budget like tokens: each sequence that may run keeps one for its next token, and prompts whose own logits are wanted are split to fit
+/// what is left.</para>
 /// </remarks>
 internal sealed partial class Scheduler
 {
@@ -87,7 +101,7 @@ internal sealed partial class Scheduler
 
     /// <summary>Lets a fork start where its origin is, on the same blocks. It comes next in age after its origin; where no further sequence may run
     /// it waits, first in line, to be computed again like a preempted one. Between two steps only.</summary>
-    /// <param name="fork">Made by <see cref="Sequence.Fork"/>, no token appended to either since.</param>
+    /// <param name="fork">Made by <see cref="Sequence.Fork"/> of tokens all of which the origin has computed.</param>
     public void Fork(Sequence origin, Sequence fork)
     {
         if (origin.State != SequenceState.Running || running.Count >= maxNumSeqs)
@@ -106,6 +120,39 @@ internal sealed partial class Scheduler
         fork.NumRegisteredBlocks = origin.NumRegisteredBlocks;
         fork.State = SequenceState.Running;
         running.Insert(running.IndexOf(origin) + 1, fork);
+    }
+
+    /// <summary>Lets sequences go on in place of one they were forked from; none ends it. The first takes over its blocks and its age. Between two steps only.</summary>
+    /// <param name="heirs">Each has one token more than the origin, all of whose tokens are computed.</param>
+    public void Replace(Sequence origin, ReadOnlySpan<Sequence> heirs)
+    {
+        if (heirs.Length > 0 && origin.State == SequenceState.Running)
+        {
+            var heir = heirs[0];
+            foreach (var block in origin.BlockTable.Blocks)
+            {
+                heir.BlockTable.Add(block);
+            }
+
+            origin.BlockTable.Clear();
+            origin.State = SequenceState.Finished;
+            heir.NumComputedTokens = origin.NumComputedTokens;
+            heir.NumRegisteredBlocks = origin.NumRegisteredBlocks;
+            heir.State = SequenceState.Running;
+            running[running.IndexOf(origin)] = heir;
+            for (var i = heirs.Length - 1; i > 0; i--)
+            {
+                Fork(heir, heirs[i]);
+            }
+
+            return;
+        }
+
+        Finish(origin);
+        for (var i = heirs.Length - 1; i >= 0; i--)
+        {
+            waiting.AddFirst(heirs[i].QueueNode);
+        }
     }
 
     /// <summary>Takes a sequence out, wherever it is, and frees its blocks. Between two steps only.</summary>
@@ -135,11 +182,13 @@ internal sealed partial class Scheduler
         }
 
         scheduled.Clear();
-        var budget = maxNumBatchedTokens - ScheduleAhead();
+        var budget = maxNumBatchedTokens;
+        var logits = maxLogits;
+        ScheduleAhead(ref budget, ref logits);
         if (stepsLeft == 0 || scheduled.Count == 0)
         {
             stepsLeft = 0;
-            PlanAnew(budget);
+            PlanAnew(budget, logits);
         }
         else
         {
@@ -150,7 +199,7 @@ internal sealed partial class Scheduler
         return batch;
     }
 
-    private void PlanAnew(int budget)
+    private void PlanAnew(int budget, int logits)
     {
         var preemptionsBefore = NumPreemptions;
 
@@ -159,29 +208,34 @@ internal sealed partial class Scheduler
         {
             var sequence = running[i];
             var numTokens = Math.Min(sequence.Length - sequence.NumComputedTokens, budget);
+            if (sequence.AwaitsOthers)
+            {
+                continue;
+            }
+
+            numTokens = FitLogits(sequence, numTokens, logits - (running.Count - 1 - i));
             if (!TryReserve(sequence, sequence.NumComputedTokens + numTokens))
             {
                 break;
             }
 
-            Schedule(sequence, numTokens);
-            budget -= numTokens;
+            Schedule(sequence, numTokens, ref budget, ref logits);
         }
 
         // After a preemption blocks are short: admitting now would only preempt again.
-        while (NumPreemptions == preemptionsBefore && budget > 0 && running.Count < maxNumSeqs && waiting.First?.Value is { } sequence)
+        if (NumPreemptions == preemptionsBefore)
         {
-            var numTokens = TryAdmit(sequence, budget);
-            if (numTokens == 0)
-            {
-                break;
-            }
-
-            Schedule(sequence, numTokens);
-            budget -= numTokens;
+            AdmitWaiting(ref budget, ref logits);
         }
 
-        ScheduleDrafts(budget);
+        // Nothing can run, because beams that are ahead hold what those behind need.
+        while (scheduled.Count == 0 && waiting.Count > 0 && running.Count > 0 && running[^1].AwaitsOthers)
+        {
+            Preempt(running[^1]);
+            AdmitWaiting(ref budget, ref logits);
+        }
+
+        ScheduleDrafts(budget, logits);
         if (stepsPerPlan > 1 && TrySetAside(stepsPerPlan - 1))
         {
             stepsLeft = stepsPerPlan - 1;
@@ -251,14 +305,36 @@ internal sealed partial class Scheduler
         pool.Release(victim.BlockTable);
         victim.NumComputedTokens = 0;
         victim.TruncateDraft(0);
-        victim.State = SequenceState.Waiting;
-        waiting.AddFirst(victim.QueueNode);
+        if (victim.AwaitsOthers)
+        {
+            victim.State = SequenceState.Parked;
+        }
+        else
+        {
+            victim.State = SequenceState.Waiting;
+            waiting.AddFirst(victim.QueueNode);
+        }
+
         NumPreemptions++;
+    }
+
+    private void AdmitWaiting(ref int budget, ref int logits)
+    {
+        while (budget > 0 && logits > 0 && running.Count < maxNumSeqs && waiting.First?.Value is { } sequence)
+        {
+            var numTokens = TryAdmit(sequence, budget, logits);
+            if (numTokens == 0)
+            {
+                break;
+            }
+
+            Schedule(sequence, numTokens, ref budget, ref logits);
+        }
     }
 
     /// <summary>Moves the first waiting sequence to the running ones if there is room for it.</summary>
     /// <returns>Rows it gets in this step; 0 when it has to wait.</returns>
-    private int TryAdmit(Sequence sequence, int budget)
+    private int TryAdmit(Sequence sequence, int budget, int logits)
     {
         var hits = CountCachedBlocks(sequence, out var freeHits);
         var numUncomputed = sequence.Length - hits * pool.BlockSize;
@@ -275,8 +351,12 @@ internal sealed partial class Scheduler
         }
 
         Admit(sequence, hits, newBlocks);
-        return Math.Min(numUncomputed, budget);
+        return FitLogits(sequence, Math.Min(numUncomputed, budget), logits);
     }
+
+    /// <summary>As many of the sequence's next tokens as so many logits allow. While scores are wanted each takes one, but for those computed again.</summary>
+    private static int FitLogits(Sequence sequence, int numTokens, int logits) =>
+        sequence.WantsScores ? (int)Math.Min(numTokens, Math.Max(0, sequence.NumScoredTokens - sequence.NumComputedTokens) + (long)logits) : numTokens;
 
     private void Admit(Sequence sequence, int hits, int newBlocks)
     {
@@ -306,8 +386,8 @@ internal sealed partial class Scheduler
         }
     }
 
-    /// <summary>Leading blocks that are in the prefix cache. The block of the last token never counts: at least that token has to be
-    /// computed, or there would be no logits to sample from.</summary>
+    /// <summary>Leading blocks that are in the prefix cache. The block of the first token whose logits are wanted never counts: at least the last token
+    /// has to be computed, or there would be nothing to sample from.</summary>
     private int CountCachedBlocks(Sequence sequence, out int free)
     {
         free = 0;
@@ -316,7 +396,7 @@ internal sealed partial class Scheduler
             return 0;
         }
 
-        var most = (sequence.Length - 1) / pool.BlockSize;
+        var most = (sequence.WantsScores ? sequence.NumScoredTokens : sequence.Length - 1) / pool.BlockSize;
         for (var i = 0; i < most; i++)
         {
             if (!pool.TryFind(sequence.HashOfBlock(i, hasher, pool.BlockSize), out var block))
@@ -330,10 +410,15 @@ internal sealed partial class Scheduler
         return most;
     }
 
-    private void Schedule(Sequence sequence, int numTokens)
+    private void Schedule(Sequence sequence, int numTokens, ref int budget, ref int logits)
     {
         sequence.NumComputedTokens += numTokens;
-        scheduled.Add(new ScheduledSequence(sequence, numTokens, -1));
+        var scored = Math.Max(sequence.NumScoredTokens, Math.Min(sequence.NumComputedTokens, sequence.PromptLength - 1));
+        var numScored = scored - sequence.NumScoredTokens;
+        scheduled.Add(new ScheduledSequence(sequence, numTokens, -1) { FirstScored = sequence.NumScoredTokens, NumScored = numScored });
+        sequence.NumScoredTokens = scored;
+        budget -= numTokens;
+        logits -= numScored + (sequence.NumComputedTokens >= sequence.Length ? 1 : 0);
         Register(sequence);
     }
 
@@ -354,9 +439,8 @@ internal sealed partial class Scheduler
 
     /// <summary>Extends sequences by their drafts, as far as rows, logits and blocks go that nothing else wants in this step. Draft tokens are
     /// not known, so their blocks are not offered to the prefix cache.</summary>
-    private void ScheduleDrafts(int budget)
+    private void ScheduleDrafts(int budget, int logits)
     {
-        var logits = maxLogits - scheduled.Count;
         foreach (ref var entry in CollectionsMarshal.AsSpan(scheduled))
         {
             var sequence = entry.Sequence;

@@ -9,6 +9,9 @@ internal enum SequenceState
     /// <summary>Holds blocks and takes part in steps.</summary>
     Running,
 
+    /// <summary>Holds no blocks and wants none: its next token waits for other sequences of the request.</summary>
+    Parked,
+
     /// <summary>Holds no blocks and never will again.</summary>
     Finished,
 }
@@ -27,6 +30,7 @@ internal sealed class Sequence
         tokens = new int[promptTokenIds.Length + 64];
         promptTokenIds.CopyTo(tokens);
         PromptLength = Length = promptTokenIds.Length;
+        NumScoredTokens = PromptLength - 1;
         QueueNode = new LinkedListNode<Sequence>(this);
     }
 
@@ -37,7 +41,9 @@ internal sealed class Sequence
         hashes.AddRange(origin.hashes);
         PromptLength = origin.PromptLength;
         Length = origin.Length;
+        NumScoredTokens = origin.NumScoredTokens;
         NumCachedTokens = origin.NumCachedTokens;
+        MayFork = origin.MayFork;
         QueueNode = new LinkedListNode<Sequence>(this);
     }
 
@@ -67,6 +73,16 @@ internal sealed class Sequence
 
     /// <summary>Prompt tokens found in the prefix cache when the sequence first started; null before that.</summary>
     public int? NumCachedTokens { get; set; }
+
+    /// <summary>Leading prompt tokens whose logits nobody wants, or not any more; all but the last of the prompt, unless the prompt's log-probabilities
+    /// were asked for. The logits of the others are computed with them, so such tokens cannot come from the prefix cache.</summary>
+    public int NumScoredTokens { get; set; }
+
+    /// <summary>Whether the sequence's next token is decided together with others of its request, which are not as far: it wants no step until then.</summary>
+    public bool AwaitsOthers { get; set; }
+
+    /// <summary>Whether logits of prompt tokens before the last are still wanted.</summary>
+    public bool WantsScores => NumScoredTokens < PromptLength - 1;
 
     public BlockTable BlockTable { get; } = new();
 

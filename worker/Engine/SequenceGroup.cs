@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Tokenization;
 
@@ -8,7 +9,7 @@ namespace Cluster.Worker.Engine;
 /// <summary>A request inside the engine: its sequences and the channel their outputs leave through. Made by <see cref="LlmEngine"/> on the caller's
 /// thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
 /// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and all of them
-/// sample their first token from the same logits.</remarks>
+/// sample their first token from the same logits. With <see cref="Beams"/>, the search makes and ends sequences, and all outputs leave at its end.</remarks>
 internal sealed class SequenceGroup
 {
     private readonly SamplingParameters sampling;
@@ -20,6 +21,7 @@ internal sealed class SequenceGroup
     private readonly List<ActiveSequence> sequences = [];
     private readonly Channel<TokenOutput> channel;
     private readonly BestOutputs? best;
+    private readonly List<PromptPosition?> promptLogprobs = [null];
     private int delivered;
 
     /// <param name="request">Validated.</param>
@@ -37,8 +39,11 @@ internal sealed class SequenceGroup
         this.maxModelLength = maxModelLength;
         this.seed = seed;
         NumUnfinished = sampling.NumSequences;
-        best = sampling.NumSequences > sampling.N ? new BestOutputs(sampling.N) : null;
-        sequences.Add(Make(0, new Sequence([.. request.PromptTokenIds]) { MayFork = sampling.NumSequences > 1 }));
+        best = sampling.NumSequences > sampling.N && sampling.Beams is null ? new BestOutputs(sampling.N) : null;
+        var prompt = new Sequence([.. request.PromptTokenIds]) { MayFork = sampling.NumSequences > 1 || sampling.Beams is not null };
+        prompt.NumScoredTokens = sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
+        sequences.Add(Make(0, prompt));
+        Beams = sampling.Beams is { } parameters ? new BeamSearch(sequences[0], sampling, parameters) : null;
 
         // Bounded in effect: an output a token, max_tokens of them for each sequence. A slow reader must never stall the engine's thread.
         channel = Channel.CreateUnbounded<TokenOutput>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
@@ -51,13 +56,29 @@ internal sealed class SequenceGroup
     /// <summary>Null until the scheduler takes the first sequence.</summary>
     public TimeSpan? QueueTime { get; private set; }
 
-    /// <summary>Those made so far: the first, and after <see cref="Fork"/> all.</summary>
-    public IReadOnlyList<ActiveSequence> Sequences => sequences;
+    /// <summary>Decides what the sequences are, when likely outputs are searched for; null when they are sampled.</summary>
+    public BeamSearch? Beams { get; }
+
+    /// <summary>Those made so far: the first, and after <see cref="Fork"/> all; of beams, those that go on.</summary>
+    public IReadOnlyList<ActiveSequence> Sequences => Beams?.Sequences ?? sequences;
+
+    /// <summary>How likely the prompt is; null when not asked for, or not known as a whole.</summary>
+    public IReadOnlyList<PromptPosition?>? PromptLogprobs =>
+        sampling.PromptLogprobs is not null && promptLogprobs.Count == sequences[0].Sequence.PromptLength ? promptLogprobs : null;
+
+    /// <summary>How many of the likeliest tokens to report in place of each of the prompt's.</summary>
+    public int NumPromptLogprobs => sampling.PromptLogprobs ?? 0;
 
     /// <summary>Sequences that hold a place in the engine, those not made yet included.</summary>
     public int NumUnfinished { get; private set; }
 
-    public bool NeedsFork => sequences.Count < sampling.NumSequences;
+    public bool NeedsFork => Beams is null && sequences.Count < sampling.NumSequences;
+
+    /// <summary>Whether what a sequence is next is decided by its next logits, not by a token alone.</summary>
+    public bool IsAboutToFork => NeedsFork || Beams is not null;
+
+    /// <summary>Whether all sequences have ended, whatever each of them says.</summary>
+    public bool HasEnded => Failure is not null || Beams?.Outputs is not null;
 
     /// <summary>Whether outputs are chosen by how likely they are.</summary>
     public bool Ranks => best is not null;
@@ -70,22 +91,25 @@ internal sealed class SequenceGroup
     /// <summary>Makes the sequences beside the first, which has computed its prompt and sampled nothing yet.</summary>
     public ReadOnlySpan<ActiveSequence> Fork()
     {
+        sequences[0].Sequence.MayFork = false;
         for (var index = 1; index < sampling.NumSequences; index++)
         {
             sequences.Add(Make(index, sequences[0].Sequence.Fork()));
         }
 
-        sequences[0].Sequence.MayFork = false;
         return CollectionsMarshal.AsSpan(sequences)[1..];
     }
 
     /// <summary>The scheduler has taken the first sequence, perhaps not for the first time.</summary>
     public void Start(TimeProvider time) => QueueTime ??= time.GetElapsedTime(Arrival);
 
+    /// <param name="position">How likely the next prompt token is, from the second on.</param>
+    public void AddPromptLogprobs(PromptPosition position) => promptLogprobs.Add(position);
+
     public void Fail(GenerationFailedException failure) => Failure ??= failure;
 
-    /// <summary>Counts a sequence that has left the engine. The end of the only one made is the end of those that never were.</summary>
-    public void Retire() => NumUnfinished -= NeedsFork ? NumUnfinished : 1;
+    /// <summary>Counts a sequence that has left the engine. The end of the only one made is the end of those that never were; beams end together.</summary>
+    public void Retire() => NumUnfinished -= IsAboutToFork ? NumUnfinished : 1;
 
     /// <summary>Sends what is pending of one of the sequences; completes the channel when the last has ended.</summary>
     public void Deliver(ActiveSequence sequence)
@@ -109,7 +133,7 @@ internal sealed class SequenceGroup
             channel.Writer.TryWrite(output with { Index = index });
         }
 
-        if (++delivered == sequences.Count)
+        if (++delivered == (Beams?.Outputs!.Count ?? sequences.Count))
         {
             foreach (var chosen in best?.Take() ?? [])
             {

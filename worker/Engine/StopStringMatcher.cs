@@ -16,11 +16,22 @@ internal sealed class StopStringMatcher
         automata = [.. stopStrings.Select(stop => new Automaton(stop))];
     }
 
+    private StopStringMatcher(StopStringMatcher origin)
+    {
+        includeStopString = origin.includeStopString;
+        held = origin.held;
+        Match = origin.Match;
+        automata = [.. origin.automata.Select(automaton => new Automaton(automaton))];
+    }
+
     /// <summary>Whether there is anything to look for.</summary>
     public bool IsEmpty => automata.Length == 0;
 
     /// <summary>The stop text that was found; null until then.</summary>
     public string? Match { get; private set; }
+
+    /// <summary>Another matcher for a text that begins with what this one has seen.</summary>
+    public StopStringMatcher Fork() => new(this);
 
     /// <summary>Adds text.</summary>
     /// <returns>The text that can no longer be part of a stop text; after a match, the text up to it. Nothing more may be added then.</returns>
@@ -83,6 +94,13 @@ internal sealed class StopStringMatcher
                 matched = Next(matched, text[i]);
                 fallback[i + 1] = matched;
             }
+        }
+
+        public Automaton(Automaton origin)
+        {
+            Text = origin.Text;
+            fallback = origin.fallback;
+            State = origin.State;
         }
 
         public string Text { get; }

@@ -1,4 +1,5 @@
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models;
 using Xunit;
@@ -68,6 +69,11 @@ public class EngineWorkloadTests
     internal static async Task<Generation[]> AloneAsync(LlmEngine engine, GenerationRequest request)
     {
         var sampling = request.Sampling;
+        if (sampling.Beams is not null)
+        {
+            return await Generation.CollectAllAsync(engine.GenerateAsync(request, CancellationToken.None));
+        }
+
         var generations = new List<Generation>();
         for (var i = 0; i < sampling.NumSequences; i++)
         {
@@ -85,7 +91,8 @@ public class EngineWorkloadTests
     {
         for (var sequence = 0; sequence < expected.Length; sequence++)
         {
-            AssertSame(expected[sequence], actual?[sequence], request.Sampling.BestOf is not null, $"{where}, sequence {sequence}");
+            AssertSame(
+                expected[sequence], actual?.ElementAtOrDefault(sequence), request.Sampling is not { BestOf: null, Beams: null }, $"{where}, sequence {sequence}");
         }
     }
 
@@ -97,6 +104,7 @@ public class EngineWorkloadTests
             return;
         }
 
+        Assert.True(actual.PromptNumbers is null || expected.PromptNumbers!.SequenceEqual(actual.PromptNumbers), $"{where}: log-probabilities of the prompt");
         if (actual.Last.FinishReason == FinishReason.Abort)
         {
             Assert.True(ranked || expected.TokenIds.AsSpan().StartsWith(actual.TokenIds), where);
@@ -107,6 +115,7 @@ public class EngineWorkloadTests
         Assert.Equal(expected.Text, actual.Text);
         Assert.Equal(expected.Last.FinishReason, actual.Last.FinishReason);
         Assert.Equal(expected.Last.StopReason, actual.Last.StopReason);
+        Assert.Equal(expected.PromptNumbers is null, actual.PromptNumbers is null);
         if (actual.Logprobs.Length > 0)
         {
             Assert.Equal(expected.Logprobs.Select(logprobs => logprobs.Sampled), actual.Logprobs.Select(logprobs => logprobs.Sampled));
@@ -260,7 +269,10 @@ public class EngineWorkloadTests
         private static SamplingParameters Sampling(Random random, int request)
         {
             var n = random.Next(3) == 0 ? random.Next(1, 5) : 1;
-            return Sampling(random, request, n) with { BestOf = random.Next(8) == 0 ? n + random.Next(3) : null };
+            var sampling = Sampling(random, request, n) with { BestOf = random.Next(8) == 0 ? n + random.Next(3) : null };
+            return request % 7 == 3
+                ? sampling with { Temperature = 0, TopK = 0, TopP = 1, BestOf = n + request % 5, Beams = new BeamParameters(request % 3, (EarlyStopping)(request / 7 % 3)) }
+                : sampling with { PromptLogprobs = request % 4 == 1 ? request % 3 : null };
         }
 
         private static SamplingParameters Sampling(Random random, int request, int n) => new()

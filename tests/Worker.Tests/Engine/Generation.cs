@@ -5,6 +5,13 @@ namespace Cluster.Worker.Tests.Engine;
 /// <summary>Everything one request produced.</summary>
 internal sealed record Generation(int[] TokenIds, string Text, TokenOutput Last, PositionLogprobs[] Logprobs)
 {
+    /// <summary>Of the first output.</summary>
+    public IReadOnlyList<PromptPosition?>? PromptLogprobs { get; private init; }
+
+    /// <summary>Every number of <see cref="PromptLogprobs"/>, to compare.</summary>
+    public IEnumerable<(int Rank, TokenLogprob Token)>? PromptNumbers =>
+        PromptLogprobs?.SelectMany(position => position is null ? [] : position.Logprobs.Top.Append(position.Logprobs.Sampled).Select(token => (position.Rank, token)));
+
     public static async Task<Generation> CollectAsync(IAsyncEnumerable<TokenOutput> outputs) => (await CollectAllAsync(outputs)).Single();
 
     /// <summary>By index, what each sequence of a request produced.</summary>
@@ -32,7 +39,7 @@ internal sealed record Generation(int[] TokenIds, string Text, TokenOutput Last,
             [.. own.SelectMany(output => output.TokenIds)],
             string.Concat(own.Select(output => output.Text)),
             own[^1],
-            [.. own.SelectMany(output => output.Logprobs ?? [])]))];
+            [.. own.SelectMany(output => output.Logprobs ?? [])]) { PromptLogprobs = own[0].PromptLogprobs })];
     }
 
     /// <summary>What plain greedy decoding of a context gives, without any engine.</summary>

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Models;
+using Cluster.Worker.Tests.Engine.Beams;
 using Cluster.Worker.Tests.Models;
 using Cluster.Worker.Tokenization;
 
@@ -60,6 +62,69 @@ public sealed class HaikuEngineTests
         }
     }
 
+    [Fact]
+    public async Task Log_probabilities_of_a_prompt_are_those_of_the_reference()
+    {
+        await using var engine = Start();
+        foreach (var one in Expected["chat"]!.AsArray().Concat(Expected["completions"]!.AsArray()))
+        {
+            var reference = one!["logprobs"]!.AsArray();
+            var prompt = Ids(one["prompt_ids"]!);
+            var scored = await ScoreAsync(engine, [.. prompt, .. Ids(one["output_ids"]!).Take(reference.Count)]);
+            for (var i = 0; i < reference.Count; i++)
+            {
+                var (own, top) = scored[prompt.Length + i]!.Logprobs;
+                Assert.Equal(((int)reference[i]!["id"]!, 1), (own.TokenId, scored[prompt.Length + i]!.Rank));
+                Assert.Equal((float)reference[i]!["logprob"]!, own.Logprob, 1e-3f);
+                Assert.All(reference[i]!["top"]!.AsObject().Zip(top), pair => Assert.Equal((float)pair.First.Value!, pair.Second.Logprob, 1e-3f));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Perplexity_by_log_probabilities_of_the_prompt_is_the_references()
+    {
+        await using var engine = Start(new EngineOptions { MaxNumBatchedTokens = 100 });
+        var windows = Ids(Expected["perplexity"]!["input_ids"]!).Chunk((int)Expected["perplexity"]!["window"]!);
+        var scored = await Task.WhenAll(windows.Select((window, index) => ScoreAsync(engine, window, $"{index}")));
+
+        var perplexity = Math.Exp(-scored.SelectMany(positions => positions.Skip(1)).Average(position => (double)position!.Logprobs.Sampled.Logprob));
+
+        Assert.Equal((double)Expected["perplexity"]!["value"]!, perplexity, 1e-3);
+    }
+
+    /// <summary>The reference asks for one next token at a time and does all else by itself.</summary>
+    [Theory]
+    [InlineData(1, 1f)]
+    [InlineData(4, 0f)]
+    [InlineData(4, 2f)]
+    public async Task Beams_are_those_of_the_obvious_algorithm(int width, float lengthPenalty)
+    {
+        await using var engine = Start();
+        int[] stopTokens = [.. ModelConfig.Load(Fixtures.Haiku).EosTokenIds];
+        foreach (var reference in References.Take(3))
+        {
+            var sampling = Greedy(10) with { N = width, Beams = new BeamParameters(lengthPenalty) };
+            double[] Logprobs(int[] prompt, int[] output)
+            {
+                var logprobs = new double[engine.VocabSize];
+                Array.Fill(logprobs, double.NegativeInfinity);
+                var next = RunAsync(engine, "next", [.. prompt, .. output], Greedy(1) with { Logprobs = 20 }).GetAwaiter().GetResult();
+                foreach (var top in next.Logprobs[0].Top)
+                {
+                    logprobs[top.TokenId] = top.Logprob;
+                }
+
+                return logprobs;
+            }
+
+            var expected = await Task.Run(() => new NaiveBeamSearch(Logprobs, sampling, stopTokens, _ => "").Run(reference.Prompt, 10));
+            var actual = await Generation.CollectAllAsync(engine.GenerateAsync(new GenerationRequest("beams", reference.Prompt, sampling), CancellationToken.None));
+
+            Assert.Equal(expected.Select(output => string.Join(' ', output.Tokens)), actual.Select(generation => string.Join(' ', generation.TokenIds)));
+        }
+    }
+
     /// <summary>Log-probabilities are a function of every logit, so equal bits here are equal logits.</summary>
     [Theory]
     [InlineData(2048, true, true)]
@@ -73,7 +138,7 @@ public sealed class HaikuEngineTests
         {
             foreach (var (reference, index) in References.Select((reference, index) => (reference, index)))
             {
-                alone.Add(await RunAsync(engine, $"{index}", reference.Prompt, Sampled(index)));
+                alone.Add(await RunAsync(engine, $"{index}", reference.Prompt, Varied(index)));
             }
         }
 
@@ -84,7 +149,7 @@ public sealed class HaikuEngineTests
             EnablePrefixCaching = enablePrefixCaching,
             EnableChunkedPrefill = enableChunkedPrefill,
         });
-        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, Sampled(index))));
+        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, Varied(index))));
 
         for (var i = 0; i < References.Length; i++)
         {
@@ -123,7 +188,19 @@ public sealed class HaikuEngineTests
 
     private static SamplingParameters Greedy(int maxTokens) => new() { Temperature = 0, MaxTokens = maxTokens };
 
+    /// <summary>Greedy, sampled, with log-probabilities of the prompt, and searched.</summary>
+    private static SamplingParameters Varied(int index) => index % 4 == 2
+        ? Greedy(12) with { BestOf = 3, Logprobs = 20, Beams = new BeamParameters() }
+        : Sampled(index) with { PromptLogprobs = index % 3 == 0 ? 5 : null };
+
     private static SamplingParameters Sampled(int index) => new() { Temperature = index % 2 == 0 ? 0 : 1.2f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 };
+
+    private static async Task<IReadOnlyList<PromptPosition?>> ScoreAsync(LlmEngine engine, int[] prompt, string id = "scored")
+    {
+        var result = await Generation.CollectAsync(
+            engine.GenerateAsync(new GenerationRequest(id, prompt, new SamplingParameters { PromptLogprobs = 5, MaxTokens = 0 }), CancellationToken.None));
+        return result.PromptLogprobs!;
+    }
 
     private static LlmEngine Start(EngineOptions? options = null, DType kvCacheDType = DType.F32)
     {
@@ -138,6 +215,7 @@ public sealed class HaikuEngineTests
         {
             result.Ids.AddRange(output.TokenIds);
             result.Logprobs.AddRange(output.Logprobs ?? []);
+            result.Logprobs.AddRange(output.PromptLogprobs?.OfType<PromptPosition>().Select(position => position.Logprobs) ?? []);
             result = result with { Text = result.Text + output.Text };
         }
 

@@ -31,6 +31,16 @@ public class RequestValidatorTests
         Add("logprobs", "6", new() { Logprobs = 6 });
         Add("logprobs", "-1", new() { Logprobs = -1 });
         Add("max_tokens", "0", new() { MaxTokens = 0 });
+        Add("max_tokens", "-1", new() { MaxTokens = -1, PromptLogprobs = 1 });
+        Add("max_tokens", "0", new() { MaxTokens = 0, PromptLogprobs = 1, Temperature = 0, Beams = new() });
+        Add("prompt_logprobs", "6", new() { PromptLogprobs = 6 });
+        Add("prompt_logprobs", "-1", new() { PromptLogprobs = -1 });
+        Add("temperature", "0.5", new() { Temperature = 0.5f, Beams = new() });
+        Add("use_beam_search", "top_p", new() { Temperature = 0, TopP = 0.5f, Beams = new() });
+        Add("use_beam_search", "top_k", new() { Temperature = 0, TopK = 3, Beams = new() });
+        Add("use_beam_search", "min_p", new() { Temperature = 0, MinP = 0.1f, Beams = new() });
+        Add("length_penalty", "NaN", new() { Temperature = 0, Beams = new(float.NaN) });
+        Add("length_penalty", "11", new() { Temperature = 0, Beams = new(11) });
         Add("min_tokens", "-1", new() { MinTokens = -1 });
         Add("min_tokens", "9", new() { MinTokens = 9, MaxTokens = 8 });
         Add("stop_token_ids", "100", new() { StopTokenIds = [1, 100] });
@@ -73,6 +83,8 @@ public class RequestValidatorTests
             Stop = ["👍", "\n"],
         }));
         Validator.Validate(new GenerationRequest("id", new int[31], new SamplingParameters { MaxTokens = int.MaxValue }));
+        Validator.Validate(new GenerationRequest("id", [1], new SamplingParameters { MaxTokens = 0, PromptLogprobs = 5 }));
+        Validator.Validate(new GenerationRequest("id", [1], new SamplingParameters { Temperature = 0, TopK = -1, BestOf = 128, Beams = new(-10) }));
     }
 
     [Theory]

@@ -109,7 +109,7 @@ internal sealed class FakeEngine : IEngine
             throw new InvalidRequestException($"top_p is {sampling.TopP}; it must be above 0 and at most 1", "top_p");
         }
 
-        if (sampling.MaxTokens is < 1)
+        if (sampling.MaxTokens < (sampling.PromptLogprobs is null ? 1 : 0))
         {
             throw new InvalidRequestException($"max_tokens is {sampling.MaxTokens}; at least 1 is needed", "max_tokens");
         }
@@ -146,6 +146,11 @@ internal sealed class FakeEngine : IEngine
         var limit = Math.Min(request.Sampling.MaxTokens ?? int.MaxValue, MaxModelLength - request.PromptTokenIds.Count);
         var length = request.Sampling.IgnoreEos ? limit : Math.Min(limit, answer.Count);
         var decoder = Encoding.UTF8.GetDecoder();
+        if (length == 0)
+        {
+            yield return Output(request, [], "", 0) with { FinishReason = FinishReason.Length };
+        }
+
         for (var made = 1; made <= length; made++)
         {
             await BeforeOutput(made - 1, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -172,12 +177,16 @@ internal sealed class FakeEngine : IEngine
         return new string(text);
     }
 
+    private static PositionLogprobs Logprobs(int id, float logprob, int top) =>
+        new(new TokenLogprob(id, logprob), [.. Enumerable.Range(id, top).Select(near => new TokenLogprob(near, logprob - near + id))]);
+
     private TokenOutput Output(GenerationRequest request, int[] ids, string text, int made) => new()
     {
         TokenIds = ids,
         Text = text,
-        Logprobs = request.Sampling.Logprobs is { } top
-            ? [.. ids.Select(id => new PositionLogprobs(new TokenLogprob(id, -0.5f), [.. Enumerable.Range(id, top).Select(near => new TokenLogprob(near, -0.5f - near + id))]))]
+        Logprobs = request.Sampling.Logprobs is { } top ? [.. ids.Select(id => Logprobs(id, -0.5f, top))] : null,
+        PromptLogprobs = request.Sampling.PromptLogprobs is { } promptTop && made == ids.Length
+            ? [.. request.PromptTokenIds.Select((id, position) => position == 0 ? null : new PromptPosition(Logprobs(id, -0.25f, promptTop), 1))]
             : null,
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,

@@ -11,6 +11,9 @@ internal sealed class ConstraintCursor(CompiledConstraint constraint)
     /// <summary>Whether the output is complete and nothing but its end can follow.</summary>
     public bool IsFinal => state.IsFinal;
 
+    /// <summary>Another cursor at the same place.</summary>
+    public ConstraintCursor Fork() => new(constraint) { state = state };
+
     /// <summary>Moves past a token. One that the mask forbids cannot have been sampled.</summary>
     public void Accept(int token) => state = constraint.Advance(state, token)
         ?? throw new GenerationFailedException($"token {token} was chosen though the structured output does not allow it");

@@ -54,7 +54,7 @@ internal sealed class Speculator : IDisposable
             {
                 // A sequence about to fork has to be where its forks start.
                 var request = active[sequence];
-                var most = request.Group.NeedsFork ? 0 : Math.Min(acceptedPerPosition.Length, request.NumTokensLeft - 1);
+                var most = request.Group.IsAboutToFork ? 0 : Math.Min(acceptedPerPosition.Length, request.NumTokensLeft - 1);
                 if (most > 0)
                 {
                     requests.Add(new DraftRequest(sequence, request.SamplingState, most));

@@ -20,7 +20,11 @@ internal sealed record ChatChoice(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
     string? StopReason);
 
-internal sealed record ChatResponse(string Id, string Object, long Created, string Model, IReadOnlyList<ChatChoice> Choices, Usage? Usage);
+internal sealed record ChatResponse(string Id, string Object, long Created, string Model, IReadOnlyList<ChatChoice> Choices, Usage? Usage)
+{
+    /// <summary>vLLM's addition.</summary>
+    public IReadOnlyList<Dictionary<int, PromptLogprob>?>? PromptLogprobs { get; init; }
+}
 
 /// <summary><c>POST /v1/chat/completions</c>: renders the conversation with the checkpoint's template and continues it.</summary>
 internal static class ChatCompletionsEndpoint
@@ -34,7 +38,7 @@ internal static class ChatCompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
-        var prompt = Prompt(fields, model, tools);
+        var prompt = PromptTruncation.Apply(Prompt(fields, model, tools), fields, model.Engine.MaxModelLength);
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var logprobs = Logprobs(fields);
@@ -42,7 +46,7 @@ internal static class ChatCompletionsEndpoint
         fields.Accept("max_tokens");
         fields.AcceptInert();
         fields.Refuse("modalities", "this model writes text only", value => value.GetRawText() == "[\"text\"]");
-        var sampling = Demand(tools, SamplingFields.Read(fields, maxTokens, logprobs));
+        var sampling = Demand(tools, SamplingFields.Read(fields, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
         fields.RejectUnread();
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
@@ -54,7 +58,8 @@ internal static class ChatCompletionsEndpoint
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
-                    Choices = [.. choices.Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
+                    Choices = [.. choices.Where(choice => choice.Last is not null).Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
+                    PromptLogprobs = choices[0].PromptLogprobs is { } positions ? PromptLogprob.Of(model.Tokenizer, positions, sampling.PromptLogprobs!.Value) : null,
                     Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,

@@ -33,6 +33,11 @@ internal static class Choices
             throw ApiException.BadRequest($"'best_of' is {sampling.BestOf} and 'n' {sampling.N}: the best are known only at the end and cannot be streamed", "best_of");
         }
 
+        if (stream && sampling.Beams is not null)
+        {
+            throw ApiException.BadRequest("'use_beam_search' cannot be streamed: the best outputs are known only at the end", "use_beam_search");
+        }
+
         return [.. prompts.Select((prompt, index) => new GenerationRequest($"{responseId}-{index}", prompt, sampling))];
     }
 
@@ -107,6 +112,9 @@ internal sealed class ChoiceText
 
     public List<PositionLogprobs> Logprobs { get; } = [];
 
+    public IReadOnlyList<PromptPosition?>? PromptLogprobs { get; private set; }
+
+    /// <summary>Null when there is no such choice: a beam search may find fewer outputs than were asked for.</summary>
     public TokenOutput? Last { get; private set; }
 
     public string Text => text.ToString();
@@ -119,6 +127,7 @@ internal sealed class ChoiceText
             Logprobs.AddRange(logprobs);
         }
 
+        PromptLogprobs ??= output.PromptLogprobs;
         Last = output;
     }
 

@@ -9,7 +9,11 @@ internal sealed record CompletionChoice(
     string Text,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] CompletionLogprobs? Logprobs,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
-    string? StopReason);
+    string? StopReason)
+{
+    /// <summary>vLLM's addition.</summary>
+    public IReadOnlyList<Dictionary<int, PromptLogprob>?>? PromptLogprobs { get; init; }
+}
 
 internal sealed record CompletionResponse(string Id, string Object, long Created, string Model, IReadOnlyList<CompletionChoice> Choices, Usage? Usage);
 
@@ -21,31 +25,29 @@ internal static class CompletionsEndpoint
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
-        var prompts = Prompts(fields, model);
+        var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength)).ToArray();
         var stream = fields.Boolean("stream") ?? false;
         var includeUsage = ServingRequest.IncludeUsage(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
         fields.Refuse("suffix", "this model completes text at its end only", value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
         fields.AcceptInert();
         var logprobs = fields.Integer("logprobs");
-        var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs);
+        var maxTokens = fields.Integer("max_tokens") ?? 16;
+        var promptLogprobs = ServingRequest.PromptLogprobs(fields, stream);
+        var sampling = SamplingFields.Read(fields, maxTokens, logprobs, echo ? Echo.PromptLogprobs(maxTokens, logprobs, promptLogprobs) : promptLogprobs);
         fields.RejectUnread();
-        if (echo && logprobs is not null)
-        {
-            throw ApiException.BadRequest("'echo' with 'logprobs' is not supported: log-probabilities of the prompt are not available", "echo");
-        }
 
         var id = $"cmpl-{Guid.NewGuid():N}";
         var response = new CompletionResponse(id, "text_completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
         var requests = Choices.Plan(id, prompts, sampling, stream);
-        string Echoed(int index) => echo ? model.Tokenizer.Decode([.. requests[index / sampling.N].PromptTokenIds], skipSpecialTokens: false) : "";
+        var prefixes = requests.Select(request => echo ? new Echo(model.Tokenizer, request.PromptTokenIds) : null).ToArray();
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
-                    Choices = [.. choices.Select((choice, index) => Choice(model, index, Echoed(index) + choice.Text, choice.Logprobs, 0, logprobs, choice.Last))],
+                    Choices = [.. choices.Index().Where(one => one.Item.Last is not null).Select(one => WholeChoice(model, one.Index, one.Item, prefixes[one.Index / sampling.N], logprobs, promptLogprobs))],
                     Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
@@ -58,18 +60,14 @@ internal static class CompletionsEndpoint
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
-            async events =>
-            {
-                for (var index = 0; echo && index < last.Length; index++)
-                {
-                    await events.SendAsync(response with { Choices = [new CompletionChoice(index, Echoed(index), null, null, null)] }, context.RequestAborted);
-                }
-            },
+            _ => Task.CompletedTask,
             (events, item) =>
             {
+                // The prompt's text comes with the first output, as its log-probabilities do.
+                var prefix = last[item.Index] is null ? prefixes[item.Index / sampling.N] : null;
+                var choice = Choice(model, item.Index, item.Output, prefix, lengths[item.Index], logprobs);
                 last[item.Index] = item.Output;
-                var choice = Choice(model, item.Index, item.Output.Text, item.Output.Logprobs ?? [], lengths[item.Index], logprobs, item.Output);
-                lengths[item.Index] += item.Output.Text.Length;
+                lengths[item.Index] += choice.Text.Length;
                 return choice.Text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
                     : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
@@ -77,14 +75,33 @@ internal static class CompletionsEndpoint
             events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
-    private static CompletionChoice Choice(
-        ServedModel model, int index, string text, IReadOnlyList<PositionLogprobs> positions, int offset, int? logprobs, TokenOutput? last) =>
-        new(
+    private static CompletionChoice WholeChoice(ServedModel model, int index, ChoiceText choice, Echo? prefix, int? logprobs, int? promptLogprobs)
+    {
+        var whole = choice.Last! with { Text = choice.Text, Logprobs = choice.Logprobs, PromptLogprobs = choice.PromptLogprobs };
+        return Choice(model, index, whole, prefix, 0, logprobs) with
+        {
+            PromptLogprobs = promptLogprobs is { } numTop && whole.PromptLogprobs is { } positions ? PromptLogprob.Of(model.Tokenizer, positions, numTop) : null,
+        };
+    }
+
+    /// <param name="prefix">The prompt, where the text begins with it.</param>
+    /// <param name="offset">Characters of the choice's text before this output.</param>
+    private static CompletionChoice Choice(ServedModel model, int index, TokenOutput output, Echo? prefix, int offset, int? logprobs)
+    {
+        var positions = new List<(int, PositionLogprobs?)>();
+        if (logprobs is not null)
+        {
+            positions.AddRange(prefix?.Positions(output) ?? []);
+            positions.AddRange(output.Logprobs?.Select(position => (position.Sampled.TokenId, (PositionLogprobs?)position)) ?? []);
+        }
+
+        return new CompletionChoice(
             index,
-            text,
-            logprobs is null || positions.Count == 0 ? null : CompletionLogprobs.Of(model.Tokenizer, positions, offset),
-            Wire.Spell(last?.FinishReason),
-            last?.StopReason);
+            prefix?.Text + output.Text,
+            positions.Count == 0 ? null : CompletionLogprobs.Of(model.Tokenizer, positions, logprobs!.Value, offset),
+            Wire.Spell(output.FinishReason),
+            output.StopReason);
+    }
 
     /// <summary>A text, several texts, token ids, or several lists of token ids.</summary>
     private static IReadOnlyList<IReadOnlyList<int>> Prompts(RequestFields fields, ServedModel model)

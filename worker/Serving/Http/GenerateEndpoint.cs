@@ -23,12 +23,13 @@ internal static class GenerateEndpoint
         var prompt = fields.String("prompt") ?? throw ApiException.BadRequest("'prompt' is required: a text (or 'inputs', TGI's field)", "prompt");
         var stream = fields.Boolean("stream") ?? false;
         var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
+        var tokens = PromptTruncation.Apply(model.Tokenizer.Encode(prompt, addSpecialTokens: true), fields, model.Engine.MaxModelLength);
         fields.RejectUnread();
-        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [model.Tokenizer.Encode(prompt, addSpecialTokens: true)], sampling, stream);
+        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [tokens], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
-            await context.Response.WriteAsJsonAsync(new GenerateResponse([.. choices.Select(choice => prompt + choice.Text)]), ApiJson.Options, context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(new GenerateResponse([.. choices.Where(choice => choice.Last is not null).Select(choice => prompt + choice.Text)]), ApiJson.Options, context.RequestAborted);
             return;
         }
 

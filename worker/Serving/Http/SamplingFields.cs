@@ -9,17 +9,16 @@ internal static class SamplingFields
 {
     /// <param name="maxTokens">Already read by the endpoint, since its name and default differ.</param>
     /// <param name="logprobs">Likewise.</param>
-    public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs)
+    /// <param name="promptLogprobs">By endpoints whose responses have a place for them.</param>
+    public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs, int? promptLogprobs = null)
     {
-        fields.Refuse("use_beam_search", "beam search is not available", IsFalse);
-        fields.Refuse("prompt_logprobs", "log-probabilities of the prompt are not available");
-        fields.Refuse("truncate_prompt_tokens", "shorten the prompt instead");
+        var beams = BeamFields.Read(fields);
         var defaults = new SamplingParameters();
         return new SamplingParameters
         {
             N = fields.Integer("n") ?? defaults.N,
             BestOf = fields.Integer("best_of"),
-            Temperature = fields.Number("temperature") ?? defaults.Temperature,
+            Temperature = fields.Number("temperature") ?? (beams is null ? defaults.Temperature : 0),
             TopP = fields.Number("top_p") ?? defaults.TopP,
             TopK = fields.Integer("top_k") ?? defaults.TopK,
             MinP = fields.Number("min_p") ?? defaults.MinP,
@@ -36,11 +35,11 @@ internal static class SamplingFields
             IncludeStopStringInOutput = fields.Boolean("include_stop_str_in_output") ?? defaults.IncludeStopStringInOutput,
             SkipSpecialTokens = fields.Boolean("skip_special_tokens") ?? defaults.SkipSpecialTokens,
             Logprobs = logprobs,
+            PromptLogprobs = promptLogprobs,
+            Beams = beams,
             Constraint = ConstraintFields.Read(fields),
         };
     }
-
-    private static bool IsFalse(JsonElement value) => value.ValueKind == JsonValueKind.False;
 
     private static Dictionary<int, float>? LogitBias(RequestFields fields)
     {

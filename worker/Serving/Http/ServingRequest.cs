@@ -28,6 +28,13 @@ internal static class ServingRequest
         }
     }
 
+    /// <summary>How many log-probabilities to report for each prompt token; null for none.</summary>
+    /// <exception cref="ApiException">They are to be streamed, which vLLM's events have no place for.</exception>
+    public static int? PromptLogprobs(RequestFields fields, bool stream) =>
+        fields.Integer("prompt_logprobs") is not { } wanted ? null
+        : !stream ? wanted
+        : throw ApiException.BadRequest("'prompt_logprobs' cannot be streamed; ask without 'stream'", "prompt_logprobs");
+
     public static bool IncludeUsage(RequestFields fields, bool stream)
     {
         if (fields.Element("stream_options") is not { } options)

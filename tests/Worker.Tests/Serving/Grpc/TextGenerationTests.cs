@@ -68,6 +68,24 @@ public sealed class TextGenerationTests
     }
 
     [Fact]
+    public async Task Prompt_logprobs_come_with_the_first_message_and_need_no_output()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "AB" });
+        var request = new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { PromptLogprobs = 1 } };
+
+        var response = await server.Client.CallAsync<GenerateResponse>(Generate, request);
+        var parts = await server.Client.StreamAsync<GenerateStreamResponse>(GenerateStream, request);
+        request.Sampling.MaxTokens = 0;
+        var scored = await server.Client.CallAsync<GenerateResponse>(Generate, request);
+
+        Assert.Equal(["h", "i"], response.PromptLogprobs.Select(position => position.Token.Text));
+        Assert.All(response.PromptLogprobs, position => Assert.Equal((-0.25f, 1u, 1), (position.Token.Logprob, position.Rank, position.Top.Count)));
+        Assert.Equal([2, 0], parts.Select(part => part.PromptLogprobs.Count));
+        Assert.Equal(response.PromptLogprobs, scored.PromptLogprobs);
+        Assert.Empty(scored.TokenIds);
+    }
+
+    [Fact]
     public async Task A_conversation_goes_through_the_chat_template_without_a_second_BOS()
     {
         await using var server = await GrpcTestServer.StartAsync();

@@ -69,8 +69,10 @@ public sealed class VllmSamplingTests
         var defaults = VllmSampling.Map(new SamplingParams(), VocabSize);
 
         var untouched = typeof(SamplingParameters).GetProperties().Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
-        string[] withoutAField = [nameof(SamplingParameters.N), nameof(SamplingParameters.BestOf), nameof(SamplingParameters.NumSequences), nameof(SamplingParameters.Logprobs)];
-        Assert.Equal([.. withoutAField, nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
+        string[] unanswerable = [nameof(SamplingParameters.N), nameof(SamplingParameters.BestOf), nameof(SamplingParameters.NumSequences)];
+        string[] unreported = [nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.PromptLogprobs)];
+        Assert.Equal(
+            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
     }
 
     public static TheoryData<string, byte[]> Refused => new()

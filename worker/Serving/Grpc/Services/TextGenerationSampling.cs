@@ -24,6 +24,7 @@ internal static class TextGenerationSampling
         StopTokenIds = WireNumber.ToTokenIds(wire.StopTokenIds, vocabSize, "stop_token_ids"),
         IgnoreEos = wire.IgnoreEos,
         IncludeStopStringInOutput = wire.IncludeStopStringInOutput,
+        PromptLogprobs = wire.HasPromptLogprobs ? WireNumber.ToInt32(wire.PromptLogprobs, "prompt_logprobs") : null,
         SkipSpecialTokens = !wire.HasSkipSpecialTokens || wire.SkipSpecialTokens,
         Logprobs = wire.HasLogprobs ? WireNumber.ToInt32(wire.Logprobs, "logprobs") : null,
         Constraint = wire.ConstraintCase switch

@@ -36,6 +36,7 @@ internal sealed class TextGenerationService(ServingState state)
             text.Append(part.Text);
             response.TokenIds.Add(part.TokenIds);
             response.Logprobs.Add(part.Logprobs);
+            response.PromptLogprobs.Add(part.PromptLogprobs);
             response.RequestId = part.RequestId;
             response.Model = part.Model;
             response.FinishReason = part.FinishReason;
@@ -141,6 +142,16 @@ internal sealed class TextGenerationService(ServingState state)
                 Sampled = ToWire(position.Sampled, model.Tokenizer),
                 Top = { position.Top.Select(token => ToWire(token, model.Tokenizer)) },
             }));
+        }
+
+        foreach (var position in output.PromptLogprobs?.OfType<Engine.PromptPosition>() ?? [])
+        {
+            response.PromptLogprobs.Add(new PromptLogprobs
+            {
+                Token = ToWire(position.Logprobs.Sampled, model.Tokenizer),
+                Rank = (uint)position.Rank,
+                Top = { position.Logprobs.Top.Select(token => ToWire(token, model.Tokenizer)) },
+            });
         }
 
         return response;

@@ -33,28 +33,10 @@ internal static class VllmSampling
         };
     }
 
-    /// <summary>Drops the front of a prompt that is longer than <c>truncate_prompt_tokens</c> allows.</summary>
-    /// <param name="maxModelLength">Longest sequence; -1 leaves room for one token of output.</param>
+    /// <summary>Applies <c>truncate_prompt_tokens</c>.</summary>
     /// <exception cref="InvalidRequestException">The field is neither -1 nor a possible prompt length.</exception>
-    public static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, SamplingParams wire, int maxModelLength)
-    {
-        if (!wire.HasTruncatePromptTokens)
-        {
-            return prompt;
-        }
-
-        var longest = wire.TruncatePromptTokens;
-        if (longest == -1)
-        {
-            longest = maxModelLength - 1;
-        }
-        else if (longest < 1 || longest > maxModelLength)
-        {
-            throw new InvalidRequestException($"truncate_prompt_tokens is {longest}; possible are -1 and 1 to {maxModelLength}", "truncate_prompt_tokens");
-        }
-
-        return prompt.Count <= longest ? prompt : [.. prompt.Skip(prompt.Count - longest)];
-    }
+    public static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, SamplingParams wire, int maxModelLength) =>
+        PromptTruncation.Apply(prompt, wire.HasTruncatePromptTokens ? wire.TruncatePromptTokens : null, maxModelLength);
 
     private static Constraint? MapConstraint(SamplingParams wire) => wire.ConstraintCase switch
     {
@@ -81,7 +63,7 @@ internal static class VllmSampling
 
         if (wire.HasPromptLogprobs)
         {
-            throw Unsupported("prompt_logprobs", "is set; this worker does not report them");
+            throw Unsupported("prompt_logprobs", "is set; responses of this interface have no place for them, cluster.v1.TextGeneration has");
         }
 
         // Only ids leave through this interface. Text is made to find stop texts in it, and then only special tokens that are kept could be spaced.

@@ -1,0 +1,119 @@
+namespace Cluster.Worker.Engine.Beams;
+
+/// <summary>The search for one request's likeliest outputs. Part of <see cref="SequenceGroup"/>; called by <see cref="LlmEngine"/> on its thread. Knows no blocks: the
+/// engine has the scheduler follow what <see cref="Advance"/> says.</summary>
+/// <remarks>
+/// The algorithm and its scores are Hugging Face transformers' (beam_search.py, BeamSearchScorer), which vLLM follows:
+/// <list type="number">
+/// <item>every beam names the likeliest tokens it may go on with (<see cref="Propose"/>); one that is computed early waits;</item>
+/// <item>when all have, the candidates of all beams are ordered by their cumulative log-probability; of equal ones the earlier beam's, then the lower
+/// token id comes first;</item>
+/// <item>going through them, those that end the output are finished, if among as many best as there are beams; the others are the next beams,
+/// until there are enough;</item>
+/// <item>the search ends when finished ones are enough (<see cref="FinishedBeams.IsEnough"/>), or at the longest output, where the beams count as
+/// finished.</item>
+/// </list>
+/// A stop text ends an output as a stop token does. What the beams are depends on their logits only, not on when each was computed.
+/// </remarks>
+internal sealed class BeamSearch
+{
+    private readonly int width;
+    private readonly int numOutputs;
+    private readonly int maxLength;
+    private readonly FinishedBeams finished;
+    private Beam[] beams;
+
+    /// <param name="first">The prompt.</param>
+    public BeamSearch(ActiveSequence first, SamplingParameters sampling, BeamParameters parameters)
+    {
+        width = sampling.NumSequences;
+        numOutputs = sampling.N;
+        maxLength = first.NumTokensLeft;
+        finished = new FinishedBeams(width, parameters, maxLength);
+        beams = [new Beam(first)];
+        Sequences = [first];
+    }
+
+    /// <summary>Sequences of the beams that go on.</summary>
+    public IReadOnlyList<ActiveSequence> Sequences { get; private set; }
+
+    /// <summary>What the search has found, best first; null until it ends. Fewer than asked for where there are no more.</summary>
+    public IReadOnlyList<ActiveSequence>? Outputs { get; private set; }
+
+    /// <summary>Notes what a beam may go on with; from now on it waits for the others.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>, of the beam's last token.</param>
+    /// <returns>Whether all beams have come so far.</returns>
+    public bool Propose(ActiveSequence sequence, ReadOnlySpan<float> logits, Sampler sampler)
+    {
+        // So many hold those that would be chosen even if every stop token were likelier.
+        var state = sequence.SamplingState;
+        var beam = Array.Find(beams, beam => beam.Sequence == sequence)!;
+        beam.Continuations = sampler.Continuations(logits, state, width + state.StopTokens.Length, sequence.NumLogprobs);
+        sequence.Sequence.AwaitsOthers = true;
+        return Array.TrueForAll(beams, beam => beam.Continuations is not null);
+    }
+
+    /// <summary>Chooses the next beams, or ends the search.</summary>
+    /// <returns>By sequence, those that go on in its place; those that end there first. Nothing when the search has ended.</returns>
+    public IReadOnlyList<(ActiveSequence Origin, ActiveSequence[] Heirs)> Advance()
+    {
+        var length = beams[0].Sequence.Sequence.CompletionLength + 1;
+        var candidates = beams
+            .SelectMany(beam => beam.Continuations!.Select(continuation => (Beam: beam, Continuation: continuation, Logprob: beam.CumulativeLogprob + continuation.Logprob)))
+            .OrderByDescending(candidate => candidate.Logprob)
+            .ToList();
+        var next = new List<(Beam Origin, Beam Beam)>();
+        for (var rank = 0; rank < candidates.Count && next.Count < width; rank++)
+        {
+            var (origin, continuation, _) = candidates[rank];
+            var beam = origin.Continue(continuation);
+            if (beam.FinishReason != FinishReason.Stop)
+            {
+                next.Add((origin, beam));
+            }
+            else if (rank < width)
+            {
+                finished.Add(beam, length);
+            }
+        }
+
+        if (finished.IsEnough(candidates[0].Logprob, length) || next.Count == 0)
+        {
+            End(finished.BestFirst());
+            return [];
+        }
+
+        if (length == maxLength)
+        {
+            next.ForEach(one => finished.Add(one.Beam, length));
+            End(finished.BestFirst());
+            return [];
+        }
+
+        var origins = beams;
+        beams = [.. next.Select(one => one.Beam)];
+        Sequences = [.. beams.Select(beam => beam.Sequence)];
+        return [.. origins
+            .Select(origin => (origin.Sequence, Heirs: next.Where(one => one.Origin == origin).Select(one => one.Beam.Sequence).ToArray()))
+            .OrderBy(succession => succession.Heirs.Length > 0)];
+    }
+
+    /// <summary>Ends the search with what there is, the finished ones first.</summary>
+    public void Abort()
+    {
+        if (Outputs is null)
+        {
+            End(finished.BestFirst().Concat(beams.OrderByDescending(beam => beam.CumulativeLogprob).Select(beam => beam.Abort())), FinishReason.Abort);
+        }
+    }
+
+    private void End(IEnumerable<Beam> best, FinishReason? reason = null)
+    {
+        Outputs = [.. best.Take(numOutputs).Select((beam, rank) =>
+        {
+            var whole = beam.Whole();
+            beam.Sequence.Conclude(whole with { Index = rank, FinishReason = reason ?? whole.FinishReason, StopReason = reason is null ? whole.StopReason : null });
+            return beam.Sequence;
+        })];
+    }
+}
