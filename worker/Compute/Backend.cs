@@ -138,6 +138,19 @@ internal abstract class Backend : IDisposable
     /// <summary>output[i] = x[rows[i]]: the rows that need logits.</summary>
     public abstract void GatherRows(Tensor x, Tensor rows, Tensor output);
 
+    // ---- between the ranks of a tensor-parallel group ----
+
+    /// <summary>x = Σ over ranks of x, in rank order; a group of one leaves it. The default is that of a backend without a group.</summary>
+    public virtual void AllReduce(Tensor x)
+    {
+    }
+
+    /// <summary>output[t] = the ranks' part[t] side by side, rank 0 first.</summary>
+    /// <param name="part"><c>[tokens, n]</c>, as wide on every rank.</param>
+    /// <param name="output"><c>[tokens, n·ranks]</c>.</param>
+    /// <exception cref="NotSupportedException">The backend belongs to no group.</exception>
+    public virtual void AllGather(Tensor part, Tensor output) => throw new NotSupportedException($"device {Name} belongs to no group of ranks");
+
     // ---- the one wait ----
 
     /// <summary>Waits for everything enqueued before and copies an F32 tensor to the host. Never called by model code.</summary>
