@@ -10,7 +10,8 @@ using Spectre.Console;
 namespace Cluster.Benchmarks;
 
 /// <summary>What the engine costs between two steps of the model: planning, sampling at temperature 1, stop checks, text and bookkeeping. First as a share of
-/// the model's time on a real one, then for each sequence as their number grows, with a model that takes no time.</summary>
+/// the model's time on a real one, alone and with what the device computes in the background hidden, then for each sequence as their number grows, with a model
+/// that takes no time.</summary>
 internal static class EngineBenchmark
 {
     private const int InputLength = 32;
@@ -31,7 +32,7 @@ internal static class EngineBenchmark
         {
             const int VocabSize = 1024;
             var runner = new InstantRunner(VocabSize, sequences, InputLength + OutputLength);
-            var (prefill, decode, between) = await MeasureAsync(runner, new IdTokenizer(VocabSize), sequences);
+            var (prefill, decode, between) = await MeasureAsync(runner, new IdTokenizer(VocabSize), sequences, inBackground: false, stepsPerPlan: 1);
             var micros = 1e6 * between / (prefill.Steps + decode.Steps);
             table.AddRow(
                 sequences.ToString(CultureInfo.InvariantCulture),
@@ -47,18 +48,24 @@ internal static class EngineBenchmark
     {
         var options = new ModelRunnerOptions { MaxSequences = Batch, NumBlocks = Batch * 16 };
         var model = ModelLoader.Load(folder, new CpuBackend(new CpuOptions { Threads = threads }), options);
-        var (prefill, decode, between) = await MeasureAsync(model.Runner, Tokenizer.Load(folder), Batch);
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Path.GetFileName(folder)}, batch {Batch}: {1e3 * decode.Seconds / decode.Steps:F2} ms a decode step in the model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: {100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
+        using var shared = model;
+        var tokenizer = Tokenizer.Load(folder);
+        foreach (var (name, inBackground, stepsPerPlan) in ((string, bool, int)[])[("one after the other", false, 1), ("overlapped", true, 1), ("overlapped, 8 steps a plan", true, 8)])
+        {
+            var (prefill, decode, between) = await MeasureAsync(new SharedRunner(model.Runner), tokenizer, Batch, inBackground, stepsPerPlan);
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Path.GetFileName(folder)}, batch {Batch}, {name}: {1e3 * decode.Seconds / decode.Steps:F2} ms a decode step in the model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: {100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
+        }
     }
 
     /// <summary>The run of three with the least time between steps: disturbances only ever add some.</summary>
-    private static async Task<(StepTotals Prefill, StepTotals Decode, double BetweenSeconds)> MeasureAsync(IModelRunner runner, ITokenizer tokenizer, int sequences)
+    private static async Task<(StepTotals Prefill, StepTotals Decode, double BetweenSeconds)> MeasureAsync(
+        IModelRunner runner, ITokenizer tokenizer, int sequences, bool inBackground, int stepsPerPlan)
     {
         var metered = new MeteredRunner(runner, null, TimeProvider.System);
-        var options = new EngineOptions { MaxNumSeqs = sequences, Seed = 1 };
-        await using var engine = new LlmEngine(metered, tokenizer, options, TimeProvider.System);
+        var options = new EngineOptions { MaxNumSeqs = sequences, Seed = 1, NumSchedulerSteps = stepsPerPlan };
+        await using var engine = new LlmEngine(inBackground ? new BackgroundRunner(metered) : metered, tokenizer, options, TimeProvider.System);
         var prompts = new RandomDataset(DatasetSource.TextTokens(tokenizer, runner.VocabSize), new Random(1));
         (StepTotals Prefill, StepTotals Decode, double BetweenSeconds)? best = null;
         for (var run = 0; run <= 3; run++)
