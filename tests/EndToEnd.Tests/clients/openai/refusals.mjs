@@ -51,7 +51,9 @@ export const refusals = ({ openai, settings, client, model, guarded, capacity, e
     'a broken regex': ['regex', () => chat({ guided_regex: '(' })],
     'two constraints': ['guided_choice', () => chat({ guided_choice: ['a'], guided_regex: 'b' })],
     'tools that are none': ['tools', () => chat({ tools: [{ type: 'hammer' }] })],
-    'a demanded call': ['tool_choice', () => chat({ tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'required' })],
+    'a demanded call of no tool': ['tool_choice', () => chat({ tool_choice: 'required' })],
+    'a demanded call of a tool that is not there': [
+      'tool_choice', () => chat({ tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: { type: 'function', function: { name: 'g' } } })],
   };
 
   return [

@@ -9,6 +9,10 @@ const definitions = [{
     parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
   },
 }];
+const bounded = [{
+  type: 'function',
+  function: { name: 'get_weather', parameters: { type: 'object', properties: { city: { enum: ['Paris', 'Oslo', 'Lima'] } }, required: ['city'], additionalProperties: false } },
+}];
 const call = '<tool_call>\n\\{"name": "get_weather", "arguments": \\{"city": "(Paris|Oslo|Lima)"\\}\\}\n</tool_call>';
 
 export const tools = ({ client, model, rendersTools }) => {
@@ -65,6 +69,17 @@ export const tools = ({ client, model, rendersTools }) => {
         messages: [...messages, message, { role: 'tool', tool_call_id: message.tool_calls[0].id, content: '12 degrees' }],
       });
       assert.equal(answer.choices[0].message.role, 'assistant');
+    }],
+
+    ['a call that is demanded comes, whatever the model', async () => {
+      const named = { type: 'function', function: { name: 'get_weather' } };
+      const said = [];
+      for (const tool_choice of ['required', named]) {
+        const { choices: [{ message }] } = await client.chat.completions.create({ ...request, tools: bounded, tool_choice, parallel_tool_calls: false, temperature: 1, seed: 7 });
+        assertCalls(message, 1);
+        said.push(message.tool_calls[0].function.arguments);
+      }
+      return said.join(' ');
     }],
 
     ['without tools the same output is text', async () => {
