@@ -4,7 +4,7 @@ namespace Cluster.Worker.Benchmarking;
 
 /// <summary>Times the steps of a runner and, between them, the engine. Stands between <see cref="Engine.LlmEngine"/> and its runner in benchmarks.</summary>
 /// <param name="cost">What steps are counted as; null counts rows and time only.</param>
-internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimeProvider time) : IModelRunner
+internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimeProvider time) : DelegatingRunner(runner)
 {
     private readonly object gate = new();
     private StepTotals prefill;
@@ -16,20 +16,6 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
     private int rows;
     private double bytes;
     private double operations;
-
-    public int VocabSize => runner.VocabSize;
-
-    public int BlockSize => runner.BlockSize;
-
-    public int NumBlocks => runner.NumBlocks;
-
-    public int MaxModelLength => runner.MaxModelLength;
-
-    public int MaxBatchedTokens => runner.MaxBatchedTokens;
-
-    public int MaxSequences => runner.MaxSequences;
-
-    public int MaxLogits => runner.MaxLogits;
 
     /// <summary>Steps with a part of a prompt, those of sequences that decode beside it included; steps that only decode; and the seconds from each step's
     /// logits to the launch of the next, in which the engine samples, keeps its books and plans.</summary>
@@ -53,7 +39,7 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
         }
     }
 
-    public void Launch(StepBatch batch)
+    public override void Launch(StepBatch batch)
     {
         isDecode = batch.MaxQueryLength == 1;
         rows = batch.NumTokens;
@@ -64,12 +50,12 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
             betweenSeconds += finished is { } end ? time.GetElapsedTime(end, launched).TotalSeconds : 0;
         }
 
-        runner.Launch(batch);
+        base.Launch(batch);
     }
 
-    public ReadOnlySpan<float> WaitForLogits()
+    public override ReadOnlySpan<float> WaitForLogits()
     {
-        var logits = runner.WaitForLogits();
+        var logits = base.WaitForLogits();
         var now = time.GetTimestamp();
         var seconds = time.GetElapsedTime(launched, now).TotalSeconds;
         lock (gate)
@@ -87,6 +73,4 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
 
         return logits;
     }
-
-    public void Dispose() => runner.Dispose();
 }

@@ -6,11 +6,10 @@ namespace Cluster.Worker.Models;
 /// <summary>Gives a device that computes at once (the CPU) a thread of its own, so that <see cref="Launch"/> returns and the engine delivers outputs and plans
 /// while a step is computed. Called by the engine's thread; calls the runner it wraps and owns it.</summary>
 /// <remarks>Both threads spin briefly before they sleep: the other one is mostly a few microseconds away, and waking a thread costs about fifty.</remarks>
-internal sealed class BackgroundRunner : IModelRunner
+internal sealed class BackgroundRunner : DelegatingRunner
 {
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
 
-    private readonly IModelRunner runner;
     private readonly Thread thread;
     private readonly object gate = new();
     private StepBatch? launched;
@@ -19,30 +18,16 @@ internal sealed class BackgroundRunner : IModelRunner
     private volatile bool stopping;
 
     public BackgroundRunner(IModelRunner runner)
+        : base(runner)
     {
-        this.runner = runner;
         thread = new Thread(Work) { IsBackground = true, Name = "device" };
         thread.Start();
     }
 
-    public bool RunsInBackground => true;
-
-    public int VocabSize => runner.VocabSize;
-
-    public int BlockSize => runner.BlockSize;
-
-    public int NumBlocks => runner.NumBlocks;
-
-    public int MaxModelLength => runner.MaxModelLength;
-
-    public int MaxBatchedTokens => runner.MaxBatchedTokens;
-
-    public int MaxSequences => runner.MaxSequences;
-
-    public int MaxLogits => runner.MaxLogits;
+    public override bool RunsInBackground => true;
 
     /// <exception cref="InvalidOperationException">The step before was not waited for.</exception>
-    public void Launch(StepBatch batch)
+    public override void Launch(StepBatch batch)
     {
         if (busy)
         {
@@ -58,14 +43,14 @@ internal sealed class BackgroundRunner : IModelRunner
     }
 
     /// <remarks>What went wrong in the step is thrown here.</remarks>
-    public ReadOnlySpan<float> WaitForLogits()
+    public override ReadOnlySpan<float> WaitForLogits()
     {
         Await(work: false);
         failure?.Throw();
-        return runner.WaitForLogits();
+        return base.WaitForLogits();
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         lock (gate)
         {
@@ -74,7 +59,7 @@ internal sealed class BackgroundRunner : IModelRunner
         }
 
         thread.Join();
-        runner.Dispose();
+        base.Dispose();
     }
 
     private void Work()
@@ -89,7 +74,7 @@ internal sealed class BackgroundRunner : IModelRunner
 
             try
             {
-                runner.Launch(launched!);
+                Inner.Launch(launched!);
             }
             catch (Exception exception)
             {
