@@ -37,9 +37,11 @@ internal static class OperatorHost
 
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         PodsInFlight inFlight = new(options.Time);
-        Triggers triggers = new(queue, deployments.Store);
+        Fleet fleet = new(pods.Store, nodes.Store, inFlight, queue.Add);
+        Triggers triggers = new(queue, fleet);
         deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
+        nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
         pods.OnChange(inFlight.Observe);
         pods.OnChange(triggers.OnPod);
@@ -50,7 +52,7 @@ internal static class OperatorHost
             deployments.Store,
             nodes.Store,
             inFlight,
-            new PodActions(client, pods.Store, nodes.Store, inFlight, events, options.Random),
+            new PodActions(client, fleet, inFlight, events, options.Random),
             new WorkerServices(client, services.Store),
             new StatusWriter(client, events),
             options.Worker,
