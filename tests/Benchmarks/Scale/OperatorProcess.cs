@@ -31,6 +31,9 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
             "--leader-elect", "false", "--metrics-port", port.ToString(CultureInfo.InvariantCulture),
         ];
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // Compiling again what is hot takes seconds of CPU, whatever the size of the cluster: it would hide how the rest grows.
+        start.Environment["DOTNET_TieredCompilation"] = "0";
         var process = Process.Start(start)!;
         var writer = TextWriter.Synchronized(new StreamWriter(log) { AutoFlush = true });
         process.OutputDataReceived += (_, line) => writer.WriteLine(line.Data);
@@ -64,13 +67,14 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Requests to the API server so far, by verb and resource, as its own metrics count them.</summary>
-    public async Task<Dictionary<string, long>> RequestsAsync(CancellationToken cancellationToken)
+    /// <summary>What its own metrics count: requests to the API server so far by verb and resource, and reconciles.</summary>
+    public async Task<(Dictionary<string, long> Requests, long Reconciles)> CountsAsync(CancellationToken cancellationToken)
     {
         var text = await http.GetStringAsync(metrics, cancellationToken);
-        return RequestSeries().Matches(text).ToDictionary(
-            series => $"{series.Groups["verb"].Value} {series.Groups["resource"].Value}",
-            series => long.Parse(series.Groups["count"].Value, CultureInfo.InvariantCulture));
+        var requests = RequestSeries().Matches(text).ToDictionary(series => $"{series.Groups["verb"].Value} {series.Groups["resource"].Value}", Count);
+        return (requests, ReconcileSeries().Matches(text).Sum(Count));
+
+        static long Count(Match series) => long.Parse(series.Groups["count"].Value, CultureInfo.InvariantCulture);
     }
 
     public async ValueTask DisposeAsync()
@@ -94,4 +98,7 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
 
     [GeneratedRegex("""^kubernetes_client_requests_total\{verb="(?<verb>[^"]+)",resource="(?<resource>[^"]+)"\} (?<count>\d+)$""", RegexOptions.Multiline)]
     private static partial Regex RequestSeries();
+
+    [GeneratedRegex("""^controller_runtime_reconcile_total\{.*\} (?<count>\d+)$""", RegexOptions.Multiline)]
+    private static partial Regex ReconcileSeries();
 }

@@ -13,4 +13,4 @@ internal sealed record ScaleResult(int Nodes, int Deployments, int Replicas, int
 /// <param name="Seconds">On the wall.</param>
 /// <param name="CpuSeconds">Of the operator's process, user and system.</param>
 /// <param name="Requests">Of the operator, by verb and resource.</param>
-internal sealed record PhaseCost(double Seconds, double CpuSeconds, IReadOnlyDictionary<string, long> Requests);
+internal sealed record PhaseCost(double Seconds, double CpuSeconds, long Reconciles, IReadOnlyDictionary<string, long> Requests);

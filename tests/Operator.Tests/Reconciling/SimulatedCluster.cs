@@ -58,7 +58,7 @@ internal sealed class SimulatedCluster
         Fleet = new Fleet(Pods, Nodes, InFlight, Woken.Add);
         EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, InFlight, new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new StatusWriter(Server, events), Given.Options, Time);
+            Server, Deployments, Nodes, InFlight, new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 
