@@ -23,6 +23,7 @@ internal sealed class ModelDeploymentReconciler(
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
     private readonly ReplacementBackoff replacements = new(time);
+    private readonly TemplateCache templates = new(options);
     private readonly Finalizer finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -30,6 +31,7 @@ internal sealed class ModelDeploymentReconciler(
         if (deployments.Get(key) is not { } cached)
         {
             statuses.Forget(key);
+            templates.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -55,7 +57,7 @@ internal sealed class ModelDeploymentReconciler(
         WorkerTemplate template;
         try
         {
-            template = WorkerTemplate.For(deployment, options);
+            template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
         }
         catch (InvalidModelDeploymentException e)
