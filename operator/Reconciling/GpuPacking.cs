@@ -16,7 +16,7 @@ internal sealed class GpuPacking
 {
     private readonly PlanRequest request;
     private readonly GpuLedger ledger;
-    private readonly Dictionary<string, string?> refusals = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string?> judged = new(StringComparer.Ordinal);
 
     public GpuPacking(PlanRequest request, GpuLedger ledger)
     {
@@ -75,9 +75,9 @@ internal sealed class GpuPacking
 
     private string? Refusal(GpuNode node)
     {
-        if (!refusals.TryGetValue(node.Name, out string? reason))
+        if (!judged.TryGetValue(node.Name, out string? reason))
         {
-            refusals[node.Name] = reason = Judge(node);
+            judged[node.Name] = reason = Judge(node);
         }
 
         return reason;
