@@ -15,7 +15,7 @@ internal sealed class FakeKubelets : IAsyncDisposable
     private const int AtOnce = 16;
 
     private static readonly string Running = """
-        {"status":{"phase":"Running","podIP":"10.0.0.1","startTime":"2026-01-01T00:00:00Z",
+        {"status":{"phase":"Running","startTime":"2026-01-01T00:00:00Z",
          "conditions":[{"type":"Initialized","status":"True"},{"type":"Ready","status":"True"},{"type":"ContainersReady","status":"True"},{"type":"PodScheduled","status":"True"}],
          "containerStatuses":[{"name":"worker","ready":true,"restartCount":0,"started":true,"image":"worker:benchmark","imageID":"","state":{"running":{"startedAt":"2026-01-01T00:00:00Z"}}}]}}
         """;
