@@ -14,46 +14,28 @@ namespace Cluster.Operator.Reconciling;
 /// </remarks>
 internal sealed class GpuPacking
 {
-    private const string SimulatedHive = "simulated";
-
     private readonly PlanRequest request;
-    private readonly List<GpuNode> candidates = [];
-    private readonly List<string> refusals = [];
+    private readonly GpuLedger ledger;
+    private readonly Dictionary<string, string?> judged = new(StringComparer.Ordinal);
 
     public GpuPacking(PlanRequest request, GpuLedger ledger)
     {
         this.request = request;
-        foreach (GpuNode node in ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null))
-        {
-            if (Refusal(node) is { } reason)
-            {
-                refusals.Add($"{node.Name} ({reason})");
-            }
-            else
-            {
-                candidates.Add(node);
-            }
-        }
+        this.ledger = ledger;
     }
 
     /// <returns>Null when no group of free GPUs is large enough.</returns>
-    public GpuPlacement? Find()
-    {
-        var best = Groups(n => n.Free)
-            .Where(g => g.Gpus.Count >= request.GroupSize)
-            .OrderBy(g => g.Gpus.Count)
-            .ThenBy(g => g.Node.FreeCount)
-            .ThenBy(g => g.Node.Name, StringComparer.Ordinal)
-            .ThenBy(g => g.Gpus[0].Index)
-            .FirstOrDefault();
-        return best.Node is null
-            ? null
-            : new GpuPlacement(best.Node.Name, Choose(best.Gpus), best.Node.Gpus.Count, best.Node.UuidsAreUnique);
-    }
+    public GpuPlacement? Find() =>
+        ledger.FreeGroups(SharesHive, request.GroupSize).FirstOrDefault(g => Refusal(g.Node) is null) is { } best
+            ? new GpuPlacement(best.Node.Name, Choose(best.Gpus), best.Node.Gpus.Count, best.Node.UuidsAreUnique)
+            : null;
 
     /// <summary>Why <see cref="Find"/> finds nothing.</summary>
     public Shortage Explain()
     {
+        ILookup<bool, GpuNode> usable = ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null).ToLookup(n => Refusal(n) is null);
+        List<GpuNode> candidates = [.. usable[true]];
+        List<string> refusals = [.. usable[false].Select(n => $"{n.Name} ({Refusal(n)})")];
         string skipped = refusals.Count == 0 ? "" : $"; not usable: {string.Join(", ", refusals.Take(3))}{(refusals.Count > 3 ? $" and {refusals.Count - 3} more" : "")}";
         if (candidates.Count == 0)
         {
@@ -65,10 +47,10 @@ internal sealed class GpuPacking
         }
 
         string needs = $"needs {Count(request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
-        (GpuNode node, List<GpuDevice> largest) = Groups(n => n.Free).OrderByDescending(g => g.Gpus.Count).ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
-        string found = node is null
+        GpuGroup? largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count).ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
+        string found = largest is null
             ? $"no GPU is free on {(candidates.Count == 1 ? $"node {candidates[0].Name} (0 free of {candidates[0].Gpus.Count})" : $"any of {candidates.Count} nodes")}"
-            : $"the largest free group is {largest.Count} (node {node.Name}: {node.FreeCount} free of {node.Gpus.Count})";
+            : $"the largest free group is {largest.Gpus.Count} (node {largest.Node.Name}: {largest.NodeFree} free of {largest.Node.Gpus.Count})";
         bool hiveIsAll = SharesHive && candidates.Exists(n => n.FreeCount >= request.GroupSize);
         return new Shortage(
             Shortage.InsufficientGpus,
@@ -79,21 +61,9 @@ internal sealed class GpuPacking
 
     private bool SharesHive => request.Gpu.RequireSameHive && request.GroupSize > 1;
 
-    private IEnumerable<(GpuNode Node, List<GpuDevice> Gpus)> Groups(Func<GpuNode, IEnumerable<GpuDevice>> gpusOf) =>
-        from node in candidates
-        from hive in gpusOf(node).GroupBy(HiveOf)
-        select (node, hive.ToList());
-
-    /// <summary>GPUs with equal keys may work together. A GPU in no hive is a group of its own when a hive is asked for.</summary>
-    private string HiveOf(GpuDevice gpu) =>
-        !SharesHive ? ""
-        : gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
-        : gpu.Simulated ? SimulatedHive
-        : $"alone-{gpu.Index}";
-
-    private List<GpuDevice> Choose(List<GpuDevice> group)
+    private List<GpuDevice> Choose(IReadOnlyList<GpuDevice> group)
     {
-        List<GpuDevice> from = group
+        IReadOnlyList<GpuDevice> from = group
             .GroupBy(g => g.NumaNode)
             .Select(g => g.ToList())
             .Where(g => g.Count >= request.GroupSize)
@@ -104,6 +74,16 @@ internal sealed class GpuPacking
     }
 
     private string? Refusal(GpuNode node)
+    {
+        if (!judged.TryGetValue(node.Name, out string? reason))
+        {
+            judged[node.Name] = reason = Judge(node);
+        }
+
+        return reason;
+    }
+
+    private string? Judge(GpuNode node)
     {
         if (node.Problem is not null)
         {

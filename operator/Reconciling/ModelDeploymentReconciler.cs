@@ -23,6 +23,7 @@ internal sealed class ModelDeploymentReconciler(
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
     private readonly ReplacementBackoff replacements = new(time);
+    private readonly TemplateCache templates = new(options);
     private readonly Finalizer finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -30,6 +31,7 @@ internal sealed class ModelDeploymentReconciler(
         if (deployments.Get(key) is not { } cached)
         {
             statuses.Forget(key);
+            templates.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -55,13 +57,13 @@ internal sealed class ModelDeploymentReconciler(
         WorkerTemplate template;
         try
         {
-            template = WorkerTemplate.For(deployment, options);
+            template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
         }
         catch (InvalidModelDeploymentException e)
         {
-            await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
-            return ReconcileResult.Done;
+            (_, TimeSpan rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
+            return rest > TimeSpan.Zero ? ReconcileResult.After(rest) : ReconcileResult.Done;
         }
 
         TimeSpan failedStay = replacements.Remaining(uid);
@@ -72,7 +74,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         Exception? failure = await actions.ActAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
-        ModelDeploymentStatus status = await ReportAsync(
+        (ModelDeploymentStatus status, TimeSpan unwritten) = await ReportAsync(
             cached,
             deployment,
             o => o with { TemplateHash = template.Hash, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
@@ -87,13 +89,13 @@ internal sealed class ModelDeploymentReconciler(
             replacements.Reset(uid);
         }
 
-        return Next(uid, prepared.Plan, failedStay);
+        return Next(uid, prepared.Plan, failedStay, unwritten);
     }
 
-    private ReconcileResult Next(string uid, Plan plan, TimeSpan failedStay)
+    private ReconcileResult Next(string uid, Plan plan, TimeSpan failedStay, TimeSpan unwritten)
     {
-        TimeSpan next = TimeSpan.MaxValue;
-        next = failedStay > TimeSpan.Zero ? failedStay : next;
+        TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
+        next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
@@ -112,15 +114,18 @@ internal sealed class ModelDeploymentReconciler(
 
         if (actions.Owned(cached).Count > 0)
         {
-            await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
-            return inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful) : ReconcileResult.Done;
+            (_, TimeSpan unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
+            return unwritten > TimeSpan.Zero ? ReconcileResult.After(unwritten)
+                : inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful)
+                : ReconcileResult.Done;
         }
 
         replacements.Reset(uid);
         return await finalizer.RemoveAsync(cached, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<ModelDeploymentStatus> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
+    /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
+    private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
         IReadOnlyList<Replica> owned = actions.Owned(deployment);
         Observation observation = complete(new Observation
@@ -132,7 +137,6 @@ internal sealed class ModelDeploymentReconciler(
             Now = time.GetUtcNow(),
         });
         ModelDeploymentStatus status = StatusBuilder.Build(observation);
-        await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false);
-        return status;
+        return (status, await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -135,9 +135,11 @@ internal static class Planner
             return null;
         }
 
-        HashSet<Pod> own = [.. owned.Select(p => p.Pod)];
-        GpuPacking packing = new(request, ledger.Without(p => own.Contains(p.Pod)));
-        return packing.Find() is null ? packing.Explain() : null;
+        return ledger.Without(owned, rest =>
+        {
+            GpuPacking packing = new(request, rest);
+            return packing.Find() is null ? packing.Explain() : null;
+        });
     }
 
     private static Shortage? Create(PlanRequest request, int missing, GpuLedger ledger, List<PlanAction> actions)
