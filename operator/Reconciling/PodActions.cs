@@ -17,13 +17,13 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
 
     /// <summary>Plans and reserves.</summary>
     /// <param name="template">Null to take everything down.</param>
-    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, bool replaceFailed)
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
     {
         lock (planning)
         {
             IReadOnlyList<Replica> all = All();
             GpuLedger ledger = new(nodes.List(), all);
-            Plan plan = Planner.Decide(PlanRequest.For(deployment, template, replaceFailed), [.. all.Where(p => IsOwner(deployment, p))], ledger);
+            Plan plan = Planner.Decide(request, [.. all.Where(p => IsOwner(deployment, p))], ledger);
             HashSet<string> names = [.. all.Select(p => p.Name)];
             List<JsonObject> manifests = [];
             foreach (PlanAction action in plan.Actions)
@@ -130,6 +130,7 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         DeleteReason.Outdated => "made from an older template",
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
+        DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };
