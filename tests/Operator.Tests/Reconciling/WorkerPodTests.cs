@@ -131,7 +131,7 @@ public sealed class WorkerPodTests
                 s.Gpu.Allocation = GpuAllocation.DevicePlugin;
                 s.Gpu.NodeSelector = new() { ["amd.com/gpu.device-id"] = "74a1" };
             }),
-            null);
+            placement: null);
         Assert.Equal("""{"limits":{"amd.com/gpu":"4"}}""", WorkerTemplate.WorkerContainer(pod)!["resources"]!.ToJsonString());
         Assert.Equal("0,1,2,3", Value(pod, "ROCR_VISIBLE_DEVICES"));
         Assert.Equal("""{"amd.com/gpu.device-id":"74a1"}""", pod["spec"]!["nodeSelector"]!.ToJsonString());
