@@ -63,8 +63,8 @@ internal sealed class ModelDeploymentReconciler(
         }
         catch (InvalidModelDeploymentException e)
         {
-            await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
-            return ReconcileResult.Done;
+            (_, TimeSpan rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
+            return rest > TimeSpan.Zero ? ReconcileResult.After(rest) : ReconcileResult.Done;
         }
 
         TimeSpan failedStay = replacements.Remaining(uid);
@@ -80,7 +80,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         Exception? failure = await actions.ActAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
-        ModelDeploymentStatus status = await ReportAsync(
+        (ModelDeploymentStatus status, TimeSpan unwritten) = await ReportAsync(
             cached,
             deployment,
             o => o with { TemplateHash = template.Hash, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
@@ -95,14 +95,14 @@ internal sealed class ModelDeploymentReconciler(
             replacements.Reset(uid);
         }
 
-        return Next(deployment, prepared.Plan, request.NodeLoss, failedStay);
+        return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
     }
 
-    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay)
+    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
         string uid = deployment.Metadata.Uid!;
-        TimeSpan next = TimeSpan.MaxValue;
-        next = failedStay > TimeSpan.Zero ? failedStay : next;
+        TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
+        next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
@@ -126,15 +126,18 @@ internal sealed class ModelDeploymentReconciler(
 
         if (actions.Owned(cached).Count > 0)
         {
-            await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
-            return inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful) : ReconcileResult.Done;
+            (_, TimeSpan unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
+            return unwritten > TimeSpan.Zero ? ReconcileResult.After(unwritten)
+                : inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful)
+                : ReconcileResult.Done;
         }
 
         replacements.Reset(uid);
         return await finalizer.RemoveAsync(cached, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<ModelDeploymentStatus> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
+    /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
+    private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
         IReadOnlyList<Replica> owned = actions.Owned(deployment);
         Observation observation = complete(new Observation
@@ -146,7 +149,6 @@ internal sealed class ModelDeploymentReconciler(
             Now = time.GetUtcNow(),
         });
         ModelDeploymentStatus status = StatusBuilder.Build(observation);
-        await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false);
-        return status;
+        return (status, await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -151,8 +151,11 @@ internal static class Planner
             return null;
         }
 
-        GpuPacking packing = new(request, Without(ledger, owned));
-        return packing.Find() is null ? packing.Explain() : null;
+        return ledger.Without(owned, rest =>
+        {
+            GpuPacking packing = new(request, rest);
+            return packing.Find() is null ? packing.Explain() : null;
+        });
     }
 
     /// <param name="staying">The deployment's pods that neither ended nor are told to.</param>
@@ -183,7 +186,7 @@ internal static class Planner
     {
         HashSet<Pod> kept = [.. staying.Select(p => p.Pod)];
         List<Replica> ending = [.. owned.Where(p => !kept.Contains(p.Pod) && p.HoldsGpus)];
-        if (ending.Count > 0 && new GpuPacking(request, Without(ledger, ending)).Find() is not null)
+        if (ending.Count > 0 && ledger.Without(ending, rest => new GpuPacking(request, rest).Find() is not null))
         {
             return null; // What our own ending pods hold will do; their end brings us back here.
         }
@@ -193,11 +196,5 @@ internal static class Planner
         return !onlySurge ? shortage
             : request.MinAvailable < request.Replicas ? null // Pods are replaced in place instead.
             : shortage with { Message = $"{shortage.Message}; the rollout surges and needs spare GPUs (rollout.maxUnavailable: 1 would replace pods in place)" };
-    }
-
-    private static GpuLedger Without(GpuLedger ledger, IReadOnlyList<Replica> pods)
-    {
-        HashSet<Pod> gone = [.. pods.Select(p => p.Pod)];
-        return ledger.Without(p => gone.Contains(p.Pod));
     }
 }

@@ -1,6 +1,8 @@
+using Cluster.Benchmarks.Scale;
+
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, or <c>engine</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c> or <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -19,8 +21,12 @@ internal static class Program
             case ["engine", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 await EngineBenchmark.RunAsync(SampleModel(), threads);
                 return 0;
+            case ["operator"]:
+                return await OperatorBenchmark.RunAsync([100, 300, 1000]);
+            case ["operator", "--nodes", var list] when OperatorBenchmark.TryParseSizes(list, out var sizes):
+                return await OperatorBenchmark.RunAsync(sizes);
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N]");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

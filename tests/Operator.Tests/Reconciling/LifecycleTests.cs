@@ -118,6 +118,26 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    public async Task A_pod_that_may_not_be_deleted_gets_no_replacement_beyond_what_may_surge()
+    {
+        await Start(replicas: 3);
+        cluster.ChangeSpec("haiku", s => s["drainSeconds"] = 7);
+        cluster.Deliver();
+        cluster.Server.BeforeCall = (verb, kind, _) =>
+        {
+            if (verb == "delete" && kind == "Pod")
+            {
+                throw new KubernetesException(403, "Forbidden", "a webhook says no");
+            }
+        };
+        await Assert.ThrowsAsync<KubernetesException>(() => cluster.Reconcile());
+        Assert.Equal(3, cluster.Replicas().Count);
+        cluster.Server.BeforeCall = null;
+        await Run();
+        Assert.Equal(3, cluster.Deployment().Status!.UpdatedReplicas);
+    }
+
+    [Fact]
     public async Task An_evicted_pod_is_replaced_after_it_gave_its_gpus_back()
     {
         await Start(replicas: 8);

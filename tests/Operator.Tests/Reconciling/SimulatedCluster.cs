@@ -45,6 +45,11 @@ internal sealed class SimulatedCluster
 
     public PodsInFlight InFlight { get; private set; } = null!;
 
+    public Fleet Fleet { get; private set; } = null!;
+
+    /// <summary>Deployments that were woken because GPUs came free.</summary>
+    public List<NamespacedName> Woken { get; } = [];
+
     public ModelDeploymentReconciler Reconciler { get; private set; } = null!;
 
     private WorkerLoads Loads => new(
@@ -63,9 +68,10 @@ internal sealed class SimulatedCluster
         Budgets = new();
         deploymentCursor = podCursor = nodeCursor = serviceCursor = budgetCursor = 0;
         InFlight = new PodsInFlight(Time);
+        Fleet = new Fleet(Pods, Nodes, InFlight, Woken.Add);
         EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, InFlight, new PodActions(Server, Pods, Nodes, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events), Given.Options, Time);
+            Server, Deployments, Nodes, InFlight, new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 
@@ -88,7 +94,7 @@ internal sealed class SimulatedCluster
     public void Deliver(int limit = int.MaxValue)
     {
         deploymentCursor = Deliver(Deployments, deploymentCursor, limit, null);
-        nodeCursor = Deliver(Nodes, nodeCursor, limit, null);
+        nodeCursor = Deliver(Nodes, nodeCursor, limit, Fleet.Observe);
         serviceCursor = Deliver(Services, serviceCursor, limit, null);
         budgetCursor = Deliver(Budgets, budgetCursor, limit, null);
         DeliverPods(limit);

@@ -1,0 +1,16 @@
+namespace Cluster.Benchmarks.Scale;
+
+/// <summary>What <see cref="ScaleRun"/> measured at one size.</summary>
+/// <param name="Lost">Replicas that were on the nodes that vanished.</param>
+/// <param name="PeakMiB">Most memory that was resident in the operator's process at once.</param>
+/// <param name="SharedGpus">GPUs that two pods held at the end of a phase; anything but 0 is a bug.</param>
+internal sealed record ScaleResult(int Nodes, int Deployments, int Replicas, int Lost, PhaseCost Placing, PhaseCost Repairing, double PeakMiB, int SharedGpus)
+{
+    public double RequestsAReplica(string verb) => Placing.Requests.GetValueOrDefault(verb) / (double)Replicas;
+}
+
+/// <summary>What one phase took.</summary>
+/// <param name="Seconds">On the wall.</param>
+/// <param name="CpuSeconds">Of the operator's process, user and system.</param>
+/// <param name="Requests">Of the operator, by verb and resource.</param>
+internal sealed record PhaseCost(double Seconds, double CpuSeconds, long Reconciles, IReadOnlyDictionary<string, long> Requests);
