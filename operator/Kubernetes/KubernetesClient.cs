@@ -238,6 +238,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : KubernetesObject, IKubernetesKind
     {
         string? type = null;
+        JsonTokenType? token = null;
         ReadOnlySpan<byte> value = default;
         Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = KubernetesJson.MaxDepth });
         reader.Read();
@@ -246,14 +247,15 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             bool isType = reader.ValueTextEquals("type"u8), isObject = reader.ValueTextEquals("object"u8);
             reader.Read();
             int start = (int)reader.TokenStartIndex;
+            token = isObject ? reader.TokenType : token;
             type = isType && reader.TokenType == JsonTokenType.String ? reader.GetString() : type;
             reader.Skip();
             value = isObject ? json[start..(int)reader.BytesConsumed] : value;
         }
 
-        if (value.Length == 0 || value[0] != (byte)'{')
+        if (token != JsonTokenType.StartObject)
         {
-            throw new JsonException("it holds no object");
+            throw new JsonException($"the object is {token?.ToString() ?? "Undefined"}");
         }
 
         WatchEventType known = type switch

@@ -25,6 +25,7 @@ internal sealed class ModelDeploymentReconciler(
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
     private readonly ReplacementBackoff replacements = new(time);
+    private readonly TemplateCache templates = new(options);
     private readonly Finalizer finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -32,6 +33,7 @@ internal sealed class ModelDeploymentReconciler(
         if (deployments.Get(key) is not { } cached)
         {
             statuses.Forget(key);
+            templates.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -57,7 +59,7 @@ internal sealed class ModelDeploymentReconciler(
         WorkerTemplate template;
         try
         {
-            template = WorkerTemplate.For(deployment, options);
+            template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
             await budget.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
         }

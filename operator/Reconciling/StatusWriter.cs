@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
@@ -28,9 +29,9 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     public async Task<TimeSpan> WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
         ModelDeployment latest = Latest(cached);
-        JsonObject wanted = KubernetesJson.ToJsonObject(status);
-        JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
-        if (JsonNode.DeepEquals(wanted, current))
+
+        // Most reconciles change nothing: text is compared before trees are built.
+        if (Text(status).AsSpan().SequenceEqual(Text(latest.Status)))
         {
             return TimeSpan.Zero;
         }
@@ -40,6 +41,9 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         {
             return Pause - ago;
         }
+
+        JsonObject wanted = KubernetesJson.ToJsonObject(status);
+        JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
         // A merge patch keeps what it does not name: fields that are no longer there must be named as null.
         foreach (string field in current?.Select(p => p.Key).Where(f => !wanted.ContainsKey(f)).ToList() ?? [])
@@ -66,7 +70,13 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>
     private static bool HasTurned(ModelDeploymentStatus? before, ModelDeploymentStatus now) =>
         before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration
-        || !before.Conditions.Select(c => (c.Type, c.Status, c.Reason)).SequenceEqual((now.Conditions ?? []).Select(c => (c.Type, c.Status, c.Reason)));
+        || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
+
+    /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>
+    private static (string Type, string Status, string? Reason, string? Message) Essence(Condition condition) =>
+        (condition.Type, condition.Status, condition.Reason, condition is { Type: "Degraded", Status: "True" } ? condition.Message : null);
+
+    private static byte[] Text(ModelDeploymentStatus? status) => JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Options);
 
     /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>

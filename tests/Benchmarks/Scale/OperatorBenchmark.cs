@@ -65,6 +65,7 @@ internal static class OperatorBenchmark
         Row("time to all placed and ready", r => Text(r.Placing.Seconds, "F1", "s"), r => r.Placing.Seconds);
         Row("operator CPU, placing", r => Text(r.Placing.CpuSeconds, "F2", "s"), r => r.Placing.CpuSeconds);
         Row("operator CPU a replica placed", r => Text(1e3 * r.Placing.CpuSeconds / r.Replicas, "F2", "ms"), r => r.Placing.CpuSeconds / r.Replicas);
+        Row("API server and kubelets: CPU a replica", r => Text(1e3 * r.Placing.SimulationCpuSeconds / r.Replicas, "F2", "ms"), r => r.Placing.SimulationCpuSeconds / r.Replicas);
         Row("reconciles a replica placed", r => Text(r.Placing.Reconciles / (double)r.Replicas, "F3", ""), r => r.Placing.Reconciles / (double)r.Replicas);
         Row("requests a replica placed", r => Text(r.Placing.Requests.Values.Sum() / (double)r.Replicas, "F3", ""), r => r.Placing.Requests.Values.Sum() / (double)r.Replicas);
         foreach (var verb in results.SelectMany(r => r.Placing.Requests.Keys).Distinct().Order(StringComparer.Ordinal).Where(verb => results.Exists(r => r.RequestsAReplica(verb) > Negligible)))

@@ -12,5 +12,7 @@ internal sealed record ScaleResult(int Nodes, int Deployments, int Replicas, int
 /// <summary>What one phase took.</summary>
 /// <param name="Seconds">On the wall.</param>
 /// <param name="CpuSeconds">Of the operator's process, user and system.</param>
+/// <param name="SimulationCpuSeconds">Of this process: the API server, the scheduler and the kubelets.</param>
+/// <param name="Reconciles">Of the operator.</param>
 /// <param name="Requests">Of the operator, by verb and resource.</param>
-internal sealed record PhaseCost(double Seconds, double CpuSeconds, long Reconciles, IReadOnlyDictionary<string, long> Requests);
+internal sealed record PhaseCost(double Seconds, double CpuSeconds, double SimulationCpuSeconds, long Reconciles, IReadOnlyDictionary<string, long> Requests);

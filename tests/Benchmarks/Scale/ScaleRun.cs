@@ -120,14 +120,14 @@ internal sealed class ScaleRun : IAsyncDisposable
     private async Task<PhaseCost> CostAsync(Func<Task> phase)
     {
         var (requests, reconciles) = await @operator.CountsAsync(stop.Token);
-        var cpu = @operator.CpuSeconds;
+        var (cpu, simulation) = (@operator.CpuSeconds, Environment.CpuUsage.TotalTime);
         var started = Stopwatch.GetTimestamp();
         await phase();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        cpu = @operator.CpuSeconds - cpu;
+        (cpu, simulation) = (@operator.CpuSeconds - cpu, Environment.CpuUsage.TotalTime - simulation);
         var total = await @operator.CountsAsync(stop.Token);
         sharedGpus += kubelets.SharedGpus();
-        return new PhaseCost(seconds, cpu, total.Reconciles - reconciles, total.Requests.ToDictionary(r => r.Key, r => r.Value - requests.GetValueOrDefault(r.Key)));
+        return new PhaseCost(seconds, cpu, simulation.TotalSeconds, total.Reconciles - reconciles, total.Requests.ToDictionary(r => r.Key, r => r.Value - requests.GetValueOrDefault(r.Key)));
     }
 
     /// <summary>Until so many pods are ready and the deployments' statuses add up to as many.</summary>
