@@ -134,7 +134,7 @@ internal sealed class ModelSpec
 
     /// <summary><c>pvc://claim/path</c> or <c>file:///path</c>; for hf:// sources.</summary>
     [Schema(
-        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 1654 must be able to write there. Default: the operator's --hub-cache, or else a cache that ends with its pod.",
+        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, or else a cache that ends with its pod.",
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
 }

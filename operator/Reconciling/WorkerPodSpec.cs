@@ -14,8 +14,8 @@ internal static class WorkerPodSpec
     private const string HubCachePath = "/var/cache/huggingface";
     private const int SharedGibibytesPerRank = 1;
 
-    /// <summary>The user <c>app</c> of .NET's images, on which the worker's is built.</summary>
-    private const int WorkerUser = 1654;
+    /// <summary>The user <c>worker</c> of the worker's image (Dockerfile.rocm).</summary>
+    private const int WorkerUser = 10001;
 
     /// <exception cref="InvalidModelDeploymentException">A model source or an environment variable cannot be used.</exception>
     public static JsonObject For(ModelDeployment deployment, WorkerOptions options)

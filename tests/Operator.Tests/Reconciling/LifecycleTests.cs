@@ -86,7 +86,7 @@ public sealed class LifecycleTests
         Assert.Empty(cluster.Replicas());
         Assert.Equal(("True", "ScaledToZero"), (cluster.Condition("Ready").Status, cluster.Condition("Ready").Reason));
         cluster.ChangeSpec("haiku", s => s["replicas"] = 2);
-        await Run();
+        await cluster.Finish();
         Assert.Equal("AllReplicasReady", cluster.Condition("Ready").Reason);
     }
 
@@ -101,7 +101,7 @@ public sealed class LifecycleTests
         Assert.Equal(2, cluster.Replicas().Count(r => r.Ready));
 
         cluster.ChangeSpec("haiku", s => s.Remove("engine"));
-        await Run();
+        await cluster.Finish();
         Assert.Equal(2, Names().Intersect(original).Count());
         Assert.Equal(("Complete", 3), (cluster.Condition("Progressing").Reason, cluster.Deployment().Status!.UpdatedReplicas));
         Assert.Equal(cluster.Deployment().Metadata.Generation, cluster.Deployment().Status!.ObservedGeneration);
@@ -112,7 +112,7 @@ public sealed class LifecycleTests
     {
         await Start(replicas: 8);
         cluster.ChangeSpec("haiku", s => s["drainSeconds"] = 7);
-        await Run();
+        await cluster.Finish();
         Assert.Equal(8, cluster.Deployment().Status!.UpdatedReplicas);
         Assert.DoesNotContain("InsufficientGpus", cluster.Events());
     }
@@ -133,7 +133,7 @@ public sealed class LifecycleTests
         await Assert.ThrowsAsync<KubernetesException>(() => cluster.Reconcile());
         Assert.Equal(3, cluster.Replicas().Count);
         cluster.Server.BeforeCall = null;
-        await Run();
+        await cluster.Finish();
         Assert.Equal(3, cluster.Deployment().Status!.UpdatedReplicas);
     }
 
@@ -145,7 +145,7 @@ public sealed class LifecycleTests
         await cluster.Server.DeleteAsync<Pod>("ns", evicted, null, null, CancellationToken.None); // What the eviction subresource ends in.
         await cluster.Settle();
         Assert.Equal(8, cluster.Replicas().Count);
-        await Run();
+        await cluster.Finish();
         Assert.Equal(8, cluster.Replicas().Count(r => r.Ready));
         Assert.DoesNotContain(evicted, Names());
     }
@@ -177,7 +177,7 @@ public sealed class LifecycleTests
         Assert.Empty(cluster.SharedGpus());
         Assert.Equal(4, cluster.Replicas().Count(r => !r.Terminating)); // n2 is full, n1 still held by what may run there.
         cluster.EndTerminatingPods();
-        await Run();
+        await cluster.Finish();
         Assert.Equal(6, cluster.Replicas().Count(r => r.Ready));
         Assert.Empty(cluster.SharedGpus());
     }
@@ -207,21 +207,6 @@ public sealed class LifecycleTests
             s.Replicas = replicas;
             spec?.Invoke(s);
         }));
-        await Run();
-    }
-
-    /// <summary>Kubelets and operator do their work until nothing is left to do.</summary>
-    private async Task Run()
-    {
-        long before;
-        do
-        {
-            before = cluster.Server.Version;
-            await cluster.Settle();
-            cluster.EndTerminatingPods();
-            cluster.StartAllPods();
-            await cluster.Settle();
-        }
-        while (cluster.Server.Version != before);
+        await cluster.Finish();
     }
 }

@@ -17,6 +17,7 @@ internal sealed class PlannerWorld
     private readonly Random random;
     private readonly List<Node> nodes = [];
     private readonly List<Pod> pods = [];
+    private readonly Dictionary<string, IReadOnlyList<GpuDevice>> devices = [];
     private readonly PlanRequest[] requests;
     private DateTimeOffset now = DateTimeOffset.UnixEpoch.AddDays(30);
     private int names;
@@ -179,7 +180,7 @@ internal sealed class PlannerWorld
     private List<List<GpuDevice>> FreeGroups(Node node, bool byHive)
     {
         HashSet<int> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(r => r.Gpus)];
-        return [.. new GpuNode(node).Gpus.Where(g => !held.Contains(g.Index)).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
+        return [.. devices[node.Metadata.Name].Where(g => !held.Contains(g.Index)).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
     }
 
     private void AssertNothingShared()
@@ -231,12 +232,17 @@ internal sealed class PlannerWorld
 
     private void Answer(Node node) => node.Status!.Conditions = [new Condition { Type = "Ready", Status = "True", LastTransitionTime = now }];
 
-    private Node NewNode(string name) => random.Next(3) switch
+    private Node NewNode(string name)
     {
-        0 => Given.Node(name, [.. Given.Gpus(16).Select(g => g with { Uuid = $"GPU-{g.Index / 8:x16}", Hive = "1", NumaNode = g.Index / 8 })]), // Two GPUs in eight partitions each.
-        1 => Given.Node(name, random.Next(1, 3) * 4, hiveSize: 4),
-        _ => Given.Node(name, 8),
-    };
+        List<GpuDevice> gpus = random.Next(3) switch
+        {
+            0 => [.. Given.Gpus(16).Select(g => g with { Uuid = $"GPU-{g.Index / 8:x16}", Hive = "1", NumaNode = g.Index / 8 })], // Two GPUs in eight partitions each.
+            1 => Given.Gpus(random.Next(1, 3) * 4, hiveSize: 4),
+            _ => Given.Gpus(8),
+        };
+        devices[name] = gpus;
+        return Given.Node(name, gpus);
+    }
 
     private PlanRequest NewRequest() => Given.Request(
         replicas: random.Next(5),

@@ -33,7 +33,7 @@ public sealed class RolloutProperties
             s.TensorParallelSize = groupSize;
             s.Rollout = rollout;
         }));
-        await Finish(cluster);
+        await cluster.Finish();
         Assert.Equal(replicas, Ready(cluster));
 
         cluster.Server.BeforeCall = (_, kind, _) => Lose(kind, random);
@@ -64,15 +64,14 @@ public sealed class RolloutProperties
 
             await Reconcile(cluster);
             int ready = Ready(cluster);
-            
-            Assert.True(ready >= replicas - rollout.MaxUnavailable, $"{ready} of {replicas} ready, maxUnavailable {rollout.MaxUnavailable}, at step {step}");
+            Assert.True(ready >= replicas - rollout.MaxUnavailable, $"{ready} of {replicas} ready, maxUnavailable {rollout.MaxUnavailable}, at step {step}, after\n{string.Join('\n', cluster.Server.Calls.TakeLast(40))}");
             Assert.Empty(cluster.SharedGpus());
         }
 
         cluster.Server.BeforeCall = null;
         cluster.Server.AfterWrite = null;
         cluster.Time.Advance(PodsInFlight.Doubtful);
-        await Finish(cluster);
+        await cluster.Finish();
         bool needsSpareGpus = rollout.MaxUnavailable == 0;
         ModelDeploymentStatus status = cluster.Deployment().Status!;
         Assert.Equal(replicas, status.ReadyReplicas);
@@ -80,19 +79,6 @@ public sealed class RolloutProperties
     }
 
     private static int Ready(SimulatedCluster cluster) => cluster.Replicas().Count(r => r.Ready);
-
-    private static async Task Finish(SimulatedCluster cluster)
-    {
-        long before;
-        do
-        {
-            before = cluster.Server.Version;
-            await cluster.Settle();
-            cluster.EndTerminatingPods();
-            cluster.StartAllPods();
-        }
-        while (cluster.Server.Version != before);
-    }
 
     private static async Task Reconcile(SimulatedCluster cluster)
     {

@@ -119,6 +119,21 @@ internal sealed class SimulatedCluster
         Deliver();
     }
 
+    /// <summary>Kubelets and operator do their work until nothing is left to do.</summary>
+    public async Task Finish(string name = "haiku")
+    {
+        long before;
+        do
+        {
+            before = Server.Version;
+            await Settle(name);
+            EndTerminatingPods();
+            StartAllPods();
+            await Settle(name);
+        }
+        while (Server.Version != before);
+    }
+
     /// <summary>What the scheduler and the kubelet do with a pod that runs well.</summary>
     public void StartPod(string pod, bool ready = true) => Server.Update<Pod>("ns", pod, p =>
     {
