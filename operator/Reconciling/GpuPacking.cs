@@ -21,7 +21,7 @@ internal sealed class GpuPacking
 {
     private readonly PlanRequest request;
     private readonly GpuLedger ledger;
-    private readonly Dictionary<string, string?> refusals = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string?> judged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> replicasOn;
     private bool pluginRefused;
 
@@ -110,9 +110,9 @@ internal sealed class GpuPacking
 
     private string? Refusal(GpuNode node)
     {
-        if (!refusals.TryGetValue(node.Name, out string? reason))
+        if (!judged.TryGetValue(node.Name, out string? reason))
         {
-            refusals[node.Name] = reason = Judge(node);
+            judged[node.Name] = reason = Judge(node);
         }
 
         return reason;

@@ -41,10 +41,10 @@ internal static class Planner
 
         void Delete(List<Replica> pods, int count, DeleteReason reason)
         {
-            for (; count > 0; count--)
+            foreach (Replica pod in pods.Take(count).Where(MayBeDeleted).ToList())
             {
-                actions.Add(new DeletePod(pods[0], reason));
-                pods.RemoveAt(0);
+                actions.Add(new DeletePod(pod, reason));
+                pods.Remove(pod);
             }
         }
     }
@@ -62,6 +62,10 @@ internal static class Planner
 
         double Load(Replica pod) => request.Loads.TryGetValue(pod.Name, out double load) ? load : double.MaxValue;
     }
+
+    /// <summary>Not before its uid is known: a deletion that cannot be told by uid from the next pod of that name would be
+    /// forgotten, and the pod taken for a serving one, when the cache shows it at last.</summary>
+    private static bool MayBeDeleted(Replica pod) => pod.Uid is not null;
 
     /// <returns>The pods that serve or may come to serve.</returns>
     private static List<Replica> RemoveDead(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions, out int waitingToBeReplaced)
@@ -135,9 +139,12 @@ internal static class Planner
                 break;
             }
 
-            actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
-            outdated.Remove(pod);
             budget--;
+            if (MayBeDeleted(pod))
+            {
+                actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
+                outdated.Remove(pod);
+            }
         }
 
         return stuck;

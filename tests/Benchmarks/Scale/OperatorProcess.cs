@@ -12,17 +12,36 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
     /// <summary>USER_HZ: what <c>/proc/PID/stat</c> counts in, on every architecture .NET runs on.</summary>
     private const double TicksASecond = 100;
 
+    private const int RememberedLines = 20;
+
     private readonly Process process;
     private readonly HttpClient http = new();
+    private readonly Queue<string> lines = new();
     private readonly Uri metrics;
 
     private OperatorProcess(Process process, int port)
     {
         this.process = process;
         metrics = new Uri($"http://127.0.0.1:{port}/metrics");
+        process.OutputDataReceived += (_, line) => Remember(line.Data);
+        process.ErrorDataReceived += (_, line) => Remember(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
     }
 
-    public static OperatorProcess Start(string kubeconfig, string log)
+    /// <summary>The last lines it has logged.</summary>
+    public string LastLines
+    {
+        get
+        {
+            lock (lines)
+            {
+                return string.Join('\n', lines);
+            }
+        }
+    }
+
+    public static OperatorProcess Start(string kubeconfig)
     {
         var port = FreePort();
         string[] arguments =
@@ -34,13 +53,7 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
 
         // Compiling again what is hot takes seconds of CPU, whatever the size of the cluster: it would hide how the rest grows.
         start.Environment["DOTNET_TieredCompilation"] = "0";
-        var process = Process.Start(start)!;
-        var writer = TextWriter.Synchronized(new StreamWriter(log) { AutoFlush = true });
-        process.OutputDataReceived += (_, line) => writer.WriteLine(line.Data);
-        process.ErrorDataReceived += (_, line) => writer.WriteLine(line.Data);
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return new OperatorProcess(process, port);
+        return new OperatorProcess(Process.Start(start)!, port);
     }
 
     public bool HasExited => process.HasExited;
@@ -87,6 +100,18 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         }
 
         process.Dispose();
+    }
+
+    private void Remember(string? line)
+    {
+        lock (lines)
+        {
+            lines.Enqueue(line ?? "");
+            if (lines.Count > RememberedLines)
+            {
+                lines.Dequeue();
+            }
+        }
     }
 
     private static int FreePort()

@@ -64,7 +64,7 @@ internal sealed class ScaleRun : IAsyncDisposable
         var client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
         await CustomResources.InstallAsync(client, cancellationToken);
         await SimulatedNodes.CreateAsync(client, Names("node", nodes), cancellationToken);
-        return new ScaleRun(nodes, folder, server, client, OperatorProcess.Start(kubeconfig, Path.Combine(folder.FullName, "operator.log")));
+        return new ScaleRun(nodes, folder, server, client, OperatorProcess.Start(kubeconfig));
     }
 
     public async Task<ScaleResult> MeasureAsync(ProgressContext progress)
@@ -146,7 +146,7 @@ internal sealed class ScaleRun : IAsyncDisposable
 
             if (@operator.HasExited || Stopwatch.GetElapsedTime(started) > LongestPhase)
             {
-                throw new InvalidOperationException($"{phase} with {nodes} nodes: {kubelets.Ready} of {replicas} pods are ready and statuses say {reported}; the operator {(@operator.HasExited ? "has ended" : "has not got there in time")}");
+                throw new InvalidOperationException($"{phase} with {nodes} nodes: {kubelets.Ready} of {replicas} pods are ready and statuses say {reported}; the operator {(@operator.HasExited ? "has ended" : "has not got there in time")}; its last words:\n{@operator.LastLines}");
             }
 
             await Task.Delay(PollInterval, cancellationToken);
