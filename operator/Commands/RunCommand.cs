@@ -15,9 +15,7 @@ internal static class RunCommand
         var kubeconfig = new Option<string?>("--kubeconfig") { Description = "kubeconfig file. Default: as kubectl finds it, or the pod's service account.", HelpName = "FILE" };
         var context = new Option<string?>("--context") { Description = "Context of the kubeconfig. Default: its current one.", HelpName = "NAME" };
         var watched = new Option<string?>("--namespace", "-n") { Description = "Serve the ModelDeployments of this namespace only. Default: all.", HelpName = "NAME" };
-        var image = new Option<string>("--worker-image") { Description = "Image of the worker container.", Required = true, HelpName = "IMAGE" };
-        var runtimeClass = new Option<string>("--runtime-class") { Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.", DefaultValueFactory = _ => "amd", HelpName = "NAME" };
-        var hubCache = new Option<string?>("--hub-cache") { Description = "Folder on every node that keeps downloaded models. Default: a cache that ends with its pod.", HelpName = "PATH" };
+        var worker = new WorkerPodOptions(defaultImage: null);
         var workers = new Option<int>("--workers") { Description = "Deployments reconciled at once.", DefaultValueFactory = _ => 4, HelpName = "N" };
         workers.Validators.Add(result =>
         {
@@ -32,8 +30,9 @@ internal static class RunCommand
         var host = new Option<string>("--metrics-host") { Description = "Address of the metrics port.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
-            kubeconfig, context, watched, image, runtimeClass, hubCache, workers, elect, electNamespace, port, host,
+            kubeconfig, context, watched, workers, elect, electNamespace, port, host,
         };
+        worker.AddTo(command);
         command.SetAction(async arguments =>
         {
             using var signals = new Signals();
@@ -47,7 +46,7 @@ internal static class RunCommand
             using var client = KubernetesClient.Create(configuration);
             var options = new OperatorOptions
             {
-                Worker = new WorkerOptions(arguments.GetRequiredValue(image), arguments.GetValue(runtimeClass)!, arguments.GetValue(hubCache)),
+                Worker = worker.Read(arguments),
                 Namespace = arguments.GetValue(watched),
                 Workers = arguments.GetValue(workers),
                 LeaderElection = arguments.GetValue(elect)

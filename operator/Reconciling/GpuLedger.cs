@@ -48,14 +48,27 @@ internal sealed class GpuLedger
 
     public GpuNode? Find(string node) => byName.GetValueOrDefault(node);
 
-    /// <summary>Groups of free GPUs of at least this size, best fit first. Lazy: the one who books must stop reading.</summary>
+    /// <summary>Groups of free GPUs of at least this size, the best fit first: class by class, and in each the groups that have
+    /// so many GPUs on one NUMA node before the others. Lazy: the one who books must stop reading.</summary>
     /// <param name="byHive">A group is the free GPUs of one XGMI hive; else of one node.</param>
     public IEnumerable<GpuGroup> FreeGroups(bool byHive, int atLeast)
     {
         SortedSet<GpuGroup> free = byHive ? freeByHive : freeByNode;
-        return free.Max is not { } largest || largest.Gpus.Count < atLeast ? []
-            : atLeast <= 1 ? free
-            : free.GetViewBetween(Smallest(atLeast, largest), largest);
+        int last = free.Max?.Class ?? -1;
+        for (int c = GpuGroup.ClassOf(atLeast); c <= last; c++)
+        {
+            GpuGroup any = free.Max!;
+            (GpuGroup start, GpuGroup oneNumaNode, GpuGroup end) = (any.Mark(c, 0), any.Mark(c, atLeast), any.Mark(c, int.MaxValue));
+            foreach (GpuGroup group in free.GetViewBetween(oneNumaNode, end))
+            {
+                yield return group;
+            }
+
+            foreach (GpuGroup group in free.GetViewBetween(start, oneNumaNode).Where(g => g.Size >= atLeast))
+            {
+                yield return group;
+            }
+        }
     }
 
     /// <summary>The node is as given now, new or not.</summary>
@@ -147,9 +160,6 @@ internal sealed class GpuLedger
             gone.ForEach(Put);
         }
     }
-
-    /// <summary>What sorts before every group of this size.</summary>
-    private static GpuGroup Smallest(int size, GpuGroup any) => any with { Gpus = [.. Enumerable.Repeat(any.Gpus[0], size)], NodeFree = -1 };
 
     /// <returns>The node where it held GPUs; null when it held none.</returns>
     private string? Release(NamespacedName key)

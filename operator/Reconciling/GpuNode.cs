@@ -86,6 +86,9 @@ internal sealed class GpuNode
         : byHive ? Free.GroupBy(HiveOf, StringComparer.Ordinal).Select(hive => new GpuGroup(this, [.. hive], FreeCount))
         : [new GpuGroup(this, Free, FreeCount)];
 
+    /// <summary>GPUs of the largest group if none were held.</summary>
+    public int LargestGroup(bool byHive) => byHive ? Gpus.GroupBy(HiveOf, StringComparer.Ordinal).Select(g => g.Count()).DefaultIfEmpty().Max() : Gpus.Count;
+
     private static string HiveOf(GpuDevice gpu) =>
         gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
         : gpu.Simulated ? SimulatedHive

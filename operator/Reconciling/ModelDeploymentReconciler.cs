@@ -15,6 +15,8 @@ internal sealed class ModelDeploymentReconciler(
     PodsInFlight inFlight,
     PodActions actions,
     WorkerServices services,
+    WorkerBudget budget,
+    WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
     TimeProvider time) : IReconciler
@@ -59,6 +61,7 @@ internal sealed class ModelDeploymentReconciler(
         {
             template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
+            await budget.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
         }
         catch (InvalidModelDeploymentException e)
         {
@@ -67,7 +70,12 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         TimeSpan failedStay = replacements.Remaining(uid);
-        PreparedPlan prepared = actions.Prepare(deployment, template, replaceFailed: failedStay == TimeSpan.Zero);
+        PlanRequest request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
+        {
+            ReplaceFailed = failedStay == TimeSpan.Zero,
+            Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken).ConfigureAwait(false),
+        };
+        PreparedPlan prepared = actions.Prepare(deployment, template, request);
         if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
         {
             replacements.Replaced(uid);
@@ -89,15 +97,21 @@ internal sealed class ModelDeploymentReconciler(
             replacements.Reset(uid);
         }
 
-        return Next(uid, prepared.Plan, failedStay, unwritten);
+        return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
     }
 
-    private ReconcileResult Next(string uid, Plan plan, TimeSpan failedStay, TimeSpan unwritten)
+    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
+        string uid = deployment.Metadata.Uid!;
         TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
         next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
+        foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
+        {
+            next = nodes.Get(new NamespacedName("", pod.Node!)) is { } node && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
+        }
+
         return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
     }
 
@@ -105,7 +119,7 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         string uid = cached.Metadata.Uid!;
-        PreparedPlan prepared = actions.Prepare(cached, template: null, replaceFailed: true);
+        PreparedPlan prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
         Exception? failure = await actions.ActAsync(cached, prepared, cancellationToken).ConfigureAwait(false);
         if (failure is not null)
         {

@@ -19,9 +19,8 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
 
     /// <summary>Plans and reserves.</summary>
     /// <param name="template">Null to take everything down.</param>
-    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, bool replaceFailed)
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
     {
-        PlanRequest request = PlanRequest.For(deployment, template, replaceFailed);
         return fleet.Decide(NamespacedName.Of(deployment), request.Replicas * request.GroupSize, ledger =>
         {
             Plan plan = ledger.Tentatively(free => Planner.Decide(request, Owned(deployment), free));
@@ -49,15 +48,24 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
+        int stillThere = 0;
         List<DeletePod> deleted = [];
         foreach (DeletePod[] batch in prepared.Plan.Actions.OfType<DeletePod>().Chunk(MostAtOnce))
         {
             Exception?[] failures = await Task.WhenAll(batch.Select(delete => DeleteAsync(delete, deleted, cancellationToken))).ConfigureAwait(false);
             failure ??= failures.FirstOrDefault(f => f is not null);
+            stillThere += failures.Count(f => f is not null);
+        }
+
+        // Each pod that could not be deleted may be one that a new pod was to replace: together they would be one too many.
+        List<NewPod> wanted = [.. prepared.NewPods.SkipLast(stillThere)];
+        foreach (NewPod pod in prepared.NewPods.Skip(wanted.Count))
+        {
+            inFlight.NotCreated(pod.Pod);
         }
 
         List<NewPod> created = [];
-        Exception? refusal = await CreateAllAsync(prepared.NewPods, created, cancellationToken).ConfigureAwait(false);
+        Exception? refusal = await CreateAllAsync(wanted, created, cancellationToken).ConfigureAwait(false);
         await TellAsync(deployment, deleted, created, refusal, cancellationToken).ConfigureAwait(false);
         return failure ?? refusal;
     }
@@ -176,6 +184,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         DeleteReason.Outdated => "made from an older template",
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
+        DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };

@@ -133,12 +133,16 @@ internal static class StatusBuilder
             { Invalid: { } invalid } => ((bool?)null, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem => (false, problem.Reason, problem.Message),
             { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } => (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
             _ when placed >= wanted => (true, "Allocated", $"{placed} replicas hold {active.Sum(p => p.Gpus.Count)} GPUs"),
             _ => (false, "Allocating", $"{placed} of {wanted} replicas hold GPUs"),
         };
         conditions.Set("GpusAllocated", value, reason, message);
     }
+
+    private static PodProblem? Unschedulable(List<Replica> active) =>
+        active.Select(PodProblem.Of).FirstOrDefault(p => p?.Reason == PodProblem.Unschedulable);
 
     private static void SetNodeTuned(ConditionList conditions, Observation o, List<Replica> active)
     {

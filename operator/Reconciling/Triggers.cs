@@ -12,6 +12,8 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 
     public void OnService(ObjectChange<Service> change) => AddOwner(change.Object);
 
+    public void OnBudget(ObjectChange<PodDisruptionBudget> change) => AddOwner(change.Object);
+
     public void OnNode(ObjectChange<Node> change)
     {
         if (change.Type == ChangeType.Updated && Matters(change.Before!) == Matters(change.Object))

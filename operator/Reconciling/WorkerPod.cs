@@ -18,7 +18,7 @@ internal static class WorkerPod
     {
         JsonObject manifest = template.Manifest.DeepClone().AsObject();
         JsonObject metadata = manifest["metadata"]!.AsObject();
-        metadata["name"] = name;
+        metadata.Insert(0, "name", name);
         metadata["labels"] = WorkerTemplate.WithAll(metadata["labels"], [KeyValuePair.Create(ApiNames.TemplateHashLabel, template.Hash)]);
         if (placement is not null)
         {

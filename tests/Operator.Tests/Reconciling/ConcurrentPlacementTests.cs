@@ -34,7 +34,8 @@ public sealed class ConcurrentPlacementTests
                 s.Replicas = 2;
                 s.TensorParallelSize = 1 << (i % 3);
             });
-            actions.Prepare(deployment, WorkerTemplate.For(deployment, Given.Options), replaceFailed: true);
+            WorkerTemplate template = WorkerTemplate.For(deployment, Given.Options);
+            actions.Prepare(deployment, template, PlanRequest.For(deployment, template, DateTimeOffset.UnixEpoch));
         });
 
         // 224 GPUs are asked for and 128 are there.

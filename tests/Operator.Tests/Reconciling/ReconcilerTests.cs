@@ -194,7 +194,7 @@ public sealed class ReconcilerTests
         cluster.ChangeSpec("haiku", s => s["replicas"] = 8);
         cluster.Deliver();
         await Assert.ThrowsAsync<KubernetesException>(() => cluster.Reconcile());
-        Assert.Single(cluster.Server.Calls, c => c.StartsWith("create Pod", StringComparison.Ordinal));
+        Assert.Single(cluster.Server.Calls, c => c.StartsWith("create Pod ", StringComparison.Ordinal));
         cluster.Server.BeforeCall = null;
         await cluster.Settle();
         Assert.Equal(8, cluster.Replicas().Count);
