@@ -99,7 +99,7 @@ internal ref struct CelLexer(string source)
     private CelToken ReadNumber()
     {
         var start = _at;
-        if (source[_at] == '0' && _at + 1 < source.Length && source[_at + 1] is 'x' or 'X' && source[_at] == '0')
+        if (source[_at] == '0' && _at + 1 < source.Length && source[_at + 1] is 'x' or 'X')
         {
             _at += 2;
             SkipDigits(hex: true);
@@ -113,7 +113,7 @@ internal ref struct CelLexer(string source)
             _at++;
             SkipDigits(hex: false);
         }
-        if (_at < source.Length && source[_at] is 'e' or 'E' && _at < source.Length)
+        if (_at < source.Length && source[_at] is 'e' or 'E')
         {
             isDouble = true;
             _at++;
