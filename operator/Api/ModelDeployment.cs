@@ -49,12 +49,21 @@ internal sealed record GpuDevice
     /// <summary>PCI device id such as <c>74a1</c>.</summary>
     public string? DeviceId { get; init; }
 
+    /// <summary>LLVM's name of the instruction set, such as <c>gfx942</c>.</summary>
+    public string? Gfx { get; init; }
+
     /// <summary>XGMI hive; null or "0" when the GPU is in none.</summary>
     public string? Hive { get; init; }
 
     public int? NumaNode { get; init; }
 
     public long? VramBytes { get; init; }
+
+    /// <summary>Mode in which the GPU's compute is divided: <c>SPX</c> (whole), <c>DPX</c>, <c>TPX</c>, <c>QPX</c>, <c>CPX</c>; null where the GPU knows none.</summary>
+    public string? ComputePartition { get; init; }
+
+    /// <summary>Mode in which the GPU's memory is divided: <c>NPS1</c> (whole) to <c>NPS8</c>; null where the driver does not tell.</summary>
+    public string? MemoryPartition { get; init; }
 
     /// <summary>True for GPUs that local mode invents on a machine without any.</summary>
     public bool Simulated { get; init; }

@@ -36,12 +36,7 @@ internal static class RunCommand
         command.SetAction(async arguments =>
         {
             using var signals = new Signals();
-            using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(format =>
-            {
-                format.SingleLine = true;
-                format.UseUtcTimestamp = true;
-                format.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
-            }));
+            using var logging = ConsoleLogging.Create();
             var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
             using var client = KubernetesClient.Create(configuration);
             var options = new OperatorOptions

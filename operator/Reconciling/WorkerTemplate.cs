@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
+using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -56,7 +57,7 @@ internal sealed class WorkerTemplate
         JsonObject metadata = manifest["metadata"]!.AsObject();
         metadata.Remove("name");
         metadata["namespace"] = deployment.Metadata.Namespace;
-        metadata["labels"] = WithAll(metadata["labels"], Labels(name));
+        metadata["labels"] = WithAll(metadata["labels"], Labels(name).Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
         metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
         return new WorkerTemplate(manifest);
     }
