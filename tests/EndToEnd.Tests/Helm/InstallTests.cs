@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 
@@ -31,13 +32,13 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
     public async Task What_helm_renders_is_accepted_by_server_side_apply(string set)
     {
         await cluster.KubectlAsync("apply", "--server-side", "-f", Chart.ForeignKinds);
-        var documents = Operator.Kubernetes.Manifest.Parse(await Chart.TemplateAsync(set, release: $"apply-{set}"), set);
         if (!(await cluster.KubectlAsync("get", "ns", "-o", "name")).Contains(Chart.Namespace, StringComparison.Ordinal))
         {
             await cluster.KubectlAsync("create", "namespace", Chart.Namespace);
         }
 
         var text = await Chart.TemplateAsync(set, release: $"apply-{set}");
+        var documents = Manifest.Parse(text, set);
         var applied = await cluster.KubectlWithInputAsync(text, "apply", "--server-side", "-f", "-");
         Assert.Equal(documents.Count, applied.Trim().Split('\n').Count(line => line.EndsWith("serverside-applied", StringComparison.Ordinal)));
 
@@ -72,7 +73,7 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
 
         Assert.Contains("ModelDeployment/chat", await cluster.KubectlAsync("get", "hpa", "chat"), StringComparison.Ordinal);
         await cluster.KubectlAsync("scale", "mdep/chat", "--replicas=3");
-        Assert.Equal("3", await cluster.KubectlAsync("get", "mdep", "chat", "-o", "jsonpath={.spec.replicas}"));
+        Assert.Equal("3", (await cluster.KubectlAsync("get", "mdep", "chat", "-o", "jsonpath={.spec.replicas}")).Trim());
         var refused = await cluster.TryKubectlAsync("""{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "x"}, "spec": {"model": {"source": "s3://x"}}}""", "apply", "-f", "-");
         Assert.Contains("spec.model.source", refused.Error, StringComparison.Ordinal);
     }
