@@ -55,7 +55,7 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
         };
         using var client = cluster.NewClient();
         using var stop = new CancellationTokenSource();
-        var running = Task.Run(() => OperatorHost.RunAsync(new LossyClient(client, losses: 2), options, stop.Token), CancellationToken.None);
+        var running = Task.Run(() => OperatorHost.RunAsync(LossyClient.Around(client, losses: 2), options, stop.Token), CancellationToken.None);
 
         await cluster.KubectlWithInputAsync(
             $$$"""{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "{{{Deployment}}}"}, "spec": {"model": {"source": "file:///models/m"}, "replicas": {{{Gpus}}} } }""",
