@@ -44,7 +44,8 @@ internal static class RunCommand
                 format.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
             }));
             var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
-            using var client = KubernetesClient.Create(configuration);
+            var metrics = new MetricsRegistry();
+            using var client = KubernetesClient.Create(configuration, observe: new RestClientMetrics(metrics).Observe);
             var options = new OperatorOptions
             {
                 Worker = new WorkerOptions(arguments.GetRequiredValue(image), arguments.GetValue(runtimeClass)!, arguments.GetValue(hubCache)),
@@ -53,6 +54,7 @@ internal static class RunCommand
                 LeaderElection = arguments.GetValue(elect)
                     ? new LeaderElectionOptions(arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName, $"{Environment.MachineName}-{Guid.NewGuid():N}")
                     : null,
+                Metrics = metrics,
                 Logging = logging,
             };
             await using var endpoints = await OperatorEndpoints.StartAsync(arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
@@ -63,6 +65,10 @@ internal static class RunCommand
             catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
             {
                 // Told to stop before it led.
+            }
+            catch (LeadershipLostException lost)
+            {
+                throw new CommandFailure($"{lost.Message}; another operator may lead by now, so this one ends", lost);
             }
 
             return 0;

@@ -8,7 +8,7 @@ namespace Cluster.Operator.Controller;
 /// 1. list everything → the store becomes exactly that; objects no longer listed are reported as missed deletions
 /// 2. watch from the list's version; every event and bookmark moves the version on
 /// 3. stream ends or breaks → pause with backoff → 2 from the last version seen
-/// 4. the version is gone (410) or the server refuses it → 1
+/// 4. the version is gone (410), not there yet (504) or the server refuses it → 1
 /// </code>
 /// The store is written before the handlers run, so a handler, and whoever it wakes, never reads less than it was told.
 /// </remarks>
@@ -63,9 +63,9 @@ internal sealed class Informer<T>
             {
                 return;
             }
-            catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429))
+            catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
-                // 410: history compacted. Any other refusal is not cured by asking for the same version again.
+                // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
                 logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", T.Definition.Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
                 version = null;
             }
