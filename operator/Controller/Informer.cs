@@ -7,7 +7,7 @@ namespace Cluster.Operator.Controller;
 /// <code>
 /// 1. list everything → the store becomes exactly that; objects no longer listed are reported as missed deletions
 /// 2. watch from the list's version; every event and bookmark moves the version on
-/// 3. stream ends or breaks → pause with backoff → 2 from the last version seen
+/// 3. stream ends → 2 from the last version seen, at once if it had brought anything; breaks → the same after a growing pause
 /// 4. the version is gone (410), not there yet (504) or the server refuses it → 1
 /// </code>
 /// The store is written before the handlers run, so a handler, and whoever it wakes, never reads less than it was told.
@@ -50,6 +50,8 @@ internal sealed class Informer<T>
         string? version = null;
         while (!cancellationToken.IsCancellationRequested)
         {
+            // A stream that brought something worked: when it ends, which it does every few minutes, nothing is wrong.
+            bool worked = false;
             try
             {
                 version ??= await ListAsync(cancellationToken).ConfigureAwait(false);
@@ -57,6 +59,13 @@ internal sealed class Informer<T>
                 {
                     Apply(change);
                     version = change.Object.Metadata.ResourceVersion ?? version;
+                    worked = true;
+                }
+
+                if (worked)
+                {
+                    backoff.Reset();
+                    continue;
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -72,6 +81,10 @@ internal sealed class Informer<T>
             catch (Exception e)
             {
                 logger.LogWarning("Watch of {Kind} broke: {Message}", T.Definition.Kind, e.Message);
+                if (worked)
+                {
+                    backoff.Reset();
+                }
             }
 
             try

@@ -16,7 +16,7 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
         await cluster.Kubelet.CrashAsync(crashed, "loading /models/llama-70b: 12 of 30 files\nerror: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16, F8_E4M3");
         await cluster.UntilConditionAsync("llama-70b", "Degraded", "True", "WorkerCrashed");
         await cluster.UntilAsync(() => cluster.Observer.Deployment("llama-70b")!.Status!.ReadyReplicas == 1, "the status counts one");
-        await Patience.UntilAsync(async () => (await cluster.EventsAsync("WorkerCrashed")).Count == 1, "its event");
+        await cluster.SingleEventAsync("WorkerCrashed");
 
         using var kubectl = new Kubectl(cluster.Server.WriteKubeconfig, cluster.Namespace);
         var table = await kubectl.RunAsync("get", "mdep", "-o", "wide");

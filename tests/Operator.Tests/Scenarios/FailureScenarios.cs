@@ -26,7 +26,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
 
         await cluster.Kubelet.RecoverAsync(crashed);
         await cluster.UntilConditionAsync("llm", "Degraded", "False", "AsExpected");
-        Assert.Single(await cluster.EventsAsync("WorkerCrashed"));
+        await cluster.SingleEventAsync("WorkerCrashed");
     }
 
     [Fact]

@@ -197,7 +197,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         }
 
         Assert.Equal(writes, cluster.Gateway.Writes.Count());
-        Assert.Single(await cluster.EventsAsync("AllReplicasReady"));
+        await cluster.SingleEventAsync("AllReplicasReady");
     }
 
     private static bool IsPodCreation(GatewayRequest request) => request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);

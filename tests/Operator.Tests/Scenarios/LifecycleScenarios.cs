@@ -77,7 +77,7 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
 
         await cluster.ScaleAsync("first", 2);
         await cluster.UntilReadyAsync("second", 1);
-        Assert.Single(await cluster.EventsAsync("InsufficientGpus"));
+        await cluster.SingleEventAsync("InsufficientGpus");
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         await cluster.UntilConditionAsync("llm", "Degraded", "True", "InvalidSpec");
         Assert.Contains("restartPolicy", cluster.Observer.Condition("llm", "Degraded")!.Message, StringComparison.Ordinal);
         Assert.Empty(cluster.Observer.Pods);
-        Assert.Single(await cluster.EventsAsync("InvalidSpec"));
+        await cluster.SingleEventAsync("InvalidSpec");
 
         await cluster.ApplyAsync("llm");
         await cluster.UntilReadyAsync("llm", 1);

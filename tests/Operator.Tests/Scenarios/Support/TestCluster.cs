@@ -146,7 +146,14 @@ internal sealed class TestCluster : IAsyncDisposable
         && deployment.Status?.ObservedGeneration == deployment.Metadata.Generation
         && Observer.Condition(name, "Progressing")?.Status == "False";
 
-    public async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
+    /// <summary>Events follow what they are about; so waits for the one, which must stay the only one and be counted once.</summary>
+    public async Task SingleEventAsync(string reason)
+    {
+        await Patience.UntilAsync(async () => (await EventsAsync(reason)).Count > 0, $"an event {reason}");
+        Assert.Equal(1, (int?)Assert.Single(await EventsAsync(reason))["count"]);
+    }
+
+    private async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
     {
         var events = await Client.ListAsync<CoreEvent>(Namespace, null, CancellationToken.None);
         return [.. events.Items.Select(KubernetesJson.ToJsonObject).Where(e => (string?)e["reason"] == reason)];
