@@ -24,7 +24,7 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
         output.WriteLine(table);
         output.WriteLine(description);
         Assert.Contains("WorkerCrashed", description, StringComparison.Ordinal);
-        Assert.Contains("is F64; supported: F32, F16, BF16, F8_E4M3", description, StringComparison.Ordinal);
+        Assert.Contains("12 of 30 files | error: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16, F8_E4M3", description, StringComparison.Ordinal);
         Assert.Contains("1 of 2 replicas ready", description, StringComparison.Ordinal);
         Assert.Matches(@"Warning\s+WorkerCrashed\s+\S+\s+cluster-operator", description);
         Assert.Matches(@"llama-70b\s", table);

@@ -85,6 +85,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
     [Fact]
     public async Task A_cordoned_and_drained_node_is_emptied_and_gets_nothing_new_until_uncordoned()
     {
+        Assert.SkipWhen(ApiServerUnderTest.IsReal, "evicting under a PodDisruptionBudget needs kube-controller-manager's disruption controller, which does not run beside a bare kube-apiserver");
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), nodes: 2, gpus: 2);
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
@@ -156,18 +157,14 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
             ["kind"] = "Eviction",
             ["metadata"] = new JsonObject { ["name"] = pod, ["namespace"] = cluster.Namespace },
         };
-        while (true)
-        {
-            using var content = new StringContent(eviction.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
-            using var answer = await http.PostAsync($"/api/v1/namespaces/{cluster.Namespace}/pods/{pod}/eviction", content);
-            if (answer.StatusCode != System.Net.HttpStatusCode.TooManyRequests)
+        await Patience.UntilAsync(
+            async () =>
             {
-                Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
-                return;
-            }
-
-            // A disruption budget: kubectl drain waits and asks again too.
-            await Task.Yield();
-        }
+                using var content = new StringContent(eviction.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
+                using var answer = await http.PostAsync($"/api/v1/namespaces/{cluster.Namespace}/pods/{pod}/eviction", content);
+                Assert.True(answer.IsSuccessStatusCode || answer.StatusCode == System.Net.HttpStatusCode.TooManyRequests, await answer.Content.ReadAsStringAsync());
+                return answer.IsSuccessStatusCode; // A disruption budget may forbid it for a while: kubectl drain waits and asks again too.
+            },
+            $"pod {pod} may be evicted");
     }
 }

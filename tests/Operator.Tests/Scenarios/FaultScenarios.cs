@@ -75,6 +75,27 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     }
 
     [Fact]
+    public async Task A_conflict_with_somebody_else_s_write_is_tried_again_and_is_no_error()
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
+        var disturbances = 0;
+        cluster.Gateway.BeforeForward = async r =>
+        {
+            // The finalizer is written with the version that was read: somebody writes in between, twice.
+            if (r.Method == "PATCH" && r.Body.Contains("\"finalizers\"", StringComparison.Ordinal) && disturbances < 2)
+            {
+                disturbances++;
+                await AnnotateAsync(cluster, $"disturbance-{disturbances}");
+            }
+        };
+        await cluster.ApplyAsync("llm");
+        await cluster.UntilReadyAsync("llm", 1);
+        var metrics = PrometheusText.Parse(cluster.Operator.Metrics.Render());
+        Assert.True(metrics.Value("controller_runtime_reconcile_total", ("controller", "modeldeployment"), ("result", "requeue")) > 0);
+        Assert.Equal(0, metrics.Value("controller_runtime_reconcile_errors_total", ("controller", "modeldeployment")));
+    }
+
+    [Fact]
     public async Task A_server_that_fails_writes_is_tried_again_with_growing_pauses()
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
@@ -208,10 +229,12 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     private static async Task ReconciledAgainAsync(TestCluster cluster, int round)
     {
         var before = Reconciles(cluster);
-        await cluster.Client.PatchAsync<ModelDeployment>(
-            cluster.Namespace, "llm", PatchType.Merge, new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["round"] = $"{round}" } } }, null, CancellationToken.None);
+        await AnnotateAsync(cluster, $"round-{round}");
         await Patience.UntilAsync(() => Task.FromResult(Reconciles(cluster) > before), "it is reconciled again");
     }
+
+    private static Task AnnotateAsync(TestCluster cluster, string text) => cluster.Client.PatchAsync<ModelDeployment>(
+        cluster.Namespace, "llm", PatchType.Merge, new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["note"] = text } } }, null, CancellationToken.None);
 
     private static double Reconciles(TestCluster cluster) =>
         PrometheusText.Parse(cluster.Operator.Metrics.Render()).Sum("controller_runtime_reconcile_total", ("controller", "modeldeployment"));

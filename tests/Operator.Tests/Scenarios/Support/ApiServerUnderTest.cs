@@ -54,13 +54,17 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
         foreach (var manifest in Manifest.Load(Path.Combine(RepositoryRoot.Path, "deploy", "crds")))
         {
             var definition = await client.ApplyAsync<CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
-            while (definition.Status?.GetRawText().Contains("\"Established\",\"status\":\"True\"", StringComparison.Ordinal) != true
-                && definition.Status?.GetRawText().Replace(" ", "", StringComparison.Ordinal).Contains("\"reason\":\"InitialNamesAccepted\"", StringComparison.Ordinal) != true)
+            while (!IsEstablished(definition))
             {
+                await Task.Delay(Patience.Poll, patience.Token);
                 definition = await client.GetAsync<CustomResourceDefinition>(null, manifest.Name, patience.Token);
             }
         }
     }
+
+    private static bool IsEstablished(CustomResourceDefinition definition) =>
+        definition.Status is { } status && status.TryGetProperty("conditions", out var conditions)
+        && conditions.EnumerateArray().Any(c => c.GetProperty("type").GetString() == "Established" && c.GetProperty("status").GetString() == "True");
 
     private async Task<ServerAccess> StartAsync()
     {

@@ -3,6 +3,9 @@ namespace Cluster.Operator.Tests.Scenarios;
 /// <summary>Waits for what only a request can tell: asks again and again until it is so.</summary>
 internal static class Patience
 {
+    /// <summary>Between two questions, so that asking does not take the processor from who is to answer.</summary>
+    public static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <exception cref="TimeoutException">It never was.</exception>
@@ -16,7 +19,7 @@ internal static class Patience
                 throw new TimeoutException($"never happened: {what}");
             }
 
-            await Task.Yield();
+            await Task.Delay(Poll);
         }
     }
 }

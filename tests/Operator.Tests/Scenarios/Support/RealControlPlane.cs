@@ -126,16 +126,16 @@ internal sealed class RealControlPlane : IAsyncDisposable
                     return;
                 }
             }
-            catch (HttpRequestException)
+            catch (HttpRequestException) when (processes.TrueForAll(p => !p.HasExited))
             {
                 // Not listening yet.
             }
-            catch (OperationCanceledException)
+            catch (Exception e) when (e is OperationCanceledException or HttpRequestException)
             {
                 throw new TimeoutException($"{program} was not healthy at {address} within {StartLimit.TotalSeconds} s:\n{string.Join('\n', File.ReadLines(In(program + ".log")).TakeLast(20))}");
             }
 
-            await Task.Yield();
+            await Task.Delay(Patience.Poll);
         }
     }
 
