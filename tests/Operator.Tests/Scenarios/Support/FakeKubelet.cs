@@ -44,7 +44,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
     public Task CrashAsync(string pod, string lastWords, int exitCode = 1)
     {
         broken[pod] = true;
-        return SetStatusAsync(pod, "Running", ready: false, container: Container(ready: false, restarts: 3, new JsonObject
+        return SetStatusAsync(Find(pod), "Running", ready: false, container: Container(ready: false, restarts: 3, new JsonObject
         {
             ["state"] = new JsonObject { ["waiting"] = new JsonObject { ["reason"] = "CrashLoopBackOff", ["message"] = "back-off 40s restarting failed container" } },
             ["lastState"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = exitCode, ["reason"] = "Error", ["message"] = lastWords } },
@@ -55,14 +55,14 @@ internal sealed class FakeKubelet : IAsyncDisposable
     public Task RecoverAsync(string pod)
     {
         broken.TryRemove(pod, out _);
-        return SetStatusAsync(pod, "Running", ready: true);
+        return SetStatusAsync(Find(pod), "Running", ready: true);
     }
 
     /// <summary>What a kubelet under memory or disk pressure does.</summary>
     public Task EvictAsync(string pod)
     {
         broken[pod] = true;
-        return SetStatusAsync(pod, "Failed", ready: false, reason: "Evicted", message: "The node was low on resource: memory.");
+        return SetStatusAsync(Find(pod), "Failed", ready: false, reason: "Evicted", message: "The node was low on resource: memory.");
     }
 
     /// <summary>The machine falls silent: its kubelet acts no more, and the node controller (absent in tests) marks node and pods.</summary>
@@ -72,7 +72,14 @@ internal sealed class FakeKubelet : IAsyncDisposable
         await SetNodeReadyAsync(node, "Unknown");
         foreach (Pod pod in observer.Pods.Where(p => p.Spec.NodeName == node && p.Metadata.DeletionTimestamp is null))
         {
-            await SetStatusAsync(pod.Metadata.Name, "Running", ready: false);
+            try
+            {
+                await SetStatusAsync(pod, "Running", ready: false);
+            }
+            catch (KubernetesException e) when (e.IsNotFound)
+            {
+                // The operator was faster.
+            }
         }
     }
 
@@ -146,16 +153,17 @@ internal sealed class FakeKubelet : IAsyncDisposable
             bool ready = BecomesReady(pod);
             if (pod.Status.Phase == "Pending" || ready != IsReady(pod))
             {
-                await SetStatusAsync(pod.Metadata.Name, "Running", ready);
+                await SetStatusAsync(pod, "Running", ready);
             }
         }
     }
 
     private static bool IsReady(Pod pod) => pod.Status?.Conditions?.Exists(c => c is { Type: "Ready", Status: "True" }) == true;
 
-    private Task SetStatusAsync(string name, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
+    private Pod Find(string pod) => observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
+
+    private Task SetStatusAsync(Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
     {
-        Pod pod = observer.Pod(name) ?? throw new InvalidOperationException($"no pod {name}");
         JsonObject status = new()
         {
             ["phase"] = phase,
@@ -164,7 +172,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
             ["conditions"] = new JsonArray(Condition("PodScheduled", "True"), Condition("Ready", ready ? "True" : "False")),
             ["containerStatuses"] = new JsonArray(container ?? Container(ready, restarts: 0, new JsonObject())),
         };
-        return client.PatchAsync<Pod>(pod.Metadata.Namespace, name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", stop.Token);
+        return client.PatchAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", stop.Token);
     }
 
     private static JsonObject Container(bool ready, int restarts, JsonObject rest)

@@ -37,7 +37,7 @@ internal sealed class FaultyGateway : IAsyncDisposable
     private static long lastOrder;
 
     private readonly WebApplication application;
-    private readonly ConcurrentDictionary<HttpContext, GatewayRequest> open = new();
+    private readonly ConcurrentDictionary<CancellationTokenSource, GatewayRequest> open = new();
     private readonly ConcurrentQueue<GatewayRequest> requests = new();
     private HttpClient upstream;
     private volatile bool down;
@@ -105,20 +105,23 @@ internal sealed class FaultyGateway : IAsyncDisposable
 
     private async Task HandleAsync(HttpContext context)
     {
+        // A context must not be aborted once its request is over; so its own handler does that, told by this.
+        var broken = new CancellationTokenSource();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(broken.Token, context.RequestAborted);
         try
         {
             using var reader = new StreamReader(context.Request.Body);
-            var body = await reader.ReadToEndAsync(context.RequestAborted);
+            var body = await reader.ReadToEndAsync(ending.Token);
             var request = new GatewayRequest(
                 Interlocked.Increment(ref lastOrder), context.Request.Method, context.Request.Path, context.Request.QueryString.Value ?? "", context.Request.Headers.UserAgent.ToString(), body);
             requests.Enqueue(request);
-            open[context] = request;
+            open[broken] = request;
             if ((down ? new Fault(0) : OnRequest?.Invoke(request)) is { } fault)
             {
                 if (fault.AnswerLost)
                 {
                     using var message = Message(context, request);
-                    using var lost = await upstream.SendAsync(message, context.RequestAborted);
+                    using var lost = await upstream.SendAsync(message, ending.Token);
                 }
 
                 Refuse(context, fault);
@@ -127,10 +130,10 @@ internal sealed class FaultyGateway : IAsyncDisposable
 
             if (BeforeForward is { } hold)
             {
-                await hold(request).WaitAsync(context.RequestAborted);
+                await hold(request).WaitAsync(ending.Token);
             }
 
-            await ForwardAsync(context, request);
+            await ForwardAsync(context, request, ending.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException)
         {
@@ -138,15 +141,15 @@ internal sealed class FaultyGateway : IAsyncDisposable
         }
         finally
         {
-            open.TryRemove(context, out _);
+            open.TryRemove(broken, out _);
         }
     }
 
     private void Cut(Func<GatewayRequest, bool> which)
     {
-        foreach (var (context, _) in open.Where(o => which(o.Value)))
+        foreach (var (broken, _) in open.Where(o => which(o.Value)))
         {
-            context.Abort();
+            broken.Cancel();
         }
     }
 
@@ -165,21 +168,21 @@ internal sealed class FaultyGateway : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(HttpContext context, GatewayRequest request)
+    private async Task ForwardAsync(HttpContext context, GatewayRequest request, CancellationToken cancellationToken)
     {
         using var message = Message(context, request);
-        using var answer = await upstream.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, context.RequestAborted);
+        using var answer = await upstream.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         context.Response.StatusCode = (int)answer.StatusCode;
         context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
         context.Features.Get<IHttpResponseBodyFeature>()!.DisableBuffering();
-        await context.Response.StartAsync(context.RequestAborted);
-        await using var stream = await answer.Content.ReadAsStreamAsync(context.RequestAborted);
+        await context.Response.StartAsync(cancellationToken);
+        await using var stream = await answer.Content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[16 * 1024];
         int read;
-        while ((read = await stream.ReadAsync(buffer, context.RequestAborted)) > 0)
+        while ((read = await stream.ReadAsync(buffer, cancellationToken)) > 0)
         {
-            await context.Response.Body.WriteAsync(buffer.AsMemory(0, read), context.RequestAborted);
-            await context.Response.Body.FlushAsync(context.RequestAborted);
+            await context.Response.Body.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            await context.Response.Body.FlushAsync(cancellationToken);
         }
     }
 
