@@ -109,19 +109,6 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         }
     }
 
-    /// <summary>Wakes waiters that look at something else than pods and deployments.</summary>
-    public void Wake()
-    {
-        TaskCompletionSource before;
-        lock (gate)
-        {
-            before = changed;
-            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
-
-        before.SetResult();
-    }
-
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
@@ -174,6 +161,18 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         {
             OnPod?.Invoke(pod);
         }
+    }
+
+    private void Wake()
+    {
+        TaskCompletionSource before;
+        lock (gate)
+        {
+            before = changed;
+            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        before.SetResult();
     }
 
     private void PodChanged(Pod _)

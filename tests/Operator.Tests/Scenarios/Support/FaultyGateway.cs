@@ -20,8 +20,6 @@ internal sealed record GatewayRequest(long Order, string Method, string Path, st
 
     public bool IsWrite => Method != "GET";
 
-    public bool IsLease => Path.Contains("/leases", StringComparison.Ordinal);
-
     public bool IsEvent => Path.EndsWith("/events", StringComparison.Ordinal) || Path.Contains("/events/", StringComparison.Ordinal);
 }
 
@@ -92,6 +90,7 @@ internal sealed class FaultyGateway : IAsyncDisposable
     /// <summary>Another server from now on, at the old address.</summary>
     public void Retarget(ServerAccess server)
     {
+        using var former = upstream;
         upstream = server.NewHttpClient();
         Cut(_ => true);
     }
