@@ -38,7 +38,8 @@ internal static class RunCommand
             using var signals = new Signals();
             using var logging = ConsoleLogging.Create();
             var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
-            using var client = KubernetesClient.Create(configuration);
+            var metrics = new MetricsRegistry();
+            using var client = KubernetesClient.Create(configuration, observe: new RestClientMetrics(metrics).Observe);
             var options = new OperatorOptions
             {
                 Worker = worker.Read(arguments),
@@ -47,6 +48,7 @@ internal static class RunCommand
                 LeaderElection = arguments.GetValue(elect)
                     ? new LeaderElectionOptions(arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName, $"{Environment.MachineName}-{Guid.NewGuid():N}")
                     : null,
+                Metrics = metrics,
                 Logging = logging,
             };
             await using var endpoints = await OperatorEndpoints.StartAsync(arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
@@ -57,6 +59,10 @@ internal static class RunCommand
             catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
             {
                 // Told to stop before it led.
+            }
+            catch (LeadershipLostException lost)
+            {
+                throw new CommandFailure($"{lost.Message}; another operator may lead by now, so this one ends", lost);
             }
 
             return 0;

@@ -73,4 +73,7 @@ internal sealed class KubernetesException(int statusCode, string reason, string 
     public bool IsAlreadyExists => StatusCode == 409 && Reason == "AlreadyExists";
 
     public bool IsGone => StatusCode == 410;
+
+    /// <summary>The version asked for is from a future the server does not have: its etcd was restored from a backup, say.</summary>
+    public bool IsTooLargeResourceVersion => StatusCode == 504 && Message.Contains("Too large resource version", StringComparison.Ordinal);
 }

@@ -22,9 +22,9 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     private readonly TimeProvider _time;
     private readonly Random _random;
 
-    private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random)
+    private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random, Action<ApiAttempt>? observe)
     {
-        _transport = new KubernetesTransport(configuration, time);
+        _transport = new KubernetesTransport(configuration, time, observe);
         _defaultNamespace = configuration.Namespace;
         _time = time;
         _random = random;
@@ -32,8 +32,9 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     /// <param name="time">Clock of retries and timeouts; default the machine's.</param>
     /// <param name="random">Spreads watch timeouts so that not every watch renews at once.</param>
-    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null)
-        => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared);
+    /// <param name="observe">Told of every attempt of a request; for metrics.</param>
+    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null, Action<ApiAttempt>? observe = null)
+        => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared, observe);
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : KubernetesObject, IKubernetesKind

@@ -172,7 +172,10 @@ internal static class StatusBuilder
         }
     }
 
-    /// <summary>The end matters most: that is where an error says what it is.</summary>
-    private static string Bounded(string message) =>
-        message.Length <= MessageLimit ? message : string.Concat(message.AsSpan(0, MessageLimit / 4), " … ", message.AsSpan(message.Length - (MessageLimit / 2)));
+    /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it is.</summary>
+    private static string Bounded(string message)
+    {
+        string line = message.Trim().ReplaceLineEndings(" | ");
+        return line.Length <= MessageLimit ? line : string.Concat(line.AsSpan(0, MessageLimit / 4), " … ", line.AsSpan(line.Length - (MessageLimit / 2)));
+    }
 }
