@@ -12,6 +12,8 @@ internal static class Program
         {
             RunCommand.Create(),
             LocalCommand.Create(),
+            RenderCommand.Create(),
+            NodeAgentCommand.Create(),
             CrdCommand.Create(),
         };
         return CommandRunner.RunAsync(root, arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);

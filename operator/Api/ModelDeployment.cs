@@ -21,6 +21,9 @@ internal static class ApiNames
     /// <summary>Label: hash of everything in the spec that a pod is made from.</summary>
     public const string TemplateHashLabel = Group + "/template-hash";
 
+    /// <summary>Pod annotation that ReplicaSets honour too: of two pods the one with the lower cost is deleted first. Default 0.</summary>
+    public const string DeletionCostAnnotation = "controller.kubernetes.io/pod-deletion-cost";
+
     /// <summary>Pod annotation: comma-separated indices of the GPUs booked for it on its node.</summary>
     public const string GpuIndicesAnnotation = Group + "/gpu-indices";
 
@@ -46,12 +49,21 @@ internal sealed record GpuDevice
     /// <summary>PCI device id such as <c>74a1</c>.</summary>
     public string? DeviceId { get; init; }
 
+    /// <summary>LLVM's name of the instruction set, such as <c>gfx942</c>.</summary>
+    public string? Gfx { get; init; }
+
     /// <summary>XGMI hive; null or "0" when the GPU is in none.</summary>
     public string? Hive { get; init; }
 
     public int? NumaNode { get; init; }
 
     public long? VramBytes { get; init; }
+
+    /// <summary>Mode in which the GPU's compute is divided: <c>SPX</c> (whole), <c>DPX</c>, <c>TPX</c>, <c>QPX</c>, <c>CPX</c>; null where the GPU knows none.</summary>
+    public string? ComputePartition { get; init; }
+
+    /// <summary>Mode in which the GPU's memory is divided: <c>NPS1</c> (whole) to <c>NPS8</c>; null where the driver does not tell.</summary>
+    public string? MemoryPartition { get; init; }
 
     /// <summary>True for GPUs that local mode invents on a machine without any.</summary>
     public bool Simulated { get; init; }
@@ -75,6 +87,12 @@ internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
 [SchemaRule(
     "!has(self.model.tokenSecretRef) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
     "model.tokenSecretRef is a Hugging Face token and needs an hf:// source")]
+[SchemaRule(
+    "!has(self.model.cache) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
+    "model.cache keeps what is downloaded from the hub and needs an hf:// source")]
+[SchemaRule(
+    "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && self.tensorParallelSize >= 8)",
+    "tuning.ncclMinNChannels above 64 needs tensorParallelSize of at least 8: RCCL ignores it with fewer ranks")]
 internal sealed class ModelDeploymentSpec
 {
     [Schema("The model.", Required = true)]
@@ -122,6 +140,12 @@ internal sealed class ModelSpec
 
     [Schema("Key of a Secret in this namespace that holds a Hugging Face token.")]
     public SecretKeyRef? TokenSecretRef { get; set; }
+
+    /// <summary><c>pvc://claim/path</c> or <c>file:///path</c>; for hf:// sources.</summary>
+    [Schema(
+        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, or else a cache that ends with its pod.",
+        MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
+    public string? Cache { get; set; }
 }
 
 internal sealed class SecretKeyRef
@@ -150,8 +174,19 @@ internal enum DeviceAccess
     RuntimeClass,
 }
 
+[JsonConverter(typeof(JsonStringEnumConverter<GpuPlacementPolicy>))]
+internal enum GpuPlacementPolicy
+{
+    /// <summary>Best fit: large groups of GPUs stay whole for the replicas that need them.</summary>
+    Pack,
+
+    /// <summary>Replicas of one deployment go to different nodes while there are any.</summary>
+    Spread,
+}
+
 [SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)", "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
 [SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)", "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
+[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.placement)", "placement applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use podTemplate.spec.topologySpreadConstraints)")]
 internal sealed class GpuSpec
 {
     [Schema(
@@ -170,6 +205,9 @@ internal sealed class GpuSpec
     [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]
     public bool RequireSameHive { get; set; } = true;
 
+    [Schema("Which of the nodes that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has the fewest replicas, so that losing a node costs the fewest.")]
+    public GpuPlacementPolicy Placement { get; set; } = GpuPlacementPolicy.Pack;
+
     [Schema("Labels a node must have.")]
     public Dictionary<string, string>? NodeSelector { get; set; }
 }
@@ -181,6 +219,12 @@ internal sealed class GpuSpec
 [SchemaRule(
     "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || self.maxNumBatchedTokens >= self.maxModelLen",
     "without chunked prefill maxNumBatchedTokens must be at least maxModelLen: a prompt has to fit into one step")]
+[SchemaRule(
+    "!has(self.quantization) || !has(self.dtype) || self.dtype != 'float32' || self.quantization in ['auto', 'none']",
+    "dtype float32 contradicts a quantization: quantized weights are multiplied in 16 bits; leave dtype auto")]
+[SchemaRule(
+    "!has(self.quantization) || !has(self.dtype) || self.dtype != 'bfloat16' || !(self.quantization in ['awq', 'squeezellm'])",
+    "dtype bfloat16 contradicts quantization awq and squeezellm, whose scales and tables are float16; use dtype auto or float16")]
 internal sealed class EngineSpec
 {
     [Schema("Type that weights and activations are computed in; auto: the checkpoint's.", Enum = ["auto", "float32", "float16", "bfloat16"])]
@@ -189,7 +233,7 @@ internal sealed class EngineSpec
     [Schema("Weight format; auto: what the checkpoint says.", Enum = ["auto", "none", "fp8", "gptq", "awq", "squeezellm"])]
     public string? Quantization { get; set; }
 
-    [Schema("Type of the KV cache; auto: the model's.", Enum = ["auto", "fp8"])]
+    [Schema("Type of the KV cache; auto: the model's; fp8 is fp8_e4m3.", Enum = ["auto", "fp8", "fp8_e4m3", "fp8_e5m2"])]
     public string? KvCacheDtype { get; set; }
 
     [Schema("Most tokens of prompt and answer together; default: the checkpoint's limit.", Minimum = 1)]

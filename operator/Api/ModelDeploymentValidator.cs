@@ -9,6 +9,11 @@ internal static partial class ModelDeploymentValidator
 {
     private const int MaxNameLength = 52;
     private const int MaxNcclChannels = 1024;
+
+    /// <summary>RCCL warns and ignores more with fewer than <see cref="RanksForManyChannels"/> ranks.</summary>
+    private const int ChannelsWithFewRanks = 64;
+
+    private const int RanksForManyChannels = 8;
     internal const string NcclVariable = "NCCL_MIN_NCHANNELS";
 
     /// <returns>Everything that is wrong, in the order of the fields; empty for a valid deployment.</returns>
@@ -20,7 +25,7 @@ internal static partial class ModelDeploymentValidator
         CheckSources(spec, errors);
         CheckGpu(spec.Gpu, errors);
         CheckEngine(spec.Engine, errors);
-        CheckTuning(spec.Tuning, errors);
+        CheckTuning(spec, errors);
         if (spec.Rollout is { MaxUnavailable: <= 0, MaxSurge: <= 0 })
         {
             errors.Add(new("spec.rollout", ValidationReason.Invalid, "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced"));
@@ -66,16 +71,44 @@ internal static partial class ModelDeploymentValidator
             errors.Add(new("spec.model.tokenSecretRef", ValidationReason.Forbidden,
                 $"'{token.Name}' is a Hugging Face token, but '{spec.Model.Source}' does not come from the hub"));
         }
+
+        if (spec.Model.Cache is { } cache)
+        {
+            CheckCache(cache, usesHub, spec.Model.Source, errors);
+        }
+    }
+
+    private static void CheckCache(string cache, bool usesHub, string source, List<ValidationError> errors)
+    {
+        if (!ModelSource.TryParse(cache, out ModelSource? folder, out string? problem))
+        {
+            errors.Add(new("spec.model.cache", ValidationReason.Invalid, problem));
+        }
+        else if (folder is ModelSource.Hf)
+        {
+            errors.Add(new("spec.model.cache", ValidationReason.Invalid, $"'{cache}' is no folder; expected pvc://claim/path or file:///path"));
+        }
+        else if (!usesHub)
+        {
+            errors.Add(new("spec.model.cache", ValidationReason.Forbidden, $"'{cache}' keeps what is downloaded from the hub, but '{source}' does not come from there"));
+        }
     }
 
     private static void CheckGpu(GpuSpec gpu, List<ValidationError> errors)
     {
         CheckEnum(gpu.Allocation, "spec.gpu.allocation", errors);
         CheckEnum(gpu.DeviceAccess, "spec.gpu.deviceAccess", errors);
+        CheckEnum(gpu.Placement, "spec.gpu.placement", errors);
         if (gpu is { Allocation: GpuAllocation.DevicePlugin, DeviceAccess: DeviceAccess.RuntimeClass })
         {
             errors.Add(new("spec.gpu.deviceAccess", ValidationReason.Forbidden,
                 "RuntimeClass applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices"));
+        }
+
+        if (gpu is { Allocation: GpuAllocation.DevicePlugin, Placement: GpuPlacementPolicy.Spread })
+        {
+            errors.Add(new("spec.gpu.placement", ValidationReason.Forbidden,
+                "Spread applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use podTemplate.spec.topologySpreadConstraints)"));
         }
     }
 
@@ -93,6 +126,17 @@ internal static partial class ModelDeploymentValidator
                 $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
         }
 
+        string? contradiction = (engine.Quantization, engine.Dtype) switch
+        {
+            (not (null or "auto" or "none"), "float32") => "quantized weights are multiplied in 16 bits; leave dtype auto",
+            ("awq" or "squeezellm", "bfloat16") => "its scales and tables are float16; use dtype auto or float16",
+            _ => null,
+        };
+        if (contradiction is not null)
+        {
+            errors.Add(new("spec.engine.dtype", ValidationReason.Invalid, $"{engine.Dtype} contradicts quantization {engine.Quantization}: {contradiction}"));
+        }
+
         IReadOnlyList<string> arguments = engine.ExtraArgs ?? [];
         for (int i = 0; i < arguments.Count; i++)
         {
@@ -103,8 +147,9 @@ internal static partial class ModelDeploymentValidator
         }
     }
 
-    private static void CheckTuning(TuningSpec tuning, List<ValidationError> errors)
+    private static void CheckTuning(ModelDeploymentSpec spec, List<ValidationError> errors)
     {
+        TuningSpec tuning = spec.Tuning;
         CheckEnum(tuning.NumaBalancing, "spec.tuning.numaBalancing", errors);
         bool setsChannels = false;
         switch (tuning.NcclMinNChannels)
@@ -114,6 +159,12 @@ internal static partial class ModelDeploymentValidator
                 break;
             case JsonValue number when number.TryGetValue(out int channels) && channels is >= 1 and <= MaxNcclChannels:
                 setsChannels = true;
+                if (channels > ChannelsWithFewRanks && spec.TensorParallelSize < RanksForManyChannels)
+                {
+                    errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid,
+                        $"{channels} is above {ChannelsWithFewRanks}, which RCCL ignores with fewer than {RanksForManyChannels} ranks; tensorParallelSize is {spec.TensorParallelSize}"));
+                }
+
                 break;
             case { } other:
                 errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid, $"{other.ToJsonString()} must be Auto or an integer from 1 to {MaxNcclChannels}"));

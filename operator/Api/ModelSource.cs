@@ -9,6 +9,9 @@ internal abstract partial record ModelSource
     /// <summary>The schema's pattern. <see cref="TryParse"/> is stricter where a regular expression would become unreadable.</summary>
     public const string Pattern = @"^(hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
 
+    /// <summary>The schema's pattern of a source that is a folder: a claim's or every node's.</summary>
+    public const string FolderPattern = @"^(pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
+
     private const int MaxLength = 1024;
 
     private ModelSource()

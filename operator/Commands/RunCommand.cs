@@ -15,9 +15,7 @@ internal static class RunCommand
         var kubeconfig = new Option<string?>("--kubeconfig") { Description = "kubeconfig file. Default: as kubectl finds it, or the pod's service account.", HelpName = "FILE" };
         var context = new Option<string?>("--context") { Description = "Context of the kubeconfig. Default: its current one.", HelpName = "NAME" };
         var watched = new Option<string?>("--namespace", "-n") { Description = "Serve the ModelDeployments of this namespace only. Default: all.", HelpName = "NAME" };
-        var image = new Option<string>("--worker-image") { Description = "Image of the worker container.", Required = true, HelpName = "IMAGE" };
-        var runtimeClass = new Option<string>("--runtime-class") { Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.", DefaultValueFactory = _ => "amd", HelpName = "NAME" };
-        var hubCache = new Option<string?>("--hub-cache") { Description = "Folder on every node that keeps downloaded models. Default: a cache that ends with its pod.", HelpName = "PATH" };
+        var worker = new WorkerPodOptions(defaultImage: null);
         var workers = new Option<int>("--workers") { Description = "Deployments reconciled at once.", DefaultValueFactory = _ => 4, HelpName = "N" };
         workers.Validators.Add(result =>
         {
@@ -32,27 +30,25 @@ internal static class RunCommand
         var host = new Option<string>("--metrics-host") { Description = "Address of the metrics port.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
-            kubeconfig, context, watched, image, runtimeClass, hubCache, workers, elect, electNamespace, port, host,
+            kubeconfig, context, watched, workers, elect, electNamespace, port, host,
         };
+        worker.AddTo(command);
         command.SetAction(async arguments =>
         {
             using var signals = new Signals();
-            using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(format =>
-            {
-                format.SingleLine = true;
-                format.UseUtcTimestamp = true;
-                format.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
-            }));
+            using var logging = ConsoleLogging.Create();
             var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
-            using var client = KubernetesClient.Create(configuration);
+            var metrics = new MetricsRegistry();
+            using var client = KubernetesClient.Create(configuration, observe: new RestClientMetrics(metrics).Observe);
             var options = new OperatorOptions
             {
-                Worker = new WorkerOptions(arguments.GetRequiredValue(image), arguments.GetValue(runtimeClass)!, arguments.GetValue(hubCache)),
+                Worker = worker.Read(arguments),
                 Namespace = arguments.GetValue(watched),
                 Workers = arguments.GetValue(workers),
                 LeaderElection = arguments.GetValue(elect)
                     ? new LeaderElectionOptions(arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName, $"{Environment.MachineName}-{Guid.NewGuid():N}")
                     : null,
+                Metrics = metrics,
                 Logging = logging,
             };
             await using var endpoints = await OperatorEndpoints.StartAsync(arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
@@ -63,6 +59,10 @@ internal static class RunCommand
             catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
             {
                 // Told to stop before it led.
+            }
+            catch (LeadershipLostException lost)
+            {
+                throw new CommandFailure($"{lost.Message}; another operator may lead by now, so this one ends", lost);
             }
 
             return 0;

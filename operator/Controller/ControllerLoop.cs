@@ -6,6 +6,8 @@ namespace Cluster.Operator.Controller;
 /// a failed key is queued again after its backoff.</summary>
 internal sealed class ControllerLoop
 {
+    private static readonly string[] Outcomes = ["success", "requeue", "requeue_after", "error"];
+
     private readonly WorkQueue<NamespacedName> queue;
     private readonly IReconciler reconciler;
     private readonly int workers;
@@ -15,6 +17,7 @@ internal sealed class ControllerLoop
     private readonly Counter results;
     private readonly CounterSeries errors;
     private readonly HistogramSeries seconds;
+    private int reconciling;
 
     /// <param name="workers">Keys reconciled at once; one key is never reconciled twice at once.</param>
     public ControllerLoop(string name, WorkQueue<NamespacedName> queue, IReconciler reconciler, int workers, MetricsRegistry metrics, TimeProvider time, ILogger logger)
@@ -27,6 +30,13 @@ internal sealed class ControllerLoop
         this.time = time;
         this.logger = logger;
         results = metrics.Counter("controller_runtime_reconcile_total", "Reconciles by outcome.", "controller", "result");
+        foreach (string outcome in Outcomes)
+        {
+            _ = results.With(name, outcome); // Series that appear only with their first count hide that count from rate().
+        }
+
+        metrics.Gauge("controller_runtime_max_concurrent_reconciles", "Keys that may be reconciled at once.", "controller").With(name).Set(workers);
+        metrics.Gauge("controller_runtime_active_workers", "Keys being reconciled.", "controller").With(name).Read(() => Volatile.Read(ref reconciling));
         errors = metrics.Counter("controller_runtime_reconcile_errors_total", "Reconciles that failed.", "controller").With(name);
         seconds = metrics.Histogram("controller_runtime_reconcile_time_seconds", "Seconds a reconcile took.", Histogram.Calls, "controller").With(name);
     }
@@ -53,7 +63,8 @@ internal sealed class ControllerLoop
     private async Task ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
         long started = time.GetTimestamp();
-        string outcome;
+        string? outcome = null;
+        Interlocked.Increment(ref reconciling);
         try
         {
             ReconcileResult result = await reconciler.ReconcileAsync(key, cancellationToken).ConfigureAwait(false);
@@ -67,7 +78,7 @@ internal sealed class ControllerLoop
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            outcome = "cancelled";
+            // Neither success nor failure: whoever comes next does it.
         }
         catch (KubernetesException e) when (e.IsConflict)
         {
@@ -84,7 +95,13 @@ internal sealed class ControllerLoop
         }
         finally
         {
+            Interlocked.Decrement(ref reconciling);
             queue.Done(key);
+        }
+
+        if (outcome is null)
+        {
+            return;
         }
 
         results.With(name, outcome).Increment();

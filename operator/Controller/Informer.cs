@@ -7,8 +7,8 @@ namespace Cluster.Operator.Controller;
 /// <code>
 /// 1. list everything → the store becomes exactly that; objects no longer listed are reported as missed deletions
 /// 2. watch from the list's version; every event and bookmark moves the version on
-/// 3. stream ends or breaks → pause with backoff → 2 from the last version seen
-/// 4. the version is gone (410) or the server refuses it → 1
+/// 3. stream ends → 2 from the last version seen, at once if it had brought anything; breaks → the same after a growing pause
+/// 4. the version is gone (410), not there yet (504) or the server refuses it → 1
 /// </code>
 /// The store is written before the handlers run, so a handler, and whoever it wakes, never reads less than it was told.
 /// </remarks>
@@ -50,6 +50,8 @@ internal sealed class Informer<T>
         string? version = null;
         while (!cancellationToken.IsCancellationRequested)
         {
+            // A stream that brought something worked: when it ends, which it does every few minutes, nothing is wrong.
+            bool worked = false;
             try
             {
                 version ??= await ListAsync(cancellationToken).ConfigureAwait(false);
@@ -57,21 +59,32 @@ internal sealed class Informer<T>
                 {
                     Apply(change);
                     version = change.Object.Metadata.ResourceVersion ?? version;
+                    worked = true;
+                }
+
+                if (worked)
+                {
+                    backoff.Reset();
+                    continue;
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 return;
             }
-            catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429))
+            catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
-                // 410: history compacted. Any other refusal is not cured by asking for the same version again.
+                // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
                 logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", T.Definition.Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
                 version = null;
             }
             catch (Exception e)
             {
                 logger.LogWarning("Watch of {Kind} broke: {Message}", T.Definition.Kind, e.Message);
+                if (worked)
+                {
+                    backoff.Reset();
+                }
             }
 
             try

@@ -7,6 +7,9 @@ internal sealed class JitteredBackoff(TimeSpan first, TimeSpan longest, TimeProv
     private TimeSpan? current;
     private long? lastTimestamp;
 
+    /// <summary>The server was reached: the next pause is the first again.</summary>
+    public void Reset() => current = null;
+
     /// <summary>Waits out the next pause: between one and two times the current step.</summary>
     public Task PauseAsync(CancellationToken cancellationToken)
     {

@@ -32,7 +32,7 @@ internal sealed class WorkQueue<T> : IDisposable
     public WorkQueue(string name, TimeProvider time, MetricsRegistry metrics)
     {
         this.time = time;
-        this.metrics = new WorkQueueMetrics(name, metrics, UnfinishedSeconds);
+        this.metrics = new WorkQueueMetrics(name, metrics, () => OverInProgress(Enumerable.Sum), () => OverInProgress(all => all.DefaultIfEmpty().Max()));
         timer = time.CreateTimer(_ => MoveDueItems(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -199,11 +199,11 @@ internal sealed class WorkQueue<T> : IDisposable
         }
     }
 
-    private double UnfinishedSeconds()
+    private double OverInProgress(Func<IEnumerable<double>, double> aggregate)
     {
         lock (gate)
         {
-            return processing.Values.Sum(started => time.GetElapsedTime(started).TotalSeconds);
+            return aggregate(processing.Values.Select(started => time.GetElapsedTime(started).TotalSeconds));
         }
     }
 }

@@ -171,6 +171,11 @@ internal sealed class Service : KubernetesObject, IKubernetesKind
     public static ResourceDefinition Definition { get; } = new("", "v1", "Service", "services", Namespaced: true);
 }
 
+internal sealed class PodDisruptionBudget : KubernetesObject, IKubernetesKind
+{
+    public static ResourceDefinition Definition { get; } = new("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", Namespaced: true);
+}
+
 internal sealed class Secret : KubernetesObject, IKubernetesKind
 {
     public static ResourceDefinition Definition { get; } = new("", "v1", "Secret", "secrets", Namespaced: true);

@@ -10,8 +10,12 @@ internal enum PatchType
     Json,
 }
 
-/// <summary>Narrows a list or watch on the server.</summary>
-internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null);
+/// <summary>Narrows a list or watch.</summary>
+/// <param name="LabelSelector">On the server.</param>
+/// <param name="FieldSelector">On the server.</param>
+/// <param name="KnownFieldsOnly">Of each object read only what has a property: a cache of a large cluster is a tenth of the size
+/// then and costs a fraction of the time, but nothing in it may be written back whole.</param>
+internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool KnownFieldsOnly = false);
 
 /// <summary>The verbs the operator needs of an API server. Implemented by <c>KubernetesClient</c> over HTTP; the seam behind which another client library would go.</summary>
 /// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
@@ -69,4 +73,7 @@ internal sealed class KubernetesException(int statusCode, string reason, string 
     public bool IsAlreadyExists => StatusCode == 409 && Reason == "AlreadyExists";
 
     public bool IsGone => StatusCode == 410;
+
+    /// <summary>The version asked for is from a future the server does not have: its etcd was restored from a backup, say.</summary>
+    public bool IsTooLargeResourceVersion => StatusCode == 504 && Message.Contains("Too large resource version", StringComparison.Ordinal);
 }

@@ -22,9 +22,9 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     private readonly TimeProvider _time;
     private readonly Random _random;
 
-    private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random)
+    private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random, Action<ApiAttempt>? observe)
     {
-        _transport = new KubernetesTransport(configuration, time);
+        _transport = new KubernetesTransport(configuration, time, observe);
         _defaultNamespace = configuration.Namespace;
         _time = time;
         _random = random;
@@ -32,8 +32,9 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     /// <param name="time">Clock of retries and timeouts; default the machine's.</param>
     /// <param name="random">Spreads watch timeouts so that not every watch renews at once.</param>
-    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null)
-        => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared);
+    /// <param name="observe">Told of every attempt of a request; for metrics.</param>
+    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null, Action<ApiAttempt>? observe = null)
+        => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared, observe);
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : KubernetesObject, IKubernetesKind
@@ -74,7 +75,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         await using Stream stream = await response.Content.ReadAsStreamAsync(either.Token);
         LineReader lines = new(stream, MaxWatchLineBytes);
-        while (await NextAsync<T>(lines, deadline.Token, either.Token) is { } watchEvent)
+        while (await NextAsync<T>(lines, KubernetesJson.For(selection), deadline.Token, either.Token) is { } watchEvent)
         {
             yield return watchEvent;
         }
@@ -187,7 +188,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
                 new("continue", next),
                 .. Selectors(selection),
             ]);
-            ListPage<T> page = await _transport.SendAsync(request, ReadAsync<ListPage<T>>, cancellationToken);
+            JsonSerializerOptions options = KubernetesJson.For(selection);
+            ListPage<T> page = await _transport.SendAsync(request, (response, token) => ReadAsync<ListPage<T>>(response, options, token), cancellationToken);
             foreach (T item in page.Items ?? [])
             {
                 // Items of a list carry no kind of their own.
@@ -204,7 +206,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
     }
 
-    private async ValueTask<WatchEvent<T>?> NextAsync<T>(LineReader lines, CancellationToken deadline, CancellationToken either)
+    private async ValueTask<WatchEvent<T>?> NextAsync<T>(LineReader lines, JsonSerializerOptions options, CancellationToken deadline, CancellationToken either)
         where T : KubernetesObject, IKubernetesKind
     {
         try
@@ -216,7 +218,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             }
             while (line is { Length: 0 });
 
-            return line is { } json ? ReadEvent<T>(json.Span) : null;
+            return line is { } json ? ReadEvent<T>(json.Span, options) : null;
         }
         catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
         {
@@ -232,25 +234,41 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
     }
 
-    private static WatchEvent<T> ReadEvent<T>(ReadOnlySpan<byte> json)
+    /// <summary>The object is read straight from the bytes: a busy cluster sends little else, and a tree in between would cost more than the object.</summary>
+    private static WatchEvent<T> ReadEvent<T>(ReadOnlySpan<byte> json, JsonSerializerOptions options)
         where T : KubernetesObject, IKubernetesKind
     {
-        RawWatchEvent raw = JsonSerializer.Deserialize<RawWatchEvent>(json, KubernetesJson.Options) ?? throw new JsonException("null");
-        if (raw.Object.ValueKind != JsonValueKind.Object)
+        string? type = null;
+        JsonTokenType? token = null;
+        ReadOnlySpan<byte> value = default;
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = KubernetesJson.MaxDepth });
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            throw new JsonException($"the object is {raw.Object.ValueKind}");
+            bool isType = reader.ValueTextEquals("type"u8), isObject = reader.ValueTextEquals("object"u8);
+            reader.Read();
+            int start = (int)reader.TokenStartIndex;
+            token = isObject ? reader.TokenType : token;
+            type = isType && reader.TokenType == JsonTokenType.String ? reader.GetString() : type;
+            reader.Skip();
+            value = isObject ? json[start..(int)reader.BytesConsumed] : value;
         }
 
-        WatchEventType type = raw.Type switch
+        if (token != JsonTokenType.StartObject)
+        {
+            throw new JsonException($"the object is {token?.ToString() ?? "Undefined"}");
+        }
+
+        WatchEventType known = type switch
         {
             "ADDED" => WatchEventType.Added,
             "MODIFIED" => WatchEventType.Modified,
             "DELETED" => WatchEventType.Deleted,
             "BOOKMARK" => WatchEventType.Bookmark,
-            "ERROR" => throw ErrorStatus.FromStatus(JsonObject.Create(raw.Object)!, 500),
-            _ => throw new JsonException($"unknown event type '{raw.Type}'"),
+            "ERROR" => throw ErrorStatus.FromStatus(JsonNode.Parse(value)!.AsObject(), 500),
+            _ => throw new JsonException($"unknown event type '{type}'"),
         };
-        return new WatchEvent<T>(type, raw.Object.Deserialize<T>(KubernetesJson.Options)!);
+        return new WatchEvent<T>(known, JsonSerializer.Deserialize<T>(value, options)!);
     }
 
     private Task<T> WriteAsync<T>(HttpMethod method, string path, JsonObject manifest, CancellationToken cancellationToken)
@@ -258,14 +276,14 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         => SendAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
 
     private Task<T> SendAsync<T>(ApiRequest request, CancellationToken cancellationToken)
-        => _transport.SendAsync(request, ReadAsync<T>, cancellationToken);
+        => _transport.SendAsync(request, (response, token) => ReadAsync<T>(response, KubernetesJson.Options, token), cancellationToken);
 
-    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, CancellationToken cancellationToken)
+    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonSerializerOptions options, CancellationToken cancellationToken)
     {
         using (response)
         {
             await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-            return await JsonSerializer.DeserializeAsync<T>(stream, KubernetesJson.Options, cancellationToken) ?? throw new JsonException("the answer is null");
+            return await JsonSerializer.DeserializeAsync<T>(stream, options, cancellationToken) ?? throw new JsonException("the answer is null");
         }
     }
 
@@ -317,12 +335,5 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         public string? ResourceVersion { get; set; }
 
         public string? Continue { get; set; }
-    }
-
-    private sealed class RawWatchEvent
-    {
-        public string Type { get; set; } = "";
-
-        public JsonElement Object { get; set; }
     }
 }

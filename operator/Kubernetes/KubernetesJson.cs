@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -14,6 +15,12 @@ internal static class KubernetesJson
 
     public static JsonSerializerOptions Options { get; } = CreateOptions();
 
+    /// <summary>As <see cref="Options"/>, but fields without a property are passed over instead of kept: what is read so must not be written back.</summary>
+    private static JsonSerializerOptions KnownFields { get; } = CreateKnownFields();
+
+    /// <summary>How the objects of a list or watch are read.</summary>
+    public static JsonSerializerOptions For(Selection? selection) => selection?.KnownFieldsOnly == true ? KnownFields : Options;
+
     /// <summary>Reads a typed object out of a tree.</summary>
     /// <exception cref="JsonException">A field has the wrong type; the message holds its path.</exception>
     public static T Read<T>(JsonNode node)
@@ -25,6 +32,21 @@ internal static class KubernetesJson
         where T : class
         => JsonSerializer.SerializeToNode(value, value.GetType(), Options)?.AsObject()
            ?? throw new JsonException($"{typeof(T).Name} did not become a JSON object");
+
+    private static JsonSerializerOptions CreateKnownFields()
+    {
+        DefaultJsonTypeInfoResolver resolver = new();
+        resolver.Modifiers.Add(type =>
+        {
+            if (type.Properties.FirstOrDefault(p => p.IsExtensionData) is { } rest)
+            {
+                type.Properties.Remove(rest);
+            }
+        });
+        JsonSerializerOptions options = new(Options) { TypeInfoResolver = resolver };
+        options.MakeReadOnly();
+        return options;
+    }
 
     private static JsonSerializerOptions CreateOptions()
     {

@@ -9,7 +9,8 @@ namespace Cluster.Operator.Kubernetes;
 /// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.</summary>
 /// <remarks>The steps of a call: (1) get a credential; (2) send, with a time limit; (3) 401: drop the credential and try once more with a new one;
 /// (4) 429 or 503 with Retry-After: wait as told and try again, a few times; (5) any other error becomes a <see cref="KubernetesException"/>.</remarks>
-internal sealed class KubernetesTransport(ClientConfiguration configuration, TimeProvider time) : IDisposable
+/// <param name="observe">Told of every attempt, retried ones included; null tells nobody.</param>
+internal sealed class KubernetesTransport(ClientConfiguration configuration, TimeProvider time, Action<ApiAttempt>? observe = null) : IDisposable
 {
     private const int MaxRetries = 5;
     private static readonly TimeSpan s_maxRetryAfter = TimeSpan.FromSeconds(30);
@@ -32,7 +33,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         for (int retries = 0; ; retries++)
         {
             Credential credential = await configuration.Credentials.GetAsync(cancellationToken);
-            (T? result, KubernetesException? error, TimeSpan? retryAfter) = await AttemptAsync(request, credential, read, cancellationToken);
+            (T? result, KubernetesException? error, TimeSpan? retryAfter) = await ObservedAsync(request, credential, read, cancellationToken);
             if (error is null)
             {
                 return result!;
@@ -61,6 +62,23 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     public static bool IsNetworkFailure(Exception error) => error is HttpRequestException or IOException or InvalidDataException;
 
     public void Dispose() => _connections?.Dispose();
+
+    private async Task<(T? Result, KubernetesException? Error, TimeSpan? RetryAfter)> ObservedAsync<T>(
+        ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    {
+        long started = time.GetTimestamp();
+        int statusCode = 0;
+        try
+        {
+            var outcome = await AttemptAsync(request, credential, read, cancellationToken);
+            statusCode = outcome.Error?.StatusCode ?? (int)HttpStatusCode.OK;
+            return outcome;
+        }
+        finally
+        {
+            observe?.Invoke(new ApiAttempt(request.Method.Method, configuration.Server.Authority, statusCode, time.GetElapsedTime(started)));
+        }
+    }
 
     private async Task<(T? Result, KubernetesException? Error, TimeSpan? RetryAfter)> AttemptAsync<T>(
         ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)

@@ -7,33 +7,60 @@ namespace Cluster.Operator.NodeAgent;
 /// mode and by the node agent, which publishes the result as the node's GPU annotation.</summary>
 /// <remarks>
 /// <code>
-/// ROOT/class/kfd/kfd/topology/nodes/N/properties           simd_count > 0: a GPU; unique_id, hive_id, device_id, location_id, domain
-/// ROOT/class/kfd/kfd/topology/nodes/N/mem_banks/M/properties   heap_type 1, 2: its VRAM
-/// ROOT/class/kfd/kfd/topology/nodes/N/io_links/L/properties    type 11: XGMI
-/// ROOT/bus/pci/devices/DDDD:BB:DD.F/numa_node
+/// SYS/class/kfd/kfd/topology/nodes/N/properties           simd_count > 0: a GPU; unique_id, hive_id, device_id, location_id, domain, …
+/// SYS/class/kfd/kfd/topology/nodes/N/mem_banks/M/properties   heap_type 1, 2: its VRAM
+/// SYS/class/kfd/kfd/topology/nodes/N/io_links/L/properties    type 11: XGMI
+/// SYS/bus/pci/devices/DDDD:BB:DD.F/                       numa_node, current_compute_partition, current_memory_partition
+/// DEV/dri/renderDM                                        M is drm_render_minor; a partition's is that of its amdgpu_xcp platform device
 /// </code>
-/// Source: Linux drivers/gpu/drm/amd/amdkfd/kfd_topology.c; ROCr libhsakmt.
+/// Partitions are found by what KFD says of them alone, so that it does not matter how the kernel names their platform devices (<c>amdgpu_xcp_N</c>, <c>amdgpu_xcp.N</c>).
+/// Source: Linux drivers/gpu/drm/amd/amdkfd/kfd_topology.c; ROCr libhsakmt topology.c.
 /// </remarks>
 internal static class KfdTopology
 {
-    private const int XgmiLink = 11;
-    private const int MaxNodes = 4096;
-
     /// <param name="sysRoot">Where sysfs is mounted: <c>/sys</c>.</param>
-    /// <returns>Empty on a machine without the driver or without GPUs.</returns>
-    public static IReadOnlyList<GpuDevice> Read(string sysRoot = "/sys")
+    /// <returns>The GPUs that this process may use; empty on a machine without the driver or without GPUs.</returns>
+    public static IReadOnlyList<GpuDevice> Read(string sysRoot = "/sys") => Inspect(sysRoot, devRoot: null).Gpus;
+
+    /// <param name="devRoot">Where devices are: <c>/dev</c>. As for ROCr, a GPU whose render node is missing does not count, and one that cannot be opened is a problem.
+    /// Null does not look at devices.</param>
+    public static GpuInventory Inspect(string sysRoot, string? devRoot)
     {
-        string nodesPath = Path.Combine(sysRoot, "class", "kfd", "kfd", "topology", "nodes");
-        List<KfdNode> gpus = [.. NumberedFolders(nodesPath).Select(KfdNode.Read).OfType<KfdNode>().Where(n => n.IsGpu)];
+        List<KfdNode> gpus = [];
+        List<string> problems = [];
+        foreach ((int number, string path) in KfdNode.NumberedFolders(Path.Combine(sysRoot, "class", "kfd", "kfd", "topology", "nodes")))
+        {
+            try
+            {
+                if (KfdNode.Read(number, path) is { IsGpu: true } gpu && (devRoot is null || HasRenderNode(gpu, devRoot)))
+                {
+                    gpus.Add(gpu);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"GPU of KFD node {number}: {e.Message}");
+            }
+        }
+
+        return new GpuInventory(Describe(gpus, sysRoot), problems);
+    }
+
+    private static List<GpuDevice> Describe(List<KfdNode> gpus, string sysRoot)
+    {
         Dictionary<int, string> linkHives = LinkHives(gpus);
+        Dictionary<string, int> sharers = gpus.CountBy(g => g.PciAddress).ToDictionary(StringComparer.Ordinal);
         return [.. gpus.Select((gpu, index) => new GpuDevice
         {
             Index = index,
             Uuid = gpu["unique_id"] is var id and not 0 ? $"GPU-{id:x16}" : null,
             DeviceId = gpu["device_id"] is var device and not 0 ? device.ToString("x4", CultureInfo.InvariantCulture) : null,
+            Gfx = gpu.Gfx,
             Hive = gpu["hive_id"] is var hive and not 0 ? hive.ToString(CultureInfo.InvariantCulture) : linkHives.GetValueOrDefault(gpu.Number),
             NumaNode = NumaNode(sysRoot, gpu),
             VramBytes = gpu.VramBytes > 0 ? gpu.VramBytes : null,
+            ComputePartition = Partition(sysRoot, gpu, "compute") ?? ModeOf(sharers[gpu.PciAddress]),
+            MemoryPartition = Partition(sysRoot, gpu, "memory"),
         })];
     }
 
@@ -57,81 +84,41 @@ internal static class KfdTopology
         return hives;
     }
 
-    private static int? NumaNode(string sysRoot, KfdNode gpu)
-    {
-        // location_id: bus in bits 15–8, device in 7–3, function in 2–0; higher bits number the partition.
-        ulong location = gpu["location_id"];
-        string address = string.Create(CultureInfo.InvariantCulture, $"{gpu["domain"]:x4}:{(location >> 8) & 0xff:x2}:{(location >> 3) & 0x1f:x2}.{location & 7}");
-        string? text = ReadText(Path.Combine(sysRoot, "bus", "pci", "devices", address, "numa_node"));
-        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int node) && node >= 0 ? node : null;
-    }
+    private static int? NumaNode(string sysRoot, KfdNode gpu) =>
+        int.TryParse(PciFile(sysRoot, gpu, "numa_node"), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int node) && node >= 0 ? node : null;
 
-    private static IEnumerable<(int Number, string Path)> NumberedFolders(string path) =>
-        !Directory.Exists(path)
-            ? []
-            : Directory.EnumerateDirectories(path)
-                .Take(MaxNodes)
-                .Select(p => (IsNumber: int.TryParse(Path.GetFileName(p), NumberStyles.None, CultureInfo.InvariantCulture, out int n), Number: n, Path: p))
-                .Where(p => p.IsNumber)
-                .OrderBy(p => p.Number)
-                .Select(p => (p.Number, p.Path));
+    private static string? Partition(string sysRoot, KfdNode gpu, string kind) =>
+        PciFile(sysRoot, gpu, $"current_{kind}_partition") is { Length: > 0 and <= 8 } mode && mode.All(char.IsAsciiLetterOrDigit) ? mode : null;
 
-    /// <returns>Null for a file that is not there or that this process may not read.</returns>
-    private static string? ReadText(string path)
+    private static string? PciFile(string sysRoot, KfdNode gpu, string file) =>
+        SysfsFile.ReadIfAllowed(Path.Combine(sysRoot, "bus", "pci", "devices", gpu.PciAddress, file));
+
+    /// <summary>Older drivers do not name the mode; how many partitions a GPU has says as much. One is not "SPX" then: most GPUs cannot be partitioned at all.</summary>
+    private static string? ModeOf(int partitions) => partitions switch
     {
+        1 => null,
+        2 => "DPX",
+        3 => "TPX",
+        4 => "QPX",
+        _ => "CPX",
+    };
+
+    /// <exception cref="UnauthorizedAccessException">It is there and cannot be opened: ROCr would fail, or count fewer GPUs than others do.</exception>
+    private static bool HasRenderNode(KfdNode gpu, string devRoot)
+    {
+        if (gpu["drm_render_minor"] is 0)
+        {
+            return true; // Not told: nothing to check.
+        }
+
         try
         {
-            return File.ReadAllText(path).Trim();
+            File.OpenHandle(Path.Combine(devRoot, "dri", string.Create(CultureInfo.InvariantCulture, $"renderD{gpu["drm_render_minor"]}")), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+            return true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return null;
-        }
-    }
-
-    /// <summary>One node of the topology: a CPU or a GPU.</summary>
-    private sealed class KfdNode
-    {
-        private readonly Dictionary<string, ulong> properties;
-
-        private KfdNode(int number, Dictionary<string, ulong> properties, string path)
-        {
-            Number = number;
-            this.properties = properties;
-            VramBytes = Children(path, "mem_banks").Where(b => b.GetValueOrDefault("heap_type") is 1 or 2).Sum(b => (long)b.GetValueOrDefault("size_in_bytes"));
-            XgmiPeers = [.. Children(path, "io_links").Where(l => l.GetValueOrDefault("type") == XgmiLink).Select(l => (int)l.GetValueOrDefault("node_to"))];
-        }
-
-        public int Number { get; }
-
-        public bool IsGpu => this["simd_count"] > 0;
-
-        public long VramBytes { get; }
-
-        public IReadOnlyList<int> XgmiPeers { get; }
-
-        /// <summary>A property, 0 when absent.</summary>
-        public ulong this[string name] => properties.GetValueOrDefault(name);
-
-        /// <returns>Null for a node whose properties the kernel keeps from us: the container's device cgroup hides it, and ROCr does not count it either.</returns>
-        public static KfdNode? Read((int Number, string Path) folder) =>
-            Properties(Path.Combine(folder.Path, "properties")) is { Count: > 0 } properties ? new KfdNode(folder.Number, properties, folder.Path) : null;
-
-        private static IEnumerable<Dictionary<string, ulong>> Children(string path, string kind) =>
-            NumberedFolders(Path.Combine(path, kind)).Select(f => Properties(Path.Combine(f.Path, "properties")));
-
-        private static Dictionary<string, ulong> Properties(string file)
-        {
-            Dictionary<string, ulong> properties = new(StringComparer.Ordinal);
-            foreach (string line in ReadText(file)?.Split('\n') ?? [])
-            {
-                if (line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var name, var value] && ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number))
-                {
-                    properties[name] = number;
-                }
-            }
-
-            return properties;
+            return false;
         }
     }
 }

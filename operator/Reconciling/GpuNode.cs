@@ -1,21 +1,35 @@
 using System.Text.Json;
 using Cluster.Operator.Api;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>A node's GPUs and which of them are held. Part of a <see cref="GpuLedger"/>.</summary>
+/// <summary>A node's GPUs and which of them are held. Part of a <see cref="GpuLedger"/>, which tells it who holds what.</summary>
 internal sealed class GpuNode
 {
+    private const string SimulatedHive = "simulated";
+
     private readonly HashSet<int> held = [];
+    private readonly List<Replica> doubleBooked = [];
+    private readonly string? annotation;
     private bool heldWhole;
 
-    public GpuNode(Node node)
+    /// <param name="before">What was known of the node, whose GPUs need not be read again when they are the same.</param>
+    public GpuNode(Node node, GpuNode? before = null)
     {
         Node = node;
-        (Gpus, Problem) = Read(node);
-        UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase).All(g => g.Count() == 1);
+        annotation = node.Metadata.Annotations?.GetValueOrDefault(ApiNames.NodeGpusAnnotation);
+        if (before is not null && before.annotation == annotation)
+        {
+            (Gpus, Problem, UuidsAreUnique) = (before.Gpus, before.Problem, before.UuidsAreUnique);
+        }
+        else
+        {
+            (Gpus, Problem) = Read(annotation);
+            UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase).All(g => g.Count() == 1);
+        }
+
+        Free = Gpus;
     }
 
     public Node Node { get; }
@@ -30,14 +44,58 @@ internal sealed class GpuNode
 
     public bool UuidsAreUnique { get; }
 
-    public IEnumerable<GpuDevice> Free => heldWhole ? [] : Gpus.Where(g => !held.Contains(g.Index));
+    /// <summary>By index.</summary>
+    public IReadOnlyList<GpuDevice> Free { get; private set; }
 
-    public int FreeCount => Free.Count();
+    public int FreeCount => Free.Count;
+
+    /// <summary>Pods that claim a GPU of this node that an older pod holds.</summary>
+    public IReadOnlyList<Replica> DoubleBooked => doubleBooked;
 
     public bool AreFree(IEnumerable<int> indices) => !heldWhole && !indices.Any(held.Contains);
 
+    /// <summary>Forgets who held what and books anew.</summary>
+    /// <param name="claims">Pods that hold GPUs here, in any order.</param>
+    /// <param name="bookings">GPUs given away besides.</param>
+    public void Book(IEnumerable<Replica> claims, IEnumerable<int> bookings)
+    {
+        held.Clear();
+        doubleBooked.Clear();
+        heldWhole = false;
+
+        // Oldest first: should two pods ever claim one GPU, the one that was there first keeps it.
+        foreach (Replica pod in claims.OrderBy(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal).ThenBy(p => p.Pod.Metadata.Namespace, StringComparer.Ordinal))
+        {
+            if (pod.HoldsWholeNode)
+            {
+                heldWhole = true;
+            }
+            else if (!Hold(pod.Gpus))
+            {
+                doubleBooked.Add(pod);
+            }
+        }
+
+        held.UnionWith(bookings);
+        Free = heldWhole ? [] : held.Count == 0 ? Gpus : [.. Gpus.Where(g => !held.Contains(g.Index))];
+    }
+
+    /// <param name="byHive">Only GPUs of one XGMI hive may work together, and one in no hive only alone; else all of the node.</param>
+    public IEnumerable<GpuGroup> FreeGroups(bool byHive) =>
+        Free.Count == 0 ? []
+        : byHive ? Free.GroupBy(HiveOf, StringComparer.Ordinal).Select(hive => new GpuGroup(this, [.. hive], FreeCount))
+        : [new GpuGroup(this, Free, FreeCount)];
+
+    /// <summary>GPUs of the largest group if none were held.</summary>
+    public int LargestGroup(bool byHive) => byHive ? Gpus.GroupBy(HiveOf, StringComparer.Ordinal).Select(g => g.Count()).DefaultIfEmpty().Max() : Gpus.Count;
+
+    private static string HiveOf(GpuDevice gpu) =>
+        gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
+        : gpu.Simulated ? SimulatedHive
+        : $"alone-{gpu.Index}";
+
     /// <returns>False when one of them was held already; the others are held from now on all the same.</returns>
-    public bool Book(IEnumerable<int> indices)
+    private bool Hold(IEnumerable<int> indices)
     {
         bool allFree = !heldWhole;
         foreach (int index in indices)
@@ -48,11 +106,9 @@ internal sealed class GpuNode
         return allFree;
     }
 
-    public void BookWhole() => heldWhole = true;
-
-    private static (IReadOnlyList<GpuDevice> Gpus, string? Problem) Read(Node node)
+    private static (IReadOnlyList<GpuDevice> Gpus, string? Problem) Read(string? annotation)
     {
-        if (node.Metadata.Annotations?.GetValueOrDefault(ApiNames.NodeGpusAnnotation) is not { } annotation)
+        if (annotation is null)
         {
             return ([], null);
         }

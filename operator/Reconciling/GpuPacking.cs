@@ -2,98 +2,103 @@ using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Chooses GPUs for one replica: best fit, so that large groups stay whole for the replicas that need them. No I/O;
-/// the same ledger gives the same choice.</summary>
+/// <summary>Chooses GPUs for one deployment's replicas: best fit, so that large groups stay whole for the replicas that need
+/// them. No I/O; the same ledger gives the same choice. Called by <see cref="Planner"/>.</summary>
 /// <remarks>
 /// <code>
 /// 1. nodes the pod may go to (ready, not cordoned, selector, affinity, taints, no device plugin at work)
 /// 2. their free GPUs in groups: by XGMI hive when the GPUs must share one, else the node
-/// 3. the group with the fewest GPUs to spare; then the node with the fewest; then by name
-/// 4. inside the group: the NUMA node with the fewest to spare that is enough, else the lowest indices
+/// 3. with placement Spread, the nodes with the fewest replicas of this deployment
+/// 4. the groups of the smallest class: the largest power of two of GPUs that fits. What is given up is then the least:
+///    a replica of two breaks a group of three rather than a board of eight
+/// 5. of those, the groups with enough GPUs on one NUMA node, and there the one whose largest NUMA node is smallest
+/// 6. the group with the fewest GPUs to spare; then the node with the fewest; then by name
+/// 7. inside the group: the NUMA node with the fewest to spare that is enough, else the lowest indices
 /// </code>
+/// 4 to 6 are the order of <see cref="GpuLedger.FreeGroups"/>.
 /// </remarks>
 internal sealed class GpuPacking
 {
-    private const string SimulatedHive = "simulated";
-
     private readonly PlanRequest request;
-    private readonly List<GpuNode> candidates = [];
-    private readonly List<string> refusals = [];
+    private readonly GpuLedger ledger;
+    private readonly Dictionary<string, string?> judged = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> replicasOn;
+    private bool pluginRefused;
 
-    public GpuPacking(PlanRequest request, GpuLedger ledger)
+    /// <param name="own">The deployment's replicas that stay, for <see cref="GpuPlacementPolicy.Spread"/>.</param>
+    public GpuPacking(PlanRequest request, GpuLedger ledger, IEnumerable<Replica>? own = null)
     {
         this.request = request;
-        foreach (GpuNode node in ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null))
-        {
-            if (Refusal(node) is { } reason)
-            {
-                refusals.Add($"{node.Name} ({reason})");
-            }
-            else
-            {
-                candidates.Add(node);
-            }
-        }
+        this.ledger = ledger;
+        replicasOn = (own ?? []).Where(r => r.Node is not null).GroupBy(r => r.Node!, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
     }
 
     /// <returns>Null when no group of free GPUs is large enough.</returns>
     public GpuPlacement? Find()
     {
-        var best = Groups(n => n.Free)
-            .Where(g => g.Gpus.Count >= request.GroupSize)
-            .OrderBy(g => g.Gpus.Count)
-            .ThenBy(g => g.Node.FreeCount)
-            .ThenBy(g => g.Node.Name, StringComparer.Ordinal)
-            .ThenBy(g => g.Gpus[0].Index)
-            .FirstOrDefault();
-        return best.Node is null
-            ? null
-            : new GpuPlacement(best.Node.Name, Choose(best.Gpus), best.Node.Gpus.Count, best.Node.UuidsAreUnique);
+        GpuGroup? best = null;
+        foreach (GpuGroup group in ledger.FreeGroups(SharesHive, request.GroupSize).Where(g => Refusal(g.Node) is null))
+        {
+            best = best is null || Crowding(group) < Crowding(best) ? group : best;
+            if (Crowding(best) == 0)
+            {
+                break;
+            }
+        }
+
+        return best is null ? null : new GpuPlacement(best.Node.Name, Choose(best.Gpus), best.Node.Gpus.Count, best.Node.UuidsAreUnique);
+    }
+
+    /// <summary><see cref="Find"/>, and books it.</summary>
+    public GpuPlacement? Take()
+    {
+        GpuPlacement? placement = Find();
+        if (placement is not null)
+        {
+            ledger.Book(placement);
+            replicasOn[placement.Node] = replicasOn.GetValueOrDefault(placement.Node) + 1;
+        }
+
+        return placement;
     }
 
     /// <summary>Why <see cref="Find"/> finds nothing.</summary>
     public Shortage Explain()
     {
-        string skipped = refusals.Count == 0 ? "" : $"; not usable: {string.Join(", ", refusals.Take(3))}{(refusals.Count > 3 ? $" and {refusals.Count - 3} more" : "")}";
+        ILookup<bool, GpuNode> usable = ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null).ToLookup(n => Refusal(n) is null);
+        List<GpuNode> candidates = [.. usable[true]];
+        List<string> refused = [.. usable[false].Select(n => $"{n.Name} ({Refusal(n)})")];
+        string skipped = refused.Count == 0 ? "" : $"; not usable: {string.Join(", ", refused.Take(3))}{(refused.Count > 3 ? $" and {refused.Count - 3} more" : "")}";
         if (candidates.Count == 0)
         {
-            return new Shortage(
-                Shortage.NoGpuNodes,
-                refusals.Count == 0
-                    ? $"no node carries the annotation {ApiNames.NodeGpusAnnotation}; is the node agent running?"
-                    : $"no node with GPUs can be used{skipped}");
+            return refused.Count == 0
+                ? new Shortage(Shortage.NoGpuNodes, $"no node carries the annotation {ApiNames.NodeGpusAnnotation}; is the node agent running?")
+                : new Shortage(pluginRefused ? Shortage.DevicePluginConflict : Shortage.NoGpuNodes, $"no node with GPUs can be used{skipped}");
         }
 
         string needs = $"needs {Count(request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
-        (GpuNode node, List<GpuDevice> largest) = Groups(n => n.Free).OrderByDescending(g => g.Gpus.Count).ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
-        string found = node is null
+        GpuGroup? largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count).ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
+        string found = largest is null
             ? $"no GPU is free on {(candidates.Count == 1 ? $"node {candidates[0].Name} (0 free of {candidates[0].Gpus.Count})" : $"any of {candidates.Count} nodes")}"
-            : $"the largest free group is {largest.Count} (node {node.Name}: {node.FreeCount} free of {node.Gpus.Count})";
+            : $"the largest free group is {largest.Gpus.Count} (node {largest.Node.Name}: {largest.NodeFree} free of {largest.Node.Gpus.Count})";
         bool hiveIsAll = SharesHive && candidates.Exists(n => n.FreeCount >= request.GroupSize);
-        return new Shortage(
-            Shortage.InsufficientGpus,
-            $"{needs}; {found}{(hiveIsAll ? "; gpu.requireSameHive: false would allow GPUs of different hives" : "")}{skipped}");
+        int most = candidates.Max(n => n.LargestGroup(SharesHive));
+        string hint = hiveIsAll ? "; gpu.requireSameHive: false would allow GPUs of different hives"
+            : most < request.GroupSize ? $"; even an empty node has at most {most}, so a tensorParallelSize of {request.GroupSize} cannot be placed here"
+            : "";
+        return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{skipped}");
     }
 
     private static string Count(int gpus) => gpus == 1 ? "1 GPU" : $"{gpus} GPUs";
 
     private bool SharesHive => request.Gpu.RequireSameHive && request.GroupSize > 1;
 
-    private IEnumerable<(GpuNode Node, List<GpuDevice> Gpus)> Groups(Func<GpuNode, IEnumerable<GpuDevice>> gpusOf) =>
-        from node in candidates
-        from hive in gpusOf(node).GroupBy(HiveOf)
-        select (node, hive.ToList());
+    /// <summary>What speaks against a group before its fit does.</summary>
+    private int Crowding(GpuGroup group) => request.Gpu.Placement == GpuPlacementPolicy.Spread ? replicasOn.GetValueOrDefault(group.Node.Name) : 0;
 
-    /// <summary>GPUs with equal keys may work together. A GPU in no hive is a group of its own when a hive is asked for.</summary>
-    private string HiveOf(GpuDevice gpu) =>
-        !SharesHive ? ""
-        : gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
-        : gpu.Simulated ? SimulatedHive
-        : $"alone-{gpu.Index}";
-
-    private List<GpuDevice> Choose(List<GpuDevice> group)
+    private List<GpuDevice> Choose(IReadOnlyList<GpuDevice> group)
     {
-        List<GpuDevice> from = group
+        IReadOnlyList<GpuDevice> from = group
             .GroupBy(g => g.NumaNode)
             .Select(g => g.ToList())
             .Where(g => g.Count >= request.GroupSize)
@@ -105,14 +110,44 @@ internal sealed class GpuPacking
 
     private string? Refusal(GpuNode node)
     {
+        if (!judged.TryGetValue(node.Name, out string? reason))
+        {
+            judged[node.Name] = reason = Judge(node);
+        }
+
+        return reason;
+    }
+
+    private string? Judge(GpuNode node)
+    {
         if (node.Problem is not null)
         {
             return node.Problem;
         }
 
-        string resource = request.Gpu.ResourceName;
-        return node.Node.Status?.Allocatable?.GetValueOrDefault(resource) is { } count && count != "0"
-            ? $"its device plugin hands out {resource}: the kubelet would book the same GPUs again"
-            : request.Requirements.Refusal(node.Node);
+        if (DevicePluginResource(node) is { } resource)
+        {
+            pluginRefused = true;
+            return $"its device plugin hands out {resource}: the kubelet would book the same GPUs again";
+        }
+
+        return request.Requirements.Refusal(node.Node);
     }
+
+    /// <summary>The resource by which a device plugin hands out this node's GPUs: the deployment's, or the one for partitions
+    /// of the same vendor (<c>amd.com/cpx_nps4</c>, which AMD's plugin uses with its mixed naming strategy).</summary>
+    private string? DevicePluginResource(GpuNode node)
+    {
+        string name = request.Gpu.ResourceName;
+        string vendor = name[..(name.IndexOf('/', StringComparison.Ordinal) + 1)];
+        return node.Node.Status?.Allocatable?
+            .Where(r => r.Value != "0" && (r.Key == name || (r.Key.StartsWith(vendor, StringComparison.Ordinal) && IsPartition(r.Key.AsSpan(vendor.Length)))))
+            .Select(r => r.Key)
+            .Order(StringComparer.Ordinal)
+            .FirstOrDefault();
+    }
+
+    /// <summary><c>spx</c>, <c>dpx</c>, <c>tpx</c>, <c>qpx</c> or <c>cpx</c>, with or without <c>_npsN</c>.</summary>
+    private static bool IsPartition(ReadOnlySpan<char> resource) =>
+        resource.Length >= 3 && resource[1..3] is "px" && "sdtqc".Contains(resource[0], StringComparison.Ordinal) && (resource.Length == 3 || resource[3] == '_');
 }

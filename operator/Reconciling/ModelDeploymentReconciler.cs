@@ -15,6 +15,8 @@ internal sealed class ModelDeploymentReconciler(
     PodsInFlight inFlight,
     PodActions actions,
     WorkerServices services,
+    WorkerBudget budget,
+    WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
     TimeProvider time) : IReconciler
@@ -23,6 +25,7 @@ internal sealed class ModelDeploymentReconciler(
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
     private readonly ReplacementBackoff replacements = new(time);
+    private readonly TemplateCache templates = new(options);
     private readonly Finalizer finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -30,6 +33,7 @@ internal sealed class ModelDeploymentReconciler(
         if (deployments.Get(key) is not { } cached)
         {
             statuses.Forget(key);
+            templates.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -55,24 +59,30 @@ internal sealed class ModelDeploymentReconciler(
         WorkerTemplate template;
         try
         {
-            template = WorkerTemplate.For(deployment, options);
+            template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
+            await budget.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
         }
         catch (InvalidModelDeploymentException e)
         {
-            await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
-            return ReconcileResult.Done;
+            (_, TimeSpan rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
+            return rest > TimeSpan.Zero ? ReconcileResult.After(rest) : ReconcileResult.Done;
         }
 
         TimeSpan failedStay = replacements.Remaining(uid);
-        PreparedPlan prepared = actions.Prepare(deployment, template, replaceFailed: failedStay == TimeSpan.Zero);
+        PlanRequest request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
+        {
+            ReplaceFailed = failedStay == TimeSpan.Zero,
+            Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken).ConfigureAwait(false),
+        };
+        PreparedPlan prepared = actions.Prepare(deployment, template, request);
         if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
         {
             replacements.Replaced(uid);
         }
 
         Exception? failure = await actions.ActAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
-        ModelDeploymentStatus status = await ReportAsync(
+        (ModelDeploymentStatus status, TimeSpan unwritten) = await ReportAsync(
             cached,
             deployment,
             o => o with { TemplateHash = template.Hash, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
@@ -87,15 +97,25 @@ internal sealed class ModelDeploymentReconciler(
             replacements.Reset(uid);
         }
 
-        return Next(uid, prepared.Plan, failedStay);
+        return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
     }
 
-    private ReconcileResult Next(string uid, Plan plan, TimeSpan failedStay)
+    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
-        TimeSpan next = TimeSpan.MaxValue;
-        next = failedStay > TimeSpan.Zero ? failedStay : next;
+        string uid = deployment.Metadata.Uid!;
+        DateTimeOffset now = time.GetUtcNow();
+        TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
+        next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
+        foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
+        {
+            Node? node = nodes.Get(new NamespacedName("", pod.Node!));
+            next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
+            TimeSpan untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled ? NodeTuning.Remaining(pod, node, now) : TimeSpan.Zero;
+            next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;
+        }
+
         return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
     }
 
@@ -103,7 +123,7 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         string uid = cached.Metadata.Uid!;
-        PreparedPlan prepared = actions.Prepare(cached, template: null, replaceFailed: true);
+        PreparedPlan prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
         Exception? failure = await actions.ActAsync(cached, prepared, cancellationToken).ConfigureAwait(false);
         if (failure is not null)
         {
@@ -112,15 +132,18 @@ internal sealed class ModelDeploymentReconciler(
 
         if (actions.Owned(cached).Count > 0)
         {
-            await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
-            return inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful) : ReconcileResult.Done;
+            (_, TimeSpan unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
+            return unwritten > TimeSpan.Zero ? ReconcileResult.After(unwritten)
+                : inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful)
+                : ReconcileResult.Done;
         }
 
         replacements.Reset(uid);
         return await finalizer.RemoveAsync(cached, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<ModelDeploymentStatus> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
+    /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
+    private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
         IReadOnlyList<Replica> owned = actions.Owned(deployment);
         Observation observation = complete(new Observation
@@ -132,7 +155,6 @@ internal sealed class ModelDeploymentReconciler(
             Now = time.GetUtcNow(),
         });
         ModelDeploymentStatus status = StatusBuilder.Build(observation);
-        await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false);
-        return status;
+        return (status, await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -43,6 +43,36 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
         }
     }
 
+    /// <summary>The volume that files from the hub are downloaded into.</summary>
+    /// <param name="cache"><c>pvc://…</c> or <c>file://…</c>; null for <paramref name="defaultHostPath"/>, or for a cache that ends with its pod.</param>
+    public static (JsonObject Volume, JsonObject Mount) HubCache(string? cache, string? defaultHostPath, string mountPath)
+    {
+        const string Name = "hub-cache";
+        JsonObject mount = new() { ["name"] = Name, ["mountPath"] = mountPath };
+        JsonObject volume = new() { ["name"] = Name };
+        ModelSource? folder = cache is not null ? Parse("spec.model.cache", cache) : defaultHostPath is not null ? new ModelSource.File(defaultHostPath) : null;
+        switch (folder)
+        {
+            case ModelSource.File file:
+                // Not DirectoryOrCreate: the kubelet would make it root's, and the worker could not write.
+                volume["hostPath"] = new JsonObject { ["path"] = file.Path, ["type"] = "Directory" };
+                break;
+            case ModelSource.Pvc pvc:
+                volume["persistentVolumeClaim"] = new JsonObject { ["claimName"] = pvc.Claim };
+                if (pvc.Path.Length > 0)
+                {
+                    mount["subPath"] = pvc.Path;
+                }
+
+                break;
+            default:
+                volume["emptyDir"] = new JsonObject();
+                break;
+        }
+
+        return (volume, mount);
+    }
+
     private static ModelSource Parse(string field, string source)
     {
         try

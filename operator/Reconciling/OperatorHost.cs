@@ -9,6 +9,7 @@ namespace Cluster.Operator.Reconciling;
 internal static class OperatorHost
 {
     private const string ControllerName = "modeldeployment";
+    private const int MaxMetricsBytes = 4 << 20;
 
     /// <summary>Runs until cancelled.</summary>
     /// <exception cref="LeadershipLostException">Another process may lead now: end this one and start over.</exception>
@@ -27,18 +28,23 @@ internal static class OperatorHost
     private static async Task LeadAsync(IKubernetesClient client, OperatorOptions options, CancellationToken cancellationToken)
     {
         ILogger logger = options.Logging.CreateLogger(ControllerName);
-        Informer<ModelDeployment> deployments = Follow<ModelDeployment>(options.Namespace, null);
-        Informer<Service> services = Follow<Service>(options.Namespace, new Selection(WorkerServices.Selector));
-        Informer<Node> nodes = Follow<Node>(null, null);
+        Informer<ModelDeployment> deployments = Follow<ModelDeployment>(options.Namespace);
+        Informer<Service> services = Follow<Service>(options.Namespace, WorkerServices.Selector);
+        Informer<PodDisruptionBudget> budgets = Follow<PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
+        Informer<Node> nodes = Follow<Node>(null);
 
         // Pods of all namespaces: any of them may hold GPUs.
-        Informer<Pod> pods = Follow<Pod>(null, null);
+        Informer<Pod> pods = Follow<Pod>(null);
 
+        using HttpClient metricsClient = new() { MaxResponseContentBufferSize = MaxMetricsBytes };
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         PodsInFlight inFlight = new(options.Time);
-        Triggers triggers = new(queue, deployments.Store);
+        Fleet fleet = new(pods.Store, nodes.Store, inFlight, queue.Add);
+        Triggers triggers = new(queue, fleet);
         deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
+        budgets.OnChange(triggers.OnBudget);
+        nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
         pods.OnChange(inFlight.Observe);
         pods.OnChange(triggers.OnPod);
@@ -49,15 +55,17 @@ internal static class OperatorHost
             deployments.Store,
             nodes.Store,
             inFlight,
-            new PodActions(client, pods.Store, nodes.Store, inFlight, events, options.Random),
+            new PodActions(client, fleet, inFlight, events, options.Random),
             new WorkerServices(client, services.Store),
-            new StatusWriter(client, events),
+            new WorkerBudget(client, budgets.Store),
+            WorkerLoads.Over(metricsClient, options.Time),
+            new StatusWriter(client, events, options.Time),
             options.Worker,
             options.Time);
         ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
 
-        Task following = Task.WhenAll(deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
-        Task synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
+        Task following = Task.WhenAll(deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), budgets.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
+        Task synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, budgets.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
         await Task.WhenAny(synced, following).ConfigureAwait(false);
 
         // Deciding with half-filled caches would create what exists already.
@@ -68,8 +76,9 @@ internal static class OperatorHost
 
         await following.ConfigureAwait(false);
 
-        Informer<T> Follow<T>(string? @namespace, Selection? selection)
+        // Nothing here writes back what it has read: every write is a patch, an apply or a new object.
+        Informer<T> Follow<T>(string? @namespace, string? labels = null)
             where T : KubernetesObject, IKubernetesKind =>
-            new(client, @namespace, selection, options.Time, options.Random, logger);
+            new(client, @namespace, new Selection(labels, KnownFieldsOnly: true), options.Time, options.Random, logger);
     }
 }

@@ -27,6 +27,9 @@ internal enum DeleteReason
     /// <summary>Its node is no longer part of the cluster.</summary>
     NodeGone,
 
+    /// <summary>Its node has not been ready for longer than the pod tolerates. The pod holds its GPUs until the node confirms its end.</summary>
+    NodeLost,
+
     /// <summary>The node chosen for it takes no new pods any more.</summary>
     NodeRefused,
 
@@ -40,4 +43,7 @@ internal sealed record Shortage(string Reason, string Message)
 {
     public const string InsufficientGpus = "InsufficientGpus";
     public const string NoGpuNodes = "NoGpuNodes";
+
+    /// <summary>The nodes with GPUs run a device plugin for them, with which pinning cannot go together.</summary>
+    public const string DevicePluginConflict = "DevicePluginConflict";
 }

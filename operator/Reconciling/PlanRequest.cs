@@ -23,6 +23,11 @@ internal sealed record PlanRequest
     /// <summary>False while a deployment whose pods keep failing waits out its backoff: failed pods then stay, as evidence and in place of their replacement.</summary>
     public bool ReplaceFailed { get; init; } = true;
 
+    public NodeLoss NodeLoss { get; init; } = NodeLoss.Never;
+
+    /// <summary>Requests that pods have running and waiting, by pod name, where known: of ready pods the least loaded go first.</summary>
+    public IReadOnlyDictionary<string, double> Loads { get; init; } = new Dictionary<string, double>();
+
     public bool IsPinned => Gpu.Allocation == GpuAllocation.Pinned;
 
     /// <summary>Ready replicas that may not be given up on purpose. With neither surge nor unavailability allowed no rollout could ever move, so one may be unavailable then (Deployments do the same).</summary>
@@ -31,7 +36,7 @@ internal sealed record PlanRequest
     public int MaxReplicas => Replicas + Rollout.MaxSurge;
 
     /// <param name="template">Null for a deployment that is being deleted: whatever its pods were made from, they go.</param>
-    public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, bool replaceFailed) => new()
+    public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, DateTimeOffset now) => new()
     {
         Replicas = template is null ? 0 : deployment.Spec.Replicas,
         GroupSize = deployment.Spec.TensorParallelSize,
@@ -39,6 +44,6 @@ internal sealed record PlanRequest
         Rollout = deployment.Spec.Rollout,
         TemplateHash = template?.Hash ?? "",
         Requirements = template?.Requirements ?? PodRequirements.None,
-        ReplaceFailed = replaceFailed,
+        NodeLoss = template is null ? NodeLoss.Never : new NodeLoss(template.Requirements.NodeLossTolerance, now),
     };
 }

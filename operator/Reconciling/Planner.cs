@@ -5,8 +5,8 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
 /// <remarks>
 /// <code>
-/// 1. pods that can never serve go: node gone, finished, in conflict over a GPU, not started on a node that takes no more
-/// 2. more up-to-date pods than wanted: the unready and the newest go
+/// 1. pods that can never serve go: node gone or lost, finished, in conflict over a GPU, not started on a node that takes no more
+/// 2. more up-to-date pods than wanted: the unready go, then the cheapest, the least loaded and the newest
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
 /// 5. missing pods are created, as far as maxSurge and the free GPUs allow
@@ -22,8 +22,9 @@ internal static class Planner
     {
         List<PlanAction> actions = [];
         List<Replica> active = RemoveDead(request, owned, ledger, actions, out int waitingToBeReplaced);
-        List<Replica> updated = [.. active.Where(p => p.TemplateHash == request.TemplateHash).OrderBy(p => p, DeletionOrder)];
-        List<Replica> outdated = [.. active.Where(p => p.TemplateHash != request.TemplateHash).OrderBy(p => p, DeletionOrder)];
+        Comparer<Replica> order = DeletionOrder(request);
+        List<Replica> updated = [.. active.Where(p => p.TemplateHash == request.TemplateHash).OrderBy(p => p, order)];
+        List<Replica> outdated = [.. active.Where(p => p.TemplateHash != request.TemplateHash).OrderBy(p => p, order)];
 
         Delete(updated, updated.Count - request.Replicas, DeleteReason.ScaledDown);
         Shortage? stuck = RollOver(request, updated, outdated, owned, ledger, actions);
@@ -31,27 +32,40 @@ internal static class Planner
         int surplus = updated.Count + outdated.Count - request.MaxReplicas;
         Delete(updated, Math.Min(surplus, updated.Count(p => !p.Ready)), DeleteReason.ScaledDown);
 
+        List<Replica> staying = [.. updated, .. outdated];
         int missing = Math.Min(
             request.Replicas - updated.Count - waitingToBeReplaced,
-            request.MaxReplicas - updated.Count - outdated.Count - waitingToBeReplaced);
-        Shortage? shortage = Create(request, missing, ledger, actions);
+            request.MaxReplicas - staying.Count - waitingToBeReplaced);
+        Shortage? shortage = Create(request, missing, staying, owned, ledger, actions);
         return new Plan(actions, shortage ?? stuck);
 
         void Delete(List<Replica> pods, int count, DeleteReason reason)
         {
-            for (; count > 0; count--)
+            foreach (Replica pod in pods.Take(count).Where(MayBeDeleted).ToList())
             {
-                actions.Add(new DeletePod(pods[0], reason));
-                pods.RemoveAt(0);
+                actions.Add(new DeletePod(pod, reason));
+                pods.Remove(pod);
             }
         }
     }
 
-    /// <summary>Unready before ready, then the newest first: what has served longest stays.</summary>
-    private static Comparer<Replica> DeletionOrder { get; } = Comparer<Replica>.Create((a, b) =>
-        a.Ready != b.Ready ? a.Ready.CompareTo(b.Ready)
-        : a.Created != b.Created ? b.Created.CompareTo(a.Created)
-        : string.CompareOrdinal(b.Name, a.Name));
+    /// <summary>Unready before ready; then, as ReplicaSets do, what somebody marked as cheap; then the least loaded, where a pod
+    /// that tells no load counts as busy; then the newest: what has served longest stays.</summary>
+    private static Comparer<Replica> DeletionOrder(PlanRequest request)
+    {
+        return Comparer<Replica>.Create((a, b) =>
+            a.Ready != b.Ready ? a.Ready.CompareTo(b.Ready)
+            : a.DeletionCost != b.DeletionCost ? a.DeletionCost.CompareTo(b.DeletionCost)
+            : Load(a) != Load(b) ? Load(a).CompareTo(Load(b))
+            : a.Created != b.Created ? b.Created.CompareTo(a.Created)
+            : string.CompareOrdinal(b.Name, a.Name));
+
+        double Load(Replica pod) => request.Loads.TryGetValue(pod.Name, out double load) ? load : double.MaxValue;
+    }
+
+    /// <summary>Not before its uid is known: a deletion that cannot be told by uid from the next pod of that name would be
+    /// forgotten, and the pod taken for a serving one, when the cache shows it at last.</summary>
+    private static bool MayBeDeleted(Replica pod) => pod.Uid is not null;
 
     /// <returns>The pods that serve or may come to serve.</returns>
     private static List<Replica> RemoveDead(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions, out int waitingToBeReplaced)
@@ -60,7 +74,8 @@ internal static class Planner
         waitingToBeReplaced = 0;
         foreach (Replica pod in owned.OrderBy(p => p.Name, StringComparer.Ordinal))
         {
-            if (pod.Node is not null && ledger.Find(pod.Node) is null)
+            GpuNode? node = pod.Node is null ? null : ledger.Find(pod.Node);
+            if (pod.Node is not null && node is null)
             {
                 // Also when it is terminating already: nobody is left on that node to confirm its end.
                 actions.Add(new DeletePod(pod, DeleteReason.NodeGone, Force: true));
@@ -73,9 +88,14 @@ internal static class Planner
             {
                 actions.Add(new DeletePod(pod, DeleteReason.GpuConflict));
             }
-            else if (IsTurnedAway(request, pod, ledger))
+            else if (IsTurnedAway(request, pod, node))
             {
                 actions.Add(new DeletePod(pod, DeleteReason.NodeRefused));
+            }
+            else if (!pod.Finished && node is not null && request.NodeLoss.IsLost(node.Node))
+            {
+                // Not forced: its processes may well be running, and hold the GPUs, until the node says otherwise.
+                actions.Add(new DeletePod(pod, DeleteReason.NodeLost));
             }
             else if (!pod.Finished)
             {
@@ -95,8 +115,8 @@ internal static class Planner
     }
 
     /// <summary>Cordoned, tainted or gone unready after we had chosen the node and before the scheduler bound the pod: it would wait there for ever.</summary>
-    private static bool IsTurnedAway(PlanRequest request, Replica pod, GpuLedger ledger) =>
-        pod is { IsBound: false, Finished: false, Uid: not null, Node: not null } && request.Requirements.Refusal(ledger.Find(pod.Node)!.Node) is not null;
+    private static bool IsTurnedAway(PlanRequest request, Replica pod, GpuNode? node) =>
+        pod is { IsBound: false, Finished: false, Uid: not null } && node is not null && request.Requirements.Refusal(node.Node) is not null;
 
     /// <returns>Why the new template can never be placed, in which case its ready predecessors go on serving; null when it can.</returns>
     private static Shortage? RollOver(PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
@@ -119,9 +139,12 @@ internal static class Planner
                 break;
             }
 
-            actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
-            outdated.Remove(pod);
             budget--;
+            if (MayBeDeleted(pod))
+            {
+                actions.Add(new DeletePod(pod, request.Replicas == 0 ? DeleteReason.ScaledDown : DeleteReason.Outdated));
+                outdated.Remove(pod);
+            }
         }
 
         return stuck;
@@ -135,35 +158,50 @@ internal static class Planner
             return null;
         }
 
-        HashSet<Pod> own = [.. owned.Select(p => p.Pod)];
-        GpuPacking packing = new(request, ledger.Without(p => own.Contains(p.Pod)));
-        return packing.Find() is null ? packing.Explain() : null;
+        return ledger.Without(owned, rest =>
+        {
+            GpuPacking packing = new(request, rest);
+            return packing.Find() is null ? packing.Explain() : null;
+        });
     }
 
-    private static Shortage? Create(PlanRequest request, int missing, GpuLedger ledger, List<PlanAction> actions)
+    /// <param name="staying">The deployment's pods that neither ended nor are told to.</param>
+    private static Shortage? Create(PlanRequest request, int missing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
     {
         if (missing <= 0)
         {
             return null;
         }
 
-        GpuPacking? packing = request.IsPinned ? new GpuPacking(request, ledger) : null;
-        for (; missing > 0; missing--)
+        GpuPacking? packing = request.IsPinned ? new GpuPacking(request, ledger, staying) : null;
+        for (int created = 0; created < missing; created++)
         {
-            GpuPlacement? placement = packing?.Find();
+            GpuPlacement? placement = packing?.Take();
             if (packing is not null && placement is null)
             {
-                return packing.Explain();
-            }
-
-            if (placement is not null)
-            {
-                ledger.Book(placement);
+                return OutOfGpus(request, packing, staying.Count + created, staying, owned, ledger);
             }
 
             actions.Add(new CreatePod(placement));
         }
 
         return null;
+    }
+
+    /// <returns>Null when the GPUs are on their way or not needed, so that nobody has to do anything.</returns>
+    private static Shortage? OutOfGpus(PlanRequest request, GpuPacking packing, int existing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger)
+    {
+        HashSet<Pod> kept = [.. staying.Select(p => p.Pod)];
+        List<Replica> ending = [.. owned.Where(p => !kept.Contains(p.Pod) && p.HoldsGpus)];
+        if (ending.Count > 0 && ledger.Without(ending, rest => new GpuPacking(request, rest).Find() is not null))
+        {
+            return null; // What our own ending pods hold will do; their end brings us back here.
+        }
+
+        bool onlySurge = existing >= request.Replicas;
+        Shortage shortage = packing.Explain();
+        return !onlySurge ? shortage
+            : request.MinAvailable < request.Replicas ? null // Pods are replaced in place instead.
+            : shortage with { Message = $"{shortage.Message}; the rollout surges and needs spare GPUs (rollout.maxUnavailable: 1 would replace pods in place)" };
     }
 }

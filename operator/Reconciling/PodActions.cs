@@ -5,34 +5,33 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Turns decisions into pods. Deciding happens under one lock for all deployments and ends with the chosen GPUs
+/// <summary>Turns decisions into pods. Deciding happens under the lock of the <see cref="Fleet"/> and ends with the chosen GPUs
 /// reserved, so no two decisions can choose the same one; the requests go out after the lock is left.</summary>
-internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods, ObjectStore<Node> nodes, PodsInFlight inFlight, EventRecorder events, Random random)
+internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFlight inFlight, EventRecorder events, Random random)
 {
     private const string NameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-    private readonly Lock planning = new();
+
+    /// <summary>Requests of one deployment on their way at once.</summary>
+    private const int MostAtOnce = 16;
 
     /// <summary>The pods of this deployment, our latest writes included.</summary>
-    public IReadOnlyList<Replica> Owned(ModelDeployment deployment) => [.. All().Where(p => IsOwner(deployment, p))];
+    public IReadOnlyList<Replica> Owned(ModelDeployment deployment) => fleet.OwnedBy(deployment.Metadata.Uid!);
 
     /// <summary>Plans and reserves.</summary>
     /// <param name="template">Null to take everything down.</param>
-    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, bool replaceFailed)
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
     {
-        lock (planning)
+        return fleet.Decide(NamespacedName.Of(deployment), request.Replicas * request.GroupSize, ledger =>
         {
-            IReadOnlyList<Replica> all = All();
-            GpuLedger ledger = new(nodes.List(), all);
-            Plan plan = Planner.Decide(PlanRequest.For(deployment, template, replaceFailed), [.. all.Where(p => IsOwner(deployment, p))], ledger);
-            HashSet<string> names = [.. all.Select(p => p.Name)];
-            List<JsonObject> manifests = [];
+            Plan plan = ledger.Tentatively(free => Planner.Decide(request, Owned(deployment), free));
+            List<NewPod> created = [];
             foreach (PlanAction action in plan.Actions)
             {
                 if (action is CreatePod create)
                 {
-                    JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment, names), create.Placement);
-                    inFlight.Creating(KubernetesJson.Read<Pod>(manifest));
-                    manifests.Add(manifest);
+                    JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment), create.Placement);
+                    created.Add(new NewPod(manifest, KubernetesJson.Read<Pod>(manifest)));
+                    inFlight.Creating(created[^1].Pod);
                 }
                 else if (action is DeletePod delete)
                 {
@@ -40,8 +39,8 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
                 }
             }
 
-            return new PreparedPlan(plan, manifests);
-        }
+            return new PreparedPlan(plan, created);
+        });
     }
 
     /// <summary>Sends the plan. Goes on after a failure, so that one refused pod does not hold up a deletion.</summary>
@@ -49,38 +48,63 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
     public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
-        foreach (DeletePod delete in prepared.Plan.Actions.OfType<DeletePod>())
+        int stillThere = 0;
+        List<DeletePod> deleted = [];
+        foreach (DeletePod[] batch in prepared.Plan.Actions.OfType<DeletePod>().Chunk(MostAtOnce))
         {
-            Exception? failed = await DeleteAsync(deployment, delete, cancellationToken).ConfigureAwait(false);
-            failure ??= failed;
+            Exception?[] failures = await Task.WhenAll(batch.Select(delete => DeleteAsync(delete, deleted, cancellationToken))).ConfigureAwait(false);
+            failure ??= failures.FirstOrDefault(f => f is not null);
+            stillThere += failures.Count(f => f is not null);
         }
 
-        bool refused = false;
-        foreach (JsonObject manifest in prepared.NewPods)
+        // Each pod that could not be deleted may be one that a new pod was to replace: together they would be one too many.
+        List<NewPod> wanted = [.. prepared.NewPods.SkipLast(stillThere)];
+        foreach (NewPod pod in prepared.NewPods.Skip(wanted.Count))
         {
-            Pod pod = KubernetesJson.Read<Pod>(manifest);
-            if (refused)
-            {
-                inFlight.NotCreated(pod); // What was refused once (a quota, an admission rule) would be refused again.
-                continue;
-            }
-
-            Exception? failed = await CreateAsync(deployment, pod, manifest, cancellationToken).ConfigureAwait(false);
-            refused = failed is not null;
-            failure ??= failed;
+            inFlight.NotCreated(pod.Pod);
         }
 
-        return failure;
+        List<NewPod> created = [];
+        Exception? refusal = await CreateAllAsync(wanted, created, cancellationToken).ConfigureAwait(false);
+        await TellAsync(deployment, deleted, created, refusal, cancellationToken).ConfigureAwait(false);
+        return failure ?? refusal;
     }
 
-    private async Task<Exception?> CreateAsync(ModelDeployment deployment, Pod pod, JsonObject manifest, CancellationToken cancellationToken)
+    /// <summary>One pod, then two, four, … at once, as the ReplicaSet controller does: what is refused once (a quota, an admission
+    /// rule) would be refused again, and is then asked once and not for each pod.</summary>
+    /// <returns>The first failure, or null.</returns>
+    private async Task<Exception?> CreateAllAsync(IReadOnlyList<NewPod> wanted, List<NewPod> created, CancellationToken cancellationToken)
+    {
+        int sent = 0;
+        for (int size = 1; sent < wanted.Count; size = Math.Min(2 * size, MostAtOnce))
+        {
+            NewPod[] batch = [.. wanted.Skip(sent).Take(size)];
+            sent += batch.Length;
+            Exception?[] failures = await Task.WhenAll(batch.Select(pod => CreateAsync(pod, created, cancellationToken))).ConfigureAwait(false);
+            if (failures.FirstOrDefault(f => f is not null) is { } failure)
+            {
+                foreach (NewPod pod in wanted.Skip(sent))
+                {
+                    inFlight.NotCreated(pod.Pod);
+                }
+
+                return failure;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<Exception?> CreateAsync(NewPod pod, List<NewPod> created, CancellationToken cancellationToken)
     {
         try
         {
-            inFlight.Created(await client.CreateAsync<Pod>(manifest, cancellationToken).ConfigureAwait(false));
-            Replica replica = Replica.Of(pod);
-            string where = replica.Gpus.Count == 0 ? "" : $" on GPUs {string.Join(',', replica.Gpus)} of node {replica.Node}";
-            await events.RecordAsync(deployment, EventType.Normal, "CreatedPod", $"created pod {replica.Name}{where}", cancellationToken).ConfigureAwait(false);
+            inFlight.Created(await client.CreateAsync<Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
+            lock (created)
+            {
+                created.Add(pod);
+            }
+
             return null;
         }
         catch (KubernetesException e) when (e.IsAlreadyExists)
@@ -91,22 +115,24 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         {
             if (IsDefinite(e))
             {
-                inFlight.NotCreated(pod);
+                inFlight.NotCreated(pod.Pod);
             }
 
-            await events.RecordAsync(deployment, EventType.Warning, "FailedCreate", $"a pod could not be created: {e.Message}", cancellationToken).ConfigureAwait(false);
             return e;
         }
     }
 
-    private async Task<Exception?> DeleteAsync(ModelDeployment deployment, DeletePod delete, CancellationToken cancellationToken)
+    private async Task<Exception?> DeleteAsync(DeletePod delete, List<DeletePod> deleted, CancellationToken cancellationToken)
     {
         Replica pod = delete.Pod;
         try
         {
             await client.DeleteAsync<Pod>(pod.Pod.Metadata.Namespace, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
-            EventType type = delete.Reason is DeleteReason.ScaledDown or DeleteReason.Outdated ? EventType.Normal : EventType.Warning;
-            await events.RecordAsync(deployment, type, "DeletedPod", $"deleted pod {pod.Name}: {Explain(delete)}", cancellationToken).ConfigureAwait(false);
+            lock (deleted)
+            {
+                deleted.Add(delete);
+            }
+
             return null;
         }
         catch (KubernetesException e) when (e.IsNotFound || e.IsConflict)
@@ -124,12 +150,41 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
         }
     }
 
+    /// <summary>One event for all pods created, and one for all deleted for the same reason: a request a pod would double what the API server has to do.</summary>
+    private async Task TellAsync(ModelDeployment deployment, List<DeletePod> deleted, List<NewPod> created, Exception? refusal, CancellationToken cancellationToken)
+    {
+        foreach (IGrouping<DeleteReason, DeletePod> group in deleted.GroupBy(d => d.Reason))
+        {
+            EventType type = group.Key is DeleteReason.ScaledDown or DeleteReason.Outdated ? EventType.Normal : EventType.Warning;
+            await events.RecordAsync(deployment, type, "DeletedPod", $"deleted {Sentence(group.Select(d => $"{d.Pod.Name}: {Explain(d)}"))}", cancellationToken).ConfigureAwait(false);
+        }
+
+        if (created.Count > 0)
+        {
+            await events.RecordAsync(deployment, EventType.Normal, "CreatedPod", $"created {Sentence(created.Select(p => Where(Replica.Of(p.Pod))))}", cancellationToken).ConfigureAwait(false);
+        }
+
+        if (refusal is not null)
+        {
+            await events.RecordAsync(deployment, EventType.Warning, "FailedCreate", $"a pod could not be created: {refusal.Message}", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static string Sentence(IEnumerable<string> pods)
+    {
+        List<string> all = [.. pods.Order(StringComparer.Ordinal)];
+        return all.Count == 1 ? $"pod {all[0]}" : $"{all.Count} pods: {string.Join("; ", all)}";
+    }
+
+    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on GPUs {string.Join(',', pod.Gpus)} of node {pod.Node}";
+
     private static string Explain(DeletePod delete) => delete.Reason switch
     {
         DeleteReason.ScaledDown => "more replicas than wanted",
         DeleteReason.Outdated => "made from an older template",
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
+        DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };
@@ -139,19 +194,15 @@ internal sealed class PodActions(IKubernetesClient client, ObjectStore<Pod> pods
     /// <summary>The server said no, as opposed to not having been heard.</summary>
     private static bool IsDefinite(Exception e) => e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
 
-    private IReadOnlyList<Replica> All() => inFlight.Overlay(pods.List);
-
-    private static bool IsOwner(ModelDeployment deployment, Replica pod) => pod.OwnerUid == deployment.Metadata.Uid && pod.OwnerUid is not null;
-
-    private string NewName(ModelDeployment deployment, HashSet<string> taken)
+    private string NewName(ModelDeployment deployment)
     {
-        string name;
-        do
+        while (true)
         {
-            name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
+            string name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
+            if (!fleet.IsTaken(new NamespacedName(deployment.Metadata.Namespace ?? "", name)))
+            {
+                return name;
+            }
         }
-        while (!taken.Add(name));
-
-        return name;
     }
 }

@@ -7,6 +7,8 @@ namespace Cluster.Operator.Reconciling;
 /// <param name="CrashedContainer">The container that ended without last words, so that its log is worth reading; else null.</param>
 internal sealed record PodProblem(string Reason, string Message, string? CrashedContainer = null)
 {
+    public const string Unschedulable = "Unschedulable";
+
     private static readonly HashSet<string> BadWaits = new(StringComparer.Ordinal)
     {
         "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
@@ -34,8 +36,8 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             return new PodProblem(status.Reason ?? "PodFailed", $"pod {replica.Name} ended ({status.Phase}): {status.Message ?? "no message"}");
         }
 
-        return status.Conditions?.Find(c => c is { Type: "PodScheduled", Status: "False", Reason: "Unschedulable" }) is { } unscheduled
-            ? new PodProblem("Unschedulable", $"pod {replica.Name} cannot be scheduled: {unscheduled.Message}")
+        return status.Conditions?.Find(c => c is { Type: "PodScheduled", Status: "False", Reason: Unschedulable }) is { } unscheduled
+            ? new PodProblem(Unschedulable, $"pod {replica.Name} cannot be scheduled: {unscheduled.Message}")
             : null;
     }
 

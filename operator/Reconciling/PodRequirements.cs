@@ -10,6 +10,11 @@ namespace Cluster.Operator.Reconciling;
 /// together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
 internal sealed class PodRequirements
 {
+    /// <summary>What the admission plugin DefaultTolerationSeconds adds.</summary>
+    private static readonly TimeSpan DefaultNodeLossTolerance = TimeSpan.FromSeconds(300);
+
+    private static readonly Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
+
     private readonly Dictionary<string, string> nodeSelector;
     private readonly List<Toleration> tolerations;
     private readonly List<NodeSelectorTerm>? affinity;
@@ -40,6 +45,14 @@ internal sealed class PodRequirements
             throw new InvalidModelDeploymentException($"spec.podTemplate: nodeSelector, tolerations or affinity is malformed: {e.Message}", e);
         }
     }
+
+    /// <summary>How long a pod stays with a node that stopped answering: the tolerationSeconds of its toleration of
+    /// <c>node.kubernetes.io/unreachable:NoExecute</c>, without end when that has none, and what Kubernetes gives every pod
+    /// when there is no such toleration.</summary>
+    public TimeSpan? NodeLossTolerance =>
+        tolerations.Find(t => t.Tolerates(Unreachable)) is not { } toleration ? DefaultNodeLossTolerance
+        : toleration.TolerationSeconds is { } seconds ? TimeSpan.FromSeconds(Math.Max(0, seconds))
+        : null;
 
     /// <summary>Why a new pod cannot go to this node, in a few words; null when it can.</summary>
     public string? Refusal(Node node)
@@ -77,7 +90,7 @@ internal sealed class PodRequirements
         return taint is null ? null : $"taint {taint.Key}{(string.IsNullOrEmpty(taint.Value) ? "" : "=" + taint.Value)}:{taint.Effect}";
     }
 
-    private sealed record Toleration(string? Key, string? Operator, string? Value, string? Effect)
+    private sealed record Toleration(string? Key, string? Operator, string? Value, string? Effect, long? TolerationSeconds)
     {
         public bool Tolerates(Taint taint) =>
             (string.IsNullOrEmpty(Effect) || Effect == taint.Effect)

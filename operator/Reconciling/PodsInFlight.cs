@@ -7,106 +7,81 @@ namespace Cluster.Operator.Reconciling;
 /// makes our own writes visible at once, so that a stale cache can neither create a pod twice nor book a GPU twice.</summary>
 /// <remarks>A creation is reserved by name before it is sent. It leaves when the cache has shown the pod, when the server has
 /// refused it, or when a direct look long after says there is no such pod; in doubt (a timeout) it stays, and its GPUs with it.
-/// A deletion is remembered by uid until the cache shows it. Called by <see cref="ModelDeploymentReconciler"/> and the pod informer.</remarks>
+/// A deletion is remembered by uid until the cache shows it. Called by <see cref="PodActions"/> and the pod informer; read by <see cref="Fleet"/>.</remarks>
 internal sealed class PodsInFlight(TimeProvider time)
 {
     /// <summary>Longer than any request to the API server may take: whatever is not there by then will not appear any more.</summary>
     public static readonly TimeSpan Doubtful = TimeSpan.FromSeconds(30);
 
     private readonly Lock gate = new();
-    private readonly Dictionary<NamespacedName, (Pod Pod, long Since)> created = [];
-    private readonly Dictionary<string, (Pod Pod, long Since)> deleted = new(StringComparer.Ordinal);
+    private readonly Dictionary<NamespacedName, Entry> created = [];
+    private readonly Dictionary<string, Entry> deleted = new(StringComparer.Ordinal);
 
-    /// <summary>All pods as they are or will be. Reads what is in flight before it reads the cache: the other way round a pod
-    /// seen in between would be in neither.</summary>
-    public IReadOnlyList<Replica> Overlay(Func<IReadOnlyList<Pod>> readCache)
+    /// <summary>A pod of this name is to be looked at again. Raised after the change, outside the lock, on the thread that made it.</summary>
+    public event Action<NamespacedName>? Changed;
+
+    /// <summary>The pod of this name that we have asked for and that the cache has not shown yet.</summary>
+    public Pod? Pending(NamespacedName key)
     {
-        List<Pod> pending;
-        HashSet<string> deletedUids;
         lock (gate)
         {
-            pending = [.. created.Values.Select(c => c.Pod)];
-            deletedUids = [.. deleted.Keys];
+            return created.TryGetValue(key, out Entry entry) ? entry.Pod : null;
         }
+    }
 
-        IReadOnlyList<Pod> cached = readCache();
-        HashSet<NamespacedName> known = [.. cached.Select(NamespacedName.Of)];
-        return [.. cached.Concat(pending.Where(p => !known.Contains(NamespacedName.Of(p))))
-            .Select(p => Replica.Of(p, p.Metadata.Uid is { } uid && deletedUids.Contains(uid)))];
+    /// <summary>Whether we have asked for the deletion of the pod with this uid and the cache does not show it yet.</summary>
+    public bool IsDeleting(string uid)
+    {
+        lock (gate)
+        {
+            return deleted.ContainsKey(uid);
+        }
     }
 
     /// <summary>Before the request is sent.</summary>
-    public void Creating(Pod pod)
-    {
-        lock (gate)
-        {
-            created.Add(NamespacedName.Of(pod), (pod, time.GetTimestamp()));
-        }
-    }
+    public void Creating(Pod pod) => Change(pod, key => created.Add(key, new Entry(pod, time.GetTimestamp())));
 
     /// <summary>The server has the pod; the cache will.</summary>
-    public void Created(Pod pod)
+    public void Created(Pod pod) => Change(pod, key =>
     {
-        lock (gate)
+        if (created.TryGetValue(key, out Entry entry))
         {
-            NamespacedName key = NamespacedName.Of(pod);
-            if (created.TryGetValue(key, out (Pod Pod, long Since) entry))
-            {
-                created[key] = (pod, entry.Since);
-            }
+            created[key] = entry with { Pod = pod };
         }
-    }
+    });
 
     /// <summary>The server has definitely not made the pod.</summary>
-    public void NotCreated(Pod pod)
-    {
-        lock (gate)
-        {
-            created.Remove(NamespacedName.Of(pod));
-        }
-    }
+    public void NotCreated(Pod pod) => Change(pod, key => created.Remove(key));
 
     /// <summary>Before the request is sent.</summary>
-    public void Deleting(Pod pod)
+    public void Deleting(Pod pod) => Change(pod, _ =>
     {
         if (pod.Metadata.Uid is { } uid)
         {
-            lock (gate)
-            {
-                deleted[uid] = (pod, time.GetTimestamp());
-            }
+            deleted[uid] = new Entry(pod, time.GetTimestamp());
         }
-    }
+    });
 
     /// <summary>The server has definitely not deleted the pod.</summary>
-    public void NotDeleted(Pod pod)
-    {
-        lock (gate)
-        {
-            deleted.Remove(pod.Metadata.Uid ?? "");
-        }
-    }
+    public void NotDeleted(Pod pod) => Change(pod, _ => deleted.Remove(pod.Metadata.Uid ?? ""));
 
     /// <summary>The pod informer's handler: the cache has caught up with this pod.</summary>
-    public void Observe(ObjectChange<Pod> change)
+    public void Observe(ObjectChange<Pod> change) => Change(change.Object, key =>
     {
-        lock (gate)
+        created.Remove(key);
+        if (change.Type == ChangeType.Deleted || change.Object.Metadata.DeletionTimestamp is not null)
         {
-            created.Remove(NamespacedName.Of(change.Object));
-            if (change.Type == ChangeType.Deleted || change.Object.Metadata.DeletionTimestamp is not null)
-            {
-                deleted.Remove((change.Before ?? change.Object).Metadata.Uid ?? "");
-                deleted.Remove(change.Object.Metadata.Uid ?? "");
-            }
+            deleted.Remove((change.Before ?? change.Object).Metadata.Uid ?? "");
+            deleted.Remove(change.Object.Metadata.Uid ?? "");
         }
-    }
+    });
 
     /// <summary>Whether anything about pods of this owner is still in flight.</summary>
     public bool Concerns(string ownerUid)
     {
         lock (gate)
         {
-            return created.Values.Concat(deleted.Values).Any(e => Replica.Of(e.Pod).OwnerUid == ownerUid);
+            return created.Values.Any(e => OwnerOf(e.Pod) == ownerUid) || deleted.Values.Any(e => OwnerOf(e.Pod) == ownerUid);
         }
     }
 
@@ -126,14 +101,27 @@ internal sealed class PodsInFlight(TimeProvider time)
             {
                 NotDeleted(pod);
             }
-            else if (!isDeletion && (live is null || Replica.Of(live).OwnerUid != Replica.Of(pod).OwnerUid))
+            else if (!isDeletion && (live is null || OwnerOf(live) != OwnerOf(pod)))
             {
                 NotCreated(pod);
             }
         }
     }
 
-    private bool IsDoubtful((Pod Pod, long Since) entry) => time.GetElapsedTime(entry.Since) >= Doubtful;
+    private void Change(Pod pod, Action<NamespacedName> change)
+    {
+        NamespacedName key = NamespacedName.Of(pod);
+        lock (gate)
+        {
+            change(key);
+        }
+
+        Changed?.Invoke(key);
+    }
+
+    private bool IsDoubtful(Entry entry) => time.GetElapsedTime(entry.Since) >= Doubtful;
+
+    private static string? OwnerOf(Pod pod) => pod.Metadata.OwnerReferences?.Find(o => o.Controller == true)?.Uid;
 
     private static async Task<Pod?> FindAsync(IKubernetesClient client, Pod pod, CancellationToken cancellationToken)
     {
@@ -146,4 +134,6 @@ internal sealed class PodsInFlight(TimeProvider time)
             return null;
         }
     }
+
+    private readonly record struct Entry(Pod Pod, long Since);
 }

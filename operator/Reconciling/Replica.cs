@@ -42,6 +42,9 @@ internal sealed record Replica
 
     public DateTimeOffset Created { get; private init; }
 
+    /// <summary>What somebody says it costs to delete this pod rather than another; 0 where nobody says.</summary>
+    public int DeletionCost { get; private init; }
+
     public bool HoldsGpus => !Finished && Node is not null && (Gpus.Count > 0 || HoldsWholeNode);
 
     /// <param name="deleteSent">We have asked for its deletion although the pod does not show it yet.</param>
@@ -64,6 +67,7 @@ internal sealed record Replica
             Terminating = terminating,
             Finished = finished,
             Created = pod.Metadata.CreationTimestamp ?? DateTimeOffset.MaxValue,
+            DeletionCost = int.TryParse(annotations.GetValueOrDefault(ApiNames.DeletionCostAnnotation), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int cost) ? cost : 0,
         };
     }
 

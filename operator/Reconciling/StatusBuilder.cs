@@ -1,6 +1,5 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -133,12 +132,16 @@ internal static class StatusBuilder
             { Invalid: { } invalid } => ((bool?)null, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem => (false, problem.Reason, problem.Message),
             { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } => (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
             _ when placed >= wanted => (true, "Allocated", $"{placed} replicas hold {active.Sum(p => p.Gpus.Count)} GPUs"),
             _ => (false, "Allocating", $"{placed} of {wanted} replicas hold GPUs"),
         };
         conditions.Set("GpusAllocated", value, reason, message);
     }
+
+    private static PodProblem? Unschedulable(List<Replica> active) =>
+        active.Select(PodProblem.Of).FirstOrDefault(p => p?.Reason == PodProblem.Unschedulable);
 
     private static void SetNodeTuned(ConditionList conditions, Observation o, List<Replica> active)
     {
@@ -148,27 +151,14 @@ internal static class StatusBuilder
             return;
         }
 
-        string[] nodes = [.. active.Select(p => p.Node).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
-        ILookup<string?, string> byState = nodes.ToLookup(n => o.FindNode(n)?.Metadata.Annotations?.GetValueOrDefault(NodeAnnotations.NumaBalancing));
-        if (nodes.Length == 0)
-        {
-            conditions.Set("NodeTuned", null, "NotPlaced", "no replica is on a node yet");
-        }
-        else if (byState[null].FirstOrDefault() is { } unreported)
-        {
-            conditions.Set("NodeTuned", null, "AwaitingNodeAgent", $"no node agent has reported kernel.numa_balancing of node {unreported}");
-        }
-        else if (nodes.FirstOrDefault(n => !byState["0"].Contains(n)) is { } untuned)
-        {
-            conditions.Set("NodeTuned", false, "NumaBalancingOn", $"kernel.numa_balancing is on at node {untuned}");
-        }
-        else
-        {
-            conditions.Set("NodeTuned", true, "NumaBalancingOff", $"kernel.numa_balancing is off at {string.Join(", ", nodes.Take(5))}");
-        }
+        (bool? value, string reason, string message) = NodeTuning.Of(active, o.FindNode, o.Now);
+        conditions.Set("NodeTuned", value, reason, message);
     }
 
-    /// <summary>The end matters most: that is where an error says what it is.</summary>
-    private static string Bounded(string message) =>
-        message.Length <= MessageLimit ? message : string.Concat(message.AsSpan(0, MessageLimit / 4), " … ", message.AsSpan(message.Length - (MessageLimit / 2)));
+    /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it is.</summary>
+    private static string Bounded(string message)
+    {
+        string line = message.Trim().ReplaceLineEndings(" | ");
+        return line.Length <= MessageLimit ? line : string.Concat(line.AsSpan(0, MessageLimit / 4), " … ", line.AsSpan(line.Length - (MessageLimit / 2)));
+    }
 }

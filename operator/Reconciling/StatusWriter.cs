@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
@@ -6,30 +7,43 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Writes a status when it differs from the last one and records an event for each condition that turned.</summary>
-internal sealed class StatusWriter(IKubernetesClient client, EventRecorder events)
+/// <summary>Writes a status when it differs from the last one and records an event for each condition that turned. Numbers and
+/// placements alone are written at most once a second, or a deployment of a hundred replicas would be written a hundred times as they start.</summary>
+internal sealed class StatusWriter(IKubernetesClient client, EventRecorder events, TimeProvider time)
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     // Until the cache shows our last write, comparing with the cache would write, and report, the same transition twice.
-    private readonly ConcurrentDictionary<NamespacedName, (string? CachedVersion, ModelDeployment Written)> written = new();
+    private readonly ConcurrentDictionary<NamespacedName, Entry> written = new();
 
     /// <summary>The deployment with the newest status we know.</summary>
     public ModelDeployment Latest(ModelDeployment cached) =>
-        written.TryGetValue(NamespacedName.Of(cached), out (string? CachedVersion, ModelDeployment Written) entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
+        written.TryGetValue(NamespacedName.Of(cached), out Entry? entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
             ? entry.Written
             : cached;
 
     public void Forget(NamespacedName key) => written.TryRemove(key, out _);
 
     /// <param name="cached">The deployment as the cache has it.</param>
-    public async Task WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
+    /// <returns>How long the rest has to wait: call again then. Zero when nothing is left to write.</returns>
+    public async Task<TimeSpan> WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
         ModelDeployment latest = Latest(cached);
+
+        // Most reconciles change nothing: text is compared before trees are built.
+        if (Text(status).AsSpan().SequenceEqual(Text(latest.Status)))
+        {
+            return TimeSpan.Zero;
+        }
+
+        NamespacedName key = NamespacedName.Of(cached);
+        if (written.TryGetValue(key, out Entry? last) && time.GetElapsedTime(last.At) is var ago && ago < Pause && !HasTurned(latest.Status, status))
+        {
+            return Pause - ago;
+        }
+
         JsonObject wanted = KubernetesJson.ToJsonObject(status);
         JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
-        if (JsonNode.DeepEquals(wanted, current))
-        {
-            return;
-        }
 
         // A merge patch keeps what it does not name: fields that are no longer there must be named as null.
         foreach (string field in current?.Select(p => p.Key).Where(f => !wanted.ContainsKey(f)).ToList() ?? [])
@@ -39,7 +53,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
 
         ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
             cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
-        written[NamespacedName.Of(cached)] = (cached.Metadata.ResourceVersion, answer);
+        written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
         foreach (Condition condition in status.Conditions ?? [])
         {
             Condition? before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
@@ -49,7 +63,20 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
                 await events.RecordAsync(cached, type, condition.Reason!, $"{condition.Type} is {condition.Status}: {condition.Message}", cancellationToken).ConfigureAwait(false);
             }
         }
+
+        return TimeSpan.Zero;
     }
+
+    /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>
+    private static bool HasTurned(ModelDeploymentStatus? before, ModelDeploymentStatus now) =>
+        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration
+        || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
+
+    /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>
+    private static (string Type, string Status, string? Reason, string? Message) Essence(Condition condition) =>
+        (condition.Type, condition.Status, condition.Reason, condition is { Type: "Degraded", Status: "True" } ? condition.Message : null);
+
+    private static byte[] Text(ModelDeploymentStatus? status) => JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Options);
 
     /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
@@ -63,4 +90,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         { Type: "NodeTuned", Status: "False" } => true,
         _ => false,
     };
+
+    /// <param name="CachedVersion">Version of the deployment in the cache at that time.</param>
+    /// <param name="At">Timestamp of the write.</param>
+    private sealed record Entry(string? CachedVersion, ModelDeployment Written, long At);
 }

@@ -4,27 +4,29 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Which deployments to look at again when something other than a deployment changes. Informer handlers of <see cref="OperatorHost"/>.</summary>
-internal sealed class Triggers(WorkQueue<NamespacedName> queue, ObjectStore<ModelDeployment> deployments)
+/// <summary>Which deployments to look at again when something other than a deployment changes: those it belongs to, and never
+/// all. Who waits for GPUs is woken by the <see cref="Fleet"/>. Informer handlers of <see cref="OperatorHost"/>.</summary>
+internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 {
-    public void OnPod(ObjectChange<Pod> change)
-    {
-        AddOwner(change.Object);
-        bool held = Replica.Of(change.Before ?? change.Object).HoldsGpus;
-        if (held && (change.Type == ChangeType.Deleted || !Replica.Of(change.Object).HoldsGpus))
-        {
-            AddAll(); // GPUs came free; anybody may be waiting for them.
-        }
-    }
+    public void OnPod(ObjectChange<Pod> change) => AddOwner(change.Object);
 
     public void OnService(ObjectChange<Service> change) => AddOwner(change.Object);
 
+    public void OnBudget(ObjectChange<PodDisruptionBudget> change) => AddOwner(change.Object);
+
     public void OnNode(ObjectChange<Node> change)
     {
-        if (change.Type != ChangeType.Updated || Matters(change.Before!) != Matters(change.Object))
+        if (change.Type == ChangeType.Updated && Matters(change.Before!) == Matters(change.Object))
         {
-            AddAll();
+            return;
         }
+
+        foreach (Replica pod in fleet.On(change.Object.Metadata.Name))
+        {
+            AddOwner(pod.Pod);
+        }
+
+        fleet.OfferAll();
     }
 
     /// <summary>What the planner and the status look at. Heartbeats, images and the like change every few seconds and are not in it.</summary>
@@ -44,14 +46,6 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, ObjectStore<Mode
         if (value.Metadata.OwnerReferences?.Find(o => o is { Controller: true, Kind: ApiNames.Kind }) is { } owner)
         {
             queue.Add(new NamespacedName(value.Metadata.Namespace ?? "", owner.Name));
-        }
-    }
-
-    private void AddAll()
-    {
-        foreach (ModelDeployment deployment in deployments.List())
-        {
-            queue.Add(NamespacedName.Of(deployment));
         }
     }
 }

@@ -7,7 +7,15 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>The PodSpec of a deployment's workers before the user's podTemplate and before a node and GPUs are chosen.</summary>
 internal static class WorkerPodSpec
 {
+    /// <summary>Seconds between the pod's leaving the services and SIGTERM, on which the worker refuses new requests: load
+    /// balancers need that long to hear of it.</summary>
+    public const int PreStopSeconds = 5;
+
     private const string HubCachePath = "/var/cache/huggingface";
+    private const int SharedGibibytesPerRank = 1;
+
+    /// <summary>The user <c>worker</c> of the worker's image (Dockerfile.rocm).</summary>
+    private const int WorkerUser = 10001;
 
     /// <exception cref="InvalidModelDeploymentException">A model source or an environment variable cannot be used.</exception>
     public static JsonObject For(ModelDeployment deployment, WorkerOptions options)
@@ -25,17 +33,16 @@ internal static class WorkerPodSpec
         AddVolume(draft?.Volume, draft?.Mount);
         if (usesHubCache)
         {
-            JsonObject volume = options.HubCacheHostPath is { } path
-                ? new JsonObject { ["name"] = "hub-cache", ["hostPath"] = new JsonObject { ["path"] = path, ["type"] = "DirectoryOrCreate" } }
-                : new JsonObject { ["name"] = "hub-cache", ["emptyDir"] = new JsonObject() };
-            AddVolume(volume, new JsonObject { ["name"] = "hub-cache", ["mountPath"] = HubCachePath });
+            (JsonObject volume, JsonObject mount) = ModelVolume.HubCache(spec.Model.Cache, options.HubCacheHostPath, HubCachePath);
+            AddVolume(volume, mount);
         }
 
         if (spec.TensorParallelSize > 1)
         {
-            // Ranks exchange data through shared memory; the 64 MiB a container gets by default are too few.
+            // Ranks exchange data through shared memory; the 64 MiB a container gets by default are too few. Only what is used
+            // counts as memory of the pod.
             AddVolume(
-                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory" } },
+                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory", ["sizeLimit"] = $"{spec.TensorParallelSize * SharedGibibytesPerRank}Gi" } },
                 new JsonObject { ["name"] = "shm", ["mountPath"] = "/dev/shm" });
         }
 
@@ -50,6 +57,7 @@ internal static class WorkerPodSpec
             ["startupProbe"] = Probe("/ready", periodSeconds: 1, failureThreshold: 3600),
             ["readinessProbe"] = Probe("/ready", periodSeconds: 2, failureThreshold: 2),
             ["livenessProbe"] = Probe("/health", periodSeconds: 10, failureThreshold: 3),
+            ["lifecycle"] = new JsonObject { ["preStop"] = new JsonObject { ["sleep"] = new JsonObject { ["seconds"] = PreStopSeconds } } },
             // A crash's last words reach the status of the pod, and from there the Degraded condition.
             ["terminationMessagePolicy"] = "FallbackToLogsOnError",
             ["volumeMounts"] = mounts,
@@ -57,12 +65,19 @@ internal static class WorkerPodSpec
         JsonObject pod = new()
         {
             ["restartPolicy"] = "Always",
+            ["automountServiceAccountToken"] = false,
+            ["securityContext"] = PodSecurity(options),
             ["containers"] = new JsonArray(container),
             ["volumes"] = volumes,
         };
         if (spec.Gpu.NodeSelector is { Count: > 0 } selector)
         {
             pod["nodeSelector"] = WorkerTemplate.WithAll(null, selector);
+        }
+
+        if (options.ImagePullSecrets.Count > 0)
+        {
+            pod["imagePullSecrets"] = new JsonArray([.. options.ImagePullSecrets.Select(name => (JsonNode)new JsonObject { ["name"] = name })]);
         }
 
         AddDeviceAccess(spec, options, pod, container);
@@ -78,8 +93,25 @@ internal static class WorkerPodSpec
         }
     }
 
+    /// <summary>What the <c>restricted</c> Pod Security Standard asks of a pod, and the groups that may open GPUs.</summary>
+    private static JsonObject PodSecurity(WorkerOptions options) => new()
+    {
+        ["runAsNonRoot"] = true,
+        ["runAsUser"] = WorkerUser,
+        ["runAsGroup"] = WorkerUser,
+        ["fsGroup"] = WorkerUser,
+        ["fsGroupChangePolicy"] = "OnRootMismatch",
+        ["supplementalGroups"] = new JsonArray([.. options.DeviceGroups.Select(group => (JsonNode)group)]),
+        ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
+    };
+
     private static void AddDeviceAccess(ModelDeploymentSpec spec, WorkerOptions options, JsonObject pod, JsonObject container)
     {
+        // A plain hostPath mount of a device node would not open the container's device cgroup: pinned without a runtime that
+        // does, the container has to be privileged.
+        container["securityContext"] = spec.Gpu is { Allocation: GpuAllocation.Pinned, DeviceAccess: DeviceAccess.Privileged }
+            ? new JsonObject { ["privileged"] = true }
+            : new JsonObject { ["allowPrivilegeEscalation"] = false, ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") } };
         if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
         {
             container["resources"] = new JsonObject
@@ -90,11 +122,6 @@ internal static class WorkerPodSpec
         else if (spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass)
         {
             pod["runtimeClassName"] = options.RuntimeClassName;
-        }
-        else
-        {
-            // A plain hostPath mount of a device node would not open the container's device cgroup.
-            container["securityContext"] = new JsonObject { ["privileged"] = true };
         }
     }
 

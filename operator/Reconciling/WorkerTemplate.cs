@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
+using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -12,7 +13,7 @@ internal sealed class WorkerTemplate
 {
     public const string ContainerName = "worker";
 
-    /// <summary>Seconds the kubelet waits beyond drainSeconds before it kills: time to abort what is left and to free the GPUs.</summary>
+    /// <summary>Seconds the kubelet waits beyond the preStop hook and drainSeconds before it kills: time to abort what is left and to free the GPUs.</summary>
     private const int ExitSeconds = 15;
 
     private static readonly string[] DeviceVariables =
@@ -49,14 +50,14 @@ internal sealed class WorkerTemplate
             ["metadata"] = new JsonObject(),
             ["spec"] = WorkerPodSpec.For(deployment, options),
         };
-        manifest["spec"]!["terminationGracePeriodSeconds"] = deployment.Spec.DrainSeconds + ExitSeconds;
+        manifest["spec"]!["terminationGracePeriodSeconds"] = WorkerPodSpec.PreStopSeconds + deployment.Spec.DrainSeconds + ExitSeconds;
         manifest = Overlay(manifest, deployment.Spec.PodTemplate);
 
         // After the overlay: these say whose pod it is, which is not the user's to change.
         JsonObject metadata = manifest["metadata"]!.AsObject();
         metadata.Remove("name");
         metadata["namespace"] = deployment.Metadata.Namespace;
-        metadata["labels"] = WithAll(metadata["labels"], Labels(name));
+        metadata["labels"] = WithAll(metadata["labels"], Labels(name).Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
         metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
         return new WorkerTemplate(manifest);
     }

@@ -1,6 +1,8 @@
+using Cluster.Benchmarks.Scale;
+
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c> or <c>sampling</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c> or <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -22,8 +24,12 @@ internal static class Program
             case ["sampling"]:
                 SamplerBenchmark.Run();
                 return 0;
+            case ["operator"]:
+                return await OperatorBenchmark.RunAsync([100, 300, 1000]);
+            case ["operator", "--nodes", var list] when OperatorBenchmark.TryParseSizes(list, out var sizes):
+                return await OperatorBenchmark.RunAsync(sizes);
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | operator [--nodes N,N,…]");
                 return 2;
         }
     }

@@ -41,7 +41,8 @@ internal static class ApiErrors
     public static ApiException TooLarge(long limitBytes) =>
         new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {limitBytes}");
 
-    public static ApiException Expired(string message) => new(410, "Expired", message);
+    /// <param name="continueToken">Continues an expired list at the newest version (api-concepts, "410 Gone").</param>
+    public static ApiException Expired(string message, string? continueToken = null) => new(410, "Expired", message, continueToken: continueToken);
 
     /// <summary>A resourceVersion from the future; the client should retry (api-concepts, "Unavailable resource versions").</summary>
     public static ApiException TooLargeVersion(long asked, long current) =>

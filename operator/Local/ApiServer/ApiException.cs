@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 namespace Cluster.Operator.Local.ApiServer;
 
 /// <summary>An error answer: becomes a <c>Status</c> object of kind <c>v1</c> with this HTTP code. Made by <see cref="ApiErrors"/>, written by <see cref="Routing.ApiRequestHandler"/>.</summary>
-internal sealed class ApiException(int code, string reason, string message, JsonObject? details = null) : Exception(message)
+/// <param name="continueToken">Where an expired list can be taken up again, inconsistently; null elsewhere.</param>
+internal sealed class ApiException(int code, string reason, string message, JsonObject? details = null, string? continueToken = null) : Exception(message)
 {
     public int Code { get; } = code;
 
@@ -16,7 +17,7 @@ internal sealed class ApiException(int code, string reason, string message, Json
         {
             ["kind"] = "Status",
             ["apiVersion"] = "v1",
-            ["metadata"] = new JsonObject(),
+            ["metadata"] = continueToken is null ? new JsonObject() : new JsonObject { ["continue"] = continueToken },
             ["status"] = "Failure",
             ["message"] = Message,
             ["reason"] = Reason,

@@ -86,6 +86,10 @@ internal sealed class LocalApiServer : IAsyncDisposable
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
         var app = builder.Build();
+        if (options.Audit is { } audit)
+        {
+            app.Use(next => http => AuditedRequest.FollowAsync(http, next, audit));
+        }
         app.Run(handler.HandleAsync);
         try
         {

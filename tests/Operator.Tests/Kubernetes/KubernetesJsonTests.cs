@@ -20,6 +20,20 @@ public class KubernetesJsonTests
         Assert.True(JsonNode.DeepEquals(node, KubernetesJson.ToJsonObject(KubernetesJson.Read<Pod>(node))));
     }
 
+    [Fact]
+    public void What_is_read_by_known_fields_only_keeps_nothing_else()
+    {
+        const string Json = """
+            {"kind":"Pod","metadata":{"name":"p","managedFields":[{"manager":"x"}]},"spec":{"nodeName":"n","containers":[{"name":"worker"}]},
+             "status":{"phase":"Running","qosClass":"Burstable","containerStatuses":[{"name":"worker","restartCount":2,"image":"i"}]}}
+            """;
+        Assert.Same(KubernetesJson.Options, KubernetesJson.For(new Selection("a=b")));
+        Pod pod = JsonSerializer.Deserialize<Pod>(Json, KubernetesJson.For(new Selection(KnownFieldsOnly: true)))!;
+        Assert.Equal(
+            """{"spec":{"nodeName":"n"},"status":{"phase":"Running","containerStatuses":[{"name":"worker","ready":false,"restartCount":2}]},"kind":"Pod","metadata":{"name":"p"}}""",
+            KubernetesJson.ToJsonObject(pod).ToJsonString());
+    }
+
     [Theory]
     [InlineData("2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z")]
     [InlineData("2026-01-31T10:00:00.123456Z", "2026-01-31T10:00:00Z")]

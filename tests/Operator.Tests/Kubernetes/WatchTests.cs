@@ -24,7 +24,8 @@ public class WatchTests
     [Fact]
     public async Task Events_arrive_one_by_one_until_the_server_ends_the_stream()
     {
-        string stream = Event("ADDED", "a", "43") + Event("MODIFIED", "a", "44") + "\n" + Event("BOOKMARK", "", "50") + Event("DELETED", "a", "51");
+        string stream = Event("ADDED", "a", "43") + Event("MODIFIED", "a", "44") + "\n" + Event("BOOKMARK", "", "50") + Event("DELETED", "a", "51")
+            + """{ "other": {"type":"ADDED"}, "object": {"metadata":{"name":"b","resourceVersion":"52","type":"x"}}, "type": "ADDED" }""" + "\n";
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(async context =>
         {
@@ -36,7 +37,7 @@ public class WatchTests
                 await context.Response.Body.FlushAsync();
             }
         }).Client();
-        Assert.Equal(["Added a 43", "Modified a 44", "Bookmark  50", "Deleted a 51"], await CollectAsync(client));
+        Assert.Equal(["Added a 43", "Modified a 44", "Bookmark  50", "Deleted a 51", "Added b 52"], await CollectAsync(client));
         Assert.Matches(@"^/api/v1/pods\?watch=true&allowWatchBookmarks=true&resourceVersion=42&timeoutSeconds=([345]\d\d)&labelSelector=a%3Db$", server.Requests[0].Target);
     }
 

@@ -56,6 +56,10 @@ internal static class Given
         return node;
     }
 
+    /// <summary>A node that stopped being ready at a time.</summary>
+    public static Node UnreadyNode(string name, DateTimeOffset since, int gpus = 8) =>
+        Node(name, gpus, change: n => n.Status!.Conditions = [new Condition { Type = "Ready", Status = "Unknown", LastTransitionTime = since }]);
+
     /// <param name="gpus">Indices such as <c>0,1</c>; null for a pod without GPUs of its own.</param>
     public static Pod Pod(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0, string owner = "uid-of-haiku")
     {

@@ -68,5 +68,49 @@ public sealed class GpuLedgerTests
         Assert.Contains("not a list of GPUs", node.Problem, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_node_that_comes_back_is_booked_at_once()
+    {
+        GpuLedger ledger = new([Node], [Given.Replica("p", gpus: "0,1")]);
+        ledger.RemoveNode("n1");
+        Assert.Equal(0, ledger.FreeCount);
+        ledger.Put(Node);
+        Assert.Equal("2,3", Free(ledger));
+    }
+
+    [Fact]
+    public void What_was_booked_on_trial_is_free_again_afterwards_even_when_deciding_failed()
+    {
+        GpuLedger ledger = new([Node], []);
+        Assert.Throws<InvalidOperationException>(() => ledger.Tentatively<int>(trial =>
+        {
+            trial.Book(new GpuPlacement("n1", Given.Gpus(2), 4, UuidsAreUnique: true));
+            Assert.Equal("2,3", Free(trial));
+            throw new InvalidOperationException("undecided");
+        }));
+        Assert.Equal("0,1,2,3", Free(ledger));
+    }
+
+    [Fact]
+    public void Pods_set_aside_hold_their_gpus_again_afterwards()
+    {
+        Replica own = Given.Replica("own", gpus: "0,1");
+        GpuLedger ledger = new([Node], [own, Given.Replica("other", gpus: "2")]);
+        Assert.Equal("0,1,3", ledger.Without([own], Free));
+        Assert.Equal("3", Free(ledger));
+    }
+
+    [Fact]
+    public void Free_groups_come_best_fit_first()
+    {
+        GpuLedger ledger = new(
+            [Given.Node("a", 8, hiveSize: 4), Given.Node("b", 8, hiveSize: 4), Given.Node("c", 4)],
+            [Given.Replica("p", "b", "0,1"), Given.Replica("q", "c", "0")]);
+        Assert.Equal(["c 1,2,3", "b 4,5,6,7", "a 0,1,2,3", "a 4,5,6,7"], Groups(byHive: true));
+        Assert.Equal(["c 1,2,3", "b 2,3,4,5,6,7", "a 0,1,2,3,4,5,6,7"], Groups(byHive: false));
+
+        IEnumerable<string> Groups(bool byHive) => ledger.FreeGroups(byHive, 3).Select(g => $"{g.Node.Name} {string.Join(',', g.Gpus.Select(d => d.Index))}");
+    }
+
     private static string Free(GpuLedger ledger) => string.Join(',', ledger.Find("n1")!.Free.Select(g => g.Index));
 }

@@ -28,6 +28,80 @@ public sealed class GpuPackingTests
         Assert.Equal("a:2,3,4,5,6", Find(Given.Request(groupSize: 5), ledger));
     }
 
+    /// <summary>Free GPUs: a 2–5 (two NUMA nodes), b all eight, c 0, 1, 4, 5, 6 (NUMA nodes of two and three).</summary>
+    [Theory]
+    [InlineData(1, "a:2")] // a and c both have room for four at most, b for eight; a has fewer to spare than c
+    [InlineData(2, "a:2,3")] // 2 and 3 are on one NUMA node, and a has fewer to spare than c
+    [InlineData(3, "c:4,5,6")] // of the groups that hold four, only c has three on one NUMA node
+    [InlineData(4, "a:2,3,4,5")] // b has four on one NUMA node, but is the only whole board
+    [InlineData(5, "c:0,1,4,5,6")]
+    [InlineData(6, "b:0,1,2,3,4,5")]
+    public void Large_groups_stay_whole_first_and_a_numa_node_is_kept_to_second(int size, string expected)
+    {
+        GpuLedger ledger = new(
+            [Given.Node("a"), Given.Node("b"), Given.Node("c")],
+            [Given.Replica("p", "a", "0,1,6,7"), Given.Replica("q", "c", "2,3,7")]);
+        Assert.Equal(expected, Find(Given.Request(groupSize: size), ledger));
+    }
+
+    [Fact]
+    public void Packing_keeps_boards_free_for_replicas_of_eight()
+    {
+        GpuLedger ledger = new(Enumerable.Range(0, 4).Select(i => Given.Node($"n{i}")), []);
+        GpuPacking small = new(Given.Request(groupSize: 2), ledger);
+        Assert.Equal(["n0", "n0", "n0", "n0", "n1"], Enumerable.Range(0, 5).Select(_ => small.Take()!.Node));
+        GpuPacking large = new(Given.Request(groupSize: 8), ledger);
+        Assert.Equal(["n2", "n3"], Enumerable.Range(0, 2).Select(_ => large.Take()!.Node));
+        Assert.Null(large.Take());
+    }
+
+    [Fact]
+    public void Spreading_goes_where_the_deployment_has_fewest_replicas()
+    {
+        GpuLedger ledger = new([Given.Node("a"), Given.Node("b", 4), Given.Node("c")], [Given.Replica("other", "c", "0")]);
+        PlanRequest request = Given.Request(groupSize: 2, gpu: new GpuSpec { Placement = GpuPlacementPolicy.Spread });
+        GpuPacking packing = new(request, ledger, [Given.Replica("own", "a", null)]);
+        Assert.Equal(["b:0,1", "c:1,2", "b:2,3", "c:4,5", "a:0,1"], Enumerable.Range(0, 5).Select(_ => Text(packing.Take())));
+    }
+
+    [Fact]
+    public void Partitions_are_devices_of_their_own()
+    {
+        List<GpuDevice> partitions = [.. Enumerable.Range(0, 16).Select(i => new GpuDevice { Index = i, Uuid = $"GPU-{(i / 8) + 1:x16}", Hive = "7", NumaNode = i / 8, VramBytes = 24L << 30 })];
+        GpuLedger ledger = new([Given.Node("cpx", partitions)], [Given.Replica("p", "cpx", "0,1,2")]);
+        GpuPlacement placement = new GpuPacking(Given.Request(groupSize: 4), ledger).Find()!;
+        Assert.Equal([3, 4, 5, 6], placement.Indices);
+        Assert.False(placement.HasUuids); // Eight partitions answer to one UUID; only indices tell them apart.
+    }
+
+    [Theory]
+    [InlineData("amd.com/gpu", true)]
+    [InlineData("amd.com/cpx_nps4", true)]
+    [InlineData("amd.com/spx", true)]
+    [InlineData("amd.com/gpu-health", false)]
+    [InlineData("nvidia.com/gpu", false)]
+    [InlineData("example.com/cpx", false)]
+    public void A_node_whose_device_plugin_hands_out_the_gpus_is_refused(string resource, bool refused)
+    {
+        Node node = Given.Node("n", change: n => n.Status!.Allocatable = new() { ["cpu"] = "8", [resource] = "8" });
+        GpuLedger ledger = new([node], []);
+        Assert.Equal(refused, Find(Given.Request(), ledger) is null);
+        if (refused)
+        {
+            Shortage shortage = Explain(Given.Request(), ledger);
+            Assert.Equal("DevicePluginConflict", shortage.Reason);
+            Assert.Contains($"n (its device plugin hands out {resource}: the kubelet would book the same GPUs again)", shortage.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_group_no_node_could_ever_hold_is_told_apart_from_a_full_cluster()
+    {
+        GpuLedger ledger = new([Given.Node("n")], [Given.Replica("p", "n", "0")]);
+        Assert.EndsWith("even an empty node has at most 8, so a tensorParallelSize of 16 cannot be placed here", Explain(Given.Request(groupSize: 16), ledger).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("even an empty node", Explain(Given.Request(groupSize: 8), ledger).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_group_shares_a_hive_when_it_must_and_need_not_when_it_need_not()
     {
@@ -97,8 +171,9 @@ public sealed class GpuPackingTests
         Assert.Contains("c (its device plugin hands out amd.com/gpu", message, StringComparison.Ordinal);
     }
 
-    private static string? Find(PlanRequest request, GpuLedger ledger) =>
-        new GpuPacking(request, ledger).Find() is { } found ? $"{found.Node}:{string.Join(',', found.Indices)}" : null;
+    private static string? Find(PlanRequest request, GpuLedger ledger) => Text(new GpuPacking(request, ledger).Find());
+
+    private static string? Text(GpuPlacement? found) => found is null ? null : $"{found.Node}:{string.Join(',', found.Indices)}";
 
     private static Shortage Explain(PlanRequest request, GpuLedger ledger) => new GpuPacking(request, ledger).Explain();
 }

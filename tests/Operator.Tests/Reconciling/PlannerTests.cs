@@ -131,6 +131,72 @@ public sealed class PlannerTests
         Assert.Equal("-a:NodeRefused +n2:0", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true), Given.Node("n2")], Replica.Of(waiting))));
     }
 
+    [Fact]
+    public void Of_ready_pods_the_cheapest_then_the_least_loaded_then_the_newest_go()
+    {
+        Pod cheap = Given.Pod("a", gpus: "0", age: 9);
+        cheap.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = "-1";
+        Replica[] pods = [Replica.Of(cheap), Given.Replica("b", gpus: "1", age: 8), Given.Replica("c", gpus: "2", age: 7), Given.Replica("d", gpus: "3", age: 1), Given.Replica("e", gpus: "4", age: 2, ready: false)];
+        PlanRequest request = Given.Request(replicas: 0) with { Loads = new Dictionary<string, double> { ["a"] = 50, ["b"] = 0, ["c"] = 3 } };
+        Assert.Equal("-e:ScaledDown -a:ScaledDown -b:ScaledDown -c:ScaledDown -d:ScaledDown", Decide(request, pods));
+        Assert.Equal("-e:ScaledDown -a:ScaledDown", Decide(request with { Replicas = 3 }, pods));
+    }
+
+    [Fact]
+    public void A_rollout_in_place_waits_for_its_own_ending_pods_without_a_complaint()
+    {
+        Replica[] pods = [.. Enumerable.Range(0, 8).Select(i => Old($"p{i}", $"{i}"))];
+        Plan plan = Plan(Given.Request(replicas: 8), OneNode, pods);
+        Assert.Equal("-p7:Outdated", Text(plan));
+        Assert.Null(plan.Shortage);
+        pods[7] = Given.Replica("p7", gpus: "7", hash: "old", terminating: true);
+        plan = Plan(Given.Request(replicas: 8), OneNode, pods);
+        Assert.Equal("", Text(plan));
+        Assert.Null(plan.Shortage);
+    }
+
+    [Fact]
+    public void A_surge_happens_only_where_gpus_are_free()
+    {
+        Replica[] pods = [.. Enumerable.Range(0, 8).Select(i => Old($"p{i}", $"{i}"))];
+        Plan inPlace = Plan(Given.Request(replicas: 8, maxUnavailable: 1, maxSurge: 2), OneNode, pods);
+        Assert.Equal("-p7:Outdated", Text(inPlace));
+        Assert.Null(inPlace.Shortage);
+        Assert.Equal("-p7:Outdated +n2:0 +n2:1 +n2:2", Text(Plan(Given.Request(replicas: 8, maxUnavailable: 1, maxSurge: 2), [Given.Node("n1"), Given.Node("n2")], pods)));
+
+        Plan stuck = Plan(Given.Request(replicas: 8, maxUnavailable: 0, maxSurge: 1), OneNode, pods);
+        Assert.Empty(stuck.Actions);
+        Assert.EndsWith("the rollout surges and needs spare GPUs (rollout.maxUnavailable: 1 would replace pods in place)", stuck.Shortage!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_rollback_takes_the_pods_that_are_left_of_the_old_version()
+    {
+        // Two of three were replaced when the old spec is applied again: what was "old" is up to date now.
+        Replica[] pods = [Given.Replica("a", gpus: "0"), Old("b", "1"), Given.Replica("c", gpus: "2", hash: "old", ready: false)];
+        Assert.Equal("-c:Outdated +n1:3", Decide(Given.Request(replicas: 3), pods));
+    }
+
+    [Fact]
+    public void Pods_of_a_node_that_stays_away_are_replaced_and_keep_its_gpus_until_it_says_otherwise()
+    {
+        DateTimeOffset now = DateTimeOffset.UnixEpoch.AddDays(1);
+        PlanRequest request = Given.Request(replicas: 2) with { NodeLoss = new NodeLoss(TimeSpan.FromMinutes(5), now) };
+        Replica[] pods = [Given.Replica("a", gpus: "0"), Given.Replica("b", "n2", "0")];
+
+        Node[] away = [Given.UnreadyNode("n1", now.AddMinutes(-4)), Given.Node("n2")];
+        Assert.Equal("", Text(Plan(request, away, pods)));
+
+        away[0] = Given.UnreadyNode("n1", now.AddMinutes(-5));
+        Plan plan = Plan(request, away, pods);
+        Assert.Equal("-a:NodeLost +n2:1", Text(plan));
+        Assert.False(plan.Actions.OfType<DeletePod>().Single().Force);
+
+        // The node is back before its kubelet has ended the pod: GPU 0 is not given to anybody.
+        Replica[] ending = [Given.Replica("a", gpus: "0", terminating: true), Given.Replica("b", "n2", "0"), Given.Replica("c", "n2", "1")];
+        Assert.Equal("+n1:1", Text(Plan(request with { Replicas = 3, NodeLoss = request.NodeLoss with { Now = now.AddHours(1) } }, [Given.Node("n1"), Given.Node("n2", 2)], ending)));
+    }
+
     private static Replica Old(string name, string gpus) => Given.Replica(name, gpus: gpus, hash: "old");
 
     private static string Decide(PlanRequest request, params Replica[] pods) => Text(Plan(request, OneNode, pods));

@@ -60,6 +60,15 @@ public sealed class PodRequirementsTests
     private static string Affinity(string terms) =>
         """{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[""" + terms + "]}}}}";
 
+    [Theory]
+    [InlineData("[]", 300.0)]
+    [InlineData("""[{"key":"other","operator":"Exists"}]""", 300.0)]
+    [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}]""", 20.0)]
+    [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute"}]""", null)]
+    [InlineData("""[{"operator":"Exists"}]""", null)]
+    public void A_lost_node_is_waited_for_as_long_as_the_pod_tolerates_it(string tolerations, double? seconds) =>
+        Assert.Equal(seconds, PodRequirements.Of(new JsonObject { ["tolerations"] = JsonNode.Parse(tolerations) }).NodeLossTolerance?.TotalSeconds);
+
     private static string? Refusal(string spec, Action<Node>? change = null)
     {
         Node node = Given.Node("n1", change: n =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
@@ -10,7 +11,7 @@ public sealed class ReconcilerProperties
 {
     private static readonly string[] Names = ["haiku", "sonnet", "ode"];
 
-    public static TheoryData<int> Seeds { get; } = [.. Enumerable.Range(1, 15)];
+    public static TheoryData<int> Seeds { get; } = PropertySeeds.Take(15);
 
     [Theory]
     [MemberData(nameof(Seeds))]
@@ -52,6 +53,15 @@ public sealed class ReconcilerProperties
 
         cluster.Server.BeforeCall = null;
         cluster.Server.AfterWrite = null;
+        foreach (string node in new[] { "n1", "n2", "n3" })
+        {
+            SetNode(cluster, node, n =>
+            {
+                n["spec"] = new JsonObject();
+                n["status"]!["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = "True" });
+            });
+        }
+
         for (int round = 0; round < 8; round++)
         {
             cluster.Time.Advance(TimeSpan.FromMinutes(6));
@@ -81,7 +91,7 @@ public sealed class ReconcilerProperties
     {
         List<Pod> pods = [.. cluster.Server.All<Pod>()];
         Pod? pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
-        switch (random.Next(10))
+        switch (random.Next(13))
         {
             case 0:
                 cluster.ChangeSpec(Names[random.Next(Names.Length)], s => s["replicas"] = random.Next(4));
@@ -101,6 +111,21 @@ public sealed class ReconcilerProperties
             case 5 when random.Next(4) == 0:
                 cluster.Restart();
                 break;
+            case 7:
+                SetNode(cluster, $"n{random.Next(1, 4)}", n => n["status"]!["conditions"] = new JsonArray(new JsonObject
+                {
+                    ["type"] = "Ready",
+                    ["status"] = random.Next(2) == 0 ? "Unknown" : "True",
+                    ["lastTransitionTime"] = (cluster.Time.GetUtcNow() - TimeSpan.FromMinutes(random.Next(8))).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+                }));
+                break;
+            case 8:
+                SetNode(cluster, $"n{random.Next(1, 4)}", n => n["spec"] = new JsonObject
+                {
+                    ["unschedulable"] = random.Next(3) == 0,
+                    ["taints"] = random.Next(3) == 0 ? new JsonArray(new JsonObject { ["key"] = "dedicated", ["effect"] = "NoSchedule" }) : null,
+                });
+                break;
             case 6 when pod is not null:
                 try
                 {
@@ -117,6 +142,8 @@ public sealed class ReconcilerProperties
                 break;
         }
     }
+
+    private static void SetNode(SimulatedCluster cluster, string name, Action<JsonObject> change) => cluster.Server.Update<Node>(null, name, change);
 
     private static void Fail(string kind, Random random, int chance, bool mayRefuse)
     {

@@ -187,6 +187,83 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task What_is_refused_once_is_not_asked_for_every_pod()
+    {
+        await Given(replicas: 0);
+        cluster.Server.BeforeCall = (verb, kind, _) => ThrowIf(verb == "create" && kind == "Pod", new KubernetesException(403, "Forbidden", "exceeded quota: gpus"));
+        cluster.ChangeSpec("haiku", s => s["replicas"] = 8);
+        cluster.Deliver();
+        await Assert.ThrowsAsync<KubernetesException>(() => cluster.Reconcile());
+        Assert.Single(cluster.Server.Calls, c => c.StartsWith("create Pod ", StringComparison.Ordinal));
+        cluster.Server.BeforeCall = null;
+        await cluster.Settle();
+        Assert.Equal(8, cluster.Replicas().Count);
+    }
+
+    [Fact]
+    public async Task Many_pods_created_or_deleted_at_once_are_one_event()
+    {
+        await Given(replicas: 8);
+        cluster.ChangeSpec("haiku", s => s["replicas"] = 2);
+        await cluster.Settle();
+        List<string> messages = [.. cluster.Server.All<CoreEvent>().Select(e => e.Extra!["message"].GetString()!)];
+        string created = Assert.Single(messages, m => m.StartsWith("created", StringComparison.Ordinal));
+        Assert.StartsWith("created 8 pods: haiku-", created, StringComparison.Ordinal);
+        Assert.Contains("on GPUs 7 of node n1", created, StringComparison.Ordinal);
+        Assert.StartsWith("deleted 6 pods: haiku-", Assert.Single(messages, m => m.StartsWith("deleted", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Numbers_alone_are_written_at_most_once_a_second()
+    {
+        await Given(replicas: 3);
+        cluster.Time.Advance(TimeSpan.FromMinutes(1));
+        List<string> pods = [.. cluster.Replicas().Select(r => r.Name)];
+        cluster.StartPod(pods[0]);
+        cluster.Deliver();
+        await cluster.Reconcile();
+        Assert.Equal(1, cluster.Deployment().Status!.ReadyReplicas);
+        cluster.Time.Advance(TimeSpan.FromSeconds(0.25));
+        cluster.StartPod(pods[1]);
+        cluster.Deliver();
+        Assert.Equal(TimeSpan.FromSeconds(0.75), (await cluster.Reconcile()).RequeueAfter);
+        Assert.Equal(1, cluster.Deployment().Status!.ReadyReplicas);
+        cluster.Time.Advance(TimeSpan.FromSeconds(0.75));
+        Assert.Equal(ReconcileResult.Done, await cluster.Reconcile());
+        Assert.Equal(2, cluster.Deployment().Status!.ReadyReplicas);
+
+        // The last one turns a condition: that does not wait.
+        cluster.StartPod(pods[2]);
+        cluster.Deliver();
+        await cluster.Reconcile();
+        Assert.Equal("True", cluster.Condition("Ready").Status);
+    }
+
+    [Fact]
+    public async Task Gpus_that_come_free_wake_only_who_waits_and_only_as_many_as_they_serve()
+    {
+        cluster.Add(Reconciling.Given.Node("n1"));
+        foreach (string name in new[] { "first", "content", "waits", "waits-too" })
+        {
+            cluster.Add(Reconciling.Given.Deployment(name, s => s.TensorParallelSize = name == "content" ? 4 : name == "first" ? 4 : 3));
+            await cluster.Settle(name);
+        }
+
+        cluster.Woken.Clear();
+        cluster.ChangeSpec("first", s => s["replicas"] = 0);
+        await cluster.Settle("first");
+        Assert.Empty(cluster.Woken);
+        cluster.EndTerminatingPods();
+        cluster.Deliver();
+        Assert.Equal(["ns/waits", "ns/waits-too"], cluster.Woken.Select(k => k.ToString()));
+        await cluster.Settle("waits");
+        cluster.Woken.Clear();
+        await cluster.Settle("waits-too");
+        Assert.Empty(cluster.Woken);
+        Assert.Equal("InsufficientGpus", cluster.Condition("GpusAllocated", "waits-too").Reason);
+    }
+
+    [Fact]
     public async Task A_crashed_worker_says_why_in_the_degraded_condition()
     {
         await Given();

@@ -18,6 +18,7 @@ internal sealed class SimulatedCluster
     private long podCursor;
     private long nodeCursor;
     private long serviceCursor;
+    private long budgetCursor;
 
     public SimulatedCluster(int seed = 1)
     {
@@ -37,9 +38,25 @@ internal sealed class SimulatedCluster
 
     public ObjectStore<Service> Services { get; private set; } = new();
 
+    public ObjectStore<PodDisruptionBudget> Budgets { get; private set; } = new();
+
+    /// <summary>Requests that each pod has running, by its address; a pod without does not answer.</summary>
+    public Dictionary<string, int> LoadByAddress { get; } = [];
+
     public PodsInFlight InFlight { get; private set; } = null!;
 
+    public Fleet Fleet { get; private set; } = null!;
+
+    /// <summary>Deployments that were woken because GPUs came free.</summary>
+    public List<NamespacedName> Woken { get; } = [];
+
     public ModelDeploymentReconciler Reconciler { get; private set; } = null!;
+
+    private WorkerLoads Loads => new(
+        (uri, _) => LoadByAddress.TryGetValue(uri.Host, out int load)
+            ? Task.FromResult($"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{model_name=\"m\"}} {load}\nvllm:num_requests_waiting 1 1700000000\nvllm:num_requests_running_total 99\n")
+            : throw new HttpRequestException($"nobody at {uri}"),
+        Time);
 
     /// <summary>A new operator process: everything it knew is gone, its caches hold what the server has now.</summary>
     public void Restart()
@@ -48,11 +65,13 @@ internal sealed class SimulatedCluster
         Pods = new();
         Nodes = new();
         Services = new();
-        deploymentCursor = podCursor = nodeCursor = serviceCursor = 0;
+        Budgets = new();
+        deploymentCursor = podCursor = nodeCursor = serviceCursor = budgetCursor = 0;
         InFlight = new PodsInFlight(Time);
+        Fleet = new Fleet(Pods, Nodes, InFlight, Woken.Add);
         EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, InFlight, new PodActions(Server, Pods, Nodes, InFlight, events, random), new WorkerServices(Server, Services), new StatusWriter(Server, events), Given.Options, Time);
+            Server, Deployments, Nodes, InFlight, new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 
@@ -75,8 +94,9 @@ internal sealed class SimulatedCluster
     public void Deliver(int limit = int.MaxValue)
     {
         deploymentCursor = Deliver(Deployments, deploymentCursor, limit, null);
-        nodeCursor = Deliver(Nodes, nodeCursor, limit, null);
+        nodeCursor = Deliver(Nodes, nodeCursor, limit, Fleet.Observe);
         serviceCursor = Deliver(Services, serviceCursor, limit, null);
+        budgetCursor = Deliver(Budgets, budgetCursor, limit, null);
         DeliverPods(limit);
     }
 
@@ -97,6 +117,21 @@ internal sealed class SimulatedCluster
         while (Server.Version != before);
 
         Deliver();
+    }
+
+    /// <summary>Kubelets and operator do their work until nothing is left to do.</summary>
+    public async Task Finish(string name = "haiku")
+    {
+        long before;
+        do
+        {
+            before = Server.Version;
+            await Settle(name);
+            EndTerminatingPods();
+            StartAllPods();
+            await Settle(name);
+        }
+        while (Server.Version != before);
     }
 
     /// <summary>What the scheduler and the kubelet do with a pod that runs well.</summary>

@@ -41,6 +41,16 @@ public sealed class StatusBuilderTests
     public void With_a_device_plugin_the_kubelet_answers_for_the_gpus() =>
         Assert.Equal("DevicePlugin", Find(Build(Given.Deployment(change: s => s.Gpu.Allocation = GpuAllocation.DevicePlugin), Given.Replica("a", gpus: null)), "GpusAllocated").Reason);
 
+    [Fact]
+    public void A_pod_the_scheduler_finds_no_gpus_for_says_so()
+    {
+        Pod pod = Given.Pod("a", node: null, gpus: null, phase: "Pending");
+        pod.Status!.Conditions = [new Condition { Type = "PodScheduled", Status = "False", Reason = "Unschedulable", Message = "0/3 nodes are available: 3 Insufficient amd.com/gpu." }];
+        Condition allocated = Find(Build(Given.Deployment(change: s => s.Gpu.Allocation = GpuAllocation.DevicePlugin), Replica.Of(pod)), "GpusAllocated");
+        Assert.Equal(("False", "Unschedulable"), (allocated.Status, allocated.Reason));
+        Assert.Contains("3 Insufficient amd.com/gpu", allocated.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, "Unknown", "AwaitingNodeAgent")]
     [InlineData("0", "True", "NumaBalancingOff")]

@@ -31,7 +31,7 @@ public sealed class WorkerPodTests
         JsonNode spec = pod["spec"]!;
         Assert.Null(spec["nodeName"]);
         Assert.Equal("Always", spec["restartPolicy"]!.ToString());
-        Assert.Equal(60, spec["terminationGracePeriodSeconds"]!.GetValue<int>());
+        Assert.Equal(65, spec["terminationGracePeriodSeconds"]!.GetValue<int>());
         Assert.Equal(
             """{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchFields":[{"key":"metadata.name","operator":"In","values":["n1"]}]}]}}}""",
             spec["affinity"]!.ToJsonString());
@@ -46,6 +46,7 @@ public sealed class WorkerPodTests
         Assert.Equal("""[{"name":"http","containerPort":8000,"protocol":"TCP"},{"name":"grpc","containerPort":50051,"protocol":"TCP"}]""", container["ports"]!.ToJsonString());
         Assert.Equal("""[{"name":"model","mountPath":"/models/haiku-1m","readOnly":true}]""", container["volumeMounts"]!.ToJsonString());
         Assert.Equal("""{"privileged":true}""", container["securityContext"]!.ToJsonString());
+        Assert.Equal("""{"preStop":{"sleep":{"seconds":5}}}""", container["lifecycle"]!.ToJsonString());
         Assert.Equal("/ready", container["startupProbe"]!["httpGet"]!["path"]!.ToString());
         Assert.Equal("/ready", container["readinessProbe"]!["httpGet"]!["path"]!.ToString());
         Assert.Equal("/health", container["livenessProbe"]!["httpGet"]!["path"]!.ToString());
@@ -118,7 +119,6 @@ public sealed class WorkerPodTests
         Assert.Equal("amd", pod["spec"]!["runtimeClassName"]!.ToString());
         Assert.Equal("5,6", Value(pod, "AMD_VISIBLE_DEVICES"));
         Assert.Equal("0,1", Value(pod, "ROCR_VISIBLE_DEVICES"));
-        Assert.Null(WorkerTemplate.WorkerContainer(pod)!["securityContext"]);
     }
 
     [Fact]
@@ -131,12 +131,11 @@ public sealed class WorkerPodTests
                 s.Gpu.Allocation = GpuAllocation.DevicePlugin;
                 s.Gpu.NodeSelector = new() { ["amd.com/gpu.device-id"] = "74a1" };
             }),
-            null);
+            placement: null);
         Assert.Equal("""{"limits":{"amd.com/gpu":"4"}}""", WorkerTemplate.WorkerContainer(pod)!["resources"]!.ToJsonString());
         Assert.Equal("0,1,2,3", Value(pod, "ROCR_VISIBLE_DEVICES"));
         Assert.Equal("""{"amd.com/gpu.device-id":"74a1"}""", pod["spec"]!["nodeSelector"]!.ToJsonString());
         Assert.Null(pod["spec"]!["affinity"]);
-        Assert.Null(WorkerTemplate.WorkerContainer(pod)!["securityContext"]);
     }
 
     [Theory]
@@ -150,6 +149,19 @@ public sealed class WorkerPodTests
     {
         List<GpuDevice> devices = [.. Given.Gpus(gpus, deviceId: deviceId).Select(g => g with { VramBytes = (long)gigabytes << 30 })];
         JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = gpus), new GpuPlacement("n1", devices, onNode, UuidsAreUnique: true));
+        Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
+    }
+
+    [Theory]
+    [InlineData("gfx942", "SPX", null, 64, "112")] // What the driver says goes before what id and memory suggest.
+    [InlineData("gfx942", "CPX", "74a1", 192, null)]
+    [InlineData("gfx950", "SPX", "74a1", 192, null)]
+    [InlineData("gfx942", null, null, 192, "112")]
+    [InlineData(null, "SPX", "74a1", 64, "112")]
+    public void Rccl_channels_follow_what_the_driver_says_of_the_gpus(string? gfx, string? partition, string? deviceId, int gigabytes, string? channels)
+    {
+        List<GpuDevice> devices = [.. Given.Gpus(8, deviceId: deviceId).Select(g => g with { Gfx = gfx, ComputePartition = partition, VramBytes = (long)gigabytes << 30 })];
+        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 8), new GpuPlacement("n1", devices, 8, UuidsAreUnique: true));
         Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
     }
 
@@ -175,7 +187,7 @@ public sealed class WorkerPodTests
     public void Several_gpus_get_shared_memory()
     {
         JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 2), new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true));
-        Assert.Contains("""{"name":"shm","emptyDir":{"medium":"Memory"}}""", pod["spec"]!["volumes"]!.ToJsonString(), StringComparison.Ordinal);
+        Assert.Contains("""{"name":"shm","emptyDir":{"medium":"Memory","sizeLimit":"2Gi"}}""", pod["spec"]!["volumes"]!.ToJsonString(), StringComparison.Ordinal);
         Assert.Contains("\"/dev/shm\"", WorkerTemplate.WorkerContainer(pod)!["volumeMounts"]!.ToJsonString(), StringComparison.Ordinal);
     }
 
@@ -191,6 +203,41 @@ public sealed class WorkerPodTests
         Assert.StartsWith("serve --model /models/70b ", Arguments(claim), StringComparison.Ordinal);
         Assert.Equal("""[{"name":"model","mountPath":"/models/70b","readOnly":true,"subPath":"llama/70b"}]""", WorkerTemplate.WorkerContainer(claim)!["volumeMounts"]!.ToJsonString());
         Assert.Null(Value(claim, "HF_HOME"));
+    }
+
+    [Theory]
+    [InlineData("file:///var/cache/hub", """{"name":"hub-cache","hostPath":{"path":"/var/cache/hub","type":"Directory"}}""", null)]
+    [InlineData("pvc://cache", """{"name":"hub-cache","persistentVolumeClaim":{"claimName":"cache"}}""", null)]
+    [InlineData("pvc://cache/team/hub", """{"name":"hub-cache","persistentVolumeClaim":{"claimName":"cache"}}""", "team/hub")]
+    public void The_hub_cache_outlives_its_pod_where_the_deployment_says_so(string cache, string volume, string? subPath)
+    {
+        JsonObject pod = Build(
+            Given.Deployment(change: s => s.Model = new ModelSpec { Source = "hf://org/name", Cache = cache }),
+            options: Given.Options with { HubCacheHostPath = "/of/the/operator" });
+        Assert.Equal($"[{volume}]", pod["spec"]!["volumes"]!.ToJsonString());
+        JsonNode mount = Assert.Single(WorkerTemplate.WorkerContainer(pod)!["volumeMounts"]!.AsArray())!;
+        Assert.Equal(("/var/cache/huggingface", subPath), ((string?)mount["mountPath"], (string?)mount["subPath"]));
+        Assert.Null(mount["readOnly"]);
+    }
+
+    [Fact]
+    public void The_operators_options_reach_every_pod()
+    {
+        JsonObject pod = Build(
+            Given.Deployment(change: s => s.Model.Source = "hf://org/name"),
+            options: Given.Options with { HubCacheHostPath = "/var/hub", ImagePullSecrets = ["a", "b"], DeviceGroups = [39, 992] });
+        Assert.Equal("""[{"name":"a"},{"name":"b"}]""", pod["spec"]!["imagePullSecrets"]!.ToJsonString());
+        Assert.Equal("[39,992]", pod["spec"]!["securityContext"]!["supplementalGroups"]!.ToJsonString());
+        Assert.Equal("/var/hub", pod["spec"]!["volumes"]![0]!["hostPath"]!["path"]!.ToString());
+    }
+
+    [Fact]
+    public void The_grace_period_outlasts_the_hook_and_the_drain()
+    {
+        JsonObject pod = Build(Given.Deployment(change: s => s.DrainSeconds = 300));
+        int hook = (int)WorkerTemplate.WorkerContainer(pod)!["lifecycle"]!["preStop"]!["sleep"]!["seconds"]!;
+        Assert.Contains("--shutdown-timeout 300", Arguments(pod), StringComparison.Ordinal);
+        Assert.True((int)pod["spec"]!["terminationGracePeriodSeconds"]! > hook + 300);
     }
 
     [Fact]
@@ -285,10 +332,10 @@ public sealed class WorkerPodTests
         : type == typeof(SpeculativeSpec) ? new SpeculativeSpec { Model = "file:///draft", NumTokens = 3 }
         : throw new NotSupportedException($"give {type} a sample and its field a flag");
 
-    private static JsonObject Build(ModelDeployment deployment) => Build(deployment, new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: true));
+    private static JsonObject Build(ModelDeployment deployment, WorkerOptions? options = null) => Build(deployment, new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: true), options);
 
-    private static JsonObject Build(ModelDeployment deployment, GpuPlacement? placement) =>
-        WorkerPod.Build(WorkerTemplate.For(deployment, Given.Options), deployment.Spec, deployment.Metadata.Name + "-abcde", placement);
+    private static JsonObject Build(ModelDeployment deployment, GpuPlacement? placement, WorkerOptions? options = null) =>
+        WorkerPod.Build(WorkerTemplate.For(deployment, options ?? Given.Options), deployment.Spec, deployment.Metadata.Name + "-abcde", placement);
 
     private static string Refusal(ModelDeployment deployment) =>
         Assert.Throws<InvalidModelDeploymentException>(() => WorkerTemplate.For(deployment, Given.Options)).Message;

@@ -60,6 +60,10 @@ internal static class BuiltInResources
         yield return Grouped("apps", "v1", "ReplicaSet", "replicasets", ["rs"], WorkloadColumns.ReplicaSets, CoreShapes.Workload, status: true, generation: true, scale: replicas, strategy: workload, categories: ["all"]);
         yield return Grouped("apps", "v1", "DaemonSet", "daemonsets", ["ds"], WorkloadColumns.DaemonSets, CoreShapes.Workload, status: true, generation: true, strategy: workload, categories: ["all"]);
         yield return Grouped("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", ["pdb"], WorkloadColumns.DisruptionBudgets, CoreShapes.PodDisruptionBudget, status: true, generation: true);
+        yield return Grouped("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["hpa"], WorkloadColumns.Autoscalers, status: true, strategy: new HorizontalPodAutoscalerStrategy(), categories: ["all"]);
+        yield return Grouped("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", ["netpol"], WorkloadColumns.NetworkPolicies, CoreShapes.NetworkPolicy, generation: true, strategy: new NetworkPolicyStrategy());
+        yield return Grouped("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", ["pc"], WorkloadColumns.PriorityClasses, namespaced: false);
+        yield return Grouped("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", [], WorkloadColumns.RuntimeClasses, namespaced: false);
         yield return Grouped("coordination.k8s.io", "v1", "Lease", "leases", [], CoreColumns.Leases);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "Role", "roles", [], StandardColumns.NameAndCreation);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", [], CoreColumns.RoleBindings);

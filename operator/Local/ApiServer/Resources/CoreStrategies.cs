@@ -97,31 +97,6 @@ internal sealed class ServiceStrategy : ResourceStrategy
     }
 }
 
-/// <summary>Workloads are stored, not run: local mode has no deployment controller.</summary>
-internal sealed class WorkloadStrategy : ResourceStrategy
-{
-    public override void PrepareForCreate(JsonObject value)
-    {
-        Default(value);
-        value["status"] = new JsonObject();
-    }
-
-    public override void PrepareForUpdate(JsonObject value, JsonObject old, string? subresource) => Default(value);
-
-    private static void Default(JsonObject value)
-    {
-        var spec = value.Child("spec");
-        if (value.Text("kind") != "DaemonSet")
-        {
-            spec.SetDefault("replicas", 1L);
-        }
-        if (spec.At("template", "spec") is JsonObject pod)
-        {
-            PodStrategy.DefaultSpec(pod);
-        }
-    }
-}
-
 /// <summary>A claim waits for a volume.</summary>
 internal sealed class VolumeClaimStrategy : ResourceStrategy
 {

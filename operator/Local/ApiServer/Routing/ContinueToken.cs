@@ -5,6 +5,7 @@ using Cluster.Operator.Local.ApiServer.Store;
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Where the next page of a list starts and of which version it is a page. Opaque to clients.</summary>
+/// <param name="Version">0 for whatever is the newest: a list that goes on after its version has expired.</param>
 internal sealed record ContinueToken(long Version, ObjectKey After)
 {
     public string Encode() => Convert.ToBase64String(JsonText.Serialize(new JsonObject { ["v"] = Version, ["ns"] = After.Namespace, ["name"] = After.Name }));

@@ -72,8 +72,15 @@ internal sealed class ReadEndpoint(ApiState state)
                 throw ApiErrors.BadRequest("specifying resource version is not allowed when using continue");
             }
             var page = ContinueToken.Decode(token);
+            if (page.Version == 0)
+            {
+                var (newest, newestVersion) = state.Store.Snapshot(call.Type.Collection);
+                return (newest, newestVersion, page.After);
+            }
             var objects = state.Store.SnapshotAt(call.Type.Collection, page.Version)
-                ?? throw ApiErrors.Expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.");
+                ?? throw ApiErrors.Expired(
+                    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+                    (page with { Version = 0 }).Encode());
             return (objects, page.Version, page.After);
         }
         if (match is not null and not ("Exact" or "NotOlderThan"))

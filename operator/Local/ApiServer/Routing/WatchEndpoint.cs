@@ -32,7 +32,7 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             }
             foreach (var stored in initial.Where(stored => matches(stored.Root)))
             {
-                await stream.WriteAsync("ADDED", stored.Root, ending.Token);
+                await stream.WriteAsync("ADDED", stored, ending.Token);
             }
             if (call.Flag("sendInitialEvents") && bookmarks)
             {
@@ -49,6 +49,8 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
     {
         var timeUp = Task.Delay(timeout, state.Clock, cancellationToken);
         var bookmarkDue = bookmarks ? Task.Delay(bookmarkInterval, state.Clock, cancellationToken) : Task.Delay(Timeout.Infinite, cancellationToken);
+        // Every commit of any collection wakes every watch; most have nothing to send then.
+        var flushed = false;
         while (true)
         {
             var (changes, version, next) = reader.Take();
@@ -63,10 +65,15 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             }
             if (bookmarkDue.IsCompleted || (timeUp.IsCompleted && bookmarks))
             {
+                flushed = false;
                 await stream.WriteBookmarkAsync(version, initialEventsEnd: false, cancellationToken);
                 bookmarkDue = Task.Delay(bookmarkInterval, state.Clock, cancellationToken);
             }
-            await call.Http.Response.Body.FlushAsync(cancellationToken);
+            if (changes.Length > 0 || !flushed)
+            {
+                await call.Http.Response.Body.FlushAsync(cancellationToken);
+                flushed = true;
+            }
             if (timeUp.IsCompleted || !state.Registry.IsServed(call.Type))
             {
                 return;
@@ -83,7 +90,7 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
         var now = change.Current is { } current && matches(current.Root);
         if (now)
         {
-            await stream.WriteAsync(before ? "MODIFIED" : "ADDED", change.Current!.Root, cancellationToken);
+            await stream.WriteAsync(before ? "MODIFIED" : "ADDED", change.Current!, cancellationToken);
         }
         else if (before)
         {
@@ -125,6 +132,12 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
     {
         private bool _columnsSent;
 
+        /// <summary>Sends the stored text itself where the client wants the object as it is stored.</summary>
+        public Task WriteAsync(string eventType, StoredObject stored, CancellationToken cancellationToken) =>
+            call.Form == AnswerForm.Objects && ObjectUpdate.Rendered(stored.Root, call.Type) == stored.Root
+                ? WriteLineAsync(eventType, stored.Json, cancellationToken)
+                : WriteAsync(eventType, stored.Root, cancellationToken);
+
         public Task WriteAsync(string eventType, JsonObject value, CancellationToken cancellationToken) => WriteLineAsync(eventType, Shape(value), cancellationToken);
 
         public Task WriteErrorAsync(ApiException error, CancellationToken cancellationToken) => WriteLineAsync("ERROR", error.ToStatus(), cancellationToken);
@@ -158,11 +171,14 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             }
         }
 
-        private async Task WriteLineAsync(string eventType, JsonObject value, CancellationToken cancellationToken)
+        private Task WriteLineAsync(string eventType, JsonObject value, CancellationToken cancellationToken) =>
+            WriteLineAsync(eventType, JsonText.Serialize(value), cancellationToken);
+
+        private async Task WriteLineAsync(string eventType, byte[] json, CancellationToken cancellationToken)
         {
             var body = call.Http.Response.Body;
             await body.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{{\"type\":\"{eventType}\",\"object\":"), cancellationToken);
-            await body.WriteAsync(JsonText.Serialize(value), cancellationToken);
+            await body.WriteAsync(json, cancellationToken);
             await body.WriteAsync("}\n"u8.ToArray(), cancellationToken);
         }
     }

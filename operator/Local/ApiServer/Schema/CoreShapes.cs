@@ -64,6 +64,8 @@ internal static class CoreShapes
 
     public static FieldShape PodDisruptionBudget { get; } = Kind(Struct(("selector", FieldShape.Whole)), Struct(("conditions", Conditions)));
 
+    public static FieldShape NetworkPolicy { get; } = Kind(Struct(("podSelector", FieldShape.Whole)), Struct());
+
     /// <summary>A kind of which only the metadata has special merge rules.</summary>
     public static FieldShape Plain { get; } = Kind(Struct(), Struct(("conditions", Conditions)));
 

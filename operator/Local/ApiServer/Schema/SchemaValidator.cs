@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Schema.Cel;
 
 namespace Cluster.Operator.Local.ApiServer.Schema;
 
@@ -10,10 +11,21 @@ internal static class SchemaValidator
     // One broken document must not produce an unbounded answer.
     private const int MaxErrors = 100;
 
-    public static List<FieldError> Validate(JsonObject value, StructuralSchema schema)
+    // Of a document this wrong, rules could not be evaluated, or would repeat what has been said.
+    private static readonly HashSet<string> Blocking = ["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"];
+
+    /// <param name="old">Null on creation; transition rules compare with it.</param>
+    /// <param name="warnings">Receives rules that an unchanged value goes on breaking.</param>
+    public static List<FieldError> Validate(JsonObject value, JsonObject? old, StructuralSchema schema, List<string> warnings)
     {
         var errors = new List<FieldError>();
         Check(value, schema, "", errors, checkType: true, isRoot: true);
+        if (schema.HasRules)
+        {
+            errors.AddRange(errors.Any(error => Blocking.Contains(error.Reason))
+                ? [FieldError.Invalid("<nil>", "null", "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")]
+                : CelValidator.Validate(value, old, schema, warnings));
+        }
         return errors;
     }
 

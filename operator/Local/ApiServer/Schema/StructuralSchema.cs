@@ -1,11 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Cluster.Operator.Local.ApiServer.Schema.Cel;
 
 namespace Cluster.Operator.Local.ApiServer.Schema;
 
 /// <summary>A CRD's <c>openAPIV3Schema</c>, parsed once. Read by <see cref="SchemaValidator"/>, <see cref="SchemaDefaults"/>, <see cref="SchemaPruning"/> and, as merge rules, by server-side apply.</summary>
-/// <remarks><c>x-kubernetes-validations</c> (CEL) are kept in the published document and not evaluated.</remarks>
 internal sealed class StructuralSchema
 {
     private static readonly HashSet<string> Types = ["object", "array", "string", "integer", "number", "boolean"];
@@ -84,10 +84,17 @@ internal sealed class StructuralSchema
 
     public bool AtomicMap { get; private init; }
 
-    /// <param name="errors">Receives what is wrong with the schema itself, under <paramref name="path"/>.</param>
-    public static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors) => Parse(source, path, errors, inJunctor: false);
+    /// <summary>Its own <c>x-kubernetes-validations</c>.</summary>
+    public IReadOnlyList<CelRule> Rules { get; private set; } = [];
 
-    private static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors, bool inJunctor)
+    /// <summary>It, or a schema below, has <see cref="Rules"/>.</summary>
+    public bool HasRules { get; private set; }
+
+    /// <param name="errors">Receives what is wrong with the schema itself, under <paramref name="path"/>.</param>
+    public static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors) => Parse(source, path, errors, inJunctor: false, atomicParent: null, isRoot: true);
+
+    /// <param name="atomicParent">Path of the innermost list above whose items have no identity; null if there is none.</param>
+    private static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors, bool inJunctor, string? atomicParent, bool isRoot = false)
     {
         var intOrString = source.Flag("x-kubernetes-int-or-string");
         var preserve = source.Flag("x-kubernetes-preserve-unknown-fields");
@@ -101,9 +108,9 @@ internal sealed class StructuralSchema
             errors.Add(FieldError.Required($"{path}.type", "must not be empty for specified object fields"));
         }
 
-        StructuralSchema Nested(JsonObject child, string at) => Parse(child, at, errors, inJunctor);
+        StructuralSchema Nested(JsonObject child, string at) => Parse(child, at, errors, inJunctor, atomicParent);
         List<StructuralSchema> Junctor(string name) =>
-            [.. source.Items(name).OfType<JsonObject>().Select((child, i) => Parse(child, $"{path}.{name}[{i}]", errors, inJunctor: true))];
+            [.. source.Items(name).OfType<JsonObject>().Select((child, i) => Parse(child, $"{path}.{name}[{i}]", errors, inJunctor: true, atomicParent))];
 
         var properties = new Dictionary<string, StructuralSchema>();
         foreach (var (name, child) in source.At("properties") as JsonObject ?? [])
@@ -120,7 +127,7 @@ internal sealed class StructuralSchema
             errors.Add(FieldError.Required($"{path}.x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map"));
         }
 
-        return new StructuralSchema(source)
+        var schema = new StructuralSchema(source)
         {
             Type = type,
             Format = source.Text("format"),
@@ -132,7 +139,7 @@ internal sealed class StructuralSchema
             Properties = properties,
             AdditionalProperties = source["additionalProperties"] is JsonObject additional ? Nested(additional, $"{path}.additionalProperties") : null,
             AnyAdditionalProperties = source.Flag("additionalProperties"),
-            Items = source["items"] is JsonObject items ? Nested(items, $"{path}.items") : null,
+            Items = source["items"] is JsonObject items ? Parse(items, $"{path}.items", errors, inJunctor, listType == "map" ? atomicParent : path) : null,
             Required = [.. source.Texts("required")],
             Enum = source["enum"] as JsonArray,
             Minimum = source["minimum"].AsNumber(),
@@ -151,11 +158,19 @@ internal sealed class StructuralSchema
             AllOf = Junctor("allOf"),
             AnyOf = Junctor("anyOf"),
             OneOf = Junctor("oneOf"),
-            Not = source["not"] is JsonObject not ? Parse(not, $"{path}.not", errors, inJunctor: true) : null,
+            Not = source["not"] is JsonObject not ? Parse(not, $"{path}.not", errors, inJunctor: true, atomicParent) : null,
             ListType = listType,
             ListMapKeys = keys,
             AtomicMap = source.Text("x-kubernetes-map-type") == "atomic",
         };
+        if (inJunctor && source.Items("x-kubernetes-validations").Any())
+        {
+            errors.Add(FieldError.Forbidden($"{path}.x-kubernetes-validations", "must be empty to be structural"));
+            return schema;
+        }
+        schema.Rules = CelRule.Compile(schema, path, isRoot, atomicParent, errors);
+        schema.HasRules = schema.Rules.Count > 0 || schema.Properties.Values.Append(schema.AdditionalProperties).Append(schema.Items).Any(child => child?.HasRules == true);
+        return schema;
     }
 
     /// <summary>The merge rules this schema states. The root's metadata always merges as object metadata does.</summary>

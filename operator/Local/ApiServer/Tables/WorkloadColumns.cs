@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Local.ApiServer.Tables;
 
-/// <summary>Tables of the apps and policy groups.</summary>
+/// <summary>Tables of the kinds around pods: apps, policy, autoscaling, networking, scheduling.</summary>
 internal static class WorkloadColumns
 {
     private static readonly TableColumn[] Template =
@@ -53,6 +53,30 @@ internal static class WorkloadColumns
         TableColumn.Of("Allowed Disruptions", value => Number(value, "status", "disruptionsAllowed"), type: "integer"),
         StandardColumns.Age,
     ];
+
+    public static TableColumn[] Autoscalers { get; } =
+    [
+        StandardColumns.Name,
+        TableColumn.Of("Reference", value => $"{value.Text("spec", "scaleTargetRef", "kind")}/{value.Text("spec", "scaleTargetRef", "name")}"),
+        TableColumn.Of("MinPods", value => IntOrString(value.At("spec", "minReplicas"))),
+        TableColumn.Of("MaxPods", value => Number(value, "spec", "maxReplicas"), type: "integer"),
+        TableColumn.Of("Replicas", value => Number(value, "status", "currentReplicas"), type: "integer"),
+        StandardColumns.Age,
+    ];
+
+    public static TableColumn[] NetworkPolicies { get; } =
+        [StandardColumns.Name, TableColumn.Of("Pod-Selector", value => CoreColumns.Selector(value.At("spec", "podSelector"))), StandardColumns.Age];
+
+    public static TableColumn[] PriorityClasses { get; } =
+    [
+        StandardColumns.Name,
+        TableColumn.Of("Value", value => value.Integer("value") ?? 0, type: "integer"),
+        TableColumn.Of("Global-Default", value => value.Flag("globalDefault"), type: "boolean"),
+        StandardColumns.Age,
+    ];
+
+    public static TableColumn[] RuntimeClasses { get; } =
+        [StandardColumns.Name, TableColumn.Of("Handler", value => value.Text("handler") ?? ""), StandardColumns.Age];
 
     private static long Number(JsonObject value, string part, string name) => value.Integer(part, name) ?? 0;
 

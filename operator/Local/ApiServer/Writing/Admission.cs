@@ -50,7 +50,7 @@ internal static partial class Admission
         if (type.Schema is not null)
         {
             SchemaDefaults.Apply(value, type.Schema);
-            errors.AddRange(SchemaValidator.Validate(value, type.Schema));
+            errors.AddRange(SchemaValidator.Validate(value, old, type.Schema, options.Warnings));
         }
         errors.AddRange(type.Strategy.Validate(value, old, subresource));
         if (errors.Count > 0)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
@@ -5,7 +6,7 @@ using Cluster.Operator.Local.ApiServer.Store;
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
 /// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and completes foreground and orphaning deletion.
-/// Level-triggered: after any write it looks at the whole cluster, which is small.</summary>
+/// Level-triggered: after any write it looks at the whole cluster, and after each look it rests, so that on a large one it does not take the server's time.</summary>
 internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, ObjectDeletion deletion)
 {
     private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
@@ -14,6 +15,9 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
     private static readonly TimeSpan EventLifetime = TimeSpan.FromHours(1);
     private static readonly TimeSpan EventCheckInterval = TimeSpan.FromMinutes(1);
 
+    // Looks take at most about a twentieth of one core.
+    private const int RestFactor = 20;
+
     private DateTimeOffset _eventsChecked;
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -21,8 +25,10 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
         while (!cancellationToken.IsCancellationRequested)
         {
             var changed = state.Store.NextChange;
+            var started = Stopwatch.GetTimestamp();
             Collect();
             ExpireEvents();
+            await Task.Delay(Stopwatch.GetElapsedTime(started) * RestFactor, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await changed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -24,6 +24,11 @@ internal sealed class ObjectCreation(ApiState state)
         var value = Admission.RequireKind(body?.DeepClone(), type);
         var metadata = value.Metadata();
         PlaceInNamespace(type, @namespace, metadata);
+        if (metadata.Text("resourceVersion") is { Length: > 0 } and not "0" && !isApplied)
+        {
+            // The storage layer's own error, which the real server passes on without a reason.
+            throw new ApiException(500, "", "resourceVersion should not be set on objects to be created");
+        }
         foreach (var name in ServerFields)
         {
             metadata.Remove(name);

@@ -1,9 +1,8 @@
 using System.Net;
-using System.Net.Http.Headers;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
@@ -58,15 +57,11 @@ internal sealed class ApiClient : IDisposable
     private readonly HttpClient _http;
 
     public ApiClient(LocalApiServer server)
+        : this(new ServerAccess(server.BaseAddress, server.CaCertificatePem, server.Token))
     {
-        var authority = X509Certificate2.CreateFromPem(server.CaCertificatePem);
-        var handler = new SocketsHttpHandler();
-        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        handler.SslOptions.CertificateChainPolicy.CustomTrustStore.Add(authority);
-        _http = new HttpClient(handler) { BaseAddress = server.BaseAddress };
-        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", server.Token);
-        _http.DefaultRequestHeaders.UserAgent.ParseAdd("tester/1.0");
     }
+
+    public ApiClient(ServerAccess server) => _http = server.NewHttpClient();
 
     public HttpClient Http => _http;
 

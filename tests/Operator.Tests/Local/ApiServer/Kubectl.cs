@@ -13,9 +13,15 @@ internal sealed class Kubectl : IDisposable
     private readonly string _home = Directory.CreateTempSubdirectory("kubectl-test-").FullName;
 
     public Kubectl(LocalApiServer server, string @namespace)
+        : this(server.WriteKubeconfig, @namespace)
+    {
+    }
+
+    /// <param name="writeKubeconfig">Writes the file that says which server, to the path it is given.</param>
+    public Kubectl(Action<string> writeKubeconfig, string @namespace)
     {
         Namespace = @namespace;
-        server.WriteKubeconfig(Kubeconfig);
+        writeKubeconfig(Kubeconfig);
     }
 
     public string Namespace { get; }

@@ -145,7 +145,9 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         var error = (await watch.NextAsync())!;
         Assert.Equal(("ERROR", 410, "Expired"), ((string?)error["type"], (int?)error["object"]!["code"], (string?)error["object"]!["reason"]));
         Assert.Null(await watch.NextAsync());
-        await client.ExpectAsync(HttpStatusCode.Gone, HttpMethod.Get, $"/api/v1/namespaces?limit=1&continue={Uri.EscapeDataString((string)page["metadata"]!["continue"]!)}");
+        var expired = await client.ExpectAsync(HttpStatusCode.Gone, HttpMethod.Get, $"/api/v1/namespaces?limit=1&continue={Uri.EscapeDataString((string)page["metadata"]!["continue"]!)}");
+        var rest = await client.GetAsync($"/api/v1/namespaces?continue={Uri.EscapeDataString((string)expired["metadata"]!["continue"]!)}");
+        Assert.Equal(["kube-system", "late"], ((JsonArray)rest["items"]!).Select(item => (string?)item!["metadata"]!["name"]));
     }
 
     [Fact]

@@ -120,6 +120,7 @@ public sealed class ReflectionTests
         Assert.True(await responses.MoveNextAsync());
         requests.SendRaw([0, 0, 0, 0, 9, 1]);
         client.Dispose();
+        call.Dispose();
         await server.StopAsync();
 
         Assert.Empty(server.Log.Errors);

@@ -1,0 +1,130 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Local.ApiServer;
+using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Writing;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Commands;
+
+/// <summary><c>render</c>: prints what the operator would create for manifests, without a cluster. The manifests pass the checks
+/// an API server would make of them, then <see cref="Rendering"/> decides.</summary>
+internal static class RenderCommand
+{
+    private const string DefaultImage = "cluster-worker:latest";
+
+    private static readonly string SimulatedNotice = $"""
+        # Placed on simulated nodes of {Rendering.SimulatedGpus} GPUs: give --nodes FILE (kubectl get nodes,pods -A -o yaml) for the real ones.
+
+        """;
+
+    public static Command Create()
+    {
+        var files = new Option<string[]>("--filename", "-f") { Description = "Manifest, folder of manifests, or - for standard input. Can be repeated.", Required = true, HelpName = "FILE" };
+        var nodes = new Option<string?>("--nodes") { Description = "Nodes to place on, and pods that hold GPUs there: kubectl get nodes,pods -A -o yaml. Default: simulated nodes.", HelpName = "FILE" };
+        var worker = new WorkerPodOptions(DefaultImage);
+        var command = new Command("render", "Prints the services, the disruption budget and the pods it would create, as YAML. Exit code 1 when something is wrong or does not fit.") { files, nodes };
+        worker.AddTo(command);
+        command.SetAction(arguments =>
+        {
+            var manifests = arguments.GetRequiredValue(files).SelectMany(Manifest.Load).ToList();
+            var cluster = arguments.GetValue(nodes) is { } path ? Manifest.Load(path) : null;
+            return Render(manifests, cluster, worker.Read(arguments), DateTimeOffset.UtcNow, Console.Out, Console.Error);
+        });
+        return command;
+    }
+
+    /// <param name="cluster">Nodes and pods; other kinds are passed over. Null to simulate.</param>
+    /// <returns>0, or 1 when <paramref name="error"/> says why something is missing from <paramref name="output"/>.</returns>
+    /// <exception cref="CommandFailure">There is nothing to render, or the cluster cannot be read.</exception>
+    internal static int Render(IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, WorkerOptions options, DateTimeOffset now, TextWriter output, TextWriter error)
+    {
+        var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ModelDeployment.Definition.ApiVersion).ToList();
+        if (deployments.Count == 0)
+        {
+            throw new CommandFailure($"no {ApiNames.Kind} ({ModelDeployment.Definition.ApiVersion}) among the {manifests.Count} objects given");
+        }
+
+        var ledger = cluster is null ? null : ReadCluster(cluster);
+        var type = CustomResources.Define(CrdDocument.Build()["spec"]!.AsObject())[0];
+        var text = new StringBuilder();
+        var failed = false;
+        foreach (var manifest in deployments)
+        {
+            var rendering = Render(manifest, type, options, ledger, now);
+            foreach (var item in rendering.Objects)
+            {
+                text.Append("---\n").Append(YamlJson.ToYaml(item));
+            }
+
+            if (rendering.Problem is not null)
+            {
+                error.WriteLine($"error: {manifest.Origin}: {manifest.Name}: {rendering.Problem}");
+                failed = true;
+            }
+        }
+
+        if (cluster is null && text.Length > 0)
+        {
+            text.Insert(0, SimulatedNotice);
+        }
+
+        output.Write(text);
+        return failed ? 1 : 0;
+    }
+
+    private static Rendering Render(Manifest manifest, ResourceType type, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    {
+        try
+        {
+            var value = Admission.RequireKind(manifest.Object.DeepClone(), type);
+            Admission.Admit(type, value, null, null, new WriteOptions { Validation = FieldValidation.Strict });
+            value["metadata"]!["namespace"] ??= "default";
+            return Rendering.Of(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(value)), options, ledger, now);
+        }
+        catch (ApiException e)
+        {
+            return new Rendering([], e.Message);
+        }
+    }
+
+    private static GpuLedger ReadCluster(IReadOnlyList<Manifest> objects)
+    {
+        List<Node> nodes = [.. objects.Where(o => o is { Kind: "Node", ApiVersion: "v1" }).Select(Read<Node>)];
+        if (nodes.Count == 0)
+        {
+            throw new CommandFailure($"no Node among the {objects.Count} objects of --nodes");
+        }
+
+        if (nodes.GroupBy(n => n.Metadata.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        {
+            throw new CommandFailure($"--nodes has node '{twice.Key}' twice");
+        }
+
+        // A list written by hand need not repeat what is usual.
+        foreach (var node in nodes)
+        {
+            node.Status ??= new NodeStatus();
+            node.Status.Conditions ??= [new Condition { Type = "Ready", Status = "True" }];
+        }
+
+        return new GpuLedger(nodes, objects.Where(o => o is { Kind: "Pod", ApiVersion: "v1" }).Select(Read<Pod>).Select(pod => Replica.Of(pod)));
+    }
+
+    private static T Read<T>(Manifest manifest)
+        where T : KubernetesObject
+    {
+        try
+        {
+            return KubernetesJson.Read<T>(manifest.Object);
+        }
+        catch (JsonException e)
+        {
+            throw new CommandFailure($"{manifest.Origin}: {manifest.Kind} '{manifest.Name}': {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Schema;
+
+namespace Cluster.Operator.Local.ApiServer.Resources;
+
+/// <summary>Deployments, ReplicaSets and DaemonSets are stored, not run: local mode has no controllers for them. What a real server refuses is refused here too
+/// (k8s.io/kubernetes/pkg/apis/apps/validation): a selector that its own pods do not match, and changing the selector.</summary>
+internal sealed class WorkloadStrategy : ResourceStrategy
+{
+    public override void PrepareForCreate(JsonObject value)
+    {
+        Default(value);
+        value["status"] = new JsonObject();
+    }
+
+    public override void PrepareForUpdate(JsonObject value, JsonObject old, string? subresource) => Default(value);
+
+    public override IEnumerable<FieldError> Validate(JsonObject value, JsonObject? old, string? subresource)
+    {
+        if (value.At("spec", "selector") is not JsonObject { Count: > 0 } selector)
+        {
+            yield return FieldError.Required("spec.selector");
+            yield break;
+        }
+        var labels = value.At("spec", "template", "metadata", "labels");
+        if ((selector["matchLabels"] as JsonObject ?? []).Any(wanted => labels.Text(wanted.Key) != wanted.Value.Text()))
+        {
+            yield return FieldError.Invalid("spec.template.metadata.labels", JsonText.ToText(labels ?? new JsonObject()), "`selector` does not match template `labels`");
+        }
+        if (value.At("spec", "template", "spec", "containers") is not JsonArray { Count: > 0 })
+        {
+            yield return FieldError.Required("spec.template.spec.containers");
+        }
+        if (old is not null && !JsonNode.DeepEquals(old.At("spec", "selector"), selector))
+        {
+            yield return FieldError.Invalid("spec.selector", JsonText.ToText(selector), "field is immutable");
+        }
+    }
+
+    private static void Default(JsonObject value)
+    {
+        var spec = value.Child("spec");
+        if (value.Text("kind") != "DaemonSet")
+        {
+            spec.SetDefault("replicas", 1L);
+        }
+        if (spec.At("template", "spec") is JsonObject pod)
+        {
+            PodStrategy.DefaultSpec(pod);
+        }
+    }
+}

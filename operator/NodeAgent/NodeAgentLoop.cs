@@ -1,0 +1,194 @@
+using System.Threading.Channels;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.NodeAgent;
+
+/// <summary>The agent of one GPU node. Called by the <c>node-agent</c> command; reads the machine through <see cref="KfdTopology"/> and <see cref="NumaBalancingSwitch"/>.</summary>
+/// <remarks>
+/// A pass, at least once every interval and whenever a pod that wants the node tuned comes or goes:
+/// <code>
+/// 1. read the Node
+/// 2. kernel.numa_balancing → as this node's pods ask; what was found is remembered on the Node first
+/// 3. GPUs from KFD, the switch's value → the Node's annotations and labels, only what differs
+/// </code>
+/// Once no pod asks any more, the switch is restored after one interval: a rollout takes a pod away and puts its successor in its place.
+/// Being told to stop (an upgrade of the agent, a drained node) restores only if no pod asks: workers go on without their agent, and the next agent finds the value on the Node.
+/// </remarks>
+internal sealed class NodeAgentLoop
+{
+    private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_farewellLimit = TimeSpan.FromSeconds(5);
+
+    private readonly IKubernetesClient client;
+    private readonly NodeAgentOptions options;
+    private readonly ILogger logger;
+    private readonly Informer<Pod> pods;
+    private readonly NumaBalancingKeeper keeper;
+    private readonly Channel<bool> wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly GaugeSeries gpuCount;
+    private readonly GaugeSeries problemCount;
+    private long lastAsked;
+
+    public NodeAgentLoop(IKubernetesClient client, NodeAgentOptions options)
+    {
+        this.client = client;
+        this.options = options;
+        logger = options.Logging.CreateLogger("node-agent");
+        keeper = new NumaBalancingKeeper(new NumaBalancingSwitch(options.ProcRoot), logger);
+        Health = new NodeAgentHealth(options.Time, options.Interval);
+        Selection askingPods = new($"{NodeAnnotations.NumaBalancingRequest}={NumaBalancing.Disabled}", $"spec.nodeName={options.NodeName}");
+        pods = new Informer<Pod>(client, null, askingPods, options.Time, options.Random, logger);
+        pods.OnChange(change =>
+        {
+            if (change.Type != ChangeType.Updated)
+            {
+                Wake();
+            }
+        });
+        gpuCount = options.Metrics.Gauge("node_agent_gpus", "GPUs or partitions found on this node.").With();
+        problemCount = options.Metrics.Gauge("node_agent_problems", "What keeps the agent from doing all of its work.").With();
+    }
+
+    public NodeAgentHealth Health { get; }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        // An agent that has just started does not know since when nobody asks.
+        lastAsked = options.Time.GetTimestamp();
+        Task following = pods.RunAsync(cancellationToken);
+        _ = pods.WhenSynced.ContinueWith(_ => Wake(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        TimeSpan retry = s_firstRetry;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            TimeSpan pause = options.Interval;
+            try
+            {
+                Report(await PassAsync(Asked(), cancellationToken).ConfigureAwait(false));
+                retry = s_firstRetry;
+            }
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception e)
+            {
+                Report([e.Message]);
+
+                // Spread, so that the agents of a thousand nodes do not come back to a restarted API server all at once.
+                pause = retry * (1 + options.Random.NextDouble());
+                retry = retry * 2 < options.Interval ? retry * 2 : options.Interval;
+            }
+
+            await RestAsync(pause, cancellationToken).ConfigureAwait(false);
+        }
+
+        await FarewellAsync().ConfigureAwait(false);
+        await following.ConfigureAwait(false);
+    }
+
+    /// <returns>Whether a pod of this node asks for the switch to be off; null while that is not known, or nobody has asked for less than an interval.</returns>
+    private bool? Asked()
+    {
+        if (!pods.HasSynced)
+        {
+            return null;
+        }
+
+        if (AnyPodAsks())
+        {
+            lastAsked = options.Time.GetTimestamp();
+            return true;
+        }
+
+        return options.Time.GetElapsedTime(lastAsked) >= options.Interval ? false : null;
+    }
+
+    private bool AnyPodAsks() => pods.Store.List().Any(p => p.Status?.Phase is not ("Succeeded" or "Failed"));
+
+    /// <returns>What could not be done on this machine.</returns>
+    /// <exception cref="KubernetesException">The API server could not be reached or refused.</exception>
+    private async Task<List<string>> PassAsync(bool? asked, CancellationToken cancellationToken)
+    {
+        List<string> problems = [];
+        NodeRecord node = await NodeRecord.ReadAsync(client, options.NodeName, cancellationToken).ConfigureAwait(false);
+        Dictionary<string, string?> annotations = new(StringComparer.Ordinal);
+        Dictionary<string, string?> labels = new(StringComparer.Ordinal);
+        try
+        {
+            await keeper.KeepAsync(node, asked, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problems.Add($"kernel.numa_balancing: {e.Message}");
+        }
+
+        try
+        {
+            annotations[NodeAnnotations.NumaBalancing] = keeper.State();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Whoever cannot read the switch says nothing of it, rather than what was true once.
+            annotations[NodeAnnotations.NumaBalancing] = null;
+            problems.Add($"kernel.numa_balancing: {e.Message}");
+        }
+
+        GpuInventory inventory = KfdTopology.Inspect(options.SysRoot, options.DevRoot);
+        gpuCount.Set(inventory.Gpus.Count);
+        if (inventory.Problems.Count == 0)
+        {
+            annotations[ApiNames.NodeGpusAnnotation] = GpuReport.Annotation(inventory.Gpus);
+            labels = GpuReport.Labels(inventory.Gpus);
+        }
+        else
+        {
+            // Publishing the rest would number GPUs differently from the workers, and pin two of them to one GPU.
+            problems.Add($"GPUs are not published, because not all can be opened: {string.Join("; ", inventory.Problems.Take(3))}");
+        }
+
+        await node.WriteAsync(annotations, labels, cancellationToken).ConfigureAwait(false);
+        return problems;
+    }
+
+    private void Report(List<string> problems)
+    {
+        foreach (string problem in problems.Except(Health.Problems, StringComparer.Ordinal))
+        {
+            logger.LogWarning("Node {Node}: {Problem}", options.NodeName, problem);
+        }
+
+        problemCount.Set(problems.Count);
+        Health.Report(problems);
+    }
+
+    private async Task FarewellAsync()
+    {
+        if (!pods.HasSynced || AnyPodAsks())
+        {
+            return;
+        }
+
+        using CancellationTokenSource limit = new(s_farewellLimit, options.Time);
+        try
+        {
+            await PassAsync(asked: false, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is KubernetesException or OperationCanceledException or HttpRequestException)
+        {
+            logger.LogWarning("Stopping without a last look at node {Node}: {Message}", options.NodeName, e.Message);
+        }
+    }
+
+    private async Task RestAsync(TimeSpan pause, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource rested = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(Task.Delay(pause, options.Time, rested.Token), wake.Reader.WaitToReadAsync(rested.Token).AsTask()).ConfigureAwait(false);
+        await rested.CancelAsync().ConfigureAwait(false);
+        wake.Reader.TryRead(out _);
+    }
+
+    private void Wake() => wake.Writer.TryWrite(true);
+}

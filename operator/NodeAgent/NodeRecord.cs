@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.NodeAgent;
+
+/// <summary>This machine's Node object as the agent reads and writes it: annotations and labels of its own, by merge patch, only what differs. Used by <see cref="NodeAgentLoop"/>.</summary>
+internal sealed class NodeRecord
+{
+    private readonly IKubernetesClient client;
+    private Node node;
+
+    private NodeRecord(IKubernetesClient client, Node node)
+    {
+        this.client = client;
+        this.node = node;
+    }
+
+    /// <exception cref="KubernetesException">The node is not there, or the API server not reachable.</exception>
+    public static async Task<NodeRecord> ReadAsync(IKubernetesClient client, string name, CancellationToken cancellationToken) =>
+        new(client, await client.GetAsync<Node>(null, name, cancellationToken).ConfigureAwait(false));
+
+    public string? Annotation(string key) => node.Metadata.Annotations?.GetValueOrDefault(key);
+
+    /// <summary>Makes the named annotations and labels what is given, a null by removing. Writes nothing when they are so already.</summary>
+    /// <exception cref="KubernetesException">The API server could not be reached or refused.</exception>
+    public async Task WriteAsync(IReadOnlyDictionary<string, string?> annotations, IReadOnlyDictionary<string, string?> labels, CancellationToken cancellationToken)
+    {
+        JsonObject metadata = [];
+        AddDifference(metadata, "annotations", node.Metadata.Annotations, annotations);
+        AddDifference(metadata, "labels", node.Metadata.Labels, labels);
+        if (metadata.Count > 0)
+        {
+            node = await client.PatchAsync<Node>(null, node.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static void AddDifference(JsonObject metadata, string field, Dictionary<string, string>? current, IReadOnlyDictionary<string, string?> wanted)
+    {
+        JsonObject difference = [];
+        foreach ((string key, string? value) in wanted)
+        {
+            if (current?.GetValueOrDefault(key) != value)
+            {
+                difference[key] = value;
+            }
+        }
+
+        if (difference.Count > 0)
+        {
+            metadata[field] = difference;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
+/// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
+/// <param name="Objects">Services, PodDisruptionBudget and pods, without ownerReferences: only a cluster knows the owner's uid.</param>
+/// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
+internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
+{
+    /// <summary>GPUs of a node where no node is given.</summary>
+    public const int SimulatedGpus = 8;
+
+    private const int MostPods = 10_000;
+
+    /// <param name="deployment">With defaults.</param>
+    /// <param name="ledger">The cluster; what is placed is booked in it. Null for <see cref="SimulatedNodes"/>, on which every selector matches.</param>
+    public static Rendering Of(ModelDeployment deployment, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    {
+        try
+        {
+            WorkerTemplate template = WorkerTemplate.For(deployment, options);
+            if (deployment.Spec.Replicas > MostPods)
+            {
+                return new Rendering([], $"spec.replicas: {deployment.Spec.Replicas} pods are more than the {MostPods} that render prints");
+            }
+
+            PlanRequest request = PlanRequest.For(deployment, template, now);
+            Plan plan = ledger is not null
+                ? Planner.Decide(request, [], ledger)
+                : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
+            List<JsonObject> objects = [WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true), WorkerBudget.Manifest(deployment)];
+            objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
+                WorkerPod.Build(template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
+            objects.ForEach(o => o["metadata"]!.AsObject().Remove("ownerReferences"));
+            int placed = plan.Actions.Count;
+            return new Rendering(objects, plan.Shortage is { } shortage ? $"{shortage.Reason}: placed {placed} of {deployment.Spec.Replicas} replicas: {shortage.Message}" : null);
+        }
+        catch (InvalidModelDeploymentException e)
+        {
+            return new Rendering([], e.Message);
+        }
+    }
+
+    /// <summary>As many empty nodes as it takes, named <c>simulated-0</c>, …; their GPUs are in one hive and have no UUIDs.</summary>
+    private static IEnumerable<Node> SimulatedNodes(PlanRequest request)
+    {
+        int size = Math.Max(SimulatedGpus, request.GroupSize);
+        int perNode = size / request.GroupSize;
+        string gpus = JsonSerializer.Serialize(Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, Simulated = true }), KubernetesJson.Options);
+        return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new Node
+        {
+            Metadata = new ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new() { [ApiNames.NodeGpusAnnotation] = gpus } },
+            Status = new NodeStatus { Conditions = [new Condition { Type = "Ready", Status = "True" }] },
+        });
+    }
+}

@@ -1,0 +1,28 @@
+using System.Collections.Concurrent;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>The template of each deployment, made once for each generation of its spec: a deployment is reconciled about as
+/// often as it has pods, and its spec changes once a week. Called by <see cref="ModelDeploymentReconciler"/>.</summary>
+internal sealed class TemplateCache(WorkerOptions options)
+{
+    private readonly ConcurrentDictionary<NamespacedName, (string? Uid, long? Generation, WorkerTemplate Template)> templates = new();
+
+    /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
+    public WorkerTemplate For(ModelDeployment deployment)
+    {
+        NamespacedName key = NamespacedName.Of(deployment);
+        if (templates.TryGetValue(key, out var known) && known.Uid == deployment.Metadata.Uid && known.Generation == deployment.Metadata.Generation)
+        {
+            return known.Template;
+        }
+
+        WorkerTemplate template = WorkerTemplate.For(deployment, options);
+        templates[key] = (deployment.Metadata.Uid, deployment.Metadata.Generation, template);
+        return template;
+    }
+
+    public void Forget(NamespacedName key) => templates.TryRemove(key, out _);
+}

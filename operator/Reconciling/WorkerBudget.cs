@@ -1,0 +1,26 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Keeps a deployment's PodDisruptionBudget, so that <c>kubectl drain</c> and autoscalers take no more replicas at a time
+/// than a rollout would. Called by <see cref="ModelDeploymentReconciler"/>; the garbage collector deletes it with the deployment.</summary>
+internal sealed class WorkerBudget(IKubernetesClient client, ObjectStore<PodDisruptionBudget> budgets)
+{
+    private readonly OwnedObjects<PodDisruptionBudget> owned = new(client, budgets);
+
+    /// <exception cref="InvalidModelDeploymentException">A budget of that name exists and is somebody else's.</exception>
+    public Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken) =>
+        owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken);
+
+    public static JsonObject Manifest(ModelDeployment deployment) => OwnedObjects<PodDisruptionBudget>.Manifest(deployment, deployment.Metadata.Name, new JsonObject
+    {
+        // Never 0, as a rollout that surges instead may have it: no node could ever be drained.
+        ["maxUnavailable"] = Math.Max(1, deployment.Spec.Rollout.MaxUnavailable),
+        ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name } },
+        // A worker that does not serve has nothing to lose, and must not hold up a drain.
+        ["unhealthyPodEvictionPolicy"] = "AlwaysAllow",
+    });
+}

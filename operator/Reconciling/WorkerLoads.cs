@@ -1,0 +1,70 @@
+using System.Globalization;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Asks workers how busy they are, so that scaling down ends the least loaded. Called by
+/// <see cref="ModelDeploymentReconciler"/>, only when ready pods are about to go.</summary>
+/// <param name="read">GET: the body of an answer with status 200; throws otherwise.</param>
+internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> read, TimeProvider time)
+{
+    /// <summary>Pods asked in one go; the choice among more is made by age.</summary>
+    private const int MostPods = 64;
+
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+
+    /// <param name="client">Used for all requests; its own timeout and size limits hold too.</param>
+    public static WorkerLoads Over(HttpClient client, TimeProvider time) => new(client.GetStringAsync, time);
+
+    /// <param name="wanted">Replicas that shall stay.</param>
+    /// <returns>Requests running and waiting, by pod name; without the pods that did not answer. Empty when no ready pod has to go.</returns>
+    public async Task<IReadOnlyDictionary<string, double>> ReadAsync(IReadOnlyList<Replica> pods, int wanted, CancellationToken cancellationToken)
+    {
+        List<Replica> ready = [.. pods.Where(p => p.Ready && p.Pod.Status?.PodIP is not null)];
+        if (wanted == 0 || ready.Count <= wanted)
+        {
+            return new Dictionary<string, double>();
+        }
+
+        using CancellationTokenSource late = new(Timeout, time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        var answers = await Task.WhenAll(ready.Take(MostPods).Select(async pod => (pod.Name, Load: await LoadAsync(pod, either.Token).ConfigureAwait(false)))).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return answers.Where(a => a.Load is not null).ToDictionary(a => a.Name, a => a.Load!.Value, StringComparer.Ordinal);
+    }
+
+    private async Task<double?> LoadAsync(Replica pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Sum(await read(new UriBuilder("http", pod.Pod.Status!.PodIP!, EngineArguments.HttpPort, "metrics").Uri, cancellationToken).ConfigureAwait(false));
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException)
+        {
+            return null; // A worker that cannot answer must not keep the others from being scaled down.
+        }
+    }
+
+    /// <param name="metrics">Prometheus text; a sample is <c>name{labels} value [timestamp]</c>.</param>
+    private static double? Sum(string metrics)
+    {
+        double? sum = null;
+        foreach (ReadOnlySpan<char> line in metrics.AsSpan().EnumerateLines())
+        {
+            if (IsLoad(line))
+            {
+                ReadOnlySpan<char> rest = line[(line.LastIndexOf('}') + 1)..].TrimStart();
+                rest = line.Contains('}') ? rest : rest[(rest.IndexOf(' ') + 1)..];
+                int end = rest.IndexOf(' ');
+                sum = double.TryParse(end < 0 ? rest : rest[..end], NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? (sum ?? 0) + value : sum;
+            }
+        }
+
+        return sum;
+    }
+
+    private static bool IsLoad(ReadOnlySpan<char> line)
+    {
+        int end = line.IndexOfAny('{', ' ');
+        return end > 0 && line[..end] is "vllm:num_requests_running" or "vllm:num_requests_waiting";
+    }
+}

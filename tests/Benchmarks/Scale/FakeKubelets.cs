@@ -1,0 +1,117 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Cluster.Benchmarks.Scale;
+
+/// <summary>The scheduler and every kubelet at once: binds a pod to the node its GPUs are booked on, reports it running and ready, and completes its deletion. All through the
+/// API, three writes a pod; nothing runs.</summary>
+internal sealed class FakeKubelets : IAsyncDisposable
+{
+    private const int AtOnce = 16;
+
+    private static readonly string Running = """
+        {"status":{"phase":"Running","startTime":"2026-01-01T00:00:00Z",
+         "conditions":[{"type":"Initialized","status":"True"},{"type":"Ready","status":"True"},{"type":"ContainersReady","status":"True"},{"type":"PodScheduled","status":"True"}],
+         "containerStatuses":[{"name":"worker","ready":true,"restartCount":0,"started":true,"image":"worker:benchmark","imageID":"","state":{"running":{"startedAt":"2026-01-01T00:00:00Z"}}}]}}
+        """;
+
+    private readonly KubernetesClient client;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Informer<Pod> pods;
+    private readonly Channel<Pod> work = Channel.CreateUnbounded<Pod>();
+    private readonly ConcurrentDictionary<string, Pod> ready = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> vanished = new(StringComparer.Ordinal);
+    private readonly Task running;
+
+    public FakeKubelets(KubernetesClient client)
+    {
+        this.client = client;
+        pods = new Informer<Pod>(client, null, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
+        pods.OnChange(OnChange);
+        running = Task.WhenAll([pods.RunAsync(stop.Token), .. Enumerable.Range(0, AtOnce).Select(_ => Task.Run(WorkAsync))]);
+    }
+
+    /// <summary>Pods that are ready, on nodes that exist.</summary>
+    public int Ready => ready.Count;
+
+    /// <summary>From now on nobody answers for pods of this node.</summary>
+    /// <returns>How many ready pods it had.</returns>
+    public int Vanish(string node)
+    {
+        vanished[node] = true;
+        return ready.Where(pod => pod.Value.Spec.NodeName == node).ToList().Count(pod => ready.TryRemove(pod));
+    }
+
+    /// <summary>GPUs that two pods hold.</summary>
+    public int SharedGpus() => pods.Store.List()
+        .SelectMany(pod => (Annotation(pod, ApiNames.GpuIndicesAnnotation) ?? "").Split(',').Select(gpu => $"{Annotation(pod, ApiNames.GpuNodeAnnotation)}/{gpu}"))
+        .GroupBy(gpu => gpu)
+        .Count(gpu => gpu.Count() > 1);
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        work.Writer.Complete();
+        await running;
+        stop.Dispose();
+    }
+
+    private static string? Annotation(Pod pod, string name) => pod.Metadata.Annotations?.GetValueOrDefault(name);
+
+    private void OnChange(ObjectChange<Pod> change)
+    {
+        var pod = change.Object;
+        var isReady = change.Type != ChangeType.Deleted
+            && pod.Metadata.DeletionTimestamp is null
+            && pod.Status?.Conditions?.Exists(condition => condition is { Type: "Ready", Status: "True" }) == true
+            && !vanished.ContainsKey(pod.Spec.NodeName ?? "");
+        if (isReady)
+        {
+            ready[pod.Metadata.Uid!] = pod;
+            return;
+        }
+
+        ready.TryRemove(pod.Metadata.Uid!, out _);
+        if (change.Type != ChangeType.Deleted && !vanished.ContainsKey(Annotation(pod, ApiNames.GpuNodeAnnotation) ?? ""))
+        {
+            work.Writer.TryWrite(pod);
+        }
+    }
+
+    private async Task WorkAsync()
+    {
+        var started = JsonNode.Parse(Running)!;
+        await foreach (var pod in work.Reader.ReadAllAsync())
+        {
+            try
+            {
+                await AdvanceAsync(pod, started);
+            }
+            catch (KubernetesException error) when (error.StatusCode is 404 or 409)
+            {
+                // Deleted, or done already because of an earlier change of the same pod.
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    private Task AdvanceAsync(Pod pod, JsonNode started)
+    {
+        var (space, name) = (pod.Metadata.Namespace!, pod.Metadata.Name);
+        return pod switch
+        {
+            { Metadata.DeletionTimestamp: not null } => client.DeleteAsync<Pod>(space, name, pod.Metadata.Uid, 0, stop.Token),
+            { Spec.NodeName: null } when Annotation(pod, ApiNames.GpuNodeAnnotation) is { } node => client.BindAsync(space, name, node, stop.Token),
+            { Status.Phase: "Pending", Spec.NodeName: not null } => client.PatchAsync<Pod>(space, name, PatchType.Merge, started, "status", stop.Token),
+            _ => Task.CompletedTask,
+        };
+    }
+}

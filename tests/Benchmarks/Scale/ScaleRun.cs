@@ -1,0 +1,163 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Local;
+using Cluster.Operator.Local.ApiServer;
+using Microsoft.Extensions.Logging.Abstractions;
+using Spectre.Console;
+using ModelDeployment = Cluster.Operator.Api.ModelDeployment;
+
+namespace Cluster.Benchmarks.Scale;
+
+/// <summary>One cluster of a given size: API server, nodes and kubelets in this process, the operator in another. Called by <see cref="OperatorBenchmark"/>.</summary>
+/// <remarks>
+/// <code>
+/// 1. warm up with a small deployment, so that the figures are not those of the just-in-time compiler
+/// 2. apply all deployments at once; wait until every replica is ready and every status says so
+/// 3. delete a tenth of the nodes, add as many under new names; wait for the same
+/// </code>
+/// </remarks>
+internal sealed class ScaleRun : IAsyncDisposable
+{
+    private const int ReplicasADeployment = 80;
+    private const string Namespace = "default";
+
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPhase = TimeSpan.FromMinutes(10);
+
+    private readonly int nodes;
+    private readonly DirectoryInfo folder;
+    private readonly LocalApiServer server;
+    private readonly KubernetesClient client;
+    private readonly OperatorProcess @operator;
+    private readonly FakeKubelets kubelets;
+    private readonly Informer<ModelDeployment> deployments;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task following;
+    private int sharedGpus;
+
+    private ScaleRun(int nodes, DirectoryInfo folder, LocalApiServer server, KubernetesClient client, OperatorProcess @operator)
+    {
+        this.nodes = nodes;
+        this.folder = folder;
+        this.server = server;
+        this.client = client;
+        this.@operator = @operator;
+        kubelets = new FakeKubelets(client);
+        deployments = new Informer<ModelDeployment>(client, Namespace, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
+        following = deployments.RunAsync(stop.Token);
+    }
+
+    private int Replicas => nodes * SimulatedNodes.GpusANode;
+
+    private int Deployments => (Replicas + ReplicasADeployment - 1) / ReplicasADeployment;
+
+    public static async Task<ScaleRun> StartAsync(int nodes, CancellationToken cancellationToken)
+    {
+        // A real server remembers five minutes of changes, and the whole run is shorter than that.
+        var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { HistoryLimit = 1 << 18 }, cancellationToken);
+        var folder = Directory.CreateTempSubdirectory("cluster-scale-");
+        var kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
+        server.WriteKubeconfig(kubeconfig);
+        var client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
+        await CustomResources.InstallAsync(client, cancellationToken);
+        await SimulatedNodes.CreateAsync(client, Names("node", nodes), cancellationToken);
+        return new ScaleRun(nodes, folder, server, client, OperatorProcess.Start(kubeconfig));
+    }
+
+    public async Task<ScaleResult> MeasureAsync(ProgressContext progress)
+    {
+        var cancellationToken = stop.Token;
+        await ApplyAsync("warm-up", ReplicasADeployment, cancellationToken);
+        await WaitAsync(progress, "warming up", ReplicasADeployment, cancellationToken);
+        await client.DeleteAsync<ModelDeployment>(Namespace, "warm-up", null, null, cancellationToken);
+        await WaitAsync(progress, "clearing away", 0, cancellationToken);
+
+        var placing = await CostAsync(async () =>
+        {
+            var left = Replicas;
+            foreach (var name in Names("model", Deployments))
+            {
+                await ApplyAsync(name, Math.Min(left, ReplicasADeployment), cancellationToken);
+                left -= ReplicasADeployment;
+            }
+
+            await WaitAsync(progress, "placing", Replicas, cancellationToken);
+        });
+
+        var gone = nodes / 10;
+        var lost = 0;
+        var repairing = await CostAsync(async () =>
+        {
+            foreach (var name in Names("node", gone))
+            {
+                lost += kubelets.Vanish(name);
+                await client.DeleteAsync<Node>(null, name, null, null, cancellationToken);
+            }
+
+            await SimulatedNodes.CreateAsync(client, Names("spare", gone), cancellationToken);
+            await WaitAsync(progress, "repairing", Replicas, cancellationToken);
+        });
+        return new ScaleResult(nodes, Deployments, Replicas, lost, placing, repairing, @operator.PeakMiB, sharedGpus);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await @operator.DisposeAsync();
+        await stop.CancelAsync();
+        await following;
+        await kubelets.DisposeAsync();
+        client.Dispose();
+        await server.DisposeAsync();
+        stop.Dispose();
+        folder.Delete(recursive: true);
+    }
+
+    private static IEnumerable<string> Names(string stem, int count) => Enumerable.Range(0, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{stem}-{i:d4}"));
+
+    private async Task<PhaseCost> CostAsync(Func<Task> phase)
+    {
+        var (requests, reconciles) = await @operator.CountsAsync(stop.Token);
+        var (cpu, simulation) = (@operator.CpuSeconds, Environment.CpuUsage.TotalTime);
+        var started = Stopwatch.GetTimestamp();
+        await phase();
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        (cpu, simulation) = (@operator.CpuSeconds - cpu, Environment.CpuUsage.TotalTime - simulation);
+        var total = await @operator.CountsAsync(stop.Token);
+        sharedGpus += kubelets.SharedGpus();
+        return new PhaseCost(seconds, cpu, simulation.TotalSeconds, total.Reconciles - reconciles, total.Requests.ToDictionary(r => r.Key, r => r.Value - requests.GetValueOrDefault(r.Key)));
+    }
+
+    /// <summary>Until so many pods are ready and the deployments' statuses add up to as many.</summary>
+    private async Task WaitAsync(ProgressContext progress, string phase, int replicas, CancellationToken cancellationToken)
+    {
+        var bar = progress.AddTask(string.Create(CultureInfo.InvariantCulture, $"{nodes} nodes: {phase}"), maxValue: Math.Max(1, replicas));
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var reported = deployments.Store.List().Sum(deployment => deployment.Status?.ReadyReplicas ?? 0);
+            bar.Value = reported;
+            if (kubelets.Ready == replicas && reported == replicas && (replicas > 0 || deployments.Store.List().Count == 0))
+            {
+                return;
+            }
+
+            if (@operator.HasExited || Stopwatch.GetElapsedTime(started) > LongestPhase)
+            {
+                throw new InvalidOperationException($"{phase} with {nodes} nodes: {kubelets.Ready} of {replicas} pods are ready and statuses say {reported}; the operator {(@operator.HasExited ? "has ended" : "has not got there in time")}; its last words:\n{@operator.LastLines}");
+            }
+
+            await Task.Delay(PollInterval, cancellationToken);
+        }
+    }
+
+    private Task ApplyAsync(string name, int replicas, CancellationToken cancellationToken) => client.CreateAsync<ModelDeployment>(
+        new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = Namespace },
+            ["spec"] = new JsonObject { ["model"] = new JsonObject { ["source"] = "file:///models/some-model" }, ["replicas"] = replicas, ["tensorParallelSize"] = 1 },
+        },
+        cancellationToken);
+}

@@ -1,0 +1,27 @@
+using System.Reflection;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.EndToEnd.Tests.Helm;
+
+/// <summary>Loses the first creations of pods on their way, without saying whether they arrived: after that the operator has to look. Everything else passes.</summary>
+internal class LossyClient : DispatchProxy
+{
+    private IKubernetesClient inner = null!;
+    private int left;
+
+    public static IKubernetesClient Around(IKubernetesClient inner, int losses)
+    {
+        var proxy = Create<IKubernetesClient, LossyClient>();
+        ((LossyClient)(object)proxy).inner = inner;
+        ((LossyClient)(object)proxy).left = losses;
+        return proxy;
+    }
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        var createsPod = targetMethod!.Name == nameof(IKubernetesClient.CreateAsync) && targetMethod.GetGenericArguments() is [var kind] && kind == typeof(Pod);
+        return createsPod && Interlocked.Decrement(ref left) >= 0
+            ? Task.FromException<Pod>(new KubernetesException(0, "Unreachable", "the connection was lost"))
+            : targetMethod.Invoke(inner, BindingFlags.DoNotWrapExceptions, null, args, null);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Commands;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Reconciling;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Commands;
+
+public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture<ApiServerFixture>
+{
+    private const string NoKubectl = "kubectl is not installed (set CLUSTER_KUBECTL or put it on the PATH)";
+
+    public static bool HasKubectl => Kubectl.Program is not null;
+
+    [Fact]
+    public void Prints_services_budget_and_pods_on_simulated_nodes_and_says_so()
+    {
+        Result result = Render(Deployment("replicas: 3, tensorParallelSize: 4"));
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.StartsWith("# Placed on simulated nodes of 8 GPUs", result.Output, StringComparison.Ordinal);
+        Assert.Equal(
+            ["Service llama", "Service llama-pods", "PodDisruptionBudget llama", "Pod llama-0", "Pod llama-1", "Pod llama-2"],
+            result.Objects.Select(o => $"{o.Kind} {o.Name}"));
+        Assert.All(result.Objects, o => Assert.Equal("default", o.Namespace));
+        Assert.All(result.Objects, o => Assert.Null(o.Object["metadata"]!["ownerReferences"]));
+        Assert.Equal(["simulated-0:0,1,2,3", "simulated-0:4,5,6,7", "simulated-1:0,1,2,3"], result.Places());
+    }
+
+    [Fact]
+    public void A_node_selector_and_a_group_larger_than_a_board_are_no_obstacle_on_simulated_nodes() =>
+        Assert.Equal(["simulated-0:0,1,2,3,4,5,6,7,8,9,10,11"], Render(Deployment("tensorParallelSize: 12, gpu: {nodeSelector: {a: b}}")).Places());
+
+    [Fact]
+    public void Places_on_the_given_nodes_as_the_operator_would()
+    {
+        Node small = Given.Node("small", 4);
+        Node other = Given.Node("other", change: n => n.Metadata.Labels!["zone"] = "b");
+        string cluster = Yaml(small, other, Given.Pod("taken", "small", "0,1"));
+        Assert.Equal(["small:2,3"], Render(Deployment("tensorParallelSize: 2"), cluster).Places());
+        Assert.Equal(["other:0,1"], Render(Deployment("tensorParallelSize: 2, gpu: {nodeSelector: {zone: b}}"), cluster).Places());
+        Assert.Equal(["other:0,1", "small:2,3"], Render(Deployment("tensorParallelSize: 2, replicas: 2, gpu: {placement: Spread}"), cluster).Places().Order(StringComparer.Ordinal));
+        Assert.Equal("GPU-0000000000000003,GPU-0000000000000004", (string?)Render(Deployment("tensorParallelSize: 2"), cluster).Objects[^1].Object["spec"]!["containers"]![0]!["env"]![0]!["value"]);
+    }
+
+    [Fact]
+    public void Deployments_of_one_call_do_not_share_gpus()
+    {
+        Result result = Render(Deployment("tensorParallelSize: 4") + "---\n" + Deployment("tensorParallelSize: 4", "second"), Yaml(Given.Node("n")));
+        Assert.Equal(["n:0,1,2,3", "n:4,5,6,7"], result.Places());
+        Assert.DoesNotContain("simulated", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_told_and_costs_the_exit_code()
+    {
+        Result result = Render(Deployment("replicas: 3, tensorParallelSize: 4"), Yaml(Given.Node("n")));
+        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(2, result.Places().Count);
+        Assert.Contains("llama: InsufficientGpus: placed 2 of 3 replicas: needs 4 GPUs on one node in one XGMI hive; no GPU is free on node n (0 free of 8)", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("replicaz: 3", "unknown field \"spec.replicaz\"")]
+    [InlineData("replicas: many", "spec.replicas in body must be of type integer")]
+    [InlineData("tensorParallelSize: 65", "less than or equal to 64")]
+    [InlineData("tuning: {env: [{name: CUDA_VISIBLE_DEVICES, value: '0'}]}", "spec.tuning.env[0].name")]
+    [InlineData("replicas: 1000000", "more than the 10000")]
+    public void A_wrong_manifest_prints_nothing_but_what_is_wrong(string spec, string message)
+    {
+        Result result = Render(Deployment(spec));
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.StartsWith("error: test.yaml:1: llama: ", result.Error, StringComparison.Ordinal);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_without_a_deployment_or_without_a_node_are_refused()
+    {
+        Assert.Contains("no ModelDeployment", Assert.Throws<CommandFailure>(() => Render(Yaml(Given.Node("n")))).Message, StringComparison.Ordinal);
+        Assert.Contains("no Node", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Pod("p")))).Message, StringComparison.Ordinal);
+        Assert.Contains("'n' twice", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Node("n"), Given.Node("n")))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_node_written_by_hand_needs_no_status() =>
+        Assert.Equal(["n:0"], Render(Deployment(""), Yaml(Given.Node("n", change: n => n.Status = null))).Places());
+
+    [Theory(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    [InlineData("client")]
+    [InlineData("server")]
+    public async Task Kubectl_accepts_what_is_printed(string dryRun)
+    {
+        using Kubectl kubectl = new(fixture.Server, await fixture.NewNamespaceAsync());
+        string manifest = Deployment("replicas: 2, tensorParallelSize: 8, drainSeconds: 10, podTemplate: {spec: {tolerations: [{operator: Exists}]}}").Replace("name: llama", $"name: llama, namespace: {kubectl.Namespace}", StringComparison.Ordinal);
+        Result result = Render(manifest, Yaml(Given.Node("n1"), Given.Node("n2")));
+        string said = await kubectl.RunAsync("apply", $"--dry-run={dryRun}", "-f", kubectl.WriteFile("rendered.yaml", result.Output));
+        Assert.Equal(
+            ["service/llama", "service/llama-pods", "poddisruptionbudget.policy/llama", "pod/llama-0", "pod/llama-1"],
+            said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line[..line.IndexOf(' ')]));
+        string read = await kubectl.RunWithInputAsync(result.Output, "create", "--dry-run=client", "-o", "json", "-f", "-");
+        Assert.Contains("\"kubernetes.io/h2c\"", read, StringComparison.Ordinal);
+    }
+
+    private static string Deployment(string spec, string name = "llama") => $$"""
+        apiVersion: serving.cluster.sh/v1alpha1
+        kind: ModelDeployment
+        metadata: {name: {{name}}}
+        spec: {model: {source: "file:///models/m"}, {{spec}}}
+
+        """;
+
+    private static string Yaml(params KubernetesObject[] objects) => string.Concat(objects.Select(o =>
+    {
+        o.ApiVersion = "v1";
+        o.Kind = o.GetType().Name;
+        return "---\n" + YamlJson.ToYaml(KubernetesJson.ToJsonObject<object>(o));
+    }));
+
+    private static Result Render(string manifest, string? cluster = null)
+    {
+        using StringWriter output = new();
+        using StringWriter error = new();
+        int exitCode = RenderCommand.Render(Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), Given.Options, DateTimeOffset.UnixEpoch, output, error);
+        return new Result(exitCode, output.ToString(), error.ToString());
+    }
+
+    private sealed record Result(int ExitCode, string Output, string Error)
+    {
+        public IReadOnlyList<Manifest> Objects => Manifest.Parse(Output, "output");
+
+        /// <summary>Node and GPUs of each pod.</summary>
+        public List<string> Places() =>
+            [.. Objects.Where(o => o.Kind == "Pod").Select(o => o.Object["metadata"]!["annotations"]!).Select(a => $"{a[ApiNames.GpuNodeAnnotation]}:{a[ApiNames.GpuIndicesAnnotation]}")];
+    }
+}

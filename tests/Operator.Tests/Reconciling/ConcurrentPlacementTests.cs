@@ -1,0 +1,46 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Controller;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+/// <summary>Several workers that plan at the same time, on real threads.</summary>
+public sealed class ConcurrentPlacementTests
+{
+    [Fact]
+    public void Plans_made_at_the_same_time_never_share_a_gpu()
+    {
+        ObjectStore<Pod> pods = new();
+        ObjectStore<Node> nodes = new();
+        PodsInFlight inFlight = new(TimeProvider.System);
+        Fleet fleet = new(pods, nodes, inFlight, _ => { });
+        for (int i = 0; i < 16; i++)
+        {
+            Node node = Given.Node($"n{i:d2}");
+            nodes.Put(node);
+            fleet.Observe(new ObjectChange<Node>(ChangeType.Added, null, node));
+        }
+
+        FakeKubernetesClient server = new();
+        PodActions actions = new(server, fleet, inFlight, new EventRecorder(server, "test", TimeProvider.System, Random.Shared, NullLogger.Instance), Random.Shared);
+        Parallel.For(0, 48, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
+        {
+            ModelDeployment deployment = Given.Deployment($"d{i}", s =>
+            {
+                s.Replicas = 2;
+                s.TensorParallelSize = 1 << (i % 3);
+            });
+            WorkerTemplate template = WorkerTemplate.For(deployment, Given.Options);
+            actions.Prepare(deployment, template, PlanRequest.For(deployment, template, DateTimeOffset.UnixEpoch));
+        });
+
+        // 224 GPUs are asked for and 128 are there.
+        List<string> booked = [.. nodes.List().SelectMany(n => fleet.On(n.Metadata.Name)).SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g}"))];
+        Assert.Equal(booked.Count, booked.Distinct().Count());
+        Assert.True(booked.Count > 100, $"only {booked.Count} of 128 GPUs are in use");
+    }
+}

@@ -1,0 +1,69 @@
+using Cluster.Operator.Controller;
+using Cluster.Operator.Reconciling;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+public sealed class GpuWaitersTests
+{
+    private readonly List<string> woken = [];
+    private readonly GpuWaiters waiters;
+
+    public GpuWaitersTests() => waiters = new GpuWaiters(key => woken.Add(key.Name));
+
+    [Fact]
+    public void Only_as_many_are_woken_as_the_free_gpus_can_serve_first_come_first_served()
+    {
+        Add("a", 4);
+        Add("b", 2);
+        Add("c", 2);
+        waiters.Offer(5);
+        Assert.Equal(["a", "b"], woken);
+    }
+
+    [Fact]
+    public void Who_cannot_use_what_is_free_goes_to_the_end_and_the_next_has_its_turn()
+    {
+        Add("a", 8);
+        Add("b", 1);
+        waiters.Offer(1);
+        Assert.Equal(["a"], woken);
+        Add("a", 8); // It tried and is still short.
+        waiters.Wake(1);
+        Assert.Equal(["a", "b"], woken);
+    }
+
+    [Fact]
+    public void Nobody_tries_the_same_offer_twice()
+    {
+        Add("a", 8);
+        waiters.Offer(1);
+        Add("a", 8);
+        waiters.Wake(1);
+        waiters.Wake(1);
+        Assert.Equal(["a"], woken);
+        waiters.Offer(1);
+        Assert.Equal(["a", "a"], woken);
+    }
+
+    [Fact]
+    public void An_offer_that_others_took_wakes_nobody()
+    {
+        Add("a", 1);
+        waiters.Offer(0);
+        Assert.Empty(woken);
+        waiters.Wake(1);
+        Assert.Equal(["a"], woken);
+    }
+
+    [Fact]
+    public void Who_has_what_it_wants_is_left_alone()
+    {
+        Add("a", 1);
+        waiters.Remove(new NamespacedName("ns", "a"));
+        waiters.Offer(8);
+        Assert.Empty(woken);
+    }
+
+    private void Add(string name, int demand) => waiters.Add(new NamespacedName("ns", name), demand);
+}

@@ -1,0 +1,275 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling;
+
+/// <summary>A random cluster for <see cref="PlannerProperties"/>: boards of one and two hives, partitions, taints, cordons, nodes
+/// that vanish, stop answering and come back. Pods start, fail and end, but only where their node answers.</summary>
+internal sealed class PlannerWorld
+{
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
+
+    private readonly Random random;
+    private readonly List<Node> nodes = [];
+    private readonly List<Pod> pods = [];
+    private readonly Dictionary<string, IReadOnlyList<GpuDevice>> devices = [];
+    private readonly PlanRequest[] requests;
+    private DateTimeOffset now = DateTimeOffset.UnixEpoch.AddDays(30);
+    private int names;
+
+    public PlannerWorld(int seed)
+    {
+        random = new Random(seed);
+        nodes.AddRange(Enumerable.Range(0, random.Next(1, 5)).Select(i => NewNode($"n{i}")));
+        requests = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => NewRequest())];
+    }
+
+    public override string ToString() => string.Join('\n', Replicas().Select(r => $"{r.Name} {r.Node} {string.Join(',', r.Gpus)} {r.Ready} {r.Terminating} {r.Finished}"));
+
+    public void Chaos()
+    {
+        int which = random.Next(requests.Length);
+        Node? node = nodes.Count == 0 ? null : nodes[random.Next(nodes.Count)];
+        switch (random.Next(16))
+        {
+            case 0:
+                requests[which] = requests[which] with { Replicas = random.Next(6) };
+                break;
+            case 1:
+                requests[which] = NewRequest() with { TemplateHash = $"hash-{random.Next(1000)}" };
+                break;
+            case 2 when nodes.Count > 1:
+                nodes.Remove(node!);
+                break;
+            case 3 when nodes.Count < 5:
+                nodes.Add(NewNode($"m{names++}"));
+                break;
+            case 4:
+                node!.Spec.Unschedulable ^= true;
+                break;
+            case 5 when Any(p => p.Metadata.DeletionTimestamp is null && Answers(p)) is { } pod:
+                pod.Status = new PodStatus { Phase = "Failed" };
+                break;
+            case 6 when Any(IsReady) is { } pod:
+                SetReady(pod, false);
+                break;
+            case 7 when IsUp(node!):
+                StopAnswering(node!);
+                break;
+            case 8:
+                Answer(node!);
+                break;
+            case 9:
+                node!.Spec.Taints = node.Spec.Taints is null ? [new Taint { Key = "dedicated", Value = "x", Effect = "NoSchedule" }] : null;
+                break;
+            case 10:
+                now += TimeSpan.FromMinutes(random.Next(5));
+                break;
+            case 11 when Any(IsReady) is { } pod:
+                pod.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = random.Next(-3, 3).ToString(CultureInfo.InvariantCulture);
+                break;
+            default:
+                Progress();
+                break;
+        }
+    }
+
+    public void PlanOne() => Plan(random.Next(requests.Length));
+
+    /// <summary>No more accidents: nodes answer, pods start and end as they should, and planning goes on until nothing is left to do.</summary>
+    public void CalmDown()
+    {
+        nodes.ForEach(Answer);
+        nodes.ForEach(n => n.Spec.Unschedulable = false);
+        for (int round = 0; round < 200; round++)
+        {
+            int actions = Enumerable.Range(0, requests.Length).Sum(Plan);
+            bool progressed = false;
+            while (Progress())
+            {
+                progressed = true;
+            }
+
+            if (actions == 0 && !progressed)
+            {
+                Enumerable.Range(0, requests.Length).ToList().ForEach(AssertConverged);
+                return;
+            }
+        }
+
+        Assert.Fail("still planning after 200 quiet rounds");
+    }
+
+    private int Plan(int which)
+    {
+        PlanRequest request = requests[which] with { NodeLoss = new NodeLoss(Tolerance, now) };
+        List<Replica> all = Replicas();
+        List<Replica> owned = [.. all.Where(r => r.OwnerUid == Owner(which))];
+        int readyBefore = owned.Count(r => r.Ready);
+        Plan plan = Planner.Decide(request, owned, new GpuLedger(nodes, all));
+        int given = 0;
+        foreach (PlanAction action in plan.Actions)
+        {
+            if (action is CreatePod { Placement: { } placement })
+            {
+                AssertWellPlaced(request, placement);
+                Pod pod = Given.Pod($"p{names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending", age: -names, owner: Owner(which));
+                pod.Spec.NodeName = null;
+                pods.Add(pod);
+            }
+            else if (action is DeletePod delete)
+            {
+                given += delete.Pod.Ready && delete.Reason != DeleteReason.NodeGone ? 1 : 0;
+                Delete(delete);
+            }
+        }
+
+        if (given > 0)
+        {
+            int lost = owned.Count(r => r.Ready && r.Node is not null && FindNode(r.Node) is null);
+            Assert.True(readyBefore - lost - given >= request.MinAvailable, $"{readyBefore} ready, {lost} lost, {given} given up, but {request.MinAvailable} must stay");
+        }
+
+        List<Replica> active = [.. Replicas().Where(r => r.OwnerUid == Owner(which) && !r.Terminating && !r.Finished)];
+        Assert.True(!plan.Actions.OfType<CreatePod>().Any() || active.Count <= request.MaxReplicas, "created more than replicas + maxSurge");
+        AssertNothingShared();
+        return plan.Actions.Count;
+    }
+
+    private void Delete(DeletePod delete)
+    {
+        if (delete.Force)
+        {
+            Assert.Null(FindNode(delete.Pod.Node!)); // Else its processes might still be running when its GPUs are given away.
+            pods.Remove(delete.Pod.Pod);
+        }
+        else
+        {
+            delete.Pod.Pod.Metadata.DeletionTimestamp = now;
+        }
+    }
+
+    /// <summary>Judged from pods and nodes alone, without the ledger.</summary>
+    private void AssertWellPlaced(PlanRequest request, GpuPlacement placement)
+    {
+        Assert.Equal(request.GroupSize, placement.Gpus.Count);
+        Node node = FindNode(placement.Node)!;
+        Assert.True(MayHost(node, request), $"{placement.Node} does not take this pod");
+        bool sharesHive = request.Gpu.RequireSameHive && request.GroupSize > 1;
+        Assert.True(!sharesHive || placement.Gpus.Select(g => g.Hive).Distinct().Count() == 1, "the group is in two hives");
+
+        List<GpuDevice> group = FreeGroups(node, sharesHive).Single(g => g.Contains(placement.Gpus[0]));
+        Assert.All(placement.Gpus, gpu => Assert.Contains(gpu, group));
+        bool oneNumaNodeSuffices = group.GroupBy(g => g.NumaNode).Any(g => g.Count() >= request.GroupSize);
+        Assert.True(!oneNumaNodeSuffices || placement.Gpus.Select(g => g.NumaNode).Distinct().Count() == 1, "the group is split over NUMA nodes without need");
+        if (request.Gpu.Placement == GpuPlacementPolicy.Pack)
+        {
+            int smallest = nodes.Where(n => MayHost(n, request)).SelectMany(n => FreeGroups(n, sharesHive)).Where(g => g.Count >= request.GroupSize).Min(g => BitOperations.Log2((uint)g.Count));
+            Assert.Equal(smallest, BitOperations.Log2((uint)group.Count));
+        }
+    }
+
+    private static bool MayHost(Node node, PlanRequest request) =>
+        IsUp(node) && node.Spec.Unschedulable != true && (node.Spec.Taints is null || request.Requirements.Refusal(Given.Node("tainted", 1, change: n => n.Spec.Taints = node.Spec.Taints)) is null);
+
+    private List<List<GpuDevice>> FreeGroups(Node node, bool byHive)
+    {
+        HashSet<int> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(r => r.Gpus)];
+        return [.. devices[node.Metadata.Name].Where(g => !held.Contains(g.Index)).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
+    }
+
+    private void AssertNothingShared()
+    {
+        List<string> held = [.. Replicas().Where(r => r.HoldsGpus).SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g}"))];
+        Assert.Equal(held.Count, held.Distinct().Count());
+    }
+
+    private void AssertConverged(int which)
+    {
+        PlanRequest request = requests[which];
+        List<Replica> owned = [.. Replicas().Where(r => r.OwnerUid == Owner(which))];
+        if (owned.Count == request.Replicas && owned.TrueForAll(r => r.Ready && r.TemplateHash == request.TemplateHash))
+        {
+            return;
+        }
+
+        // Anything less is right only where the GPUs do not suffice: for the missing replicas, or for a rollout that may not give up any more.
+        GpuLedger ledger = new(nodes, Replicas());
+        Assert.Null(new GpuPacking(request, ledger).Find());
+        Assert.NotNull(Planner.Decide(request, owned, ledger).Shortage);
+        Assert.True(owned.Count <= request.MaxReplicas);
+    }
+
+    /// <returns>False when every pod is as far as it can get.</returns>
+    private bool Progress()
+    {
+        if (Any(p => p.Metadata.DeletionTimestamp is not null && (Answers(p) || !p.Metadata.Annotations!.ContainsKey(ApiNames.GpuNodeAnnotation))) is { } ending)
+        {
+            return pods.Remove(ending);
+        }
+
+        if (Any(p => p.Status?.Phase != "Failed" && !IsReady(p) && p.Metadata.DeletionTimestamp is null && Answers(p)) is { } starting)
+        {
+            starting.Spec.NodeName = Replica.Of(starting).Node;
+            starting.Status!.Phase = "Running";
+            SetReady(starting, true);
+            return true;
+        }
+
+        return false;
+    }
+
+    private void StopAnswering(Node node)
+    {
+        node.Status!.Conditions = [new Condition { Type = "Ready", Status = "Unknown", LastTransitionTime = now }];
+        pods.Where(p => Replica.Of(p).Node == node.Metadata.Name && p.Status?.Phase == "Running").ToList().ForEach(p => SetReady(p, false)); // As the node lifecycle controller does.
+    }
+
+    private void Answer(Node node) => node.Status!.Conditions = [new Condition { Type = "Ready", Status = "True", LastTransitionTime = now }];
+
+    private Node NewNode(string name)
+    {
+        List<GpuDevice> gpus = random.Next(3) switch
+        {
+            0 => [.. Given.Gpus(16).Select(g => g with { Uuid = $"GPU-{g.Index / 8:x16}", Hive = "1", NumaNode = g.Index / 8 })], // Two GPUs in eight partitions each.
+            1 => Given.Gpus(random.Next(1, 3) * 4, hiveSize: 4),
+            _ => Given.Gpus(8),
+        };
+        devices[name] = gpus;
+        return Given.Node(name, gpus);
+    }
+
+    private PlanRequest NewRequest() => Given.Request(
+        replicas: random.Next(5),
+        groupSize: 1 << random.Next(4),
+        maxUnavailable: random.Next(3),
+        maxSurge: random.Next(3),
+        gpu: new GpuSpec { RequireSameHive = random.Next(2) == 0, Placement = random.Next(3) == 0 ? GpuPlacementPolicy.Spread : GpuPlacementPolicy.Pack },
+        podSpec: random.Next(2) == 0 ? null : new JsonObject { ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "dedicated", ["operator"] = "Exists" }) });
+
+    private Pod? Any(Func<Pod, bool> condition)
+    {
+        List<Pod> found = [.. pods.Where(condition)];
+        return found.Count == 0 ? null : found[random.Next(found.Count)];
+    }
+
+    private List<Replica> Replicas() => [.. pods.Select(p => Replica.Of(p))];
+
+    private Node? FindNode(string name) => nodes.Find(n => n.Metadata.Name == name);
+
+    /// <summary>The pod's node is there and its kubelet at work.</summary>
+    private bool Answers(Pod pod) => Replica.Of(pod).Node is { } name && FindNode(name) is { } node && IsUp(node);
+
+    private static bool IsUp(Node node) => node.Status!.Conditions![0].Status == "True";
+
+    private static string Owner(int which) => $"owner-{which}";
+
+    private static bool IsReady(Pod pod) => Replica.Of(pod).Ready;
+
+    private static void SetReady(Pod pod, bool ready) => pod.Status!.Conditions = [new Condition { Type = "Ready", Status = ready ? "True" : "False" }];
+}

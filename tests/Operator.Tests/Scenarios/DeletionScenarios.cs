@@ -1,0 +1,76 @@
+using System.Net;
+using System.Text;
+using Cluster.Operator.Api;
+using Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Tests.Scenarios;
+
+/// <summary>Deleting a deployment: its finalizer holds it until its pods have let their GPUs go.</summary>
+public sealed class DeletionScenarios(ApiServerUnderTest server)
+{
+    [Fact]
+    public async Task Deleting_in_the_background_holds_the_deployment_until_its_last_pod_is_gone()
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
+        await cluster.ApplyAsync("llm", replicas: 2);
+        await cluster.UntilReadyAsync("llm", 2);
+        var last = cluster.Observer.Pods[0].Metadata.Name;
+        cluster.Kubelet.Ends = pod => pod.Metadata.Name != last;
+        await cluster.DeleteAsync("llm");
+        await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 1 && cluster.Observer.Pods[0].Metadata.DeletionTimestamp is not null, "one pod is slow");
+        await cluster.UntilConditionAsync("llm", "Progressing", "True", "Deleting");
+        Assert.Contains(ApiNames.Finalizer, cluster.Observer.Deployment("llm")!.Metadata.Finalizers!);
+
+        cluster.Kubelet.Ends = _ => true;
+        cluster.Kubelet.LookAgain();
+        await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null, "the deployment is gone");
+        Assert.Empty(cluster.Observer.Pods);
+    }
+
+    [Fact]
+    public async Task Deleting_in_the_foreground_ends_as_well()
+    {
+        Assert.SkipWhen(ApiServerUnderTest.IsReal, "foreground deletion needs kube-controller-manager's garbage collector, which does not run beside a bare kube-apiserver");
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
+        await cluster.ApplyAsync("llm", replicas: 2);
+        await cluster.UntilReadyAsync("llm", 2);
+        using var http = cluster.Server.NewHttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Delete, $"/apis/{ApiNames.Group}/{ApiNames.Version}/namespaces/{cluster.Namespace}/{ApiNames.Plural}/llm")
+        {
+            Content = new StringContent("""{"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}""", Encoding.UTF8, "application/json"),
+        };
+        using var answer = await http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null && cluster.Observer.Pods.Count == 0, "everything is gone");
+    }
+
+    [Fact]
+    public async Task Somebody_else_s_finalizer_keeps_the_deployment_but_not_its_gpus()
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), gpus: 1);
+        var manifest = cluster.Manifest("llm");
+        manifest["metadata"]!["finalizers"] = new System.Text.Json.Nodes.JsonArray("example.test/hold");
+        await cluster.Client.ApplyAsync<ModelDeployment>(manifest, "user", force: true, subresource: null, CancellationToken.None);
+        await cluster.UntilReadyAsync("llm", 1);
+        await cluster.DeleteAsync("llm");
+        await cluster.UntilAsync(() => cluster.Observer.Deployment("llm")?.Metadata.Finalizers is ["example.test/hold"], "only the foreign finalizer is left");
+        Assert.Empty(cluster.Observer.Pods);
+        await cluster.ApplyAsync("next");
+        await cluster.UntilReadyAsync("next", 1);
+    }
+
+    [Fact]
+    public async Task A_deployment_made_again_under_its_name_does_not_adopt_the_old_pods()
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
+        await cluster.ApplyAsync("llm");
+        await cluster.UntilReadyAsync("llm", 1);
+        var old = (cluster.Observer.Deployment("llm")!.Metadata.Uid, cluster.Observer.Pods[0].Metadata.Uid);
+        await cluster.DeleteAsync("llm");
+        await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null, "it is gone");
+        await cluster.ApplyAsync("llm");
+        await cluster.UntilReadyAsync("llm", 1);
+        Assert.NotEqual(old, (cluster.Observer.Deployment("llm")!.Metadata.Uid, cluster.Observer.Pods[0].Metadata.Uid));
+        Assert.Equal(cluster.Observer.Deployment("llm")!.Metadata.Uid, cluster.Observer.Pods[0].Metadata.OwnerReferences![0].Uid);
+    }
+}

@@ -1,0 +1,86 @@
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios;
+
+[assembly: AssemblyFixture(typeof(ApiServerUnderTest))]
+
+namespace Cluster.Operator.Tests.Scenarios;
+
+/// <summary>The API server that scenarios talk to, one for all of them, started when the first one asks: local mode's own, or a
+/// real kube-apiserver with etcd where <c>KUBEBUILDER_ASSETS</c> names a folder that holds both (envtest's convention).</summary>
+/// <remarks>No controller of kube-controller-manager runs beside a real one, so what needs garbage collection asks <see cref="IsReal"/> first.</remarks>
+public sealed class ApiServerUnderTest : IAsyncLifetime
+{
+    /// <summary>Names the folder with the programs kube-apiserver and etcd.</summary>
+    public const string AssetsVariable = "KUBEBUILDER_ASSETS";
+
+    private readonly SemaphoreSlim starting = new(1);
+    private IAsyncDisposable? server;
+    private ServerAccess? access;
+
+    public static bool IsReal => RealControlPlane.AssetsFolder is not null;
+
+    /// <summary>The server with the ModelDeployment CRD established.</summary>
+    internal async Task<ServerAccess> AccessAsync()
+    {
+        await starting.WaitAsync();
+        try
+        {
+            return access ??= await StartAsync();
+        }
+        finally
+        {
+            starting.Release();
+        }
+    }
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (server is not null)
+        {
+            await server.DisposeAsync();
+        }
+
+        starting.Dispose();
+    }
+
+    /// <summary>Applies deploy/crds and waits until the kind is served.</summary>
+    internal static async Task InstallDefinitionsAsync(ServerAccess access)
+    {
+        using var client = KubernetesClient.Create(access.ToConfiguration());
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        foreach (var manifest in Manifest.Load(Path.Combine(RepositoryRoot.Path, "deploy", "crds")))
+        {
+            var definition = await client.ApplyAsync<CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
+            while (!IsEstablished(definition))
+            {
+                await Task.Delay(Patience.Poll, patience.Token);
+                definition = await client.GetAsync<CustomResourceDefinition>(null, manifest.Name, patience.Token);
+            }
+        }
+    }
+
+    private static bool IsEstablished(CustomResourceDefinition definition) =>
+        definition.Status is { } status && status.TryGetProperty("conditions", out var conditions)
+        && conditions.EnumerateArray().Any(c => c.GetProperty("type").GetString() == "Established" && c.GetProperty("status").GetString() == "True");
+
+    private async Task<ServerAccess> StartAsync()
+    {
+        ServerAccess started;
+        if (RealControlPlane.AssetsFolder is { } folder)
+        {
+            var real = await RealControlPlane.StartAsync(folder);
+            (server, started) = (real, real.Access);
+        }
+        else
+        {
+            var local = await LocalApiServer.StartAsync(new LocalApiServerOptions { BookmarkInterval = TimeSpan.FromSeconds(1) }, CancellationToken.None);
+            (server, started) = (local, new ServerAccess(local.BaseAddress, local.CaCertificatePem, local.Token));
+        }
+
+        await InstallDefinitionsAsync(started);
+        return started;
+    }
+}

@@ -1,0 +1,210 @@
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Tests.Scenarios;
+
+/// <summary>Follows one namespace from outside, by list and watch straight from the server, and checks at every single change that
+/// no GPU is held by two pods. The judge of the scenarios: it shares no state with the operator.</summary>
+internal sealed class ClusterObserver(IKubernetesClient client, string @namespace) : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly CancellationTokenSource stop = new();
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, Pod> pods = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ModelDeployment> deployments = new(StringComparer.Ordinal);
+    private readonly List<string> doubleBookings = [];
+    private readonly List<(Func<Pod, bool> Of, int Least)> lows = [];
+    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task following = Task.CompletedTask;
+
+    /// <summary>Called for every change of a pod, on the observer's loop.</summary>
+    public Action<Pod>? OnPod { get; set; }
+
+    public IReadOnlyList<Pod> Pods
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. pods.Values.OrderBy(p => p.Metadata.Name, StringComparer.Ordinal)];
+            }
+        }
+    }
+
+    public IReadOnlyList<string> DoubleBookings
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. doubleBookings];
+            }
+        }
+    }
+
+    public void Start() => following = Task.WhenAll(
+        Task.Run(() => FollowAsync(pods, PodChanged)),
+        Task.Run(() => FollowAsync(deployments, _ => { })));
+
+    public Pod? Pod(string name) => Find(pods, name);
+
+    public ModelDeployment? Deployment(string name) => Find(deployments, name);
+
+    /// <summary>Pods of a deployment that are neither ending nor over.</summary>
+    public IReadOnlyList<Replica> Active(string deployment) =>
+        [.. Pods.Where(p => BelongsTo(p, deployment)).Select(p => Replica.Of(p)).Where(r => !r.Terminating && !r.Finished)];
+
+    public int Ready(string deployment) => Active(deployment).Count(r => r.Ready);
+
+    public Condition? Condition(string deployment, string type) => Deployment(deployment)?.Status?.Conditions?.Find(c => c.Type == type);
+
+    public static bool BelongsTo(Pod pod, string deployment) => pod.Metadata.Labels?.GetValueOrDefault(ApiNames.DeploymentLabel) == deployment;
+
+    /// <returns>A reader of the fewest ready pods of the deployment that were ever seen from now on, change by change.</returns>
+    public Func<int> WatchFewestReady(string deployment)
+    {
+        lock (gate)
+        {
+            int index = lows.Count;
+            lows.Add((p => BelongsTo(p, deployment), CountReady(p => BelongsTo(p, deployment))));
+            return () =>
+            {
+                lock (gate)
+                {
+                    return lows[index].Least;
+                }
+            };
+        }
+    }
+
+    /// <summary>Waits, woken by every change, until the condition holds.</summary>
+    /// <exception cref="TimeoutException">It never did; the message shows what there was instead.</exception>
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                next = changed.Task;
+            }
+
+            if (condition())
+            {
+                return;
+            }
+
+            try
+            {
+                await next.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"never happened: {what}\n{Describe()}");
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stop.Dispose();
+    }
+
+    private async Task FollowAsync<T>(Dictionary<string, T> into, Action<T> told)
+        where T : KubernetesObject, IKubernetesKind
+    {
+        ResourceList<T> list = await client.ListAsync<T>(@namespace, null, stop.Token);
+        string version = list.ResourceVersion;
+        foreach (T item in list.Items)
+        {
+            Put(into, WatchEventType.Added, item, told);
+        }
+
+        while (!stop.IsCancellationRequested)
+        {
+            await foreach (WatchEvent<T> change in client.WatchAsync<T>(@namespace, version, null, stop.Token))
+            {
+                version = change.Object.Metadata.ResourceVersion ?? version;
+                if (change.Type != WatchEventType.Bookmark)
+                {
+                    Put(into, change.Type, change.Object, told);
+                }
+            }
+        }
+    }
+
+    private void Put<T>(Dictionary<string, T> into, WatchEventType type, T value, Action<T> told)
+        where T : KubernetesObject
+    {
+        lock (gate)
+        {
+            if (type == WatchEventType.Deleted)
+            {
+                into.Remove(value.Metadata.Name);
+            }
+            else
+            {
+                into[value.Metadata.Name] = value;
+            }
+
+            told(value);
+        }
+
+        Wake();
+        if (value is Pod pod)
+        {
+            OnPod?.Invoke(pod);
+        }
+    }
+
+    private void Wake()
+    {
+        TaskCompletionSource before;
+        lock (gate)
+        {
+            before = changed;
+            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        before.SetResult();
+    }
+
+    private void PodChanged(Pod _)
+    {
+        var twice = pods.Values.Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
+            .SelectMany(r => r.Gpus.Select(g => (Gpu: $"{r.Node}/{g}", r.Name)))
+            .GroupBy(h => h.Gpu, h => h.Name).Where(g => g.Count() > 1);
+        doubleBookings.AddRange(twice.Select(g => $"{g.Key}: {string.Join(", ", g)}"));
+        for (int i = 0; i < lows.Count; i++)
+        {
+            lows[i] = lows[i] with { Least = Math.Min(lows[i].Least, CountReady(lows[i].Of)) };
+        }
+    }
+
+    private int CountReady(Func<Pod, bool> of) => pods.Values.Where(of).Count(p => Replica.Of(p).Ready);
+
+    private T? Find<T>(Dictionary<string, T> from, string name)
+        where T : class
+    {
+        lock (gate)
+        {
+            return from.GetValueOrDefault(name);
+        }
+    }
+
+    private string Describe()
+    {
+        var lines = Pods.Select(p => Replica.Of(p)).Select(r =>
+            $"  pod {r.Name} on {r.Node} GPUs {string.Join(',', r.Gpus)} {r.Pod.Status?.Phase}{(r.Ready ? " ready" : "")}{(r.Terminating ? " terminating" : "")} bound={r.IsBound} template={r.TemplateHash}");
+        lock (gate)
+        {
+            return string.Join('\n', lines.Concat(deployments.Values.SelectMany(d => (d.Status?.Conditions ?? []).Select(c => $"  {d.Metadata.Name} {c.Type}={c.Status} {c.Reason}: {c.Message}").Prepend($"  mdep {d.Metadata.Name} generation {d.Metadata.Generation} observed {d.Status?.ObservedGeneration}"))));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
+
+namespace Cluster.Operator.Tests.Scenarios;
+
+/// <summary>A running operator, as its command runs it, behind a gateway of its own.</summary>
+internal sealed class OperatorUnderTest : IAsyncDisposable
+{
+    private readonly CancellationTokenSource stop = new();
+    private readonly KubernetesClient client;
+    private bool disposed;
+
+    private OperatorUnderTest(FaultyGateway gateway, KubernetesClient client, OperatorOptions options)
+    {
+        Gateway = gateway;
+        this.client = client;
+        Metrics = options.Metrics;
+        Running = Task.Run(() => OperatorHost.RunAsync(client, options, stop.Token));
+    }
+
+    public FaultyGateway Gateway { get; }
+
+    public MetricsRegistry Metrics { get; }
+
+    public Task Running { get; }
+
+    public static async Task<OperatorUnderTest> StartAsync(ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null)
+    {
+        var gateway = await FaultyGateway.StartAsync(server);
+        var metrics = new MetricsRegistry();
+        var client = KubernetesClient.Create(ClientConfiguration.ForToken(gateway.Address, server.Token), observe: new RestClientMetrics(metrics).Observe);
+        return new OperatorUnderTest(gateway, client, new OperatorOptions
+        {
+            Worker = new WorkerOptions("worker:test"),
+            Namespace = @namespace,
+            LeaderElection = election,
+            Metrics = metrics,
+            Time = time ?? TimeProvider.System,
+        });
+    }
+
+    /// <summary>SIGTERM: ends in order, gives the lease back.</summary>
+    public async Task StopAsync()
+    {
+        await stop.CancelAsync();
+        await Running;
+    }
+
+    /// <summary>SIGKILL or a power cut: not one more request gets out.</summary>
+    public async Task CrashAsync()
+    {
+        Gateway.Down = true;
+        await stop.CancelAsync();
+        await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref disposed, true))
+        {
+            return; // A scenario may end an operator before its cluster does.
+        }
+
+        await stop.CancelAsync();
+        await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        client.Dispose();
+        await Gateway.DisposeAsync();
+        stop.Dispose();
+    }
+}
