@@ -142,6 +142,8 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException)
         {
+            // A connection that was given up because another file failed is not what went wrong.
+            stall.Token.ThrowIfCancellationRequested();
             throw HubErrors.OfConnection(asked, exception);
         }
     }
@@ -196,6 +198,7 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException and not HubException)
         {
+            stall.Token.ThrowIfCancellationRequested();
             throw HubErrors.OfConnection(address, exception);
         }
 

@@ -58,7 +58,7 @@ public class AccessTests
 
         var error = await test.FailAsync();
 
-        Assert.Matches("test/model has no file '(config|tokenizer).json' at revision 'main' \\(404\\)$", error.Message);
+        Assert.Matches("test/model has no file '(config\\.json|tokenizer\\.json|model\\.safetensors)' at revision 'main' \\(404\\)$", error.Message);
     }
 
     [Fact]
