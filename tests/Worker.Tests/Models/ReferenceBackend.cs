@@ -14,7 +14,9 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
 
     public override string Description => "scalar, double-precision sums";
 
-    public override long AvailableBytes => 1L << 30;
+    public override long AvailableBytes => DeviceBytes;
+
+    public long DeviceBytes { get; init; } = 1L << 30;
 
     public override Tensor Allocate(string name, DType dtype, int rows, int columns = 1) =>
         new(dtype == DType.I32 ? new Memory<int>(name, rows * columns) : new Memory<float>(name, rows * columns), dtype, rows, columns);
