@@ -19,7 +19,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public long ResidentBytes { get; private set; }
 
     /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, key/value heads where there are fewer than ranks, and
-    /// scales of groups whose inputs are on several.</summary>
+    /// what decodes codes on several.</summary>
     public long ReplicatedBytes { get; private set; }
 
     /// <summary>Whether the source has a tensor of this name.</summary>

@@ -23,15 +23,21 @@ public sealed class TensorParallelModelTests
         using var model = CpuRanks.Load(folder, size, Options);
         var total = whole.Ranks[0].ResidentWeightBytes;
 
-        // Eleven norms; two key/value heads of four ranks, each with a copy of half of k and v; scales of groups that act-order spreads over the inputs.
+        // Eleven norms; one of two key/value heads on each of four ranks; in layers whose inputs are shared, scales of groups that act-order spreads over
+        // all inputs, and tables of outputs.
         var norms = 11 * 128 * sizeof(float);
         var heads = size == 2 ? 0 : 5 * 2 * 32 * (128 * sizeof(short) + sizeof(float));
-        var scales = name == "gptq-act-order" ? 5 * (4 + 12) * 128 * sizeof(int) : 0;
+        var tables = name switch
+        {
+            "gptq-act-order" => 5 * (4 + 12) * 128 * 2 * sizeof(short),
+            "squeezellm" => 5 * 2 * 128 * 16 * sizeof(short),
+            _ => 0,
+        };
         Assert.All(model.Ranks, rank =>
         {
-            Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + scales);
+            Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + tables);
             Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
-            Assert.Equal(size == 2 ? 1 : 1, rank.Capacity.Cache.KvHeads);
+            Assert.Equal(1, rank.Capacity.Cache.KvHeads);
         });
     }
 
