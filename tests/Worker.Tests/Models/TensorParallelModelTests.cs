@@ -41,6 +41,40 @@ public sealed class TensorParallelModelTests
         });
     }
 
+    [Theory]
+    [InlineData("opt", 7 * 2 * 64 * sizeof(float), 256 * 64 * sizeof(short))]
+    [InlineData("mixtral", 7 * 64 * sizeof(float), 3 * 4 * 64 * sizeof(short))]
+    public void Learned_positions_and_routers_are_on_every_rank(string name, long norms, long others)
+    {
+        var (config, weights) = ModelLoader.Open(Fixtures.Checkpoint(name));
+        using var model = TensorParallelModel.Load(config, weights, CpuRanks.Group(2), _ => new RecordingBackend(), Options);
+
+        Assert.All(model.Ranks, rank => Assert.Equal(norms + others, rank.ReplicatedWeightBytes));
+    }
+
+    /// <summary>Where attention and MLP run side by side, one sum is enough for both.</summary>
+    [Theory, MemberData(nameof(ForwardPassTests.Names), MemberType = typeof(ForwardPassTests))]
+    public void A_layer_sums_over_the_ranks_after_attention_and_after_the_mlp(string name)
+    {
+        var backends = new RecordingBackend[2];
+        var (config, weights) = ModelLoader.Open(Fixtures.Checkpoint(name));
+        using var model = TensorParallelModel.Load(config, weights, CpuRanks.Group(2), end => backends[end.Rank] = new RecordingBackend { DownloadedValue = 0 }, Options);
+        var sequence = new PackedSequences(model.Runner, 1, 20);
+        sequence.Add(0, [1, 2]);
+
+        Assert.Equal(2 * config.VocabSize, sequence.Run().Length);
+
+        var sums = 1 + ((config.ParallelBlock ? 1 : 2) * config.NumLayers);
+        foreach (var (backend, rank) in backends.Zip(model.Ranks))
+        {
+            var pass = backend.TakePass();
+            Assert.Equal(sums, pass.Count(operation => operation.StartsWith("AllReduce", StringComparison.Ordinal)));
+            Assert.Single(pass, operation => operation.StartsWith("AllGather", StringComparison.Ordinal));
+            var stepTensors = (3 * Options.MaxBatchedTokens) + (5 * Options.MaxSequences) + 1 + (Options.MaxSequences * 4);
+            Assert.Equal(backend.AllocatedBytes, rank.ActivationBytes + (sizeof(int) * stepTensors));
+        }
+    }
+
     [Fact]
     public void Ranks_agree_on_a_cache_that_the_smallest_can_hold()
     {
