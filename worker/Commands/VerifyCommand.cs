@@ -24,7 +24,7 @@ internal static class VerifyCommand
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
         var threads = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
-        var ranks = new Option<int>("--tensor-parallel-size", "-tp") { Description = "Ranks to cut the model for. They are threads of this process, with a share of its processors and memory each.", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var ranks = EngineFlags.Positive("--tensor-parallel-size", "Ranks to cut the model for: threads of this process, with a share of its processors and memory each.", 1, "-tp");
         var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, threads, ranks };
         command.Validators.Add(result =>
         {
@@ -36,11 +36,6 @@ internal static class VerifyCommand
             if (result.GetResult(chunk) is { } given && given.Tokens.Count == 1 && int.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var size) && size < 1)
             {
                 result.AddError($"--chunk {size}: must be at least 1");
-            }
-
-            if (result.GetValue(ranks) < 1)
-            {
-                result.AddError($"--tensor-parallel-size {result.GetValue(ranks)}: must be at least 1");
             }
         });
         command.SetAction(arguments =>
@@ -81,6 +76,8 @@ internal static class VerifyCommand
         var share = options with { Threads = Math.Max(1, options.Threads / ranks), MemoryBytes = options.MemoryBytes / ranks };
         try
         {
+            // Refused before a thread or a buffer is made for each of them.
+            _ = Shard.Of(config, rank: 0, ranks);
             var model = TensorParallelModel.Load(
                 config, weights, ThreadCommunicator.CreateGroup(ranks, RankTimeout), end => new CpuBackend(share with { Communicator = end }), limits);
             for (var rank = 0; rank < ranks; rank++)
