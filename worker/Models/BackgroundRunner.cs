@@ -50,6 +50,14 @@ internal sealed class BackgroundRunner : DelegatingRunner
         return base.WaitForLogits();
     }
 
+    /// <summary>Waits for the step without taking its logits.</summary>
+    /// <returns>What went wrong; null when nothing did.</returns>
+    public Exception? WaitForFailure()
+    {
+        Await(work: false);
+        return failure?.SourceException;
+    }
+
     public override void Dispose()
     {
         lock (gate)
