@@ -140,6 +140,10 @@ internal abstract class Backend : IDisposable
 
     // ---- between the ranks of a tensor-parallel group ----
 
+    /// <summary>output[t] = table[ids[t] − firstId], or zeros where the table has no such row: a rank that keeps some tokens' embeddings.</summary>
+    /// <exception cref="NotSupportedException">The backend belongs to no group.</exception>
+    public virtual void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) => throw new NotSupportedException($"device {Name} belongs to no group of ranks");
+
     /// <summary>x = Σ over ranks of x, in rank order; a group of one leaves it. The default is that of a backend without a group.</summary>
     public virtual void AllReduce(Tensor x)
     {

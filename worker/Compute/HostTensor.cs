@@ -8,6 +8,9 @@ namespace Cluster.Worker.Compute;
 /// <paramref name="owner"/> keeps the memory alive for as long as the tensor is reachable.</remarks>
 internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray<int> shape, nint address, object owner)
 {
+    /// <summary>Bytes from a row to the next where rows are parts of longer ones; 0 where they lie back to back.</summary>
+    private long stride;
+
     /// <summary>Name in the checkpoint, for error messages.</summary>
     public string Name { get; } = name;
 
@@ -36,6 +39,8 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength => (long)Rows * RowLength * DType.Size();
 
+    private long Stride => stride != 0 ? stride : (long)RowLength * DType.Size();
+
     /// <summary>A run of rows as a tensor of its own, sharing memory.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Some of the rows do not exist.</exception>
     public HostTensor RowRange(int first, int count)
@@ -43,7 +48,18 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, Rows);
-        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)((long)first * RowLength * DType.Size()), owner);
+        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)(first * Stride), owner) { stride = stride };
+    }
+
+    /// <summary>A run of columns of a matrix, sharing memory.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Some of the columns do not exist.</exception>
+    public HostTensor ColumnRange(int first, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(Shape.Length, 2);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, RowLength);
+        return new HostTensor(Name, DType, Shape.SetItem(1, count), address + ((nint)first * DType.Size()), owner) { stride = Stride };
     }
 
     /// <summary>The raw bytes of one row.</summary>
@@ -52,8 +68,7 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
     {
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
-        var bytes = RowLength * DType.Size();
-        var span = new ReadOnlySpan<byte>((byte*)address + (long)row * bytes, bytes);
+        var span = new ReadOnlySpan<byte>((byte*)address + row * Stride, RowLength * DType.Size());
         GC.KeepAlive(owner);
         return span;
     }

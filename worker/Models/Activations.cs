@@ -34,14 +34,18 @@ internal sealed record Activations
     /// <summary><c>[logits, hidden]</c> rows that need logits.</summary>
     public required Tensor Selected { get; init; }
 
-    /// <summary><c>[logits, vocabulary]</c>.</summary>
+    /// <summary><c>[logits, vocabulary]</c>; of several ranks <see cref="VocabularyShards.GatheredWidth"/>.</summary>
     public required Tensor Logits { get; init; }
+
+    /// <summary><c>[logits, <see cref="VocabularyShards.Width"/>]</c> logits of this rank; null where it is the only one.</summary>
+    public required Tensor? LogitsPart { get; init; }
 
     /// <summary>Null where no layer has experts.</summary>
     public required ExpertActivations? Experts { get; init; }
 
-    public static Activations Allocate(Backend backend, ModelConfig config, int maxTokens, int maxLogits)
+    public static Activations Allocate(Backend backend, Shard shard, int maxTokens, int maxLogits)
     {
+        var config = shard.Config;
         Tensor Floats(string name, int rows, int columns) => backend.Allocate(name, DType.F32, rows, columns);
         return new Activations
         {
@@ -53,17 +57,20 @@ internal sealed record Activations
             GateUp = Floats("gate_up", maxTokens, GateUpColumns(config)),
             Activated = Floats("activated", maxTokens, ActivatedColumns(config)),
             Selected = Floats("selected", maxLogits, config.HiddenSize),
-            Logits = Floats("logits", maxLogits, config.VocabSize),
+            Logits = Floats("logits", maxLogits, shard.Vocabulary.GatheredWidth),
+            LogitsPart = shard.IsWhole ? null : Floats("logits_part", maxLogits, shard.Vocabulary.Width),
             Experts = config.Moe is { } moe ? ExpertActivations.Allocate(backend, config, moe, maxTokens) : null,
         };
     }
 
     /// <summary>Bytes that <see cref="Allocate"/> takes.</summary>
-    public static long Bytes(ModelConfig config, int maxTokens, int maxLogits)
+    public static long Bytes(Shard shard, int maxTokens, int maxLogits)
     {
+        var config = shard.Config;
         var columns = (3L * config.HiddenSize) + config.QkvSize + config.AttentionSize + GateUpColumns(config) + ActivatedColumns(config);
+        var logitColumns = (long)config.HiddenSize + shard.Vocabulary.GatheredWidth + (shard.IsWhole ? 0 : shard.Vocabulary.Width);
         var experts = config.Moe is { } moe ? maxTokens * ExpertActivations.BytesPerToken(config, moe) : 0;
-        return experts + sizeof(float) * ((maxTokens * columns) + (maxLogits * ((long)config.HiddenSize + config.VocabSize)));
+        return experts + sizeof(float) * ((maxTokens * columns) + (maxLogits * logitColumns));
     }
 
     private static int GateUpColumns(ModelConfig config) => config is { GatedMlp: true, HasDenseLayers: true } ? 2 * config.IntermediateSize : 1;

@@ -20,8 +20,9 @@ internal sealed class Attention
 
     /// <param name="positions">Shared by all layers.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public Attention(int layer, ModelConfig config, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
+    public Attention(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
+        var config = shard.Config;
         this.layer = layer;
         this.backend = backend;
         numHeads = config.NumHeads;
@@ -32,13 +33,14 @@ internal sealed class Attention
             config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes);
 
         string Named(string name) => names.InLayer(layer, name);
-        var kvSize = config.NumKvHeads * config.HeadDim;
+        var attended = shard.Heads.Times(config.HeadDim);
+        var cached = shard.KvHeads.Times(config.HeadDim);
         qkv = config.InterleavedQkv
-            ? weights.InterleavedQkv(Named(names.Qkv[0]), config.HiddenSize, config.NumHeads, config.HeadDim, config.QkvBias)
+            ? weights.InterleavedQkv(Named(names.Qkv[0]), config.HiddenSize, shard.Heads, config.HeadDim, config.QkvBias)
             : weights.Linear(
-                Named("qkv"), [.. names.Qkv.Select(Named)], config.HiddenSize, [config.AttentionSize, kvSize, kvSize], config.QkvBias);
+                Named("qkv"), [.. names.Qkv.Select(Named)], config.HiddenSize, [attended, cached, cached], config.QkvBias);
         output = weights.Linear(
-            Named(names.AttentionOutput), [Named(names.AttentionOutput)], config.AttentionSize, [config.HiddenSize], config.AttentionOutputBias);
+            Named(names.AttentionOutput), [Named(names.AttentionOutput)], attended, [config.HiddenSize], config.AttentionOutputBias);
         if (config.QueryKeyNorm)
         {
             queryNorm = weights.Vector(Named(names.QueryNorm) + ".weight", config.HeadDim);
@@ -46,7 +48,7 @@ internal sealed class Attention
         }
     }
 
-    /// <summary>Enqueues output = attention(x).</summary>
+    /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
     public void Forward(Activations activations, in AttentionInputs inputs, KvCache cache, Tensor x, Tensor result)
     {
         var heads = activations.Qkv.FirstRows(x.Rows);

@@ -11,14 +11,15 @@ internal sealed class GatedMlp : FeedForward
     private readonly LinearWeight gateUp;
     private readonly LinearWeight down;
 
-    public GatedMlp(int layer, ModelConfig config, Backend backend, WeightLoader weights, WeightNames names)
+    public GatedMlp(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names)
     {
         this.backend = backend;
+        var config = shard.Config;
         activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
         gateUp = weights.Linear(
-            Named("gate_up"), [.. names.GateUp.Select(Named)], config.HiddenSize, [config.IntermediateSize, config.IntermediateSize], config.MlpBias);
-        down = weights.Linear(Named(names.Down), [Named(names.Down)], config.IntermediateSize, [config.HiddenSize], config.MlpBias);
+            Named("gate_up"), [.. names.GateUp.Select(Named)], config.HiddenSize, [shard.Intermediate, shard.Intermediate], config.MlpBias);
+        down = weights.Linear(Named(names.Down), [Named(names.Down)], shard.Intermediate, [config.HiddenSize], config.MlpBias);
     }
 
     public override void Forward(Activations activations, Tensor x, Tensor output)

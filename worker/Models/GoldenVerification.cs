@@ -30,7 +30,7 @@ internal static class GoldenVerification
     /// <param name="runner">Made with <see cref="GoldenFile.RunnerOptions"/>, or with more room.</param>
     /// <param name="chunkSize">Most prompt tokens of a sequence in one step; null takes as many as a step holds.</param>
     /// <exception cref="CheckpointFormatException">The golden file does not belong to a model of this vocabulary.</exception>
-    public static GoldenResult Run(ModelRunner runner, GoldenFile golden, int? chunkSize = null)
+    public static GoldenResult Run(IModelRunner runner, GoldenFile golden, int? chunkSize = null)
     {
         CheckVocabulary(runner, golden);
         var sequences = new PackedSequences(runner, golden.Count, golden.PromptLength + golden.Steps);
@@ -49,7 +49,7 @@ internal static class GoldenVerification
 
     /// <param name="next">Receives the greedy token after each prompt.</param>
     /// <returns>The largest difference of a logit.</returns>
-    private static float Prefill(ModelRunner runner, GoldenFile golden, PackedSequences sequences, int chunkSize, int[] next)
+    private static float Prefill(IModelRunner runner, GoldenFile golden, PackedSequences sequences, int chunkSize, int[] next)
     {
         var prompts = Enumerable.Range(0, golden.Count).Select(golden.Prompt).ToArray();
         var done = new int[golden.Count];
@@ -93,7 +93,7 @@ internal static class GoldenVerification
 
     /// <param name="next">The greedy token after each prompt; the model continues with its own choices, as when it serves.</param>
     /// <returns>Tokens equal to the reference's.</returns>
-    private static int Decode(ModelRunner runner, GoldenFile golden, PackedSequences sequences, int[] next)
+    private static int Decode(IModelRunner runner, GoldenFile golden, PackedSequences sequences, int[] next)
     {
         var expected = Enumerable.Range(0, golden.Count).Select(golden.Greedy).ToArray();
         var matches = 0;
@@ -115,7 +115,7 @@ internal static class GoldenVerification
         return matches;
     }
 
-    private static void CheckVocabulary(ModelRunner runner, GoldenFile golden)
+    private static void CheckVocabulary(IModelRunner runner, GoldenFile golden)
     {
         if (golden.HasLogits && golden.Logits(0, 0).Length != runner.VocabSize)
         {

@@ -2,10 +2,11 @@ namespace Cluster.Worker.Models;
 
 /// <summary>A model ready to run.</summary>
 /// <param name="Runner">Owns the backend; disposing it frees the device.</param>
-/// <param name="ResidentWeightBytes">Device memory that weights keep.</param>
+/// <param name="ResidentWeightBytes">Device memory that weights keep; of several ranks, this one's.</param>
+/// <param name="ReplicatedWeightBytes">What other ranks keep as well of it.</param>
 /// <param name="ActivationBytes">Device memory for intermediate results.</param>
 /// <param name="Capacity">Longest sequence and KV cache.</param>
-internal sealed record LoadedModel(ModelConfig Config, ModelRunner Runner, long ResidentWeightBytes, long ActivationBytes, CapacityPlan Capacity) : IDisposable
+internal sealed record LoadedModel(ModelConfig Config, ModelRunner Runner, long ResidentWeightBytes, long ReplicatedWeightBytes, long ActivationBytes, CapacityPlan Capacity) : IDisposable
 {
     public void Dispose() => Runner.Dispose();
 }

@@ -13,9 +13,10 @@ internal sealed class MixtureOfExperts : FeedForward
     private readonly ExpertWeights gateUp;
     private readonly ExpertWeights down;
 
-    public MixtureOfExperts(int layer, ModelConfig config, MoeConfig moe, Backend backend, WeightLoader weights, WeightNames names)
+    public MixtureOfExperts(int layer, Shard shard, MoeConfig moe, Backend backend, WeightLoader weights, WeightNames names)
     {
         this.backend = backend;
+        var config = shard.Config;
         activation = config.Activation;
         normalize = moe.Normalize;
         string Named(string name) => names.InLayer(layer, name);
@@ -28,10 +29,10 @@ internal sealed class MixtureOfExperts : FeedForward
                 OfExpert("gate_up"),
                 [.. names.ExpertGateUp.Select(OfExpert)],
                 config.HiddenSize,
-                [moe.IntermediateSize, moe.IntermediateSize],
+                [shard.ExpertIntermediate, shard.ExpertIntermediate],
                 bias: false);
             expertDown[i] = weights.Linear(
-                OfExpert(names.ExpertDown), [OfExpert(names.ExpertDown)], moe.IntermediateSize, [config.HiddenSize], bias: false);
+                OfExpert(names.ExpertDown), [OfExpert(names.ExpertDown)], shard.ExpertIntermediate, [config.HiddenSize], bias: false);
         }
 
         router = weights.Linear(Named(names.Router), [Named(names.Router)], config.HiddenSize, [moe.NumExperts], bias: false);

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
@@ -10,17 +12,21 @@ internal static class ModelLoader
     /// <param name="source">A Hugging Face checkpoint folder, or <c>synthetic:NAME</c> (<see cref="SyntheticModel"/>).</param>
     /// <param name="backend">Taken over: the returned runner disposes it, and so does a failure here.</param>
     /// <param name="progress">Told after each tensor.</param>
+    /// <param name="group">The rank's end of its group, which the backend computes with; null where one device holds the whole model.
+    /// Every rank of the group must load the same source with the same options.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="ModelConfigException">The configuration is wrong or not supported.</exception>
     /// <exception cref="CheckpointFormatException">The weights are broken or are not those the configuration describes.</exception>
     /// <exception cref="NotSupportedException">The backend cannot read a weight's type.</exception>
-    /// <exception cref="ArgumentException">The options ask for more than model or memory can hold, or the synthetic model is unknown.</exception>
-    public static LoadedModel Load(string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null)
+    /// <exception cref="ArgumentException">The options ask for more than model or memory can hold, the synthetic model is unknown, or the model cannot be cut for so
+    /// many ranks.</exception>
+    /// <exception cref="RankLostException">Another rank could not load its part.</exception>
+    public static LoadedModel Load(string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null, Communicator? group = null)
     {
         try
         {
             var (config, weights) = Open(source);
-            return Build(config, weights, backend, options, progress);
+            return Build(config, weights, backend, options, progress, group);
         }
         catch
         {
@@ -30,11 +36,11 @@ internal static class ModelLoader
     }
 
     /// <summary>Loads weights that fit a configuration; otherwise as above.</summary>
-    public static LoadedModel Load(ModelConfig config, WeightSource weights, Backend backend, ModelRunnerOptions options)
+    public static LoadedModel Load(ModelConfig config, WeightSource weights, Backend backend, ModelRunnerOptions options, Communicator? group = null)
     {
         try
         {
-            return Build(config, weights, backend, options, progress: null);
+            return Build(config, weights, backend, options, progress: null, group);
         }
         catch
         {
@@ -57,25 +63,42 @@ internal static class ModelLoader
             : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
     }
 
-    private static LoadedModel Build(ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress)
+    private static LoadedModel Build(ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress, Communicator? group)
     {
         options.Validate();
         QuantizationScheme.Require(options.Quantization, config.Quantization);
+        var shard = Shard.Of(config, group);
         var maxLogits = options.MaxLogits ?? options.MaxSequences;
         var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
-        var activationBytes = Activations.Bytes(config, options.MaxBatchedTokens, maxLogits);
+        var activationBytes = Activations.Bytes(shard, options.MaxBatchedTokens, maxLogits);
         if (activationBytes > availableBytes)
         {
             throw new ArgumentException(
                 $"max-num-batched-tokens {options.MaxBatchedTokens} needs {activationBytes} bytes for intermediate results; the device offers {availableBytes}");
         }
 
-        var weights = new WeightLoader(source, backend, progress) { Quantization = config.Quantization };
+        var weights = new WeightLoader(source, backend, progress) { Quantization = config.Quantization, Ranks = shard.Size };
         var transformer = new Transformer(
-            config, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
+            shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 
-        var plan = CapacityPlan.Fit(config, options, options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes);
-        var runner = new ModelRunner(backend, config, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
-        return new LoadedModel(config, runner, weights.ResidentBytes, activationBytes, plan);
+        var budgetBytes = options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes;
+        var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
+        var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
+        return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
+    }
+
+    /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>
+    private static long Smallest(long value, Communicator group)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        var smallest = value;
+        for (var root = 0; root < group.Size; root++)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+            group.Broadcast(bytes, root);
+            smallest = Math.Min(smallest, BinaryPrimitives.ReadInt64LittleEndian(bytes));
+        }
+
+        return smallest;
     }
 }

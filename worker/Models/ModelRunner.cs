@@ -8,6 +8,7 @@ internal sealed class ModelRunner : IModelRunner
 {
     private readonly Backend backend;
     private readonly Transformer transformer;
+    private readonly VocabularyShards vocabulary;
     private readonly KvCache cache;
     private readonly StepTensors tensors;
     private float[] hostLogits = [];
@@ -15,11 +16,12 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <param name="plan">Longest sequence and size of the cache, which is allocated here.</param>
     /// <param name="maxLogits">Most rows of one step that need logits.</param>
-    public ModelRunner(Backend backend, ModelConfig config, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits)
+    public ModelRunner(Backend backend, Shard shard, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits)
     {
         this.backend = backend;
         this.transformer = transformer;
-        VocabSize = config.VocabSize;
+        vocabulary = shard.Vocabulary;
+        VocabSize = shard.Config.VocabSize;
         BlockSize = plan.Cache.BlockSize;
         NumBlocks = plan.Cache.NumBlocks;
         MaxModelLength = plan.MaxModelLength;
@@ -68,15 +70,15 @@ internal sealed class ModelRunner : IModelRunner
     public ReadOnlySpan<float> WaitForLogits()
     {
         var logits = launched ?? throw new InvalidOperationException("no step was launched");
-        var count = logits.Rows * VocabSize;
+        var count = logits.Rows * logits.Columns;
         if (hostLogits.Length < count)
         {
             // Doubled, so that a slowly growing batch does not allocate at every step. Pinned: a GPU copies into it directly.
-            hostLogits = GC.AllocateUninitializedArray<float>(Math.Max(count, (int)Math.Min(2L * hostLogits.Length, (long)MaxLogits * VocabSize)), pinned: true);
+            hostLogits = GC.AllocateUninitializedArray<float>(Math.Max(count, (int)Math.Min(2L * hostLogits.Length, (long)MaxLogits * logits.Columns)), pinned: true);
         }
 
         backend.Download(logits, hostLogits.AsSpan(0, count));
-        return hostLogits.AsSpan(0, count);
+        return vocabulary.Compact(hostLogits.AsSpan(0, count), logits.Rows);
     }
 
     public void Dispose() => backend.Dispose();

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Models;
 /// backend that ignored the block table would be found out.</remarks>
 internal sealed class PackedSequences
 {
-    private readonly ModelRunner runner;
+    private readonly IModelRunner runner;
     private readonly int blocksPerSequence;
     private readonly int[] computed;
     private readonly StepBatch batch;
@@ -14,7 +14,7 @@ internal sealed class PackedSequences
     /// <param name="count">Sequences; each may be in a step once.</param>
     /// <param name="maxLength">Tokens that each may come to have.</param>
     /// <exception cref="ArgumentException">The runner cannot hold them all.</exception>
-    public PackedSequences(ModelRunner runner, int count, int maxLength)
+    public PackedSequences(IModelRunner runner, int count, int maxLength)
     {
         this.runner = runner;
         blocksPerSequence = (maxLength + runner.BlockSize - 1) / runner.BlockSize;

@@ -6,7 +6,7 @@ internal static class Perplexity
     /// <summary>Cuts the text into windows, each a sequence of its own, whose first token is not scored. A last window may be shorter.</summary>
     /// <param name="runner">Must take sequences of <paramref name="window"/> tokens.</param>
     /// <exception cref="ArgumentException">The text has no token to score, or the runner cannot hold a window.</exception>
-    public static double Evaluate(ModelRunner runner, ReadOnlySpan<int> ids, int window)
+    public static double Evaluate(IModelRunner runner, ReadOnlySpan<int> ids, int window)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(ids.Length, 2);
@@ -21,7 +21,7 @@ internal static class Perplexity
         return Math.Exp(sum / scored);
     }
 
-    private static double NegativeLogLikelihood(ModelRunner runner, ReadOnlySpan<int> tokens)
+    private static double NegativeLogLikelihood(IModelRunner runner, ReadOnlySpan<int> tokens)
     {
         var sequence = new PackedSequences(runner, 1, tokens.Length);
         var sum = 0.0;

@@ -11,13 +11,14 @@ internal sealed class PlainMlp : FeedForward
     private readonly LinearWeight up;
     private readonly LinearWeight down;
 
-    public PlainMlp(int layer, ModelConfig config, Backend backend, WeightLoader weights, WeightNames names)
+    public PlainMlp(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names)
     {
         this.backend = backend;
+        var config = shard.Config;
         activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        up = weights.Linear(Named(names.Up), [Named(names.Up)], config.HiddenSize, [config.IntermediateSize], config.MlpBias);
-        down = weights.Linear(Named(names.Down), [Named(names.Down)], config.IntermediateSize, [config.HiddenSize], config.MlpBias);
+        up = weights.Linear(Named(names.Up), [Named(names.Up)], config.HiddenSize, [shard.Intermediate], config.MlpBias);
+        down = weights.Linear(Named(names.Down), [Named(names.Down)], shard.Intermediate, [config.HiddenSize], config.MlpBias);
     }
 
     public override void Forward(Activations activations, Tensor x, Tensor output)

@@ -5,10 +5,11 @@ namespace Cluster.Worker.Models;
 /// <summary>What attention knows of positions, shared by all layers: a rotary table, ALiBi's slopes, or neither where positions are part of the embedding.</summary>
 internal sealed class PositionEncoding
 {
-    public PositionEncoding(ModelConfig config, Backend backend, WeightLoader weights, int maxPositions)
+    public PositionEncoding(Shard shard, Backend backend, WeightLoader weights, int maxPositions)
     {
+        var config = shard.Config;
         Rope = config.Rope is { } rope ? backend.LoadRope(rope.Frequencies(maxPositions)) : null;
-        AlibiSlopes = config.Alibi ? weights.Constant("alibi_slopes", Slopes(config.NumHeads)) : null;
+        AlibiSlopes = config.Alibi ? weights.Constant("alibi_slopes", Slopes(shard.Heads.Full).AsSpan(shard.Heads.First, shard.Heads.Count).ToArray()) : null;
     }
 
     public RopeTable? Rope { get; }

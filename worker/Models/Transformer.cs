@@ -9,6 +9,7 @@ namespace Cluster.Worker.Models;
 internal sealed class Transformer
 {
     private readonly Backend backend;
+    private readonly Shard shard;
     private readonly EmbeddingTable embedding;
     private readonly EmbeddingTable? learnedPositions;
     private readonly float embeddingScale;
@@ -24,36 +25,40 @@ internal sealed class Transformer
     /// <param name="maxTokens">Most rows of one step.</param>
     /// <param name="maxLogits">Most rows of one step that need logits.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing, has another shape, or has no place in the model.</exception>
-    public Transformer(ModelConfig config, Backend backend, WeightLoader weights, int maxPositions, int maxTokens, int maxLogits)
+    public Transformer(Shard shard, Backend backend, WeightLoader weights, int maxPositions, int maxTokens, int maxLogits)
     {
         this.backend = backend;
+        this.shard = shard;
+        var config = shard.Config;
         embeddingScale = config.EmbeddingScale;
         logitSoftCap = config.LogitSoftCap;
 
         var architecture = config.Architecture;
         var names = architecture.NamesIn(weights);
-        var positions = new PositionEncoding(config, backend, weights, maxPositions);
-        embedding = weights.Embedding(names.Embedding, config.VocabSize, config.HiddenSize);
+        var positions = new PositionEncoding(shard, backend, weights, maxPositions);
+        embedding = weights.Embedding(names.Embedding, shard.Vocabulary.Owned(shard.Rank), config.HiddenSize);
         learnedPositions = config.LearnedPositionOffset is { } offset
-            ? weights.Embedding(names.PositionEmbedding, offset + config.MaxPositionEmbeddings, config.HiddenSize, offset)
+            ? weights.Embedding(
+                names.PositionEmbedding, new Slice(offset + config.MaxPositionEmbeddings, offset, config.MaxPositionEmbeddings), config.HiddenSize)
             : null;
         embeddingNorm = config.EmbeddingNorm ? new Norm(names.EmbeddingNorm, config, backend, weights) : null;
         layers = new TransformerLayer[config.NumLayers];
         for (var i = 0; i < layers.Length; i++)
         {
-            layers[i] = new TransformerLayer(i, config, backend, weights, names, positions);
+            layers[i] = new TransformerLayer(i, shard, backend, weights, names, positions);
         }
 
         finalNorm = new Norm(names.FinalNorm, config, backend, weights);
+        var tokens = shard.Vocabulary.Computed(shard.Rank);
         output = config.TieWordEmbeddings
-            ? weights.Matrix(names.Embedding, config.VocabSize, config.HiddenSize)
-            : weights.Linear(names.Output, [names.Output], config.HiddenSize, [config.VocabSize], config.OutputBias);
+            ? weights.Matrix(names.Embedding, tokens, config.HiddenSize)
+            : weights.Linear(names.Output, [names.Output], config.HiddenSize, [tokens], config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
-        activations = Activations.Allocate(backend, config, maxTokens, maxLogits);
+        activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }
 
     /// <summary>Enqueues one step.</summary>
-    /// <returns><c>[logits, vocabulary]</c>, computed when the device gets there.</returns>
+    /// <returns><c>[logits, <see cref="VocabularyShards.GatheredWidth"/>]</c>, computed when the device gets there.</returns>
     public Tensor Forward(in StepInputs inputs, KvCache cache)
     {
         var tokens = inputs.TokenIds.Rows;
@@ -72,10 +77,16 @@ internal sealed class Transformer
             var selected = activations.Selected.FirstRows(wanted);
             finalNorm.AddAndApply(residual, activations.Delta.FirstRows(tokens), normed);
             backend.GatherRows(normed, inputs.LogitRows, selected);
-            backend.Linear(selected, output, logits);
+            var own = activations.LogitsPart?.FirstRows(wanted) ?? logits;
+            backend.Linear(selected, output, own);
             if (logitSoftCap != 0)
             {
-                backend.SoftCap(logits, logitSoftCap);
+                backend.SoftCap(own, logitSoftCap);
+            }
+
+            if (!shard.IsWhole)
+            {
+                backend.AllGather(own, logits);
             }
         }
 
@@ -84,7 +95,16 @@ internal sealed class Transformer
 
     private void Embed(in StepInputs inputs, Tensor residual)
     {
-        backend.Embed(inputs.TokenIds, embedding, residual);
+        if (shard.IsWhole)
+        {
+            backend.Embed(inputs.TokenIds, embedding, residual);
+        }
+        else
+        {
+            backend.EmbedShard(inputs.TokenIds, shard.Vocabulary.Owned(shard.Rank).First, embedding, residual);
+            backend.AllReduce(residual);
+        }
+
         if (embeddingScale != 1)
         {
             backend.Scale(residual, embeddingScale);

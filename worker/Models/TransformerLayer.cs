@@ -15,6 +15,7 @@ namespace Cluster.Worker.Models;
 internal sealed class TransformerLayer
 {
     private readonly int index;
+    private readonly bool isWhole;
     private readonly Backend backend;
     private readonly Attention attention;
     private readonly FeedForward feedForward;
@@ -25,16 +26,18 @@ internal sealed class TransformerLayer
 
     /// <summary>Loads the layer's weights.</summary>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public TransformerLayer(int index, ModelConfig config, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
+    public TransformerLayer(int index, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
         this.index = index;
         this.backend = backend;
+        isWhole = shard.IsWhole;
+        var config = shard.Config;
         Norm Named(string name) => new(names.InLayer(index, name), config, backend, weights);
         attentionNorm = Named(names.AttentionNorm);
-        attention = new Attention(index, config, backend, weights, names, positions);
+        attention = new Attention(index, shard, backend, weights, names, positions);
         attentionPostNorm = config.PostNorms ? Named(names.AttentionPostNorm) : null;
         mlpNorm = config.ParallelBlock ? null : Named(names.MlpNorm);
-        feedForward = FeedForward.Load(index, config, backend, weights, names);
+        feedForward = FeedForward.Load(index, shard, backend, weights, names);
         mlpPostNorm = config.PostNorms ? Named(names.MlpPostNorm) : null;
     }
 
@@ -60,12 +63,23 @@ internal sealed class TransformerLayer
         {
             feedForward.Forward(activations, normed, normed);
             backend.Add(delta, normed);
+            SumOverRanks(delta);
             return;
         }
+
+        SumOverRanks(delta);
 
         attentionPostNorm?.Apply(delta, delta);
         mlpNorm.AddAndApply(residual, delta, normed);
         feedForward.Forward(activations, normed, delta);
+        SumOverRanks(delta);
         mlpPostNorm?.Apply(delta, delta);
+    }
+    private void SumOverRanks(Tensor delta)
+    {
+        if (!isWhole)
+        {
+            backend.AllReduce(delta);
+        }
     }
 }

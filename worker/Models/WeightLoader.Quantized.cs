@@ -11,7 +11,7 @@ internal sealed partial class WeightLoader
     public QuantizationScheme? Quantization { get; init; }
 
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another type or shape.</exception>
-    public HostTensor Take(string name, ReadOnlySpan<DType> dtypes, ReadOnlySpan<int> shape)
+    public HostTensor Take(string name, ReadOnlySpan<DType> dtypes, ReadOnlySpan<Slice> shape)
     {
         var tensor = Take(name, shape);
         return dtypes.Contains(tensor.DType)
@@ -45,17 +45,12 @@ internal sealed partial class WeightLoader
         Quantization!.Quantizes(layer)
         && (Has(layer + Quantization.MarkerSuffix) || source.Find(layer + LayerTensors.Weight) is not { } plain || !WeightReader.CanRead(plain.DType));
 
-    private LinearWeight QuantizedLinear(string name, IReadOnlyList<string> parts, int inFeatures, ReadOnlySpan<int> outFeatures, bool bias)
+    private LinearWeight QuantizedLinear(string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, HostTensor[]? biases)
     {
         var weights = new QuantizedMatrix[parts.Count];
-        var biases = bias ? new HostTensor[parts.Count] : null;
         for (var i = 0; i < parts.Count; i++)
         {
             weights[i] = Quantization!.Read(new LayerTensors(this, parts[i], outFeatures[i], inFeatures));
-            if (biases is not null)
-            {
-                biases[i] = Take(parts[i] + ".bias", outFeatures[i]);
-            }
         }
 
         var linear = backend.LoadLinear(name, weights, biases);
@@ -63,8 +58,7 @@ internal sealed partial class WeightLoader
         // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
         GC.KeepAlive(weights);
         GC.KeepAlive(biases);
-        ResidentBytes += linear.ResidentBytes;
-        Report(name);
+        Account(name, linear.ResidentBytes, inFeatures, outFeatures);
         return linear;
     }
 }

@@ -12,8 +12,14 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     private readonly long totalBytes = source.TotalBytes;
     private long bytesDone;
 
+    /// <summary>Ranks that share the model.</summary>
+    public int Ranks { get; init; } = 1;
+
     /// <summary>Device memory that everything loaded so far keeps.</summary>
     public long ResidentBytes { get; private set; }
+
+    /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, and key/value heads where there are fewer than ranks.</summary>
+    public long ReplicatedBytes { get; private set; }
 
     /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => source.Find(name) is not null;
@@ -34,64 +40,59 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
 
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
-    /// <param name="firstRow">Rows before this one are left out.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public EmbeddingTable Embedding(string name, int rows, int columns, int firstRow = 0)
+    public EmbeddingTable Embedding(string name, Slice rows, int columns)
     {
-        var host = Take(name, rows, columns).RowRange(firstRow, rows - firstRow);
+        var host = Take(name, rows, columns);
         var table = backend.LoadEmbedding(host);
         GC.KeepAlive(host);
-        ResidentBytes += table.ResidentBytes;
-        Report(name);
+        Account(name, table.ResidentBytes, columns, [rows]);
         return table;
     }
 
-    /// <summary>Linear layers stacked into one multiplication; part i is <c>[outFeatures[i], inFeatures]</c>.</summary>
+    /// <summary>Linear layers stacked into one multiplication; part i is <c>[outFeatures[i], inFeatures]</c>. Of several ranks that multiply parts of the inputs,
+    /// to be summed, the first adds the bias.</summary>
     /// <param name="name">What the stacked layer is called in traces.</param>
     /// <param name="parts">Names without <c>.weight</c> and <c>.bias</c>.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight Linear(string name, IReadOnlyList<string> parts, int inFeatures, ReadOnlySpan<int> outFeatures, bool bias)
+    public LinearWeight Linear(string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, bool bias)
     {
+        var biases = bias ? Biases(parts, inFeatures, outFeatures) : null;
         if (IsQuantized(name, parts))
         {
-            return QuantizedLinear(name, parts, inFeatures, outFeatures, bias);
+            return QuantizedLinear(name, parts, inFeatures, outFeatures, biases);
         }
 
         var weights = new HostTensor[parts.Count];
-        var biases = bias ? new HostTensor[parts.Count] : null;
         for (var i = 0; i < parts.Count; i++)
         {
             weights[i] = Take(parts[i] + ".weight", outFeatures[i], inFeatures);
-            if (biases is not null)
-            {
-                biases[i] = Take(parts[i] + ".bias", outFeatures[i]);
-            }
         }
 
-        return Load(name, weights, biases);
+        return Load(name, weights, biases, inFeatures, outFeatures);
     }
 
     /// <summary>Query, key and value projections that a checkpoint stores as one matrix, head by head: <c>[heads, 3, headDim, inFeatures]</c>.
     /// Loaded in the order of <see cref="Linear"/>: all query heads, all key heads, all value heads.</summary>
     /// <param name="name">Without <c>.weight</c> and <c>.bias</c>.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight InterleavedQkv(string name, int inFeatures, int heads, int headDim, bool bias)
+    public LinearWeight InterleavedQkv(string name, int inFeatures, Slice heads, int headDim, bool bias)
     {
-        var rows = 3 * heads * headDim;
+        var rows = heads.Times(3 * headDim);
         var weight = Take(name + ".weight", rows, inFeatures);
-        return Load(name, ByPart(weight), bias ? ByPart(Take(name + ".bias", rows)) : null);
+        return Load(name, ByPart(weight), bias ? ByPart(Take(name + ".bias", rows)) : null, inFeatures, [rows]);
 
         HostTensor[] ByPart(HostTensor fused) =>
         [
             .. from part in Enumerable.Range(0, 3)
-               from head in Enumerable.Range(0, heads)
+               from head in Enumerable.Range(0, heads.Count)
                select fused.RowRange(((3 * head) + part) * headDim, headDim),
         ];
     }
 
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public LinearWeight Matrix(string name, int outFeatures, int inFeatures) => Load(name, [Take(name, outFeatures, inFeatures)], null);
+    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures) => Load(name, [Take(name, outFeatures, inFeatures)], null, inFeatures, [outFeatures]);
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration describes.</summary>
     /// <exception cref="CheckpointFormatException">Names the first few.</exception>
@@ -111,21 +112,31 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     {
         var tensor = backend.LoadVector(host);
         GC.KeepAlive(host);
-        ResidentBytes += tensor.Buffer.ByteLength;
-        Report(host.Name);
+        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [host.Rows]);
         return tensor;
     }
 
-    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases)
+    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
     {
         var linear = backend.LoadLinear(name, weights, biases);
 
         // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
         GC.KeepAlive(weights);
         GC.KeepAlive(biases);
-        ResidentBytes += linear.ResidentBytes;
-        Report(name);
+        Account(name, linear.ResidentBytes, inFeatures, outFeatures);
         return linear;
+    }
+
+    /// <summary>Null on a rank that does not add them; their shapes are checked there, too.</summary>
+    private HostTensor[]? Biases(IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
+        var biases = new HostTensor[parts.Count];
+        for (var i = 0; i < parts.Count; i++)
+        {
+            biases[i] = Take(parts[i] + ".bias", outFeatures[i]);
+        }
+
+        return inFeatures.First == 0 ? biases : null;
     }
 
     private static HostTensor InMemory(string name, float[] values)
@@ -135,14 +146,16 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return new HostTensor(name, DType.F32, [values.Length], Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), pinned);
     }
 
-    private HostTensor Take(string name, params ReadOnlySpan<int> shape)
+    /// <summary>This rank's part of a tensor.</summary>
+    private HostTensor Take(string name, params ReadOnlySpan<Slice> shape)
     {
+        var full = Array.ConvertAll(shape.ToArray(), dimension => dimension.Full);
         var tensor = source.Find(name)
-            ?? throw new CheckpointFormatException(source.Location, name, $"is missing; config.json calls for it with shape [{string.Join(", ", shape.ToArray())}]");
-        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
+            ?? throw new CheckpointFormatException(source.Location, name, $"is missing; config.json calls for it with shape [{string.Join(", ", full)}]");
+        if (!tensor.Shape.AsSpan().SequenceEqual(full))
         {
             throw new CheckpointFormatException(
-                source.FileOf(name), name, $"has shape [{string.Join(", ", tensor.Shape)}]; config.json calls for [{string.Join(", ", shape.ToArray())}]");
+                source.FileOf(name), name, $"has shape [{string.Join(", ", tensor.Shape)}]; config.json calls for [{string.Join(", ", full)}]");
         }
 
         if (used.Add(name))
@@ -150,8 +163,29 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
             bytesDone += tensor.ByteLength;
         }
 
-        return tensor;
+        if (shape is [{ IsWhole: false } rows, ..])
+        {
+            tensor = tensor.RowRange(rows.First, rows.Count);
+        }
+
+        return shape is [_, { IsWhole: false } columns] ? tensor.ColumnRange(columns.First, columns.Count) : tensor;
     }
 
-    private void Report(string name) => progress?.Report(new LoadProgress(bytesDone, totalBytes, name));
+    /// <summary>Counts what has been loaded and reports it.</summary>
+    private void Account(string name, long residentBytes, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
+        ResidentBytes += residentBytes;
+        long outputs = 0, replicated = 0;
+        foreach (var part in outFeatures)
+        {
+            outputs += part.Count;
+            replicated += IsReplicated(part) && IsReplicated(inFeatures) ? part.Count : 0;
+        }
+
+        ReplicatedBytes += replicated == 0 ? 0 : residentBytes * replicated / outputs;
+        progress?.Report(new LoadProgress(bytesDone, totalBytes, name));
+    }
+
+    /// <summary>Twice an even share or more is not one rank's alone; less is an even share, rounded up.</summary>
+    private bool IsReplicated(Slice slice) => Ranks > 1 && (long)slice.Count * Ranks >= 2L * slice.Full;
 }

@@ -124,7 +124,11 @@ internal sealed unsafe partial class CpuBackend : Backend
     public override void Upload(ReadOnlySpan<int> values, Tensor destination) =>
         values.CopyTo(new Span<int>(CpuBuffer.Integers(destination, values.Length), values.Length));
 
-    public override void Embed(Tensor ids, EmbeddingTable table, Tensor output)
+    public override void Embed(Tensor ids, EmbeddingTable table, Tensor output) => Embed(ids, firstId: 0, isShard: false, table, output);
+
+    public override void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) => Embed(ids, firstId, isShard: true, table, output);
+
+    private void Embed(Tensor ids, int firstId, bool isShard, EmbeddingTable table, Tensor output)
     {
         var source = (CpuEmbeddingTable)table;
         RowRanges<EmbedRows>.Run(_threads, output.Rows, output.Columns, new()
@@ -135,6 +139,8 @@ internal sealed unsafe partial class CpuBackend : Backend
             Ids = CpuBuffer.Integers(ids, output.Rows),
             Output = CpuBuffer.Floats(output, output.Rows, source.Columns),
             Columns = source.Columns,
+            FirstId = firstId,
+            IsShard = isShard,
         });
     }
 

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>A layer in AWQ's layout; checked by <see cref="AwqScheme"/>.</summary>
 internal sealed class AwqMatrix(LayerTensors layer, HostTensor codes, HostTensor zeros, GroupScales scales)
-    : GroupedMatrix(layer.Name, layer.OutFeatures, layer.InFeatures, scales.Consecutive(layer.InFeatures))
+    : GroupedMatrix(layer.Name, layer.Outputs.Count, layer.Inputs.Count, scales.GroupOf)
 {
     public const int OutputsPerWord = 8;
 
@@ -20,7 +20,7 @@ internal sealed class AwqMatrix(LayerTensors layer, HostTensor codes, HostTensor
 
     public override float Scale(int group, int output) => scales.Values[group * OutFeatures + output];
 
-    public override int Zero(int group, int output) => Code(zeros, group, output);
+    public override int Zero(int group, int output) => Code(zeros, scales.Rows[group], output);
 
     public override void ReadCodes(int k, int firstOutput, Span<byte> destination)
     {

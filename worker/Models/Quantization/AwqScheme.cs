@@ -19,6 +19,8 @@ internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : Qua
 
     public override string MarkerSuffix => ".qweight";
 
+    public override int CutUnit => AwqMatrix.OutputsPerWord;
+
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static AwqScheme Of(ConfigObject config)
     {
@@ -44,10 +46,12 @@ internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : Qua
 
     public override QuantizedMatrix Read(LayerTensors layer)
     {
-        layer.RequireMultiple(MarkerSuffix, layer.OutFeatures, AwqMatrix.OutputsPerWord, "outputs");
-        var words = layer.OutFeatures / AwqMatrix.OutputsPerWord;
-        var scales = GroupScales.Read(layer, groupSize);
+        var words = layer.Packed(MarkerSuffix, layer.Outputs, AwqMatrix.OutputsPerWord, "outputs");
+        var groups = GroupScales.Count(layer, groupSize);
         return new AwqMatrix(
-            layer, layer.Take(MarkerSuffix, DType.I32, layer.InFeatures, words), layer.Take(".qzeros", DType.I32, scales.Groups, words), scales);
+            layer,
+            layer.Take(MarkerSuffix, DType.I32, layer.Inputs, words),
+            layer.Take(".qzeros", DType.I32, groups, words),
+            GroupScales.Read(layer, groups, GroupScales.Consecutive(layer, groups)));
     }
 }

@@ -23,13 +23,13 @@ internal static class Fp8Layout
     /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>
     public static Fp8Matrix Read(LayerTensors layer, bool needsInputScale)
     {
-        var codes = layer.Take(LayerTensors.Weight, DType.F8E4M3, layer.OutFeatures, layer.InFeatures);
+        var codes = layer.Take(LayerTensors.Weight, DType.F8E4M3, layer.Outputs, layer.Inputs);
         for (var row = 0; row < codes.Rows; row++)
         {
             var column = codes.Row(row).IndexOfAny(Fp8.NaN, (byte)(Fp8.NaN | 0x80));
             if (column >= 0)
             {
-                throw layer.Wrong(LayerTensors.Weight, $"has NaN (code 0x{codes.Row(row)[column]:X2}) at [{row}, {column}]; every weight must be a number");
+                throw layer.Wrong(LayerTensors.Weight, $"has NaN (code 0x{codes.Row(row)[column]:X2}) at [{layer.Outputs.First + row}, {layer.Inputs.First + column}]; every weight must be a number");
             }
         }
 
@@ -48,16 +48,16 @@ internal static class Fp8Layout
     private static float[] Scales(LayerTensors layer, string suffix, bool perOutput)
     {
         var shape = layer.ShapeOf(suffix);
-        var count = perOutput ? layer.OutFeatures : 1;
+        var count = layer.Outputs.Full;
         if (shape.Length == 0 || shape.SequenceEqual([1]))
         {
-            var all = new float[count];
-            Array.Fill(all, layer.TakeFloats(suffix, shape).Values[0]);
+            var all = new float[perOutput ? layer.Outputs.Count : 1];
+            Array.Fill(all, (shape.Length == 0 ? layer.TakeFloats(suffix) : layer.TakeFloats(suffix, 1)).Values[0]);
             return all;
         }
 
         return perOutput && (shape.SequenceEqual([count]) || shape.SequenceEqual([count, 1]))
-            ? layer.TakeFloats(suffix, shape).Values
+            ? (shape.Length == 1 ? layer.TakeFloats(suffix, layer.Outputs) : layer.TakeFloats(suffix, layer.Outputs, 1)).Values
             : throw layer.Wrong(suffix, $"has shape [{string.Join(", ", shape.ToArray())}]; expected [] or [1]{(perOutput ? $", or [{count}] or [{count}, 1]" : "")}");
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
 
@@ -7,8 +6,8 @@ namespace Cluster.Worker.Models.Quantization;
 /// <summary>A layer in GPTQ's layout; checked by <see cref="GptqScheme"/>.</summary>
 /// <param name="zeroOffset">What a stored zero lacks: 1 in the first version of the format.</param>
 internal sealed class GptqMatrix(
-    LayerTensors layer, int bits, int zeroOffset, HostTensor codes, HostTensor zeros, GroupScales scales, ImmutableArray<int> groupOf)
-    : GroupedMatrix(layer.Name, layer.OutFeatures, layer.InFeatures, groupOf)
+    LayerTensors layer, int bits, int zeroOffset, HostTensor codes, HostTensor zeros, GroupScales scales)
+    : GroupedMatrix(layer.Name, layer.Outputs.Count, layer.Inputs.Count, scales.GroupOf)
 {
     public override int Bits => bits;
 
@@ -21,7 +20,7 @@ internal sealed class GptqMatrix(
     public override int Zero(int group, int output)
     {
         var perWord = 32 / bits;
-        return (int)((zeros.Word(group, output / perWord) >> (bits * (output % perWord))) & ((1u << bits) - 1)) + zeroOffset;
+        return (int)((zeros.Word(scales.Rows[group], output / perWord) >> (bits * (output % perWord))) & ((1u << bits) - 1)) + zeroOffset;
     }
 
     public override void ReadCodes(int k, int firstOutput, Span<byte> destination) => PackedWords.ReadAlongInputs(codes, bits, k, firstOutput, destination);

@@ -23,6 +23,8 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 
     public override string MarkerSuffix => ".qweight";
 
+    public override int CutUnit => 32 / bits;
+
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static GptqScheme Of(ConfigObject config)
     {
@@ -50,41 +52,40 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 
     public override QuantizedMatrix Read(LayerTensors layer)
     {
-        var perWord = 32 / bits;
-        layer.RequireMultiple(MarkerSuffix, layer.InFeatures, perWord, "inputs");
-        layer.RequireMultiple(".qzeros", layer.OutFeatures, perWord, "outputs");
-        var scales = GroupScales.Read(layer, groupSize);
+        var perWord = CutUnit;
+        var inputWords = layer.Packed(MarkerSuffix, layer.Inputs, perWord, "inputs");
+        var outputWords = layer.Packed(".qzeros", layer.Outputs, perWord, "outputs");
+        var groups = GroupScales.Count(layer, groupSize);
         return new GptqMatrix(
             layer,
             bits,
             zeroOffset,
-            layer.Take(MarkerSuffix, DType.I32, layer.InFeatures / perWord, layer.OutFeatures),
-            layer.Take(".qzeros", DType.I32, scales.Groups, layer.OutFeatures / perWord),
-            scales,
-            GroupsOf(layer, scales));
+            layer.Take(MarkerSuffix, DType.I32, inputWords, layer.Outputs),
+            layer.Take(".qzeros", DType.I32, groups, outputWords),
+            GroupScales.Read(layer, groups, GroupsOf(layer, groups)));
     }
 
     /// <summary>With <c>desc_act</c> the groups that <c>g_idx</c> names; else consecutive ones, which a <c>g_idx</c> may state once more or be zero throughout.</summary>
-    private ImmutableArray<int> GroupsOf(LayerTensors layer, GroupScales scales)
+    private ImmutableArray<int> GroupsOf(LayerTensors layer, int count)
     {
-        var consecutive = scales.Consecutive(layer.InFeatures);
+        var consecutive = GroupScales.Consecutive(layer, count);
         if (!descAct && !layer.Has(GroupIndexSuffix))
         {
             return consecutive;
         }
 
-        var index = layer.Take(GroupIndexSuffix, DType.I32, layer.InFeatures);
-        var groups = ImmutableArray.CreateRange(Enumerable.Range(0, layer.InFeatures).Select(k => (int)index.Word(k, 0)));
+        var index = layer.Take(GroupIndexSuffix, DType.I32, layer.Inputs);
+        var groups = ImmutableArray.CreateRange(Enumerable.Range(0, index.Rows).Select(k => (int)index.Word(k, 0)));
         for (var k = 0; k < groups.Length; k++)
         {
-            if ((uint)groups[k] >= (uint)scales.Groups)
+            if ((uint)groups[k] >= (uint)count)
             {
-                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {k}; there are {scales.Groups} groups");
+                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {layer.Inputs.First + k}; there are {count} groups");
             }
 
             if (!descAct && groups[k] != consecutive[k] && groups[k] != 0)
             {
-                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {k}; without desc_act that input belongs to group {consecutive[k]}");
+                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {layer.Inputs.First + k}; without desc_act that input belongs to group {consecutive[k]}");
             }
         }
 

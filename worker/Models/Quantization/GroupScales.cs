@@ -4,11 +4,17 @@ using Cluster.Worker.Compute;
 namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>The <c>scales</c> of a grouped layer and how its inputs are grouped. Used by <see cref="GptqScheme"/> and <see cref="AwqScheme"/>.</summary>
-/// <param name="Groups">Groups along the inputs.</param>
-/// <param name="Values"><c>[groups, out]</c>.</param>
-internal sealed record GroupScales(int Groups, DType DType, float[] Values)
+/// <remarks>A rank that keeps some of the inputs keeps the groups that these are in. With act-order these may be all groups, on every rank.</remarks>
+/// <param name="Stored">Groups that the checkpoint has.</param>
+/// <param name="Rows">Of each group kept, its row in the checkpoint, ascending.</param>
+/// <param name="GroupOf">Of each input kept, its place in <paramref name="Rows"/>.</param>
+/// <param name="Values"><c>[Rows, outputs kept]</c>.</param>
+internal sealed record GroupScales(int Stored, ImmutableArray<int> Rows, ImmutableArray<int> GroupOf, DType DType, float[] Values)
 {
     private const string Suffix = ".scales";
+
+    /// <summary>Groups along the inputs.</summary>
+    public int Groups => Rows.Length;
 
     /// <summary>Inputs of a group as the configuration states them: -1 means all in one.</summary>
     /// <exception cref="ModelConfigException">The field is missing or no size.</exception>
@@ -18,16 +24,24 @@ internal sealed record GroupScales(int Groups, DType DType, float[] Values)
         return size != 0 ? size : throw config.Invalid("group_size", "is 0; expected a number of inputs, or -1 for all");
     }
 
-    /// <exception cref="CheckpointFormatException">The tensor is missing, of another type or shape or not finite, or groups do not divide the inputs.</exception>
-    public static GroupScales Read(LayerTensors layer, int groupSize)
-    {
-        var size = groupSize < 0 ? layer.InFeatures : groupSize;
-        layer.RequireMultiple(Suffix, layer.InFeatures, size, "inputs in groups");
-        var groups = layer.InFeatures / size;
-        var (dtype, values) = layer.TakeFloats(Suffix, groups, layer.OutFeatures);
-        return new GroupScales(groups, dtype, values);
-    }
+    /// <summary>How many groups a layer has.</summary>
+    /// <exception cref="CheckpointFormatException">Groups do not divide the inputs.</exception>
+    public static int Count(LayerTensors layer, int groupSize) => groupSize < 0 ? 1 : layer.Packed(Suffix, layer.Inputs.Full, groupSize, "inputs in groups").Full;
 
     /// <summary>Groups of consecutive inputs.</summary>
-    public ImmutableArray<int> Consecutive(int inFeatures) => [.. Enumerable.Range(0, inFeatures).Select(k => k / (inFeatures / Groups))];
+    /// <returns>Of each input kept, its group in the checkpoint.</returns>
+    public static ImmutableArray<int> Consecutive(LayerTensors layer, int groups)
+    {
+        var size = layer.Inputs.Full / groups;
+        return [.. Enumerable.Range(layer.Inputs.First, layer.Inputs.Count).Select(k => k / size)];
+    }
+
+    /// <param name="groupOf">Of each input kept, its group in the checkpoint.</param>
+    /// <exception cref="CheckpointFormatException">The tensor is missing, of another type or shape or not finite.</exception>
+    public static GroupScales Read(LayerTensors layer, int groups, ImmutableArray<int> groupOf)
+    {
+        ImmutableArray<int> rows = [.. groupOf.Distinct().Order()];
+        var (dtype, values) = layer.TakeFloatRows(Suffix, rows, groups, layer.Outputs);
+        return new GroupScales(groups, rows, [.. groupOf.Select(group => rows.BinarySearch(group))], dtype, values);
+    }
 }

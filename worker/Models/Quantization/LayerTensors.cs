@@ -2,8 +2,8 @@ using Cluster.Worker.Compute;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>The tensors of one quantized layer, by what follows its name. Made by <see cref="WeightLoader"/> for <see cref="QuantizationScheme.Read"/>.</summary>
-internal sealed class LayerTensors(WeightLoader loader, string layer, int outFeatures, int inFeatures)
+/// <summary>The tensors of one quantized layer, or of the part of it that a rank keeps, by what follows its name. Made by <see cref="WeightLoader"/> for <see cref="QuantizationScheme.Read"/>.</summary>
+internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outFeatures, Slice inFeatures)
 {
     public const string Weight = ".weight";
 
@@ -12,24 +12,32 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, int outFea
     /// <summary>The layer's name, without a suffix.</summary>
     public string Name => layer;
 
-    public int OutFeatures => outFeatures;
+    /// <summary>Outputs kept.</summary>
+    public Slice Outputs => outFeatures;
 
-    public int InFeatures => inFeatures;
+    /// <summary>Inputs kept.</summary>
+    public Slice Inputs => inFeatures;
 
     public bool Has(string suffix) => loader.Has(layer + suffix);
 
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape.</exception>
-    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<int> shape) => loader.Take(layer + suffix, [dtype], shape);
+    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<Slice> shape) => loader.Take(layer + suffix, [dtype], shape);
 
     /// <summary>A tensor of finite F32, F16 or BF16.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value that is not finite.</exception>
-    public (DType DType, float[] Values) TakeFloats(string suffix, params ReadOnlySpan<int> shape)
+    public (DType DType, float[] Values) TakeFloats(string suffix, params ReadOnlySpan<Slice> shape)
     {
         var tensor = loader.Take(layer + suffix, Floats, shape);
-        var values = WeightReader.ReadAll(tensor);
-        GC.KeepAlive(tensor);
-        var bad = Array.FindIndex(values, value => !float.IsFinite(value));
-        return bad < 0 ? (tensor.DType, values) : throw Wrong(suffix, $"has {values[bad]} as element {bad}; every element must be finite");
+        var values = ReadFinite(suffix, tensor);
+        return (tensor.DType, values);
+    }
+
+    /// <summary>The same of some rows, in the order asked for.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value in these rows that is not finite.</exception>
+    public (DType DType, float[] Values) TakeFloatRows(string suffix, IReadOnlyList<int> rows, Slice height, Slice width)
+    {
+        var tensor = loader.Take(layer + suffix, Floats, [height, width]);
+        return (tensor.DType, [.. rows.SelectMany(row => ReadFinite(suffix, tensor.RowRange(row, 1)))]);
     }
 
     /// <summary>Shape of a tensor that comes in several.</summary>
@@ -38,13 +46,19 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, int outFea
 
     public CheckpointFormatException Wrong(string suffix, string reason) => loader.Wrong(layer + suffix, reason);
 
-    /// <summary>Requires a dimension that is packed or cut in pieces to have a whole number of them.</summary>
-    /// <exception cref="CheckpointFormatException">It has not.</exception>
-    public void RequireMultiple(string suffix, int features, int of, string what)
+    /// <summary>Counts a dimension that is packed in words, which no rank's part may cut.</summary>
+    /// <exception cref="CheckpointFormatException">There is no whole number of them.</exception>
+    public Slice Packed(string suffix, Slice features, int perWord, string what) => features.IsMultipleOf(perWord)
+        ? features.DividedBy(perWord)
+        : throw Wrong(suffix, features.IsWhole
+            ? $"cannot have {features.Full} {what}: they come in {perWord}s"
+            : $"cannot be cut at {what} {features.First} and {features.First + features.Count}: they come in {perWord}s");
+
+    private float[] ReadFinite(string suffix, HostTensor tensor)
     {
-        if (features % of != 0)
-        {
-            throw Wrong(suffix, $"cannot have {features} {what}: they come in {of}s");
-        }
+        var values = WeightReader.ReadAll(tensor);
+        GC.KeepAlive(tensor);
+        var bad = Array.FindIndex(values, value => !float.IsFinite(value));
+        return bad < 0 ? values : throw Wrong(suffix, $"has {values[bad]} as element {bad}; every element must be finite");
     }
 }

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>A layer in SqueezeLLM's layout; checked by <see cref="SqueezeLlmScheme"/>.</summary>
 internal sealed class SqueezeLlmMatrix(LayerTensors layer, HostTensor codes, DType tableDType, float[] table)
-    : LookupMatrix(layer.Name, layer.OutFeatures, layer.InFeatures)
+    : LookupMatrix(layer.Name, layer.Outputs.Count, layer.Inputs.Count)
 {
     public override DType TableDType => tableDType;
 

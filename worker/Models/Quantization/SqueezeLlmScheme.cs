@@ -20,6 +20,8 @@ internal sealed class SqueezeLlmScheme : QuantizationScheme
 
     public override string MarkerSuffix => ".qweight";
 
+    public override int CutUnit => InputsPerWord;
+
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static SqueezeLlmScheme Of(ConfigObject config) =>
         config.Integer("wbits", 1, 32) is var bits and not 4 ? throw config.Invalid("wbits", $"is {bits}; supported: 4") : new SqueezeLlmScheme();
@@ -28,9 +30,8 @@ internal sealed class SqueezeLlmScheme : QuantizationScheme
 
     public override QuantizedMatrix Read(LayerTensors layer)
     {
-        layer.RequireMultiple(MarkerSuffix, layer.InFeatures, InputsPerWord, "inputs");
-        var codes = layer.Take(MarkerSuffix, DType.I32, layer.InFeatures / InputsPerWord, layer.OutFeatures);
-        var (dtype, table) = layer.TakeFloats(".lookup_table", layer.OutFeatures, LookupMatrix.Entries);
+        var codes = layer.Take(MarkerSuffix, DType.I32, layer.Packed(MarkerSuffix, layer.Inputs, InputsPerWord, "inputs"), layer.Outputs);
+        var (dtype, table) = layer.TakeFloats(".lookup_table", layer.Outputs, LookupMatrix.Entries);
         return new SqueezeLlmMatrix(layer, codes, dtype, table);
     }
 }
