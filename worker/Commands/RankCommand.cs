@@ -24,7 +24,7 @@ internal static class RankCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => context.Cancel = true);
         var session = new RankSession(Console.In, Console.Out, Console.Error.WriteLine, () => Environment.Exit(1));
         return session.Run(
-            setup => SharedMemoryCommunicator.Open(setup.Group, setup.Rank, setup.Size, TimeSpan.FromSeconds(setup.TimeoutSeconds)),
+            setup => SharedMemoryCommunicator.Join(setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
             (setup, communicator) => new CpuBackend(new CpuOptions { Threads = setup.Threads, MemoryBytes = setup.MemoryBytes, Communicator = communicator }));
     }
 }

@@ -20,7 +20,7 @@ internal sealed class LeadingRunner : IModelRunner
     private bool disposed;
 
     /// <param name="own">Rank 0's part of the model.</param>
-    /// <param name="communicator">Not owned: the part's backend disposes it.</param>
+    /// <param name="communicator">Rank 0's end of the group; owned, too.</param>
     /// <param name="pulseInterval">Longest silence between the ranks; well below what they take for a loss.</param>
     public LeadingRunner(IModelRunner own, Communicator communicator, IRankSupervisor supervisor, TimeSpan pulseInterval, TimeProvider time)
     {
@@ -100,6 +100,7 @@ internal sealed class LeadingRunner : IModelRunner
 
         supervisor.Dispose();
         own.Dispose();
+        communicator.Dispose();
     }
 
     private void Pulse()

@@ -15,6 +15,7 @@ internal sealed class RankSession
     private readonly TextWriter output;
     private readonly Action<string> log;
     private readonly Action orphaned;
+    private volatile RankSetup? setup;
 
     /// <param name="input">Setup and orders of rank 0.</param>
     /// <param name="output">For <see cref="RankReport"/>s.</param>
@@ -31,14 +32,14 @@ internal sealed class RankSession
 
     /// <summary>Loads this rank's slice and computes steps until rank 0 says that there are no more.</summary>
     /// <param name="join">Opens this rank's end of the group.</param>
-    /// <param name="open">Opens its device, which owns that end.</param>
+    /// <param name="open">Opens its device, which computes with that end.</param>
     /// <returns>Exit code. What went wrong was reported to rank 0.</returns>
     public int Run(Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open)
     {
         try
         {
-            var setup = RankSetup.Parse(orders.Take());
-            var communicator = join(setup);
+            setup = RankSetup.Parse(orders.Take());
+            using var communicator = join(setup);
             using var model = ModelLoader.Load(setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, AwaitOthers);
             log(string.Create(CultureInfo.InvariantCulture, $"weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident"));
             Rendezvous.Meet(communicator);
@@ -77,6 +78,12 @@ internal sealed class RankSession
         while (input.ReadLine() is { } line)
         {
             orders.Add(line);
+        }
+
+        if (setup is { Group: var file })
+        {
+            // Rank 0 may have ended before all had joined, after which the file has no name any more.
+            File.Delete(file);
         }
 
         orphaned();

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Models.Ranks;
 /// <summary>All that a rank needs to know, as rank 0 writes it into the standard input of the process that is to be the rank: one line of JSON. Made by
 /// <see cref="RankGroup"/>, read by <see cref="RankSession"/>.</summary>
 /// <param name="Version">Build of rank 0's program: ranks of different builds do not compute together.</param>
-/// <param name="Group">Name under which the ranks find each other.</param>
+/// <param name="Group">File in which the ranks find each other.</param>
 /// <param name="TimeoutSeconds">Silence after which a rank is taken for lost.</param>
 /// <param name="Source">The checkpoint's folder, or a synthetic model.</param>
 /// <param name="Threads">Processor threads of this rank.</param>
