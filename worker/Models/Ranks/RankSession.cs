@@ -41,7 +41,7 @@ internal sealed class RankSession
             setup = RankSetup.Parse(orders.Take());
             using var communicator = join(setup);
             using var model = ModelLoader.Load(setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, AwaitOthers);
-            log(string.Create(CultureInfo.InvariantCulture, $"weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident"));
+            log(string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident"));
             Rendezvous.Meet(communicator);
             FollowerLoop.Run(model.Runner, communicator);
             return 0;

@@ -45,8 +45,8 @@ internal sealed class FollowingRanks : IRankSupervisor
 
     public RankLostException? Loss { get; private set; }
 
-    /// <summary>A rank ends without a word to the others, as a killed process does.</summary>
-    public void Lose(int rank) => communicators[rank].Dispose();
+    /// <summary>A rank ends in the next step it takes.</summary>
+    public void Lose(int rank) => Models[rank].OnLaunch = _ => throw new InvalidOperationException("this rank is to be lost");
 
     public RankLostException Report(RankLostException seen) => Loss ??= new RankLostException("rank 1 was ended by the test", seen);
 
