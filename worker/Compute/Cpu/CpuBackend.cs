@@ -242,6 +242,7 @@ internal sealed unsafe partial class CpuBackend : Backend
         _threads.Dispose();
         _kernels.Dispose();
         _expertRows.Dispose();
+        _gathered.Dispose();
         foreach (var block in _memory)
         {
             block.Dispose();

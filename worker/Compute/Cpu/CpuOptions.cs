@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Compute.Cpu;
 
@@ -13,6 +14,10 @@ internal sealed record CpuOptions
 
     /// <summary>Width of the kernels. Default: the widest that the hardware runs natively; any width computes correctly anywhere.</summary>
     public VectorWidth Width { get; init; } = WidestInHardware;
+
+    /// <summary>This rank's end of a tensor-parallel group; null when one backend computes all. The backend calls it from the thread that calls the backend, and does
+    /// not dispose of it.</summary>
+    public Communicator? Communicator { get; init; }
 
     private static VectorWidth WidestInHardware =>
         Vector512.IsHardwareAccelerated ? VectorWidth.Bits512
