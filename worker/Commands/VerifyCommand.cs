@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Models;
 
@@ -10,6 +11,9 @@ namespace Cluster.Worker.Commands;
 /// <summary><c>verify</c>: does this build compute what the reference computed? Exit code 0 if so, 1 if not.</summary>
 internal static class VerifyCommand
 {
+    /// <summary>A rank that computes nothing for so long is taken for lost: far longer than a step takes on a machine that is busy with other things.</summary>
+    private static readonly TimeSpan RankTimeout = TimeSpan.FromMinutes(2);
+
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "Folder with the checkpoint.", Required = true, HelpName = "DIR" };
@@ -20,7 +24,8 @@ internal static class VerifyCommand
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
         var threads = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
-        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, threads };
+        var ranks = new Option<int>("--tensor-parallel-size", "-tp") { Description = "Ranks to cut the model for. They are threads of this process, with a share of its processors and memory each.", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, threads, ranks };
         command.Validators.Add(result =>
         {
             if (result.GetValue(golden) is null && result.GetValue(perplexity) is null)
@@ -32,20 +37,26 @@ internal static class VerifyCommand
             {
                 result.AddError($"--chunk {size}: must be at least 1");
             }
+
+            if (result.GetValue(ranks) < 1)
+            {
+                result.AddError($"--tensor-parallel-size {result.GetValue(ranks)}: must be at least 1");
+            }
         });
         command.SetAction(arguments =>
         {
-            Func<Backend> backend = () => new CpuBackend(new CpuOptions { Threads = arguments.GetValue(threads) ?? Environment.ProcessorCount });
+            var options = new CpuOptions { Threads = arguments.GetValue(threads) ?? Environment.ProcessorCount };
+            RunnerLoader load = (config, weights, limits) => Load(config, weights, limits, options, arguments.GetValue(ranks));
             var cache = EngineFlags.KvCacheDTypeOf(arguments.GetValue(kvCacheDType)!);
             var passed = true;
             if (arguments.GetValue(golden) is { } goldenFile)
             {
-                passed &= Golden(arguments.GetRequiredValue(model), goldenFile, backend, arguments.GetValue(tolerance), arguments.GetValue(chunk), cache);
+                passed &= Golden(arguments.GetRequiredValue(model), goldenFile, load, arguments.GetValue(tolerance), arguments.GetValue(chunk), cache);
             }
 
             if (arguments.GetValue(perplexity) is { } perplexityFile)
             {
-                passed &= Perplex(arguments.GetRequiredValue(model), perplexityFile, backend, arguments.GetValue(perplexityTolerance), cache);
+                passed &= Perplex(arguments.GetRequiredValue(model), perplexityFile, load, arguments.GetValue(perplexityTolerance), cache);
             }
 
             return passed ? 0 : 1;
@@ -53,15 +64,40 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static bool Golden(string folder, string file, Func<Backend> backend, float tolerance, int? chunk, DType cache)
+    private static IModelRunner Load(ModelConfig config, WeightSource weights, ModelRunnerOptions limits, CpuOptions options, int ranks)
     {
-        var result = GoldenVerification.Verify(folder, GoldenFile.Open(file), backend, tolerance, chunk, cache);
+        if (ranks == 1)
+        {
+            return ModelLoader.Load(config, weights, new CpuBackend(options), limits).Runner;
+        }
+
+        var share = options with { Threads = Math.Max(1, options.Threads / ranks), MemoryBytes = options.MemoryBytes / ranks };
+        try
+        {
+            var model = TensorParallelModel.Load(
+                config, weights, ThreadCommunicator.CreateGroup(ranks, RankTimeout), end => new CpuBackend(share with { Communicator = end }), limits);
+            for (var rank = 0; rank < ranks; rank++)
+            {
+                Console.WriteLine(model.Ranks[rank].Describe(rank, ranks));
+            }
+
+            return model.Runner;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CommandFailure(exception.Message, exception);
+        }
+    }
+
+    private static bool Golden(string folder, string file, RunnerLoader load, float tolerance, int? chunk, DType cache)
+    {
+        var result = GoldenVerification.Verify(folder, GoldenFile.Open(file), load, tolerance, chunk, cache);
         Console.WriteLine(result);
         return result.Passes(tolerance);
     }
 
     /// <param name="tolerance">Fraction of the reference; 0 means that both must print the same four decimals.</param>
-    private static bool Perplex(string folder, string file, Func<Backend> backend, double tolerance, DType cache)
+    private static bool Perplex(string folder, string file, RunnerLoader load, double tolerance, DType cache)
     {
         int[] ids;
         int window;
@@ -80,8 +116,9 @@ internal static class VerifyCommand
         }
 
         var options = new ModelRunnerOptions { MaxBatchedTokens = window, MaxSequences = 1, MaxLogits = window, MaxModelLength = window, KvCacheDType = cache };
-        using var loaded = ModelLoader.Load(folder, backend(), options);
-        var actual = Perplexity.Evaluate(loaded.Runner, ids, window);
+        var (config, weights) = ModelLoader.Open(folder);
+        using var runner = load(config, weights, options);
+        var actual = Perplexity.Evaluate(runner, ids, window);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"perplexity={actual:F5} expected={expected:F5}"));
         return Math.Abs(actual - expected) < Math.Max(5e-5, tolerance * expected);
     }

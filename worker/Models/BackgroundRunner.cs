@@ -65,6 +65,14 @@ internal sealed class BackgroundRunner : IModelRunner
         return runner.WaitForLogits();
     }
 
+    /// <summary>Waits for the step without taking its logits.</summary>
+    /// <returns>What went wrong; null when nothing did.</returns>
+    public Exception? WaitForFailure()
+    {
+        Await(work: false);
+        return failure?.SourceException;
+    }
+
     public void Dispose()
     {
         lock (gate)

@@ -10,22 +10,26 @@ internal static class GoldenVerification
     /// <remarks>A golden file does not say how its maker's model was brought to bf16. Where results with exact constants (rotary frequencies above all) do not pass,
     /// those with constants rounded to bf16 are compared too; the result says when it took them. See <see cref="ModelConfig.WithConstantsRoundedTo"/>.</remarks>
     /// <param name="folder">A Hugging Face checkpoint.</param>
-    /// <param name="createBackend">Called once for each attempt; the backend is disposed here.</param>
+    /// <param name="load">Called once for each attempt; the runner is disposed here.</param>
     /// <param name="tolerance">Largest difference of a logit that passes.</param>
     /// <param name="cache">Element type of the KV cache.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FormatException">Configuration, weights or golden file are wrong, or do not belong together.</exception>
-    public static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, float tolerance, int? chunkSize = null, DType cache = DType.F32)
+    public static GoldenResult Verify(string folder, GoldenFile golden, RunnerLoader load, float tolerance, int? chunkSize = null, DType cache = DType.F32)
     {
-        var exact = Verify(folder, golden, createBackend, DType.F32, chunkSize, cache);
+        var exact = Verify(folder, golden, load, DType.F32, chunkSize, cache);
         if (exact.Passes(tolerance))
         {
             return exact;
         }
 
-        var rounded = Verify(folder, golden, createBackend, DType.BF16, chunkSize, cache);
+        var rounded = Verify(folder, golden, load, DType.BF16, chunkSize, cache);
         return rounded.Passes(tolerance) ? rounded : exact;
     }
+
+    /// <summary>The same on one device.</summary>
+    public static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, float tolerance, int? chunkSize = null, DType cache = DType.F32) =>
+        Verify(folder, golden, (config, weights, options) => ModelLoader.Load(config, weights, createBackend(), options).Runner, tolerance, chunkSize, cache);
 
     /// <param name="runner">Made with <see cref="GoldenFile.RunnerOptions"/>, or with more room.</param>
     /// <param name="chunkSize">Most prompt tokens of a sequence in one step; null takes as many as a step holds.</param>
@@ -39,12 +43,12 @@ internal static class GoldenVerification
         return new GoldenResult(golden.HasLogits ? difference : null, Decode(runner, golden, sequences, next), golden.Count * golden.Steps);
     }
 
-    private static GoldenResult Verify(string folder, GoldenFile golden, Func<Backend> createBackend, DType ropeFrequencyDType, int? chunkSize, DType cache)
+    private static GoldenResult Verify(string folder, GoldenFile golden, RunnerLoader load, DType ropeFrequencyDType, int? chunkSize, DType cache)
     {
         var (config, weights) = ModelLoader.Open(folder);
         config = config.WithConstantsRoundedTo(ropeFrequencyDType);
-        using var model = ModelLoader.Load(config, weights, createBackend(), golden.RunnerOptions() with { KvCacheDType = cache });
-        return Run(model.Runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
+        using var runner = load(config, weights, golden.RunnerOptions() with { KvCacheDType = cache });
+        return Run(runner, golden, chunkSize) with { RopeFrequencyDType = ropeFrequencyDType };
     }
 
     /// <param name="next">Receives the greedy token after each prompt.</param>

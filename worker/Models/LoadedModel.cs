@@ -8,5 +8,9 @@ namespace Cluster.Worker.Models;
 /// <param name="Capacity">Longest sequence and KV cache.</param>
 internal sealed record LoadedModel(ModelConfig Config, ModelRunner Runner, long ResidentWeightBytes, long ReplicatedWeightBytes, long ActivationBytes, CapacityPlan Capacity) : IDisposable
 {
+    /// <summary>What a rank of a group says when it has loaded its part.</summary>
+    public string Describe(int rank, int size) =>
+        $"rank {rank} of {size}: {ResidentWeightBytes} bytes of weights resident, {ReplicatedWeightBytes} of them on other ranks too; {Capacity.Cache.KvHeads} KV heads, {Capacity}";
+
     public void Dispose() => Runner.Dispose();
 }

@@ -50,7 +50,9 @@ internal sealed partial class WeightLoader
         var weights = new QuantizedMatrix[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            weights[i] = Quantization!.Read(new LayerTensors(this, parts[i], outFeatures[i], inFeatures));
+            var layer = new LayerTensors(this, parts[i], outFeatures[i], inFeatures);
+            weights[i] = Quantization!.Read(layer);
+            ReplicatedBytes += layer.ReplicatedBytes;
         }
 
         var linear = backend.LoadLinear(name, weights, biases);

@@ -18,7 +18,8 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Device memory that everything loaded so far keeps.</summary>
     public long ResidentBytes { get; private set; }
 
-    /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, and key/value heads where there are fewer than ranks.</summary>
+    /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, key/value heads where there are fewer than ranks, and
+    /// scales of groups whose inputs are on several.</summary>
     public long ReplicatedBytes { get; private set; }
 
     /// <summary>Whether the source has a tensor of this name.</summary>

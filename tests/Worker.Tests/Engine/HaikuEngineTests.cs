@@ -1,17 +1,18 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Compute;
-using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Models;
 using Cluster.Worker.Tests.Engine.Beams;
+using Cluster.Worker.Tests.Engine.Constraints;
 using Cluster.Worker.Tests.Models;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Engine;
 
-/// <summary>The whole engine on the sample model and the CPU backend, against Hugging Face's greedy texts, and against itself under other circumstances.</summary>
-public sealed class HaikuEngineTests
+/// <summary>The whole engine on the sample model, against Hugging Face's greedy texts, and against itself under other circumstances. What runs the model is put to
+/// these tests by a class that loads it.</summary>
+public abstract class HaikuEngineTests
 {
     private static readonly JsonNode Expected = JsonNode.Parse(File.ReadAllText(Fixtures.HaikuExpected))!;
 
@@ -133,15 +134,6 @@ public sealed class HaikuEngineTests
     [InlineData(2048, false, false)]
     public async Task Bits_do_not_depend_on_batch_chunks_or_cache(int maxNumBatchedTokens, bool enablePrefixCaching, bool enableChunkedPrefill)
     {
-        var alone = new List<Result>();
-        await using (var engine = Start(new EngineOptions { EnablePrefixCaching = false }))
-        {
-            foreach (var (reference, index) in References.Select((reference, index) => (reference, index)))
-            {
-                alone.Add(await RunAsync(engine, $"{index}", reference.Prompt, Varied(index)));
-            }
-        }
-
         await using var crowded = Start(new EngineOptions
         {
             MaxNumSeqs = 16,
@@ -149,8 +141,45 @@ public sealed class HaikuEngineTests
             EnablePrefixCaching = enablePrefixCaching,
             EnableChunkedPrefill = enableChunkedPrefill,
         });
-        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, Varied(index))));
 
+        await AssertBitsAreThoseOfRequestsAloneAsync(crowded, Varied);
+    }
+
+    [Fact]
+    public async Task Bits_do_not_depend_on_preemption()
+    {
+        // As many blocks as the longest sequence may fill: far fewer than all requests do.
+        await using var crowded = Start(numBlocks: 32);
+
+        await AssertBitsAreThoseOfRequestsAloneAsync(crowded, index => Sampled(index) with { IgnoreEos = true, MaxTokens = 120, Logprobs = 5 });
+
+        Assert.True(crowded.Statistics.Preemptions > 0, $"{crowded.Statistics}");
+    }
+
+    [Fact]
+    public async Task Bits_of_structured_outputs_do_not_depend_on_the_batch()
+    {
+        const string Schema = """{"type":"object","properties":{"line":{"type":"string","maxLength":12},"syllables":{"enum":[5,7]}},"required":["line","syllables"]}""";
+        await using var crowded = Start();
+
+        var results = await AssertBitsAreThoseOfRequestsAloneAsync(
+            crowded, index => Sampled(index) with { Constraint = new Constraint.JsonSchema(Schema), MaxTokens = 200, Temperature = 0.7f });
+
+        Assert.All(results, result => Assert.True(SchemaValidator.IsValid(Schema, result.Text), result.Text));
+    }
+
+    private async Task<Result[]> AssertBitsAreThoseOfRequestsAloneAsync(LlmEngine crowded, Func<int, SamplingParameters> sampling)
+    {
+        var alone = new List<Result>();
+        await using (var engine = Start(new EngineOptions { EnablePrefixCaching = false }))
+        {
+            foreach (var (reference, index) in References.Select((reference, index) => (reference, index)))
+            {
+                alone.Add(await RunAsync(engine, $"{index}", reference.Prompt, sampling(index)));
+            }
+        }
+
+        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, sampling(index))));
         for (var i = 0; i < References.Length; i++)
         {
             Assert.Equal(alone[i].Ids, together[i].Ids);
@@ -159,6 +188,8 @@ public sealed class HaikuEngineTests
                 alone[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))),
                 together[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))));
         }
+
+        return together;
     }
 
     [Theory]
@@ -202,10 +233,14 @@ public sealed class HaikuEngineTests
         return result.PromptLogprobs!;
     }
 
-    private static LlmEngine Start(EngineOptions? options = null, DType kvCacheDType = DType.F32)
+    /// <summary>Loads the sample model.</summary>
+    private protected abstract IModelRunner Load(ModelRunnerOptions options);
+
+    private LlmEngine Start(EngineOptions? options = null, DType kvCacheDType = DType.F32, int? numBlocks = null)
     {
-        var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = kvCacheDType });
-        return new LlmEngine(model.Runner, Tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
+        var runner = Load(new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = kvCacheDType, NumBlocks = numBlocks });
+        var eos = ModelConfig.Load(Fixtures.Haiku).EosTokenIds;
+        return new LlmEngine(runner, Tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. eos] }, TimeProvider.System);
     }
 
     private static async Task<Result> RunAsync(LlmEngine engine, string id, int[] prompt, SamplingParameters sampling)

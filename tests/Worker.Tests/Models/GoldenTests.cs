@@ -50,23 +50,8 @@ public abstract class GoldenTests
     {
         var golden = GoldenFile.Open(Fixtures.Golden(name));
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), CreateBackend(), golden.RunnerOptions());
-        var length = golden.PromptLength;
-        var whole = new PackedSequences(model.Runner, 1, length);
-        whole.Add(0, golden.Prompt(0));
-        var expected = whole.Run().ToArray();
 
-        var chunked = new PackedSequences(model.Runner, 2, length);
-        var actual = new List<float>();
-        for (var begin = 0; begin < length; begin += chunkSize)
-        {
-            // A neighbour of another shape in every step must not matter either.
-            var count = Math.Min(chunkSize, length - begin);
-            chunked.Add(1, golden.Prompt(1).AsSpan(begin, Math.Max(1, count / 2)));
-            chunked.Add(0, golden.Prompt(0).AsSpan(begin, count));
-            actual.AddRange(chunked.Run()[(Math.Max(1, count / 2) * model.Config.VocabSize)..]);
-        }
-
-        Assert.Equal(expected, actual);
+        ChunkedPrefill.AssertSameBits(model.Runner, golden, chunkSize);
         Assert.Equal(GoldenVerification.Run(model.Runner, golden), GoldenVerification.Run(model.Runner, golden, chunkSize));
     }
 

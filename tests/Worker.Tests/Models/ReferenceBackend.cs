@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Quantized;
 using Cluster.Worker.Tests.Compute;
 
@@ -7,13 +8,15 @@ namespace Cluster.Worker.Tests.Models;
 
 /// <summary>The whole seam in plain scalar loops: results are stored as floats and every sum is a double in index order. The independent twin
 /// of real backends; nothing here is fast, nothing is shared with them.</summary>
-internal sealed partial class ReferenceBackend : Backend
+internal sealed partial class ReferenceBackend(Communicator? group = null) : Backend
 {
     public override string Name => "reference";
 
     public override string Description => "scalar, double-precision sums";
 
-    public override long AvailableBytes => 1L << 30;
+    public override long AvailableBytes => DeviceBytes;
+
+    public long DeviceBytes { get; init; } = 1L << 30;
 
     public override Tensor Allocate(string name, DType dtype, int rows, int columns = 1) =>
         new(dtype == DType.I32 ? new Memory<int>(name, rows * columns) : new Memory<float>(name, rows * columns), dtype, rows, columns);
@@ -49,6 +52,29 @@ internal sealed partial class ReferenceBackend : Backend
         for (var t = 0; t < ids.Rows; t++)
         {
             values.AsSpan(Ints(ids)[t] * table.Columns, table.Columns).CopyTo(Row(output, t));
+        }
+    }
+
+    public override void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output)
+    {
+        var values = ((Embedding32)table).Values;
+        for (var t = 0; t < ids.Rows; t++)
+        {
+            Row(output, t).Clear();
+            if (Ints(ids)[t] - firstId is var row && row >= 0 && row < table.Rows)
+            {
+                values.AsSpan(row * table.Columns, table.Columns).CopyTo(Row(output, t));
+            }
+        }
+    }
+
+    public override void AllReduce(Tensor x) => group!.AllReduce(Floats(x));
+
+    public override void AllGather(Tensor part, Tensor output)
+    {
+        for (var t = 0; t < part.Rows; t++)
+        {
+            group!.AllGather(Row(part, t), Row(output, t));
         }
     }
 

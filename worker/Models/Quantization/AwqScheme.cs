@@ -48,10 +48,7 @@ internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : Qua
     {
         var words = layer.Packed(MarkerSuffix, layer.Outputs, AwqMatrix.OutputsPerWord, "outputs");
         var groups = GroupScales.Count(layer, groupSize);
-        return new AwqMatrix(
-            layer,
-            layer.Take(MarkerSuffix, DType.I32, layer.Inputs, words),
-            layer.Take(".qzeros", DType.I32, groups, words),
-            GroupScales.Read(layer, groups, GroupScales.Consecutive(layer, groups)));
+        var scales = GroupScales.Read(layer, groups, GroupScales.Consecutive(layer, groups));
+        return new AwqMatrix(layer, layer.Take(MarkerSuffix, DType.I32, layer.Inputs, words), layer.Take(".qzeros", DType.I32, groups, words), scales);
     }
 }

@@ -56,13 +56,14 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
         var inputWords = layer.Packed(MarkerSuffix, layer.Inputs, perWord, "inputs");
         var outputWords = layer.Packed(".qzeros", layer.Outputs, perWord, "outputs");
         var groups = GroupScales.Count(layer, groupSize);
+        var scales = GroupScales.Read(layer, groups, GroupsOf(layer, groups));
         return new GptqMatrix(
             layer,
             bits,
             zeroOffset,
             layer.Take(MarkerSuffix, DType.I32, inputWords, layer.Outputs),
             layer.Take(".qzeros", DType.I32, groups, outputWords),
-            GroupScales.Read(layer, groups, GroupsOf(layer, groups)));
+            scales);
     }
 
     /// <summary>With <c>desc_act</c> the groups that <c>g_idx</c> names; else consecutive ones, which a <c>g_idx</c> may state once more or be zero throughout.</summary>

@@ -5,11 +5,10 @@ namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>The <c>scales</c> of a grouped layer and how its inputs are grouped. Used by <see cref="GptqScheme"/> and <see cref="AwqScheme"/>.</summary>
 /// <remarks>A rank that keeps some of the inputs keeps the groups that these are in. With act-order these may be all groups, on every rank.</remarks>
-/// <param name="Stored">Groups that the checkpoint has.</param>
 /// <param name="Rows">Of each group kept, its row in the checkpoint, ascending.</param>
 /// <param name="GroupOf">Of each input kept, its place in <paramref name="Rows"/>.</param>
 /// <param name="Values"><c>[Rows, outputs kept]</c>.</param>
-internal sealed record GroupScales(int Stored, ImmutableArray<int> Rows, ImmutableArray<int> GroupOf, DType DType, float[] Values)
+internal sealed record GroupScales(ImmutableArray<int> Rows, ImmutableArray<int> GroupOf, DType DType, float[] Values)
 {
     private const string Suffix = ".scales";
 
@@ -36,12 +35,15 @@ internal sealed record GroupScales(int Stored, ImmutableArray<int> Rows, Immutab
         return [.. Enumerable.Range(layer.Inputs.First, layer.Inputs.Count).Select(k => k / size)];
     }
 
+    /// <param name="groups">Groups that the checkpoint has.</param>
     /// <param name="groupOf">Of each input kept, its group in the checkpoint.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing, of another type or shape or not finite.</exception>
     public static GroupScales Read(LayerTensors layer, int groups, ImmutableArray<int> groupOf)
     {
         ImmutableArray<int> rows = [.. groupOf.Distinct().Order()];
         var (dtype, values) = layer.TakeFloatRows(Suffix, rows, groups, layer.Outputs);
-        return new GroupScales(groups, rows, [.. groupOf.Select(group => rows.BinarySearch(group))], dtype, values);
+        var share = (long)groups * layer.Inputs.Count / layer.Inputs.Full;
+        layer.ReplicatedBytes = Math.Max(0, rows.Length - share) * layer.Outputs.Count * 2 * dtype.Size();
+        return new GroupScales(rows, [.. groupOf.Select(group => rows.BinarySearch(group))], dtype, values);
     }
 }

@@ -18,6 +18,9 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     /// <summary>Inputs kept.</summary>
     public Slice Inputs => inFeatures;
 
+    /// <summary>Bytes of scales and zeros that a rank keeps beyond its share of the inputs, since its inputs are in groups with those of other ranks.</summary>
+    public long ReplicatedBytes { get; set; }
+
     public bool Has(string suffix) => loader.Has(layer + suffix);
 
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape.</exception>
@@ -28,8 +31,7 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     public (DType DType, float[] Values) TakeFloats(string suffix, params ReadOnlySpan<Slice> shape)
     {
         var tensor = loader.Take(layer + suffix, Floats, shape);
-        var values = ReadFinite(suffix, tensor);
-        return (tensor.DType, values);
+        return (tensor.DType, ReadFinite(suffix, tensor, firstElement: 0));
     }
 
     /// <summary>The same of some rows, in the order asked for.</summary>
@@ -37,7 +39,7 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     public (DType DType, float[] Values) TakeFloatRows(string suffix, IReadOnlyList<int> rows, Slice height, Slice width)
     {
         var tensor = loader.Take(layer + suffix, Floats, [height, width]);
-        return (tensor.DType, [.. rows.SelectMany(row => ReadFinite(suffix, tensor.RowRange(row, 1)))]);
+        return (tensor.DType, [.. rows.SelectMany(row => ReadFinite(suffix, tensor.RowRange(row, 1), (row * width.Full) + width.First))]);
     }
 
     /// <summary>Shape of a tensor that comes in several.</summary>
@@ -54,11 +56,11 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
             ? $"cannot have {features.Full} {what}: they come in {perWord}s"
             : $"cannot be cut at {what} {features.First} and {features.First + features.Count}: they come in {perWord}s");
 
-    private float[] ReadFinite(string suffix, HostTensor tensor)
+    private float[] ReadFinite(string suffix, HostTensor tensor, int firstElement)
     {
         var values = WeightReader.ReadAll(tensor);
         GC.KeepAlive(tensor);
         var bad = Array.FindIndex(values, value => !float.IsFinite(value));
-        return bad < 0 ? values : throw Wrong(suffix, $"has {values[bad]} as element {bad}; every element must be finite");
+        return bad < 0 ? values : throw Wrong(suffix, $"has {values[bad]} as element {firstElement + bad}; every element must be finite");
     }
 }

@@ -19,13 +19,15 @@ public sealed class HaikuSpeculationTests
             .Select(one => one!["prompt_ids"]!.AsArray().Select(id => (int)id!).ToArray())];
 
     [Theory]
-    [InlineData("draft model", 1)]
-    [InlineData("draft model", 4)]
-    [InlineData("look-up", 4)]
-    public async Task Tokens_and_logits_are_those_of_plain_decoding(string kind, int numTokens)
+    [InlineData("draft model", 1, 1)]
+    [InlineData("draft model", 4, 1)]
+    [InlineData("draft model", 4, 2)]
+    [InlineData("look-up", 4, 1)]
+    [InlineData("look-up", 4, 2)]
+    public async Task Tokens_and_logits_are_those_of_plain_decoding(string kind, int numTokens, int ranks)
     {
-        await using var plain = Start(null, 1);
-        await using var speculating = Start(kind, numTokens);
+        await using var plain = Start(null, 1, ranks);
+        await using var speculating = Start(kind, numTokens, ranks);
 
         var expected = await RunAsync(plain);
         var actual = await RunAsync(speculating);
@@ -50,18 +52,22 @@ public sealed class HaikuSpeculationTests
         new GenerationRequest(
             $"{index}", prompt, new SamplingParameters { Temperature = index % 2 == 0 ? 0 : 0.9f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 }), CancellationToken.None))));
 
-    private static LlmEngine Start(string? kind, int numTokens)
+    /// <param name="ranks">Of the model; a draft model is whole.</param>
+    private static LlmEngine Start(string? kind, int numTokens, int ranks)
     {
-        var backend = new CpuBackend(new CpuOptions());
         var options = new ModelRunnerOptions { MaxSequences = 16, MaxLogits = 96, MaxModelLength = 512, MaxBatchedTokens = 1024 };
-        var model = ModelLoader.Load(Fixtures.Haiku, backend, options);
+        var runner = ranks == 1 ? ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), options).Runner : (IModelRunner)CpuRanks.Load(Fixtures.Haiku, ranks, options).Runner;
         IDraftProposer? proposer = kind switch
         {
             null => null,
             "look-up" => new NgramProposer(1, 4),
-            _ => new DraftModelProposer(ModelLoader.Load(Fixtures.HaikuDraft, backend, options).Runner, model.Config.VocabSize),
+            _ => new DraftModelProposer(ModelLoader.Load(Fixtures.HaikuDraft, new CpuBackend(new CpuOptions { Threads = 1 }), options).Runner, runner.VocabSize),
         };
         return new LlmEngine(
-            model.Runner, Tokenizer, new EngineOptions { NumSpeculativeTokens = numTokens, EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System, proposer);
+            runner,
+            Tokenizer,
+            new EngineOptions { NumSpeculativeTokens = numTokens, EosTokenIds = [.. ModelConfig.Load(Fixtures.Haiku).EosTokenIds] },
+            TimeProvider.System,
+            proposer);
     }
 }

@@ -70,22 +70,8 @@ public sealed class QuantizedGoldenTests
     {
         var golden = GoldenFile.Open(QuantizedCheckpoints.Golden(name));
         using var model = ModelLoader.Load(QuantizedCheckpoints.Folder(name), Create("cpu"), golden.RunnerOptions());
-        var whole = new PackedSequences(model.Runner, 1, golden.PromptLength);
-        whole.Add(0, golden.Prompt(0));
-        var expected = whole.Run().ToArray();
 
-        var chunked = new PackedSequences(model.Runner, 2, golden.PromptLength);
-        var actual = new List<float>();
-        for (var begin = 0; begin < golden.PromptLength; begin += chunkSize)
-        {
-            // A neighbour of another shape in every step must not matter either.
-            var count = Math.Min(chunkSize, golden.PromptLength - begin);
-            chunked.Add(1, golden.Prompt(1).AsSpan(begin, Math.Max(1, count / 2)));
-            chunked.Add(0, golden.Prompt(0).AsSpan(begin, count));
-            actual.AddRange(chunked.Run()[(Math.Max(1, count / 2) * model.Config.VocabSize)..]);
-        }
-
-        Assert.Equal(expected, actual);
+        ChunkedPrefill.AssertSameBits(model.Runner, golden, chunkSize);
     }
 
     [Theory, MemberData(nameof(Names))]

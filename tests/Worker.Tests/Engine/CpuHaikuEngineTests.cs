@@ -1,0 +1,11 @@
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Models;
+using Cluster.Worker.Tests.Models;
+
+namespace Cluster.Worker.Tests.Engine;
+
+/// <summary>The engine on the CPU backend.</summary>
+public sealed class CpuHaikuEngineTests : HaikuEngineTests
+{
+    private protected override IModelRunner Load(ModelRunnerOptions options) => ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), options).Runner;
+}

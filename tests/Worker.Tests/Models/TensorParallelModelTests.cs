@@ -1,0 +1,95 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Models;
+using Cluster.Worker.Tests.Compute;
+using Cluster.Worker.Tests.Engine;
+using Cluster.Worker.Tests.Models.Quantization;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Models;
+
+/// <summary>What ranks hold, and what is said when one of them cannot go on.</summary>
+public sealed class TensorParallelModelTests
+{
+    private static readonly ModelRunnerOptions Options = new() { MaxBatchedTokens = 32, MaxSequences = 2, MaxModelLength = 64 };
+
+    public static MatrixTheoryData<string, int> Checkpoints { get; } = new(["haiku-1m", .. QuantizedCheckpoints.Names], [2, 4]);
+
+    [Theory, MemberData(nameof(Checkpoints))]
+    public void A_rank_keeps_its_share_of_the_weights_and_what_all_keep(string name, int size)
+    {
+        var folder = name == "haiku-1m" ? Fixtures.Haiku : QuantizedCheckpoints.Folder(name);
+        using var whole = CpuRanks.Load(folder, 1, Options);
+        using var model = CpuRanks.Load(folder, size, Options);
+        var total = whole.Ranks[0].ResidentWeightBytes;
+
+        // Eleven norms; two key/value heads of four ranks, each with a copy of half of k and v; scales of groups that act-order spreads over the inputs.
+        var norms = 11 * 128 * sizeof(float);
+        var heads = size == 2 ? 0 : 5 * 2 * 32 * (128 * sizeof(short) + sizeof(float));
+        var scales = name == "gptq-act-order" ? 5 * (4 + 12) * 128 * sizeof(int) : 0;
+        Assert.All(model.Ranks, rank =>
+        {
+            Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + scales);
+            Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
+            Assert.Equal(size == 2 ? 1 : 1, rank.Capacity.Cache.KvHeads);
+        });
+    }
+
+    [Fact]
+    public void Ranks_agree_on_a_cache_that_the_smallest_can_hold()
+    {
+        var (config, weights) = ModelLoader.Open(Fixtures.Haiku);
+        using var model = TensorParallelModel.Load(
+            config, weights, CpuRanks.Group(2), end => new ReferenceBackend(end) { DeviceBytes = (64L << 20) >> end.Rank }, Options with { MaxSequences = 32, MaxModelLength = null });
+        using var small = TensorParallelModel.Load(
+            config, weights, CpuRanks.Group(2), end => new ReferenceBackend(end) { DeviceBytes = 32L << 20 }, Options with { MaxSequences = 32, MaxModelLength = null });
+
+        Assert.Equal(small.Ranks[1].Capacity, model.Ranks[0].Capacity);
+        Assert.Equal(small.Ranks[1].Capacity, model.Ranks[1].Capacity);
+    }
+
+    [Fact]
+    public void A_part_that_is_broken_on_one_rank_is_what_the_model_reports()
+    {
+        const string name = "model.layers.2.mlp.up_proj.weight";
+        var folder = QuantizedCheckpoints.Folder("fp8-dynamic");
+        var codes = new byte[384 * 128];
+        codes[(383 * 128) + 9] = 0x7F;
+        var weights = new EditedWeights(Checkpoint.Open(folder)).With(name, HostTensors.Raw(name, DType.F8E4M3, codes, 384, 128));
+
+        var error = Assert.Throws<CheckpointFormatException>(() => CpuRanks.Load(ModelConfig.Load(folder), weights, 2, Options));
+
+        Assert.Contains($"tensor '{name}' has NaN (code 0x7F) at [383, 9]; every weight must be a number", error.Message);
+    }
+
+    [Fact]
+    public void A_degree_that_does_not_fit_is_refused_in_one_line()
+    {
+        var error = Assert.Throws<ArgumentException>(() => CpuRanks.Load(Fixtures.Haiku, 3, Options));
+
+        Assert.Equal("tensor-parallel-size 3 does not divide 4 attention heads; possible here: 1, 2, 4", error.Message);
+    }
+
+    [Fact]
+    public void A_failure_of_one_rank_ends_the_step_with_its_reason()
+    {
+        var group = CpuRanks.Group(2);
+        IModelRunner[] runners = [.. group.Select(end => new FakeModelRunner(32, 16, 4, 64)
+        {
+            OnLaunch = _ =>
+            {
+                if (end.Rank == 1)
+                {
+                    throw new InvalidDataException("lost the device");
+                }
+
+                end.Barrier();
+            },
+        })];
+        using var runner = new TensorParallelRunner(runners, group);
+        var sequence = new PackedSequences(runner, 1, 4);
+        sequence.Add(0, [1, 2, 3]);
+
+        Assert.Equal("lost the device", Assert.Throws<InvalidDataException>(() => sequence.Run()).Message);
+    }
+}
