@@ -16,7 +16,7 @@ namespace Cluster.Worker.Models.Ranks;
 internal sealed class RankGroup : IRankSupervisor
 {
     /// <summary>How long after an operation has failed the end of a process may be noticed: the kernel tells it within milliseconds.</summary>
-    private static readonly TimeSpan TimeToNotice = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan TimeToNotice = TimeSpan.FromSeconds(1);
 
     private readonly RankProcess[] ranks;
     private readonly TaskCompletionSource<RankLostException> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
