@@ -1,6 +1,6 @@
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c> or <c>sampling</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c> or <c>tp</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -22,8 +22,14 @@ internal static class Program
             case ["sampling"]:
                 SamplerBenchmark.Run();
                 return 0;
+            case ["tp"]:
+                await TensorParallelBenchmark.RunAsync(SampleModel());
+                return 0;
+            case ["tp", "--model", var source]:
+                await TensorParallelBenchmark.RunAsync(source);
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | tp [--model MODEL]");
                 return 2;
         }
     }

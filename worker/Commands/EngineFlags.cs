@@ -8,7 +8,7 @@ namespace Cluster.Worker.Commands;
 /// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
 internal sealed class EngineFlags
 {
-    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / synthetic:llama-1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
+    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / -160m / -1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
 
     public Option<string?> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub. Default: main.", HelpName = "REVISION" };
 

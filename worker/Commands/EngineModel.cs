@@ -30,7 +30,7 @@ internal sealed record EngineModel(LoadedModel Target, IModelRunner Runner, Rank
             GpuMemoryUtilization = options.GpuMemoryUtilization * (1 - draftShare),
             MaxLogits = Math.Min(options.MaxBatchedTokens, options.MaxSequences * rows),
         };
-        var loaded = ParallelModel.Load(source, targetOptions, ParallelOptions.Read(flags, arguments), progress, log);
+        var loaded = ParallelModel.Load(source, targetOptions, RankOptions.Read(flags, arguments), progress, log);
         var (target, backend) = (loaded.Target, loaded.Backend);
         try
         {

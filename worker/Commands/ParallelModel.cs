@@ -22,7 +22,7 @@ internal sealed record ParallelModel(LoadedModel Target, Backend Backend, IModel
     /// <param name="log">What to tell, also of the other ranks: one line a fact.</param>
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
     /// <exception cref="RankLostException">Another rank could not load its part; the message says which and why.</exception>
-    public static ParallelModel Load(string source, ModelRunnerOptions options, ParallelOptions parallel, IProgress<LoadProgress>? progress, Action<string> log)
+    public static ParallelModel Load(string source, ModelRunnerOptions options, RankOptions parallel, IProgress<LoadProgress>? progress, Action<string> log)
     {
         var cpu = new CpuOptions { Threads = parallel.Threads, MemoryBytes = parallel.MemoryBytes };
         if (parallel.Size == 1)

@@ -8,14 +8,16 @@ internal sealed record RankProgram(string Path, IReadOnlyList<string> Arguments)
     /// <summary>The hidden command a rank is started with.</summary>
     public const string Command = "rank";
 
-    /// <summary>The program of this process: its own executable, or <c>dotnet</c> with its assembly.</summary>
+    /// <summary>The worker's own program. Its assembly may have been loaded by another one (a benchmark), whose process is no worker.</summary>
     public static RankProgram Own
     {
         get
         {
-            var path = Environment.ProcessPath ?? throw new InvalidOperationException("the path of this program is unknown, so no rank can be started");
             var assembly = typeof(RankProgram).Assembly.Location;
-            return System.IO.Path.GetFileNameWithoutExtension(path) == "dotnet" ? new(path, [assembly, Command]) : new(path, [Command]);
+            var host = System.IO.Path.ChangeExtension(assembly, null);
+            return File.Exists(host) ? new(host, [Command])
+                : assembly.Length > 0 ? new("dotnet", [assembly, Command])
+                : new(Environment.ProcessPath!, [Command]); // published as a single file
         }
     }
 }

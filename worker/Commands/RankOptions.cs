@@ -10,15 +10,15 @@ namespace Cluster.Worker.Commands;
 /// <param name="Timeout">Silence after which a rank is taken for lost.</param>
 /// <param name="Threads">Threads of a rank: at least one, though ranks outnumber processors.</param>
 /// <param name="MemoryBytes">Memory of a rank.</param>
-internal sealed record ParallelOptions(int Size, IReadOnlyList<string>? Devices, TimeSpan Timeout, int Threads, long MemoryBytes)
+internal sealed record RankOptions(int Size, IReadOnlyList<string>? Devices, TimeSpan Timeout, int Threads, long MemoryBytes)
 {
     /// <exception cref="FormatException">There are not as many devices as ranks.</exception>
-    public static ParallelOptions Read(EngineFlags flags, ParseResult arguments)
+    public static RankOptions Read(EngineFlags flags, ParseResult arguments)
     {
         var size = arguments.GetValue(flags.TensorParallelSize);
         var visible = Environment.GetEnvironmentVariable(VisibleDevices.Variable);
         var machine = new CpuOptions();
-        return new ParallelOptions(
+        return new RankOptions(
             size,
             visible is null ? null : VisibleDevices.Require(visible, size, () => []),
             TimeSpan.FromSeconds(arguments.GetValue(flags.DistributedTimeout)),
