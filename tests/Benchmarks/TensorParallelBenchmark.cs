@@ -13,11 +13,11 @@ namespace Cluster.Benchmarks;
 /// <remarks>Both are loaded at once and take turns, so that whatever else the machine does meanwhile meets both.</remarks>
 internal static class TensorParallelBenchmark
 {
-    private const int Rounds = 5;
-    private const int InputLength = 256;
-    private const int OutputLength = 32;
+    private const int Rounds = 3;
+    private const int InputLength = 128;
+    private const int OutputLength = 16;
     private const int Processors = 2;
-    private static readonly int[] Batches = [1, 8];
+    private static readonly int[] Batches = [1, 4];
 
     public static async Task RunAsync(string source)
     {
