@@ -1,6 +1,8 @@
+using System.Globalization;
+
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c> or <c>sampling</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c> or <c>collectives</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -22,8 +24,17 @@ internal static class Program
             case ["sampling"]:
                 SamplerBenchmark.Run();
                 return 0;
+            case ["collectives"]:
+                CollectivesBenchmark.Run(2);
+                return 0;
+            case ["collectives", "--ranks", var count] when int.TryParse(count, out var ranks) && ranks > 1:
+                CollectivesBenchmark.Run(ranks);
+                return 0;
+            case [CollectivesBenchmark.RankCommand, var path, var rank, var ranks]:
+                CollectivesBenchmark.RunRank(path, int.Parse(rank, CultureInfo.InvariantCulture), int.Parse(ranks, CultureInfo.InvariantCulture));
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N]");
                 return 2;
         }
     }
