@@ -52,6 +52,25 @@ public class SharedMemoryJoinTests
     }
 
     [Fact]
+    public void What_a_group_killed_while_joining_has_left_is_removed_by_the_next()
+    {
+        var directory = Directory.CreateTempSubdirectory("ranks-");
+        try
+        {
+            var abandoned = SharedMemoryCommunicator.NewPath(directory.FullName);
+            RankFile.Create(abandoned, 2, 1 << 16, Options).Dispose();
+            var joining = SharedMemoryCommunicator.NewPath(directory.FullName);
+            using var file = RankFile.Create(joining, 2, 1 << 16, Options);
+            SharedMemoryCommunicator.Join(SharedMemoryCommunicator.NewPath(directory.FullName), 0, 1, Options).Dispose();
+            Assert.Equal([joining], Directory.GetFiles(directory.FullName));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Two_processes_of_one_rank_are_not_both_taken()
     {
         var path = SharedMemoryCommunicator.NewPath();
