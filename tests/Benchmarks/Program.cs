@@ -1,6 +1,8 @@
+using System.Globalization;
+
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c> or <c>tp</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c> or <c>tp</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -28,8 +30,17 @@ internal static class Program
             case ["tp", "--model", var source]:
                 await TensorParallelBenchmark.RunAsync(source);
                 return 0;
+            case ["collectives"]:
+                CollectivesBenchmark.Run(2);
+                return 0;
+            case ["collectives", "--ranks", var count] when int.TryParse(count, out var ranks) && ranks > 1:
+                CollectivesBenchmark.Run(ranks);
+                return 0;
+            case [CollectivesBenchmark.RankCommand, var path, var rank, var ranks]:
+                CollectivesBenchmark.RunRank(path, int.Parse(rank, CultureInfo.InvariantCulture), int.Parse(ranks, CultureInfo.InvariantCulture));
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | tp [--model MODEL]");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL]");
                 return 2;
         }
     }
