@@ -126,7 +126,8 @@ internal sealed class EngineFlags
         });
     }
 
-    private static Option<int> Positive(string name, string description, int fallback, params string[] aliases)
+    /// <summary>An option that takes 1 or more.</summary>
+    public static Option<int> Positive(string name, string description, int fallback, params string[] aliases)
     {
         var option = new Option<int>(name, aliases) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "N" };
         option.Validators.Add(result =>

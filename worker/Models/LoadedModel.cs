@@ -10,7 +10,7 @@ internal sealed record LoadedModel(ModelConfig Config, ModelRunner Runner, long 
 {
     /// <summary>What a rank of a group says when it has loaded its part.</summary>
     public string Describe(int rank, int size) =>
-        $"rank {rank} of {size}: {ResidentWeightBytes} bytes of weights resident, {ReplicatedWeightBytes} of them on other ranks too; {Capacity.Cache.KvHeads} KV heads, {Capacity}";
+        $"rank {rank} of {size}: {ResidentWeightBytes} bytes of weights resident, {ReplicatedWeightBytes} of them on other ranks too; KV heads: {Capacity.Cache.KvHeads}; {Capacity}";
 
     public void Dispose() => Runner.Dispose();
 }

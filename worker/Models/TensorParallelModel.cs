@@ -27,9 +27,10 @@ internal sealed record TensorParallelModel(ImmutableArray<LoadedModel> Ranks, Te
         Array.ForEach(threads, thread => thread.Join());
         if (failures.Any(failure => failure is not null))
         {
-            foreach (var rank in ranks)
+            for (var rank = 0; rank < ranks.Length; rank++)
             {
-                rank?.Dispose();
+                ranks[rank]?.Dispose();
+                group[rank].Dispose();
             }
 
             TensorParallelRunner.ThrowCause([.. failures.OfType<Exception>()]);

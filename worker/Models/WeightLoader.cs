@@ -19,7 +19,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public long ResidentBytes { get; private set; }
 
     /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, key/value heads where there are fewer than ranks, and
-    /// scales of groups whose inputs are on several.</summary>
+    /// what decodes codes on several.</summary>
     public long ReplicatedBytes { get; private set; }
 
     /// <summary>Whether the source has a tensor of this name.</summary>
@@ -187,6 +187,6 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         progress?.Report(new LoadProgress(bytesDone, totalBytes, name));
     }
 
-    /// <summary>Twice an even share or more is not one rank's alone; less is an even share, rounded up.</summary>
-    private bool IsReplicated(Slice slice) => Ranks > 1 && (long)slice.Count * Ranks >= 2L * slice.Full;
+    /// <summary>An even share may be rounded up, and a table may leave out some rows that no rank needs: between once and twice an even share lies the line.</summary>
+    private bool IsReplicated(Slice slice) => Ranks > 1 && 2L * slice.Count * Ranks >= 3L * slice.Full;
 }

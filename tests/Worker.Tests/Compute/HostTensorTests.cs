@@ -25,4 +25,26 @@ public class HostTensorTests
 
         Assert.Throws<ArgumentOutOfRangeException>(() => tensor.RowRange(first, count));
     }
+
+    [Fact]
+    public void A_run_of_columns_is_a_matrix_of_its_own_and_can_be_cut_again()
+    {
+        var tensor = HostTensors.Of("w", DType.BF16, [.. Enumerable.Range(0, 24).Select(i => (float)i)], 4, 6);
+
+        var range = tensor.ColumnRange(1, 4);
+
+        Assert.Equal([4, 4], range.Shape);
+        Assert.Equal(32, range.ByteLength);
+        Assert.Equal([7f, 8f, 9f, 10f], WeightReader.ReadAll(range.RowRange(1, 1)));
+        Assert.Equal([9f, 10f, 15f, 16f], WeightReader.ReadAll(range.RowRange(1, 2).ColumnRange(2, 2)));
+        Assert.Equal([8f, 14f], WeightReader.ReadAll(tensor.RowRange(1, 2).ColumnRange(2, 1)));
+    }
+
+    [Theory, InlineData(-1, 2), InlineData(0, 7), InlineData(5, 2), InlineData(1, -1)]
+    public void Columns_that_do_not_exist_are_refused(int first, int count)
+    {
+        var tensor = HostTensors.Of("w", DType.F32, new float[24], 4, 6);
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => tensor.ColumnRange(first, count));
+    }
 }

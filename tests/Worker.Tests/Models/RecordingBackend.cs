@@ -118,6 +118,36 @@ internal sealed partial class RecordingBackend : Backend
         }
     }
 
+    public override void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output)
+    {
+        if (Recording)
+        {
+            Read(Integers(ids, ids.Rows, 1));
+            Write(Floats(output, ids.Rows, table.Columns));
+            operations.Add($"EmbedShard({ids}, {firstId}, {table.Name}, {output})");
+        }
+    }
+
+    public override void AllReduce(Tensor x)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            operations.Add($"AllReduce({x})");
+        }
+    }
+
+    public override void AllGather(Tensor part, Tensor output)
+    {
+        if (Recording)
+        {
+            Read(Floats(part, part.Rows, part.Columns));
+            Assert.Equal(0, output.Columns % part.Columns);
+            Write(Floats(output, part.Rows, output.Columns));
+            operations.Add($"AllGather({part}, {output})");
+        }
+    }
+
     public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output)
     {
         if (Recording)

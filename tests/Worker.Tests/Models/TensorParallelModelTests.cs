@@ -23,16 +23,56 @@ public sealed class TensorParallelModelTests
         using var model = CpuRanks.Load(folder, size, Options);
         var total = whole.Ranks[0].ResidentWeightBytes;
 
-        // Eleven norms; two key/value heads of four ranks, each with a copy of half of k and v; scales of groups that act-order spreads over the inputs.
+        // Eleven norms; one of two key/value heads on each of four ranks; in layers whose inputs are shared, scales of groups that act-order spreads over
+        // all inputs, and tables of outputs.
         var norms = 11 * 128 * sizeof(float);
         var heads = size == 2 ? 0 : 5 * 2 * 32 * (128 * sizeof(short) + sizeof(float));
-        var scales = name == "gptq-act-order" ? 5 * (4 + 12) * 128 * sizeof(int) : 0;
+        var tables = name switch
+        {
+            "gptq-act-order" => 5 * (4 + 12) * 128 * 2 * sizeof(short),
+            "squeezellm" => 5 * 2 * 128 * 16 * sizeof(short),
+            _ => 0,
+        };
         Assert.All(model.Ranks, rank =>
         {
-            Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + scales);
+            Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + tables);
             Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
-            Assert.Equal(size == 2 ? 1 : 1, rank.Capacity.Cache.KvHeads);
+            Assert.Equal(1, rank.Capacity.Cache.KvHeads);
         });
+    }
+
+    [Theory]
+    [InlineData("opt", 7 * 2 * 64 * sizeof(float), 256 * 64 * sizeof(short))]
+    [InlineData("mixtral", 7 * 64 * sizeof(float), 3 * 4 * 64 * sizeof(short))]
+    public void Learned_positions_and_routers_are_on_every_rank(string name, long norms, long others)
+    {
+        var (config, weights) = ModelLoader.Open(Fixtures.Checkpoint(name));
+        using var model = TensorParallelModel.Load(config, weights, CpuRanks.Group(2), _ => new RecordingBackend(), Options);
+
+        Assert.All(model.Ranks, rank => Assert.Equal(norms + others, rank.ReplicatedWeightBytes));
+    }
+
+    /// <summary>Where attention and MLP run side by side, one sum is enough for both.</summary>
+    [Theory, MemberData(nameof(ForwardPassTests.Names), MemberType = typeof(ForwardPassTests))]
+    public void A_layer_sums_over_the_ranks_after_attention_and_after_the_mlp(string name)
+    {
+        var backends = new RecordingBackend[2];
+        var (config, weights) = ModelLoader.Open(Fixtures.Checkpoint(name));
+        using var model = TensorParallelModel.Load(config, weights, CpuRanks.Group(2), end => backends[end.Rank] = new RecordingBackend { DownloadedValue = 0 }, Options);
+        var sequence = new PackedSequences(model.Runner, 1, 20);
+        sequence.Add(0, [1, 2]);
+
+        Assert.Equal(2 * config.VocabSize, sequence.Run().Length);
+
+        var sums = 1 + ((config.ParallelBlock ? 1 : 2) * config.NumLayers);
+        foreach (var (backend, rank) in backends.Zip(model.Ranks))
+        {
+            var pass = backend.TakePass();
+            Assert.Equal(sums, pass.Count(operation => operation.StartsWith("AllReduce", StringComparison.Ordinal)));
+            Assert.Single(pass, operation => operation.StartsWith("AllGather", StringComparison.Ordinal));
+            var stepTensors = (3 * Options.MaxBatchedTokens) + (5 * Options.MaxSequences) + 1 + (Options.MaxSequences * 4);
+            Assert.Equal(backend.AllocatedBytes, rank.ActivationBytes + (sizeof(int) * stepTensors));
+        }
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     /// <summary>Inputs kept.</summary>
     public Slice Inputs => inFeatures;
 
-    /// <summary>Bytes of scales and zeros that a rank keeps beyond its share of the inputs, since its inputs are in groups with those of other ranks.</summary>
+    /// <summary>Bytes that other ranks keep as well when they share the layer's inputs: scales and zeros of groups with inputs of several, tables of outputs.</summary>
     public long ReplicatedBytes { get; set; }
 
     public bool Has(string suffix) => loader.Has(layer + suffix);

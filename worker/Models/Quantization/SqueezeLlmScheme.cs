@@ -32,6 +32,7 @@ internal sealed class SqueezeLlmScheme : QuantizationScheme
     {
         var codes = layer.Take(MarkerSuffix, DType.I32, layer.Packed(MarkerSuffix, layer.Inputs, InputsPerWord, "inputs"), layer.Outputs);
         var (dtype, table) = layer.TakeFloats(".lookup_table", layer.Outputs, LookupMatrix.Entries);
+        layer.ReplicatedBytes = layer.Inputs.IsWhole ? 0 : table.Length * dtype.Size();
         return new SqueezeLlmMatrix(layer, codes, dtype, table);
     }
 }
