@@ -13,6 +13,7 @@ internal static class Program
             GenerateCommand.Create(),
             VerifyCommand.Create(),
             BenchCommand.Create(),
+            RankCommand.Create(),
         };
         return CommandRunner.RunAsync(root, arguments);
     }

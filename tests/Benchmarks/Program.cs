@@ -1,8 +1,10 @@
+using System.Globalization;
 using Cluster.Benchmarks.Scale;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c> or <c>operator</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>
+/// or <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -28,8 +30,23 @@ internal static class Program
                 return await OperatorBenchmark.RunAsync([100, 300, 1000]);
             case ["operator", "--nodes", var list] when OperatorBenchmark.TryParseSizes(list, out var sizes):
                 return await OperatorBenchmark.RunAsync(sizes);
+            case ["tp"]:
+                await TensorParallelBenchmark.RunAsync(SampleModel());
+                return 0;
+            case ["tp", "--model", var source]:
+                await TensorParallelBenchmark.RunAsync(source);
+                return 0;
+            case ["collectives"]:
+                CollectivesBenchmark.Run(2);
+                return 0;
+            case ["collectives", "--ranks", var count] when int.TryParse(count, out var ranks) && ranks > 1:
+                CollectivesBenchmark.Run(ranks);
+                return 0;
+            case [CollectivesBenchmark.RankCommand, var path, var rank, var ranks]:
+                CollectivesBenchmark.RunRank(path, int.Parse(rank, CultureInfo.InvariantCulture), int.Parse(ranks, CultureInfo.InvariantCulture));
+                return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | operator [--nodes N,N,…]");
+                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

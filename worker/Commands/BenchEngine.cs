@@ -37,12 +37,13 @@ internal sealed class BenchEngine : IAsyncDisposable
         try
         {
             var fileTokenizer = SyntheticModel.IsSource(name) ? null : Tokenization.Tokenizer.Load(source);
-            var (model, proposer) = LoadBar.Run(progress => EngineModel.Load(source, draft, fileTokenizer, flags, arguments, progress, Console.Error.WriteLine));
+            var loaded = LoadBar.Run(progress => EngineModel.Load(source, draft, fileTokenizer, flags, arguments, progress, Console.Error.WriteLine));
+            var model = loaded.Target;
             ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(model.Config.VocabSize) : fileTokenizer;
-            var steps = new MeteredRunner(model.Runner, ModelCost.Of(model), TimeProvider.System);
+            var steps = new MeteredRunner(loaded.Runner, ModelCost.Of(model), TimeProvider.System);
             var options = LoadedWorker.EngineOptionsOf(flags, arguments, model.Config);
             options = options with { MaxQueue = Math.Max(options.MaxQueue, numRequests) };
-            var engine = new LlmEngine(new BackgroundRunner(steps), tokenizer, options, TimeProvider.System, proposer);
+            var engine = new LlmEngine(new BackgroundRunner(steps), tokenizer, options, TimeProvider.System, loaded.Proposer);
             return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, model.Config.VocabSize));
         }
         catch (ArgumentException exception)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Commands;
 
@@ -25,7 +26,7 @@ internal static class CommandRunner
             // The commands answer signals themselves: serve has requests to finish.
             return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception exception) when (exception is CommandFailure or FormatException or Tokenization.ChatTemplateException or IOException or NotSupportedException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is CommandFailure or RankLostException or FormatException or Tokenization.ChatTemplateException or IOException or NotSupportedException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"error: {exception.Message}");
             return 1;

@@ -27,12 +27,12 @@ internal static class DraftLoader
     /// <param name="draftFolder">The draft model's checkpoint; null where the flags name none.</param>
     /// <param name="model">The model to draft for.</param>
     /// <param name="tokenizer">Its tokenizer; null where it has none.</param>
-    /// <param name="backend">The model's; the draft model runs on it, too, and disposes it.</param>
+    /// <param name="open">Gives the backend that a draft model runs on, and disposes: the model's own where it is on one device.</param>
     /// <param name="options">The draft model's runner.</param>
     /// <returns>Null without speculation.</returns>
     /// <exception cref="ArgumentException">The draft does not fit the model.</exception>
     public static IDraftProposer? Load(
-        SpeculationFlags flags, ParseResult arguments, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Backend backend, ModelRunnerOptions options, Action<string> log)
+        SpeculationFlags flags, ParseResult arguments, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Func<Backend> open, ModelRunnerOptions options, Action<string> log)
     {
         switch (arguments.GetValue(flags.Model))
         {
@@ -48,7 +48,7 @@ internal static class DraftLoader
                 RequireSameTokens(tokenizer, Tokenizer.Load(draftFolder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
                 var (config, _) = ModelLoader.Open(draftFolder);
                 var draft = ModelLoader.Load(
-                    draftFolder, backend, options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
+                    draftFolder, open(), options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
                 log($"draft model {draftFolder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights {draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
                 return new DraftModelProposer(draft.Runner, model.Config.VocabSize);
         }

@@ -8,13 +8,18 @@ namespace Cluster.Worker.Commands;
 /// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
 internal sealed class EngineFlags
 {
-    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / synthetic:llama-1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
+    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / -160m / -1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
 
     public Option<string?> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub. Default: main.", HelpName = "REVISION" };
 
     public Option<string?> DownloadDir { get; } = new("--download-dir") { Description = "Folder to download models to. Default: the cache that HF_HUB_CACHE or HF_HOME names.", HelpName = "DIR" };
 
-    public Option<int> TensorParallelSize { get; } = Positive("--tensor-parallel-size", "GPUs this worker spreads the model over.", 1, "-tp");
+    /// <summary>Most ranks of a group.</summary>
+    private const int MaxTensorParallelSize = 64;
+
+    public Option<int> TensorParallelSize { get; } = Positive("--tensor-parallel-size", "GPUs this worker spreads the model over, with a process for each; on the CPU, processes that share its threads and memory.", 1, "-tp");
+
+    public Option<double> DistributedTimeout { get; } = new("--distributed-timeout") { Description = "Silence of one of those processes after which it is taken for lost and the worker ends.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" };
 
     public Option<string> DType { get; } = OneOf("--dtype", "Arithmetic of activations. The CPU computes in float32 and keeps weights as stored.", "auto", "float32");
 
@@ -48,9 +53,9 @@ internal sealed class EngineFlags
 
     public Option<string> Device { get; } = OneOf("--device", "Device to run on.", "auto", "cpu");
 
-    public Option<int?> CpuThreads { get; } = new("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
+    public Option<int?> CpuThreads { get; } = new("--cpu-threads") { Description = "Threads of the CPU device, of all ranks together. Default: one a processor.", HelpName = "N" };
 
-    public Option<double?> KvCacheGiB { get; } = new("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, instead of a fraction of its memory.", HelpName = "GIB" };
+    public Option<double?> KvCacheGiB { get; } = new("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, of all ranks together, instead of a fraction of its memory.", HelpName = "GIB" };
 
     public SpeculationFlags Speculation { get; } = new();
 
@@ -70,7 +75,20 @@ internal sealed class EngineFlags
     public void AddTo(Command command)
     {
         BlockSize.Validators.Add(result => RequireOnly(result, 16));
-        TensorParallelSize.Validators.Add(result => RequireOnly(result, 1));
+        TensorParallelSize.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value > MaxTensorParallelSize)
+            {
+                result.AddError($"--tensor-parallel-size {value}: must be 1 to {MaxTensorParallelSize}");
+            }
+        });
+        DistributedTimeout.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && !(value is >= 1 and <= 86400))
+            {
+                result.AddError($"--distributed-timeout {result.Tokens[0].Value}: must be 1 to 86400 seconds");
+            }
+        });
         KvCacheGiB.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is { } value && !(value is > 0 and <= 1 << 20))
@@ -93,7 +111,7 @@ internal sealed class EngineFlags
                 result.AddError($"--gpu-memory-utilization {value.ToString(CultureInfo.InvariantCulture)}: must be above 0 and at most 1");
             }
         });
-        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }

@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Cluster.Worker.Compute;
-using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models;
+using Cluster.Worker.Models.Ranks;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
@@ -11,11 +10,12 @@ namespace Cluster.Worker.Commands;
 /// <summary>A model with everything around it: backend, weights, tokenizer, template and engine. Built from <see cref="EngineFlags"/> by every command that generates.</summary>
 internal sealed class LoadedWorker : IAsyncDisposable
 {
-    private LoadedWorker(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine)
+    private LoadedWorker(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks)
     {
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
         Engine = engine;
+        Ranks = ranks;
     }
 
     public Tokenizer Tokenizer { get; }
@@ -23,6 +23,9 @@ internal sealed class LoadedWorker : IAsyncDisposable
     public ChatTemplate? ChatTemplate { get; }
 
     public LlmEngine Engine { get; }
+
+    /// <summary>The other ranks of a tensor-parallel group; null when the model runs in this process alone.</summary>
+    public RankGroup? Ranks { get; }
 
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="folder">The checkpoint; see <see cref="ModelFolder"/>.</param>
@@ -38,19 +41,15 @@ internal sealed class LoadedWorker : IAsyncDisposable
             var chatTemplate = ChatTemplate.Load(folder);
             var model = EngineModel.Load(folder, draftFolder, tokenizer, flags, arguments, progress, log);
             var options = EngineOptionsOf(flags, arguments, model.Target.Config);
-            var engine = new LlmEngine(new BackgroundRunner(model.Target.Runner), tokenizer, options, TimeProvider.System, model.Proposer);
+            var engine = new LlmEngine(new BackgroundRunner(model.Runner), tokenizer, options, TimeProvider.System, model.Proposer);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new LoadedWorker(tokenizer, chatTemplate, engine);
+            return new LoadedWorker(tokenizer, chatTemplate, engine, model.Ranks);
         }
         catch (ArgumentException exception)
         {
             throw new CommandFailure(exception.Message, exception);
         }
     }
-
-    /// <summary>The device the flags ask for.</summary>
-    public static Backend OpenBackend(EngineFlags flags, ParseResult arguments) =>
-        new CpuBackend(new CpuOptions { Threads = arguments.GetValue(flags.CpuThreads) ?? Environment.ProcessorCount });
 
     /// <summary>The runner's share of the flags.</summary>
     public static ModelRunnerOptions RunnerOptions(EngineFlags flags, ParseResult arguments) => new()

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Telemetry;
@@ -46,8 +47,9 @@ internal static class ServeCommand
 
         void Log(string line) => logger.LogInformation("{Line}", line);
 
+        var size = arguments.GetValue(flags.TensorParallelSize);
         var devices = VisibleDevices.Require(
-            Environment.GetEnvironmentVariable(VisibleDevices.Variable), arguments.GetValue(flags.TensorParallelSize), () => ["cpu"]);
+            Environment.GetEnvironmentVariable(VisibleDevices.Variable), size, () => [.. Enumerable.Repeat("cpu", size)]);
         var state = new ServingState(TimeProvider.System);
         await using var server = await WorkerServer.StartAsync(options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
         logger.LogInformation("listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
@@ -70,16 +72,31 @@ internal static class ServeCommand
         server.BecomeReady(new ServedModel(names, arguments.GetRequiredValue(flags.Model), worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices));
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
-        if (await Task.WhenAny(stopping.Task, worker.Engine.Completion) != stopping.Task)
+        var failed = FailureAsync(worker);
+        if (await Task.WhenAny(stopping.Task, failed) != failed)
         {
-            logger.LogCritical(worker.Engine.Completion.Exception?.InnerException, "the engine died; ending so that the replica restarts");
+            logger.LogInformation("{Signal}: draining, up to {Seconds} s", await stopping.Task, options.ShutdownTimeout.TotalSeconds);
+            await server.DrainAsync();
+        }
+
+        if (failed.IsCompleted)
+        {
+            var failure = await failed;
+            logger.LogCritical(failure is RankLostException ? null : failure, "{Reason}; ending so that the replica restarts", failure.Message);
+            await server.FailAsync($"the model can be computed no more: {failure.Message}");
             return 1;
         }
 
-        logger.LogInformation("{Signal}: draining, up to {Seconds} s", await stopping.Task, options.ShutdownTimeout.TotalSeconds);
-        await server.DrainAsync();
         logger.LogInformation("stopped");
         return 0;
+    }
+
+    /// <summary>Completes when the model can be computed no more, with why.</summary>
+    private static async Task<Exception> FailureAsync(LoadedWorker worker)
+    {
+        var (engine, lost) = (worker.Engine.Completion, worker.Ranks?.Lost);
+        await Task.WhenAny(lost is null ? [engine] : [engine, lost]);
+        return lost is { IsCompleted: true } ? await lost : engine.Exception?.InnerException ?? new InvalidOperationException("the engine has ended");
     }
 
     /// <exception cref="CommandFailure">A variable has a value nobody could act on.</exception>

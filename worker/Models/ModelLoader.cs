@@ -14,6 +14,8 @@ internal static class ModelLoader
     /// <param name="progress">Told after each tensor.</param>
     /// <param name="group">The rank's end of its group, which the backend computes with; null where one device holds the whole model.
     /// Every rank of the group must load the same source with the same options.</param>
+    /// <param name="weightsLoaded">Called when the weights are loaded, before the ranks' first operation together. It returns when the others are as far:
+    /// their loading may take any time, but from then on silence counts as a loss.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="ModelConfigException">The configuration is wrong or not supported.</exception>
     /// <exception cref="CheckpointFormatException">The weights are broken or are not those the configuration describes.</exception>
@@ -21,12 +23,13 @@ internal static class ModelLoader
     /// <exception cref="ArgumentException">The options ask for more than model or memory can hold, the synthetic model is unknown, or the model cannot be cut for so
     /// many ranks.</exception>
     /// <exception cref="RankLostException">Another rank could not load its part.</exception>
-    public static LoadedModel Load(string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null, Communicator? group = null)
+    public static LoadedModel Load(
+        string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null, Communicator? group = null, Action? weightsLoaded = null)
     {
         try
         {
             var (config, weights) = Open(source);
-            return Build(config, weights, backend, options, progress, group);
+            return Build(config, weights, backend, options, progress, group, weightsLoaded);
         }
         catch
         {
@@ -40,7 +43,7 @@ internal static class ModelLoader
     {
         try
         {
-            return Build(config, weights, backend, options, progress: null, group);
+            return Build(config, weights, backend, options, progress: null, group, weightsLoaded: null);
         }
         catch
         {
@@ -63,7 +66,8 @@ internal static class ModelLoader
             : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
     }
 
-    private static LoadedModel Build(ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress, Communicator? group)
+    private static LoadedModel Build(
+        ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress, Communicator? group, Action? weightsLoaded)
     {
         options.Validate();
         QuantizationScheme.Require(options.Quantization, config.Quantization);
@@ -81,6 +85,7 @@ internal static class ModelLoader
         var transformer = new Transformer(
             shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 
+        weightsLoaded?.Invoke();
         var budgetBytes = options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes;
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
         var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);

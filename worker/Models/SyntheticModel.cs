@@ -13,6 +13,9 @@ internal sealed record SyntheticModel(string Name, ModelConfig Config)
         // HuggingFaceTB/SmolLM-135M
         new("llama-135m", Llama(hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3, vocabulary: 49152, positions: 2048)),
 
+        // JackFram/llama-160m: unlike the one above, its heads can be dealt to 2 and 4 ranks.
+        new("llama-160m", Llama(hidden: 768, intermediate: 3072, layers: 12, heads: 12, kvHeads: 12, vocabulary: 32000, positions: 2048) with { TieWordEmbeddings = false }),
+
         // meta-llama/Llama-3.2-1B
         new("llama-1b", Llama(hidden: 2048, intermediate: 8192, layers: 16, heads: 32, kvHeads: 8, vocabulary: 128256, positions: 131072)
             with { Rope = new RopeParameters(500_000, 64, 8192, new Llama3RopeScaling { Factor = 32, LowFrequencyFactor = 1, HighFrequencyFactor = 4 }) }),

@@ -1,13 +1,14 @@
 namespace Cluster.Worker.Serving;
 
 /// <summary>Whether this worker should get traffic. Shared by the HTTP probes, the gRPC health service and shutdown.</summary>
-/// <remarks>Loading → Ready → Draining, never back. A worker listens while it loads, so that liveness probes are answered from the first second.</remarks>
+/// <remarks>Loading → Ready → Draining or Failed, never back. A worker listens while it loads, so that liveness probes are answered from the first second.</remarks>
 internal sealed class ServingState(TimeProvider time)
 {
     private readonly Lock gate = new();
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ServedModel? model;
     private bool draining;
+    private string? failure;
 
     public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
 
@@ -23,14 +24,14 @@ internal sealed class ServingState(TimeProvider time)
         }
     }
 
-    /// <summary>Model loaded and not draining.</summary>
+    /// <summary>Model loaded, not draining and not failed.</summary>
     public bool IsReady
     {
         get
         {
             lock (gate)
             {
-                return model is not null && !draining;
+                return model is not null && !draining && failure is null;
             }
         }
     }
@@ -42,6 +43,18 @@ internal sealed class ServingState(TimeProvider time)
             lock (gate)
             {
                 return draining;
+            }
+        }
+    }
+
+    /// <summary>Why the model can be computed no more, and the worker is about to end; null while it can.</summary>
+    public string? Failure
+    {
+        get
+        {
+            lock (gate)
+            {
+                return failure;
             }
         }
     }
@@ -61,6 +74,9 @@ internal sealed class ServingState(TimeProvider time)
     public void BecomeReady(ServedModel loaded) => Change(() => model = loaded);
 
     public void BeginDraining() => Change(() => draining = true);
+
+    /// <param name="reason">For whoever asks from now on.</param>
+    public void Fail(string reason) => Change(() => failure = reason);
 
     private void Change(Action apply)
     {

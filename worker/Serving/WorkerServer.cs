@@ -136,6 +136,21 @@ internal sealed class WorkerServer : IAsyncDisposable
         await application.StopAsync(lastBytes.Token);
     }
 
+    /// <summary>The model can be computed no more: probes fail, new work is refused, and running requests get a few seconds to be told; then the ports close.</summary>
+    /// <param name="reason">What callers are told.</param>
+    public async Task FailAsync(string reason)
+    {
+        state.Fail(reason);
+        using var lastBytes = new CancellationTokenSource(LastBytesTimeout, time);
+        if (state.Model is { } model)
+        {
+            // Whatever runs ends with the step that fails; an engine that cannot even fail is not waited for.
+            await model.Engine.DrainAsync(LastBytesTimeout).WaitAsync(lastBytes.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await application.StopAsync(lastBytes.Token);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await application.DisposeAsync();

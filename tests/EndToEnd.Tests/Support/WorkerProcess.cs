@@ -28,6 +28,8 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
 
     public static string SampleModel { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m");
 
+    public int ProcessId => process.Id;
+
     /// <summary>Base address of the HTTP API.</summary>
     public Uri Http => new(Listening().Match(Output).Groups[1].Value);
 

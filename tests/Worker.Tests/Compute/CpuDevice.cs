@@ -1,14 +1,15 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Cpu;
 
 namespace Cluster.Worker.Tests.Compute;
 
 /// <summary>A CPU backend under test, with tensors made from and read into arrays.</summary>
-internal sealed class CpuDevice(VectorWidth width, int threads = 1) : IDisposable
+internal sealed class CpuDevice(VectorWidth width, int threads = 1, Communicator? communicator = null) : IDisposable
 {
     public static readonly VectorWidth[] Widths = [VectorWidth.Bits512, VectorWidth.Bits256, VectorWidth.Scalar];
 
-    public CpuBackend Backend { get; } = new(new CpuOptions { Width = width, Threads = threads, MemoryBytes = 1L << 30 });
+    public CpuBackend Backend { get; } = new(new CpuOptions { Width = width, Threads = threads, MemoryBytes = 1L << 30, Communicator = communicator });
 
     public Tensor Floats(float[] values, int rows, int columns) =>
         Backend.LoadVector(HostTensors.Of("test", DType.F32, values, values.Length)) with { Rows = rows, Columns = columns };

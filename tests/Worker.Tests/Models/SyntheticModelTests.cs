@@ -9,6 +9,7 @@ public sealed class SyntheticModelTests
 {
     [Theory]
     [InlineData("synthetic:llama-135m", 134_515_008L)]
+    [InlineData("synthetic:llama-160m", 162_417_408L)]
     [InlineData("synthetic:llama-1b", 1_235_814_400L)]
     public void Shapes_are_those_of_the_real_model(string source, long parameters)
     {
@@ -53,7 +54,7 @@ public sealed class SyntheticModelTests
     {
         var error = Assert.Throws<ArgumentException>(() => ModelLoader.Load("synthetic:llama-7b", new RecordingBackend(), new ModelRunnerOptions()));
 
-        Assert.Equal("there is no model 'synthetic:llama-7b'; available: synthetic:llama-135m, synthetic:llama-1b", error.Message);
+        Assert.Equal("there is no model 'synthetic:llama-7b'; available: synthetic:llama-135m, synthetic:llama-160m, synthetic:llama-1b", error.Message);
     }
 
     private static float[] Floats(HostTensor tensor, int row)

@@ -9,6 +9,8 @@ namespace Cluster.Worker.Compute.Collectives;
 /// <see cref="SharedMemoryCommunicator"/>.</summary>
 internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
 {
+    public const string NamePrefix = "cluster-ranks-";
+
     private const int NoSpaceLeft = 28;
 
     private readonly string _path;
@@ -39,6 +41,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
     {
         bytes += RankFileHeader.Bytes;
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        RemoveAbandoned(directory);
         var free = options.FreeBytes(directory);
         if (free < bytes)
         {
@@ -119,9 +122,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         {
             if (TryOpen(path) is { } handle)
             {
-                header = default;
-                var bytes = MemoryMarshal.AsBytes(new Span<RankFileHeader>(ref header));
-                if (RandomAccess.Read(handle, bytes, 0) == bytes.Length && header.Magic == RankFileHeader.Valid)
+                if (TryRead(handle, out header))
                 {
                     return handle;
                 }
@@ -158,6 +159,34 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         catch (FileNotFoundException)
         {
             return null;
+        }
+    }
+
+    private static bool TryRead(SafeFileHandle handle, out RankFileHeader header)
+    {
+        header = default;
+        var bytes = MemoryMarshal.AsBytes(new Span<RankFileHeader>(ref header));
+        return RandomAccess.Read(handle, bytes, 0) == bytes.Length && header.Magic == RankFileHeader.Valid;
+    }
+
+    /// <summary>Removes the files of groups whose ranks were all killed before the last had joined. Rank 0 holds its lock before the file is valid, so a valid file
+    /// without it belongs to nobody.</summary>
+    private static void RemoveAbandoned(string directory)
+    {
+        foreach (var path in Directory.EnumerateFiles(directory, NamePrefix + "*"))
+        {
+            try
+            {
+                using var handle = TryOpen(path);
+                if (handle is not null && TryRead(handle, out _) && !RankLock.IsHeld(handle, 0))
+                {
+                    File.Delete(path);
+                }
+            }
+            catch (UnauthorizedAccessException)
+            {
+                // Another user's, who will remove it.
+            }
         }
     }
 

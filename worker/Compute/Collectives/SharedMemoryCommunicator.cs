@@ -15,7 +15,7 @@ internal sealed unsafe class SharedMemoryCommunicator : HostCommunicator
         : base(file.Memory, options.SlotBytes, rank, size, options.Timeout, file) => _file = file;
 
     /// <summary>A name for a new group that nobody can guess. Whoever starts the ranks chooses it and hands it to all of them.</summary>
-    public static string NewPath(string directory = DefaultDirectory) => Path.Combine(directory, $"cluster-{Guid.NewGuid():N}");
+    public static string NewPath(string directory = DefaultDirectory) => Path.Combine(directory, $"{RankFile.NamePrefix}{Guid.NewGuid():N}");
 
     /// <summary>Joins a group and returns when all ranks have. Rank 0 makes the file, readable by its user only; it has lost its name when this returns.</summary>
     /// <param name="path">From <see cref="NewPath"/>, the same for all ranks.</param>

@@ -10,7 +10,7 @@ internal sealed record SharedMemoryOptions
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Bytes that change hands at once; longer messages go in several turns. The group takes twice as much for each rank.</summary>
-    public int SlotBytes { get; init; } = 512 * 1024;
+    public int SlotBytes { get; init; } = GroupLimits.DefaultSlotBytes;
 
     /// <summary>What ranks must agree on: two builds may compute, or lay out memory, differently.</summary>
     public string Version { get; init; } = ThisBuild;

@@ -5,9 +5,6 @@ namespace Cluster.Worker.Compute.Collectives;
 /// <summary>A rank that is a thread; the others are threads of the same process. Made by whoever starts them: tests, benchmarks, <c>verify</c>.</summary>
 internal sealed unsafe class ThreadCommunicator : HostCommunicator
 {
-    /// <summary>Large enough to be copied at full speed, small enough that the slots of a few ranks stay in the second-level cache.</summary>
-    private const int SlotBytes = 256 * 1024;
-
     /// <summary>Freed with the last rank; never while a slower rank may still read its slots.</summary>
     private readonly NativeMemoryBlock _memory;
 
@@ -24,7 +21,7 @@ internal sealed unsafe class ThreadCommunicator : HostCommunicator
     /// <param name="timeout">How long a call waits for another rank; <see cref="Timeout.InfiniteTimeSpan"/>: until it is disposed of.</param>
     /// <param name="slotBytes">Bytes that change hands at once, whole cache lines. What is longer goes in several turns.</param>
     /// <exception cref="ArgumentOutOfRangeException">No rank, or no time.</exception>
-    public static Communicator[] CreateGroup(int size, TimeSpan timeout, int slotBytes = SlotBytes)
+    public static Communicator[] CreateGroup(int size, TimeSpan timeout, int slotBytes = GroupLimits.DefaultSlotBytes)
     {
         GroupLimits.CheckRank(0, size);
         GroupLimits.CheckTimeout(timeout);

@@ -8,6 +8,7 @@ internal static class Readiness
     /// <summary>Why this worker takes no new requests; null when it does.</summary>
     public static string? WhyNotReady(this ServingState state) => state switch
     {
+        { Failure: { } reason } => reason,
         { IsDraining: true } => "the worker is shutting down and takes no new requests",
         { Model: null } => "the model is still loading",
         _ => null,

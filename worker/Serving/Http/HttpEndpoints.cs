@@ -32,10 +32,10 @@ internal static class HttpEndpoints
             ServingRequest.RequireName(ServingRequest.RequireModel(state), id);
             return context.Response.WriteAsJsonAsync(Models(state).Data.Single(card => card.Id == id), ApiJson.Options);
         });
-        routes.MapGet("/health", () => Results.Ok());
+        routes.MapGet("/health", () => state.Failure is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Ok());
         routes.MapGet("/ready", context =>
         {
-            var status = state switch { { IsDraining: true } => "draining", { IsReady: true } => "ready", _ => "loading" };
+            var status = state switch { { Failure: not null } => "failed", { IsDraining: true } => "draining", { IsReady: true } => "ready", _ => "loading" };
             context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             return context.Response.WriteAsJsonAsync(new ReadyResponse(status, state.Model?.DeviceIds), ApiJson.Options);
         });

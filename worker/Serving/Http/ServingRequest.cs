@@ -3,9 +3,14 @@ namespace Cluster.Worker.Serving.Http;
 /// <summary>What every generating endpoint does first: is there a model, and is it the one asked for.</summary>
 internal static class ServingRequest
 {
-    /// <exception cref="ApiException">503 while loading or draining.</exception>
+    /// <exception cref="ApiException">503 while loading, draining or failed.</exception>
     public static ServedModel RequireModel(ServingState state)
     {
+        if (state.Failure is { } reason)
+        {
+            throw ApiException.Unavailable(reason);
+        }
+
         if (state.IsDraining)
         {
             throw ApiException.Unavailable("the server is shutting down and takes no new requests");

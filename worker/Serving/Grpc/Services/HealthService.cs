@@ -10,7 +10,7 @@ using ServingStatus = Cluster.Worker.Protos.Health.HealthCheckResponse.Types.Ser
 
 namespace Cluster.Worker.Serving.Grpc.Services;
 
-/// <summary><c>grpc.health.v1.Health</c>. <c>liveness</c> serves as long as the process answers; <c>readiness</c>, the server as a whole (empty name)
+/// <summary><c>grpc.health.v1.Health</c>. <c>liveness</c> serves as long as the process answers and its model can be computed; <c>readiness</c>, the server as a whole (empty name)
 /// and the services that need the model serve while <see cref="ServingState.IsReady"/>.</summary>
 /// <param name="stopping">Ends watches when the server stops, which would otherwise wait for them.</param>
 internal sealed class HealthService(ServingState state, CancellationToken stopping)
@@ -72,7 +72,7 @@ internal sealed class HealthService(ServingState state, CancellationToken stoppi
     {
         if (AlwaysServing.Contains(service))
         {
-            return ServingStatus.Serving;
+            return state.Failure is null ? ServingStatus.Serving : ServingStatus.NotServing;
         }
 
         if (!ServingWhenReady.Contains(service))

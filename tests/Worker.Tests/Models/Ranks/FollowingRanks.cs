@@ -1,0 +1,56 @@
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Tests.Engine;
+
+namespace Cluster.Worker.Tests.Models.Ranks;
+
+/// <summary>Rank 0 and the ranks behind it, on threads of this process, each with a model of its own that keeps every row of logits it computed.</summary>
+internal sealed class FollowingRanks : IRankSupervisor
+{
+    private readonly Communicator[] communicators;
+    private readonly List<float[]>[] rows;
+    private readonly Task[] followers;
+
+    /// <param name="makeModel">Called once for each rank.</param>
+    public FollowingRanks(int size, Func<FakeModelRunner> makeModel, TimeSpan? pulseInterval = null, TimeProvider? time = null)
+    {
+        communicators = ThreadCommunicator.CreateGroup(size, TimeSpan.FromSeconds(60));
+        rows = [.. communicators.Select(_ => new List<float[]>())];
+        Models = [.. rows.Select(list =>
+        {
+            var model = makeModel();
+            model.OnLogits = (_, row) => list.Add([.. row]);
+            return model;
+        })];
+        followers = [.. Enumerable.Range(1, size - 1).Select(rank => Task.Factory.StartNew(
+            () =>
+            {
+                using var own = communicators[rank];
+                FollowerLoop.Run(Models[rank], own);
+            },
+            TaskCreationOptions.LongRunning))];
+        Leader = new LeadingRunner(Models[0], communicators[0], this, pulseInterval ?? TimeSpan.FromHours(1), time ?? TimeProvider.System);
+    }
+
+    public LeadingRunner Leader { get; }
+
+    /// <summary>By rank.</summary>
+    public IReadOnlyList<FakeModelRunner> Models { get; }
+
+    /// <summary>By rank: every row of logits, in the order they were computed.</summary>
+    public IReadOnlyList<IReadOnlyList<float[]>> Rows => rows;
+
+    /// <summary>Completes when the other ranks have ended; faulted when one of them failed.</summary>
+    public Task Ended => Task.WhenAll(followers);
+
+    public RankLostException? Loss { get; private set; }
+
+    /// <summary>A rank ends in the next step it takes.</summary>
+    public void Lose(int rank) => Models[rank].OnLaunch = _ => throw new InvalidOperationException("this rank is to be lost");
+
+    public RankLostException Report(RankLostException seen) => Loss ??= new RankLostException("rank 1 was ended by the test", seen);
+
+    public void Dispose()
+    {
+    }
+}

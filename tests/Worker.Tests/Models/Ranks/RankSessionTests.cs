@@ -1,0 +1,66 @@
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Models;
+using Cluster.Worker.Models.Ranks;
+using Xunit;
+
+namespace Cluster.Worker.Tests.Models.Ranks;
+
+/// <summary>The hidden command <c>rank</c> in processes of its own, as the supervisor starts it.</summary>
+public class RankSessionTests
+{
+    [Fact(Timeout = 120_000)]
+    public async Task A_checkpoint_that_is_broken_for_one_rank_only_is_told_by_that_rank()
+    {
+        using var broken = new TemporaryFolder();
+        foreach (var file in Directory.EnumerateFiles(Fixtures.Haiku))
+        {
+            File.Copy(file, Path.Combine(broken.Path, Path.GetFileName(file)));
+        }
+
+        var weights = Path.Combine(broken.Path, "model.safetensors");
+        using (var file = File.OpenWrite(weights))
+        {
+            file.SetLength(file.Length / 2);
+        }
+
+        // On the way to the rank, another folder's name is put into its setup.
+        var program = RankProgram.Own;
+        var misled = new RankProgram("/bin/sh", ["-c", $"sed -u 's#{Fixtures.Haiku}#{broken.Path}#' | '{program.Path}' {string.Join(' ', program.Arguments)}"]);
+        var path = SharedMemoryCommunicator.NewPath();
+        var setup = RankSetupTests.Example with { Rank = 0, Group = path, Source = Fixtures.Haiku, Options = new ModelRunnerOptions { NumBlocks = 16 } };
+
+        var error = await Assert.ThrowsAsync<RankLostException>(() => Task.Run(() => Load(misled, setup)));
+
+        Assert.StartsWith("rank 1: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(weights, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_rank_of_another_build_refuses_before_it_reads_anything_else()
+    {
+        using var group = RankGroup.Start(RankProgram.Own, RankSetupTests.Example with { Rank = 0, Version = "9.9.9+abc" }, null, _ => { });
+
+        var error = await Assert.ThrowsAsync<RankLostException>(() => Task.Run(group.Begin));
+
+        Assert.Equal($"rank 1: this is build {RankSetup.ThisVersion} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
+    }
+
+    /// <summary>Rank 0's side of the start.</summary>
+    private static void Load(RankProgram program, RankSetup setup)
+    {
+        using var group = RankGroup.Start(program, setup, null, _ => { });
+        try
+        {
+            using var communicator = SharedMemoryCommunicator.Join(setup.Group, 0, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) });
+            using var backend = new CpuBackend(new CpuOptions { Threads = 1, Communicator = communicator });
+            ModelLoader.Load(setup.Source, backend, setup.Options, new WatchfulProgress(group, null), communicator, group.Begin);
+        }
+        catch (RankLostException exception)
+        {
+            throw group.Report(exception);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text.Json;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
+
+namespace Cluster.Worker.Models.Ranks;
+
+/// <summary>A rank that is a child process, seen from rank 0. Started and ended by <see cref="RankGroup"/>; the other side is <see cref="RankSession"/>.</summary>
+/// <remarks>
+/// Standard input carries the setup and later orders, a line each; it is also the lifeline: when it closes, because rank 0 wishes so or is no more, the rank ends.
+/// Standard output carries <see cref="RankReport"/>s; standard error is what the rank logs.
+/// </remarks>
+internal sealed class RankProcess : IDisposable
+{
+    private static readonly TimeSpan TimeToEnd = TimeSpan.FromSeconds(5);
+
+    private readonly Process process;
+    private readonly Action<string> log;
+    private readonly TaskCompletionSource loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private string? failure;
+
+    private RankProcess(int rank, Process process, Action<string> log)
+    {
+        Rank = rank;
+        this.process = process;
+        this.log = log;
+        Ended = FollowAsync();
+    }
+
+    public int Rank { get; }
+
+    public int ProcessId => process.Id;
+
+    /// <summary>Completes when its weights are loaded and it waits for the others.</summary>
+    public Task Loaded => loaded.Task;
+
+    /// <summary>Completes when the process has ended, with how.</summary>
+    public Task<RankLostException> Ended { get; }
+
+    /// <param name="device">The one device it may see; null leaves the variable alone.</param>
+    /// <exception cref="RankLostException">The program cannot be started.</exception>
+    public static RankProcess Start(RankProgram program, RankSetup setup, string? device, Action<string> log)
+    {
+        var start = new ProcessStartInfo(program.Path, program.Arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        if (device is not null)
+        {
+            start.Environment[VisibleDevices.Variable] = device;
+        }
+
+        try
+        {
+            var rank = new RankProcess(setup.Rank, Process.Start(start)!, log);
+            rank.Send(setup.ToJson());
+            return rank;
+        }
+        catch (Win32Exception exception)
+        {
+            throw new RankLostException($"rank {setup.Rank} cannot be started as '{program.Path}': {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Writes a line to its standard input. A rank that has ended has no use for it: <see cref="Ended"/> tells that.</summary>
+    public void Send(string line)
+    {
+        try
+        {
+            process.StandardInput.WriteLine(line);
+            process.StandardInput.Flush();
+        }
+        catch (IOException)
+        {
+        }
+    }
+
+    /// <summary>Kills it; it does not matter any more how it ends.</summary>
+    public void Kill() => process.Kill();
+
+    /// <summary>Closes the lifeline and waits until the process has ended; kills it when that takes long.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended with a line unread.
+        }
+
+        if (!process.WaitForExit(TimeToEnd))
+        {
+            process.Kill();
+        }
+
+        Ended.Wait();
+        process.Dispose();
+    }
+
+    private async Task<RankLostException> FollowAsync()
+    {
+        await Task.WhenAll(ReadReportsAsync(), ReadLogAsync()).ConfigureAwait(false);
+        await process.WaitForExitAsync().ConfigureAwait(false);
+        return new RankLostException(failure is null ? $"rank {Rank} {ProcessEnd.Describe(process.ExitCode)}" : $"rank {Rank}: {failure}");
+    }
+
+    private async Task ReadReportsAsync()
+    {
+        while (await process.StandardOutput.ReadLineAsync().ConfigureAwait(false) is { } line)
+        {
+            try
+            {
+                Take(RankReport.Parse(line));
+            }
+            catch (JsonException)
+            {
+                log($"rank {Rank}: {line}");
+            }
+        }
+    }
+
+    private void Take(RankReport report)
+    {
+        if (report.WeightsLoaded)
+        {
+            loaded.TrySetResult();
+        }
+
+        failure ??= report.Failure;
+    }
+
+    private async Task ReadLogAsync()
+    {
+        while (await process.StandardError.ReadLineAsync().ConfigureAwait(false) is { } line)
+        {
+            log($"rank {Rank}: {line}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
+
+namespace Cluster.Worker.Models.Ranks;
+
+/// <summary>The life of a rank behind rank 0, in a process of its own. Called by the hidden <c>rank</c> command; speaks with <see cref="RankProcess"/> in the
+/// process of rank 0.</summary>
+/// <remarks>Standard input is the lifeline: when it closes, rank 0 is gone or wants this rank gone, and the process ends wherever it is.</remarks>
+internal sealed class RankSession
+{
+    private readonly BlockingCollection<string> orders = [];
+    private readonly TextReader input;
+    private readonly TextWriter output;
+    private readonly Action<string> log;
+    private readonly Action orphaned;
+    private volatile RankSetup? setup;
+
+    /// <param name="input">Setup and orders of rank 0.</param>
+    /// <param name="output">For <see cref="RankReport"/>s.</param>
+    /// <param name="log">Told facts, one line each.</param>
+    /// <param name="orphaned">Ends the process; called when <paramref name="input"/> has closed.</param>
+    public RankSession(TextReader input, TextWriter output, Action<string> log, Action orphaned)
+    {
+        this.input = input;
+        this.output = output;
+        this.log = log;
+        this.orphaned = orphaned;
+        new Thread(ReadOrders) { IsBackground = true, Name = "lifeline" }.Start();
+    }
+
+    /// <summary>Loads this rank's slice and computes steps until rank 0 says that there are no more.</summary>
+    /// <param name="join">Opens this rank's end of the group.</param>
+    /// <param name="open">Opens its device, which computes with that end.</param>
+    /// <returns>Exit code. What went wrong was reported to rank 0.</returns>
+    public int Run(Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open)
+    {
+        try
+        {
+            setup = RankSetup.Parse(orders.Take());
+            using var communicator = join(setup);
+            using var model = ModelLoader.Load(setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, AwaitOthers);
+            log(string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident"));
+            Rendezvous.Meet(communicator);
+            FollowerLoop.Run(model.Runner, communicator);
+            return 0;
+        }
+        catch (Exception exception) when (exception is RankLostException or IOException or FormatException or InvalidDataException
+            or ArgumentException or NotSupportedException or UnauthorizedAccessException or OutOfMemoryException)
+        {
+            Report(new RankReport(Failure: exception.Message));
+            return 1;
+        }
+    }
+
+    private void AwaitOthers()
+    {
+        Report(new RankReport(WeightsLoaded: true));
+        orders.Take();
+    }
+
+    private void Report(RankReport report)
+    {
+        try
+        {
+            output.WriteLine(report.ToJson());
+            output.Flush();
+        }
+        catch (IOException)
+        {
+            // Rank 0 is gone; the lifeline says so, too.
+        }
+    }
+
+    private void ReadOrders()
+    {
+        while (input.ReadLine() is { } line)
+        {
+            orders.Add(line);
+        }
+
+        if (setup is { Group: var file })
+        {
+            // Rank 0 may have ended before all had joined, after which the file has no name any more.
+            File.Delete(file);
+        }
+
+        orphaned();
+    }
+}

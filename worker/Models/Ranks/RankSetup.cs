@@ -1,0 +1,39 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Worker.Models.Ranks;
+
+/// <summary>All that a rank needs to know, as rank 0 writes it into the standard input of the process that is to be the rank: one line of JSON. Made by
+/// <see cref="RankGroup"/>, read by <see cref="RankSession"/>.</summary>
+/// <param name="Version">Build of rank 0's program: ranks of different builds do not compute together.</param>
+/// <param name="Group">File in which the ranks find each other.</param>
+/// <param name="TimeoutSeconds">Silence after which a rank is taken for lost.</param>
+/// <param name="Source">The checkpoint's folder, or a synthetic model.</param>
+/// <param name="Threads">Processor threads of this rank.</param>
+/// <param name="MemoryBytes">Memory of this rank.</param>
+internal sealed record RankSetup(
+    string Version, int Rank, int Size, string Group, double TimeoutSeconds, string Source, int Threads, long MemoryBytes, ModelRunnerOptions Options)
+{
+    /// <summary>This build: version and identity of the program's code.</summary>
+    public static string ThisVersion { get; } = $"{typeof(RankSetup).Assembly.GetName().Version!.ToString(3)}+{typeof(RankSetup).Module.ModuleVersionId.ToString("N")[..12]}";
+
+    public string ToJson() => JsonSerializer.Serialize(this);
+
+    /// <exception cref="FormatException">It is the setup of another build, or none at all.</exception>
+    public static RankSetup Parse(string json)
+    {
+        try
+        {
+            // Another build may know other properties, so only the version is read before it is found to be this one.
+            var node = JsonNode.Parse(json);
+            var version = (string?)node?[nameof(Version)];
+            return version == ThisVersion
+                ? node.Deserialize<RankSetup>()!
+                : throw new FormatException($"this is build {ThisVersion} and rank 0 is {version ?? "of unknown build"}; all ranks must be of one build");
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw new FormatException($"standard input holds no setup of a rank: {exception.Message}", exception);
+        }
+    }
+}
