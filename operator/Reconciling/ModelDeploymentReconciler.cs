@@ -103,13 +103,17 @@ internal sealed class ModelDeploymentReconciler(
     private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
         string uid = deployment.Metadata.Uid!;
+        DateTimeOffset now = time.GetUtcNow();
         TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
         next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
-            next = nodes.Get(new NamespacedName("", pod.Node!)) is { } node && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
+            Node? node = nodes.Get(new NamespacedName("", pod.Node!));
+            next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
+            TimeSpan untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled ? NodeTuning.Remaining(pod, node, now) : TimeSpan.Zero;
+            next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;
         }
 
         return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);

@@ -15,7 +15,6 @@ internal static class OperatorHost
     /// <exception cref="LeadershipLostException">Another process may lead now: end this one and start over.</exception>
     public static Task RunAsync(IKubernetesClient client, OperatorOptions options, CancellationToken cancellationToken)
     {
-        client = new MeteredKubernetesClient(client, options.Metrics);
         if (options.LeaderElection is null)
         {
             return LeadAsync(client, options, cancellationToken);

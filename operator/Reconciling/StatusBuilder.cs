@@ -1,6 +1,5 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -152,24 +151,8 @@ internal static class StatusBuilder
             return;
         }
 
-        string[] nodes = [.. active.Select(p => p.Node).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
-        ILookup<string?, string> byState = nodes.ToLookup(n => o.FindNode(n)?.Metadata.Annotations?.GetValueOrDefault(NodeAnnotations.NumaBalancing));
-        if (nodes.Length == 0)
-        {
-            conditions.Set("NodeTuned", null, "NotPlaced", "no replica is on a node yet");
-        }
-        else if (byState[null].FirstOrDefault() is { } unreported)
-        {
-            conditions.Set("NodeTuned", null, "AwaitingNodeAgent", $"no node agent has reported kernel.numa_balancing of node {unreported}");
-        }
-        else if (nodes.FirstOrDefault(n => !byState["0"].Contains(n)) is { } untuned)
-        {
-            conditions.Set("NodeTuned", false, "NumaBalancingOn", $"kernel.numa_balancing is on at node {untuned}");
-        }
-        else
-        {
-            conditions.Set("NodeTuned", true, "NumaBalancingOff", $"kernel.numa_balancing is off at {string.Join(", ", nodes.Take(5))}");
-        }
+        (bool? value, string reason, string message) = NodeTuning.Of(active, o.FindNode, o.Now);
+        conditions.Set("NodeTuned", value, reason, message);
     }
 
     /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it is.</summary>

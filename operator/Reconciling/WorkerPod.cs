@@ -98,13 +98,19 @@ internal static class WorkerPod
         }
     }
 
-    /// <summary>All eight GPUs of a node, unpartitioned, of the gfx94x family (MI300 and MI325: PCI ids 74a0–74bf).</summary>
+    /// <summary>All eight GPUs of a node, unpartitioned, of the gfx94x family.</summary>
     private static bool IsFullBoard(GpuPlacement placement) =>
-        placement is { Gpus.Count: 8, NodeGpuCount: 8 }
-        && placement.Gpus.All(g =>
-            g.DeviceId is { Length: 4 } id
-            && (id.StartsWith("74a", StringComparison.OrdinalIgnoreCase) || id.StartsWith("74b", StringComparison.OrdinalIgnoreCase))
-            && g.VramBytes is null or >= SmallestWholeGpuBytes);
+        placement is { Gpus.Count: 8, NodeGpuCount: 8 } && placement.Gpus.All(g => IsGfx94x(g) && IsWhole(g));
+
+    /// <summary>As the driver says or, where it does not, by PCI id: 74a0–74bf are MI300 and MI325.</summary>
+    private static bool IsGfx94x(GpuDevice gpu) =>
+        gpu.Gfx is { } gfx
+            ? gfx.StartsWith("gfx94", StringComparison.Ordinal)
+            : gpu.DeviceId is { Length: 4 } id && (id.StartsWith("74a", StringComparison.OrdinalIgnoreCase) || id.StartsWith("74b", StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>As the driver says or, where it does not, by its memory.</summary>
+    private static bool IsWhole(GpuDevice gpu) =>
+        gpu.ComputePartition is { } mode ? mode.Equals("SPX", StringComparison.OrdinalIgnoreCase) : gpu.VramBytes is null or >= SmallestWholeGpuBytes;
 
     private static JsonObject Child(JsonObject parent, string field)
     {

@@ -13,7 +13,7 @@ internal static class OperatorBenchmark
     /// <summary>Nodes the simulation has been dimensioned for.</summary>
     private const int MostNodes = 5000;
 
-    /// <summary>Requests a replica below which a verb is left out of the table: those made once.</summary>
+    /// <summary>Requests a replica below which a method is left out of the table: those made once.</summary>
     private const double Negligible = 0.001;
 
     /// <summary>Columns a table of several sizes needs; output that is no terminal claims to have fewer.</summary>
@@ -68,9 +68,9 @@ internal static class OperatorBenchmark
         Row("API server and kubelets: CPU a replica", r => Text(1e3 * r.Placing.SimulationCpuSeconds / r.Replicas, "F2", "ms"), r => r.Placing.SimulationCpuSeconds / r.Replicas);
         Row("reconciles a replica placed", r => Text(r.Placing.Reconciles / (double)r.Replicas, "F3", ""), r => r.Placing.Reconciles / (double)r.Replicas);
         Row("requests a replica placed", r => Text(r.Placing.Requests.Values.Sum() / (double)r.Replicas, "F3", ""), r => r.Placing.Requests.Values.Sum() / (double)r.Replicas);
-        foreach (var verb in results.SelectMany(r => r.Placing.Requests.Keys).Distinct().Order(StringComparer.Ordinal).Where(verb => results.Exists(r => r.RequestsAReplica(verb) > Negligible)))
+        foreach (var method in results.SelectMany(r => r.Placing.Requests.Keys).Distinct().Order(StringComparer.Ordinal).Where(method => results.Exists(r => r.RequestsAReplica(method) > Negligible)))
         {
-            Row($"  {verb}", r => Text(r.RequestsAReplica(verb), "F3", ""), null);
+            Row($"  {method}", r => Text(r.RequestsAReplica(method), "F3", ""), null);
         }
 
         Row("replicas lost with a tenth of the nodes", r => r.Lost.ToString(CultureInfo.InvariantCulture), null);

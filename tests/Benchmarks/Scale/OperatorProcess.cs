@@ -80,11 +80,11 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>What its own metrics count: requests to the API server so far by verb and resource, and reconciles.</summary>
+    /// <summary>What its own metrics count: requests to the API server so far by HTTP method, and reconciles.</summary>
     public async Task<(Dictionary<string, long> Requests, long Reconciles)> CountsAsync(CancellationToken cancellationToken)
     {
         var text = await http.GetStringAsync(metrics, cancellationToken);
-        var requests = RequestSeries().Matches(text).ToDictionary(series => $"{series.Groups["verb"].Value} {series.Groups["resource"].Value}", Count);
+        var requests = RequestSeries().Matches(text).GroupBy(series => series.Groups["method"].Value).ToDictionary(method => method.Key, method => method.Sum(Count));
         return (requests, ReconcileSeries().Matches(text).Sum(Count));
 
         static long Count(Match series) => long.Parse(series.Groups["count"].Value, CultureInfo.InvariantCulture);
@@ -121,7 +121,7 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    [GeneratedRegex("""^kubernetes_client_requests_total\{verb="(?<verb>[^"]+)",resource="(?<resource>[^"]+)"\} (?<count>\d+)$""", RegexOptions.Multiline)]
+    [GeneratedRegex("""^rest_client_requests_total\{.*method="(?<method>[^"]+)".*\} (?<count>\d+)$""", RegexOptions.Multiline)]
     private static partial Regex RequestSeries();
 
     [GeneratedRegex("""^controller_runtime_reconcile_total\{.*\} (?<count>\d+)$""", RegexOptions.Multiline)]

@@ -22,6 +22,8 @@ public sealed class ChartTests
     [InlineData("image.digest=latest", "/image/digest")]
     [InlineData("image.repository=", "/image/repository")]
     [InlineData("metrics.port=70000", "/metrics/port")]
+    [InlineData("worker.deviceGroups={render}", "/worker/deviceGroups")]
+    [InlineData("worker.imagePullSecrets={registry}", "/worker/imagePullSecrets")]
     [InlineData("worker.hubCacheHostPath=models", "/worker/hubCacheHostPath")]
     [InlineData("nodeAgent.serviceAccount.create=maybe", "/nodeAgent/serviceAccount/create")]
     [InlineData("metrics.podMonitor.interval=often", "/metrics/podMonitor/interval")]
@@ -62,6 +64,30 @@ public sealed class ChartTests
         Assert.Empty(RunCommand.Create().Parse(arguments[1..]).Errors);
         Assert.Contains("--metrics-host=0.0.0.0", arguments);
         Assert.Contains($"--metrics-port={container["ports"]![0]!["containerPort"]}", arguments);
+    }
+
+    [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
+    public async Task The_node_agent_understands_its_arguments(string set)
+    {
+        foreach (var daemons in (await Chart.RenderAsync(set)).OfKind("DaemonSet"))
+        {
+            var container = Assert.Single(daemons["spec"]!["template"]!["spec"]!["containers"].Objects());
+            string[] arguments = [.. container["args"].Texts()];
+
+            Assert.Equal("node-agent", arguments[0]);
+            Assert.Empty(NodeAgentCommand.Create().Parse(arguments[1..]).Errors);
+            Assert.Contains($"--metrics-port={container["ports"]![0]!["containerPort"]}", arguments);
+        }
+    }
+
+    [Fact]
+    public async Task Secrets_and_device_groups_of_workers_are_arguments_of_the_operator()
+    {
+        var arguments = Assert.Single((await Chart.RenderAsync("production")).OfKind("Deployment"))["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts();
+
+        Assert.Equal(
+            ["--image-pull-secret=registry", "--image-pull-secret=mirror", "--device-group=44", "--device-group=993"],
+            arguments.Where(a => a.StartsWith("--image-pull-secret", StringComparison.Ordinal) || a.StartsWith("--device-group", StringComparison.Ordinal)));
     }
 
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]

@@ -152,6 +152,19 @@ public sealed class WorkerPodTests
         Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
     }
 
+    [Theory]
+    [InlineData("gfx942", "SPX", null, 64, "112")] // What the driver says goes before what id and memory suggest.
+    [InlineData("gfx942", "CPX", "74a1", 192, null)]
+    [InlineData("gfx950", "SPX", "74a1", 192, null)]
+    [InlineData("gfx942", null, null, 192, "112")]
+    [InlineData(null, "SPX", "74a1", 64, "112")]
+    public void Rccl_channels_follow_what_the_driver_says_of_the_gpus(string? gfx, string? partition, string? deviceId, int gigabytes, string? channels)
+    {
+        List<GpuDevice> devices = [.. Given.Gpus(8, deviceId: deviceId).Select(g => g with { Gfx = gfx, ComputePartition = partition, VramBytes = (long)gigabytes << 30 })];
+        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 8), new GpuPlacement("n1", devices, 8, UuidsAreUnique: true));
+        Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
+    }
+
     [Fact]
     public void Rccl_channels_can_be_set_by_number_and_the_users_environment_comes_last()
     {

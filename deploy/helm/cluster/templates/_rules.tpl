@@ -18,6 +18,9 @@
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch] # server-side apply creates what is missing
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]

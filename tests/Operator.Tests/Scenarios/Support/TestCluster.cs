@@ -94,9 +94,13 @@ internal sealed class TestCluster : IAsyncDisposable
     public Task PatchNodeAsync(string name, string patch, string? subresource = null) =>
         Client.PatchAsync<Node>(null, Node(name), PatchType.Merge, JsonNode.Parse(patch)!, subresource, CancellationToken.None);
 
-    /// <summary><c>kubectl apply --server-side</c>.</summary>
-    public Task<ModelDeployment> ApplyAsync(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null) =>
-        Client.ApplyAsync<ModelDeployment>(Manifest(name, replicas, gpus, model, rollout, change), "user", force: true, subresource: null, CancellationToken.None);
+    /// <summary><c>kubectl apply --server-side</c>, until the observer has seen it: else it might take the state before for the one wanted.</summary>
+    public async Task<ModelDeployment> ApplyAsync(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null)
+    {
+        var applied = await Client.ApplyAsync<ModelDeployment>(Manifest(name, replicas, gpus, model, rollout, change), "user", force: true, subresource: null, CancellationToken.None);
+        await UntilAsync(() => Observer.Deployment(name)?.Metadata.Generation >= applied.Metadata.Generation, $"the observer sees generation {applied.Metadata.Generation} of {name}");
+        return applied;
+    }
 
     public JsonObject Manifest(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null)
     {
@@ -133,7 +137,8 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Until the replicas are there and ready, all of the present template, no other is left, and the status says so.</summary>
     public Task UntilReadyAsync(string name, int replicas) => UntilAsync(
         () => IsSettled(name) && Observer.Ready(name) == replicas && Observer.Pods.Count(p => ClusterObserver.BelongsTo(p, name)) == replicas
-            && Observer.Deployment(name)!.Status is { } status && status.ReadyReplicas == replicas && status.UpdatedReplicas == replicas,
+            && Observer.Deployment(name)!.Status is { } status && status.ReadyReplicas == replicas && status.UpdatedReplicas == replicas
+            && (status.Placements ?? []).Select(p => p.Pod).ToHashSet().SetEquals(Observer.Active(name).Select(r => r.Name)),
         $"{name} has {replicas} ready replicas");
 
     public Task UntilConditionAsync(string name, string type, string status, string? reason = null) => UntilAsync(
