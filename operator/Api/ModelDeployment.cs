@@ -393,6 +393,14 @@ internal sealed class ModelDeploymentStatus
 
     [Schema("Where the model can be reached.")]
     public Endpoints? Endpoints { get; set; }
+
+    /// <summary>The same status with another decision in it.</summary>
+    public ModelDeploymentStatus With(SizingStatus sizing)
+    {
+        var changed = (ModelDeploymentStatus)MemberwiseClone();
+        (changed.Sizing, changed.TensorParallelSize) = (sizing, sizing.TensorParallelSize);
+        return changed;
+    }
 }
 
 internal sealed class Placement

@@ -54,6 +54,11 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
             cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
         written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
+        if (status.Sizing is { TensorParallelSize: not null, Message: { } advice } && advice != latest.Status?.Sizing?.Message)
+        {
+            await events.RecordAsync(cached, EventType.Normal, "TensorParallelSizeChosen", advice, cancellationToken).ConfigureAwait(false);
+        }
+
         foreach (Condition condition in status.Conditions ?? [])
         {
             Condition? before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
@@ -69,7 +74,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
 
     /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>
     private static bool HasTurned(ModelDeploymentStatus? before, ModelDeploymentStatus now) =>
-        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration
+        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration || before.Sizing?.InputsHash != now.Sizing?.InputsHash
         || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
 
     /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>

@@ -11,15 +11,20 @@ internal sealed record SizeDecision(SizingStatus Sizing, Shortage? Shortage, boo
 /// <summary>Replaces <c>auto</c> by a number: reads the model's configuration and asks <see cref="SizingAdvisor"/>. What was decided
 /// stands in the status and holds until what it depends on in the spec changes, for a new degree replaces every pod. Called by
 /// <see cref="ModelDeploymentReconciler"/> and <see cref="Rendering"/>.</summary>
-/// <param name="nodes">All nodes, as they are now.</param>
-internal sealed class SizeDecider(IModelConfigs configs, Func<IEnumerable<GpuNode>> nodes)
+/// <param name="classes">The GPUs that pods may go to, see <see cref="GpuClass.Of"/>.</param>
+internal sealed class SizeDecider(IModelConfigs configs, WorkerOptions options, Func<GpuSpec, PodRequirements, IReadOnlyList<GpuClass>> classes)
 {
     private const string Remedy = "give tensorParallelSize as a number, or the checkpoint's config.json in model.config";
 
-    /// <param name="deployment">Valid, with tensorParallelSize auto.</param>
-    /// <param name="requirements">Of its pods.</param>
-    public async Task<SizeDecision> DecideAsync(ModelDeployment deployment, PodRequirements requirements, CancellationToken cancellationToken)
+    /// <returns>Null for a deployment that has a number.</returns>
+    /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment, however many GPUs it gets.</exception>
+    public async Task<SizeDecision?> DecideAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
+        if (!deployment.Spec.TensorParallelSize.IsAuto)
+        {
+            return null;
+        }
+
         ModelDeploymentSpec spec = deployment.Spec;
         string hash = SizingInputs.HashOf(spec);
         if (deployment.Status?.Sizing is { TensorParallelSize: not null } before && before.InputsHash == hash)
@@ -27,6 +32,7 @@ internal sealed class SizeDecider(IModelConfigs configs, Func<IEnumerable<GpuNod
             return new SizeDecision(before, null, IsNew: false);
         }
 
+        PodRequirements requirements = WorkerTemplate.RequirementsOf(deployment, options);
         SizingInputs inputs = SizingInputs.Of(spec);
         ModelShape model;
         ModelShape? draft;
@@ -41,8 +47,8 @@ internal sealed class SizeDecider(IModelConfigs configs, Func<IEnumerable<GpuNod
             return Undecided(new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown, $"tensorParallelSize auto cannot be decided: {e.Message}; {Remedy}");
         }
 
-        IReadOnlyList<GpuClass> classes = GpuClass.Of(nodes(), spec.Gpu, requirements);
-        if (classes.Count == 0)
+        IReadOnlyList<GpuClass> found = classes(spec.Gpu, requirements);
+        if (found.Count == 0)
         {
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString(), ConfiguredBy = origin, WeightBytes = model.WeightBytes },
@@ -50,7 +56,7 @@ internal sealed class SizeDecider(IModelConfigs configs, Func<IEnumerable<GpuNod
                 $"tensorParallelSize auto is decided once a node that the pods may go to tells its GPUs' memory (annotation {ApiNames.NodeGpusAnnotation} or label {GpuClass.VramLabel}); there is none");
         }
 
-        SizingStatus sizing = SizingAdvisor.Advise(model, draft, inputs, classes);
+        SizingStatus sizing = SizingAdvisor.Advise(model, draft, inputs, found);
         sizing.ConfiguredBy = origin;
         if (sizing.TensorParallelSize is null)
         {

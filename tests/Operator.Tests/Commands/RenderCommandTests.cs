@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
 using Xunit;
@@ -123,7 +124,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     {
         using StringWriter output = new();
         using StringWriter error = new();
-        int exitCode = RenderCommand.Render(Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), Given.Options, DateTimeOffset.UnixEpoch, output, error);
+        int exitCode = RenderCommand.RenderAsync(
+            Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), new NoModelConfigs(), Given.Options, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
         return new Result(exitCode, output.ToString(), error.ToString());
     }
 
