@@ -59,6 +59,11 @@ internal sealed class WorkerTemplate
     {
         string name = deployment.Metadata.Name;
         RequireValid(deployment);
+        if (deployment.Spec.TensorParallelSize.IsAuto)
+        {
+            throw new ArgumentException("tensorParallelSize auto has to be decided first", nameof(deployment));
+        }
+
         JsonObject manifest = new()
         {
             ["apiVersion"] = "v1",

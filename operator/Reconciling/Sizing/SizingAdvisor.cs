@@ -66,13 +66,13 @@ internal static class SizingAdvisor
 
     private static string Praise(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit chosen)
     {
-        string held = $"{Demand(model, draft, inputs, table[0])} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)} ({Percent(inputs)} of it used), which hold {Number(chosen.Tokens)} tokens, {Requests(model, inputs, chosen)} of full length";
+        string held = $"{Demand(model, draft, inputs, table[0])} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)}, {Percent(inputs)} of it used; the cache holds {Number(chosen.Tokens)} tokens, which is {Requests(model, inputs, chosen)} of full length";
         string why;
         if (inputs.OptimizeFor == OptimizeFor.Throughput)
         {
             MemoryFit? smaller = table.LastOrDefault(f => f.Degree < chosen.Degree);
             int replicas = gpus.GroupSize / chosen.Degree;
-            why = (smaller is null ? "" : $"; {Count(smaller.Degree)} would lack {ByteText.Of(smaller.MissingBytes)} each")
+            why = (smaller is null ? "" : $"; {Count(smaller.Degree)} would lack {ByteText.Of(smaller.MissingBytes)}{(smaller.Degree > 1 ? " each" : "")}")
                 + (replicas > 1 ? $"; {Count(gpus.GroupSize)} of a node make {replicas} such replicas" : "");
         }
         else
@@ -129,13 +129,13 @@ internal static class SizingAdvisor
 
     private static string Choices(List<MemoryFit> table) => string.Join(", ", table.Select(f => f.Degree.ToString(CultureInfo.InvariantCulture)));
 
-    private static string Requests(ModelShape model, SizingInputs inputs, MemoryFit fit) => $"{((double)fit.Tokens / ContextOf(model, inputs)).ToString("0.#", CultureInfo.InvariantCulture)} requests";
+    private static string Requests(ModelShape model, SizingInputs inputs, MemoryFit fit) => $"{((double)fit.Tokens / ContextOf(model, inputs)).ToString("#,0.#", CultureInfo.InvariantCulture)} requests";
 
     private static int ContextOf(ModelShape model, SizingInputs inputs) => inputs.MaxModelLen ?? model.MaxLength;
 
     private static string Percent(SizingInputs inputs) => $"{(100 * inputs.GpuMemoryUtilization).ToString("0.#", CultureInfo.InvariantCulture)} %";
 
-    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+    private static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>Down to what a person would write.</summary>
     private static long Rounded(long tokens) => tokens >= 1024 ? tokens / 1024 * 1024 : tokens;
