@@ -19,7 +19,7 @@ public sealed class ModelShapeTests
         foreach (int degree in shape.Degrees(shape.KvHeads))
         {
             long replicated = (shape.WeightBytesOn(degree) * degree) - shape.WeightBytes;
-            Assert.InRange(replicated, 0, degree * shape.WeightBytes / 200);
+            Assert.InRange(replicated, 0, degree * shape.WeightBytes / 50);
         }
     }
 
