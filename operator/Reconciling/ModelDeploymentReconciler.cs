@@ -63,16 +63,16 @@ internal sealed class ModelDeploymentReconciler(
         try
         {
             size = await sizes.DecideAsync(deployment, cancellationToken).ConfigureAwait(false);
-            if (size?.Shortage is not null)
+            if (size?.Shortage is not null && deployment.Spec.Replicas > 0)
             {
                 return await WaitForSizeAsync(cached, deployment, size, cancellationToken).ConfigureAwait(false);
             }
 
             if (size is not null)
             {
-                // Should we end here, the next one must find what the pods are made from.
+                // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
                 await RememberAsync(cached, size, cancellationToken).ConfigureAwait(false);
-                deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize!.Value);
+                deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
             }
 
             template = templates.For(deployment);

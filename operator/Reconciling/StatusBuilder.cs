@@ -27,7 +27,7 @@ internal static class StatusBuilder
             Replicas = active.Count,
             ReadyReplicas = active.Count(p => p.Ready),
             UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
-            TensorParallelSize = deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : sizing?.TensorParallelSize,
+            TensorParallelSize = sizing is not null ? sizing.TensorParallelSize : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
             Sizing = sizing,
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],

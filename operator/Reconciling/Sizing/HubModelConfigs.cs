@@ -10,7 +10,7 @@ internal sealed class HubModelConfigs(HttpClient http, Uri endpoint, IModelConfi
 {
     public const string DefaultEndpoint = "https://huggingface.co";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>A client for it; what it reads is bounded.</summary>
     public static HttpClient CreateClient() => new() { MaxResponseContentBufferSize = ModelConfig.MaxIndexBytes, Timeout = Patience };

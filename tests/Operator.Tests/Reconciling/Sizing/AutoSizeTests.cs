@@ -160,6 +160,25 @@ public sealed class AutoSizeTests
     }
 
     [Fact]
+    public async Task Scaled_to_zero_it_gives_its_GPUs_back_undecided_or_not()
+    {
+        cluster.Add(Given.Node("n1", SmallGpus()));
+        Add(Auto("Llama-3.1-8B", replicas: 2, length: 8192));
+        await cluster.Finish();
+        Assert.Equal(2, cluster.Replicas().Count);
+
+        cluster.ChangeSpec("haiku", spec =>
+        {
+            spec["model"]!["config"] = PublishedModels.Config("Llama-3.1-405B");
+            spec["replicas"] = 0;
+        });
+        await cluster.Finish();
+        Assert.Empty(cluster.Replicas());
+        Assert.Null(cluster.Deployment().Status!.TensorParallelSize);
+        Assert.Equal("ScaledToZero", cluster.Condition("Ready").Reason);
+    }
+
+    [Fact]
     public async Task Without_a_node_that_tells_its_memory_there_is_nothing_to_decide()
     {
         cluster.Add(Given.Node("n1", [.. Given.Gpus(8).Select(g => g with { VramBytes = null })]));
