@@ -71,7 +71,7 @@ internal sealed class ModelDeploymentReconciler(
             if (size is not null)
             {
                 // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
-                await RememberAsync(cached, size, cancellationToken).ConfigureAwait(false);
+                await statuses.WriteDecisionAsync(cached, size, cancellationToken).ConfigureAwait(false);
                 deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
             }
 
@@ -115,15 +115,6 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
-    }
-
-    private async Task RememberAsync(ModelDeployment cached, SizeDecision size, CancellationToken cancellationToken)
-    {
-        if (size.IsNew)
-        {
-            ModelDeploymentStatus before = statuses.Latest(cached).Status ?? new ModelDeploymentStatus();
-            await statuses.WriteAsync(cached, before.With(size.Sizing), cancellationToken).ConfigureAwait(false);
-        }
     }
 
     /// <summary>Nothing can be done before a number is known; what serves goes on serving.</summary>

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -70,6 +71,15 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         }
 
         return TimeSpan.Zero;
+    }
+
+    /// <summary>Writes down how tensorParallelSize auto was decided just now, and leaves the rest of the status alone.</summary>
+    public async Task WriteDecisionAsync(ModelDeployment cached, SizeDecision size, CancellationToken cancellationToken)
+    {
+        if (size.IsNew)
+        {
+            await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>

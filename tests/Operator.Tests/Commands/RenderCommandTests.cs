@@ -50,14 +50,14 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [Fact]
     public void Auto_is_decided_as_the_operator_would_and_the_advice_stands_above()
     {
-        string config = PublishedModels.Config("Llama-3.1-70B").ToJsonString();
-        Result result = Render(Deployment($"tensorParallelSize: auto, model: {{source: 'pvc://m', config: {config}}}"));
+        string manifest = Deployment("tensorParallelSize: auto").Replace("m\"}", $"m\", config: {PublishedModels.Config("Llama-3.1-70B").ToJsonString()}}}", StringComparison.Ordinal);
+        Result result = Render(manifest);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Contains("\n# llama: 2 GPUs a replica for throughput: 131.4 GiB of weights", result.Output, StringComparison.Ordinal);
         Assert.Equal(["simulated-0:0,1"], result.Places());
 
         string small = Yaml(Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = 64L << 30 })]));
-        Result refused = Render(Deployment($"tensorParallelSize: auto, model: {{source: 'pvc://m', config: {config}}}"), small);
+        Result refused = Render(manifest, small);
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("llama: ModelTooLarge: 131.4 GiB of weights", refused.Error, StringComparison.Ordinal);
         Assert.Contains("ModelConfigUnknown: tensorParallelSize auto cannot be decided: ", Render(Deployment("tensorParallelSize: auto")).Error, StringComparison.Ordinal);
