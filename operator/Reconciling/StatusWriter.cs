@@ -46,12 +46,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         JsonObject wanted = KubernetesJson.ToJsonObject(status);
         JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
-        // A merge patch keeps what it does not name: fields that are no longer there must be named as null.
-        foreach (string field in current?.Select(p => p.Key).Where(f => !wanted.ContainsKey(f)).ToList() ?? [])
-        {
-            wanted[field] = null;
-        }
-
+        NameWhatIsGone(wanted, current);
         ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
             cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
         written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
@@ -79,6 +74,22 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         if (size.IsNew)
         {
             await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A merge patch keeps what it does not name: fields that are no longer there must be named as null, at any depth.</summary>
+    private static void NameWhatIsGone(JsonObject wanted, JsonObject? current)
+    {
+        foreach ((string field, JsonNode? before) in current ?? [])
+        {
+            if (!wanted.TryGetPropertyValue(field, out JsonNode? now))
+            {
+                wanted[field] = null;
+            }
+            else if (now is JsonObject inner)
+            {
+                NameWhatIsGone(inner, before as JsonObject);
+            }
         }
     }
 
