@@ -57,7 +57,7 @@ internal static class CrdDocument
             Column("Ready", "integer", ".status.readyReplicas", "Replicas that answer requests."),
             Column("Desired", "integer", ".spec.replicas", "Replicas asked for."),
             Column("Model", "string", ".spec.model.source", "Where the checkpoint comes from."),
-            Column("TP", "integer", ".spec.tensorParallelSize", "GPUs a replica."),
+            Column("TP", "integer", ".status.tensorParallelSize", "GPUs a replica."),
             Column("Served-As", "string", ".spec.model.servedName", "Name the API answers to; the object's name where empty.", wide: true),
             Column("HTTP", "string", ".status.endpoints.http", "OpenAI-compatible endpoint.", wide: true),
             Column("gRPC", "string", ".status.endpoints.grpc", "gRPC endpoint.", wide: true),

@@ -82,6 +82,14 @@ internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
 
     [Schema("What the operator has made of it. Written by the operator only.")]
     public ModelDeploymentStatus? Status { get; set; }
+
+    /// <summary>The same deployment with a number for <c>tensorParallelSize: auto</c>: what pods are made from.</summary>
+    public ModelDeployment Sized(int degree)
+    {
+        var sized = (ModelDeployment)MemberwiseClone();
+        sized.Spec = Spec.Sized(degree);
+        return sized;
+    }
 }
 
 [SchemaRule(
@@ -91,8 +99,14 @@ internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
     "!has(self.model.cache) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
     "model.cache keeps what is downloaded from the hub and needs an hf:// source")]
 [SchemaRule(
-    "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && self.tensorParallelSize >= 8)",
+    "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && (type(self.tensorParallelSize) != int || self.tensorParallelSize >= 8))",
     "tuning.ncclMinNChannels above 64 needs tensorParallelSize of at least 8: RCCL ignores it with fewer ranks")]
+[SchemaRule(
+    "!has(self.optimizeFor) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
+    "optimizeFor says what tensorParallelSize auto is chosen for; beside a number it would mean nothing")]
+[SchemaRule(
+    "!has(self.model.config) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
+    "model.config is what tensorParallelSize auto is computed from; beside a number it would mean nothing")]
 internal sealed class ModelDeploymentSpec
 {
     [Schema("The model.", Required = true)]
@@ -102,8 +116,13 @@ internal sealed class ModelDeploymentSpec
     public int Replicas { get; set; } = 1;
 
     /// <summary>GPUs a replica.</summary>
-    [Schema("GPUs a replica: the model is split over this many by tensor parallelism.", Default = 1, Minimum = 1, Maximum = 64)]
-    public int TensorParallelSize { get; set; } = 1;
+    [Schema(
+        "GPUs a replica: the model is split over this many by tensor parallelism. A number, or auto: the operator chooses from the model's configuration and the GPUs' memory, says why in status.sizing, and keeps to it until the spec changes. It reads the configuration of public hf:// models from the hub; of others it has to be given in model.config.",
+        Default = 1, IntOrString = true, Pattern = TensorParallelSize.Pattern, Minimum = 1, Maximum = TensorParallelSize.Largest)]
+    public TensorParallelSize TensorParallelSize { get; set; } = 1;
+
+    [Schema("What tensorParallelSize auto is chosen for. Throughput (the default): the fewest GPUs that hold weights and context, so that the same GPUs make more replicas. Latency: as many GPUs of a node as the model can be split over.")]
+    public OptimizeFor? OptimizeFor { get; set; }
 
     [Schema("Which GPUs, and how pods get at them.")]
     public GpuSpec Gpu { get; set; } = new();
@@ -124,6 +143,14 @@ internal sealed class ModelDeploymentSpec
     /// <summary>metadata and PodSpec overlay, merged strategically; the container is called <c>worker</c>.</summary>
     [Schema("Overlay of the worker pods: metadata (labels, annotations) and spec (a PodSpec), merged strategically. The worker's container is called `worker`.")]
     public JsonObject? PodTemplate { get; set; }
+
+    /// <summary>The spec with a number for <c>auto</c>, and without what only <c>auto</c> reads.</summary>
+    public ModelDeploymentSpec Sized(int degree)
+    {
+        var sized = (ModelDeploymentSpec)MemberwiseClone();
+        (sized.TensorParallelSize, sized.OptimizeFor, sized.Model) = (degree, null, Model.WithoutConfig());
+        return sized;
+    }
 }
 
 internal sealed class ModelSpec
@@ -146,6 +173,17 @@ internal sealed class ModelSpec
         "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, or else a cache that ends with its pod.",
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
+
+    /// <summary>For <c>tensorParallelSize: auto</c> of a checkpoint that the operator cannot look into.</summary>
+    [Schema("The checkpoint's config.json (JSON is YAML: paste it), for tensorParallelSize auto where the operator cannot read it itself: file:// and pvc:// sources, private repositories.")]
+    public JsonObject? Config { get; set; }
+
+    public ModelSpec WithoutConfig()
+    {
+        var copy = (ModelSpec)MemberwiseClone();
+        copy.Config = null;
+        return copy;
+    }
 }
 
 internal sealed class SecretKeyRef
@@ -322,59 +360,4 @@ internal sealed class RolloutSpec
 
     [Schema("Pods that may exist beyond spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0)]
     public int MaxSurge { get; set; }
-}
-
-internal sealed class ModelDeploymentStatus
-{
-    [Schema("The metadata.generation that this status is about.")]
-    public long? ObservedGeneration { get; set; }
-
-    [Schema("Pods that exist.")]
-    public int Replicas { get; set; }
-
-    [Schema("Pods that answer requests.")]
-    public int ReadyReplicas { get; set; }
-
-    [Schema("Pods made from the current spec.")]
-    public int UpdatedReplicas { get; set; }
-
-    [Schema("Label selector of the pods, for autoscalers.")]
-    public string? Selector { get; set; }
-
-    [Schema("Ready, Progressing, Degraded, GpusAllocated and NodeTuned.", ListMapKey = "type")]
-    public List<Condition>? Conditions { get; set; }
-
-    [Schema("Which pod runs where, on which GPUs.")]
-    public List<Placement>? Placements { get; set; }
-
-    [Schema("Where the model can be reached.")]
-    public Endpoints? Endpoints { get; set; }
-}
-
-internal sealed class Placement
-{
-    [Schema("Name of the pod.", Required = true)]
-    public string Pod { get; set; } = "";
-
-    [Schema("Node whose GPUs are booked.")]
-    public string? Node { get; set; }
-
-    /// <summary>GPU indices as strings.</summary>
-    [Schema("Indices of the GPUs in ROCr's order.")]
-    public List<string> Gpus { get; set; } = [];
-
-    [Schema("UUIDs of the GPUs, where known.")]
-    public List<string>? Uuids { get; set; }
-
-    [Schema("The pod answers requests.")]
-    public bool Ready { get; set; }
-}
-
-internal sealed class Endpoints
-{
-    [Schema("host:port of the gRPC services.")]
-    public string? Grpc { get; set; }
-
-    [Schema("Base URL of the OpenAI-compatible API.")]
-    public string? Http { get; set; }
 }

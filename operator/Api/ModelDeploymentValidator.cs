@@ -23,6 +23,7 @@ internal static partial class ModelDeploymentValidator
         ModelDeploymentSpec spec = deployment.Spec;
         CheckName(deployment.Metadata.Name, errors);
         CheckSources(spec, errors);
+        CheckSize(spec, errors);
         CheckGpu(spec.Gpu, errors);
         CheckEngine(spec.Engine, errors);
         CheckTuning(spec, errors);
@@ -94,6 +95,35 @@ internal static partial class ModelDeploymentValidator
         }
     }
 
+    private static void CheckSize(ModelDeploymentSpec spec, List<ValidationError> errors)
+    {
+        TensorParallelSize size = spec.TensorParallelSize;
+        if (size.IsAuto)
+        {
+            if (spec.OptimizeFor is { } purpose)
+            {
+                CheckEnum(purpose, "spec.optimizeFor", errors);
+            }
+
+            return;
+        }
+
+        if (size.Word is not null || size.Degree is < 1 or > TensorParallelSize.Largest)
+        {
+            errors.Add(new("spec.tensorParallelSize", ValidationReason.Invalid, $"{size} must be {TensorParallelSize.AutoWord} or an integer from 1 to {TensorParallelSize.Largest}"));
+        }
+
+        if (spec.OptimizeFor is not null)
+        {
+            errors.Add(new("spec.optimizeFor", ValidationReason.Forbidden, $"says what tensorParallelSize {TensorParallelSize.AutoWord} is chosen for; beside {size} it would mean nothing"));
+        }
+
+        if (spec.Model.Config is not null)
+        {
+            errors.Add(new("spec.model.config", ValidationReason.Forbidden, $"is what tensorParallelSize {TensorParallelSize.AutoWord} is computed from; beside {size} it would mean nothing"));
+        }
+    }
+
     private static void CheckGpu(GpuSpec gpu, List<ValidationError> errors)
     {
         CheckEnum(gpu.Allocation, "spec.gpu.allocation", errors);
@@ -159,7 +189,7 @@ internal static partial class ModelDeploymentValidator
                 break;
             case JsonValue number when number.TryGetValue(out int channels) && channels is >= 1 and <= MaxNcclChannels:
                 setsChannels = true;
-                if (channels > ChannelsWithFewRanks && spec.TensorParallelSize < RanksForManyChannels)
+                if (channels > ChannelsWithFewRanks && spec.TensorParallelSize is { IsAuto: false, Degree: < RanksForManyChannels })
                 {
                     errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid,
                         $"{channels} is above {ChannelsWithFewRanks}, which RCCL ignores with fewer than {RanksForManyChannels} ranks; tensorParallelSize is {spec.TensorParallelSize}"));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -7,7 +8,9 @@ using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Writing;
+using Cluster.Operator.Local.Node;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Commands;
 
@@ -26,14 +29,18 @@ internal static class RenderCommand
     {
         var files = new Option<string[]>("--filename", "-f") { Description = "Manifest, folder of manifests, or - for standard input. Can be repeated.", Required = true, HelpName = "FILE" };
         var nodes = new Option<string?>("--nodes") { Description = "Nodes to place on, and pods that hold GPUs there: kubectl get nodes,pods -A -o yaml. Default: simulated nodes.", HelpName = "FILE" };
+        var models = new Option<string?>("--models") { Description = "Folder that is /models on the nodes, where tensorParallelSize auto finds config.json of file:///models/… sources. Default: the folder 'models' beside the first manifest.", HelpName = "DIR" };
+        var configs = new ModelConfigOption();
         var worker = new WorkerPodOptions(DefaultImage);
-        var command = new Command("render", "Prints the services, the disruption budget and the pods it would create, as YAML. Exit code 1 when something is wrong or does not fit.") { files, nodes };
+        var command = new Command("render", "Prints the services, the disruption budget and the pods it would create, as YAML. Exit code 1 when something is wrong or does not fit.") { files, nodes, models };
         worker.AddTo(command);
-        command.SetAction(arguments =>
+        configs.AddTo(command);
+        command.SetAction((arguments, cancellationToken) =>
         {
             var manifests = arguments.GetRequiredValue(files).SelectMany(Manifest.Load).ToList();
             var cluster = arguments.GetValue(nodes) is { } path ? Manifest.Load(path) : null;
-            return Render(manifests, cluster, worker.Read(arguments), DateTimeOffset.UtcNow, Console.Out, Console.Error);
+            var folders = HostFolders.ForModels(arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetRequiredValue(files)));
+            return RenderAsync(manifests, cluster, new FolderModelConfigs(folders.Map, configs.Read(arguments)), worker.Read(arguments), DateTimeOffset.UtcNow, Console.Out, Console.Error, cancellationToken);
         });
         return command;
     }
@@ -41,7 +48,8 @@ internal static class RenderCommand
     /// <param name="cluster">Nodes and pods; other kinds are passed over. Null to simulate.</param>
     /// <returns>0, or 1 when <paramref name="error"/> says why something is missing from <paramref name="output"/>.</returns>
     /// <exception cref="CommandFailure">There is nothing to render, or the cluster cannot be read.</exception>
-    internal static int Render(IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, WorkerOptions options, DateTimeOffset now, TextWriter output, TextWriter error)
+    internal static async Task<int> RenderAsync(
+        IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, IModelConfigs configs, WorkerOptions options, DateTimeOffset now, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
         var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ModelDeployment.Definition.ApiVersion).ToList();
         if (deployments.Count == 0)
@@ -55,7 +63,12 @@ internal static class RenderCommand
         var failed = false;
         foreach (var manifest in deployments)
         {
-            var rendering = Render(manifest, type, options, ledger, now);
+            var rendering = await RenderAsync(manifest, type, configs, options, ledger, now, cancellationToken);
+            if (rendering.Sizing is { } sizing)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"# {manifest.Name}: {sizing.Message}\n");
+            }
+
             foreach (var item in rendering.Objects)
             {
                 text.Append("---\n").Append(YamlJson.ToYaml(item));
@@ -63,7 +76,7 @@ internal static class RenderCommand
 
             if (rendering.Problem is not null)
             {
-                error.WriteLine($"error: {manifest.Origin}: {manifest.Name}: {rendering.Problem}");
+                await error.WriteLineAsync($"error: {manifest.Origin}: {manifest.Name}: {rendering.Problem}");
                 failed = true;
             }
         }
@@ -73,18 +86,19 @@ internal static class RenderCommand
             text.Insert(0, SimulatedNotice);
         }
 
-        output.Write(text);
+        await output.WriteAsync(text, cancellationToken);
         return failed ? 1 : 0;
     }
 
-    private static Rendering Render(Manifest manifest, ResourceType type, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    private static async Task<Rendering> RenderAsync(
+        Manifest manifest, ResourceType type, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
             var value = Admission.RequireKind(manifest.Object.DeepClone(), type);
             Admission.Admit(type, value, null, null, new WriteOptions { Validation = FieldValidation.Strict });
             value["metadata"]!["namespace"] ??= "default";
-            return Rendering.Of(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(value)), options, ledger, now);
+            return await Rendering.OfAsync(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(value)), configs, options, ledger, now, cancellationToken);
         }
         catch (ApiException e)
         {

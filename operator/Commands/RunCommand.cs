@@ -16,6 +16,7 @@ internal static class RunCommand
         var context = new Option<string?>("--context") { Description = "Context of the kubeconfig. Default: its current one.", HelpName = "NAME" };
         var watched = new Option<string?>("--namespace", "-n") { Description = "Serve the ModelDeployments of this namespace only. Default: all.", HelpName = "NAME" };
         var worker = new WorkerPodOptions(defaultImage: null);
+        var configs = new ModelConfigOption();
         var workers = new Option<int>("--workers") { Description = "Deployments reconciled at once.", DefaultValueFactory = _ => 4, HelpName = "N" };
         workers.Validators.Add(result =>
         {
@@ -33,6 +34,7 @@ internal static class RunCommand
             kubeconfig, context, watched, workers, elect, electNamespace, port, host,
         };
         worker.AddTo(command);
+        configs.AddTo(command);
         command.SetAction(async arguments =>
         {
             using var signals = new Signals();
@@ -43,6 +45,7 @@ internal static class RunCommand
             var options = new OperatorOptions
             {
                 Worker = worker.Read(arguments),
+                ModelConfigs = configs.Read(arguments),
                 Namespace = arguments.GetValue(watched),
                 Workers = arguments.GetValue(workers),
                 LeaderElection = arguments.GetValue(elect)

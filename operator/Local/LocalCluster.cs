@@ -5,6 +5,7 @@ using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.Node;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Local;
 
@@ -103,11 +104,17 @@ internal sealed class LocalCluster : IAsyncDisposable
         var secrets = new SecretReader(Client);
         var prober = new Prober();
         resources.Push(new Owned(prober));
-        var operatorOptions = new OperatorOptions { Worker = new WorkerOptions(WorkerImage), Logging = options.Logging };
+        var folders = HostFolders.ForModels(options.ModelsFolder);
+        var operatorOptions = new OperatorOptions
+        {
+            Worker = new WorkerOptions(WorkerImage),
+            ModelConfigs = new FolderModelConfigs(folders.Map, options.HubConfigs),
+            Logging = options.Logging,
+        };
         var node = new LocalNode(NodeName, new NodeServices(
             Client,
             network,
-            new PodVolumes(HostPaths(options.ModelsFolder), Path.Combine(Folder.FullName, "volumes")),
+            new PodVolumes(folders, Path.Combine(Folder.FullName, "volumes")),
             new Dictionary<string, IReadOnlyList<string>> { [WorkerImage] = program },
             secrets.Read,
             new PodEvents(Client, time, options.Logging.CreateLogger("cluster.local.events")).Record,
@@ -135,9 +142,6 @@ internal sealed class LocalCluster : IAsyncDisposable
         var real = KfdTopology.Read(KfdRoot);
         return real.Count > 0 ? real : SimulatedGpus.Make(DefaultGpus);
     }
-
-    private static Dictionary<string, string> HostPaths(string? modelsFolder) =>
-        modelsFolder is null ? [] : new Dictionary<string, string>(StringComparer.Ordinal) { ["/models"] = Path.GetFullPath(modelsFolder) };
 
     private sealed class Owned(IDisposable resource) : IAsyncDisposable
     {

@@ -1,3 +1,5 @@
+using Cluster.Operator.Reconciling.Sizing;
+
 namespace Cluster.Operator.Local;
 
 /// <summary>What a local cluster is made of.</summary>
@@ -8,6 +10,9 @@ internal sealed record LocalClusterOptions
 
     /// <summary>Folder that stands for the node's <c>/models</c>; null maps nothing.</summary>
     public string? ModelsFolder { get; init; }
+
+    /// <summary>Where configurations of models are read that are not on this machine.</summary>
+    public IModelConfigs HubConfigs { get; init; } = new NoModelConfigs();
 
     /// <summary>Port of the API server on 127.0.0.1; 0 takes a free one.</summary>
     public int ApiPort { get; init; }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Local.Node;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;
@@ -23,6 +24,7 @@ internal static class LocalCommand
             }
         });
         var models = new Option<string?>("--models") { Description = "Folder that is /models on the node, for file:///models/… sources. Default: the folder 'models' beside the first manifest.", HelpName = "DIR" };
+        var configs = new ModelConfigOption();
         var port = new Option<int>("--port") { Description = "Port of the API server on 127.0.0.1; 0 takes a free one.", HelpName = "PORT" };
         var worker = new Option<string?>("--worker") { Description = "Worker executable. Default: the one built with this operator.", HelpName = "PATH" };
         var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };
@@ -33,12 +35,14 @@ internal static class LocalCommand
         {
             files, gpus, models, port, worker, once, prompt, timeout, verbose,
         };
+        configs.AddTo(command);
         command.SetAction(arguments => RunAsync(
             Load(arguments.GetValue(files) ?? []),
             logging => new LocalClusterOptions
             {
                 SimulatedGpus = arguments.GetValue(gpus),
-                ModelsFolder = arguments.GetValue(models) ?? BesideFirst(arguments.GetValue(files) ?? []),
+                ModelsFolder = arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetValue(files) ?? []),
+                HubConfigs = configs.Read(arguments),
                 ApiPort = arguments.GetValue(port),
                 Worker = arguments.GetValue(worker),
                 Logging = logging,
@@ -101,16 +105,4 @@ internal static class LocalCommand
     }
 
     private static List<Manifest> Load(string[] files) => [.. files.SelectMany(Manifest.Load)];
-
-    private static string? BesideFirst(string[] files)
-    {
-        if (files.FirstOrDefault(file => file != "-") is not { } first)
-        {
-            return null;
-        }
-
-        var full = Path.GetFullPath(first);
-        var folder = Path.Combine(Directory.Exists(full) ? full : Path.GetDirectoryName(full)!, "models");
-        return Directory.Exists(folder) ? folder : null;
-    }
 }

@@ -25,7 +25,7 @@ internal static class EngineArguments
         Add("--port", HttpPort);
         Add("--grpc-port", GrpcPort);
         AddText("--served-model-name", spec.Model.ServedName ?? deployment.Metadata.Name);
-        Add("--tensor-parallel-size", spec.TensorParallelSize);
+        Add("--tensor-parallel-size", spec.TensorParallelSize.Degree);
         Add("--shutdown-timeout", spec.DrainSeconds);
         AddText("--dtype", engine.Dtype);
         AddText("--quantization", engine.Quantization);

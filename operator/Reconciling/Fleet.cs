@@ -38,6 +38,15 @@ internal sealed class Fleet
     /// <summary>The pods that were put on this node or have GPUs booked there, by name.</summary>
     public IReadOnlyList<Replica> On(string node) => Select(byNode, node);
 
+    /// <summary>Every node as it is now.</summary>
+    public IReadOnlyList<GpuNode> Nodes()
+    {
+        lock (gate)
+        {
+            return ledger.Nodes;
+        }
+    }
+
     /// <summary>Whether the name is taken by a pod we know of.</summary>
     public bool IsTaken(NamespacedName key) => pods.Get(key) is not null || inFlight.Pending(key) is not null;
 

@@ -1,4 +1,5 @@
 using Cluster.Operator.Api;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -131,8 +132,13 @@ internal sealed class GpuPacking
             return $"its device plugin hands out {resource}: the kubelet would book the same GPUs again";
         }
 
-        return request.Requirements.Refusal(node.Node);
+        return request.Requirements.Refusal(node.Node) ?? TooSmall(node);
     }
+
+    private string? TooSmall(GpuNode node) =>
+        request.LeastVramBytes is { } least && GpuClass.VramOf(node) is var vram && (vram ?? 0) < least
+            ? $"its GPUs have {(vram is { } bytes ? ByteText.Of(bytes) : "an unknown amount of memory")}, and tensorParallelSize was chosen for {ByteText.Of(least)}"
+            : null;
 
     /// <summary>The resource by which a device plugin hands out this node's GPUs: the deployment's, or the one for partitions
     /// of the same vendor (<c>amd.com/cpx_nps4</c>, which AMD's plugin uses with its mixed naming strategy).</summary>

@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -13,6 +14,7 @@ internal sealed class ModelDeploymentReconciler(
     ObjectStore<ModelDeployment> deployments,
     ObjectStore<Node> nodes,
     PodsInFlight inFlight,
+    SizeDecider sizes,
     PodActions actions,
     WorkerServices services,
     WorkerBudget budget,
@@ -57,8 +59,22 @@ internal sealed class ModelDeploymentReconciler(
     {
         string uid = deployment.Metadata.Uid!;
         WorkerTemplate template;
+        SizeDecision? size;
         try
         {
+            size = await sizes.DecideAsync(deployment, cancellationToken).ConfigureAwait(false);
+            if (size?.Shortage is not null && deployment.Spec.Replicas > 0)
+            {
+                return await WaitForSizeAsync(cached, deployment, size, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (size is not null)
+            {
+                // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
+                await statuses.WriteDecisionAsync(cached, size, cancellationToken).ConfigureAwait(false);
+                deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
+            }
+
             template = templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
             await budget.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
@@ -72,6 +88,7 @@ internal sealed class ModelDeploymentReconciler(
         TimeSpan failedStay = replacements.Remaining(uid);
         PlanRequest request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
         {
+            LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
             Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken).ConfigureAwait(false),
         };
@@ -85,7 +102,7 @@ internal sealed class ModelDeploymentReconciler(
         (ModelDeploymentStatus status, TimeSpan unwritten) = await ReportAsync(
             cached,
             deployment,
-            o => o with { TemplateHash = template.Hash, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
+            o => o with { TemplateHash = template.Hash, Sizing = size?.Sizing, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
             cancellationToken).ConfigureAwait(false);
         if (failure is not null)
         {
@@ -98,6 +115,14 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
+    }
+
+    /// <summary>Nothing can be done before a number is known; what serves goes on serving.</summary>
+    private async Task<ReconcileResult> WaitForSizeAsync(ModelDeployment cached, ModelDeployment deployment, SizeDecision size, CancellationToken cancellationToken)
+    {
+        actions.WaitForNodes(deployment, size.Shortage!);
+        (_, TimeSpan unwritten) = await ReportAsync(cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken).ConfigureAwait(false);
+        return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
     }
 
     private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)

@@ -16,6 +16,9 @@ internal sealed record Observation
 
     public Shortage? Shortage { get; init; }
 
+    /// <summary>How tensorParallelSize auto was decided, or why it could not be; null for a number, or when nobody looked.</summary>
+    public SizingStatus? Sizing { get; init; }
+
     /// <summary>Why no pod can be made from the spec.</summary>
     public string? Invalid { get; init; }
 

@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -55,6 +56,7 @@ internal static class OperatorHost
             deployments.Store,
             nodes.Store,
             inFlight,
+            new SizeDecider(new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker, (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
             new PodActions(client, fleet, inFlight, events, options.Random),
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),

@@ -1,4 +1,5 @@
 using Cluster.Operator.Controller;
+using Cluster.Operator.Reconciling.Sizing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cluster.Operator.Reconciling;
@@ -16,6 +17,9 @@ internal sealed record OperatorOptions
 
     /// <summary>Null to lead without asking, where there can be only one process.</summary>
     public LeaderElectionOptions? LeaderElection { get; init; }
+
+    /// <summary>Where configurations of models are read for <c>tensorParallelSize: auto</c>.</summary>
+    public IModelConfigs ModelConfigs { get; init; } = new NoModelConfigs();
 
     public MetricsRegistry Metrics { get; init; } = new();
 

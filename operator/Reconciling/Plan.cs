@@ -46,4 +46,10 @@ internal sealed record Shortage(string Reason, string Message)
 
     /// <summary>The nodes with GPUs run a device plugin for them, with which pinning cannot go together.</summary>
     public const string DevicePluginConflict = "DevicePluginConflict";
+
+    /// <summary>No degree of tensor parallelism makes weights and context fit.</summary>
+    public const string ModelTooLarge = "ModelTooLarge";
+
+    /// <summary>tensorParallelSize is auto, and the operator cannot read the model's configuration.</summary>
+    public const string ModelConfigUnknown = "ModelConfigUnknown";
 }

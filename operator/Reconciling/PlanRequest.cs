@@ -13,6 +13,9 @@ internal sealed record PlanRequest
 
     public required GpuSpec Gpu { get; init; }
 
+    /// <summary>Memory that each GPU must have for the group size to be right; null where a person has chosen it.</summary>
+    public long? LeastVramBytes { get; init; }
+
     public required RolloutSpec Rollout { get; init; }
 
     /// <summary>Pods with another hash are replaced.</summary>
@@ -39,7 +42,7 @@ internal sealed record PlanRequest
     public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, DateTimeOffset now) => new()
     {
         Replicas = template is null ? 0 : deployment.Spec.Replicas,
-        GroupSize = deployment.Spec.TensorParallelSize,
+        GroupSize = deployment.Spec.TensorParallelSize.Degree,
         Gpu = deployment.Spec.Gpu,
         Rollout = deployment.Spec.Rollout,
         TemplateHash = template?.Hash ?? "",

@@ -43,6 +43,10 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         });
     }
 
+    /// <summary>Has the deployment looked at again when nodes change or GPUs come free, as if it had found too few.</summary>
+    public void WaitForNodes(ModelDeployment deployment, Shortage why) =>
+        fleet.Decide(NamespacedName.Of(deployment), 1, _ => new PreparedPlan(new Plan([], why), []));
+
     /// <summary>Sends the plan. Goes on after a failure, so that one refused pod does not hold up a deletion.</summary>
     /// <returns>The first failure, or null.</returns>
     public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)

@@ -13,6 +13,8 @@ internal sealed class PodRequirements
     /// <summary>What the admission plugin DefaultTolerationSeconds adds.</summary>
     private static readonly TimeSpan DefaultNodeLossTolerance = TimeSpan.FromSeconds(300);
 
+    private const string KubernetesTaints = "node.kubernetes.io/";
+
     private static readonly Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
 
     private readonly Dictionary<string, string> nodeSelector;
@@ -72,6 +74,15 @@ internal sealed class PodRequirements
             return "cordoned";
         }
 
+        return Mismatch(node, _ => true);
+    }
+
+    /// <summary>Whether pods may ever go to this node. What passes by itself does not count: readiness, cordons, and the taints
+    /// that Kubernetes puts on a node for them.</summary>
+    public bool Matches(Node node) => Mismatch(node, t => !t.Key.StartsWith(KubernetesTaints, StringComparison.Ordinal)) is null;
+
+    private string? Mismatch(Node node, Func<Taint, bool> counts)
+    {
         Dictionary<string, string> labels = node.Metadata.Labels ?? [];
         foreach ((string key, string value) in nodeSelector)
         {
@@ -86,7 +97,7 @@ internal sealed class PodRequirements
             return "node affinity does not match";
         }
 
-        Taint? taint = node.Spec.Taints?.Find(t => t.Effect is "NoSchedule" or "NoExecute" && !tolerations.Exists(o => o.Tolerates(t)));
+        Taint? taint = node.Spec.Taints?.Find(t => t.Effect is "NoSchedule" or "NoExecute" && counts(t) && !tolerations.Exists(o => o.Tolerates(t)));
         return taint is null ? null : $"taint {taint.Key}{(string.IsNullOrEmpty(taint.Value) ? "" : "=" + taint.Value)}:{taint.Effect}";
     }
 

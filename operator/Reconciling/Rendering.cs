@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -15,30 +16,28 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     /// <summary>GPUs of a node where no node is given.</summary>
     public const int SimulatedGpus = 8;
 
+    /// <summary>MI300X.</summary>
+    private const long SimulatedVramBytes = 192L << 30;
+
     private const int MostPods = 10_000;
+
+    /// <summary>How tensorParallelSize auto was decided; null for a number.</summary>
+    public SizingStatus? Sizing { get; private init; }
 
     /// <param name="deployment">With defaults.</param>
     /// <param name="ledger">The cluster; what is placed is booked in it. Null for <see cref="SimulatedNodes"/>, on which every selector matches.</param>
-    public static Rendering Of(ModelDeployment deployment, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    public static async Task<Rendering> OfAsync(ModelDeployment deployment, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
-            WorkerTemplate template = WorkerTemplate.For(deployment, options);
-            if (deployment.Spec.Replicas > MostPods)
+            SizeDecider decider = new(configs, options, (gpu, requirements) =>
+                ledger is null ? [new GpuClass(SimulatedVramBytes, SimulatedGpus)] : GpuClass.Of(ledger.Nodes, gpu, requirements));
+            return await decider.DecideAsync(deployment, cancellationToken).ConfigureAwait(false) switch
             {
-                return new Rendering([], $"spec.replicas: {deployment.Spec.Replicas} pods are more than the {MostPods} that render prints");
-            }
-
-            PlanRequest request = PlanRequest.For(deployment, template, now);
-            Plan plan = ledger is not null
-                ? Planner.Decide(request, [], ledger)
-                : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
-            List<JsonObject> objects = [WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true), WorkerBudget.Manifest(deployment)];
-            objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
-                WorkerPod.Build(template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
-            objects.ForEach(o => o["metadata"]!.AsObject().Remove("ownerReferences"));
-            int placed = plan.Actions.Count;
-            return new Rendering(objects, plan.Shortage is { } shortage ? $"{shortage.Reason}: placed {placed} of {deployment.Spec.Replicas} replicas: {shortage.Message}" : null);
+                null => Of(deployment, null, options, ledger, now),
+                { Shortage: { } shortage } => new Rendering([], $"{shortage.Reason}: {shortage.Message}"),
+                { Sizing: var sizing } => Of(deployment.Sized(sizing.TensorParallelSize!.Value), sizing, options, ledger, now) with { Sizing = sizing },
+            };
         }
         catch (InvalidModelDeploymentException e)
         {
@@ -46,12 +45,33 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
         }
     }
 
+    /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
+    private static Rendering Of(ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    {
+        WorkerTemplate template = WorkerTemplate.For(deployment, options);
+        if (deployment.Spec.Replicas > MostPods)
+        {
+            return new Rendering([], $"spec.replicas: {deployment.Spec.Replicas} pods are more than the {MostPods} that render prints");
+        }
+
+        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu };
+        Plan plan = ledger is not null
+            ? Planner.Decide(request, [], ledger)
+            : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
+        List<JsonObject> objects = [WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true), WorkerBudget.Manifest(deployment)];
+        objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
+            WorkerPod.Build(template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
+        objects.ForEach(o => o["metadata"]!.AsObject().Remove("ownerReferences"));
+        int placed = plan.Actions.Count;
+        return new Rendering(objects, plan.Shortage is { } shortage ? $"{shortage.Reason}: placed {placed} of {deployment.Spec.Replicas} replicas: {shortage.Message}" : null);
+    }
+
     /// <summary>As many empty nodes as it takes, named <c>simulated-0</c>, …; their GPUs are in one hive and have no UUIDs.</summary>
     private static IEnumerable<Node> SimulatedNodes(PlanRequest request)
     {
         int size = Math.Max(SimulatedGpus, request.GroupSize);
         int perNode = size / request.GroupSize;
-        string gpus = JsonSerializer.Serialize(Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, Simulated = true }), KubernetesJson.Options);
+        string gpus = JsonSerializer.Serialize(Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true }), KubernetesJson.Options);
         return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new Node
         {
             Metadata = new ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new() { [ApiNames.NodeGpusAnnotation] = gpus } },

@@ -6,9 +6,9 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
 /// <list type="bullet">
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
-/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, InvalidSpec</item>
+/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>Degraded — a person should look: InvalidSpec, PodRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
-/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, InvalidSpec</item>
+/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
 /// </list></summary>
 internal static class StatusBuilder
@@ -19,6 +19,7 @@ internal static class StatusBuilder
     {
         ModelDeployment deployment = o.Deployment;
         List<Replica> active = [.. o.Pods.Where(p => !p.Terminating && !p.Finished)];
+        SizingStatus? sizing = o.Sizing ?? (deployment.Spec.TensorParallelSize.IsAuto ? deployment.Status?.Sizing : null);
         string host = $"{deployment.Metadata.Name}.{deployment.Metadata.Namespace}.svc";
         ModelDeploymentStatus status = new()
         {
@@ -26,6 +27,8 @@ internal static class StatusBuilder
             Replicas = active.Count,
             ReadyReplicas = active.Count(p => p.Ready),
             UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
+            TensorParallelSize = sizing is not null ? sizing.TensorParallelSize : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
+            Sizing = sizing,
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
             Endpoints = new Endpoints { Grpc = $"{host}:{EngineArguments.GrpcPort}", Http = $"http://{host}:{EngineArguments.HttpPort}" },

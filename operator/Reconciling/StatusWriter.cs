@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -45,15 +46,15 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         JsonObject wanted = KubernetesJson.ToJsonObject(status);
         JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
-        // A merge patch keeps what it does not name: fields that are no longer there must be named as null.
-        foreach (string field in current?.Select(p => p.Key).Where(f => !wanted.ContainsKey(f)).ToList() ?? [])
-        {
-            wanted[field] = null;
-        }
-
+        NameWhatIsGone(wanted, current);
         ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
             cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
         written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
+        if (status.Sizing is { TensorParallelSize: not null, Message: { } advice } && advice != latest.Status?.Sizing?.Message)
+        {
+            await events.RecordAsync(cached, EventType.Normal, "TensorParallelSizeChosen", advice, cancellationToken).ConfigureAwait(false);
+        }
+
         foreach (Condition condition in status.Conditions ?? [])
         {
             Condition? before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
@@ -67,9 +68,34 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         return TimeSpan.Zero;
     }
 
+    /// <summary>Writes down how tensorParallelSize auto was decided just now, and leaves the rest of the status alone.</summary>
+    public async Task WriteDecisionAsync(ModelDeployment cached, SizeDecision size, CancellationToken cancellationToken)
+    {
+        if (size.IsNew)
+        {
+            await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A merge patch keeps what it does not name: fields that are no longer there must be named as null, at any depth.</summary>
+    private static void NameWhatIsGone(JsonObject wanted, JsonObject? current)
+    {
+        foreach ((string field, JsonNode? before) in current ?? [])
+        {
+            if (!wanted.TryGetPropertyValue(field, out JsonNode? now))
+            {
+                wanted[field] = null;
+            }
+            else if (now is JsonObject inner)
+            {
+                NameWhatIsGone(inner, before as JsonObject);
+            }
+        }
+    }
+
     /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>
     private static bool HasTurned(ModelDeploymentStatus? before, ModelDeploymentStatus now) =>
-        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration
+        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration || before.Sizing?.InputsHash != now.Sizing?.InputsHash
         || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
 
     /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>

@@ -37,12 +37,12 @@ internal static class WorkerPodSpec
             AddVolume(volume, mount);
         }
 
-        if (spec.TensorParallelSize > 1)
+        if (spec.TensorParallelSize.Degree > 1)
         {
             // Ranks exchange data through shared memory; the 64 MiB a container gets by default are too few. Only what is used
             // counts as memory of the pod.
             AddVolume(
-                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory", ["sizeLimit"] = $"{spec.TensorParallelSize * SharedGibibytesPerRank}Gi" } },
+                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory", ["sizeLimit"] = $"{spec.TensorParallelSize.Degree * SharedGibibytesPerRank}Gi" } },
                 new JsonObject { ["name"] = "shm", ["mountPath"] = "/dev/shm" });
         }
 
@@ -116,7 +116,7 @@ internal static class WorkerPodSpec
         {
             container["resources"] = new JsonObject
             {
-                ["limits"] = new JsonObject { [spec.Gpu.ResourceName] = spec.TensorParallelSize.ToString(CultureInfo.InvariantCulture) },
+                ["limits"] = new JsonObject { [spec.Gpu.ResourceName] = spec.TensorParallelSize.Degree.ToString(CultureInfo.InvariantCulture) },
             };
         }
         else if (spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass)
@@ -130,7 +130,7 @@ internal static class WorkerPodSpec
         List<JsonObject> env = [];
         if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
         {
-            env.Add(Variable("ROCR_VISIBLE_DEVICES", string.Join(',', Enumerable.Range(0, spec.TensorParallelSize))));
+            env.Add(Variable("ROCR_VISIBLE_DEVICES", string.Join(',', Enumerable.Range(0, spec.TensorParallelSize.Degree))));
         }
 
         if (spec.Tuning.NcclMinNChannels?.ToString() is { } channels && channels != "Auto")

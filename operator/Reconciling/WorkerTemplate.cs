@@ -34,13 +34,34 @@ internal sealed class WorkerTemplate
 
     public PodRequirements Requirements { get; }
 
+    /// <exception cref="InvalidModelDeploymentException">Something in the spec is wrong; the message lists all of it.</exception>
+    public static void RequireValid(ModelDeployment deployment)
+    {
+        if (ModelDeploymentValidator.Validate(deployment) is { Count: > 0 } errors)
+        {
+            throw new InvalidModelDeploymentException(string.Join("; ", errors));
+        }
+    }
+
+    /// <summary>What pods of a deployment ask of their nodes, however many GPUs each will have.</summary>
+    /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
+    public static PodRequirements RequirementsOf(ModelDeployment deployment, WorkerOptions options)
+    {
+        RequireValid(deployment);
+
+        // The largest degree, since some settings are refused with a small one.
+        return For(deployment.Sized(TensorParallelSize.Largest), options).Requirements;
+    }
+
+    /// <param name="deployment">With a number for tensorParallelSize.</param>
     /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
     public static WorkerTemplate For(ModelDeployment deployment, WorkerOptions options)
     {
         string name = deployment.Metadata.Name;
-        if (ModelDeploymentValidator.Validate(deployment) is { Count: > 0 } errors)
+        RequireValid(deployment);
+        if (deployment.Spec.TensorParallelSize.IsAuto)
         {
-            throw new InvalidModelDeploymentException(string.Join("; ", errors));
+            throw new ArgumentException("tensorParallelSize auto has to be decided first", nameof(deployment));
         }
 
         JsonObject manifest = new()

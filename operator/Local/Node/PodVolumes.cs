@@ -3,9 +3,9 @@ using System.Text.Json.Nodes;
 namespace Cluster.Operator.Local.Node;
 
 /// <summary>Maps a pod's volumes to folders of this machine.</summary>
-/// <param name="hostPaths">Folders of the node that stand for folders here: <c>/models</c> → the samples' models. Longest match wins; other host paths are the machine's own.</param>
+/// <param name="hostPaths">Where folders of the node are on this machine.</param>
 /// <param name="scratch">Where emptyDir volumes live; removed with the pod.</param>
-internal sealed class PodVolumes(IReadOnlyDictionary<string, string> hostPaths, string scratch)
+internal sealed class PodVolumes(HostFolders hostPaths, string scratch)
 {
     /// <exception cref="PodConfigurationException">A volume's kind does not exist here, or its folder is missing.</exception>
     public IReadOnlyDictionary<string, string> Resolve(JsonObject pod)
@@ -40,16 +40,7 @@ internal sealed class PodVolumes(IReadOnlyDictionary<string, string> hostPaths, 
     private string HostPath(JsonObject hostPath)
     {
         var path = (string?)hostPath["path"] ?? "";
-        var folder = path;
-        foreach (var (prefix, mapped) in hostPaths.OrderByDescending(pair => pair.Key.Length))
-        {
-            if (path == prefix || path.StartsWith(prefix.TrimEnd('/') + "/", StringComparison.Ordinal))
-            {
-                folder = mapped + path[prefix.TrimEnd('/').Length..];
-                break;
-            }
-        }
-
+        var folder = hostPaths.Map(path);
         var here = folder == path ? "" : $" ({folder} on this machine)";
         switch ((string?)hostPath["type"])
         {

@@ -4,12 +4,14 @@ namespace Cluster.EndToEnd.Tests.Local;
 
 public sealed class OneCommandTests
 {
-    [Fact]
-    public async Task Once_prints_the_haiku_of_every_replica_and_exits_with_zero()
+    [Theory]
+    [InlineData("haiku.yaml")]
+    [InlineData("haiku-auto.yaml")]
+    public async Task Once_prints_the_haiku_of_every_replica_and_exits_with_zero(string sample)
     {
         // The README's command as it stands, but for the build, which is done.
         var result = await CommandLine.RunAsync(
-            "dotnet", ["run", "--project", "operator", "-c", LocalOperator.Configuration, "--no-build", "--", "local", "-f", "deploy/samples/haiku.yaml", "--once"]);
+            "dotnet", ["run", "--project", "operator", "-c", LocalOperator.Configuration, "--no-build", "--", "local", "-f", $"deploy/samples/{sample}", "--once"]);
 
         Assert.True(result.ExitCode == 0, result.All);
         Assert.Equal(2, result.Output.Split(Haiku.Text).Length - 1);

@@ -3,8 +3,10 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
+using Cluster.Operator.Tests.Reconciling.Sizing;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Commands;
@@ -43,6 +45,22 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         Assert.Equal(["other:0,1"], Render(Deployment("tensorParallelSize: 2, gpu: {nodeSelector: {zone: b}}"), cluster).Places());
         Assert.Equal(["other:0,1", "small:2,3"], Render(Deployment("tensorParallelSize: 2, replicas: 2, gpu: {placement: Spread}"), cluster).Places().Order(StringComparer.Ordinal));
         Assert.Equal("GPU-0000000000000003,GPU-0000000000000004", (string?)Render(Deployment("tensorParallelSize: 2"), cluster).Objects[^1].Object["spec"]!["containers"]![0]!["env"]![0]!["value"]);
+    }
+
+    [Fact]
+    public void Auto_is_decided_as_the_operator_would_and_the_advice_stands_above()
+    {
+        string manifest = Deployment("tensorParallelSize: auto").Replace("m\"}", $"m\", config: {PublishedModels.Config("Llama-3.1-70B").ToJsonString()}}}", StringComparison.Ordinal);
+        Result result = Render(manifest);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains("\n# llama: 2 GPUs a replica for throughput: 131.4 GiB of weights", result.Output, StringComparison.Ordinal);
+        Assert.Equal(["simulated-0:0,1"], result.Places());
+
+        string small = Yaml(Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = 64L << 30 })]));
+        Result refused = Render(manifest, small);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("llama: ModelTooLarge: 131.4 GiB of weights", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("ModelConfigUnknown: tensorParallelSize auto cannot be decided: ", Render(Deployment("tensorParallelSize: auto")).Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,7 +141,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     {
         using StringWriter output = new();
         using StringWriter error = new();
-        int exitCode = RenderCommand.Render(Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), Given.Options, DateTimeOffset.UnixEpoch, output, error);
+        int exitCode = RenderCommand.RenderAsync(
+            Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), new NoModelConfigs(), Given.Options, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
         return new Result(exitCode, output.ToString(), error.ToString());
     }
 

@@ -21,7 +21,7 @@ public sealed class DeployFilesTests
         Assert.All(deployments, deployment =>
         {
             Assert.Empty(ModelDeploymentValidator.Validate(deployment));
-            Assert.NotNull(WorkerTemplate.For(deployment, new WorkerOptions("worker:1")).Manifest);
+            Assert.NotNull(WorkerTemplate.For(deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment, new WorkerOptions("worker:1")).Manifest);
         });
     }
 

@@ -4,6 +4,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Controller;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -43,6 +44,9 @@ internal sealed class SimulatedCluster
     /// <summary>Requests that each pod has running, by its address; a pod without does not answer.</summary>
     public Dictionary<string, int> LoadByAddress { get; } = [];
 
+    /// <summary>Where the operator looks for models' configurations.</summary>
+    public IModelConfigs Configs { get; set; } = new NoModelConfigs();
+
     public PodsInFlight InFlight { get; private set; } = null!;
 
     public Fleet Fleet { get; private set; } = null!;
@@ -71,7 +75,7 @@ internal sealed class SimulatedCluster
         Fleet = new Fleet(Pods, Nodes, InFlight, Woken.Add);
         EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, InFlight, new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
+            Server, Deployments, Nodes, InFlight, new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)), new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 

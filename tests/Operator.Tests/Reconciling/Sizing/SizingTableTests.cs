@@ -1,0 +1,90 @@
+using System.Globalization;
+using Cluster.Operator.Api;
+using Cluster.Operator.Reconciling.Sizing;
+using Xunit;
+
+namespace Cluster.Operator.Tests.Reconciling.Sizing;
+
+/// <summary>The advice for published models on AMD's accelerators, planned for requests of 8192 tokens (BLOOM: 2048, Yi: 4096, their limits).</summary>
+public sealed class SizingTableTests
+{
+    private const int Context = 8192;
+
+    private static readonly (string Name, GpuClass Gpus)[] Machines =
+    [
+        ("8 x MI300X 192 GB", new GpuClass(192L << 30, 8)),
+        ("8 x MI325X 256 GB", new GpuClass(256L << 30, 8)),
+        ("4 x MI250 2 x 64 GB", new GpuClass(64L << 30, 8)),
+        ("4 x MI210 64 GB", new GpuClass(64L << 30, 4)),
+    ];
+
+    /// <summary>Model, and for each machine the degree for throughput and for latency; <c>-</c> where it does not fit.</summary>
+    private static readonly (string Model, string[] Expected)[] Table =
+    [
+        ("Llama-3.1-8B", ["1/8", "1/8", "1/8", "1/4"]),
+        ("Llama-3.1-8B FP8", ["1/8", "1/8", "1/8", "1/4"]),
+        ("Llama-3.1-70B", ["1/8", "1/8", "4/8", "4/4"]),
+        ("Llama-3.1-70B FP8", ["1/8", "1/8", "2/8", "2/4"]),
+        ("Llama-3.1-405B", ["8/8", "4/8", "-/-", "-/-"]),
+        ("Llama-3.1-405B FP8", ["4/8", "2/8", "8/8", "-/-"]),
+        ("Qwen2-7B", ["1/4", "1/4", "1/4", "1/4"]),
+        ("Yi-34B", ["1/8", "1/8", "2/8", "2/4"]),
+        ("Mixtral-8x7B", ["1/8", "1/8", "2/8", "2/4"]),
+        ("BLOOM-176B", ["4/8", "2/8", "7/8", "-/-"]),
+    ];
+
+    public static TheoryData<string, string, string> Cells =>
+        [.. Table.SelectMany(row => row.Expected.Select((expected, i) => new TheoryDataRow<string, string, string>(row.Model, Machines[i].Name, expected)))];
+
+    [Theory, MemberData(nameof(Cells))]
+    public void Advises_what_a_person_would(string model, string machine, string expected)
+    {
+        GpuClass gpus = Machines.Single(m => m.Name == machine).Gpus;
+        SizingStatus throughput = Advise(model, gpus, OptimizeFor.Throughput);
+        SizingStatus latency = Advise(model, gpus, OptimizeFor.Latency);
+        Assert.True(expected == $"{Degree(throughput)}/{Degree(latency)}", $"{throughput.Message}\n{latency.Message}");
+
+        // An advice holds what it promises: what is asked for fits, and one degree less does not.
+        foreach (SizingStatus advice in new[] { throughput, latency })
+        {
+            Assert.Equal(advice.TensorParallelSize is not null, advice.Alternatives!.Exists(a => a.Fits));
+            Assert.True(advice.TensorParallelSize is null || advice.KvCacheTokens >= (long)advice.ContextTokens! * advice.ContextSequences!);
+        }
+
+        Assert.All(throughput.Alternatives!, a => Assert.Equal(throughput.TensorParallelSize is { } chosen && a.TensorParallelSize >= chosen, a.Fits));
+    }
+
+    [Fact]
+    public void The_table_as_markdown()
+    {
+        ITestOutputHelper output = TestContext.Current.TestOutputHelper!;
+        output.WriteLine($"| model | weights | KV a token | {string.Join(" | ", Machines.Select(m => m.Name))} |");
+        output.WriteLine($"|---|---|---|{string.Concat(Machines.Select(_ => "---|"))}");
+        foreach ((string model, _) in Table)
+        {
+            ModelShape shape = PublishedModels.Shape(model);
+            output.WriteLine($"| {model} | {ByteText.Of(shape.WeightBytes)} | {ByteText.Of(shape.KvBytesPerTokenOn(1, 2))} | {string.Join(" | ", Machines.Select(m => Cell(model, m.Gpus)))} |");
+        }
+
+        foreach ((string model, string machine) in new[] { ("Llama-3.1-405B", "4 x MI250 2 x 64 GB"), ("BLOOM-176B", "4 x MI210 64 GB") })
+        {
+            output.WriteLine(Advise(model, Machines.Single(m => m.Name == machine).Gpus, OptimizeFor.Throughput).Message!);
+        }
+    }
+
+    private static string Cell(string model, GpuClass gpus)
+    {
+        SizingStatus throughput = Advise(model, gpus, OptimizeFor.Throughput);
+        return throughput.TensorParallelSize is { } degree
+            ? string.Create(CultureInfo.InvariantCulture, $"TP {degree} ({throughput.FullLengthSequences:0} x {throughput.ContextTokens}); TP {Degree(Advise(model, gpus, OptimizeFor.Latency))}")
+            : $"lacks {ByteText.Of(throughput.Alternatives![^1].MissingBytesPerGpu!.Value)} a GPU";
+    }
+
+    private static string Degree(SizingStatus advice) => advice.TensorParallelSize?.ToString(CultureInfo.InvariantCulture) ?? "-";
+
+    private static SizingStatus Advise(string model, GpuClass gpus, OptimizeFor purpose)
+    {
+        ModelShape shape = PublishedModels.Shape(model);
+        return SizingAdvisor.Advise(shape, null, new SizingInputs { OptimizeFor = purpose, MaxModelLen = Math.Min(Context, shape.MaxLength) }, [gpus]);
+    }
+}
