@@ -258,6 +258,9 @@ internal sealed class GpuSpec
     "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || self.maxNumBatchedTokens >= self.maxModelLen",
     "without chunked prefill maxNumBatchedTokens must be at least maxModelLen: a prompt has to fit into one step")]
 [SchemaRule(
+    "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
+    "numSchedulerSteps above 1 does not go with speculative: drafts are guessed anew before each step")]
+[SchemaRule(
     "!has(self.quantization) || !has(self.dtype) || self.dtype != 'float32' || self.quantization in ['auto', 'none']",
     "dtype float32 contradicts a quantization: quantized weights are multiplied in 16 bits; leave dtype auto")]
 [SchemaRule(

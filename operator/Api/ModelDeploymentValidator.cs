@@ -156,6 +156,12 @@ internal static partial class ModelDeploymentValidator
                 $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
         }
 
+        if (engine is { NumSchedulerSteps: > 1, Speculative: not null })
+        {
+            errors.Add(new("spec.engine.numSchedulerSteps", ValidationReason.Invalid,
+                $"{engine.NumSchedulerSteps} does not go with speculative: drafts are guessed anew before each step"));
+        }
+
         string? contradiction = (engine.Quantization, engine.Dtype) switch
         {
             (not (null or "auto" or "none"), "float32") => "quantized weights are multiplied in 16 bits; leave dtype auto",

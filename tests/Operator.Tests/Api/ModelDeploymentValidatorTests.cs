@@ -56,6 +56,7 @@ public class ModelDeploymentValidatorTests
     [InlineData("{gpu: {allocation: Sometimes}}", "spec.gpu.allocation", "NotSupported", "supported: Pinned, DevicePlugin")]
     [InlineData("{gpu: {allocation: DevicePlugin, deviceAccess: RuntimeClass}}", "spec.gpu.deviceAccess", "Forbidden", "Pinned only")]
     [InlineData("{engine: {maxNumSeqs: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid", "8 is less than maxNumSeqs 9")]
+    [InlineData("{engine: {numSchedulerSteps: 4, speculative: {model: 'hf://a/b', numTokens: 2}}}", "spec.engine.numSchedulerSteps", "Invalid", "4 does not go with speculative")]
     [InlineData("{engine: {enableChunkedPrefill: false, maxModelLen: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid", "without chunked prefill")]
     [InlineData("{engine: {extraArgs: [--seed=1, --max-model-len=5]}}", "spec.engine.extraArgs[1]", "Forbidden", "'--max-model-len=5' is set by spec.engine.maxModelLen")]
     [InlineData("{tensorParallelSize: Auto}", "spec.tensorParallelSize", "Invalid", "Auto must be auto or an integer from 1 to 64")]
