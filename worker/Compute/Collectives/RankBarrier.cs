@@ -17,7 +17,9 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     /// <summary>How long a dead rank may go unnoticed.</summary>
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
-    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 µs, about what waking a sleeping thread costs
+    /// <summary>About as far as ranks on processors of their own are apart. Longer is lost where ranks share a processor: the missing one may be waiting for it, and every
+    /// barrier would cost the whole time. Yielding instead of sleeping is no better: what else runs there takes its full turn.</summary>
+    private static readonly long SpinTicks = Stopwatch.Frequency / 100_000; // 10 µs
 
     private int _generation;
 
