@@ -114,7 +114,7 @@ internal sealed class RankGroup : IRankSupervisor
 
     private async Task WatchAsync(RankProcess rank)
     {
-        var end = await rank.Ended.ConfigureAwait(false);
+        var end = await rank.Lost.ConfigureAwait(false);
         if (!ending)
         {
             lost.TrySetResult(end);

@@ -18,14 +18,15 @@ internal sealed class RankProcess : IDisposable
     private readonly Process process;
     private readonly Action<string> log;
     private readonly TaskCompletionSource loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private string? failure;
+    private readonly TaskCompletionSource<RankLostException> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task ended;
 
     private RankProcess(int rank, Process process, Action<string> log)
     {
         Rank = rank;
         this.process = process;
         this.log = log;
-        Ended = FollowAsync();
+        ended = FollowAsync();
     }
 
     public int Rank { get; }
@@ -35,8 +36,8 @@ internal sealed class RankProcess : IDisposable
     /// <summary>Completes when its weights are loaded and it waits for the others.</summary>
     public Task Loaded => loaded.Task;
 
-    /// <summary>Completes when the process has ended, with how.</summary>
-    public Task<RankLostException> Ended { get; }
+    /// <summary>Completes when the rank has told that it cannot go on, or its process has ended, with why or how.</summary>
+    public Task<RankLostException> Lost => lost.Task;
 
     /// <param name="device">The one device it may see; null leaves the variable alone.</param>
     /// <exception cref="RankLostException">The program cannot be started.</exception>
@@ -65,7 +66,7 @@ internal sealed class RankProcess : IDisposable
         }
     }
 
-    /// <summary>Writes a line to its standard input. A rank that has ended has no use for it: <see cref="Ended"/> tells that.</summary>
+    /// <summary>Writes a line to its standard input. A rank that has ended has no use for it: <see cref="Lost"/> tells that.</summary>
     public void Send(string line)
     {
         try
@@ -98,15 +99,15 @@ internal sealed class RankProcess : IDisposable
             process.Kill();
         }
 
-        Ended.Wait();
+        ended.Wait();
         process.Dispose();
     }
 
-    private async Task<RankLostException> FollowAsync()
+    private async Task FollowAsync()
     {
         await Task.WhenAll(ReadReportsAsync(), ReadLogAsync()).ConfigureAwait(false);
         await process.WaitForExitAsync().ConfigureAwait(false);
-        return new RankLostException(failure is null ? $"rank {Rank} {ProcessEnd.Describe(process.ExitCode)}" : $"rank {Rank}: {failure}");
+        lost.TrySetResult(new RankLostException($"rank {Rank} {ProcessEnd.Describe(process.ExitCode)}"));
     }
 
     private async Task ReadReportsAsync()
@@ -131,7 +132,10 @@ internal sealed class RankProcess : IDisposable
             loaded.TrySetResult();
         }
 
-        failure ??= report.Failure;
+        if (report.Failure is { } failure)
+        {
+            lost.TrySetResult(new RankLostException($"rank {Rank}: {failure}"));
+        }
     }
 
     private async Task ReadLogAsync()
