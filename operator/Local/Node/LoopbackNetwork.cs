@@ -7,7 +7,8 @@ namespace Cluster.Operator.Local.Node;
 
 /// <summary>A 127.N.0.0/16 of this machine for one local cluster: each pod gets an address of its own in it, so that every worker keeps the standard ports,
 /// several local clusters can run side by side, and nothing is reachable from outside.</summary>
-/// <remarks>Ownership is a bound socket at 127.N.255.254, which the kernel releases however this process ends.</remarks>
+/// <remarks>Ownership is a listening socket at 127.N.255.254, which the kernel releases however this process ends. It has to listen: sockets that are only bound
+/// may share an address, as .NET lets them reuse it.</remarks>
 internal sealed class LoopbackNetwork : IDisposable
 {
     private const int ClaimPort = 6443;
@@ -39,7 +40,9 @@ internal sealed class LoopbackNetwork : IDisposable
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
+                socket.ExclusiveAddressUse = true;
                 socket.Bind(new IPEndPoint(IPAddress.Parse(Address(network, 0xfffe)), ClaimPort));
+                socket.Listen(1);
                 return new LoopbackNetwork(socket, network);
             }
             catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
