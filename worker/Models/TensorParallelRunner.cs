@@ -6,36 +6,21 @@ namespace Cluster.Worker.Models;
 
 /// <summary>Runs every step on all ranks of a group at once, each on a thread of its own, and returns the logits of rank 0. Made by
 /// <see cref="TensorParallelModel"/>; called by the engine's thread.</summary>
-internal sealed class TensorParallelRunner : IModelRunner
+internal sealed class TensorParallelRunner : DelegatingRunner
 {
-    private readonly IModelRunner first;
     private readonly ImmutableArray<BackgroundRunner> ranks;
 
     /// <param name="runners">Of rank 0 first; disposed here.</param>
     /// <param name="group">Each rank's end, given up when its rank fails, so that the others do not wait for it.</param>
     public TensorParallelRunner(IReadOnlyList<IModelRunner> runners, IReadOnlyList<Communicator> group)
+        : base(runners[0])
     {
-        first = runners[0];
         ranks = [.. runners.Zip(group, (runner, end) => new BackgroundRunner(new RankRunner(runner, end)))];
     }
 
-    public bool RunsInBackground => true;
+    public override bool RunsInBackground => true;
 
-    public int VocabSize => first.VocabSize;
-
-    public int BlockSize => first.BlockSize;
-
-    public int NumBlocks => first.NumBlocks;
-
-    public int MaxModelLength => first.MaxModelLength;
-
-    public int MaxBatchedTokens => first.MaxBatchedTokens;
-
-    public int MaxSequences => first.MaxSequences;
-
-    public int MaxLogits => first.MaxLogits;
-
-    public void Launch(StepBatch batch)
+    public override void Launch(StepBatch batch)
     {
         foreach (var rank in ranks)
         {
@@ -44,7 +29,7 @@ internal sealed class TensorParallelRunner : IModelRunner
     }
 
     /// <remarks>What went wrong in the step is thrown here: the failure of a rank rather than the others' complaint that it is gone.</remarks>
-    public ReadOnlySpan<float> WaitForLogits()
+    public override ReadOnlySpan<float> WaitForLogits()
     {
         var failures = new List<Exception>();
         foreach (var rank in ranks)
@@ -59,7 +44,7 @@ internal sealed class TensorParallelRunner : IModelRunner
         return ranks[0].WaitForLogits();
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         foreach (var rank in ranks)
         {

@@ -7,6 +7,24 @@ namespace Cluster.Worker.Tests.Engine;
 internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256, int? maxLogits = null)
     : IModelRunner
 {
+    /// <summary>A step of one sequence with one token.</summary>
+    public static readonly StepBatch OneToken = new()
+    {
+        NumTokens = 1,
+        NumSequences = 1,
+        NumLogits = 1,
+        MaxBlocks = 1,
+        MaxQueryLength = 1,
+        MaxContextLength = 1,
+        TokenIds = [7],
+        Positions = [0],
+        SlotMapping = [0],
+        QueryStarts = [0, 1],
+        ContextLengths = [1],
+        BlockTables = [0],
+        LogitRows = [0],
+    };
+
     private readonly int[] tokens = Filled(numBlocks * blockSize, -1);
     private readonly int[] positions = Filled(numBlocks * blockSize, -1);
     private float[] logits = [];

@@ -6,23 +6,6 @@ namespace Cluster.Worker.Tests.Models;
 
 public class BackgroundRunnerTests
 {
-    private static readonly StepBatch Batch = new()
-    {
-        NumTokens = 1,
-        NumSequences = 1,
-        NumLogits = 1,
-        MaxBlocks = 1,
-        MaxQueryLength = 1,
-        MaxContextLength = 1,
-        TokenIds = [7],
-        Positions = [0],
-        SlotMapping = [0],
-        QueryStarts = [0, 1],
-        ContextLengths = [1],
-        BlockTables = [0],
-        LogitRows = [0],
-    };
-
     [Fact(Timeout = 30_000)]
     public async Task Launch_returns_before_the_step_is_computed()
     {
@@ -38,7 +21,7 @@ public class BackgroundRunnerTests
         };
         using var runner = new BackgroundRunner(inner);
 
-        runner.Launch(Batch);
+        runner.Launch(FakeModelRunner.OneToken);
         computing.Wait();
         Assert.Equal(0, inner.Steps);
         go.Set();
@@ -58,7 +41,7 @@ public class BackgroundRunnerTests
         {
             // Long enough, now and then, for the other thread to go to sleep.
             Thread.SpinWait(step % 20 == 0 ? 100_000 : step);
-            runner.Launch(Batch);
+            runner.Launch(FakeModelRunner.OneToken);
             Assert.Equal(32, runner.WaitForLogits().Length);
         }
 
@@ -71,7 +54,7 @@ public class BackgroundRunnerTests
         var inner = new FakeModelRunner(32, 16, 4, 64) { OnLaunch = _ => throw new InvalidDataException("lost the device") };
         using var runner = new BackgroundRunner(inner);
 
-        runner.Launch(Batch);
+        runner.Launch(FakeModelRunner.OneToken);
 
         var error = await Assert.ThrowsAsync<InvalidDataException>(() => Task.Run(() => runner.WaitForLogits().Length));
         Assert.Equal("lost the device", error.Message);
@@ -83,7 +66,7 @@ public class BackgroundRunnerTests
         using var go = new ManualResetEventSlim();
         var inner = new FakeModelRunner(32, 16, 4, 64) { OnLaunch = _ => go.Wait() };
         var runner = new BackgroundRunner(inner);
-        runner.Launch(Batch);
+        runner.Launch(FakeModelRunner.OneToken);
         var disposal = Task.Run(runner.Dispose, TestContext.Current.CancellationToken);
         go.Set();
         await disposal;

@@ -135,6 +135,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
                 throw new RankLostException($"rank 0 has not made the group's file '{path}' within {timeout.TotalSeconds:0.###} s");
             }
 
+            // Once a start, beside seconds of loading: not worth a watch on the directory.
             Thread.Sleep(5);
         }
     }

@@ -6,9 +6,8 @@ namespace Cluster.Worker.Models.Ranks;
 /// Called by the engine's thread or the device's; owns its part and the other ranks.</summary>
 /// <remarks>While there are no steps, it lets all ranks meet in a barrier now and then. So neither side takes an idle hour for a lost rank, and a rank that stops
 /// answering is found before a request needs it.</remarks>
-internal sealed class LeadingRunner : IModelRunner
+internal sealed class LeadingRunner : DelegatingRunner
 {
-    private readonly IModelRunner own;
     private readonly Communicator communicator;
     private readonly IRankSupervisor supervisor;
     private readonly TimeProvider time;
@@ -23,8 +22,8 @@ internal sealed class LeadingRunner : IModelRunner
     /// <param name="communicator">Rank 0's end of the group; owned, too.</param>
     /// <param name="pulseInterval">Longest silence between the ranks; well below what they take for a loss.</param>
     public LeadingRunner(IModelRunner own, Communicator communicator, IRankSupervisor supervisor, TimeSpan pulseInterval, TimeProvider time)
+        : base(own)
     {
-        this.own = own;
         this.communicator = communicator;
         this.supervisor = supervisor;
         this.time = time;
@@ -34,24 +33,8 @@ internal sealed class LeadingRunner : IModelRunner
         pulse = time.CreateTimer(_ => Pulse(), null, pulseInterval, pulseInterval);
     }
 
-    public int VocabSize => own.VocabSize;
-
-    public int BlockSize => own.BlockSize;
-
-    public int NumBlocks => own.NumBlocks;
-
-    public int MaxModelLength => own.MaxModelLength;
-
-    public int MaxBatchedTokens => own.MaxBatchedTokens;
-
-    public int MaxSequences => own.MaxSequences;
-
-    public int MaxLogits => own.MaxLogits;
-
-    public bool RunsInBackground => own.RunsInBackground;
-
     /// <exception cref="RankLostException">Another rank is gone; the message says which, and how it ended.</exception>
-    public void Launch(StepBatch batch)
+    public override void Launch(StepBatch batch)
     {
         lock (gate)
         {
@@ -59,7 +42,7 @@ internal sealed class LeadingRunner : IModelRunner
             try
             {
                 message.Send(batch, communicator);
-                own.Launch(batch);
+                base.Launch(batch);
             }
             catch (RankLostException exception)
             {
@@ -71,11 +54,11 @@ internal sealed class LeadingRunner : IModelRunner
     }
 
     /// <exception cref="RankLostException">Another rank is gone.</exception>
-    public ReadOnlySpan<float> WaitForLogits()
+    public override ReadOnlySpan<float> WaitForLogits()
     {
         try
         {
-            return own.WaitForLogits();
+            return base.WaitForLogits();
         }
         catch (RankLostException exception)
         {
@@ -84,7 +67,7 @@ internal sealed class LeadingRunner : IModelRunner
     }
 
     /// <summary>Tells the other ranks to end and waits until they have.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         pulse.Dispose();
         lock (gate)
@@ -99,7 +82,7 @@ internal sealed class LeadingRunner : IModelRunner
         }
 
         supervisor.Dispose();
-        own.Dispose();
+        base.Dispose();
         communicator.Dispose();
     }
 

@@ -10,23 +10,6 @@ public class LeadingRunnerTests
 {
     private const int Vocab = 48;
 
-    private static readonly StepBatch OneToken = new()
-    {
-        NumTokens = 1,
-        NumSequences = 1,
-        NumLogits = 1,
-        MaxBlocks = 1,
-        MaxQueryLength = 1,
-        MaxContextLength = 1,
-        TokenIds = [7],
-        Positions = [0],
-        SlotMapping = [0],
-        QueryStarts = [0, 1],
-        ContextLengths = [1],
-        BlockTables = [0],
-        LogitRows = [0],
-    };
-
     [Theory(Timeout = 120_000)]
     [InlineData(2)]
     [InlineData(3)]
@@ -63,11 +46,11 @@ public class LeadingRunnerTests
         await ranks.Ended;
 
         var alone = ThreadCommunicator.CreateGroup(1, TimeSpan.FromSeconds(60))[0];
-        message.Send(OneToken, alone);
+        message.Send(FakeModelRunner.OneToken, alone);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 100; i++)
         {
-            message.Send(OneToken, alone);
+            message.Send(FakeModelRunner.OneToken, alone);
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
@@ -81,7 +64,7 @@ public class LeadingRunnerTests
 
         // The barrier of a pulse ends when the follower has joined it.
         time.Advance(TimeSpan.FromSeconds(5));
-        ranks.Leader.Launch(OneToken);
+        ranks.Leader.Launch(FakeModelRunner.OneToken);
         Assert.Null(ranks.Loss);
         ranks.Leader.Dispose();
         await ranks.Ended;
@@ -94,13 +77,13 @@ public class LeadingRunnerTests
         var time = new ManualTimeProvider();
         var ranks = new FollowingRanks(2, () => new FakeModelRunner(Vocab, 4, 8, 16), TimeSpan.FromSeconds(5), time);
         ranks.Lose(1);
-        ranks.Leader.Launch(OneToken);
+        ranks.Leader.Launch(FakeModelRunner.OneToken);
         Assert.Null(ranks.Loss);
 
         time.Advance(TimeSpan.FromSeconds(5));
 
         Assert.NotNull(ranks.Loss);
-        var error = Assert.Throws<RankLostException>(() => ranks.Leader.Launch(OneToken));
+        var error = Assert.Throws<RankLostException>(() => ranks.Leader.Launch(FakeModelRunner.OneToken));
         Assert.Equal("rank 1 was ended by the test", error.Message);
         ranks.Leader.Dispose();
         await Assert.ThrowsAsync<InvalidOperationException>(() => ranks.Ended);

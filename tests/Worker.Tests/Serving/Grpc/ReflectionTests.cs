@@ -176,12 +176,16 @@ public sealed class ReflectionTests
 
         public void Complete() => frames.Writer.TryComplete();
 
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        /// <remarks>Gives up when the server resets the stream, as every gRPC client does: Kestrel forgets a stream whose request stays open only at its next
+        /// heartbeat, and a server that stops has none.</remarks>
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
-            await foreach (var frame in frames.Reader.ReadAllAsync())
+            await foreach (var frame in frames.Reader.ReadAllAsync(cancellationToken))
             {
-                await stream.WriteAsync(frame);
-                await stream.FlushAsync();
+                await stream.WriteAsync(frame, cancellationToken);
+                await stream.FlushAsync(cancellationToken);
             }
         }
 
