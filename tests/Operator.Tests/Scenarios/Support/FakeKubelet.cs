@@ -16,6 +16,10 @@ internal sealed class FakeKubelet : IAsyncDisposable
     private readonly Channel<string> work = Channel.CreateUnbounded<string>();
     private readonly ConcurrentDictionary<string, bool> lostNodes = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
+
+    /// <summary>Held while a pod is looked at and told of: what a test does to a pod must not be overwritten by what was seen before.</summary>
+    private readonly SemaphoreSlim turn = new(1);
+
     private readonly Task working;
 
     public FakeKubelet(KubernetesClient client, ClusterObserver observer)
@@ -41,7 +45,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
     }
 
     /// <summary>The worker exits again and again; its last words are what the container log ended with.</summary>
-    public Task CrashAsync(string pod, string lastWords, int exitCode = 1)
+    public Task CrashAsync(string pod, string lastWords, int exitCode = 1) => InTurnAsync(() =>
     {
         broken[pod] = true;
         return SetStatusAsync(Find(pod), "Running", ready: false, container: Container(ready: false, restarts: 3, new JsonObject
@@ -49,24 +53,24 @@ internal sealed class FakeKubelet : IAsyncDisposable
             ["state"] = new JsonObject { ["waiting"] = new JsonObject { ["reason"] = "CrashLoopBackOff", ["message"] = "back-off 40s restarting failed container" } },
             ["lastState"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = exitCode, ["reason"] = "Error", ["message"] = lastWords } },
         }));
-    }
+    });
 
     /// <summary>The worker came up after all.</summary>
-    public Task RecoverAsync(string pod)
+    public Task RecoverAsync(string pod) => InTurnAsync(() =>
     {
         broken.TryRemove(pod, out _);
         return SetStatusAsync(Find(pod), "Running", ready: true);
-    }
+    });
 
     /// <summary>What a kubelet under memory or disk pressure does.</summary>
-    public Task EvictAsync(string pod)
+    public Task EvictAsync(string pod) => InTurnAsync(() =>
     {
         broken[pod] = true;
         return SetStatusAsync(Find(pod), "Failed", ready: false, reason: "Evicted", message: "The node was low on resource: memory.");
-    }
+    });
 
     /// <summary>The machine falls silent: its kubelet acts no more, and the node controller (absent in tests) marks node and pods.</summary>
-    public async Task LoseNodeAsync(string node)
+    public Task LoseNodeAsync(string node) => InTurnAsync(async () =>
     {
         lostNodes[node] = true;
         await SetNodeReadyAsync(node, "Unknown");
@@ -81,7 +85,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
                 // The operator was faster.
             }
         }
-    }
+    });
 
     /// <summary>The machine is back; its kubelet finishes what it was told meanwhile.</summary>
     public async Task ReturnNodeAsync(string node)
@@ -99,6 +103,20 @@ internal sealed class FakeKubelet : IAsyncDisposable
         await stop.CancelAsync();
         await working;
         stop.Dispose();
+        turn.Dispose();
+    }
+
+    private async Task InTurnAsync(Func<Task> act)
+    {
+        await turn.WaitAsync(stop.Token);
+        try
+        {
+            await act();
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     private async Task WorkAsync()
@@ -111,7 +129,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
                 {
                     if (observer.Pod(name) is { } pod)
                     {
-                        await ActAsync(pod);
+                        await InTurnAsync(() => ActAsync(pod));
                     }
                 }
                 catch (KubernetesException e) when (e.StatusCode is 404 or 409)
