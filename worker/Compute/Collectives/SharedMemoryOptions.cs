@@ -15,6 +15,9 @@ internal sealed record SharedMemoryOptions
     /// <summary>What ranks must agree on: two builds may compute, or lay out memory, differently.</summary>
     public string Version { get; init; } = ThisBuild;
 
+    /// <summary>Whether ranks that have not joined still can, as far as this rank's supervisor knows: asked now and then while this rank waits for them.</summary>
+    public Func<bool> CanJoin { get; init; } = static () => true;
+
     /// <summary>Free bytes of the file system a directory is on. Default: what the system says.</summary>
     public Func<string, long> FreeBytes { get; init; } = static directory => new DriveInfo(directory).AvailableFreeSpace;
 

@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json;
-using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Models.Ranks;
@@ -51,7 +50,10 @@ internal sealed class RankProcess : IDisposable
         };
         if (device is not null)
         {
-            start.Environment[VisibleDevices.Variable] = device;
+            foreach (var (name, value) in RankDevice.Variables(device, start.Environment.ContainsKey))
+            {
+                start.Environment[name] = value;
+            }
         }
 
         try
