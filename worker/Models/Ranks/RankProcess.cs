@@ -84,8 +84,8 @@ internal sealed class RankProcess : IDisposable
     /// <summary>Kills it; it does not matter any more how it ends.</summary>
     public void Kill() => process.Kill();
 
-    /// <summary>Closes the lifeline and waits until the process has ended; kills it when that takes long.</summary>
-    public void Dispose()
+    /// <summary>Closes the lifeline: it ends by itself, wherever it is. May be called again.</summary>
+    public void Release()
     {
         try
         {
@@ -95,7 +95,12 @@ internal sealed class RankProcess : IDisposable
         {
             // It has ended with a line unread.
         }
+    }
 
+    /// <summary>Waits until the released process has ended; kills it when that takes long.</summary>
+    public void Dispose()
+    {
+        Release();
         if (!process.WaitForExit(TimeToEnd))
         {
             process.Kill();
