@@ -41,7 +41,7 @@ internal sealed record ParallelModel(LoadedModel Target, Backend Backend, IModel
         options = options with { KvCacheBytes = options.KvCacheBytes / parallel.Size };
         var file = SharedMemoryCommunicator.NewPath();
         var setup = new RankSetup(
-            RankSetup.ThisVersion, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, parallel.Threads, parallel.MemoryBytes, options);
+            SharedMemoryOptions.ThisBuild, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, parallel.Threads, parallel.MemoryBytes, options);
         var ranks = RankGroup.Start(RankProgram.Own, setup, parallel.Devices, log);
         Communicator? communicator = null;
         try

@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>How processes form a group. Every rank must be given the same values.</summary>
+/// <summary>How processes form a group. Every rank must be given the same timeout, slots and version.</summary>
 internal sealed record SharedMemoryOptions
 {
     /// <summary>How long a call waits for another rank, joining included; <see cref="Timeout.InfiniteTimeSpan"/>: as long as it lives. A rank that has ended is
@@ -22,7 +22,7 @@ internal sealed record SharedMemoryOptions
     public Func<string, long> FreeBytes { get; init; } = static directory => new DriveInfo(directory).AvailableFreeSpace;
 
     /// <summary>The version, and what is different for every code compiled.</summary>
-    private static string ThisBuild { get; } = Describe(typeof(SharedMemoryOptions).Assembly);
+    public static string ThisBuild { get; } = Describe(typeof(SharedMemoryOptions).Assembly);
 
     private static string Describe(Assembly assembly) => $"{assembly.GetName().Version?.ToString(3)}+{assembly.ManifestModule.ModuleVersionId.ToString("N")[..12]}";
 }

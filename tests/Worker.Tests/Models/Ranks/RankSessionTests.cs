@@ -45,7 +45,7 @@ public class RankSessionTests
 
         var error = await Assert.ThrowsAsync<RankLostException>(() => Task.Run(group.Begin));
 
-        Assert.Equal($"rank 1: this is build {RankSetup.ThisVersion} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
+        Assert.Equal($"rank 1: this is build {SharedMemoryOptions.ThisBuild} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
     }
 
     [Fact(Timeout = 120_000)]
