@@ -5,7 +5,7 @@ namespace Cluster.Worker.Compute.Collectives;
 /// <summary>One rank's view of the barrier that a group shares: each rank counts its arrivals in a line of its own and waits until every other count has reached the
 /// same number. Called by <see cref="HostCommunicator"/>, by one thread; waiting allocates nothing.</summary>
 /// <remarks>
-/// Counts never go back (after two days of steps they wrap around: only differences count), so there is no sense to reverse, and the line that lags names the rank that is missing. Waiting spins (<see cref="SpinLimit"/>), then sleeps on the doorbell:
+/// Counts never go back (after two days of steps they wrap around: only differences count), so there is no sense to reverse, and the line that lags names the rank that is missing. Waiting spins briefly, then sleeps on the doorbell:
 /// <code>
 /// arriving: count up ─ fence ─ am I the last? ─ any sleepers? ─ ring
 /// sleeping: sleepers up ─ fence ─ read doorbell ─ all here? ─ sleep if the doorbell is unchanged
@@ -17,8 +17,9 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     /// <summary>How long a dead rank may go unnoticed.</summary>
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
-    /// <remarks>Yielding instead of sleeping is no better: what else runs on the processor takes its full turn.</remarks>
-    private readonly SpinLimit _spin = new(Environment.ProcessorCount, size);
+    /// <summary>About as far as ranks on processors of their own are apart. Longer is lost where ranks share a processor: the missing one may be waiting for it, and every
+    /// barrier would cost the whole time. Yielding instead of sleeping is no better: what else runs there takes its full turn.</summary>
+    private static readonly long SpinTicks = Stopwatch.Frequency / 100_000; // 10 µs
 
     private int _generation = ranks[rank].Arrived;
 
@@ -78,18 +79,16 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     private void AwaitOthers()
     {
         var start = Stopwatch.GetTimestamp();
-        for (long spun = 0, limit = _spin.Ticks; spun < limit; spun = Stopwatch.GetTimestamp() - start)
+        while (Stopwatch.GetTimestamp() - start < SpinTicks)
         {
             if (FirstMissing() < 0)
             {
-                _spin.Hit(spun);
                 return;
             }
 
             Thread.SpinWait(8);
         }
 
-        _spin.Miss();
         Interlocked.Increment(ref header->Sleepers);
         try
         {
