@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
@@ -10,13 +11,15 @@ namespace Cluster.Benchmarks;
 
 /// <summary>What spreading a model over ranks costs where ranks bring no hardware of their own: two processes of one thread each against one process of two threads,
 /// the same prompts and as many tokens, prefill and decode. The ratio is what is left of the speed after all-reduces, broadcasts and what each rank does twice.</summary>
-/// <remarks>Both are loaded at once and take turns, so that whatever else the machine does meanwhile meets both.</remarks>
+/// <remarks>Both are loaded at once and take turns, and a ratio is taken within a round, so that whatever else the machine does meanwhile meets both.</remarks>
 internal static class TensorParallelBenchmark
 {
-    private const int Rounds = 3;
+    private const int MinRounds = 3;
+    private const int MaxRounds = 25;
     private const int InputLength = 128;
-    private const int OutputLength = 16;
+    private const int OutputLength = 64;
     private const int Processors = 2;
+    private static readonly TimeSpan TimeForBatch = TimeSpan.FromSeconds(20);
     private static readonly int[] Batches = [1, 4];
 
     public static async Task RunAsync(string source)
@@ -31,42 +34,45 @@ internal static class TensorParallelBenchmark
         await using var spread = new Contestant(source, ranks: 2);
         foreach (var batch in Batches)
         {
-            var (one, two) = await CompareAsync(whole, spread, batch);
-            AddRow(batch, "prefill", one.Prefill, two.Prefill);
-            AddRow(batch, "decode", one.Decode, two.Decode);
+            var rounds = await CompareAsync(whole, spread, batch);
+            AddRow(batch, "prefill", rounds, speed => speed.Prefill);
+            AddRow(batch, "decode", rounds, speed => speed.Decode);
         }
 
-        Console.WriteLine($"{Path.GetFileName(source)}, prompts of {InputLength} tokens, {OutputLength} to generate, best of {Rounds}, tokens/s:");
+        Console.WriteLine($"{Path.GetFileName(source)}, prompts of {InputLength} tokens, {OutputLength} to generate, medians of {MinRounds} to {MaxRounds} rounds, tokens/s:");
         AnsiConsole.Write(table);
 
-        void AddRow(int batch, string phase, double one, double two) => table.AddRow(
+        void AddRow(int batch, string phase, List<(Speed Whole, Speed Spread)> rounds, Func<Speed, double> of) => table.AddRow(
             batch.ToString(CultureInfo.InvariantCulture),
             phase,
-            one.ToString("F1", CultureInfo.InvariantCulture),
-            two.ToString("F1", CultureInfo.InvariantCulture),
-            (two / one).ToString("F2", CultureInfo.InvariantCulture));
+            Median(rounds.Select(round => of(round.Whole))).ToString("F1", CultureInfo.InvariantCulture),
+            Median(rounds.Select(round => of(round.Spread))).ToString("F1", CultureInfo.InvariantCulture),
+            Median(rounds.Select(round => of(round.Spread) / of(round.Whole))).ToString("F2", CultureInfo.InvariantCulture));
     }
 
-    /// <returns>The best tokens/s of each: disturbances only ever take some.</returns>
-    private static async Task<((double Prefill, double Decode) Whole, (double Prefill, double Decode) Spread)> CompareAsync(Contestant whole, Contestant spread, int batch)
+    private static async Task<List<(Speed Whole, Speed Spread)>> CompareAsync(Contestant whole, Contestant spread, int batch)
     {
-        (double Prefill, double Decode) bestWhole = default;
-        (double Prefill, double Decode) bestSpread = default;
-        for (var round = 0; round <= Rounds; round++)
+        // This round compiles.
+        await whole.RunAsync(batch);
+        await spread.RunAsync(batch);
+        var rounds = new List<(Speed, Speed)>();
+        var start = Stopwatch.GetTimestamp();
+        while (rounds.Count < MinRounds || (rounds.Count < MaxRounds && Stopwatch.GetElapsedTime(start) < TimeForBatch))
         {
-            var one = await whole.RunAsync(batch);
-            var two = await spread.RunAsync(batch);
-
-            // The first round compiles.
-            if (round > 0)
-            {
-                bestWhole = (Math.Max(bestWhole.Prefill, one.Prefill), Math.Max(bestWhole.Decode, one.Decode));
-                bestSpread = (Math.Max(bestSpread.Prefill, two.Prefill), Math.Max(bestSpread.Decode, two.Decode));
-            }
+            rounds.Add((await whole.RunAsync(batch), await spread.RunAsync(batch)));
         }
 
-        return (bestWhole, bestSpread);
+        return rounds;
     }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+
+    /// <summary>Tokens a second of the two phases.</summary>
+    private readonly record struct Speed(double Prefill, double Decode);
 
     /// <summary>An engine on a model of one rank, or of several processes.</summary>
     private sealed class Contestant : IAsyncDisposable
@@ -86,12 +92,12 @@ internal static class TensorParallelBenchmark
             prompts = new RandomDataset(DatasetSource.TextTokens(tokenizer, model.Target.Config.VocabSize), new Random(1));
         }
 
-        public async Task<(double Prefill, double Decode)> RunAsync(int batch)
+        public async Task<Speed> RunAsync(int batch)
         {
             steps.Reset();
             await OfflineRun.RunAsync(engine, prompts.Draw(batch, InputLength, OutputLength), null, TimeProvider.System, CancellationToken.None);
             var (prefill, decode, _) = steps.Totals;
-            return (prefill.RowsPerSecond, decode.RowsPerSecond);
+            return new Speed(prefill.RowsPerSecond, decode.RowsPerSecond);
         }
 
         public ValueTask DisposeAsync() => engine.DisposeAsync();

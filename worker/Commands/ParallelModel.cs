@@ -32,18 +32,22 @@ internal sealed record ParallelModel(LoadedModel Target, Backend Backend, IModel
             return new ParallelModel(alone, backend, alone.Runner, null, () => backend);
         }
 
+        if (parallel.Devices is { } devices)
+        {
+            RankDevice.Take(devices[0]);
+        }
+
         // Each rank caches its own key/value heads.
         options = options with { KvCacheBytes = options.KvCacheBytes / parallel.Size };
         var file = SharedMemoryCommunicator.NewPath();
         var setup = new RankSetup(
-            RankSetup.ThisVersion, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, parallel.Threads, parallel.MemoryBytes, options);
+            SharedMemoryOptions.ThisBuild, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, parallel.Threads, parallel.MemoryBytes, options);
         var ranks = RankGroup.Start(RankProgram.Own, setup, parallel.Devices, log);
         Communicator? communicator = null;
         try
         {
-            // Without the file, who waits for a rank that will not come stops waiting.
-            _ = ranks.Lost.ContinueWith(_ => File.Delete(file), TaskScheduler.Default);
-            communicator = SharedMemoryCommunicator.Join(file, 0, parallel.Size, new SharedMemoryOptions { Timeout = parallel.Timeout });
+            communicator = SharedMemoryCommunicator.Join(
+                file, 0, parallel.Size, new SharedMemoryOptions { Timeout = parallel.Timeout, CanJoin = () => ranks.Loss is null });
             var backend = new CpuBackend(cpu with { Communicator = communicator });
             var target = ModelLoader.Load(source, backend, options, new WatchfulProgress(ranks, progress), communicator, ranks.Begin);
             Rendezvous.Meet(communicator);

@@ -67,8 +67,8 @@ internal sealed class Shard
         ? throw new ArgumentException($"tensor-parallel-size {size} {reason}; possible here: {string.Join(", ", Degrees(config))}")
         : new Shard(config, rank, size);
 
-    /// <summary>Every number of ranks that a model can be cut for, ascending.</summary>
-    public static IEnumerable<int> Degrees(ModelConfig config) => Enumerable.Range(1, config.NumHeads).Where(size => WhyNot(config, size) is null);
+    /// <summary>Every number of ranks that a model can be cut for and a group can have, ascending.</summary>
+    public static IEnumerable<int> Degrees(ModelConfig config) => Enumerable.Range(1, Math.Min(config.NumHeads, GroupLimits.MaxSize)).Where(size => WhyNot(config, size) is null);
 
     /// <summary>Null when the model can be cut for so many ranks.</summary>
     private static string? WhyNot(ModelConfig config, int size)

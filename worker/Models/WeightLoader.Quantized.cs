@@ -55,12 +55,6 @@ internal sealed partial class WeightLoader
             ReplicatedBytes += layer.ReplicatedBytes;
         }
 
-        var linear = backend.LoadLinear(name, weights, biases);
-
-        // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
-        GC.KeepAlive(weights);
-        GC.KeepAlive(biases);
-        Account(name, linear.ResidentBytes, inFeatures, outFeatures);
-        return linear;
+        return Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
     }
 }

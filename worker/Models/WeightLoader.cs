@@ -117,10 +117,12 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return tensor;
     }
 
-    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
-    {
-        var linear = backend.LoadLinear(name, weights, biases);
+    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures) =>
+        Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
 
+    /// <summary>Counts a layer and lets go of what it was loaded from.</summary>
+    private LinearWeight Loaded(string name, LinearWeight linear, object[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
         // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
         GC.KeepAlive(weights);
         GC.KeepAlive(biases);

@@ -13,6 +13,7 @@ public sealed class ShardTests
     {
         { "haiku-1m", 3, "tensor-parallel-size 3 does not divide 4 attention heads; possible here: 1, 2, 4" },
         { "haiku-1m", 8, "tensor-parallel-size 8 does not divide 4 attention heads; possible here: 1, 2, 4" },
+        { "many heads", 3, "tensor-parallel-size 3 does not divide 128 attention heads; possible here: 1, 2, 4, 8, 16, 32, 64" },
         { "kv heads", 6, "tensor-parallel-size 6 neither divides 4 key/value heads nor is a multiple of them; possible here: 1, 2, 4, 12" },
         { "intermediate", 4, "tensor-parallel-size 4 does not divide intermediate_size, 386; possible here: 1, 2" },
         { "experts", 4, "tensor-parallel-size 4 does not divide the intermediate size of an expert, 50; possible here: 1, 2" },
@@ -25,6 +26,7 @@ public sealed class ShardTests
     {
         var config = model switch
         {
+            "many heads" => Haiku with { NumHeads = 128, NumKvHeads = 128 },
             "kv heads" => Haiku with { NumHeads = 12, NumKvHeads = 4 },
             "intermediate" => Haiku with { IntermediateSize = 386 },
             "experts" => Haiku with { Moe = new MoeConfig(4, 2, 50, true) },

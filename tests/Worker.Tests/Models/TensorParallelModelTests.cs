@@ -1,6 +1,7 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models;
+using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute;
 using Cluster.Worker.Tests.Engine;
 using Cluster.Worker.Tests.Models.Quantization;
@@ -39,6 +40,46 @@ public sealed class TensorParallelModelTests
             Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
             Assert.Equal(1, rank.Capacity.Cache.KvHeads);
         });
+    }
+
+    /// <summary>haiku-1m with groups of 128 inputs: the cuts at 32, 64, 96 and 192 all fall within one. Its scales are on each rank that has inputs of it.</summary>
+    [Theory, InlineData(2, 2), InlineData(4, 3)]
+    public void A_group_that_a_cut_goes_through_is_on_both_ranks_and_no_other_bytes_are(int size, int mostShared)
+    {
+        const int groupSize = 128;
+        var checkpoint = Checkpoint.Open(QuantizedCheckpoints.Folder("gptq"));
+        var weights = new EditedWeights(checkpoint);
+        foreach (var name in checkpoint.Names.Where(name => name.EndsWith(".scales", StringComparison.Ordinal) || name.EndsWith(".qzeros", StringComparison.Ordinal)))
+        {
+            var groups = checkpoint.Find(name)!;
+            weights.With(name, groups.RowRange(0, groups.Rows * 32 / groupSize));
+        }
+
+        foreach (var name in checkpoint.Names.Where(name => name.EndsWith(".g_idx", StringComparison.Ordinal)))
+        {
+            weights.Without(name);
+        }
+
+        var config = ModelConfig.Load(QuantizedCheckpoints.Folder("gptq")) with { Quantization = new GptqScheme(bits: 4, groupSize, descAct: false, zeroOffset: 1) };
+        using var whole = CpuRanks.Load(config, weights, 1, Options);
+        using var model = CpuRanks.Load(config, weights, size, Options);
+
+        var total = whole.Ranks[0].ResidentWeightBytes;
+        var norms = 11 * 128 * sizeof(float);
+        var heads = size == 2 ? 0 : 5 * 2 * 32 * (128 * sizeof(short) + sizeof(float));
+        Assert.All(model.Ranks, rank =>
+        {
+            Assert.InRange(rank.ReplicatedWeightBytes, norms + (5 * 2 * 128 * 2 * sizeof(short)), norms + heads + (5 * mostShared * 128 * 2 * sizeof(short)));
+            Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
+        });
+        Assert.All(FirstLogits(whole).Zip(FirstLogits(model)), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
+
+        static float[] FirstLogits(TensorParallelModel model)
+        {
+            var sequence = new PackedSequences(model.Runner, 1, 20);
+            sequence.Add(0, [1, 2]);
+            return sequence.Run().ToArray();
+        }
     }
 
     [Theory]

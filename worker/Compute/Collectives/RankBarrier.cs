@@ -5,7 +5,7 @@ namespace Cluster.Worker.Compute.Collectives;
 /// <summary>One rank's view of the barrier that a group shares: each rank counts its arrivals in a line of its own and waits until every other count has reached the
 /// same number. Called by <see cref="HostCommunicator"/>, by one thread; waiting allocates nothing.</summary>
 /// <remarks>
-/// Counts never go back, so there is no sense to reverse, and the line that lags names the rank that is missing. Waiting spins briefly, then sleeps on the doorbell:
+/// Counts never go back (after two days of steps they wrap around: only differences count), so there is no sense to reverse, and the line that lags names the rank that is missing. Waiting spins briefly, then sleeps on the doorbell:
 /// <code>
 /// arriving: count up ─ fence ─ am I the last? ─ any sleepers? ─ ring
 /// sleeping: sleepers up ─ fence ─ read doorbell ─ all here? ─ sleep if the doorbell is unchanged
@@ -21,7 +21,7 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     /// barrier would cost the whole time. Yielding instead of sleeping is no better: what else runs there takes its full turn.</summary>
     private static readonly long SpinTicks = Stopwatch.Frequency / 100_000; // 10 µs
 
-    private int _generation;
+    private int _generation = ranks[rank].Arrived;
 
     /// <summary>Returns when every rank has arrived with the same call.</summary>
     /// <exception cref="RankLostException">A rank is gone, or silent for longer than the timeout.</exception>

@@ -11,16 +11,19 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
 {
     public const string NamePrefix = "cluster-ranks-";
 
+    private const int Interrupted = 4;
     private const int NoSpaceLeft = 28;
 
     private readonly string _path;
+    private readonly Func<bool> _canJoin;
     private readonly SafeFileHandle _file;
     private readonly MemoryMappedFile _mapping;
     private readonly MemoryMappedViewAccessor _view;
 
-    private RankFile(string path, SafeFileHandle file, long bytes)
+    private RankFile(string path, SafeFileHandle file, long bytes, Func<bool> canJoin)
     {
         _path = path;
+        _canJoin = canJoin;
         _file = file;
         _mapping = MemoryMappedFile.CreateFromFile(file, null, bytes, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         _view = _mapping.CreateViewAccessor(0, bytes);
@@ -41,7 +44,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
     {
         bytes += RankFileHeader.Bytes;
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        RemoveAbandoned(directory);
+        AbandonedRankFiles.Remove(directory);
         var free = options.FreeBytes(directory);
         if (free < bytes)
         {
@@ -51,7 +54,14 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         var handle = CreateNew(path);
         try
         {
-            var error = Reserve(handle, 0, bytes);
+            RankLock.Take(handle, 0);
+            int error;
+            do
+            {
+                error = Reserve(handle, 0, bytes);
+            }
+            while (error == Interrupted);
+
             if (error != 0)
             {
                 throw error == NoSpaceLeft
@@ -59,8 +69,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
                     : new IOException($"cannot take {bytes} bytes of '{path}': {Marshal.GetPInvokeErrorMessage(error)}");
             }
 
-            RankLock.Take(handle, 0);
-            var file = new RankFile(path, handle, bytes);
+            var file = new RankFile(path, handle, bytes, options.CanJoin);
             *(RankFileHeader*)file.Address = RankFileHeader.Of(size, options.SlotBytes, options.Version);
             Volatile.Write(ref ((RankFileHeader*)file.Address)->Magic, RankFileHeader.Valid);
             return file;
@@ -88,7 +97,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
             }
 
             RankLock.Take(handle, rank);
-            return new RankFile(path, handle, bytes);
+            return new RankFile(path, handle, bytes, options.CanJoin);
         }
         catch
         {
@@ -101,7 +110,7 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
 
     public bool IsAlive(int rank) => RankLock.IsHeld(_file, rank);
 
-    public bool CanJoin() => File.Exists(_path);
+    public bool CanJoin() => File.Exists(_path) && _canJoin();
 
     /// <summary>Takes the name away; the memory lives as long as it is mapped. Every rank may.</summary>
     public void Unlink() => File.Delete(_path);
@@ -120,9 +129,9 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         var start = Stopwatch.GetTimestamp();
         while (true)
         {
-            if (TryOpen(path) is { } handle)
+            if (SharedFile.TryOpen(path) is { } handle)
             {
-                if (TryRead(handle, out header))
+                if (RankFileHeader.TryRead(handle, out header))
                 {
                     return handle;
                 }
@@ -150,46 +159,6 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
             Share = FileShare.ReadWrite | FileShare.Delete,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         }).SafeFileHandle;
-
-    private static SafeFileHandle? TryOpen(string path)
-    {
-        try
-        {
-            return File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-    }
-
-    private static bool TryRead(SafeFileHandle handle, out RankFileHeader header)
-    {
-        header = default;
-        var bytes = MemoryMarshal.AsBytes(new Span<RankFileHeader>(ref header));
-        return RandomAccess.Read(handle, bytes, 0) == bytes.Length && header.Magic == RankFileHeader.Valid;
-    }
-
-    /// <summary>Removes the files of groups whose ranks were all killed before the last had joined. Rank 0 holds its lock before the file is valid, so a valid file
-    /// without it belongs to nobody.</summary>
-    private static void RemoveAbandoned(string directory)
-    {
-        foreach (var path in Directory.EnumerateFiles(directory, NamePrefix + "*"))
-        {
-            try
-            {
-                using var handle = TryOpen(path);
-                if (handle is not null && TryRead(handle, out _) && !RankLock.IsHeld(handle, 0))
-                {
-                    File.Delete(path);
-                }
-            }
-            catch (UnauthorizedAccessException)
-            {
-                // Another user's, who will remove it.
-            }
-        }
-    }
 
     private static IOException TooSmall(string directory, int size, long needed, long free) => new(
         $"{directory} is too small: {size} ranks need {needed} bytes of shared memory, {free} are free; give the container more (a volume with medium: Memory at {directory})");

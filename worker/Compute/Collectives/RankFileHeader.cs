@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Compute.Collectives;
 
@@ -31,6 +32,15 @@ internal unsafe struct RankFileHeader
         var header = new RankFileHeader { _layout = CurrentLayout, _size = size, _slotBytes = slotBytes };
         header._versionBytes = Encoding.UTF8.GetBytes(version, new Span<byte>(header._version, MaxVersionBytes));
         return header;
+    }
+
+    /// <summary>Reads the header of a file; false where it is not whole, or not yet.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static bool TryRead(SafeFileHandle file, out RankFileHeader header)
+    {
+        header = default;
+        var bytes = MemoryMarshal.AsBytes(new Span<RankFileHeader>(ref header));
+        return RandomAccess.Read(file, bytes, 0) == bytes.Length && header.Magic == Valid;
     }
 
     /// <summary>Why a rank that was started with these values must not join; null when it may.</summary>

@@ -27,7 +27,7 @@ internal readonly record struct RankLoss(int Rank, LossReason Reason)
             LossReason.Left => $"{rank} has left the group while others still compute",
             LossReason.Silent => $"{rank} has not answered for {timeout.TotalSeconds:0.###} s",
             LossReason.NeverJoined => $"{rank} has not joined the group within {timeout.TotalSeconds:0.###} s",
-            _ => $"{rank} has not joined: a rank refused the group and removed its file; that rank's log says why",
+            _ => $"{rank} has not joined: a rank refused the group or has ended; that rank's log says why",
         });
     }
 }

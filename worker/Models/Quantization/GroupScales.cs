@@ -4,7 +4,9 @@ using Cluster.Worker.Compute;
 namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>The <c>scales</c> of a grouped layer and how its inputs are grouped. Used by <see cref="GptqScheme"/> and <see cref="AwqScheme"/>.</summary>
-/// <remarks>A rank that keeps some of the inputs keeps the groups that these are in. With act-order these may be all groups, on every rank.</remarks>
+/// <remarks>A rank that keeps some of the inputs keeps the groups that these are in: a group that a cut goes through is on both ranks, so a layer costs each rank two rows of
+/// scales and zeros beyond its share at most. With act-order these may be all groups, on every rank. <see cref="LayerTensors.ReplicatedBytes"/> counts what exceeds the share, the one
+/// part of a rank's bytes that its degree does not divide; all the rest stays within 1.05 of total / ranks (TensorParallelModelTests).</remarks>
 /// <param name="Rows">Of each group kept, its row in the checkpoint, ascending.</param>
 /// <param name="GroupOf">Of each input kept, its place in <paramref name="Rows"/>.</param>
 /// <param name="Values"><c>[Rows, outputs kept]</c>.</param>

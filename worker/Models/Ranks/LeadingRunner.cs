@@ -16,6 +16,7 @@ internal sealed class LeadingRunner : DelegatingRunner
     private readonly ITimer pulse;
     private readonly Lock gate = new();
     private long lastMessage;
+    private bool outOfStep;
     private bool disposed;
 
     /// <param name="own">Rank 0's part of the model.</param>
@@ -42,7 +43,9 @@ internal sealed class LeadingRunner : DelegatingRunner
             try
             {
                 message.Send(batch, communicator);
+                outOfStep = true;
                 base.Launch(batch);
+                outOfStep = false;
             }
             catch (RankLostException exception)
             {
@@ -66,7 +69,7 @@ internal sealed class LeadingRunner : DelegatingRunner
         }
     }
 
-    /// <summary>Tells the other ranks to end and waits until they have.</summary>
+    /// <summary>Tells the other ranks to end and waits until they have; those that cannot be told are ended.</summary>
     public override void Dispose()
     {
         pulse.Dispose();
@@ -110,7 +113,8 @@ internal sealed class LeadingRunner : DelegatingRunner
 
     private void Tell(StepMessageKind kind)
     {
-        if (supervisor.Loss is not null)
+        // After a failure of rank 0 alone the others wait in the middle of a step, where they would take a message for a part of it.
+        if (supervisor.Loss is not null || outOfStep)
         {
             return;
         }

@@ -57,7 +57,7 @@ internal sealed class RankGroup : IRankSupervisor
         }
         catch
         {
-            started.ForEach(rank => rank.Dispose());
+            End([.. started]);
             throw;
         }
     }
@@ -100,16 +100,17 @@ internal sealed class RankGroup : IRankSupervisor
         ending = true;
         if (Loss is not null)
         {
-            foreach (var rank in ranks)
-            {
-                rank.Kill();
-            }
+            Array.ForEach(ranks, rank => rank.Kill());
         }
 
-        foreach (var rank in ranks)
-        {
-            rank.Dispose();
-        }
+        End(ranks);
+    }
+
+    /// <summary>All at once: each takes its time.</summary>
+    private static void End(RankProcess[] ranks)
+    {
+        Array.ForEach(ranks, rank => rank.Release());
+        Array.ForEach(ranks, rank => rank.Dispose());
     }
 
     private async Task WatchAsync(RankProcess rank)

@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json;
-using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Models.Ranks;
@@ -51,7 +50,10 @@ internal sealed class RankProcess : IDisposable
         };
         if (device is not null)
         {
-            start.Environment[VisibleDevices.Variable] = device;
+            foreach (var (name, value) in RankDevice.Variables(device, start.Environment.ContainsKey))
+            {
+                start.Environment[name] = value;
+            }
         }
 
         try
@@ -82,8 +84,8 @@ internal sealed class RankProcess : IDisposable
     /// <summary>Kills it; it does not matter any more how it ends.</summary>
     public void Kill() => process.Kill();
 
-    /// <summary>Closes the lifeline and waits until the process has ended; kills it when that takes long.</summary>
-    public void Dispose()
+    /// <summary>Closes the lifeline: it ends by itself, wherever it is. May be called again.</summary>
+    public void Release()
     {
         try
         {
@@ -93,7 +95,12 @@ internal sealed class RankProcess : IDisposable
         {
             // It has ended with a line unread.
         }
+    }
 
+    /// <summary>Waits until the released process has ended; kills it when that takes long.</summary>
+    public void Dispose()
+    {
+        Release();
         if (!process.WaitForExit(TimeToEnd))
         {
             process.Kill();

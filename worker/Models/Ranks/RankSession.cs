@@ -15,7 +15,6 @@ internal sealed class RankSession
     private readonly TextWriter output;
     private readonly Action<string> log;
     private readonly Action orphaned;
-    private volatile RankSetup? setup;
 
     /// <param name="input">Setup and orders of rank 0.</param>
     /// <param name="output">For <see cref="RankReport"/>s.</param>
@@ -38,7 +37,7 @@ internal sealed class RankSession
     {
         try
         {
-            setup = RankSetup.Parse(orders.Take());
+            var setup = RankSetup.Parse(orders.Take());
             using var communicator = join(setup);
             using var model = ModelLoader.Load(setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, AwaitOthers);
             log(string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId}; weights {model.ResidentWeightBytes / 1048576.0:F1} MiB resident"));
@@ -47,7 +46,7 @@ internal sealed class RankSession
             return 0;
         }
         catch (Exception exception) when (exception is RankLostException or IOException or FormatException or InvalidDataException
-            or ArgumentException or NotSupportedException or UnauthorizedAccessException or OutOfMemoryException)
+            or ArgumentException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException or OutOfMemoryException)
         {
             Report(new RankReport(Failure: exception.Message));
             return 1;
@@ -73,19 +72,33 @@ internal sealed class RankSession
         }
     }
 
+    /// <summary>Takes the name of the group's file away, which it has for as long as not all have joined: rank 0 may have ended before that.</summary>
+    /// <param name="order">The setup, which this rank may not have come to read yet.</param>
+    private static void RemoveFile(string? order)
+    {
+        try
+        {
+            if (order is not null)
+            {
+                File.Delete(RankSetup.Parse(order).Group);
+            }
+        }
+        catch (Exception exception) when (exception is FormatException or IOException or UnauthorizedAccessException)
+        {
+            // No setup, or nothing there that is this rank's to remove.
+        }
+    }
+
     private void ReadOrders()
     {
+        string? first = null;
         while (input.ReadLine() is { } line)
         {
+            first ??= line;
             orders.Add(line);
         }
 
-        if (setup is { Group: var file })
-        {
-            // Rank 0 may have ended before all had joined, after which the file has no name any more.
-            File.Delete(file);
-        }
-
+        RemoveFile(first);
         orphaned();
     }
 }

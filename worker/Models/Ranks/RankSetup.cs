@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Models.Ranks;
 
@@ -14,9 +15,6 @@ namespace Cluster.Worker.Models.Ranks;
 internal sealed record RankSetup(
     string Version, int Rank, int Size, string Group, double TimeoutSeconds, string Source, int Threads, long MemoryBytes, ModelRunnerOptions Options)
 {
-    /// <summary>This build: version and identity of the program's code.</summary>
-    public static string ThisVersion { get; } = $"{typeof(RankSetup).Assembly.GetName().Version!.ToString(3)}+{typeof(RankSetup).Module.ModuleVersionId.ToString("N")[..12]}";
-
     public string ToJson() => JsonSerializer.Serialize(this);
 
     /// <exception cref="FormatException">It is the setup of another build, or none at all.</exception>
@@ -27,9 +25,9 @@ internal sealed record RankSetup(
             // Another build may know other properties, so only the version is read before it is found to be this one.
             var node = JsonNode.Parse(json);
             var version = (string?)node?[nameof(Version)];
-            return version == ThisVersion
+            return version == SharedMemoryOptions.ThisBuild
                 ? node.Deserialize<RankSetup>()!
-                : throw new FormatException($"this is build {ThisVersion} and rank 0 is {version ?? "of unknown build"}; all ranks must be of one build");
+                : throw new FormatException($"this is build {SharedMemoryOptions.ThisBuild} and rank 0 is {version ?? "of unknown build"}; all ranks must be of one build");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Tests.Compute.Collectives;
@@ -63,6 +64,44 @@ public class SharedMemoryJoinTests
             using var file = RankFile.Create(joining, 2, 1 << 16, Options);
             SharedMemoryCommunicator.Join(SharedMemoryCommunicator.NewPath(directory.FullName), 0, 1, Options).Dispose();
             Assert.Equal([joining], Directory.GetFiles(directory.FullName));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_group_whose_missing_ranks_cannot_come_any_more_is_given_up_at_once()
+    {
+        var path = SharedMemoryCommunicator.NewPath();
+        var forsaken = Options with { Timeout = Timeout.InfiniteTimeSpan, CanJoin = () => false };
+        Assert.StartsWith("rank 1 has not joined: a rank refused the group or has ended", (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 0, 2, forsaken))).Message);
+        Assert.False(File.Exists(path));
+    }
+
+    /// <summary>Every user may write to <c>/dev/shm</c>.</summary>
+    [Fact]
+    public void What_others_put_beside_the_file_is_neither_waited_for_nor_followed()
+    {
+        var directory = Directory.CreateTempSubdirectory("ranks-");
+        try
+        {
+            string Named(string name) => Path.Combine(directory.FullName, RankFile.NamePrefix + name);
+            var elsewhere = Path.Combine(directory.FullName, "elsewhere");
+            RankFile.Create(elsewhere, 2, 1 << 16, Options).Dispose();
+            File.CreateSymbolicLink(Named("link"), elsewhere);
+            Assert.Equal(0, Command("mkfifo", Named("pipe")));
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Bind(new UnixDomainSocketEndPoint(Named("socket")));
+            File.WriteAllText(Named("being-made"), "");
+            File.WriteAllText(Named("never-finished"), "");
+            File.SetLastWriteTimeUtc(Named("never-finished"), DateTime.UnixEpoch);
+
+            SharedMemoryCommunicator.Join(Named("own"), 0, 1, Options).Dispose();
+
+            Assert.Equal([Named("being-made"), Named("link"), Named("pipe"), Named("socket"), elsewhere], Directory.GetFiles(directory.FullName).Order(StringComparer.Ordinal));
+            Assert.Throws<IOException>(() => SharedMemoryCommunicator.Join(Named("link"), 1, 2, Options));
         }
         finally
         {

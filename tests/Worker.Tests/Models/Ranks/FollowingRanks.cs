@@ -45,12 +45,22 @@ internal sealed class FollowingRanks : IRankSupervisor
 
     public RankLostException? Loss { get; private set; }
 
+    public bool IsDisposed { get; private set; }
+
     /// <summary>A rank ends in the next step it takes.</summary>
     public void Lose(int rank) => Models[rank].OnLaunch = _ => throw new InvalidOperationException("this rank is to be lost");
 
+    /// <summary>Rank 0 alone fails in the next step, in the middle of which the others wait for it.</summary>
+    public void FailLeader(Exception failure)
+    {
+        Models[0].OnLaunch = _ => throw failure;
+        foreach (var (model, end) in Models.Zip(communicators).Skip(1))
+        {
+            model.OnLaunch = _ => end.Barrier();
+        }
+    }
+
     public RankLostException Report(RankLostException seen) => Loss ??= new RankLostException("rank 1 was ended by the test", seen);
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() => IsDisposed = true;
 }

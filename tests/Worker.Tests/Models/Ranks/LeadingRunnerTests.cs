@@ -108,6 +108,19 @@ public class LeadingRunnerTests
         await Assert.ThrowsAsync<InvalidOperationException>(() => ranks.Ended);
     }
 
+    [Fact(Timeout = 120_000)]
+    public async Task A_failure_of_rank_0_alone_is_told_as_it_is_and_ends_the_others_in_the_middle_of_their_step()
+    {
+        var ranks = new FollowingRanks(3, () => new FakeModelRunner(Vocab, 4, 8, 16));
+        ranks.FailLeader(new InvalidDataException("the device is gone"));
+
+        Assert.Equal("the device is gone", Assert.Throws<InvalidDataException>(() => ranks.Leader.Launch(FakeModelRunner.OneToken)).Message);
+        ranks.Leader.Dispose();
+
+        Assert.True(ranks.IsDisposed);
+        Assert.StartsWith("rank 0 has left the group", (await Assert.ThrowsAsync<RankLostException>(() => ranks.Ended)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_step_beyond_the_limits_is_refused_before_it_is_told()
     {

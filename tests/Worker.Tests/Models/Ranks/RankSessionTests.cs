@@ -45,7 +45,32 @@ public class RankSessionTests
 
         var error = await Assert.ThrowsAsync<RankLostException>(() => Task.Run(group.Begin));
 
-        Assert.Equal($"rank 1: this is build {RankSetup.ThisVersion} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
+        Assert.Equal($"rank 1: this is build {SharedMemoryOptions.ThisBuild} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task The_file_of_a_group_that_ends_while_a_rank_has_yet_to_read_its_setup_is_removed()
+    {
+        var path = SharedMemoryCommunicator.NewPath();
+        await File.WriteAllTextAsync(path, "");
+        var orphaned = new TaskCompletionSource();
+        _ = new RankSession(new StringReader((RankSetupTests.Example with { Group = path }).ToJson()), TextWriter.Null, _ => { }, orphaned.SetResult);
+
+        await orphaned.Task;
+
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public void A_group_that_refuses_a_rank_is_reported_in_one_line()
+    {
+        using var output = new StringWriter();
+        var session = new RankSession(new StringReader(RankSetupTests.Example.ToJson()), output, _ => { }, () => { });
+
+        var exitCode = session.Run(_ => throw new InvalidOperationException("rank 1 cannot join: rank 0 was started with 2 ranks, this rank with 3"), (_, _) => throw new NotSupportedException());
+
+        Assert.Equal(1, exitCode);
+        Assert.Equal("rank 1 cannot join: rank 0 was started with 2 ranks, this rank with 3", RankReport.Parse(output.ToString()).Failure);
     }
 
     /// <summary>Rank 0's side of the start.</summary>

@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models;
 using Cluster.Worker.Models.Ranks;
 using Xunit;
@@ -8,7 +9,7 @@ namespace Cluster.Worker.Tests.Models.Ranks;
 public class RankSetupTests
 {
     internal static readonly RankSetup Example = new(
-        RankSetup.ThisVersion, 1, 2, "group", 30, "/models/haiku", 1, 1L << 30, new ModelRunnerOptions { MaxModelLength = 7, KvCacheDType = DType.F8E5M2, GpuMemoryUtilization = 0.45 });
+        SharedMemoryOptions.ThisBuild, 1, 2, "group", 30, "/models/haiku", 1, 1L << 30, new ModelRunnerOptions { MaxModelLength = 7, KvCacheDType = DType.F8E5M2, GpuMemoryUtilization = 0.45 });
 
     [Fact]
     public void Comes_out_of_a_line_as_it_went_in()
@@ -24,7 +25,7 @@ public class RankSetupTests
     {
         var error = Assert.Throws<FormatException>(() => RankSetup.Parse("""{"Version":"9.9.9+abc","Rank":"no number there"}"""));
 
-        Assert.Equal($"this is build {RankSetup.ThisVersion} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
+        Assert.Equal($"this is build {SharedMemoryOptions.ThisBuild} and rank 0 is 9.9.9+abc; all ranks must be of one build", error.Message);
     }
 
     [Theory]
