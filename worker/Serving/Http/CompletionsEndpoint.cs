@@ -27,7 +27,7 @@ internal static class CompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength)).ToArray();
         var stream = fields.Boolean("stream") ?? false;
-        var includeUsage = ServingRequest.IncludeUsage(fields, stream);
+        var streaming = StreamOptions.Read(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
         fields.Refuse("suffix", "this model completes text at its end only", value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
         fields.AcceptInert();
@@ -70,9 +70,9 @@ internal static class CompletionsEndpoint
                 lengths[item.Index] += choice.Text.Length;
                 return choice.Text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
-                    : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
+                    : events.SendAsync(response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
+            events => streaming.IncludeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static CompletionChoice WholeChoice(ServedModel model, int index, ChoiceText choice, Echo? prefix, int? logprobs, int? promptLogprobs)

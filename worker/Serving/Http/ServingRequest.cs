@@ -39,35 +39,4 @@ internal static class ServingRequest
         fields.Integer("prompt_logprobs") is not { } wanted ? null
         : !stream ? wanted
         : throw ApiException.BadRequest("'prompt_logprobs' cannot be streamed; ask without 'stream'", "prompt_logprobs");
-
-    public static bool IncludeUsage(RequestFields fields, bool stream)
-    {
-        if (fields.Element("stream_options") is not { } options)
-        {
-            return false;
-        }
-
-        if (!stream)
-        {
-            throw ApiException.BadRequest("'stream_options' is only allowed when 'stream' is true", "stream_options");
-        }
-
-        if (options.ValueKind != System.Text.Json.JsonValueKind.Object)
-        {
-            throw RequestFields.WrongType("stream_options", options, "an object");
-        }
-
-        var include = false;
-        foreach (var option in options.EnumerateObject())
-        {
-            include = option.Name switch
-            {
-                "include_usage" when option.Value.ValueKind is System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False => option.Value.GetBoolean(),
-                "include_obfuscation" => include,
-                _ => throw ApiException.BadRequest($"unrecognized or invalid option 'stream_options.{option.Name}'; known: include_usage (true or false)", "stream_options"),
-            };
-        }
-
-        return include;
-    }
 }
