@@ -44,6 +44,7 @@ internal static class ChatCompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var prompt = PromptTruncation.Apply(ChatPrompt.Read(fields, model, tools.Definitions), fields, model.Engine.MaxModelLength);
+        ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);
         var logprobs = Logprobs(fields);

@@ -26,6 +26,7 @@ internal static class CompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength)).ToArray();
+        Array.ForEach(prompts, prompt => ServingRequest.RequireRoom(model, prompt, "prompt"));
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);
         var echo = fields.Boolean("echo") ?? false;

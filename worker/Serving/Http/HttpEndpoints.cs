@@ -55,9 +55,14 @@ internal static class HttpEndpoints
 
         Task HealthAsync(HttpContext context)
         {
-            context.Response.StatusCode = state.Failure is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-            context.Response.ContentType = state.Failure is null ? null : "text/plain; charset=utf-8";
-            return context.Response.WriteAsync(state.Failure ?? "");
+            if (state.Failure is not { } reason)
+            {
+                return Task.CompletedTask;
+            }
+
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            context.Response.ContentType = "text/plain; charset=utf-8";
+            return context.Response.WriteAsync(reason);
         }
     }
 

@@ -112,6 +112,21 @@ public sealed class BadRequestTests
         Assert.Equal(200, status);
     }
 
+    [Theory]
+    [InlineData("/v1/completions", "\"prompt\": \"0123456789\"", "prompt")]
+    [InlineData("/v1/completions", "\"prompt\": [\"0\", \"0123456789\"]", "prompt")]
+    [InlineData("/v1/chat/completions", "\"messages\": [{\"role\": \"user\", \"content\": \"0123456789\"}]", "messages")]
+    public async Task A_prompt_too_long_has_the_code_that_clients_look_for(string path, string request, string parameter)
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { MaxModelLength = 11 });
+
+        var (status, body) = await server.PostAsync(path, $$"""{ {{request}} }""");
+
+        var error = body["error"]!;
+        Assert.Equal((400, parameter, "context_length_exceeded"), (status, (string?)error["param"], (string?)error["code"]));
+        Assert.Contains("11", (string?)error["message"], StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_value_outside_its_range_is_the_engines_word_and_names_the_parameter()
     {
