@@ -114,6 +114,12 @@ internal static class CompletionsEndpoint
             throw ApiException.BadRequest("'prompt' is required: a text, token ids, or an array of either", Name);
         }
 
+        // Before any of them becomes tokens: a small body can hold millions.
+        if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > Choices.MaxChoices && prompt[0].ValueKind != JsonValueKind.Number)
+        {
+            throw ApiException.BadRequest($"'{Name}' is an array of {prompt.GetArrayLength()} prompts; at most {Choices.MaxChoices} are possible", Name);
+        }
+
         if (prompt.ValueKind == JsonValueKind.String || prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind == JsonValueKind.String)
         {
             return [.. fields.Strings(Name).Select(text => model.Tokenizer.Encode(text, addSpecialTokens))];

@@ -113,6 +113,19 @@ public sealed class BadRequestTests
     }
 
     [Theory]
+    [InlineData("\"\\u0007\"")]
+    [InlineData("[1]")]
+    public async Task Too_many_prompts_are_refused_before_any_becomes_tokens(string prompt)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync("/v1/completions", $$"""{"prompt": [{{string.Join(',', Enumerable.Repeat(prompt, 129))}}]}""");
+
+        Assert.Equal((400, "prompt"), (status, (string?)body["error"]!["param"]));
+        Assert.Contains("129 prompts; at most 128", (string?)body["error"]!["message"], StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("/v1/completions", "\"prompt\": \"0123456789\"", "prompt")]
     [InlineData("/v1/completions", "\"prompt\": [\"0\", \"0123456789\"]", "prompt")]
     [InlineData("/v1/chat/completions", "\"messages\": [{\"role\": \"user\", \"content\": \"0123456789\"}]", "messages")]
