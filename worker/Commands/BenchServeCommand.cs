@@ -15,7 +15,7 @@ internal static class BenchServeCommand
     public static Command Create()
     {
         var flags = new BenchServeFlags();
-        var command = new Command("serve", "Measures a running server over its OpenAI API, as its clients see it.");
+        var command = new Command("serve", $"Measures a running server over its OpenAI API, as its clients see it. A key for it is taken from {ApiKeyVariable}.");
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) => RunAsync(flags, arguments, cancellationToken));
         return command;

@@ -9,7 +9,7 @@ namespace Cluster.Worker.Commands;
 /// <summary>Options of bench serve, with vLLM's names.</summary>
 internal sealed class BenchServeFlags
 {
-    public Option<string> Backend { get; } = BenchOptions.OneOf("--backend", "Protocol of the server; openai and vllm are the same, the OpenAI completions API with vLLM's ignore_eos.", "openai", "vllm");
+    public Option<string> Backend { get; } = OptionChecks.OneOf("--backend", "Protocol of the server; openai and vllm are the same, the OpenAI completions API with vLLM's ignore_eos.", "openai", "vllm");
 
     public Option<string?> BaseUrl { get; } = new("--base-url") { Description = "Address of the server, instead of --host and --port.", HelpName = "URL" };
 
@@ -25,7 +25,7 @@ internal sealed class BenchServeFlags
 
     public Option<string?> ServedModelName { get; } = new("--served-model-name") { Description = "Name to ask the server for, where --model is a folder.", HelpName = "NAME" };
 
-    public Option<string> DatasetName { get; } = BenchOptions.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Names);
+    public Option<string> DatasetName { get; } = OptionChecks.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Names);
 
     public Option<string?> DatasetPath { get; } = new("--dataset-path") { Description = "File of the dataset: sharegpt (JSON), sonnet (lines of text) or trace (CSV of arrival_seconds,prompt_len,output_len).", HelpName = "FILE" };
 

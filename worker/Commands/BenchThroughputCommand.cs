@@ -14,7 +14,7 @@ internal static class BenchThroughputCommand
     {
         var flags = new EngineFlags();
         var numPrompts = BenchOptions.Count("--num-prompts", "Requests to run.", 1000);
-        var dataset = BenchOptions.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Random, DatasetSource.ShareGpt, DatasetSource.Sonnet);
+        var dataset = OptionChecks.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Random, DatasetSource.ShareGpt, DatasetSource.Sonnet);
         var path = new Option<string?>("--dataset-path") { Description = "File of the sharegpt (JSON) or sonnet (lines of text) dataset.", HelpName = "FILE" };
         var inputLength = BenchOptions.OptionalCount("--input-len", "Tokens of a prompt (random, sonnet).");
         var outputLength = BenchOptions.OptionalCount("--output-len", "Tokens to generate. Default for sharegpt: as long as the answer.");

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Net;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Tls;
@@ -12,56 +11,55 @@ internal sealed class ServingFlags
     /// <summary>Where keys may stand instead of the process' arguments, which every user of a machine can list. The second is vLLM's name.</summary>
     private static readonly string[] KeyVariables = ["CLUSTER_API_KEY", "VLLM_API_KEY"];
 
-    private readonly Option<string> host = new("--host") { Description = "Address to listen on; 0.0.0.0 for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
+    private const int MaxKeyFileBytes = 1 << 20;
+
+    private const string LocalHost = "localhost";
+
+    private readonly Option<string> host = new("--host") { Description = "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
 
     private readonly Option<int> port = Port("--port", "Port of the HTTP API.", 8000);
 
     private readonly Option<int> grpcPort = Port("--grpc-port", "Port of the gRPC services.", 50051);
 
-    private readonly Option<double> shutdownTimeout = new("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" };
+    private readonly Option<double> shutdownTimeout = new Option<double>("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
+        .Only(value => value is >= 0 and <= 1e6, "0 to a million seconds");
 
-    private readonly Option<string[]> apiKey = new("--api-key") { Description = "Keys of which callers must show one as a bearer token. Better set in CLUSTER_API_KEY or VLLM_API_KEY (several with commas between), which other users of the machine cannot see.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
+    private readonly Option<string[]> apiKey = new("--api-key") { Description = "Keys of which callers must show one as a bearer token. Better in a file, or in CLUSTER_API_KEY or VLLM_API_KEY (several with commas between): other users of the machine can see arguments.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
+
+    private readonly Option<string?> apiKeyFile = new("--api-key-file") { Description = "File with such keys, one a line; # begins a comment. Read at start.", HelpName = "FILE" };
 
     private readonly Option<string?> tlsCert = new("--tls-cert", "--ssl-certfile") { Description = "PEM file with the server's certificate and its intermediates; both ports then speak TLS. Read again when it changes.", HelpName = "FILE" };
 
     private readonly Option<string?> tlsKey = new("--tls-key", "--ssl-keyfile") { Description = "PEM file with the certificate's private key.", HelpName = "FILE" };
 
-    private readonly Option<int> maxRequestBytes = new("--max-request-bytes") { Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes, HelpName = "BYTES" };
+    private readonly Option<int> maxRequestBytes = new Option<int>("--max-request-bytes") { Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes, HelpName = "BYTES" }.Between(1);
 
-    private readonly Option<double?> requestTimeout = new("--request-timeout") { Description = $"Longest time a request may take. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: no limit.", HelpName = "SECONDS" };
+    private readonly Option<double?> requestTimeout = new Option<double?>("--request-timeout") { Description = $"Longest time a request may take. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: no limit.", HelpName = "SECONDS" }
+        .Only(value => value is > 0 and <= 1e9, "above 0 and at most a thousand million seconds");
 
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {
         host.Validators.Add(result =>
         {
-            if (!IPAddress.TryParse(result.GetValueOrDefault<string>(), out _))
+            if (result.Tokens is [var token] && token.Value != LocalHost && !IPAddress.TryParse(token.Value, out _))
             {
-                result.AddError($"--host {result.GetValueOrDefault<string>()}: not an IP address");
-            }
-        });
-        maxRequestBytes.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value < 1)
-            {
-                result.AddError($"--max-request-bytes {value}: must be at least 1");
-            }
-        });
-        requestTimeout.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && !(value is > 0 and <= 1e9))
-            {
-                result.AddError($"--request-timeout {result.Tokens[0].Value}: must be above 0 and at most a thousand million seconds");
+                result.AddError($"--host {token.Value}: must be {LocalHost} or an IP address, such as 0.0.0.0 for every interface");
             }
         });
         command.Validators.Add(result =>
         {
+            if (result.GetResult(apiKey) is not null && result.GetResult(apiKeyFile) is not null)
+            {
+                result.AddError("--api-key and --api-key-file exclude each other");
+            }
+
             if (result.GetValue(tlsCert) is null != result.GetValue(tlsKey) is null)
             {
                 result.AddError("--tls-cert and --tls-key need each other");
             }
         });
-        foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, tlsCert, tlsKey, maxRequestBytes, requestTimeout])
+        foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, apiKeyFile, tlsCert, tlsKey, maxRequestBytes, requestTimeout])
         {
             command.Options.Add(option);
         }
@@ -71,25 +69,30 @@ internal sealed class ServingFlags
     /// <exception cref="CommandFailure">A key cannot be used.</exception>
     public ServerOptions Read(ParseResult arguments, Func<string, string?> environment) =>
         new(
-            arguments.GetValue(host)!,
+            arguments.GetValue(host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
             arguments.GetValue(port),
             arguments.GetValue(grpcPort),
             TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))
         {
             Tls = arguments.GetValue(tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(tlsKey)!) : null,
-            ApiKeys = Keys(arguments.GetValue(apiKey) ?? [], environment),
+            ApiKeys = Keys(arguments.GetValue(apiKey) ?? [], arguments.GetValue(apiKeyFile), environment),
             MaxRequestBytes = arguments.GetValue(maxRequestBytes),
             RequestTimeout = arguments.GetValue(requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };
 
     /// <summary>Arguments count before the environment. A variable that is set but holds nothing is a secret that did not arrive, not a wish to let everyone in.</summary>
-    private static ApiKeys Keys(IReadOnlyList<string> arguments, Func<string, string?> environment)
+    private static ApiKeys Keys(IReadOnlyList<string> arguments, string? file, Func<string, string?> environment)
     {
         try
         {
             if (arguments.Count > 0)
             {
                 return new ApiKeys(arguments);
+            }
+
+            if (file is not null)
+            {
+                return new ApiKeys(ReadKeys(file));
             }
 
             foreach (var name in KeyVariables)
@@ -109,16 +112,25 @@ internal sealed class ServingFlags
         return ApiKeys.None;
     }
 
-    private static Option<int> Port(string name, string description, int fallback)
+    /// <exception cref="CommandFailure">The file cannot be read, is no list of keys, or an empty one. The message holds none of it.</exception>
+    private static string[] ReadKeys(string file)
     {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "PORT" };
-        option.Validators.Add(result =>
+        try
         {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value is < 0 or > 65535)
+            if (new FileInfo(file).Length > MaxKeyFileBytes)
             {
-                result.AddError($"{name} {value}: must be 0 to 65535");
+                throw new CommandFailure($"--api-key-file {file}: is larger than {MaxKeyFileBytes} bytes and no list of keys");
             }
-        });
-        return option;
+
+            string[] keys = [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
+            return keys.Length > 0 ? keys : throw new CommandFailure($"--api-key-file {file}: holds no key");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailure($"--api-key-file {file}: {exception.Message}", exception);
+        }
     }
+
+    private static Option<int> Port(string name, string description, int fallback) =>
+        new Option<int>(name) { Description = $"{description} 0 takes a free one.", DefaultValueFactory = _ => fallback, HelpName = "PORT" }.Between(0, ushort.MaxValue);
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Cluster.Worker.Engine.Speculation;
 
 namespace Cluster.Worker.Commands;
@@ -41,16 +40,5 @@ internal sealed class SpeculationFlags
         });
     }
 
-    private static Option<int?> Bounded(string name, string description, int most)
-    {
-        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && (value < 1 || value > most))
-            {
-                result.AddError($"{name} {value}: must be 1 to {most}");
-            }
-        });
-        return option;
-    }
+    private static Option<int?> Bounded(string name, string description, int most) => new Option<int?>(name) { Description = description, HelpName = "N" }.Between(1, most);
 }

@@ -12,7 +12,7 @@ internal static class Authentication
     private const string Refusal = "no valid API key; send it as 'Authorization: Bearer <key>'";
 
     /// <summary>What probes and scrapers read without a key, as they do of vLLM.</summary>
-    private static readonly string[] OpenPaths = ["/health", "/ready", "/metrics"];
+    private static readonly string[] OpenPaths = ["/health", "/ping", "/ready", "/metrics"];
 
     public static void UseAuthentication(this IApplicationBuilder app, ApiKeys keys) => app.Use(next => context =>
     {

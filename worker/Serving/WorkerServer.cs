@@ -117,7 +117,8 @@ internal sealed class WorkerServer : IAsyncDisposable
     public void BecomeReady(ServedModel model)
     {
         model.Engine.Observer = metrics;
-        state.BecomeReady(telemetry is null ? model : model with { Engine = telemetry.Trace(model.Engine, model.Name) });
+        IEngine engine = new MeteredEngine(model.Engine, metrics, time);
+        state.BecomeReady(model with { Engine = telemetry?.Trace(engine, model.Name) ?? engine });
     }
 
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>

@@ -4,7 +4,7 @@ using Cluster.Worker.Tokenization.Jinja;
 namespace Cluster.Worker.Tokenization;
 
 /// <summary>The chat template of a checkpoint, a <see cref="Template"/> with the variables transformers gives it: <c>messages</c>,
-/// <c>tools</c>, <c>documents</c> (always none), <c>add_generation_prompt</c> and the special tokens by name (<c>bos_token</c> …).
+/// <c>tools</c>, <c>documents</c> (always none), <c>add_generation_prompt</c>, the special tokens by name (<c>bos_token</c> …) and what a request adds.
 /// Safe for concurrent use.</summary>
 internal sealed class ChatTemplate : IChatTemplate
 {
@@ -49,9 +49,9 @@ internal sealed class ChatTemplate : IChatTemplate
         }
     }
 
-    public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt)
+    public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null)
     {
-        Dictionary<string, object?> variables = new(StringComparer.Ordinal)
+        Dictionary<string, object?> all = new(StringComparer.Ordinal)
         {
             ["messages"] = Values.FromJson(messages),
             ["tools"] = Values.FromJson(tools),
@@ -60,9 +60,16 @@ internal sealed class ChatTemplate : IChatTemplate
         };
         foreach ((string name, string token) in _specialTokens)
         {
-            variables[name] = token;
+            all[name] = token;
+        }
+        foreach ((string name, JsonNode? value) in variables ?? [])
+        {
+            if (!all.TryAdd(name, Values.FromJson(value)))
+            {
+                throw new ChatTemplateException($"the template's variable '{name}' has its value already and cannot be given another");
+            }
         }
         Template template = tools is null ? _template : _toolTemplate ?? _template;
-        return template.Render(variables, _clock, _limits);
+        return template.Render(all, _clock, _limits);
     }
 }

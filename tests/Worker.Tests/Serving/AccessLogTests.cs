@@ -14,7 +14,7 @@ public sealed class AccessLogTests
         await using var server = await HttpTestServer.StartAsync();
         server.Client.DefaultRequestHeaders.Add("X-Request-Id", "trace-7");
 
-        using var response = await server.Client.PostAsync(path, new StringContent(json));
+        using var response = await server.Client.PostAsync(path, HttpTestServer.Json(json));
 
         Assert.Equal((status, "trace-7"), ((int)response.StatusCode, Assert.Single(response.Headers.GetValues("X-Request-Id"))));
     }

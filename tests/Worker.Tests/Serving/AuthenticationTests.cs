@@ -36,6 +36,7 @@ public sealed class AuthenticationTests
 
     [Theory]
     [InlineData("/health")]
+    [InlineData("/ping")]
     [InlineData("/ready")]
     [InlineData("/metrics")]
     public async Task Probes_and_metrics_need_no_key(string path)

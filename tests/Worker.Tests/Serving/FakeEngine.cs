@@ -32,6 +32,8 @@ internal sealed class FakeEngine : IEngine
 
     public int CachedTokens { get; init; }
 
+    public TimeSpan QueueTime { get; init; }
+
     public int MaxModelLength { get; init; } = 1_000_000;
 
     public int VocabSize => tokenizer.VocabSize;
@@ -191,7 +193,7 @@ internal sealed class FakeEngine : IEngine
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,
         CachedTokens = CachedTokens,
-        QueueTime = TimeSpan.Zero,
+        QueueTime = QueueTime,
     };
 
     private TaskCompletionSource<FinishReason?> Ending(string requestId) =>

@@ -19,7 +19,7 @@ public sealed class RequestLimitTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new QueueFullException("the queue is full") });
 
-        using var response = await server.Client.PostAsync(Completions, new StringContent("""{"prompt": "x", "stream": true}"""));
+        using var response = await server.Client.PostAsync(Completions, HttpTestServer.Json("""{"prompt": "x", "stream": true}"""));
 
         Assert.Equal(HttpStatusCode.TooManyRequests, response.StatusCode);
         Assert.Equal(TimeSpan.FromSeconds(1), response.Headers.RetryAfter?.Delta);
@@ -40,7 +40,7 @@ public sealed class RequestLimitTests
     public async Task A_body_over_the_limit_is_a_413_and_the_next_request_is_served(bool chunked)
     {
         await using var server = await HttpTestServer.StartAsync(configure: options => options with { MaxRequestBytes = 1000 });
-        using var large = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = new StringContent($$"""{"prompt": "{{new string('x', 2000)}}"}""") };
+        using var large = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = HttpTestServer.Json($$"""{"prompt": "{{new string('x', 2000)}}"}""") };
         large.Headers.TransferEncodingChunked = chunked;
 
         using var response = await server.Client.SendAsync(large);

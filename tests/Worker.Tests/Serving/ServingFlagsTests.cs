@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Cluster.Worker.Commands;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Tests.Tokenization;
 
 namespace Cluster.Worker.Tests.Serving;
 
@@ -40,6 +41,9 @@ public sealed class ServingFlagsTests
     [InlineData("--request-timeout NaN")]
     [InlineData("--host nowhere")]
     [InlineData("--port 65536")]
+    [InlineData("--shutdown-timeout -1")]
+    [InlineData("--shutdown-timeout NaN")]
+    [InlineData("--shutdown-timeout 1e300")]
     public void A_limit_out_of_range_is_named(string arguments) =>
         Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains(arguments.Split(' ')[1], StringComparison.Ordinal));
 
@@ -52,6 +56,34 @@ public sealed class ServingFlagsTests
     [Fact]
     public void Vllms_names_of_the_certificate_files_are_known() =>
         Assert.Equal(("a.crt", "a.key"), Read("--ssl-certfile a.crt --ssl-keyfile a.key", []).Tls is { } tls ? (tls.CertificatePath, tls.KeyPath) : default);
+
+    [Fact]
+    public void Localhost_is_this_machine_alone() => Assert.Equal("127.0.0.1", Read("--host localhost", []).Host);
+
+    [Fact]
+    public void Keys_may_stand_in_a_file()
+    {
+        using var folder = new TemporaryFolder().With("keys", "# team\na\n\n  b\r\n");
+
+        var keys = Read($"--api-key-file {folder.Path}/keys", new() { ["CLUSTER_API_KEY"] = "c" }).ApiKeys;
+
+        Assert.Equal([true, true, false, false], new[] { "a", "b", "c", "# team" }.Select(key => keys.Accept($"Bearer {key}")));
+    }
+
+    [Theory]
+    [InlineData("# none yet\n", "holds no key")]
+    [InlineData("sec ret\n", "API key 1 is not usable")]
+    [InlineData(null, "keys")]
+    public void A_file_that_holds_none_is_an_error_that_tells_no_secret(string? content, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        _ = content is null ? folder : folder.With("keys", content);
+
+        var failure = Assert.Throws<CommandFailure>(() => Read($"--api-key-file {folder.Path}/keys", []));
+
+        Assert.Contains(expected, failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("sec ret", failure.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Limits_are_read()

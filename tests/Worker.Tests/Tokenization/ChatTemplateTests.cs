@@ -29,6 +29,19 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
+    public void A_request_may_add_variables_but_not_replace_one()
+    {
+        ChatTemplate template = new("{{ enable_thinking }} {{ budget.tokens }}{{ bos_token }}", null, new Dictionary<string, string> { ["bos_token"] = "<s>" });
+        JsonObject variables = new() { ["enable_thinking"] = false, ["budget"] = new JsonObject { ["tokens"] = 5 } };
+        Assert.Equal("False 5<s>", template.Render(Messages, tools: null, addGenerationPrompt: true, variables));
+        foreach (string taken in (string[])["messages", "bos_token"])
+        {
+            ChatTemplateException refused = Assert.Throws<ChatTemplateException>(() => template.Render(Messages, null, true, new JsonObject { [taken] = "x" }));
+            Assert.Contains($"'{taken}'", refused.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Named_templates_are_chosen_by_whether_there_are_tools()
     {
         using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """

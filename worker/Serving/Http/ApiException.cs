@@ -17,6 +17,9 @@ internal sealed class ApiException(int status, string message, string type, stri
     public static ApiException BadRequest(string message, string? parameter = null) =>
         new(StatusCodes.Status400BadRequest, message, "invalid_request_error", parameter);
 
+    public static ApiException UnsupportedMediaType(string message) =>
+        new(StatusCodes.Status415UnsupportedMediaType, message, "invalid_request_error", code: "unsupported_media_type");
+
     public static ApiException Unavailable(string message) =>
         new(StatusCodes.Status503ServiceUnavailable, message, "server_error", code: "unavailable");
 }

@@ -7,7 +7,12 @@ namespace Cluster.Worker.Serving.Http;
 internal sealed record AssistantMessage(
     string Role,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Content,
-    IReadOnlyList<ToolCall>? ToolCalls = null);
+    IReadOnlyList<ToolCall>? ToolCalls = null)
+{
+    /// <summary>OpenAI's models may refuse; its clients expect the member.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Refusal => null;
+}
 
 /// <summary>The new part of a message in a stream.</summary>
 internal sealed record MessageDelta(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null);
@@ -38,14 +43,15 @@ internal static class ChatCompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
-        var prompt = PromptTruncation.Apply(Prompt(fields, model, tools), fields, model.Engine.MaxModelLength);
+        var prompt = PromptTruncation.Apply(ChatPrompt.Read(fields, model, tools.Definitions), fields, model.Engine.MaxModelLength);
+        ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
-        var includeUsage = ServingRequest.IncludeUsage(fields, stream);
+        var streaming = StreamOptions.Read(fields, stream);
         var logprobs = Logprobs(fields);
         var maxTokens = fields.Integer("max_completion_tokens") ?? fields.Integer("max_tokens");
         fields.Accept("max_tokens");
         fields.AcceptInert();
-        fields.Refuse("modalities", "this model writes text only", value => value.GetRawText() == "[\"text\"]");
+        fields.RefuseUnavailableToChat();
         var sampling = Demand(tools, SamplingFields.Read(fields, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
         fields.RejectUnread();
 
@@ -76,7 +82,7 @@ internal static class ChatCompletionsEndpoint
             {
                 for (var index = 0; index < sampling.N; index++)
                 {
-                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)] }, context.RequestAborted);
+                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
                 }
             },
             (events, item) =>
@@ -88,9 +94,9 @@ internal static class ChatCompletionsEndpoint
                 var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
                 return text.Length == 0 && calls.Count == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
-                    : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
+                    : events.SendAsync(response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
+            events => streaming.IncludeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ICallParser? parser)
@@ -117,19 +123,6 @@ internal static class ChatCompletionsEndpoint
             positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
             last?.FinishReason == FinishReason.Stop && parser is { StopsForCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
             last?.StopReason);
-
-    /// <summary>The conversation as token ids. The template writes the special tokens itself, so none are added.</summary>
-    private static IReadOnlyList<int> Prompt(RequestFields fields, ServedModel model, ChatTools tools)
-    {
-        var messages = ChatMessages.Read(fields);
-        if (model.ChatTemplate is not { } template)
-        {
-            throw ApiException.BadRequest($"the model '{model.Name}' has no chat template; use /v1/completions", "messages");
-        }
-
-        var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
-        return model.Tokenizer.Encode(template.Render(messages, tools.Definitions, addGenerationPrompt), addSpecialTokens: false);
-    }
 
     private static SamplingParameters Demand(ChatTools tools, SamplingParameters sampling) => tools.Demand switch
     {

@@ -26,8 +26,9 @@ internal static class CompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength)).ToArray();
+        Array.ForEach(prompts, prompt => ServingRequest.RequireRoom(model, prompt, "prompt"));
         var stream = fields.Boolean("stream") ?? false;
-        var includeUsage = ServingRequest.IncludeUsage(fields, stream);
+        var streaming = StreamOptions.Read(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
         fields.Refuse("suffix", "this model completes text at its end only", value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
         fields.AcceptInert();
@@ -70,9 +71,9 @@ internal static class CompletionsEndpoint
                 lengths[item.Index] += choice.Text.Length;
                 return choice.Text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
-                    : events.SendAsync(response with { Choices = [choice] }, context.RequestAborted);
+                    : events.SendAsync(response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
             },
-            events => includeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
+            events => streaming.IncludeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
     }
 
     private static CompletionChoice WholeChoice(ServedModel model, int index, ChoiceText choice, Echo? prefix, int? logprobs, int? promptLogprobs)
@@ -111,6 +112,12 @@ internal static class CompletionsEndpoint
         if (fields.Element(Name) is not { } prompt)
         {
             throw ApiException.BadRequest("'prompt' is required: a text, token ids, or an array of either", Name);
+        }
+
+        // Before any of them becomes tokens: a small body can hold millions.
+        if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > Choices.MaxChoices && prompt[0].ValueKind != JsonValueKind.Number)
+        {
+            throw ApiException.BadRequest($"'{Name}' is an array of {prompt.GetArrayLength()} prompts; at most {Choices.MaxChoices} are possible", Name);
         }
 
         if (prompt.ValueKind == JsonValueKind.String || prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind == JsonValueKind.String)

@@ -101,7 +101,7 @@ internal static class ErrorResponses
                 break;
             case StatusCodes.Status405MethodNotAllowed:
                 var allow = context.Response.Headers.Allow;
-                await WriteAsync(context, new ApiException(405, $"method not allowed: {path}; allowed: {allow}", "invalid_request_error", code: "method_not_allowed"));
+                await WriteAsync(context, new ApiException(405, $"method not allowed: {path}; allowed: {allow}", "invalid_request_error", code: "method_not_allowed"), headers => headers.Allow = allow);
                 break;
         }
     }

@@ -20,31 +20,50 @@ internal static class HttpEndpoints
         routes.MapPost("/generate", context => GenerateEndpoint.HandleAsync(context, state));
         routes.MapPost("/generate_stream", context => TgiEndpoint.StreamAsync(context, state));
         routes.MapPost("/", context => TgiEndpoint.CompatibleAsync(context, state));
-        routes.MapGet("/info", context => context.Response.WriteAsJsonAsync(TgiInfo.Of(ServingRequest.RequireModel(state)), ApiJson.Options));
+        Read("/info", context => context.Response.WriteAsJsonAsync(TgiInfo.Of(ServingRequest.RequireModel(state)), ApiJson.Options));
         routes.MapPost("/tokenize", context => TokenizeEndpoints.TokenizeAsync(context, state));
         routes.MapPost("/detokenize", context => TokenizeEndpoints.DetokenizeAsync(context, state));
-        routes.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
+        Read("/v1/models", context => context.Response.WriteAsJsonAsync(Models(state), ApiJson.Options));
 
         // Names of the hub have a slash in them, which clients may escape; escaped, it is left as it is by the server.
-        routes.MapGet("/v1/models/{**id}", context =>
+        Read("/v1/models/{**id}", context =>
         {
             var id = Uri.UnescapeDataString((string?)context.Request.RouteValues["id"] ?? "");
             ServingRequest.RequireName(ServingRequest.RequireModel(state), id);
             return context.Response.WriteAsJsonAsync(Models(state).Data.Single(card => card.Id == id), ApiJson.Options);
         });
-        routes.MapGet("/health", () => state.Failure is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Ok());
-        routes.MapGet("/ready", context =>
+        Read("/health", HealthAsync);
+
+        // SageMaker's name for it, and either method.
+        Read("/ping", HealthAsync);
+        routes.MapPost("/ping", HealthAsync);
+        Read("/ready", context =>
         {
             var status = state switch { { Failure: not null } => "failed", { IsDraining: true } => "draining", { IsReady: true } => "ready", _ => "loading" };
             context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             return context.Response.WriteAsJsonAsync(new ReadyResponse(status, state.Model?.DeviceIds), ApiJson.Options);
         });
-        routes.MapGet("/version", context => context.Response.WriteAsJsonAsync(new VersionResponse(WorkerVersion.Current), ApiJson.Options));
-        routes.MapGet("/metrics", context =>
+        Read("/version", context => context.Response.WriteAsJsonAsync(new VersionResponse(WorkerVersion.Current), ApiJson.Options));
+        Read("/metrics", context =>
         {
             context.Response.ContentType = PrometheusExposition.ContentType;
             return context.Response.WriteAsync(metrics.Render());
         });
+
+        // Load balancers look with HEAD; the server leaves the body out by itself.
+        void Read(string pattern, RequestDelegate answer) => routes.MapMethods(pattern, [HttpMethods.Get, HttpMethods.Head], answer);
+
+        Task HealthAsync(HttpContext context)
+        {
+            if (state.Failure is not { } reason)
+            {
+                return Task.CompletedTask;
+            }
+
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            context.Response.ContentType = "text/plain; charset=utf-8";
+            return context.Response.WriteAsync(reason);
+        }
     }
 
     private static ModelList Models(ServingState state)

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Tokenization;
@@ -23,7 +22,7 @@ internal sealed record CompletionLogprobs(
         var offsets = new int[positions.Count];
         for (var i = 0; i < positions.Count; i++)
         {
-            tokens[i] = TokenText.Of(tokenizer, positions[i].TokenId);
+            tokens[i] = i == 0 && positions[i].Logprobs is null ? tokenizer.Decode([positions[i].TokenId], skipSpecialTokens: false) : TokenText.Of(tokenizer, positions[i].TokenId);
             offsets[i] = offset;
             offset += tokens[i].Length;
             if (positions[i].Logprobs is not var (own, top))
@@ -73,23 +72,23 @@ internal sealed record PromptLogprob(float Logprob, int Rank, string DecodedToke
 /// <summary>Log-probabilities as <c>/v1/chat/completions</c> spells them.</summary>
 internal sealed record ChatLogprobs(IReadOnlyList<ChatTokenLogprob> Content)
 {
+    /// <summary>Those of a refusal, which OpenAI's models write apart; its clients expect the member.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public IReadOnlyList<ChatTokenLogprob>? Refusal => null;
+
     public static ChatLogprobs Of(ITokenizer tokenizer, IReadOnlyList<PositionLogprobs> positions) =>
         new([.. positions.Select(position => One(tokenizer, position.Sampled, [.. position.Top.Select(top => One(tokenizer, top, null))]))]);
 
     private static ChatTokenLogprob One(ITokenizer tokenizer, TokenLogprob token, IReadOnlyList<ChatTokenLogprob>? top)
     {
         var text = TokenText.Of(tokenizer, token.TokenId);
-        return new ChatTokenLogprob(text, token.Logprob, [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)], top);
+        return new ChatTokenLogprob(text, token.Logprob, [.. TokenText.Bytes(tokenizer, token.TokenId).Select(octet => (int)octet)], top);
     }
 }
 
+/// <param name="Bytes">Of UTF-8; those of several tokens in a row make a character whose parts have no text of their own.</param>
 internal sealed record ChatTokenLogprob(
     string Token,
     float Logprob,
     IReadOnlyList<int> Bytes,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ChatTokenLogprob>? TopLogprobs);
-
-internal static class TokenText
-{
-    public static string Of(ITokenizer tokenizer, int id) => tokenizer.Decode([id], skipSpecialTokens: false);
-}

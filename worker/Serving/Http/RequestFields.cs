@@ -19,9 +19,10 @@ internal sealed class RequestFields : IDisposable
     }
 
     /// <exception cref="JsonException">The body is not JSON.</exception>
-    /// <exception cref="ApiException">It is not an object.</exception>
+    /// <exception cref="ApiException">It is not an object, or 415 when the request does not say that it is plain JSON.</exception>
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
+        RequireJson(request);
         var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
@@ -58,12 +59,12 @@ internal sealed class RequestFields : IDisposable
 
     public int? Integer(string name) =>
         Element(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number
+        : Whole(value) is { } number and >= int.MinValue and <= int.MaxValue ? (int)number
         : throw WrongType(name, value, "a 32-bit integer");
 
     public long? Long(string name) =>
         Element(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? number
+        : Whole(value) is { } number ? number
         : throw WrongType(name, value, "a 64-bit integer");
 
     public float? Number(string name)
@@ -136,12 +137,13 @@ internal sealed class RequestFields : IDisposable
         }
     }
 
+    /// <summary>A field that is null is as good as absent, here too.</summary>
     /// <exception cref="ApiException">A field is left that nothing read.</exception>
     public void RejectUnread()
     {
         foreach (var property in root.EnumerateObject())
         {
-            if (!read.Contains(property.Name))
+            if (property.Value.ValueKind != JsonValueKind.Null && !read.Contains(property.Name))
             {
                 throw ApiException.BadRequest($"unrecognized request argument supplied: {property.Name}", property.Name);
             }
@@ -169,6 +171,28 @@ internal sealed class RequestFields : IDisposable
             throw ApiException.BadRequest($"'{name}' is not valid Unicode text", name);
         }
     }
+
+    /// <summary>A browser lets any page post text or a form anywhere, also to a server on its own machine, without asking that server first. JSON it asks for.</summary>
+    private static void RequireJson(HttpRequest request)
+    {
+        if (!request.HasJsonContentType())
+        {
+            var given = request.ContentType is { Length: > 0 } type ? $"'{(type.Length > 80 ? type[..80] + "…" : type)}'" : "missing";
+            throw ApiException.UnsupportedMediaType($"the header Content-Type is {given}; it must be application/json");
+        }
+
+        if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{(encoding.Length > 80 ? encoding[..80] + "…" : encoding)}'; this server takes bodies as they are, not compressed");
+        }
+    }
+
+    /// <summary>A whole number, which some languages write as 3.0; null when it is none or needs more than 64 bits.</summary>
+    private static long? Whole(JsonElement value) =>
+        value.ValueKind != JsonValueKind.Number ? null
+        : value.TryGetInt64(out var number) ? number
+        : value.TryGetDecimal(out var exact) && decimal.IsInteger(exact) && exact is >= long.MinValue and <= long.MaxValue ? (long)exact
+        : null;
 
     private static string Describe(JsonValueKind kind) => kind switch
     {

@@ -12,6 +12,7 @@ internal static class SamplingFields
     /// <param name="promptLogprobs">By endpoints whose responses have a place for them.</param>
     public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs, int? promptLogprobs = null)
     {
+        fields.RefuseUnavailable();
         var beams = BeamFields.Read(fields);
         var defaults = new SamplingParameters();
         return new SamplingParameters

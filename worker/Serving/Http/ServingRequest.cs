@@ -33,41 +33,27 @@ internal static class ServingRequest
         }
     }
 
+    /// <summary>The engine would refuse such a prompt, too, but not by the code that clients look for, to shorten it.</summary>
+    /// <param name="parameter">The field the prompt is made of.</param>
+    /// <exception cref="ApiException">The prompt leaves no room for one token of output.</exception>
+    public static void RequireRoom(ServedModel model, IReadOnlyList<int> prompt, string parameter)
+    {
+        var longest = model.Engine.MaxModelLength;
+        if (prompt.Count >= longest)
+        {
+            throw new ApiException(
+                StatusCodes.Status400BadRequest,
+                $"this model's maximum context length is {longest} tokens, prompt and output together, but the prompt has {prompt.Count}; shorten it to at most {longest - 1}",
+                "invalid_request_error",
+                parameter,
+                "context_length_exceeded");
+        }
+    }
+
     /// <summary>How many log-probabilities to report for each prompt token; null for none.</summary>
     /// <exception cref="ApiException">They are to be streamed, which vLLM's events have no place for.</exception>
     public static int? PromptLogprobs(RequestFields fields, bool stream) =>
         fields.Integer("prompt_logprobs") is not { } wanted ? null
         : !stream ? wanted
         : throw ApiException.BadRequest("'prompt_logprobs' cannot be streamed; ask without 'stream'", "prompt_logprobs");
-
-    public static bool IncludeUsage(RequestFields fields, bool stream)
-    {
-        if (fields.Element("stream_options") is not { } options)
-        {
-            return false;
-        }
-
-        if (!stream)
-        {
-            throw ApiException.BadRequest("'stream_options' is only allowed when 'stream' is true", "stream_options");
-        }
-
-        if (options.ValueKind != System.Text.Json.JsonValueKind.Object)
-        {
-            throw RequestFields.WrongType("stream_options", options, "an object");
-        }
-
-        var include = false;
-        foreach (var option in options.EnumerateObject())
-        {
-            include = option.Name switch
-            {
-                "include_usage" when option.Value.ValueKind is System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False => option.Value.GetBoolean(),
-                "include_obfuscation" => include,
-                _ => throw ApiException.BadRequest($"unrecognized or invalid option 'stream_options.{option.Name}'; known: include_usage (true or false)", "stream_options"),
-            };
-        }
-
-        return include;
-    }
 }

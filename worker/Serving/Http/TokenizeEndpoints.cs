@@ -19,9 +19,7 @@ internal static class TokenizeEndpoints
         }
         else if (fields.Element("messages") is not null)
         {
-            var template = model.ChatTemplate ?? throw ApiException.BadRequest($"the model '{model.Name}' has no chat template", "messages");
-            var text = template.Render(ChatMessages.Read(fields), ChatTools.Read(fields).Definitions, fields.Boolean("add_generation_prompt") ?? true);
-            tokens = model.Tokenizer.Encode(text, fields.Boolean("add_special_tokens") ?? false);
+            tokens = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions);
         }
         else
         {

@@ -5,7 +5,7 @@ using Cluster.Worker.Engine.Speculation;
 namespace Cluster.Worker.Serving.Metrics;
 
 /// <summary>The worker's metrics under vLLM's names, so that dashboards, autoscalers and gateways written for it work unchanged.
-/// Latencies are pushed by the engine (<see cref="IEngineObserver"/>); levels and totals are read from it when scraped.</summary>
+/// Latencies are pushed by the engine (<see cref="IEngineObserver"/>) and by <see cref="MeteredEngine"/>; levels and totals are read from it when scraped.</summary>
 internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 {
     public const string MeterName = "Cluster.Worker";
@@ -14,6 +14,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     private static readonly double[] FirstTokenBuckets = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560];
     private static readonly double[] TokenGapBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
     private static readonly double[] RequestBuckets = [0.01, 0.025, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
+    private static readonly long[] CountBuckets = [1, 2, 5, 10, 20];
     private static readonly long[] TokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000];
 
     private readonly Meter meter = new(MeterName, WorkerVersion.Current);
@@ -24,6 +25,14 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     private readonly Histogram<double> endToEnd;
     private readonly Histogram<long> requestPromptTokens;
     private readonly Histogram<long> requestGenerationTokens;
+    private readonly Histogram<double> queueTime;
+    private readonly Histogram<double> prefillTime;
+    private readonly Histogram<double> decodeTime;
+    private readonly Histogram<double> inferenceTime;
+    private readonly Histogram<double> timePerOutputToken;
+    private readonly Histogram<long> maxGenerationTokens;
+    private readonly Histogram<long> maxTokens;
+    private readonly Histogram<long> numOutputs;
     private readonly Counter<long> success;
 
     public WorkerMetrics(ServingState state, string modelName)
@@ -35,6 +44,14 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
         endToEnd = Seconds("vllm.e2e_request_latency_seconds", "Time from a request's arrival to its end.", RequestBuckets);
         requestPromptTokens = Tokens("vllm.request_prompt_tokens", "Prompt tokens of finished requests.");
         requestGenerationTokens = Tokens("vllm.request_generation_tokens", "Generated tokens of finished requests.");
+        queueTime = Seconds("vllm.request_queue_time_seconds", "Time from a request's arrival until the scheduler first took it.", RequestBuckets);
+        prefillTime = Seconds("vllm.request_prefill_time_seconds", "Time from then to its first token.", RequestBuckets);
+        decodeTime = Seconds("vllm.request_decode_time_seconds", "Time from its first token to its end.", RequestBuckets);
+        inferenceTime = Seconds("vllm.request_inference_time_seconds", "Time in the model: prefill and decode.", RequestBuckets);
+        timePerOutputToken = Seconds("vllm.request_time_per_output_token_seconds", "Decode time of a request for each token after the first.", TokenGapBuckets);
+        maxGenerationTokens = Tokens("vllm.request_max_num_generation_tokens", "Tokens of a request's longest output.");
+        maxTokens = Tokens("vllm.request_params_max_tokens", "Most tokens that requests allow an output.");
+        numOutputs = Tokens("vllm.request_params_n", "Outputs that requests ask for.", CountBuckets);
         success = meter.CreateCounter<long>("vllm.request_success_total", description: "Requests finished, by reason.");
         foreach (var reason in Enum.GetValues<FinishReason>())
         {
@@ -88,6 +105,35 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
         success.Add(1, model, Reason(reason));
     }
 
+    /// <summary>A request with all its outputs has ended. Called by <see cref="MeteredEngine"/>.</summary>
+    /// <param name="longestOutput">Its tokens.</param>
+    public void Ended(RequestTimes times, SamplingParameters sampling, int longestOutput)
+    {
+        numOutputs.Record(sampling.N, model);
+        maxGenerationTokens.Record(longestOutput, model);
+        if (sampling.MaxTokens is { } most)
+        {
+            maxTokens.Record(most, model);
+        }
+
+        if (times.Queue is not { } queue)
+        {
+            return;
+        }
+
+        queueTime.Record(queue.TotalSeconds, model);
+        inferenceTime.Record((times.End - queue).TotalSeconds, model);
+        if (times.FirstToken is { } first)
+        {
+            prefillTime.Record((first - queue).TotalSeconds, model);
+            decodeTime.Record((times.End - first).TotalSeconds, model);
+            if (longestOutput > 1)
+            {
+                timePerOutputToken.Record((times.End - first).TotalSeconds / (longestOutput - 1), model);
+            }
+        }
+    }
+
     public void Dispose()
     {
         exposition.Dispose();
@@ -107,6 +153,6 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     private Histogram<double> Seconds(string name, string description, double[] buckets) =>
         meter.CreateHistogram(name, "s", description, advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = buckets });
 
-    private Histogram<long> Tokens(string name, string description) =>
-        meter.CreateHistogram(name, "tokens", description, advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = TokenBuckets });
+    private Histogram<long> Tokens(string name, string description, long[]? buckets = null) =>
+        meter.CreateHistogram(name, "tokens", description, advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = buckets ?? TokenBuckets });
 }

@@ -46,7 +46,12 @@ internal sealed class GenerationTrace(GenerationRequest request, string modelNam
         span.SetTag("gen_ai.latency.time_in_queue", (started - arrival).TotalSeconds);
         span.SetTag("gen_ai.latency.e2e", (end - arrival).TotalSeconds);
 
-        // The best of several are known at the end only: when their first token came, nobody has told.
+        if (queueTime is not null)
+        {
+            span.SetTag("gen_ai.latency.time_in_model_inference", (end - started).TotalSeconds);
+        }
+
+        // The best of several are known at the end only: when their first token came, nobody has told, and what they took is one span.
         if (firstToken is { } first && request.Sampling.NumSequences == request.Sampling.N)
         {
             Child(source, span, "prefill", started, first, ("gen_ai.usage.prompt_tokens", request.PromptTokenIds.Count), ("gen_ai.usage.cached_tokens", cachedTokens));
@@ -54,7 +59,10 @@ internal sealed class GenerationTrace(GenerationRequest request, string modelNam
             span.SetTag("gen_ai.latency.time_to_first_token", (first - arrival).TotalSeconds);
             span.SetTag("gen_ai.latency.time_in_model_prefill", (first - started).TotalSeconds);
             span.SetTag("gen_ai.latency.time_in_model_decode", (end - first).TotalSeconds);
-            span.SetTag("gen_ai.latency.time_in_model_inference", (end - started).TotalSeconds);
+        }
+        else if (queueTime is not null)
+        {
+            Child(source, span, "inference", started, end, ("gen_ai.usage.prompt_tokens", request.PromptTokenIds.Count), ("gen_ai.usage.completion_tokens", completionTokens));
         }
 
         span.SetEndTime(end.UtcDateTime);

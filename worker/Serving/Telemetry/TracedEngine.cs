@@ -6,25 +6,11 @@ namespace Cluster.Worker.Serving.Telemetry;
 
 /// <summary>An engine whose requests leave spans below the one that is current when they are made. What <see cref="WorkerTelemetry"/> puts in place of the
 /// engine, so that no API knows of tracing.</summary>
-internal sealed class TracedEngine(IEngine engine, string modelName, ActivitySource source, TimeProvider time) : IEngine
+internal sealed class TracedEngine(IEngine engine, string modelName, ActivitySource source, TimeProvider time) : EngineDecorator(engine)
 {
-    public int MaxModelLength => engine.MaxModelLength;
+    private readonly IEngine engine = engine;
 
-    public int VocabSize => engine.VocabSize;
-
-    public EngineStatistics Statistics => engine.Statistics;
-
-    public IEngineObserver? Observer
-    {
-        get => engine.Observer;
-        set => engine.Observer = value;
-    }
-
-    public bool Abort(string requestId) => engine.Abort(requestId);
-
-    public Task DrainAsync(TimeSpan timeout) => engine.DrainAsync(timeout);
-
-    public IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken)
+    public override IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken)
     {
         var trace = new GenerationTrace(request, modelName, Activity.Current?.Context ?? default, time);
         return FollowAsync(engine.GenerateAsync(request, cancellationToken), trace, cancellationToken);

@@ -68,6 +68,23 @@ export const answers = ({ client, model, expected }) => [
     return `${logprobs.length} positions, off by ${worst.toExponential(1)} at most`;
   }],
 
+  ['the bytes of log-probabilities make the characters that tokens are parts of', async () => {
+    const answer = await client.chat.completions.create({ model, messages: expected.chat[0].messages, guided_choice: ['🌊 grün'], logprobs: true });
+    const { content } = answer.choices[0].logprobs;
+    assert.equal(answer.choices[0].message.content, '🌊 grün');
+    assert.ok(content.some(({ token }) => token === '\ufffd'));
+    assert.ok(new TextDecoder().decode(new Uint8Array(content.flatMap(({ bytes }) => bytes))).startsWith('🌊 grün'));
+    return `${content.length} tokens`;
+  }],
+
+  ['continue_final_message goes on with an answer as it began', async () => {
+    const { messages, text } = expected.chat[0];
+    const begun = text.slice(0, text.indexOf(' ', 8));
+    const answer = await client.chat.completions.create({ model, messages: [...messages, { role: 'assistant', content: begun }], continue_final_message: true, temperature: 0 });
+    assert.equal(begun + answer.choices[0].message.content, text);
+    return JSON.stringify(begun);
+  }],
+
   ['logprobs of a completion, with text offsets', async () => {
     const answer = await client.completions.create({ model, prompt: expected.completions[0].prompt, temperature: 0, max_tokens: 8, logprobs: 3 });
     const { text, logprobs } = answer.choices[0];

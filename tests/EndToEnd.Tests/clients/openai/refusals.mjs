@@ -76,6 +76,17 @@ export const refusals = ({ openai, settings, client, model, guarded, capacity, e
       assert.equal((await refusal(() => client.embeddings.create({ model, input: 'hi' }), openai.NotFoundError)).code, 'unknown_url');
     }],
 
+    ['BadRequestError: a conversation too long, by the code that clients look for', async () => {
+      const error = await refusal(() => chat({ messages: [{ role: 'user', content: 'sea '.repeat(5000) }] }), openai.BadRequestError);
+      assert.equal(error.code, 'context_length_exceeded');
+      assert.equal(error.param, 'messages');
+    }],
+
+    ['APIError 415: what a web page may post without being asked', async () => {
+      const error = await refusal(() => client.post('/completions', { body: '{"prompt": "hi"}', headers: { 'Content-Type': 'text/plain' } }), openai.APIError);
+      assert.equal(error.status, 415);
+    }],
+
     ['BadRequestError: a body that is no JSON', async () => {
       await refusal(() => client.post('/completions', { body: '{"model":', headers: { 'Content-Type': 'application/json' } }), openai.BadRequestError);
     }],

@@ -21,6 +21,19 @@ export const streams = ({ openai, client, model, expected }) => [
     return `${chunks.length} chunks`;
   }],
 
+  ['token counts in every event, with stream_options.continuous_usage_stats', async () => {
+    const stream = await client.completions.create({
+      model, prompt: expected.completions[0].prompt, temperature: 0, max_tokens: 8, stream: true, stream_options: { include_usage: true, continuous_usage_stats: true },
+    });
+    const counts = [];
+    for await (const { usage } of stream) {
+      counts.push(usage.completion_tokens);
+    }
+    assert.deepEqual(counts, counts.toSorted((a, b) => a - b));
+    assert.equal(counts.at(-1), 8);
+    return counts.join(' ');
+  }],
+
   ["the client's stream helper puts a chat together again, log-probabilities and all", async () => {
     const { messages } = expected.chat[1];
     const request = { model, messages, temperature: 0, n: 2, logprobs: true, top_logprobs: 2 };

@@ -112,6 +112,34 @@ public sealed class BadRequestTests
         Assert.Equal(200, status);
     }
 
+    [Theory]
+    [InlineData("\"\\u0007\"")]
+    [InlineData("[1]")]
+    public async Task Too_many_prompts_are_refused_before_any_becomes_tokens(string prompt)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync("/v1/completions", $$"""{"prompt": [{{string.Join(',', Enumerable.Repeat(prompt, 129))}}]}""");
+
+        Assert.Equal((400, "prompt"), (status, (string?)body["error"]!["param"]));
+        Assert.Contains("129 prompts; at most 128", (string?)body["error"]!["message"], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/v1/completions", "\"prompt\": \"0123456789\"", "prompt")]
+    [InlineData("/v1/completions", "\"prompt\": [\"0\", \"0123456789\"]", "prompt")]
+    [InlineData("/v1/chat/completions", "\"messages\": [{\"role\": \"user\", \"content\": \"0123456789\"}]", "messages")]
+    public async Task A_prompt_too_long_has_the_code_that_clients_look_for(string path, string request, string parameter)
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { MaxModelLength = 11 });
+
+        var (status, body) = await server.PostAsync(path, $$"""{ {{request}} }""");
+
+        var error = body["error"]!;
+        Assert.Equal((400, parameter, "context_length_exceeded"), (status, (string?)error["param"], (string?)error["code"]));
+        Assert.Contains("11", (string?)error["message"], StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_value_outside_its_range_is_the_engines_word_and_names_the_parameter()
     {
@@ -128,7 +156,7 @@ public sealed class BadRequestTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new EngineUnavailableException("the engine has stopped") });
 
-        using var response = await server.Client.PostAsync("/v1/completions", new StringContent("""{"prompt": "x"}"""));
+        using var response = await server.Client.PostAsync("/v1/completions", HttpTestServer.Json("""{"prompt": "x"}"""));
 
         Assert.Equal(503, (int)response.StatusCode);
         Assert.NotNull(response.Headers.RetryAfter);
@@ -164,6 +192,67 @@ public sealed class BadRequestTests
         using var response = await server.Client.GetAsync("/v1/completions");
 
         Assert.Equal(405, (int)response.StatusCode);
+        Assert.Equal(["POST"], response.Content.Headers.Allow);
         Assert.Contains("POST", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, "missing")]
+    [InlineData("text/plain", "text/plain")]
+    [InlineData("application/x-www-form-urlencoded", "urlencoded")]
+    [InlineData("multipart/form-data; boundary=x", "multipart")]
+    public async Task What_a_web_page_may_post_unasked_is_no_request(string? contentType, string named)
+    {
+        var engine = new FakeEngine();
+        await using var server = await HttpTestServer.StartAsync(engine);
+        using var content = new ByteArrayContent("""{"prompt": "x"}"""u8.ToArray());
+        content.Headers.ContentType = contentType is null ? null : System.Net.Http.Headers.MediaTypeHeaderValue.Parse(contentType);
+
+        using var response = await server.Client.PostAsync("/v1/completions", content);
+
+        Assert.Equal(415, (int)response.StatusCode);
+        Assert.Contains(named, await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(engine.Requests);
+    }
+
+    [Fact]
+    public async Task A_compressed_body_is_refused_by_the_name_of_its_encoding()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+        using var content = HttpTestServer.Json("""{"prompt": "x"}""");
+        content.Headers.ContentEncoding.Add("gzip");
+
+        using var response = await server.Client.PostAsync("/v1/completions", content);
+
+        Assert.Equal(415, (int)response.StatusCode);
+        Assert.Contains("'gzip'", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/v1/completions", "\"prompt\": \"x\"", "")]
+    [InlineData("/v1/chat/completions", "\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]", ", \"echo\": false, \"documents\": []")]
+    public async Task Fields_of_vLLM_are_accepted_with_the_value_that_changes_nothing(string path, string request, string more)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync(path, $$"""
+            { {{request}}, "bad_words": [], "allowed_token_ids": null, "priority": 0, "detokenize": true, "spaces_between_special_tokens": true,
+              "return_tokens_as_token_ids": false, "return_token_ids": false, "colour": null {{more}} }
+            """);
+
+        Assert.True(status == 200, body.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData("\"bad_words\": [\"sea\"]", "bad_words")]
+    [InlineData("\"priority\": 1", "priority")]
+    [InlineData("\"return_token_ids\": true", "return_token_ids")]
+    public async Task With_another_value_they_are_refused(string field, string parameter)
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (status, body) = await server.PostAsync("/v1/completions", $$"""{"prompt": "x", {{field}}}""");
+
+        Assert.Equal((400, parameter), (status, (string?)body["error"]!["param"]));
     }
 }

@@ -51,6 +51,29 @@ public sealed class ChatCompletionsTests
     }
 
     [Fact]
+    public async Task The_bytes_of_log_probabilities_make_whole_characters_of_tokens_that_are_parts()
+    {
+        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "a🌊" });
+
+        var (_, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "max_tokens": 5.0}""");
+
+        var positions = body["choices"]![0]!["logprobs"]!["content"]!.AsArray();
+        Assert.Equal("a🌊"u8.ToArray(), positions.SelectMany(position => position!["bytes"]!.AsArray().Select(octet => (byte)(int)octet!)).ToArray());
+        Assert.Equal(["a", "\uFFFD"], positions.Select(position => (string)position!["token"]!).Distinct());
+    }
+
+    [Fact]
+    public async Task A_message_has_the_members_that_clients_expect()
+    {
+        await using var server = await HttpTestServer.StartAsync();
+
+        var (_, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}]}""");
+
+        Assert.True(body["choices"]![0]!["message"]!.AsObject().TryGetPropertyValue("refusal", out var refusal));
+        Assert.Null(refusal);
+    }
+
+    [Fact]
     public async Task Log_probabilities_come_with_bytes_and_alternatives()
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "a" });

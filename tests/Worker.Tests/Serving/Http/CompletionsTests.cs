@@ -167,7 +167,7 @@ public sealed class CompletionsTests
         var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = async (made, stop) => await (made < 2 ? Task.CompletedTask : held.Task.WaitAsync(stop)) };
         await using var server = await HttpTestServer.StartAsync(engine);
         using var leave = new CancellationTokenSource();
-        using var request = new HttpRequestMessage(HttpMethod.Post, Path) { Content = new StringContent("""{"prompt": "p", "stream": true}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, Path) { Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""") };
         using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, leave.Token);
         var id = Assert.Single(engine.Requests).RequestId;
 

@@ -54,10 +54,13 @@ internal sealed class HttpTestServer : IAsyncDisposable
     public void BecomeReady(FakeEngine engine, bool chatTemplate = true) =>
         server.BecomeReady(new ServedModel(["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null, ["GPU-0123456789abcdef"]));
 
+    /// <summary>A body that says it is JSON.</summary>
+    public static StringContent Json(string text) => new(text, System.Text.Encoding.UTF8, "application/json");
+
     /// <summary>Posts JSON and reads a JSON answer.</summary>
     public async Task<(int Status, JsonNode Body)> PostAsync(string path, string json)
     {
-        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var content = Json(json);
         using var response = await Client.PostAsync(path, content);
         return ((int)response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonNode>())!);
     }
@@ -65,7 +68,7 @@ internal sealed class HttpTestServer : IAsyncDisposable
     /// <summary>Posts JSON and reads the events of the answer; the final <c>[DONE]</c> is checked and left out.</summary>
     public async Task<IReadOnlyList<JsonNode>> StreamAsync(string path, string json)
     {
-        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var content = Json(json);
         using var response = await Client.PostAsync(path, content);
         var text = await response.Content.ReadAsStringAsync();
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);

@@ -39,7 +39,7 @@ public sealed class ProbeTests
         var held = new TaskCompletionSource();
         var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = (made, stop) => made < 1 ? Task.CompletedTask : held.Task.WaitAsync(stop) };
         await using var server = await HttpTestServer.StartAsync(engine);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent("""{"prompt": "p", "stream": true}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""") };
         using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
 
         await server.Server.DrainAsync();
@@ -47,6 +47,23 @@ public sealed class ProbeTests
         var text = await response.Content.ReadAsStringAsync();
         Assert.Contains("\"finish_reason\":\"abort\"", text, StringComparison.Ordinal);
         Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("GET", "/ping", 200)]
+    [InlineData("POST", "/ping", 200)]
+    [InlineData("HEAD", "/health", 200)]
+    [InlineData("HEAD", "/ready", 503)]
+    [InlineData("HEAD", "/metrics", 200)]
+    public async Task Load_balancers_may_look_their_own_way(string method, string path, int expected)
+    {
+        await using var server = await HttpTestServer.StartAsync(ready: false);
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+
+        using var response = await server.Client.SendAsync(request);
+
+        Assert.Equal(expected, (int)response.StatusCode);
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync());
     }
 
     [Fact]
@@ -115,7 +132,7 @@ public sealed class ProbeTests
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "bc" });
 
         var (_, body) = await server.PostAsync("/generate", """{"prompt": "a"}""");
-        using var response = await server.Client.PostAsync("/generate", new StringContent("""{"prompt": "a", "stream": true}"""));
+        using var response = await server.Client.PostAsync("/generate", HttpTestServer.Json("""{"prompt": "a", "stream": true}"""));
         var lines = (await response.Content.ReadAsStringAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
         Assert.Equal("abc", (string?)body["text"]![0]);

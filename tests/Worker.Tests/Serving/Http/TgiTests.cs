@@ -225,7 +225,7 @@ public sealed class TgiTests
 
     private static async Task<List<JsonNode>> EventsAsync(HttpTestServer server, string path, string json)
     {
-        using var response = await server.Client.PostAsync(path, new StringContent(json));
+        using var response = await server.Client.PostAsync(path, HttpTestServer.Json(json));
         var text = await response.Content.ReadAsStringAsync();
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         return [.. text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line["data:".Length..])!)];

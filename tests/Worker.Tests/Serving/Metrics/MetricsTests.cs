@@ -43,9 +43,10 @@ public sealed class MetricsTests
     [Fact]
     public async Task How_guesses_do_is_counted_only_by_an_engine_that_guesses()
     {
-        await using var server = await HttpTestServer.StartAsync();
+        var engine = new FakeEngine();
+        await using var server = await HttpTestServer.StartAsync(engine);
         var without = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
-        ((FakeEngine)server.State.Model!.Engine).Speculation = new SpeculationStatistics(10, 30, 15, [8, 5, 2]);
+        engine.Speculation = new SpeculationStatistics(10, 30, 15, [8, 5, 2]);
         var with = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
 
         Assert.DoesNotContain(without.Samples.Keys, name => name.Contains("spec_decode", StringComparison.Ordinal));
@@ -53,6 +54,39 @@ public sealed class MetricsTests
         Assert.Equal(30, with.Samples["vllm:spec_decode_num_draft_tokens_total{model_name=\"model\"}"]);
         Assert.Equal(15, with.Samples["vllm:spec_decode_num_accepted_tokens_total{model_name=\"model\"}"]);
         Assert.Equal(5, with.Samples["vllm:spec_decode_num_accepted_tokens_per_pos_total{model_name=\"model\",position=\"1\"}"]);
+    }
+
+    [Fact]
+    public async Task A_requests_time_is_told_by_its_parts()
+    {
+        var time = new ManualTime();
+        var engine = new FakeEngine
+        {
+            Reply = _ => "abc",
+            QueueTime = TimeSpan.FromSeconds(1),
+            BeforeOutput = (made, _) =>
+            {
+                time.Advance(TimeSpan.FromSeconds(made == 0 ? 3 : 0.25));
+                return Task.CompletedTask;
+            },
+        };
+        await using var server = await HttpTestServer.StartAsync(engine, time: time);
+
+        Assert.Equal(200, (await server.PostAsync("/v1/completions", """{"prompt": "a", "max_tokens": 9}""")).Status);
+        Assert.Equal(200, (await server.PostAsync("/v1/completions", """{"prompt": "a", "best_of": 2}""")).Status);
+
+        var page = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
+        Assert.Equal((2, 2), Of("request_queue_time_seconds"));
+        Assert.Equal((2, 1), Of("request_prefill_time_seconds"));
+        Assert.Equal((0.5, 1), Of("request_decode_time_seconds"));
+        Assert.Equal((5, 2), Of("request_inference_time_seconds"));
+        Assert.Equal((0.25, 1), Of("request_time_per_output_token_seconds"));
+        Assert.Equal((6, 2), Of("request_max_num_generation_tokens"));
+        Assert.Equal((25, 2), Of("request_params_max_tokens"));
+        Assert.Equal((2, 2), Of("request_params_n"));
+
+        (double Sum, double Count) Of(string name) =>
+            (Math.Round(page.Samples[$"vllm:{name}_sum{{model_name=\"model\"}}"], 6), page.Samples[$"vllm:{name}_count{{model_name=\"model\"}}"]);
     }
 
     [Fact]

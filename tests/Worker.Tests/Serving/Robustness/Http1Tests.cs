@@ -5,7 +5,7 @@ namespace Cluster.Worker.Tests.Serving.Robustness;
 /// <summary>HTTP/1.1 that no client sends.</summary>
 public sealed class Http1Tests(HaikuFixture fixture) : IClassFixture<HaikuFixture>
 {
-    private const string Post = "POST /v1/completions HTTP/1.1\r\nHost: x\r\n";
+    private const string Post = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
     public static TheoryData<string, string> Malformed => new()
     {

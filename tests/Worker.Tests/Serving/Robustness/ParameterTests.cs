@@ -108,7 +108,7 @@ public sealed class ParameterTests(HaikuFixture fixture) : IClassFixture<HaikuFi
     [InlineData("/tokenize", "{\"prompt\": \"\u00f8\"}")]
     public async Task A_text_that_is_no_UTF8_is_refused_over_http(string path, string bytes)
     {
-        using var response = await fixture.Server.Http.Client.PostAsync(path, new ByteArrayContent(Encoding.Latin1.GetBytes(bytes)));
+        using var response = await fixture.Server.Http.Client.PostAsync(path, new ByteArrayContent(Encoding.Latin1.GetBytes(bytes)) { Headers = { ContentType = new("application/json") } });
 
         Assert.Equal(400, (int)response.StatusCode);
         await fixture.Server.RequireItServesAsync();

@@ -160,9 +160,7 @@ internal sealed class TextGenerationService(ServingState state)
     private static TokenLogprob ToWire(Engine.TokenLogprob token, ITokenizer tokenizer) => new()
     {
         TokenId = (uint)token.TokenId,
-
-        // Models pad their vocabulary beyond the tokenizer's; such ids have no text.
-        Text = tokenizer.IdToToken(token.TokenId) is null ? "" : tokenizer.Decode([token.TokenId], skipSpecialTokens: false),
+        Text = TokenText.Of(tokenizer, token.TokenId),
         Logprob = token.Logprob,
     };
 

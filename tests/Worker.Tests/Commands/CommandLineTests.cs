@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Cluster.Worker.Commands;
+
+namespace Cluster.Worker.Tests.Commands;
+
+public sealed class CommandLineTests
+{
+    [Theory]
+    [InlineData("serve --model m --dtype float16", "--dtype float16: must be auto or float32", "serve")]
+    [InlineData("serve --model m --seed x", "--seed x: expected a whole number", "serve")]
+    [InlineData("serve --model m --cpu-threads 0", "--cpu-threads 0: must be at least 1", "serve")]
+    [InlineData("serve --model m --max-model-len -5", "--max-model-len -5: must be at least 1", "serve")]
+    [InlineData("serve --model m -tp 65", "--tensor-parallel-size 65: must be 1 to 64", "serve")]
+    [InlineData("serve --model m --gpu-memory-utilization 90", "--gpu-memory-utilization 90: must be above 0 and at most 1", "serve")]
+    [InlineData("serve --model m --gpu-memory-utilization most", "--gpu-memory-utilization most: expected a number", "serve")]
+    [InlineData("serve --model m --port http", "--port http: expected a whole number", "serve")]
+    [InlineData("serve --model m --no-enable-prefix-caching --enable-prefix-caching", "--enable-prefix-caching and --no-enable-prefix-caching exclude each other", "serve")]
+    [InlineData("generate --model m --prompt x --temperature -1", "--temperature -1: must be at least 0", "generate")]
+    [InlineData("generate --model m --prompt x --max-tokens 0", "--max-tokens 0: must be at least 1", "generate")]
+    [InlineData("bench serve --dataset-name poems", "--dataset-name poems: must be random, sharegpt, sonnet or trace", "bench serve")]
+    public void A_wrong_value_is_told_with_its_flag_and_what_would_be_right(string line, string error, string command) =>
+        Assert.Equal([error, $"see: cluster-worker {command} --help"], CommandRunner.Explain(Root().Parse(line)).Split(Environment.NewLine));
+
+    [Theory]
+    [InlineData("", true, true)]
+    [InlineData("--no-enable-prefix-caching", false, true)]
+    [InlineData("--enable-prefix-caching false", false, true)]
+    [InlineData("--enable-prefix-caching --enable-chunked-prefill=false", true, false)]
+    public void What_is_on_by_default_can_be_turned_off_in_both_of_vLLMs_ways(string line, bool prefixCaching, bool chunkedPrefill)
+    {
+        var flags = new EngineFlags();
+        var command = new RootCommand();
+        flags.AddTo(command);
+
+        var arguments = command.Parse($"--model m {line}");
+
+        Assert.Empty(arguments.Errors);
+        Assert.Equal((prefixCaching, chunkedPrefill), (flags.PrefixCaching.IsOn(arguments), flags.ChunkedPrefill.IsOn(arguments)));
+    }
+
+    private static RootCommand Root() => [ServeCommand.Create(), GenerateCommand.Create(), BenchCommand.Create()];
+}

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Cluster.Worker.Serving.Http;
+
+/// <summary>Turns the conversation of a request into token ids with the checkpoint's template. Called by <see cref="ChatCompletionsEndpoint"/> and
+/// <see cref="TokenizeEndpoints"/>.</summary>
+internal static class ChatPrompt
+{
+    private const string Continue = "continue_final_message";
+    private const string Generate = "add_generation_prompt";
+    private const string Variables = "chat_template_kwargs";
+
+    /// <param name="tools">Their definitions; null when the model is to know of none.</param>
+    /// <exception cref="ApiException">There is no template, no conversation, or nothing to continue.</exception>
+    public static IReadOnlyList<int> Read(RequestFields fields, ServedModel model, JsonArray? tools)
+    {
+        var messages = ChatMessages.Read(fields);
+        if (model.ChatTemplate is not { } template)
+        {
+            throw ApiException.BadRequest($"the model '{model.Name}' has no chat template; use /v1/completions", "messages");
+        }
+
+        var continues = fields.Boolean(Continue) ?? false;
+        var generates = fields.Boolean(Generate) ?? !continues;
+        if (continues && generates)
+        {
+            throw ApiException.BadRequest($"'{Continue}' and '{Generate}' exclude each other: the last message goes on, or a new one begins", Continue);
+        }
+
+        var variables = fields.Element(Variables) switch
+        {
+            null => null,
+            { ValueKind: JsonValueKind.Object } given => JsonObject.Create(given.Clone()),
+            { } other => throw RequestFields.WrongType(Variables, other, "an object of the template's variables"),
+        };
+        var text = template.Render(messages, tools, generates, variables);
+
+        // The template writes the special tokens itself.
+        return model.Tokenizer.Encode(continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
+    }
+
+    /// <summary>The prompt without what the template wrote behind the last message, so that the model goes on with it. As in transformers, a template may have
+    /// trimmed that message.</summary>
+    private static string UpToFinal(string text, string final)
+    {
+        var trimmed = final.Trim();
+        var start = trimmed.Length == 0 ? -1 : text.LastIndexOf(trimmed, StringComparison.Ordinal);
+        if (start < 0)
+        {
+            throw ApiException.BadRequest($"'{Continue}' needs a last message with a text that the model's template writes out", Continue);
+        }
+
+        var whole = final.TrimStart();
+        return text[..(start + (text.AsSpan(start).StartsWith(whole, StringComparison.Ordinal) ? whole : trimmed).Length)];
+    }
+}

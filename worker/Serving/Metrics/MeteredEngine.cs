@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Engine;
+
+namespace Cluster.Worker.Serving.Metrics;
+
+/// <summary>An engine whose requests are timed from arrival to end. What <see cref="WorkerServer"/> puts in place of the engine, so that no API knows of metrics.</summary>
+internal sealed class MeteredEngine(IEngine engine, WorkerMetrics metrics, TimeProvider time) : EngineDecorator(engine)
+{
+    private readonly IEngine engine = engine;
+
+    public override IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken) =>
+        FollowAsync(engine.GenerateAsync(request, cancellationToken), request.Sampling, time.GetTimestamp(), cancellationToken);
+
+    private async IAsyncEnumerable<TokenOutput> FollowAsync(
+        IAsyncEnumerable<TokenOutput> outputs, SamplingParameters sampling, long arrival, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        TimeSpan? firstToken = null;
+        TimeSpan? queue = null;
+        var numTokens = new int[sampling.N];
+        await foreach (var output in outputs.WithCancellation(cancellationToken))
+        {
+            queue ??= output.QueueTime;
+            numTokens[output.Index] = output.CompletionTokens;
+            if (output.TokenIds.Count > 0)
+            {
+                firstToken ??= time.GetElapsedTime(arrival);
+            }
+
+            yield return output;
+        }
+
+        // The best of several are told at the end only: when their first token came, nobody knows.
+        metrics.Ended(new RequestTimes(queue, sampling.NumSequences == sampling.N ? firstToken : null, time.GetElapsedTime(arrival)), sampling, numTokens.Max());
+    }
+}
