@@ -195,6 +195,7 @@ internal sealed class ActiveSequence
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,
         QueueTime = Group.QueueTime,
+        FirstTokenTime = Group.FirstTokenTime,
     };
 
     /// <param name="Stop">By the token alone.</param>

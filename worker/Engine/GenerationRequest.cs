@@ -59,6 +59,9 @@ internal sealed record TokenOutput
 
     /// <summary>Time from the request's arrival until the scheduler first took it; null when it never did.</summary>
     public TimeSpan? QueueTime { get; init; }
+
+    /// <summary>Time from the request's arrival until the first of its sequences had a token, even where outputs leave at the end only; null when none has.</summary>
+    public TimeSpan? FirstTokenTime { get; init; }
 }
 
 /// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC INVALID_ARGUMENT.</summary>

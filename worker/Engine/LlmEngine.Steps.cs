@@ -114,6 +114,7 @@ internal sealed partial class LlmEngine
         try
         {
             numPromptTokens += position == 0 ? beam.Sequence.PromptLength : 0;
+            beam.Group.Continue(time);
             if (!search.Propose(beam, logits, sampler))
             {
                 return;
@@ -182,6 +183,7 @@ internal sealed partial class LlmEngine
             var token = sampler.Sample(logits, sequence.SamplingState);
             var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
             numGenerationTokens++;
+            group.Continue(time);
             sequence.Accept(token, logprobs);
         }
         catch (Exception exception)

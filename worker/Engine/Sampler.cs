@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
@@ -18,11 +19,14 @@ namespace Cluster.Worker.Engine;
 /// </remarks>
 internal sealed class Sampler(int vocabSize)
 {
-    /// <summary>Weights added up at once while looking for the one to pick.</summary>
-    private const int Stretch = 64;
+    /// <summary>Passes of top_p; each leaves a quarter of the range between its bounds.</summary>
+    private const int MaxPasses = 8;
+
+    /// <summary>Tokens that are put in order as fast as another pass would take.</summary>
+    private const int FewTokens = 2048;
 
     private readonly float[] adjusted = new float[vocabSize];
-    private readonly float[] weights = new float[vocabSize];
+    private readonly TokenWeights weights = new(vocabSize);
     private readonly ulong[] keys = new ulong[vocabSize];
     private readonly ulong[] selection = new ulong[vocabSize];
 
@@ -130,7 +134,11 @@ internal sealed class Sampler(int vocabSize)
                 : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}");
     }
 
-    private double LogSum(ReadOnlySpan<float> logits, float max) => Math.Log(LogitMath.Exponentials(logits, max, 1, weights));
+    private double LogSum(ReadOnlySpan<float> logits, float max)
+    {
+        weights.Fill(logits, max, 1);
+        return Math.Log(weights.Total);
+    }
 
     /// <summary>Keys of the largest logits, in order; valid until the next use of the scratch space.</summary>
     private ReadOnlySpan<ulong> Likeliest(ReadOnlySpan<float> logits, int count)
@@ -141,7 +149,7 @@ internal sealed class Sampler(int vocabSize)
             return [];
         }
 
-        var candidates = Candidates(logits, PartialSelection.Floor(logits, count), 0);
+        var candidates = Candidates(logits, PartialSelection.Floor(logits, count), float.PositiveInfinity);
         PartialSelection.SelectCount(candidates, count);
         candidates[..count].Sort();
         return candidates[..count];
@@ -223,56 +231,95 @@ internal sealed class Sampler(int vocabSize)
     private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state, int ahead)
     {
         var parameters = state.Parameters;
-        var total = LogitMath.Exponentials(logits, max, parameters.Temperature, weights);
-        var random = CounterRandom.Uniform(state.Seed, (ulong)(state.NumAccepted + ahead));
-        var truncatesByCount = parameters.TopK > 0 && parameters.TopK < logits.Length;
-        if (!truncatesByCount && parameters.TopP == 1 && parameters.MinP == 0)
+        weights.Fill(logits, max, parameters.Temperature);
+        if (parameters.MinP > 0)
         {
-            return PickAny(random * total);
+            weights.DropBelow(logits, parameters.MinP);
         }
 
-        var onlyMass = !truncatesByCount && parameters.MinP == 0;
-        var floor = truncatesByCount ? PartialSelection.Floor(logits, parameters.TopK) : float.NegativeInfinity;
-        var kept = Candidates(logits, floor, onlyMass ? LeastWeight(parameters.TopP, total) : parameters.MinP);
-        if (truncatesByCount && parameters.TopK < kept.Length)
+        var random = CounterRandom.Uniform(state.Seed, (ulong)(state.NumAccepted + ahead));
+        if (parameters.TopK > 0 && parameters.TopK < logits.Length)
+        {
+            return DrawOfLikeliest(logits, parameters, random);
+        }
+
+        if (parameters.TopP < 1)
+        {
+            DropTail(logits, max, parameters);
+        }
+
+        return weights.Pick(random);
+    }
+
+    private int DrawOfLikeliest(ReadOnlySpan<float> logits, SamplingParameters parameters, double random)
+    {
+        var kept = Candidates(logits, PartialSelection.Floor(logits, parameters.TopK), float.PositiveInfinity);
+        if (parameters.TopK < kept.Length)
         {
             kept = KeepUpTo(kept, PartialSelection.CutoffByCount(kept, parameters.TopK, selection));
         }
 
         if (parameters.TopP < 1)
         {
-            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, weights, parameters.TopP * (onlyMass ? total : Mass(kept)), selection));
+            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, weights.Values, parameters.TopP * Mass(kept), selection));
         }
 
         return Pick(kept, random * Mass(kept));
     }
 
-    /// <summary>A weight below which top_p alone keeps nothing: all tokens under it together have less than the share to drop. A little less than that, so that
-    /// rounding, and what fixed-point masses lose, cannot matter.</summary>
-    private float LeastWeight(float topP, double total) => (float)(0.99 * (1 - (double)topP) * total / vocabSize - 1e-11);
+    /// <summary>Drops what top_p does. Bounds close in on the logit at which the mass is reached; only tokens between the last two are put in order.</summary>
+    private void DropTail(ReadOnlySpan<float> logits, float max, SamplingParameters parameters)
+    {
+        var mass = parameters.TopP * weights.Total;
+        var (low, lowMass) = (LeastLogit(max, parameters), weights.Total);
+        var (high, highMass) = (MathF.BitIncrement(max), 0.0);
+        for (var pass = 0; pass < MaxPasses && lowMass - highMass > FewTokens * Math.Exp(((double)low - max) / parameters.Temperature); pass++)
+        {
+            var quarter = ((double)high - low) / 4;
+            var (first, second, third) = ((float)(low + quarter), (float)(low + (2 * quarter)), (float)(low + (3 * quarter)));
+            var (firstMass, secondMass, thirdMass) = weights.MassesFrom(logits, first, second, third);
+            (low, lowMass, high, highMass) =
+                thirdMass >= mass ? (third, thirdMass, high, highMass)
+                : secondMass >= mass ? (second, secondMass, third, thirdMass)
+                : firstMass >= mass ? (first, firstMass, second, secondMass)
+                : (low, lowMass, first, firstMass);
+        }
 
-    /// <summary>Keys of the tokens that reach a logit and a weight, in the vocabulary's order; the likeliest token's weight is 1.</summary>
-    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float minLogit, float minWeight)
+        var cutoff = PartialSelection.CutoffByMass(Candidates(logits, low, high), weights.Values, mass - highMass, selection);
+        weights.DropBehind(logits, PartialSelection.TokenId(cutoff));
+    }
+
+    /// <summary>A logit below which top_p keeps nothing: all tokens under it together have less than the share to drop. A little less than that, so that rounding
+    /// cannot matter.</summary>
+    private float LeastLogit(float max, SamplingParameters parameters)
+    {
+        var least = max + (parameters.Temperature * Math.Log(0.99 * (1 - (double)parameters.TopP) * weights.Total / vocabSize));
+        return MathF.BitDecrement((float)Math.Max(float.MinValue, least));
+    }
+
+    /// <summary>Keys of the tokens with logits from one bound up to below another, in the vocabulary's order.</summary>
+    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float low, float high)
     {
         var count = 0;
-        var leastLogits = new Vector<float>(minLogit);
-        var leastWeights = new Vector<float>(minWeight);
-        for (var start = 0; start < logits.Length; start += Vector<float>.Count)
+        var lows = Vector256.Create(low);
+        var highs = Vector256.Create(high);
+        var token = 0;
+        for (; token <= logits.Length - Vector256<float>.Count; token += Vector256<float>.Count)
         {
-            var end = Math.Min(start + Vector<float>.Count, logits.Length);
-            if (end - start == Vector<float>.Count
-                && (!Vector.GreaterThanOrEqualAny(new Vector<float>(logits[start..]), leastLogits)
-                    || !Vector.GreaterThanOrEqualAny(new Vector<float>(weights, start), leastWeights)))
+            var values = Vector256.Create(logits[token..]);
+            var hits = (Vector256.GreaterThanOrEqual(values, lows) & Vector256.LessThan(values, highs)).ExtractMostSignificantBits();
+            for (; hits != 0; hits &= hits - 1)
             {
-                continue;
+                var hit = token + BitOperations.TrailingZeroCount(hits);
+                keys[count++] = PartialSelection.Key(logits[hit], hit);
             }
+        }
 
-            for (var token = start; token < end; token++)
+        for (; token < logits.Length; token++)
+        {
+            if (logits[token] >= low && logits[token] < high)
             {
-                if (logits[token] >= minLogit && weights[token] >= minWeight)
-                {
-                    keys[count++] = PartialSelection.Key(logits[token], token);
-                }
+                keys[count++] = PartialSelection.Key(logits[token], token);
             }
         }
 
@@ -283,50 +330,28 @@ internal sealed class Sampler(int vocabSize)
 
     private double Mass(ReadOnlySpan<ulong> candidates)
     {
+        var values = weights.Values;
         var mass = 0.0;
         foreach (var key in candidates)
         {
-            mass += weights[PartialSelection.TokenId(key)];
+            mass += values[PartialSelection.TokenId(key)];
         }
 
         return mass;
     }
 
-    /// <summary>The first token of the vocabulary at which the weights so far exceed the target.</summary>
-    private int PickAny(double target)
-    {
-        var token = 0;
-        for (; token + Stretch <= weights.Length; token += Stretch)
-        {
-            var mass = LogitMath.Sum(weights.AsSpan(token, Stretch));
-            if (mass > target)
-            {
-                break;
-            }
-
-            target -= mass;
-        }
-
-        // Sums are rounded, so the target may be passed a little later than the stretch's own sum promised, or not at all.
-        for (; token < weights.Length && target >= weights[token]; token++)
-        {
-            target -= weights[token];
-        }
-
-        return token < weights.Length ? token : weights.AsSpan().LastIndexOfAnyExcept(0f);
-    }
-
-    /// <summary>As <see cref="PickAny"/>, over candidates.</summary>
+    /// <summary>The first of the candidates at which the weights so far exceed the target.</summary>
     private int Pick(ReadOnlySpan<ulong> candidates, double target)
     {
+        var values = weights.Values;
         var last = 0;
         foreach (var key in candidates)
         {
             var token = PartialSelection.TokenId(key);
-            if (weights[token] > 0)
+            if (values[token] > 0)
             {
                 last = token;
-                target -= weights[token];
+                target -= values[token];
                 if (target < 0)
                 {
                     break;

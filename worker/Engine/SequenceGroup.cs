@@ -56,6 +56,9 @@ internal sealed class SequenceGroup
     /// <summary>Null until the scheduler takes the first sequence.</summary>
     public TimeSpan? QueueTime { get; private set; }
 
+    /// <summary>Null until one of the sequences has a token.</summary>
+    public TimeSpan? FirstTokenTime { get; private set; }
+
     /// <summary>Decides what the sequences are, when likely outputs are searched for; null when they are sampled.</summary>
     public BeamSearch? Beams { get; }
 
@@ -102,6 +105,9 @@ internal sealed class SequenceGroup
 
     /// <summary>The scheduler has taken the first sequence, perhaps not for the first time.</summary>
     public void Start(TimeProvider time) => QueueTime ??= time.GetElapsedTime(Arrival);
+
+    /// <summary>One of the sequences gets a token, perhaps not the first.</summary>
+    public void Continue(TimeProvider time) => FirstTokenTime ??= time.GetElapsedTime(Arrival);
 
     /// <param name="position">How likely the next prompt token is, from the second on.</param>
     public void AddPromptLogprobs(PromptPosition position) => promptLogprobs.Add(position);

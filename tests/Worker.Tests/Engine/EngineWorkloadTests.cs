@@ -89,14 +89,20 @@ public class EngineWorkloadTests
     /// <summary>Compares all sequences of a request with what they give alone.</summary>
     internal static void AssertSame(Generation[] expected, Generation[]? actual, GenerationRequest request, string where)
     {
+        var ranked = request.Sampling is not { BestOf: null, Beams: null };
+        if (ranked && actual?.Any(generation => generation.Last.FinishReason == FinishReason.Abort) == true)
+        {
+            // What was whole when the others were cut off has another rank among them.
+            return;
+        }
+
         for (var sequence = 0; sequence < expected.Length; sequence++)
         {
-            AssertSame(
-                expected[sequence], actual?.ElementAtOrDefault(sequence), request.Sampling is not { BestOf: null, Beams: null }, $"{where}, sequence {sequence}");
+            AssertSame(expected[sequence], actual?.ElementAtOrDefault(sequence), $"{where}, sequence {sequence}");
         }
     }
 
-    private static void AssertSame(Generation expected, Generation? actual, bool ranked, string where)
+    private static void AssertSame(Generation expected, Generation? actual, string where)
     {
         if (actual is null)
         {
@@ -107,7 +113,7 @@ public class EngineWorkloadTests
         Assert.True(actual.PromptNumbers is null || expected.PromptNumbers!.SequenceEqual(actual.PromptNumbers), $"{where}: log-probabilities of the prompt");
         if (actual.Last.FinishReason == FinishReason.Abort)
         {
-            Assert.True(ranked || expected.TokenIds.AsSpan().StartsWith(actual.TokenIds), where);
+            Assert.True(expected.TokenIds.AsSpan().StartsWith(actual.TokenIds), where);
             return;
         }
 

@@ -35,6 +35,24 @@ internal static class NaiveSampler
         return adjusted;
     }
 
+    /// <summary>By random number, the token that min_p and top_p draw from single-precision weights: all tokens in order, the tail cut off where the mass is reached.</summary>
+    public static Func<double, int> FullSort(float[] logits, SamplingParameters sampling)
+    {
+        var filled = new TokenWeights(logits.Length);
+        filled.Fill(logits, logits.Max(), sampling.Temperature);
+        var weights = filled.Values.ToArray().Select(weight => weight >= sampling.MinP ? (decimal)weight : 0).ToArray();
+        var target = (decimal)(double)sampling.TopP * weights.Sum();
+        var mass = 0m;
+        var kept = Enumerable.Range(0, logits.Length).OrderByDescending(token => logits[token]).ThenBy(token => token)
+            .TakeWhile(token => (mass += weights[token]) - weights[token] < target).ToHashSet();
+        var total = kept.Sum(token => weights[token]);
+        return random =>
+        {
+            var sum = 0m;
+            return Enumerable.Range(0, logits.Length).First(token => kept.Contains(token) && (sum += weights[token]) > (decimal)random * total);
+        };
+    }
+
     /// <summary>Probability of each token; the truncation's boundary is decided on (probability down, token up).</summary>
     public static double[] Distribution(double[] adjusted, SamplingParameters sampling)
     {

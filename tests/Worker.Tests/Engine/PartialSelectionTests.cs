@@ -71,8 +71,9 @@ public class PartialSelectionTests
     public void The_cutoff_of_a_mass_is_that_of_a_full_sort(string shape, int length)
     {
         var logits = Logits(shape, length);
-        var weights = new float[length];
-        var total = LogitMath.Exponentials(logits, logits.Max(), 1.3f, weights);
+        var filled = new TokenWeights(length);
+        filled.Fill(logits, logits.Max(), 1.3f);
+        var (weights, total) = (filled.Values.ToArray(), filled.Total);
         var keys = Keys(logits);
         var sorted = keys.Order().ToArray();
         foreach (var share in new[] { 1e-15, 1e-9, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1, 2 })

@@ -199,6 +199,40 @@ public class SamplerTests
         Assert.True(least > 0);
     }
 
+    /// <summary>The reference orders all tokens and adds them up one by one. Shapes have many equal logits, one that has almost all the mass, and none.</summary>
+    [Theory]
+    [InlineData("flat", 1f)]
+    [InlineData("flat", 1e-4f)]
+    [InlineData("flat", 1e30f)]
+    [InlineData("peaked", 1f)]
+    [InlineData("few values", 1f)]
+    [InlineData("equal", 0.7f)]
+    [InlineData("one", 1f)]
+    public void Top_p_draws_what_a_full_sort_draws(string shape, float temperature)
+    {
+        var random = new Random(9);
+        for (var round = 0; round < 12; round++)
+        {
+            var logits = Enumerable.Range(0, 5000).Select(token => shape switch
+            {
+                "flat" => (float)random.NextDouble(),
+                "peaked" => (float)(40 * Math.Pow(random.NextDouble(), 4)) - 100,
+                "few values" => random.Next(4),
+                "equal" => -3f,
+                _ => token == 4321 ? 30f : 0f,
+            }).ToArray();
+            var sampling = new SamplingParameters { Temperature = temperature, TopP = random.Next(8) == 0 ? 0.9999999f : (float)Math.Pow(random.NextDouble(), 0.3), MinP = random.Next(3) == 0 ? 0.3f : 0, Seed = round };
+            var sampler = new Sampler(logits.Length);
+            var naive = NaiveSampler.FullSort(logits, sampling);
+            var state = State(sampling);
+            for (var position = 0; position < 40; position++)
+            {
+                Assert.Equal(naive(CounterRandom.Uniform((ulong)round, (ulong)position)), sampler.Sample(logits, state));
+                state.Accept(0);
+            }
+        }
+    }
+
     [Fact]
     public void Every_token_can_be_the_one_picked()
     {

@@ -133,6 +133,23 @@ public class SequenceGroupTests
         Assert.All(outputs, output => Assert.Equal((6, FinishReason.Length, null), (output.CompletionTokens, output.FinishReason, output.Logprobs)));
     }
 
+    [Theory(Timeout = 30_000)]
+    [InlineData(null, false)]
+    [InlineData(5, false)]
+    [InlineData(null, true)]
+    public async Task The_time_of_the_first_token_is_known_even_where_outputs_leave_at_the_end(int? bestOf, bool beams)
+    {
+        var time = new ManualTimeProvider();
+        var runner = new FakeModelRunner(Vocab, 4, 64, 100) { OnLaunch = _ => time.Advance(TimeSpan.FromSeconds(1)) };
+        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time);
+        var sampling = Sampling with { BestOf = bestOf, Temperature = beams ? 0 : 1, Beams = beams ? new() : null };
+
+        var generations = await RunAsync(engine, sampling);
+
+        // Two steps for the prompt.
+        Assert.All(generations, generation => Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(2)), (generation.Last.QueueTime, generation.Last.FirstTokenTime)));
+    }
+
     [Fact(Timeout = 30_000)]
     public async Task A_request_counts_as_many_places_as_it_has_sequences()
     {

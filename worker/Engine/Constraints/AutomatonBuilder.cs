@@ -37,11 +37,12 @@ internal sealed class AutomatonBuilder(string parameter)
 
     public Rule Rule(int number) => rules[number];
 
-    public void Epsilon(int from, int to) => epsilons.Add((from, to));
+    /// <exception cref="InvalidRequestException">The automaton gets too large; likewise for the other edges.</exception>
+    public void Epsilon(int from, int to) => Add(epsilons, (from, to));
 
-    public void Call(int rule, int from, int to) => calls.Add(new CallEdge(from, rule, to));
+    public void Call(int rule, int from, int to) => Add(calls, new CallEdge(from, rule, to));
 
-    public void Bytes(byte low, byte high, int from, int to) => bytes.Add(new ByteEdge(from, low, high, to));
+    public void Bytes(byte low, byte high, int from, int to) => Add(bytes, new ByteEdge(from, low, high, to));
 
     /// <summary>A fixed text.</summary>
     public void Text(string text, int from, int to)
@@ -86,6 +87,16 @@ internal sealed class AutomatonBuilder(string parameter)
     /// <summary>One character of a set, as UTF-8.</summary>
     public void Runes(RuneSet set, int from, int to)
     {
+        if (set.Ranges is [] or [.., { High: < 0x80 }])
+        {
+            foreach (var (low, high) in set.Ranges)
+            {
+                Bytes((byte)low, (byte)high, from, to);
+            }
+
+            return;
+        }
+
         // Sequences that end alike share their ends.
         var suffixes = new Dictionary<(int To, byte Low, byte High), int>();
         foreach (var (low, high) in set.Ranges)
@@ -151,6 +162,16 @@ internal sealed class AutomatonBuilder(string parameter)
         return automaton.Height(rules[0].Start) <= ConstraintLimits.MaxDepth
             ? automaton
             : throw Refuse($"can be met by no text, or by none that nests at most {ConstraintLimits.MaxDepth} levels of recursion");
+    }
+
+    private void Add<T>(List<T> edges, T edge)
+    {
+        if (epsilons.Count + calls.Count + bytes.Count == ConstraintLimits.MaxEdges)
+        {
+            throw Refuse($"needs an automaton of more than {ConstraintLimits.MaxEdges} edges, the most that is supported; use smaller bounds or fewer alternatives");
+        }
+
+        edges.Add(edge);
     }
 
     public InvalidRequestException Refuse(string problem) => new($"{parameter} {problem}", parameter);

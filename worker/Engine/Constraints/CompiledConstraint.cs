@@ -7,7 +7,8 @@ namespace Cluster.Worker.Engine.Constraints;
 /// open calls than <see cref="ConstraintLimits.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was checked when it
 /// began to wait. So from each state some byte, or the end, leads on, and with a token for each byte no mask is empty.
 ///
-/// When too much is remembered, all is forgotten. Outputs under way hold their own state, and find or make the others anew.
+/// When too much is remembered, all is forgotten, the ways between states with them, or the first state would hold on to all others. Outputs under way hold
+/// their own state, and find or make the others anew.
 /// </remarks>
 internal sealed class CompiledConstraint
 {
@@ -19,7 +20,8 @@ internal sealed class CompiledConstraint
     private readonly Stack<Configuration> open = [];
     private readonly ConstraintState[] path;
     private readonly Lock gate = new();
-    private long maskBytes;
+    private long bytes;
+    private int work;
 
     /// <exception cref="GenerationFailedException">There are too many ways to read the beginning.</exception>
     public CompiledConstraint(Automaton automaton, TokenTrie trie)
@@ -49,14 +51,15 @@ internal sealed class CompiledConstraint
     /// <summary>The state after a token; null when it may not come.</summary>
     public ConstraintState? Advance(ConstraintState state, int token)
     {
-        if (trie.BytesOf(token) is not { } bytes)
+        if (trie.BytesOf(token) is not { } spelled)
         {
             return state.IsAccepting && trie.EosTokenIds.Contains(token) ? state : null;
         }
 
         lock (gate)
         {
-            foreach (var value in bytes)
+            work = 0;
+            foreach (var value in spelled)
             {
                 state = Next(state, automaton.ClassOfByte[value]);
                 if (state == dead)
@@ -77,6 +80,7 @@ internal sealed class CompiledConstraint
             var state = Start;
             foreach (var value in text)
             {
+                work = 0;
                 state = Next(state, automaton.ClassOfByte[value]);
                 if (state == dead)
                 {
@@ -92,6 +96,7 @@ internal sealed class CompiledConstraint
     {
         var mask = new ulong[(trie.VocabSize + 63) / 64];
         var any = false;
+        work = 0;
         for (var i = 0; i < trie.NumNodes;)
         {
             var node = trie.Node(i);
@@ -126,8 +131,8 @@ internal sealed class CompiledConstraint
             throw new GenerationFailedException("the vocabulary has no token that continues the structured output; a tokenizer with a token for each byte always has one");
         }
 
-        maskBytes += mask.Length * sizeof(ulong);
         ForgetIfTooMuch();
+        bytes += mask.Length * sizeof(ulong);
         return mask;
     }
 
@@ -224,6 +229,12 @@ internal sealed class CompiledConstraint
                 $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or schema with fewer overlapping alternatives");
         }
 
+        if (++work > ConstraintLimits.MaxWork)
+        {
+            throw new GenerationFailedException(
+                $"the structured output has too many ways to go on: more than {ConstraintLimits.MaxWork} for one token; use a pattern or schema with fewer overlapping alternatives or smaller bounds");
+        }
+
         open.Push(configuration);
     }
 
@@ -244,6 +255,7 @@ internal sealed class CompiledConstraint
 
         ForgetIfTooMuch();
         states.Add(state, state);
+        bytes += state.Bytes;
         return state;
     }
 
@@ -262,10 +274,17 @@ internal sealed class CompiledConstraint
 
     private void ForgetIfTooMuch()
     {
-        if (states.Count >= ConstraintLimits.MaxStates || maskBytes > ConstraintLimits.MaxMaskBytes)
+        if (states.Count < ConstraintLimits.MaxStates && bytes < ConstraintLimits.MaxBytes)
         {
-            states.Clear();
-            maskBytes = 0;
+            return;
         }
+
+        foreach (var state in states.Keys)
+        {
+            state.Forget();
+        }
+
+        states.Clear();
+        bytes = 0;
     }
 }

@@ -9,6 +9,9 @@ internal static class ConstraintLimits
     /// <summary>Nodes of an automaton.</summary>
     public const int MaxNodes = 200_000;
 
+    /// <summary>Edges of an automaton; alternatives of single characters have no nodes of their own.</summary>
+    public const int MaxEdges = 2_000_000;
+
     /// <summary>Values of one <c>enum</c>, or choices.</summary>
     public const int MaxAlternatives = 4096;
 
@@ -39,8 +42,11 @@ internal static class ConstraintLimits
     /// <summary>States a constraint remembers before it forgets all and starts over.</summary>
     public const int MaxStates = 8192;
 
-    /// <summary>Bytes of masks a constraint remembers, likewise.</summary>
-    public const int MaxMaskBytes = 16 << 20;
+    /// <summary>Bytes that states and masks of a constraint take together, likewise.</summary>
+    public const long MaxBytes = 16 << 20;
+
+    /// <summary>Ways to read the output looked at for one mask, which is made between two steps of the engine: a fraction of a second.</summary>
+    public const int MaxWork = 2_000_000;
 
     /// <summary>Constraints an engine remembers.</summary>
     public const int MaxConstraints = 32;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>All ways to read the output so far, and what follows from them, filled in when first asked for. Made and changed by
@@ -35,6 +37,16 @@ internal sealed class ConstraintState : IEquatable<ConstraintState>
 
     /// <summary>Bit i of the vocabulary says whether token i may come next; null while unknown.</summary>
     public ulong[]? Mask { get; set; }
+
+    /// <summary>About what it takes in memory, without its mask.</summary>
+    public long Bytes => 128 + (Configurations.Length * (long)Unsafe.SizeOf<Configuration>()) + (Next.Length * (long)nint.Size);
+
+    /// <summary>Lets go of what follows; it is made again when asked for.</summary>
+    public void Forget()
+    {
+        Array.Clear(Next);
+        Mask = null;
+    }
 
     public bool Equals(ConstraintState? other) =>
         other is not null && hash == other.hash && IsAccepting == other.IsAccepting && Configurations.AsSpan().SequenceEqual(other.Configurations);

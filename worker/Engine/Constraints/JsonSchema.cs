@@ -16,10 +16,15 @@ internal sealed class JsonSchema
         try
         {
             Root = JsonNode.Parse(text, null, new JsonDocumentOptions { MaxDepth = ConstraintLimits.MaxNesting, AllowDuplicateProperties = false });
+            ReadTexts(Root);
         }
         catch (JsonException exception)
         {
             throw new InvalidRequestException($"{parameter} is not a valid JSON document: {exception.Message}", parameter);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
+        {
+            throw Refuse("has a text with half a surrogate pair, which is not Unicode");
         }
     }
 
@@ -153,6 +158,17 @@ internal sealed class JsonSchema
     public InvalidRequestException Refuse(string problem) => new($"{parameter}: {problem}", parameter);
 
     public static string Show(JsonNode? node) => Shorten(node?.ToJsonString() ?? "null");
+
+    /// <summary>Reads every name and text once: the parser leaves escapes alone until then.</summary>
+    /// <exception cref="InvalidOperationException">An escape is half a surrogate pair.</exception>
+    private static void ReadTexts(JsonNode? node)
+    {
+        TextOf(node);
+        foreach (var child in node switch { JsonObject json => json.Select(pair => pair.Value), JsonArray array => array, _ => [] })
+        {
+            ReadTexts(child);
+        }
+    }
 
     private static string Shorten(string text) => text.Length > 60 ? text[..60] + "…" : text;
 

@@ -9,6 +9,9 @@ internal sealed class NumberRanges(AutomatonBuilder builder, JsonGrammar grammar
     private const long LargestWithFraction = 999_999_999;
     private const int MaxDecimals = 6;
 
+    /// <summary>Of a long: not all numbers of so many digits are one.</summary>
+    private const int MaxDigits = 19;
+
     /// <summary>Whole numbers; both bounds belong to them.</summary>
     /// <returns>False when there are none.</returns>
     public bool Integers(long low, long high, int from, int to)
@@ -67,7 +70,7 @@ internal sealed class NumberRanges(AutomatonBuilder builder, JsonGrammar grammar
         while (true)
         {
             var digits = low.ToString(CultureInfo.InvariantCulture);
-            var longest = long.Parse(new string('9', digits.Length), CultureInfo.InvariantCulture);
+            var longest = digits.Length == MaxDigits ? long.MaxValue : long.Parse(new string('9', digits.Length), CultureInfo.InvariantCulture);
             Between(digits, Math.Min(high, longest).ToString(CultureInfo.InvariantCulture), from, to);
             if (high <= longest)
             {

@@ -51,6 +51,9 @@ public sealed class JsonSchemaConstraintTests
     [Theory]
     [InlineData("""{"type": "integer", "minimum": -5, "maximum": 12}""", "-5 0 12 7 -1", "-6 13 -0 00 1.0 007")]
     [InlineData("""{"type": "integer", "exclusiveMinimum": 99, "maximum": 1000}""", "100 999 1000", "99 1001 10000")]
+    [InlineData("""{"type": "integer", "maximum": 1000000000000000000}""", "0 -7 999999999999999999 1000000000000000000", "1000000000000000001 9999999999999999999")]
+    [InlineData("""{"type": "integer", "minimum": -1000000000000000000}""", "0 -999999999999999999 -1000000000000000000", "-1000000000000000001")]
+    [InlineData("""{"type": "integer", "minimum": 1000000000000000000}""", "1000000000000000000", "1 999999999999999999")]
     [InlineData("""{"type": "number", "minimum": 0, "maximum": 1}""", "0 1 0.5 0.000001", "1.5 -0.5 2")]
     [InlineData("""{"type": ["string", "null"], "maxLength": 2}""", "null \"ab\" \"日本\" \"\\n\\u0041\"", "\"abc\" 1")]
     [InlineData("""{"type": "string", "nullable": true}""", "null \"\"", "1")]
@@ -86,6 +89,10 @@ public sealed class JsonSchemaConstraintTests
     [InlineData("""{"$ref": "#"}""", "no text")]
     [InlineData("""{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}""", "no text")]
     [InlineData("""{"type": "object", "properties": {"a": 5}}""", "5")]
+    [InlineData("{\"type\": \"\\ud800\"}", "Unicode")]
+    [InlineData("{\"properties\": {\"\\udc00\": {}}}", "Unicode")]
+    [InlineData("{\"enum\": [\"\\ud800\"]}", "Unicode")]
+    [InlineData("{\"\\ud800\": 1}", "Unicode")]
     [InlineData("false", "no text")]
     [InlineData("{", "JSON")]
     [InlineData("5", "schema")]
@@ -94,6 +101,11 @@ public sealed class JsonSchemaConstraintTests
         var refused = Assert.Throws<InvalidRequestException>(() => Compiled.Schema(schema));
         Assert.Contains(named, refused.Message, StringComparison.Ordinal);
     }
+
+    /// <summary>Not a case above: attributes are written as UTF-8, which has no half pairs.</summary>
+    [Fact]
+    public void Half_a_surrogate_pair_that_is_not_escaped_is_refused_too() =>
+        Assert.Contains("Unicode", Assert.Throws<InvalidRequestException>(() => Compiled.Schema("\"\ud800\"")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Hostile_sizes_are_refused_with_the_limit()

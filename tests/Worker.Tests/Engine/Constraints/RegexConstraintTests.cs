@@ -87,6 +87,19 @@ public sealed class RegexConstraintTests
         Assert.Contains("4096", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Choice(choices))).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Alternatives of one character and empty ones need no nodes, only edges.</summary>
+    [Theory]
+    [InlineData("a")]
+    [InlineData("")]
+    public void Many_alternatives_many_times_over_are_refused_before_they_take_memory(string alternative)
+    {
+        var pattern = $"({string.Join('|', Enumerable.Repeat(alternative, 20_000))}){{1000}}";
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        Assert.Contains("edges", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(pattern))).Message, StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200 << 20);
+    }
+
     [Fact]
     public void A_pattern_that_makes_backtracking_explode_costs_nothing_here()
     {
