@@ -34,8 +34,8 @@ internal static class Planner
 
         List<Replica> staying = [.. updated, .. outdated];
         int missing = Math.Min(
-            request.Replicas - updated.Count - waitingToBeReplaced,
-            request.MaxReplicas - staying.Count - waitingToBeReplaced);
+            request.MostCreations,
+            Math.Min(request.Replicas - updated.Count, request.MaxReplicas - staying.Count) - waitingToBeReplaced);
         Shortage? shortage = Create(request, missing, staying, owned, ledger, actions);
         return new Plan(actions, shortage ?? stuck);
 

@@ -51,6 +51,21 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     /// <returns>The first failure, or null.</returns>
     public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
+        try
+        {
+            return await SendAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
+            {
+                inFlight.Ended(pod);
+            }
+        }
+    }
+
+    private async Task<Exception?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
+    {
         Exception? failure = null;
         int stillThere = 0;
         List<DeletePod> deleted = [];

@@ -54,7 +54,7 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
             return new Rendering([], $"spec.replicas: {deployment.Spec.Replicas} pods are more than the {MostPods} that render prints");
         }
 
-        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu };
+        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu, MostCreations = MostPods };
         Plan plan = ledger is not null
             ? Planner.Decide(request, [], ledger)
             : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));

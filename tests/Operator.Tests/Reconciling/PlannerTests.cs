@@ -197,6 +197,21 @@ public sealed class PlannerTests
         Assert.Equal("+n1:1", Text(Plan(request with { Replicas = 3, NodeLoss = request.NodeLoss with { Now = now.AddHours(1) } }, [Given.Node("n1"), Given.Node("n2", 2)], ending)));
     }
 
+    /// <summary>With a device plugin no GPU has to be free for a pod to be made: the plan of a mistyped number must still be small.</summary>
+    [Fact]
+    public void A_plan_makes_no_more_pods_than_a_replica_set_would_in_one_go()
+    {
+        PlanRequest request = Given.Request(replicas: int.MaxValue, maxSurge: 1, gpu: new GpuSpec { Allocation = GpuAllocation.DevicePlugin });
+        Assert.Equal(500, Plan(request, OneNode).Actions.Count);
+    }
+
+    [Fact]
+    public void A_surge_without_end_ends_no_pod()
+    {
+        Replica[] pods = [Given.Replica("a", ready: false)];
+        Assert.Equal("+n1:1", Decide(Given.Request(replicas: 2, maxSurge: int.MaxValue), pods));
+    }
+
     private static Replica Old(string name, string gpus) => Given.Replica(name, gpus: gpus, hash: "old");
 
     private static string Decide(PlanRequest request, params Replica[] pods) => Text(Plan(request, OneNode, pods));
