@@ -38,6 +38,8 @@ internal sealed record PlanRequest
 
     public int MaxReplicas => (int)Math.Min(int.MaxValue, (long)Replicas + Rollout.MaxSurge);
 
+    public int GpusWanted => (int)Math.Min(int.MaxValue, (long)Replicas * GroupSize);
+
     /// <summary>Pods that one plan makes at most, as many as the ReplicaSet controller: the next plan goes on when these are seen.</summary>
     public int MostCreations { get; init; } = 500;
 

@@ -21,7 +21,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     /// <param name="template">Null to take everything down.</param>
     public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
     {
-        return fleet.Decide(NamespacedName.Of(deployment), request.Replicas * request.GroupSize, ledger =>
+        return fleet.Decide(NamespacedName.Of(deployment), request.GpusWanted, ledger =>
         {
             Plan plan = ledger.Tentatively(free => Planner.Decide(request, Owned(deployment), free));
             List<NewPod> created = [];
@@ -195,7 +195,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         return all.Count == 1 ? $"pod {all[0]}" : $"{all.Count} pods: {string.Join("; ", all)}";
     }
 
-    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on GPUs {string.Join(',', pod.Gpus)} of node {pod.Node}";
+    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on {(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}";
 
     private static string Explain(DeletePod delete) => delete.Reason switch
     {

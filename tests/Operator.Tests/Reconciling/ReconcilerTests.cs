@@ -209,7 +209,7 @@ public sealed class ReconcilerTests
         List<string> messages = [.. cluster.Server.All<CoreEvent>().Select(e => e.Extra!["message"].GetString()!)];
         string created = Assert.Single(messages, m => m.StartsWith("created", StringComparison.Ordinal));
         Assert.StartsWith("created 8 pods: haiku-", created, StringComparison.Ordinal);
-        Assert.Contains("on GPUs 7 of node n1", created, StringComparison.Ordinal);
+        Assert.Contains("on GPU 7 of node n1", created, StringComparison.Ordinal);
         Assert.StartsWith("deleted 6 pods: haiku-", Assert.Single(messages, m => m.StartsWith("deleted", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
@@ -328,6 +328,18 @@ public sealed class ReconcilerTests
         cluster.Server.Remove<Service>("ns", "haiku");
         await cluster.Settle();
         Assert.NotNull(cluster.Server.Find<Service>("ns", "haiku"));
+    }
+
+    [Fact]
+    public async Task A_service_that_somebody_edited_is_put_right()
+    {
+        await Given();
+        cluster.Server.Update<Service>("ns", "haiku", s => s["spec"]!["selector"]![ApiNames.DeploymentLabel] = "elsewhere");
+        await cluster.Settle();
+        Assert.Equal("haiku", cluster.Server.Find<Service>("ns", "haiku")!["spec"]!["selector"]![ApiNames.DeploymentLabel]!.ToString());
+        int calls = cluster.Server.Calls.Count;
+        await cluster.Reconcile();
+        Assert.Equal(calls, cluster.Server.Calls.Count);
     }
 
     [Fact]
