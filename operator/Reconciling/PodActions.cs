@@ -204,6 +204,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
+        DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };
