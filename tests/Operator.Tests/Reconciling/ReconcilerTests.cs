@@ -281,6 +281,22 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task An_init_container_that_fails_is_a_problem_and_one_that_is_done_is_none()
+    {
+        await Given();
+        string pod = cluster.Replicas()[0].Name;
+        cluster.StartPod(pod, ready: false);
+        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"] = JsonNode.Parse(
+            """[{"name":"fetch","restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"check","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":4,"reason":"Error"}}}]"""));
+        await cluster.Settle();
+        Assert.Equal($"pod {pod}: container check exited with code 4, 1 restart: last line of {pod}", cluster.Condition("Degraded").Message);
+
+        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"]![1]!["state"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = 0 } });
+        await cluster.Settle();
+        Assert.Equal("AsExpected", cluster.Condition("Degraded").Reason);
+    }
+
+    [Fact]
     public async Task Pods_that_fail_again_and_again_are_replaced_ever_more_slowly()
     {
         await Given();
