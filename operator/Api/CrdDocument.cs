@@ -61,7 +61,7 @@ internal static class CrdDocument
             Column("Served-As", "string", ".spec.model.servedName", "Name the API answers to; the object's name where empty.", wide: true),
             Column("HTTP", "string", ".status.endpoints.http", "OpenAI-compatible endpoint.", wide: true),
             Column("gRPC", "string", ".status.endpoints.grpc", "gRPC endpoint.", wide: true),
-            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason", "What the operator is doing.", wide: true),
+            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason", "What the operator is doing, or waits for."),
             Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why it is not as it should be.", wide: true),
             Column("Age", "date", ".metadata.creationTimestamp", "Time since creation.")),
         ["schema"] = new JsonObject { ["openAPIV3Schema"] = RootSchema() },

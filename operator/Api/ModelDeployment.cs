@@ -109,10 +109,13 @@ internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
     "model.config is what tensorParallelSize auto is computed from; beside a number it would mean nothing")]
 internal sealed class ModelDeploymentSpec
 {
+    /// <summary>The status names every pod, and etcd takes no object beyond 1.5 MiB.</summary>
+    public const int MostReplicas = 8192;
+
     [Schema("The model.", Required = true)]
     public ModelSpec Model { get; set; } = new();
 
-    [Schema("Number of worker pods. Also set by `kubectl scale` and autoscalers.", Default = 1, Minimum = 0)]
+    [Schema("Number of worker pods. Also set by `kubectl scale` and autoscalers.", Default = 1, Minimum = 0, Maximum = MostReplicas)]
     public int Replicas { get; set; } = 1;
 
     /// <summary>GPUs a replica.</summary>
@@ -121,7 +124,7 @@ internal sealed class ModelDeploymentSpec
         Default = 1, IntOrString = true, Pattern = TensorParallelSize.Pattern, Minimum = 1, Maximum = TensorParallelSize.Largest)]
     public TensorParallelSize TensorParallelSize { get; set; } = 1;
 
-    [Schema("What tensorParallelSize auto is chosen for. Throughput (the default): the fewest GPUs that hold weights and context, so that the same GPUs make more replicas. Latency: as many GPUs of a node as the model can be split over.")]
+    [Schema("What tensorParallelSize auto is chosen for. Throughput (the default): the fewest GPUs that hold weights and context, so that the same GPUs make more replicas, rounded up to a divisor of the node's where that costs no replica. Latency: as many GPUs of a node as the model can be split over.")]
     public OptimizeFor? OptimizeFor { get; set; }
 
     [Schema("Which GPUs, and how pods get at them.")]
@@ -358,9 +361,9 @@ internal sealed class EnvVarShape
 [SchemaRule("!has(self.maxUnavailable) || !has(self.maxSurge) || self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
 internal sealed class RolloutSpec
 {
-    [Schema("Pods that may be missing during a rollout.", Default = 1, Minimum = 0)]
+    [Schema("Pods that may be missing during a rollout.", Default = 1, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxUnavailable { get; set; } = 1;
 
-    [Schema("Pods that may exist beyond spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0)]
+    [Schema("Pods that may exist beyond spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxSurge { get; set; }
 }

@@ -15,7 +15,7 @@ internal static class SchemaGenerator
     private static JsonObject OfType(Type type, SchemaAttribute? facts)
     {
         JsonObject schema = [];
-        Set(schema, "description", facts?.Description);
+        Set(schema, "description", Describe(facts));
         Type bare = Nullable.GetUnderlyingType(type) ?? type;
         Type shape = facts?.Shape ?? bare;
         if (facts?.IntOrString == true)
@@ -60,6 +60,10 @@ internal static class SchemaGenerator
         AddFacts(schema, facts);
         return schema;
     }
+
+    /// <summary>With the default, which kubectl explain shows nowhere else.</summary>
+    private static string? Describe(SchemaAttribute? facts) =>
+        facts is { Default: { } value } && !facts.Description.Contains("default", StringComparison.OrdinalIgnoreCase) ? $"{facts.Description} Default: {value}." : facts?.Description;
 
     private static void AddFields(JsonObject schema, Type type)
     {

@@ -20,10 +20,9 @@ internal static class NodeAgentCommand
         var sysRoot = new Option<string>("--sysfs-root") { Description = "Where the node's sysfs is mounted.", DefaultValueFactory = _ => "/sys", HelpName = "PATH" };
         var devRoot = new Option<string>("--dev-root") { Description = "Where the node's devices are.", DefaultValueFactory = _ => "/dev", HelpName = "PATH" };
         var procRoot = new Option<string>("--proc-root") { Description = "Where the node's procfs is mounted.", DefaultValueFactory = _ => "/proc", HelpName = "PATH" };
-        var interval = new Option<TimeSpan>("--interval")
+        var interval = new Option<TimeSpan?>("--interval")
         {
-            Description = "Time between two looks at the node, such as 60s or 2m; also how long it stays tuned after the last pod that asked for it.",
-            DefaultValueFactory = _ => TimeSpan.FromSeconds(60),
+            Description = "Time between two looks at the node, such as 60s or 2m; also how long it stays tuned after the last pod that asked for it. Default: 60s.",
             CustomParser = ParseInterval,
             HelpName = "TIME",
         };
@@ -45,7 +44,7 @@ internal static class NodeAgentCommand
                 SysRoot = arguments.GetValue(sysRoot)!,
                 DevRoot = arguments.GetValue(devRoot)!,
                 ProcRoot = arguments.GetValue(procRoot)!,
-                Interval = arguments.GetValue(interval),
+                Interval = arguments.GetValue(interval) ?? TimeSpan.FromSeconds(60),
                 Logging = logging,
             };
             using var client = KubernetesClient.Create(ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context)));
@@ -62,7 +61,7 @@ internal static class NodeAgentCommand
         return command;
     }
 
-    private static TimeSpan ParseInterval(ArgumentResult result)
+    private static TimeSpan? ParseInterval(ArgumentResult result)
     {
         var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
         var factor = text.EndsWith('s') ? 1 : text.EndsWith('m') ? 60 : 0;
@@ -72,6 +71,6 @@ internal static class NodeAgentCommand
         }
 
         result.AddError($"--interval {text}: must be a number of seconds or minutes, such as 60s or 2m");
-        return default;
+        return null;
     }
 }

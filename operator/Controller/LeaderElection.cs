@@ -31,9 +31,11 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
     /// <exception cref="LeadershipLostException">The Lease could not be renewed in time; the process should start over.</exception>
     public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken cancellationToken)
     {
+        long? held;
         try
         {
-            while (!await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false))
+            // One that was won so long ago that others may hold it by now is tried for once more.
+            while ((held = await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false)) is not { } since || time.GetElapsedTime(since) >= options.RenewDeadline)
             {
                 await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken).ConfigureAwait(false);
             }
@@ -47,7 +49,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         leading.Set(1);
         using CancellationTokenSource leadership = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using CancellationTokenSource renewal = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task<bool> renewing = RenewAsync(leadership, renewal.Token);
+        Task<bool> renewing = RenewAsync(held.Value, leadership, renewal.Token);
         try
         {
             await lead(leadership.Token).ConfigureAwait(false);
@@ -71,9 +73,8 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
     }
 
     /// <returns>True when leadership was lost, false when renewing was no longer wanted.</returns>
-    private async Task<bool> RenewAsync(CancellationTokenSource leadership, CancellationToken stop)
+    private async Task<bool> RenewAsync(long renewedAt, CancellationTokenSource leadership, CancellationToken stop)
     {
-        long renewedAt = time.GetTimestamp();
         try
         {
             while (true)
@@ -84,7 +85,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
                 TimeSpan left = options.RenewDeadline - time.GetElapsedTime(renewedAt);
                 using CancellationTokenSource deadline = new(left > TimeSpan.Zero ? left : TimeSpan.Zero, time);
                 using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, deadline.Token);
-                bool renewed = false;
+                long? renewed = null;
                 try
                 {
                     renewed = await TryAcquireOrRenewAsync(either.Token).ConfigureAwait(false);
@@ -94,9 +95,9 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
                     // The deadline passed; noticed below.
                 }
 
-                if (renewed)
+                if (renewed is { } at)
                 {
-                    renewedAt = time.GetTimestamp();
+                    renewedAt = at;
                 }
                 else if (time.GetElapsedTime(renewedAt) >= options.RenewDeadline)
                 {
@@ -112,15 +113,18 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         }
     }
 
-    private async Task<bool> TryAcquireOrRenewAsync(CancellationToken cancellationToken)
+    /// <returns>When the Lease was ours for sure, by our own clock: before the write was sent, since its answer may take its
+    /// time while others count from the write. Null when it is not ours.</returns>
+    private async Task<long?> TryAcquireOrRenewAsync(CancellationToken cancellationToken)
     {
+        long asked = time.GetTimestamp();
         try
         {
             Lease? lease = await FindAsync(cancellationToken).ConfigureAwait(false);
             if (lease is null)
             {
                 await client.CreateAsync<Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken).ConfigureAwait(false);
-                return true;
+                return asked;
             }
 
             if (lease.Metadata.ResourceVersion != seenVersion)
@@ -133,7 +137,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
             bool mine = holder == options.Identity;
             if (!mine && holder.Length > 0 && time.GetElapsedTime(seenAt) < options.LeaseDuration)
             {
-                return false;
+                return null;
             }
 
             // Replacing with the version we read: of two that try at once, one gets a conflict.
@@ -141,12 +145,12 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
             Lease written = await client.ReplaceAsync<Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken).ConfigureAwait(false);
             seenVersion = written.Metadata.ResourceVersion;
             seenAt = time.GetTimestamp();
-            return true;
+            return asked;
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
         {
             logger.LogDebug("Lease {Lease}: {Message}", options.LeaseName, e.Message);
-            return false;
+            return null;
         }
     }
 

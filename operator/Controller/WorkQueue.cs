@@ -13,6 +13,9 @@ namespace Cluster.Operator.Controller;
 internal sealed class WorkQueue<T> : IDisposable
     where T : notnull
 {
+    /// <summary>A timer takes no more than 49 days at once; what is due later is looked at in between.</summary>
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1);
+
     private readonly Lock gate = new();
     private readonly TimeProvider time;
     private readonly WorkQueueMetrics metrics;
@@ -75,7 +78,8 @@ internal sealed class WorkQueue<T> : IDisposable
 
         lock (gate)
         {
-            DateTimeOffset due = time.GetUtcNow() + delay;
+            DateTimeOffset now = time.GetUtcNow();
+            DateTimeOffset due = delay < DateTimeOffset.MaxValue - now ? now + delay : DateTimeOffset.MaxValue;
             if (shuttingDown || (dueTimes.TryGetValue(item, out DateTimeOffset earlier) && earlier <= due))
             {
                 return;
@@ -195,7 +199,7 @@ internal sealed class WorkQueue<T> : IDisposable
         if (waiting.TryPeek(out _, out DateTimeOffset at))
         {
             TimeSpan until = at - time.GetUtcNow();
-            timer.Change(until > TimeSpan.Zero ? until : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            timer.Change(until < TimeSpan.Zero ? TimeSpan.Zero : until < LongestTimer ? until : LongestTimer, Timeout.InfiniteTimeSpan);
         }
     }
 

@@ -41,6 +41,8 @@ internal sealed class PodStatus
 
     public List<Condition>? Conditions { get; set; }
 
+    public List<ContainerStatus>? InitContainerStatuses { get; set; }
+
     public List<ContainerStatus>? ContainerStatuses { get; set; }
 
     [JsonExtensionData]

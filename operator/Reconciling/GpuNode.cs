@@ -12,6 +12,7 @@ internal sealed class GpuNode
     private readonly HashSet<int> held = [];
     private readonly List<Replica> doubleBooked = [];
     private readonly string? annotation;
+    private readonly Dictionary<string, int> indexByUuid;
     private bool heldWhole;
 
     /// <param name="before">What was known of the node, whose GPUs need not be read again when they are the same.</param>
@@ -21,12 +22,13 @@ internal sealed class GpuNode
         annotation = node.Metadata.Annotations?.GetValueOrDefault(ApiNames.NodeGpusAnnotation);
         if (before is not null && before.annotation == annotation)
         {
-            (Gpus, Problem, UuidsAreUnique) = (before.Gpus, before.Problem, before.UuidsAreUnique);
+            (Gpus, Problem, UuidsAreUnique, indexByUuid) = (before.Gpus, before.Problem, before.UuidsAreUnique, before.indexByUuid);
         }
         else
         {
             (Gpus, Problem) = Read(annotation);
             UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase).All(g => g.Count() == 1);
+            indexByUuid = UuidsAreUnique ? Gpus.Where(g => g.Uuid is not null).ToDictionary(g => g.Uuid!, g => g.Index, StringComparer.OrdinalIgnoreCase) : [];
         }
 
         Free = Gpus;
@@ -54,6 +56,13 @@ internal sealed class GpuNode
 
     public bool AreFree(IEnumerable<int> indices) => !heldWhole && !indices.Any(held.Contains);
 
+    /// <summary>Whether a GPU that the pod is pinned to by UUID is not there any more: the pod can never start again. False where
+    /// that cannot be told.</summary>
+    public bool Lacks(Replica pod) =>
+        annotation is not null && Problem is null && NamesAllByUuid && pod.Uuids.Any(u => !indexByUuid.ContainsKey(u));
+
+    private bool NamesAllByUuid => indexByUuid.Count == Gpus.Count;
+
     /// <summary>Forgets who held what and books anew.</summary>
     /// <param name="claims">Pods that hold GPUs here, in any order.</param>
     /// <param name="bookings">GPUs given away besides.</param>
@@ -70,7 +79,7 @@ internal sealed class GpuNode
             {
                 heldWhole = true;
             }
-            else if (!Hold(pod.Gpus))
+            else if (!Hold(IndicesOf(pod)))
             {
                 doubleBooked.Add(pod);
             }
@@ -93,6 +102,13 @@ internal sealed class GpuNode
         gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
         : gpu.Simulated ? SimulatedHive
         : $"alone-{gpu.Index}";
+
+    /// <summary>The GPUs that the pod has in today's numbering: when one has failed and the node was started anew, those after it
+    /// have moved up, and pods that name them by UUID have moved with them.</summary>
+    private IEnumerable<int> IndicesOf(Replica pod) =>
+        pod.Uuids.Count != pod.Gpus.Count || indexByUuid.Count == 0
+            ? pod.Gpus
+            : pod.Gpus.Zip(pod.Uuids, (index, uuid) => indexByUuid.TryGetValue(uuid, out int now) ? now : NamesAllByUuid ? -1 : index).Where(index => index >= 0);
 
     /// <returns>False when one of them was held already; the others are held from now on all the same.</returns>
     private bool Hold(IEnumerable<int> indices)

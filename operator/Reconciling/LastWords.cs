@@ -22,7 +22,7 @@ internal static class LastWords
                 break;
             }
 
-            bool restarted = pod.Pod.Status!.ContainerStatuses!.Exists(c => c.Name == container && c.State?.Terminated is null);
+            bool restarted = PodProblem.ContainersOf(pod.Pod.Status!).Any(c => c.Name == container && c.State?.Terminated is null);
             try
             {
                 string log = await client.ReadLogAsync(pod.Pod.Metadata.Namespace!, pod.Name, container, Lines, restarted, cancellationToken).ConfigureAwait(false);

@@ -36,6 +36,8 @@ internal sealed class ModelDeploymentReconciler(
         {
             statuses.Forget(key);
             templates.Forget(key);
+            services.Forget(key);
+            budget.Forget(key);
             return ReconcileResult.Done;
         }
 

@@ -10,7 +10,6 @@ namespace Cluster.Operator.Reconciling;
 internal static class OperatorHost
 {
     private const string ControllerName = "modeldeployment";
-    private const int MaxMetricsBytes = 4 << 20;
 
     /// <summary>Runs until cancelled.</summary>
     /// <exception cref="LeadershipLostException">Another process may lead now: end this one and start over.</exception>
@@ -37,7 +36,7 @@ internal static class OperatorHost
         // Pods of all namespaces: any of them may hold GPUs.
         Informer<Pod> pods = Follow<Pod>(null);
 
-        using HttpClient metricsClient = new() { MaxResponseContentBufferSize = MaxMetricsBytes };
+        using HttpClient metricsClient = WorkerLoads.CreateClient();
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         PodsInFlight inFlight = new(options.Time);
         Fleet fleet = new(pods.Store, nodes.Store, inFlight, queue.Add);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -7,13 +8,17 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Writes objects that belong to a deployment, by server-side apply and only when they are missing or different.
-/// Called by <see cref="WorkerServices"/> and <see cref="WorkerBudget"/>.</summary>
-internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache)
+/// <summary>Writes objects that belong to a deployment, by server-side apply and only when they are missing, different, or changed
+/// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/> and <see cref="WorkerBudget"/>.</summary>
+/// <param name="versionOf">What changes whenever somebody writes such an object, and as rarely otherwise as the kind allows.</param>
+internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache, Func<ObjectMeta, string?> versionOf)
     where T : KubernetesObject, IKubernetesKind
 {
     private const string FieldManager = "cluster-operator";
     private const string HashAnnotation = ApiNames.Group + "/applied-hash";
+
+    // Versions that are as we want them: the one our last apply made, and the older one that the cache still shows until then.
+    private readonly ConcurrentDictionary<NamespacedName, (string? Seen, string? Made)> applied = new();
 
     /// <exception cref="InvalidModelDeploymentException">An object of that name exists and is somebody else's.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, JsonObject manifest, CancellationToken cancellationToken)
@@ -21,13 +26,19 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
         string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
         NamespacedName key = new(deployment.Metadata.Namespace ?? "", manifest["metadata"]!["name"]!.ToString());
         T? cached = cache.Get(key);
-        if (cached?.Metadata.Annotations?.GetValueOrDefault(HashAnnotation) != hash)
+        string? version = cached is null ? null : versionOf(cached.Metadata);
+        bool isOurs = applied.TryGetValue(key, out (string? Seen, string? Made) known) && (version == known.Seen || version == known.Made);
+        if (!isOurs || cached?.Metadata.Annotations?.GetValueOrDefault(HashAnnotation) != hash)
         {
             ThrowIfForeign(cached ?? await FindAsync(key, cancellationToken).ConfigureAwait(false), deployment);
             manifest["metadata"]!["annotations"] = new JsonObject { [HashAnnotation] = hash };
-            await client.ApplyAsync<T>(manifest, FieldManager, force: true, subresource: null, cancellationToken).ConfigureAwait(false);
+            T made = await client.ApplyAsync<T>(manifest, FieldManager, force: true, subresource: null, cancellationToken).ConfigureAwait(false);
+            applied[key] = (version, versionOf(made.Metadata));
         }
     }
+
+    /// <summary>The object's deployment is gone.</summary>
+    public void Forget(NamespacedName key) => applied.TryRemove(key, out _);
 
     /// <summary>The head of such an object: owned by the deployment, and found by <see cref="WorkerServices.Selector"/>.</summary>
     public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec) => new()

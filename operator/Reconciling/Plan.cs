@@ -33,6 +33,9 @@ internal enum DeleteReason
     /// <summary>The node chosen for it takes no new pods any more.</summary>
     NodeRefused,
 
+    /// <summary>A GPU it is pinned to is not in its node any more, and it does not serve.</summary>
+    GpuGone,
+
     /// <summary>It claims a GPU that an older pod holds.</summary>
     GpuConflict,
 }

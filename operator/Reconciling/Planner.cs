@@ -5,7 +5,7 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
 /// <remarks>
 /// <code>
-/// 1. pods that can never serve go: node gone or lost, finished, in conflict over a GPU, not started on a node that takes no more
+/// 1. pods that can never serve go: node or GPU gone, node lost, finished, in conflict over a GPU, not started on a node that takes no more
 /// 2. more up-to-date pods than wanted: the unready go, then the cheapest, the least loaded and the newest
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
@@ -34,8 +34,8 @@ internal static class Planner
 
         List<Replica> staying = [.. updated, .. outdated];
         int missing = Math.Min(
-            request.Replicas - updated.Count - waitingToBeReplaced,
-            request.MaxReplicas - staying.Count - waitingToBeReplaced);
+            request.MostCreations,
+            Math.Min(request.Replicas - updated.Count, request.MaxReplicas - staying.Count) - waitingToBeReplaced);
         Shortage? shortage = Create(request, missing, staying, owned, ledger, actions);
         return new Plan(actions, shortage ?? stuck);
 
@@ -91,6 +91,10 @@ internal static class Planner
             else if (IsTurnedAway(request, pod, node))
             {
                 actions.Add(new DeletePod(pod, DeleteReason.NodeRefused));
+            }
+            else if (pod is { Ready: false, Finished: false, Uid: not null } && node?.Lacks(pod) == true)
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.GpuGone));
             }
             else if (!pod.Finished && node is not null && request.NodeLoss.IsLost(node.Node))
             {

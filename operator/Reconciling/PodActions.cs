@@ -21,7 +21,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     /// <param name="template">Null to take everything down.</param>
     public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
     {
-        return fleet.Decide(NamespacedName.Of(deployment), request.Replicas * request.GroupSize, ledger =>
+        return fleet.Decide(NamespacedName.Of(deployment), request.GpusWanted, ledger =>
         {
             Plan plan = ledger.Tentatively(free => Planner.Decide(request, Owned(deployment), free));
             List<NewPod> created = [];
@@ -50,6 +50,21 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     /// <summary>Sends the plan. Goes on after a failure, so that one refused pod does not hold up a deletion.</summary>
     /// <returns>The first failure, or null.</returns>
     public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await SendAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
+            {
+                inFlight.Ended(pod);
+            }
+        }
+    }
+
+    private async Task<Exception?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
         int stillThere = 0;
@@ -180,7 +195,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         return all.Count == 1 ? $"pod {all[0]}" : $"{all.Count} pods: {string.Join("; ", all)}";
     }
 
-    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on GPUs {string.Join(',', pod.Gpus)} of node {pod.Node}";
+    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on {(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}";
 
     private static string Explain(DeletePod delete) => delete.Reason switch
     {
@@ -189,6 +204,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
+        DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
         _ => "it claims a GPU that an older pod holds",
     };

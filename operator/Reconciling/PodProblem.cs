@@ -23,7 +23,8 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             return null;
         }
 
-        foreach (ContainerStatus container in status.ContainerStatuses ?? [])
+        // An init container that has done its work has ended with 0, and is no problem.
+        foreach (ContainerStatus container in ContainersOf(status).Where(c => c.State?.Terminated?.ExitCode != 0 || status.ContainerStatuses?.Contains(c) == true))
         {
             if (OfContainer(replica, container) is { } problem)
             {
@@ -41,6 +42,9 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             : null;
     }
 
+    /// <summary>In the order in which they start.</summary>
+    public static IEnumerable<ContainerStatus> ContainersOf(PodStatus status) => [.. status.InitContainerStatuses ?? [], .. status.ContainerStatuses ?? []];
+
     private static PodProblem? OfContainer(Replica replica, ContainerStatus container)
     {
         TerminatedState? ended = container.State?.Terminated ?? container.LastState?.Terminated;
@@ -48,7 +52,7 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
         {
             string why = ended.Signal is { } signal ? $"was killed by signal {signal}" : $"exited with code {ended.ExitCode}";
             string reason = ended.Reason is null or "Error" or "Completed" ? "" : $" ({ended.Reason})";
-            string restarts = container.RestartCount > 0 ? $", {container.RestartCount} restarts" : "";
+            string restarts = container.RestartCount switch { 0 => "", 1 => ", 1 restart", var count => $", {count} restarts" };
             string words = ended.Message?.Trim() ?? "";
             return new PodProblem(
                 ended.Reason == "OOMKilled" ? "OutOfMemory" : "WorkerCrashed",

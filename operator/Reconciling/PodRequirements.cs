@@ -13,6 +13,9 @@ internal sealed class PodRequirements
     /// <summary>What the admission plugin DefaultTolerationSeconds adds.</summary>
     private static readonly TimeSpan DefaultNodeLossTolerance = TimeSpan.FromSeconds(300);
 
+    /// <summary>Whoever asks for longer means for ever, and dates end somewhere.</summary>
+    private static readonly TimeSpan LongestTolerance = TimeSpan.FromDays(36500);
+
     private const string KubernetesTaints = "node.kubernetes.io/";
 
     private static readonly Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
@@ -53,7 +56,7 @@ internal sealed class PodRequirements
     /// when there is no such toleration.</summary>
     public TimeSpan? NodeLossTolerance =>
         tolerations.Find(t => t.Tolerates(Unreachable)) is not { } toleration ? DefaultNodeLossTolerance
-        : toleration.TolerationSeconds is { } seconds ? TimeSpan.FromSeconds(Math.Max(0, seconds))
+        : toleration.TolerationSeconds is { } seconds && seconds < LongestTolerance.TotalSeconds ? TimeSpan.FromSeconds(Math.Max(0, seconds))
         : null;
 
     /// <summary>Why a new pod cannot go to this node, in a few words; null when it can.</summary>

@@ -6,11 +6,12 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>What we have told the API server about pods and not yet seen back in the informer's cache. Laid over the cache it
 /// makes our own writes visible at once, so that a stale cache can neither create a pod twice nor book a GPU twice.</summary>
 /// <remarks>A creation is reserved by name before it is sent. It leaves when the cache has shown the pod, when the server has
-/// refused it, or when a direct look long after says there is no such pod; in doubt (a timeout) it stays, and its GPUs with it.
+/// refused it, or when a direct look long after its request has ended says there is no such pod; in doubt (a timeout) it stays,
+/// and its GPUs with it. As long as the request is being tried (a busy server says when to try again) it is not in doubt.
 /// A deletion is remembered by uid until the cache shows it. Called by <see cref="PodActions"/> and the pod informer; read by <see cref="Fleet"/>.</remarks>
 internal sealed class PodsInFlight(TimeProvider time)
 {
-    /// <summary>Longer than any request to the API server may take: whatever is not there by then will not appear any more.</summary>
+    /// <summary>Longer than the API server goes on with a request that nobody waits for any more: whatever is not there by then will not appear.</summary>
     public static readonly TimeSpan Doubtful = TimeSpan.FromSeconds(30);
 
     private readonly Lock gate = new();
@@ -39,7 +40,7 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>Before the request is sent.</summary>
-    public void Creating(Pod pod) => Change(pod, key => created.Add(key, new Entry(pod, time.GetTimestamp())));
+    public void Creating(Pod pod) => Change(pod, key => created.Add(key, new Entry(pod, null)));
 
     /// <summary>The server has the pod; the cache will.</summary>
     public void Created(Pod pod) => Change(pod, key =>
@@ -58,9 +59,28 @@ internal sealed class PodsInFlight(TimeProvider time)
     {
         if (pod.Metadata.Uid is { } uid)
         {
-            deleted[uid] = new Entry(pod, time.GetTimestamp());
+            deleted[uid] = new Entry(pod, null);
         }
     });
+
+    /// <summary>No request about this pod is on its way any more, however the last one ended.</summary>
+    public void Ended(Pod pod)
+    {
+        lock (gate)
+        {
+            NamespacedName key = NamespacedName.Of(pod);
+            string uid = pod.Metadata.Uid ?? "";
+            if (created.TryGetValue(key, out Entry creation))
+            {
+                created[key] = creation with { EndedAt = creation.EndedAt ?? time.GetTimestamp() };
+            }
+
+            if (deleted.TryGetValue(uid, out Entry deletion))
+            {
+                deleted[uid] = deletion with { EndedAt = deletion.EndedAt ?? time.GetTimestamp() };
+            }
+        }
+    }
 
     /// <summary>The server has definitely not deleted the pod.</summary>
     public void NotDeleted(Pod pod) => Change(pod, _ => deleted.Remove(pod.Metadata.Uid ?? ""));
@@ -85,7 +105,7 @@ internal sealed class PodsInFlight(TimeProvider time)
         }
     }
 
-    /// <summary>Asks the server itself about everything in flight for longer than <see cref="Doubtful"/>.</summary>
+    /// <summary>Asks the server itself about everything whose request ended longer than <see cref="Doubtful"/> ago.</summary>
     public async Task ResolveAsync(IKubernetesClient client, CancellationToken cancellationToken)
     {
         List<(Pod Pod, bool IsDeletion)> doubtful;
@@ -119,7 +139,7 @@ internal sealed class PodsInFlight(TimeProvider time)
         Changed?.Invoke(key);
     }
 
-    private bool IsDoubtful(Entry entry) => time.GetElapsedTime(entry.Since) >= Doubtful;
+    private bool IsDoubtful(Entry entry) => entry.EndedAt is { } ended && time.GetElapsedTime(ended) >= Doubtful;
 
     private static string? OwnerOf(Pod pod) => pod.Metadata.OwnerReferences?.Find(o => o.Controller == true)?.Uid;
 
@@ -135,5 +155,6 @@ internal sealed class PodsInFlight(TimeProvider time)
         }
     }
 
-    private readonly record struct Entry(Pod Pod, long Since);
+    /// <param name="EndedAt">When the last request about it ended; null while one is on its way.</param>
+    private readonly record struct Entry(Pod Pod, long? EndedAt);
 }

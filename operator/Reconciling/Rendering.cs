@@ -19,8 +19,6 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     /// <summary>MI300X.</summary>
     private const long SimulatedVramBytes = 192L << 30;
 
-    private const int MostPods = 10_000;
-
     /// <summary>How tensorParallelSize auto was decided; null for a number.</summary>
     public SizingStatus? Sizing { get; private init; }
 
@@ -49,12 +47,7 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     private static Rendering Of(ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
     {
         WorkerTemplate template = WorkerTemplate.For(deployment, options);
-        if (deployment.Spec.Replicas > MostPods)
-        {
-            return new Rendering([], $"spec.replicas: {deployment.Spec.Replicas} pods are more than the {MostPods} that render prints");
-        }
-
-        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu };
+        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu, MostCreations = ModelDeploymentSpec.MostReplicas };
         Plan plan = ledger is not null
             ? Planner.Decide(request, [], ledger)
             : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));

@@ -1,14 +1,15 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
 /// <list type="bullet">
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
-/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
+/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, DevicePluginConflict, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>Degraded — a person should look: InvalidSpec, PodRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
-/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
+/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict, Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
 /// </list></summary>
 internal static class StatusBuilder
@@ -79,12 +80,12 @@ internal static class StatusBuilder
         int outdated = status.Replicas - status.UpdatedReplicas;
         (bool value, string reason, string message) = o switch
         {
-            { Deployment.Metadata.DeletionTimestamp: not null } => (true, "Deleting", $"{o.Pods.Count} pods still hold their GPUs"),
+            { Deployment.Metadata.DeletionTimestamp: not null } => (true, "Deleting", o.Pods.Count == 1 ? "1 pod still holds its GPUs" : $"{o.Pods.Count} pods still hold their GPUs"),
             { Invalid: { } invalid } => (false, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when outdated > 0 => (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
             _ when status.Replicas < wanted => (true, "CreatingReplicas", $"{status.Replicas} of {wanted} replicas exist"),
-            _ when status.Replicas > wanted || o.Pods.Any(p => p.Terminating) => (true, "ScalingDown", $"{o.Pods.Count(p => p.Terminating)} pods are ending"),
+            _ when status.Replicas > wanted || o.Pods.Any(p => p.Terminating) => (true, "ScalingDown", o.Pods.Count(p => p.Terminating) is var ending and not 1 ? $"{ending} pods are ending" : "1 pod is ending"),
             _ when status.ReadyReplicas < wanted => (true, "WaitingForReplicas", $"{status.ReadyReplicas} of {wanted} replicas ready"),
             _ => (false, "Complete", "everything is as the spec asks"),
         };
@@ -137,7 +138,7 @@ internal static class StatusBuilder
             _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
             { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem => (false, problem.Reason, problem.Message),
             { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } => (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
-            _ when placed >= wanted => (true, "Allocated", $"{placed} replicas hold {active.Sum(p => p.Gpus.Count)} GPUs"),
+            _ when placed >= wanted => (true, "Allocated", $"{placed} {(placed == 1 ? "replica holds" : "replicas hold")} {ByteText.Gpus(active.Sum(p => p.Gpus.Count))}"),
             _ => (false, "Allocating", $"{placed} of {wanted} replicas hold GPUs"),
         };
         conditions.Set("GpusAllocated", value, reason, message);

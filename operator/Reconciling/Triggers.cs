@@ -29,11 +29,11 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
         fleet.OfferAll();
     }
 
-    /// <summary>What the planner and the status look at. Heartbeats, images and the like change every few seconds and are not in it.</summary>
+    /// <summary>What the planner and the status look at. Heartbeats, images, notes of network plugins and the like change every few seconds and are not in it.</summary>
     private static string Matters(Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
     {
         node.Metadata.Labels,
-        node.Metadata.Annotations,
+        Annotations = node.Metadata.Annotations?.Where(a => a.Key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal)).ToDictionary(),
         Deleted = node.Metadata.DeletionTimestamp is not null,
         node.Spec.Unschedulable,
         node.Spec.Taints,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
@@ -9,11 +10,15 @@ namespace Cluster.Operator.Reconciling;
 /// than a rollout would. Called by <see cref="ModelDeploymentReconciler"/>; the garbage collector deletes it with the deployment.</summary>
 internal sealed class WorkerBudget(IKubernetesClient client, ObjectStore<PodDisruptionBudget> budgets)
 {
-    private readonly OwnedObjects<PodDisruptionBudget> owned = new(client, budgets);
+    // Not the resourceVersion: a budget's status changes with every pod.
+    private readonly OwnedObjects<PodDisruptionBudget> owned = new(client, budgets, metadata => metadata.Generation?.ToString(CultureInfo.InvariantCulture));
 
     /// <exception cref="InvalidModelDeploymentException">A budget of that name exists and is somebody else's.</exception>
     public Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken) =>
         owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken);
+
+    /// <summary>The deployment is gone.</summary>
+    public void Forget(NamespacedName deployment) => owned.Forget(deployment);
 
     public static JsonObject Manifest(ModelDeployment deployment) => OwnedObjects<PodDisruptionBudget>.Manifest(deployment, deployment.Metadata.Name, new JsonObject
     {

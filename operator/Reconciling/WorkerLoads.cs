@@ -12,7 +12,15 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
-    /// <param name="client">Used for all requests; its own timeout and size limits hold too.</param>
+    /// <summary>A metrics page larger than this is none.</summary>
+    private const int MostBytes = 4 << 20;
+
+    /// <summary>A client for <see cref="Over"/>. Pods run what users like, so it goes only where it is told to: a redirect would make
+    /// the operator ask whatever it can reach, and a proxy is for the world outside.</summary>
+    public static HttpClient CreateClient() =>
+        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { MaxResponseContentBufferSize = MostBytes };
+
+    /// <param name="client">From <see cref="CreateClient"/>; used for all requests.</param>
     public static WorkerLoads Over(HttpClient client, TimeProvider time) => new(client.GetStringAsync, time);
 
     /// <param name="wanted">Replicas that shall stay.</param>

@@ -12,7 +12,7 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Servi
     /// <summary>Label selector of every object the operator makes.</summary>
     public const string Selector = "app.kubernetes.io/managed-by=cluster-operator";
 
-    private readonly OwnedObjects<Service> owned = new(client, services);
+    private readonly OwnedObjects<Service> owned = new(client, services, metadata => metadata.ResourceVersion);
 
     /// <exception cref="InvalidModelDeploymentException">A service of that name exists and is somebody else's.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken)
@@ -21,13 +21,19 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Servi
         await owned.ApplyAsync(deployment, Manifest(deployment, headless: true), cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>The deployment is gone.</summary>
+    public void Forget(NamespacedName deployment)
+    {
+        owned.Forget(deployment);
+        owned.Forget(deployment with { Name = NameOf(deployment.Name, headless: true) });
+    }
+
     public static JsonObject Manifest(ModelDeployment deployment, bool headless)
     {
-        string name = deployment.Metadata.Name;
         JsonObject spec = new()
         {
             ["type"] = "ClusterIP",
-            ["selector"] = new JsonObject { [ApiNames.DeploymentLabel] = name },
+            ["selector"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name },
             ["ports"] = new JsonArray(Port("http", EngineArguments.HttpPort, appProtocol: null), Port("grpc", EngineArguments.GrpcPort, "kubernetes.io/h2c")),
         };
         if (headless)
@@ -35,8 +41,10 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Servi
             spec["clusterIP"] = "None";
         }
 
-        return OwnedObjects<Service>.Manifest(deployment, headless ? name + "-pods" : name, spec);
+        return OwnedObjects<Service>.Manifest(deployment, NameOf(deployment.Metadata.Name, headless), spec);
     }
+
+    private static string NameOf(string deployment, bool headless) => headless ? deployment + "-pods" : deployment;
 
     private static JsonObject Port(string name, int port, string? appProtocol)
     {

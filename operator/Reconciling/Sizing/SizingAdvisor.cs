@@ -8,7 +8,8 @@ namespace Cluster.Operator.Reconciling.Sizing;
 /// <code>
 /// a degree fits   when on each GPU   weights / degree + KV cache of the context / degree + working memory ≤ VRAM · gpuMemoryUtilization
 /// Throughput      the smallest degree that fits, on the smallest GPUs where one does: fewer ranks exchange less, and what
-///                 is left of a node makes further replicas
+///                 is left of a node makes further replicas. Where nothing can be made of what is left (7 of 8 GPUs), the
+///                 next degree that divides the node: as many replicas, no GPU idle, and rings of even length
 /// Latency         the largest degree of the node with the most memory: each GPU reads a share of the weights for a token
 /// </code></remarks>
 internal static class SizingAdvisor
@@ -25,7 +26,7 @@ internal static class SizingAdvisor
         foreach (GpuClass gpus in order)
         {
             List<MemoryFit> table = Table(model, draft, inputs, gpus);
-            MemoryFit? chosen = inputs.OptimizeFor == OptimizeFor.Throughput ? table.Find(f => f.Fits) : table.FindLast(f => f.Fits);
+            MemoryFit? chosen = inputs.OptimizeFor == OptimizeFor.Throughput ? Fewest(table, gpus.GroupSize) : table.FindLast(f => f.Fits);
             if (chosen is not null)
             {
                 return Status(model, draft, inputs, gpus, table, chosen, Praise(model, draft, inputs, gpus, table, chosen));
@@ -39,6 +40,9 @@ internal static class SizingAdvisor
 
     private static List<MemoryFit> Table(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus) =>
         [.. model.Degrees(gpus.GroupSize).Select(degree => MemoryFit.Of(model, draft, inputs, gpus.VramBytes, degree))];
+
+    private static MemoryFit? Fewest(List<MemoryFit> table, int ofNode) => table.Find(f => f.Fits) is not { } fewest ? null
+        : table.Find(f => f.Fits && ofNode % f.Degree == 0 && ofNode / f.Degree == ofNode / fewest.Degree) ?? fewest;
 
     private static SizingStatus Status(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit? chosen, string message) => new()
     {
@@ -70,10 +74,12 @@ internal static class SizingAdvisor
         string why;
         if (inputs.OptimizeFor == OptimizeFor.Throughput)
         {
-            MemoryFit? smaller = table.LastOrDefault(f => f.Degree < chosen.Degree);
+            MemoryFit? smaller = table.LastOrDefault(f => f.Degree < chosen.Degree && !f.Fits);
+            MemoryFit? fewest = table.Find(f => f.Degree < chosen.Degree && f.Fits);
             int replicas = gpus.GroupSize / chosen.Degree;
             why = (smaller is null ? "" : $"; {Count(smaller.Degree)} would lack {ByteText.Of(smaller.MissingBytes)}{(smaller.Degree > 1 ? " each" : "")}")
-                + (replicas > 1 ? $"; {Count(gpus.GroupSize)} of a node make {replicas} such replicas" : "");
+                + (fewest is null ? "" : $"; {Count(fewest.Degree)} would hold it, but a node of {gpus.GroupSize} makes {(replicas == 1 ? "one such replica" : $"{replicas} such replicas")} either way, and {chosen.Degree} leave none of its GPUs over")
+                + (fewest is null && replicas > 1 ? $"; {Count(gpus.GroupSize)} of a node make {replicas} such replicas" : "");
         }
         else
         {

@@ -97,7 +97,7 @@ public sealed class OneCommandTests
               model: {source: file:///models/no-such-model}
             """;
         var result = await CommandLine.RunAsync(
-            LocalOperator.Program, ["local", "-f", "-", "--once", "--timeout", "5", "--models", Path.GetDirectoryName(LocalOperator.SampleManifest)! + "/models"], input: manifest);
+            LocalOperator.Program, ["local", "-f", "-", "--once", "--timeout", "20", "--models", Path.GetDirectoryName(LocalOperator.SampleManifest)! + "/models"], input: manifest);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("no-such-model", result.All, StringComparison.Ordinal);

@@ -116,7 +116,7 @@ public class CrdDocumentTests
         Assert.Equal(".spec.replicas", (string)s_version["subresources"]!["scale"]!["specReplicasPath"]!);
         Assert.Equal(".status.selector", (string)s_version["subresources"]!["scale"]!["labelSelectorPath"]!);
         Assert.NotNull(s_version["subresources"]!["status"]);
-        Assert.Equal(["Ready", "Desired", "Model", "TP", "Age"], s_version["additionalPrinterColumns"]!.AsArray().Where(column => column!["priority"] is null).Select(column => (string)column!["name"]!));
+        Assert.Equal(["Ready", "Desired", "Model", "TP", "Progress", "Age"], s_version["additionalPrinterColumns"]!.AsArray().Where(column => column!["priority"] is null).Select(column => (string)column!["name"]!));
         Assert.Equal("mdep", (string)CrdDocument.Build()["spec"]!["names"]!["shortNames"]![0]!);
     }
 

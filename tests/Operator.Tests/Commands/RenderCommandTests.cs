@@ -85,7 +85,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [InlineData("replicas: many", "spec.replicas in body must be of type integer")]
     [InlineData("tensorParallelSize: 65", "less than or equal to 64")]
     [InlineData("tuning: {env: [{name: CUDA_VISIBLE_DEVICES, value: '0'}]}", "spec.tuning.env[0].name")]
-    [InlineData("replicas: 1000000", "more than the 10000")]
+    [InlineData("replicas: 1000000", "less than or equal to 8192")]
     public void A_wrong_manifest_prints_nothing_but_what_is_wrong(string spec, string message)
     {
         Result result = Render(Deployment(spec));

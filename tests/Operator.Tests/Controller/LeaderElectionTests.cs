@@ -80,7 +80,25 @@ public sealed class LeaderElectionTests
         await Task.WhenAll(all);
     }
 
-    private Task Run(string identity, CancellationToken cancellationToken)
+    /// <summary>The lease counts from the write, which may lie far back when its answer comes: others lead by then.</summary>
+    [Fact]
+    public async Task A_lease_won_by_an_answer_that_took_too_long_is_not_led_by()
+    {
+        server.AfterWrite = (_, _, _) =>
+        {
+            server.AfterWrite = null;
+            time.Advance(TimeSpan.FromSeconds(12));
+        };
+        using CancellationTokenSource stop = new();
+        int writes = 0;
+        Task one = Run("one", stop.Token, () => writes = server.Calls.Count(c => !c.StartsWith("get", StringComparison.Ordinal)));
+        await PassTimeUntil(() => Leads("one"));
+        Assert.Equal(2, writes);
+        await stop.CancelAsync();
+        await one;
+    }
+
+    private Task Run(string identity, CancellationToken cancellationToken, Action? begins = null)
     {
         LeaderElectionOptions options = new("ns", "lease", identity);
         LeaderElection election = new(server, options, time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
@@ -88,6 +106,7 @@ public sealed class LeaderElectionTests
 
         async Task Lead(CancellationToken token)
         {
+            begins?.Invoke();
             lock (leading)
             {
                 leading.Add(identity);

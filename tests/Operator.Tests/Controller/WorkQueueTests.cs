@@ -175,6 +175,19 @@ public sealed class WorkQueueTests : IDisposable
         Assert.Equal(wanted, lastSeen);
     }
 
+    /// <summary>A pod may tolerate a lost node for longer than a timer of the system can wait.</summary>
+    [Fact]
+    public async Task A_delay_longer_than_any_timer_holds_up_nothing_else()
+    {
+        using WorkQueue<string> real = new("real", TimeProvider.System, new MetricsRegistry());
+        real.AddAfter("centuries", TimeSpan.FromDays(36500));
+        real.AddAfter("soon", TimeSpan.FromMilliseconds(1));
+        Assert.Equal((true, "soon"), await real.TakeAsync(TestContext.Current.CancellationToken));
+        real.AddAfter("for ever", TimeSpan.MaxValue);
+        real.AddAfter("sooner or later", TimeSpan.FromMilliseconds(1));
+        Assert.Equal((true, "sooner or later"), await real.TakeAsync(TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task Metrics_tell_depth_waits_work_and_retries()
     {

@@ -20,7 +20,7 @@ public sealed class NodeAgentCommandTests
         Assert.Equal(seconds is null, result.Errors.Count > 0);
         if (seconds is { } expected)
         {
-            Assert.Equal(TimeSpan.FromSeconds(expected), result.GetValue<TimeSpan>("--interval"));
+            Assert.Equal(TimeSpan.FromSeconds(expected), result.GetValue<TimeSpan?>("--interval"));
         }
         else
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
@@ -195,6 +196,42 @@ public sealed class PlannerTests
         // The node is back before its kubelet has ended the pod: GPU 0 is not given to anybody.
         Replica[] ending = [Given.Replica("a", gpus: "0", terminating: true), Given.Replica("b", "n2", "0"), Given.Replica("c", "n2", "1")];
         Assert.Equal("+n1:1", Text(Plan(request with { Replicas = 3, NodeLoss = request.NodeLoss with { Now = now.AddHours(1) } }, [Given.Node("n1"), Given.Node("n2", 2)], ending)));
+    }
+
+    /// <summary>With a device plugin no GPU has to be free for a pod to be made: the plan of a mistyped number must still be small.</summary>
+    [Fact]
+    public void A_plan_makes_no_more_pods_than_a_replica_set_would_in_one_go()
+    {
+        PlanRequest request = Given.Request(replicas: int.MaxValue, maxSurge: 1, gpu: new GpuSpec { Allocation = GpuAllocation.DevicePlugin });
+        Assert.Equal(500, Plan(request, OneNode).Actions.Count);
+    }
+
+    [Fact]
+    public void A_surge_without_end_ends_no_pod()
+    {
+        Replica[] pods = [Given.Replica("a", ready: false)];
+        Assert.Equal("+n1:1", Decide(Given.Request(replicas: 2, maxSurge: int.MaxValue), pods));
+    }
+
+    /// <summary>GPU 0 of eight has failed: the driver numbers the others anew, and their UUIDs stay.</summary>
+    [Fact]
+    public void GPUs_are_told_by_UUID_when_one_has_failed_and_the_others_have_moved_up()
+    {
+        List<GpuDevice> left = [.. Given.Gpus(8).Skip(1).Select(g => g with { Index = g.Index - 1 })];
+        Replica[] pods = [.. Enumerable.Range(4, 4).Select(i => Pinned($"p{i}", i))];
+        Assert.Equal("+n1:0 +n1:1 +n1:2", Text(Plan(Given.Request(replicas: 8), [Given.Node("n1", left)], pods)));
+
+        // One that was pinned to what is gone is replaced, unless it still serves.
+        Assert.Equal("-p0:GpuGone +n1:0", Text(Plan(Given.Request(replicas: 2), [Given.Node("n1", left)], Pinned("p0", 0, ready: false), pods[0])));
+        Assert.Equal("", Text(Plan(Given.Request(replicas: 2), [Given.Node("n1", left)], Pinned("p0", 0), pods[0])));
+        Assert.Equal("", Text(Plan(Given.Request(replicas: 1), OneNode, Pinned("p0", 0, ready: false))));
+
+        static Replica Pinned(string name, int index, bool ready = true)
+        {
+            Pod pod = Given.Pod(name, gpus: index.ToString(CultureInfo.InvariantCulture), ready: ready);
+            pod.Metadata.Annotations![ApiNames.GpuUuidsAnnotation] = Given.Gpus(8)[index].Uuid!;
+            return Replica.Of(pod);
+        }
     }
 
     private static Replica Old(string name, string gpus) => Given.Replica(name, gpus: gpus, hash: "old");

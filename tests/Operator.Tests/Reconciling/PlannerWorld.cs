@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
@@ -9,7 +10,8 @@ using Xunit;
 namespace Cluster.Operator.Tests.Reconciling;
 
 /// <summary>A random cluster for <see cref="PlannerProperties"/>: boards of one and two hives, partitions, taints, cordons, nodes
-/// that vanish, stop answering and come back. Pods start, fail and end, but only where their node answers.</summary>
+/// that vanish, stop answering and come back, GPUs that fail and let those after them move up. Pods start, fail and end, but only
+/// where their node answers and has their GPUs.</summary>
 internal sealed class PlannerWorld
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
@@ -35,7 +37,7 @@ internal sealed class PlannerWorld
     {
         int which = random.Next(requests.Length);
         Node? node = nodes.Count == 0 ? null : nodes[random.Next(nodes.Count)];
-        switch (random.Next(16))
+        switch (random.Next(18))
         {
             case 0:
                 requests[which] = requests[which] with { Replicas = random.Next(6) };
@@ -72,6 +74,9 @@ internal sealed class PlannerWorld
                 break;
             case 11 when Any(IsReady) is { } pod:
                 pod.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = random.Next(-3, 3).ToString(CultureInfo.InvariantCulture);
+                break;
+            case 12 when devices[node!.Metadata.Name] is { Count: > 1 } gpus && gpus.DistinctBy(g => g.Uuid).Count() == gpus.Count:
+                Fail(node, gpus[random.Next(gpus.Count)]);
                 break;
             default:
                 Progress();
@@ -120,6 +125,11 @@ internal sealed class PlannerWorld
                 AssertWellPlaced(request, placement);
                 Pod pod = Given.Pod($"p{names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending", age: -names, owner: Owner(which));
                 pod.Spec.NodeName = null;
+                if (placement.HasUuids)
+                {
+                    pod.Metadata.Annotations![ApiNames.GpuUuidsAnnotation] = string.Join(',', placement.Gpus.Select(g => g.Uuid));
+                }
+
                 pods.Add(pod);
             }
             else if (action is DeletePod delete)
@@ -179,15 +189,19 @@ internal sealed class PlannerWorld
 
     private List<List<GpuDevice>> FreeGroups(Node node, bool byHive)
     {
-        HashSet<int> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(r => r.Gpus)];
-        return [.. devices[node.Metadata.Name].Where(g => !held.Contains(g.Index)).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
+        HashSet<string> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(Held)];
+        return [.. devices[node.Metadata.Name].Where(g => !held.Contains($"{node.Metadata.Name}/{g.Index}") && !held.Contains($"{node.Metadata.Name}/{g.Uuid}")).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
     }
 
     private void AssertNothingShared()
     {
-        List<string> held = [.. Replicas().Where(r => r.HoldsGpus).SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g}"))];
+        List<string> held = [.. Replicas().Where(r => r.HoldsGpus).SelectMany(Held)];
         Assert.Equal(held.Count, held.Distinct().Count());
     }
+
+    /// <summary>What its processes use: a GPU by UUID stays the same one when the others are numbered anew.</summary>
+    private static IEnumerable<string> Held(Replica pod) =>
+        pod.Uuids.Count > 0 ? pod.Uuids.Select(uuid => $"{pod.Node}/{uuid}") : pod.Gpus.Select(index => $"{pod.Node}/{index}");
 
     private void AssertConverged(int which)
     {
@@ -213,7 +227,7 @@ internal sealed class PlannerWorld
             return pods.Remove(ending);
         }
 
-        if (Any(p => p.Status?.Phase != "Failed" && !IsReady(p) && p.Metadata.DeletionTimestamp is null && Answers(p)) is { } starting)
+        if (Any(p => p.Status?.Phase != "Failed" && !IsReady(p) && p.Metadata.DeletionTimestamp is null && Answers(p) && HasItsGpus(Replica.Of(p))) is { } starting)
         {
             starting.Spec.NodeName = Replica.Of(starting).Node;
             starting.Status!.Phase = "Running";
@@ -222,6 +236,17 @@ internal sealed class PlannerWorld
         }
 
         return false;
+    }
+
+    private bool HasItsGpus(Replica pod) => pod.Uuids.All(uuid => devices[pod.Node!].Any(g => g.Uuid == uuid));
+
+    /// <summary>As when the node is started anew without this GPU.</summary>
+    private void Fail(Node node, GpuDevice gpu)
+    {
+        string name = node.Metadata.Name;
+        devices[name] = [.. devices[name].Where(g => g != gpu).Select((g, index) => g with { Index = index })];
+        node.Metadata.Annotations![ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(devices[name], KubernetesJson.Options);
+        pods.Where(p => Replica.Of(p) is { Ready: true } replica && replica.Node == name && !HasItsGpus(replica)).ToList().ForEach(p => SetReady(p, false));
     }
 
     private void StopAnswering(Node node)

@@ -66,6 +66,7 @@ public sealed class PodRequirementsTests
     [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}]""", 20.0)]
     [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute"}]""", null)]
     [InlineData("""[{"operator":"Exists"}]""", null)]
+    [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":9223372036854775807}]""", null)]
     public void A_lost_node_is_waited_for_as_long_as_the_pod_tolerates_it(string tolerations, double? seconds) =>
         Assert.Equal(seconds, PodRequirements.Of(new JsonObject { ["tolerations"] = JsonNode.Parse(tolerations) }).NodeLossTolerance?.TotalSeconds);
 

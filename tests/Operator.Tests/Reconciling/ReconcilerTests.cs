@@ -209,7 +209,7 @@ public sealed class ReconcilerTests
         List<string> messages = [.. cluster.Server.All<CoreEvent>().Select(e => e.Extra!["message"].GetString()!)];
         string created = Assert.Single(messages, m => m.StartsWith("created", StringComparison.Ordinal));
         Assert.StartsWith("created 8 pods: haiku-", created, StringComparison.Ordinal);
-        Assert.Contains("on GPUs 7 of node n1", created, StringComparison.Ordinal);
+        Assert.Contains("on GPU 7 of node n1", created, StringComparison.Ordinal);
         Assert.StartsWith("deleted 6 pods: haiku-", Assert.Single(messages, m => m.StartsWith("deleted", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
@@ -281,6 +281,22 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task An_init_container_that_fails_is_a_problem_and_one_that_is_done_is_none()
+    {
+        await Given();
+        string pod = cluster.Replicas()[0].Name;
+        cluster.StartPod(pod, ready: false);
+        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"] = JsonNode.Parse(
+            """[{"name":"fetch","restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"check","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":4,"reason":"Error"}}}]"""));
+        await cluster.Settle();
+        Assert.Equal($"pod {pod}: container check exited with code 4, 1 restart: last line of {pod}", cluster.Condition("Degraded").Message);
+
+        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"]![1]!["state"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = 0 } });
+        await cluster.Settle();
+        Assert.Equal("AsExpected", cluster.Condition("Degraded").Reason);
+    }
+
+    [Fact]
     public async Task Pods_that_fail_again_and_again_are_replaced_ever_more_slowly()
     {
         await Given();
@@ -328,6 +344,18 @@ public sealed class ReconcilerTests
         cluster.Server.Remove<Service>("ns", "haiku");
         await cluster.Settle();
         Assert.NotNull(cluster.Server.Find<Service>("ns", "haiku"));
+    }
+
+    [Fact]
+    public async Task A_service_that_somebody_edited_is_put_right()
+    {
+        await Given();
+        cluster.Server.Update<Service>("ns", "haiku", s => s["spec"]!["selector"]![ApiNames.DeploymentLabel] = "elsewhere");
+        await cluster.Settle();
+        Assert.Equal("haiku", cluster.Server.Find<Service>("ns", "haiku")!["spec"]!["selector"]![ApiNames.DeploymentLabel]!.ToString());
+        int calls = cluster.Server.Calls.Count;
+        await cluster.Reconcile();
+        Assert.Equal(calls, cluster.Server.Calls.Count);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
 using Xunit;
@@ -37,6 +38,13 @@ public sealed class TriggersTests : IDisposable
     }
 
     [Fact]
+    public void A_node_whose_agent_reports_something_new_brings_back_who_has_pods_there()
+    {
+        Change(Given.Node("n1"), Given.Node("n1", change: n => n.Metadata.Annotations![NodeAnnotations.NumaBalancing] = "0"));
+        Assert.Equal(1, queue.Count);
+    }
+
+    [Fact]
     public void A_node_without_its_pods_is_nobodys_business()
     {
         Change(Given.Node("n2"), Given.Node("n2", change: n => n.Spec.Unschedulable = true));
@@ -47,6 +55,7 @@ public sealed class TriggersTests : IDisposable
     public void A_heartbeat_is_no_change()
     {
         Change(Given.Node("n1"), Given.Node("n1", change: n => n.Status!.Conditions![0].Message = "still alive"));
+        Change(Given.Node("n1"), Given.Node("n1", change: n => n.Metadata.Annotations!["network.example/lease"] = "renewed"));
         Assert.Equal(0, queue.Count);
     }
 

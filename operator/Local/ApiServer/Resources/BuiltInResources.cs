@@ -69,6 +69,8 @@ internal static class BuiltInResources
         yield return Grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", [], CoreColumns.RoleBindings);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", [], StandardColumns.NameAndCreation, namespaced: false);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", [], CoreColumns.RoleBindings, namespaced: false);
+        yield return Grouped("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", [], StandardColumns.NameAndCreation, namespaced: false, status: true, generation: true, categories: ["api-extensions"]);
+        yield return Grouped("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", [], StandardColumns.NameAndCreation, namespaced: false, generation: true, categories: ["api-extensions"]);
         yield return Grouped("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", ["crd", "crds"], StandardColumns.NameAndCreation, CoreShapes.CustomResourceDefinition, namespaced: false, status: true, generation: true, strategy: customResourceDefinitions, categories: ["api-extensions"]);
         yield return Grouped("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", [], StandardColumns.NameAndAge, namespaced: false, strategy: new AccessReviewStrategy(), review: true);
         yield return Grouped("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", [], StandardColumns.NameAndAge, namespaced: false, strategy: new AccessReviewStrategy(), review: true);

@@ -61,6 +61,20 @@ public sealed class SizingAdvisorTests
     }
 
     [Fact]
+    public void Seven_GPUs_of_eight_are_not_asked_for_where_eight_cost_no_replica()
+    {
+        SizingStatus advice = Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 8));
+        Assert.Equal(8, advice.TensorParallelSize);
+        Assert.True(advice.Alternatives!.Single(a => a.TensorParallelSize == 7).Fits);
+        Assert.Contains("; 4 GPUs would lack 33.8 GiB each", advice.Message, StringComparison.Ordinal);
+        Assert.EndsWith("; 7 GPUs would hold it, but a node of 8 makes one such replica either way, and 8 leave none of its GPUs over", advice.Message, StringComparison.Ordinal);
+
+        // Nothing to be gained where the rest of the node is a replica of its own, or no degree divides the node.
+        Assert.Equal(7, Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 14)).TensorParallelSize);
+        Assert.Equal(7, Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 9)).TensorParallelSize);
+    }
+
+    [Fact]
     public void For_latency_a_model_takes_what_of_a_node_it_can_be_split_over_and_says_why()
     {
         SizingStatus advice = Advise("Qwen2-7B", new SizingInputs { OptimizeFor = OptimizeFor.Latency }, Mi300X);
