@@ -34,6 +34,8 @@ internal sealed class FakeEngine : IEngine
 
     public TimeSpan QueueTime { get; init; }
 
+    public TimeSpan FirstTokenTime { get; init; }
+
     public int MaxModelLength { get; init; } = 1_000_000;
 
     public int VocabSize => tokenizer.VocabSize;
@@ -194,6 +196,7 @@ internal sealed class FakeEngine : IEngine
         CompletionTokens = made,
         CachedTokens = CachedTokens,
         QueueTime = QueueTime,
+        FirstTokenTime = made > 0 ? FirstTokenTime : null,
     };
 
     private TaskCompletionSource<FinishReason?> Ending(string requestId) =>

@@ -20,16 +20,11 @@ internal sealed class MeteredEngine(IEngine engine, WorkerMetrics metrics, TimeP
         await foreach (var output in outputs.WithCancellation(cancellationToken))
         {
             queue ??= output.QueueTime;
+            firstToken ??= output.FirstTokenTime;
             numTokens[output.Index] = output.CompletionTokens;
-            if (output.TokenIds.Count > 0)
-            {
-                firstToken ??= time.GetElapsedTime(arrival);
-            }
-
             yield return output;
         }
 
-        // The best of several are told at the end only: when their first token came, nobody knows.
-        metrics.Ended(new RequestTimes(queue, sampling.NumSequences == sampling.N ? firstToken : null, time.GetElapsedTime(arrival)), sampling, numTokens.Max());
+        metrics.Ended(new RequestTimes(queue, firstToken, time.GetElapsedTime(arrival)), sampling, numTokens.Max());
     }
 }

@@ -18,10 +18,7 @@ internal sealed class GenerationTrace(GenerationRequest request, string modelNam
     {
         last[output.Index] = output;
         queueTime ??= output.QueueTime;
-        if (output.TokenIds.Count > 0)
-        {
-            firstToken ??= time.GetUtcNow();
-        }
+        firstToken ??= output.FirstTokenTime is { } waited ? arrival + waited : null;
     }
 
     public void Fail(Exception exception) => failure = exception;
@@ -48,21 +45,16 @@ internal sealed class GenerationTrace(GenerationRequest request, string modelNam
 
         if (queueTime is not null)
         {
+            var first = Earlier(firstToken ?? end, end);
             span.SetTag("gen_ai.latency.time_in_model_inference", (end - started).TotalSeconds);
-        }
-
-        // The best of several are known at the end only: when their first token came, nobody has told, and what they took is one span.
-        if (firstToken is { } first && request.Sampling.NumSequences == request.Sampling.N)
-        {
-            Child(source, span, "prefill", started, first, ("gen_ai.usage.prompt_tokens", request.PromptTokenIds.Count), ("gen_ai.usage.cached_tokens", cachedTokens));
-            Child(source, span, "decode", first, end, ("gen_ai.usage.completion_tokens", completionTokens));
-            span.SetTag("gen_ai.latency.time_to_first_token", (first - arrival).TotalSeconds);
             span.SetTag("gen_ai.latency.time_in_model_prefill", (first - started).TotalSeconds);
-            span.SetTag("gen_ai.latency.time_in_model_decode", (end - first).TotalSeconds);
-        }
-        else if (queueTime is not null)
-        {
-            Child(source, span, "inference", started, end, ("gen_ai.usage.prompt_tokens", request.PromptTokenIds.Count), ("gen_ai.usage.completion_tokens", completionTokens));
+            Child(source, span, "prefill", started, first, ("gen_ai.usage.prompt_tokens", request.PromptTokenIds.Count), ("gen_ai.usage.cached_tokens", cachedTokens));
+            if (firstToken is not null)
+            {
+                span.SetTag("gen_ai.latency.time_to_first_token", (first - arrival).TotalSeconds);
+                span.SetTag("gen_ai.latency.time_in_model_decode", (end - first).TotalSeconds);
+                Child(source, span, "decode", first, end, ("gen_ai.usage.completion_tokens", completionTokens));
+            }
         }
 
         span.SetEndTime(end.UtcDateTime);

@@ -64,6 +64,7 @@ public sealed class MetricsTests
         {
             Reply = _ => "abc",
             QueueTime = TimeSpan.FromSeconds(1),
+            FirstTokenTime = TimeSpan.FromSeconds(3),
             BeforeOutput = (made, _) =>
             {
                 time.Advance(TimeSpan.FromSeconds(made == 0 ? 3 : 0.25));
@@ -77,10 +78,10 @@ public sealed class MetricsTests
 
         var page = PrometheusText.Parse(await server.Client.GetStringAsync("/metrics"));
         Assert.Equal((2, 2), Of("request_queue_time_seconds"));
-        Assert.Equal((2, 1), Of("request_prefill_time_seconds"));
-        Assert.Equal((0.5, 1), Of("request_decode_time_seconds"));
+        Assert.Equal((4, 2), Of("request_prefill_time_seconds"));
+        Assert.Equal((1, 2), Of("request_decode_time_seconds"));
         Assert.Equal((5, 2), Of("request_inference_time_seconds"));
-        Assert.Equal((0.25, 1), Of("request_time_per_output_token_seconds"));
+        Assert.Equal((0.5, 2), Of("request_time_per_output_token_seconds"));
         Assert.Equal((6, 2), Of("request_max_num_generation_tokens"));
         Assert.Equal((25, 2), Of("request_params_max_tokens"));
         Assert.Equal((2, 2), Of("request_params_n"));
