@@ -17,9 +17,7 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     /// <summary>How long a dead rank may go unnoticed.</summary>
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>About as far as ranks on processors of their own are apart. Longer is lost where ranks share a processor: the missing one may be waiting for it, and every
-    /// barrier would cost the whole time. Yielding instead of sleeping is no better: what else runs there takes its full turn.</summary>
-    private static readonly long SpinTicks = Stopwatch.Frequency / 100_000; // 10 µs
+    private readonly long _spinTicks = Spinning.TicksFor(size);
 
     private int _generation = ranks[rank].Arrived;
 
@@ -79,7 +77,7 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
     private void AwaitOthers()
     {
         var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetTimestamp() - start < SpinTicks)
+        while (Stopwatch.GetTimestamp() - start < _spinTicks)
         {
             if (FirstMissing() < 0)
             {
