@@ -1,18 +1,15 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
-using Cluster.Worker.Compute;
 
 namespace Cluster.Worker.Models;
 
 /// <summary>Gives a device that computes at once (the CPU) a thread of its own, so that <see cref="Launch"/> returns and the engine delivers outputs and plans
 /// while a step is computed. Called by the engine's thread; calls the runner it wraps and owns it.</summary>
-/// <remarks>Both threads spin before they sleep: waking a thread costs about fifty microseconds, a good part of what lies between two steps.</remarks>
+/// <remarks>Both threads spin briefly before they sleep: the other one is mostly a few microseconds away, and waking a thread costs about fifty.</remarks>
 internal sealed class BackgroundRunner : DelegatingRunner
 {
-    /// <summary>The engine's patience with a step. Short: while it runs, the device has work for every processor.</summary>
-    private static readonly long StepSpinTicks = Stopwatch.Frequency / 20_000; // 50 µs
+    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
 
-    private readonly long workSpinTicks;
     private readonly Thread thread;
     private readonly object gate = new();
     private StepBatch? launched;
@@ -20,11 +17,9 @@ internal sealed class BackgroundRunner : DelegatingRunner
     private volatile bool busy;
     private volatile bool stopping;
 
-    /// <param name="threads">The engine's, and those of all devices that it gives work at once.</param>
-    public BackgroundRunner(IModelRunner runner, int threads = 2)
+    public BackgroundRunner(IModelRunner runner)
         : base(runner)
     {
-        workSpinTicks = Spinning.TicksFor(threads);
         thread = new Thread(Work) { IsBackground = true, Name = "device" };
         thread.Start();
     }
@@ -106,8 +101,7 @@ internal sealed class BackgroundRunner : DelegatingRunner
     private void Await(bool work)
     {
         var start = Stopwatch.GetTimestamp();
-        var spinTicks = work ? workSpinTicks : StepSpinTicks;
-        while (!IsOver(work) && Stopwatch.GetTimestamp() - start < spinTicks)
+        while (!IsOver(work) && Stopwatch.GetTimestamp() - start < SpinTicks)
         {
             Thread.SpinWait(8);
         }

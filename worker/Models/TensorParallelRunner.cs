@@ -15,7 +15,7 @@ internal sealed class TensorParallelRunner : DelegatingRunner
     public TensorParallelRunner(IReadOnlyList<IModelRunner> runners, IReadOnlyList<Communicator> group)
         : base(runners[0])
     {
-        ranks = [.. runners.Zip(group, (runner, end) => new BackgroundRunner(new RankRunner(runner, end), 1 + runners.Count))];
+        ranks = [.. runners.Zip(group, (runner, end) => new BackgroundRunner(new RankRunner(runner, end)))];
     }
 
     public override bool RunsInBackground => true;
