@@ -74,11 +74,13 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
                 await call.Http.Response.Body.FlushAsync(cancellationToken);
                 flushed = true;
             }
+            // A definition's deletion is committed before its kind is gone, so no commit may come to wake this watch after that.
+            var otherKinds = state.Registry.NextChange;
             if (timeUp.IsCompleted || !state.Registry.IsServed(call.Type))
             {
                 return;
             }
-            await Task.WhenAny(next, timeUp, bookmarkDue);
+            await Task.WhenAny(next, timeUp, bookmarkDue, otherKinds);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
