@@ -23,8 +23,7 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             return null;
         }
 
-        // An init container that has done its work has ended with 0, and is no problem.
-        foreach (ContainerStatus container in ContainersOf(status).Where(c => c.State?.Terminated?.ExitCode != 0 || status.ContainerStatuses?.Contains(c) == true))
+        foreach (ContainerStatus container in ContainersOf(status))
         {
             if (OfContainer(replica, container) is { } problem)
             {
@@ -42,8 +41,9 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             : null;
     }
 
-    /// <summary>In the order in which they start.</summary>
-    public static IEnumerable<ContainerStatus> ContainersOf(PodStatus status) => [.. status.InitContainerStatuses ?? [], .. status.ContainerStatuses ?? []];
+    /// <summary>In the order in which they start, but for init containers that have done their work: those have ended with 0, and are no problem.</summary>
+    public static IEnumerable<ContainerStatus> ContainersOf(PodStatus status) =>
+        [.. (status.InitContainerStatuses ?? []).Where(c => c.State?.Terminated?.ExitCode != 0), .. status.ContainerStatuses ?? []];
 
     private static PodProblem? OfContainer(Replica replica, ContainerStatus container)
     {

@@ -5,21 +5,23 @@ namespace Cluster.Worker.Serving;
 /// <summary>An engine that only looks at the requests of another one: whoever derives from it says what at.</summary>
 internal abstract class EngineDecorator(IEngine engine) : IEngine
 {
-    public int MaxModelLength => engine.MaxModelLength;
+    public int MaxModelLength => Inner.MaxModelLength;
 
-    public int VocabSize => engine.VocabSize;
+    public int VocabSize => Inner.VocabSize;
 
-    public EngineStatistics Statistics => engine.Statistics;
+    public EngineStatistics Statistics => Inner.Statistics;
 
     public IEngineObserver? Observer
     {
-        get => engine.Observer;
-        set => engine.Observer = value;
+        get => Inner.Observer;
+        set => Inner.Observer = value;
     }
 
-    public bool Abort(string requestId) => engine.Abort(requestId);
+    protected IEngine Inner { get; } = engine;
 
-    public Task DrainAsync(TimeSpan timeout) => engine.DrainAsync(timeout);
+    public bool Abort(string requestId) => Inner.Abort(requestId);
+
+    public Task DrainAsync(TimeSpan timeout) => Inner.DrainAsync(timeout);
 
     public abstract IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
 }

@@ -6,10 +6,8 @@ namespace Cluster.Worker.Serving.Metrics;
 /// <summary>An engine whose requests are timed from arrival to end. What <see cref="WorkerServer"/> puts in place of the engine, so that no API knows of metrics.</summary>
 internal sealed class MeteredEngine(IEngine engine, WorkerMetrics metrics, TimeProvider time) : EngineDecorator(engine)
 {
-    private readonly IEngine engine = engine;
-
     public override IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken) =>
-        FollowAsync(engine.GenerateAsync(request, cancellationToken), request.Sampling, time.GetTimestamp(), cancellationToken);
+        FollowAsync(Inner.GenerateAsync(request, cancellationToken), request.Sampling, time.GetTimestamp(), cancellationToken);
 
     private async IAsyncEnumerable<TokenOutput> FollowAsync(
         IAsyncEnumerable<TokenOutput> outputs, SamplingParameters sampling, long arrival, [EnumeratorCancellation] CancellationToken cancellationToken)

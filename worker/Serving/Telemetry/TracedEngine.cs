@@ -8,12 +8,10 @@ namespace Cluster.Worker.Serving.Telemetry;
 /// engine, so that no API knows of tracing.</summary>
 internal sealed class TracedEngine(IEngine engine, string modelName, ActivitySource source, TimeProvider time) : EngineDecorator(engine)
 {
-    private readonly IEngine engine = engine;
-
     public override IAsyncEnumerable<TokenOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken)
     {
         var trace = new GenerationTrace(request, modelName, Activity.Current?.Context ?? default, time);
-        return FollowAsync(engine.GenerateAsync(request, cancellationToken), trace, cancellationToken);
+        return FollowAsync(Inner.GenerateAsync(request, cancellationToken), trace, cancellationToken);
     }
 
     private async IAsyncEnumerable<TokenOutput> FollowAsync(IAsyncEnumerable<TokenOutput> outputs, GenerationTrace trace, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -16,8 +16,7 @@ namespace Cluster.Worker.Serving.Telemetry;
 /// └─ llm_request                 one for each prompt, with gen_ai attributes    (TracedEngine)
 ///    ├─ queue                    arrival until the scheduler first takes it
 ///    ├─ prefill                  until the first token
-///    ├─ decode                   until the last token of the last sequence
-///    └─ inference                in place of the two where the first token is not known of: best_of, beams
+///    └─ decode                   until the last token of the last sequence
 /// </code>
 /// </remarks>
 internal sealed class WorkerTelemetry : IDisposable
