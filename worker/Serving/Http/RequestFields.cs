@@ -154,7 +154,7 @@ internal sealed class RequestFields : IDisposable
     public static ApiException WrongType(string name, JsonElement value, string expected)
     {
         var text = value.GetRawText();
-        return ApiException.BadRequest($"invalid value for '{name}': expected {expected}, got {(text.Length > 80 ? text[..80] + "…" : text)}", name);
+        return ApiException.BadRequest($"invalid value for '{name}': expected {expected}, got {Shorten(text)}", name);
     }
 
     public void Dispose() => document?.Dispose();
@@ -177,13 +177,13 @@ internal sealed class RequestFields : IDisposable
     {
         if (!request.HasJsonContentType())
         {
-            var given = request.ContentType is { Length: > 0 } type ? $"'{(type.Length > 80 ? type[..80] + "…" : type)}'" : "missing";
+            var given = request.ContentType is { Length: > 0 } type ? $"'{Shorten(type)}'" : "missing";
             throw ApiException.UnsupportedMediaType($"the header Content-Type is {given}; it must be application/json");
         }
 
         if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
         {
-            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{(encoding.Length > 80 ? encoding[..80] + "…" : encoding)}'; this server takes bodies as they are, not compressed");
+            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{Shorten(encoding)}'; this server takes bodies as they are, not compressed");
         }
     }
 
@@ -193,6 +193,8 @@ internal sealed class RequestFields : IDisposable
         : value.TryGetInt64(out var number) ? number
         : value.TryGetDecimal(out var exact) && decimal.IsInteger(exact) && exact is >= long.MinValue and <= long.MaxValue ? (long)exact
         : null;
+
+    private static string Shorten(string text) => text.Length > 80 ? text[..80] + "…" : text;
 
     private static string Describe(JsonValueKind kind) => kind switch
     {
