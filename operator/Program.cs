@@ -6,9 +6,12 @@ namespace Cluster.Operator;
 
 internal static class Program
 {
-    public static Task<int> Main(string[] arguments)
-    {
-        var root = new RootCommand("Turns ModelDeployments into worker pods, each pinned to its own GPUs. Without a command: run.")
+    public static Task<int> Main(string[] arguments) =>
+        CommandRunner.RunAsync(CreateRoot(), arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);
+
+    /// <summary>Every command with its options. Tests of the documents parse with it, too.</summary>
+    internal static RootCommand CreateRoot() =>
+        new("Turns ModelDeployments into worker pods, each pinned to its own GPUs. Without a command: run.")
         {
             RunCommand.Create(),
             LocalCommand.Create(),
@@ -16,6 +19,4 @@ internal static class Program
             NodeAgentCommand.Create(),
             CrdCommand.Create(),
         };
-        return CommandRunner.RunAsync(root, arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);
-    }
 }

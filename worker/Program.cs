@@ -5,9 +5,11 @@ namespace Cluster.Worker;
 
 internal static class Program
 {
-    public static Task<int> Main(string[] arguments)
-    {
-        var root = new RootCommand("Serves large language models from Hugging Face checkpoints over gRPC and the OpenAI HTTP API.")
+    public static Task<int> Main(string[] arguments) => CommandRunner.RunAsync(CreateRoot(), arguments);
+
+    /// <summary>Every command with its options. Tests of the documents parse with it, too.</summary>
+    internal static RootCommand CreateRoot() =>
+        new("Serves large language models from Hugging Face checkpoints over gRPC and the OpenAI HTTP API.")
         {
             ServeCommand.Create(),
             GenerateCommand.Create(),
@@ -15,6 +17,4 @@ internal static class Program
             BenchCommand.Create(),
             RankCommand.Create(),
         };
-        return CommandRunner.RunAsync(root, arguments);
-    }
 }
