@@ -18,7 +18,7 @@ internal static partial class Dotnet
         var verb = arguments.Dequeue();
         switch (verb)
         {
-            case "build" or "test" or "publish":
+            case "build" or "test" or "publish" or "format":
                 if (arguments.Count > 0 && !IsProject(arguments.Dequeue()))
                 {
                     yield return $"{one.Arguments[1]} is no project and no solution";
@@ -27,8 +27,6 @@ internal static partial class Dotnet
                 break;
             case "run" when mention && one.Arguments[^1] == "--":
                 yield break;
-            case "format":
-                break;
             default:
                 yield return $"dotnet {string.Join(' ', one.Arguments)} is not known here";
                 yield break;

@@ -20,11 +20,10 @@ internal static partial class Programs
         ["helm"] = (one, _) => Helm.Check(one),
         ["grpcurl"] = (one, _) => Grpcurl.Check(one),
         ["docker"] = (one, _) => CheckDocker(one),
-        ["curl"] = (one, _) => OnlyOptions(one, "-s", "-N", "-sN", "-H", "-d", "-i"),
-        ["grep"] = (one, _) => OnlyOptions(one, "-c", "-E"),
+        ["curl"] = (one, _) => OnlyOptions(one, "-s", "-sN", "-H", "-d"),
+        ["grep"] = (one, _) => OnlyOptions(one),
         ["npm"] = (one, _) => one.Arguments is ["install", "openai" or "@grpc/grpc-js"] ? [] : ["no test installs this"],
         ["stat"] = (one, _) => OnlyOptions(one, "-c"),
-        ["huggingface-cli"] = (one, _) => OnlyOptions(one, "--local-dir"),
         ["export"] = (_, _) => [],
         [".ci/run"] = (one, _) => one.Arguments.Count == 0 ? [] : ["it takes no arguments"],
     };
