@@ -1,10 +1,12 @@
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Http;
+using Grpc.Core;
 
 namespace Cluster.Worker.Serving;
 
 /// <summary>Lets in who shows a key, over HTTP and gRPC alike. Before every other layer that could do work for a caller; added by
 /// <see cref="WorkerServer"/> when there are keys.</summary>
+/// <remarks>No interceptor of the gRPC library: it would run after the request has been read and unpacked, and not at all for an unknown method.</remarks>
 internal static class Authentication
 {
     private const string Challenge = "Bearer realm=\"cluster\"";
@@ -23,7 +25,7 @@ internal static class Authentication
 
         if (GrpcContentType.Matches(context.Request.ContentType))
         {
-            return GrpcDispatcher.RejectAsync(context, StatusCode.Unauthenticated, Refusal);
+            return GrpcGate.RejectAsync(context, StatusCode.Unauthenticated, Refusal);
         }
 
         return ErrorResponses.WriteAsync(

@@ -5,10 +5,12 @@ namespace Cluster.Worker.Serving;
 internal sealed class ServingState(TimeProvider time)
 {
     private readonly Lock gate = new();
-    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ServedModel? model;
     private bool draining;
     private string? failure;
+
+    /// <summary>Raised after each change, on the thread that made it.</summary>
+    public event Action? Changed;
 
     public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
 
@@ -59,18 +61,6 @@ internal sealed class ServingState(TimeProvider time)
         }
     }
 
-    /// <summary>Completes at the next change of state; ask again for the one after.</summary>
-    public Task Changed
-    {
-        get
-        {
-            lock (gate)
-            {
-                return changed.Task;
-            }
-        }
-    }
-
     public void BecomeReady(ServedModel loaded) => Change(() => model = loaded);
 
     public void BeginDraining() => Change(() => draining = true);
@@ -80,14 +70,11 @@ internal sealed class ServingState(TimeProvider time)
 
     private void Change(Action apply)
     {
-        TaskCompletionSource before;
         lock (gate)
         {
             apply();
-            before = changed;
-            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
-        before.SetResult();
+        Changed?.Invoke();
     }
 }

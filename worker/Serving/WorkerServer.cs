@@ -1,7 +1,6 @@
 using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Grpc;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Metrics;
 using Cluster.Worker.Serving.Telemetry;
@@ -54,8 +53,8 @@ internal sealed class WorkerServer : IAsyncDisposable
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
-        builder.Services.AddSingleton(new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
-        builder.Services.AddGrpcServing();
+        builder.Services.AddGrpcServing(
+            state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         if (options.Tls is { } tls)
         {
             builder.Services.AddSingleton(services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
@@ -94,7 +93,7 @@ internal sealed class WorkerServer : IAsyncDisposable
             application.UseAuthentication(options.ApiKeys);
         }
 
-        application.UseGrpcServing(state);
+        application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
         application.MapHttp(state, metrics, time);

@@ -1,8 +1,9 @@
 using System.Net;
 using System.Net.Http.Json;
 using Cluster.EndToEnd.Tests.Support;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Tests.Serving.Grpc;
+using Grpc.Core;
 
 namespace Cluster.EndToEnd.Tests.Load;
 
@@ -33,8 +34,9 @@ public sealed class ShutdownTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
         Assert.NotNull(refused.Headers.RetryAfter);
         Assert.Contains("shutting down", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
-        using var grpc = new GrpcTestClient(worker.Grpc);
-        Assert.Equal(StatusCode.Unavailable, (await grpc.FailAsync("/cluster.v1.TextGeneration/GenerateStream", requests[0].ToGrpc())).Status);
+        using var channel = GrpcClients.Open(worker.Grpc);
+        var grpc = new TextGeneration.TextGenerationClient(channel);
+        Assert.Equal(StatusCode.Unavailable, (await grpc.GenerateStream(requests[0].ToGrpc()).FailAsync()).Status);
         Assert.True((await http.GetAsync("/health")).IsSuccessStatusCode);
         Assert.False(running.IsCompleted);
 
@@ -56,12 +58,13 @@ public sealed class ShutdownTests
         var random = new Random(3);
         await using var worker = await WorkerProcess.StartAsync("--shutdown-timeout", "0.1");
         using var http = new HttpClient { BaseAddress = worker.Http };
-        using var grpc = new GrpcTestClient(worker.Grpc);
+        using var channel = GrpcClients.Open(worker.Grpc);
+        var grpc = new TextGeneration.TextGenerationClient(channel);
         var requests = Enumerable.Range(0, 48).Select(_ => LoadRequest.Draw(random, maxTokens: 1800, logprobs: 0)).ToArray();
         var streams = requests[..32].Select((request, i) => new Visit(worker, Api.Http, request, Conduct.ReadsToTheEnd)).ToArray();
         var running = Task.WhenAll(streams.Select(visit => visit.RunAsync(0, Task.CompletedTask, Task.CompletedTask)));
         var whole = http.PostAsJsonAsync("/v1/completions", new { prompt = requests[32].Prompt, max_tokens = 1800, ignore_eos = true });
-        using var call = await grpc.SendAsync("/cluster.v1.TextGeneration/GenerateStream", requests[33].ToGrpc());
+        using var call = grpc.GenerateStream(requests[33].ToGrpc());
         Assert.True(await Eventually.IsTrueAsync(async () => await worker.MetricAsync("vllm:num_requests_running") == 34));
 
         worker.Terminate();
@@ -72,7 +75,6 @@ public sealed class ShutdownTests
         using var answer = await whole;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.Contains("shut down", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
-        await call.ReadFramesAsync();
-        Assert.Equal(StatusCode.Unavailable, call.Status.Code);
+        Assert.Equal(StatusCode.Unavailable, (await call.FailAtEndAsync()).Status);
     }
 }

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Cluster.EndToEnd.Tests.Support;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Tests.Serving.Grpc;
+using Grpc.Core;
 
 namespace Cluster.EndToEnd.Tests.Load;
 
@@ -46,9 +46,9 @@ internal static class StreamClient
     private static async IAsyncEnumerable<ReplyPart> OverGrpcAsync(
         Uri address, LoopbackConnection connection, LoadRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var client = new GrpcTestClient(address, connection.Handler);
-        using var call = await client.SendAsync("/cluster.v1.TextGeneration/GenerateStream", request.ToGrpc(), cancellationToken: cancellationToken);
-        await foreach (var part in call.MessagesAsync<GenerateStreamResponse>().WithCancellation(cancellationToken))
+        using var channel = GrpcClients.Open(address, connection.Handler);
+        using var call = new TextGeneration.TextGenerationClient(channel).GenerateStream(request.ToGrpc(), cancellationToken: cancellationToken);
+        await foreach (var part in call.ResponseStream.ReadAllAsync(cancellationToken))
         {
             yield return new ReplyPart(
                 part.Text,
@@ -56,7 +56,7 @@ internal static class StreamClient
                 part.FinishReason == FinishReason.Unspecified ? null : part.FinishReason.ToString().ToLowerInvariant());
         }
 
-        Assert.Equal((StatusCode.Ok, ""), call.Status);
+        Assert.Equal(new Status(StatusCode.OK, ""), call.GetStatus());
     }
 }
 

@@ -1,8 +1,9 @@
 using System.Net.Http.Json;
 using Cluster.EndToEnd.Tests.Load;
 using Cluster.EndToEnd.Tests.Support;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Tests.Serving.Grpc;
+using Grpc.Core;
 
 namespace Cluster.EndToEnd.Tests.TensorParallel;
 
@@ -19,16 +20,16 @@ public sealed class LostRankTests
     {
         const string Reason = "rank 1 was ended by signal 9 (SIGKILL)";
         await using var ranked = await RankedWorker.StartAsync(2);
-        using var grpc = new GrpcTestClient(ranked.Worker.Grpc);
-        using var call = await grpc.SendAsync("/cluster.v1.TextGeneration/GenerateStream", LoadRequest.Draw(new Random(1), maxTokens: 1800, logprobs: 0).ToGrpc());
+        using var channel = GrpcClients.Open(ranked.Worker.Grpc);
+        using var call = new TextGeneration.TextGenerationClient(channel).GenerateStream(LoadRequest.Draw(new Random(1), maxTokens: 1800, logprobs: 0).ToGrpc());
 
         var rest = await ReadToEndAsync(ranked.Worker, () => LocalOperator.Kill(ranked.Ranks[0], SigKill));
-        await call.ReadFramesAsync();
+        var (status, message) = await call.FailAtEndAsync();
 
         Assert.Contains($"\"message\":\"the engine has failed and must be restarted: {Reason}\"", rest, StringComparison.Ordinal);
         Assert.Contains("\"code\":\"unavailable\"", rest, StringComparison.Ordinal);
-        Assert.Equal(StatusCode.Unavailable, call.Status.Code);
-        Assert.Contains(Reason, call.Status.Message, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.Unavailable, status);
+        Assert.Contains(Reason, message, StringComparison.Ordinal);
         Assert.Equal(1, await ranked.Worker.ExitAsync());
         Assert.Contains($" crit: cluster.worker[0] {Reason}; ending so that the replica restarts", ranked.Worker.Output, StringComparison.Ordinal);
         await ranked.AssertNothingIsLeftAsync();

@@ -1,13 +1,14 @@
 // A conversation with a running worker by the real gRPC client of node.
 //
-//   CLUSTER_NODE_MODULES=<folder holding node_modules> node grpc.mjs <host:port> <folder of the .proto files> <prompt> [answer]
+//   CLUSTER_NODE_MODULES=<folder holding node_modules> node grpc.mjs <host:port> <folder of the worker's .proto files> <prompt> [answer]
 //
-// With an answer, the prompt as a chat message must get exactly that, greedily.
+// The protocol's own .proto files, health and reflection, are beside this one. With an answer, the prompt as a chat message must get exactly that, greedily.
 //
 // Prints one JSON line for each step, {"step", "ok", …what came back}, and exits 1 when a step did not go as it must.
 
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const [address, protoFolder, prompt, expectedAnswer] = process.argv.slice(2);
 if (!prompt) {
@@ -22,7 +23,7 @@ const protoLoader = require('@grpc/proto-loader');
 const definitions = grpc.loadPackageDefinition(
   protoLoader.loadSync(
     ['vllm_engine.proto', 'cluster/v1/text_generation.proto', 'grpc/health/v1/health.proto', 'grpc/reflection/v1/reflection.proto'],
-    { includeDirs: [protoFolder], keepCase: true, longs: Number, enums: String, oneofs: true, defaults: true }));
+    { includeDirs: [protoFolder, fileURLToPath(new URL('protos', import.meta.url))], keepCase: true, longs: Number, enums: String, oneofs: true, defaults: true }));
 
 const connect = (Service, options = {}) => new Service(address, grpc.credentials.createInsecure(), options);
 const health = connect(definitions.grpc.health.v1.Health);

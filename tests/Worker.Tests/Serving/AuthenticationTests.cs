@@ -3,16 +3,16 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Tests.Serving.Grpc;
 using Cluster.Worker.Tests.Serving.Http;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Reflection.V1;
 
 namespace Cluster.Worker.Tests.Serving;
 
 public sealed class AuthenticationTests
 {
-    private const string Generate = "/cluster.v1.TextGeneration/Generate";
-
     [Theory]
     [InlineData("/v1/completions")]
     [InlineData("/v1/chat/completions")]
@@ -70,12 +70,19 @@ public sealed class AuthenticationTests
     {
         var engine = new FakeEngine();
         await using var server = await StartAsync(engine);
-        using var client = new GrpcTestClient(server.Server.GrpcAddress);
+        using var channel = GrpcClients.Open(server.Server.GrpcAddress);
+        Metadata metadata = authorization is null ? [] : new() { { "authorization", authorization } };
 
-        using var call = await client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, request => request.Headers.TryAddWithoutValidation("authorization", authorization));
-        await call.ReadFramesAsync();
+        using var call = new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { Prompt = "hi" }, metadata);
+        if (accepted)
+        {
+            await call;
+        }
+        else
+        {
+            Assert.Equal((StatusCode.Unauthenticated, "no valid API key; send it as 'Authorization: Bearer <key>'"), await call.FailAsync());
+        }
 
-        Assert.Equal(accepted ? StatusCode.Ok : StatusCode.Unauthenticated, call.Status.Code);
         Assert.Equal(accepted ? 1 : 0, engine.Requests.Count);
     }
 
@@ -83,12 +90,27 @@ public sealed class AuthenticationTests
     public async Task Grpc_health_needs_no_key()
     {
         await using var server = await StartAsync();
-        using var client = new GrpcTestClient(server.Server.GrpcAddress);
+        using var channel = GrpcClients.Open(server.Server.GrpcAddress);
 
-        using var call = await client.SendAsync("/grpc.health.v1.Health/Check", GrpcTestClient.Frame([]));
-        await call.ReadFramesAsync();
+        var response = await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
 
-        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, response.Status);
+    }
+
+    [Fact]
+    public async Task Grpc_reflection_and_unknown_methods_need_a_key_before_anything_is_read()
+    {
+        await using var server = await StartAsync();
+        using var channel = GrpcClients.Open(server.Server.GrpcAddress);
+        using var raw = new GrpcTestClient(server.Server.GrpcAddress);
+
+        using var reflection = new ServerReflection.ServerReflectionClient(channel).ServerReflectionInfo();
+        using var unknown = await raw.SendAsync("/cluster.v1.TextGeneration/Paint", GrpcTestClient.Frame([]));
+        using var malformed = await raw.SendAsync("/cluster.v1.TextGeneration/Generate", [9, 9, 9]);
+
+        Assert.Equal(StatusCode.Unauthenticated, (await reflection.ResponseStream.FailNextAsync()).Status);
+        Assert.Equal(StatusCode.Unauthenticated, unknown.Status.Code);
+        Assert.Equal(StatusCode.Unauthenticated, malformed.Status.Code);
     }
 
     private static Task<HttpTestServer> StartAsync(FakeEngine? engine = null) =>

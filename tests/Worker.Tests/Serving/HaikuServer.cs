@@ -47,9 +47,8 @@ internal sealed class HaikuServer : IAsyncDisposable
         var expected = Expected["completions"]![0]!;
         int[] ids = [.. expected["output_ids"]!.AsArray().Take(ReferenceTokens).Select(id => (int)id!)];
         var (status, body) = await Http.PostAsync("/v1/completions", new JsonObject { ["prompt"] = (string)expected["prompt"]!, ["temperature"] = 0, ["max_tokens"] = ReferenceTokens }.ToJsonString());
-        using var client = new GrpcTestClient(Http.Server.GrpcAddress);
-        var answer = await client.CallAsync<GenerateResponse>(
-            "/cluster.v1.TextGeneration/Generate",
+        using var channel = GrpcClients.Open(Http.Server.GrpcAddress);
+        var answer = await new TextGeneration.TextGenerationClient(channel).GenerateAsync(
             new GenerateRequest { Prompt = (string)expected["prompt"]!, Sampling = new SamplingParams { Temperature = 0, MaxTokens = ReferenceTokens } });
 
         Assert.Equal(200, status);

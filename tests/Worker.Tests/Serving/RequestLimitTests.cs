@@ -1,9 +1,10 @@
 using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Tests.Serving.Grpc;
 using Cluster.Worker.Tests.Serving.Http;
+using Grpc.Core;
+using Grpc.Health.V1;
 using FinishReason = Cluster.Worker.Engine.FinishReason;
 
 namespace Cluster.Worker.Tests.Serving;
@@ -12,7 +13,6 @@ namespace Cluster.Worker.Tests.Serving;
 public sealed class RequestLimitTests
 {
     private const string Completions = "/v1/completions";
-    private const string Generate = "/cluster.v1.TextGeneration/Generate";
 
     [Fact]
     public async Task A_full_queue_tells_the_caller_to_come_back()
@@ -31,7 +31,7 @@ public sealed class RequestLimitTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new QueueFullException("the queue is full") });
 
-        Assert.Equal((StatusCode.ResourceExhausted, "the queue is full"), await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi" }));
+        Assert.Equal((StatusCode.ResourceExhausted, "the queue is full"), await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" }).FailAsync());
     }
 
     [Theory]
@@ -54,9 +54,9 @@ public sealed class RequestLimitTests
     public async Task The_same_limit_holds_for_grpc_messages()
     {
         await using var server = await HttpTestServer.StartAsync(configure: options => options with { MaxRequestBytes = 1000 });
-        using var client = new GrpcTestClient(server.Server.GrpcAddress);
+        using var channel = GrpcClients.Open(server.Server.GrpcAddress);
 
-        var (status, _) = await client.FailAsync(Generate, new GenerateRequest { Prompt = new string('x', 2000) });
+        var (status, _) = await new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { Prompt = new string('x', 2000) }).FailAsync();
 
         Assert.Equal(StatusCode.ResourceExhausted, status);
     }
@@ -109,18 +109,17 @@ public sealed class RequestLimitTests
         var held = new TaskCompletionSource();
         await using var server = await HttpTestServer.StartAsync(
             new FakeEngine { BeforeOutput = HoldAfter(2, held) }, configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
-        using var client = new GrpcTestClient(server.Server.GrpcAddress);
-        using var watch = await client.SendAsync("/grpc.health.v1.Health/Watch", GrpcTestClient.Frame([]));
-        await using var states = watch.FramesAsync().GetAsyncEnumerator();
-        Assert.True(await states.MoveNextAsync());
+        using var channel = GrpcClients.Open(server.Server.GrpcAddress);
+        using var watch = new Health.HealthClient(channel).Watch(new HealthCheckRequest());
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
 
-        var calling = client.FailAsync(Generate, new GenerateRequest { Prompt = "hi" });
+        var calling = new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { Prompt = "hi" }).FailAsync();
         await held.Task;
         time.Advance(TimeSpan.FromSeconds(20));
 
         Assert.Equal(StatusCode.DeadlineExceeded, (await calling).Status);
         server.State.BeginDraining();
-        Assert.True(await states.MoveNextAsync());
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
     }
 
     [Theory]

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Core;
 
 namespace Cluster.Worker.Serving.Grpc;
 
@@ -12,7 +12,7 @@ internal static class Generation
     public static string DrawRequestId(string prefix = "grpc") => $"{prefix}-{Guid.NewGuid():N}";
 
     /// <summary>The engine's outputs up to and including the one with a finish reason.</summary>
-    /// <exception cref="GrpcException">UNAVAILABLE when shutdown aborted the request.</exception>
+    /// <exception cref="RpcException">UNAVAILABLE when shutdown aborted the request.</exception>
     /// <exception cref="EngineUnavailableException">The outputs ended without a finish reason.</exception>
     public static async IAsyncEnumerable<TokenOutput> RunAsync(
         ServingState state,
@@ -24,7 +24,7 @@ internal static class Generation
         {
             if (output.FinishReason == FinishReason.Abort && state.IsDraining)
             {
-                throw new GrpcException(StatusCode.Unavailable, "the worker shut down before the request was finished");
+                throw CallFailures.Error(StatusCode.Unavailable, "the worker shut down before the request was finished");
             }
 
             yield return output;

@@ -1,18 +1,19 @@
 using System.Net;
-using Cluster.Worker.Engine;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Grpc.Services;
-using Cluster.Worker.Tokenization;
+using Grpc.Core;
+using Grpc.HealthCheck;
+using Grpc.Reflection;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Cluster.Worker.Serving.Grpc;
 
-/// <summary>The worker's gRPC surface. The host calls these three; they call the services and <see cref="GrpcRouter"/>.</summary>
+/// <summary>The worker's gRPC surface. The host calls these three; they set the library up with the services and put
+/// <see cref="GrpcGate"/> before it.</summary>
 internal static class GrpcServing
 {
-    /// <summary>Streams a client may have open on one connection. With Kestrel's 100 a gateway's further requests would wait at the client, where the
-    /// scheduler does not see them.</summary>
+    /// <summary>Streams a client may have open on one connection. With Kestrel's 100 a gateway's further requests would wait at the client,
+    /// where the scheduler does not see them.</summary>
     private const int MaxStreamsPerConnection = 4096;
 
     /// <summary>Listens for gRPC over HTTP/2. Also sets limits of the whole server that fit long, idle and unevenly read streams.</summary>
@@ -33,43 +34,59 @@ internal static class GrpcServing
         });
     }
 
-    public static IServiceCollection AddGrpcServing(this IServiceCollection services)
+    public static IServiceCollection AddGrpcServing(this IServiceCollection services, ServingState state, GrpcOptions limits)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(new GrpcOptions());
+        services.AddSingleton(state);
+        services.AddSingleton(limits);
+        services.AddSingleton<TextGenerationService>();
+        services.AddSingleton<VllmEngineService>();
+        services.AddSingleton<CallInterceptor>();
+        services.AddSingleton<ReflectionInterceptor>();
+        var grpc = services.AddGrpc(options =>
+        {
+            options.IgnoreUnknownServices = true;
+            options.MaxReceiveMessageSize = limits.MaxReceiveMessageBytes;
+            options.CompressionProviders = [new LimitedGzip(limits.MaxReceiveMessageBytes)];
+            options.ResponseCompressionAlgorithm = LimitedGzip.Name;
+            options.Interceptors.Add<CallInterceptor>();
+        });
+
+        // The state is pushed as it changes; the checks that the library would poll are none.
+        services.AddSingleton<HealthServiceImpl, HealthService>();
+        services.AddGrpcHealthChecks(options =>
+        {
+            options.UseHealthChecksCache = true;
+            options.Services.Clear();
+        });
+        services.AddGrpcReflection();
+        grpc.AddServiceOptions<ReflectionServiceImpl>(options => options.Interceptors.Add<ReflectionInterceptor>());
+        grpc.AddServiceOptions<ReflectionV1ServiceImpl>(options => options.Interceptors.Add<ReflectionInterceptor>());
+
+        // It logs each status, and what a caller did wrong as the server's error. What is unexpected is logged here.
+        services.AddLogging(logging => logging.AddFilter("Grpc.AspNetCore.Server.ServerCallHandler", LogLevel.None));
         return services;
     }
 
-    /// <summary>Serves every gRPC call and passes every other request on, so it shares an application with HTTP routes. Works from the first second:
-    /// until the model is loaded, services that need it answer UNAVAILABLE.</summary>
-    public static IApplicationBuilder UseGrpcServing(this IApplicationBuilder app, ServingState state)
+    /// <summary>Serves every gRPC call and passes every other request on, so it shares an application with HTTP routes. Works from the
+    /// first second: until the model is loaded, services that need it answer UNAVAILABLE.</summary>
+    public static void UseGrpcServing(this WebApplication app)
     {
-        var time = app.ApplicationServices.GetRequiredService<TimeProvider>();
-        var stopping = app.ApplicationServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
-        var dispatcher = new GrpcDispatcher(
-            app.ApplicationServices.GetRequiredService<GrpcOptions>(),
-            time,
-            Translate,
-            app.ApplicationServices.GetRequiredService<ILogger<GrpcDispatcher>>());
-
-        List<GrpcService> services =
-        [
-            new TextGenerationService(state).Bind(),
-            new VllmEngineService(state, time).Bind(),
-            new HealthService(state, stopping).Bind(),
-        ];
-        services.AddRange(new ReflectionService(services.Select(service => service.Descriptor), stopping).Bind());
-        var router = new GrpcRouter(services, dispatcher);
-        return app.Use(next => context => router.RouteAsync(context, next));
+        app.MapGrpcService<TextGenerationService>();
+        app.MapGrpcService<VllmEngineService>();
+        app.MapGrpcHealthChecksService();
+        app.MapGrpcReflectionService();
+        var endpoints = ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints);
+        var gate = ActivatorUtilities.CreateInstance<GrpcGate>(app.Services, endpoints);
+        app.Use(next => context => gate.RunAsync(context, next));
     }
 
-    /// <summary>What the layers below refuse on purpose.</summary>
-    public static GrpcException? Translate(Exception exception) => exception switch
+    /// <summary>Sends each response as it comes. A slow client slows the enumeration down.</summary>
+    public static async Task WriteAllAsync<T>(this IAsyncStreamWriter<T> writer, IAsyncEnumerable<T> responses)
     {
-        InvalidRequestException or ChatTemplateException or TokenizationException => new GrpcException(StatusCode.InvalidArgument, exception.Message, exception),
-        GenerationFailedException => new GrpcException(StatusCode.Internal, exception.Message, exception),
-        QueueFullException => new GrpcException(StatusCode.ResourceExhausted, exception.Message, exception),
-        EngineUnavailableException => new GrpcException(StatusCode.Unavailable, exception.Message, exception),
-        _ => null,
-    };
+        await foreach (var response in responses)
+        {
+            await writer.WriteAsync(response);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Core;
 
 namespace Cluster.Worker.Serving.Grpc;
 
@@ -15,12 +15,12 @@ internal static class Readiness
     };
 
     /// <summary>The model, for new work.</summary>
-    /// <exception cref="GrpcException">UNAVAILABLE while the model loads and while the worker drains.</exception>
+    /// <exception cref="RpcException">UNAVAILABLE while the model loads and while the worker drains.</exception>
     public static ServedModel RequireReady(this ServingState state) =>
-        state.WhyNotReady() is { } reason ? throw new GrpcException(StatusCode.Unavailable, reason) : state.RequireLoaded();
+        state.WhyNotReady() is { } reason ? throw CallFailures.Error(StatusCode.Unavailable, reason) : state.RequireLoaded();
 
     /// <summary>The model, for questions and for work that is already running.</summary>
-    /// <exception cref="GrpcException">UNAVAILABLE while the model loads.</exception>
+    /// <exception cref="RpcException">UNAVAILABLE while the model loads.</exception>
     public static ServedModel RequireLoaded(this ServingState state) =>
-        state.Model ?? throw new GrpcException(StatusCode.Unavailable, "the model is still loading");
+        state.Model ?? throw CallFailures.Error(StatusCode.Unavailable, "the model is still loading");
 }

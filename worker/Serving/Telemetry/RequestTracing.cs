@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Grpc;
+using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Cluster.Worker.Serving.Telemetry;
@@ -89,7 +90,7 @@ internal static class RequestTracing
         var sent = trailers is not null && trailers.TryGetValue("grpc-status", out var trailer) ? trailer : context.Response.Headers["grpc-status"];
         var status = int.TryParse(sent, CultureInfo.InvariantCulture, out var code) ? (StatusCode)code : StatusCode.Cancelled;
         span.SetTag("rpc.grpc.status_code", (int)status);
-        if (status is not (StatusCode.Ok or StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.Unauthenticated or StatusCode.ResourceExhausted))
+        if (status is not (StatusCode.OK or StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.Unauthenticated or StatusCode.ResourceExhausted))
         {
             Fail(span, status.ToString());
         }

@@ -1,6 +1,7 @@
+using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Core;
 using Xunit;
 using FinishReason = Cluster.Worker.Engine.FinishReason;
 
@@ -17,7 +18,7 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "soon"));
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "soon"));
 
         Assert.Equal(StatusCode.Internal, call.Status.Code);
         Assert.Contains("'soon'", call.Status.Message);
@@ -30,10 +31,10 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", timeout));
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", timeout));
 
         Assert.Single(await call.ReadFramesAsync());
-        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.Equal(StatusCode.OK, call.Status.Code);
     }
 
     [Fact]
@@ -41,7 +42,7 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "0n"));
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-timeout", "0n"));
 
         Assert.Equal(StatusCode.DeadlineExceeded, call.Status.Code);
         Assert.Empty(server.Engine.Requests);
@@ -52,7 +53,7 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(3) });
 
-        using var call = await server.Client.SendAsync(
+        using var call = await server.Raw.SendAsync(
             GenerateStream,
             new GenerateRequest { RequestId = "late", Prompt = "hi" },
             With("grpc-timeout", "5S"));
@@ -70,17 +71,48 @@ public sealed class CallLifetimeTests
     }
 
     [Fact]
+    public async Task A_deadline_ends_a_call_whose_request_never_comes_whole()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var half = new HalfRequest();
+
+        var calling = server.Raw.SendAsync(Generate, half, With("grpc-timeout", "5S"));
+        await half.Sent;
+
+        // Nothing tells when the server has begun to read.
+        while (await Task.WhenAny(calling, Task.Delay(10)) != calling)
+        {
+            server.Time.Advance(TimeSpan.FromSeconds(5));
+        }
+
+        using var call = await calling;
+        Assert.Equal((StatusCode.DeadlineExceeded, "the call's deadline passed"), call.Status);
+        Assert.Empty(server.Engine.Requests);
+        Assert.Empty(server.Log.Errors);
+    }
+
+    [Fact]
+    public async Task A_clients_own_deadline_ends_the_request_in_the_engine()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
+
+        using var call = server.Text.GenerateStream(new GenerateRequest { RequestId = "late", Prompt = "hi" }, deadline: DateTime.UtcNow.AddSeconds(2));
+        Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+
+        Assert.Equal(StatusCode.DeadlineExceeded, (await call.ResponseStream.FailNextAsync()).Status);
+        Assert.Null(await server.Engine.EndingOf("late"));
+    }
+
+    [Fact]
     public async Task A_client_that_cancels_ends_the_request_in_the_engine()
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
         using var cancel = new CancellationTokenSource();
 
-        using var call = await server.Client.SendAsync(GenerateStream, new GenerateRequest { RequestId = "gone", Prompt = "hi" });
-        await using var frames = call.FramesAsync(cancel.Token).GetAsyncEnumerator(cancel.Token);
-        Assert.True(await frames.MoveNextAsync());
+        using var call = server.Text.GenerateStream(new GenerateRequest { RequestId = "gone", Prompt = "hi" }, cancellationToken: cancel.Token);
+        Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await frames.MoveNextAsync());
-        call.Dispose();
+        Assert.Equal(StatusCode.Cancelled, (await call.ResponseStream.FailNextAsync()).Status);
 
         Assert.Null(await server.Engine.EndingOf("gone"));
         Assert.Empty(server.Log.Errors);
@@ -98,13 +130,13 @@ public sealed class CallLifetimeTests
                 return Task.Delay(Timeout.Infinite, token);
             },
         });
-        var client = new GrpcTestClient(server.Address);
+        var channel = GrpcClients.Open(server.Address);
 
-        var sending = client.SendAsync(Generate, new GenerateRequest { RequestId = "gone", Prompt = "hi" });
+        var calling = new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { RequestId = "gone", Prompt = "hi" });
         await reached.Task;
-        client.Dispose();
+        channel.Dispose();
 
-        await Assert.ThrowsAnyAsync<Exception>(() => sending);
+        await Assert.ThrowsAnyAsync<Exception>(() => calling.ResponseAsync);
         Assert.Null(await server.Engine.EndingOf("gone"));
     }
 
@@ -115,16 +147,15 @@ public sealed class CallLifetimeTests
         await using var server = await GrpcTestServer.StartAsync();
         var request = new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true } };
 
-        using var unread = await server.Client.SendAsync(GenerateStream, request);
+        using var unread = server.Text.GenerateStream(request);
 
         // The engine is not held back; the messages that fit are the client's window of 64 KiB and Kestrel's buffer.
         Assert.Equal(FinishReason.Length, await server.Engine.EndingOf("slow").WaitAsync(TimeSpan.FromMinutes(1)));
-        var messages = await unread.ReadAllAsync<GenerateStreamResponse>();
+        var messages = await unread.ToListAsync();
         Assert.InRange(messages.Count, 2, tokens / 2);
         Assert.Equal(tokens, messages.Sum(message => message.TokenIds.Count));
         Assert.Equal(tokens, messages.Sum(message => message.Text.Length));
         Assert.Equal(tokens, (int)messages[^1].Usage.CompletionTokens);
-        Assert.Equal(StatusCode.Ok, unread.Status.Code);
     }
 
     [Fact]
@@ -137,7 +168,7 @@ public sealed class CallLifetimeTests
         });
         var endless = new SamplingParams { IgnoreEos = true };
 
-        using var unread = await server.Client.SendAsync(
+        using var unread = await server.Raw.SendAsync(
             GenerateStream,
             new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = endless },
             With("grpc-timeout", "5S"));
@@ -152,8 +183,9 @@ public sealed class CallLifetimeTests
         const int calls = 600;
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
 
-        var running = await Task.WhenAll(Enumerable.Range(0, calls).Select(_ => server.Client.SendAsync(GenerateStream, new GenerateRequest { Prompt = "hi" })));
+        var running = Enumerable.Range(0, calls).Select(_ => server.Text.GenerateStream(new GenerateRequest { Prompt = "hi" })).ToArray();
 
+        Assert.All(await Task.WhenAll(running.Select(call => call.ResponseStream.MoveNext(CancellationToken.None))), Assert.True);
         Assert.Equal(calls, server.Engine.Statistics.Running);
         Assert.All(running, call => call.Dispose());
     }
@@ -163,15 +195,13 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(2) });
 
-        using var call = await server.Client.SendAsync(GenerateStream, new GenerateRequest { RequestId = "cut", Prompt = "hi" });
-        await using var messages = call.MessagesAsync<GenerateStreamResponse>().GetAsyncEnumerator();
-        Assert.True(await messages.MoveNextAsync());
-        Assert.True(await messages.MoveNextAsync());
+        using var call = server.Text.GenerateStream(new GenerateRequest { RequestId = "cut", Prompt = "hi" });
+        Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
         server.State.BeginDraining();
         await server.Engine.DrainAsync(TimeSpan.Zero);
 
-        Assert.False(await messages.MoveNextAsync());
-        Assert.Equal((StatusCode.Unavailable, "the worker shut down before the request was finished"), call.Status);
+        Assert.Equal((StatusCode.Unavailable, "the worker shut down before the request was finished"), await call.ResponseStream.FailNextAsync());
         Assert.Equal(FinishReason.Abort, await server.Engine.EndingOf("cut"));
     }
 
@@ -179,4 +209,29 @@ public sealed class CallLifetimeTests
 
     private static Func<int, CancellationToken, Task> HoldAfter(int tokens) =>
         (made, token) => made < tokens ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token);
+
+    /// <summary>The first bytes of a message of which the rest never comes.</summary>
+    private sealed class HalfRequest : HttpContent
+    {
+        private readonly TaskCompletionSource _sent = new();
+
+        public Task Sent => _sent.Task;
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            await stream.WriteAsync(new byte[] { 0, 0, 0, 0, 9, 1 }, cancellationToken);
+            await stream.FlushAsync(cancellationToken);
+            _sent.SetResult();
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
 }

@@ -1,5 +1,8 @@
+using System.IO.Compression;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Grpc;
+using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -16,21 +19,21 @@ public sealed class CallMessageTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "ok" });
         var random = new Random(3);
         string[] paths = [Generate, GenerateStream, "/vllm.grpc.engine.VllmEngine/Generate", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
-        StatusCode[] possible = [StatusCode.Ok, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Internal, StatusCode.ResourceExhausted];
+        StatusCode[] possible = [StatusCode.OK, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Internal, StatusCode.ResourceExhausted];
         for (var round = 0; round < 300; round++)
         {
             var noise = new byte[random.Next(60)];
             random.NextBytes(noise);
             var body = random.Next(3) == 0 ? noise : GrpcTestClient.Frame(noise, flag: (byte)random.Next(2));
 
-            using var call = await server.Client.SendAsync(paths[round % paths.Length], body, random.Next(2) == 0 ? With("grpc-encoding", "gzip") : null);
+            using var call = await server.Raw.SendAsync(paths[round % paths.Length], body, random.Next(2) == 0 ? With("grpc-encoding", "gzip") : null);
             await call.ReadFramesAsync();
 
             Assert.Contains(call.Status.Code, possible);
         }
 
         Assert.Empty(server.Log.Errors);
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
+        await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
     }
 
     [Fact]
@@ -39,8 +42,8 @@ public sealed class CallMessageTests
         var fitting = new GenerateRequest { Prompt = new string('x', 900) };
         await using var server = await GrpcTestServer.StartAsync(options: new GrpcOptions { MaxReceiveMessageBytes = fitting.CalculateSize() });
 
-        await server.Client.CallAsync<GenerateResponse>(Generate, fitting);
-        var (status, message) = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = fitting.Prompt + "x" });
+        await server.Text.GenerateAsync(fitting);
+        var (status, message) = await server.Text.GenerateAsync(new GenerateRequest { Prompt = fitting.Prompt + "x" }).FailAsync();
 
         Assert.Equal(StatusCode.ResourceExhausted, status);
         Assert.Contains($"{fitting.CalculateSize()}", message);
@@ -52,9 +55,8 @@ public sealed class CallMessageTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { MaxModelLength = 100_000_000 });
         const int limit = 4 * 1024 * 1024;
 
-        var (refused, _) = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = new string('x', limit) });
-        var detokenized = await server.Client.CallAsync<DetokenizeResponse>(
-            "/cluster.v1.TextGeneration/Detokenize",
+        var (refused, _) = await server.Text.GenerateAsync(new GenerateRequest { Prompt = new string('x', limit) }).FailAsync();
+        var detokenized = await server.Text.DetokenizeAsync(
             new DetokenizeRequest { TokenIds = { Enumerable.Repeat((uint)FakeTokenizer.IdOf((byte)'x'), limit - 100) } });
 
         Assert.Equal(StatusCode.ResourceExhausted, refused);
@@ -66,20 +68,34 @@ public sealed class CallMessageTests
     {
         await using var server = await GrpcTestServer.StartAsync();
         var request = new GenerateRequest { Prompt = new string('x', 3000) };
-        using var packed = MessageEncoding.Compress(Google.Protobuf.MessageExtensions.ToByteArray(request));
+        var packed = Gzip(request.ToByteArray());
 
-        using var call = await server.Client.SendAsync(Generate, GrpcTestClient.Frame(packed.ToArray(), flag: 1), message =>
+        using var call = await server.Raw.SendAsync(Generate, GrpcTestClient.Frame(packed, flag: 1), message =>
         {
             message.Headers.Add("grpc-encoding", "gzip");
             message.Headers.Add("grpc-accept-encoding", "identity, deflate, gzip");
         });
         var (flag, payload) = Assert.Single(await call.ReadFramesAsync());
 
-        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.Equal(StatusCode.OK, call.Status.Code);
         Assert.Equal("gzip", call.Response.Headers.GetValues("grpc-encoding").Single());
         Assert.Equal(1, flag);
-        var response = GenerateResponse.Parser.ParseFrom(MessageEncoding.Decompress(new(payload), 1_000_000));
+        var response = GenerateResponse.Parser.ParseFrom(new GZipStream(new MemoryStream(payload), CompressionMode.Decompress));
         Assert.Equal("You said: " + request.Prompt, response.Text);
+    }
+
+    [Fact]
+    public async Task The_librarys_client_packs_and_unpacks()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var request = new GenerateRequest { Prompt = new string('x', 3000) };
+        var packing = new Metadata { { "grpc-internal-encoding-request", "gzip" } };
+
+        var response = await server.Text.GenerateAsync(request, packing);
+        var parts = await server.Text.GenerateStream(request, packing).ToListAsync();
+
+        Assert.Equal("You said: " + request.Prompt, response.Text);
+        Assert.Equal(response.Text, string.Concat(parts.Select(part => part.Text)));
     }
 
     [Fact]
@@ -88,13 +104,13 @@ public sealed class CallMessageTests
         await using var server = await GrpcTestServer.StartAsync();
         var large = new GenerateRequest { Prompt = new string('x', 3000) };
 
-        using var small = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, message =>
+        using var small = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, message =>
         {
             message.Headers.Add("grpc-encoding", "gzip");
             message.Headers.Add("grpc-accept-encoding", "gzip");
         });
-        using var unable = await server.Client.SendAsync(Generate, large, With("grpc-encoding", "gzip"));
-        using var plain = await server.Client.SendAsync(Generate, large, With("grpc-accept-encoding", "gzip"));
+        using var unable = await server.Raw.SendAsync(Generate, large, With("grpc-encoding", "gzip"));
+        using var plain = await server.Raw.SendAsync(Generate, large, With("grpc-accept-encoding", "gzip"));
 
         Assert.Equal(0, Assert.Single(await small.ReadFramesAsync()).Flag);
         Assert.Equal(0, Assert.Single(await unable.ReadFramesAsync()).Flag);
@@ -107,7 +123,7 @@ public sealed class CallMessageTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-encoding", "snappy"));
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, With("grpc-encoding", "snappy"));
 
         Assert.Equal(StatusCode.Unimplemented, call.Status.Code);
         Assert.Contains("'snappy'", call.Status.Message);
@@ -115,20 +131,66 @@ public sealed class CallMessageTests
     }
 
     [Theory]
-    [InlineData(new byte[] { 0, 0, 0 }, (int)StatusCode.Internal)]
-    [InlineData(new byte[] { 0, 0, 0, 0, 9, 1 }, (int)StatusCode.Internal)]
-    [InlineData(new byte[] { 1, 0, 0, 0, 0 }, (int)StatusCode.Internal)]
-    [InlineData(new byte[] { }, (int)StatusCode.Unimplemented)]
-    [InlineData(new byte[] { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, (int)StatusCode.Unimplemented)]
-    public async Task A_malformed_body_leaves_the_connection_usable(byte[] body, int status)
+    [InlineData(new byte[] { }, StatusCode.Internal, "Incomplete message")]
+    [InlineData(new byte[] { 0, 0, 0 }, StatusCode.Internal, "Incomplete message")]
+    [InlineData(new byte[] { 0, 0, 0, 0, 9, 1 }, StatusCode.Internal, "Incomplete message")]
+    [InlineData(new byte[] { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, StatusCode.Internal, "Additional data")]
+    [InlineData(new byte[] { 1, 0, 0, 0, 0 }, StatusCode.Internal, "did not include grpc-encoding")]
+    [InlineData(new byte[] { 2, 0, 0, 0, 0 }, StatusCode.Internal, "not a sequence of messages")]
+    [InlineData(new byte[] { 0, 0, 0, 0, 2, 0x0A, 0x7F }, StatusCode.Internal, "request message is not valid")]
+    [InlineData(new byte[] { 0, 0x7F, 0xFF, 0xFF, 0xFF }, StatusCode.ResourceExhausted, "larger than 4194304 bytes")]
+    [InlineData(new byte[] { 0, 0xFF, 0xFF, 0xFF, 0xFF }, StatusCode.ResourceExhausted, "4294967295")]
+    public async Task A_malformed_body_is_refused_and_leaves_the_connection_usable(byte[] body, StatusCode status, string reason)
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, body);
+        using var call = await server.Raw.SendAsync(Generate, body);
         Assert.Empty(await call.ReadFramesAsync());
 
-        Assert.Equal((StatusCode)status, call.Status.Code);
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
+        Assert.Equal(status, call.Status.Code);
+        Assert.Contains(reason, call.Status.Message);
+        Assert.Empty(server.Log.Errors);
+        await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
+    }
+
+    [Fact]
+    public async Task A_gzip_bomb_stops_at_the_limit()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        var (status, message) = await SendPackedAsync(server, Gzip(new byte[50 * 1024 * 1024]));
+
+        Assert.Equal((StatusCode.ResourceExhausted, "request message is more than 4194304 bytes after decompression, the limit"), (status, message));
+    }
+
+    [Fact]
+    public async Task Broken_gzip_is_refused()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+        var packed = Gzip(new GenerateRequest { Prompt = new string('x', 3000) }.ToByteArray());
+
+        Assert.Equal(StatusCode.Internal, (await SendPackedAsync(server, [9, 9, 9])).Status);
+        Assert.Equal(StatusCode.Internal, (await SendPackedAsync(server, [])).Status);
+        Assert.Equal(StatusCode.Internal, (await SendPackedAsync(server, packed[..^20])).Status);
+        Assert.Equal(StatusCode.OK, (await SendPackedAsync(server, packed)).Status);
+    }
+
+    private static async Task<(StatusCode Status, string Message)> SendPackedAsync(GrpcTestServer server, byte[] packed)
+    {
+        using var call = await server.Raw.SendAsync(Generate, GrpcTestClient.Frame(packed, flag: 1), With("grpc-encoding", "gzip"));
+        await call.ReadFramesAsync();
+        return call.Status;
+    }
+
+    private static byte[] Gzip(byte[] payload)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest))
+        {
+            gzip.Write(payload);
+        }
+
+        return packed.ToArray();
     }
 
     private static Action<HttpRequestMessage> With(string header, string value) => request => request.Headers.TryAddWithoutValidation(header, value);

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Core;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -17,7 +17,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" });
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" });
         var frame = Assert.Single(await call.ReadFramesAsync());
 
         Assert.Equal(HttpStatusCode.OK, call.Response.StatusCode);
@@ -32,7 +32,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest());
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest());
 
         Assert.Empty(await call.ReadFramesAsync());
         Assert.True(call.Response.Headers.Contains("grpc-status"));
@@ -49,10 +49,10 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var (status, message) = await server.Client.FailAsync(path, new GenerateRequest());
+        using var call = await server.Raw.SendAsync(path, new GenerateRequest());
 
-        Assert.Equal(StatusCode.Unimplemented, status);
-        Assert.Contains(path, message);
+        Assert.Empty(await call.ReadFramesAsync());
+        Assert.Equal((StatusCode.Unimplemented, $"unknown method '{path}'"), call.Status);
     }
 
     [Theory]
@@ -64,7 +64,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(
+        using var call = await server.Raw.SendAsync(
             Generate,
             [],
             request => request.Content!.Headers.ContentType = contentType is null ? null : new MediaTypeHeaderValue(contentType));
@@ -77,7 +77,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, [], request => request.Method = HttpMethod.Put);
+        using var call = await server.Raw.SendAsync(Generate, [], request => request.Method = HttpMethod.Put);
 
         Assert.Equal(HttpStatusCode.MethodNotAllowed, call.Response.StatusCode);
     }
@@ -104,7 +104,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, request =>
+        using var call = await server.Raw.SendAsync(Generate, new GenerateRequest { Prompt = "hi" }, request =>
         {
             request.Headers.Remove("te");
             if (te is not null)
@@ -122,7 +122,7 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var (status, message) = await server.Client.FailAsync(Generate, new GenerateRequest { Model = "größe-海🌊 100%", Prompt = "hi" });
+        var (status, message) = await server.Text.GenerateAsync(new GenerateRequest { Model = "größe-海🌊 100%", Prompt = "hi" }).FailAsync();
 
         Assert.Equal(StatusCode.NotFound, status);
         Assert.Equal("model 'größe-海🌊 100%' is not served here; served: fake, alias", message);
@@ -136,9 +136,9 @@ public sealed class CallTests
         await using var unexpected = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new FormatException("secret path /etc/passwd") });
         var request = new GenerateRequest { Prompt = "hi" };
 
-        Assert.Equal((StatusCode.InvalidArgument, "top_p is 7; it must be at most 1"), await invalid.Client.FailAsync(Generate, request));
-        Assert.Equal((StatusCode.Unavailable, "the engine died"), await unavailable.Client.FailAsync(Generate, request));
-        var (status, message) = await unexpected.Client.FailAsync(Generate, request);
+        Assert.Equal((StatusCode.InvalidArgument, "top_p is 7; it must be at most 1"), await invalid.Text.GenerateAsync(request).FailAsync());
+        Assert.Equal((StatusCode.Unavailable, "the engine died"), await unavailable.Text.GenerateAsync(request).FailAsync());
+        var (status, message) = await unexpected.Text.GenerateAsync(request).FailAsync();
         Assert.Equal(StatusCode.Internal, status);
         Assert.DoesNotContain("secret", message);
         Assert.Contains("secret", Assert.Single(unexpected.Log.Errors));
@@ -151,10 +151,10 @@ public sealed class CallTests
         await using var server = await GrpcTestServer.StartAsync(ready: false);
         var request = new GenerateRequest { Prompt = "hi" };
 
-        Assert.Equal((StatusCode.Unavailable, "the model is still loading"), await server.Client.FailAsync(Generate, request));
+        Assert.Equal((StatusCode.Unavailable, "the model is still loading"), await server.Text.GenerateAsync(request).FailAsync());
         server.BecomeReady();
-        await server.Client.CallAsync<GenerateResponse>(Generate, request);
+        await server.Text.GenerateAsync(request);
         server.State.BeginDraining();
-        Assert.Equal((StatusCode.Unavailable, "the worker is shutting down and takes no new requests"), await server.Client.FailAsync(Generate, request));
+        Assert.Equal((StatusCode.Unavailable, "the worker is shutting down and takes no new requests"), await server.Text.GenerateAsync(request).FailAsync());
     }
 }

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -54,7 +54,7 @@ internal sealed class GrpcTestCall(HttpResponseMessage response) : IDisposable
     public async IAsyncEnumerable<(byte Flag, byte[] Payload)> FramesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var body = await Response.Content.ReadAsStreamAsync(cancellationToken);
-        var prefix = new byte[MessageReader.PrefixBytes];
+        var prefix = new byte[GrpcTestClient.PrefixBytes];
         while (await body.ReadAtLeastAsync(prefix, prefix.Length, throwOnEndOfStream: false, cancellationToken) is var read and > 0)
         {
             Assert.Equal(prefix.Length, read);

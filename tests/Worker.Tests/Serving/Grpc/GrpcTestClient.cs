@@ -1,17 +1,16 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Http.Headers;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Google.Protobuf;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
 /// <summary>A gRPC client that frames by itself over HTTP/2 with prior knowledge, so that a test can also send what no client would.</summary>
-/// <param name="handler">Whose connection to use; null for one of its own.</param>
-internal sealed class GrpcTestClient(Uri address, SocketsHttpHandler? handler = null) : IDisposable
+internal sealed class GrpcTestClient(Uri address) : IDisposable
 {
-    private readonly HttpClient http = new(handler ?? new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 }, disposeHandler: handler is null)
+    public const int PrefixBytes = 5;
+
+    private readonly HttpClient http = new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 })
     {
         BaseAddress = address,
         Timeout = Timeout.InfiniteTimeSpan,
@@ -21,10 +20,10 @@ internal sealed class GrpcTestClient(Uri address, SocketsHttpHandler? handler = 
 
     public static byte[] Frame(ReadOnlySpan<byte> payload, byte flag = 0)
     {
-        var frame = new byte[MessageReader.PrefixBytes + payload.Length];
+        var frame = new byte[PrefixBytes + payload.Length];
         frame[0] = flag;
         BinaryPrimitives.WriteUInt32BigEndian(frame.AsSpan(1), (uint)payload.Length);
-        payload.CopyTo(frame.AsSpan(MessageReader.PrefixBytes));
+        payload.CopyTo(frame.AsSpan(PrefixBytes));
         return frame;
     }
 
@@ -48,34 +47,6 @@ internal sealed class GrpcTestClient(Uri address, SocketsHttpHandler? handler = 
 
     public Task<GrpcTestCall> SendAsync(string path, IMessage message, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default) =>
         SendAsync(path, Frame(message), shape, cancellationToken);
-
-    /// <summary>The one response of a successful call.</summary>
-    public async Task<T> CallAsync<T>(string path, IMessage request)
-        where T : IMessage<T>, new()
-    {
-        using var call = await SendAsync(path, request);
-        var responses = await call.ReadAllAsync<T>();
-        Assert.Equal((StatusCode.Ok, ""), call.Status);
-        return Assert.Single(responses);
-    }
-
-    /// <summary>All responses of a successful call.</summary>
-    public async Task<List<T>> StreamAsync<T>(string path, IMessage request)
-        where T : IMessage<T>, new()
-    {
-        using var call = await SendAsync(path, request);
-        var responses = await call.ReadAllAsync<T>();
-        Assert.Equal((StatusCode.Ok, ""), call.Status);
-        return responses;
-    }
-
-    /// <summary>The status of a call that gives no response.</summary>
-    public async Task<(StatusCode Status, string Message)> FailAsync(string path, IMessage request)
-    {
-        using var call = await SendAsync(path, request);
-        Assert.Empty(await call.ReadFramesAsync());
-        return call.Status;
-    }
 
     public void Dispose() => http.Dispose();
 }

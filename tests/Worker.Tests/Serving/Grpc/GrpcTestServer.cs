@@ -1,7 +1,10 @@
 using System.Net;
+using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Protos.Vllm;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Grpc;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -24,7 +27,8 @@ internal sealed class GrpcTestServer : IAsyncDisposable
         Engine = engine;
         Time = time;
         Log = log;
-        Client = new GrpcTestClient(new Uri(app.Urls.Single()));
+        Channel = GrpcClients.Open(Address, new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 });
+        Raw = new GrpcTestClient(Address);
     }
 
     public ServingState State { get; }
@@ -35,7 +39,16 @@ internal sealed class GrpcTestServer : IAsyncDisposable
 
     public RecordedLog Log { get; }
 
-    public GrpcTestClient Client { get; }
+    public GrpcChannel Channel { get; }
+
+    public TextGeneration.TextGenerationClient Text => new(Channel);
+
+    public VllmEngine.VllmEngineClient Vllm => new(Channel);
+
+    public Health.HealthClient Health => new(Channel);
+
+    /// <summary>For what the library's client would not send, and for what it does not show.</summary>
+    public GrpcTestClient Raw { get; }
 
     public Uri Address => new(app.Urls.Single());
 
@@ -64,16 +77,11 @@ internal sealed class GrpcTestServer : IAsyncDisposable
             }
         });
         builder.Services.AddSingleton<TimeProvider>(time);
-        if (options is not null)
-        {
-            builder.Services.AddSingleton(options);
-        }
-
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
-        builder.Services.AddGrpcServing();
-        var app = builder.Build();
         var state = new ServingState(time);
-        app.UseGrpcServing(state);
+        builder.Services.AddGrpcServing(state, options ?? new GrpcOptions());
+        var app = builder.Build();
+        app.UseGrpcServing();
         app.MapGet("/health", () => "alive");
         app.MapPost("/v1/completions", (HttpContext context) => context.Request.ContentType ?? "");
         await app.StartAsync();
@@ -94,7 +102,8 @@ internal sealed class GrpcTestServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Client.Dispose();
+        Channel.Dispose();
+        Raw.Dispose();
         await app.DisposeAsync();
     }
 }

@@ -1,15 +1,12 @@
-using Cluster.Worker.Protos.Health;
-using Cluster.Worker.Serving.Grpc.Framing;
+using Grpc.Core;
+using Grpc.Health.V1;
 using Xunit;
-using ServingStatus = Cluster.Worker.Protos.Health.HealthCheckResponse.Types.ServingStatus;
+using ServingStatus = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
 public sealed class HealthTests
 {
-    private const string Check = "/grpc.health.v1.Health/Check";
-    private const string Watch = "/grpc.health.v1.Health/Watch";
-
     [Theory]
     [InlineData("")]
     [InlineData("readiness")]
@@ -26,14 +23,18 @@ public sealed class HealthTests
         Assert.Equal(ServingStatus.NotServing, await CheckAsync(server, service));
     }
 
-    [Fact]
-    public async Task Liveness_serves_in_every_state()
+    [Theory]
+    [InlineData("liveness")]
+    [InlineData("grpc.health.v1.Health")]
+    public async Task Liveness_serves_until_the_model_fails(string service)
     {
         await using var server = await GrpcTestServer.StartAsync(ready: false);
 
-        Assert.Equal(ServingStatus.Serving, await CheckAsync(server, "liveness"));
+        Assert.Equal(ServingStatus.Serving, await CheckAsync(server, service));
         server.State.BeginDraining();
-        Assert.Equal(ServingStatus.Serving, await CheckAsync(server, "liveness"));
+        Assert.Equal(ServingStatus.Serving, await CheckAsync(server, service));
+        server.State.Fail("a rank was lost");
+        Assert.Equal(ServingStatus.NotServing, await CheckAsync(server, service));
     }
 
     [Fact]
@@ -41,7 +42,9 @@ public sealed class HealthTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Equal((StatusCode.NotFound, "service 'Readiness' is not known here"), await server.Client.FailAsync(Check, new HealthCheckRequest { Service = "Readiness" }));
+        Assert.Equal(
+            (StatusCode.NotFound, "service 'Readiness' is not known here"),
+            await server.Health.CheckAsync(new HealthCheckRequest { Service = "Readiness" }).FailAsync());
     }
 
     [Fact]
@@ -49,40 +52,31 @@ public sealed class HealthTests
     {
         await using var server = await GrpcTestServer.StartAsync(ready: false);
 
-        using var call = await server.Client.SendAsync(Watch, new HealthCheckRequest { Service = "readiness" });
-        await using var statuses = call.MessagesAsync<HealthCheckResponse>().GetAsyncEnumerator();
-        await NextAsync(ServingStatus.NotServing);
+        using var call = server.Health.Watch(new HealthCheckRequest { Service = "readiness" });
+        await NextAsync(call, ServingStatus.NotServing);
         server.BecomeReady();
-        await NextAsync(ServingStatus.Serving);
+        await NextAsync(call, ServingStatus.Serving);
         server.BecomeReady();
         server.State.BeginDraining();
-        await NextAsync(ServingStatus.NotServing);
+        await NextAsync(call, ServingStatus.NotServing);
         await server.StopAsync();
 
-        Assert.False(await statuses.MoveNextAsync());
-        Assert.Equal(StatusCode.Unavailable, call.Status.Code);
-
-        async Task NextAsync(ServingStatus expected)
-        {
-            Assert.True(await statuses.MoveNextAsync());
-            Assert.Equal(expected, statuses.Current.Status);
-        }
+        Assert.Equal((StatusCode.Unavailable, "the worker is shutting down"), await call.ResponseStream.FailNextAsync());
     }
 
-    [Fact]
-    public async Task A_watcher_of_a_ready_worker_hears_of_the_stop()
+    [Theory]
+    [InlineData("")]
+    [InlineData("liveness")]
+    public async Task A_watcher_of_a_ready_worker_hears_of_the_stop(string service)
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        using var call = await server.Client.SendAsync(Watch, new HealthCheckRequest());
-        await using var statuses = call.MessagesAsync<HealthCheckResponse>().GetAsyncEnumerator();
-        Assert.True(await statuses.MoveNextAsync());
+        using var call = server.Health.Watch(new HealthCheckRequest { Service = service });
+        await NextAsync(call, ServingStatus.Serving);
         await server.StopAsync();
 
-        Assert.True(await statuses.MoveNextAsync());
-        Assert.Equal(ServingStatus.NotServing, statuses.Current.Status);
-        Assert.False(await statuses.MoveNextAsync());
-        Assert.Equal(StatusCode.Unavailable, call.Status.Code);
+        await NextAsync(call, ServingStatus.NotServing);
+        Assert.Equal((StatusCode.Unavailable, "the worker is shutting down"), await call.ResponseStream.FailNextAsync());
     }
 
     [Fact]
@@ -90,19 +84,37 @@ public sealed class HealthTests
     {
         await using var server = await GrpcTestServer.StartAsync(ready: false);
 
-        using var call = await server.Client.SendAsync(Watch, new HealthCheckRequest { Service = "nobody" });
-        await using var statuses = call.MessagesAsync<HealthCheckResponse>().GetAsyncEnumerator();
-
-        Assert.True(await statuses.MoveNextAsync());
-        Assert.Equal(ServingStatus.ServiceUnknown, statuses.Current.Status);
-        var next = statuses.MoveNextAsync();
+        using var call = server.Health.Watch(new HealthCheckRequest { Service = "nobody" });
+        await NextAsync(call, ServingStatus.ServiceUnknown);
+        var next = call.ResponseStream.FailNextAsync();
         server.BecomeReady();
         await CheckAsync(server, "");
         Assert.False(next.IsCompleted);
         await server.StopAsync();
-        Assert.False(await next);
+        Assert.Equal(StatusCode.Unavailable, (await next).Status);
+    }
+
+    [Fact]
+    public async Task A_watch_ends_at_its_deadline()
+    {
+        await using var server = await GrpcTestServer.StartAsync();
+
+        using var call = await server.Raw.SendAsync(
+            "/grpc.health.v1.Health/Watch", new HealthCheckRequest(), request => request.Headers.Add("grpc-timeout", "5S"));
+        await using var statuses = call.FramesAsync().GetAsyncEnumerator();
+        Assert.True(await statuses.MoveNextAsync());
+        server.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.False(await statuses.MoveNextAsync());
+        Assert.Equal((StatusCode.DeadlineExceeded, "the call's deadline passed"), call.Status);
+    }
+
+    private static async Task NextAsync(AsyncServerStreamingCall<HealthCheckResponse> call, ServingStatus expected)
+    {
+        Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(expected, call.ResponseStream.Current.Status);
     }
 
     private static async Task<ServingStatus> CheckAsync(GrpcTestServer server, string service) =>
-        (await server.Client.CallAsync<HealthCheckResponse>(Check, new HealthCheckRequest { Service = service })).Status;
+        (await server.Health.CheckAsync(new HealthCheckRequest { Service = service })).Status;
 }

@@ -1,7 +1,7 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Grpc.Services;
+using Grpc.Core;
 using Xunit;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
 
@@ -9,18 +9,12 @@ namespace Cluster.Worker.Tests.Serving.Grpc;
 
 public sealed class TextGenerationTests
 {
-    private const string Generate = "/cluster.v1.TextGeneration/Generate";
-    private const string GenerateStream = "/cluster.v1.TextGeneration/GenerateStream";
-    private const string GenerateBatch = "/cluster.v1.TextGeneration/GenerateBatch";
-    private const string Tokenize = "/cluster.v1.TextGeneration/Tokenize";
-    private const string Detokenize = "/cluster.v1.TextGeneration/Detokenize";
-
     [Fact]
     public async Task A_prompt_is_answered_with_text_tokens_and_usage()
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "Grüße!", CachedTokens = 2 });
 
-        var response = await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { RequestId = "r1", Model = "alias", Prompt = "hi" });
+        var response = await server.Text.GenerateAsync(new GenerateRequest { RequestId = "r1", Model = "alias", Prompt = "hi" });
 
         Assert.Equal("r1", response.RequestId);
         Assert.Equal("fake", response.Model);
@@ -38,8 +32,8 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync();
         var request = new GenerateRequest { Prompt = "die Größe 🌊", Sampling = new SamplingParams { Logprobs = 1, MaxTokens = 18 } };
 
-        var whole = await server.Client.CallAsync<GenerateResponse>(Generate, request);
-        var parts = await server.Client.StreamAsync<GenerateStreamResponse>(GenerateStream, request);
+        var whole = await server.Text.GenerateAsync(request);
+        var parts = await server.Text.GenerateStream(request).ToListAsync();
 
         Assert.Equal(whole.Text, string.Concat(parts.Select(part => part.Text)));
         Assert.Equal(whole.TokenIds, parts.SelectMany(part => part.TokenIds));
@@ -56,9 +50,7 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "A" });
 
-        var response = await server.Client.CallAsync<GenerateResponse>(
-            Generate,
-            new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Logprobs = 2 } });
+        var response = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Logprobs = 2 } });
 
         var position = Assert.Single(response.Logprobs);
         Assert.Equal("A", position.Sampled.Text);
@@ -73,10 +65,10 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "AB" });
         var request = new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { PromptLogprobs = 1 } };
 
-        var response = await server.Client.CallAsync<GenerateResponse>(Generate, request);
-        var parts = await server.Client.StreamAsync<GenerateStreamResponse>(GenerateStream, request);
+        var response = await server.Text.GenerateAsync(request);
+        var parts = await server.Text.GenerateStream(request).ToListAsync();
         request.Sampling.MaxTokens = 0;
-        var scored = await server.Client.CallAsync<GenerateResponse>(Generate, request);
+        var scored = await server.Text.GenerateAsync(request);
 
         Assert.Equal(["h", "i"], response.PromptLogprobs.Select(position => position.Token.Text));
         Assert.All(response.PromptLogprobs, position => Assert.Equal((-0.25f, 1u, 1), (position.Token.Logprob, position.Rank, position.Top.Count)));
@@ -91,8 +83,8 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync();
         var chat = new Conversation { Messages = { new Message { Role = "user", Content = "hi" } } };
 
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Chat = chat });
-        var tokenized = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Chat = chat });
+        await server.Text.GenerateAsync(new GenerateRequest { Chat = chat });
+        var tokenized = await server.Text.TokenizeAsync(new TokenizeRequest { Chat = chat });
 
         var prompt = server.Engine.Requests.Single().PromptTokenIds;
         Assert.Equal("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
@@ -105,11 +97,11 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync();
         var alien = new Conversation { Messages = { new Message { Role = "alien", Content = "hi" } } };
 
-        Assert.Equal((StatusCode.InvalidArgument, "line 1: unknown role 'alien'"), await server.Client.FailAsync(Generate, new GenerateRequest { Chat = alien }));
-        Assert.Equal((StatusCode.InvalidArgument, "chat has no messages; at least one is needed"), await server.Client.FailAsync(Generate, new GenerateRequest { Chat = new() }));
+        Assert.Equal((StatusCode.InvalidArgument, "line 1: unknown role 'alien'"), await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync());
+        Assert.Equal((StatusCode.InvalidArgument, "chat has no messages; at least one is needed"), await server.Text.GenerateAsync(new GenerateRequest { Chat = new() }).FailAsync());
 
         server.BecomeReady(withChatTemplate: false);
-        Assert.Equal(StatusCode.FailedPrecondition, (await server.Client.FailAsync(Generate, new GenerateRequest { Chat = alien })).Status);
+        Assert.Equal(StatusCode.FailedPrecondition, (await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync()).Status);
     }
 
     [Fact]
@@ -117,7 +109,7 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Equal((StatusCode.InvalidArgument, "no token for the bell"), await server.Client.FailAsync(Tokenize, new TokenizeRequest { Text = "\a" }));
+        Assert.Equal((StatusCode.InvalidArgument, "no token for the bell"), await server.Text.TokenizeAsync(new TokenizeRequest { Text = "\a" }).FailAsync());
     }
 
     [Fact]
@@ -125,10 +117,10 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var with = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Text = "aß" });
-        var without = await server.Client.CallAsync<TokenizeResponse>(Tokenize, new TokenizeRequest { Text = "aß", AddSpecialTokens = false });
-        var text = await server.Client.CallAsync<DetokenizeResponse>(Detokenize, new DetokenizeRequest { TokenIds = { with.TokenIds } });
-        var plain = await server.Client.CallAsync<DetokenizeResponse>(Detokenize, new DetokenizeRequest { TokenIds = { with.TokenIds }, SkipSpecialTokens = true });
+        var with = await server.Text.TokenizeAsync(new TokenizeRequest { Text = "aß" });
+        var without = await server.Text.TokenizeAsync(new TokenizeRequest { Text = "aß", AddSpecialTokens = false });
+        var text = await server.Text.DetokenizeAsync(new DetokenizeRequest { TokenIds = { with.TokenIds } });
+        var plain = await server.Text.DetokenizeAsync(new DetokenizeRequest { TokenIds = { with.TokenIds }, SkipSpecialTokens = true });
 
         Assert.Equal(["<s>", "<0x61>", "<0xC3>", "<0x9F>"], with.Tokens);
         Assert.Equal(1_000_000u, with.MaxModelLength);
@@ -142,11 +134,11 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Contains("no input", (await server.Client.FailAsync(Generate, new GenerateRequest())).Message);
-        Assert.Contains("no tokens", (await server.Client.FailAsync(Generate, new GenerateRequest { TokenIds = new() })).Message);
-        Assert.Contains("token_ids[1] is 9999", (await server.Client.FailAsync(Generate, new GenerateRequest { TokenIds = new() { Ids = { 5, 9999 } } })).Message);
-        Assert.Contains("token_ids[0] is 4294967295", (await server.Client.FailAsync(Detokenize, new DetokenizeRequest { TokenIds = { uint.MaxValue } })).Message);
-        Assert.Contains("no input", (await server.Client.FailAsync(Tokenize, new TokenizeRequest())).Message);
+        Assert.Contains("no input", (await server.Text.GenerateAsync(new GenerateRequest()).FailAsync()).Message);
+        Assert.Contains("no tokens", (await server.Text.GenerateAsync(new GenerateRequest { TokenIds = new() }).FailAsync()).Message);
+        Assert.Contains("token_ids[1] is 9999", (await server.Text.GenerateAsync(new GenerateRequest { TokenIds = new() { Ids = { 5, 9999 } } }).FailAsync()).Message);
+        Assert.Contains("token_ids[0] is 4294967295", (await server.Text.DetokenizeAsync(new DetokenizeRequest { TokenIds = { uint.MaxValue } }).FailAsync()).Message);
+        Assert.Contains("no input", (await server.Text.TokenizeAsync(new TokenizeRequest()).FailAsync()).Message);
         Assert.Empty(server.Engine.Requests);
     }
 
@@ -157,15 +149,11 @@ public sealed class TextGenerationTests
 
         foreach (var id in new[] { "mine", "" })
         {
-            using var call = await server.Client.SendAsync(
-                Generate,
-                new GenerateRequest { RequestId = id, Prompt = "hi" },
-                request => request.Headers.Add("x-request-id", "theirs"));
-            await call.ReadFramesAsync();
+            await server.Text.GenerateAsync(new GenerateRequest { RequestId = id, Prompt = "hi" }, new Metadata { { "x-request-id", "theirs" } });
         }
 
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Prompt = "hi" });
+        await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
+        await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
 
         var ids = server.Engine.Requests.Select(request => request.RequestId).ToList();
         Assert.Equal("mine", ids[0]);
@@ -183,9 +171,9 @@ public sealed class TextGenerationTests
         batch.Requests.Add(new GenerateRequest { Prompt = "x", Sampling = new SamplingParams { TopP = 7 } });
         batch.Requests.Add(new GenerateRequest { Prompt = "x", Model = "other" });
 
-        using var call = await server.Client.SendAsync(GenerateBatch, batch);
+        using var call = server.Text.GenerateBatch(batch);
         var answers = new List<GenerateBatchResponse>();
-        await foreach (var answer in call.MessagesAsync<GenerateBatchResponse>())
+        await foreach (var answer in call.ResponseStream.ReadAllAsync())
         {
             answers.Add(answer);
             if (answers.Count == 4)
@@ -194,7 +182,7 @@ public sealed class TextGenerationTests
             }
         }
 
-        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.Equal(StatusCode.OK, call.GetStatus().StatusCode);
         Assert.Equal([1, 2, 3, 4], answers.Take(4).Select(answer => (int)answer.Index).Order());
         Assert.Equal((0u, "You said: prompt 0"), (answers[4].Index, answers[4].Response.Text));
         Assert.Equal((int)StatusCode.InvalidArgument, answers.Single(answer => answer.Index == 3).Failure.Code);
@@ -208,7 +196,7 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var (status, message) = await server.Client.FailAsync(GenerateBatch, new GenerateBatchRequest { Requests = { Enumerable.Range(0, count).Select(_ => new GenerateRequest { Prompt = "x" }) } });
+        var (status, message) = await server.Text.GenerateBatch(new GenerateBatchRequest { Requests = { Enumerable.Range(0, count).Select(_ => new GenerateRequest { Prompt = "x" }) } }).FailAsync();
 
         Assert.Equal((StatusCode.InvalidArgument, $"requests has {count} of them; possible are 1 to 1024"), (status, message));
     }
@@ -221,14 +209,13 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync(engine);
         using var leave = new CancellationTokenSource();
 
-        var call = server.Client.SendAsync(
-            GenerateBatch,
+        using var call = server.Text.GenerateBatch(
             new GenerateBatchRequest { Requests = { new GenerateRequest { RequestId = "a", Prompt = "x" }, new GenerateRequest { RequestId = "b", Prompt = "y" } } },
             cancellationToken: leave.Token);
         await begun.WaitAsync();
         await begun.WaitAsync();
         await leave.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+        Assert.Equal(StatusCode.Cancelled, (await call.ResponseStream.FailNextAsync()).Status);
         Assert.Null(await engine.EndingOf("a"));
         Assert.Null(await engine.EndingOf("b"));
     }
@@ -282,13 +269,13 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var cold = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Temperature = -1 } });
-        var huge = await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { TopK = 3_000_000_000 } });
+        var cold = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Temperature = -1 } }).FailAsync();
+        var huge = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { TopK = 3_000_000_000 } }).FailAsync();
 
         Assert.Equal((StatusCode.InvalidArgument, "temperature is -1; it must not be negative"), cold);
         Assert.Equal(
             (StatusCode.InvalidArgument, "logit_bias names token 260; the vocabulary has 260 tokens"),
-            await server.Client.FailAsync(Generate, new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { LogitBias = { { 260, 1 } } } }));
+            await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { LogitBias = { { 260, 1 } } } }).FailAsync());
         Assert.Equal((StatusCode.InvalidArgument, "top_k is 3000000000; at most 2147483647 is possible"), huge);
     }
 }

@@ -1,21 +1,18 @@
 using Cluster.Worker.Protos.Vllm;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
 public sealed class VllmEngineTests
 {
-    private const string Service = "/vllm.grpc.engine.VllmEngine/";
-    private const string Generate = Service + "Generate";
-
     [Fact]
     public async Task A_stream_is_chunks_of_new_tokens_and_a_complete_with_all()
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "sea", CachedTokens = 1 });
 
-        var responses = await server.Client.StreamAsync<GenerateResponse>(Generate, new GenerateRequest { Text = "hi", Stream = true });
+        var responses = await server.Vllm.Generate(new GenerateRequest { Text = "hi", Stream = true }).ToListAsync();
 
         var ids = new FakeTokenizer().Encode("sea", addSpecialTokens: false).Select(id => (uint)id).ToList();
         Assert.Equal(
@@ -32,18 +29,19 @@ public sealed class VllmEngineTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "sea" });
         uint[] prompt = [0, 10, 20];
 
-        var response = await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest
+        var request = new GenerateRequest
         {
             RequestId = "r1",
             Tokenized = new TokenizedInput { OriginalText = "for logs", InputIds = { prompt } },
             SamplingParams = new SamplingParams { MaxTokens = 2 },
-        });
+        };
+        var response = Assert.Single(await server.Vllm.Generate(request).ToListAsync());
 
         Assert.Equal(2, response.Complete.OutputIds.Count);
         Assert.Equal("length", response.Complete.FinishReason);
-        var request = server.Engine.Requests.Single();
-        Assert.Equal("r1", request.RequestId);
-        Assert.Equal([0, 10, 20], request.PromptTokenIds);
+        var received = server.Engine.Requests.Single();
+        Assert.Equal("r1", received.RequestId);
+        Assert.Equal([0, 10, 20], received.PromptTokenIds);
     }
 
     [Fact]
@@ -54,19 +52,19 @@ public sealed class VllmEngineTests
             BeforeOutput = (made, token) => made < 2 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token),
         });
 
-        using var call = await server.Client.SendAsync(Generate, new GenerateRequest { RequestId = "r1", Text = "hi", Stream = true });
-        await using var messages = call.MessagesAsync<GenerateResponse>().GetAsyncEnumerator();
-        Assert.True(await messages.MoveNextAsync());
-        Assert.True(await messages.MoveNextAsync());
-        var busy = await server.Client.CallAsync<GetServerInfoResponse>(Service + "GetServerInfo", new GetServerInfoRequest());
-        await server.Client.CallAsync<AbortResponse>(Service + "Abort", new AbortRequest { RequestIds = { "nobody", "r1" } });
+        using var call = server.Vllm.Generate(new GenerateRequest { RequestId = "r1", Text = "hi", Stream = true });
+        var messages = call.ResponseStream;
+        Assert.True(await messages.MoveNext(CancellationToken.None));
+        Assert.True(await messages.MoveNext(CancellationToken.None));
+        var busy = await server.Vllm.GetServerInfoAsync(new GetServerInfoRequest());
+        await server.Vllm.AbortAsync(new AbortRequest { RequestIds = { "nobody", "r1" } });
 
         Assert.Equal(1u, busy.ActiveRequests);
-        Assert.True(await messages.MoveNextAsync());
+        Assert.True(await messages.MoveNext(CancellationToken.None));
         Assert.Equal("abort", messages.Current.Complete.FinishReason);
         Assert.Equal(2, messages.Current.Complete.OutputIds.Count);
-        Assert.False(await messages.MoveNextAsync());
-        Assert.Equal(StatusCode.Ok, call.Status.Code);
+        Assert.False(await messages.MoveNext(CancellationToken.None));
+        Assert.Equal(StatusCode.OK, call.GetStatus().StatusCode);
     }
 
     [Fact]
@@ -75,9 +73,10 @@ public sealed class VllmEngineTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = (made, token) => made < 1 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token) });
         var request = new GenerateRequest { RequestId = "twin", Text = "hi", Stream = true };
 
-        using var first = await server.Client.SendAsync(Generate, request);
+        using var first = server.Vllm.Generate(request);
+        Assert.True(await first.ResponseStream.MoveNext(CancellationToken.None));
 
-        Assert.Equal(StatusCode.InvalidArgument, (await server.Client.FailAsync(Generate, request)).Status);
+        Assert.Equal(StatusCode.InvalidArgument, (await server.Vllm.Generate(request).FailAsync()).Status);
     }
 
     [Fact]
@@ -90,7 +89,7 @@ public sealed class VllmEngineTests
         byte[] empty = [.. new GenerateRequest { Text = "hi" }.ToByteArray(), (7 << 3) | 2, 0];
         foreach (var body in new[] { withImage, empty })
         {
-            using var call = await server.Client.SendAsync(Generate, GrpcTestClient.Frame(body));
+            using var call = await server.Raw.SendAsync("/vllm.grpc.engine.VllmEngine/Generate", GrpcTestClient.Frame(body));
             Assert.Empty(await call.ReadFramesAsync());
             Assert.Equal((StatusCode.InvalidArgument, "mm_inputs is set; this worker takes no multimodal input"), call.Status);
         }
@@ -101,9 +100,9 @@ public sealed class VllmEngineTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Contains("no input", (await server.Client.FailAsync(Generate, new GenerateRequest())).Message);
-        Assert.Contains("no tokens", (await server.Client.FailAsync(Generate, new GenerateRequest { Tokenized = new() })).Message);
-        Assert.Contains("input_ids[0] is 260; the vocabulary has 260", (await server.Client.FailAsync(Generate, new GenerateRequest { Tokenized = new() { InputIds = { 260 } } })).Message);
+        Assert.Contains("no input", (await server.Vllm.Generate(new GenerateRequest()).FailAsync()).Message);
+        Assert.Contains("no tokens", (await server.Vllm.Generate(new GenerateRequest { Tokenized = new() }).FailAsync()).Message);
+        Assert.Contains("input_ids[0] is 260; the vocabulary has 260", (await server.Vllm.Generate(new GenerateRequest { Tokenized = new() { InputIds = { 260 } } }).FailAsync()).Message);
     }
 
     [Fact]
@@ -111,7 +110,7 @@ public sealed class VllmEngineTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Equal(StatusCode.Unimplemented, (await server.Client.FailAsync(Service + "Embed", new EmbedRequest())).Status);
+        Assert.Equal(StatusCode.Unimplemented, (await server.Vllm.EmbedAsync(new EmbedRequest()).FailAsync()).Status);
     }
 
     [Fact]
@@ -120,11 +119,11 @@ public sealed class VllmEngineTests
         await using var server = await GrpcTestServer.StartAsync();
         server.Time.Advance(TimeSpan.FromSeconds(90));
 
-        var model = await server.Client.CallAsync<GetModelInfoResponse>(Service + "GetModelInfo", new GetModelInfoRequest());
-        var before = await server.Client.CallAsync<GetServerInfoResponse>(Service + "GetServerInfo", new GetServerInfoRequest());
-        await server.Client.CallAsync<GenerateResponse>(Generate, new GenerateRequest { Text = "hi" });
+        var model = await server.Vllm.GetModelInfoAsync(new GetModelInfoRequest());
+        var before = await server.Vllm.GetServerInfoAsync(new GetServerInfoRequest());
+        await server.Vllm.Generate(new GenerateRequest { Text = "hi" }).ToListAsync();
         server.State.BeginDraining();
-        var after = await server.Client.CallAsync<GetServerInfoResponse>(Service + "GetServerInfo", new GetServerInfoRequest());
+        var after = await server.Vllm.GetServerInfoAsync(new GetServerInfoRequest());
 
         Assert.Equal(new GetModelInfoResponse { ModelPath = "/models/fake", IsGeneration = true, MaxContextLength = 1_000_000, VocabSize = 260 }, model);
         Assert.Equal(new GetServerInfoResponse { UptimeSeconds = 90, ServerType = "cluster-worker" }, before);
@@ -145,15 +144,15 @@ public sealed class VllmEngineTests
         await using var server = await GrpcTestServer.StartAsync(ready: false);
 
         Assert.Equal(new HealthCheckResponse { Message = "the model is still loading" }, await HealthAsync());
-        Assert.Equal(0u, (await server.Client.CallAsync<GetServerInfoResponse>(Service + "GetServerInfo", new GetServerInfoRequest())).ActiveRequests);
-        Assert.Equal(StatusCode.Unavailable, (await server.Client.FailAsync(Service + "GetModelInfo", new GetModelInfoRequest())).Status);
-        Assert.Equal(StatusCode.Unavailable, (await server.Client.FailAsync(Generate, new GenerateRequest { Text = "hi" })).Status);
+        Assert.Equal(0u, (await server.Vllm.GetServerInfoAsync(new GetServerInfoRequest())).ActiveRequests);
+        Assert.Equal(StatusCode.Unavailable, (await server.Vllm.GetModelInfoAsync(new GetModelInfoRequest()).FailAsync()).Status);
+        Assert.Equal(StatusCode.Unavailable, (await server.Vllm.Generate(new GenerateRequest { Text = "hi" }).FailAsync()).Status);
         server.BecomeReady();
         Assert.Equal(new HealthCheckResponse { Healthy = true, Message = "ready" }, await HealthAsync());
         server.State.BeginDraining();
         Assert.False((await HealthAsync()).Healthy);
-        Assert.Equal(StatusCode.Unavailable, (await server.Client.FailAsync(Generate, new GenerateRequest { Text = "hi" })).Status);
+        Assert.Equal(StatusCode.Unavailable, (await server.Vllm.Generate(new GenerateRequest { Text = "hi" }).FailAsync()).Status);
 
-        Task<HealthCheckResponse> HealthAsync() => server.Client.CallAsync<HealthCheckResponse>(Service + "HealthCheck", new HealthCheckRequest());
+        Task<HealthCheckResponse> HealthAsync() => server.Vllm.HealthCheckAsync(new HealthCheckRequest()).ResponseAsync;
     }
 }

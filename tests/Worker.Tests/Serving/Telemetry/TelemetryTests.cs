@@ -1,9 +1,10 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Tests.Serving.Grpc;
 using Cluster.Worker.Tests.Serving.Http;
+using Grpc.Core;
+using Grpc.Health.V1;
 using Microsoft.Extensions.Configuration;
 
 namespace Cluster.Worker.Tests.Serving.Telemetry;
@@ -51,12 +52,10 @@ public sealed class TelemetryTests
         await using var collector = await OtlpCollector.StartAsync();
         await using (var server = await StartAsync(collector))
         {
-            using var client = new GrpcTestClient(server.Server.GrpcAddress);
-            using var call = await client.SendAsync("/cluster.v1.TextGeneration/Generate", new GenerateRequest { Prompt = "hi", RequestId = "mine" }, message => message.Headers.Add("traceparent", Traceparent));
-            await call.ReadFramesAsync();
-            Assert.Equal(StatusCode.Ok, call.Status.Code);
-            using var health = await client.SendAsync("/grpc.health.v1.Health/Check", GrpcTestClient.Frame([]));
-            await health.ReadFramesAsync();
+            using var channel = GrpcClients.Open(server.Server.GrpcAddress);
+            var client = new TextGeneration.TextGenerationClient(channel);
+            await client.GenerateAsync(new GenerateRequest { Prompt = "hi", RequestId = "mine" }, new Metadata { { "traceparent", Traceparent } });
+            await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
         }
 
         var root = Tree(collector, "cluster.v1.TextGeneration/Generate");

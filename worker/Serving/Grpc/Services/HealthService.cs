@@ -1,85 +1,74 @@
-using System.Runtime.CompilerServices;
-using Cluster.Worker.Protos.Health;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Protos.Vllm;
-using Cluster.Worker.Serving.Grpc.Framing;
-using HealthCheckRequest = Cluster.Worker.Protos.Health.HealthCheckRequest;
-using HealthCheckResponse = Cluster.Worker.Protos.Health.HealthCheckResponse;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
-using ServingStatus = Cluster.Worker.Protos.Health.HealthCheckResponse.Types.ServingStatus;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.HealthCheck;
+using HealthCheckRequest = Grpc.Health.V1.HealthCheckRequest;
+using HealthCheckResponse = Grpc.Health.V1.HealthCheckResponse;
+using ServingStatus = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
 
 namespace Cluster.Worker.Serving.Grpc.Services;
 
-/// <summary><c>grpc.health.v1.Health</c>. <c>liveness</c> serves as long as the process answers and its model can be computed; <c>readiness</c>, the server as a whole (empty name)
-/// and the services that need the model serve while <see cref="ServingState.IsReady"/>.</summary>
-/// <param name="stopping">Ends watches when the server stops, which would otherwise wait for them.</param>
-internal sealed class HealthService(ServingState state, CancellationToken stopping)
+/// <summary>What <c>grpc.health.v1.Health</c> tells. <c>liveness</c> serves as long as the process answers and its model can be computed;
+/// <c>readiness</c>, the server as a whole (empty name) and the services that need the model serve while
+/// <see cref="ServingState.IsReady"/>.</summary>
+internal sealed class HealthService : HealthServiceImpl
 {
-    private static readonly ServiceDescriptor Descriptor = HealthReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Health");
+    private static readonly string[] AlwaysServing = ["liveness", Health.Descriptor.FullName];
+    private static readonly string[] ServingWhenReady =
+        ["", "readiness", TextGeneration.Descriptor.FullName, VllmEngine.Descriptor.FullName];
 
-    private static readonly HashSet<string> AlwaysServing = ["liveness", Descriptor.FullName];
+    private readonly ServingState _state;
+    private readonly CancellationToken _stopping;
+    private readonly Lock _gate = new();
 
-    private static readonly HashSet<string> ServingWhenReady =
-    [
-        "",
-        "readiness",
-        .. TextGenerationReflection.Descriptor.Services.Select(service => service.FullName),
-        .. VllmEngineReflection.Descriptor.Services.Select(service => service.FullName),
-    ];
-
-    public GrpcService Bind() => new GrpcService(Descriptor)
-        .Unary<HealthCheckRequest, HealthCheckResponse>("Check", (request, _) => Task.FromResult(Check(request)))
-        .ServerStreaming<HealthCheckRequest, HealthCheckResponse>("Watch", (request, call) => WatchAsync(request, call.CancellationToken));
-
-    private HealthCheckResponse Check(HealthCheckRequest request) => Status(request.Service) switch
+    public HealthService(ServingState state, IHostApplicationLifetime lifetime)
     {
-        ServingStatus.ServiceUnknown => throw new GrpcException(StatusCode.NotFound, $"service '{request.Service}' is not known here"),
-        var status => new HealthCheckResponse { Status = status },
-    };
-
-    private async IAsyncEnumerable<HealthCheckResponse> WatchAsync(HealthCheckRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
-        ServingStatus? last = null;
-        while (true)
-        {
-            // Taken before the status is read: a change in between ends the wait at once.
-            var changed = state.Changed;
-            var status = Status(request.Service);
-            if (status != last)
-            {
-                yield return new HealthCheckResponse { Status = status };
-                last = status;
-            }
-
-            await changed.WaitAsync(ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancellationToken.ThrowIfCancellationRequested();
-            if (stopping.IsCancellationRequested)
-            {
-                break;
-            }
-        }
-
-        if (last == ServingStatus.Serving)
-        {
-            yield return new HealthCheckResponse { Status = ServingStatus.NotServing };
-        }
-
-        throw new GrpcException(StatusCode.Unavailable, "the worker is shutting down");
+        _state = state;
+        _stopping = lifetime.ApplicationStopping;
+        state.Changed += Report;
+        Report();
     }
 
-    private ServingStatus Status(string service)
+    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) =>
+        AlwaysServing.Contains(request.Service) || ServingWhenReady.Contains(request.Service)
+            ? base.Check(request, context)
+            : throw CallFailures.Error(StatusCode.NotFound, $"service '{request.Service}' is not known here");
+
+    /// <remarks>The library cancels the call's token when the server stops, which would otherwise wait for every watcher, and would then
+    /// end the watch with OK. UNAVAILABLE tells the watcher to look elsewhere.</remarks>
+    public override async Task Watch(
+        HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
-        if (AlwaysServing.Contains(service))
+        await base.Watch(request, responseStream, context);
+        if (!_stopping.IsCancellationRequested)
         {
-            return state.Failure is null ? ServingStatus.Serving : ServingStatus.NotServing;
+            context.CancellationToken.ThrowIfCancellationRequested();
         }
 
-        if (!ServingWhenReady.Contains(service))
+        if (AlwaysServing.Contains(request.Service) ? _state.Failure is null : ServingWhenReady.Contains(request.Service) && _state.IsReady)
         {
-            return ServingStatus.ServiceUnknown;
+            await responseStream.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing });
         }
 
-        return state.IsReady ? ServingStatus.Serving : ServingStatus.NotServing;
+        throw CallFailures.Error(StatusCode.Unavailable, "the worker is shutting down");
+    }
+
+    private void Report()
+    {
+        // Two changes at once: the later of the reports tells the state after both.
+        lock (_gate)
+        {
+            SetAll(AlwaysServing, _state.Failure is null);
+            SetAll(ServingWhenReady, _state.IsReady);
+        }
+
+        void SetAll(string[] services, bool serving)
+        {
+            foreach (var service in services)
+            {
+                SetStatus(service, serving ? ServingStatus.Serving : ServingStatus.NotServing);
+            }
+        }
     }
 }

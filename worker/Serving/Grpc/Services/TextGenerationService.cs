@@ -3,35 +3,67 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
-using Cluster.Worker.Serving.Grpc.Framing;
 using Cluster.Worker.Tokenization;
+using Grpc.Core;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
 using PositionLogprobs = Cluster.Worker.Protos.V1.PositionLogprobs;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 using TokenLogprob = Cluster.Worker.Protos.V1.TokenLogprob;
 
 namespace Cluster.Worker.Serving.Grpc.Services;
 
 /// <summary><c>cluster.v1.TextGeneration</c>: text in, text out.</summary>
-internal sealed class TextGenerationService(ServingState state)
+internal sealed class TextGenerationService(ServingState state) : TextGeneration.TextGenerationBase
 {
     private const string RequestIdKey = "x-request-id";
 
     /// <summary>Bounds what one call may hold of the engine's queue.</summary>
     private const int MaxBatch = 1024;
 
-    public GrpcService Bind() => new GrpcService(TextGenerationReflection.Descriptor.FindTypeByName<ServiceDescriptor>("TextGeneration"))
-        .Unary<GenerateRequest, GenerateResponse>("Generate", (request, call) => GenerateAsync(request, call.Metadata, call.CancellationToken))
-        .ServerStreaming<GenerateRequest, GenerateStreamResponse>("GenerateStream", (request, call) => GenerateStreamAsync(request, call.Metadata, call.CancellationToken))
-        .ServerStreaming<GenerateBatchRequest, GenerateBatchResponse>("GenerateBatch", (request, call) => GenerateBatchAsync(request, call.Metadata, call.CancellationToken))
-        .Unary<TokenizeRequest, TokenizeResponse>("Tokenize", (request, _) => Task.FromResult(Tokenize(request)))
-        .Unary<DetokenizeRequest, DetokenizeResponse>("Detokenize", (request, _) => Task.FromResult(Detokenize(request)));
+    public override Task<GenerateResponse> Generate(GenerateRequest request, ServerCallContext context) =>
+        GenerateAsync(request, TraceOf(context), context.CancellationToken);
 
-    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, CallMetadata metadata, CancellationToken cancellationToken)
+    public override Task GenerateStream(
+        GenerateRequest request, IServerStreamWriter<GenerateStreamResponse> responseStream, ServerCallContext context) =>
+        responseStream.WriteAllAsync(GenerateStreamAsync(request, TraceOf(context), context.CancellationToken));
+
+    public override Task GenerateBatch(
+        GenerateBatchRequest request, IServerStreamWriter<GenerateBatchResponse> responseStream, ServerCallContext context) =>
+        responseStream.WriteAllAsync(GenerateBatchAsync(request, TraceOf(context), context.CancellationToken));
+
+    public override Task<TokenizeResponse> Tokenize(TokenizeRequest request, ServerCallContext context)
+    {
+        var model = RequireModel(request.Model);
+        var ids = request.InputCase switch
+        {
+            TokenizeRequest.InputOneofCase.Text =>
+                model.Tokenizer.Encode(request.Text, addSpecialTokens: !request.HasAddSpecialTokens || request.AddSpecialTokens),
+            TokenizeRequest.InputOneofCase.Chat =>
+                model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: request.AddSpecialTokens),
+            _ => throw new InvalidRequestException("the request has no input; set text or chat", "input"),
+        };
+        return Task.FromResult(new TokenizeResponse
+        {
+            TokenIds = { ids.Select(id => (uint)id) },
+            Tokens = { ids.Select(id => model.Tokenizer.IdToToken(id) ?? "") },
+            MaxModelLength = (uint)model.Engine.MaxModelLength,
+        });
+    }
+
+    public override Task<DetokenizeResponse> Detokenize(DetokenizeRequest request, ServerCallContext context)
+    {
+        var model = RequireModel(request.Model);
+        var ids = WireNumber.ToTokenIds(request.TokenIds, model.Tokenizer.VocabSize, "token_ids");
+        return Task.FromResult(new DetokenizeResponse { Text = model.Tokenizer.Decode(ids, request.SkipSpecialTokens) });
+    }
+
+    /// <summary>The last <c>x-request-id</c> the call came with. Of the header itself: the library's metadata would decode every other entry, too.</summary>
+    private static string? TraceOf(ServerCallContext context) => context.GetHttpContext().Request.Headers[RequestIdKey] is [.., var last] ? last : null;
+
+    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, string? trace, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
         var response = new GenerateResponse();
-        await foreach (var part in GenerateStreamAsync(request, metadata, cancellationToken))
+        await foreach (var part in GenerateStreamAsync(request, trace, cancellationToken))
         {
             text.Append(part.Text);
             response.TokenIds.Add(part.TokenIds);
@@ -53,12 +85,12 @@ internal sealed class TextGenerationService(ServingState state)
 
     private async IAsyncEnumerable<GenerateStreamResponse> GenerateStreamAsync(
         GenerateRequest request,
-        CallMetadata metadata,
+        string? trace,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = RequireModel(request.Model);
         var generation = new GenerationRequest(
-            RequestId(request, metadata),
+            RequestId(request, trace),
             Prompt(request, model),
             TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize));
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
@@ -69,7 +101,7 @@ internal sealed class TextGenerationService(ServingState state)
 
     private async IAsyncEnumerable<GenerateBatchResponse> GenerateBatchAsync(
         GenerateBatchRequest batch,
-        CallMetadata metadata,
+        string? trace,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (batch.Requests.Count is 0 or > MaxBatch)
@@ -78,7 +110,7 @@ internal sealed class TextGenerationService(ServingState state)
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var answers = batch.Requests.Select((request, index) => AnswerAsync(request, index, metadata, stop.Token)).ToArray();
+        var answers = batch.Requests.Select((request, index) => AnswerAsync(request, index, trace, stop.Token)).ToArray();
         try
         {
             await foreach (var answer in Task.WhenEach(answers).WithCancellation(cancellationToken))
@@ -93,16 +125,16 @@ internal sealed class TextGenerationService(ServingState state)
         }
     }
 
-    private async Task<GenerateBatchResponse> AnswerAsync(GenerateRequest request, int index, CallMetadata metadata, CancellationToken cancellationToken)
+    private async Task<GenerateBatchResponse> AnswerAsync(GenerateRequest request, int index, string? trace, CancellationToken cancellationToken)
     {
         var answer = new GenerateBatchResponse { Index = (uint)index };
         try
         {
-            answer.Response = await GenerateAsync(request, metadata, cancellationToken);
+            answer.Response = await GenerateAsync(request, trace, cancellationToken);
         }
-        catch (Exception exception) when ((exception as GrpcException ?? GrpcServing.Translate(exception)) is { } failure)
+        catch (Exception exception) when (CallFailures.StatusOf(exception) is { } failure)
         {
-            answer.Failure = new Failure { Code = (int)failure.Status, Message = failure.Message };
+            answer.Failure = new Failure { Code = (int)failure.StatusCode, Message = failure.Detail };
         }
 
         return answer;
@@ -164,49 +196,23 @@ internal sealed class TextGenerationService(ServingState state)
         Logprob = token.Logprob,
     };
 
-    private TokenizeResponse Tokenize(TokenizeRequest request)
-    {
-        var model = RequireModel(request.Model);
-        var ids = request.InputCase switch
-        {
-            TokenizeRequest.InputOneofCase.Text =>
-                model.Tokenizer.Encode(request.Text, addSpecialTokens: !request.HasAddSpecialTokens || request.AddSpecialTokens),
-            TokenizeRequest.InputOneofCase.Chat =>
-                model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: request.AddSpecialTokens),
-            _ => throw new InvalidRequestException("the request has no input; set text or chat", "input"),
-        };
-        return new TokenizeResponse
-        {
-            TokenIds = { ids.Select(id => (uint)id) },
-            Tokens = { ids.Select(id => model.Tokenizer.IdToToken(id) ?? "") },
-            MaxModelLength = (uint)model.Engine.MaxModelLength,
-        };
-    }
-
-    private DetokenizeResponse Detokenize(DetokenizeRequest request)
-    {
-        var model = RequireModel(request.Model);
-        var ids = WireNumber.ToTokenIds(request.TokenIds, model.Tokenizer.VocabSize, "token_ids");
-        return new DetokenizeResponse { Text = model.Tokenizer.Decode(ids, request.SkipSpecialTokens) };
-    }
-
     private ServedModel RequireModel(string name)
     {
         var model = state.RequireReady();
         return name.Length == 0 || model.Names.Contains(name)
             ? model
-            : throw new GrpcException(StatusCode.NotFound, $"model '{name}' is not served here; served: {string.Join(", ", model.Names)}");
+            : throw CallFailures.Error(StatusCode.NotFound, $"model '{name}' is not served here; served: {string.Join(", ", model.Names)}");
     }
 
     /// <summary>A proxy repeats its x-request-id when it retries, so that alone would not be unique.</summary>
-    private static string RequestId(GenerateRequest request, CallMetadata metadata)
+    private static string RequestId(GenerateRequest request, string? trace)
     {
         if (request.RequestId.Length > 0)
         {
             return request.RequestId;
         }
 
-        return metadata.Get(RequestIdKey) is { Length: > 0 } trace ? Generation.DrawRequestId(trace) : Generation.DrawRequestId();
+        return trace is { Length: > 0 } ? Generation.DrawRequestId(trace) : Generation.DrawRequestId();
     }
 
     private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
@@ -227,7 +233,7 @@ internal sealed class TextGenerationService(ServingState state)
     private static string Render(Conversation chat, ServedModel model)
     {
         var template = model.ChatTemplate
-            ?? throw new GrpcException(StatusCode.FailedPrecondition, $"model '{model.Name}' has no chat template; send plain text instead");
+            ?? throw CallFailures.Error(StatusCode.FailedPrecondition, $"model '{model.Name}' has no chat template; send plain text instead");
         if (chat.Messages.Count == 0)
         {
             throw new InvalidRequestException("chat has no messages; at least one is needed", "chat");

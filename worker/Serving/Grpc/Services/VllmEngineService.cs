@@ -1,31 +1,67 @@
 using System.Runtime.CompilerServices;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.Vllm;
-using Cluster.Worker.Serving.Grpc.Framing;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+using Grpc.Core;
 
 namespace Cluster.Worker.Serving.Grpc.Services;
 
 /// <summary><c>vllm.grpc.engine.VllmEngine</c>: tokens in, tokens out, for gateways that tokenize themselves.</summary>
 /// <remarks>A stream is a chunk for each engine output that has tokens, then a <c>complete</c> that repeats all ids: a client that only wants the
 /// whole reads the last message, with or without <c>stream</c>.</remarks>
-internal sealed class VllmEngineService(ServingState state, TimeProvider time)
+internal sealed class VllmEngineService(ServingState state, TimeProvider time) : VllmEngine.VllmEngineBase
 {
-    private long lastReceivedUnixMilliseconds;
+    private long _lastReceivedUnixMilliseconds;
 
-    public GrpcService Bind() => new GrpcService(VllmEngineReflection.Descriptor.FindTypeByName<ServiceDescriptor>("VllmEngine"))
-        .ServerStreaming<GenerateRequest, GenerateResponse>("Generate", (request, call) => GenerateAsync(request, call.CancellationToken))
-        .Unary<EmbedRequest, EmbedResponse>("Embed", (_, _) =>
-            throw new GrpcException(StatusCode.Unimplemented, "this worker serves generative models; it makes no embeddings"))
-        .Unary<HealthCheckRequest, HealthCheckResponse>("HealthCheck", (_, _) => Task.FromResult(HealthCheck()))
-        .Unary<AbortRequest, AbortResponse>("Abort", (request, _) => Task.FromResult(Abort(request)))
-        .Unary<GetModelInfoRequest, GetModelInfoResponse>("GetModelInfo", (_, _) => Task.FromResult(GetModelInfo()))
-        .Unary<GetServerInfoRequest, GetServerInfoResponse>("GetServerInfo", (_, _) => Task.FromResult(GetServerInfo()));
+    public override Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
+        responseStream.WriteAllAsync(GenerateAsync(request, context.CancellationToken));
+
+    public override Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context) =>
+        throw CallFailures.Error(StatusCode.Unimplemented, "this worker serves generative models; it makes no embeddings");
+
+    public override Task<HealthCheckResponse> HealthCheck(HealthCheckRequest request, ServerCallContext context) => Task.FromResult(
+        new HealthCheckResponse { Healthy = state.IsReady, Message = state.WhyNotReady() ?? "ready" });
+
+    public override Task<AbortResponse> Abort(AbortRequest request, ServerCallContext context)
+    {
+        var engine = state.RequireLoaded().Engine;
+        foreach (var id in request.RequestIds)
+        {
+            engine.Abort(id);
+        }
+
+        return Task.FromResult(new AbortResponse());
+    }
+
+    public override Task<GetModelInfoResponse> GetModelInfo(GetModelInfoRequest request, ServerCallContext context)
+    {
+        var model = state.RequireLoaded();
+        return Task.FromResult(new GetModelInfoResponse
+        {
+            ModelPath = model.Path,
+            IsGeneration = true,
+            MaxContextLength = (uint)model.Engine.MaxModelLength,
+            VocabSize = (uint)model.Engine.VocabSize,
+            SupportsVision = false,
+        });
+    }
+
+    public override Task<GetServerInfoResponse> GetServerInfo(GetServerInfoRequest request, ServerCallContext context)
+    {
+        var statistics = state.Model?.Engine.Statistics;
+        return Task.FromResult(new GetServerInfoResponse
+        {
+            ActiveRequests = statistics is null ? 0 : (uint)(statistics.Running + statistics.Waiting),
+            IsPaused = state.IsDraining,
+            LastReceiveTimestamp = Interlocked.Read(ref _lastReceivedUnixMilliseconds) / 1000.0,
+            UptimeSeconds = (time.GetUtcNow() - state.StartedAt).TotalSeconds,
+            ServerType = "cluster-worker",
+        });
+    }
 
     private async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = state.RequireReady();
-        Interlocked.Exchange(ref lastReceivedUnixMilliseconds, time.GetUtcNow().ToUnixTimeMilliseconds());
+        Interlocked.Exchange(ref _lastReceivedUnixMilliseconds, time.GetUtcNow().ToUnixTimeMilliseconds());
         var generated = new List<uint>();
         await foreach (var output in Generation.RunAsync(state, model.Engine, ToEngine(request, model), cancellationToken))
         {
@@ -94,47 +130,4 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time)
         FinishReason.Length => "length",
         _ => "abort",
     };
-
-    private HealthCheckResponse HealthCheck() => new()
-    {
-        Healthy = state.IsReady,
-        Message = state.WhyNotReady() ?? "ready",
-    };
-
-    private AbortResponse Abort(AbortRequest request)
-    {
-        var engine = state.RequireLoaded().Engine;
-        foreach (var id in request.RequestIds)
-        {
-            engine.Abort(id);
-        }
-
-        return new AbortResponse();
-    }
-
-    private GetModelInfoResponse GetModelInfo()
-    {
-        var model = state.RequireLoaded();
-        return new GetModelInfoResponse
-        {
-            ModelPath = model.Path,
-            IsGeneration = true,
-            MaxContextLength = (uint)model.Engine.MaxModelLength,
-            VocabSize = (uint)model.Engine.VocabSize,
-            SupportsVision = false,
-        };
-    }
-
-    private GetServerInfoResponse GetServerInfo()
-    {
-        var statistics = state.Model?.Engine.Statistics;
-        return new GetServerInfoResponse
-        {
-            ActiveRequests = statistics is null ? 0 : (uint)(statistics.Running + statistics.Waiting),
-            IsPaused = state.IsDraining,
-            LastReceiveTimestamp = Interlocked.Read(ref lastReceivedUnixMilliseconds) / 1000.0,
-            UptimeSeconds = (time.GetUtcNow() - state.StartedAt).TotalSeconds,
-            ServerType = "cluster-worker",
-        };
-    }
 }

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Serving.Grpc.Framing;
+namespace Cluster.Worker.Serving.Grpc;
 
 /// <summary>The <c>grpc-timeout</c> header: 1 to 8 ASCII digits and a unit, <c>H M S m u n</c> (gRPC over HTTP/2, "Timeout").</summary>
 internal static class GrpcTimeout

@@ -1,7 +1,7 @@
-using Cluster.Worker.Serving.Grpc.Framing;
+using Cluster.Worker.Serving.Grpc;
 using Xunit;
 
-namespace Cluster.Worker.Tests.Serving.Grpc.Framing;
+namespace Cluster.Worker.Tests.Serving.Grpc;
 
 public sealed class GrpcTimeoutTests
 {
