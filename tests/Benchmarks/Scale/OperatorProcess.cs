@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.RegularExpressions;
 
 namespace Cluster.Benchmarks.Scale;
@@ -43,7 +41,7 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
 
     public static OperatorProcess Start(string kubeconfig)
     {
-        var port = FreePort();
+        var port = FreePort.Next();
         string[] arguments =
         [
             Path.Combine(AppContext.BaseDirectory, "cluster-operator.dll"), "run", "--kubeconfig", kubeconfig, "--worker-image", "worker:benchmark",
@@ -112,13 +110,6 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
                 lines.Dequeue();
             }
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [GeneratedRegex("""^rest_client_requests_total\{.*method="(?<method>[^"]+)".*\} (?<count>\d+)$""", RegexOptions.Multiline)]

@@ -61,20 +61,25 @@ internal static class NodePackages
         return program;
     }
 
+    private static FileStream? TryLock()
+    {
+        try
+        {
+            var file = Path.Combine(Folder, ".lock");
+            return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>One installer at a time, over all test processes.</summary>
     private static async Task<FileStream> LockAsync()
     {
         Directory.CreateDirectory(Folder);
-        while (true)
-        {
-            try
-            {
-                return new FileStream(Path.Combine(Folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
-            }
-            catch (IOException)
-            {
-                await Task.Delay(100);
-            }
-        }
+        FileStream? turn = null;
+        await Eventually.True(() => Task.FromResult((turn = TryLock()) is not null), "the turn to install packages", TimeSpan.FromMinutes(10));
+        return turn!;
     }
 }

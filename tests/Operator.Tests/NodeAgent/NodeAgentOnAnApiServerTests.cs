@@ -59,7 +59,7 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
     [Fact]
     public async Task Probes_tell_liveness_from_readiness_and_say_what_is_wrong()
     {
-        Controller.ManualTime time = new();
+        ManualTime time = new();
         NodeAgentHealth health = new(time, TimeSpan.FromSeconds(60));
         var (server, address) = await NodeAgentEndpoints.StartAsync("127.0.0.1", 0, health, new MetricsRegistry(), CancellationToken.None);
         await using (server)

@@ -4,6 +4,7 @@ namespace Cluster.Operator.Tests.Reconciling;
 
 /// <summary>Random clusters in which pods start, fail and end, nodes vanish, fall silent and return, and specs change, while
 /// <see cref="Cluster.Operator.Reconciling.Planner"/> has its way.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class PlannerProperties
 {
     public static TheoryData<int> Seeds { get; } = PropertySeeds.Take(60);

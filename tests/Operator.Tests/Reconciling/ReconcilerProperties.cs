@@ -7,6 +7,7 @@ using Xunit;
 namespace Cluster.Operator.Tests.Reconciling;
 
 /// <summary>The whole reconciler under stale caches, lost requests, lost answers, conflicts, restarts and failing pods.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class ReconcilerProperties
 {
     private static readonly string[] Names = ["haiku", "sonnet", "ode"];

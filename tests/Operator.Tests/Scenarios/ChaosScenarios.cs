@@ -4,6 +4,7 @@ namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>Everything at once, in an order drawn by a fixed seed: users, nodes, watches and operators come and go. However it goes,
 /// no GPU is held twice at any moment (the observer's part) and in the end everything serves.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class ChaosScenarios(ApiServerUnderTest server)
 {
     private const int Steps = 30;
@@ -55,7 +56,7 @@ public sealed class ChaosScenarios(ApiServerUnderTest server)
                     current = await cluster.StartOperatorAsync();
                     break;
                 default:
-                    await Task.Delay(Patience.Poll * random.Next(10)); // Lets the operator come further this time.
+                    await Task.Delay(TimeSpan.FromMilliseconds(20 * random.Next(10))); // Lets the operator come further this time.
                     break;
             }
         }

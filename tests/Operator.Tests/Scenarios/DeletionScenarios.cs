@@ -6,6 +6,7 @@ using Cluster.Operator.Kubernetes;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>Deleting a deployment: its finalizer holds it until its pods have let their GPUs go.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class DeletionScenarios(ApiServerUnderTest server)
 {
     [Fact]

@@ -3,6 +3,7 @@ using Cluster.Operator.Tests.Local.ApiServer;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>What a person sees who asks the real kubectl.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelper output)
 {
     [Fact]

@@ -157,7 +157,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
             ["kind"] = "Eviction",
             ["metadata"] = new JsonObject { ["name"] = pod, ["namespace"] = cluster.Namespace },
         };
-        await Patience.UntilAsync(
+        await Eventually.True(
             async () =>
             {
                 using var content = new StringContent(eviction.ToJsonString(), System.Text.Encoding.UTF8, "application/json");

@@ -7,6 +7,7 @@ using Cluster.Operator.Local.ApiServer;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>An API server that restarts, refuses, stalls and forgets; an operator that dies at any write.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class FaultScenarios(ApiServerUnderTest server)
 {
     [Fact]
@@ -162,7 +163,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         cluster.Gateway.BeforeForward = r => IsPodCreation(r) ? released.Task : Task.CompletedTask;
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.ApplyAsync("other", replicas: 1);
-        await Patience.UntilAsync(() => Task.FromResult(cluster.Gateway.Requests.Count(IsPodCreation) == 2), "a pod of each is on its way");
+        await Eventually.True(() => Task.FromResult(cluster.Gateway.Requests.Count(IsPodCreation) == 2), "a pod of each is on its way");
         await cluster.ScaleAsync("llm", 3);
         released.SetResult();
         await cluster.UntilReadyAsync("llm", 3);
@@ -230,7 +231,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     {
         var before = Reconciles(cluster);
         await AnnotateAsync(cluster, $"round-{round}");
-        await Patience.UntilAsync(() => Task.FromResult(Reconciles(cluster) > before), "it is reconciled again");
+        await Eventually.True(() => Task.FromResult(Reconciles(cluster) > before), "it is reconciled again");
     }
 
     private static Task AnnotateAsync(TestCluster cluster, string text) => cluster.Client.PatchAsync<ModelDeployment>(

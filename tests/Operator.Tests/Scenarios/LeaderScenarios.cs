@@ -6,6 +6,7 @@ using Cluster.Operator.Tests.Controller;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>Several operators and one lease. Each operator has a gateway of its own, whose log says what it wrote and when.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class LeaderScenarios(ApiServerUnderTest server)
 {
     private const string LeaseName = "cluster-operator";
@@ -80,7 +81,7 @@ public sealed class LeaderScenarios(ApiServerUnderTest server)
         {
             time.Advance(Step);
             await Eventually.True(() => time.PendingTimers > 0 || only.Running.IsCompleted, "it tries again");
-            await Task.WhenAny(only.Running, Task.Delay(waited < election.RenewDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(2)));
+            await Eventually.EndsAsync(only.Running, waited < election.RenewDeadline ? TimeSpan.Zero : TimeSpan.FromSeconds(2));
         }
 
         await Assert.ThrowsAsync<LeadershipLostException>(() => only.Running.WaitAsync(TimeSpan.FromMinutes(1)));
@@ -88,7 +89,7 @@ public sealed class LeaderScenarios(ApiServerUnderTest server)
 
     private static LeaderElectionOptions Election(TestCluster cluster, string identity) => new(cluster.Namespace, LeaseName, identity);
 
-    private static Task UntilHeldAsync(TestCluster cluster, string identity) => Patience.UntilAsync(async () => await HolderAsync(cluster) == identity, $"{identity} leads");
+    private static Task UntilHeldAsync(TestCluster cluster, string identity) => Eventually.True(async () => await HolderAsync(cluster) == identity, $"{identity} leads");
 
     private static async Task<string?> HolderAsync(TestCluster cluster)
     {

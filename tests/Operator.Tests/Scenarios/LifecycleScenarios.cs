@@ -6,6 +6,7 @@ using Cluster.Operator.Reconciling;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>A deployment's ordinary life: made, scaled, short of GPUs, wrong and put right.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class LifecycleScenarios(ApiServerUnderTest server)
 {
     [Fact]

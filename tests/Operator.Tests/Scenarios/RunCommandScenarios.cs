@@ -6,6 +6,7 @@ using Cluster.Operator.Kubernetes;
 namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>The operator as its image starts it: a process, flags, probes, metrics and signals.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
 {
     private const int SigTerm = 15;

@@ -34,7 +34,7 @@ public sealed class OfflineBenchmarkTests
     [Fact]
     public void Steps_are_told_apart_timed_and_forgotten()
     {
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         var cost = new ModelCost(WeightBytes: 1000, KvBytesPerToken: 10, OperationsPerRow: 100, OperationsPerLogitRow: 7, AttentionOperationsPerKey: 1);
         using var metered = new MeteredRunner(new SlowRunner(time), cost, time);
 
@@ -87,7 +87,7 @@ public sealed class OfflineBenchmarkTests
     }
 
     /// <summary>Every step takes a second.</summary>
-    private sealed class SlowRunner(ManualTimeProvider time) : IModelRunner
+    private sealed class SlowRunner(ManualTime time) : IModelRunner
     {
         public int VocabSize => 1;
 

@@ -179,13 +179,13 @@ public class LlmEngineLifetimeTests
     [Fact(Timeout = 30_000)]
     public async Task Draining_aborts_what_still_runs_after_the_timeout()
     {
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         await using var engine = new LlmEngine(
             EndlessRunner(), new ByteTokenizer(), new EngineOptions { MaxNumSeqs = 1 }, time);
         Task<Generation>[] running = [RunAsync(engine, Endless), RunAsync(engine, Endless)];
 
         var drained = engine.DrainAsync(TimeSpan.FromSeconds(45));
-        await time.TimerSet.Task;
+        await time.TimerSetAsync();
         time.Advance(TimeSpan.FromSeconds(44));
         Assert.False(drained.IsCompleted);
         time.Advance(TimeSpan.FromSeconds(1));

@@ -199,7 +199,7 @@ public class LlmEngineTests
     public async Task The_observer_hears_of_first_tokens_gaps_and_ends()
     {
         var runner = Runner();
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         runner.OnLaunch = _ => time.Advance(TimeSpan.FromMilliseconds(runner.Steps == 0 ? 30 : 20));
         var observer = new RecordingObserver();
         await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions(), time) { Observer = observer };

@@ -63,28 +63,37 @@ public class RequestValidatorTests
         Assert.Contains("must be", refused.Message);
     }
 
-    [Fact]
-    public void Values_at_the_edge_of_their_ranges_are_taken()
+    public static TheoryData<string, int[], object> AtTheEdge => new()
     {
-        Validator.Validate(new GenerationRequest("id", [0, 99], new SamplingParameters
         {
-            Temperature = 0,
-            TopP = 1,
-            TopK = -1,
-            MinP = 1,
-            RepetitionPenalty = 1e-3f,
-            PresencePenalty = -2,
-            FrequencyPenalty = 2,
-            LogitBias = new Dictionary<int, float> { [99] = -1000 },
-            Logprobs = 5,
-            MaxTokens = null,
-            MinTokens = 1000,
-            StopTokenIds = [0, 99],
-            Stop = ["👍", "\n"],
-        }));
-        Validator.Validate(new GenerationRequest("id", new int[31], new SamplingParameters { MaxTokens = int.MaxValue }));
-        Validator.Validate(new GenerationRequest("id", [1], new SamplingParameters { MaxTokens = 0, PromptLogprobs = 5 }));
-        Validator.Validate(new GenerationRequest("id", [1], new SamplingParameters { Temperature = 0, TopK = -1, BestOf = 128, Beams = new(-10) }));
+            "everything", [0, 99], new SamplingParameters
+            {
+                Temperature = 0,
+                TopP = 1,
+                TopK = -1,
+                MinP = 1,
+                RepetitionPenalty = 1e-3f,
+                PresencePenalty = -2,
+                FrequencyPenalty = 2,
+                LogitBias = new Dictionary<int, float> { [99] = -1000 },
+                Logprobs = 5,
+                MaxTokens = null,
+                MinTokens = 1000,
+                StopTokenIds = [0, 99],
+                Stop = ["👍", "\n"],
+            }
+        },
+        { "the longest prompt and output", new int[31], new SamplingParameters { MaxTokens = int.MaxValue } },
+        { "only the prompt's logprobs", [1], new SamplingParameters { MaxTokens = 0, PromptLogprobs = 5 } },
+        { "the most beams", [1], new SamplingParameters { Temperature = 0, TopK = -1, BestOf = 128, Beams = new(-10) } },
+    };
+
+    [Theory, MemberData(nameof(AtTheEdge))]
+    public void Values_at_the_edge_of_their_ranges_are_taken(string values, int[] prompt, object sampling)
+    {
+        var refusal = Record.Exception(() => Validator.Validate(new GenerationRequest("id", prompt, (SamplingParameters)sampling)));
+
+        Assert.True(refusal is null, $"{values}: {refusal?.Message}");
     }
 
     [Theory]

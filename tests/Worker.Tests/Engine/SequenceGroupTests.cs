@@ -139,7 +139,7 @@ public class SequenceGroupTests
     [InlineData(null, true)]
     public async Task The_time_of_the_first_token_is_known_even_where_outputs_leave_at_the_end(int? bestOf, bool beams)
     {
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         var runner = new FakeModelRunner(Vocab, 4, 64, 100) { OnLaunch = _ => time.Advance(TimeSpan.FromSeconds(1)) };
         await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time);
         var sampling = Sampling with { BestOf = bestOf, Temperature = beams ? 0 : 1, Beams = beams ? new() : null };

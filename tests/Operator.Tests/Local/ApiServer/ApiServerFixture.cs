@@ -106,17 +106,16 @@ internal sealed class ApiClient : IDisposable
     /// <summary>Reads with retries until the answer satisfies the condition: for what happens in the background.</summary>
     public async Task<HttpResponseMessage> EventuallyAsync(string path, Func<HttpResponseMessage, bool> condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            var response = await _http.GetAsync(path, patience.Token);
-            if (condition(response))
+        HttpResponseMessage? response = null;
+        await Eventually.True(
+            async () =>
             {
-                return response;
-            }
-            response.Dispose();
-            await Task.Yield();
-        }
+                response?.Dispose();
+                response = await _http.GetAsync(path);
+                return condition(response);
+            },
+            $"the awaited answer of {path}");
+        return response!;
     }
 
     public void Dispose() => _http.Dispose();

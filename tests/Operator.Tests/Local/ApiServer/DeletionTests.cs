@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
@@ -152,7 +153,7 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     [Fact]
     public async Task Events_expire_after_an_hour()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         await using var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Clock = clock }, CancellationToken.None);
         using var client = new ApiClient(server);
         const string events = "/api/v1/namespaces/default/events";
@@ -163,15 +164,6 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         clock.Advance(TimeSpan.FromMinutes(2));
         await client.CreateAsync(Fixtures.ConfigMapsIn("default"), Fixtures.ConfigMap("b"));
         (await client.EventuallyAsync($"{events}/e", IsGone)).Dispose();
-    }
-
-    private sealed class ManualClock : TimeProvider
-    {
-        private long _offsetTicks;
-
-        public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddTicks(Volatile.Read(ref _offsetTicks));
-
-        public void Advance(TimeSpan time) => Interlocked.Add(ref _offsetTicks, time.Ticks);
     }
 
     [Fact]

@@ -26,12 +26,19 @@ internal sealed class Kubectl : IDisposable
 
     public string Namespace { get; }
 
+    private Dictionary<string, string> Surroundings => new()
+    {
+        ["KUBECONFIG"] = Kubeconfig,
+        ["HOME"] = _home,
+        ["KUBECACHEDIR"] = Path.Combine(_home, "cache"),
+    };
+
     private string Kubeconfig => Path.Combine(_home, "kubeconfig");
 
     /// <summary>The program: CLUSTER_KUBECTL, or the one on the PATH; null when there is none.</summary>
     public static string? Program { get; } = Environment.GetEnvironmentVariable("CLUSTER_KUBECTL") is { Length: > 0 } named
         ? named
-        : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "kubectl")).FirstOrDefault(File.Exists);
+        : CommandLine.Find("kubectl");
 
     /// <summary>Starts a command; the caller reads its output as it comes.</summary>
     public Process Start(params string[] arguments)
@@ -41,33 +48,18 @@ internal sealed class Kubectl : IDisposable
         {
             start.ArgumentList.Add(argument);
         }
-        start.Environment["KUBECONFIG"] = Kubeconfig;
-        start.Environment["HOME"] = _home;
-        start.Environment["KUBECACHEDIR"] = Path.Combine(_home, "cache");
+        foreach (var (name, value) in Surroundings)
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 
     public async Task<(int ExitCode, string Output)> TryAsync(string? input, params string[] arguments)
     {
-        using var process = Start(arguments);
-        using var limit = new CancellationTokenSource(Limit);
-        try
-        {
-            if (input is not null)
-            {
-                await process.StandardInput.WriteAsync(input.AsMemory(), limit.Token);
-            }
-            process.StandardInput.Close();
-            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
-            var errors = process.StandardError.ReadToEndAsync(limit.Token);
-            await process.WaitForExitAsync(limit.Token);
-            return (process.ExitCode, await output + await errors);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"kubectl {string.Join(' ', arguments)} took longer than {Limit}");
-        }
+        var result = await CommandLine.RunAsync(Program!, ["--namespace", Namespace, .. arguments], Surroundings, input, Limit);
+        return (result.ExitCode, result.All);
     }
 
     public async Task<string> RunAsync(params string[] arguments) => await RunWithInputAsync(null, arguments);

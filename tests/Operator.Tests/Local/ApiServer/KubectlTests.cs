@@ -5,6 +5,7 @@ using Xunit;
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
 /// <summary>What people type. Skipped where there is no kubectl.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiServerFixture>
 {
     private const string NoKubectl = "kubectl is not installed (set CLUSTER_KUBECTL or put it on the PATH)";

@@ -60,7 +60,7 @@ public sealed class ModelConfigsTests
     [Fact]
     public async Task Answers_are_remembered_and_failures_for_less_long()
     {
-        Controller.ManualTime time = new();
+        ManualTime time = new();
         FakeHub hub = new() { Failure = new HttpRequestException("no route") };
         RememberedModelConfigs configs = new(hub.Configs(), time);
         await Assert.ThrowsAsync<ModelConfigException>(() => configs.ReadAsync(Model, Cancelled));

@@ -119,7 +119,7 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         await Api.CreateAsync(ConfigMaps, dependent);
         var waiting = await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/owner", Options("""{"propagationPolicy": "Foreground"}"""));
         Assert.Equal("foregroundDeletion", (string?)waiting["metadata"]!["finalizers"]![0]);
-        await Patience.UntilAsync(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["deletionTimestamp"] is not null, "the dependent is told to go");
+        await Eventually.True(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["deletionTimestamp"] is not null, "the dependent is told to go");
         await Api.GetAsync($"{ConfigMaps}/owner");
         await Api.MergeAsync($"{ConfigMaps}/dependent", Fixtures.Json("""{"metadata": {"finalizers": null}}"""));
         using var gone = await Api.EventuallyAsync($"{ConfigMaps}/owner", r => r.StatusCode == HttpStatusCode.NotFound);
@@ -135,7 +135,7 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         dependent["metadata"]!["ownerReferences"]!.AsArray().Add(JsonNode.Parse(OwnedBy(two))!["ownerReferences"]![0]!.DeepClone());
         await Api.CreateAsync(ConfigMaps, dependent);
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/one");
-        await Patience.UntilAsync(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["ownerReferences"]!.AsArray().Count == 1, "the absent owner is struck off");
+        await Eventually.True(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["ownerReferences"]!.AsArray().Count == 1, "the absent owner is struck off");
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/two");
         using var gone = await Api.EventuallyAsync($"{ConfigMaps}/dependent", r => r.StatusCode == HttpStatusCode.NotFound);
     }

@@ -54,11 +54,10 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
         foreach (var manifest in Manifest.Load(Path.Combine(RepositoryRoot.Path, "deploy", "crds")))
         {
             var definition = await client.ApplyAsync<CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
-            while (!IsEstablished(definition))
-            {
-                await Task.Delay(Patience.Poll, patience.Token);
-                definition = await client.GetAsync<CustomResourceDefinition>(null, manifest.Name, patience.Token);
-            }
+            await Eventually.True(
+                async () => IsEstablished(definition)
+                    || IsEstablished(definition = await client.GetAsync<CustomResourceDefinition>(null, manifest.Name, patience.Token)),
+                $"{manifest.Name} is established");
         }
     }
 

@@ -115,27 +115,26 @@ internal sealed class RealControlPlane : IAsyncDisposable
 
     private async Task HealthyAsync(HttpClient http, Uri address, string program)
     {
-        using var limit = new CancellationTokenSource(StartLimit);
-        while (true)
+        var healthy = await Eventually.IsTrueAsync(() => IsHealthyOrGoneAsync(http, address), StartLimit);
+        if (!healthy || processes.Exists(p => p.HasExited))
         {
-            try
-            {
-                using var answer = await http.GetAsync(address, limit.Token);
-                if (answer.StatusCode == HttpStatusCode.OK)
-                {
-                    return;
-                }
-            }
-            catch (HttpRequestException) when (processes.TrueForAll(p => !p.HasExited))
-            {
-                // Not listening yet.
-            }
-            catch (Exception e) when (e is OperationCanceledException or HttpRequestException)
-            {
-                throw new TimeoutException($"{program} was not healthy at {address} within {StartLimit.TotalSeconds} s:\n{string.Join('\n', File.ReadLines(In(program + ".log")).TakeLast(20))}");
-            }
+            var log = string.Join('\n', File.ReadLines(In(program + ".log")).TakeLast(20));
+            throw new TimeoutException($"{program} was not healthy at {address} within {StartLimit.TotalSeconds} s:\n{log}");
+        }
+    }
 
-            await Task.Delay(Patience.Poll);
+    /// <returns>False while it does not listen yet; true also when a program has ended, because nothing is to be waited for then.</returns>
+    private async Task<bool> IsHealthyOrGoneAsync(HttpClient http, Uri address)
+    {
+        using var limit = new CancellationTokenSource(StartLimit);
+        try
+        {
+            using var answer = await http.GetAsync(address, limit.Token);
+            return answer.StatusCode == HttpStatusCode.OK;
+        }
+        catch (Exception e) when (e is OperationCanceledException or HttpRequestException)
+        {
+            return processes.Exists(p => p.HasExited);
         }
     }
 

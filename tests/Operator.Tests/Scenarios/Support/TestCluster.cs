@@ -154,7 +154,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Events follow what they are about; so waits for the one, which must stay the only one and be counted once.</summary>
     public async Task SingleEventAsync(string reason)
     {
-        await Patience.UntilAsync(async () => (await EventsAsync(reason)).Count > 0, $"an event {reason}");
+        await Eventually.True(async () => (await EventsAsync(reason)).Count > 0, $"an event {reason}");
         Assert.Equal(1, (int?)Assert.Single(await EventsAsync(reason))["count"]);
     }
 

@@ -31,10 +31,7 @@ public class SharedMemoryJoinTests
     {
         var path = SharedMemoryCommunicator.NewPath();
         var first = JoinAsync(path, 0, 2, Options);
-        while (!File.Exists(path))
-        {
-            await Task.Yield();
-        }
+        await Eventually.True(() => File.Exists(path), "rank 0 makes the file");
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(path));
         using var second = await JoinAsync(path, 1, 2, Options);

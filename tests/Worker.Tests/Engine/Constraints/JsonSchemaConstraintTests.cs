@@ -19,6 +19,7 @@ public sealed class JsonSchemaConstraintTests
                 {
                     ended++;
                     Assert.True(SchemaValidator.IsValid(schema, text), $"{schema}\n{text}");
+                    Assert.True(SecondOpinion.IsValid(schema, text), $"JsonSchema.Net refuses\n{schema}\n{text}");
                 }
             }
         }
@@ -48,26 +49,41 @@ public sealed class JsonSchemaConstraintTests
         }
     }
 
-    [Theory]
-    [InlineData("""{"type": "integer", "minimum": -5, "maximum": 12}""", "-5 0 12 7 -1", "-6 13 -0 00 1.0 007")]
-    [InlineData("""{"type": "integer", "exclusiveMinimum": 99, "maximum": 1000}""", "100 999 1000", "99 1001 10000")]
-    [InlineData("""{"type": "integer", "maximum": 1000000000000000000}""", "0 -7 999999999999999999 1000000000000000000", "1000000000000000001 9999999999999999999")]
-    [InlineData("""{"type": "integer", "minimum": -1000000000000000000}""", "0 -999999999999999999 -1000000000000000000", "-1000000000000000001")]
-    [InlineData("""{"type": "integer", "minimum": 1000000000000000000}""", "1000000000000000000", "1 999999999999999999")]
-    [InlineData("""{"type": "number", "minimum": 0, "maximum": 1}""", "0 1 0.5 0.000001", "1.5 -0.5 2")]
-    [InlineData("""{"type": ["string", "null"], "maxLength": 2}""", "null \"ab\" \"日本\" \"\\n\\u0041\"", "\"abc\" 1")]
-    [InlineData("""{"type": "string", "nullable": true}""", "null \"\"", "1")]
-    [InlineData("""{"prefixItems": [{"const": 1}], "items": {"const": 2}, "minItems": 1}""", "[1] [1,2] [1,2,2]", "[] [2] [1,1]")]
-    [InlineData("""{"items": false}""", "[]", "[1]")]
-    [InlineData("""{"properties": {"a": {"const": 1}, "b": {"const": 2}}, "required": ["b"]}""", "{\"a\":1,\"b\":2} {\"b\":2}", "{} {\"a\":1} {\"b\":2,} {\"b\":2,\"c\":3}")]
-    [InlineData("""{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}}""", "{} {\"a\":1} {\"a\":1,\"b\":2} {\"aa\":2,\"\":2}", "{\"a\":2} {\"b\":1} {\"\\u0061\":2}")]
-    [InlineData("""{"anyOf": [{"$ref": "#"}, {"const": 1}]}""", "1", "2")]
-    [InlineData("""{"type": "object", "properties": {"a": false, "b": {"const": 1}}}""", "{} {\"b\":1}", "{\"a\":1}")]
-    public void A_schema_accepts_and_rejects(string schema, string accepted, string rejected)
+    /// <summary>Schema; documents it allows; documents it refuses; documents that the specification allows and we refuse, by choice:
+    /// one spelling of a number is enough, and an object whose properties are listed gets no others.</summary>
+    public static TheoryData<string, string, string, string> Documents => new()
+    {
+        { """{"type": "integer", "minimum": -5, "maximum": 12}""", "-5 0 12 7 -1", "-6 13 00 007", "-0 1.0" },
+        { """{"type": "integer", "exclusiveMinimum": 99, "maximum": 1000}""", "100 999 1000", "99 1001 10000", "" },
+        { """{"type": "integer", "maximum": 1000000000000000000}""", "0 -7 999999999999999999 1000000000000000000", "1000000000000000001 9999999999999999999", "" },
+        { """{"type": "integer", "minimum": -1000000000000000000}""", "0 -999999999999999999 -1000000000000000000", "-1000000000000000001", "" },
+        { """{"type": "integer", "minimum": 1000000000000000000}""", "1000000000000000000", "1 999999999999999999", "" },
+        { """{"type": "number", "minimum": 0, "maximum": 1}""", "0 1 0.5 0.000001", "1.5 -0.5 2", "" },
+        { """{"type": ["string", "null"], "maxLength": 2}""", "null \"ab\" \"日本\" \"\\n\\u0041\"", "\"abc\" 1", "" },
+        { """{"type": "string", "nullable": true}""", "null \"\"", "1", "" },
+        { """{"prefixItems": [{"const": 1}], "items": {"const": 2}, "minItems": 1}""", "[1] [1,2] [1,2,2]", "[] [2] [1,1]", "" },
+        { """{"items": false}""", "[]", "[1]", "" },
+        { """{"properties": {"a": {"const": 1}, "b": {"const": 2}}, "required": ["b"]}""", "{\"a\":1,\"b\":2} {\"b\":2}", "{} {\"a\":1} {\"b\":2,}", "{\"b\":2,\"c\":3}" },
+        { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}}""", "{} {\"a\":1} {\"a\":1,\"b\":2} {\"aa\":2,\"\":2}", "{\"a\":2} {\"b\":1} {\"\\u0061\":2}", "" },
+        { """{"anyOf": [{"$ref": "#"}, {"const": 1}]}""", "1", "2", "" },
+        { """{"type": "object", "properties": {"a": false, "b": {"const": 1}}}""", "{} {\"b\":1}", "{\"a\":1}", "" },
+    };
+
+    [Theory, MemberData(nameof(Documents))]
+    public void A_schema_accepts_and_rejects(string schema, string accepted, string rejected, string narrower)
     {
         var constraint = Compiled.Schema(schema);
         Assert.All(accepted.Split(' '), text => Assert.True(constraint.Accepts(text), text));
         Assert.All(rejected.Split(' '), text => Assert.False(constraint.Accepts(text), text));
+        Assert.All(narrower.Split(' ', StringSplitOptions.RemoveEmptyEntries), text => Assert.False(constraint.Accepts(text), text));
+    }
+
+    [Theory, MemberData(nameof(Documents))]
+    public void Another_validator_accepts_and_rejects_the_same(string schema, string accepted, string rejected, string narrower)
+    {
+        Assert.All(accepted.Split(' '), text => Assert.True(SecondOpinion.IsValid(schema, text), text));
+        Assert.All(rejected.Split(' '), text => Assert.False(SecondOpinion.IsValid(schema, text), text));
+        Assert.All(narrower.Split(' ', StringSplitOptions.RemoveEmptyEntries), text => Assert.True(SecondOpinion.IsValid(schema, text), text));
     }
 
     [Theory]

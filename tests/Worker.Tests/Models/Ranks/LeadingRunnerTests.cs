@@ -59,7 +59,7 @@ public class LeadingRunnerTests
     [Fact(Timeout = 120_000)]
     public async Task Ranks_meet_while_there_are_no_steps()
     {
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         var ranks = new FollowingRanks(2, () => new FakeModelRunner(Vocab, 4, 8, 16), TimeSpan.FromSeconds(5), time);
 
         // The barrier of a pulse ends when the follower has joined it.
@@ -74,7 +74,7 @@ public class LeadingRunnerTests
     [Fact(Timeout = 120_000)]
     public async Task A_lost_rank_is_noticed_by_the_next_pulse_and_named_by_the_next_step()
     {
-        var time = new ManualTimeProvider();
+        var time = new ManualTime();
         var ranks = new FollowingRanks(2, () => new FakeModelRunner(Vocab, 4, 8, 16), TimeSpan.FromSeconds(5), time);
         ranks.Lose(1);
         ranks.Leader.Launch(FakeModelRunner.OneToken);

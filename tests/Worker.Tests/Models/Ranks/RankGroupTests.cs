@@ -18,10 +18,7 @@ public class RankGroupTests
         var group = Start(3, Load + "echo \"$begin\" >&2; cat >/dev/null");
         var processes = group.ProcessIds;
         await Task.Run(group.Begin);
-        while (log.Count < 2)
-        {
-            await Task.Delay(10);
-        }
+        await Eventually.True(() => log.Count >= 2, "both ranks speak");
 
         Assert.Equal(["rank 1: begin", "rank 2: begin"], log.Order());
         Assert.Null(group.Loss);
@@ -77,10 +74,7 @@ public class RankGroupTests
     public async Task Each_rank_sees_its_own_device()
     {
         using var group = Start(3, "read setup; echo \"$ROCR_VISIBLE_DEVICES\" >&2; cat >/dev/null", ["4", "6", "7"]);
-        while (log.Count < 2)
-        {
-            await Task.Delay(10);
-        }
+        await Eventually.True(() => log.Count >= 2, "both ranks speak");
 
         Assert.Equal(["rank 1: 6", "rank 2: 7"], log.Order());
     }

@@ -104,8 +104,12 @@ public sealed class VllmSamplingTests
     [Fact]
     public void Settings_without_effect_on_the_answer_are_taken()
     {
-        VllmSampling.Map(new SamplingParams { N = 1, SpacesBetweenSpecialTokens = true }, VocabSize);
-        VllmSampling.Map(new SamplingParams { SpacesBetweenSpecialTokens = true, SkipSpecialTokens = true, Stop = { "END" } }, VocabSize);
+        Assert.Equivalent(
+            VllmSampling.Map(new SamplingParams(), VocabSize),
+            VllmSampling.Map(new SamplingParams { N = 1, SpacesBetweenSpecialTokens = true }, VocabSize));
+        Assert.Equivalent(
+            VllmSampling.Map(new SamplingParams { SkipSpecialTokens = true, Stop = { "END" } }, VocabSize),
+            VllmSampling.Map(new SamplingParams { SpacesBetweenSpecialTokens = true, SkipSpecialTokens = true, Stop = { "END" } }, VocabSize));
     }
 
     [Theory]

@@ -1,13 +1,21 @@
 using System.Diagnostics;
 using System.Text;
 
-namespace Cluster.EndToEnd.Tests.Support;
+namespace Cluster.Tests.Shared;
 
 /// <summary>Runs a program to its end, within a time.</summary>
 internal static class CommandLine
 {
+    /// <param name="timeout">Two minutes unless told.</param>
+    /// <param name="folder">Where it runs: the repository's root unless told.</param>
+    /// <exception cref="TimeoutException">It did not end in time; it is killed, with what it started.</exception>
     public static async Task<CommandResult> RunAsync(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? input = null, TimeSpan? timeout = null, string? folder = null)
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string>? environment = null,
+        string? input = null,
+        TimeSpan? timeout = null,
+        string? folder = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -24,10 +32,7 @@ internal static class CommandLine
         using var process = Process.Start(start)!;
         var output = new StringBuilder();
         var error = new StringBuilder();
-        process.OutputDataReceived += (_, line) => Append(output, line.Data);
-        process.ErrorDataReceived += (_, line) => Append(error, line.Data);
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        var reading = Task.WhenAll(ReadAsync(process.StandardOutput, output), ReadAsync(process.StandardError, error));
         if (input is not null)
         {
             await process.StandardInput.WriteAsync(input);
@@ -38,11 +43,18 @@ internal static class CommandLine
         try
         {
             await process.WaitForExitAsync(late.Token);
+            await reading.WaitAsync(late.Token);
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end in time\n{output}\n{error}");
+            lock (output)
+            {
+                lock (error)
+                {
+                    throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end in time\n{output}\n{error}");
+                }
+            }
         }
 
         return new CommandResult(process.ExitCode, output.ToString(), error.ToString());
@@ -54,20 +66,15 @@ internal static class CommandLine
             .Select(folder => Path.Combine(folder, program))
             .FirstOrDefault(File.Exists);
 
-    private static void Append(StringBuilder text, string? line)
+    private static async Task ReadAsync(StreamReader stream, StringBuilder text)
     {
-        if (line is not null)
+        var buffer = new char[4096];
+        for (var read = await stream.ReadAsync(buffer); read > 0; read = await stream.ReadAsync(buffer))
         {
             lock (text)
             {
-                text.AppendLine(line);
+                text.Append(buffer, 0, read);
             }
         }
     }
-}
-
-internal sealed record CommandResult(int ExitCode, string Output, string Error)
-{
-    /// <summary>Both streams, for messages of assertions.</summary>
-    public string All => Output + Error;
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Tests.Shared;
 
 /// <summary>A loopback port that was free a moment ago, for programs that must be told one.</summary>
 internal static class FreePort

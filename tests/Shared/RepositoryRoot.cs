@@ -1,6 +1,6 @@
-namespace Cluster.Operator.Tests;
+namespace Cluster.Tests.Shared;
 
-/// <summary>The folder that holds Cluster.sln.</summary>
+/// <summary>The folder that holds Cluster.sln, found by walking up from the test assembly.</summary>
 internal static class RepositoryRoot
 {
     public static string Path { get; } = Find(new DirectoryInfo(AppContext.BaseDirectory));

@@ -1,0 +1,38 @@
+namespace Cluster.Architecture.Tests.Rooms;
+
+/// <summary>
+/// Which room (top-level folder, hence namespace) of an assembly may know which. Each list stands from the bottom up and names only rooms
+/// above its own line, so the plan has no cycles by construction; <see cref="RoomTests"/> checks that too.
+/// </summary>
+internal static class RoomPlan
+{
+    /// <summary>Serving → Engine → Models → Compute: whoever is below never knows who is above.</summary>
+    public static readonly IReadOnlyList<Room> Worker =
+    [
+        new("Worker", "Compute", []),
+        new("Worker", "Tokenization", []),
+        new("Worker", "Protos", []),
+        new("Worker", "Models", ["Compute"]),
+        new("Worker", "Engine", ["Models", "Tokenization"]),
+        new("Worker", "Serving", ["Engine", "Tokenization", "Protos"]),
+        new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),
+        new("Worker", "Startup", ["Compute", "Models", "Engine", "Tokenization", "Serving"]),
+        new("Worker", "Commands", ["Compute", "Models", "Engine", "Tokenization", "Serving", "Benchmarking", "Startup"]),
+        new("Worker", Room.Program, ["Commands"]),
+    ];
+
+    /// <summary>Reconciling → Controller → Kubernetes → Api.</summary>
+    public static readonly IReadOnlyList<Room> Operator =
+    [
+        new("Operator", "Api", []),
+        new("Operator", "Kubernetes", ["Api"]),
+        new("Operator", "Controller", ["Api", "Kubernetes"]),
+        new("Operator", "NodeAgent", ["Api", "Kubernetes", "Controller"]),
+        new("Operator", "Reconciling", ["Api", "Kubernetes", "Controller", "NodeAgent"]),
+        new("Operator", "Local", ["Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
+        new("Operator", "Commands", ["Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),
+        new("Operator", Room.Program, ["Commands"]),
+    ];
+
+    public static IReadOnlyList<Room> All { get; } = [.. Worker, .. Operator];
+}
