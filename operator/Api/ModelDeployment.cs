@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Cluster.Common;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Api;
@@ -140,7 +141,7 @@ internal sealed class ModelDeploymentSpec
     public RolloutSpec Rollout { get; set; } = new();
 
     /// <summary>Seconds running requests get to finish after SIGTERM.</summary>
-    [Schema("Seconds that running requests get to finish when their pod is shut down.", Default = 45, Minimum = 0, Maximum = 86400)]
+    [Schema("Seconds that running requests get to finish when their pod is shut down.", Default = 45, Minimum = 0, Maximum = WorkerFlags.MaxShutdownTimeoutSeconds)]
     public int DrainSeconds { get; set; } = 45;
 
     /// <summary>metadata and PodSpec overlay, merged strategically; the container is called <c>worker</c>.</summary>
@@ -258,8 +259,8 @@ internal sealed class GpuSpec
     "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
     "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token a step")]
 [SchemaRule(
-    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || self.maxNumBatchedTokens >= self.maxModelLen",
-    "without chunked prefill maxNumBatchedTokens must be at least maxModelLen: a prompt has to fit into one step")]
+    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
+    "without chunked prefill maxNumBatchedTokens (default 2048) must be at least maxModelLen: a prompt has to fit into one step")]
 [SchemaRule(
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
     "numSchedulerSteps above 1 does not go with speculative: drafts are guessed anew before each step")]
@@ -271,37 +272,37 @@ internal sealed class GpuSpec
     "dtype bfloat16 contradicts quantization awq and squeezellm, whose scales and tables are float16; use dtype auto or float16")]
 internal sealed class EngineSpec
 {
-    [Schema("Type that weights and activations are computed in; auto: the checkpoint's.", Enum = ["auto", "float32", "float16", "bfloat16"])]
+    [FromFlag("--dtype")]
     public string? Dtype { get; set; }
 
-    [Schema("Weight format; auto: what the checkpoint says.", Enum = ["auto", "none", "fp8", "gptq", "awq", "squeezellm"])]
+    [FromFlag("--quantization")]
     public string? Quantization { get; set; }
 
-    [Schema("Type of the KV cache; auto: the model's; fp8 is fp8_e4m3.", Enum = ["auto", "fp8", "fp8_e4m3", "fp8_e5m2"])]
+    [FromFlag("--kv-cache-dtype")]
     public string? KvCacheDtype { get; set; }
 
-    [Schema("Most tokens of prompt and answer together; default: the checkpoint's limit.", Minimum = 1)]
+    [FromFlag("--max-model-len")]
     public int? MaxModelLen { get; set; }
 
-    [Schema("Most sequences in one step.", Minimum = 1, Maximum = 65536)]
+    [FromFlag("--max-num-seqs")]
     public int? MaxNumSeqs { get; set; }
 
-    [Schema("Most tokens in one step.", Minimum = 1)]
+    [FromFlag("--max-num-batched-tokens")]
     public int? MaxNumBatchedTokens { get; set; }
 
-    [Schema("Share the KV cache of equal prompt beginnings.")]
+    [FromFlag("--enable-prefix-caching")]
     public bool? EnablePrefixCaching { get; set; }
 
-    [Schema("Compute long prompts in pieces between the steps of running requests.")]
+    [FromFlag("--enable-chunked-prefill")]
     public bool? EnableChunkedPrefill { get; set; }
 
-    [Schema("Decode steps planned at once.", Minimum = 1, Maximum = 64)]
+    [FromFlag("--num-scheduler-steps")]
     public int? NumSchedulerSteps { get; set; }
 
-    [Schema("Longest sequence that decode graphs are captured for.", Minimum = 1)]
+    [FromFlag("--max-seq-len-to-capture")]
     public int? MaxSeqLenToCapture { get; set; }
 
-    [Schema("Fraction of a GPU's memory to use.", Minimum = 0.01, Maximum = 1)]
+    [FromFlag("--gpu-memory-utilization")]
     public double? GpuMemoryUtilization { get; set; }
 
     [Schema("Speculative decoding with a smaller model of the same vocabulary.")]
@@ -316,7 +317,7 @@ internal sealed class SpeculativeSpec
     [Schema("Where the draft model comes from, in the forms of spec.model.source.", Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
     public string Model { get; set; } = "";
 
-    [Schema("Tokens drafted a step.", Required = true, Minimum = 1, Maximum = 32)]
+    [FromFlag("--num-speculative-tokens", Required = true)]
     public int NumTokens { get; set; }
 }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
@@ -144,16 +145,22 @@ internal static partial class ModelDeploymentValidator
 
     private static void CheckEngine(EngineSpec engine, List<ValidationError> errors)
     {
+        EngineFieldValidator.Validate(engine, "spec.engine", errors);
+        if (engine.Speculative is { } drafting)
+        {
+            EngineFieldValidator.Validate(drafting, "spec.engine.speculative", errors);
+        }
+
         if (engine.MaxNumBatchedTokens < engine.MaxNumSeqs)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
                 $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token a step"));
         }
 
-        if (engine.EnableChunkedPrefill == false && engine.MaxNumBatchedTokens < engine.MaxModelLen)
+        if (engine.EnableChunkedPrefill == false && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
+                $"{engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
         }
 
         if (engine is { NumSchedulerSteps: > 1, Speculative: not null })
@@ -164,7 +171,7 @@ internal static partial class ModelDeploymentValidator
 
         string? contradiction = (engine.Quantization, engine.Dtype) switch
         {
-            (not (null or "auto" or "none"), "float32") => "quantized weights are multiplied in 16 bits; leave dtype auto",
+            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float32") => "quantized weights are multiplied in 16 bits; leave dtype auto",
             ("awq" or "squeezellm", "bfloat16") => "its scales and tables are float16; use dtype auto or float16",
             _ => null,
         };
@@ -176,9 +183,9 @@ internal static partial class ModelDeploymentValidator
         IReadOnlyList<string> arguments = engine.ExtraArgs ?? [];
         for (int i = 0; i < arguments.Count; i++)
         {
-            if (WorkerFlags.FieldOf(arguments[i]) is { } field)
+            if (WorkerFlags.GivenBy(arguments[i]) is { } flag)
             {
-                errors.Add(new($"spec.engine.extraArgs[{i}]", ValidationReason.Forbidden, $"'{arguments[i]}' is set by {field}"));
+                errors.Add(new($"spec.engine.extraArgs[{i}]", ValidationReason.Forbidden, $"'{arguments[i]}' is set by {flag.SetBy}"));
             }
         }
     }

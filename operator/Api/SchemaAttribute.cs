@@ -2,7 +2,7 @@ namespace Cluster.Operator.Api;
 
 /// <summary>What the CRD says about a field beyond its C# type. Read by <see cref="SchemaGenerator"/> only.</summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Class)]
-internal sealed class SchemaAttribute(string description) : Attribute
+internal class SchemaAttribute(string description) : Attribute
 {
     /// <summary>One or more sentences for <c>kubectl explain</c>.</summary>
     public string Description { get; } = description;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
@@ -15,7 +16,7 @@ internal readonly record struct TensorParallelSize(int Degree, string? Word = nu
     /// <summary>The schema's pattern of the word.</summary>
     public const string Pattern = "^" + AutoWord + "$";
 
-    public const int Largest = 64;
+    public const int Largest = WorkerFlags.MaxTensorParallelSize;
 
     public static TensorParallelSize Auto { get; } = new(0, AutoWord);
 

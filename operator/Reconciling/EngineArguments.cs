@@ -1,73 +1,68 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>The worker's command line for a spec. Every field of <see cref="EngineSpec"/> has its flag here; a test walks the
-/// properties to see that none is forgotten.</summary>
+/// <summary>The worker's command line for a spec: flags from the table that the worker reads them by, <see cref="WorkerFlags"/>. Called by
+/// <see cref="WorkerPodSpec"/>.</summary>
 internal static class EngineArguments
 {
     /// <summary>Ports of the container and of both services.</summary>
-    public const int HttpPort = 8000;
+    public const int HttpPort = WorkerFlags.DefaultHttpPort;
 
-    public const int GrpcPort = 50051;
+    public const int GrpcPort = WorkerFlags.DefaultGrpcPort;
+
+    private static readonly (PropertyInfo Property, WorkerFlag Flag)[] EngineFields =
+        [.. from property in typeof(EngineSpec).GetProperties() let field = property.GetCustomAttribute<FromFlagAttribute>() where field is not null select (property, field.Flag)];
 
     /// <param name="model">What <c>--model</c> is told.</param>
     /// <param name="draft">What <c>--speculative-model</c> is told; null without speculation.</param>
     public static JsonArray For(ModelDeployment deployment, string model, string? draft)
     {
-        ModelDeploymentSpec spec = deployment.Spec;
-        EngineSpec engine = spec.Engine;
+        var spec = deployment.Spec;
         JsonArray arguments = ["serve"];
-        AddText("--model", model);
-        AddText("--host", "0.0.0.0");
-        Add("--port", HttpPort);
-        Add("--grpc-port", GrpcPort);
-        AddText("--served-model-name", spec.Model.ServedName ?? deployment.Metadata.Name);
-        Add("--tensor-parallel-size", spec.TensorParallelSize.Degree);
-        Add("--shutdown-timeout", spec.DrainSeconds);
-        AddText("--dtype", engine.Dtype);
-        AddText("--quantization", engine.Quantization);
-        AddText("--kv-cache-dtype", engine.KvCacheDtype);
-        Add("--max-model-len", engine.MaxModelLen);
-        Add("--max-num-seqs", engine.MaxNumSeqs);
-        Add("--max-num-batched-tokens", engine.MaxNumBatchedTokens);
-        AddSwitch("--enable-prefix-caching", engine.EnablePrefixCaching);
-        AddSwitch("--enable-chunked-prefill", engine.EnableChunkedPrefill);
-        Add("--num-scheduler-steps", engine.NumSchedulerSteps);
-        Add("--max-seq-len-to-capture", engine.MaxSeqLenToCapture);
-        Add("--gpu-memory-utilization", engine.GpuMemoryUtilization);
-        if (draft is not null)
+        Add(WorkerFlags.Model, model);
+        Add(WorkerFlags.Host, "0.0.0.0");
+        Add(WorkerFlags.Port, HttpPort);
+        Add(WorkerFlags.GrpcPort, GrpcPort);
+        Add(WorkerFlags.ServedModelName, spec.Model.ServedName ?? deployment.Metadata.Name);
+        Add(WorkerFlags.TensorParallelSize, spec.TensorParallelSize.Degree);
+        Add(WorkerFlags.ShutdownTimeout, spec.DrainSeconds);
+        foreach (var (property, flag) in EngineFields)
         {
-            AddText("--speculative-model", draft);
-            Add("--num-speculative-tokens", engine.Speculative!.NumTokens);
+            Add(flag, property.GetValue(spec.Engine));
         }
 
-        foreach (string extra in engine.ExtraArgs ?? [])
+        if (draft is not null)
+        {
+            Add(WorkerFlags.SpeculativeModel, draft);
+            Add(WorkerFlags.NumSpeculativeTokens, spec.Engine.Speculative!.NumTokens);
+        }
+
+        foreach (var extra in spec.Engine.ExtraArgs ?? [])
         {
             arguments.Add(extra);
         }
 
         return arguments;
 
-        void Add(string flag, IFormattable? value) => AddText(flag, value?.ToString(null, CultureInfo.InvariantCulture));
-
-        void AddText(string flag, string? value)
+        void Add(WorkerFlag flag, object? value)
         {
-            if (value is not null)
+            switch (value)
             {
-                arguments.Add(flag);
-                arguments.Add(value);
-            }
-        }
-
-        // One argument: "--flag false" in two would be read as the flag and a stray word by some parsers.
-        void AddSwitch(string flag, bool? value)
-        {
-            if (value is { } on)
-            {
-                arguments.Add(on ? $"{flag}=true" : $"{flag}=false");
+                case null:
+                    break;
+                case bool on:
+                    // One argument: "--flag false" in two would be read as the flag and a stray word by some parsers.
+                    arguments.Add($"{flag.Name}={(on ? "true" : "false")}");
+                    break;
+                default:
+                    arguments.Add(flag.Name);
+                    arguments.Add(Convert.ToString(value, CultureInfo.InvariantCulture));
+                    break;
             }
         }
     }

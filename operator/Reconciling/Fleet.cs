@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -8,79 +9,120 @@ namespace Cluster.Operator.Reconciling;
 /// by node, with one <see cref="GpuLedger"/> of what they hold. Follows changes one at a time; safe for any thread. Read by
 /// <see cref="PodActions"/> and <see cref="Triggers"/>.</summary>
 /// <remarks>Level-triggered: a change only says which pod or node to look at again, and what is there now is what counts, so
-/// that handlers may run late, twice or in another order than the writes they tell of.</remarks>
+/// that handlers may run late, twice or in another order than the writes they tell of.
+/// Calls go one way: the fleet calls <see cref="Planner"/>, <see cref="WorkerPod"/>, <see cref="PodsInFlight"/>, <see cref="GpuLedger"/> and
+/// <see cref="GpuWaiters"/> under its lock, and none of them calls back. Deployments are woken after the lock is left.</remarks>
 internal sealed class Fleet
 {
-    private readonly ObjectStore<Pod> pods;
-    private readonly ObjectStore<Node> nodes;
-    private readonly PodsInFlight inFlight;
-    private readonly Lock gate = new();
-    private readonly Dictionary<NamespacedName, Replica> replicas = [];
-    private readonly Dictionary<string, HashSet<NamespacedName>> byOwner = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, HashSet<NamespacedName>> byNode = new(StringComparer.Ordinal);
-    private readonly GpuLedger ledger = new([], []);
-    private readonly GpuWaiters waiters;
+    private const string NameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 
-    /// <param name="inFlight">Tells of every pod whose state changed, in the cache or by a write of ours.</param>
-    /// <param name="wake">Called under the lock for a deployment that should be looked at again.</param>
-    public Fleet(ObjectStore<Pod> pods, ObjectStore<Node> nodes, PodsInFlight inFlight, Action<NamespacedName> wake)
+    private readonly ObjectStore<Pod> _pods;
+    private readonly ObjectStore<Node> _nodes;
+    private readonly PodsInFlight _inFlight;
+    private readonly GpuLedger _ledger;
+    private readonly Action<NamespacedName> _wake;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<NamespacedName, Replica> _replicas = [];
+    private readonly Dictionary<string, HashSet<NamespacedName>> _byOwner = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<NamespacedName>> _byNode = new(StringComparer.Ordinal);
+    private readonly GpuWaiters _waiters = new();
+
+    /// <param name="inFlight">Our own writes; from here on only the fleet changes them.</param>
+    /// <param name="ledger">Empty; from here on only the fleet changes it.</param>
+    /// <param name="wake">Called for a deployment that should be looked at again, on the thread of the change, outside the lock.</param>
+    public Fleet(ObjectStore<Pod> pods, ObjectStore<Node> nodes, PodsInFlight inFlight, GpuLedger ledger, Action<NamespacedName> wake)
     {
-        this.pods = pods;
-        this.nodes = nodes;
-        this.inFlight = inFlight;
-        waiters = new GpuWaiters(wake);
-        inFlight.Changed += Look;
+        _pods = pods;
+        _nodes = nodes;
+        _inFlight = inFlight;
+        _ledger = ledger;
+        _wake = wake;
     }
 
     /// <summary>The pods of this owner, by name.</summary>
-    public IReadOnlyList<Replica> OwnedBy(string uid) => Select(byOwner, uid);
+    public IReadOnlyList<Replica> OwnedBy(string uid)
+    {
+        lock (_gate)
+        {
+            return Select(_byOwner, uid);
+        }
+    }
 
     /// <summary>The pods that were put on this node or have GPUs booked there, by name.</summary>
-    public IReadOnlyList<Replica> On(string node) => Select(byNode, node);
+    public IReadOnlyList<Replica> On(string node)
+    {
+        lock (_gate)
+        {
+            return Select(_byNode, node);
+        }
+    }
 
     /// <summary>Every node as it is now.</summary>
     public IReadOnlyList<GpuNode> Nodes()
     {
-        lock (gate)
+        lock (_gate)
         {
-            return ledger.Nodes;
+            return _ledger.Nodes;
         }
     }
 
-    /// <summary>Whether the name is taken by a pod we know of.</summary>
-    public bool IsTaken(NamespacedName key) => pods.Get(key) is not null || inFlight.Pending(key) is not null;
-
-    /// <summary>Decides and reserves under one lock for all deployments, so that no two decisions can choose the same GPU.</summary>
-    /// <param name="decide">Must reserve what it decided through <see cref="PodsInFlight"/> before it returns.</param>
-    public PreparedPlan Decide(NamespacedName deployment, int demand, Func<GpuLedger, PreparedPlan> decide)
+    /// <summary>Plans for a deployment and reserves what the plan chose, under one lock for all deployments, so that no two plans can choose the same GPU.</summary>
+    /// <param name="template">What new pods are made from; null to take everything down.</param>
+    /// <param name="random">For the names of new pods.</param>
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request, Random random)
     {
-        lock (gate)
+        PreparedPlan prepared;
+        List<NamespacedName> woken = [];
+        lock (_gate)
         {
-            PreparedPlan prepared = decide(ledger);
-            waiters.Remove(deployment);
-            if (prepared.Plan.Shortage is not null)
-            {
-                waiters.Add(deployment, demand);
-            }
-
-            waiters.Wake(ledger.FreeCount);
-            return prepared;
+            var owned = Select(_byOwner, deployment.Metadata.Uid!);
+            var plan = _ledger.Tentatively(free => Planner.Decide(request, owned, free));
+            prepared = new PreparedPlan(plan, Reserve(plan, deployment, template, random, woken));
+            Wait(NamespacedName.Of(deployment), plan.Shortage is null ? null : request.GpusWanted, woken);
         }
+
+        Wake(woken);
+        return prepared;
+    }
+
+    /// <summary>Has the deployment looked at again when nodes change or GPUs come free, as if it had found too few.</summary>
+    public void WaitForNodes(NamespacedName deployment)
+    {
+        List<NamespacedName> woken = [];
+        lock (_gate)
+        {
+            Wait(deployment, demand: 1, woken);
+        }
+
+        Wake(woken);
+    }
+
+    /// <summary>The pod informer's handler: the cache has caught up with this pod.</summary>
+    public void Observe(ObjectChange<Pod> change)
+    {
+        List<NamespacedName> woken = [];
+        lock (_gate)
+        {
+            _inFlight.Observe(change);
+            Look(NamespacedName.Of(change.Object), woken);
+        }
+
+        Wake(woken);
     }
 
     /// <summary>The node informer's handler.</summary>
     public void Observe(ObjectChange<Node> change)
     {
-        lock (gate)
+        lock (_gate)
         {
-            string name = change.Object.Metadata.Name;
-            if (nodes.Get(new NamespacedName("", name)) is { } node)
+            var name = change.Object.Metadata.Name;
+            if (_nodes.Get(new NamespacedName("", name)) is { } node)
             {
-                ledger.Put(node);
+                _ledger.Put(node);
             }
             else
             {
-                ledger.RemoveNode(name);
+                _ledger.RemoveNode(name);
             }
         }
     }
@@ -88,38 +130,142 @@ internal sealed class Fleet
     /// <summary>A node changed in a way that may let waiting deployments in.</summary>
     public void OfferAll()
     {
-        lock (gate)
+        IReadOnlyList<NamespacedName> woken;
+        lock (_gate)
         {
-            waiters.Offer(ledger.FreeCount);
+            woken = _waiters.Offer(_ledger.FreeCount);
+        }
+
+        Wake(woken);
+    }
+
+    /// <summary>The server has the pod; the cache will.</summary>
+    public void Created(Pod pod) => Apply(pod, _inFlight.Created);
+
+    /// <summary>The server has definitely not made the pod.</summary>
+    public void NotCreated(Pod pod) => Apply(pod, _inFlight.NotCreated);
+
+    /// <summary>The server has definitely not deleted the pod.</summary>
+    public void NotDeleted(Pod pod) => Apply(pod, _inFlight.NotDeleted);
+
+    /// <summary>No request about this pod is on its way any more, however the last one ended.</summary>
+    public void Ended(Pod pod)
+    {
+        lock (_gate)
+        {
+            _inFlight.Ended(pod);
         }
     }
 
-    private void Look(NamespacedName key)
+    /// <summary>Whether anything about pods of this owner is still in flight.</summary>
+    public bool HasInFlight(string ownerUid)
     {
-        lock (gate)
+        lock (_gate)
         {
-            // What is in flight before the cache: the other way round, a pod that arrives in between would be in neither.
-            Pod? pending = inFlight.Pending(key);
-            Pod? pod = pods.Get(key) ?? pending;
-            Replica? now = pod is null ? null : Replica.Of(pod, pod.Metadata.Uid is { } uid && inFlight.IsDeleting(uid));
-            Forget(key);
-            int free = ledger.FreeCount;
-            if (now is not null && (now.HoldsGpus || IsWorker(now.Pod)))
-            {
-                replicas[key] = now;
-                Index(byOwner, now.OwnerUid, key);
-                Index(byNode, now.Node, key);
-                ledger.Put(now);
-            }
-            else
-            {
-                ledger.RemovePod(key);
-            }
+            return _inFlight.Concerns(ownerUid);
+        }
+    }
 
-            if (ledger.FreeCount > free)
+    /// <summary>Pods about which the server itself has to be asked.</summary>
+    public IReadOnlyList<PodInDoubt> InDoubt()
+    {
+        lock (_gate)
+        {
+            return _inFlight.InDoubt();
+        }
+    }
+
+    private void Apply(Pod pod, Action<Pod> change)
+    {
+        List<NamespacedName> woken = [];
+        lock (_gate)
+        {
+            change(pod);
+            Look(NamespacedName.Of(pod), woken);
+        }
+
+        Wake(woken);
+    }
+
+    private void Wake(IReadOnlyList<NamespacedName> deployments)
+    {
+        foreach (var deployment in deployments)
+        {
+            _wake(deployment);
+        }
+    }
+
+    // Everything below is called under the lock; who is to be woken after it is gathered in a list.
+
+    private List<NewPod> Reserve(Plan plan, ModelDeployment deployment, WorkerTemplate? template, Random random, List<NamespacedName> woken)
+    {
+        List<NewPod> created = [];
+        foreach (var action in plan.Actions)
+        {
+            if (action is CreatePod create)
             {
-                waiters.Offer(ledger.FreeCount);
+                var manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment, random), create.Placement);
+                created.Add(new NewPod(manifest, KubernetesJson.Read<Pod>(manifest)));
+                _inFlight.Creating(created[^1].Pod);
+                Look(NamespacedName.Of(created[^1].Pod), woken);
             }
+            else if (action is DeletePod delete)
+            {
+                _inFlight.Deleting(delete.Pod.Pod);
+                Look(NamespacedName.Of(delete.Pod.Pod), woken);
+            }
+        }
+
+        return created;
+    }
+
+    private string NewName(ModelDeployment deployment, Random random)
+    {
+        while (true)
+        {
+            var name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
+            NamespacedName key = new(deployment.Metadata.Namespace ?? "", name);
+            if (_pods.Get(key) is null && _inFlight.Pending(key) is null)
+            {
+                return name;
+            }
+        }
+    }
+
+    /// <param name="demand">GPUs that the deployment may want at most; null when it has what it wants.</param>
+    private void Wait(NamespacedName deployment, int? demand, List<NamespacedName> woken)
+    {
+        _waiters.Remove(deployment);
+        if (demand is { } gpus)
+        {
+            _waiters.Add(deployment, gpus);
+        }
+
+        // The plan may have left something for the next in line.
+        woken.AddRange(_waiters.Wake(_ledger.FreeCount));
+    }
+
+    private void Look(NamespacedName key, List<NamespacedName> woken)
+    {
+        var pod = _pods.Get(key) ?? _inFlight.Pending(key);
+        var now = pod is null ? null : Replica.Of(pod, pod.Metadata.Uid is { } uid && _inFlight.IsDeleting(uid));
+        Forget(key);
+        var free = _ledger.FreeCount;
+        if (now is not null && (now.HoldsGpus || IsWorker(now.Pod)))
+        {
+            _replicas[key] = now;
+            Index(_byOwner, now.OwnerUid, key);
+            Index(_byNode, now.Node, key);
+            _ledger.Put(now);
+        }
+        else
+        {
+            _ledger.RemovePod(key);
+        }
+
+        if (_ledger.FreeCount > free)
+        {
+            woken.AddRange(_waiters.Offer(_ledger.FreeCount));
         }
     }
 
@@ -128,26 +274,21 @@ internal sealed class Fleet
 
     private void Forget(NamespacedName key)
     {
-        if (replicas.Remove(key, out Replica? before))
+        if (_replicas.Remove(key, out var before))
         {
-            Unindex(byOwner, before.OwnerUid, key);
-            Unindex(byNode, before.Node, key);
+            Unindex(_byOwner, before.OwnerUid, key);
+            Unindex(_byNode, before.Node, key);
         }
     }
 
-    private List<Replica> Select(Dictionary<string, HashSet<NamespacedName>> index, string key)
-    {
-        lock (gate)
-        {
-            return index.TryGetValue(key, out HashSet<NamespacedName>? found) ? [.. found.Select(k => replicas[k]).OrderBy(r => r.Name, StringComparer.Ordinal)] : [];
-        }
-    }
+    private List<Replica> Select(Dictionary<string, HashSet<NamespacedName>> index, string key) =>
+        index.TryGetValue(key, out var found) ? [.. found.Select(k => _replicas[k]).OrderBy(r => r.Name, StringComparer.Ordinal)] : [];
 
     private static void Index(Dictionary<string, HashSet<NamespacedName>> index, string? key, NamespacedName pod)
     {
         if (key is not null)
         {
-            if (!index.TryGetValue(key, out HashSet<NamespacedName>? found))
+            if (!index.TryGetValue(key, out var found))
             {
                 index[key] = found = [];
             }
@@ -158,7 +299,7 @@ internal sealed class Fleet
 
     private static void Unindex(Dictionary<string, HashSet<NamespacedName>> index, string? key, NamespacedName pod)
     {
-        if (key is not null && index.TryGetValue(key, out HashSet<NamespacedName>? found) && found.Remove(pod) && found.Count == 0)
+        if (key is not null && index.TryGetValue(key, out var found) && found.Remove(pod) && found.Count == 0)
         {
             index.Remove(key);
         }

@@ -13,7 +13,6 @@ internal sealed class ModelDeploymentReconciler(
     IKubernetesClient client,
     ObjectStore<ModelDeployment> deployments,
     ObjectStore<Node> nodes,
-    PodsInFlight inFlight,
     SizeDecider sizes,
     PodActions actions,
     WorkerServices services,
@@ -48,7 +47,7 @@ internal sealed class ModelDeploymentReconciler(
             return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
         }
 
-        await inFlight.ResolveAsync(client, cancellationToken).ConfigureAwait(false);
+        await actions.ResolveAsync(cancellationToken).ConfigureAwait(false);
         return (deleting, held) switch
         {
             (true, _) => await TearDownAsync(cached, cancellationToken).ConfigureAwait(false),
@@ -122,18 +121,17 @@ internal sealed class ModelDeploymentReconciler(
     /// <summary>Nothing can be done before a number is known; what serves goes on serving.</summary>
     private async Task<ReconcileResult> WaitForSizeAsync(ModelDeployment cached, ModelDeployment deployment, SizeDecision size, CancellationToken cancellationToken)
     {
-        actions.WaitForNodes(deployment, size.Shortage!);
+        actions.WaitForNodes(deployment);
         (_, TimeSpan unwritten) = await ReportAsync(cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken).ConfigureAwait(false);
         return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
     }
 
     private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
-        string uid = deployment.Metadata.Uid!;
         DateTimeOffset now = time.GetUtcNow();
         TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
         next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
-        next = inFlight.Concerns(uid) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
+        next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
@@ -161,7 +159,7 @@ internal sealed class ModelDeploymentReconciler(
         {
             (_, TimeSpan unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
             return unwritten > TimeSpan.Zero ? ReconcileResult.After(unwritten)
-                : inFlight.Concerns(uid) ? ReconcileResult.After(PodsInFlight.Doubtful)
+                : actions.HasInFlight(cached) ? ReconcileResult.After(PodsInFlight.Doubtful)
                 : ReconcileResult.Done;
         }
 

@@ -38,15 +38,14 @@ internal static class OperatorHost
 
         using HttpClient metricsClient = WorkerLoads.CreateClient();
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
-        PodsInFlight inFlight = new(options.Time);
-        Fleet fleet = new(pods.Store, nodes.Store, inFlight, queue.Add);
+        Fleet fleet = new(pods.Store, nodes.Store, new PodsInFlight(options.Time), new GpuLedger([], []), queue.Add);
         Triggers triggers = new(queue, fleet);
         deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
         budgets.OnChange(triggers.OnBudget);
         nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
-        pods.OnChange(inFlight.Observe);
+        pods.OnChange(fleet.Observe);
         pods.OnChange(triggers.OnPod);
 
         EventRecorder events = new(client, "cluster-operator", options.Time, options.Random, logger);
@@ -54,9 +53,8 @@ internal static class OperatorHost
             client,
             deployments.Store,
             nodes.Store,
-            inFlight,
             new SizeDecider(new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker, (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
-            new PodActions(client, fleet, inFlight, events, options.Random),
+            new PodActions(client, fleet, events, options.Random),
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),
             WorkerLoads.Over(metricsClient, options.Time),

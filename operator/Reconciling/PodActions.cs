@@ -1,51 +1,45 @@
-using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Turns decisions into pods. Deciding happens under the lock of the <see cref="Fleet"/> and ends with the chosen GPUs
-/// reserved, so no two decisions can choose the same one; the requests go out after the lock is left.</summary>
-internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFlight inFlight, EventRecorder events, Random random)
+/// <summary>Turns decisions into pods. The <see cref="Fleet"/> decides under its lock and reserves the chosen GPUs, so no two
+/// decisions can choose the same one; the requests go out after the lock is left, and what comes of them is told to the fleet.</summary>
+internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRecorder events, Random random)
 {
-    private const string NameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-
     /// <summary>Requests of one deployment on their way at once.</summary>
     private const int MostAtOnce = 16;
 
     /// <summary>The pods of this deployment, our latest writes included.</summary>
     public IReadOnlyList<Replica> Owned(ModelDeployment deployment) => fleet.OwnedBy(deployment.Metadata.Uid!);
 
+    /// <summary>Whether anything about this deployment's pods is still in flight.</summary>
+    public bool HasInFlight(ModelDeployment deployment) => fleet.HasInFlight(deployment.Metadata.Uid!);
+
     /// <summary>Plans and reserves.</summary>
     /// <param name="template">Null to take everything down.</param>
-    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request)
-    {
-        return fleet.Decide(NamespacedName.Of(deployment), request.GpusWanted, ledger =>
-        {
-            Plan plan = ledger.Tentatively(free => Planner.Decide(request, Owned(deployment), free));
-            List<NewPod> created = [];
-            foreach (PlanAction action in plan.Actions)
-            {
-                if (action is CreatePod create)
-                {
-                    JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment), create.Placement);
-                    created.Add(new NewPod(manifest, KubernetesJson.Read<Pod>(manifest)));
-                    inFlight.Creating(created[^1].Pod);
-                }
-                else if (action is DeletePod delete)
-                {
-                    inFlight.Deleting(delete.Pod.Pod);
-                }
-            }
-
-            return new PreparedPlan(plan, created);
-        });
-    }
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request) => fleet.Prepare(deployment, template, request, random);
 
     /// <summary>Has the deployment looked at again when nodes change or GPUs come free, as if it had found too few.</summary>
-    public void WaitForNodes(ModelDeployment deployment, Shortage why) =>
-        fleet.Decide(NamespacedName.Of(deployment), 1, _ => new PreparedPlan(new Plan([], why), []));
+    public void WaitForNodes(ModelDeployment deployment) => fleet.WaitForNodes(NamespacedName.Of(deployment));
+
+    /// <summary>Asks the server itself about every pod whose request ended long ago and of which the cache has shown nothing since.</summary>
+    public async Task ResolveAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (pod, isDeletion) in fleet.InDoubt())
+        {
+            var live = await FindAsync(pod, cancellationToken);
+            if (isDeletion && live?.Metadata is { DeletionTimestamp: null } metadata && metadata.Uid == pod.Metadata.Uid)
+            {
+                fleet.NotDeleted(pod);
+            }
+            else if (!isDeletion && (live is null || PodsInFlight.OwnerOf(live) != PodsInFlight.OwnerOf(pod)))
+            {
+                fleet.NotCreated(pod);
+            }
+        }
+    }
 
     /// <summary>Sends the plan. Goes on after a failure, so that one refused pod does not hold up a deletion.</summary>
     /// <returns>The first failure, or null.</returns>
@@ -59,7 +53,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         {
             foreach (Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
             {
-                inFlight.Ended(pod);
+                fleet.Ended(pod);
             }
         }
     }
@@ -80,7 +74,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         List<NewPod> wanted = [.. prepared.NewPods.SkipLast(stillThere)];
         foreach (NewPod pod in prepared.NewPods.Skip(wanted.Count))
         {
-            inFlight.NotCreated(pod.Pod);
+            fleet.NotCreated(pod.Pod);
         }
 
         List<NewPod> created = [];
@@ -104,7 +98,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
             {
                 foreach (NewPod pod in wanted.Skip(sent))
                 {
-                    inFlight.NotCreated(pod.Pod);
+                    fleet.NotCreated(pod.Pod);
                 }
 
                 return failure;
@@ -118,7 +112,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     {
         try
         {
-            inFlight.Created(await client.CreateAsync<Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
+            fleet.Created(await client.CreateAsync<Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
             lock (created)
             {
                 created.Add(pod);
@@ -134,7 +128,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         {
             if (IsDefinite(e))
             {
-                inFlight.NotCreated(pod.Pod);
+                fleet.NotCreated(pod.Pod);
             }
 
             return e;
@@ -162,7 +156,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         {
             if (IsDefinite(e))
             {
-                inFlight.NotDeleted(pod.Pod);
+                fleet.NotDeleted(pod.Pod);
             }
 
             return e;
@@ -214,15 +208,15 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     /// <summary>The server said no, as opposed to not having been heard.</summary>
     private static bool IsDefinite(Exception e) => e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
 
-    private string NewName(ModelDeployment deployment)
+    private async Task<Pod?> FindAsync(Pod pod, CancellationToken cancellationToken)
     {
-        while (true)
+        try
         {
-            string name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
-            if (!fleet.IsTaken(new NamespacedName(deployment.Metadata.Namespace ?? "", name)))
-            {
-                return name;
-            }
+            return await client.GetAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, cancellationToken);
+        }
+        catch (KubernetesException e) when (e.IsNotFound)
+        {
+            return null;
         }
     }
 }

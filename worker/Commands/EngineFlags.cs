@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Cluster.Common;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Commands;
@@ -7,49 +8,44 @@ namespace Cluster.Worker.Commands;
 /// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
 internal sealed class EngineFlags
 {
-    public Option<string> Model { get; } = new("--model") { Description = "Folder with a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / -160m / -1b (random weights in true shapes, for benchmarks).", Required = true, HelpName = "MODEL" };
+    public Option<string> Model { get; } = RequiredModel();
 
     public Option<string?> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub. Default: main.", HelpName = "REVISION" };
 
     public Option<string?> DownloadDir { get; } = new("--download-dir") { Description = "Folder to download models to. Default: the cache that HF_HUB_CACHE or HF_HOME names.", HelpName = "DIR" };
 
-    /// <summary>Most ranks of a group.</summary>
-    private const int MaxTensorParallelSize = 64;
-
-    public Option<int> TensorParallelSize { get; } = new Option<int>("--tensor-parallel-size", "-tp") { Description = "GPUs this worker spreads the model over, with a process for each; on the CPU, processes that share its threads and memory.", DefaultValueFactory = _ => 1, HelpName = "N" }
-        .Between(1, MaxTensorParallelSize);
+    public Option<int> TensorParallelSize { get; } = WorkerFlags.TensorParallelSize.Integer();
 
     public Option<double> DistributedTimeout { get; } = new Option<double>("--distributed-timeout") { Description = "Silence of one of those processes after which it is taken for lost and the worker ends.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
         .Only(value => value is >= 1 and <= 86400, "1 to 86400 seconds");
 
-    public Option<string> DType { get; } = OptionChecks.OneOf("--dtype", "Arithmetic of activations. The CPU computes in float32 and keeps weights as stored.", "auto", "float32");
+    public Option<string> DType { get; } = WorkerFlags.DType.Words();
 
-    public Option<string> Quantization { get; } = OptionChecks.OneOf("--quantization", "How weights are quantized; auto reads it from the checkpoint, anything else must agree with it.", "auto", "none", "fp8", "gptq", "awq", "squeezellm", "compressed-tensors");
+    public Option<string> Quantization { get; } = WorkerFlags.Quantization.Words();
 
     public Option<string> KvCacheDType { get; } = KvCacheDTypeOption();
 
-    public Option<int?> MaxModelLen { get; } = new Option<int?>("--max-model-len") { Description = "Longest sequence, prompt and output together. Default: what the model was trained for.", HelpName = "TOKENS" }.Between(1);
+    public Option<int?> MaxModelLen { get; } = WorkerFlags.MaxModelLen.OptionalInteger();
 
     public Option<int> BlockSize { get; } = new("--block-size") { Description = "Token slots of a KV block.", DefaultValueFactory = _ => 16, HelpName = "TOKENS" };
 
-    public Option<double> GpuMemoryUtilization { get; } = new Option<double>("--gpu-memory-utilization") { Description = "Fraction of the device's memory for weights and KV cache.", DefaultValueFactory = _ => 0.9, HelpName = "FRACTION" }
-        .Only(value => value is > 0 and <= 1, "above 0 and at most 1");
+    public Option<double> GpuMemoryUtilization { get; } = WorkerFlags.GpuMemoryUtilization.Number();
 
-    public Option<int> MaxNumSeqs { get; } = Positive("--max-num-seqs", "Most sequences in a step.", 256);
+    public Option<int> MaxNumSeqs { get; } = WorkerFlags.MaxNumSeqs.Integer();
 
-    public Option<int> MaxNumBatchedTokens { get; } = Positive("--max-num-batched-tokens", "Most tokens in a step: the budget that prefill and decode share.", 2048);
+    public Option<int> MaxNumBatchedTokens { get; } = WorkerFlags.MaxNumBatchedTokens.Integer();
 
     public Option<int> MaxQueue { get; } = new Option<int>("--max-queue") { Description = "Requests that may wait beyond those that run; one more is refused (429, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => new EngineOptions().MaxQueue, HelpName = "N" }.Between(0);
 
-    public SwitchFlag PrefixCaching { get; } = new("prefix-caching", "Keep finished blocks for prompts that begin alike.");
+    public SwitchFlag PrefixCaching { get; } = new(WorkerFlags.EnablePrefixCaching);
 
-    public SwitchFlag ChunkedPrefill { get; } = new("chunked-prefill", "Split long prompts over steps, so that running requests are not held up.");
+    public SwitchFlag ChunkedPrefill { get; } = new(WorkerFlags.EnableChunkedPrefill);
 
-    public Option<int> NumSchedulerSteps { get; } = Positive("--num-scheduler-steps", "Decode steps a plan covers; new requests wait for the next plan.", 1);
+    public Option<int> NumSchedulerSteps { get; } = WorkerFlags.NumSchedulerSteps.Integer();
 
     public Option<bool> EnforceEager { get; } = new("--enforce-eager") { Description = "Do not capture graphs. The CPU never does." };
 
-    public Option<int?> MaxSeqLenToCapture { get; } = new("--max-seq-len-to-capture") { Description = "Longest sequence that a captured graph covers. No effect on the CPU, which captures none.", HelpName = "TOKENS" };
+    public Option<int?> MaxSeqLenToCapture { get; } = WorkerFlags.MaxSeqLenToCapture.OptionalInteger();
 
     public Option<long> Seed { get; } = new("--seed") { Description = "Where the seeds of requests without one are drawn from. Default: 0.", HelpName = "N" };
 
@@ -63,13 +59,21 @@ internal sealed class EngineFlags
     public SpeculationFlags Speculation { get; } = new();
 
     /// <summary>The option alone, for commands that do not take all.</summary>
-    public static Option<string> KvCacheDTypeOption() => OptionChecks.OneOf(
-        "--kv-cache-dtype", "Element type of the KV cache; auto is float32 on the CPU, fp8 is fp8_e4m3 and holds four times the tokens.", "auto", "fp8", "fp8_e4m3", "fp8_e5m2");
+    public static Option<string> KvCacheDTypeOption() => WorkerFlags.KvCacheDType.Words();
+
+    /// <summary>What a value of <see cref="DType"/> means; null for the checkpoint's.</summary>
+    public static Compute.DType? DTypeOf(string value) => value switch
+    {
+        "float32" => Compute.DType.F32,
+        "float16" => Compute.DType.F16,
+        "bfloat16" => Compute.DType.BF16,
+        _ => null,
+    };
 
     /// <summary>What a value of <see cref="KvCacheDType"/> means.</summary>
     public static Compute.DType KvCacheDTypeOf(string value) => value switch
     {
-        "auto" => Compute.DType.F32,
+        WorkerFlags.Auto or "float32" => Compute.DType.F32,
         "fp8_e5m2" => Compute.DType.F8E5M2,
         _ => Compute.DType.F8E4M3,
     };
@@ -98,6 +102,13 @@ internal sealed class EngineFlags
     /// <summary>An option that takes 1 or more.</summary>
     public static Option<int> Positive(string name, string description, int fallback, params string[] aliases) =>
         new Option<int>(name, aliases) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "N" }.Between(1);
+
+    private static Option<string> RequiredModel()
+    {
+        var option = WorkerFlags.Model.Text();
+        option.Required = true;
+        return option;
+    }
 
     private static void RequireOnly(OptionResult result, int only)
     {

@@ -37,7 +37,7 @@ internal sealed record EngineModel(LoadedModel Target, IModelRunner Runner, Rank
             log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, vocabulary {target.Config.VocabSize}");
             log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, {target.Config.Quantization?.Description ?? "not quantized"}");
             log(target.Capacity.ToString());
-            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare };
+            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare, DType = null };
             var proposer = DraftLoader.Load(flags.Speculation, arguments, draftFolder, target, tokenizer, loaded.DraftBackend, draftOptions, log);
             if (proposer is not null)
             {

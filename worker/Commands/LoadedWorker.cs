@@ -61,6 +61,7 @@ internal sealed class LoadedWorker : IAsyncDisposable
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
         KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
+        DType = EngineFlags.DTypeOf(arguments.GetValue(flags.DType)!),
         KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
     };
 

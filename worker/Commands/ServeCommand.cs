@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Cluster.Common;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models;
@@ -17,7 +18,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var flags = new EngineFlags();
-        var names = new Option<string[]>("--served-model-name") { Description = "Names the API answers to; the first is what responses carry. Default: the model's folder, or org/name of the hub.", AllowMultipleArgumentsPerToken = true, HelpName = "NAME" };
+        var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
         var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
         serving.AddTo(command);

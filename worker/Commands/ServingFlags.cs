@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using Cluster.Common;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Tls;
 
@@ -15,14 +16,13 @@ internal sealed class ServingFlags
 
     private const string LocalHost = "localhost";
 
-    private readonly Option<string> host = new("--host") { Description = "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
+    private readonly Option<string> host = WorkerFlags.Host.Text();
 
-    private readonly Option<int> port = Port("--port", "Port of the HTTP API.", 8000);
+    private readonly Option<int> port = WorkerFlags.Port.Integer();
 
-    private readonly Option<int> grpcPort = Port("--grpc-port", "Port of the gRPC services.", 50051);
+    private readonly Option<int> grpcPort = WorkerFlags.GrpcPort.Integer();
 
-    private readonly Option<double> shutdownTimeout = new Option<double>("--shutdown-timeout") { Description = "Seconds running requests get to finish after SIGTERM.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
-        .Only(value => value is >= 0 and <= 1e6, "0 to a million seconds");
+    private readonly Option<double> shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
 
     private readonly Option<string[]> apiKey = new("--api-key") { Description = "Keys of which callers must show one as a bearer token. Better in a file, or in CLUSTER_API_KEY or VLLM_API_KEY (several with commas between): other users of the machine can see arguments.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
 
@@ -130,7 +130,4 @@ internal sealed class ServingFlags
             throw new CommandFailure($"--api-key-file {file}: {exception.Message}", exception);
         }
     }
-
-    private static Option<int> Port(string name, string description, int fallback) =>
-        new Option<int>(name) { Description = $"{description} 0 takes a free one.", DefaultValueFactory = _ => fallback, HelpName = "PORT" }.Between(0, ushort.MaxValue);
 }

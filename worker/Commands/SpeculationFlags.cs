@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Cluster.Worker.Engine.Speculation;
+using Cluster.Common;
 
 namespace Cluster.Worker.Commands;
 
@@ -9,9 +9,9 @@ internal sealed class SpeculationFlags
     /// <summary>What <c>--speculative-model</c> says to look guesses up in the text so far instead of asking a model.</summary>
     public const string Ngram = "[ngram]";
 
-    public Option<string?> Model { get; } = new("--speculative-model") { Description = "What guesses tokens ahead: a smaller model of the same vocabulary (as --model names one), or [ngram] to look them up in the text so far. Outputs stay the same; only their speed changes.", HelpName = "MODEL" };
+    public Option<string?> Model { get; } = WorkerFlags.SpeculativeModel.OptionalText();
 
-    public Option<int?> NumTokens { get; } = Bounded("--num-speculative-tokens", "Tokens to guess in a step.", Speculator.MostTokens);
+    public Option<int?> NumTokens { get; } = WorkerFlags.NumSpeculativeTokens.OptionalInteger();
 
     public Option<int?> NgramMax { get; } = Bounded("--ngram-prompt-lookup-max", "Longest ending of the text that [ngram] looks up. Default: 4.", 64);
 

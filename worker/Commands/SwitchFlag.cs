@@ -1,14 +1,15 @@
 using System.CommandLine;
+using Cluster.Common;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>Something that is on unless it is turned off, in the two ways vLLM has for it: <c>--enable-x</c> and <c>--no-enable-x</c>. Part of
+/// <summary>Something that is on unless it is turned off, in the two ways that vLLM has for it: <c>--enable-x</c> and <c>--no-enable-x</c>. Part of
 /// <see cref="EngineFlags"/>.</summary>
-internal sealed class SwitchFlag(string name, string description)
+internal sealed class SwitchFlag(WorkerFlag flag)
 {
-    public Option<bool> On { get; } = new($"--enable-{name}") { Description = $"{description} [default: true]", DefaultValueFactory = _ => true, HelpName = "true|false" };
+    public Option<bool> On { get; } = new(flag.Name) { Description = $"{flag.Help} [default: true]", DefaultValueFactory = _ => true, HelpName = "true|false" };
 
-    public Option<bool> Off { get; } = new($"--no-enable-{name}") { Description = $"The same as --enable-{name} false." };
+    public Option<bool> Off { get; } = new($"--no-{flag.Name[2..]}") { Description = $"The same as {flag.Name} false." };
 
     /// <summary>Both at once are an error.</summary>
     public void AddChecks(Command command) => command.Validators.Add(result =>

@@ -71,6 +71,7 @@ internal static class ModelLoader
     {
         options.Validate();
         QuantizationScheme.Require(options.Quantization, config.Quantization);
+        RequireType(options.DType, config.DType);
         var shard = Shard.Of(config, group);
         var maxLogits = options.MaxLogits ?? options.MaxSequences;
         var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
@@ -90,6 +91,20 @@ internal static class ModelLoader
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
         var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
         return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
+    }
+
+    /// <summary>Weights stay as they are stored and are multiplied in float32: a 16-bit type can only be the one they are in.</summary>
+    /// <exception cref="ArgumentException">The weights would have to be converted.</exception>
+    private static void RequireType(DType? requested, DType? stored)
+    {
+        if (requested is DType.F16 or DType.BF16 && stored is not null && stored != requested)
+        {
+            throw new ArgumentException(
+                $"dtype {Spelling(requested)} was asked for, but the checkpoint is {Spelling(stored)}, and this device keeps weights as they are stored; "
+                + $"use auto, float32 or {Spelling(stored)}");
+        }
+
+        static string Spelling(DType? type) => type switch { DType.F16 => "float16", DType.BF16 => "bfloat16", _ => "float32" };
     }
 
     /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -18,11 +19,11 @@ internal sealed record SizingInputs
     /// <summary>Null for the model's own limit.</summary>
     public int? MaxModelLen { get; init; }
 
-    public int MaxNumSeqs { get; init; } = 256;
+    public int MaxNumSeqs { get; init; } = WorkerFlags.DefaultMaxNumSeqs;
 
-    public int MaxNumBatchedTokens { get; init; } = 2048;
+    public int MaxNumBatchedTokens { get; init; } = WorkerFlags.DefaultMaxNumBatchedTokens;
 
-    public double GpuMemoryUtilization { get; init; } = 0.9;
+    public double GpuMemoryUtilization { get; init; } = WorkerFlags.DefaultGpuMemoryUtilization;
 
     /// <summary>Bytes of a cached key or value; null for those of the weights' type.</summary>
     public int? KvElementBytes { get; init; }
@@ -44,7 +45,7 @@ internal sealed record SizingInputs
             MaxNumSeqs = engine.MaxNumSeqs ?? usual.MaxNumSeqs,
             MaxNumBatchedTokens = engine.MaxNumBatchedTokens ?? usual.MaxNumBatchedTokens,
             GpuMemoryUtilization = engine.GpuMemoryUtilization ?? usual.GpuMemoryUtilization,
-            KvElementBytes = engine.KvCacheDtype is null or "auto" ? null : 1,
+            KvElementBytes = engine.KvCacheDtype switch { null or WorkerFlags.Auto => null, "float32" => 4, _ => 1 },
             ElementBytes = engine.Dtype switch { "float32" => 4, "float16" or "bfloat16" => 2, _ => null },
         };
     }

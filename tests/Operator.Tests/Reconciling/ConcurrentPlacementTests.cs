@@ -16,8 +16,7 @@ public sealed class ConcurrentPlacementTests
     {
         ObjectStore<Pod> pods = new();
         ObjectStore<Node> nodes = new();
-        PodsInFlight inFlight = new(TimeProvider.System);
-        Fleet fleet = new(pods, nodes, inFlight, _ => { });
+        Fleet fleet = new(pods, nodes, new PodsInFlight(TimeProvider.System), new GpuLedger([], []), _ => { });
         for (int i = 0; i < 16; i++)
         {
             Node node = Given.Node($"n{i:d2}");
@@ -26,7 +25,7 @@ public sealed class ConcurrentPlacementTests
         }
 
         FakeKubernetesClient server = new();
-        PodActions actions = new(server, fleet, inFlight, new EventRecorder(server, "test", TimeProvider.System, Random.Shared, NullLogger.Instance), Random.Shared);
+        PodActions actions = new(server, fleet, new EventRecorder(server, "test", TimeProvider.System, Random.Shared, NullLogger.Instance), Random.Shared);
         Parallel.For(0, 48, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
         {
             ModelDeployment deployment = Given.Deployment($"d{i}", s =>

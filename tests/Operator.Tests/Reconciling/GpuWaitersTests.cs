@@ -7,9 +7,7 @@ namespace Cluster.Operator.Tests.Reconciling;
 public sealed class GpuWaitersTests
 {
     private readonly List<string> woken = [];
-    private readonly GpuWaiters waiters;
-
-    public GpuWaitersTests() => waiters = new GpuWaiters(key => woken.Add(key.Name));
+    private readonly GpuWaiters waiters = new();
 
     [Fact]
     public void Only_as_many_are_woken_as_the_free_gpus_can_serve_first_come_first_served()
@@ -17,7 +15,7 @@ public sealed class GpuWaitersTests
         Add("a", 4);
         Add("b", 2);
         Add("c", 2);
-        waiters.Offer(5);
+        Offer(5);
         Assert.Equal(["a", "b"], woken);
     }
 
@@ -26,10 +24,10 @@ public sealed class GpuWaitersTests
     {
         Add("a", 8);
         Add("b", 1);
-        waiters.Offer(1);
+        Offer(1);
         Assert.Equal(["a"], woken);
         Add("a", 8); // It tried and is still short.
-        waiters.Wake(1);
+        Wake(1);
         Assert.Equal(["a", "b"], woken);
     }
 
@@ -37,12 +35,12 @@ public sealed class GpuWaitersTests
     public void Nobody_tries_the_same_offer_twice()
     {
         Add("a", 8);
-        waiters.Offer(1);
+        Offer(1);
         Add("a", 8);
-        waiters.Wake(1);
-        waiters.Wake(1);
+        Wake(1);
+        Wake(1);
         Assert.Equal(["a"], woken);
-        waiters.Offer(1);
+        Offer(1);
         Assert.Equal(["a", "a"], woken);
     }
 
@@ -50,9 +48,9 @@ public sealed class GpuWaitersTests
     public void An_offer_that_others_took_wakes_nobody()
     {
         Add("a", 1);
-        waiters.Offer(0);
+        Offer(0);
         Assert.Empty(woken);
-        waiters.Wake(1);
+        Wake(1);
         Assert.Equal(["a"], woken);
     }
 
@@ -61,9 +59,13 @@ public sealed class GpuWaitersTests
     {
         Add("a", 1);
         waiters.Remove(new NamespacedName("ns", "a"));
-        waiters.Offer(8);
+        Offer(8);
         Assert.Empty(woken);
     }
+
+    private void Offer(int free) => woken.AddRange(waiters.Offer(free).Select(key => key.Name));
+
+    private void Wake(int free) => woken.AddRange(waiters.Wake(free).Select(key => key.Name));
 
     private void Add(string name, int demand) => waiters.Add(new NamespacedName("ns", name), demand);
 }

@@ -47,8 +47,6 @@ internal sealed class SimulatedCluster
     /// <summary>Where the operator looks for models' configurations.</summary>
     public IModelConfigs Configs { get; set; } = new NoModelConfigs();
 
-    public PodsInFlight InFlight { get; private set; } = null!;
-
     public Fleet Fleet { get; private set; } = null!;
 
     /// <summary>Deployments that were woken because GPUs came free.</summary>
@@ -71,11 +69,10 @@ internal sealed class SimulatedCluster
         Services = new();
         Budgets = new();
         deploymentCursor = podCursor = nodeCursor = serviceCursor = budgetCursor = 0;
-        InFlight = new PodsInFlight(Time);
-        Fleet = new Fleet(Pods, Nodes, InFlight, Woken.Add);
+        Fleet = new Fleet(Pods, Nodes, new PodsInFlight(Time), new GpuLedger([], []), Woken.Add);
         EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, InFlight, new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)), new PodActions(Server, Fleet, InFlight, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
+            Server, Deployments, Nodes, new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)), new PodActions(Server, Fleet, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 
@@ -104,7 +101,7 @@ internal sealed class SimulatedCluster
         DeliverPods(limit);
     }
 
-    public void DeliverPods(int limit = int.MaxValue) => podCursor = Deliver(Pods, podCursor, limit, InFlight.Observe);
+    public void DeliverPods(int limit = int.MaxValue) => podCursor = Deliver(Pods, podCursor, limit, Fleet.Observe);
 
     public Task<ReconcileResult> Reconcile(string name = "haiku") => Reconciler.ReconcileAsync(new NamespacedName("ns", name), CancellationToken.None);
 

@@ -13,19 +13,17 @@ public sealed class TriggersTests : IDisposable
     private readonly ObjectStore<Pod> pods = new();
     private readonly ObjectStore<Node> nodes = new();
     private readonly WorkQueue<NamespacedName> queue;
-    private readonly PodsInFlight inFlight;
     private readonly Fleet fleet;
     private readonly Triggers triggers;
 
     public TriggersTests()
     {
         queue = new WorkQueue<NamespacedName>("test", time, new MetricsRegistry());
-        inFlight = new PodsInFlight(time);
-        fleet = new Fleet(pods, nodes, inFlight, queue.Add);
+        fleet = new Fleet(pods, nodes, new PodsInFlight(time), new GpuLedger([], []), queue.Add);
         triggers = new Triggers(queue, fleet);
         Pod pod = Given.Pod("haiku-1", node: "n1");
         pods.Put(pod);
-        inFlight.Observe(new ObjectChange<Pod>(ChangeType.Added, null, pod));
+        fleet.Observe(new ObjectChange<Pod>(ChangeType.Added, null, pod));
     }
 
     public void Dispose() => queue.Dispose();

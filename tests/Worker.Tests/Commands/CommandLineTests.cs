@@ -6,12 +6,12 @@ namespace Cluster.Worker.Tests.Commands;
 public sealed class CommandLineTests
 {
     [Theory]
-    [InlineData("serve --model m --dtype float16", "--dtype float16: must be auto or float32", "serve")]
+    [InlineData("serve --model m --dtype int8", "--dtype int8: must be auto, float32, float16 or bfloat16", "serve")]
     [InlineData("serve --model m --seed x", "--seed x: expected a whole number", "serve")]
     [InlineData("serve --model m --cpu-threads 0", "--cpu-threads 0: must be at least 1", "serve")]
     [InlineData("serve --model m --max-model-len -5", "--max-model-len -5: must be at least 1", "serve")]
     [InlineData("serve --model m -tp 65", "--tensor-parallel-size 65: must be 1 to 64", "serve")]
-    [InlineData("serve --model m --gpu-memory-utilization 90", "--gpu-memory-utilization 90: must be above 0 and at most 1", "serve")]
+    [InlineData("serve --model m --gpu-memory-utilization 90", "--gpu-memory-utilization 90: must be 0.01 to 1", "serve")]
     [InlineData("serve --model m --gpu-memory-utilization most", "--gpu-memory-utilization most: expected a number", "serve")]
     [InlineData("serve --model m --port http", "--port http: expected a whole number", "serve")]
     [InlineData("serve --model m --no-enable-prefix-caching --enable-prefix-caching", "--enable-prefix-caching and --no-enable-prefix-caching exclude each other", "serve")]

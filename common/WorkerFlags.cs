@@ -1,0 +1,140 @@
+namespace Cluster.Common;
+
+/// <summary>The one table of the options that a ModelDeployment sets on its workers. The CRD's schema and the validator, the arguments of worker pods, and
+/// the worker's own command line are made from it, so that a value that the API accepts is one that the worker accepts. Names and meanings are vLLM's.</summary>
+internal static class WorkerFlags
+{
+    public const int MaxTensorParallelSize = 64;
+    public const int MaxSpeculativeTokens = 32;
+    public const int MaxShutdownTimeoutSeconds = 86400;
+    public const int DefaultMaxNumSeqs = 256;
+    public const int DefaultMaxNumBatchedTokens = 2048;
+    public const double DefaultGpuMemoryUtilization = 0.9;
+
+    /// <summary>Ports of the worker, its container and its Services.</summary>
+    public const int DefaultHttpPort = 8000;
+    public const int DefaultGrpcPort = 50051;
+
+    /// <summary>What the words for the model's own choice and for no quantization are.</summary>
+    public const string Auto = "auto";
+    public const string None = "none";
+
+    private const string Operator = "the operator: probes and endpoints depend on it";
+
+    public static WorkerFlag Model { get; } = new(
+        "--model", FlagValue.Text, "spec.model.source",
+        "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / -160m / -1b "
+        + "(random weights in true shapes, for benchmarks).")
+    { ValueName = "MODEL" };
+
+    public static WorkerFlag ServedModelName { get; } = new(
+        "--served-model-name", FlagValue.Text, "spec.model.servedName",
+        "Names that the API answers to; responses carry the first. Default: the name of the model's folder, or org/name of the hub.")
+    { ValueName = "NAME" };
+
+    public static WorkerFlag TensorParallelSize { get; } = new(
+        "--tensor-parallel-size", FlagValue.Integer, "spec.tensorParallelSize",
+        "GPUs that the model is split over, with one process per GPU. On the CPU, the processes share its threads and memory.")
+    { Alias = "-tp", Minimum = 1, Maximum = MaxTensorParallelSize, Default = 1 };
+
+    public static WorkerFlag DType { get; } = new(
+        "--dtype", FlagValue.Word, "spec.engine.dtype",
+        "Type of weights and activations; auto is the checkpoint's. The CPU keeps weights as they are stored, so that a 16-bit type must be the checkpoint's, "
+        + "and computes in float32.")
+    { Words = [Auto, "float32", "float16", "bfloat16"] };
+
+    public static WorkerFlag Quantization { get; } = new(
+        "--quantization", FlagValue.Word, "spec.engine.quantization",
+        "How the weights are quantized; auto reads it from the checkpoint. Any other value must agree with the checkpoint.")
+    { Words = [Auto, None, "fp8", "gptq", "awq", "squeezellm", "compressed-tensors"] };
+
+    public static WorkerFlag KvCacheDType { get; } = new(
+        "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
+        "Type of the KV cache; auto is float32 on the CPU. fp8 is fp8_e4m3 and holds four times the tokens of float32.")
+    { Words = [Auto, "float32", "fp8", "fp8_e4m3", "fp8_e5m2"] };
+
+    public static WorkerFlag MaxModelLen { get; } = new(
+        "--max-model-len", FlagValue.Integer, "spec.engine.maxModelLen",
+        "Maximum length of a sequence, prompt and output together. Default: the length the model was trained for.")
+    { ValueName = "TOKENS", Minimum = 1 };
+
+    public static WorkerFlag MaxNumSeqs { get; } = new(
+        "--max-num-seqs", FlagValue.Integer, "spec.engine.maxNumSeqs", "Maximum number of sequences per step.")
+    { Minimum = 1, Maximum = 65536, Default = DefaultMaxNumSeqs };
+
+    public static WorkerFlag MaxNumBatchedTokens { get; } = new(
+        "--max-num-batched-tokens", FlagValue.Integer, "spec.engine.maxNumBatchedTokens",
+        "Maximum number of tokens per step: the budget that prefill and decode share.")
+    { Minimum = 1, Default = DefaultMaxNumBatchedTokens };
+
+    public static WorkerFlag EnablePrefixCaching { get; } = new(
+        "--enable-prefix-caching", FlagValue.Switch, "spec.engine.enablePrefixCaching", "Reuse the KV cache of prompts that begin alike.")
+    { Default = true };
+
+    public static WorkerFlag EnableChunkedPrefill { get; } = new(
+        "--enable-chunked-prefill", FlagValue.Switch, "spec.engine.enableChunkedPrefill",
+        "Split long prompts over several steps, so that they do not delay running requests.")
+    { Default = true };
+
+    public static WorkerFlag NumSchedulerSteps { get; } = new(
+        "--num-scheduler-steps", FlagValue.Integer, "spec.engine.numSchedulerSteps",
+        "Number of decode steps per scheduler call; new requests wait for the next call.")
+    { Minimum = 1, Maximum = 64, Default = 1 };
+
+    public static WorkerFlag MaxSeqLenToCapture { get; } = new(
+        "--max-seq-len-to-capture", FlagValue.Integer, "spec.engine.maxSeqLenToCapture",
+        "Maximum sequence length that graphs are captured for. No effect on the CPU, which captures none.")
+    { ValueName = "TOKENS", Minimum = 1 };
+
+    public static WorkerFlag GpuMemoryUtilization { get; } = new(
+        "--gpu-memory-utilization", FlagValue.Number, "spec.engine.gpuMemoryUtilization", "Fraction of the device's memory for weights and KV cache.")
+    { ValueName = "FRACTION", Minimum = 0.01, Maximum = 1, Default = DefaultGpuMemoryUtilization };
+
+    public static WorkerFlag SpeculativeModel { get; } = new(
+        "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens up in the text so far. "
+        + "Outputs stay the same; only their speed changes.")
+    { ValueName = "MODEL" };
+
+    public static WorkerFlag NumSpeculativeTokens { get; } = new(
+        "--num-speculative-tokens", FlagValue.Integer, "spec.engine.speculative.numTokens", "Number of tokens to draft per step.")
+    { Minimum = 1, Maximum = MaxSpeculativeTokens };
+
+    public static WorkerFlag ShutdownTimeout { get; } = new(
+        "--shutdown-timeout", FlagValue.Number, "spec.drainSeconds", "Seconds that running requests get to finish after SIGTERM.")
+    { ValueName = "SECONDS", Minimum = 0, Maximum = MaxShutdownTimeoutSeconds, Default = 30.0 };
+
+    public static WorkerFlag Host { get; } = new(
+        "--host", FlagValue.Text, Operator, "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.")
+    { ValueName = "ADDRESS", Default = "127.0.0.1" };
+
+    public static WorkerFlag Port { get; } = new("--port", FlagValue.Integer, Operator, "Port of the HTTP API; 0 takes a free one.")
+    { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultHttpPort };
+
+    public static WorkerFlag GrpcPort { get; } = new("--grpc-port", FlagValue.Integer, Operator, "Port of the gRPC services; 0 takes a free one.")
+    { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultGrpcPort };
+
+    public static IReadOnlyList<WorkerFlag> All { get; } =
+    [
+        Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching,
+        EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host, Port,
+        GrpcPort,
+    ];
+
+    /// <exception cref="ArgumentException">There is no such flag in the table.</exception>
+    public static WorkerFlag Of(string name) => All.FirstOrDefault(flag => flag.Name == name) ?? throw new ArgumentException($"the table has no flag '{name}'");
+
+    /// <summary>The flag that a command-line item gives, or null for one that is not in the table, and for a value.</summary>
+    /// <param name="argument"><c>--flag</c>, <c>--flag=value</c>, <c>--no-flag</c>, <c>-tp</c> or a value.</param>
+    public static WorkerFlag? GivenBy(string argument)
+    {
+        if (!argument.StartsWith('-'))
+        {
+            return null;
+        }
+
+        var name = argument.TrimStart('-').Split('=', 2)[0].Replace('_', '-');
+        name = name.StartsWith("no-", StringComparison.Ordinal) ? name[3..] : name;
+        return All.FirstOrDefault(flag => flag.Name[2..] == name || flag.Alias?[1..] == name);
+    }
+}

@@ -1,0 +1,30 @@
+using Cluster.Common;
+
+namespace Cluster.Operator.Api;
+
+/// <summary>The schema of a field that the worker has a flag for: description, words and range are the flag's, see <see cref="WorkerFlags"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class FromFlagAttribute : SchemaAttribute
+{
+    /// <param name="flag">Such as <c>--max-num-seqs</c>.</param>
+    /// <exception cref="ArgumentException">The worker has no such flag.</exception>
+    public FromFlagAttribute(string flag)
+        : base(Describe(WorkerFlags.Of(flag)))
+    {
+        Flag = WorkerFlags.Of(flag);
+        Enum = Flag.Words is [] ? null : [.. Flag.Words];
+        Minimum = Flag.Minimum;
+        Maximum = Flag.Maximum;
+    }
+
+    public WorkerFlag Flag { get; }
+
+    /// <summary>With the default that the worker has: the schema fills none in, so that a later worker may choose another.</summary>
+    private static string Describe(WorkerFlag flag) => flag switch
+    {
+        { Words: [var first, ..] } => $"{flag.Help} Default: {first}.",
+        { Default: bool on } => $"{flag.Help} Default: {(on ? "true" : "false")}.",
+        { Default: { } value } => FormattableString.Invariant($"{flag.Help} Default: {value}."),
+        _ => flag.Help,
+    };
+}

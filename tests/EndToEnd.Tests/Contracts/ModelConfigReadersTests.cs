@@ -1,0 +1,210 @@
+using System.Text.Json.Nodes;
+using Cluster.Operator.Reconciling.Sizing;
+using Cluster.Worker.Compute;
+using WorkerConfig = Cluster.Worker.Models.ModelConfig;
+
+namespace Cluster.EndToEnd.Tests.Contracts;
+
+/// <summary>config.json has two readers: the operator's, which sizes a deployment, and the worker's, which builds the model. They must understand a file alike:
+/// otherwise a replica gets too few GPUs, or GPUs for a model that no worker can load.</summary>
+public sealed class ModelConfigReadersTests
+{
+    /// <summary>Quantized layouts that the operator counts but the worker does not multiply yet: the sizes are right, the worker says what it lacks.</summary>
+    private static readonly string[] SizedButNotServed = ["fp8-block", "internlm-llama-bias"];
+
+    private static readonly Dictionary<string, string> Bases = new()
+    {
+        ["llama"] = """{"architectures": ["LlamaForCausalLM"], "hidden_act": "silu"}""",
+        ["mistral"] = """{"architectures": ["MistralForCausalLM"], "hidden_act": "silu"}""",
+        ["qwen2"] = """{"architectures": ["Qwen2ForCausalLM"], "hidden_act": "silu"}""",
+        ["qwen3"] = """{"architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu"}""",
+        ["gemma2"] = """{"architectures": ["Gemma2ForCausalLM"]}""",
+        ["mixtral"] = """{"architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "num_experts_per_tok": 1}""",
+        ["qwen3_moe"] = """{"architectures": ["Qwen3MoeForCausalLM"], "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 24}""",
+        ["phi"] = """{"architectures": ["PhiForCausalLM"]}""",
+        ["bloom"] = """{"architectures": ["BloomForCausalLM"]}""",
+        ["opt"] = """{"architectures": ["OPTForCausalLM"]}""",
+    };
+
+    /// <summary>Every field that either reader looks at, with what may stand there. The first is what usually does.</summary>
+    private static readonly (string Field, string[] Values)[] Fields =
+    [
+        ("hidden_size", ["64", "72", "0", "-64", "64.5", "\"64\"", "2000000", "null", ""]),
+        ("n_embed", ["", "96", "\"x\""]),
+        ("num_attention_heads", ["8", "4", "7", "0", "[8]", "null", ""]),
+        ("n_head", ["", "16"]),
+        ("num_hidden_layers", ["2", "3", "1024", "1025", "true", ""]),
+        ("n_layer", ["", "5"]),
+        ("num_key_value_heads", ["", "2", "8", "3", "0", "null", "\"2\""]),
+        ("head_dim", ["", "16", "10", "1025", "null", "\"16\""]),
+        ("intermediate_size", ["96", "128", "0", "null", ""]),
+        ("ffn_dim", ["", "80"]),
+        ("n_inner", ["", "112", "null"]),
+        ("vocab_size", ["256", "5000000", "1", "null", ""]),
+        ("max_position_embeddings", ["512", "null", "", "0"]),
+        ("seq_length", ["", "1024"]),
+        ("dtype", ["", "\"bfloat16\"", "\"float32\"", "\"float16\"", "\"auto\"", "\"int8\"", "null", "16"]),
+        ("torch_dtype", ["", "\"float32\"", "\"float16\"", "\"bfloat16\"", "\"half\""]),
+        ("tie_word_embeddings", ["", "true", "false", "null", "\"yes\""]),
+        ("num_experts", ["", "8", "0"]),
+        ("num_local_experts", ["", "6", "null"]),
+        ("decoder_sparse_step", ["", "2", "0", "null"]),
+        ("mlp_only_layers", ["", "[0]", "[]", "[1, 0]", "null", "\"0\"", "[7]"]),
+        ("moe_intermediate_size", ["", "40", "0"]),
+        ("quantization_config", ["", "null", """{"quant_method": "fp8"}""", """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": true}""",
+            """{"quant_method": "gptq", "bits": 8, "group_size": 16}""", """{"quant_method": "gptq", "bits": 4, "group_size": -1}""",
+            """{"quant_method": "squeezellm", "wbits": 4}""", """{"quant_method": "magic"}""", """{"bits": 4}""", """{"quant_method": "gptq", "bits": 3, "group_size": 8}"""]),
+    ];
+
+    public static TheoryData<string> Goldens
+    {
+        get
+        {
+            var data = new TheoryData<string>();
+            string[] roots = [Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens"), Path.Combine(RepositoryRoot.Path, "..", "shared", "goldens")];
+            var files = roots.Where(Directory.Exists).SelectMany(root => Directory.EnumerateFiles(root, "config.json", SearchOption.AllDirectories));
+            foreach (var file in files.Order(StringComparer.Ordinal))
+            {
+                data.Add(Path.GetRelativePath(RepositoryRoot.Path, Path.GetDirectoryName(file)!));
+            }
+
+            return data;
+        }
+    }
+
+    public static TheoryData<string, int> Synthetic
+    {
+        get
+        {
+            var data = new TheoryData<string, int>();
+            foreach (var type in Bases.Keys)
+            {
+                for (var seed = 0; seed < 8; seed++)
+                {
+                    data.Add(type, seed);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(Goldens))]
+    public void Every_golden_configuration_means_the_same_to_both(string folder) =>
+        AssertAlike(File.ReadAllText(Path.Combine(RepositoryRoot.Path, folder, "config.json")), SizedButNotServed.Contains(Path.GetFileName(folder)));
+
+    [Theory, MemberData(nameof(Synthetic))]
+    public void Synthetic_configurations_mean_the_same_to_both(string type, int seed)
+    {
+        var random = new Random(seed);
+        for (var i = 0; i < 25; i++)
+        {
+            AssertAlike(Build(type, field => field.Length == 0 || random.Next(8) > 0 ? 0 : random.Next(field.Length)), mayBeSizedOnly: false);
+        }
+    }
+
+    [Theory, MemberData(nameof(EveryValue))]
+    public void Every_single_value_means_the_same_to_both(string field, string value)
+    {
+        foreach (var type in Bases.Keys)
+        {
+            AssertAlike(Build(type, values => values == Fields.Single(f => f.Field == field).Values ? Array.IndexOf(values, value) : 0), mayBeSizedOnly: false);
+        }
+    }
+
+    public static TheoryData<string, string> EveryValue
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (var (name, values) in Fields)
+            {
+                foreach (var value in values)
+                {
+                    data.Add(name, value);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    private static string Build(string type, Func<string[], int> choose)
+    {
+        var json = JsonNode.Parse(Bases[type])!.AsObject();
+        json["model_type"] = type;
+        foreach (var (field, values) in Fields)
+        {
+            if (values[choose(values)] is { Length: > 0 } text)
+            {
+                json[field] = JsonNode.Parse(text);
+            }
+            else if (values[0].Length > 0)
+            {
+                json.Remove(field);
+            }
+        }
+
+        return json.ToJsonString();
+    }
+
+    private static void AssertAlike(string json, bool mayBeSizedOnly)
+    {
+        var (sized, sizingProblem) = Try(() => ModelShapeReader.Read(ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(json), "config.json")));
+        var (served, servingProblem) = Try(() => Load(json));
+        if (served is null)
+        {
+            Assert.True(sized is null || mayBeSizedOnly, $"the operator sizes what the worker refuses ({servingProblem}): {json}");
+            return;
+        }
+
+        Assert.True(sized is not null, $"the operator refuses what the worker serves ({sizingProblem}): {json}");
+        Assert.False(mayBeSizedOnly, "the worker has learned it: take it from the list");
+        Assert.Equal(Facts(served), Facts(sized!));
+    }
+
+    private static string Facts(WorkerConfig config) => string.Join(
+        '\n',
+        $"layers {config.NumLayers}, hidden {config.HiddenSize}, intermediate {(config.HasDenseLayers ? config.IntermediateSize : 0)}, gated {config.GatedMlp}",
+        $"heads {config.NumHeads}, kv heads {config.NumKvHeads}, head size {config.HeadDim}",
+        $"vocabulary {config.VocabSize}, tied {config.TieWordEmbeddings}, positions {config.MaxPositionEmbeddings}, learned {config.LearnedPositionOffset is not null}",
+        $"experts {config.Moe?.NumExperts ?? 0} of {config.Moe?.IntermediateSize ?? 0} in {Enumerable.Range(0, config.NumLayers).Count(layer => config.Moe?.HasExperts(layer) == true)} layers",
+        $"bytes {(config.DType is DType.F32 ? 4 : 2)}",
+        $"quantization {config.Quantization?.Method switch { null => "none", "compressed-tensors" => "fp8", var method => method }}");
+
+    private static string Facts(ModelShape shape) => string.Join(
+        '\n',
+        $"layers {shape.Layers}, hidden {shape.HiddenSize}, intermediate {(shape.ExpertLayers < shape.Layers ? shape.IntermediateSize : 0)}, gated {shape.GatedMlp}",
+        $"heads {shape.Heads}, kv heads {shape.KvHeads}, head size {shape.HeadDim}",
+        $"vocabulary {shape.VocabSize}, tied {shape.TiedEmbeddings}, positions {shape.MaxLength}, learned {shape.LearnedPositions > 0}",
+        $"experts {shape.Experts} of {shape.ExpertIntermediateSize} in {shape.ExpertLayers} layers",
+        $"bytes {shape.ElementBytes}",
+        $"quantization {(shape.Format == WeightFormat.Plain ? "none" : shape.Format.Name.Split(',')[0].ToLowerInvariant())}");
+
+    private static WorkerConfig Load(string json)
+    {
+        var folder = Directory.CreateTempSubdirectory("config-");
+        try
+        {
+            File.WriteAllText(Path.Combine(folder.FullName, "config.json"), json);
+            return WorkerConfig.Load(folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static (T? Value, string? Problem) Try<T>(Func<T> read)
+        where T : class
+    {
+        try
+        {
+            return (read(), null);
+        }
+        catch (Exception exception) when (exception is Operator.Reconciling.Sizing.ModelConfigException or Worker.Models.ModelConfigException)
+        {
+            return (null, exception.Message);
+        }
+    }
+}
