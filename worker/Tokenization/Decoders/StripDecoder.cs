@@ -3,7 +3,7 @@ namespace Cluster.Worker.Tokenization.Decoders;
 /// <summary><c>Strip</c>: takes up to a number of one character off each end of every token.</summary>
 /// <param name="start">Most to take at the start.</param>
 /// <param name="stop">Most to take at the end.</param>
-internal sealed class Strip(char content, int start, int stop) : IDecoder
+internal sealed class StripDecoder(char content, int start, int stop) : IDecoder
 {
     public void Decode(List<string> tokens)
     {

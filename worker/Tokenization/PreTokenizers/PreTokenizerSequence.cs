@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
 /// <summary><c>Sequence</c>: each pre-tokenizer splits what the one before left.</summary>
-internal sealed class Sequence(IReadOnlyList<IPreTokenizer> preTokenizers) : IPreTokenizer
+internal sealed class PreTokenizerSequence(IReadOnlyList<IPreTokenizer> preTokenizers) : IPreTokenizer
 {
     public List<Piece> Split(List<Piece> pieces)
     {

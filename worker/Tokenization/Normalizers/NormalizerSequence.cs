@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.Normalizers;
 
 /// <summary><c>Sequence</c>: one normalizer after the other.</summary>
-internal sealed class Sequence(IReadOnlyList<INormalizer> normalizers) : INormalizer
+internal sealed class NormalizerSequence(IReadOnlyList<INormalizer> normalizers) : INormalizer
 {
     public string Normalize(string text)
     {

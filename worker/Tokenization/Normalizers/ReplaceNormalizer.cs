@@ -3,7 +3,7 @@ using System.Text;
 namespace Cluster.Worker.Tokenization.Normalizers;
 
 /// <summary><c>Replace</c>: every match of a pattern becomes a fixed text.</summary>
-internal sealed class Replace(ISplitPattern pattern, string content) : INormalizer
+internal sealed class ReplaceNormalizer(ISplitPattern pattern, string content) : INormalizer
 {
     // A tokenizer.json can chain replacements that each double the text.
     private const int MaxLength = 1 << 26;

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary><c>ByteLevel</c>: reads every character as the byte it stands for (<see cref="ByteAlphabet"/>) and all bytes together as UTF-8,
 /// so a character spread over several tokens comes out whole. A token with any other character counts as its own UTF-8 text.</summary>
-internal sealed class ByteLevel : IDecoder
+internal sealed class ByteLevelDecoder : IDecoder
 {
     public void Decode(List<string> tokens)
     {

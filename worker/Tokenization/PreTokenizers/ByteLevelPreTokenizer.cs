@@ -4,7 +4,7 @@ namespace Cluster.Worker.Tokenization.PreTokenizers;
 
 /// <summary><c>ByteLevel</c>: optionally puts a space before each piece and splits by GPT-2's regex, then writes the UTF-8 bytes of every
 /// piece as the characters of <see cref="ByteAlphabet"/>.</summary>
-internal sealed class ByteLevel(bool addPrefixSpace, bool useRegex) : IPreTokenizer
+internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : IPreTokenizer
 {
     private static readonly Split Gpt2Split = new(new Gpt2Scanner(), SplitBehavior.Isolated, invert: false);
 

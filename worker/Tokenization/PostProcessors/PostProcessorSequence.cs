@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.PostProcessors;
 
 /// <summary><c>Sequence</c>: one post-processor after the other.</summary>
-internal sealed class Sequence(IReadOnlyList<IPostProcessor> processors) : IPostProcessor
+internal sealed class PostProcessorSequence(IReadOnlyList<IPostProcessor> processors) : IPostProcessor
 {
     public List<int> Process(List<int> ids)
     {

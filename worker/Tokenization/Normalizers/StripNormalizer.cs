@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.Normalizers;
 
 /// <summary><c>Strip</c>: takes whitespace off the ends of the text.</summary>
-internal sealed class Strip(bool left, bool right) : INormalizer
+internal sealed class StripNormalizer(bool left, bool right) : INormalizer
 {
     public string Normalize(string text)
     {

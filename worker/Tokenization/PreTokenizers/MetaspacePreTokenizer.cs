@@ -4,7 +4,7 @@ namespace Cluster.Worker.Tokenization.PreTokenizers;
 /// (SentencePiece, Kudo and Richardson 2018).</summary>
 /// <param name="replacement">Usually ▁ (U+2581).</param>
 /// <param name="split">Whether words become pieces of their own.</param>
-internal sealed class Metaspace(char replacement, PrependScheme prepend, bool split) : IPreTokenizer
+internal sealed class MetaspacePreTokenizer(char replacement, PrependScheme prepend, bool split) : IPreTokenizer
 {
     private readonly IPreTokenizer _split =
         new Split(new LiteralPattern(replacement.ToString()), SplitBehavior.MergedWithNext, invert: false);

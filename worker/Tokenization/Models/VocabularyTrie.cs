@@ -2,7 +2,7 @@ namespace Cluster.Worker.Tokenization.Models;
 
 /// <summary>All tokens of a vocabulary as a tree of UTF-16 units, to find every token that starts at a place in one walk.
 /// Used by <see cref="Unigram"/>.</summary>
-internal sealed class TokenTrie
+internal sealed class VocabularyTrie
 {
     public const int Root = 0;
 
@@ -10,7 +10,7 @@ internal sealed class TokenTrie
     private readonly Dictionary<ulong, int> _children;
     private readonly List<int> _tokens = [-1];
 
-    public TokenTrie(IReadOnlyCollection<string> tokens)
+    public VocabularyTrie(IReadOnlyCollection<string> tokens)
     {
         _children = new Dictionary<ulong, int>(tokens.Count);
         int id = 0;

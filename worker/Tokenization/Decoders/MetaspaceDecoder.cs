@@ -2,7 +2,7 @@ namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary><c>Metaspace</c>: the visible space becomes a space again; in the first token it is dropped where encoding put it there.</summary>
 /// <param name="prepended">Whether encoding puts a space before the text.</param>
-internal sealed class Metaspace(char replacement, bool prepended) : IDecoder
+internal sealed class MetaspaceDecoder(char replacement, bool prepended) : IDecoder
 {
     public void Decode(List<string> tokens)
     {

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary><c>Sequence</c>: one decoder after the other.</summary>
-internal sealed class Sequence(IReadOnlyList<IDecoder> decoders) : IDecoder
+internal sealed class DecoderSequence(IReadOnlyList<IDecoder> decoders) : IDecoder
 {
     public IReadOnlyList<IDecoder> Decoders => decoders;
 

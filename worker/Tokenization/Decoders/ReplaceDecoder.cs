@@ -1,9 +1,9 @@
 namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary><c>Replace</c>: in every token, each match of a pattern becomes a fixed text.</summary>
-internal sealed class Replace(ISplitPattern pattern, string content) : IDecoder
+internal sealed class ReplaceDecoder(ISplitPattern pattern, string content) : IDecoder
 {
-    private readonly Normalizers.Replace _replace = new(pattern, content);
+    private readonly Normalizers.ReplaceNormalizer _replace = new(pattern, content);
 
     public void Decode(List<string> tokens)
     {
