@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Cluster.Operator.Controller;
+namespace Cluster.Common.Metrics;
 
 /// <summary>A number that only grows.</summary>
 internal sealed class Counter(string name, string help, IReadOnlyList<string> labelNames)
@@ -13,9 +13,14 @@ internal sealed class Counter(string name, string help, IReadOnlyList<string> la
 
 internal sealed class CounterSeries
 {
-    private long value;
+    private long _value;
 
-    public long Value => Interlocked.Read(ref value);
+    public long Value => Interlocked.Read(ref _value);
 
-    public void Increment() => Interlocked.Increment(ref value);
+    public void Increment() => Interlocked.Increment(ref _value);
+
+    public void Add(long count) => Interlocked.Add(ref _value, count);
+
+    /// <summary>For a total that somebody else counts.</summary>
+    public void Set(long total) => Interlocked.Exchange(ref _value, total);
 }

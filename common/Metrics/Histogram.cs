@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Cluster.Operator.Controller;
+namespace Cluster.Common.Metrics;
 
 /// <summary>Observations counted in cumulative buckets.</summary>
 internal sealed class Histogram(string name, string help, IReadOnlyList<double> buckets, IReadOnlyList<string> labelNames)
@@ -16,13 +16,13 @@ internal sealed class Histogram(string name, string help, IReadOnlyList<double> 
 
     protected override void RenderSeries(StringBuilder text, string labels, HistogramSeries one)
     {
-        (long[] counts, double sum) = one.Read();
-        string prefix = labels.Length == 0 ? "" : labels + ",";
+        var (counts, sum) = one.Read();
+        var prefix = labels.Length == 0 ? "" : labels + ",";
         long total = 0;
-        for (int i = 0; i < counts.Length; i++)
+        for (var i = 0; i < counts.Length; i++)
         {
             total += counts[i];
-            double bound = i < buckets.Count ? buckets[i] : double.PositiveInfinity;
+            var bound = i < buckets.Count ? buckets[i] : double.PositiveInfinity;
             Line(text, Name + "_bucket", $"{prefix}le=\"{Number(bound)}\"", total);
         }
 
@@ -33,30 +33,30 @@ internal sealed class Histogram(string name, string help, IReadOnlyList<double> 
 
 internal sealed class HistogramSeries(IReadOnlyList<double> buckets)
 {
-    private readonly Lock gate = new();
-    private readonly long[] counts = new long[buckets.Count + 1];
-    private double sum;
+    private readonly Lock _gate = new();
+    private readonly long[] _counts = new long[buckets.Count + 1];
+    private double _sum;
 
     public void Observe(double value)
     {
-        int bucket = 0;
+        var bucket = 0;
         while (bucket < buckets.Count && value > buckets[bucket])
         {
             bucket++;
         }
 
-        lock (gate)
+        lock (_gate)
         {
-            counts[bucket]++;
-            sum += value;
+            _counts[bucket]++;
+            _sum += value;
         }
     }
 
     public (long[] Counts, double Sum) Read()
     {
-        lock (gate)
+        lock (_gate)
         {
-            return ((long[])counts.Clone(), sum);
+            return ((long[])_counts.Clone(), _sum);
         }
     }
 }

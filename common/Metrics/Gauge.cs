@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Cluster.Operator.Controller;
+namespace Cluster.Common.Metrics;
 
 /// <summary>A number that goes up and down, set by its owner or read when rendered.</summary>
 internal sealed class Gauge(string name, string help, IReadOnlyList<string> labelNames)
@@ -13,13 +13,13 @@ internal sealed class Gauge(string name, string help, IReadOnlyList<string> labe
 
 internal sealed class GaugeSeries
 {
-    private double value;
-    private Func<double>? read;
+    private double _value;
+    private Func<double>? _read;
 
-    public double Value => Volatile.Read(ref read) is { } source ? source() : Volatile.Read(ref value);
+    public double Value => Volatile.Read(ref _read) is { } source ? source() : Volatile.Read(ref _value);
 
-    public void Set(double newValue) => Volatile.Write(ref value, newValue);
+    public void Set(double newValue) => Volatile.Write(ref _value, newValue);
 
     /// <summary>From now on the value is whatever <paramref name="source"/> says at the time of rendering.</summary>
-    public void Read(Func<double> source) => Volatile.Write(ref read, source);
+    public void Read(Func<double> source) => Volatile.Write(ref _read, source);
 }
