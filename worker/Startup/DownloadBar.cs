@@ -1,7 +1,7 @@
 using Cluster.Worker.Models.Sources;
 using Spectre.Console;
 
-namespace Cluster.Worker.Commands;
+namespace Cluster.Worker.Startup;
 
 /// <summary>Shows a download: on a terminal bars on standard error, one for all bytes and one for each large file on its way; elsewhere log lines (<see cref="DownloadLog"/>).</summary>
 internal static class DownloadBar

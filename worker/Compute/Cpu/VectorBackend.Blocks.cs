@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <content>The operations that only some architectures need.</content>
-internal sealed unsafe partial class VectorKernels<V, TSimd>
+internal sealed unsafe partial class VectorBackend<V, TSimd>
 {
     public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
     {
@@ -13,7 +13,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
             throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
         }
 
-        RowRanges<HeadNormRows<V, TSimd>>.Run(threads, x.Rows * heads, headDim, new()
+        RowRanges<HeadNormRows<V, TSimd>>.Run(Threads, x.Rows * heads, headDim, new()
         {
             X = CpuBuffer.Floats(x, x.Rows, x.Columns),
             Weight = CpuBuffer.Floats(weight, 1, headDim),
@@ -56,17 +56,18 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
         }
     }
 
-    public override void AddEmbedding(Tensor ids, CpuEmbeddingTable table, Tensor output)
+    public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output)
     {
-        var columns = table.Columns;
+        var source = (CpuEmbeddingTable)table;
+        var columns = source.Columns;
         var added = _embeddings.Floats((long)output.Rows * columns);
-        RowRanges<AddEmbeddingRows<V, TSimd>>.Run(threads, output.Rows, columns, new()
+        RowRanges<AddEmbeddingRows<V, TSimd>>.Run(Threads, output.Rows, columns, new()
         {
             Lookup = new EmbedRows
             {
-                Table = table.Address,
-                DType = table.DType,
-                TableRows = table.Rows,
+                Table = source.Address,
+                DType = source.DType,
+                TableRows = source.Rows,
                 Ids = CpuBuffer.Integers(ids, output.Rows),
                 Output = added,
                 Columns = columns,
@@ -76,7 +77,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
     }
 
     public override void SumExperts(Tensor x, Tensor weights, Tensor output) =>
-        RowRanges<SumExpertRows<V, TSimd>>.Run(threads, output.Rows, weights.Columns * output.Columns, new()
+        RowRanges<SumExpertRows<V, TSimd>>.Run(Threads, output.Rows, weights.Columns * output.Columns, new()
         {
             X = CpuBuffer.Floats(x, output.Rows * weights.Columns, output.Columns),
             Weights = CpuBuffer.Floats(weights, output.Rows, weights.Columns),
@@ -86,7 +87,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
         });
 
     private void NormalizeLayer(Tensor x, float* addend, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
-        RowRanges<LayerNormRows<V, TSimd>>.Run(threads, x.Rows, x.Columns, new()
+        RowRanges<LayerNormRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
         {
             Input = CpuBuffer.Floats(x, x.Rows, x.Columns),
             Addend = addend,
@@ -102,6 +103,6 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
     {
         var count = (long)x.Rows * x.Columns;
         var job = new ElementwiseJob<V, TSimd, TFunction> { Values = CpuBuffer.Floats(x, x.Rows, x.Columns), Count = count, Function = function };
-        threads.Run(job.Tasks, count, job);
+        Threads.Run(job.Tasks, count, job);
     }
 }

@@ -3,15 +3,15 @@ using Cluster.Worker.Compute.Cpu.Quantized;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <content>Multiplication by quantized weights.</content>
-internal sealed unsafe partial class VectorKernels<V, TSimd>
+internal sealed unsafe partial class VectorBackend<V, TSimd>
 {
-    public override void Linear(Tensor x, QuantizedWeight weight, Tensor output)
+    private void Multiply(Tensor x, QuantizedWeight weight, Tensor output)
     {
         var inputs = CpuBuffer.Floats(x, x.Rows, weight.InFeatures);
         var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
         var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
         var tileMemory = _inputTiles.Floats(tiles.Length);
-        threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
+        Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
         foreach (var section in weight.Sections)
         {
             var product = new GemmJob<V, TSimd, F32Panel>
@@ -20,7 +20,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
                 Bias = section.Bias,
                 Output = results + section.FirstOutput,
                 OutputStride = weight.OutFeatures,
-                Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * threads.Count),
+                Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * Threads.Count),
                 Tiles = tiles,
                 Pairs = section.Pairs,
                 OutFeatures = section.OutFeatures,
@@ -76,7 +76,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>
         where TCodes : IPanelCodes
     {
         var operations = (long)product.Tiles.Rows * panels.InFeatures * panels.OutFeatures;
-        threads.Run(product.PanelGroups * product.RowChunks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
+        Threads.Run(product.PanelGroups * product.RowChunks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
         {
             Product = product,
             Panels = panels.Panels,

@@ -1,13 +1,12 @@
-using System.CommandLine;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models;
 using Cluster.Worker.Tokenization;
 
-namespace Cluster.Worker.Commands;
+namespace Cluster.Worker.Startup;
 
-/// <summary>Builds what guesses tokens ahead from <see cref="SpeculationFlags"/>. Called by <see cref="EngineModel"/>.</summary>
-internal static class DraftLoader
+/// <summary>Builds what drafts tokens from <see cref="DraftOptions"/>. Called by <see cref="ReplicaModel"/>.</summary>
+internal static class DraftModel
 {
     /// <summary>The draft model's share of the memory that model and draft have together: as their checkpoints' sizes are.</summary>
     /// <param name="draftFolder">Null where there is no draft model.</param>
@@ -24,7 +23,7 @@ internal static class DraftLoader
         static long WeightBytes(string path) => new DirectoryInfo(path).EnumerateFiles("*.safetensors").Sum(file => file.Length);
     }
 
-    /// <param name="draftFolder">The draft model's checkpoint; null where the flags name none.</param>
+    /// <param name="draftFolder">The draft model's checkpoint; null if there is none.</param>
     /// <param name="model">The model to draft for.</param>
     /// <param name="tokenizer">Its tokenizer; null where it has none.</param>
     /// <param name="open">Gives the backend that a draft model runs on, and disposes: the model's own where it is on one device.</param>
@@ -32,18 +31,21 @@ internal static class DraftLoader
     /// <returns>Null without speculation.</returns>
     /// <exception cref="ArgumentException">The draft does not fit the model.</exception>
     public static IDraftProposer? Load(
-        SpeculationFlags flags, ParseResult arguments, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Func<Backend> open, ModelRunnerOptions options, Action<string> log)
+        DraftOptions? draftOptions, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Func<Backend> open, ModelRunnerOptions options, Action<string> log)
     {
-        switch (arguments.GetValue(flags.Model))
+        switch (draftOptions)
         {
             case null:
                 return null;
-            case SpeculationFlags.Ngram:
-                var max = arguments.GetValue(flags.NgramMax) ?? Math.Max(4, arguments.GetValue(flags.NgramMin) ?? 1);
-                var min = arguments.GetValue(flags.NgramMin) ?? 1;
-                return min <= max ? new NgramProposer(min, max) : throw new ArgumentException($"--ngram-prompt-lookup-min {min} exceeds --ngram-prompt-lookup-max {max}");
-            case var name when draftFolder is null || tokenizer is null:
-                throw new ArgumentException($"--speculative-model {name}: the model has no tokenizer, so whether the draft model means the same by its tokens cannot be told");
+            case { IsNgram: true }:
+                var min = draftOptions.NgramMin ?? 1;
+                var max = draftOptions.NgramMax ?? Math.Max(4, min);
+                return min <= max
+                    ? new NgramProposer(min, max)
+                    : throw new ArgumentException($"--ngram-prompt-lookup-min {min} exceeds --ngram-prompt-lookup-max {max}");
+            case var _ when draftFolder is null || tokenizer is null:
+                throw new ArgumentException(
+                    $"--speculative-model {draftOptions.Model}: the model has no tokenizer, so it cannot be checked that the draft model has the same vocabulary");
             default:
                 RequireSameTokens(tokenizer, Tokenizer.Load(draftFolder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
                 var (config, _) = ModelLoader.Open(draftFolder);

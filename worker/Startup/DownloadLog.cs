@@ -1,6 +1,6 @@
 using Cluster.Worker.Models.Sources;
 
-namespace Cluster.Worker.Commands;
+namespace Cluster.Worker.Startup;
 
 /// <summary>A download as log lines, one each tenth: what a pod's log should show of a long one. Silent where everything was in the cache.</summary>
 internal sealed class DownloadLog(string title, Action<string> log) : IProgress<HubProgress>

@@ -1,9 +1,12 @@
+using Cluster.Worker.Compute.Cpu.Quantized;
 using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>Starts the kernels of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work.</summary>
-internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threads) : CpuKernels
+/// <summary>The operations of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work over threads.
+/// Made by <see cref="CpuBackend.Create"/>.</summary>
+/// <exception cref="ArgumentException">Every operation: a tensor has another shape or dtype than the others ask for.</exception>
+internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options) : CpuBackend(options)
     where V : unmanaged
     where TSimd : ISimd<V>
 {
@@ -16,7 +19,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
     private readonly ScratchMemory _embeddings = new();
     private readonly AttentionItems _attentionItems = new();
 
-    public override int PanelWidth => 2 * TSimd.Lanes;
+    private protected override int PanelWidth => 2 * TSimd.Lanes;
 
     public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output) =>
         Normalize(x, addend: null, weight, epsilon, output);
@@ -24,39 +27,47 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
     public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
         Normalize(residual, CpuBuffer.Floats(x, residual.Rows, residual.Columns), weight, epsilon, output);
 
-    public override void Add(Tensor residual, Tensor x) => RowRanges<AddRows<V, TSimd>>.Run(threads, x.Rows, x.Columns, new()
+    public override void Add(Tensor residual, Tensor x) => RowRanges<AddRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
     {
         Residual = CpuBuffer.Floats(residual, x.Rows, x.Columns),
         X = CpuBuffer.Floats(x, x.Rows, x.Columns),
         Columns = x.Columns,
     });
 
-    public override void Linear(Tensor x, PackedWeight weight, Tensor output)
+    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
     {
-        switch (weight.Format)
+        if (weight is QuantizedWeight quantized)
+        {
+            Multiply(x, quantized, output);
+            return;
+        }
+
+        var packed = (PackedWeight)weight;
+        switch (packed.Format)
         {
             case DType.BF16:
-                Multiply<Bf16Panel>(x, weight, output);
+                Multiply<Bf16Panel>(x, packed, output);
                 break;
             case DType.F16:
-                Multiply<F16Panel>(x, weight, output);
+                Multiply<F16Panel>(x, packed, output);
                 break;
             default:
-                Multiply<F32Panel>(x, weight, output);
+                Multiply<F32Panel>(x, packed, output);
                 break;
         }
     }
 
-    public override void RopeAndCache(Tensor qkv, CpuRopeTable? rope, in AttentionInputs inputs, CpuKvCache cache, int layer)
+    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
     {
+        var table = (CpuRopeTable?)rope;
         var layout = cache.Layout;
         var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
         var body = new RopeAndCacheRows<V, TSimd>
         {
             Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
-            Table = rope is null ? null : rope.Rows,
-            RotaryDim = rope?.RotaryDim ?? 0,
-            Cache = cache.Layer(layer),
+            Table = table is null ? null : table.Rows,
+            RotaryDim = table?.RotaryDim ?? 0,
+            Cache = ((CpuKvCache)cache).Layer(layer),
             Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
             Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
             Heads = heads,
@@ -64,18 +75,18 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             HeadDim = layout.HeadDim,
             BlockSize = layout.BlockSize,
             NumBlocks = layout.NumBlocks,
-            MaxPositions = rope?.MaxPositions ?? int.MaxValue,
+            MaxPositions = table?.MaxPositions ?? int.MaxValue,
         };
         if (body.RotaryDim > layout.HeadDim)
         {
             throw new ArgumentException($"the rope table rotates {body.RotaryDim} dimensions of heads that have {layout.HeadDim}");
         }
 
-        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(threads, qkv.Rows, qkv.Columns, body);
+        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(Threads, qkv.Rows, qkv.Columns, body);
     }
 
     public override void PagedAttention(
-        Tensor qkv, in AttentionInputs inputs, CpuKvCache cache, int layer, AttentionSettings settings, Tensor output)
+        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
     {
         var layout = cache.Layout;
         if (settings.Heads % layout.KvHeads != 0)
@@ -92,12 +103,12 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         }
 
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
-        var pages = cache.Layer(layer);
+        var pages = ((CpuKvCache)cache).Layer(layer);
         var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
-            threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
+            Threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
             {
                 Items = items,
                 Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
@@ -105,7 +116,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
                 BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
                 Cache = pages,
-                Scratch = _attention.Floats((long)scratchFloats * threads.Count),
+                Scratch = _attention.Floats((long)scratchFloats * Threads.Count),
                 Heads = settings.Heads,
                 KvHeads = layout.KvHeads,
                 HeadDim = layout.HeadDim,
@@ -147,10 +158,11 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         _resultTiles.Dispose();
         _attention.Dispose();
         _embeddings.Dispose();
+        base.Dispose();
     }
 
     private void Normalize(Tensor x, float* addend, Tensor weight, float epsilon, Tensor output) =>
-        RowRanges<NormRows<V, TSimd>>.Run(threads, x.Rows, x.Columns, new()
+        RowRanges<NormRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
         {
             Input = CpuBuffer.Floats(x, x.Rows, x.Columns),
             Addend = addend,
@@ -162,7 +174,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
 
     private void Activate<TActivation>(Tensor gateUp, Tensor output)
         where TActivation : IActivation =>
-        RowRanges<ActivationRows<V, TSimd, TActivation>>.Run(threads, output.Rows, 2 * output.Columns, new()
+        RowRanges<ActivationRows<V, TSimd, TActivation>>.Run(Threads, output.Rows, 2 * output.Columns, new()
         {
             GateUp = CpuBuffer.Floats(gateUp, output.Rows, 2 * output.Columns),
             Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
@@ -176,7 +188,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
         var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
         var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
         var tileMemory = _inputTiles.Floats(tiles.Length);
-        threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
+        Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
 
         var job = new GemmJob<V, TSimd, TFormat>
         {
@@ -184,7 +196,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             Panels = weight.Panels,
             Bias = weight.Bias,
             Output = results,
-            Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, TFormat>.ScratchFloats * threads.Count),
+            Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, TFormat>.ScratchFloats * Threads.Count),
             Tiles = tiles,
             Pairs = weight.Pairs,
             OutFeatures = weight.OutFeatures,
@@ -192,7 +204,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
             PanelCount = weight.PanelCount,
             PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles),
         };
-        threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
+        Threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
     /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
@@ -200,7 +212,7 @@ internal sealed unsafe partial class VectorKernels<V, TSimd>(WorkerThreads threa
     private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles)
     {
         var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : GemmJob<V, TSimd, F32Panel>.BatchPanels;
-        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * threads.Count);
+        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * Threads.Count);
         return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
     }
 }

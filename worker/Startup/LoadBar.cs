@@ -1,7 +1,7 @@
 using Cluster.Worker.Models;
 using Spectre.Console;
 
-namespace Cluster.Worker.Commands;
+namespace Cluster.Worker.Startup;
 
 /// <summary>A progress bar on standard error while a model loads; nothing where standard error is not a terminal.</summary>
 internal static class LoadBar
