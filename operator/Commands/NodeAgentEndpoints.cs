@@ -1,4 +1,5 @@
 using System.Net;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.NodeAgent;
 
@@ -20,7 +21,7 @@ internal static class NodeAgentEndpoints
         var server = builder.Build();
         server.MapGet("/healthz", () => health.IsAlive ? Results.Text("ok") : Unavailable("the agent's loop has stopped"));
         server.MapGet("/readyz", () => health.Problems is { Count: > 0 } problems ? Unavailable(string.Join('\n', problems)) : Results.Text("ok"));
-        server.MapGet("/metrics", () => Results.Text(metrics.Render(), "text/plain; version=0.0.4; charset=utf-8"));
+        server.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsRegistry.ContentType));
         await server.StartAsync(cancellationToken);
         return (server, server.Urls.Single());
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 
 namespace Cluster.Operator.Commands;
@@ -25,7 +26,7 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, port));
         var application = builder.Build();
-        application.MapGet("/metrics", () => Results.Text(metrics.Render(), "text/plain; version=0.0.4; charset=utf-8"));
+        application.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsRegistry.ContentType));
         application.MapGet("/healthz", () => "ok");
         application.MapGet("/readyz", () => "ok");
         await application.StartAsync(cancellationToken);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;

@@ -1,3 +1,4 @@
+using Cluster.Common.Metrics;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Controller;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Controller;

@@ -1,3 +1,5 @@
+using Cluster.Common.Metrics;
+
 namespace Cluster.Operator.Controller;
 
 /// <summary>The queue between informers and workers, with client-go's promises: an item waits in it at most once, is worked

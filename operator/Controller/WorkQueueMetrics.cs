@@ -1,3 +1,5 @@
+using Cluster.Common.Metrics;
+
 namespace Cluster.Operator.Controller;
 
 /// <summary>The series of one <see cref="WorkQueue{T}"/>, under controller-runtime's names.</summary>

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;

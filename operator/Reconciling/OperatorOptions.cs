@@ -1,3 +1,4 @@
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Reconciling.Sizing;
 using Microsoft.Extensions.Logging.Abstractions;

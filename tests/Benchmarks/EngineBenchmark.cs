@@ -47,7 +47,7 @@ internal static class EngineBenchmark
     private static async Task OnModelAsync(string folder, int threads)
     {
         var options = new ModelRunnerOptions { MaxSequences = Batch, NumBlocks = Batch * 16 };
-        var model = ModelLoader.Load(folder, new CpuBackend(new CpuOptions { Threads = threads }), options);
+        var model = ModelLoader.Load(folder, CpuBackend.Create(new CpuOptions { Threads = threads }), options);
         using var shared = model;
         var tokenizer = Tokenizer.Load(folder);
         foreach (var (name, inBackground, stepsPerPlan) in ((string, bool, int)[])[("one after the other", false, 1), ("overlapped", true, 1), ("overlapped, 8 steps a plan", true, 8)])

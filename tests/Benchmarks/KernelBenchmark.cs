@@ -13,7 +13,7 @@ internal static class KernelBenchmark
 {
     public static void Run(int threads)
     {
-        using var backend = new CpuBackend(new CpuOptions { Threads = threads });
+        using var backend = CpuBackend.Create(new CpuOptions { Threads = threads });
         Ceilings ceilings;
         using (var workers = new WorkerThreads(threads))
         {

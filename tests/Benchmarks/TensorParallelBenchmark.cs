@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Commands;
+using Cluster.Worker.Startup;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models;
 using Spectre.Console;
@@ -84,8 +84,8 @@ internal static class TensorParallelBenchmark
         public Contestant(string source, int ranks)
         {
             var options = new ModelRunnerOptions { MaxSequences = Batches.Max(), NumBlocks = Batches.Max() * ((InputLength + OutputLength) / 16 + 1) };
-            var parallel = new RankOptions(ranks, Devices: null, TimeSpan.FromSeconds(60), Processors / ranks, 8L << 30);
-            var model = ParallelModel.Load(source, options, parallel, progress: null, _ => { });
+            var parallel = new RankOptions(ranks, Devices: null, TimeSpan.FromSeconds(60));
+            var model = SpreadModel.Load(source, options, parallel, BackendFactory.OfShare(Processors / ranks, 8L << 30), progress: null, _ => { });
             var tokenizer = new IdTokenizer(model.Target.Config.VocabSize);
             steps = new MeteredRunner(model.Runner, null, TimeProvider.System);
             engine = new LlmEngine(steps, tokenizer, new EngineOptions { MaxNumSeqs = Batches.Max(), Seed = 1, EnablePrefixCaching = false }, TimeProvider.System);

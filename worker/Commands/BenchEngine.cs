@@ -1,13 +1,13 @@
-using System.CommandLine;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models;
+using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>An engine to measure, in this process. Unlike <see cref="LoadedWorker"/> it takes synthetic models, which have no tokenizer, and times the steps.</summary>
+/// <summary>An engine to measure, in this process. Unlike <see cref="TextEngine"/> it takes synthetic models, which have no tokenizer, and times the steps.</summary>
 internal sealed class BenchEngine : IAsyncDisposable
 {
     private BenchEngine(LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary)
@@ -29,22 +29,19 @@ internal sealed class BenchEngine : IAsyncDisposable
 
     /// <param name="numRequests">As many may wait.</param>
     /// <exception cref="CommandFailure">The flags do not fit the model or the machine.</exception>
-    public static async Task<BenchEngine> LoadAsync(EngineFlags flags, ParseResult arguments, int numRequests, CancellationToken cancellationToken)
+    public static async Task<BenchEngine> LoadAsync(StartupOptions options, int numRequests, CancellationToken cancellationToken)
     {
-        var name = arguments.GetRequiredValue(flags.Model);
-        var source = SyntheticModel.IsSource(name) ? name : await ModelFolder.PrepareAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
-        var draft = SyntheticModel.IsSource(name) ? null : await ModelFolder.PrepareDraftAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
+        var isSynthetic = SyntheticModel.IsSource(options.Model);
+        var folders = isSynthetic ? new ModelFolders(options.Model) : await ModelFolder.PrepareAsync(options, Console.Error.WriteLine, cancellationToken);
         try
         {
-            var fileTokenizer = SyntheticModel.IsSource(name) ? null : Tokenization.Tokenizer.Load(source);
-            var loaded = LoadBar.Run(progress => EngineModel.Load(source, draft, fileTokenizer, flags, arguments, progress, Console.Error.WriteLine));
-            var model = loaded.Target;
-            ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(model.Config.VocabSize) : fileTokenizer;
-            var steps = new MeteredRunner(loaded.Runner, ModelCost.Of(model), TimeProvider.System);
-            var options = LoadedWorker.EngineOptionsOf(flags, arguments, model.Config);
-            options = options with { MaxQueue = Math.Max(options.MaxQueue, numRequests) };
-            var engine = new LlmEngine(new BackgroundRunner(steps), tokenizer, options, TimeProvider.System, loaded.Proposer);
-            return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, model.Config.VocabSize));
+            var fileTokenizer = isSynthetic ? null : Tokenization.Tokenizer.Load(folders.Model);
+            var model = LoadBar.Run(progress => ReplicaModel.Load(options, folders, fileTokenizer, progress, Console.Error.WriteLine));
+            var config = model.Target.Config;
+            ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(config.VocabSize) : fileTokenizer;
+            var steps = new MeteredRunner(model.Runner, ModelCost.Of(model.Target), TimeProvider.System);
+            var engine = model.StartEngine(tokenizer, options.Engine with { MaxQueue = Math.Max(options.Engine.MaxQueue, numRequests) }, steps);
+            return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, config.VocabSize));
         }
         catch (ArgumentException exception)
         {

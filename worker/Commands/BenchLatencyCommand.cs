@@ -24,7 +24,7 @@ internal static class BenchLatencyCommand
         flags.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
         {
-            await using var engine = await BenchEngine.LoadAsync(flags, arguments, arguments.GetValue(batchSize), cancellationToken);
+            await using var engine = await BenchEngine.LoadAsync(StartupArguments.Read(flags, arguments), arguments.GetValue(batchSize), cancellationToken);
 
             // New prompts each time: the prefix cache must not shorten an iteration.
             var prompts = new RandomDataset(engine.Vocabulary, new Random(unchecked((int)arguments.GetValue(flags.Seed))));

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -39,22 +40,22 @@ internal static class BenchThroughputCommand
                 OutputLength = arguments.GetValue(outputLength) ?? (sonnet ? DefaultSonnetOutput : null),
                 PrefixLength = arguments.GetValue(prefixLength),
             };
-            return RunAsync(flags, arguments, source, arguments.GetValue(json), cancellationToken);
+            return RunAsync(StartupArguments.Read(flags, arguments), source, arguments.GetValue(json), cancellationToken);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(StartupOptions startup, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
     {
         // Before the model's own threads exist.
         Ceilings ceilings;
-        using (var threads = new WorkerThreads(arguments.GetValue(flags.CpuThreads) ?? Environment.ProcessorCount))
+        using (var threads = new WorkerThreads(startup.Device.CpuThreads ?? Environment.ProcessorCount))
         {
             ceilings = Ceilings.Measure(threads);
         }
 
-        await using var engine = await BenchEngine.LoadAsync(flags, arguments, source.NumPrompts, cancellationToken);
-        var random = new Random(unchecked((int)arguments.GetValue(flags.Seed)));
+        await using var engine = await BenchEngine.LoadAsync(startup, source.NumPrompts, cancellationToken);
+        var random = new Random(unchecked((int)(startup.Engine.Seed ?? 0)));
         var prompts = source.Read(engine.Tokenizer, engine.Vocabulary, random);
 
         // Once through every path, so that compiling it is not measured.

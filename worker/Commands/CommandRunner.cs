@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -23,7 +24,7 @@ internal static partial class CommandRunner
             // The commands answer signals themselves: serve has requests to finish.
             return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception exception) when (exception is CommandFailure or RankLostException or FormatException or Tokenization.ChatTemplateException or IOException or NotSupportedException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is CommandFailure or StartupException or RankLostException or FormatException or Tokenization.ChatTemplateException or IOException or NotSupportedException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"error: {exception.Message}");
             return 1;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Cluster.Common;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -49,7 +50,7 @@ internal sealed class EngineFlags
 
     public Option<long> Seed { get; } = new("--seed") { Description = "Where the seeds of requests without one are drawn from. Default: 0.", HelpName = "N" };
 
-    public Option<string> Device { get; } = OptionChecks.OneOf("--device", "Device to run on.", "auto", "cpu");
+    public Option<string> Device { get; } = DeviceOption();
 
     public Option<int?> CpuThreads { get; } = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device, of all ranks together. Default: one a processor.", HelpName = "N" }.Between(1);
 
@@ -60,6 +61,20 @@ internal sealed class EngineFlags
 
     /// <summary>The option alone, for commands that do not take all.</summary>
     public static Option<string> KvCacheDTypeOption() => WorkerFlags.KvCacheDType.Words();
+
+    /// <summary>The option alone, as above. A device that this build lacks is refused with the command line.</summary>
+    public static Option<string> DeviceOption()
+    {
+        var option = OptionChecks.OneOf("--device", "Device to run on; auto takes the best one that this build has.", [.. BackendFactory.Devices]);
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && BackendFactory.Devices.Contains(token.Value) && BackendFactory.WhyNot(token.Value) is { } reason)
+            {
+                result.AddError($"--device {token.Value}: {reason}");
+            }
+        });
+        return option;
+    }
 
     /// <summary>What a value of <see cref="DType"/> means; null for the checkpoint's.</summary>
     public static Compute.DType? DTypeOf(string value) => value switch

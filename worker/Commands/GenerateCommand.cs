@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -18,8 +19,7 @@ internal static class GenerateCommand
         var command = new Command("generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) => RunAsync(
-            flags,
-            arguments,
+            StartupArguments.Read(flags, arguments),
             arguments.GetRequiredValue(prompt),
             arguments.GetValue(chat),
             new SamplingParameters { Temperature = arguments.GetValue(temperature), MaxTokens = arguments.GetValue(maxTokens), Seed = arguments.GetValue(flags.Seed) },
@@ -27,15 +27,14 @@ internal static class GenerateCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(StartupOptions startup, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
     {
         var text = prompt == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : prompt;
-        var folder = await ModelFolder.PrepareAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
-        var draft = await ModelFolder.PrepareDraftAsync(flags, arguments, Console.Error.WriteLine, cancellationToken);
-        await using var worker = LoadBar.Run(progress => LoadedWorker.Load(folder, flags, arguments, progress, Console.Error.WriteLine, draft));
+        var folders = await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken);
+        await using var worker = LoadBar.Run(progress => TextEngine.Load(startup, folders, progress, Console.Error.WriteLine));
         if (chat)
         {
-            var template = worker.ChatTemplate ?? throw new CommandFailure($"{arguments.GetRequiredValue(flags.Model)} has no chat template; leave out --chat");
+            var template = worker.ChatTemplate ?? throw new CommandFailure($"{startup.Model} has no chat template; leave out --chat");
             text = template.Render([new JsonObject { ["role"] = "user", ["content"] = text }], null, addGenerationPrompt: true);
         }
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -25,6 +25,6 @@ internal static class RankCommand
         var session = new RankSession(Console.In, Console.Out, Console.Error.WriteLine, () => Environment.Exit(1));
         return session.Run(
             setup => SharedMemoryCommunicator.Join(setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
-            (setup, communicator) => new CpuBackend(new CpuOptions { Threads = setup.Threads, MemoryBytes = setup.MemoryBytes, Communicator = communicator }));
+            (setup, communicator) => BackendFactory.For(setup).Create(communicator));
     }
 }

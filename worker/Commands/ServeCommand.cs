@@ -6,6 +6,7 @@ using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Telemetry;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -23,15 +24,18 @@ internal static class ServeCommand
         var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
         serving.AddTo(command);
         flags.AddTo(command);
-        command.SetAction(arguments => RunAsync(
-            flags,
-            arguments,
-            arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(flags, arguments).DefaultName],
-            serving.Read(arguments, Environment.GetEnvironmentVariable) with { Telemetry = ReadTelemetry() }));
+        command.SetAction(arguments =>
+        {
+            var startup = StartupArguments.Read(flags, arguments);
+            return RunAsync(
+                startup,
+                arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(startup).DefaultName],
+                serving.Read(arguments, Environment.GetEnvironmentVariable) with { Telemetry = ReadTelemetry() });
+        });
         return command;
     }
 
-    private static async Task<int> RunAsync(EngineFlags flags, ParseResult arguments, IReadOnlyList<string> names, ServerOptions options)
+    private static async Task<int> RunAsync(StartupOptions startup, IReadOnlyList<string> names, ServerOptions options)
     {
         using var logging = LoggerFactory.Create(WorkerLogging.Configure);
         var logger = logging.CreateLogger("cluster.worker");
@@ -48,7 +52,7 @@ internal static class ServeCommand
 
         void Log(string line) => logger.LogInformation("{Line}", line);
 
-        var size = arguments.GetValue(flags.TensorParallelSize);
+        var size = startup.Ranks.Size;
         var devices = VisibleDevices.Require(
             Environment.GetEnvironmentVariable(VisibleDevices.Variable), size, () => [.. Enumerable.Repeat("cpu", size)]);
         var state = new ServingState(TimeProvider.System);
@@ -58,9 +62,8 @@ internal static class ServeCommand
         using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>
         {
-            var folder = await ModelFolder.PrepareAsync(flags, arguments, Log, downloading.Token);
-            var draft = await ModelFolder.PrepareDraftAsync(flags, arguments, Log, downloading.Token);
-            return LoadedWorker.Load(folder, flags, arguments, new LogProgress(logger), Log, draft);
+            var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
+            return TextEngine.Load(startup, folders, new LogProgress(logger), Log);
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
@@ -70,7 +73,7 @@ internal static class ServeCommand
         }
 
         await using var worker = await loading;
-        server.BecomeReady(new ServedModel(names, arguments.GetRequiredValue(flags.Model), worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices));
+        server.BecomeReady(new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices));
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
         var failed = FailureAsync(worker);
@@ -93,7 +96,7 @@ internal static class ServeCommand
     }
 
     /// <summary>Completes when the model can be computed no more, with why.</summary>
-    private static async Task<Exception> FailureAsync(LoadedWorker worker)
+    private static async Task<Exception> FailureAsync(TextEngine worker)
     {
         var (engine, lost) = (worker.Engine.Completion, worker.Ranks?.Lost);
         await Task.WhenAny(lost is null ? [engine] : [engine, lost]);

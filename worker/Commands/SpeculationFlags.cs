@@ -1,14 +1,12 @@
 using System.CommandLine;
 using Cluster.Common;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>The options of speculative decoding, with vLLM's names. Part of <see cref="EngineFlags"/>; read by <see cref="DraftLoader"/>.</summary>
+/// <summary>The options of speculative decoding, with vLLM's names. Part of <see cref="EngineFlags"/>; read by <see cref="StartupArguments"/>.</summary>
 internal sealed class SpeculationFlags
 {
-    /// <summary>What <c>--speculative-model</c> says to look guesses up in the text so far instead of asking a model.</summary>
-    public const string Ngram = "[ngram]";
-
     public Option<string?> Model { get; } = WorkerFlags.SpeculativeModel.OptionalText();
 
     public Option<int?> NumTokens { get; } = WorkerFlags.NumSpeculativeTokens.OptionalInteger();
@@ -33,9 +31,9 @@ internal sealed class SpeculationFlags
                 result.AddError(model is null ? "--num-speculative-tokens needs --speculative-model" : $"--speculative-model {model} needs --num-speculative-tokens");
             }
 
-            if (model != Ngram && (result.GetResult(NgramMax) ?? result.GetResult(NgramMin)) is not null)
+            if (model != DraftOptions.Ngram && (result.GetResult(NgramMax) ?? result.GetResult(NgramMin)) is not null)
             {
-                result.AddError($"--ngram-prompt-lookup-max and -min need --speculative-model {Ngram}");
+                result.AddError($"--ngram-prompt-lookup-max and -min need --speculative-model {DraftOptions.Ngram}");
             }
         });
     }

@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Text.Json;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Models;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -22,10 +22,11 @@ internal static class VerifyCommand
         var tolerance = new Option<float>("--tolerance") { Description = "Largest difference of a logit that passes.", DefaultValueFactory = _ => 2e-3f, HelpName = "T" };
         var perplexityTolerance = new Option<double>("--perplexity-tolerance") { Description = "Largest difference of the perplexity that passes, as a fraction of the reference. Default: equal to four decimals.", HelpName = "FRACTION" };
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
+        var device = EngineFlags.DeviceOption();
         var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
         var threads = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
         var ranks = EngineFlags.Positive("--tensor-parallel-size", "Ranks to cut the model for: threads of this process, with a share of its processors and memory each.", 1, "-tp");
-        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, threads, ranks };
+        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, device, threads, ranks };
         command.Validators.Add(result =>
         {
             if (result.GetValue(golden) is null && result.GetValue(perplexity) is null)
@@ -40,12 +41,13 @@ internal static class VerifyCommand
         });
         command.SetAction(arguments =>
         {
-            var options = new CpuOptions { Threads = arguments.GetValue(threads) ?? Environment.ProcessorCount };
+            var size = arguments.GetValue(ranks);
+            var backends = BackendFactory.For(new DeviceOptions(arguments.GetValue(device)!) { CpuThreads = arguments.GetValue(threads) }, size);
             var told = false;
             RunnerLoader load = (config, weights, limits) =>
             {
                 // A golden file may take two attempts, which differ in no weight.
-                var runner = Load(config, weights, limits, options, arguments.GetValue(ranks), told ? _ => { } : Console.WriteLine);
+                var runner = Load(config, weights, limits, backends, size, told ? _ => { } : Console.WriteLine);
                 told = true;
                 return runner;
             };
@@ -66,20 +68,19 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static IModelRunner Load(ModelConfig config, WeightSource weights, ModelRunnerOptions limits, CpuOptions options, int ranks, Action<string> log)
+    private static IModelRunner Load(ModelConfig config, WeightSource weights, ModelRunnerOptions limits, BackendFactory backends, int ranks, Action<string> log)
     {
         if (ranks == 1)
         {
-            return ModelLoader.Load(config, weights, new CpuBackend(options), limits).Runner;
+            return ModelLoader.Load(config, weights, backends.Create(), limits).Runner;
         }
 
-        var share = options with { Threads = Math.Max(1, options.Threads / ranks), MemoryBytes = options.MemoryBytes / ranks };
         try
         {
             // Refused before a thread or a buffer is made for each of them.
             _ = Shard.Of(config, rank: 0, ranks);
             var model = TensorParallelModel.Load(
-                config, weights, ThreadCommunicator.CreateGroup(ranks, RankTimeout), end => new CpuBackend(share with { Communicator = end }), limits);
+                config, weights, ThreadCommunicator.CreateGroup(ranks, RankTimeout), backends.Create, limits);
             for (var rank = 0; rank < ranks; rank++)
             {
                 log(model.Ranks[rank].Describe(rank, ranks));

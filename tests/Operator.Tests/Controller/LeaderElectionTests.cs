@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Microsoft.Extensions.Logging.Abstractions;

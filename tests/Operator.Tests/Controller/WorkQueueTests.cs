@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Xunit;
 

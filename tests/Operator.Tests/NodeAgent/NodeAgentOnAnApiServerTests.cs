@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Controller;

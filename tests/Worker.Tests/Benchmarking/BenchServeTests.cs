@@ -103,7 +103,7 @@ public sealed class BenchServeTests
         {
             var tokenizer = Tokenizer.Load(Fixtures.Haiku);
             var model = ModelLoader.Load(
-                Fixtures.Haiku, new CpuBackend(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 256, MaxSequences = 8, NumBlocks = 128 });
+                Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 256, MaxSequences = 8, NumBlocks = 128 });
             var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { Seed = 1, EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
             var state = new ServingState(TimeProvider.System);
             var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));

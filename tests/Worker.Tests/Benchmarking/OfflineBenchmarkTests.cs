@@ -58,7 +58,7 @@ public sealed class OfflineBenchmarkTests
     [Fact]
     public void A_models_cost_is_that_of_its_matrices()
     {
-        using var model = ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, NumBlocks = 64 });
+        using var model = ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, NumBlocks = 64 });
         var (config, weights) = ModelLoader.Open(Fixtures.Haiku);
         var matrices = weights.Names.Select(name => weights.Find(name)!).Where(tensor => tensor.Shape.Length == 2).Sum(tensor => (double)tensor.Shape[0] * tensor.Shape[1]);
         Assert.True(config.TieWordEmbeddings);

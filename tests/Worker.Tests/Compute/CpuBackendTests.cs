@@ -10,8 +10,8 @@ public class CpuBackendTests
     [Fact]
     public void The_description_names_instruction_set_and_threads()
     {
-        using var scalar = new CpuBackend(new CpuOptions { Width = VectorWidth.Scalar, Threads = 1 });
-        using var wide = new CpuBackend(new CpuOptions { Width = VectorWidth.Bits512, Threads = 2 });
+        using var scalar = CpuBackend.Create(new CpuOptions { Width = VectorWidth.Scalar, Threads = 1 });
+        using var wide = CpuBackend.Create(new CpuOptions { Width = VectorWidth.Bits512, Threads = 2 });
         Assert.Equal("scalar, 1 thread", scalar.Description);
         Assert.Matches("512.*, 2 threads$", wide.Description);
         Assert.Equal("cpu", scalar.Name);
@@ -29,7 +29,7 @@ public class CpuBackendTests
     [Fact]
     public void Allocating_past_the_budget_is_refused_with_the_numbers()
     {
-        using var backend = new CpuBackend(new CpuOptions { Threads = 1, MemoryBytes = 1000 });
+        using var backend = CpuBackend.Create(new CpuOptions { Threads = 1, MemoryBytes = 1000 });
         backend.Allocate("hidden", DType.F32, 10, 10);
         var exception = Assert.Throws<InsufficientMemoryException>(() => backend.Allocate("logits", DType.F32, 10, 16));
         Assert.Equal("'logits' needs 640 bytes, but 400 of the 1000 bytes that may be used are taken", exception.Message);

@@ -7,5 +7,5 @@ namespace Cluster.Worker.Tests.Engine;
 /// <summary>The engine on the CPU backend.</summary>
 public sealed class CpuHaikuEngineTests : HaikuEngineTests
 {
-    private protected override IModelRunner Load(ModelRunnerOptions options) => ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), options).Runner;
+    private protected override IModelRunner Load(ModelRunnerOptions options) => ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), options).Runner;
 }

@@ -79,7 +79,7 @@ public sealed class ArchitectureWeightsTests
         var (config, weights) = ModelLoader.Open(Fixtures.Checkpoint(name));
         config = configure?.Invoke(config) ?? config;
         var options = new ModelRunnerOptions { MaxSequences = 1, MaxBatchedTokens = length, MaxLogits = length, MaxModelLength = 64 };
-        using var model = ModelLoader.Load(config, convert?.Invoke(weights) ?? weights, new CpuBackend(new CpuOptions { Threads = 1 }), options);
+        using var model = ModelLoader.Load(config, convert?.Invoke(weights) ?? weights, CpuBackend.Create(new CpuOptions { Threads = 1 }), options);
         var sequences = new PackedSequences(model.Runner, 1, length);
         sequences.Add(0, [.. Enumerable.Range(0, length).Select(i => i * 37 % config.VocabSize)]);
         return sequences.Run().ToArray();

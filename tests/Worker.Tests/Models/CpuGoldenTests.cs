@@ -6,5 +6,5 @@ namespace Cluster.Worker.Tests.Models;
 /// <summary>The CPU backend against the results of Hugging Face transformers.</summary>
 public sealed class CpuGoldenTests : GoldenTests
 {
-    private protected override Backend CreateBackend() => new CpuBackend(new CpuOptions());
+    private protected override Backend CreateBackend() => CpuBackend.Create(new CpuOptions());
 }

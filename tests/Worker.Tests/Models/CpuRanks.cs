@@ -19,5 +19,5 @@ internal static class CpuRanks
     }
 
     public static TensorParallelModel Load(ModelConfig config, WeightSource weights, int size, ModelRunnerOptions options) => TensorParallelModel.Load(
-        config, weights, Group(size), end => new CpuBackend(new CpuOptions { Threads = 1, MemoryBytes = 1L << 30, Communicator = end }), options);
+        config, weights, Group(size), end => CpuBackend.Create(new CpuOptions { Threads = 1, MemoryBytes = 1L << 30, Communicator = end }), options);
 }

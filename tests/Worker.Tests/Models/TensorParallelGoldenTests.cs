@@ -80,7 +80,7 @@ public sealed class TensorParallelGoldenTests
 
         var golden = GoldenFile.Open(Fixtures.Golden(name));
         var config = ModelConfig.Load(Fixtures.Checkpoint(name)) with { VocabSize = vocabSize };
-        using var whole = ModelLoader.Load(config, weights, new CpuBackend(new CpuOptions()), golden.RunnerOptions());
+        using var whole = ModelLoader.Load(config, weights, CpuBackend.Create(new CpuOptions()), golden.RunnerOptions());
         using var model = CpuRanks.Load(config, weights, size, golden.RunnerOptions());
         int[] prompt = [.. golden.Prompt(0).Select(id => id % vocabSize), vocabSize - 1, 0, vocabSize / 2];
 

@@ -78,8 +78,8 @@ public sealed class SplitPatternTests
     [Fact]
     public void Byte_level_spells_bytes_and_puts_a_space_in_front()
     {
-        Assert.Equal(["ĠHi", "Ġ", "ĠÃ©"], Pieces(new ByteLevel(addPrefixSpace: true, useRegex: true), "Hi  é"));
-        Assert.Equal(["HiĠé".Replace("é", "Ã©", StringComparison.Ordinal)], Pieces(new ByteLevel(addPrefixSpace: false, useRegex: false), "Hi é"));
+        Assert.Equal(["ĠHi", "Ġ", "ĠÃ©"], Pieces(new ByteLevelPreTokenizer(addPrefixSpace: true, useRegex: true), "Hi  é"));
+        Assert.Equal(["HiĠé".Replace("é", "Ã©", StringComparison.Ordinal)], Pieces(new ByteLevelPreTokenizer(addPrefixSpace: false, useRegex: false), "Hi é"));
     }
 
     private static string[] Words(ISplitPattern pattern, string text)

@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Collectives;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>The part of <see cref="CpuBackend"/> that talks to the other ranks of its group (<see cref="CpuOptions.Communicator"/>).</summary>
-internal sealed unsafe partial class CpuBackend
+internal abstract unsafe partial class CpuBackend
 {
     /// <summary>Ranks' parts one below the other, as they come.</summary>
     private readonly ScratchMemory _gathered = new();

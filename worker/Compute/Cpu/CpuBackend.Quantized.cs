@@ -5,7 +5,7 @@ using Cluster.Worker.Compute.Quantized;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <content>Loading of quantized weights.</content>
-internal sealed unsafe partial class CpuBackend
+internal abstract unsafe partial class CpuBackend
 {
     public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
     {
@@ -15,12 +15,12 @@ internal sealed unsafe partial class CpuBackend
         var firstPart = 0;
         foreach (var run in QuantizedPacker.Runs(parts))
         {
-            var section = new QuantizedPanels(run, firstOutput, _kernels.PanelWidth, bytes => AllocateMemory(name, bytes));
+            var section = new QuantizedPanels(run, firstOutput, PanelWidth, bytes => AllocateMemory(name, bytes));
             QuantizedPacker.WriteGroups(run[0], section);
             Parallel.For(
                 0,
                 section.PanelCount,
-                new ParallelOptions { MaxDegreeOfParallelism = _threads.Count },
+                new ParallelOptions { MaxDegreeOfParallelism = Threads.Count },
                 panel => QuantizedPacker.Pack(run, section, panel));
             WriteBiases(biases?.Skip(firstPart).Take(run.Length) ?? [], section.Bias);
             sections.Add(section);

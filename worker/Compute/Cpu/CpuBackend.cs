@@ -1,36 +1,50 @@
 using System.Runtime.ExceptionServices;
-using Cluster.Worker.Compute.Cpu.Quantized;
+using System.Runtime.Intrinsics;
+using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Runs models on the processor, at once: every operation is done when it returns. Called by <c>Models.Transformer</c> through
-/// <see cref="Backend"/>, by one thread; the arithmetic is in <see cref="VectorKernels{V, TSimd}"/>.</summary>
+/// <see cref="Backend"/>, by one thread. Memory, weights and whatever no vector width changes are here; <see cref="VectorBackend{V, TSimd}"/> adds the
+/// arithmetic of one width.</summary>
 /// <remarks>Owns all memory it hands out: tensors, weights and caches are invalid after <see cref="Dispose"/>.</remarks>
-internal sealed unsafe partial class CpuBackend : Backend
+internal abstract unsafe partial class CpuBackend : Backend
 {
     private readonly CpuOptions _options;
-    private readonly WorkerThreads _threads;
-    private readonly CpuKernels _kernels;
     private readonly ExpertRows _expertRows;
     private readonly List<NativeMemoryBlock> _memory = [];
     private long _allocatedBytes;
 
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread, no memory or no such width.</exception>
-    public CpuBackend(CpuOptions options)
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread or no memory.</exception>
+    private protected CpuBackend(CpuOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MemoryBytes, 1);
         _options = options;
-        _threads = new WorkerThreads(options.Threads);
-        _kernels = CpuKernels.Create(options.Width, _threads);
-        _expertRows = new ExpertRows(this, _threads);
+        Threads = new WorkerThreads(options.Threads);
+        _expertRows = new ExpertRows(this, Threads);
     }
+
+    /// <summary>A backend with the kernels of <see cref="CpuOptions.Width"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread, no memory or no such width.</exception>
+    public static CpuBackend Create(CpuOptions options) => options.Width switch
+    {
+        VectorWidth.Bits512 => new VectorBackend<Vector512<float>, Simd512>(options),
+        VectorWidth.Bits256 => new VectorBackend<Vector256<float>, Simd256>(options),
+        VectorWidth.Scalar => new VectorBackend<float, SimdScalar>(options),
+        _ => throw new ArgumentOutOfRangeException(nameof(options), options.Width, "supported widths: Bits512, Bits256, Scalar"),
+    };
 
     public override string Name => "cpu";
 
-    public override string Description => $"{InstructionSets.Describe(_options.Width)}, {_threads.Count} {(_threads.Count == 1 ? "thread" : "threads")}";
+    public override string Description => $"{InstructionSets.Describe(_options.Width)}, {Threads.Count} {(Threads.Count == 1 ? "thread" : "threads")}";
 
     /// <summary>The whole budget of <see cref="CpuOptions.MemoryBytes"/>; it does not shrink as memory is allocated.</summary>
     public override long AvailableBytes => _options.MemoryBytes;
+
+    /// <summary>Outputs in a panel of <see cref="PackedWeight"/>.</summary>
+    private protected abstract int PanelWidth { get; }
+
+    private protected WorkerThreads Threads { get; }
 
     public override Tensor Allocate(string name, DType dtype, int rows, int columns = 1)
     {
@@ -59,7 +73,7 @@ internal sealed unsafe partial class CpuBackend : Backend
     {
         var (inFeatures, outFeatures) = LinearShape.Check(name, parts, biases);
         var format = PanelPacker.FormatOf(parts);
-        var width = _kernels.PanelWidth;
+        var width = PanelWidth;
         var panelBytes = PackedWeight.PanelBytesOf(inFeatures, format, width);
         var panelCount = PackedWeight.PanelsOf(outFeatures, width);
         var panels = AllocateMemory(name, panelCount * panelBytes);
@@ -68,7 +82,7 @@ internal sealed unsafe partial class CpuBackend : Backend
             Parallel.For(
                 0,
                 panelCount,
-                new ParallelOptions { MaxDegreeOfParallelism = _threads.Count },
+                new ParallelOptions { MaxDegreeOfParallelism = Threads.Count },
                 panel => PanelPacker.Pack(parts, format, panel, width, panels.Address + panel * panelBytes));
         }
         catch (AggregateException exceptions)
@@ -131,7 +145,7 @@ internal sealed unsafe partial class CpuBackend : Backend
     private void Embed(Tensor ids, int firstId, bool isShard, EmbeddingTable table, Tensor output)
     {
         var source = (CpuEmbeddingTable)table;
-        RowRanges<EmbedRows>.Run(_threads, output.Rows, output.Columns, new()
+        RowRanges<EmbedRows>.Run(Threads, output.Rows, output.Columns, new()
         {
             Table = source.Address,
             DType = source.DType,
@@ -144,43 +158,6 @@ internal sealed unsafe partial class CpuBackend : Backend
         });
     }
 
-    public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output) => _kernels.AddEmbedding(ids, (CpuEmbeddingTable)table, output);
-
-    public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output) => _kernels.RmsNorm(x, weight, epsilon, output);
-
-    public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
-        _kernels.AddRmsNorm(residual, x, weight, epsilon, output);
-
-    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon) =>
-        _kernels.RmsNormHeads(x, firstHead, heads, weight, epsilon);
-
-    public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
-        _kernels.LayerNorm(x, weight, bias, epsilon, output);
-
-    public override void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
-        _kernels.AddLayerNorm(residual, x, weight, bias, epsilon, output);
-
-    public override void Scale(Tensor x, float factor) => _kernels.Scale(x, factor);
-
-    public override void SoftCap(Tensor x, float cap) => _kernels.SoftCap(x, cap);
-
-    public override void Add(Tensor residual, Tensor x) => _kernels.Add(residual, x);
-
-    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
-    {
-        if (weight is QuantizedWeight quantized)
-        {
-            _kernels.Linear(x, quantized, output);
-        }
-        else
-        {
-            _kernels.Linear(x, (PackedWeight)weight, output);
-        }
-    }
-
-    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer) =>
-        _kernels.RopeAndCache(qkv, (CpuRopeTable?)rope, inputs, (CpuKvCache)cache, layer);
-
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         var blocks = new ReadOnlySpan<int>(CpuBuffer.Integers(pairs, 2 * pairs.Rows), 2 * pairs.Rows);
@@ -190,15 +167,6 @@ internal sealed unsafe partial class CpuBackend : Backend
         }
     }
 
-    public override void PagedAttention(
-        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output) =>
-        _kernels.PagedAttention(qkv, inputs, (CpuKvCache)cache, layer, settings, output);
-
-    public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output) =>
-        _kernels.GatedActivation(gateUp, activation, output);
-
-    public override void Activate(Tensor x, Activation activation) => _kernels.Activate(x, activation);
-
     public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
     {
         if (experts.Columns > logits.Columns)
@@ -206,7 +174,7 @@ internal sealed unsafe partial class CpuBackend : Backend
             throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
         }
 
-        RowRanges<RoutedRows>.Run(_threads, logits.Rows, logits.Columns * experts.Columns, new()
+        RowRanges<RoutedRows>.Run(Threads, logits.Rows, logits.Columns * experts.Columns, new()
         {
             Logits = CpuBuffer.Floats(logits, experts.Rows, logits.Columns),
             Experts = CpuBuffer.Integers(experts, (long)experts.Rows * experts.Columns),
@@ -219,10 +187,8 @@ internal sealed unsafe partial class CpuBackend : Backend
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) => _expertRows.Linear(x, experts, weights, output);
 
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output) => _kernels.SumExperts(x, weights, output);
-
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
-        RowRanges<GatheredRows>.Run(_threads, output.Rows, output.Columns, new()
+        RowRanges<GatheredRows>.Run(Threads, output.Rows, output.Columns, new()
         {
             X = CpuBuffer.Floats(x, x.Rows, output.Columns),
             XRows = x.Rows,
@@ -239,8 +205,7 @@ internal sealed unsafe partial class CpuBackend : Backend
 
     public override void Dispose()
     {
-        _threads.Dispose();
-        _kernels.Dispose();
+        Threads.Dispose();
         _expertRows.Dispose();
         _gathered.Dispose();
         foreach (var block in _memory)

@@ -4,7 +4,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>values[i] = function(values[i]). Cut by elements, not rows: the logits of one decoding sequence are a single long row.
-/// Called by <see cref="VectorKernels{V, TSimd}"/>.</summary>
+/// Called by <see cref="VectorBackend{V, TSimd}"/>.</summary>
 internal unsafe struct ElementwiseJob<V, TSimd, TFunction> : IParallelBody
     where V : unmanaged
     where TSimd : ISimd<V>

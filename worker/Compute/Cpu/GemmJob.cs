@@ -4,7 +4,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>output[m, n] = x[m, k] · w[n, k]ᵀ + bias, one task for each group of panels × chunk of rows.
-/// Called by <see cref="VectorKernels{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
+/// Called by <see cref="VectorBackend{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
 /// <remarks>
 /// Blocking, outermost first (the Goto scheme, with the packed weights in the role of B):
 /// <code>

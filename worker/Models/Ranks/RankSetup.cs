@@ -10,10 +10,11 @@ namespace Cluster.Worker.Models.Ranks;
 /// <param name="Group">File in which the ranks find each other.</param>
 /// <param name="TimeoutSeconds">Silence after which a rank is taken for lost.</param>
 /// <param name="Source">The checkpoint's folder, or a synthetic model.</param>
+/// <param name="Device">What every rank computes on, such as <c>cpu</c>.</param>
 /// <param name="Threads">Processor threads of this rank.</param>
 /// <param name="MemoryBytes">Memory of this rank.</param>
 internal sealed record RankSetup(
-    string Version, int Rank, int Size, string Group, double TimeoutSeconds, string Source, int Threads, long MemoryBytes, ModelRunnerOptions Options)
+    string Version, int Rank, int Size, string Group, double TimeoutSeconds, string Source, string Device, int Threads, long MemoryBytes, ModelRunnerOptions Options)
 {
     public string ToJson() => JsonSerializer.Serialize(this);
 

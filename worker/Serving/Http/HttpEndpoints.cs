@@ -1,3 +1,4 @@
+using Cluster.Common.Metrics;
 using Cluster.Worker.Serving.Metrics;
 
 namespace Cluster.Worker.Serving.Http;
@@ -46,7 +47,7 @@ internal static class HttpEndpoints
         Read("/version", context => context.Response.WriteAsJsonAsync(new VersionResponse(WorkerVersion.Current), ApiJson.Options));
         Read("/metrics", context =>
         {
-            context.Response.ContentType = PrometheusExposition.ContentType;
+            context.Response.ContentType = MetricsRegistry.ContentType;
             return context.Response.WriteAsync(metrics.Render());
         });
 

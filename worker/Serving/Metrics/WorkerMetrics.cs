@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Cluster.Common.Metrics;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
 
@@ -18,7 +19,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     private static readonly long[] TokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000];
 
     private readonly Meter meter = new(MeterName, WorkerVersion.Current);
-    private readonly PrometheusExposition exposition;
+    private readonly MeterMetrics page;
     private readonly KeyValuePair<string, object?> model;
     private readonly Histogram<double> firstToken;
     private readonly Histogram<double> interToken;
@@ -38,7 +39,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     public WorkerMetrics(ServingState state, string modelName)
     {
         model = new KeyValuePair<string, object?>("model_name", modelName);
-        exposition = new PrometheusExposition(meter);
+        page = new MeterMetrics(meter, name => name.Replace("vllm.", "vllm:", StringComparison.Ordinal));
         firstToken = Seconds("vllm.time_to_first_token_seconds", "Time from a request's arrival to its first token.", FirstTokenBuckets);
         interToken = Seconds("vllm.inter_token_latency_seconds", "Time between two outputs of a request.", TokenGapBuckets);
         endToEnd = Seconds("vllm.e2e_request_latency_seconds", "Time from a request's arrival to its end.", RequestBuckets);
@@ -91,7 +92,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     }
 
     /// <summary>The metrics page.</summary>
-    public string Render() => exposition.Render();
+    public string Render() => page.Render();
 
     public void FirstToken(TimeSpan sinceArrival) => firstToken.Record(sinceArrival.TotalSeconds, model);
 
@@ -136,7 +137,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 
     public void Dispose()
     {
-        exposition.Dispose();
+        page.Dispose();
         meter.Dispose();
     }
 

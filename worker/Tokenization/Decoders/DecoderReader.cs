@@ -10,21 +10,21 @@ internal static class DecoderReader
     public static IDecoder Read(JsonPart part) => part.Type switch
     {
         "ByteFallback" => new ByteFallback(),
-        "ByteLevel" => new ByteLevel(),
+        "ByteLevel" => new ByteLevelDecoder(),
         "Fuse" => new Fuse(),
-        "Metaspace" => new Metaspace(
+        "Metaspace" => new MetaspaceDecoder(
             MetaspaceReader.ReadReplacement(part), MetaspaceReader.ReadPrependScheme(part) != PrependScheme.Never),
-        "Replace" => new Replace(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
-        "Sequence" => new Sequence([.. part.Required("decoders").Items().Select(Read)]),
+        "Replace" => new ReplaceDecoder(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
+        "Sequence" => new DecoderSequence([.. part.Required("decoders").Items().Select(Read)]),
         "Strip" => ReadStrip(part),
         _ => throw part.UnknownType(Supported),
     };
 
-    private static Strip ReadStrip(JsonPart part)
+    private static StripDecoder ReadStrip(JsonPart part)
     {
         string content = part.RequiredString("content");
         return content.Length == 1
-            ? new Strip(content[0], part.RequiredInt("start"), part.RequiredInt("stop"))
+            ? new StripDecoder(content[0], part.RequiredInt("start"), part.RequiredInt("stop"))
             : throw part.Error($"'content' is '{content}', expected one character");
     }
 }

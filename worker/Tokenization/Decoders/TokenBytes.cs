@@ -8,12 +8,12 @@ internal static class TokenBytes
 {
     public static byte[] Of(string token, IDecoder decoder)
     {
-        foreach (IDecoder part in decoder is Sequence sequence ? sequence.Decoders : [decoder])
+        foreach (IDecoder part in decoder is DecoderSequence sequence ? sequence.Decoders : [decoder])
         {
             switch (part)
             {
-                case ByteLevel:
-                    return ByteLevel.Bytes(token);
+                case ByteLevelDecoder:
+                    return ByteLevelDecoder.Bytes(token);
                 case ByteFallback when ByteFallback.TryReadByte(token, out byte value):
                     return [value];
                 case Fuse:

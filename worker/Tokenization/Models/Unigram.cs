@@ -13,7 +13,7 @@ internal sealed class Unigram : IModel
     // The reference implementation's: an unknown character is worse than any token.
     private const double UnknownPenalty = 10;
 
-    private readonly TokenTrie _trie;
+    private readonly VocabularyTrie _trie;
     private readonly Vocabulary _vocabulary;
     private readonly double[] _scores;
     private readonly double _unknownScore;
@@ -26,7 +26,7 @@ internal sealed class Unigram : IModel
     /// <param name="byteIds">Id of each byte's token, -1 where there is none; null without byte fallback.</param>
     public Unigram(IReadOnlyCollection<string> tokens, double[] scores, Vocabulary vocabulary, int? unknownId, int[]? byteIds)
     {
-        _trie = new TokenTrie(tokens);
+        _trie = new VocabularyTrie(tokens);
         _scores = scores;
         _vocabulary = vocabulary;
         _unknownId = unknownId;
@@ -63,7 +63,7 @@ internal sealed class Unigram : IModel
             Rune.DecodeFromUtf16(word[at..], out _, out int width);
             double score = best[at].Score;
             bool hasCharacter = false;
-            int node = TokenTrie.Root;
+            int node = VocabularyTrie.Root;
             for (int end = at; end < word.Length && _trie.TryStep(ref node, word[end]); end++)
             {
                 int token = _trie.TokenAt(node);

@@ -16,9 +16,9 @@ internal static class NormalizerReader
         "NFKD" => new UnicodeForm(NormalizationForm.FormKD),
         "Precompiled" => Precompiled.Read(part),
         "Prepend" => new Prepend(part.RequiredString("prepend")),
-        "Replace" => new Replace(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
-        "Sequence" => new Sequence([.. part.Required("normalizers").Items().Select(Read)]),
-        "Strip" => new Strip(part.Bool("strip_left", true), part.Bool("strip_right", true)),
+        "Replace" => new ReplaceNormalizer(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
+        "Sequence" => new NormalizerSequence([.. part.Required("normalizers").Items().Select(Read)]),
+        "Strip" => new StripNormalizer(part.Bool("strip_left", true), part.Bool("strip_right", true)),
         "StripAccents" => new StripAccents(),
         _ => throw part.UnknownType(Supported),
     };

@@ -10,8 +10,8 @@ internal static class PostProcessorReader
     public static IPostProcessor Read(JsonPart part) => part.Type switch
     {
         "BertProcessing" or "RobertaProcessing" => new TemplateProcessing([ReadPair(part.Required("cls")), null, ReadPair(part.Required("sep"))]),
-        "ByteLevel" => new ByteLevel(),
-        "Sequence" => new Sequence([.. part.Required("processors").Items().Select(Read)]),
+        "ByteLevel" => new ByteLevelPostProcessor(),
+        "Sequence" => new PostProcessorSequence([.. part.Required("processors").Items().Select(Read)]),
         "TemplateProcessing" => ReadTemplate(part),
         _ => throw part.UnknownType(Supported),
     };

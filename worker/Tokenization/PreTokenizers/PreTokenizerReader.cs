@@ -10,18 +10,18 @@ internal static class PreTokenizerReader
 
     public static IPreTokenizer Read(JsonPart part) => part.Type switch
     {
-        "ByteLevel" => new ByteLevel(part.Bool("add_prefix_space", true), part.Bool("use_regex", true)),
+        "ByteLevel" => new ByteLevelPreTokenizer(part.Bool("add_prefix_space", true), part.Bool("use_regex", true)),
         "Digits" => new Split(
             new NumberPattern(),
             part.Bool("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous,
             invert: false),
-        "Metaspace" => new Metaspace(
+        "Metaspace" => new MetaspacePreTokenizer(
             MetaspaceReader.ReadReplacement(part), MetaspaceReader.ReadPrependScheme(part), part.Bool("split", true)),
         "Punctuation" => new Split(
             new RegexPattern(@"[\p{P}$+<=>^`|~]"),
             part.IsNull("behavior") ? SplitBehavior.Isolated : ReadBehavior(part),
             invert: false),
-        "Sequence" => new Sequence([.. part.Required("pretokenizers").Items().Select(Read)]),
+        "Sequence" => new PreTokenizerSequence([.. part.Required("pretokenizers").Items().Select(Read)]),
         "Split" => new Split(
             SplitPatternReader.Read(part.Required("pattern")), ReadBehavior(part), part.Bool("invert", false)),
         "Whitespace" => new Split(

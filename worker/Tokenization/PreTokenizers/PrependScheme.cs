@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
-/// <summary>Which pieces <see cref="Metaspace"/> puts its space before.</summary>
+/// <summary>Which pieces <see cref="MetaspacePreTokenizer"/> puts its space before.</summary>
 internal enum PrependScheme
 {
     /// <summary>Every one, those after an added token too.</summary>

@@ -56,12 +56,12 @@ public sealed class HaikuSpeculationTests
     private static LlmEngine Start(string? kind, int numTokens, int ranks)
     {
         var options = new ModelRunnerOptions { MaxSequences = 16, MaxLogits = 96, MaxModelLength = 512, MaxBatchedTokens = 1024 };
-        var runner = ranks == 1 ? ModelLoader.Load(Fixtures.Haiku, new CpuBackend(new CpuOptions()), options).Runner : (IModelRunner)CpuRanks.Load(Fixtures.Haiku, ranks, options).Runner;
+        var runner = ranks == 1 ? ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), options).Runner : (IModelRunner)CpuRanks.Load(Fixtures.Haiku, ranks, options).Runner;
         IDraftProposer? proposer = kind switch
         {
             null => null,
             "look-up" => new NgramProposer(1, 4),
-            _ => new DraftModelProposer(ModelLoader.Load(Fixtures.HaikuDraft, new CpuBackend(new CpuOptions { Threads = 1 }), options).Runner, runner.VocabSize),
+            _ => new DraftModelProposer(ModelLoader.Load(Fixtures.HaikuDraft, CpuBackend.Create(new CpuOptions { Threads = 1 }), options).Runner, runner.VocabSize),
         };
         return new LlmEngine(
             runner,

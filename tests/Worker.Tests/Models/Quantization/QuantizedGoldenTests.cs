@@ -141,5 +141,5 @@ public sealed class QuantizedGoldenTests
     }
 
     private static Backend Create(string name) =>
-        name == "cpu" ? new CpuBackend(new CpuOptions { Threads = 2, MemoryBytes = 1L << 30 }) : new ReferenceBackend();
+        name == "cpu" ? CpuBackend.Create(new CpuOptions { Threads = 2, MemoryBytes = 1L << 30 }) : new ReferenceBackend();
 }

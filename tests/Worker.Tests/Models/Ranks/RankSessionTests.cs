@@ -80,7 +80,7 @@ public class RankSessionTests
         try
         {
             using var communicator = SharedMemoryCommunicator.Join(setup.Group, 0, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) });
-            using var backend = new CpuBackend(new CpuOptions { Threads = 1, Communicator = communicator });
+            using var backend = CpuBackend.Create(new CpuOptions { Threads = 1, Communicator = communicator });
             ModelLoader.Load(setup.Source, backend, setup.Options, new WatchfulProgress(group, null), communicator, group.Begin);
         }
         catch (RankLostException exception)

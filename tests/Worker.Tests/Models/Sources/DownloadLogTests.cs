@@ -1,5 +1,5 @@
-using Cluster.Worker.Commands;
 using Cluster.Worker.Models.Sources;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Tests.Models.Sources;
 

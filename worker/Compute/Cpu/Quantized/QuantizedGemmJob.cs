@@ -3,7 +3,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over <see cref="QuantizedPanels"/>: a block of a panel is decoded into cache once, then every tile of
-/// the chunk is multiplied by it as by F32 weights. Called by <see cref="VectorKernels{V, TSimd}"/>.</summary>
+/// the chunk is multiplied by it as by F32 weights. Called by <see cref="VectorBackend{V, TSimd}"/>.</summary>
 /// <remarks>A decoded weight is one rounded float and products are summed as for F32 weights: the result has the very bits of a layer whose matrix was
 /// dequantized to F32, whatever the batch.</remarks>
 internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody

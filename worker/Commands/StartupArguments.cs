@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Models;
+using Cluster.Worker.Startup;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary>Reads <see cref="EngineFlags"/> into what <see cref="Startup"/> takes, so that nothing below the commands knows of a command line.</summary>
+internal static class StartupArguments
+{
+    /// <exception cref="FormatException">The environment does not name as many devices as there are ranks.</exception>
+    public static StartupOptions Read(EngineFlags flags, ParseResult arguments) => new(
+        arguments.GetRequiredValue(flags.Model),
+        new DeviceOptions(arguments.GetValue(flags.Device)!)
+        {
+            CpuThreads = arguments.GetValue(flags.CpuThreads),
+            EnforceEager = arguments.GetValue(flags.EnforceEager),
+            MaxSeqLenToCapture = arguments.GetValue(flags.MaxSeqLenToCapture),
+        },
+        RankOptions.OfEnvironment(arguments.GetValue(flags.TensorParallelSize), TimeSpan.FromSeconds(arguments.GetValue(flags.DistributedTimeout))),
+        Runner(flags, arguments),
+        Engine(flags, arguments))
+    {
+        Revision = arguments.GetValue(flags.Revision),
+        DownloadFolder = arguments.GetValue(flags.DownloadDir),
+        Draft = Draft(flags.Speculation, arguments),
+    };
+
+    private static ModelRunnerOptions Runner(EngineFlags flags, ParseResult arguments) => new()
+    {
+        BlockSize = arguments.GetValue(flags.BlockSize),
+        MaxBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
+        MaxSequences = Math.Min(arguments.GetValue(flags.MaxNumSeqs), arguments.GetValue(flags.MaxNumBatchedTokens)),
+        MaxModelLength = arguments.GetValue(flags.MaxModelLen),
+        GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
+        KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
+        Quantization = arguments.GetValue(flags.Quantization)!,
+        DType = EngineFlags.DTypeOf(arguments.GetValue(flags.DType)!),
+        KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
+    };
+
+    private static EngineOptions Engine(EngineFlags flags, ParseResult arguments) => new()
+    {
+        MaxNumSeqs = arguments.GetValue(flags.MaxNumSeqs),
+        MaxNumBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
+        MaxQueue = arguments.GetValue(flags.MaxQueue),
+        EnablePrefixCaching = flags.PrefixCaching.IsOn(arguments),
+        EnableChunkedPrefill = flags.ChunkedPrefill.IsOn(arguments),
+        Seed = arguments.GetValue(flags.Seed),
+        NumSchedulerSteps = arguments.GetValue(flags.NumSchedulerSteps),
+        NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
+    };
+
+    private static DraftOptions? Draft(SpeculationFlags flags, ParseResult arguments) => arguments.GetValue(flags.Model) is { } model
+        ? new DraftOptions(model, arguments.GetValue(flags.NumTokens) ?? 1, arguments.GetValue(flags.NgramMax), arguments.GetValue(flags.NgramMin))
+        : null;
+}

@@ -1,0 +1,108 @@
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <content>The operations that only some architectures need.</content>
+internal sealed unsafe partial class VectorBackend<V, TSimd>
+{
+    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        var headDim = weight.Columns;
+        if (firstHead < 0 || heads < 0 || (firstHead + (long)heads) * headDim > x.Columns)
+        {
+            throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
+        }
+
+        RowRanges<HeadNormRows<V, TSimd>>.Run(Threads, x.Rows * heads, headDim, new()
+        {
+            X = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Weight = CpuBuffer.Floats(weight, 1, headDim),
+            Stride = x.Columns,
+            FirstHead = firstHead,
+            Heads = heads,
+            HeadDim = headDim,
+            Epsilon = epsilon,
+        });
+    }
+
+    public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
+        NormalizeLayer(x, addend: null, weight, bias, epsilon, output);
+
+    public override void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
+        NormalizeLayer(residual, CpuBuffer.Floats(x, residual.Rows, residual.Columns), weight, bias, epsilon, output);
+
+    public override void Scale(Tensor x, float factor) => ForEach(x, new Scaled(factor));
+
+    public override void SoftCap(Tensor x, float cap) => ForEach(x, new SoftCapped(cap));
+
+    public override void Activate(Tensor x, Activation activation)
+    {
+        switch (activation)
+        {
+            case Activation.Silu:
+                ForEach(x, default(Activated<Silu>));
+                break;
+            case Activation.Gelu:
+                ForEach(x, default(Activated<Gelu>));
+                break;
+            case Activation.GeluTanh:
+                ForEach(x, default(Activated<GeluTanh>));
+                break;
+            case Activation.Relu:
+                ForEach(x, default(Activated<Relu>));
+                break;
+            default:
+                throw new NotSupportedException($"activation {activation} is not supported");
+        }
+    }
+
+    public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output)
+    {
+        var source = (CpuEmbeddingTable)table;
+        var columns = source.Columns;
+        var added = _embeddings.Floats((long)output.Rows * columns);
+        RowRanges<AddEmbeddingRows<V, TSimd>>.Run(Threads, output.Rows, columns, new()
+        {
+            Lookup = new EmbedRows
+            {
+                Table = source.Address,
+                DType = source.DType,
+                TableRows = source.Rows,
+                Ids = CpuBuffer.Integers(ids, output.Rows),
+                Output = added,
+                Columns = columns,
+            },
+            Output = CpuBuffer.Floats(output, output.Rows, columns),
+        });
+    }
+
+    public override void SumExperts(Tensor x, Tensor weights, Tensor output) =>
+        RowRanges<SumExpertRows<V, TSimd>>.Run(Threads, output.Rows, weights.Columns * output.Columns, new()
+        {
+            X = CpuBuffer.Floats(x, output.Rows * weights.Columns, output.Columns),
+            Weights = CpuBuffer.Floats(weights, output.Rows, weights.Columns),
+            Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
+            Chosen = weights.Columns,
+            Columns = output.Columns,
+        });
+
+    private void NormalizeLayer(Tensor x, float* addend, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
+        RowRanges<LayerNormRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
+        {
+            Input = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Addend = addend,
+            Weight = CpuBuffer.Floats(weight, 1, x.Columns),
+            Bias = CpuBuffer.Floats(bias, 1, x.Columns),
+            Output = CpuBuffer.Floats(output, x.Rows, x.Columns),
+            Columns = x.Columns,
+            Epsilon = epsilon,
+        });
+
+    private void ForEach<TFunction>(Tensor x, TFunction function)
+        where TFunction : unmanaged, IElementFunction
+    {
+        var count = (long)x.Rows * x.Columns;
+        var job = new ElementwiseJob<V, TSimd, TFunction> { Values = CpuBuffer.Floats(x, x.Rows, x.Columns), Count = count, Function = function };
+        Threads.Run(job.Tasks, count, job);
+    }
+}

@@ -1,0 +1,89 @@
+using Cluster.Worker.Compute.Cpu.Quantized;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <content>Multiplication by quantized weights.</content>
+internal sealed unsafe partial class VectorBackend<V, TSimd>
+{
+    private void Multiply(Tensor x, QuantizedWeight weight, Tensor output)
+    {
+        var inputs = CpuBuffer.Floats(x, x.Rows, weight.InFeatures);
+        var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
+        var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
+        var tileMemory = _inputTiles.Floats(tiles.Length);
+        Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
+        foreach (var section in weight.Sections)
+        {
+            var product = new GemmJob<V, TSimd, F32Panel>
+            {
+                Inputs = tileMemory,
+                Bias = section.Bias,
+                Output = results + section.FirstOutput,
+                OutputStride = weight.OutFeatures,
+                Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * Threads.Count),
+                Tiles = tiles,
+                Pairs = section.Pairs,
+                OutFeatures = section.OutFeatures,
+                PanelCount = section.PanelCount,
+                PanelsPerTask = PanelsPerTask(section.PanelCount, section.PanelBytes, tiles),
+            };
+            Multiply(product, section);
+        }
+    }
+
+    private void Multiply(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+    {
+        switch (panels.Kind, panels.TableDType)
+        {
+            case (QuantizedKind.Fp8, _):
+                Multiply<Fp8Codes>(product, panels);
+                break;
+            case (QuantizedKind.Grouped, DType.F16):
+                MultiplyGrouped<F16Panel>(product, panels);
+                break;
+            case (QuantizedKind.Grouped, DType.BF16):
+                MultiplyGrouped<Bf16Panel>(product, panels);
+                break;
+            case (QuantizedKind.Grouped, _):
+                MultiplyGrouped<F32Panel>(product, panels);
+                break;
+            case (_, DType.F16):
+                Multiply<LookupCodes<F16Panel>>(product, panels);
+                break;
+            case (_, DType.BF16):
+                Multiply<LookupCodes<Bf16Panel>>(product, panels);
+                break;
+            default:
+                Multiply<LookupCodes<F32Panel>>(product, panels);
+                break;
+        }
+    }
+
+    private void MultiplyGrouped<TTable>(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+        where TTable : IPanelFormat
+    {
+        if (panels.Bits == 4)
+        {
+            Multiply<GroupedCodes<FourBits, TTable>>(product, panels);
+        }
+        else
+        {
+            Multiply<GroupedCodes<EightBits, TTable>>(product, panels);
+        }
+    }
+
+    private void Multiply<TCodes>(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+        where TCodes : IPanelCodes
+    {
+        var operations = (long)product.Tiles.Rows * panels.InFeatures * panels.OutFeatures;
+        Threads.Run(product.PanelGroups * product.RowChunks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
+        {
+            Product = product,
+            Panels = panels.Panels,
+            Groups = panels.Groups,
+            GroupSize = panels.GroupSize,
+            PanelBytes = panels.PanelBytes,
+            TableBytes = panels.TableBytes,
+        });
+    }
+}

@@ -1,0 +1,218 @@
+using Cluster.Worker.Compute.Cpu.Quantized;
+using Cluster.Worker.Compute.Cpu.Simd;
+
+namespace Cluster.Worker.Compute.Cpu;
+
+/// <summary>The operations of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work over threads.
+/// Made by <see cref="CpuBackend.Create"/>.</summary>
+/// <exception cref="ArgumentException">Every operation: a tensor has another shape or dtype than the others ask for.</exception>
+internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options) : CpuBackend(options)
+    where V : unmanaged
+    where TSimd : ISimd<V>
+{
+    /// <summary>Weights a task of a decode step should stream: enough to be worth claiming, few enough to balance.</summary>
+    private const int BytesPerTask = 256 * 1024;
+
+    private readonly ScratchMemory _inputTiles = new();
+    private readonly ScratchMemory _resultTiles = new();
+    private readonly ScratchMemory _attention = new();
+    private readonly ScratchMemory _embeddings = new();
+    private readonly AttentionItems _attentionItems = new();
+
+    private protected override int PanelWidth => 2 * TSimd.Lanes;
+
+    public override void RmsNorm(Tensor x, Tensor weight, float epsilon, Tensor output) =>
+        Normalize(x, addend: null, weight, epsilon, output);
+
+    public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
+        Normalize(residual, CpuBuffer.Floats(x, residual.Rows, residual.Columns), weight, epsilon, output);
+
+    public override void Add(Tensor residual, Tensor x) => RowRanges<AddRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
+    {
+        Residual = CpuBuffer.Floats(residual, x.Rows, x.Columns),
+        X = CpuBuffer.Floats(x, x.Rows, x.Columns),
+        Columns = x.Columns,
+    });
+
+    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
+    {
+        if (weight is QuantizedWeight quantized)
+        {
+            Multiply(x, quantized, output);
+            return;
+        }
+
+        var packed = (PackedWeight)weight;
+        switch (packed.Format)
+        {
+            case DType.BF16:
+                Multiply<Bf16Panel>(x, packed, output);
+                break;
+            case DType.F16:
+                Multiply<F16Panel>(x, packed, output);
+                break;
+            default:
+                Multiply<F32Panel>(x, packed, output);
+                break;
+        }
+    }
+
+    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    {
+        var table = (CpuRopeTable?)rope;
+        var layout = cache.Layout;
+        var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
+        var body = new RopeAndCacheRows<V, TSimd>
+        {
+            Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
+            Table = table is null ? null : table.Rows,
+            RotaryDim = table?.RotaryDim ?? 0,
+            Cache = ((CpuKvCache)cache).Layer(layer),
+            Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
+            Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
+            Heads = heads,
+            KvHeads = layout.KvHeads,
+            HeadDim = layout.HeadDim,
+            BlockSize = layout.BlockSize,
+            NumBlocks = layout.NumBlocks,
+            MaxPositions = table?.MaxPositions ?? int.MaxValue,
+        };
+        if (body.RotaryDim > layout.HeadDim)
+        {
+            throw new ArgumentException($"the rope table rotates {body.RotaryDim} dimensions of heads that have {layout.HeadDim}");
+        }
+
+        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(Threads, qkv.Rows, qkv.Columns, body);
+    }
+
+    public override void PagedAttention(
+        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
+    {
+        var layout = cache.Layout;
+        if (settings.Heads % layout.KvHeads != 0)
+        {
+            throw new ArgumentException($"{settings.Heads} query heads cannot share {layout.KvHeads} KV heads evenly");
+        }
+
+        var group = settings.Heads / layout.KvHeads;
+        var sequences = inputs.BlockTables.Rows;
+        var queryStarts = CpuBuffer.Integers(inputs.QueryStarts, sequences + 1);
+        if (queryStarts[sequences] != qkv.Rows)
+        {
+            throw new ArgumentException($"the query starts end at row {queryStarts[sequences]} of {qkv.Rows}");
+        }
+
+        _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
+        var pages = ((CpuKvCache)cache).Layer(layer);
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
+        fixed (AttentionItem* items = _attentionItems.Span)
+        {
+            var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
+            Threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
+            {
+                Items = items,
+                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
+                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
+                Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
+                BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
+                Cache = pages,
+                Scratch = _attention.Floats((long)scratchFloats * Threads.Count),
+                Heads = settings.Heads,
+                KvHeads = layout.KvHeads,
+                HeadDim = layout.HeadDim,
+                BlockSize = layout.BlockSize,
+                MaxBlocks = inputs.BlockTables.Columns,
+                NumBlocks = layout.NumBlocks,
+                Scale = settings.Scale,
+                LogitSoftCap = settings.LogitSoftCap,
+                SlidingWindow = settings.SlidingWindow,
+                AlibiSlopes = settings.AlibiSlopes is { } slopes ? CpuBuffer.Floats(slopes, 1, settings.Heads) : null,
+            });
+        }
+    }
+
+    public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output)
+    {
+        switch (activation)
+        {
+            case Activation.Silu:
+                Activate<Silu>(gateUp, output);
+                break;
+            case Activation.Gelu:
+                Activate<Gelu>(gateUp, output);
+                break;
+            case Activation.GeluTanh:
+                Activate<GeluTanh>(gateUp, output);
+                break;
+            case Activation.Relu:
+                Activate<Relu>(gateUp, output);
+                break;
+            default:
+                throw new NotSupportedException($"activation {activation} is not supported");
+        }
+    }
+
+    public override void Dispose()
+    {
+        _inputTiles.Dispose();
+        _resultTiles.Dispose();
+        _attention.Dispose();
+        _embeddings.Dispose();
+        base.Dispose();
+    }
+
+    private void Normalize(Tensor x, float* addend, Tensor weight, float epsilon, Tensor output) =>
+        RowRanges<NormRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
+        {
+            Input = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Addend = addend,
+            Weight = CpuBuffer.Floats(weight, 1, x.Columns),
+            Output = CpuBuffer.Floats(output, x.Rows, x.Columns),
+            Columns = x.Columns,
+            Epsilon = epsilon,
+        });
+
+    private void Activate<TActivation>(Tensor gateUp, Tensor output)
+        where TActivation : IActivation =>
+        RowRanges<ActivationRows<V, TSimd, TActivation>>.Run(Threads, output.Rows, 2 * output.Columns, new()
+        {
+            GateUp = CpuBuffer.Floats(gateUp, output.Rows, 2 * output.Columns),
+            Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
+            Columns = output.Columns,
+        });
+
+    private void Multiply<TFormat>(Tensor x, PackedWeight weight, Tensor output)
+        where TFormat : IPanelFormat
+    {
+        var inputs = CpuBuffer.Floats(x, x.Rows, weight.InFeatures);
+        var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
+        var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
+        var tileMemory = _inputTiles.Floats(tiles.Length);
+        Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
+
+        var job = new GemmJob<V, TSimd, TFormat>
+        {
+            Inputs = tileMemory,
+            Panels = weight.Panels,
+            Bias = weight.Bias,
+            Output = results,
+            Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, TFormat>.ScratchFloats * Threads.Count),
+            Tiles = tiles,
+            Pairs = weight.Pairs,
+            OutFeatures = weight.OutFeatures,
+            OutputStride = weight.OutFeatures,
+            PanelCount = weight.PanelCount,
+            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles),
+        };
+        Threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
+    }
+
+    /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
+    /// and no more than leaves each thread several tasks.</summary>
+    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles)
+    {
+        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : GemmJob<V, TSimd, F32Panel>.BatchPanels;
+        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * Threads.Count);
+        return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
+    }
+}

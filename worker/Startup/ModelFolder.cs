@@ -1,0 +1,44 @@
+using Cluster.Worker.Models;
+using Cluster.Worker.Models.Sources;
+
+namespace Cluster.Worker.Startup;
+
+/// <summary>Turns what <c>--model</c> and <c>--speculative-model</c> name into folders with checkpoints, downloading those that are on the hub. Called by the
+/// commands before <see cref="TextEngine"/>; calls <see cref="HubModelStore"/>.</summary>
+internal static class ModelFolder
+{
+    /// <exception cref="StartupException">The options name a synthetic model, which has no tokenizer.</exception>
+    /// <exception cref="HubFormatException">They name no model.</exception>
+    public static ModelSource SourceOf(StartupOptions options) => Parse(options.Model, options.Revision);
+
+    /// <param name="log">Told what happens, one line per fact.</param>
+    /// <returns>The folders; for a model on the hub its snapshot in the cache.</returns>
+    /// <exception cref="StartupException">The options name a synthetic model, which has no tokenizer.</exception>
+    public static async Task<ModelFolders> PrepareAsync(StartupOptions options, Action<string> log, CancellationToken cancellationToken)
+    {
+        var model = await PrepareAsync(SourceOf(options), options.DownloadFolder, log, cancellationToken);
+        return options.Draft is { IsNgram: false } draft
+            ? new ModelFolders(model, await PrepareAsync(Parse(draft.Model, revision: null), options.DownloadFolder, log, cancellationToken))
+            : new ModelFolders(model);
+    }
+
+    private static ModelSource Parse(string model, string? revision) =>
+        SyntheticModel.IsSource(model)
+            ? throw new StartupException($"{model} has no tokenizer, so it can be measured but not talked to")
+            : ModelSource.Parse(model, revision, Directory.Exists);
+
+    private static Task<string> PrepareAsync(ModelSource source, string? cacheFolder, Action<string> log, CancellationToken cancellationToken) =>
+        source switch
+        {
+            ModelSource.Hub hub => DownloadAsync(hub.Model, cacheFolder, log, cancellationToken),
+            ModelSource.Folder folder => Task.FromResult(folder.Path),
+            var other => throw new InvalidOperationException($"no way to load {other}"),
+        };
+
+    private static async Task<string> DownloadAsync(HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
+    {
+        using var http = HubClient.CreateHttpClient();
+        var store = new HubModelStore(http, HubEnvironment.OfProcess(cacheFolder), new HubOptions(), TimeProvider.System, log);
+        return await DownloadBar.RunAsync(model.Repository, log, progress => store.FetchAsync(model, progress, cancellationToken));
+    }
+}

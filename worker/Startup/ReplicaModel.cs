@@ -1,0 +1,64 @@
+using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
+using Cluster.Worker.Models;
+using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Startup;
+
+/// <summary>The model an engine runs, and what guesses its tokens ahead, in one share of the memory. Loaded for <see cref="TextEngine"/> and
+/// for benchmarks, whose models may have no tokenizer.</summary>
+/// <param name="Target">The model; with several ranks, this process' part of it.</param>
+/// <param name="Runner">Runs the whole model. Owns it, and the other ranks.</param>
+/// <param name="Ranks">The other ranks; null when there are none.</param>
+/// <param name="Proposer">Null without speculation.</param>
+internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer)
+{
+    /// <param name="tokenizer">The model's; null where it has none.</param>
+    /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
+    /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
+    /// <exception cref="StartupException">This build lacks the device.</exception>
+    public static ReplicaModel Load(StartupOptions startup, ModelFolders folders, Tokenizer? tokenizer, IProgress<LoadProgress>? progress, Action<string> log)
+    {
+        var (source, options) = (folders.Model, startup.Runner);
+        var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
+        var draftShare = DraftModel.MemoryShare(source, folders.Draft);
+        var targetOptions = options with
+        {
+            GpuMemoryUtilization = options.GpuMemoryUtilization * (1 - draftShare),
+            MaxLogits = Math.Min(options.MaxBatchedTokens, options.MaxSequences * (1 + (startup.Draft?.NumTokens ?? 0))),
+        };
+        var loaded = SpreadModel.Load(source, targetOptions, startup.Ranks, backends, progress, log);
+        var (target, backend) = (loaded.Target, loaded.Backend);
+        try
+        {
+            log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, vocabulary {target.Config.VocabSize}");
+            log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, {target.Config.Quantization?.Description ?? "not quantized"}");
+            foreach (var remark in backends.Remarks(options.DType, target.Config.DType))
+            {
+                log(remark);
+            }
+
+            log(target.Capacity.ToString());
+            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare, DType = null };
+            var proposer = DraftModel.Load(startup.Draft, folders.Draft, target, tokenizer, loaded.DraftBackend, draftOptions, log);
+            if (proposer is not null)
+            {
+                log($"speculative decoding: {startup.Draft!.NumTokens} tokens per step by {proposer.Description}");
+            }
+
+            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer);
+        }
+        catch
+        {
+            loaded.Runner.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts an engine, which owns the model from then on.</summary>
+    /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
+    /// <exception cref="ArgumentException">The options do not fit the model.</exception>
+    public LlmEngine StartEngine(ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null) => new(
+        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] }, TimeProvider.System, Proposer);
+}

@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using Cluster.Worker.Engine;
+using Cluster.Worker.Models;
+using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Tokenization;
+
+namespace Cluster.Worker.Startup;
+
+/// <summary>A running engine with what turns text into its tokens and back: the last link of the chain that starts with <see cref="StartupOptions"/>.
+/// Loaded by every command that generates.</summary>
+internal sealed class TextEngine : IAsyncDisposable
+{
+    private TextEngine(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks)
+    {
+        Tokenizer = tokenizer;
+        ChatTemplate = chatTemplate;
+        Engine = engine;
+        Ranks = ranks;
+    }
+
+    public Tokenizer Tokenizer { get; }
+
+    public ChatTemplate? ChatTemplate { get; }
+
+    public LlmEngine Engine { get; }
+
+    /// <summary>The other ranks of a tensor-parallel group; null when the model runs in this process alone.</summary>
+    public RankGroup? Ranks { get; }
+
+    /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
+    /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
+    /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
+    public static TextEngine Load(StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log)
+    {
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            var tokenizer = Tokenizer.Load(folders.Model);
+            var chatTemplate = ChatTemplate.Load(folders.Model);
+            var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
+            var engine = model.StartEngine(tokenizer, options.Engine);
+            log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
+            return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new StartupException(exception.Message, exception);
+        }
+    }
+
+    /// <summary>Stops the engine, which owns model and device.</summary>
+    public ValueTask DisposeAsync() => Engine.DisposeAsync();
+}

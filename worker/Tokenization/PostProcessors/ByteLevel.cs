@@ -1,7 +1,0 @@
-namespace Cluster.Worker.Tokenization.PostProcessors;
-
-/// <summary><c>ByteLevel</c>: trims character offsets, of which this tokenizer keeps none, so the ids stay as they are.</summary>
-internal sealed class ByteLevel : IPostProcessor
-{
-    public List<int> Process(List<int> ids) => ids;
-}

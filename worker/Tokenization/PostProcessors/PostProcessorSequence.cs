@@ -1,0 +1,14 @@
+namespace Cluster.Worker.Tokenization.PostProcessors;
+
+/// <summary><c>Sequence</c>: one post-processor after the other.</summary>
+internal sealed class PostProcessorSequence(IReadOnlyList<IPostProcessor> processors) : IPostProcessor
+{
+    public List<int> Process(List<int> ids)
+    {
+        foreach (IPostProcessor processor in processors)
+        {
+            ids = processor.Process(ids);
+        }
+        return ids;
+    }
+}
