@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -11,8 +12,8 @@ namespace Cluster.Operator.Reconciling;
 /// that handlers may run late, twice or in another order than the writes they tell of.</remarks>
 internal sealed class Fleet
 {
-    private readonly ObjectStore<Pod> pods;
-    private readonly ObjectStore<Node> nodes;
+    private readonly ObjectStore<V1Pod> pods;
+    private readonly ObjectStore<V1Node> nodes;
     private readonly PodsInFlight inFlight;
     private readonly Lock gate = new();
     private readonly Dictionary<NamespacedName, Replica> replicas = [];
@@ -23,7 +24,7 @@ internal sealed class Fleet
 
     /// <param name="inFlight">Tells of every pod whose state changed, in the cache or by a write of ours.</param>
     /// <param name="wake">Called under the lock for a deployment that should be looked at again.</param>
-    public Fleet(ObjectStore<Pod> pods, ObjectStore<Node> nodes, PodsInFlight inFlight, Action<NamespacedName> wake)
+    public Fleet(ObjectStore<V1Pod> pods, ObjectStore<V1Node> nodes, PodsInFlight inFlight, Action<NamespacedName> wake)
     {
         this.pods = pods;
         this.nodes = nodes;
@@ -69,7 +70,7 @@ internal sealed class Fleet
     }
 
     /// <summary>The node informer's handler.</summary>
-    public void Observe(ObjectChange<Node> change)
+    public void Observe(ObjectChange<V1Node> change)
     {
         lock (gate)
         {
@@ -99,8 +100,8 @@ internal sealed class Fleet
         lock (gate)
         {
             // What is in flight before the cache: the other way round, a pod that arrives in between would be in neither.
-            Pod? pending = inFlight.Pending(key);
-            Pod? pod = pods.Get(key) ?? pending;
+            V1Pod? pending = inFlight.Pending(key);
+            V1Pod? pod = pods.Get(key) ?? pending;
             Replica? now = pod is null ? null : Replica.Of(pod, pod.Metadata.Uid is { } uid && inFlight.IsDeleting(uid));
             Forget(key);
             int free = ledger.FreeCount;
@@ -124,7 +125,7 @@ internal sealed class Fleet
     }
 
     /// <summary>Other pods that hold no GPUs are nobody's business here, and a large cluster has many.</summary>
-    private static bool IsWorker(Pod pod) => pod.Metadata.OwnerReferences?.Exists(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
+    private static bool IsWorker(V1Pod pod) => pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
 
     private void Forget(NamespacedName key)
     {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -30,7 +31,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
                 if (action is CreatePod create)
                 {
                     JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment), create.Placement);
-                    created.Add(new NewPod(manifest, KubernetesJson.Read<Pod>(manifest)));
+                    created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest)));
                     inFlight.Creating(created[^1].Pod);
                 }
                 else if (action is DeletePod delete)
@@ -57,7 +58,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         }
         finally
         {
-            foreach (Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
+            foreach (V1Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
             {
                 inFlight.Ended(pod);
             }
@@ -118,7 +119,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
     {
         try
         {
-            inFlight.Created(await client.CreateAsync<Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
+            inFlight.Created(await client.CreateAsync<V1Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
             lock (created)
             {
                 created.Add(pod);
@@ -146,7 +147,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         Replica pod = delete.Pod;
         try
         {
-            await client.DeleteAsync<Pod>(pod.Pod.Metadata.Namespace, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
+            await client.DeleteAsync<V1Pod>(pod.Pod.Metadata.NamespaceProperty, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
             lock (deleted)
             {
                 deleted.Add(delete);
@@ -219,7 +220,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
         while (true)
         {
             string name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
-            if (!fleet.IsTaken(new NamespacedName(deployment.Metadata.Namespace ?? "", name)))
+            if (!fleet.IsTaken(new NamespacedName(deployment.Metadata.NamespaceProperty ?? "", name)))
             {
                 return name;
             }

@@ -1,5 +1,6 @@
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -22,7 +23,7 @@ internal sealed class PodsInFlight(TimeProvider time)
     public event Action<NamespacedName>? Changed;
 
     /// <summary>The pod of this name that we have asked for and that the cache has not shown yet.</summary>
-    public Pod? Pending(NamespacedName key)
+    public V1Pod? Pending(NamespacedName key)
     {
         lock (gate)
         {
@@ -40,10 +41,10 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>Before the request is sent.</summary>
-    public void Creating(Pod pod) => Change(pod, key => created.Add(key, new Entry(pod, null)));
+    public void Creating(V1Pod pod) => Change(pod, key => created.Add(key, new Entry(pod, null)));
 
     /// <summary>The server has the pod; the cache will.</summary>
-    public void Created(Pod pod) => Change(pod, key =>
+    public void Created(V1Pod pod) => Change(pod, key =>
     {
         if (created.TryGetValue(key, out Entry entry))
         {
@@ -52,10 +53,10 @@ internal sealed class PodsInFlight(TimeProvider time)
     });
 
     /// <summary>The server has definitely not made the pod.</summary>
-    public void NotCreated(Pod pod) => Change(pod, key => created.Remove(key));
+    public void NotCreated(V1Pod pod) => Change(pod, key => created.Remove(key));
 
     /// <summary>Before the request is sent.</summary>
-    public void Deleting(Pod pod) => Change(pod, _ =>
+    public void Deleting(V1Pod pod) => Change(pod, _ =>
     {
         if (pod.Metadata.Uid is { } uid)
         {
@@ -64,7 +65,7 @@ internal sealed class PodsInFlight(TimeProvider time)
     });
 
     /// <summary>No request about this pod is on its way any more, however the last one ended.</summary>
-    public void Ended(Pod pod)
+    public void Ended(V1Pod pod)
     {
         lock (gate)
         {
@@ -83,10 +84,10 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>The server has definitely not deleted the pod.</summary>
-    public void NotDeleted(Pod pod) => Change(pod, _ => deleted.Remove(pod.Metadata.Uid ?? ""));
+    public void NotDeleted(V1Pod pod) => Change(pod, _ => deleted.Remove(pod.Metadata.Uid ?? ""));
 
     /// <summary>The pod informer's handler: the cache has caught up with this pod.</summary>
-    public void Observe(ObjectChange<Pod> change) => Change(change.Object, key =>
+    public void Observe(ObjectChange<V1Pod> change) => Change(change.Object, key =>
     {
         created.Remove(key);
         if (change.Type == ChangeType.Deleted || change.Object.Metadata.DeletionTimestamp is not null)
@@ -108,15 +109,15 @@ internal sealed class PodsInFlight(TimeProvider time)
     /// <summary>Asks the server itself about everything whose request ended longer than <see cref="Doubtful"/> ago.</summary>
     public async Task ResolveAsync(IKubernetesClient client, CancellationToken cancellationToken)
     {
-        List<(Pod Pod, bool IsDeletion)> doubtful;
+        List<(V1Pod Pod, bool IsDeletion)> doubtful;
         lock (gate)
         {
             doubtful = [.. created.Values.Where(IsDoubtful).Select(e => (e.Pod, false)), .. deleted.Values.Where(IsDoubtful).Select(e => (e.Pod, true))];
         }
 
-        foreach ((Pod pod, bool isDeletion) in doubtful)
+        foreach ((V1Pod pod, bool isDeletion) in doubtful)
         {
-            Pod? live = await FindAsync(client, pod, cancellationToken).ConfigureAwait(false);
+            V1Pod? live = await FindAsync(client, pod, cancellationToken).ConfigureAwait(false);
             if (isDeletion && live?.Metadata is { DeletionTimestamp: null } metadata && metadata.Uid == pod.Metadata.Uid)
             {
                 NotDeleted(pod);
@@ -128,7 +129,7 @@ internal sealed class PodsInFlight(TimeProvider time)
         }
     }
 
-    private void Change(Pod pod, Action<NamespacedName> change)
+    private void Change(V1Pod pod, Action<NamespacedName> change)
     {
         NamespacedName key = NamespacedName.Of(pod);
         lock (gate)
@@ -141,13 +142,13 @@ internal sealed class PodsInFlight(TimeProvider time)
 
     private bool IsDoubtful(Entry entry) => entry.EndedAt is { } ended && time.GetElapsedTime(ended) >= Doubtful;
 
-    private static string? OwnerOf(Pod pod) => pod.Metadata.OwnerReferences?.Find(o => o.Controller == true)?.Uid;
+    private static string? OwnerOf(V1Pod pod) => pod.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true)?.Uid;
 
-    private static async Task<Pod?> FindAsync(IKubernetesClient client, Pod pod, CancellationToken cancellationToken)
+    private static async Task<V1Pod?> FindAsync(IKubernetesClient client, V1Pod pod, CancellationToken cancellationToken)
     {
         try
         {
-            return await client.GetAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, cancellationToken).ConfigureAwait(false);
+            return await client.GetAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, cancellationToken).ConfigureAwait(false);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
@@ -156,5 +157,5 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <param name="EndedAt">When the last request about it ended; null while one is on its way.</param>
-    private readonly record struct Entry(Pod Pod, long? EndedAt);
+    private readonly record struct Entry(V1Pod Pod, long? EndedAt);
 }
