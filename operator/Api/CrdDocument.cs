@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Api;
 
@@ -18,8 +18,8 @@ internal static class CrdDocument
     /// <summary>The CRD as an object.</summary>
     public static JsonObject Build() => new()
     {
-        ["apiVersion"] = CustomResourceDefinition.Definition.ApiVersion,
-        ["kind"] = CustomResourceDefinition.Definition.Kind,
+        ["apiVersion"] = "apiextensions.k8s.io/v1",
+        ["kind"] = "CustomResourceDefinition",
         ["metadata"] = new JsonObject { ["name"] = $"{ApiNames.Plural}.{ApiNames.Group}" },
         ["spec"] = new JsonObject
         {

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Cluster.Common;
-using Cluster.Operator.Kubernetes;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Api;
 
@@ -10,6 +11,8 @@ internal static class ApiNames
 {
     public const string Group = "serving.cluster.sh";
     public const string Version = "v1alpha1";
+
+    public const string ApiVersion = Group + "/" + Version;
     public const string Kind = "ModelDeployment";
     public const string Plural = "modeldeployments";
 
@@ -74,9 +77,14 @@ internal sealed record GpuDevice
 /// <remarks>The attributes are the CRD's schema; after a change run <c>cluster-operator crd</c> into deploy/crds.</remarks>
 [Schema("A language model served by one or more worker pods, each pinned to its own GPUs.")]
 [SchemaRule("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')", "metadata.name must start with a lower case letter, hold only lower case letters, digits and '-', and be at most 52 characters long: pods and Services are named after it")]
-internal sealed class ModelDeployment : KubernetesObject, IKubernetesKind
+[KubernetesEntity(Group = ApiNames.Group, ApiVersion = ApiNames.Version, Kind = ApiNames.Kind, PluralName = ApiNames.Plural)]
+internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
 {
-    public static ResourceDefinition Definition { get; } = new(ApiNames.Group, ApiNames.Version, ApiNames.Kind, ApiNames.Plural, Namespaced: true);
+    public string? ApiVersion { get; set; }
+
+    public string? Kind { get; set; }
+
+    public V1ObjectMeta Metadata { get; set; } = new();
 
     [Schema("What to serve, and how.", Required = true)]
     public ModelDeploymentSpec Spec { get; set; } = new();

@@ -1,5 +1,3 @@
-using Cluster.Operator.Kubernetes;
-
 namespace Cluster.Operator.Api;
 
 internal sealed class ModelDeploymentStatus

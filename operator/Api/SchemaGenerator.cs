@@ -2,7 +2,7 @@ using System.Collections;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
+using k8s.Models;
 
 namespace Cluster.Operator.Api;
 
@@ -71,9 +71,9 @@ internal static class SchemaGenerator
         List<string> required = [];
         foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
         {
-            if (property.IsDefined(typeof(JsonExtensionDataAttribute)))
+            if (property.PropertyType == typeof(V1ObjectMeta))
             {
-                continue;
+                continue; // Every object has it, and the API server has its schema.
             }
 
             string name = JsonNamingPolicy.CamelCase.ConvertName(property.Name);

@@ -11,6 +11,8 @@ using Cluster.Operator.Local.ApiServer.Writing;
 using Cluster.Operator.Local.Node;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
+using Cluster.Operator.Yaml;
+using k8s.Models;
 
 namespace Cluster.Operator.Commands;
 
@@ -51,10 +53,10 @@ internal static class RenderCommand
     internal static async Task<int> RenderAsync(
         IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, IModelConfigs configs, WorkerOptions options, DateTimeOffset now, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
-        var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ModelDeployment.Definition.ApiVersion).ToList();
+        var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ApiNames.ApiVersion).ToList();
         if (deployments.Count == 0)
         {
-            throw new CommandFailure($"no {ApiNames.Kind} ({ModelDeployment.Definition.ApiVersion}) among the {manifests.Count} objects given");
+            throw new CommandFailure($"no {ApiNames.Kind} ({ApiNames.ApiVersion}) among the {manifests.Count} objects given");
         }
 
         var ledger = cluster is null ? null : ReadCluster(cluster);
@@ -108,7 +110,7 @@ internal static class RenderCommand
 
     private static GpuLedger ReadCluster(IReadOnlyList<Manifest> objects)
     {
-        List<Node> nodes = [.. objects.Where(o => o is { Kind: "Node", ApiVersion: "v1" }).Select(Read<Node>)];
+        List<V1Node> nodes = [.. objects.Where(o => o is { Kind: "Node", ApiVersion: "v1" }).Select(Read<V1Node>)];
         if (nodes.Count == 0)
         {
             throw new CommandFailure($"no Node among the {objects.Count} objects of --nodes");
@@ -122,15 +124,15 @@ internal static class RenderCommand
         // A list written by hand need not repeat what is usual.
         foreach (var node in nodes)
         {
-            node.Status ??= new NodeStatus();
-            node.Status.Conditions ??= [new Condition { Type = "Ready", Status = "True" }];
+            node.Status ??= new V1NodeStatus();
+            node.Status.Conditions ??= new List<V1NodeCondition> { new() { Type = "Ready", Status = "True" } };
         }
 
-        return new GpuLedger(nodes, objects.Where(o => o is { Kind: "Pod", ApiVersion: "v1" }).Select(Read<Pod>).Select(pod => Replica.Of(pod)));
+        return new GpuLedger(nodes, objects.Where(o => o is { Kind: "Pod", ApiVersion: "v1" }).Select(Read<V1Pod>).Select(pod => Replica.Of(pod)));
     }
 
     private static T Read<T>(Manifest manifest)
-        where T : KubernetesObject
+        where T : class
     {
         try
         {

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using k8s;
+using k8s.Models;
+using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 
 namespace Cluster.Operator.Controller;
 
@@ -24,7 +27,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
 
     /// <summary>Never throws for an API error: an event that cannot be written is logged and lost.</summary>
     public async Task RecordAsync<T>(T regarding, EventType type, string reason, string message, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         message = message.Length <= MessageLimit ? message : message[..(MessageLimit - 1)] + "…";
         DateTimeOffset now = time.GetUtcNow();
@@ -40,12 +43,12 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
             }
 
             entry.Count = 1;
-            CoreEvent made = await client.CreateAsync<CoreEvent>(Manifest(regarding, type, reason, entry.Message, now), cancellationToken).ConfigureAwait(false);
+            Corev1Event made = await client.CreateAsync<Corev1Event>(Manifest(regarding, type, reason, entry.Message, now), cancellationToken).ConfigureAwait(false);
             entry.EventName = made.Metadata.Name;
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
         {
-            logger.LogWarning("Event {Reason} about {Kind} {Key} could not be written: {Error}", reason, T.Definition.Kind, NamespacedName.Of(regarding), e.Message);
+            logger.LogWarning("Event {Reason} about {Kind} {Key} could not be written: {Error}", reason, ResourceDefinition.Of<T>().Kind, NamespacedName.Of(regarding), e.Message);
         }
         finally
         {
@@ -54,12 +57,12 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     }
 
     private async Task<bool> CountUpAsync<T>(T regarding, Entry entry, DateTimeOffset now, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         JsonObject patch = new() { ["count"] = entry.Count, ["lastTimestamp"] = Timestamp(now) };
         try
         {
-            await client.PatchAsync<CoreEvent>(EventNamespace(regarding), entry.EventName!, PatchType.Merge, patch, null, cancellationToken).ConfigureAwait(false);
+            await client.PatchAsync<Corev1Event>(EventNamespace(regarding), entry.EventName!, PatchType.Merge, patch, null, cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (KubernetesException e) when (e.IsNotFound)
@@ -69,9 +72,9 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     }
 
     private Entry Find<T>(T regarding, EventType type, string reason, string message, DateTimeOffset now)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        (string, EventType, string) key = ($"{T.Definition.Kind}/{NamespacedName.Of(regarding)}/{regarding.Metadata.Uid}", type, reason);
+        (string, EventType, string) key = ($"{ResourceDefinition.Of<T>().Kind}/{NamespacedName.Of(regarding)}/{regarding.Metadata.Uid}", type, reason);
         lock (gate)
         {
             if (!groups.TryGetValue(key, out Group? group) || now - group.Last > Window)
@@ -100,9 +103,9 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     }
 
     private JsonObject Manifest<T>(T regarding, EventType type, string reason, string message, DateTimeOffset now)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        ResourceDefinition kind = T.Definition;
+        ResourceDefinition kind = ResourceDefinition.Of<T>();
         return new JsonObject
         {
             ["apiVersion"] = "v1",
@@ -116,7 +119,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
             {
                 ["apiVersion"] = kind.ApiVersion,
                 ["kind"] = kind.Kind,
-                ["namespace"] = regarding.Metadata.Namespace,
+                ["namespace"] = regarding.Metadata.NamespaceProperty,
                 ["name"] = regarding.Metadata.Name,
                 ["uid"] = regarding.Metadata.Uid,
                 ["resourceVersion"] = regarding.Metadata.ResourceVersion,
@@ -133,7 +136,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
         };
     }
 
-    private static string EventNamespace(KubernetesObject regarding) => regarding.Metadata.Namespace ?? "default";
+    private static string EventNamespace(IKubernetesObject<V1ObjectMeta> regarding) => regarding.Metadata.NamespaceProperty ?? "default";
 
     private static string Timestamp(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 

@@ -1,4 +1,7 @@
 using Cluster.Operator.Kubernetes;
+using k8s;
+using k8s.Models;
+using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 
 namespace Cluster.Operator.Controller;
 
@@ -13,7 +16,7 @@ namespace Cluster.Operator.Controller;
 /// The store is written before the handlers run, so a handler, and whoever it wakes, never reads less than it was told.
 /// </remarks>
 internal sealed class Informer<T>
-    where T : KubernetesObject, IKubernetesKind
+    where T : class, IKubernetesObject<V1ObjectMeta>
 {
     private readonly IKubernetesClient client;
     private readonly string? @namespace;
@@ -75,12 +78,12 @@ internal sealed class Informer<T>
             catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
                 // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
-                logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", T.Definition.Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
+                logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", ResourceDefinition.Of<T>().Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
                 version = null;
             }
             catch (Exception e)
             {
-                logger.LogWarning("Watch of {Kind} broke: {Message}", T.Definition.Kind, e.Message);
+                logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
                 if (worked)
                 {
                     backoff.Reset();
@@ -172,7 +175,7 @@ internal sealed class Informer<T>
             catch (Exception e)
             {
                 // One broken handler must neither starve the others nor stop the store from following the server.
-                logger.LogError(e, "A handler failed on {Change} of {Kind} {Key}", change.Type, T.Definition.Kind, NamespacedName.Of(change.Object));
+                logger.LogError(e, "A handler failed on {Change} of {Kind} {Key}", change.Type, ResourceDefinition.Of<T>().Kind, NamespacedName.Of(change.Object));
             }
         }
     }

@@ -1,8 +1,8 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Controller;
 
@@ -121,10 +121,10 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         long asked = time.GetTimestamp();
         try
         {
-            Lease? lease = await FindAsync(cancellationToken).ConfigureAwait(false);
+            V1Lease? lease = await FindAsync(cancellationToken).ConfigureAwait(false);
             if (lease is null)
             {
-                await client.CreateAsync<Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken).ConfigureAwait(false);
+                await client.CreateAsync<V1Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken).ConfigureAwait(false);
                 return asked;
             }
 
@@ -134,7 +134,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
                 seenAt = time.GetTimestamp();
             }
 
-            string holder = Text(lease, "holderIdentity") ?? "";
+            string holder = lease.Spec?.HolderIdentity ?? "";
             bool mine = holder == options.Identity;
             if (!mine && holder.Length > 0 && time.GetElapsedTime(seenAt) < options.LeaseDuration)
             {
@@ -142,8 +142,8 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
             }
 
             // Replacing with the version we read: of two that try at once, one gets a conflict.
-            int transitions = Number(lease, "leaseTransitions") + (mine ? 0 : 1);
-            Lease written = await client.ReplaceAsync<Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken).ConfigureAwait(false);
+            int transitions = (lease.Spec?.LeaseTransitions ?? 0) + (mine ? 0 : 1);
+            V1Lease written = await client.ReplaceAsync<V1Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken).ConfigureAwait(false);
             seenVersion = written.Metadata.ResourceVersion;
             seenAt = time.GetTimestamp();
             return asked;
@@ -155,11 +155,11 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         }
     }
 
-    private async Task<Lease?> FindAsync(CancellationToken cancellationToken)
+    private async Task<V1Lease?> FindAsync(CancellationToken cancellationToken)
     {
         try
         {
-            return await client.GetAsync<Lease>(options.Namespace, options.LeaseName, cancellationToken).ConfigureAwait(false);
+            return await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, cancellationToken).ConfigureAwait(false);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
@@ -173,10 +173,10 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         using CancellationTokenSource limit = new(options.RetryPeriod, time);
         try
         {
-            Lease lease = await client.GetAsync<Lease>(options.Namespace, options.LeaseName, limit.Token).ConfigureAwait(false);
-            if (Text(lease, "holderIdentity") == options.Identity)
+            V1Lease lease = await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, limit.Token).ConfigureAwait(false);
+            if (lease.Spec?.HolderIdentity == options.Identity)
             {
-                await client.ReplaceAsync<Lease>(Manifest(lease, "", Number(lease, "leaseTransitions")), null, limit.Token).ConfigureAwait(false);
+                await client.ReplaceAsync<V1Lease>(Manifest(lease, "", lease.Spec.LeaseTransitions ?? 0), null, limit.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException or OperationCanceledException)
@@ -185,10 +185,10 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         }
     }
 
-    private JsonObject Manifest(Lease? current, string holder, int transitions)
+    private JsonObject Manifest(V1Lease? current, string holder, int transitions)
     {
-        string now = time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
-        bool renews = current is not null && Text(current, "holderIdentity") == holder;
+        string now = Timestamp(time.GetUtcNow().UtcDateTime);
+        bool renews = current is not null && current.Spec?.HolderIdentity == holder;
         JsonObject metadata = new() { ["name"] = options.LeaseName, ["namespace"] = options.Namespace };
         if (current is not null)
         {
@@ -197,28 +197,22 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
 
         return new JsonObject
         {
-            ["apiVersion"] = Lease.Definition.ApiVersion,
-            ["kind"] = Lease.Definition.Kind,
+            ["apiVersion"] = "coordination.k8s.io/v1",
+            ["kind"] = "Lease",
             ["metadata"] = metadata,
             ["spec"] = new JsonObject
             {
                 ["holderIdentity"] = holder,
                 ["leaseDurationSeconds"] = holder.Length == 0 ? 1 : (int)Math.Ceiling(options.LeaseDuration.TotalSeconds),
-                ["acquireTime"] = renews ? Text(current!, "acquireTime") : now,
+                ["acquireTime"] = renews && current!.Spec!.AcquireTime is { } since ? Timestamp(since) : now,
                 ["renewTime"] = now,
                 ["leaseTransitions"] = transitions,
             },
         };
     }
 
-    private static string? Text(Lease lease, string field) =>
-        Field(lease, field) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
-
-    private static int Number(Lease lease, string field) =>
-        Field(lease, field) is { ValueKind: JsonValueKind.Number } value ? value.GetInt32() : 0;
-
-    private static JsonElement? Field(Lease lease, string field) =>
-        lease.Extra is not null && lease.Extra.TryGetValue("spec", out JsonElement spec) && spec.ValueKind == JsonValueKind.Object && spec.TryGetProperty(field, out JsonElement value) ? value : null;
+    /// <summary>metav1.MicroTime, which has six digits after the second even where they are zero: the library's writer leaves those out.</summary>
+    private static string Timestamp(DateTime at) => at.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 }
 
 /// <summary>Another process may lead now; this one must stop acting at once.</summary>

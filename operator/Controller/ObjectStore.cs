@@ -1,11 +1,13 @@
 using Cluster.Operator.Kubernetes;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Controller;
 
 /// <summary>Whole objects by key, with indexes. Written by one <see cref="Informer{T}"/>, read from any thread. What it hands
 /// out is shared: nobody may change it.</summary>
 internal sealed class ObjectStore<T>
-    where T : KubernetesObject
+    where T : class, IKubernetesObject<V1ObjectMeta>
 {
     private readonly Lock gate = new();
     private readonly Dictionary<NamespacedName, T> objects = [];

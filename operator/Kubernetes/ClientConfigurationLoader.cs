@@ -1,13 +1,18 @@
 using System.Net.Http.Headers;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using k8s;
+using k8s.KubeConfigModels;
 
 namespace Cluster.Operator.Kubernetes;
 
 /// <summary>Finds and reads the client configuration. The machine it looks at (environment, home, service account folder, clock) can be replaced for tests.</summary>
 internal sealed class ClientConfigurationLoader
 {
+    private static readonly string[] ExecVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
+
     public Func<string, string?> Environment { get; init; } = System.Environment.GetEnvironmentVariable;
 
     public string Home { get; init; } = System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile);
@@ -43,104 +48,123 @@ internal sealed class ClientConfigurationLoader
             + (context is null ? " and this is no pod (KUBERNETES_SERVICE_HOST is not set); pass --kubeconfig or set KUBECONFIG" : $", so there is no context '{context}'"));
     }
 
+    /// <summary>As the library's <c>InClusterConfig</c>, of a folder and an environment that a test can name.</summary>
     private ClientConfiguration FromServiceAccount(string host)
     {
-        string port = Environment("KUBERNETES_SERVICE_PORT") is { Length: > 0 } value ? value : "443";
-        string authority = Path.Combine(ServiceAccountFolder, "ca.crt");
-        string namespaceFile = Path.Combine(ServiceAccountFolder, "namespace");
+        var port = Environment("KUBERNETES_SERVICE_PORT") is { Length: > 0 } value ? value : "443";
+        var authority = Path.Combine(ServiceAccountFolder, "ca.crt");
+        var namespaceFile = Path.Combine(ServiceAccountFolder, "namespace");
         return new ClientConfiguration
         {
             Server = ParseServer($"https://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}", "KUBERNETES_SERVICE_HOST/PORT"),
             CertificateAuthorities = ClientCertificate.ReadAuthorities(ReadFile(authority, "service account"), authority),
             Namespace = File.Exists(namespaceFile) ? ReadFile(namespaceFile, "service account").Trim() : "default",
-            Credentials = new TokenFileCredentialSource(Path.Combine(ServiceAccountFolder, "token"), certificate: null, Time),
+            Credentials = new TokenFileCredentialSource(Path.Combine(ServiceAccountFolder, "token"), certificate: null),
         };
     }
 
     private ClientConfiguration FromKubeconfig(IReadOnlyList<string> paths, string? contextOverride)
     {
-        Kubeconfig config = Kubeconfig.Load(paths);
-        string where = $"kubeconfig {string.Join(Path.PathSeparator, paths)}";
-        string contextName = contextOverride ?? config.CurrentContext ?? "";
-        if (contextName.Length == 0)
-        {
-            throw Invalid($"{where}: no current-context; choose one of {Names(config.Contexts!.Select(item => item.Name))} with --context");
-        }
+        var config = Kubeconfig.Load(paths);
+        var where = $"kubeconfig {string.Join(Path.PathSeparator, paths)}";
+        var contextName = contextOverride ?? config.CurrentContext ?? throw Invalid($"{where}: no current-context; choose one of {config.Names("context")} with --context");
+        var context = config.Find("context", contextName) ?? throw Invalid($"{where}: no context '{contextName}'; there are {config.Names("context")}");
+        var (clusterName, userName) = (Kubeconfig.Text(context, "cluster"), Kubeconfig.Text(context, "user"));
+        var cluster = config.Find("cluster", clusterName)
+            ?? throw Invalid($"{where}: context '{contextName}' names cluster '{clusterName}', which is not there; there are {config.Names("cluster")}");
+        var user = userName is null ? null
+            : config.Find("user", userName)
+              ?? throw Invalid($"{where}: context '{contextName}' names user '{userName}', which is not there; there are {config.Names("user")}");
 
-        Kubeconfig.ContextEntry context = config.Contexts!.Find(item => item.Name == contextName)?.Context
-            ?? throw Invalid($"{where}: no context '{contextName}'; there are {Names(config.Contexts.Select(item => item.Name))}");
-        Kubeconfig.NamedCluster cluster = config.Clusters!.Find(item => item.Name == context.Cluster)
-            ?? throw Invalid($"{where}: context '{contextName}' names cluster '{context.Cluster}', which is not there; there are {Names(config.Clusters.Select(item => item.Name))}");
-        Kubeconfig.ClusterEntry entry = cluster.Cluster ?? throw Invalid($"{where}: cluster '{cluster.Name}' is empty");
-        Kubeconfig.NamedUser? user = string.IsNullOrEmpty(context.User) ? null
-            : config.Users!.Find(item => item.Name == context.User)
-              ?? throw Invalid($"{where}: context '{contextName}' names user '{context.User}', which is not there; there are {Names(config.Users.Select(item => item.Name))}");
-
-        string clusterAt = $"{where}: cluster '{cluster.Name}'";
-        string? authorityPem = ReadPem(entry.CertificateAuthority, entry.CertificateAuthorityData, cluster.Folder, $"{clusterAt}: certificate-authority");
-        if (authorityPem is not null && entry.InsecureSkipTlsVerify)
-        {
-            throw Invalid($"{clusterAt}: certificate-authority and insecure-skip-tls-verify contradict each other; remove one");
-        }
-
-        X509Certificate2Collection? authorities = authorityPem is null ? null : ClientCertificate.ReadAuthorities(authorityPem, $"{clusterAt}: certificate-authority");
+        var clusterAt = $"{where}: cluster '{clusterName}'";
+        var connection = ReadCluster(cluster, clusterAt);
+        var userAt = $"{where}: user '{userName}'";
         return new ClientConfiguration
         {
-            Server = ParseServer(entry.Server, $"{clusterAt}: server"),
-            Namespace = string.IsNullOrEmpty(context.Namespace) ? "default" : context.Namespace,
-            CertificateAuthorities = authorities,
-            SkipTlsVerify = entry.InsecureSkipTlsVerify,
-            TlsServerName = string.IsNullOrEmpty(entry.TlsServerName) ? null : entry.TlsServerName,
-            Proxy = ParseProxy(entry.ProxyUrl, clusterAt),
-            DisableCompression = entry.DisableCompression,
-            Impersonation = user?.User is { } acting ? ImpersonationOf(acting, $"{where}: user '{user.Name}'") : [],
-            Credentials = user?.User is { } present
-                ? CredentialsOf(present, user.Folder, $"{where}: user '{user.Name}'", entry, authorityPem)
-                : new FixedCredentialSource(Credential.None),
+            Server = ParseServer(connection.Host, $"{clusterAt}: server"),
+            Namespace = Kubeconfig.Text(context, "namespace") ?? "default",
+            CertificateAuthorities = connection.SslCaCerts,
+            SkipTlsVerify = connection.SkipTlsVerify,
+            TlsServerName = string.IsNullOrEmpty(connection.TlsServerName) ? null : connection.TlsServerName,
+            Proxy = ParseProxy(Kubeconfig.Text(cluster, "proxy-url"), clusterAt),
+            DisableCompression = Kubeconfig.Text(cluster, "disable-compression") == "true",
+            Impersonation = user is null ? [] : ImpersonationOf(user, userAt),
+            Credentials = user is null ? new FixedCredentialSource(Credential.None) : CredentialsOf(user, userAt, cluster, connection.SslCaCerts),
         };
     }
 
-    private ICredentialSource CredentialsOf(Kubeconfig.UserEntry user, string folder, string at, Kubeconfig.ClusterEntry cluster, string? authorityPem)
+    /// <summary>Server and trust as the library reads them.</summary>
+    private static KubernetesClientConfiguration ReadCluster(JsonObject body, string at)
     {
+        var endpoint = Kubeconfig.Read<ClusterEndpoint>(body, at);
+        var hasAuthority = !string.IsNullOrEmpty(endpoint.CertificateAuthority) || !string.IsNullOrEmpty(endpoint.CertificateAuthorityData);
+        if (hasAuthority && endpoint.SkipTlsVerify)
+        {
+            throw Invalid($"{at}: certificate-authority and insecure-skip-tls-verify contradict each other; remove one");
+        }
+
+        ParseServer(endpoint.Server, $"{at}: server");
+        var only = new K8SConfiguration
+        {
+            CurrentContext = "only",
+            Contexts = [new Context { Name = "only", ContextDetails = new ContextDetails { Cluster = "only" } }],
+            Clusters = [new k8s.KubeConfigModels.Cluster { Name = "only", ClusterEndpoint = endpoint }],
+        };
+        try
+        {
+            var read = KubernetesClientConfiguration.BuildConfigFromConfigObject(only);
+            return read.SslCaCerts is not { Count: 0 } ? read : throw Invalid($"{at}: certificate-authority: holds no PEM certificate");
+        }
+        catch (Exception error) when (error is FormatException or CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw Invalid($"{at}: certificate-authority: {error.Message}", error);
+        }
+    }
+
+    private ICredentialSource CredentialsOf(JsonObject body, string at, JsonObject cluster, X509Certificate2Collection? authorities)
+    {
+        // The library's model has strings where as-user-extra has lists.
+        var known = body.DeepClone().AsObject();
+        known.Remove("as-user-extra");
+        var user = Kubeconfig.Read<UserCredentials>(known, at);
         if (user.AuthProvider is { } legacy)
         {
             throw Invalid($"{at}: auth-provider '{legacy.Name}' was removed from Kubernetes clients in 1.26 and is not supported; use an exec plugin (for GKE: gke-gcloud-auth-plugin, for Azure: kubelogin)");
         }
 
-        bool hasToken = !string.IsNullOrEmpty(user.Token) || !string.IsNullOrEmpty(user.TokenFile);
-        bool hasPassword = !string.IsNullOrEmpty(user.Username);
-        if ((hasToken ? 1 : 0) + (hasPassword ? 1 : 0) + (user.Exec is null ? 0 : 1) > 1)
+        var tokenFile = Kubeconfig.Text(body, "tokenFile");
+        var hasToken = !string.IsNullOrEmpty(user.Token) || tokenFile is not null;
+        var hasPassword = !string.IsNullOrEmpty(user.UserName);
+        if ((hasToken ? 1 : 0) + (hasPassword ? 1 : 0) + (user.ExternalExecution is null ? 0 : 1) > 1)
         {
             throw Invalid($"{at}: more than one of token, username and exec; keep one");
         }
 
-        ClientCertificate? certificate = CertificateOf(user, folder, at);
-        if (user.Exec is { } exec)
+        var certificate = CertificateOf(user, at);
+        if (user.ExternalExecution is { } exec)
         {
-            return new ExecCredentialSource(PluginOf(exec, folder, $"{at}: exec", cluster, authorityPem), Time);
+            return PluginOf(exec, Kubeconfig.Text(body["exec"]!.AsObject(), "interactiveMode"), $"{at}: exec", cluster, authorities);
         }
 
         // As in client-go, the file wins over the literal: it is the one that gets renewed.
-        if (!string.IsNullOrEmpty(user.TokenFile))
+        if (tokenFile is not null)
         {
-            return new TokenFileCredentialSource(Path.Combine(folder, user.TokenFile), certificate, Time);
+            return new TokenFileCredentialSource(tokenFile, certificate);
         }
 
         if (hasToken)
         {
-            return new FixedCredentialSource(Credential.Bearer(user.Token!, $"{at}: token", certificate));
+            return new FixedCredentialSource(Credential.Bearer(user.Token, $"{at}: token", certificate));
         }
 
-        AuthenticationHeaderValue? header = hasPassword
-            ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.Username}:{user.Password}")))
-            : null;
+        var header = hasPassword ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.UserName}:{user.Password}"))) : null;
         return new FixedCredentialSource(new Credential { Authorization = header, Certificate = certificate });
     }
 
-    private static ClientCertificate? CertificateOf(Kubeconfig.UserEntry user, string folder, string at)
+    private static ClientCertificate? CertificateOf(UserCredentials user, string at)
     {
-        string? certificate = ReadPem(user.ClientCertificate, user.ClientCertificateData, folder, $"{at}: client-certificate");
-        string? key = ReadPem(user.ClientKey, user.ClientKeyData, folder, $"{at}: client-key");
+        var certificate = ReadPem(user.ClientCertificate, user.ClientCertificateData, $"{at}: client-certificate");
+        var key = ReadPem(user.ClientKey, user.ClientKeyData, $"{at}: client-key");
         return (certificate, key) switch
         {
             (null, null) => null,
@@ -149,85 +173,84 @@ internal sealed class ClientConfigurationLoader
         };
     }
 
-    private static ExecPlugin PluginOf(Kubeconfig.ExecEntry exec, string folder, string at, Kubeconfig.ClusterEntry cluster, string? authorityPem)
+    private ExecCredentialSource PluginOf(ExternalExecution exec, string? interactiveMode, string at, JsonObject cluster, X509Certificate2Collection? authorities)
     {
-        if (exec.ApiVersion is null || !ExecPlugin.SupportedVersions.Contains(exec.ApiVersion))
+        if (!ExecVersions.Contains(exec.ApiVersion))
         {
-            throw Invalid($"{at}: apiVersion '{exec.ApiVersion}' is not supported; supported: {string.Join(", ", ExecPlugin.SupportedVersions)}");
+            throw Invalid($"{at}: apiVersion '{exec.ApiVersion}' is not supported; supported: {string.Join(", ", ExecVersions)}");
         }
 
-        if (exec.InteractiveMode is not (null or "" or "Never" or "IfAvailable"))
+        if (interactiveMode is not (null or "Never" or "IfAvailable"))
         {
-            throw Invalid($"{at}: interactiveMode '{exec.InteractiveMode}' cannot work here, nobody is there to answer; supported: Never, IfAvailable");
+            throw Invalid($"{at}: interactiveMode '{interactiveMode}' cannot work here, nobody is there to answer; supported: Never, IfAvailable");
         }
 
-        if (string.IsNullOrEmpty(exec.Command))
-        {
-            throw Invalid($"{at}: command is missing");
-        }
-
-        // A bare name is looked up in PATH; anything with a folder in it starts at the kubeconfig.
-        string command = exec.Command.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal) ? Path.Combine(folder, exec.Command) : exec.Command;
-        return new ExecPlugin(
-            exec.ApiVersion,
-            command,
-            exec.Args ?? [],
-            (exec.Env ?? []).GroupBy(item => item.Name, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Last().Value, StringComparer.Ordinal),
-            exec.InstallHint,
-            exec.ProvideClusterInfo ? ClusterInfo(cluster, authorityPem) : null);
+        return string.IsNullOrEmpty(exec.Command)
+            ? throw Invalid($"{at}: command is missing")
+            : new ExecCredentialSource(exec, exec.ProvideClusterInfo ? ClusterInfo(cluster, authorities) : null, Time);
     }
 
-    private static JsonObject ClusterInfo(Kubeconfig.ClusterEntry cluster, string? authorityPem)
+    /// <summary>What a plugin that asks for it is told of the cluster.</summary>
+    private static JsonObject ClusterInfo(JsonObject cluster, X509Certificate2Collection? authorities)
     {
-        JsonObject info = new() { ["server"] = cluster.Server };
-        void Set(string name, JsonNode? value)
+        JsonObject info = [];
+        foreach (var field in (string[])["server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url"])
         {
-            if (value is not null)
+            if (cluster[field] is { } value)
             {
-                info[name] = value;
+                info[field] = value.DeepClone();
             }
         }
 
-        Set("tls-server-name", cluster.TlsServerName);
-        Set("insecure-skip-tls-verify", cluster.InsecureSkipTlsVerify ? true : null);
-        Set("certificate-authority-data", authorityPem is null ? null : Convert.ToBase64String(Encoding.UTF8.GetBytes(authorityPem)));
-        Set("proxy-url", cluster.ProxyUrl);
-        Set("config", cluster.Extensions?.Find(item => item.Name == "client.authentication.k8s.io/exec")?.Value?.DeepClone());
+        if (authorities is not null)
+        {
+            info["certificate-authority-data"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(authorities.ExportCertificatePems()));
+        }
+
+        var extension = (cluster["extensions"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(item => Kubeconfig.Text(item, "name") == "client.authentication.k8s.io/exec");
+        if (extension?["extension"] is { } config)
+        {
+            info["config"] = config.DeepClone();
+        }
+
         return info;
     }
 
-    private static List<KeyValuePair<string, string>> ImpersonationOf(Kubeconfig.UserEntry user, string at)
+    /// <summary>The library reads some of these fields and sends none.</summary>
+    private static List<KeyValuePair<string, string>> ImpersonationOf(JsonObject user, string at)
     {
         List<KeyValuePair<string, string>> headers = [];
-        void Add(string name, string value) => headers.Add(new KeyValuePair<string, string>(name, value));
-        if (!string.IsNullOrEmpty(user.Impersonate))
+        void Add(string name, string? value)
         {
-            Add("Impersonate-User", user.Impersonate);
-        }
-        else if (user.ImpersonateUid is not null || user.ImpersonateGroups is { Count: > 0 } || user.ImpersonateExtra is { Count: > 0 })
-        {
-            throw Invalid($"{at}: as-uid, as-groups and as-user-extra need 'as'");
+            if (value is not null)
+            {
+                headers.Add(new KeyValuePair<string, string>(name, value));
+            }
         }
 
-        if (!string.IsNullOrEmpty(user.ImpersonateUid))
+        Add("Impersonate-User", Kubeconfig.Text(user, "as"));
+        Add("Impersonate-Uid", Kubeconfig.Text(user, "as-uid"));
+        foreach (var group in user["as-groups"] as JsonArray ?? [])
         {
-            Add("Impersonate-Uid", user.ImpersonateUid);
+            Add("Impersonate-Group", group?.ToString());
         }
 
-        user.ImpersonateGroups?.ForEach(group => Add("Impersonate-Group", group));
-        foreach ((string key, List<string> values) in user.ImpersonateExtra ?? [])
+        foreach (var (key, values) in user["as-user-extra"] as JsonObject ?? [])
         {
-            values.ForEach(value => Add($"Impersonate-Extra-{Uri.EscapeDataString(key)}", value));
+            foreach (var value in values as JsonArray ?? [])
+            {
+                Add($"Impersonate-Extra-{Uri.EscapeDataString(key)}", value?.ToString());
+            }
         }
 
-        return headers;
+        return headers.Count == 0 || headers[0].Key == "Impersonate-User" ? headers : throw Invalid($"{at}: as-uid, as-groups and as-user-extra need 'as'");
     }
 
-    private static string? ReadPem(string? file, string? data, string folder, string at) => (file, data) switch
+    private static string? ReadPem(string? file, string? data, string at) => (file, data) switch
     {
         // As in client-go, inline data wins over a file.
         (_, { Length: > 0 }) => ClientCertificate.DecodePem(data, $"{at}-data"),
-        ({ Length: > 0 }, _) => ReadFile(Path.Combine(folder, file), at),
+        ({ Length: > 0 }, _) => ReadFile(file, at),
         _ => null,
     };
 
@@ -244,16 +267,14 @@ internal sealed class ClientConfigurationLoader
     }
 
     private static Uri ParseServer(string? server, string at)
-        => Uri.TryCreate(server, UriKind.Absolute, out Uri? uri) && uri.Scheme is "https" or "http" && uri is { Query: "", Fragment: "", UserInfo: "" }
+        => Uri.TryCreate(server, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri is { Query: "", Fragment: "", UserInfo: "" }
             ? uri
             : throw Invalid($"{at}: '{server}' is no server address; expected something like https://10.0.0.1:6443");
 
     private static Uri? ParseProxy(string? proxy, string at)
-        => string.IsNullOrEmpty(proxy) ? null
-            : Uri.TryCreate(proxy, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" or "socks5" ? uri
+        => proxy is null ? null
+            : Uri.TryCreate(proxy, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" or "socks5" ? uri
             : throw Invalid($"{at}: proxy-url '{proxy}' is not supported; expected http://, https:// or socks5://");
-
-    private static string Names(IEnumerable<string> names) => string.Join(", ", names.Select(name => $"'{name}'")) is { Length: > 0 } list ? list : "none";
 
     private static KubernetesException Invalid(string message, Exception? inner = null) => new(0, "Configuration", message, inner);
 }

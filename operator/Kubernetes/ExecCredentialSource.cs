@@ -3,20 +3,25 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using k8s;
+using k8s.Exceptions;
+using k8s.KubeConfigModels;
 
 namespace Cluster.Operator.Kubernetes;
 
 /// <summary>Runs a credential plugin and keeps what it printed until that expires or the server refuses it. One run at a time, whoever asks.</summary>
 /// <remarks>Protocol: kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins. The plugin gets no
-/// standard input and is told <c>interactive: false</c>.</remarks>
-internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time) : ICredentialSource
+/// standard input and is told <c>interactive: false</c>. Not the library's <c>ExecTokenProvider</c>: that one runs the plugin while the configuration is loaded and again for
+/// the first request, passes over its exit status, leaves it running when it takes too long, and never asks again for a certificate or after a 401.</remarks>
+/// <param name="cluster">The <c>spec.cluster</c> to tell the plugin; null unless it asked for it by provideClusterInfo.</param>
+internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject? cluster, TimeProvider time) : ICredentialSource
 {
     private const int MaxOutputChars = 1 << 20;
     private const int MaxErrorChars = 2000;
 
     /// <summary>Renewed this long before it expires, so that no request is on its way with a dying token.</summary>
-    private static readonly TimeSpan s_margin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly SemaphoreSlim _turn = new(1, 1);
     private volatile Issued? _issued;
@@ -56,11 +61,11 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         return true;
     }
 
-    private bool IsFresh(Issued issued) => issued.Expires is not { } expires || time.GetUtcNow() < expires - s_margin;
+    private bool IsFresh(Issued issued) => issued.Expires is not { } expires || time.GetUtcNow() < expires - Margin;
 
     private async Task<string> RunAsync(CancellationToken cancellationToken)
     {
-        using CancellationTokenSource deadline = new(s_timeout, time);
+        using CancellationTokenSource deadline = new(Patience, time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         using Process process = Start();
         // Reading a pipe does not listen to cancellation everywhere; ending its writer always ends it.
@@ -80,7 +85,7 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw Failure($"gave no answer within {s_timeout.TotalSeconds:0} s (it must not wait for input)");
+            throw Failure($"gave no answer within {Patience.TotalSeconds:0} s (it must not wait for input)");
         }
         finally
         {
@@ -102,89 +107,77 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
 
     private Process Start()
     {
-        ProcessStartInfo start = new(plugin.Command, plugin.Arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardOutputEncoding = Encoding.UTF8,
-            StandardErrorEncoding = Encoding.UTF8,
-            UseShellExecute = false,
-        };
-        foreach ((string name, string value) in plugin.Environment)
-        {
-            start.Environment[name] = value;
-        }
-
         JsonObject spec = new() { ["interactive"] = false };
-        if (plugin.ClusterInfo is not null)
+        if (cluster is not null)
         {
-            spec["cluster"] = plugin.ClusterInfo.DeepClone();
+            spec["cluster"] = cluster.DeepClone();
         }
-
-        start.Environment["KUBERNETES_EXEC_INFO"] = new JsonObject
-        {
-            ["apiVersion"] = plugin.ApiVersion,
-            ["kind"] = "ExecCredential",
-            ["spec"] = spec,
-        }.ToJsonString();
 
         try
         {
-            return Process.Start(start) ?? throw Failure("did not start");
+            // The library's start info, but for what it gets wrong: it joins arguments without quoting them and announces another kind.
+            var process = KubernetesClientConfiguration.CreateRunnableExternalProcess(plugin);
+            var start = process.StartInfo;
+            start.Arguments = "";
+            foreach (var argument in plugin.Arguments ?? [])
+            {
+                start.ArgumentList.Add(argument);
+            }
+
+            start.Environment["KUBERNETES_EXEC_INFO"] = new JsonObject
+            {
+                ["apiVersion"] = plugin.ApiVersion,
+                ["kind"] = "ExecCredential",
+                ["spec"] = spec,
+            }.ToJsonString();
+            start.RedirectStandardInput = true;
+            start.RedirectStandardError = true;
+            start.StandardOutputEncoding = Encoding.UTF8;
+            start.StandardErrorEncoding = Encoding.UTF8;
+            process.Start();
+            return process;
         }
-        catch (Exception error) when (error is Win32Exception or InvalidOperationException)
+        catch (Exception error) when (error is Win32Exception or InvalidOperationException or KubeConfigException)
         {
-            string hint = plugin.InstallHint is { Length: > 0 } text ? $"\n{text}" : "";
+            var hint = plugin.InstallHint is { Length: > 0 } text ? $"\n{text}" : "";
             throw Failure($"cannot be run: {error.Message}{hint}", error);
         }
     }
 
     private Issued Read(string output)
     {
-        JsonObject answer;
+        ExecCredentialResponse answer;
         try
         {
-            answer = JsonNode.Parse(output) as JsonObject ?? throw new JsonException("not an object");
+            answer = JsonSerializer.Deserialize<ExecCredentialResponse>(output, KubernetesJson.Options) ?? throw new JsonException("not an object");
         }
         catch (JsonException error)
         {
+            // The text is never quoted in an error: it holds the secret.
             throw Failure($"printed no ExecCredential: {error.Message}", error);
         }
 
-        // The text is never quoted in an error: it holds the secret.
-        string? Text(JsonNode? from, string field) => from?[field] switch
+        if (answer.ApiVersion != plugin.ApiVersion)
         {
-            null => null,
-            JsonValue value when value.TryGetValue(out string? text) => text,
-            _ => throw Failure($"answered with a '{field}' that is no string"),
-        };
-
-        if (Text(answer, "apiVersion") is var version && version != plugin.ApiVersion)
-        {
-            throw Failure($"answered with apiVersion '{version}'; the kubeconfig asked for '{plugin.ApiVersion}'");
+            throw Failure($"answered with apiVersion '{answer.ApiVersion}'; the kubeconfig asked for '{plugin.ApiVersion}'");
         }
 
-        JsonObject status = answer["status"] as JsonObject ?? throw Failure("answered without a 'status'");
-        string? token = Text(status, "token");
-        string? certificatePem = Text(status, "clientCertificateData");
-        string? keyPem = Text(status, "clientKeyData");
-        if (certificatePem is null != keyPem is null)
+        var status = answer.Status ?? throw Failure("answered without a 'status'");
+        if (status.ClientCertificateData is null != status.ClientKeyData is null)
         {
             throw Failure("answered with only one of clientCertificateData and clientKeyData");
         }
 
-        ClientCertificate? certificate = certificatePem is null ? null : ClientCertificate.FromPem(certificatePem, keyPem!, $"credential plugin '{plugin.Command}'");
-        if (string.IsNullOrEmpty(token) && certificate is null)
+        if (!status.IsValid())
         {
             throw Failure("answered with neither a token nor a client certificate");
         }
 
-        DateTimeOffset? expires = Text(status, "expirationTimestamp") is not { } expiry ? null
-            : DateTimeOffset.TryParse(expiry, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal, out DateTimeOffset parsed) ? parsed
-            : throw Failure($"answered with expirationTimestamp '{expiry}', which is no RFC 3339 time");
-        Credential credential = string.IsNullOrEmpty(token) ? new Credential { Certificate = certificate } : Credential.Bearer(token, $"the answer of credential plugin '{plugin.Command}'", certificate);
-        return new Issued(credential, expires);
+        var certificate = status.ClientCertificateData is null ? null
+            : ClientCertificate.FromPem(status.ClientCertificateData, status.ClientKeyData!, $"credential plugin '{plugin.Command}'");
+        var credential = string.IsNullOrEmpty(status.Token) ? new Credential { Certificate = certificate }
+            : Credential.Bearer(status.Token, $"the answer of credential plugin '{plugin.Command}'", certificate);
+        return new Issued(credential, status.ExpirationTimestamp);
     }
 
     private async Task<string> ReadBoundedAsync(StreamReader reader, int maxChars)
@@ -222,5 +215,5 @@ internal sealed class ExecCredentialSource(ExecPlugin plugin, TimeProvider time)
     private KubernetesException Failure(string problem, Exception? inner = null)
         => new(0, "Credentials", $"credential plugin '{plugin.Command}' {problem}", inner);
 
-    private sealed record Issued(Credential Credential, DateTimeOffset? Expires);
+    private sealed record Issued(Credential Credential, DateTime? Expires);
 }

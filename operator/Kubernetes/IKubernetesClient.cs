@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -13,9 +15,9 @@ internal enum PatchType
 /// <summary>Narrows a list or watch.</summary>
 /// <param name="LabelSelector">On the server.</param>
 /// <param name="FieldSelector">On the server.</param>
-/// <param name="KnownFieldsOnly">Of each object read only what has a property: a cache of a large cluster is a tenth of the size
+/// <param name="CachedFieldsOnly">Of each object read only what has a property: a cache of a large cluster is a tenth of the size
 /// then and costs a fraction of the time, but nothing in it may be written back whole.</param>
-internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool KnownFieldsOnly = false);
+internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool CachedFieldsOnly = false);
 
 /// <summary>The verbs the operator needs of an API server. Implemented by <c>KubernetesClient</c> over HTTP; the seam behind which another client library would go.</summary>
 /// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
@@ -23,35 +25,35 @@ internal sealed record Selection(string? LabelSelector = null, string? FieldSele
 internal interface IKubernetesClient
 {
     Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>Lists in pages; restarts when a continue token expires.</summary>
     Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>Watches from a version, with bookmarks, until the server ends the stream. An ERROR event (410 Gone) is thrown as <see cref="KubernetesException"/>.</summary>
     IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>Full replace; conflicts (409) when the manifest's resourceVersion is not the current one.</summary>
     Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>Server-side apply as <paramref name="fieldManager"/>.</summary>
     Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <param name="subresource">null, <c>status</c>, <c>scale</c>, ….</param>
     Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <param name="preconditionUid">Delete only this incarnation (409 otherwise); null deletes whatever has the name.</param>
     /// <param name="gracePeriodSeconds">null leaves the object's own.</param>
     Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind;
+        where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>The last lines of a pod's container.</summary>
     Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken);

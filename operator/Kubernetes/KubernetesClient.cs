@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -37,11 +39,11 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared, observe);
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
-        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(T.Definition, @namespace, name), []), cancellationToken);
+        where T : class, IKubernetesObject<V1ObjectMeta>
+        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), []), cancellationToken);
 
     public async Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         for (int restarts = 0; ; restarts++)
         {
@@ -59,10 +61,10 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
         string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         int timeoutSeconds = _random.Next(300, 600);
-        ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(T.Definition, @namespace),
+        ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(ResourceDefinition.Of<T>(), @namespace),
         [
             new("watch", "true"),
             new("allowWatchBookmarks", "true"),
@@ -82,19 +84,19 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
-        => WriteAsync<T>(HttpMethod.Post, ResourcePath.Collection(T.Definition, NamespaceOf<T>(manifest)), manifest, cancellationToken);
+        where T : class, IKubernetesObject<V1ObjectMeta>
+        => WriteAsync<T>(HttpMethod.Post, ResourcePath.Collection(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest)), manifest, cancellationToken);
 
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
-        => WriteAsync<T>(HttpMethod.Put, ResourcePath.Object(T.Definition, NamespaceOf<T>(manifest), NameOf(manifest), subresource), manifest, cancellationToken);
+        where T : class, IKubernetesObject<V1ObjectMeta>
+        => WriteAsync<T>(HttpMethod.Put, ResourcePath.Object(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest), NameOf(manifest), subresource), manifest, cancellationToken);
 
     public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
         => SendAsync<T>(
             new ApiRequest(
                 HttpMethod.Patch,
-                ResourcePath.Object(T.Definition, NamespaceOf<T>(manifest), NameOf(manifest), subresource),
+                ResourcePath.Object(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest), NameOf(manifest), subresource),
                 [new("fieldManager", fieldManager), new("force", force ? "true" : null), new("fieldValidation", "Strict")],
                 Serialize(WithKind<T>(manifest)),
                 // JSON is YAML; servers before 1.34 know no application/apply-patch+json.
@@ -102,13 +104,13 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             cancellationToken);
 
     public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
         => SendAsync<T>(
-            new ApiRequest(HttpMethod.Patch, ResourcePath.Object(T.Definition, @namespace, name, subresource), WriteQuery, Serialize(patch), ContentTypeOf(type)),
+            new ApiRequest(HttpMethod.Patch, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name, subresource), WriteQuery, Serialize(patch), ContentTypeOf(type)),
             cancellationToken);
 
     public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         JsonObject options = new() { ["apiVersion"] = "v1", ["kind"] = "DeleteOptions", ["propagationPolicy"] = "Background" };
         if (preconditionUid is not null)
@@ -121,7 +123,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             options["gracePeriodSeconds"] = gracePeriodSeconds;
         }
 
-        ApiRequest request = new(HttpMethod.Delete, ResourcePath.Object(T.Definition, @namespace, name), [], Serialize(options));
+        ApiRequest request = new(HttpMethod.Delete, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), [], Serialize(options));
         return _transport.SendAsync(request, DiscardAsync, cancellationToken);
     }
 
@@ -142,13 +144,13 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             ["metadata"] = new JsonObject { ["name"] = pod, ["namespace"] = @namespace },
             ["target"] = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = node },
         };
-        ApiRequest request = new(HttpMethod.Post, ResourcePath.Object(Pod.Definition, @namespace, pod, "binding"), WriteQuery, Serialize(binding));
+        ApiRequest request = new(HttpMethod.Post, ResourcePath.Object(ResourceDefinition.Of<V1Pod>(), @namespace, pod, "binding"), WriteQuery, Serialize(binding));
         return _transport.SendAsync(request, DiscardAsync, cancellationToken);
     }
 
     public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
     {
-        ApiRequest request = new(HttpMethod.Get, ResourcePath.Object(Pod.Definition, @namespace, pod, "log"),
+        ApiRequest request = new(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<V1Pod>(), @namespace, pod, "log"),
         [
             new("container", container),
             new("tailLines", tailLines.ToString(CultureInfo.InvariantCulture)),
@@ -176,13 +178,13 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     private static KeyValuePair<string, string?>[] WriteQuery => [new("fieldManager", FieldManager), new("fieldValidation", "Strict")];
 
     private async Task<ResourceList<T>> ListPagesAsync<T>(string? @namespace, Selection? selection, int? limit, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         List<T> items = [];
         string? next = null;
         while (true)
         {
-            ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(T.Definition, @namespace),
+            ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(ResourceDefinition.Of<T>(), @namespace),
             [
                 new("limit", limit?.ToString(CultureInfo.InvariantCulture)),
                 new("continue", next),
@@ -193,8 +195,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             foreach (T item in page.Items ?? [])
             {
                 // Items of a list carry no kind of their own.
-                item.ApiVersion ??= T.Definition.ApiVersion;
-                item.Kind ??= T.Definition.Kind;
+                item.ApiVersion ??= ResourceDefinition.Of<T>().ApiVersion;
+                item.Kind ??= ResourceDefinition.Of<T>().Kind;
                 items.Add(item);
             }
 
@@ -207,7 +209,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     private async ValueTask<WatchEvent<T>?> NextAsync<T>(LineReader lines, JsonSerializerOptions options, CancellationToken deadline, CancellationToken either)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         try
         {
@@ -222,7 +224,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
         catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
         {
-            throw new KubernetesException(0, "Timeout", $"watch of {T.Definition.Plural} at {_transport.Server}: the server neither sent anything nor ended the stream in time", error);
+            throw new KubernetesException(0, "Timeout", $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: the server neither sent anything nor ended the stream in time", error);
         }
         catch (Exception error) when (KubernetesTransport.IsNetworkFailure(error))
         {
@@ -230,13 +232,13 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
         catch (JsonException error)
         {
-            throw new KubernetesException(0, "UnreadableAnswer", $"watch of {T.Definition.Plural} at {_transport.Server}: an event does not fit the expected type: {error.Message}", error);
+            throw new KubernetesException(0, "UnreadableAnswer", $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: an event does not fit the expected type: {error.Message}", error);
         }
     }
 
     /// <summary>The object is read straight from the bytes: a busy cluster sends little else, and a tree in between would cost more than the object.</summary>
     private static WatchEvent<T> ReadEvent<T>(ReadOnlySpan<byte> json, JsonSerializerOptions options)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         string? type = null;
         JsonTokenType? token = null;
@@ -272,7 +274,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     private Task<T> WriteAsync<T>(HttpMethod method, string path, JsonObject manifest, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
         => SendAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
 
     private Task<T> SendAsync<T>(ApiRequest request, CancellationToken cancellationToken)
@@ -301,15 +303,15 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     };
 
     private string? NamespaceOf<T>(JsonObject manifest)
-        where T : IKubernetesKind
-        => T.Definition.Namespaced ? (string?)manifest["metadata"]?["namespace"] ?? _defaultNamespace : null;
+        where T : IKubernetesObject<V1ObjectMeta>
+        => ResourceDefinition.Of<T>().Namespaced ? (string?)manifest["metadata"]?["namespace"] ?? _defaultNamespace : null;
 
     private static string NameOf(JsonObject manifest)
         => (string?)manifest["metadata"]?["name"] ?? throw new ArgumentException("the manifest has no metadata.name", nameof(manifest));
 
     /// <summary>The manifest with apiVersion and kind, which the server demands; the caller's object is left alone.</summary>
     private static JsonObject WithKind<T>(JsonObject manifest)
-        where T : IKubernetesKind
+        where T : IKubernetesObject<V1ObjectMeta>
     {
         // Given ones stay: a subresource such as scale has a kind of its own.
         if (manifest["apiVersion"] is not null && manifest["kind"] is not null)
@@ -318,8 +320,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
 
         JsonObject copy = manifest.DeepClone().AsObject();
-        copy["apiVersion"] = T.Definition.ApiVersion;
-        copy["kind"] = T.Definition.Kind;
+        copy["apiVersion"] = ResourceDefinition.Of<T>().ApiVersion;
+        copy["kind"] = ResourceDefinition.Of<T>().Kind;
         return copy;
     }
 

@@ -3,23 +3,25 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using k8s.Models;
 
 namespace Cluster.Operator.Kubernetes;
 
 /// <summary>How every API object is read and written: camelCase names, nulls left out, RFC 3339 times with seconds.
 /// The one set of options for the client, the controllers and local mode, so that an object means the same everywhere.</summary>
+/// <remarks>Not the library's options: those refuse no depth, fail on an enum value of a newer version, and escape what no HTML will ever hold.</remarks>
 internal static class KubernetesJson
 {
     /// <summary>Nesting an API server accepts; deeper documents are refused before they can exhaust the stack.</summary>
     public const int MaxDepth = 128;
 
-    public static JsonSerializerOptions Options { get; } = CreateOptions();
+    public static JsonSerializerOptions Options { get; } = CreateOptions(CompleteObjects);
 
-    /// <summary>As <see cref="Options"/>, but fields without a property are passed over instead of kept: what is read so must not be written back.</summary>
-    private static JsonSerializerOptions KnownFields { get; } = CreateKnownFields();
+    /// <summary>As <see cref="Options"/>, but what nobody reads is passed over: what is read so must not be written back.</summary>
+    private static JsonSerializerOptions ReadFields { get; } = CreateOptions(CompleteObjects, CachedFields.KeepOnly);
 
     /// <summary>How the objects of a list or watch are read.</summary>
-    public static JsonSerializerOptions For(Selection? selection) => selection?.KnownFieldsOnly == true ? KnownFields : Options;
+    public static JsonSerializerOptions For(Selection? selection) => selection?.CachedFieldsOnly == true ? ReadFields : Options;
 
     /// <summary>Reads a typed object out of a tree.</summary>
     /// <exception cref="JsonException">A field has the wrong type; the message holds its path.</exception>
@@ -33,23 +35,27 @@ internal static class KubernetesJson
         => JsonSerializer.SerializeToNode(value, value.GetType(), Options)?.AsObject()
            ?? throw new JsonException($"{typeof(T).Name} did not become a JSON object");
 
-    private static JsonSerializerOptions CreateKnownFields()
+    /// <summary>API servers send metadata and spec always; that they are there spares every reader a question.</summary>
+    private static void CompleteObjects(JsonTypeInfo type)
     {
-        DefaultJsonTypeInfoResolver resolver = new();
-        resolver.Modifiers.Add(type =>
+        if (type.Type == typeof(V1Pod))
         {
-            if (type.Properties.FirstOrDefault(p => p.IsExtensionData) is { } rest)
-            {
-                type.Properties.Remove(rest);
-            }
-        });
-        JsonSerializerOptions options = new(Options) { TypeInfoResolver = resolver };
-        options.MakeReadOnly();
-        return options;
+            type.CreateObject = () => new V1Pod { Metadata = new V1ObjectMeta(), Spec = new V1PodSpec() };
+        }
+        else if (type.Type == typeof(V1Node))
+        {
+            type.CreateObject = () => new V1Node { Metadata = new V1ObjectMeta(), Spec = new V1NodeSpec() };
+        }
     }
 
-    private static JsonSerializerOptions CreateOptions()
+    private static JsonSerializerOptions CreateOptions(params ReadOnlySpan<Action<JsonTypeInfo>> modifiers)
     {
+        DefaultJsonTypeInfoResolver resolver = new();
+        foreach (var modifier in modifiers)
+        {
+            resolver.Modifiers.Add(modifier);
+        }
+
         JsonSerializerOptions options = new(JsonSerializerDefaults.General)
         {
             PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -57,9 +63,10 @@ internal static class KubernetesJson
             // Nothing here is ever put into HTML; escaping would only make logs and manifests unreadable.
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             MaxDepth = MaxDepth,
-            Converters = { new Rfc3339Converter(), new TolerantEnumConverter() },
+            TypeInfoResolver = resolver,
+            Converters = { new Rfc3339Converter(), new Rfc3339DateTimeConverter(), new TolerantEnumConverter() },
         };
-        options.MakeReadOnly(populateMissingResolver: true);
+        options.MakeReadOnly();
         return options;
     }
 }

@@ -1,12 +1,11 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Reflection;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.</summary>
+/// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.
+/// The connection is the library's; limits in time, renewed credentials and retries are ours, because it has none.</summary>
 /// <remarks>The steps of a call: (1) get a credential; (2) send, with a time limit; (3) 401: drop the credential and try once more with a new one;
 /// (4) 429 or 503 with Retry-After: wait as told and try again, a few times; (5) any other error becomes a <see cref="KubernetesException"/>.</remarks>
 /// <param name="observe">Told of every attempt, retried ones included; null tells nobody.</param>
@@ -15,11 +14,10 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     private const int MaxRetries = 5;
     private static readonly TimeSpan s_maxRetryAfter = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_attemptTimeout = TimeSpan.FromSeconds(60);
-    private static readonly string s_userAgent = MakeUserAgent();
 
     private readonly Lock _lock = new();
     private readonly string _root = configuration.Server.AbsoluteUri.TrimEnd('/');
-    private HttpMessageInvoker? _connections;
+    private k8s.Kubernetes? _connection;
     private ClientCertificate? _certificate;
 
     /// <summary>The server's address, for messages.</summary>
@@ -61,7 +59,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     /// <summary>True for every way in which a network can fail.</summary>
     public static bool IsNetworkFailure(Exception error) => error is HttpRequestException or IOException or InvalidDataException;
 
-    public void Dispose() => _connections?.Dispose();
+    public void Dispose() => _connection?.Dispose();
 
     private async Task<(T? Result, KubernetesException? Error, TimeSpan? RetryAfter)> ObservedAsync<T>(
         ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
@@ -88,7 +86,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         try
         {
             using HttpRequestMessage message = MakeMessage(request, credential);
-            HttpResponseMessage response = await ConnectionsFor(credential).SendAsync(message, either.Token);
+            HttpResponseMessage response = await ConnectionFor(credential).SendAsync(message, HttpCompletionOption.ResponseHeadersRead, either.Token);
             if (response.IsSuccessStatusCode)
             {
                 return (await read(response, either.Token), null, null);
@@ -128,7 +126,6 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
             Version = tls ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
-        message.Headers.UserAgent.ParseAdd(s_userAgent);
         message.Headers.Accept.ParseAdd(request.Accept);
         message.Headers.Authorization = credential.Authorization;
 
@@ -149,17 +146,17 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     }
 
     /// <summary>A renewed client certificate needs new connections. The old ones are left to running watches and close themselves when idle.</summary>
-    private HttpMessageInvoker ConnectionsFor(Credential credential)
+    private HttpClient ConnectionFor(Credential credential)
     {
         lock (_lock)
         {
-            if (_connections is null || !ReferenceEquals(_certificate, credential.Certificate))
+            if (_connection is null || !ReferenceEquals(_certificate, credential.Certificate))
             {
                 _certificate = credential.Certificate;
-                _connections = ConnectionFactory.Create(configuration, credential.Certificate);
+                _connection = Connections.Open(configuration, credential.Certificate);
             }
 
-            return _connections;
+            return _connection.HttpClient;
         }
     }
 
@@ -172,12 +169,5 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
         TimeSpan delay = header.Delta ?? header.Date!.Value - time.GetUtcNow();
         return delay > TimeSpan.Zero ? delay : TimeSpan.Zero;
-    }
-
-    private static string MakeUserAgent()
-    {
-        string version = typeof(KubernetesTransport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
-        string system = OperatingSystem.IsWindows() ? "windows" : OperatingSystem.IsMacOS() ? "darwin" : "linux";
-        return $"cluster-operator/{version} ({system}/{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()})";
     }
 }

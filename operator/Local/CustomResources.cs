@@ -1,6 +1,7 @@
-using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
+using k8s.Models;
 
 namespace Cluster.Operator.Local;
 
@@ -13,7 +14,7 @@ internal static class CustomResources
     public static async Task InstallAsync(IKubernetesClient client, CancellationToken cancellationToken)
     {
         var manifest = Manifest.Parse(CrdDocument.Generate(), "ModelDeployment CRD")[0].Object;
-        var installed = await client.ApplyAsync<CustomResourceDefinition>(manifest, "cluster-local", force: true, subresource: null, cancellationToken);
+        var installed = await client.ApplyAsync<V1CustomResourceDefinition>(manifest, "cluster-local", force: true, subresource: null, cancellationToken);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(EstablishTimeout);
         try
@@ -21,7 +22,7 @@ internal static class CustomResources
             while (!IsEstablished(installed))
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(50), timeout.Token);
-                installed = await client.GetAsync<CustomResourceDefinition>(null, installed.Metadata.Name, timeout.Token);
+                installed = await client.GetAsync<V1CustomResourceDefinition>(null, installed.Metadata.Name, timeout.Token);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -30,8 +31,6 @@ internal static class CustomResources
         }
     }
 
-    private static bool IsEstablished(CustomResourceDefinition definition) =>
-        definition.Status is { } status
-        && JsonNode.Parse(status.GetRawText())?["conditions"] is JsonArray conditions
-        && conditions.Any(condition => (string?)condition?["type"] == "Established" && (string?)condition["status"] == "True");
+    private static bool IsEstablished(V1CustomResourceDefinition definition) =>
+        definition.Status?.Conditions?.Any(condition => condition is { Type: "Established", Status: "True" }) == true;
 }

@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;
@@ -61,7 +62,7 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
 
     private async Task<IEnumerable<ReplicaEndpoint>> EndpointsAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
-        var pods = await client.ListAsync<Pod>(deployment.Metadata.Namespace, new Selection($"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}"), cancellationToken);
+        var pods = await client.ListAsync<V1Pod>(deployment.Metadata.NamespaceProperty, new Selection($"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}"), cancellationToken);
         var addresses = pods.Items.ToDictionary(pod => pod.Metadata.Name, pod => pod.Status?.PodIP, StringComparer.Ordinal);
         return (deployment.Status?.Placements ?? []).Where(placement => placement.Ready && addresses.GetValueOrDefault(placement.Pod) is not null).Select(placement =>
             new ReplicaEndpoint(
@@ -78,7 +79,7 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
     {
         foreach (var condition in deployment.Status?.Conditions ?? [])
         {
-            var key = $"{deployment.Metadata.Namespace}/{deployment.Metadata.Name}/{condition.Type}";
+            var key = $"{deployment.Metadata.NamespaceProperty}/{deployment.Metadata.Name}/{condition.Type}";
             var text = $"{condition.Status} {condition.Reason} {condition.Message}";
             if (told.GetValueOrDefault(key) == text)
             {

@@ -3,6 +3,7 @@ using System.Globalization;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.Node;
+using Cluster.Operator.Yaml;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;

@@ -1,6 +1,8 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
+using k8s.Models;
 
 namespace Cluster.Operator.Local;
 
@@ -15,8 +17,8 @@ internal static class ManifestApplier
     {
         var definition = manifest switch
         {
-            { Kind: ApiNames.Kind } => ModelDeployment.Definition,
-            { Kind: "Secret", ApiVersion: "v1" } => Secret.Definition,
+            { Kind: ApiNames.Kind } => ResourceDefinition.Of<ModelDeployment>(),
+            { Kind: "Secret", ApiVersion: "v1" } => ResourceDefinition.Of<V1Secret>(),
             _ => throw new CommandFailure($"{manifest.Origin}: local -f applies {ApiNames.Kind} and Secret objects; apply this {manifest.Kind} with kubectl once the cluster runs"),
         };
         if (manifest.ApiVersion != definition.ApiVersion)
@@ -33,7 +35,7 @@ internal static class ManifestApplier
                 return (manifest.Namespace!, manifest.Name);
             }
 
-            await client.ApplyAsync<Secret>(manifest.Object, FieldManager, force: true, subresource: null, cancellationToken);
+            await client.ApplyAsync<V1Secret>(manifest.Object, FieldManager, force: true, subresource: null, cancellationToken);
             return null;
         }
         catch (KubernetesException exception)

@@ -3,6 +3,7 @@ using Cluster.Common.Metrics;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.NodeAgent;
 
@@ -25,7 +26,7 @@ internal sealed class NodeAgentLoop
     private readonly IKubernetesClient client;
     private readonly NodeAgentOptions options;
     private readonly ILogger logger;
-    private readonly Informer<Pod> pods;
+    private readonly Informer<V1Pod> pods;
     private readonly NumaBalancingKeeper keeper;
     private readonly Channel<bool> wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly GaugeSeries gpuCount;
@@ -40,7 +41,7 @@ internal sealed class NodeAgentLoop
         keeper = new NumaBalancingKeeper(new NumaBalancingSwitch(options.ProcRoot), logger);
         Health = new NodeAgentHealth(options.Time, options.Interval);
         Selection askingPods = new($"{NodeAnnotations.NumaBalancingRequest}={NumaBalancing.Disabled}", $"spec.nodeName={options.NodeName}");
-        pods = new Informer<Pod>(client, null, askingPods, options.Time, options.Random, logger);
+        pods = new Informer<V1Pod>(client, null, askingPods, options.Time, options.Random, logger);
         pods.OnChange(change =>
         {
             if (change.Type != ChangeType.Updated)

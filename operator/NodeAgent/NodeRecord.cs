@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.NodeAgent;
 
@@ -7,9 +8,9 @@ namespace Cluster.Operator.NodeAgent;
 internal sealed class NodeRecord
 {
     private readonly IKubernetesClient client;
-    private Node node;
+    private V1Node node;
 
-    private NodeRecord(IKubernetesClient client, Node node)
+    private NodeRecord(IKubernetesClient client, V1Node node)
     {
         this.client = client;
         this.node = node;
@@ -17,9 +18,9 @@ internal sealed class NodeRecord
 
     /// <exception cref="KubernetesException">The node is not there, or the API server not reachable.</exception>
     public static async Task<NodeRecord> ReadAsync(IKubernetesClient client, string name, CancellationToken cancellationToken) =>
-        new(client, await client.GetAsync<Node>(null, name, cancellationToken).ConfigureAwait(false));
+        new(client, await client.GetAsync<V1Node>(null, name, cancellationToken).ConfigureAwait(false));
 
-    public string? Annotation(string key) => node.Metadata.Annotations?.GetValueOrDefault(key);
+    public string? Annotation(string key) => node.GetAnnotation(key);
 
     /// <summary>Makes the named annotations and labels what is given, a null by removing. Writes nothing when they are so already.</summary>
     /// <exception cref="KubernetesException">The API server could not be reached or refused.</exception>
@@ -30,16 +31,17 @@ internal sealed class NodeRecord
         AddDifference(metadata, "labels", node.Metadata.Labels, labels);
         if (metadata.Count > 0)
         {
-            node = await client.PatchAsync<Node>(null, node.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
+            node = await client.PatchAsync<V1Node>(null, node.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private static void AddDifference(JsonObject metadata, string field, Dictionary<string, string>? current, IReadOnlyDictionary<string, string?> wanted)
+    private static void AddDifference(JsonObject metadata, string field, IDictionary<string, string>? current, IReadOnlyDictionary<string, string?> wanted)
     {
         JsonObject difference = [];
         foreach ((string key, string? value) in wanted)
         {
-            if (current?.GetValueOrDefault(key) != value)
+            string? now = current is not null && current.TryGetValue(key, out string? found) ? found : null;
+            if (now != value)
             {
                 difference[key] = value;
             }

@@ -1,3 +1,4 @@
+using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;

@@ -27,7 +27,7 @@ internal sealed class Finalizer(IKubernetesClient client)
         try
         {
             await client.PatchAsync<ModelDeployment>(
-                cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
+                cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -16,8 +17,8 @@ internal sealed class Fleet
 {
     private const string NameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 
-    private readonly ObjectStore<Pod> _pods;
-    private readonly ObjectStore<Node> _nodes;
+    private readonly ObjectStore<V1Pod> _pods;
+    private readonly ObjectStore<V1Node> _nodes;
     private readonly PodsInFlight _inFlight;
     private readonly GpuLedger _ledger;
     private readonly Action<NamespacedName> _wake;
@@ -30,7 +31,7 @@ internal sealed class Fleet
     /// <param name="inFlight">Our own writes; from here on only the fleet changes them.</param>
     /// <param name="ledger">Empty; from here on only the fleet changes it.</param>
     /// <param name="wake">Called for a deployment that should be looked at again, on the thread of the change, outside the lock.</param>
-    public Fleet(ObjectStore<Pod> pods, ObjectStore<Node> nodes, PodsInFlight inFlight, GpuLedger ledger, Action<NamespacedName> wake)
+    public Fleet(ObjectStore<V1Pod> pods, ObjectStore<V1Node> nodes, PodsInFlight inFlight, GpuLedger ledger, Action<NamespacedName> wake)
     {
         _pods = pods;
         _nodes = nodes;
@@ -98,7 +99,7 @@ internal sealed class Fleet
     }
 
     /// <summary>The pod informer's handler: the cache has caught up with this pod.</summary>
-    public void Observe(ObjectChange<Pod> change)
+    public void Observe(ObjectChange<V1Pod> change)
     {
         List<NamespacedName> woken = [];
         lock (_gate)
@@ -111,7 +112,7 @@ internal sealed class Fleet
     }
 
     /// <summary>The node informer's handler.</summary>
-    public void Observe(ObjectChange<Node> change)
+    public void Observe(ObjectChange<V1Node> change)
     {
         lock (_gate)
         {
@@ -140,16 +141,16 @@ internal sealed class Fleet
     }
 
     /// <summary>The server has the pod; the cache will.</summary>
-    public void Created(Pod pod) => Apply(pod, _inFlight.Created);
+    public void Created(V1Pod pod) => Apply(pod, _inFlight.Created);
 
     /// <summary>The server has definitely not made the pod.</summary>
-    public void NotCreated(Pod pod) => Apply(pod, _inFlight.NotCreated);
+    public void NotCreated(V1Pod pod) => Apply(pod, _inFlight.NotCreated);
 
     /// <summary>The server has definitely not deleted the pod.</summary>
-    public void NotDeleted(Pod pod) => Apply(pod, _inFlight.NotDeleted);
+    public void NotDeleted(V1Pod pod) => Apply(pod, _inFlight.NotDeleted);
 
     /// <summary>No request about this pod is on its way any more, however the last one ended.</summary>
-    public void Ended(Pod pod)
+    public void Ended(V1Pod pod)
     {
         lock (_gate)
         {
@@ -175,7 +176,7 @@ internal sealed class Fleet
         }
     }
 
-    private void Apply(Pod pod, Action<Pod> change)
+    private void Apply(V1Pod pod, Action<V1Pod> change)
     {
         List<NamespacedName> woken = [];
         lock (_gate)
@@ -205,7 +206,7 @@ internal sealed class Fleet
             if (action is CreatePod create)
             {
                 var manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment, random), create.Placement);
-                created.Add(new NewPod(manifest, KubernetesJson.Read<Pod>(manifest)));
+                created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest)));
                 _inFlight.Creating(created[^1].Pod);
                 Look(NamespacedName.Of(created[^1].Pod), woken);
             }
@@ -224,7 +225,7 @@ internal sealed class Fleet
         while (true)
         {
             var name = $"{deployment.Metadata.Name}-{new string(random.GetItems<char>(NameAlphabet, 5))}";
-            NamespacedName key = new(deployment.Metadata.Namespace ?? "", name);
+            NamespacedName key = new(deployment.Metadata.NamespaceProperty ?? "", name);
             if (_pods.Get(key) is null && _inFlight.Pending(key) is null)
             {
                 return name;
@@ -270,7 +271,7 @@ internal sealed class Fleet
     }
 
     /// <summary>Other pods that hold no GPUs are nobody's business here, and a large cluster has many.</summary>
-    private static bool IsWorker(Pod pod) => pod.Metadata.OwnerReferences?.Exists(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
+    private static bool IsWorker(V1Pod pod) => pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
 
     private void Forget(NamespacedName key)
     {

@@ -1,5 +1,6 @@
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -24,9 +25,9 @@ internal sealed class GpuLedger
     private IReadOnlyList<GpuNode>? sorted;
 
     /// <param name="pods">Every pod of the cluster that may hold GPUs, whoever owns it.</param>
-    public GpuLedger(IEnumerable<Node> nodes, IEnumerable<Replica> pods)
+    public GpuLedger(IEnumerable<V1Node> nodes, IEnumerable<Replica> pods)
     {
-        foreach (Node node in nodes)
+        foreach (V1Node node in nodes)
         {
             Put(node);
         }
@@ -72,7 +73,7 @@ internal sealed class GpuLedger
     }
 
     /// <summary>The node is as given now, new or not.</summary>
-    public void Put(Node node)
+    public void Put(V1Node node)
     {
         string name = node.Metadata.Name;
         GpuNode? before = byName.GetValueOrDefault(name);

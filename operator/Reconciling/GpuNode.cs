@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -16,10 +17,10 @@ internal sealed class GpuNode
     private bool heldWhole;
 
     /// <param name="before">What was known of the node, whose GPUs need not be read again when they are the same.</param>
-    public GpuNode(Node node, GpuNode? before = null)
+    public GpuNode(V1Node node, GpuNode? before = null)
     {
         Node = node;
-        annotation = node.Metadata.Annotations?.GetValueOrDefault(ApiNames.NodeGpusAnnotation);
+        annotation = node.GetAnnotation(ApiNames.NodeGpusAnnotation);
         if (before is not null && before.annotation == annotation)
         {
             (Gpus, Problem, UuidsAreUnique, indexByUuid) = (before.Gpus, before.Problem, before.UuidsAreUnique, before.indexByUuid);
@@ -34,7 +35,7 @@ internal sealed class GpuNode
         Free = Gpus;
     }
 
-    public Node Node { get; }
+    public V1Node Node { get; }
 
     public string Name => Node.Metadata.Name;
 
@@ -45,6 +46,10 @@ internal sealed class GpuNode
     public string? Problem { get; }
 
     public bool UuidsAreUnique { get; }
+
+    /// <summary>How much of a resource the node has for pods, as Kubernetes writes it; null when it has none of it.</summary>
+    public string? Allocatable(string resource)
+        => Node.Status?.Allocatable is { } all && all.TryGetValue(resource, out var quantity) ? quantity.ToString() : null;
 
     /// <summary>By index.</summary>
     public IReadOnlyList<GpuDevice> Free { get; private set; }
@@ -73,7 +78,7 @@ internal sealed class GpuNode
         heldWhole = false;
 
         // Oldest first: should two pods ever claim one GPU, the one that was there first keeps it.
-        foreach (Replica pod in claims.OrderBy(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal).ThenBy(p => p.Pod.Metadata.Namespace, StringComparer.Ordinal))
+        foreach (Replica pod in claims.OrderBy(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal).ThenBy(p => p.Pod.Metadata.NamespaceProperty, StringComparer.Ordinal))
         {
             if (pod.HoldsWholeNode)
             {

@@ -147,7 +147,7 @@ internal sealed class GpuPacking
         string name = request.Gpu.ResourceName;
         string vendor = name[..(name.IndexOf('/', StringComparison.Ordinal) + 1)];
         return node.Node.Status?.Allocatable?
-            .Where(r => r.Value != "0" && (r.Key == name || (r.Key.StartsWith(vendor, StringComparison.Ordinal) && IsPartition(r.Key.AsSpan(vendor.Length)))))
+            .Where(r => r.Value.ToString() != "0" && (r.Key == name || (r.Key.StartsWith(vendor, StringComparison.Ordinal) && IsPartition(r.Key.AsSpan(vendor.Length)))))
             .Select(r => r.Key)
             .Order(StringComparer.Ordinal)
             .FirstOrDefault();

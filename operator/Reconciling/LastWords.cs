@@ -25,7 +25,7 @@ internal static class LastWords
             bool restarted = PodProblem.ContainersOf(pod.Pod.Status!).Any(c => c.Name == container && c.State?.Terminated is null);
             try
             {
-                string log = await client.ReadLogAsync(pod.Pod.Metadata.Namespace!, pod.Name, container, Lines, restarted, cancellationToken).ConfigureAwait(false);
+                string log = await client.ReadLogAsync(pod.Pod.Metadata.NamespaceProperty!, pod.Name, container, Lines, restarted, cancellationToken).ConfigureAwait(false);
                 return new Dictionary<string, string> { [pod.Name] = log };
             }
             catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)

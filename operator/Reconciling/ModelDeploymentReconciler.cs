@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Sizing;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -12,7 +13,7 @@ namespace Cluster.Operator.Reconciling;
 internal sealed class ModelDeploymentReconciler(
     IKubernetesClient client,
     ObjectStore<ModelDeployment> deployments,
-    ObjectStore<Node> nodes,
+    ObjectStore<V1Node> nodes,
     SizeDecider sizes,
     PodActions actions,
     WorkerServices services,
@@ -135,7 +136,7 @@ internal sealed class ModelDeploymentReconciler(
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
-            Node? node = nodes.Get(new NamespacedName("", pod.Node!));
+            V1Node? node = nodes.Get(new NamespacedName("", pod.Node!));
             next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
             TimeSpan untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled ? NodeTuning.Remaining(pod, node, now) : TimeSpan.Zero;
             next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;

@@ -1,4 +1,5 @@
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -9,9 +10,9 @@ internal sealed record NodeLoss(TimeSpan? Tolerance, DateTimeOffset Now)
 {
     public static NodeLoss Never { get; } = new(null, default);
 
-    public bool IsLost(Node node) => Remaining(node) <= TimeSpan.Zero;
+    public bool IsLost(V1Node node) => Remaining(node) <= TimeSpan.Zero;
 
     /// <returns>Time left until the node counts as lost; null when it is ready or waited for without end.</returns>
-    public TimeSpan? Remaining(Node node) =>
-        node.Status?.Conditions?.Find(c => c.Type == "Ready") is { Status: not "True", LastTransitionTime: { } since } ? since + Tolerance - Now : null;
+    public TimeSpan? Remaining(V1Node node) =>
+        node.Status?.Conditions?.FirstOrDefault(c => c.Type == "Ready") is { Status: not "True", LastTransitionTime: { } since } ? since + Tolerance - Now : null;
 }

@@ -1,5 +1,6 @@
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -15,7 +16,7 @@ internal static class NodeTuning
 
     /// <summary>The condition NodeTuned for pods that are on nodes.</summary>
     /// <returns>True when it is off everywhere, false when an agent had time enough and has not turned it off, else null.</returns>
-    public static (bool? Value, string Reason, string Message) Of(IEnumerable<Replica> pods, Func<string, Node?> findNode, DateTimeOffset now)
+    public static (bool? Value, string Reason, string Message) Of(IEnumerable<Replica> pods, Func<string, V1Node?> findNode, DateTimeOffset now)
     {
         List<(string Node, bool? Off, string? Why)> nodes =
         [
@@ -40,13 +41,13 @@ internal static class NodeTuning
     }
 
     /// <summary>How long the node's agent may still take to turn it off for this pod; zero when it has done so, or should have.</summary>
-    public static TimeSpan Remaining(Replica pod, Node? node, DateTimeOffset now)
+    public static TimeSpan Remaining(Replica pod, V1Node? node, DateTimeOffset now)
     {
         TimeSpan left = Patience - (now - pod.Created);
         return Reported(node) is null or "0" || left < TimeSpan.Zero ? TimeSpan.Zero : left < Patience ? left : Patience;
     }
 
-    private static (string Node, bool? Off, string? Why) StateOf(string name, Node? node, IEnumerable<Replica> pods, DateTimeOffset now) =>
+    private static (string Node, bool? Off, string? Why) StateOf(string name, V1Node? node, IEnumerable<Replica> pods, DateTimeOffset now) =>
         Reported(node) switch
         {
             null => (name, null, "no node agent has reported it"),
@@ -55,7 +56,7 @@ internal static class NodeTuning
             var value => (name, false, $"it is {value}"),
         };
 
-    private static string? Reported(Node? node) => node?.Metadata.Annotations?.GetValueOrDefault(NodeAnnotations.NumaBalancing);
+    private static string? Reported(V1Node? node) => node?.GetAnnotation(NodeAnnotations.NumaBalancing);
 
     private static string Listed(List<string> items) =>
         items.Count <= NamedNodes ? string.Join(", ", items) : $"{string.Join(", ", items.Take(NamedNodes))} and {items.Count - NamedNodes} more";

@@ -1,5 +1,6 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -28,7 +29,7 @@ internal sealed record Observation
     /// <summary>Last log lines of crashed workers, by pod name.</summary>
     public IReadOnlyDictionary<string, string> LastLogs { get; init; } = new Dictionary<string, string>();
 
-    public required Func<string, Node?> FindNode { get; init; }
+    public required Func<string, V1Node?> FindNode { get; init; }
 
     public required DateTimeOffset Now { get; init; }
 }

@@ -2,6 +2,8 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Sizing;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -29,12 +31,12 @@ internal static class OperatorHost
     {
         ILogger logger = options.Logging.CreateLogger(ControllerName);
         Informer<ModelDeployment> deployments = Follow<ModelDeployment>(options.Namespace);
-        Informer<Service> services = Follow<Service>(options.Namespace, WorkerServices.Selector);
-        Informer<PodDisruptionBudget> budgets = Follow<PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
-        Informer<Node> nodes = Follow<Node>(null);
+        Informer<V1Service> services = Follow<V1Service>(options.Namespace, WorkerServices.Selector);
+        Informer<V1PodDisruptionBudget> budgets = Follow<V1PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
+        Informer<V1Node> nodes = Follow<V1Node>(null);
 
         // Pods of all namespaces: any of them may hold GPUs.
-        Informer<Pod> pods = Follow<Pod>(null);
+        Informer<V1Pod> pods = Follow<V1Pod>(null);
 
         using HttpClient metricsClient = WorkerLoads.CreateClient();
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
@@ -77,7 +79,7 @@ internal static class OperatorHost
 
         // Nothing here writes back what it has read: every write is a patch, an apply or a new object.
         Informer<T> Follow<T>(string? @namespace, string? labels = null)
-            where T : KubernetesObject, IKubernetesKind =>
-            new(client, @namespace, new Selection(labels, KnownFieldsOnly: true), options.Time, options.Random, logger);
+            where T : class, IKubernetesObject<V1ObjectMeta> =>
+            new(client, @namespace, new Selection(labels, CachedFieldsOnly: true), options.Time, options.Random, logger);
     }
 }

@@ -5,14 +5,17 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s;
+using k8s.Models;
+using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Writes objects that belong to a deployment, by server-side apply and only when they are missing, different, or changed
 /// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/> and <see cref="WorkerBudget"/>.</summary>
 /// <param name="versionOf">What changes whenever somebody writes such an object, and as rarely otherwise as the kind allows.</param>
-internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache, Func<ObjectMeta, string?> versionOf)
-    where T : KubernetesObject, IKubernetesKind
+internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache, Func<V1ObjectMeta, string?> versionOf)
+    where T : class, IKubernetesObject<V1ObjectMeta>
 {
     private const string FieldManager = "cluster-operator";
     private const string HashAnnotation = ApiNames.Group + "/applied-hash";
@@ -24,11 +27,11 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     public async Task ApplyAsync(ModelDeployment deployment, JsonObject manifest, CancellationToken cancellationToken)
     {
         string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
-        NamespacedName key = new(deployment.Metadata.Namespace ?? "", manifest["metadata"]!["name"]!.ToString());
+        NamespacedName key = new(deployment.Metadata.NamespaceProperty ?? "", manifest["metadata"]!["name"]!.ToString());
         T? cached = cache.Get(key);
         string? version = cached is null ? null : versionOf(cached.Metadata);
         bool isOurs = applied.TryGetValue(key, out (string? Seen, string? Made) known) && (version == known.Seen || version == known.Made);
-        if (!isOurs || cached?.Metadata.Annotations?.GetValueOrDefault(HashAnnotation) != hash)
+        if (!isOurs || cached?.GetAnnotation(HashAnnotation) != hash)
         {
             ThrowIfForeign(cached ?? await FindAsync(key, cancellationToken).ConfigureAwait(false), deployment);
             manifest["metadata"]!["annotations"] = new JsonObject { [HashAnnotation] = hash };
@@ -43,12 +46,12 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     /// <summary>The head of such an object: owned by the deployment, and found by <see cref="WorkerServices.Selector"/>.</summary>
     public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec) => new()
     {
-        ["apiVersion"] = T.Definition.ApiVersion,
-        ["kind"] = T.Definition.Kind,
+        ["apiVersion"] = ResourceDefinition.Of<T>().ApiVersion,
+        ["kind"] = ResourceDefinition.Of<T>().Kind,
         ["metadata"] = new JsonObject
         {
             ["name"] = name,
-            ["namespace"] = deployment.Metadata.Namespace,
+            ["namespace"] = deployment.Metadata.NamespaceProperty,
             ["labels"] = WorkerTemplate.WithAll(null, WorkerTemplate.Labels(deployment.Metadata.Name)),
             ["ownerReferences"] = new JsonArray(WorkerTemplate.OwnerReference(deployment)),
         },
@@ -70,9 +73,9 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     /// <summary>Applying over what somebody else made would take it from them: a service's clients would end up here.</summary>
     private static void ThrowIfForeign(T? existing, ModelDeployment deployment)
     {
-        if (existing is not null && existing.Metadata.OwnerReferences?.Exists(o => o.Uid == deployment.Metadata.Uid) != true)
+        if (existing is not null && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true)
         {
-            string kind = T.Definition.Kind;
+            string kind = ResourceDefinition.Of<T>().Kind;
             throw new InvalidModelDeploymentException(
                 $"{char.ToLowerInvariant(kind[0])}{kind.AsSpan(1)} '{existing.Metadata.Name}' already exists and does not belong to this ModelDeployment; rename one of them");
         }

@@ -1,4 +1,5 @@
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -195,7 +196,7 @@ internal static class Planner
     /// <returns>Null when the GPUs are on their way or not needed, so that nobody has to do anything.</returns>
     private static Shortage? OutOfGpus(PlanRequest request, GpuPacking packing, int existing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger)
     {
-        HashSet<Pod> kept = [.. staying.Select(p => p.Pod)];
+        HashSet<V1Pod> kept = [.. staying.Select(p => p.Pod)];
         List<Replica> ending = [.. owned.Where(p => !kept.Contains(p.Pod) && p.HoldsGpus)];
         if (ending.Count > 0 && ledger.Without(ending, rest => new GpuPacking(request, rest).Find() is not null))
         {

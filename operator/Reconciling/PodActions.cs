@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -51,7 +52,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         }
         finally
         {
-            foreach (Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
+            foreach (V1Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
             {
                 fleet.Ended(pod);
             }
@@ -112,7 +113,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     {
         try
         {
-            fleet.Created(await client.CreateAsync<Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
+            fleet.Created(await client.CreateAsync<V1Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
             lock (created)
             {
                 created.Add(pod);
@@ -140,7 +141,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         Replica pod = delete.Pod;
         try
         {
-            await client.DeleteAsync<Pod>(pod.Pod.Metadata.Namespace, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
+            await client.DeleteAsync<V1Pod>(pod.Pod.Metadata.NamespaceProperty, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
             lock (deleted)
             {
                 deleted.Add(delete);
@@ -208,11 +209,11 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     /// <summary>The server said no, as opposed to not having been heard.</summary>
     private static bool IsDefinite(Exception e) => e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
 
-    private async Task<Pod?> FindAsync(Pod pod, CancellationToken cancellationToken)
+    private async Task<V1Pod?> FindAsync(V1Pod pod, CancellationToken cancellationToken)
     {
         try
         {
-            return await client.GetAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, cancellationToken);
+            return await client.GetAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {

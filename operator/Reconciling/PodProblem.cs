@@ -1,4 +1,5 @@
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -17,13 +18,13 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
     /// <returns>Null for a pod that serves, is on its way to, or is being deleted.</returns>
     public static PodProblem? Of(Replica replica)
     {
-        PodStatus? status = replica.Pod.Status;
+        V1PodStatus? status = replica.Pod.Status;
         if (status is null || replica.Ready || replica.Terminating)
         {
             return null;
         }
 
-        foreach (ContainerStatus container in ContainersOf(status))
+        foreach (V1ContainerStatus container in ContainersOf(status))
         {
             if (OfContainer(replica, container) is { } problem)
             {
@@ -36,18 +37,18 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
             return new PodProblem(status.Reason ?? "PodFailed", $"pod {replica.Name} ended ({status.Phase}): {status.Message ?? "no message"}");
         }
 
-        return status.Conditions?.Find(c => c is { Type: "PodScheduled", Status: "False", Reason: Unschedulable }) is { } unscheduled
+        return status.Conditions?.FirstOrDefault(c => c is { Type: "PodScheduled", Status: "False", Reason: Unschedulable }) is { } unscheduled
             ? new PodProblem(Unschedulable, $"pod {replica.Name} cannot be scheduled: {unscheduled.Message}")
             : null;
     }
 
     /// <summary>In the order in which they start, but for init containers that have done their work: those have ended with 0, and are no problem.</summary>
-    public static IEnumerable<ContainerStatus> ContainersOf(PodStatus status) =>
+    public static IEnumerable<V1ContainerStatus> ContainersOf(V1PodStatus status) =>
         [.. (status.InitContainerStatuses ?? []).Where(c => c.State?.Terminated?.ExitCode != 0), .. status.ContainerStatuses ?? []];
 
-    private static PodProblem? OfContainer(Replica replica, ContainerStatus container)
+    private static PodProblem? OfContainer(Replica replica, V1ContainerStatus container)
     {
-        TerminatedState? ended = container.State?.Terminated ?? container.LastState?.Terminated;
+        V1ContainerStateTerminated? ended = container.State?.Terminated ?? container.LastState?.Terminated;
         if (ended is not null && (container.RestartCount > 0 || container.State?.Terminated is not null))
         {
             string why = ended.Signal is { } signal ? $"was killed by signal {signal}" : $"exited with code {ended.ExitCode}";

@@ -1,8 +1,10 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -18,7 +20,7 @@ internal sealed class PodRequirements
 
     private const string KubernetesTaints = "node.kubernetes.io/";
 
-    private static readonly Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
+    private static readonly V1Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
 
     private readonly Dictionary<string, string> nodeSelector;
     private readonly List<Toleration> tolerations;
@@ -60,7 +62,7 @@ internal sealed class PodRequirements
         : null;
 
     /// <summary>Why a new pod cannot go to this node, in a few words; null when it can.</summary>
-    public string? Refusal(Node node)
+    public string? Refusal(V1Node node)
     {
         if (node.Metadata.DeletionTimestamp is not null)
         {
@@ -82,11 +84,11 @@ internal sealed class PodRequirements
 
     /// <summary>Whether pods may ever go to this node. What passes by itself does not count: readiness, cordons, and the taints
     /// that Kubernetes puts on a node for them.</summary>
-    public bool Matches(Node node) => Mismatch(node, t => !t.Key.StartsWith(KubernetesTaints, StringComparison.Ordinal)) is null;
+    public bool Matches(V1Node node) => Mismatch(node, t => !t.Key.StartsWith(KubernetesTaints, StringComparison.Ordinal)) is null;
 
-    private string? Mismatch(Node node, Func<Taint, bool> counts)
+    private string? Mismatch(V1Node node, Func<V1Taint, bool> counts)
     {
-        Dictionary<string, string> labels = node.Metadata.Labels ?? [];
+        IReadOnlyDictionary<string, string> labels = node.Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
         foreach ((string key, string value) in nodeSelector)
         {
             if (labels.GetValueOrDefault(key) != value)
@@ -100,13 +102,13 @@ internal sealed class PodRequirements
             return "node affinity does not match";
         }
 
-        Taint? taint = node.Spec.Taints?.Find(t => t.Effect is "NoSchedule" or "NoExecute" && counts(t) && !tolerations.Exists(o => o.Tolerates(t)));
+        V1Taint? taint = node.Spec.Taints?.FirstOrDefault(t => t.Effect is "NoSchedule" or "NoExecute" && counts(t) && !tolerations.Exists(o => o.Tolerates(t)));
         return taint is null ? null : $"taint {taint.Key}{(string.IsNullOrEmpty(taint.Value) ? "" : "=" + taint.Value)}:{taint.Effect}";
     }
 
     private sealed record Toleration(string? Key, string? Operator, string? Value, string? Effect, long? TolerationSeconds)
     {
-        public bool Tolerates(Taint taint) =>
+        public bool Tolerates(V1Taint taint) =>
             (string.IsNullOrEmpty(Effect) || Effect == taint.Effect)
             && (Operator == "Exists"
                 ? string.IsNullOrEmpty(Key) || Key == taint.Key
@@ -116,7 +118,7 @@ internal sealed class PodRequirements
     /// <summary>Terms are alternatives; within a term everything must hold, and an empty term matches nothing.</summary>
     private sealed record NodeSelectorTerm(List<Requirement>? MatchExpressions, List<Requirement>? MatchFields)
     {
-        public bool Matches(string name, Dictionary<string, string> labels) =>
+        public bool Matches(string name, IReadOnlyDictionary<string, string> labels) =>
             (MatchExpressions ?? []).Count + (MatchFields ?? []).Count > 0
             && (MatchExpressions ?? []).TrueForAll(r => r.Matches(labels.GetValueOrDefault(r.Key)))
             && (MatchFields ?? []).TrueForAll(r => r.Key == "metadata.name" && r.Matches(name));

@@ -1,11 +1,12 @@
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>A pod whose last request ended long ago without our seeing what came of it.</summary>
 /// <param name="IsDeletion">The request was to delete it; otherwise to create it.</param>
-internal readonly record struct PodInDoubt(Pod Pod, bool IsDeletion);
+internal readonly record struct PodInDoubt(V1Pod Pod, bool IsDeletion);
 
 /// <summary>What we have told the API server about pods and not yet seen back in the informer's cache. Laid over the cache it
 /// makes our own writes visible at once, so that a stale cache can neither create a pod twice nor book a GPU twice.</summary>
@@ -22,16 +23,16 @@ internal sealed class PodsInFlight(TimeProvider time)
     private readonly Dictionary<string, Entry> _deleted = new(StringComparer.Ordinal);
 
     /// <summary>The pod of this name that we have asked for and that the cache has not shown yet.</summary>
-    public Pod? Pending(NamespacedName key) => _created.TryGetValue(key, out var entry) ? entry.Pod : null;
+    public V1Pod? Pending(NamespacedName key) => _created.TryGetValue(key, out var entry) ? entry.Pod : null;
 
     /// <summary>Whether we have asked for the deletion of the pod with this uid and the cache does not show it yet.</summary>
     public bool IsDeleting(string uid) => _deleted.ContainsKey(uid);
 
     /// <summary>Before the request is sent.</summary>
-    public void Creating(Pod pod) => _created.Add(NamespacedName.Of(pod), new Entry(pod, null));
+    public void Creating(V1Pod pod) => _created.Add(NamespacedName.Of(pod), new Entry(pod, null));
 
     /// <summary>The server has the pod; the cache will.</summary>
-    public void Created(Pod pod)
+    public void Created(V1Pod pod)
     {
         if (_created.TryGetValue(NamespacedName.Of(pod), out var entry))
         {
@@ -40,10 +41,10 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>The server has definitely not made the pod.</summary>
-    public void NotCreated(Pod pod) => _created.Remove(NamespacedName.Of(pod));
+    public void NotCreated(V1Pod pod) => _created.Remove(NamespacedName.Of(pod));
 
     /// <summary>Before the request is sent.</summary>
-    public void Deleting(Pod pod)
+    public void Deleting(V1Pod pod)
     {
         if (pod.Metadata.Uid is { } uid)
         {
@@ -52,7 +53,7 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>No request about this pod is on its way any more, however the last one ended.</summary>
-    public void Ended(Pod pod)
+    public void Ended(V1Pod pod)
     {
         var key = NamespacedName.Of(pod);
         var uid = pod.Metadata.Uid ?? "";
@@ -68,10 +69,10 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>The server has definitely not deleted the pod.</summary>
-    public void NotDeleted(Pod pod) => _deleted.Remove(pod.Metadata.Uid ?? "");
+    public void NotDeleted(V1Pod pod) => _deleted.Remove(pod.Metadata.Uid ?? "");
 
     /// <summary>The cache has caught up with this pod.</summary>
-    public void Observe(ObjectChange<Pod> change)
+    public void Observe(ObjectChange<V1Pod> change)
     {
         _created.Remove(NamespacedName.Of(change.Object));
         if (change.Type == ChangeType.Deleted || change.Object.Metadata.DeletionTimestamp is not null)
@@ -89,10 +90,10 @@ internal sealed class PodsInFlight(TimeProvider time)
         [.. _created.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: false)), .. _deleted.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: true))];
 
     /// <summary>Uid of the pod's controller.</summary>
-    public static string? OwnerOf(Pod pod) => pod.Metadata.OwnerReferences?.Find(o => o.Controller == true)?.Uid;
+    public static string? OwnerOf(V1Pod pod) => pod.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true)?.Uid;
 
     private bool IsDoubtful(Entry entry) => entry.EndedAt is { } ended && time.GetElapsedTime(ended) >= Doubtful;
 
     /// <param name="EndedAt">When the last request about it ended; null while one is on its way.</param>
-    private readonly record struct Entry(Pod Pod, long? EndedAt);
+    private readonly record struct Entry(V1Pod Pod, long? EndedAt);
 }

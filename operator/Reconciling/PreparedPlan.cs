@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -9,4 +10,4 @@ internal sealed record PreparedPlan(Plan Plan, IReadOnlyList<NewPod> NewPods);
 /// <summary>A pod that is not on the server yet.</summary>
 /// <param name="Manifest">What to send.</param>
 /// <param name="Pod">The same, typed.</param>
-internal sealed record NewPod(JsonObject Manifest, Pod Pod);
+internal sealed record NewPod(JsonObject Manifest, V1Pod Pod);

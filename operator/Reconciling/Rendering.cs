@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Sizing;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -60,15 +61,15 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     }
 
     /// <summary>As many empty nodes as it takes, named <c>simulated-0</c>, …; their GPUs are in one hive and have no UUIDs.</summary>
-    private static IEnumerable<Node> SimulatedNodes(PlanRequest request)
+    private static IEnumerable<V1Node> SimulatedNodes(PlanRequest request)
     {
         int size = Math.Max(SimulatedGpus, request.GroupSize);
         int perNode = size / request.GroupSize;
         string gpus = JsonSerializer.Serialize(Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true }), KubernetesJson.Options);
-        return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new Node
+        return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new V1Node
         {
-            Metadata = new ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new() { [ApiNames.NodeGpusAnnotation] = gpus } },
-            Status = new NodeStatus { Conditions = [new Condition { Type = "Ready", Status = "True" }] },
+            Metadata = new V1ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = gpus } },
+            Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
         });
     }
 }

@@ -1,13 +1,14 @@
 using System.Globalization;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>A worker pod as <see cref="Planner"/> and <see cref="GpuLedger"/> see it: what it holds and how it is doing.</summary>
 internal sealed record Replica
 {
-    public required Pod Pod { get; init; }
+    public required V1Pod Pod { get; init; }
 
     public string Name => Pod.Metadata.Name;
 
@@ -48,26 +49,25 @@ internal sealed record Replica
     public bool HoldsGpus => !Finished && Node is not null && (Gpus.Count > 0 || HoldsWholeNode);
 
     /// <param name="deleteSent">We have asked for its deletion although the pod does not show it yet.</param>
-    public static Replica Of(Pod pod, bool deleteSent = false)
+    public static Replica Of(V1Pod pod, bool deleteSent = false)
     {
-        Dictionary<string, string> annotations = pod.Metadata.Annotations ?? [];
         bool terminating = deleteSent || pod.Metadata.DeletionTimestamp is not null;
         bool finished = pod.Status?.Phase is "Failed" or "Succeeded";
-        IReadOnlyList<int>? gpus = Indices(annotations.GetValueOrDefault(ApiNames.GpuIndicesAnnotation));
+        IReadOnlyList<int>? gpus = Indices(pod.GetAnnotation(ApiNames.GpuIndicesAnnotation));
         return new Replica
         {
             Pod = pod,
             OwnerUid = pod.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true)?.Uid,
-            Node = annotations.GetValueOrDefault(ApiNames.GpuNodeAnnotation) ?? pod.Spec.NodeName,
+            Node = pod.GetAnnotation(ApiNames.GpuNodeAnnotation) ?? pod.Spec.NodeName,
             Gpus = gpus ?? [],
             HoldsWholeNode = gpus is null,
-            Uuids = annotations.GetValueOrDefault(ApiNames.GpuUuidsAnnotation)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [],
-            TemplateHash = pod.Metadata.Labels?.GetValueOrDefault(ApiNames.TemplateHashLabel),
+            Uuids = pod.GetAnnotation(ApiNames.GpuUuidsAnnotation)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [],
+            TemplateHash = pod.GetLabel(ApiNames.TemplateHashLabel),
             Ready = !terminating && !finished && pod.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) == true,
             Terminating = terminating,
             Finished = finished,
             Created = pod.Metadata.CreationTimestamp ?? DateTimeOffset.MaxValue,
-            DeletionCost = int.TryParse(annotations.GetValueOrDefault(ApiNames.DeletionCostAnnotation), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int cost) ? cost : 0,
+            DeletionCost = int.TryParse(pod.GetAnnotation(ApiNames.DeletionCostAnnotation), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int cost) ? cost : 0,
         };
     }
 

@@ -21,7 +21,7 @@ internal static class StatusBuilder
         ModelDeployment deployment = o.Deployment;
         List<Replica> active = [.. o.Pods.Where(p => !p.Terminating && !p.Finished)];
         SizingStatus? sizing = o.Sizing ?? (deployment.Spec.TensorParallelSize.IsAuto ? deployment.Status?.Sizing : null);
-        string host = $"{deployment.Metadata.Name}.{deployment.Metadata.Namespace}.svc";
+        string host = $"{deployment.Metadata.Name}.{deployment.Metadata.NamespaceProperty}.svc";
         ModelDeploymentStatus status = new()
         {
             ObservedGeneration = deployment.Metadata.Generation,

@@ -48,7 +48,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
 
         NameWhatIsGone(wanted, current);
         ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
-            cached.Metadata.Namespace, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
+            cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
         written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
         if (status.Sizing is { TensorParallelSize: not null, Message: { } advice } && advice != latest.Status?.Sizing?.Message)
         {

@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -8,13 +9,13 @@ namespace Cluster.Operator.Reconciling;
 /// all. Who waits for GPUs is woken by the <see cref="Fleet"/>. Informer handlers of <see cref="OperatorHost"/>.</summary>
 internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 {
-    public void OnPod(ObjectChange<Pod> change) => AddOwner(change.Object);
+    public void OnPod(ObjectChange<V1Pod> change) => AddOwner(change.Object.Metadata);
 
-    public void OnService(ObjectChange<Service> change) => AddOwner(change.Object);
+    public void OnService(ObjectChange<V1Service> change) => AddOwner(change.Object.Metadata);
 
-    public void OnBudget(ObjectChange<PodDisruptionBudget> change) => AddOwner(change.Object);
+    public void OnBudget(ObjectChange<V1PodDisruptionBudget> change) => AddOwner(change.Object.Metadata);
 
-    public void OnNode(ObjectChange<Node> change)
+    public void OnNode(ObjectChange<V1Node> change)
     {
         if (change.Type == ChangeType.Updated && Matters(change.Before!) == Matters(change.Object))
         {
@@ -23,14 +24,14 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 
         foreach (Replica pod in fleet.On(change.Object.Metadata.Name))
         {
-            AddOwner(pod.Pod);
+            AddOwner(pod.Pod.Metadata);
         }
 
         fleet.OfferAll();
     }
 
     /// <summary>What the planner and the status look at. Heartbeats, images, notes of network plugins and the like change every few seconds and are not in it.</summary>
-    private static string Matters(Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
+    private static string Matters(V1Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
     {
         node.Metadata.Labels,
         Annotations = node.Metadata.Annotations?.Where(a => a.Key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal)).ToDictionary(),
@@ -38,14 +39,14 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
         node.Spec.Unschedulable,
         node.Spec.Taints,
         node.Status?.Allocatable,
-        Ready = node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status,
+        Ready = node.Status?.Conditions?.FirstOrDefault(c => c.Type == "Ready")?.Status,
     }));
 
-    private void AddOwner(KubernetesObject value)
+    private void AddOwner(V1ObjectMeta metadata)
     {
-        if (value.Metadata.OwnerReferences?.Find(o => o is { Controller: true, Kind: ApiNames.Kind }) is { } owner)
+        if (metadata.OwnerReferences?.FirstOrDefault(o => o is { Controller: true, Kind: ApiNames.Kind }) is { } owner)
         {
-            queue.Add(new NamespacedName(value.Metadata.Namespace ?? "", owner.Name));
+            queue.Add(new NamespacedName(metadata.NamespaceProperty ?? "", owner.Name));
         }
     }
 }

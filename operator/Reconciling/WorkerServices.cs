@@ -2,17 +2,18 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Keeps a deployment's two services: <c>NAME</c> spreads connections over ready pods, headless <c>NAME-pods</c> lets
 /// clients find each pod. Called by <see cref="ModelDeploymentReconciler"/>.</summary>
-internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Service> services)
+internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<V1Service> services)
 {
     /// <summary>Label selector of every object the operator makes.</summary>
     public const string Selector = "app.kubernetes.io/managed-by=cluster-operator";
 
-    private readonly OwnedObjects<Service> owned = new(client, services, metadata => metadata.ResourceVersion);
+    private readonly OwnedObjects<V1Service> owned = new(client, services, metadata => metadata.ResourceVersion);
 
     /// <exception cref="InvalidModelDeploymentException">A service of that name exists and is somebody else's.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken)
@@ -41,7 +42,7 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<Servi
             spec["clusterIP"] = "None";
         }
 
-        return OwnedObjects<Service>.Manifest(deployment, NameOf(deployment.Metadata.Name, headless), spec);
+        return OwnedObjects<V1Service>.Manifest(deployment, NameOf(deployment.Metadata.Name, headless), spec);
     }
 
     private static string NameOf(string deployment, bool headless) => headless ? deployment + "-pods" : deployment;

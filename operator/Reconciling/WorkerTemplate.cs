@@ -77,7 +77,7 @@ internal sealed class WorkerTemplate
         // After the overlay: these say whose pod it is, which is not the user's to change.
         JsonObject metadata = manifest["metadata"]!.AsObject();
         metadata.Remove("name");
-        metadata["namespace"] = deployment.Metadata.Namespace;
+        metadata["namespace"] = deployment.Metadata.NamespaceProperty;
         metadata["labels"] = WithAll(metadata["labels"], Labels(name).Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
         metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
         return new WorkerTemplate(manifest);
@@ -95,8 +95,8 @@ internal sealed class WorkerTemplate
 
     public static JsonObject OwnerReference(ModelDeployment deployment) => new()
     {
-        ["apiVersion"] = ModelDeployment.Definition.ApiVersion,
-        ["kind"] = ModelDeployment.Definition.Kind,
+        ["apiVersion"] = ApiNames.ApiVersion,
+        ["kind"] = ApiNames.Kind,
         ["name"] = deployment.Metadata.Name,
         ["uid"] = deployment.Metadata.Uid,
         ["controller"] = true,

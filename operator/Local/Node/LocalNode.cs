@@ -7,6 +7,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -18,7 +19,7 @@ internal sealed class LocalNode : IAsyncDisposable
 
     private readonly string name;
     private readonly NodeServices services;
-    private readonly Informer<Pod> informer;
+    private readonly Informer<V1Pod> informer;
     private readonly CancellationTokenSource stop = new();
     private readonly ConcurrentDictionary<string, PodWorker> workers = new(StringComparer.Ordinal);
     private Task running = Task.CompletedTask;
@@ -28,15 +29,15 @@ internal sealed class LocalNode : IAsyncDisposable
     {
         this.name = name;
         this.services = services;
-        informer = new Informer<Pod>(services.Client, null, new Selection(FieldSelector: $"spec.nodeName={name}"), services.Time, Random.Shared, services.Logger);
+        informer = new Informer<V1Pod>(services.Client, null, new Selection(FieldSelector: $"spec.nodeName={name}"), services.Time, Random.Shared, services.Logger);
         informer.OnChange(Follow);
     }
 
     /// <summary>Creates the Node object and begins to run pods.</summary>
     public async Task StartAsync(IReadOnlyList<GpuDevice> gpus, CancellationToken cancellationToken)
     {
-        await services.Client.CreateAsync<Kubernetes.Node>(Manifest(gpus), cancellationToken);
-        await services.Client.PatchAsync<Kubernetes.Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
+        await services.Client.CreateAsync<V1Node>(Manifest(gpus), cancellationToken);
+        await services.Client.PatchAsync<V1Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
         running = informer.RunAsync(stop.Token);
     }
 
@@ -58,7 +59,7 @@ internal sealed class LocalNode : IAsyncDisposable
         stop.Dispose();
     }
 
-    private void Follow(ObjectChange<Pod> change)
+    private void Follow(ObjectChange<V1Pod> change)
     {
         var uid = change.Object.Metadata.Uid ?? "";
         if (change.Type == ChangeType.Deleted)
@@ -95,11 +96,11 @@ internal sealed class LocalNode : IAsyncDisposable
     }
 
     /// <summary>Marked for deletion before it ever ran here.</summary>
-    private async Task RemoveUnknownAsync(Pod pod)
+    private async Task RemoveUnknownAsync(V1Pod pod)
     {
         try
         {
-            await services.Client.DeleteAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, CancellationToken.None);
+            await services.Client.DeleteAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, CancellationToken.None);
         }
         catch (KubernetesException exception)
         {
@@ -107,13 +108,8 @@ internal sealed class LocalNode : IAsyncDisposable
         }
     }
 
-    private static TimeSpan GracePeriod(Pod pod)
-    {
-        var seconds = pod.Metadata.Extra?.TryGetValue("deletionGracePeriodSeconds", out var given) == true && given.ValueKind == JsonValueKind.Number
-            ? given.GetDouble()
-            : pod.Spec.TerminationGracePeriodSeconds ?? 30;
-        return TimeSpan.FromSeconds(seconds);
-    }
+    private static TimeSpan GracePeriod(V1Pod pod)
+        => TimeSpan.FromSeconds(pod.Metadata.DeletionGracePeriodSeconds ?? pod.Spec.TerminationGracePeriodSeconds ?? 30);
 
     private JsonObject Manifest(IReadOnlyList<GpuDevice> gpus) => new()
     {

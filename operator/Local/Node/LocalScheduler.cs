@@ -1,6 +1,8 @@
+using System.Collections.ObjectModel;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -11,8 +13,8 @@ internal sealed class LocalScheduler
     private readonly Func<string, string, string, CancellationToken, Task> bind;
     private readonly string node;
     private readonly ILogger logger;
-    private readonly Informer<Pod> pods;
-    private readonly Informer<Kubernetes.Node> nodes;
+    private readonly Informer<V1Pod> pods;
+    private readonly Informer<V1Node> nodes;
 
     /// <param name="bind">Posts a Binding: namespace, pod, node.</param>
     public LocalScheduler(IKubernetesClient client, Func<string, string, string, CancellationToken, Task> bind, string node, TimeProvider time, ILogger logger)
@@ -21,8 +23,8 @@ internal sealed class LocalScheduler
         this.bind = bind;
         this.node = node;
         this.logger = logger;
-        pods = new Informer<Pod>(client, null, new Selection(FieldSelector: "spec.nodeName="), time, Random.Shared, logger);
-        nodes = new Informer<Kubernetes.Node>(client, null, null, time, Random.Shared, logger);
+        pods = new Informer<V1Pod>(client, null, new Selection(FieldSelector: "spec.nodeName="), time, Random.Shared, logger);
+        nodes = new Informer<V1Node>(client, null, null, time, Random.Shared, logger);
     }
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -40,13 +42,13 @@ internal sealed class LocalScheduler
         await watching;
     }
 
-    private async Task ScheduleAsync(Pod pod, CancellationToken cancellationToken)
+    private async Task ScheduleAsync(V1Pod pod, CancellationToken cancellationToken)
     {
         try
         {
             if (nodes.Store.Get(new NamespacedName("", node)) is { } target && Matches(pod, target))
             {
-                await bind(pod.Metadata.Namespace!, pod.Metadata.Name, node, cancellationToken);
+                await bind(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, cancellationToken);
                 return;
             }
 
@@ -57,12 +59,12 @@ internal sealed class LocalScheduler
                 ["reason"] = "Unschedulable",
                 ["message"] = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
             };
-            await client.PatchAsync<Pod>(
-                pod.Metadata.Namespace, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(condition) } }, "status", cancellationToken);
+            await client.PatchAsync<V1Pod>(
+                pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(condition) } }, "status", cancellationToken);
         }
         catch (Exception exception) when (exception is KubernetesException or HttpRequestException)
         {
-            logger.LogWarning("pod {Namespace}/{Pod} not bound: {Message}", pod.Metadata.Namespace, pod.Metadata.Name, exception.Message);
+            logger.LogWarning("pod {Namespace}/{Pod} not bound: {Message}", pod.Metadata.NamespaceProperty, pod.Metadata.Name, exception.Message);
         }
         catch (OperationCanceledException)
         {
@@ -70,9 +72,9 @@ internal sealed class LocalScheduler
         }
     }
 
-    private static bool Matches(Pod pod, Kubernetes.Node node)
+    private static bool Matches(V1Pod pod, V1Node node)
     {
-        var labels = node.Metadata.Labels ?? [];
+        var labels = node.Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
         if (pod.Spec.NodeSelector is { } selector && selector.Any(pair => labels.GetValueOrDefault(pair.Key) != pair.Value))
         {
             return false;

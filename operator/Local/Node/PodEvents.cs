@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -12,11 +13,11 @@ internal sealed class PodEvents(IKubernetesClient client, TimeProvider time, ILo
     /// <summary>Writes in the background: a pod does not wait for its events.</summary>
     public void Record(JsonObject pod, string type, string reason, string message)
     {
-        var regarding = KubernetesJson.Read<Pod>(pod);
+        var regarding = KubernetesJson.Read<V1Pod>(pod);
         _ = WriteAsync(regarding, type == "Warning" ? EventType.Warning : EventType.Normal, reason, message);
     }
 
-    private async Task WriteAsync(Pod regarding, EventType type, string reason, string message)
+    private async Task WriteAsync(V1Pod regarding, EventType type, string reason, string message)
     {
         try
         {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -163,7 +164,7 @@ internal sealed class PodWorker : IAsyncDisposable
 
                 try
                 {
-                    await node.Client.PatchAsync<Pod>(Namespace, Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", cancellationToken);
+                    await node.Client.PatchAsync<V1Pod>(Namespace, Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", cancellationToken);
                     published = text;
                 }
                 catch (KubernetesException exception) when (!exception.IsNotFound)
@@ -233,7 +234,7 @@ internal sealed class PodWorker : IAsyncDisposable
     {
         try
         {
-            await node.Client.DeleteAsync<Pod>(Namespace, Name, Uid, gracePeriodSeconds: 0, CancellationToken.None);
+            await node.Client.DeleteAsync<V1Pod>(Namespace, Name, Uid, gracePeriodSeconds: 0, CancellationToken.None);
         }
         catch (KubernetesException exception)
         {

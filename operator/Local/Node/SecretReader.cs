@@ -1,6 +1,6 @@
 using System.Text;
-using System.Text.Json;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.Node;
 
@@ -16,10 +16,8 @@ internal sealed class SecretReader(IKubernetesClient client)
         try
         {
             // A container is resolved on its own task, once a start: waiting here holds up nothing else.
-            var secret = client.GetAsync<Secret>(@namespace, name, timeout.Token).GetAwaiter().GetResult();
-            return secret.Extra?.TryGetValue("data", out var data) == true && data.ValueKind == JsonValueKind.Object && data.TryGetProperty(key, out var value)
-                ? Encoding.UTF8.GetString(value.GetBytesFromBase64())
-                : null;
+            var secret = client.GetAsync<V1Secret>(@namespace, name, timeout.Token).GetAwaiter().GetResult();
+            return secret.Data?.TryGetValue(key, out var value) == true ? Encoding.UTF8.GetString(value) : null;
         }
         catch (KubernetesException exception) when (exception.IsNotFound)
         {

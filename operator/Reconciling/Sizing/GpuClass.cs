@@ -1,6 +1,6 @@
 using System.Globalization;
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling.Sizing;
 
@@ -21,7 +21,7 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
         {
             if (gpu.Allocation == GpuAllocation.DevicePlugin)
             {
-                if (Count(node.Node.Status?.Allocatable?.GetValueOrDefault(gpu.ResourceName)) is > 0 and var count && VramOf(node) is { } vram)
+                if (Count(node.Allocatable(gpu.ResourceName)) is > 0 and var count && VramOf(node) is { } vram)
                 {
                     found.Add(new GpuClass(vram, count));
                 }
@@ -46,7 +46,7 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
             return Rounded(node.Gpus.Min(g => g.VramBytes)!.Value);
         }
 
-        string? label = node.Node.Metadata.Labels?.GetValueOrDefault(VramLabel);
+        string? label = node.Node.GetLabel(VramLabel);
         return label is not null && Count(label.TrimEnd('G', 'i', 'B')) is > 0 and var gibibytes ? (long)gibibytes << 30 : null;
     }
 

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cluster.Benchmarks.Scale;
@@ -22,16 +23,16 @@ internal sealed class FakeKubelets : IAsyncDisposable
 
     private readonly KubernetesClient client;
     private readonly CancellationTokenSource stop = new();
-    private readonly Informer<Pod> pods;
-    private readonly Channel<Pod> work = Channel.CreateUnbounded<Pod>();
-    private readonly ConcurrentDictionary<string, Pod> ready = new(StringComparer.Ordinal);
+    private readonly Informer<V1Pod> pods;
+    private readonly Channel<V1Pod> work = Channel.CreateUnbounded<V1Pod>();
+    private readonly ConcurrentDictionary<string, V1Pod> ready = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> vanished = new(StringComparer.Ordinal);
     private readonly Task running;
 
     public FakeKubelets(KubernetesClient client)
     {
         this.client = client;
-        pods = new Informer<Pod>(client, null, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
+        pods = new Informer<V1Pod>(client, null, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
         pods.OnChange(OnChange);
         running = Task.WhenAll([pods.RunAsync(stop.Token), .. Enumerable.Range(0, AtOnce).Select(_ => Task.Run(WorkAsync))]);
     }
@@ -61,14 +62,14 @@ internal sealed class FakeKubelets : IAsyncDisposable
         stop.Dispose();
     }
 
-    private static string? Annotation(Pod pod, string name) => pod.Metadata.Annotations?.GetValueOrDefault(name);
+    private static string? Annotation(V1Pod pod, string name) => pod.GetAnnotation(name);
 
-    private void OnChange(ObjectChange<Pod> change)
+    private void OnChange(ObjectChange<V1Pod> change)
     {
         var pod = change.Object;
         var isReady = change.Type != ChangeType.Deleted
             && pod.Metadata.DeletionTimestamp is null
-            && pod.Status?.Conditions?.Exists(condition => condition is { Type: "Ready", Status: "True" }) == true
+            && pod.Status?.Conditions?.Any(condition => condition is { Type: "Ready", Status: "True" }) == true
             && !vanished.ContainsKey(pod.Spec.NodeName ?? "");
         if (isReady)
         {
@@ -103,14 +104,14 @@ internal sealed class FakeKubelets : IAsyncDisposable
         }
     }
 
-    private Task AdvanceAsync(Pod pod, JsonNode started)
+    private Task AdvanceAsync(V1Pod pod, JsonNode started)
     {
-        var (space, name) = (pod.Metadata.Namespace!, pod.Metadata.Name);
+        var (space, name) = (pod.Metadata.NamespaceProperty!, pod.Metadata.Name);
         return pod switch
         {
-            { Metadata.DeletionTimestamp: not null } => client.DeleteAsync<Pod>(space, name, pod.Metadata.Uid, 0, stop.Token),
+            { Metadata.DeletionTimestamp: not null } => client.DeleteAsync<V1Pod>(space, name, pod.Metadata.Uid, 0, stop.Token),
             { Spec.NodeName: null } when Annotation(pod, ApiNames.GpuNodeAnnotation) is { } node => client.BindAsync(space, name, node, stop.Token),
-            { Status.Phase: "Pending", Spec.NodeName: not null } => client.PatchAsync<Pod>(space, name, PatchType.Merge, started, "status", stop.Token),
+            { Status.Phase: "Pending", Spec.NodeName: not null } => client.PatchAsync<V1Pod>(space, name, PatchType.Merge, started, "status", stop.Token),
             _ => Task.CompletedTask,
         };
     }

@@ -5,6 +5,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local;
 using Cluster.Operator.Local.ApiServer;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spectre.Console;
 using ModelDeployment = Cluster.Operator.Api.ModelDeployment;
@@ -94,7 +95,7 @@ internal sealed class ScaleRun : IAsyncDisposable
             foreach (var name in Names("node", gone))
             {
                 lost += kubelets.Vanish(name);
-                await client.DeleteAsync<Node>(null, name, null, null, cancellationToken);
+                await client.DeleteAsync<V1Node>(null, name, null, null, cancellationToken);
             }
 
             await SimulatedNodes.CreateAsync(client, Names("spare", gone), cancellationToken);

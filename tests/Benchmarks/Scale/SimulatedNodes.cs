@@ -5,6 +5,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.Node;
 using Cluster.Operator.NodeAgent;
+using k8s.Models;
 
 namespace Cluster.Benchmarks.Scale;
 
@@ -18,8 +19,8 @@ internal static class SimulatedNodes
     public static Task CreateAsync(KubernetesClient client, IEnumerable<string> names, CancellationToken cancellationToken) =>
         Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken }, async (name, token) =>
         {
-            await client.CreateAsync<Node>(Manifest(name), token);
-            await client.PatchAsync<Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", token);
+            await client.CreateAsync<V1Node>(Manifest(name), token);
+            await client.PatchAsync<V1Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", token);
         });
 
     private static JsonObject Manifest(string name) => new()

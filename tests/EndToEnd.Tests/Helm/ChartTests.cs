@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 

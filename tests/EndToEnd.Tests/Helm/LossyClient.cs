@@ -1,5 +1,6 @@
 using System.Reflection;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 
@@ -19,9 +20,9 @@ internal class LossyClient : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
-        var createsPod = targetMethod!.Name == nameof(IKubernetesClient.CreateAsync) && targetMethod.GetGenericArguments() is [var kind] && kind == typeof(Pod);
+        var createsPod = targetMethod!.Name == nameof(IKubernetesClient.CreateAsync) && targetMethod.GetGenericArguments() is [var kind] && kind == typeof(V1Pod);
         return createsPod && Interlocked.Decrement(ref left) >= 0
-            ? Task.FromException<Pod>(new KubernetesException(0, "Unreachable", "the connection was lost"))
+            ? Task.FromException<V1Pod>(new KubernetesException(0, "Unreachable", "the connection was lost"))
             : targetMethod.Invoke(inner, BindingFlags.DoNotWrapExceptions, null, args, null);
     }
 }

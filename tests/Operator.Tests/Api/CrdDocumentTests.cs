@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Api;

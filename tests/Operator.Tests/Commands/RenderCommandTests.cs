@@ -7,6 +7,8 @@ using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
 using Cluster.Operator.Tests.Reconciling.Sizing;
+using Cluster.Operator.Yaml;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Commands;
@@ -38,8 +40,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [Fact]
     public void Places_on_the_given_nodes_as_the_operator_would()
     {
-        Node small = Given.Node("small", 4);
-        Node other = Given.Node("other", change: n => n.Metadata.Labels!["zone"] = "b");
+        V1Node small = Given.Node("small", 4);
+        V1Node other = Given.Node("other", change: n => n.Metadata.Labels!["zone"] = "b");
         string cluster = Yaml(small, other, Given.Pod("taken", "small", "0,1"));
         Assert.Equal(["small:2,3"], Render(Deployment("tensorParallelSize: 2"), cluster).Places());
         Assert.Equal(["other:0,1"], Render(Deployment("tensorParallelSize: 2, gpu: {nodeSelector: {zone: b}}"), cluster).Places());
@@ -130,10 +132,10 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
 
         """;
 
-    private static string Yaml(params KubernetesObject[] objects) => string.Concat(objects.Select(o =>
+    private static string Yaml(params k8s.IKubernetesObject<V1ObjectMeta>[] objects) => string.Concat(objects.Select(o =>
     {
         o.ApiVersion = "v1";
-        o.Kind = o.GetType().Name;
+        o.Kind = o.GetType().Name[2..];
         return "---\n" + YamlJson.ToYaml(KubernetesJson.ToJsonObject<object>(o));
     }));
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -8,7 +9,7 @@ namespace Cluster.Operator.Tests.Controller;
 
 public sealed class EventRecorderTests
 {
-    private static readonly Pod About = new() { Metadata = new ObjectMeta { Name = "p", Namespace = "ns", Uid = "u" } };
+    private static readonly V1Pod About = new() { Metadata = new V1ObjectMeta { Name = "p", NamespaceProperty = "ns", Uid = "u" } };
     private readonly FakeKubernetesClient server = new();
     private readonly ManualTime time = new();
     private readonly EventRecorder events;
@@ -53,7 +54,7 @@ public sealed class EventRecorderTests
     public async Task An_event_the_server_has_expired_is_made_again()
     {
         await Record("Failed", "no luck");
-        server.Remove<CoreEvent>("ns", Events()[0]["metadata"]!["name"]!.ToString());
+        server.Remove<Corev1Event>("ns", Events()[0]["metadata"]!["name"]!.ToString());
         await Record("Failed", "no luck");
         Assert.Equal(1, Assert.Single(Events())["count"]!.GetValue<int>());
     }
@@ -83,5 +84,5 @@ public sealed class EventRecorderTests
 
     private Task Record(string reason, string message) => events.RecordAsync(About, EventType.Warning, reason, message, CancellationToken.None);
 
-    private List<JsonObject> Events() => [.. server.All<CoreEvent>().Select(e => server.Find<CoreEvent>("ns", e.Metadata.Name)!)];
+    private List<JsonObject> Events() => [.. server.All<Corev1Event>().Select(e => server.Find<Corev1Event>("ns", e.Metadata.Name)!)];
 }

@@ -5,6 +5,8 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
+using WatchEventType = k8s.WatchEventType;
 
 namespace Cluster.Operator.Tests.Controller;
 
@@ -55,42 +57,42 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     }
 
     public JsonObject? Find<T>(string? @namespace, string name)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
-            return objects.GetValueOrDefault(Key(T.Definition.Kind, @namespace, name))?.DeepClone().AsObject();
+            return objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name))?.DeepClone().AsObject();
         }
     }
 
     public IReadOnlyList<T> All<T>()
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
-            return [.. objects.Where(p => p.Key.StartsWith(T.Definition.Kind + "|", StringComparison.Ordinal)).Select(p => KubernetesJson.Read<T>(p.Value))];
+            return [.. objects.Where(p => p.Key.StartsWith(ResourceDefinition.Of<T>().Kind + "|", StringComparison.Ordinal)).Select(p => KubernetesJson.Read<T>(p.Value))];
         }
     }
 
     /// <summary>Changes an object as another client would.</summary>
     public void Update<T>(string? @namespace, string name, Action<JsonObject> change)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
-            JsonObject value = objects[Key(T.Definition.Kind, @namespace, name)].DeepClone().AsObject();
+            JsonObject value = objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)].DeepClone().AsObject();
             change(value);
-            Store(T.Definition.Kind, value, WatchEventType.Modified);
+            Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
         }
     }
 
     /// <summary>The object is gone at once, whatever holds it: what the kubelet does when a pod has ended.</summary>
     public void Remove<T>(string? @namespace, string name)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
-            Drop(T.Definition.Kind, objects[Key(T.Definition.Kind, @namespace, name)]);
+            Drop(ResourceDefinition.Of<T>().Kind, objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)]);
         }
     }
 
@@ -116,49 +118,49 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     /// <summary>Up to <paramref name="limit"/> changes of a kind after a version, for tests that play the informer themselves.</summary>
     public IReadOnlyList<(long Version, WatchEvent<T> Event)> Changes<T>(long after, int limit)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
             return [.. history
-                .Where(h => h.Version > after && h.Kind == T.Definition.Kind)
+                .Where(h => h.Version > after && h.Kind == ResourceDefinition.Of<T>().Kind)
                 .Take(limit)
                 .Select(h => (h.Version, new WatchEvent<T>(h.Type, KubernetesJson.Read<T>(h.Object))))];
         }
     }
 
     public void SendBookmark<T>()
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
             version++;
             JsonObject bookmark = new() { ["metadata"] = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture) } };
-            watchers.Where(w => w.Kind == T.Definition.Kind).ToList().ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
+            watchers.Where(w => w.Kind == ResourceDefinition.Of<T>().Kind).ToList().ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
         }
     }
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        Before("get", T.Definition.Kind, name);
+        Before("get", ResourceDefinition.Of<T>().Kind, name);
         return Task.FromResult(KubernetesJson.Read<T>(Find<T>(@namespace, name) ?? throw NotFound(name)));
     }
 
     public Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        Before("list", T.Definition.Kind, "");
+        Before("list", ResourceDefinition.Of<T>().Kind, "");
         lock (gate)
         {
-            return Task.FromResult(new ResourceList<T>([.. All<T>().Where(o => @namespace is null || o.Metadata.Namespace == @namespace)], version.ToString(CultureInfo.InvariantCulture)));
+            return Task.FromResult(new ResourceList<T>([.. All<T>().Where(o => @namespace is null || o.Metadata.NamespaceProperty == @namespace)], version.ToString(CultureInfo.InvariantCulture)));
         }
     }
 
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        Before("watch", T.Definition.Kind, resourceVersion);
+        Before("watch", ResourceDefinition.Of<T>().Kind, resourceVersion);
         Channel<(WatchEventType, JsonObject)> events = Channel.CreateUnbounded<(WatchEventType, JsonObject)>();
         lock (gate)
         {
@@ -168,8 +170,8 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
                 throw new KubernetesException(410, "Expired", $"too old resource version: {from} ({oldestVersion})");
             }
 
-            history.Where(h => h.Version > from && h.Kind == T.Definition.Kind).ToList().ForEach(h => events.Writer.TryWrite((h.Type, h.Object)));
-            watchers.Add((T.Definition.Kind, events));
+            history.Where(h => h.Version > from && h.Kind == ResourceDefinition.Of<T>().Kind).ToList().ForEach(h => events.Writer.TryWrite((h.Type, h.Object)));
+            watchers.Add((ResourceDefinition.Of<T>().Kind, events));
         }
 
         await foreach ((WatchEventType type, JsonObject value) in events.Reader.ReadAllAsync(cancellationToken))
@@ -179,15 +181,15 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     }
 
     public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         JsonObject value = manifest.DeepClone().AsObject();
         JsonObject metadata = value["metadata"]!.AsObject();
         string name = metadata["name"]!.ToString();
-        Before("create", T.Definition.Kind, name);
+        Before("create", ResourceDefinition.Of<T>().Kind, name);
         lock (gate)
         {
-            if (objects.ContainsKey(Key(T.Definition.Kind, metadata["namespace"]?.ToString(), name)))
+            if (objects.ContainsKey(Key(ResourceDefinition.Of<T>().Kind, metadata["namespace"]?.ToString(), name)))
             {
                 throw new KubernetesException(409, "AlreadyExists", $"'{name}' already exists");
             }
@@ -195,31 +197,31 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             metadata["uid"] ??= $"uid-{++uids}";
             metadata["generation"] = 1L;
             metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
-            Store(T.Definition.Kind, value, WatchEventType.Added);
+            Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Added);
         }
 
-        AfterWrite?.Invoke("create", T.Definition.Kind, name);
+        AfterWrite?.Invoke("create", ResourceDefinition.Of<T>().Kind, name);
         return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         string name = manifest["metadata"]!["name"]!.ToString();
-        Before("replace", T.Definition.Kind, name);
+        Before("replace", ResourceDefinition.Of<T>().Kind, name);
         lock (gate)
         {
             JsonObject current = Current<T>(manifest["metadata"]!["namespace"]?.ToString(), name);
             ThrowIfStale(current, manifest);
             JsonObject value = manifest.DeepClone().AsObject();
             value["metadata"]!["uid"] = current["metadata"]!["uid"]!.DeepClone();
-            Store(T.Definition.Kind, value, WatchEventType.Modified);
+            Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
             return Task.FromResult(KubernetesJson.Read<T>(value));
         }
     }
 
     public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         string? @namespace = manifest["metadata"]!["namespace"]?.ToString();
         string name = manifest["metadata"]!["name"]!.ToString();
@@ -229,9 +231,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     }
 
     public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        Before(subresource is null ? "patch" : $"patch/{subresource}", T.Definition.Kind, name);
+        Before(subresource is null ? "patch" : $"patch/{subresource}", ResourceDefinition.Of<T>().Kind, name);
         JsonObject value;
         lock (gate)
         {
@@ -244,17 +246,17 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
                 value["metadata"]!["generation"] = (current["metadata"]!["generation"]?.GetValue<long>() ?? 0) + 1;
             }
 
-            Store(T.Definition.Kind, value, WatchEventType.Modified);
+            Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
         }
 
-        AfterWrite?.Invoke("patch", T.Definition.Kind, name);
+        AfterWrite?.Invoke("patch", ResourceDefinition.Of<T>().Kind, name);
         return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
     public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        Before("delete", T.Definition.Kind, name);
+        Before("delete", ResourceDefinition.Of<T>().Kind, name);
         lock (gate)
         {
             JsonObject current = Current<T>(@namespace, name);
@@ -263,20 +265,20 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
                 throw new KubernetesException(409, "Conflict", $"'{name}' has another uid");
             }
 
-            bool graceful = T.Definition.Kind == "Pod" && gracePeriodSeconds != 0;
+            bool graceful = ResourceDefinition.Of<T>().Kind == "Pod" && gracePeriodSeconds != 0;
             if (!graceful && current["metadata"]!["finalizers"] is not JsonArray { Count: > 0 })
             {
-                Drop(T.Definition.Kind, current);
+                Drop(ResourceDefinition.Of<T>().Kind, current);
             }
             else if (current["metadata"]!["deletionTimestamp"] is null)
             {
                 JsonObject value = current.DeepClone().AsObject();
                 value["metadata"]!["deletionTimestamp"] = "2026-01-01T00:00:00Z";
-                Store(T.Definition.Kind, value, WatchEventType.Modified);
+                Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
             }
         }
 
-        AfterWrite?.Invoke("delete", T.Definition.Kind, name);
+        AfterWrite?.Invoke("delete", ResourceDefinition.Of<T>().Kind, name);
         return Task.CompletedTask;
     }
 
@@ -297,8 +299,8 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     }
 
     private JsonObject Current<T>(string? @namespace, string name)
-        where T : KubernetesObject, IKubernetesKind =>
-        objects.GetValueOrDefault(Key(T.Definition.Kind, @namespace, name)) ?? throw NotFound(name);
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta> =>
+        objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name)) ?? throw NotFound(name);
 
     private static void ThrowIfStale(JsonObject current, JsonObject written)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -13,12 +14,12 @@ public sealed class InformerTests : IAsyncLifetime
     private readonly ManualTime time = new();
     private readonly CancellationTokenSource stop = new();
     private readonly ConcurrentQueue<string> seen = new();
-    private readonly Informer<Node> informer;
+    private readonly Informer<V1Node> informer;
     private Task running = Task.CompletedTask;
 
     public InformerTests()
     {
-        informer = new Informer<Node>(server, null, null, time, new Random(1), NullLogger.Instance);
+        informer = new Informer<V1Node>(server, null, null, time, new Random(1), NullLogger.Instance);
         informer.OnChange(c => seen.Enqueue($"{c.Type} {c.Object.Metadata.Name}{(c.Missed ? " missed" : "")}"));
     }
 
@@ -37,8 +38,8 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("a");
         await Start();
         await Create("b");
-        server.Update<Node>(null, "a", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
-        server.Remove<Node>(null, "b");
+        server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
+        server.Remove<V1Node>(null, "b");
         await Seen("Added a", "Added b", "Updated a", "Deleted b");
         Assert.Equal("y", informer.Store.Get(new NamespacedName("", "a"))!.Metadata.Labels!["x"]);
         Assert.Null(informer.Store.Get(new NamespacedName("", "b")));
@@ -97,8 +98,8 @@ public sealed class InformerTests : IAsyncLifetime
         await Seen("Added stays", "Added changes", "Added goes");
         server.HoldEvents = true;
         server.CutWatches();
-        server.Remove<Node>(null, "goes");
-        server.Update<Node>(null, "changes", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
+        server.Remove<V1Node>(null, "goes");
+        server.Update<V1Node>(null, "changes", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
         await Create("comes");
         server.Compact();
         server.HoldEvents = false;
@@ -115,7 +116,7 @@ public sealed class InformerTests : IAsyncLifetime
         await Start();
         await Seen("Added a");
         server.CutWatches();
-        server.Remove<Node>(null, "a");
+        server.Remove<V1Node>(null, "a");
         await Create("a");
         server.Compact();
         await PassBackoff();
@@ -127,8 +128,8 @@ public sealed class InformerTests : IAsyncLifetime
     public async Task A_bookmark_moves_the_version_on_without_a_change()
     {
         await Start();
-        server.SendBookmark<Node>();
-        server.SendBookmark<Node>();
+        server.SendBookmark<V1Node>();
+        server.SendBookmark<V1Node>();
         await Create("a");
         await Seen("Added a");
         server.CutWatches();
@@ -156,8 +157,8 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("b", "x");
         await Start();
         Assert.Equal(["a", "b"], Zone("x"));
-        server.Update<Node>(null, "a", n => n["metadata"]!["labels"]!["zone"] = "y");
-        server.Remove<Node>(null, "b");
+        server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"]!["zone"] = "y");
+        server.Remove<V1Node>(null, "b");
         await Eventually.True(() => Zone("x").Count == 0, "both left zone x");
         Assert.Equal(["a"], Zone("y"));
     }
@@ -172,7 +173,7 @@ public sealed class InformerTests : IAsyncLifetime
             metadata["labels"] = new JsonObject { ["zone"] = zone };
         }
 
-        return server.CreateAsync<Node>(new JsonObject { ["metadata"] = metadata }, CancellationToken.None);
+        return server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = metadata }, CancellationToken.None);
     }
 
     private void Run() => running = Task.Run(() => informer.RunAsync(stop.Token));

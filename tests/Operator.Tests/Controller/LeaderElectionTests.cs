@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -38,7 +39,7 @@ public sealed class LeaderElectionTests
         await stopOne.CancelAsync();
         await one;
         await PassTimeUntil(() => Leads("two"));
-        Assert.Equal(1, server.Find<Lease>("ns", "lease")!["spec"]!["leaseTransitions"]!.GetValue<int>());
+        Assert.Equal(1, server.Find<V1Lease>("ns", "lease")!["spec"]!["leaseTransitions"]!.GetValue<int>());
         await stopTwo.CancelAsync();
         await two;
     }
@@ -46,7 +47,7 @@ public sealed class LeaderElectionTests
     [Fact]
     public async Task A_leader_that_vanished_is_succeeded_when_its_lease_has_run_out()
     {
-        await server.CreateAsync<Lease>(
+        await server.CreateAsync<V1Lease>(
             new JsonObject { ["metadata"] = new JsonObject { ["name"] = "lease", ["namespace"] = "ns" }, ["spec"] = new JsonObject { ["holderIdentity"] = "ghost" } },
             CancellationToken.None);
         using CancellationTokenSource stop = new();
@@ -154,5 +155,5 @@ public sealed class LeaderElectionTests
         }
     }
 
-    private string Holder() => server.Find<Lease>("ns", "lease")!["spec"]!["holderIdentity"]!.ToString();
+    private string Holder() => server.Find<V1Lease>("ns", "lease")!["spec"]!["holderIdentity"]!.ToString();
 }

@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Tests.Deploy;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Kubernetes;
@@ -116,7 +117,7 @@ public sealed class CredentialSourceTests : IDisposable
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync(TestCertificates.LoopbackServer, askForCertificate: true);
         server.Then(200, """{"metadata":{"name":"p"}}""");
         using KubernetesClient client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, SkipTlsVerify = true, Credentials = Plugin($"cat '{pem}'") });
-        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
+        await client.GetAsync<V1Pod>("team", "p", CancellationToken.None);
         Assert.Contains("CN=ec-user", server.Requests[0].CertificateSubject, StringComparison.Ordinal);
     }
 
@@ -129,8 +130,8 @@ public sealed class CredentialSourceTests : IDisposable
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         server.Then(401, "").Then(200, """{"metadata":{"name":"p"}}""").Then(401, "").Then(401, "");
         using KubernetesClient client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, Credentials = source });
-        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
-        Assert.Equal(401, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", CancellationToken.None))).StatusCode);
+        await client.GetAsync<V1Pod>("team", "p", CancellationToken.None);
+        Assert.Equal(401, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", CancellationToken.None))).StatusCode);
         Assert.Equal(["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"], server.Requests.Select(request => request.Headers["Authorization"]));
     }
 

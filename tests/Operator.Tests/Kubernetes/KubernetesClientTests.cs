@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.AspNetCore.Http;
 using Xunit;
 
@@ -18,14 +19,14 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, PodJson).Client();
-        Pod pod = await client.GetAsync<Pod>("team", "p", s_none);
+        V1Pod pod = await client.GetAsync<V1Pod>("team", "p", s_none);
 
         ScriptedApiServer.Received request = Assert.Single(server.Requests);
         Assert.Equal(("GET", "/api/v1/namespaces/team/pods/p"), (request.Method, request.Target));
         Assert.Equal("Bearer secret-token", request.Headers["Authorization"]);
         Assert.Matches(@"^cluster-operator/\d+\.\d+\.\d+ \(\w+/\w+\)$", request.Headers["User-Agent"]);
         Assert.Equal("application/json", request.Headers["Accept"]);
-        Assert.Equal(("n1", true), (pod.Spec.NodeName, pod.Spec.Extra!["hostNetwork"].GetBoolean()));
+        Assert.Equal(("n1", true), (pod.Spec.NodeName, pod.Spec.HostNetwork));
     }
 
     [Fact]
@@ -34,8 +35,8 @@ public class KubernetesClientTests
         const string Any = """{"metadata":{"name":"x"}}""";
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, Any).Then(200, Any).Then(200, Any).Then(200, Any).Client();
-        await client.GetAsync<Node>(null, "node-1", s_none);
-        await client.GetAsync<Lease>("kube-system", "leader", s_none);
+        await client.GetAsync<V1Node>(null, "node-1", s_none);
+        await client.GetAsync<V1Lease>("kube-system", "leader", s_none);
         await client.PatchAsync<ModelDeployment>("team", "m", PatchType.Merge, new JsonObject { ["status"] = new JsonObject() }, "status", s_none);
         await client.ReplaceAsync<ModelDeployment>(
             new JsonObject { ["apiVersion"] = "autoscaling/v1", ["kind"] = "Scale", ["metadata"] = new JsonObject { ["name"] = "m", ["namespace"] = "team" }, ["spec"] = new JsonObject { ["replicas"] = 3 } },
@@ -60,16 +61,16 @@ public class KubernetesClientTests
     public async Task A_name_that_would_change_the_path_is_refused(string name)
     {
         using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.ForToken(new Uri("http://127.0.0.1:1"), "t"));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<Pod>("team", name, s_none));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<Pod>(name, "p", s_none));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<V1Pod>("team", name, s_none));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<V1Pod>(name, "p", s_none));
     }
 
     [Fact]
     public async Task Scope_and_namespace_must_fit()
     {
         using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.ForToken(new Uri("http://127.0.0.1:1"), "t"));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<Node>("team", "n", s_none));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<Pod>(null, "p", s_none));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<V1Node>("team", "n", s_none));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetAsync<V1Pod>(null, "p", s_none));
     }
 
     [Fact]
@@ -78,7 +79,7 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         server.Then(200, PodJson);
         using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.ForToken(new Uri(server.Address, "/k8s/clusters/c1/"), "t"));
-        await client.GetAsync<Pod>("team", "p", s_none);
+        await client.GetAsync<V1Pod>("team", "p", s_none);
         Assert.Equal("/k8s/clusters/c1/api/v1/namespaces/team/pods/p", server.Requests[0].Target);
     }
 
@@ -88,7 +89,7 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(201, PodJson).Client();
         JsonObject manifest = new() { ["metadata"] = new JsonObject { ["generateName"] = "p-" } };
-        await client.CreateAsync<Pod>(manifest, s_none);
+        await client.CreateAsync<V1Pod>(manifest, s_none);
 
         Assert.Equal("POST /api/v1/namespaces/default/pods?fieldManager=cluster-operator&fieldValidation=Strict", $"{server.Requests[0].Method} {server.Requests[0].Target}");
         Assert.Equal("""{"metadata":{"generateName":"p-"},"apiVersion":"v1","kind":"Pod"}""", server.Requests[0].Body);
@@ -104,7 +105,7 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, PodJson).Client();
-        await client.PatchAsync<Pod>("team", "p", (PatchType)type, new JsonArray(), null, s_none);
+        await client.PatchAsync<V1Pod>("team", "p", (PatchType)type, new JsonArray(), null, s_none);
         Assert.Equal(("PATCH", contentType, "[]"), (server.Requests[0].Method, server.Requests[0].Headers["Content-Type"], server.Requests[0].Body));
     }
 
@@ -114,8 +115,8 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, PodJson).Then(200, PodJson).Client();
         JsonObject manifest = JsonNode.Parse(PodJson)!.AsObject();
-        await client.ApplyAsync<Pod>(manifest, "my manager", force: true, null, s_none);
-        await client.ApplyAsync<Pod>(manifest, "m", force: false, "status", s_none);
+        await client.ApplyAsync<V1Pod>(manifest, "my manager", force: true, null, s_none);
+        await client.ApplyAsync<V1Pod>(manifest, "m", force: false, "status", s_none);
         Assert.Equal("application/apply-patch+yaml", server.Requests[0].Headers["Content-Type"]);
         Assert.Equal("/api/v1/namespaces/team/pods/p?fieldManager=my%20manager&force=true&fieldValidation=Strict", server.Requests[0].Target);
         Assert.Equal("/api/v1/namespaces/team/pods/p/status?fieldManager=m&fieldValidation=Strict", server.Requests[1].Target);
@@ -126,8 +127,8 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, """{"kind":"Status","status":"Success"}""").Then(202, PodJson).Client();
-        await client.DeleteAsync<Pod>("team", "p", "uid-1", 0, s_none);
-        await client.DeleteAsync<Pod>("team", "p", null, null, s_none);
+        await client.DeleteAsync<V1Pod>("team", "p", "uid-1", 0, s_none);
+        await client.DeleteAsync<V1Pod>("team", "p", null, null, s_none);
         Assert.Equal(
             """{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background","preconditions":{"uid":"uid-1"},"gracePeriodSeconds":0}""",
             server.Requests[0].Body);
@@ -159,7 +160,7 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(code, body).Client();
-        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none));
+        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none));
         Assert.Equal((code, reason), (error.StatusCode, error.Reason));
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("secret-token", error.ToString(), StringComparison.Ordinal);
@@ -171,7 +172,7 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(500, new string('x', 3 << 20)).Client();
-        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none));
+        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none));
         Assert.InRange(error.Message.Length, 500, 700);
     }
 
@@ -183,7 +184,7 @@ public class KubernetesClientTests
         KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<ModelDeployment>("team", "m", s_none));
         Assert.Equal("UnreadableAnswer", error.Reason);
         Assert.Contains("$.spec.replicas", error.Message, StringComparison.Ordinal);
-        Assert.Equal("UnreadableAnswer", (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none))).Reason);
+        Assert.Equal("UnreadableAnswer", (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none))).Reason);
     }
 
     [Fact]
@@ -193,7 +194,7 @@ public class KubernetesClientTests
         Uri address = server.Address;
         await server.DisposeAsync();
         using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.ForToken(address, "t"));
-        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none));
+        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none));
         Assert.Equal((0, "Unreachable"), (error.StatusCode, error.Reason));
         Assert.Contains(address.AbsoluteUri.TrimEnd('/'), error.Message, StringComparison.Ordinal);
     }
@@ -205,7 +206,7 @@ public class KubernetesClientTests
         using KubernetesClient client = server
             .Then(200, """{"metadata":{"resourceVersion":"9","continue":"a+b/c"},"items":[{"metadata":{"name":"p1"}},{"metadata":{"name":"p2"}}]}""")
             .Then(200, """{"metadata":{"resourceVersion":"9"},"items":[{"metadata":{"name":"p3"}}]}""").Client();
-        ResourceList<Pod> list = await client.ListAsync<Pod>("team", new Selection("a=b,c in (d)", "spec.nodeName=n1"), s_none);
+        ResourceList<V1Pod> list = await client.ListAsync<V1Pod>("team", new Selection("a=b,c in (d)", "spec.nodeName=n1"), s_none);
         Assert.Equal(["p1", "p2", "p3"], list.Items.Select(pod => pod.Metadata.Name));
         Assert.All(list.Items, pod => Assert.Equal(("v1", "Pod"), (pod.ApiVersion, pod.Kind)));
         Assert.Equal("9", list.ResourceVersion);
@@ -221,7 +222,7 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, FirstPage).Then(410, Gone).Then(200, FirstPage).Then(410, Gone)
             .Then(200, """{"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"new"}}]}""").Client();
-        ResourceList<Node> list = await client.ListAsync<Node>(null, null, s_none);
+        ResourceList<V1Node> list = await client.ListAsync<V1Node>(null, null, s_none);
         Assert.Equal("new", Assert.Single(list.Items).Metadata.Name);
         Assert.Equal("/api/v1/nodes", server.Requests[4].Target);
     }
@@ -235,7 +236,7 @@ public class KubernetesClientTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(status, "slow down", ("Retry-After", "7"))
             .Then(status, "slow down", ("Retry-After", time.GetUtcNow().AddSeconds(20).ToString("R"))).Then(200, PodJson).Client(time);
-        Task<Pod> call = client.CreateAsync<Pod>(JsonNode.Parse(PodJson)!.AsObject(), s_none);
+        Task<V1Pod> call = client.CreateAsync<V1Pod>(JsonNode.Parse(PodJson)!.AsObject(), s_none);
         await time.TimerOfAsync(TimeSpan.FromSeconds(7));
         Assert.Single(server.Requests);
         time.Advance(TimeSpan.FromSeconds(7));
@@ -256,7 +257,7 @@ public class KubernetesClientTests
         }
 
         using KubernetesClient client = server.Client();
-        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none));
+        KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none));
         Assert.Equal((429, "busy", 6), (error.StatusCode, error.Message, server.Requests.Count));
     }
 
@@ -265,7 +266,7 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(503, "down for maintenance", ("Retry-After", "3600")).Client();
-        Assert.Equal(503, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none))).StatusCode);
+        Assert.Equal(503, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none))).StatusCode);
     }
 
     [Fact]
@@ -275,7 +276,7 @@ public class KubernetesClientTests
         TaskCompletionSource release = new();
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(_ => release.Task).Client(time);
-        Task<Pod> call = client.GetAsync<Pod>("team", "p", s_none);
+        Task<V1Pod> call = client.GetAsync<V1Pod>("team", "p", s_none);
         await time.TimerOfAsync(TimeSpan.FromSeconds(60));
         time.Advance(TimeSpan.FromSeconds(60));
         KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(() => call);
@@ -294,7 +295,7 @@ public class KubernetesClientTests
             return Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
         }).Client();
         using CancellationTokenSource cancel = new();
-        Task<Pod> call = client.GetAsync<Pod>("team", "p", cancel.Token);
+        Task<V1Pod> call = client.GetAsync<V1Pod>("team", "p", cancel.Token);
         await arrived.Task;
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
@@ -305,7 +306,7 @@ public class KubernetesClientTests
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(302, "", ("Location", "http://elsewhere.invalid/")).Client();
-        Assert.Equal(302, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<Pod>("team", "p", s_none))).StatusCode);
+        Assert.Equal(302, (await Assert.ThrowsAsync<KubernetesException>(() => client.GetAsync<V1Pod>("team", "p", s_none))).StatusCode);
     }
 
     [Fact]
@@ -318,7 +319,7 @@ public class KubernetesClientTests
             await using GZipStream packed = new(context.Response.Body, CompressionLevel.Fastest);
             await packed.WriteAsync(Encoding.UTF8.GetBytes(PodJson));
         }).Client();
-        Assert.Equal("p", (await client.GetAsync<Pod>("team", "p", s_none)).Metadata.Name);
+        Assert.Equal("p", (await client.GetAsync<V1Pod>("team", "p", s_none)).Metadata.Name);
         Assert.Equal("gzip", server.Requests[0].Headers["Accept-Encoding"]);
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Kubernetes;
@@ -14,10 +15,10 @@ public class KubernetesJsonTests
         JsonNode node = JsonNode.Parse("""
             {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","creationTimestamp":"2026-01-31T10:00:00Z","managedFields":[{"manager":"x"}],"finalizers":["f"]},
              "spec":{"nodeName":"n","hostNetwork":true,"containers":[{"name":"worker","env":[{"name":"A","value":"<&>'é"}]}]},
-             "status":{"phase":"Running","podIP":"10.0.0.1","qosClass":"Burstable","conditions":[{"type":"Ready","status":"True","lastProbeTime":"x"}],
-                       "containerStatuses":[{"name":"worker","ready":true,"restartCount":2,"state":{"running":{"startedAt":"2026-01-31T10:00:05Z"}},"image":"i"}]}}
+             "status":{"phase":"Running","podIP":"10.0.0.1","qosClass":"Burstable","conditions":[{"type":"Ready","status":"True","lastProbeTime":"2026-01-31T10:00:06Z"}],
+                       "containerStatuses":[{"name":"worker","ready":true,"restartCount":2,"state":{"running":{"startedAt":"2026-01-31T10:00:05Z"}},"image":"i","imageID":"sha256:1"}]}}
             """)!;
-        Assert.True(JsonNode.DeepEquals(node, KubernetesJson.ToJsonObject(KubernetesJson.Read<Pod>(node))));
+        Assert.True(JsonNode.DeepEquals(node, KubernetesJson.ToJsonObject(KubernetesJson.Read<V1Pod>(node))));
     }
 
     [Fact]
@@ -28,9 +29,9 @@ public class KubernetesJsonTests
              "status":{"phase":"Running","qosClass":"Burstable","containerStatuses":[{"name":"worker","restartCount":2,"image":"i"}]}}
             """;
         Assert.Same(KubernetesJson.Options, KubernetesJson.For(new Selection("a=b")));
-        Pod pod = JsonSerializer.Deserialize<Pod>(Json, KubernetesJson.For(new Selection(KnownFieldsOnly: true)))!;
+        V1Pod pod = JsonSerializer.Deserialize<V1Pod>(Json, KubernetesJson.For(new Selection(CachedFieldsOnly: true)))!;
         Assert.Equal(
-            """{"spec":{"nodeName":"n"},"status":{"phase":"Running","containerStatuses":[{"name":"worker","ready":false,"restartCount":2}]},"kind":"Pod","metadata":{"name":"p"}}""",
+            """{"kind":"Pod","metadata":{"name":"p"},"spec":{"nodeName":"n"},"status":{"containerStatuses":[{"name":"worker","ready":false,"restartCount":2}],"phase":"Running"}}""",
             KubernetesJson.ToJsonObject(pod).ToJsonString());
     }
 
@@ -40,7 +41,7 @@ public class KubernetesJsonTests
     [InlineData("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z")]
     public void Times_are_read_in_any_precision_and_written_with_seconds(string read, string written)
     {
-        ObjectMeta meta = JsonSerializer.Deserialize<ObjectMeta>($$"""{"creationTimestamp":"{{read}}"}""", KubernetesJson.Options)!;
+        V1ObjectMeta meta = JsonSerializer.Deserialize<V1ObjectMeta>($$"""{"creationTimestamp":"{{read}}"}""", KubernetesJson.Options)!;
         Assert.Equal(written, (string)KubernetesJson.ToJsonObject(meta)["creationTimestamp"]!);
     }
 

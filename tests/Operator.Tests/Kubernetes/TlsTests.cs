@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Kubernetes;
@@ -13,7 +14,7 @@ public class TlsTests
     private static async Task<KubernetesException?> TryAsync(ClientConfiguration configuration)
     {
         using KubernetesClient client = KubernetesClient.Create(configuration);
-        return await Record.ExceptionAsync(() => client.GetAsync<Pod>("team", "p", CancellationToken.None)) as KubernetesException;
+        return await Record.ExceptionAsync(() => client.GetAsync<V1Pod>("team", "p", CancellationToken.None)) as KubernetesException;
     }
 
     [Fact]
@@ -81,9 +82,9 @@ public class TlsTests
         server.Then(200, PodJson).Then(200, PodJson);
         RenewedCertificate credentials = new();
         using KubernetesClient client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, SkipTlsVerify = true, Credentials = credentials });
-        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
+        await client.GetAsync<V1Pod>("team", "p", CancellationToken.None);
         credentials.Current = RenewedCertificate.From(TestCertificates.EcClient);
-        await client.GetAsync<Pod>("team", "p", CancellationToken.None);
+        await client.GetAsync<V1Pod>("team", "p", CancellationToken.None);
         Assert.Contains("CN=rsa-user", server.Requests[0].CertificateSubject, StringComparison.Ordinal);
         Assert.Contains("CN=ec-user", server.Requests[1].CertificateSubject, StringComparison.Ordinal);
     }

@@ -1,7 +1,9 @@
 using System.Text;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 using Microsoft.AspNetCore.Http;
 using Xunit;
+using WatchEventType = k8s.WatchEventType;
 
 namespace Cluster.Operator.Tests.Kubernetes;
 
@@ -13,7 +15,7 @@ public class WatchTests
     private static async Task<List<string>> CollectAsync(KubernetesClient client)
     {
         List<string> seen = [];
-        await foreach (WatchEvent<Pod> happened in client.WatchAsync<Pod>(null, "42", new Selection("a=b"), CancellationToken.None))
+        await foreach (WatchEvent<V1Pod> happened in client.WatchAsync<V1Pod>(null, "42", new Selection("a=b"), CancellationToken.None))
         {
             seen.Add($"{happened.Type} {happened.Object.Metadata.Name} {happened.Object.Metadata.ResourceVersion}");
         }
@@ -54,7 +56,7 @@ public class WatchTests
         });
         using KubernetesClient client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, SkipTlsVerify = true });
         List<WatchEventType> types = [];
-        await foreach (WatchEvent<Pod> happened in client.WatchAsync<Pod>("team", "1", null, CancellationToken.None))
+        await foreach (WatchEvent<V1Pod> happened in client.WatchAsync<V1Pod>("team", "1", null, CancellationToken.None))
         {
             types.Add(happened.Type);
             seen.TrySetResult();
@@ -70,7 +72,7 @@ public class WatchTests
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
         using KubernetesClient client = server.Then(200, Event("ADDED", "a", "43")
             + """{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version: 42 (90)","reason":"Expired","code":410}}""" + "\n").Client();
-        await using IAsyncEnumerator<WatchEvent<Pod>> events = client.WatchAsync<Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
+        await using IAsyncEnumerator<WatchEvent<V1Pod>> events = client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await events.MoveNextAsync());
         KubernetesException error = await Assert.ThrowsAsync<KubernetesException>(async () => await events.MoveNextAsync());
         Assert.True(error.IsGone);
@@ -132,7 +134,7 @@ public class WatchTests
             await context.Response.Body.FlushAsync();
             await release.Task;
         }).Client(time);
-        await using IAsyncEnumerator<WatchEvent<Pod>> events = client.WatchAsync<Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
+        await using IAsyncEnumerator<WatchEvent<V1Pod>> events = client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await events.MoveNextAsync());
         Task<bool> next = events.MoveNextAsync().AsTask();
         time.Advance(TimeSpan.FromSeconds(290));
@@ -154,7 +156,7 @@ public class WatchTests
             await context.Response.Body.FlushAsync();
             await ended.Task;
         }).Client();
-        await foreach (WatchEvent<Pod> _ in client.WatchAsync<Pod>(null, "42", null, CancellationToken.None))
+        await foreach (WatchEvent<V1Pod> _ in client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None))
         {
             break;
         }

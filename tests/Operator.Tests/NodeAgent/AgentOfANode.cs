@@ -1,7 +1,9 @@
+using System.Collections.ObjectModel;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
@@ -23,9 +25,9 @@ internal sealed class AgentOfANode : IAsyncDisposable
 
     public NodeAgentLoop Agent { get; private set; } = null!;
 
-    public IReadOnlyDictionary<string, string> Annotations => Server.All<Node>()[0].Metadata.Annotations ?? [];
+    public IReadOnlyDictionary<string, string> Annotations => Server.All<V1Node>()[0].Metadata.Annotations?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
 
-    public IReadOnlyDictionary<string, string> Labels => Server.All<Node>()[0].Metadata.Labels ?? [];
+    public IReadOnlyDictionary<string, string> Labels => Server.All<V1Node>()[0].Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
 
     public string? Published => Annotations.GetValueOrDefault(NodeAnnotations.NumaBalancing);
 
@@ -39,9 +41,9 @@ internal sealed class AgentOfANode : IAsyncDisposable
     /// <summary>Begins, with a fresh loop that remembers nothing, and waits until it knows this node's pods.</summary>
     public async Task StartAsync()
     {
-        if (Server.All<Node>().Count == 0)
+        if (Server.All<V1Node>().Count == 0)
         {
-            await Server.CreateAsync<Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = NodeName } }, CancellationToken.None);
+            await Server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = NodeName } }, CancellationToken.None);
         }
 
         int before = Passes;
@@ -82,7 +84,7 @@ internal sealed class AgentOfANode : IAsyncDisposable
     public async Task AddPodAsync(string name)
     {
         int before = Passes;
-        await Server.CreateAsync<Pod>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "ns" } }, CancellationToken.None);
+        await Server.CreateAsync<V1Pod>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "ns" } }, CancellationToken.None);
         await RestsAfterAsync(before + 1);
     }
 
@@ -90,7 +92,7 @@ internal sealed class AgentOfANode : IAsyncDisposable
     public async Task RemovePodAsync(string name)
     {
         int before = Passes;
-        Server.Remove<Pod>("ns", name);
+        Server.Remove<V1Pod>("ns", name);
         await RestsAfterAsync(before + 1);
     }
 

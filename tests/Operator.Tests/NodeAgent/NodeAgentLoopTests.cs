@@ -2,6 +2,7 @@ using System.Text.Json;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
@@ -43,7 +44,7 @@ public sealed class NodeAgentLoopTests : IAsyncLifetime
     {
         node.Machine.WithMi300X(2, _ => 5);
         await node.StartAsync();
-        node.Server.Update<Node>(null, AgentOfANode.NodeName, n => n["metadata"]!["annotations"]![ApiNames.NodeGpusAnnotation] = "[]");
+        node.Server.Update<V1Node>(null, AgentOfANode.NodeName, n => n["metadata"]!["annotations"]![ApiNames.NodeGpusAnnotation] = "[]");
         await node.NextPassAsync();
         Assert.NotEqual("[]", node.Annotations[ApiNames.NodeGpusAnnotation]);
     }
@@ -100,7 +101,7 @@ public sealed class NodeAgentLoopTests : IAsyncLifetime
     public async Task A_finished_pod_asks_for_nothing()
     {
         await TunedAsync();
-        node.Server.Update<Pod>("ns", "p", p => p["status"] = new System.Text.Json.Nodes.JsonObject { ["phase"] = "Failed" });
+        node.Server.Update<V1Pod>("ns", "p", p => p["status"] = new System.Text.Json.Nodes.JsonObject { ["phase"] = "Failed" });
         await node.PassUntilAsync(() => node.Machine.NumaBalancing == "1");
         Assert.Equal("1", node.Machine.NumaBalancing);
     }
@@ -126,7 +127,7 @@ public sealed class NodeAgentLoopTests : IAsyncLifetime
         await TunedAsync();
         await node.StopAsync();
         Assert.Equal(("0", "1"), (node.Machine.NumaBalancing, node.Found));
-        node.Server.Remove<Pod>("ns", "p");
+        node.Server.Remove<V1Pod>("ns", "p");
         await node.StartAsync();
         Assert.Equal("0", node.Machine.NumaBalancing); // it does not know yet since when nobody asks
         await node.NextPassAsync();

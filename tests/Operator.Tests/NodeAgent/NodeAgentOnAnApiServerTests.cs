@@ -11,6 +11,7 @@ using Cluster.Operator.Tests.Controller;
 using Cluster.Operator.Tests.Kubernetes;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
@@ -27,7 +28,7 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
         string kubeconfig = Path.Combine(home.Path, "kubeconfig");
         fixture.Server.WriteKubeconfig(kubeconfig);
         using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
-        await client.CreateAsync<Node>(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = "agent-1" } }, CancellationToken.None);
+        await client.CreateAsync<V1Node>(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = "agent-1" } }, CancellationToken.None);
         string space = await fixture.NewNamespaceAsync();
         await CreatePodAsync("elsewhere", "agent-2", NumaBalancing.Disabled);
         await CreatePodAsync("unmanaged", "agent-1", NumaBalancing.Unmanaged);
@@ -36,13 +37,13 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
         using CancellationTokenSource stop = new();
         Task running = agent.RunAsync(stop.Token);
         await Eventually.True(() => agent.Health.Problems.Count == 0, "published");
-        Node node = await client.GetAsync<Node>(null, "agent-1", CancellationToken.None);
+        V1Node node = await client.GetAsync<V1Node>(null, "agent-1", CancellationToken.None);
         Assert.Equal(("1", "2"), (node.Metadata.Annotations![NodeAnnotations.NumaBalancing], node.Metadata.Labels![NodeAnnotations.GpuCountLabel]));
         Assert.Equal("1", machine.NumaBalancing);
 
         await CreatePodAsync("asks", "agent-1", NumaBalancing.Disabled);
         await Eventually.True(() => machine.NumaBalancing == "0", "turned off");
-        Assert.Equal("1", (await client.GetAsync<Node>(null, "agent-1", CancellationToken.None)).Metadata.Annotations![NodeAnnotations.NumaBalancingFound]);
+        Assert.Equal("1", (await client.GetAsync<V1Node>(null, "agent-1", CancellationToken.None)).Metadata.Annotations![NodeAnnotations.NumaBalancingFound]);
         await stop.CancelAsync();
         await running;
 
@@ -52,7 +53,7 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
             JsonObject pod = WorkerPod.Build(template, new ModelDeploymentSpec(), name, null);
             pod["metadata"]!["namespace"] = space;
             pod["metadata"]!.AsObject().Remove("ownerReferences");
-            await client.CreateAsync<Pod>(pod, CancellationToken.None);
+            await client.CreateAsync<V1Pod>(pod, CancellationToken.None);
             await client.BindAsync(space, name, nodeName, CancellationToken.None);
         }
     }

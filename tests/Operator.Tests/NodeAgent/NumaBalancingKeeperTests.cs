@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -89,7 +90,7 @@ public sealed class NumaBalancingKeeperTests : IDisposable
     private async Task StartAsync(string value)
     {
         machine.NumaBalancing = value;
-        await server.CreateAsync<Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "n1" } }, CancellationToken.None);
+        await server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "n1" } }, CancellationToken.None);
     }
 
     /// <summary>One pass of an agent that has just started: it knows nothing but what is on the node.</summary>
@@ -99,5 +100,5 @@ public sealed class NumaBalancingKeeperTests : IDisposable
         await new NumaBalancingKeeper(new NumaBalancingSwitch(machine.Proc), NullLogger.Instance).KeepAsync(node, wanted, CancellationToken.None);
     }
 
-    private string? Found() => server.All<Node>()[0].Metadata.Annotations?.GetValueOrDefault(NodeAnnotations.NumaBalancingFound);
+    private string? Found() => server.All<V1Node>()[0].GetAnnotation(NodeAnnotations.NumaBalancingFound);
 }

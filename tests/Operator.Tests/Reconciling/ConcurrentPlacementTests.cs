@@ -3,6 +3,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -14,14 +15,14 @@ public sealed class ConcurrentPlacementTests
     [Fact]
     public void Plans_made_at_the_same_time_never_share_a_gpu()
     {
-        ObjectStore<Pod> pods = new();
-        ObjectStore<Node> nodes = new();
+        ObjectStore<V1Pod> pods = new();
+        ObjectStore<V1Node> nodes = new();
         Fleet fleet = new(pods, nodes, new PodsInFlight(TimeProvider.System), new GpuLedger([], []), _ => { });
         for (int i = 0; i < 16; i++)
         {
-            Node node = Given.Node($"n{i:d2}");
+            V1Node node = Given.Node($"n{i:d2}");
             nodes.Put(node);
-            fleet.Observe(new ObjectChange<Node>(ChangeType.Added, null, node));
+            fleet.Observe(new ObjectChange<V1Node>(ChangeType.Added, null, node));
         }
 
         FakeKubernetesClient server = new();

@@ -4,6 +4,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -32,8 +33,8 @@ public sealed class FleetProperties
     private sealed class World
     {
         private readonly Random random;
-        private readonly ObjectStore<Pod> pods = new();
-        private readonly ObjectStore<Node> nodes = new();
+        private readonly ObjectStore<V1Pod> pods = new();
+        private readonly ObjectStore<V1Node> nodes = new();
         private readonly PodsInFlight inFlight = new(new ManualTime());
         private readonly GpuLedger ledger = new([], []);
         private readonly Fleet fleet;
@@ -54,7 +55,7 @@ public sealed class FleetProperties
         {
             string name = $"p{random.Next(12)}";
             NamespacedName key = new("ns", name);
-            Pod? cached = pods.Get(key);
+            V1Pod? cached = pods.Get(key);
             switch (random.Next(10))
             {
                 case 0 or 1:
@@ -62,10 +63,10 @@ public sealed class FleetProperties
                     break;
                 case 2 when nodes.Get(new NamespacedName("", $"n{random.Next(4)}")) is { } node:
                     nodes.Remove(NamespacedName.Of(node));
-                    handlers.Add(() => fleet.Observe(new ObjectChange<Node>(ChangeType.Deleted, node, node)));
+                    handlers.Add(() => fleet.Observe(new ObjectChange<V1Node>(ChangeType.Deleted, node, node)));
                     break;
                 case 3 when cached is null && inFlight.Pending(key) is null:
-                    Pod wanted = NewPod(name);
+                    V1Pod wanted = NewPod(name);
                     wanted.Metadata.Uid = null;
                     wanted.Metadata.CreationTimestamp = null;
                     inFlight.Creating(wanted);
@@ -77,20 +78,20 @@ public sealed class FleetProperties
                     break;
                 case 5 when cached is not null:
                     inFlight.Deleting(cached);
-                    fleet.Observe(new ObjectChange<Pod>(ChangeType.Updated, cached, cached));
+                    fleet.Observe(new ObjectChange<V1Pod>(ChangeType.Updated, cached, cached));
                     break;
                 case 6 when cached is not null:
                     fleet.NotDeleted(cached);
                     break;
                 case 7 when cached is not null:
                     pods.Remove(key);
-                    handlers.Add(() => fleet.Observe(new ObjectChange<Pod>(ChangeType.Deleted, cached, cached)));
+                    handlers.Add(() => fleet.Observe(new ObjectChange<V1Pod>(ChangeType.Deleted, cached, cached)));
                     break;
                 default:
-                    Pod now = NewPod(name);
+                    V1Pod now = NewPod(name);
                     now.Metadata.Uid = cached?.Metadata.Uid ?? inFlight.Pending(key)?.Metadata.Uid ?? $"uid-{uids++}";
                     pods.Put(now);
-                    handlers.Add(() => fleet.Observe(new ObjectChange<Pod>(cached is null ? ChangeType.Added : ChangeType.Updated, cached, now)));
+                    handlers.Add(() => fleet.Observe(new ObjectChange<V1Pod>(cached is null ? ChangeType.Added : ChangeType.Updated, cached, now)));
                     break;
             }
         }
@@ -112,7 +113,7 @@ public sealed class FleetProperties
 
         public void AssertEqualsAnew()
         {
-            List<Replica> all = [.. PodNames.Select(n => new NamespacedName("ns", n)).Select(k => pods.Get(k) ?? inFlight.Pending(k)).OfType<Pod>()
+            List<Replica> all = [.. PodNames.Select(n => new NamespacedName("ns", n)).Select(k => pods.Get(k) ?? inFlight.Pending(k)).OfType<V1Pod>()
                 .Select(p => Replica.Of(p, p.Metadata.Uid is { } uid && inFlight.IsDeleting(uid)))];
             GpuLedger anew = new(nodes.List(), all);
             Read(followed =>
@@ -150,7 +151,7 @@ public sealed class FleetProperties
                     Assert.False(group.Node.AreFree([group.Gpus[0].Index]));
                 }
 
-                return trial.Without(PodNames.Select(n => pods.Get(new NamespacedName("ns", n))).OfType<Pod>().Take(3).Select(p => Replica.Of(p)), rest => rest.FreeCount);
+                return trial.Without(PodNames.Select(n => pods.Get(new NamespacedName("ns", n))).OfType<V1Pod>().Take(3).Select(p => Replica.Of(p)), rest => rest.FreeCount);
             });
             look(ledger);
         }
@@ -167,7 +168,7 @@ public sealed class FleetProperties
 
         private static string Join(IEnumerable<GpuDevice> gpus) => string.Join(',', gpus.Select(g => g.Index.ToString(CultureInfo.InvariantCulture)));
 
-        private Pod NewPod(string name) => Given.Pod(
+        private V1Pod NewPod(string name) => Given.Pod(
             name,
             random.Next(8) == 0 ? null : $"n{random.Next(4)}",
             random.Next(12) == 0 ? "0,x" : random.Next(8) == 0 ? null : string.Join(',', Enumerable.Range(random.Next(8), random.Next(1, 4))),
@@ -177,19 +178,19 @@ public sealed class FleetProperties
             age: random.Next(5),
             owner: $"owner-{random.Next(2)}");
 
-        private Node NewNode(string name) => Given.Node(name, 4 * random.Next(1, 3), hiveSize: 4 * random.Next(1, 3), change: n =>
+        private V1Node NewNode(string name) => Given.Node(name, 4 * random.Next(1, 3), hiveSize: 4 * random.Next(1, 3), change: n =>
         {
             n.Spec.Unschedulable = random.Next(2) == 0;
             if (random.Next(8) == 0)
             {
-                n.Metadata.Annotations = random.Next(2) == 0 ? null : new() { [ApiNames.NodeGpusAnnotation] = "[{" };
+                n.Metadata.Annotations = random.Next(2) == 0 ? null : new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = "[{" };
             }
         });
 
-        private void PutNode(Node node)
+        private void PutNode(V1Node node)
         {
-            Node? before = nodes.Put(node);
-            handlers.Add(() => fleet.Observe(new ObjectChange<Node>(before is null ? ChangeType.Added : ChangeType.Updated, before, node)));
+            V1Node? before = nodes.Put(node);
+            handlers.Add(() => fleet.Observe(new ObjectChange<V1Node>(before is null ? ChangeType.Added : ChangeType.Updated, before, node)));
         }
 
         /// <summary>An answer may come after the cache has shown what it tells of.</summary>

@@ -1,3 +1,4 @@
+using k8s.Models;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
@@ -8,8 +9,8 @@ namespace Cluster.Operator.Tests.Reconciling;
 
 public sealed class FleetTests
 {
-    private readonly ObjectStore<Pod> _pods = new();
-    private readonly ObjectStore<Node> _nodes = new();
+    private readonly ObjectStore<V1Pod> _pods = new();
+    private readonly ObjectStore<V1Node> _nodes = new();
     private readonly List<bool> _freeToUse = [];
     private readonly Fleet _fleet;
 

@@ -5,6 +5,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -17,9 +18,9 @@ internal static class Given
     {
         ModelDeployment deployment = new()
         {
-            ApiVersion = ModelDeployment.Definition.ApiVersion,
+            ApiVersion = ApiNames.ApiVersion,
             Kind = ApiNames.Kind,
-            Metadata = new ObjectMeta { Name = name, Namespace = "ns", Uid = $"uid-of-{name}", Generation = 1, ResourceVersion = "1" },
+            Metadata = new V1ObjectMeta { Name = name, NamespaceProperty = "ns", Uid = $"uid-of-{name}", Generation = 1, ResourceVersion = "1" },
             Spec = new ModelDeploymentSpec { Model = new ModelSpec { Source = "file:///data/haiku-1m" } },
         };
         change?.Invoke(deployment.Spec);
@@ -37,31 +38,32 @@ internal static class Given
             VramBytes = 192L << 30,
         })];
 
-    public static Node Node(string name, int gpus = 8, int hiveSize = 8, Action<Node>? change = null) => Node(name, Gpus(gpus, hiveSize), change);
+    public static V1Node Node(string name, int gpus = 8, int hiveSize = 8, Action<V1Node>? change = null) => Node(name, Gpus(gpus, hiveSize), change);
 
-    public static Node Node(string name, List<GpuDevice> gpus, Action<Node>? change = null)
+    public static V1Node Node(string name, List<GpuDevice> gpus, Action<V1Node>? change = null)
     {
-        Node node = new()
+        V1Node node = new()
         {
-            Metadata = new ObjectMeta
+            Metadata = new V1ObjectMeta
             {
                 Name = name,
                 Uid = "uid-of-" + name,
-                Labels = new() { ["kubernetes.io/hostname"] = name },
-                Annotations = new() { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
+                Labels = new Dictionary<string, string> { ["kubernetes.io/hostname"] = name },
+                Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
             },
-            Status = new NodeStatus { Conditions = [new Condition { Type = "Ready", Status = "True" }] },
+            Spec = new V1NodeSpec(),
+            Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
         };
         change?.Invoke(node);
         return node;
     }
 
     /// <summary>A node that stopped being ready at a time.</summary>
-    public static Node UnreadyNode(string name, DateTimeOffset since, int gpus = 8) =>
-        Node(name, gpus, change: n => n.Status!.Conditions = [new Condition { Type = "Ready", Status = "Unknown", LastTransitionTime = since }]);
+    public static V1Node UnreadyNode(string name, DateTimeOffset since, int gpus = 8) =>
+        Node(name, gpus, change: n => n.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = since.UtcDateTime }]);
 
     /// <param name="gpus">Indices such as <c>0,1</c>; null for a pod without GPUs of its own.</param>
-    public static Pod Pod(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0, string owner = "uid-of-haiku")
+    public static V1Pod Pod(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0, string owner = "uid-of-haiku")
     {
         Dictionary<string, string> annotations = [];
         if (node is not null && gpus is not null)
@@ -70,21 +72,21 @@ internal static class Given
             annotations[ApiNames.GpuIndicesAnnotation] = gpus;
         }
 
-        return new Pod
+        return new V1Pod
         {
-            Metadata = new ObjectMeta
+            Metadata = new V1ObjectMeta
             {
                 Name = name,
-                Namespace = "ns",
+                NamespaceProperty = "ns",
                 Uid = "uid-of-" + name,
-                CreationTimestamp = DateTimeOffset.UnixEpoch.AddHours(100 - age),
-                DeletionTimestamp = terminating ? DateTimeOffset.UnixEpoch : null,
-                Labels = new() { [ApiNames.TemplateHashLabel] = hash },
+                CreationTimestamp = DateTime.UnixEpoch.AddHours(100 - age),
+                DeletionTimestamp = terminating ? DateTime.UnixEpoch : null,
+                Labels = new Dictionary<string, string> { [ApiNames.TemplateHashLabel] = hash },
                 Annotations = annotations,
-                OwnerReferences = [new OwnerReference { Uid = owner, Kind = ApiNames.Kind, Name = "haiku", Controller = true }],
+                OwnerReferences = [new V1OwnerReference { Uid = owner, Kind = ApiNames.Kind, Name = "haiku", Controller = true }],
             },
-            Spec = new PodSpec { NodeName = node },
-            Status = new PodStatus { Phase = phase, Conditions = [new Condition { Type = "Ready", Status = ready && phase == "Running" ? "True" : "False" }] },
+            Spec = new V1PodSpec { NodeName = node },
+            Status = new V1PodStatus { Phase = phase, Conditions = [new V1PodCondition { Type = "Ready", Status = ready && phase == "Running" ? "True" : "False" }] },
         };
     }
 

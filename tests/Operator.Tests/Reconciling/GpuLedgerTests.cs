@@ -1,12 +1,13 @@
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
 public sealed class GpuLedgerTests
 {
-    private static readonly Node Node = Given.Node("n1", 4);
+    private static readonly V1Node Node = Given.Node("n1", 4);
 
     [Theory]
     [InlineData("Pending", false, "2,3")]
@@ -24,7 +25,7 @@ public sealed class GpuLedgerTests
     [Fact]
     public void A_pod_that_was_never_scheduled_holds_what_was_chosen_for_it()
     {
-        Pod pod = Given.Pod("p", gpus: "3");
+        V1Pod pod = Given.Pod("p", gpus: "3");
         pod.Spec.NodeName = null;
         pod.Status = null;
         Assert.Equal("0,1,2", Free(new GpuLedger([Node], [Replica.Of(pod)])));
@@ -62,7 +63,7 @@ public sealed class GpuLedgerTests
     [Fact]
     public void A_node_whose_annotation_is_broken_has_no_gpus_and_says_why()
     {
-        Node broken = Given.Node("n1", 2, change: n => n.Metadata.Annotations![Cluster.Operator.Api.ApiNames.NodeGpusAnnotation] = "[{");
+        V1Node broken = Given.Node("n1", 2, change: n => n.Metadata.Annotations![Cluster.Operator.Api.ApiNames.NodeGpusAnnotation] = "[{");
         GpuNode node = new GpuLedger([broken], []).Nodes[0];
         Assert.Empty(node.Gpus);
         Assert.Contains("not a list of GPUs", node.Problem, StringComparison.Ordinal);

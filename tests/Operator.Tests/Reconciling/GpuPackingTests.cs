@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -83,7 +84,7 @@ public sealed class GpuPackingTests
     [InlineData("example.com/cpx", false)]
     public void A_node_whose_device_plugin_hands_out_the_gpus_is_refused(string resource, bool refused)
     {
-        Node node = Given.Node("n", change: n => n.Status!.Allocatable = new() { ["cpu"] = "8", [resource] = "8" });
+        V1Node node = Given.Node("n", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["cpu"] = new("8"), [resource] = new("8") });
         GpuLedger ledger = new([node], []);
         Assert.Equal(refused, Find(Given.Request(), ledger) is null);
         if (refused)
@@ -162,7 +163,7 @@ public sealed class GpuPackingTests
             [
                 Given.Node("a", change: n => n.Spec.Unschedulable = true),
                 Given.Node("b", change: n => n.Status!.Conditions![0].Status = "Unknown"),
-                Given.Node("c", change: n => n.Status!.Allocatable = new() { ["amd.com/gpu"] = "8" }),
+                Given.Node("c", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["amd.com/gpu"] = new("8") }),
             ],
             []);
         string message = Explain(Given.Request(), ledger).Message;

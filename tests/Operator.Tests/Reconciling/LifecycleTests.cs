@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -16,7 +17,7 @@ public sealed class LifecycleTests
     public async Task A_disruption_budget_lets_go_what_a_rollout_may()
     {
         await Start(replicas: 4, spec: s => s.Rollout = new RolloutSpec { MaxUnavailable = 2 });
-        JsonObject budget = cluster.Server.Find<PodDisruptionBudget>("ns", "haiku")!;
+        JsonObject budget = cluster.Server.Find<V1PodDisruptionBudget>("ns", "haiku")!;
         Assert.Equal(2, (int)budget["spec"]!["maxUnavailable"]!);
         Assert.Equal("haiku", (string?)budget["spec"]!["selector"]!["matchLabels"]![ApiNames.DeploymentLabel]);
         Assert.Equal("uid-of-haiku", (string?)budget["metadata"]!["ownerReferences"]![0]!["uid"]);
@@ -24,20 +25,20 @@ public sealed class LifecycleTests
 
         cluster.ChangeSpec("haiku", s => s["rollout"] = new JsonObject { ["maxUnavailable"] = 0, ["maxSurge"] = 1 });
         await cluster.Settle();
-        Assert.Equal(1, (int)cluster.Server.Find<PodDisruptionBudget>("ns", "haiku")!["spec"]!["maxUnavailable"]!); // 0 would block every drain.
+        Assert.Equal(1, (int)cluster.Server.Find<V1PodDisruptionBudget>("ns", "haiku")!["spec"]!["maxUnavailable"]!); // 0 would block every drain.
 
-        cluster.Server.Remove<PodDisruptionBudget>("ns", "haiku");
+        cluster.Server.Remove<V1PodDisruptionBudget>("ns", "haiku");
         await cluster.Settle();
-        Assert.NotNull(cluster.Server.Find<PodDisruptionBudget>("ns", "haiku"));
+        Assert.NotNull(cluster.Server.Find<V1PodDisruptionBudget>("ns", "haiku"));
     }
 
     [Fact]
     public async Task Somebody_elses_disruption_budget_is_not_taken_over()
     {
-        await cluster.Server.CreateAsync<PodDisruptionBudget>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "haiku", ["namespace"] = "ns" } }, CancellationToken.None);
+        await cluster.Server.CreateAsync<V1PodDisruptionBudget>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "haiku", ["namespace"] = "ns" } }, CancellationToken.None);
         await Start(replicas: 1);
         Assert.Contains("podDisruptionBudget 'haiku' already exists", cluster.Condition("Degraded").Message, StringComparison.Ordinal);
-        Assert.Null(cluster.Server.Find<PodDisruptionBudget>("ns", "haiku")!["spec"]);
+        Assert.Null(cluster.Server.Find<V1PodDisruptionBudget>("ns", "haiku")!["spec"]);
     }
 
     [Fact]
@@ -50,7 +51,7 @@ public sealed class LifecycleTests
         {
             string address = $"10.0.0.{i + 1}";
             cluster.LoadByAddress[address] = loads[i];
-            cluster.Server.Update<Pod>("ns", pods[i].Name, p => p["status"]!["podIP"] = address);
+            cluster.Server.Update<V1Pod>("ns", pods[i].Name, p => p["status"]!["podIP"] = address);
         }
 
         cluster.ChangeSpec("haiku", s => s["replicas"] = 2);
@@ -64,10 +65,10 @@ public sealed class LifecycleTests
         await Start(replicas: 3);
         string idle = cluster.Replicas().OrderBy(r => r.Created).First().Name;
         cluster.LoadByAddress["10.0.0.1"] = 0;
-        cluster.Server.Update<Pod>("ns", idle, p => p["status"]!["podIP"] = "10.0.0.1");
+        cluster.Server.Update<V1Pod>("ns", idle, p => p["status"]!["podIP"] = "10.0.0.1");
         foreach (Replica silent in cluster.Replicas().Where(r => r.Name != idle))
         {
-            cluster.Server.Update<Pod>("ns", silent.Name, p => p["status"]!["podIP"] = "10.0.0.9");
+            cluster.Server.Update<V1Pod>("ns", silent.Name, p => p["status"]!["podIP"] = "10.0.0.9");
         }
 
         cluster.ChangeSpec("haiku", s => s["replicas"] = 2);
@@ -142,7 +143,7 @@ public sealed class LifecycleTests
     {
         await Start(replicas: 8);
         string evicted = Names()[0];
-        await cluster.Server.DeleteAsync<Pod>("ns", evicted, null, null, CancellationToken.None); // What the eviction subresource ends in.
+        await cluster.Server.DeleteAsync<V1Pod>("ns", evicted, null, null, CancellationToken.None); // What the eviction subresource ends in.
         await cluster.Settle();
         Assert.Equal(8, cluster.Replicas().Count);
         await cluster.Finish();
@@ -155,7 +156,7 @@ public sealed class LifecycleTests
     {
         await Start(replicas: 4, spec: s => s.TensorParallelSize = 2, nodes: ["n1", "n2"]);
         Assert.All(cluster.Replicas(), r => Assert.Equal("n1", r.Node));
-        cluster.Server.Update<Node>(null, "n1", n => n["status"]!["conditions"] = new JsonArray(new JsonObject
+        cluster.Server.Update<V1Node>(null, "n1", n => n["status"]!["conditions"] = new JsonArray(new JsonObject
         {
             ["type"] = "Ready",
             ["status"] = "Unknown",
@@ -171,7 +172,7 @@ public sealed class LifecycleTests
         Assert.Equal(4, cluster.Replicas().Count(r => r is { Node: "n1", Terminating: true }));
         Assert.Equal(4, cluster.Replicas().Count(r => r is { Node: "n2", Terminating: false }));
 
-        cluster.Server.Update<Node>(null, "n1", n => n["status"]!["conditions"]![0]!["status"] = "True");
+        cluster.Server.Update<V1Node>(null, "n1", n => n["status"]!["conditions"]![0]!["status"] = "True");
         cluster.ChangeSpec("haiku", s => s["replicas"] = 6);
         await cluster.Settle();
         Assert.Empty(cluster.SharedGpus());
@@ -185,7 +186,7 @@ public sealed class LifecycleTests
     [Fact]
     public async Task Nodes_of_a_device_plugin_are_refused_in_words()
     {
-        cluster.Add(Given.Node("n1", change: n => n.Status!.Allocatable = new() { ["amd.com/gpu"] = "8" }));
+        cluster.Add(Given.Node("n1", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["amd.com/gpu"] = new("8") }));
         cluster.Add(Given.Deployment());
         await cluster.Settle();
         Assert.Equal(("False", "DevicePluginConflict"), (cluster.Condition("GpusAllocated").Status, cluster.Condition("GpusAllocated").Reason));

@@ -2,6 +2,7 @@ using System.Globalization;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -47,7 +48,7 @@ public sealed class NodeTuningTests
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, Node("n1", "0"), Created));
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, Node("n1", "1"), Later));
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, null, Created));
-        Pod unseen = Given.Pod("b");
+        V1Pod unseen = Given.Pod("b");
         unseen.Metadata.CreationTimestamp = null;
         Assert.Equal(NodeTuning.Patience, NodeTuning.Remaining(Replica.Of(unseen), Node("n1", "1"), Created));
     }
@@ -67,7 +68,7 @@ public sealed class NodeTuningTests
     private static (bool? Value, string Reason, string Message) Of(DateTimeOffset now, params (string Name, string? Value)[] nodes) =>
         NodeTuning.Of(nodes.Select(n => Given.Replica($"on-{n.Name}", node: n.Name)), name => Node(name, nodes.Single(n => n.Name == name).Value), now);
 
-    private static Node Node(string name, string? value) => Given.Node(name, change: n =>
+    private static V1Node Node(string name, string? value) => Given.Node(name, change: n =>
     {
         if (value is not null)
         {

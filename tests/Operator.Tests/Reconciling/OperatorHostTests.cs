@@ -5,6 +5,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -32,7 +33,7 @@ public sealed class OperatorHostTests : IAsyncLifetime
     {
         for (int i = 0; i < 4; i++)
         {
-            await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node($"n{i}")), CancellationToken.None);
+            await server.CreateAsync<V1Node>(KubernetesJson.ToJsonObject(Given.Node($"n{i}")), CancellationToken.None);
         }
 
         Start();
@@ -42,20 +43,20 @@ public sealed class OperatorHostTests : IAsyncLifetime
         }
 
         // 32 GPUs are 16 replicas of two: somebody goes short.
-        await Eventually.True(() => server.All<Pod>().Count == 16, "16 pods");
+        await Eventually.True(() => server.All<V1Pod>().Count == 16, "16 pods");
         await Eventually.True(() => Short().Count > 0, "a deployment reports the shortage");
-        Assert.Equal(32, server.All<Pod>().Select(p => Replica.Of(p)).SelectMany(r => r.Gpus.Select(g => (r.Node, g))).Distinct().Count());
+        Assert.Equal(32, server.All<V1Pod>().Select(p => Replica.Of(p)).SelectMany(r => r.Gpus.Select(g => (r.Node, g))).Distinct().Count());
 
         string winner = Enumerable.Range(0, 9).Select(i => $"d{i}").First(d => !Short().Contains(d));
         await server.DeleteAsync<ModelDeployment>("ns", winner, null, null, CancellationToken.None);
-        await Eventually.True(() => server.All<Pod>().Count(p => p.Metadata.DeletionTimestamp is not null) == 2, "its pods are ending");
-        foreach (Pod pod in server.All<Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
+        await Eventually.True(() => server.All<V1Pod>().Count(p => p.Metadata.DeletionTimestamp is not null) == 2, "its pods are ending");
+        foreach (V1Pod pod in server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
         {
-            server.Remove<Pod>("ns", pod.Metadata.Name);
+            server.Remove<V1Pod>("ns", pod.Metadata.Name);
         }
 
         await Eventually.True(() => server.Find<ModelDeployment>("ns", winner) is null, "it is let go");
-        await Eventually.True(() => server.All<Pod>().Count == 16 && Short().Count == 0, "the others have all they want");
+        await Eventually.True(() => server.All<V1Pod>().Count == 16 && Short().Count == 0, "the others have all they want");
         Assert.Contains("controller_runtime_reconcile_total{controller=\"modeldeployment\",result=\"success\"}", metrics.Render(), StringComparison.Ordinal);
     }
 
@@ -65,23 +66,23 @@ public sealed class OperatorHostTests : IAsyncLifetime
         Start();
         await Apply("late", replicas: 1, gpus: 1);
         await Eventually.True(() => Short().Contains("late"), "it waits");
-        await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
-        await Eventually.True(() => server.All<Pod>().Count == 1, "its pod");
+        await server.CreateAsync<V1Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
+        await Eventually.True(() => server.All<V1Pod>().Count == 1, "its pod");
     }
 
     [Fact]
     public async Task With_leader_election_it_acts_only_once_it_leads()
     {
-        await server.CreateAsync<Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
+        await server.CreateAsync<V1Node>(KubernetesJson.ToJsonObject(Given.Node("n1")), CancellationToken.None);
         JsonObject lease = new() { ["metadata"] = new JsonObject { ["name"] = "operator", ["namespace"] = "system" }, ["spec"] = new JsonObject { ["holderIdentity"] = "other" } };
-        await server.CreateAsync<Lease>(lease, CancellationToken.None);
+        await server.CreateAsync<V1Lease>(lease, CancellationToken.None);
         Start(new LeaderElectionOptions("system", "operator", "me"));
         await Apply("haiku", replicas: 1, gpus: 1);
         await Eventually.True(() => time.PendingTimers > 0, "it waits for the lease");
         Assert.DoesNotContain(server.Calls, c => c.StartsWith("list", StringComparison.Ordinal));
-        server.Update<Lease>("system", "operator", l => l["spec"]!["holderIdentity"] = "");
+        server.Update<V1Lease>("system", "operator", l => l["spec"]!["holderIdentity"] = "");
         time.AdvanceToNextTimer();
-        await Eventually.True(() => server.All<Pod>().Count == 1, "its pod");
+        await Eventually.True(() => server.All<V1Pod>().Count == 1, "its pod");
     }
 
     private void Start(LeaderElectionOptions? election = null)

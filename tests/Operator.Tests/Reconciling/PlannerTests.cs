@@ -2,13 +2,14 @@ using System.Globalization;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
 public sealed class PlannerTests
 {
-    private static readonly Node[] OneNode = [Given.Node("n1")];
+    private static readonly V1Node[] OneNode = [Given.Node("n1")];
 
     [Fact]
     public void Creates_missing_replicas_each_on_gpus_of_its_own() =>
@@ -127,7 +128,7 @@ public sealed class PlannerTests
     [Fact]
     public void A_pod_not_yet_started_on_a_node_that_was_cordoned_is_placed_elsewhere()
     {
-        Pod waiting = Given.Pod("a", phase: "Pending");
+        V1Pod waiting = Given.Pod("a", phase: "Pending");
         waiting.Spec.NodeName = null;
         Assert.Equal("-a:NodeRefused +n2:0", Text(Plan(Given.Request(), [Given.Node("n1", change: n => n.Spec.Unschedulable = true), Given.Node("n2")], Replica.Of(waiting))));
     }
@@ -135,7 +136,7 @@ public sealed class PlannerTests
     [Fact]
     public void Of_ready_pods_the_cheapest_then_the_least_loaded_then_the_newest_go()
     {
-        Pod cheap = Given.Pod("a", gpus: "0", age: 9);
+        V1Pod cheap = Given.Pod("a", gpus: "0", age: 9);
         cheap.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = "-1";
         Replica[] pods = [Replica.Of(cheap), Given.Replica("b", gpus: "1", age: 8), Given.Replica("c", gpus: "2", age: 7), Given.Replica("d", gpus: "3", age: 1), Given.Replica("e", gpus: "4", age: 2, ready: false)];
         PlanRequest request = Given.Request(replicas: 0) with { Loads = new Dictionary<string, double> { ["a"] = 50, ["b"] = 0, ["c"] = 3 } };
@@ -185,7 +186,7 @@ public sealed class PlannerTests
         PlanRequest request = Given.Request(replicas: 2) with { NodeLoss = new NodeLoss(TimeSpan.FromMinutes(5), now) };
         Replica[] pods = [Given.Replica("a", gpus: "0"), Given.Replica("b", "n2", "0")];
 
-        Node[] away = [Given.UnreadyNode("n1", now.AddMinutes(-4)), Given.Node("n2")];
+        V1Node[] away = [Given.UnreadyNode("n1", now.AddMinutes(-4)), Given.Node("n2")];
         Assert.Equal("", Text(Plan(request, away, pods)));
 
         away[0] = Given.UnreadyNode("n1", now.AddMinutes(-5));
@@ -228,7 +229,7 @@ public sealed class PlannerTests
 
         static Replica Pinned(string name, int index, bool ready = true)
         {
-            Pod pod = Given.Pod(name, gpus: index.ToString(CultureInfo.InvariantCulture), ready: ready);
+            V1Pod pod = Given.Pod(name, gpus: index.ToString(CultureInfo.InvariantCulture), ready: ready);
             pod.Metadata.Annotations![ApiNames.GpuUuidsAnnotation] = Given.Gpus(8)[index].Uuid!;
             return Replica.Of(pod);
         }
@@ -238,7 +239,7 @@ public sealed class PlannerTests
 
     private static string Decide(PlanRequest request, params Replica[] pods) => Text(Plan(request, OneNode, pods));
 
-    private static Plan Plan(PlanRequest request, Node[] nodes, params Replica[] pods) => Planner.Decide(request, pods, new GpuLedger(nodes, pods));
+    private static Plan Plan(PlanRequest request, V1Node[] nodes, params Replica[] pods) => Planner.Decide(request, pods, new GpuLedger(nodes, pods));
 
     private static string Text(Plan plan) => string.Join(' ', plan.Actions.Select(a => a switch
     {

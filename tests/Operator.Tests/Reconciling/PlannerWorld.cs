@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -17,8 +18,8 @@ internal sealed class PlannerWorld
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
 
     private readonly Random random;
-    private readonly List<Node> nodes = [];
-    private readonly List<Pod> pods = [];
+    private readonly List<V1Node> nodes = [];
+    private readonly List<V1Pod> pods = [];
     private readonly Dictionary<string, IReadOnlyList<GpuDevice>> devices = [];
     private readonly PlanRequest[] requests;
     private DateTimeOffset now = DateTimeOffset.UnixEpoch.AddDays(30);
@@ -36,7 +37,7 @@ internal sealed class PlannerWorld
     public void Chaos()
     {
         int which = random.Next(requests.Length);
-        Node? node = nodes.Count == 0 ? null : nodes[random.Next(nodes.Count)];
+        V1Node? node = nodes.Count == 0 ? null : nodes[random.Next(nodes.Count)];
         switch (random.Next(18))
         {
             case 0:
@@ -55,7 +56,7 @@ internal sealed class PlannerWorld
                 node!.Spec.Unschedulable ^= true;
                 break;
             case 5 when Any(p => p.Metadata.DeletionTimestamp is null && Answers(p)) is { } pod:
-                pod.Status = new PodStatus { Phase = "Failed" };
+                pod.Status = new V1PodStatus { Phase = "Failed" };
                 break;
             case 6 when Any(IsReady) is { } pod:
                 SetReady(pod, false);
@@ -67,7 +68,7 @@ internal sealed class PlannerWorld
                 Answer(node!);
                 break;
             case 9:
-                node!.Spec.Taints = node.Spec.Taints is null ? [new Taint { Key = "dedicated", Value = "x", Effect = "NoSchedule" }] : null;
+                node!.Spec.Taints = node.Spec.Taints is null ? [new V1Taint { Key = "dedicated", Value = "x", Effect = "NoSchedule" }] : null;
                 break;
             case 10:
                 now += TimeSpan.FromMinutes(random.Next(5));
@@ -123,7 +124,7 @@ internal sealed class PlannerWorld
             if (action is CreatePod { Placement: { } placement })
             {
                 AssertWellPlaced(request, placement);
-                Pod pod = Given.Pod($"p{names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending", age: -names, owner: Owner(which));
+                V1Pod pod = Given.Pod($"p{names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending", age: -names, owner: Owner(which));
                 pod.Spec.NodeName = null;
                 if (placement.HasUuids)
                 {
@@ -160,7 +161,7 @@ internal sealed class PlannerWorld
         }
         else
         {
-            delete.Pod.Pod.Metadata.DeletionTimestamp = now;
+            delete.Pod.Pod.Metadata.DeletionTimestamp = now.UtcDateTime;
         }
     }
 
@@ -168,7 +169,7 @@ internal sealed class PlannerWorld
     private void AssertWellPlaced(PlanRequest request, GpuPlacement placement)
     {
         Assert.Equal(request.GroupSize, placement.Gpus.Count);
-        Node node = FindNode(placement.Node)!;
+        V1Node node = FindNode(placement.Node)!;
         Assert.True(MayHost(node, request), $"{placement.Node} does not take this pod");
         bool sharesHive = request.Gpu.RequireSameHive && request.GroupSize > 1;
         Assert.True(!sharesHive || placement.Gpus.Select(g => g.Hive).Distinct().Count() == 1, "the group is in two hives");
@@ -184,10 +185,10 @@ internal sealed class PlannerWorld
         }
     }
 
-    private static bool MayHost(Node node, PlanRequest request) =>
+    private static bool MayHost(V1Node node, PlanRequest request) =>
         IsUp(node) && node.Spec.Unschedulable != true && (node.Spec.Taints is null || request.Requirements.Refusal(Given.Node("tainted", 1, change: n => n.Spec.Taints = node.Spec.Taints)) is null);
 
-    private List<List<GpuDevice>> FreeGroups(Node node, bool byHive)
+    private List<List<GpuDevice>> FreeGroups(V1Node node, bool byHive)
     {
         HashSet<string> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(Held)];
         return [.. devices[node.Metadata.Name].Where(g => !held.Contains($"{node.Metadata.Name}/{g.Index}") && !held.Contains($"{node.Metadata.Name}/{g.Uuid}")).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
@@ -241,7 +242,7 @@ internal sealed class PlannerWorld
     private bool HasItsGpus(Replica pod) => pod.Uuids.All(uuid => devices[pod.Node!].Any(g => g.Uuid == uuid));
 
     /// <summary>As when the node is started anew without this GPU.</summary>
-    private void Fail(Node node, GpuDevice gpu)
+    private void Fail(V1Node node, GpuDevice gpu)
     {
         string name = node.Metadata.Name;
         devices[name] = [.. devices[name].Where(g => g != gpu).Select((g, index) => g with { Index = index })];
@@ -249,15 +250,15 @@ internal sealed class PlannerWorld
         pods.Where(p => Replica.Of(p) is { Ready: true } replica && replica.Node == name && !HasItsGpus(replica)).ToList().ForEach(p => SetReady(p, false));
     }
 
-    private void StopAnswering(Node node)
+    private void StopAnswering(V1Node node)
     {
-        node.Status!.Conditions = [new Condition { Type = "Ready", Status = "Unknown", LastTransitionTime = now }];
+        node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = now.UtcDateTime }];
         pods.Where(p => Replica.Of(p).Node == node.Metadata.Name && p.Status?.Phase == "Running").ToList().ForEach(p => SetReady(p, false)); // As the node lifecycle controller does.
     }
 
-    private void Answer(Node node) => node.Status!.Conditions = [new Condition { Type = "Ready", Status = "True", LastTransitionTime = now }];
+    private void Answer(V1Node node) => node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "True", LastTransitionTime = now.UtcDateTime }];
 
-    private Node NewNode(string name)
+    private V1Node NewNode(string name)
     {
         List<GpuDevice> gpus = random.Next(3) switch
         {
@@ -277,24 +278,24 @@ internal sealed class PlannerWorld
         gpu: new GpuSpec { RequireSameHive = random.Next(2) == 0, Placement = random.Next(3) == 0 ? GpuPlacementPolicy.Spread : GpuPlacementPolicy.Pack },
         podSpec: random.Next(2) == 0 ? null : new JsonObject { ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "dedicated", ["operator"] = "Exists" }) });
 
-    private Pod? Any(Func<Pod, bool> condition)
+    private V1Pod? Any(Func<V1Pod, bool> condition)
     {
-        List<Pod> found = [.. pods.Where(condition)];
+        List<V1Pod> found = [.. pods.Where(condition)];
         return found.Count == 0 ? null : found[random.Next(found.Count)];
     }
 
     private List<Replica> Replicas() => [.. pods.Select(p => Replica.Of(p))];
 
-    private Node? FindNode(string name) => nodes.Find(n => n.Metadata.Name == name);
+    private V1Node? FindNode(string name) => nodes.Find(n => n.Metadata.Name == name);
 
     /// <summary>The pod's node is there and its kubelet at work.</summary>
-    private bool Answers(Pod pod) => Replica.Of(pod).Node is { } name && FindNode(name) is { } node && IsUp(node);
+    private bool Answers(V1Pod pod) => Replica.Of(pod).Node is { } name && FindNode(name) is { } node && IsUp(node);
 
-    private static bool IsUp(Node node) => node.Status!.Conditions![0].Status == "True";
+    private static bool IsUp(V1Node node) => node.Status!.Conditions![0].Status == "True";
 
     private static string Owner(int which) => $"owner-{which}";
 
-    private static bool IsReady(Pod pod) => Replica.Of(pod).Ready;
+    private static bool IsReady(V1Pod pod) => Replica.Of(pod).Ready;
 
-    private static void SetReady(Pod pod, bool ready) => pod.Status!.Conditions = [new Condition { Type = "Ready", Status = ready ? "True" : "False" }];
+    private static void SetReady(V1Pod pod, bool ready) => pod.Status!.Conditions = [new V1PodCondition { Type = "Ready", Status = ready ? "True" : "False" }];
 }

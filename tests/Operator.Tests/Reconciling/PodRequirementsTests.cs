@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -24,11 +25,11 @@ public sealed class PodRequirementsTests
     [InlineData("""{"tolerations":[{"key":"gpu","operator":"Exists","effect":"NoExecute"}]}""", "taint gpu=amd:NoSchedule")]
     [InlineData("""{"tolerations":[{"key":"other","operator":"Exists"}]}""", "taint gpu=amd:NoSchedule")]
     public void A_taint_must_be_tolerated(string spec, string? refusal) =>
-        Assert.Equal(refusal, Refusal(spec, n => n.Spec.Taints = [new Taint { Key = "gpu", Value = "amd", Effect = "NoSchedule" }]));
+        Assert.Equal(refusal, Refusal(spec, n => n.Spec.Taints = [new V1Taint { Key = "gpu", Value = "amd", Effect = "NoSchedule" }]));
 
     [Fact]
     public void A_preference_against_a_node_refuses_nothing() =>
-        Assert.Null(Refusal("{}", n => n.Spec.Taints = [new Taint { Key = "gpu", Effect = "PreferNoSchedule" }]));
+        Assert.Null(Refusal("{}", n => n.Spec.Taints = [new V1Taint { Key = "gpu", Effect = "PreferNoSchedule" }]));
 
     [Theory]
     [InlineData("""{"key":"zone","operator":"In","values":["x","z"]}""", true)]
@@ -70,11 +71,11 @@ public sealed class PodRequirementsTests
     public void A_lost_node_is_waited_for_as_long_as_the_pod_tolerates_it(string tolerations, double? seconds) =>
         Assert.Equal(seconds, PodRequirements.Of(new JsonObject { ["tolerations"] = JsonNode.Parse(tolerations) }).NodeLossTolerance?.TotalSeconds);
 
-    private static string? Refusal(string spec, Action<Node>? change = null)
+    private static string? Refusal(string spec, Action<V1Node>? change = null)
     {
-        Node node = Given.Node("n1", change: n =>
+        V1Node node = Given.Node("n1", change: n =>
         {
-            n.Metadata.Labels = new() { ["zone"] = "x", ["size"] = "5" };
+            n.Metadata.Labels = new Dictionary<string, string> { ["zone"] = "x", ["size"] = "5" };
             change?.Invoke(n);
         });
         return PodRequirements.Of(JsonNode.Parse(spec)!.AsObject()).Refusal(node);

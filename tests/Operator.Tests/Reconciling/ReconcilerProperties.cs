@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -90,8 +91,8 @@ public sealed class ReconcilerProperties
 
     private static async Task Chaos(SimulatedCluster cluster, Random random)
     {
-        List<Pod> pods = [.. cluster.Server.All<Pod>()];
-        Pod? pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
+        List<V1Pod> pods = [.. cluster.Server.All<V1Pod>()];
+        V1Pod? pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
         switch (random.Next(13))
         {
             case 0:
@@ -130,7 +131,7 @@ public sealed class ReconcilerProperties
             case 6 when pod is not null:
                 try
                 {
-                    await cluster.Server.DeleteAsync<Pod>("ns", pod.Metadata.Name, null, null, CancellationToken.None);
+                    await cluster.Server.DeleteAsync<V1Pod>("ns", pod.Metadata.Name, null, null, CancellationToken.None);
                 }
                 catch (Exception e) when (e is KubernetesException or IOException)
                 {
@@ -144,7 +145,7 @@ public sealed class ReconcilerProperties
         }
     }
 
-    private static void SetNode(SimulatedCluster cluster, string name, Action<JsonObject> change) => cluster.Server.Update<Node>(null, name, change);
+    private static void SetNode(SimulatedCluster cluster, string name, Action<JsonObject> change) => cluster.Server.Update<V1Node>(null, name, change);
 
     private static void Fail(string kind, Random random, int chance, bool mayRefuse)
     {

@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -16,11 +17,11 @@ public sealed class ReconcilerTests
     {
         await Given(replicas: 2);
         Assert.Contains(ApiNames.Finalizer, cluster.Deployment().Metadata.Finalizers!);
-        Assert.Equal(["haiku", "haiku-pods"], cluster.Server.All<Service>().Select(s => s.Metadata.Name));
-        JsonObject service = cluster.Server.Find<Service>("ns", "haiku")!;
+        Assert.Equal(["haiku", "haiku-pods"], cluster.Server.All<V1Service>().Select(s => s.Metadata.Name));
+        JsonObject service = cluster.Server.Find<V1Service>("ns", "haiku")!;
         Assert.Equal("kubernetes.io/h2c", service["spec"]!["ports"]![1]!["appProtocol"]!.ToString());
         Assert.Equal("haiku", service["spec"]!["selector"]![ApiNames.DeploymentLabel]!.ToString());
-        Assert.Equal("None", cluster.Server.Find<Service>("ns", "haiku-pods")!["spec"]!["clusterIP"]!.ToString());
+        Assert.Equal("None", cluster.Server.Find<V1Service>("ns", "haiku-pods")!["spec"]!["clusterIP"]!.ToString());
         Assert.Equal(2, cluster.Replicas().Count);
         Assert.Equal("WaitingForReplicas", cluster.Condition("Progressing").Reason);
 
@@ -206,7 +207,7 @@ public sealed class ReconcilerTests
         await Given(replicas: 8);
         cluster.ChangeSpec("haiku", s => s["replicas"] = 2);
         await cluster.Settle();
-        List<string> messages = [.. cluster.Server.All<CoreEvent>().Select(e => e.Extra!["message"].GetString()!)];
+        List<string> messages = [.. cluster.Server.All<Corev1Event>().Select(e => e.Message)];
         string created = Assert.Single(messages, m => m.StartsWith("created", StringComparison.Ordinal));
         Assert.StartsWith("created 8 pods: haiku-", created, StringComparison.Ordinal);
         Assert.Contains("on GPU 7 of node n1", created, StringComparison.Ordinal);
@@ -269,13 +270,13 @@ public sealed class ReconcilerTests
         await Given();
         string pod = cluster.Replicas()[0].Name;
         cluster.StartPod(pod, ready: false);
-        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["containerStatuses"] = JsonNode.Parse(
+        cluster.Server.Update<V1Pod>("ns", pod, p => p["status"]!["containerStatuses"] = JsonNode.Parse(
             """[{"name":"worker","restartCount":2,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"reason":"Error","message":"model folder '/models/x' does not exist"}}}]"""));
         await cluster.Settle();
         Assert.Equal("WorkerCrashed", cluster.Condition("Degraded").Reason);
         Assert.Equal($"pod {pod}: container worker exited with code 1, 2 restarts: model folder '/models/x' does not exist", cluster.Condition("Degraded").Message);
 
-        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["containerStatuses"]![0]!["lastState"]!["terminated"]!.AsObject().Remove("message"));
+        cluster.Server.Update<V1Pod>("ns", pod, p => p["status"]!["containerStatuses"]![0]!["lastState"]!["terminated"]!.AsObject().Remove("message"));
         await cluster.Settle();
         Assert.EndsWith($"2 restarts: last line of {pod}", cluster.Condition("Degraded").Message, StringComparison.Ordinal);
     }
@@ -286,12 +287,12 @@ public sealed class ReconcilerTests
         await Given();
         string pod = cluster.Replicas()[0].Name;
         cluster.StartPod(pod, ready: false);
-        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"] = JsonNode.Parse(
+        cluster.Server.Update<V1Pod>("ns", pod, p => p["status"]!["initContainerStatuses"] = JsonNode.Parse(
             """[{"name":"fetch","restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"check","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":4,"reason":"Error"}}}]"""));
         await cluster.Settle();
         Assert.Equal($"pod {pod}: container check exited with code 4, 1 restart: last line of {pod}", cluster.Condition("Degraded").Message);
 
-        cluster.Server.Update<Pod>("ns", pod, p => p["status"]!["initContainerStatuses"]![1]!["state"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = 0 } });
+        cluster.Server.Update<V1Pod>("ns", pod, p => p["status"]!["initContainerStatuses"]![1]!["state"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = 0 } });
         await cluster.Settle();
         Assert.Equal("AsExpected", cluster.Condition("Degraded").Reason);
     }
@@ -323,7 +324,7 @@ public sealed class ReconcilerTests
         cluster.StartAllPods();
         await cluster.Settle();
         string node = cluster.Replicas()[0].Node!;
-        cluster.Server.Remove<Node>(null, node);
+        cluster.Server.Remove<V1Node>(null, node);
         await cluster.Settle();
         Assert.NotEqual(node, Assert.Single(cluster.Replicas()).Node);
     }
@@ -331,28 +332,28 @@ public sealed class ReconcilerTests
     [Fact]
     public async Task Somebody_elses_service_is_not_taken_over()
     {
-        await cluster.Server.CreateAsync<Service>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "haiku", ["namespace"] = "ns" } }, CancellationToken.None);
+        await cluster.Server.CreateAsync<V1Service>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "haiku", ["namespace"] = "ns" } }, CancellationToken.None);
         await Given();
         Assert.Contains("service 'haiku' already exists", cluster.Condition("Degraded").Message, StringComparison.Ordinal);
-        Assert.Null(cluster.Server.Find<Service>("ns", "haiku")!["spec"]);
+        Assert.Null(cluster.Server.Find<V1Service>("ns", "haiku")!["spec"]);
     }
 
     [Fact]
     public async Task A_deleted_service_comes_back()
     {
         await Given();
-        cluster.Server.Remove<Service>("ns", "haiku");
+        cluster.Server.Remove<V1Service>("ns", "haiku");
         await cluster.Settle();
-        Assert.NotNull(cluster.Server.Find<Service>("ns", "haiku"));
+        Assert.NotNull(cluster.Server.Find<V1Service>("ns", "haiku"));
     }
 
     [Fact]
     public async Task A_service_that_somebody_edited_is_put_right()
     {
         await Given();
-        cluster.Server.Update<Service>("ns", "haiku", s => s["spec"]!["selector"]![ApiNames.DeploymentLabel] = "elsewhere");
+        cluster.Server.Update<V1Service>("ns", "haiku", s => s["spec"]!["selector"]![ApiNames.DeploymentLabel] = "elsewhere");
         await cluster.Settle();
-        Assert.Equal("haiku", cluster.Server.Find<Service>("ns", "haiku")!["spec"]!["selector"]![ApiNames.DeploymentLabel]!.ToString());
+        Assert.Equal("haiku", cluster.Server.Find<V1Service>("ns", "haiku")!["spec"]!["selector"]![ApiNames.DeploymentLabel]!.ToString());
         int calls = cluster.Server.Calls.Count;
         await cluster.Reconcile();
         Assert.Equal(calls, cluster.Server.Calls.Count);
@@ -367,7 +368,7 @@ public sealed class ReconcilerTests
         await cluster.Reconcile();
         await cluster.Reconcile();
         await cluster.Reconcile();
-        JsonObject ready = Assert.Single(cluster.Server.All<CoreEvent>().Select(e => cluster.Server.Find<CoreEvent>("ns", e.Metadata.Name)!), e => e["reason"]!.ToString() == "AllReplicasReady");
+        JsonObject ready = Assert.Single(cluster.Server.All<Corev1Event>().Select(e => cluster.Server.Find<Corev1Event>("ns", e.Metadata.Name)!), e => e["reason"]!.ToString() == "AllReplicasReady");
         Assert.Equal(1, ready["count"]!.GetValue<int>());
     }
 

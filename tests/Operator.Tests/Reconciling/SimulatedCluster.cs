@@ -6,7 +6,9 @@ using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
+using WatchEventType = k8s.WatchEventType;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -33,13 +35,13 @@ internal sealed class SimulatedCluster
 
     public ObjectStore<ModelDeployment> Deployments { get; private set; } = new();
 
-    public ObjectStore<Pod> Pods { get; private set; } = new();
+    public ObjectStore<V1Pod> Pods { get; private set; } = new();
 
-    public ObjectStore<Node> Nodes { get; private set; } = new();
+    public ObjectStore<V1Node> Nodes { get; private set; } = new();
 
-    public ObjectStore<Service> Services { get; private set; } = new();
+    public ObjectStore<V1Service> Services { get; private set; } = new();
 
-    public ObjectStore<PodDisruptionBudget> Budgets { get; private set; } = new();
+    public ObjectStore<V1PodDisruptionBudget> Budgets { get; private set; } = new();
 
     /// <summary>Requests that each pod has running, by its address; a pod without does not answer.</summary>
     public Dictionary<string, int> LoadByAddress { get; } = [];
@@ -83,7 +85,7 @@ internal sealed class SimulatedCluster
         Server.CreateAsync<ModelDeployment>(manifest, CancellationToken.None);
     }
 
-    public void Add(Node node) => Server.CreateAsync<Node>(KubernetesJson.ToJsonObject(node), CancellationToken.None);
+    public void Add(V1Node node) => Server.CreateAsync<V1Node>(KubernetesJson.ToJsonObject(node), CancellationToken.None);
 
     public void ChangeSpec(string name, Action<JsonObject> change) => Server.Update<ModelDeployment>("ns", name, d =>
     {
@@ -136,7 +138,7 @@ internal sealed class SimulatedCluster
     }
 
     /// <summary>What the scheduler and the kubelet do with a pod that runs well.</summary>
-    public void StartPod(string pod, bool ready = true) => Server.Update<Pod>("ns", pod, p =>
+    public void StartPod(string pod, bool ready = true) => Server.Update<V1Pod>("ns", pod, p =>
     {
         p["spec"]!["nodeName"] = p["metadata"]!["annotations"]?[ApiNames.GpuNodeAnnotation]?.DeepClone();
         p["status"] = new JsonObject
@@ -148,38 +150,38 @@ internal sealed class SimulatedCluster
 
     public void StartAllPods()
     {
-        foreach (Pod pod in Server.All<Pod>().Where(p => p.Metadata.DeletionTimestamp is null && p.Status?.Phase is null or "Pending"))
+        foreach (V1Pod pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is null && p.Status?.Phase is null or "Pending"))
         {
             StartPod(pod.Metadata.Name);
         }
     }
 
-    public void FailPod(string pod) => Server.Update<Pod>("ns", pod, p => p["status"] = new JsonObject { ["phase"] = "Failed", ["reason"] = "Evicted" });
+    public void FailPod(string pod) => Server.Update<V1Pod>("ns", pod, p => p["status"] = new JsonObject { ["phase"] = "Failed", ["reason"] = "Evicted" });
 
     public void EndTerminatingPods()
     {
-        foreach (Pod pod in Server.All<Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
+        foreach (V1Pod pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
         {
-            Server.Remove<Pod>("ns", pod.Metadata.Name);
+            Server.Remove<V1Pod>("ns", pod.Metadata.Name);
         }
     }
 
-    public List<Replica> Replicas(string owner = "haiku") => [.. Server.All<Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
+    public List<Replica> Replicas(string owner = "haiku") => [.. Server.All<V1Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
 
     public ModelDeployment Deployment(string name = "haiku") => KubernetesJson.Read<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
 
     public Condition Condition(string type, string name = "haiku") => Deployment(name).Status!.Conditions!.Single(c => c.Type == type);
 
-    public List<string> Events() => [.. Server.All<CoreEvent>().Select(e => e.Extra!["reason"].GetString()!)];
+    public List<string> Events() => [.. Server.All<Corev1Event>().Select(e => e.Reason)];
 
     /// <summary>Every GPU that two pods on the server may be using at once.</summary>
     public List<string> SharedGpus() =>
-        [.. Server.All<Pod>().Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
+        [.. Server.All<V1Pod>().Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
             .SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g.ToString(CultureInfo.InvariantCulture)}"))
             .GroupBy(g => g).Where(g => g.Count() > 1).Select(g => g.Key)];
 
     private long Deliver<T>(ObjectStore<T> store, long cursor, int limit, Action<ObjectChange<T>>? handler)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         foreach ((long version, WatchEvent<T> change) in Server.Changes<T>(cursor, limit))
         {

@@ -2,6 +2,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -44,8 +45,8 @@ public sealed class StatusBuilderTests
     [Fact]
     public void A_pod_the_scheduler_finds_no_gpus_for_says_so()
     {
-        Pod pod = Given.Pod("a", node: null, gpus: null, phase: "Pending");
-        pod.Status!.Conditions = [new Condition { Type = "PodScheduled", Status = "False", Reason = "Unschedulable", Message = "0/3 nodes are available: 3 Insufficient amd.com/gpu." }];
+        V1Pod pod = Given.Pod("a", node: null, gpus: null, phase: "Pending");
+        pod.Status!.Conditions = [new V1PodCondition { Type = "PodScheduled", Status = "False", Reason = "Unschedulable", Message = "0/3 nodes are available: 3 Insufficient amd.com/gpu." }];
         Condition allocated = Find(Build(Given.Deployment(change: s => s.Gpu.Allocation = GpuAllocation.DevicePlugin), Replica.Of(pod)), "GpusAllocated");
         Assert.Equal(("False", "Unschedulable"), (allocated.Status, allocated.Reason));
         Assert.Contains("3 Insufficient amd.com/gpu", allocated.Message, StringComparison.Ordinal);
@@ -57,7 +58,7 @@ public sealed class StatusBuilderTests
     [InlineData("1", "False", "NumaBalancingOn")]
     public void Node_tuning_is_what_the_node_agent_reports(string? annotation, string value, string reason)
     {
-        Node node = Given.Node("n1");
+        V1Node node = Given.Node("n1");
         if (annotation is not null)
         {
             node.Metadata.Annotations![NodeAnnotations.NumaBalancing] = annotation;
@@ -73,8 +74,8 @@ public sealed class StatusBuilderTests
     [InlineData("CreateContainerConfigError", "secret \"hf\" not found", "CreateContainerConfigError", "secret \"hf\" not found")]
     public void A_worker_that_cannot_start_degrades(string waiting, string message, string reason, string text)
     {
-        Pod pod = Given.Pod("a", phase: "Pending");
-        pod.Status!.ContainerStatuses = [new ContainerStatus { Name = "worker", State = new ContainerState { Waiting = new WaitingState { Reason = waiting, Message = message } } }];
+        V1Pod pod = Given.Pod("a", phase: "Pending");
+        pod.Status!.ContainerStatuses = [new V1ContainerStatus { Name = "worker", State = new V1ContainerState { Waiting = new V1ContainerStateWaiting { Reason = waiting, Message = message } } }];
         Condition degraded = Find(Build(Given.Deployment(), Replica.Of(pod)), "Degraded");
         Assert.Equal(("True", reason), (degraded.Status, degraded.Reason));
         Assert.Contains(text, degraded.Message, StringComparison.Ordinal);
@@ -83,25 +84,25 @@ public sealed class StatusBuilderTests
     [Fact]
     public void A_worker_that_is_starting_does_not_degrade()
     {
-        Pod pod = Given.Pod("a", phase: "Pending");
-        pod.Status!.ContainerStatuses = [new ContainerStatus { Name = "worker", State = new ContainerState { Waiting = new WaitingState { Reason = "ContainerCreating" } } }];
+        V1Pod pod = Given.Pod("a", phase: "Pending");
+        pod.Status!.ContainerStatuses = [new V1ContainerStatus { Name = "worker", State = new V1ContainerState { Waiting = new V1ContainerStateWaiting { Reason = "ContainerCreating" } } }];
         Assert.Equal("False", Find(Build(Given.Deployment(), Replica.Of(pod)), "Degraded").Status);
     }
 
     [Fact]
     public void A_worker_that_crashed_and_serves_again_does_not_degrade()
     {
-        Pod pod = Given.Pod("a");
-        pod.Status!.ContainerStatuses = [new ContainerStatus { Name = "worker", RestartCount = 1, LastState = new ContainerState { Terminated = new TerminatedState { ExitCode = 1 } } }];
+        V1Pod pod = Given.Pod("a");
+        pod.Status!.ContainerStatuses = [new V1ContainerStatus { Name = "worker", RestartCount = 1, LastState = new V1ContainerState { Terminated = new V1ContainerStateTerminated { ExitCode = 1 } } }];
         Assert.Equal("False", Find(Build(Given.Deployment(), Replica.Of(pod)), "Degraded").Status);
     }
 
     [Fact]
     public void Out_of_memory_is_called_by_its_name_and_long_messages_keep_their_end()
     {
-        Pod pod = Given.Pod("a", ready: false);
+        V1Pod pod = Given.Pod("a", ready: false);
         string words = new string('x', 5000) + " the cause";
-        pod.Status!.ContainerStatuses = [new ContainerStatus { Name = "worker", RestartCount = 1, LastState = new ContainerState { Terminated = new TerminatedState { ExitCode = 137, Reason = "OOMKilled", Message = words } } }];
+        pod.Status!.ContainerStatuses = [new V1ContainerStatus { Name = "worker", RestartCount = 1, LastState = new V1ContainerState { Terminated = new V1ContainerStateTerminated { ExitCode = 137, Reason = "OOMKilled", Message = words } } }];
         Condition degraded = Find(Build(Given.Deployment(), Replica.Of(pod)), "Degraded");
         Assert.Equal("OutOfMemory", degraded.Reason);
         Assert.True(degraded.Message!.Length <= 1024);
@@ -111,8 +112,8 @@ public sealed class StatusBuilderTests
     [Fact]
     public void A_pod_the_scheduler_cannot_place_degrades()
     {
-        Pod pod = Given.Pod("a", phase: "Pending");
-        pod.Status!.Conditions!.Add(new Condition { Type = "PodScheduled", Status = "False", Reason = "Unschedulable", Message = "Insufficient memory" });
+        V1Pod pod = Given.Pod("a", phase: "Pending");
+        pod.Status!.Conditions!.Add(new V1PodCondition { Type = "PodScheduled", Status = "False", Reason = "Unschedulable", Message = "Insufficient memory" });
         Assert.Equal("pod a cannot be scheduled: Insufficient memory", Find(Build(Given.Deployment(), Replica.Of(pod)), "Degraded").Message);
     }
 
@@ -131,7 +132,7 @@ public sealed class StatusBuilderTests
 
     private static ModelDeploymentStatus Build(ModelDeployment deployment, params Replica[] pods) => Build(deployment, Given.Node("n1"), pods);
 
-    private static ModelDeploymentStatus Build(ModelDeployment deployment, Node node, params Replica[] pods) => StatusBuilder.Build(new Observation
+    private static ModelDeploymentStatus Build(ModelDeployment deployment, V1Node node, params Replica[] pods) => StatusBuilder.Build(new Observation
     {
         Deployment = deployment,
         Pods = pods,

@@ -4,6 +4,7 @@ using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
@@ -11,8 +12,8 @@ namespace Cluster.Operator.Tests.Reconciling;
 public sealed class TriggersTests : IDisposable
 {
     private readonly ManualTime time = new();
-    private readonly ObjectStore<Pod> pods = new();
-    private readonly ObjectStore<Node> nodes = new();
+    private readonly ObjectStore<V1Pod> pods = new();
+    private readonly ObjectStore<V1Node> nodes = new();
     private readonly WorkQueue<NamespacedName> queue;
     private readonly Fleet fleet;
     private readonly Triggers triggers;
@@ -22,9 +23,9 @@ public sealed class TriggersTests : IDisposable
         queue = new WorkQueue<NamespacedName>("test", time, new MetricsRegistry());
         fleet = new Fleet(pods, nodes, new PodsInFlight(time), new GpuLedger([], []), queue.Add);
         triggers = new Triggers(queue, fleet);
-        Pod pod = Given.Pod("haiku-1", node: "n1");
+        V1Pod pod = Given.Pod("haiku-1", node: "n1");
         pods.Put(pod);
-        fleet.Observe(new ObjectChange<Pod>(ChangeType.Added, null, pod));
+        fleet.Observe(new ObjectChange<V1Pod>(ChangeType.Added, null, pod));
     }
 
     public void Dispose() => queue.Dispose();
@@ -61,18 +62,18 @@ public sealed class TriggersTests : IDisposable
     [Fact]
     public void A_pod_brings_back_its_owner_and_a_pod_of_somebody_else_nobody()
     {
-        Pod foreign = Given.Pod("daemon");
+        V1Pod foreign = Given.Pod("daemon");
         foreign.Metadata.OwnerReferences![0].Kind = "DaemonSet";
-        triggers.OnPod(new ObjectChange<Pod>(ChangeType.Added, null, foreign));
+        triggers.OnPod(new ObjectChange<V1Pod>(ChangeType.Added, null, foreign));
         Assert.Equal(0, queue.Count);
-        triggers.OnPod(new ObjectChange<Pod>(ChangeType.Added, null, Given.Pod("haiku-2")));
+        triggers.OnPod(new ObjectChange<V1Pod>(ChangeType.Added, null, Given.Pod("haiku-2")));
         Assert.Equal(1, queue.Count);
     }
 
-    private void Change(Node before, Node now)
+    private void Change(V1Node before, V1Node now)
     {
         nodes.Put(now);
-        ObjectChange<Node> change = new(ChangeType.Updated, before, now);
+        ObjectChange<V1Node> change = new(ChangeType.Updated, before, now);
         fleet.Observe(change);
         triggers.OnNode(change);
     }

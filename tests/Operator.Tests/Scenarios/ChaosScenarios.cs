@@ -1,4 +1,5 @@
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -86,7 +87,7 @@ public sealed class ChaosScenarios(ApiServerUnderTest server)
         var pod = pods[random.Next(pods.Count)];
         try
         {
-            await cluster.Client.DeleteAsync<Pod>(cluster.Namespace, pod.Metadata.Name, pod.Metadata.Uid, null, CancellationToken.None);
+            await cluster.Client.DeleteAsync<V1Pod>(cluster.Namespace, pod.Metadata.Name, pod.Metadata.Uid, null, CancellationToken.None);
         }
         catch (KubernetesException e) when (e.StatusCode is 404 or 409)
         {

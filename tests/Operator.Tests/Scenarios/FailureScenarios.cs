@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -56,7 +57,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
         // What the taint manager does after the toleration of 300 s; nobody on the node confirms it.
         foreach (var pod in stranded)
         {
-            await cluster.Client.DeleteAsync<Pod>(cluster.Namespace, pod.Metadata.Name, pod.Metadata.Uid, null, CancellationToken.None);
+            await cluster.Client.DeleteAsync<V1Pod>(cluster.Namespace, pod.Metadata.Name, pod.Metadata.Uid, null, CancellationToken.None);
         }
 
         await cluster.UntilAsync(() => cluster.Observer.Ready("llm") == 2 && cluster.Observer.Active("llm").All(r => r.Node != lost), "both replicas serve on the other node");
@@ -77,7 +78,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
         await cluster.UntilReadyAsync("llm", 2);
         var gone = cluster.Observer.Active("llm")[0].Node!;
         await cluster.Kubelet.LoseNodeAsync(gone);
-        await cluster.Client.DeleteAsync<Node>(null, gone, null, null, CancellationToken.None);
+        await cluster.Client.DeleteAsync<V1Node>(null, gone, null, null, CancellationToken.None);
         await cluster.UntilReadyAsync("llm", 2);
         Assert.DoesNotContain(cluster.Observer.Pods, p => p.Spec.NodeName == gone);
     }
@@ -131,7 +132,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
         var victim = cluster.Observer.Active("llm")[0];
-        await cluster.Client.DeleteAsync<Pod>(cluster.Namespace, victim.Name, victim.Uid, null, CancellationToken.None);
+        await cluster.Client.DeleteAsync<V1Pod>(cluster.Namespace, victim.Name, victim.Uid, null, CancellationToken.None);
         await cluster.UntilAsync(() => cluster.Observer.Pod(victim.Name) is null, "it is gone");
         await cluster.UntilReadyAsync("llm", 2);
     }

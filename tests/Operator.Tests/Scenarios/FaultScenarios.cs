@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -19,7 +20,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         cluster.Gateway.Down = true;
         await cluster.ScaleAsync("llm", 2);
         var deleted = cluster.Observer.Active("llm")[0];
-        await cluster.Client.DeleteAsync<Pod>(cluster.Namespace, deleted.Name, deleted.Uid, null, CancellationToken.None);
+        await cluster.Client.DeleteAsync<V1Pod>(cluster.Namespace, deleted.Name, deleted.Uid, null, CancellationToken.None);
         await cluster.ApplyAsync("late");
         await cluster.UntilAsync(() => cluster.Observer.Pod(deleted.Name) is null, "a pod goes unseen");
         cluster.Gateway.Down = false;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Tests.Controller;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -95,8 +96,7 @@ public sealed class LeaderScenarios(ApiServerUnderTest server)
     {
         try
         {
-            var lease = await cluster.Client.GetAsync<Lease>(cluster.Namespace, LeaseName, CancellationToken.None);
-            return lease.Extra!["spec"].TryGetProperty("holderIdentity", out JsonElement holder) ? holder.GetString() : null;
+            return (await cluster.Client.GetAsync<V1Lease>(cluster.Namespace, LeaseName, CancellationToken.None)).Spec.HolderIdentity;
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -21,9 +22,9 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         Assert.Equal(
             ["Degraded=False", "GpusAllocated=True", "Progressing=False", "Ready=True"],
             status.Conditions!.Where(c => c.Type != "NodeTuned").Select(c => $"{c.Type}={c.Status}").Order(StringComparer.Ordinal));
-        var service = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<Service>(cluster.Namespace, "llm", CancellationToken.None));
+        var service = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm", CancellationToken.None));
         Assert.Contains("kubernetes.io/h2c", service.ToJsonString(), StringComparison.Ordinal);
-        var pods = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<Service>(cluster.Namespace, "llm-pods", CancellationToken.None));
+        var pods = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm-pods", CancellationToken.None));
         Assert.Equal("None", (string?)pods["spec"]!["clusterIP"]);
     }
 

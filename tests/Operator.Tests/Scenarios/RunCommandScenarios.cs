@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -39,8 +40,8 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
             Assert.Equal(0, Kill(process.Id, SigTerm));
             await process.WaitForExitAsync().WaitAsync(Limit);
             Assert.Equal(0, process.ExitCode);
-            var lease = await cluster.Client.GetAsync<Lease>(cluster.Namespace, "cluster-operator", CancellationToken.None);
-            Assert.Equal("", lease.Extra!["spec"].GetProperty("holderIdentity").GetString());
+            var lease = await cluster.Client.GetAsync<V1Lease>(cluster.Namespace, "cluster-operator", CancellationToken.None);
+            Assert.Equal("", lease.Spec.HolderIdentity);
             Assert.Equal(2, cluster.Observer.Ready("llm"));
         }
         finally

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer.Protobuf;
+using Cluster.Operator.Yaml;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;

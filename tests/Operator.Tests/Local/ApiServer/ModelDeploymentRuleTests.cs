@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;

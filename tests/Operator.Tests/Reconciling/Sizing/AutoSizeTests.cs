@@ -4,6 +4,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling.Sizing;
@@ -28,7 +29,7 @@ public sealed class AutoSizeTests
         Assert.Equal(("spec.model.config", 8, 192 * Gib), (status.Sizing.ConfiguredBy, status.Sizing.GpusPerGroup, status.Sizing.VramBytesPerGpu));
         Assert.Equal([1, 2, 4, 8], status.Sizing.Alternatives!.Select(a => a.TensorParallelSize));
         Assert.All(cluster.Replicas(), r => Assert.Equal(2, r.Gpus.Count));
-        Assert.All(cluster.Server.All<Pod>(), p => Assert.Contains("\"--tensor-parallel-size\",\"2\"", KubernetesJson.ToJsonObject(p).ToJsonString(), StringComparison.Ordinal));
+        Assert.All(cluster.Server.All<V1Pod>(), p => Assert.Contains("\"--tensor-parallel-size\",\"2\"", KubernetesJson.ToJsonObject(p).ToJsonString(), StringComparison.Ordinal));
         Assert.Equal("TensorParallelSizeChosen", Assert.Single(cluster.Events(), e => e == "TensorParallelSizeChosen"));
         Assert.Equal(("True", "Allocated"), (cluster.Condition("GpusAllocated").Status, cluster.Condition("GpusAllocated").Reason));
     }
@@ -48,7 +49,7 @@ public sealed class AutoSizeTests
         await cluster.Finish();
         Assert.Equal((pod, 4), (Assert.Single(cluster.Replicas()).Name, cluster.Deployment().Status!.TensorParallelSize!.Value));
 
-        cluster.Server.Remove<Node>("", "n1");
+        cluster.Server.Remove<V1Node>("", "n1");
         await cluster.Finish();
         Replica moved = Assert.Single(cluster.Replicas());
         Assert.Equal(("n2", 4), (moved.Node, moved.Gpus.Count));
@@ -99,7 +100,7 @@ public sealed class AutoSizeTests
         Add(Auto("Llama-3.1-70B", replicas: 1));
         await cluster.Settle();
         long decided = cluster.Server.Changes<ModelDeployment>(0, int.MaxValue).First(c => c.Event.Object.Status?.Sizing?.TensorParallelSize == 2).Version;
-        long created = cluster.Server.Changes<Pod>(0, int.MaxValue).First().Version;
+        long created = cluster.Server.Changes<V1Pod>(0, int.MaxValue).First().Version;
         Assert.True(decided < created, $"decided at {decided}, created at {created}");
     }
 

@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
+using k8s.Models;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling.Sizing;
@@ -22,7 +23,7 @@ public sealed class GpuClassTests
     [Fact]
     public void The_label_tells_what_the_node_agent_does_not()
     {
-        Node node = Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = null })], n => n.Metadata.Labels![GpuClass.VramLabel] = "256G");
+        V1Node node = Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = null })], n => n.Metadata.Labels![GpuClass.VramLabel] = "256G");
         Assert.Equal([new GpuClass(256 * Gib, 4)], Classes(node));
         node.Metadata.Labels![GpuClass.VramLabel] = "much";
         Assert.Empty(Classes(node));
@@ -31,11 +32,11 @@ public sealed class GpuClassTests
     [Fact]
     public void Nodes_that_pods_can_never_go_to_do_not_count_and_those_that_are_away_do()
     {
-        Node away = Given.UnreadyNode("away", DateTimeOffset.UnixEpoch);
-        away.Spec = new NodeSpec { Unschedulable = true, Taints = [new Taint { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" }] };
-        Node foreign = Node("foreign", 64 * Gib);
-        foreign.Spec = new NodeSpec { Taints = [new Taint { Key = "team", Value = "x", Effect = "NoSchedule" }] };
-        Node other = Node("other", 64 * Gib, change: n => n.Metadata.Labels!["zone"] = "b");
+        V1Node away = Given.UnreadyNode("away", DateTimeOffset.UnixEpoch);
+        away.Spec = new V1NodeSpec { Unschedulable = true, Taints = [new V1Taint { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" }] };
+        V1Node foreign = Node("foreign", 64 * Gib);
+        foreign.Spec = new V1NodeSpec { Taints = [new V1Taint { Key = "team", Value = "x", Effect = "NoSchedule" }] };
+        V1Node other = Node("other", 64 * Gib, change: n => n.Metadata.Labels!["zone"] = "b");
         Assert.Equal([new GpuClass(192 * Gib, 8)], Classes(away, foreign));
         Assert.Equal([new GpuClass(64 * Gib, 8)], Classes(new GpuSpec(), """{"nodeSelector": {"zone": "b"}}""", away, other));
     }
@@ -46,18 +47,18 @@ public sealed class GpuClassTests
         GpuSpec gpu = new() { Allocation = GpuAllocation.DevicePlugin };
         Assert.Equal([new GpuClass(64 * Gib, 4)], Classes(gpu, "{}", Plugin("a", "64G", "4"), Plugin("b", "192G", "8"), Plugin("c", "16G", "0")));
 
-        static Node Plugin(string name, string vram, string count) => Given.Node(name, [], n =>
+        static V1Node Plugin(string name, string vram, string count) => Given.Node(name, [], n =>
         {
             n.Metadata.Labels![GpuClass.VramLabel] = vram;
-            n.Status!.Allocatable = new() { ["amd.com/gpu"] = count };
+            n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["amd.com/gpu"] = new(count) };
         });
     }
 
-    private static Node Node(string name, long vramBytes, int hiveSize = 8, Action<Node>? change = null) =>
+    private static V1Node Node(string name, long vramBytes, int hiveSize = 8, Action<V1Node>? change = null) =>
         Given.Node(name, [.. Given.Gpus(8, hiveSize).Select(g => g with { VramBytes = vramBytes })], change);
 
-    private static IReadOnlyList<GpuClass> Classes(params Node[] nodes) => Classes(new GpuSpec(), "{}", nodes);
+    private static IReadOnlyList<GpuClass> Classes(params V1Node[] nodes) => Classes(new GpuSpec(), "{}", nodes);
 
-    private static IReadOnlyList<GpuClass> Classes(GpuSpec gpu, string podSpec, params Node[] nodes) =>
+    private static IReadOnlyList<GpuClass> Classes(GpuSpec gpu, string podSpec, params V1Node[] nodes) =>
         GpuClass.Of(nodes.Select(n => new GpuNode(n)), gpu, PodRequirements.Of(JsonNode.Parse(podSpec)!.AsObject()));
 }

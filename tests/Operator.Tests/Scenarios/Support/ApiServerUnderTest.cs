@@ -1,6 +1,8 @@
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Tests.Scenarios;
+using Cluster.Operator.Yaml;
+using k8s.Models;
 
 [assembly: AssemblyFixture(typeof(ApiServerUnderTest))]
 
@@ -53,17 +55,16 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         foreach (var manifest in Manifest.Load(Path.Combine(RepositoryRoot.Path, "deploy", "crds")))
         {
-            var definition = await client.ApplyAsync<CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
+            var definition = await client.ApplyAsync<V1CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
             await Eventually.True(
                 async () => IsEstablished(definition)
-                    || IsEstablished(definition = await client.GetAsync<CustomResourceDefinition>(null, manifest.Name, patience.Token)),
+                    || IsEstablished(definition = await client.GetAsync<V1CustomResourceDefinition>(null, manifest.Name, patience.Token)),
                 $"{manifest.Name} is established");
         }
     }
 
-    private static bool IsEstablished(CustomResourceDefinition definition) =>
-        definition.Status is { } status && status.TryGetProperty("conditions", out var conditions)
-        && conditions.EnumerateArray().Any(c => c.GetProperty("type").GetString() == "Established" && c.GetProperty("status").GetString() == "True");
+    private static bool IsEstablished(V1CustomResourceDefinition definition) =>
+        definition.Status?.Conditions?.Any(c => c is { Type: "Established", Status: "True" }) == true;
 
     private async Task<ServerAccess> StartAsync()
     {

@@ -2,6 +2,8 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using k8s;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -13,17 +15,17 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 
     private readonly CancellationTokenSource stop = new();
     private readonly Lock gate = new();
-    private readonly Dictionary<string, Pod> pods = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, V1Pod> pods = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelDeployment> deployments = new(StringComparer.Ordinal);
     private readonly List<string> doubleBookings = [];
-    private readonly List<(Func<Pod, bool> Of, int Least)> lows = [];
+    private readonly List<(Func<V1Pod, bool> Of, int Least)> lows = [];
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task following = Task.CompletedTask;
 
     /// <summary>Called for every change of a pod, on the observer's loop.</summary>
-    public Action<Pod>? OnPod { get; set; }
+    public Action<V1Pod>? OnPod { get; set; }
 
-    public IReadOnlyList<Pod> Pods
+    public IReadOnlyList<V1Pod> Pods
     {
         get
         {
@@ -49,7 +51,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         Task.Run(() => FollowAsync(pods, PodChanged)),
         Task.Run(() => FollowAsync(deployments, _ => { })));
 
-    public Pod? Pod(string name) => Find(pods, name);
+    public V1Pod? Pod(string name) => Find(pods, name);
 
     public ModelDeployment? Deployment(string name) => Find(deployments, name);
 
@@ -61,7 +63,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 
     public Condition? Condition(string deployment, string type) => Deployment(deployment)?.Status?.Conditions?.Find(c => c.Type == type);
 
-    public static bool BelongsTo(Pod pod, string deployment) => pod.Metadata.Labels?.GetValueOrDefault(ApiNames.DeploymentLabel) == deployment;
+    public static bool BelongsTo(V1Pod pod, string deployment) => pod.GetLabel(ApiNames.DeploymentLabel) == deployment;
 
     /// <returns>A reader of the fewest ready pods of the deployment that were ever seen from now on, change by change.</returns>
     public Func<int> WatchFewestReady(string deployment)
@@ -117,7 +119,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     }
 
     private async Task FollowAsync<T>(Dictionary<string, T> into, Action<T> told)
-        where T : KubernetesObject, IKubernetesKind
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         ResourceList<T> list = await client.ListAsync<T>(@namespace, null, stop.Token);
         string version = list.ResourceVersion;
@@ -140,7 +142,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     }
 
     private void Put<T>(Dictionary<string, T> into, WatchEventType type, T value, Action<T> told)
-        where T : KubernetesObject
+        where T : class, IKubernetesObject<V1ObjectMeta>
     {
         lock (gate)
         {
@@ -157,7 +159,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         }
 
         Wake();
-        if (value is Pod pod)
+        if (value is V1Pod pod)
         {
             OnPod?.Invoke(pod);
         }
@@ -175,7 +177,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         before.SetResult();
     }
 
-    private void PodChanged(Pod _)
+    private void PodChanged(V1Pod _)
     {
         var twice = pods.Values.Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
             .SelectMany(r => r.Gpus.Select(g => (Gpu: $"{r.Node}/{g}", r.Name)))
@@ -187,7 +189,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         }
     }
 
-    private int CountReady(Func<Pod, bool> of) => pods.Values.Where(of).Count(p => Replica.Of(p).Ready);
+    private int CountReady(Func<V1Pod, bool> of) => pods.Values.Where(of).Count(p => Replica.Of(p).Ready);
 
     private T? Find<T>(Dictionary<string, T> from, string name)
         where T : class

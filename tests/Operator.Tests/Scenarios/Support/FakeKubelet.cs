@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -31,14 +32,14 @@ internal sealed class FakeKubelet : IAsyncDisposable
     }
 
     /// <summary>Which pods pass their readiness probe. After a change call <see cref="LookAgain"/>.</summary>
-    public Func<Pod, bool> BecomesReady { get; set; } = _ => true;
+    public Func<V1Pod, bool> BecomesReady { get; set; } = _ => true;
 
     /// <summary>Which pods end when they are told to.</summary>
-    public Func<Pod, bool> Ends { get; set; } = _ => true;
+    public Func<V1Pod, bool> Ends { get; set; } = _ => true;
 
     public void LookAgain()
     {
-        foreach (Pod pod in observer.Pods)
+        foreach (V1Pod pod in observer.Pods)
         {
             work.Writer.TryWrite(pod.Metadata.Name);
         }
@@ -74,7 +75,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
     {
         lostNodes[node] = true;
         await SetNodeReadyAsync(node, "Unknown");
-        foreach (Pod pod in observer.Pods.Where(p => p.Spec.NodeName == node && p.Metadata.DeletionTimestamp is null))
+        foreach (V1Pod pod in observer.Pods.Where(p => p.Spec.NodeName == node && p.Metadata.DeletionTimestamp is null))
         {
             try
             {
@@ -95,7 +96,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
         LookAgain();
     }
 
-    public Task SetNodeReadyAsync(string node, string status) => client.PatchAsync<Node>(
+    public Task SetNodeReadyAsync(string node, string status) => client.PatchAsync<V1Node>(
         null, node, PatchType.Merge, new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(Condition("Ready", status)) } }, "status", stop.Token);
 
     public async ValueTask DisposeAsync()
@@ -144,9 +145,9 @@ internal sealed class FakeKubelet : IAsyncDisposable
         }
     }
 
-    private async Task ActAsync(Pod pod)
+    private async Task ActAsync(V1Pod pod)
     {
-        string? node = pod.Spec.NodeName ?? pod.Metadata.Annotations?.GetValueOrDefault(ApiNames.GpuNodeAnnotation);
+        string? node = pod.Spec.NodeName ?? pod.GetAnnotation(ApiNames.GpuNodeAnnotation);
         if (node is null || lostNodes.ContainsKey(node))
         {
             return;
@@ -156,14 +157,14 @@ internal sealed class FakeKubelet : IAsyncDisposable
         {
             if (Ends(pod))
             {
-                await client.DeleteAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, stop.Token);
+                await client.DeleteAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, stop.Token);
             }
         }
         else if (pod.Spec.NodeName is null)
         {
-            if ((await client.GetAsync<Node>(null, node, stop.Token)).Spec.Unschedulable != true)
+            if ((await client.GetAsync<V1Node>(null, node, stop.Token)).Spec.Unschedulable != true)
             {
-                await client.BindAsync(pod.Metadata.Namespace!, pod.Metadata.Name, node, stop.Token);
+                await client.BindAsync(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, stop.Token);
             }
         }
         else if (pod.Status?.Phase is "Pending" or "Running" && !broken.ContainsKey(pod.Metadata.Name))
@@ -176,11 +177,11 @@ internal sealed class FakeKubelet : IAsyncDisposable
         }
     }
 
-    private static bool IsReady(Pod pod) => pod.Status?.Conditions?.Exists(c => c is { Type: "Ready", Status: "True" }) == true;
+    private static bool IsReady(V1Pod pod) => pod.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) == true;
 
-    private Pod Find(string pod) => observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
+    private V1Pod Find(string pod) => observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
 
-    private Task SetStatusAsync(Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
+    private Task SetStatusAsync(V1Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
     {
         JsonObject status = new()
         {
@@ -190,7 +191,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
             ["conditions"] = new JsonArray(Condition("PodScheduled", "True"), Condition("Ready", ready ? "True" : "False")),
             ["containerStatuses"] = new JsonArray(container ?? Container(ready, restarts: 0, new JsonObject())),
         };
-        return client.PatchAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", stop.Token);
+        return client.PatchAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", stop.Token);
     }
 
     private static JsonObject Container(bool ready, int restarts, JsonObject rest)

@@ -4,6 +4,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Tests.Reconciling;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -46,7 +47,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public static async Task<TestCluster> StartAsync(ServerAccess server, int nodes = 1, int gpus = 8, bool withOperator = true, string? @namespace = null)
     {
         var cluster = new TestCluster(server, @namespace ?? $"s-{Guid.NewGuid():N}"[..12]);
-        await cluster.Client.CreateAsync<CoreNamespace>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = cluster.Namespace } }, CancellationToken.None);
+        await cluster.Client.CreateAsync<V1Namespace>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = cluster.Namespace } }, CancellationToken.None);
         for (int i = 1; i <= nodes; i++)
         {
             await cluster.AddNodeAsync($"n{i}", gpus);
@@ -74,7 +75,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task AddNodeAsync(string name, int gpus = 8)
     {
         var node = Given.Node(Node(name), gpus);
-        await Client.CreateAsync<Node>(
+        await Client.CreateAsync<V1Node>(
             new JsonObject
             {
                 ["metadata"] = new JsonObject
@@ -92,7 +93,7 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     public Task PatchNodeAsync(string name, string patch, string? subresource = null) =>
-        Client.PatchAsync<Node>(null, Node(name), PatchType.Merge, JsonNode.Parse(patch)!, subresource, CancellationToken.None);
+        Client.PatchAsync<V1Node>(null, Node(name), PatchType.Merge, JsonNode.Parse(patch)!, subresource, CancellationToken.None);
 
     /// <summary><c>kubectl apply --server-side</c>, until the observer has seen it: else it might take the state before for the one wanted.</summary>
     public async Task<ModelDeployment> ApplyAsync(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null)
@@ -119,7 +120,7 @@ internal sealed class TestCluster : IAsyncDisposable
         change?.Invoke(spec);
         return new JsonObject
         {
-            ["apiVersion"] = ModelDeployment.Definition.ApiVersion,
+            ["apiVersion"] = ResourceDefinition.Of<ModelDeployment>().ApiVersion,
             ["kind"] = ApiNames.Kind,
             ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = Namespace },
             ["spec"] = spec,
@@ -160,7 +161,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     private async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
     {
-        var events = await Client.ListAsync<CoreEvent>(Namespace, null, CancellationToken.None);
+        var events = await Client.ListAsync<Corev1Event>(Namespace, null, CancellationToken.None);
         return [.. events.Items.Select(KubernetesJson.ToJsonObject).Where(e => (string?)e["reason"] == reason)];
     }
 
@@ -174,9 +175,9 @@ internal sealed class TestCluster : IAsyncDisposable
 
         await Kubelet.DisposeAsync();
         await Observer.DisposeAsync();
-        foreach (var node in (await Client.ListAsync<Node>(null, new Selection($"{NodeLabel}={Namespace}"), CancellationToken.None)).Items)
+        foreach (var node in (await Client.ListAsync<V1Node>(null, new Selection($"{NodeLabel}={Namespace}"), CancellationToken.None)).Items)
         {
-            await Client.DeleteAsync<Node>(null, node.Metadata.Name, null, null, CancellationToken.None);
+            await Client.DeleteAsync<V1Node>(null, node.Metadata.Name, null, null, CancellationToken.None);
         }
 
         Client.Dispose();

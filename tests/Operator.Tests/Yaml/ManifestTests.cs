@@ -1,7 +1,8 @@
-using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Tests.Kubernetes;
+using Cluster.Operator.Yaml;
 using Xunit;
 
-namespace Cluster.Operator.Tests.Kubernetes;
+namespace Cluster.Operator.Tests.Yaml;
 
 public class ManifestTests
 {

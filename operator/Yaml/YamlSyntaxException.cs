@@ -1,4 +1,5 @@
-namespace Cluster.Operator.Kubernetes;
+
+namespace Cluster.Operator.Yaml;
 
 /// <summary>A YAML text that cannot be an API object: <c>file:line:column: what is wrong</c>.</summary>
 internal sealed class YamlSyntaxException(string file, long line, long column, string problem, Exception? inner = null)

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Cluster.Operator.Kubernetes;
+namespace Cluster.Operator.Yaml;
 
 /// <summary>One object a user wrote: what <c>local -f</c>, <c>render</c> and <c>crd</c> work on.</summary>
 /// <param name="Object">Has apiVersion, kind and a name (or generateName).</param>

@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace Cluster.Operator.Tests.Kubernetes;
+namespace Cluster.Operator.Tests.Yaml;
 
 public class YamlJsonTests
 {

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Cluster.Operator.Kubernetes;
+namespace Cluster.Operator.Yaml;
 
 /// <summary>Writes block-style YAML the way <c>kubectl -o yaml</c> lays it out: two spaces, list dashes level with their key. Called by <see cref="YamlJson.ToYaml"/>.</summary>
 /// <remarks>Strings stay plain where that reads back as the same string; long prose is folded (<c>>-</c>), text with line breaks becomes a

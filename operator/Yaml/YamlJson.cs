@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace Cluster.Operator.Kubernetes;
+namespace Cluster.Operator.Yaml;
 
 /// <summary>YAML text to JSON trees and back, with the meaning Kubernetes gives to YAML. Used for manifests, kubeconfigs, the CRD and <c>render</c>.</summary>
 internal static class YamlJson

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
-namespace Cluster.Operator.Kubernetes;
+namespace Cluster.Operator.Yaml;
 
 /// <summary>What a plain (unquoted) YAML scalar means to Kubernetes, which reads YAML 1.1: <c>yes</c>, <c>no</c>, <c>on</c>, <c>off</c>,
 /// <c>y</c> and <c>n</c> are booleans, <c>0755</c> is octal, <c>1_000</c> is a number. Dates stay strings.</summary>

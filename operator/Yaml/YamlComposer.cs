@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace Cluster.Operator.Kubernetes;
+namespace Cluster.Operator.Yaml;
 
 /// <summary>Builds JSON trees from YamlDotNet's parser events. Called by <see cref="YamlJson"/>, once a text.</summary>
 /// <remarks>An alias copies its anchor's tree, so a few lines can stand for gigabytes ("billion laughs"): every node, copied or not,
