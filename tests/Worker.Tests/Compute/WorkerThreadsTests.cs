@@ -3,6 +3,7 @@ using Xunit;
 
 namespace Cluster.Worker.Tests.Compute;
 
+[Trait(Category.Name, Category.Slow)]
 public unsafe class WorkerThreadsTests
 {
     [Theory, InlineData(1), InlineData(2), InlineData(5)]

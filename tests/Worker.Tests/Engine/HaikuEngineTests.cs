@@ -12,6 +12,7 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>The whole engine on the sample model, against Hugging Face's greedy texts, and against itself under other circumstances. What runs the model is put to
 /// these tests by a class that loads it.</summary>
+[Trait(Category.Name, Category.Slow)]
 public abstract class HaikuEngineTests
 {
     private static readonly JsonNode Expected = JsonNode.Parse(File.ReadAllText(Fixtures.HaikuExpected))!;

@@ -6,6 +6,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Models;
 
 /// <summary>Whole checkpoints against the results of Hugging Face transformers. A backend is put to these tests by a class that makes it.</summary>
+[Trait(Category.Name, Category.Slow)]
 public abstract class GoldenTests
 {
     private const float Tolerance = 2e-3f;

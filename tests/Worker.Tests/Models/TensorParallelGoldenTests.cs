@@ -6,6 +6,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Models;
 
 /// <summary>Whole checkpoints on several ranks against the results of Hugging Face transformers: the same tolerance and the same greedy tokens as on one.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class TensorParallelGoldenTests
 {
     private const float Tolerance = 2e-3f;

@@ -5,6 +5,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Tokenization;
 
 /// <summary>Parts that the published tokenizers of the goldens do not have, against Hugging Face's JavaScript implementation.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class PartTests
 {
     private const string UnigramModel = """

@@ -4,6 +4,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Tokenization;
 
 /// <summary>Published chat templates against prompts made by Hugging Face transformers.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class RealChatTemplateTests
 {
     [Theory]

@@ -4,6 +4,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Tokenization;
 
 /// <summary>Published tokenizers against ids made by Hugging Face tokenizers.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class RealTokenizerTests
 {
     [Theory]

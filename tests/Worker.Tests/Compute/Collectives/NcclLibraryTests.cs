@@ -5,6 +5,7 @@ using Cluster.Worker.Compute.Collectives;
 namespace Cluster.Worker.Tests.Compute.Collectives;
 
 /// <summary>The functions' signatures, against a library in C whose prototypes are nccl.h's.</summary>
+[Trait(Category.Name, Category.Slow)]
 public unsafe class NcclLibraryTests
 {
     /// <summary>A group of one whose "device" is the host: sums double, so that a call shows; the arguments that must be right are checked.</summary>

@@ -2,6 +2,7 @@ using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Tests.Compute.Collectives;
 
+[Trait(Category.Name, Category.Slow)]
 public class RankProcessTests
 {
     [Fact]

@@ -4,6 +4,7 @@ using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Tests.Compute.Collectives;
 
+[Trait(Category.Name, Category.Slow)]
 public class SharedMemoryJoinTests
 {
     private static readonly SharedMemoryOptions Options = new() { Timeout = HostRanks.Generous, SlotBytes = 4096, Version = "1.2.3+abc" };

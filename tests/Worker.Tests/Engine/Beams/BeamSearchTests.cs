@@ -5,6 +5,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Engine.Beams;
 
 /// <summary>Beam search through the whole engine. That beams among other requests, with little memory, equal those alone is <see cref="EngineWorkloadTests"/>'.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class BeamSearchTests
 {
     private const int Vocab = 40;

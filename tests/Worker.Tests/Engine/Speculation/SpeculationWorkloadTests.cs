@@ -6,6 +6,7 @@ namespace Cluster.Worker.Tests.Engine.Speculation;
 
 /// <summary>Random workloads with little memory, small budgets, chunks, preemption and aborts: with speculation, every request gets what it gets alone
 /// without it.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class SpeculationWorkloadTests
 {
     private const int Vocab = EngineWorkloadTests.Vocab;

@@ -5,6 +5,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Engine.Speculation;
 
 /// <summary>Sampled outputs with speculation have the target's distribution: chi-square over many seeds against the probabilities themselves.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class SpeculativeDistributionTests
 {
     private const int Vocab = 4;

@@ -6,6 +6,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Models.Ranks;
 
 /// <summary>The supervisor with shell scripts for ranks.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class RankGroupTests
 {
     private const string Load = """read setup; echo '{"WeightsLoaded":true}'; read begin; """;

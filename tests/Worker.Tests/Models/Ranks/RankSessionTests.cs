@@ -7,6 +7,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Models.Ranks;
 
 /// <summary>The hidden command <c>rank</c> in processes of its own, as the supervisor starts it.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class RankSessionTests
 {
     [Fact(Timeout = 120_000)]

@@ -3,6 +3,7 @@ using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Tests.Models.Sources;
 
+[Trait(Category.Name, Category.Slow)]
 public class CacheLockTests
 {
     private const string FlockProgram = "/usr/bin/flock";

@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 namespace Cluster.Worker.Tests.Models.Sources;
 
 /// <summary>The sample model by way of the hub, from the command line.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class HubCommandTests
 {
     private const string Token = "hf_secret-of-the-test";

@@ -5,6 +5,7 @@ using Cluster.Worker.Models.Sources;
 namespace Cluster.Worker.Tests.Models.Sources;
 
 /// <summary>What a hub may say about a repository, meant or not.</summary>
+[Trait(Category.Name, Category.Slow)]
 public class RepositoryListingTests
 {
     private const string Url = "http://hub/api/models/test/model/revision/main";
