@@ -143,7 +143,7 @@ public sealed class QuantizedLayoutTests
     {
         var checkpoint = new CheckpointTensors(new MemoryWeights(tensors));
         var matrix = scheme.Read(new LayerTensors(checkpoint, scheme.Method, "x", Out, In));
-        Assert.Empty(checkpoint.Untaken.Where(name => !scheme.IsIgnorable(name)));
+        Assert.DoesNotContain(checkpoint.Untaken, name => !scheme.IsIgnorable(name));
         return matrix;
     }
 
