@@ -82,13 +82,20 @@ public class LlmEngineTests
     public async Task Text_held_back_for_a_stop_text_comes_with_the_last_output_when_none_follows()
     {
         var text = new ByteTokenizer().Decode(Generation.Greedy(Vocab, Prompt, 10), true);
-        await using var engine = NewEngine(Runner());
+        using var read = new SemaphoreSlim(1);
+        var runner = Runner();
+        runner.OnLaunch = _ => read.Wait();
+        await using var engine = NewEngine(runner);
+        var outputs = new List<TokenOutput>();
+        await foreach (var output in engine.GenerateAsync(Request(Greedy with { Stop = [text[8..] + "never"] }), CancellationToken.None))
+        {
+            read.Release();
+            outputs.Add(output);
+        }
 
-        var generation = await RunAsync(engine, Greedy with { Stop = [text[8..] + "never"] });
-
-        Assert.Equal(text, generation.Text);
-        Assert.Equal(text[8..], generation.Last.Text);
-        Assert.Equal(FinishReason.Length, generation.Last.FinishReason);
+        Assert.Equal(text, string.Concat(outputs.Select(output => output.Text)));
+        Assert.Equal(text[8..], outputs[^1].Text);
+        Assert.Equal(FinishReason.Length, outputs[^1].FinishReason);
     }
 
     [Fact(Timeout = 30_000)]
