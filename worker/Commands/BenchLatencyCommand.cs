@@ -17,9 +17,9 @@ internal static class BenchLatencyCommand
         var inputLength = BenchOptions.Count("--input-len", "Tokens of a prompt.", 32);
         var outputLength = BenchOptions.Count("--output-len", "Tokens to generate.", 128);
         var batchSize = BenchOptions.Count("--batch-size", "Requests of an iteration.", 8);
-        var warmup = BenchOptions.Count("--num-iters-warmup", "Iterations before those that count.", 10, minimum: 0);
-        var iterations = BenchOptions.Count("--num-iters", "Iterations that count.", 30);
-        var json = new Option<string?>("--output-json") { Description = "File for the figures, as JSON.", HelpName = "FILE" };
+        var warmup = BenchOptions.Count("--num-iters-warmup", "Number of warm-up iterations.", 10, minimum: 0);
+        var iterations = BenchOptions.Count("--num-iters", "Number of measured iterations.", 30);
+        var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
         var command = new Command("latency", "Measures how long one batch takes, in this process.") { inputLength, outputLength, batchSize, warmup, iterations, json };
         flags.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>

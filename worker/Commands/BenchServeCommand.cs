@@ -91,7 +91,7 @@ internal static class BenchServeCommand
 
         if (arguments.GetValue(flags.Plot) is { } plot)
         {
-            await File.WriteAllTextAsync(plot, LoadPlot.Draw($"{model}: {source.Name}, {source.NumPrompts} requests a rate", points), cancellationToken);
+            await File.WriteAllTextAsync(plot, LoadPlot.Draw($"{model}: {source.Name}, {source.NumPrompts} requests per rate", points), cancellationToken);
             Console.WriteLine($"drew {plot}");
         }
 

@@ -11,7 +11,7 @@ internal sealed class BenchServeFlags
 {
     public Option<string> Backend { get; } = OptionChecks.OneOf("--backend", "Protocol of the server; openai and vllm are the same, the OpenAI completions API with vLLM's ignore_eos.", "openai", "vllm");
 
-    public Option<string?> BaseUrl { get; } = new("--base-url") { Description = "Address of the server, instead of --host and --port.", HelpName = "URL" };
+    public Option<string?> BaseUrl { get; } = new("--base-url") { Description = "URL of the server, instead of --host and --port.", HelpName = "URL" };
 
     public Option<string> Host { get; } = new("--host") { Description = "Host of the server.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "HOST" };
 
@@ -19,11 +19,11 @@ internal sealed class BenchServeFlags
 
     public Option<string> Endpoint { get; } = new("--endpoint") { Description = "Path of the completions API.", DefaultValueFactory = _ => "/v1/completions", HelpName = "PATH" };
 
-    public Option<string?> Model { get; } = new("--model") { Description = "Name to ask the server for. Default: the first it lists.", HelpName = "MODEL" };
+    public Option<string?> Model { get; } = new("--model") { Description = "Model name to request. Default: the first one that the server lists.", HelpName = "MODEL" };
 
     public Option<string?> Tokenizer { get; } = new("--tokenizer") { Description = "Folder with the model's tokenizer.json. Default: --model, where that is a folder.", HelpName = "DIR" };
 
-    public Option<string?> ServedModelName { get; } = new("--served-model-name") { Description = "Name to ask the server for, where --model is a folder.", HelpName = "NAME" };
+    public Option<string?> ServedModelName { get; } = new("--served-model-name") { Description = "Model name to request if --model is a folder.", HelpName = "NAME" };
 
     public Option<string> DatasetName { get; } = OptionChecks.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Names);
 
@@ -31,11 +31,11 @@ internal sealed class BenchServeFlags
 
     public Option<int> NumPrompts { get; } = BenchOptions.Count("--num-prompts", "Requests to send.", 1000);
 
-    public Option<string[]> RequestRate { get; } = new("--request-rate") { Description = "Requests a second; inf sends all at once. A list (1,2,4) runs one after the other.", DefaultValueFactory = _ => ["inf"], AllowMultipleArgumentsPerToken = true, HelpName = "RATE" };
+    public Option<string[]> RequestRate { get; } = new("--request-rate") { Description = "Requests per second; inf sends all of them at once. A list (1,2,4) is run one rate after the other.", DefaultValueFactory = _ => ["inf"], AllowMultipleArgumentsPerToken = true, HelpName = "RATE" };
 
     public Option<double> Burstiness { get; } = BenchOptions.Number("--burstiness", "Shape of the gamma distribution of gaps: 1 is a Poisson process, less is burstier.", 1, value => value is >= 0.01 and <= 1e6, "from 0.01 to 1000000");
 
-    public Option<int?> MaxConcurrency { get; } = BenchOptions.OptionalCount("--max-concurrency", "Most requests under way. Default: no limit.");
+    public Option<int?> MaxConcurrency { get; } = BenchOptions.OptionalCount("--max-concurrency", "Maximum number of concurrent requests. Default: no limit.");
 
     public Option<int> Seed { get; } = new("--seed") { Description = "Of prompts and arrivals.", HelpName = "N" };
 
@@ -59,9 +59,9 @@ internal sealed class BenchServeFlags
 
     public Option<string> MetricPercentiles { get; } = new("--metric-percentiles") { Description = "Percentiles of each, as in 50,90,99.", DefaultValueFactory = _ => "99", HelpName = "LIST" };
 
-    public Option<string[]> Goodput { get; } = new("--goodput") { Description = "Objectives in milliseconds, as in ttft:200 tpot:50 e2el:1000: also counts the requests that keep them all.", AllowMultipleArgumentsPerToken = true, HelpName = "METRIC:MS" };
+    public Option<string[]> Goodput { get; } = new("--goodput") { Description = "Service level objectives in milliseconds, as in ttft:200 tpot:50 e2el:1000; also reports the rate of requests that meet all of them.", AllowMultipleArgumentsPerToken = true, HelpName = "METRIC:MS" };
 
-    public Option<bool> SaveResult { get; } = new("--save-result") { Description = "Write the figures to a JSON file, one a request rate." };
+    public Option<bool> SaveResult { get; } = new("--save-result") { Description = "Write the results to a JSON file, one per request rate." };
 
     public Option<string?> ResultFilename { get; } = new("--result-filename") { Description = "Name of that file. Default: backend, rate, model and time.", HelpName = "FILE" };
 

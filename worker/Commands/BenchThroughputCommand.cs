@@ -20,8 +20,8 @@ internal static class BenchThroughputCommand
         var inputLength = BenchOptions.OptionalCount("--input-len", "Tokens of a prompt (random, sonnet).");
         var outputLength = BenchOptions.OptionalCount("--output-len", "Tokens to generate. Default for sharegpt: as long as the answer.");
         var prefixLength = BenchOptions.Count("--prefix-len", "Tokens that all sonnet prompts share.", 200, minimum: 0);
-        var json = new Option<string?>("--output-json") { Description = "File for the figures, as JSON.", HelpName = "FILE" };
-        var command = new Command("throughput", "Measures requests and tokens a second with all requests at once, in this process.") { numPrompts, dataset, path, inputLength, outputLength, prefixLength, json };
+        var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
+        var command = new Command("throughput", "Measures requests and tokens per second with all requests submitted at once, in this process.") { numPrompts, dataset, path, inputLength, outputLength, prefixLength, json };
         flags.AddTo(command);
         command.Validators.Add(result =>
         {

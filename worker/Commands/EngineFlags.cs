@@ -17,7 +17,7 @@ internal sealed class EngineFlags
 
     public Option<int> TensorParallelSize { get; } = WorkerFlags.TensorParallelSize.Integer();
 
-    public Option<double> DistributedTimeout { get; } = new Option<double>("--distributed-timeout") { Description = "Silence of one of those processes after which it is taken for lost and the worker ends.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
+    public Option<double> DistributedTimeout { get; } = new Option<double>("--distributed-timeout") { Description = "Seconds without an answer from another rank after which it counts as lost and the worker exits.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
         .Only(value => value is >= 1 and <= 86400, "1 to 86400 seconds");
 
     public Option<string> DType { get; } = WorkerFlags.DType.Words();
@@ -36,7 +36,7 @@ internal sealed class EngineFlags
 
     public Option<int> MaxNumBatchedTokens { get; } = WorkerFlags.MaxNumBatchedTokens.Integer();
 
-    public Option<int> MaxQueue { get; } = new Option<int>("--max-queue") { Description = "Requests that may wait beyond those that run; one more is refused (429, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => new EngineOptions().MaxQueue, HelpName = "N" }.Between(0);
+    public Option<int> MaxQueue { get; } = new Option<int>("--max-queue") { Description = "Maximum number of waiting requests; further requests are refused (429, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => new EngineOptions().MaxQueue, HelpName = "N" }.Between(0);
 
     public SwitchFlag PrefixCaching { get; } = new(WorkerFlags.EnablePrefixCaching);
 
@@ -48,13 +48,13 @@ internal sealed class EngineFlags
 
     public Option<int?> MaxSeqLenToCapture { get; } = WorkerFlags.MaxSeqLenToCapture.OptionalInteger();
 
-    public Option<long> Seed { get; } = new("--seed") { Description = "Where the seeds of requests without one are drawn from. Default: 0.", HelpName = "N" };
+    public Option<long> Seed { get; } = new("--seed") { Description = "Random seed for requests that do not set their own. Default: 0.", HelpName = "N" };
 
     public Option<string> Device { get; } = DeviceOption();
 
-    public Option<int?> CpuThreads { get; } = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device, of all ranks together. Default: one a processor.", HelpName = "N" }.Between(1);
+    public Option<int?> CpuThreads { get; } = new Option<int?>("--cpu-threads") { Description = "Number of CPU threads, for all ranks together. Default: one per processor.", HelpName = "N" }.Between(1);
 
-    public Option<double?> KvCacheGiB { get; } = new Option<double?>("--cpu-kvcache-space") { Description = "GiB for the KV cache on the CPU, of all ranks together, instead of a fraction of its memory.", HelpName = "GIB" }
+    public Option<double?> KvCacheGiB { get; } = new Option<double?>("--cpu-kvcache-space") { Description = "Size of the KV cache on the CPU in GiB, for all ranks together, instead of a fraction of its memory.", HelpName = "GIB" }
         .Only(value => value is > 0 and <= 1 << 20, "above 0 and at most 1048576");
 
     public SpeculationFlags Speculation { get; } = new();
@@ -109,7 +109,7 @@ internal sealed class EngineFlags
         {
             if (result.GetValue(NumSchedulerSteps) > 1 && result.GetResult(Speculation.Model) is not null)
             {
-                result.AddError($"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} does not go with --speculative-model: drafts are guessed anew before each step");
+                result.AddError($"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} cannot be combined with --speculative-model: tokens are drafted before every step");
             }
         });
     }

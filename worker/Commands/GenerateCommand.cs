@@ -13,8 +13,8 @@ internal static class GenerateCommand
         var flags = new EngineFlags();
         var prompt = new Option<string>("--prompt") { Description = "Text to continue, or the user's message with --chat; - reads standard input.", Required = true, HelpName = "TEXT" };
         var chat = new Option<bool>("--chat") { Description = "Render the prompt with the model's chat template." };
-        var maxTokens = EngineFlags.Positive("--max-tokens", "Most tokens to generate.", 128);
-        var temperature = new Option<float>("--temperature") { Description = "Above 0, tokens are drawn at random, likelier ones more often (--seed chooses how); at 0 the likeliest is taken.", DefaultValueFactory = _ => 0, HelpName = "T" }
+        var maxTokens = EngineFlags.Positive("--max-tokens", "Maximum number of tokens to generate.", 128);
+        var temperature = new Option<float>("--temperature") { Description = "Sampling temperature; 0 means greedy sampling. --seed makes sampling reproducible.", DefaultValueFactory = _ => 0, HelpName = "T" }
             .Only(value => value >= 0, "at least 0");
         var command = new Command("generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
         flags.AddTo(command);
@@ -63,7 +63,7 @@ internal static class GenerateCommand
         if (worker.Engine.Statistics.Speculation is { NumDraftTokens: > 0 } speculation)
         {
             await Console.Error.WriteLineAsync(
-                $"{speculation.NumAcceptedTokens} of {speculation.NumDraftTokens} guessed tokens accepted ({100.0 * speculation.NumAcceptedTokens / speculation.NumDraftTokens:F1} %)");
+                $"{speculation.NumAcceptedTokens} of {speculation.NumDraftTokens} drafted tokens accepted ({100.0 * speculation.NumAcceptedTokens / speculation.NumDraftTokens:F1} %)");
         }
 
         return 0;

@@ -63,7 +63,7 @@ internal static class ServeCommand
         var loading = Task.Run(async () =>
         {
             var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
-            return TextEngine.Load(startup, folders, new LogProgress(logger), Log);
+            return TextEngine.Load(startup, folders, new LogProgress(logger), Log, server.Observer);
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
@@ -86,8 +86,8 @@ internal static class ServeCommand
         if (failed.IsCompleted)
         {
             var failure = await failed;
-            logger.LogCritical(failure is RankLostException ? null : failure, "{Reason}; ending so that the replica restarts", failure.Message);
-            await server.FailAsync($"the model can be computed no more: {failure.Message}");
+            logger.LogCritical(failure is RankLostException ? null : failure, "{Reason}; exiting so that the replica is restarted", failure.Message);
+            await server.FailAsync($"the model can no longer run: {failure.Message}");
             return 1;
         }
 

@@ -24,9 +24,9 @@ internal sealed class ServingFlags
 
     private readonly Option<double> shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
 
-    private readonly Option<string[]> apiKey = new("--api-key") { Description = "Keys of which callers must show one as a bearer token. Better in a file, or in CLUSTER_API_KEY or VLLM_API_KEY (several with commas between): other users of the machine can see arguments.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
+    private readonly Option<string[]> apiKey = new("--api-key") { Description = "API keys; callers must send one of them as a bearer token. A file, CLUSTER_API_KEY or VLLM_API_KEY (several keys separated by commas) is safer: other users of the machine can see arguments.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
 
-    private readonly Option<string?> apiKeyFile = new("--api-key-file") { Description = "File with such keys, one a line; # begins a comment. Read at start.", HelpName = "FILE" };
+    private readonly Option<string?> apiKeyFile = new("--api-key-file") { Description = "File with API keys, one per line; # starts a comment. Read at startup.", HelpName = "FILE" };
 
     private readonly Option<string?> tlsCert = new("--tls-cert", "--ssl-certfile") { Description = "PEM file with the server's certificate and its intermediates; both ports then speak TLS. Read again when it changes.", HelpName = "FILE" };
 
@@ -34,8 +34,8 @@ internal sealed class ServingFlags
 
     private readonly Option<int> maxRequestBytes = new Option<int>("--max-request-bytes") { Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes, HelpName = "BYTES" }.Between(1);
 
-    private readonly Option<double?> requestTimeout = new Option<double?>("--request-timeout") { Description = $"Longest time a request may take. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: no limit.", HelpName = "SECONDS" }
-        .Only(value => value is > 0 and <= 1e9, "above 0 and at most a thousand million seconds");
+    private readonly Option<double?> requestTimeout = new Option<double?>("--request-timeout") { Description = $"Maximum duration of a request. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: no limit.", HelpName = "SECONDS" }
+        .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
 
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
@@ -51,12 +51,12 @@ internal sealed class ServingFlags
         {
             if (result.GetResult(apiKey) is not null && result.GetResult(apiKeyFile) is not null)
             {
-                result.AddError("--api-key and --api-key-file exclude each other");
+                result.AddError("--api-key and --api-key-file cannot be used together");
             }
 
             if (result.GetValue(tlsCert) is null != result.GetValue(tlsKey) is null)
             {
-                result.AddError("--tls-cert and --tls-key need each other");
+                result.AddError("--tls-cert and --tls-key must be given together");
             }
         });
         foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, apiKeyFile, tlsCert, tlsKey, maxRequestBytes, requestTimeout])
@@ -100,7 +100,7 @@ internal sealed class ServingFlags
                 if (environment(name) is { } value)
                 {
                     var keys = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-                    return keys.Length > 0 ? new ApiKeys(keys) : throw new CommandFailure($"{name} is set but holds no key; unset it to let everyone in");
+                    return keys.Length > 0 ? new ApiKeys(keys) : throw new CommandFailure($"{name} is set but holds no key; unset it to serve without authentication");
                 }
             }
         }

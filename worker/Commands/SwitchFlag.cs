@@ -16,7 +16,7 @@ internal sealed class SwitchFlag(WorkerFlag flag)
     {
         if (result.GetResult(On) is { Implicit: false } && result.GetResult(Off) is { Implicit: false })
         {
-            result.AddError($"{On.Name} and {Off.Name} exclude each other");
+            result.AddError($"{On.Name} and {Off.Name} cannot be used together");
         }
     });
 

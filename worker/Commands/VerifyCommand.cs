@@ -19,13 +19,13 @@ internal static class VerifyCommand
         var model = new Option<string>("--model") { Description = "Folder with the checkpoint.", Required = true, HelpName = "DIR" };
         var golden = new Option<string?>("--golden") { Description = "Reference: safetensors with input_ids and logits or greedy_ids.", HelpName = "FILE" };
         var perplexity = new Option<string?>("--perplexity") { Description = "Reference text: JSON with perplexity.input_ids, .window and .value.", HelpName = "FILE" };
-        var tolerance = new Option<float>("--tolerance") { Description = "Largest difference of a logit that passes.", DefaultValueFactory = _ => 2e-3f, HelpName = "T" };
-        var perplexityTolerance = new Option<double>("--perplexity-tolerance") { Description = "Largest difference of the perplexity that passes, as a fraction of the reference. Default: equal to four decimals.", HelpName = "FRACTION" };
+        var tolerance = new Option<float>("--tolerance") { Description = "Maximum difference between a logit and its reference.", DefaultValueFactory = _ => 2e-3f, HelpName = "T" };
+        var perplexityTolerance = new Option<double>("--perplexity-tolerance") { Description = "Maximum difference between the perplexity and its reference, as a fraction of the reference. Default: equal to four decimals.", HelpName = "FRACTION" };
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var device = EngineFlags.DeviceOption();
         var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
-        var threads = new Option<int?>("--cpu-threads") { Description = "Threads of the CPU device. Default: one a processor.", HelpName = "N" };
-        var ranks = EngineFlags.Positive("--tensor-parallel-size", "Ranks to cut the model for: threads of this process, with a share of its processors and memory each.", 1, "-tp");
+        var threads = new Option<int?>("--cpu-threads") { Description = "Number of CPU threads. Default: one per processor.", HelpName = "N" };
+        var ranks = EngineFlags.Positive("--tensor-parallel-size", "Number of tensor-parallel ranks: threads of this process, each with a share of its processors and memory.", 1, "-tp");
         var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, device, threads, ranks };
         command.Validators.Add(result =>
         {

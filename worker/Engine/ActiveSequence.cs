@@ -3,7 +3,7 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>One sequence of a request inside the engine: its tokens, how they are sampled and how they become text. Made by <see cref="SequenceGroup"/>;
+/// <summary>One sequence of a request inside the engine: its tokens, how they are sampled and how they become text. Made by <see cref="ActiveRequest"/>;
 /// only the engine's thread touches it from then on.</summary>
 internal sealed class ActiveSequence
 {
@@ -15,14 +15,14 @@ internal sealed class ActiveSequence
     private bool ended;
     private long lastOutput;
 
-    /// <param name="index">Its place among the group's sequences.</param>
-    /// <param name="sampling">The group's, with this sequence's own seed.</param>
+    /// <param name="index">Its place among the request's sequences.</param>
+    /// <param name="sampling">The request's, with this sequence's own seed.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     public ActiveSequence(
-        SequenceGroup group, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
+        ActiveRequest request, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
     {
-        Group = group;
+        Request = request;
         Index = index;
         Sequence = sequence;
         this.sampling = sampling;
@@ -30,12 +30,12 @@ internal sealed class ActiveSequence
         stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
         detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
         SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, stopChecker.StopTokens, constraint);
-        lastOutput = group.Arrival;
+        lastOutput = request.Arrival;
     }
 
     private ActiveSequence(ActiveSequence origin)
     {
-        Group = origin.Group;
+        Request = origin.Request;
         Index = origin.Index;
         Sequence = origin.Sequence.Fork();
         sampling = origin.sampling;
@@ -46,7 +46,7 @@ internal sealed class ActiveSequence
         lastOutput = origin.lastOutput;
     }
 
-    public SequenceGroup Group { get; }
+    public ActiveRequest Request { get; }
 
     public int Index { get; }
 
@@ -55,7 +55,7 @@ internal sealed class ActiveSequence
     public SamplingState SamplingState { get; }
 
     /// <summary>Log-probabilities the sampler shall compute at each position: those to report, or just the sampled token's, to rank by.</summary>
-    public int? NumLogprobs => sampling.Logprobs ?? (Group.Ranks ? 0 : null);
+    public int? NumLogprobs => sampling.Logprobs ?? (Request.Ranks ? 0 : null);
 
     /// <summary>Sum over the output's tokens, where <see cref="NumLogprobs"/> asked for them.</summary>
     public double CumulativeLogprob { get; private set; }
@@ -66,7 +66,7 @@ internal sealed class ActiveSequence
     /// <summary>Most tokens the sequence can still get.</summary>
     public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
 
-    public bool HasEnded => ended || Group.Failure is not null;
+    public bool HasEnded => ended || Request.Failure is not null;
 
     /// <summary>Another sequence that has the same tokens and outputs so far, all of them delivered.</summary>
     public ActiveSequence Fork() => new(this);
@@ -81,7 +81,7 @@ internal sealed class ActiveSequence
         var stop = stopChecker.Check(tokenId, Sequence.CompletionLength);
         ended = stop.Reason is not null;
         accepted.Add(new AcceptedToken(tokenId, logprobs, stop));
-        if (!stopStrings.IsEmpty || Group.Beams is not null)
+        if (!stopStrings.IsEmpty || Request.Beams is not null)
         {
             Compose();
         }
@@ -131,15 +131,15 @@ internal sealed class ActiveSequence
     /// <summary>The output pending has left; the next token begins a new one.</summary>
     public void Delivered() => Pending = null;
 
-    /// <summary>Tells the observer of what is about to be delivered.</summary>
+    /// <summary>Tells how long what is about to be delivered has taken.</summary>
     public void Report(IEngineObserver observer, TimeProvider time)
     {
         var now = time.GetTimestamp();
-        if (Group.Failure is null && Pending!.TokenIds.Count > 0)
+        if (Pending!.TokenIds.Count > 0)
         {
             if (Pending.CompletionTokens == Pending.TokenIds.Count)
             {
-                observer.FirstToken(time.GetElapsedTime(Group.Arrival, now));
+                observer.FirstToken(time.GetElapsedTime(Request.Arrival, now));
             }
             else
             {
@@ -148,11 +148,6 @@ internal sealed class ActiveSequence
         }
 
         lastOutput = now;
-        if (HasEnded)
-        {
-            var reason = Group.Failure is null ? Pending!.FinishReason!.Value : FinishReason.Abort;
-            observer.Finished(reason, time.GetElapsedTime(Group.Arrival, now), Sequence.PromptLength, Sequence.CompletionLength);
-        }
     }
 
     /// <param name="completionLength">Output tokens up to this one.</param>
@@ -188,14 +183,12 @@ internal sealed class ActiveSequence
         Index = Index,
         TokenIds = tokenIds,
         Text = text,
-        PromptLogprobs = Sequence.CompletionLength == tokenIds.Count ? Group.PromptLogprobs : null,
+        PromptLogprobs = Sequence.CompletionLength == tokenIds.Count ? Request.PromptLogprobs : null,
         FinishReason = stop.Reason,
         StopReason = stop.StopReason,
         PromptTokens = Sequence.PromptLength,
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,
-        QueueTime = Group.QueueTime,
-        FirstTokenTime = Group.FirstTokenTime,
     };
 
     /// <param name="Stop">By the token alone.</param>

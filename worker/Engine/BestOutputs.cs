@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Engine;
 
-/// <summary>Keeps the outputs of a request's sequences until all have ended, and then the likeliest. Called by <see cref="SequenceGroup"/>.</summary>
+/// <summary>Keeps the outputs of a request's sequences until all have ended, and then the likeliest. Called by <see cref="ActiveRequest"/>.</summary>
 /// <param name="count">How many to keep.</param>
 internal sealed class BestOutputs(int count)
 {

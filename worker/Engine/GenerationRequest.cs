@@ -56,12 +56,6 @@ internal sealed record TokenOutput
 
     /// <summary>Prompt tokens whose keys and values were found in the prefix cache.</summary>
     public int CachedTokens { get; init; }
-
-    /// <summary>Time from the request's arrival until the scheduler first took it; null when it never did.</summary>
-    public TimeSpan? QueueTime { get; init; }
-
-    /// <summary>Time from the request's arrival until the first of its sequences had a token, even where outputs leave at the end only; null when none has.</summary>
-    public TimeSpan? FirstTokenTime { get; init; }
 }
 
 /// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC INVALID_ARGUMENT.</summary>

@@ -23,9 +23,6 @@ internal interface IEngine
     /// <summary>Numbers for metrics and server info, taken at once.</summary>
     EngineStatistics Statistics { get; }
 
-    /// <summary>Observes finished requests and per-token latencies; set once at start, called on the engine's output path.</summary>
-    IEngineObserver? Observer { get; set; }
-
     /// <summary>Refuses new requests and completes when the running ones have ended or, after <paramref name="timeout"/>, were aborted.</summary>
     Task DrainAsync(TimeSpan timeout);
 }
@@ -54,15 +51,4 @@ internal sealed record EngineStatistics(
 {
     /// <summary>How speculative decoding does; null when the engine does none.</summary>
     public SpeculationStatistics? Speculation { get; init; }
-}
-
-/// <summary>Latency events of requests, for histograms.</summary>
-internal interface IEngineObserver
-{
-    void FirstToken(TimeSpan sinceArrival);
-
-    /// <summary>Time between two outputs of one request.</summary>
-    void InterToken(TimeSpan gap);
-
-    void Finished(FinishReason reason, TimeSpan sinceArrival, int promptTokens, int completionTokens);
 }

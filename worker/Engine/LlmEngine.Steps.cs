@@ -18,7 +18,7 @@ internal sealed partial class LlmEngine
         {
             if (entry.Sequence.CompletionLength == 0)
             {
-                active[entry.Sequence].Group.Start(time);
+                active[entry.Sequence].Request.Start();
             }
         }
 
@@ -43,13 +43,13 @@ internal sealed partial class LlmEngine
             {
                 var sequence = active[entry.Sequence];
                 var rows = logits[(entry.LogitIndex * runner.VocabSize)..];
-                if (sequence.Group.Beams is { } search)
+                if (sequence.Request.Beams is { } search)
                 {
                     Extend(search, sequence, rows[..runner.VocabSize]);
                     continue;
                 }
 
-                var forks = sequence.Group.NeedsFork ? Fork(sequence) : [];
+                var forks = sequence.Request.NeedsFork ? Fork(sequence) : [];
                 Verify(sequence, rows);
                 touched.Add(sequence);
                 foreach (var fork in forks)
@@ -78,7 +78,7 @@ internal sealed partial class LlmEngine
         {
             var guess = row < drafted ? sequence.Draft[0] : -1;
             Advance(active, logits.Slice(row * runner.VocabSize, runner.VocabSize));
-            holds = active.Group.Failure is null && sequence.Tokens[^1] == guess;
+            holds = active.Request.Failure is null && sequence.Tokens[^1] == guess;
             accepted += holds ? 1 : 0;
             holds &= !active.HasEnded;
         }
@@ -93,10 +93,10 @@ internal sealed partial class LlmEngine
         }
     }
 
-    /// <summary>Starts a group's other sequences on the prompt that its first has computed.</summary>
+    /// <summary>Starts a request's other sequences on the prompt that its first has computed.</summary>
     private ReadOnlySpan<ActiveSequence> Fork(ActiveSequence first)
     {
-        var forks = first.Group.Fork();
+        var forks = first.Request.Fork();
         for (var i = forks.Length - 1; i >= 0; i--)
         {
             // Last first: each comes directly behind the origin, so the lowest number ends up oldest.
@@ -114,7 +114,7 @@ internal sealed partial class LlmEngine
         try
         {
             numPromptTokens += position == 0 ? beam.Sequence.PromptLength : 0;
-            beam.Group.Continue(time);
+            beam.Request.Continue();
             if (!search.Propose(beam, logits, sampler))
             {
                 return;
@@ -135,7 +135,7 @@ internal sealed partial class LlmEngine
         }
         catch (Exception exception)
         {
-            Fail(beam.Group, exception, "output", position);
+            Fail(beam.Request, exception, "output", position);
             touched.Add(beam);
         }
     }
@@ -144,28 +144,28 @@ internal sealed partial class LlmEngine
     /// <returns>False when that failed, and the request with it.</returns>
     private bool TryScore(ScheduledSequence entry, ReadOnlySpan<float> logits)
     {
-        var group = active[entry.Sequence].Group;
-        for (var i = 0; i < entry.NumScored && group.Failure is null; i++)
+        var request = active[entry.Sequence].Request;
+        for (var i = 0; i < entry.NumScored && request.Failure is null; i++)
         {
             var position = entry.FirstScored + i + 1;
             var row = logits.Slice((entry.ScoreIndex + i) * runner.VocabSize, runner.VocabSize);
             try
             {
-                group.AddPromptLogprobs(sampler.PromptLogprobs(row, entry.Sequence.Tokens[position], group.NumPromptLogprobs, position));
+                request.AddPromptLogprobs(sampler.PromptLogprobs(row, entry.Sequence.Tokens[position], request.NumPromptLogprobs, position));
             }
             catch (Exception exception)
             {
-                Fail(group, exception, "prompt", position);
+                Fail(request, exception, "prompt", position);
             }
         }
 
-        return group.Failure is null;
+        return request.Failure is null;
     }
 
     /// <summary>Gives a sequence its next token. Whatever goes wrong here concerns its request only.</summary>
     private void Advance(ActiveSequence sequence, ReadOnlySpan<float> logits)
     {
-        var group = sequence.Group;
+        var request = sequence.Request;
         var position = sequence.Sequence.CompletionLength;
         try
         {
@@ -183,18 +183,18 @@ internal sealed partial class LlmEngine
             var token = sampler.Sample(logits, sequence.SamplingState);
             var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
             numGenerationTokens++;
-            group.Continue(time);
+            request.Continue();
             sequence.Accept(token, logprobs);
         }
         catch (Exception exception)
         {
-            Fail(group, exception, "output", position);
+            Fail(request, exception, "output", position);
         }
     }
 
-    private static void Fail(SequenceGroup group, Exception exception, string where, int position) =>
-        group.Fail(exception as GenerationFailedException
-            ?? new GenerationFailedException($"request '{group.Id}' failed at {where} position {position}: {exception.Message}", exception));
+    private static void Fail(ActiveRequest request, Exception exception, string where, int position) =>
+        request.Fail(exception as GenerationFailedException
+            ?? new GenerationFailedException($"request '{request.Id}' failed at {where} position {position}: {exception.Message}", exception));
 
     /// <summary>Frees what ended requests held and publishes the numbers. Comes before <see cref="Deliver"/>: who sees a request's end finds its
     /// blocks free and its id unused.</summary>
@@ -204,9 +204,9 @@ internal sealed partial class LlmEngine
         {
             foreach (var sequence in touched)
             {
-                if (sequence.Group.HasEnded)
+                if (sequence.Request.HasEnded)
                 {
-                    foreach (var other in sequence.Group.Sequences)
+                    foreach (var other in sequence.Request.Sequences)
                     {
                         Retire(other);
                     }
@@ -232,12 +232,7 @@ internal sealed partial class LlmEngine
         Compose();
         foreach (var sequence in touched)
         {
-            if (Observer is { } observer)
-            {
-                sequence.Report(observer, time);
-            }
-
-            sequence.Group.Deliver(sequence);
+            sequence.Request.Deliver(sequence, observer);
         }
 
         touched.Clear();
@@ -258,7 +253,7 @@ internal sealed partial class LlmEngine
             }
             catch (Exception exception)
             {
-                Fail(sequence.Group, exception, "output", sequence.Sequence.CompletionLength - 1);
+                Fail(sequence.Request, exception, "output", sequence.Sequence.CompletionLength - 1);
                 failed = true;
             }
         }
@@ -278,13 +273,13 @@ internal sealed partial class LlmEngine
 
         scheduler.Finish(sequence.Sequence);
         speculator?.Forget(sequence.Sequence);
-        var group = sequence.Group;
-        var before = group.NumUnfinished;
-        group.Retire();
-        numSequences -= before - group.NumUnfinished;
-        if (group.NumUnfinished == 0)
+        var request = sequence.Request;
+        var before = request.NumUnfinished;
+        request.Retire();
+        numSequences -= before - request.NumUnfinished;
+        if (request.NumUnfinished == 0)
         {
-            requests.Remove(group.Id);
+            requests.Remove(request.Id);
         }
     }
 }

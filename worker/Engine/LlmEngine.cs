@@ -15,7 +15,7 @@ namespace Cluster.Worker.Engine;
 /// <item>the thread takes arrivals and aborts between two steps, and sleeps when there is nothing to do;</item>
 /// <item><see cref="Step"/>: guess tokens ahead, if speculating → plan → launch → wait for the logits → sample a token for each sequence that reached its last one,
 /// and more where guesses were right → stop checks, text; a request of several sequences forks them when its prompt is computed;</item>
-/// <item>ended sequences free their blocks, the numbers are published, and then outputs become text and go to the requests' channels. A runner that works in
+/// <item>ended sequences free their blocks, the numbers are published, and then outputs become text and go to the requests' queues. A runner that works in
 /// the background computes the next step meanwhile, and the one after that is planned as far as it can be.</item>
 /// </list>
 /// Callers and the thread meet under <c>gate</c> only: arrivals, aborts, the ids in use and the published numbers. Everything else
@@ -33,13 +33,14 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     private readonly Sampler sampler;
     private readonly ConstraintCompiler constraints;
     private readonly Speculator? speculator;
+    private readonly IEngineObserver? observer;
     private readonly int[] eosTokenIds;
     private readonly ulong seed;
 
     private readonly object gate = new();
-    private readonly Dictionary<string, SequenceGroup> requests = [];
-    private readonly Queue<SequenceGroup> arrivals = [];
-    private readonly Queue<SequenceGroup> aborts = [];
+    private readonly Dictionary<string, ActiveRequest> requests = [];
+    private readonly Queue<ActiveRequest> arrivals = [];
+    private readonly Queue<ActiveRequest> aborts = [];
     private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private EngineStatistics statistics;
@@ -51,17 +52,20 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     private readonly Dictionary<Sequence, ActiveSequence> active = [];
     private readonly List<ActiveSequence> touched = [];
-    private readonly List<SequenceGroup> aborted = [];
+    private readonly List<ActiveRequest> aborted = [];
     private long numPromptTokens;
     private long numGenerationTokens;
 
     /// <summary>Starts the engine's thread.</summary>
     /// <param name="runner">Owned: disposed when the engine stops.</param>
     /// <param name="proposer">Guesses tokens ahead (speculative decoding); owned, like the runner. Null to go token by token.</param>
+    /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <exception cref="ArgumentException">An option is out of range or does not fit the runner.</exception>
-    public LlmEngine(IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time, IDraftProposer? proposer = null)
+    public LlmEngine(
+        IModelRunner runner, ITokenizer tokenizer, EngineOptions options, TimeProvider time, IDraftProposer? proposer = null, IEngineObserver? observer = null)
     {
         this.runner = runner;
+        this.observer = observer;
         this.tokenizer = tokenizer;
         this.time = time;
         pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
@@ -92,8 +96,6 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     public int VocabSize => runner.VocabSize;
 
-    public IEngineObserver? Observer { get; set; }
-
     /// <summary>Completes when the engine has stopped; faulted when it died of an error, which its requests were told, too.</summary>
     public Task Completion => completion.Task;
 
@@ -113,9 +115,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         validator.Validate(request);
         var constraint = request.Sampling.Constraint is { } wanted ? constraints.Compile(wanted) : null;
-        var arrival = time.GetTimestamp();
         var requestSeed = CounterRandom.Bits(seed, Interlocked.Increment(ref numArrivals));
-        var accepted = new SequenceGroup(request, constraint, tokenizer, eosTokenIds, MaxModelLength, requestSeed, arrival);
+        var accepted = new ActiveRequest(request, constraint, tokenizer, eosTokenIds, MaxModelLength, requestSeed, time);
         Submit(accepted);
         return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
     }
@@ -167,7 +168,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private void Submit(SequenceGroup request)
+    private void Submit(ActiveRequest request)
     {
         lock (gate)
         {
@@ -200,11 +201,11 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     }
 
     private async IAsyncEnumerable<TokenOutput> ReadAsync(
-        SequenceGroup request, CancellationTokenRegistration registration, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ActiveRequest request, CancellationTokenRegistration registration, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         try
         {
-            await foreach (var output in request.Outputs.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            await foreach (var output in request.Outputs.ReadAllAsync(cancellationToken))
             {
                 yield return output;
             }
@@ -218,7 +219,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     /// <summary>Has the engine's thread end a request before its next step.</summary>
     /// <returns>False when it has ended already.</returns>
-    private bool RequestAbort(SequenceGroup request)
+    private bool RequestAbort(ActiveRequest request)
     {
         lock (gate)
         {
@@ -342,15 +343,18 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     /// <summary>A step failed, so the cache's contents are unknown: every request ends with the reason, and none is taken any more.</summary>
     private void Die(Exception exception)
     {
+        ActiveRequest[] victims;
         lock (gate)
         {
             death = exception;
-            // With those that ended just now and whose last outputs have not left.
-            foreach (var request in requests.Values.Union(touched.Select(sequence => sequence.Group)))
-            {
-                request.Kill(Unavailable(exception));
-            }
 
+            // With those that ended just now and whose last outputs have not left.
+            victims = [.. requests.Values.Union(touched.Select(sequence => sequence.Request))];
+        }
+
+        Array.ForEach(victims, request => request.Close(observer, Unavailable(exception)));
+        lock (gate)
+        {
             requests.Clear();
             arrivals.Clear();
             aborts.Clear();

@@ -11,7 +11,7 @@ internal static class GoldenVerification
     /// those with constants rounded to bf16 are compared too; the result says when it took them. See <see cref="ModelConfig.WithConstantsRoundedTo"/>.</remarks>
     /// <param name="folder">A Hugging Face checkpoint.</param>
     /// <param name="load">Called once for each attempt; the runner is disposed here.</param>
-    /// <param name="tolerance">Largest difference of a logit that passes.</param>
+    /// <param name="tolerance">Maximum difference between a logit and its reference.</param>
     /// <param name="cache">Element type of the KV cache.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FormatException">Configuration, weights or golden file are wrong, or do not belong together.</exception>

@@ -34,7 +34,7 @@ internal sealed class Transformer
         logitSoftCap = config.LogitSoftCap;
 
         var architecture = config.Architecture;
-        var names = architecture.NamesIn(weights);
+        var names = architecture.NamesIn(weights.Has);
         var positions = new PositionEncoding(shard, backend, weights, maxPositions);
         embedding = weights.Embedding(names.Embedding, shard.Vocabulary.Owned(shard.Rank), config.HiddenSize);
         learnedPositions = config.LearnedPositionOffset is { } offset

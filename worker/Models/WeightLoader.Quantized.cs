@@ -4,26 +4,11 @@ using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models;
 
-/// <content>Layers whose weights are codes. <see cref="LayerTensors"/> takes their tensors through here.</content>
+/// <content>Layers whose weights are codes.</content>
 internal sealed partial class WeightLoader
 {
     /// <summary>How the source's layers are quantized; null when none is.</summary>
     public QuantizationScheme? Quantization { get; init; }
-
-    /// <exception cref="CheckpointFormatException">The tensor is missing or has another type or shape.</exception>
-    public HostTensor Take(string name, ReadOnlySpan<DType> dtypes, ReadOnlySpan<Slice> shape)
-    {
-        var tensor = Take(name, shape);
-        return dtypes.Contains(tensor.DType)
-            ? tensor
-            : throw Wrong(name, $"is {SafetensorsDTypes.Spelling(tensor.DType)}; {Quantization?.Method} calls for {string.Join(", ", dtypes.ToArray().Select(SafetensorsDTypes.Spelling))}");
-    }
-
-    /// <exception cref="CheckpointFormatException">The tensor is missing.</exception>
-    public ReadOnlySpan<int> ShapeOf(string name) =>
-        (source.Find(name) ?? throw Wrong(name, $"is missing; {Quantization?.Method} calls for it")).Shape.AsSpan();
-
-    public CheckpointFormatException Wrong(string name, string reason) => new(source.FileOf(name), name, reason);
 
     /// <summary>Whether a stacked layer is quantized.</summary>
     /// <exception cref="CheckpointFormatException">Some of its parts are and some are not.</exception>
@@ -50,8 +35,8 @@ internal sealed partial class WeightLoader
         var weights = new QuantizedMatrix[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            var layer = new LayerTensors(this, parts[i], outFeatures[i], inFeatures);
-            weights[i] = Quantization!.Read(layer);
+            var layer = new LayerTensors(tensors, Quantization!.Method, parts[i], outFeatures[i], inFeatures);
+            weights[i] = Quantization.Read(layer);
             ReplicatedBytes += layer.ReplicatedBytes;
         }
 

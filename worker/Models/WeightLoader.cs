@@ -8,9 +8,8 @@ namespace Cluster.Worker.Models;
 /// Called by <see cref="Transformer"/> while it is built.</summary>
 internal sealed partial class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
 {
-    private readonly HashSet<string> used = new(StringComparer.Ordinal);
+    private readonly CheckpointTensors tensors = new(source);
     private readonly long totalBytes = source.TotalBytes;
-    private long bytesDone;
 
     /// <summary>Ranks that share the model.</summary>
     public int Ranks { get; init; } = 1;
@@ -23,7 +22,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public long ReplicatedBytes { get; private set; }
 
     /// <summary>Whether the source has a tensor of this name.</summary>
-    public bool Has(string name) => source.Find(name) is not null;
+    public bool Has(string name) => tensors.Has(name);
 
     /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
     /// <param name="offset">Added to every element.</param>
@@ -31,7 +30,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
     public Tensor Vector(string name, int length, float offset = 0)
     {
-        var host = Take(name, length);
+        var host = tensors.Take(name, length);
         var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
         GC.KeepAlive(host);
         return vector;
@@ -44,7 +43,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     public EmbeddingTable Embedding(string name, Slice rows, int columns)
     {
-        var host = Take(name, rows, columns);
+        var host = tensors.Take(name, rows, columns);
         var table = backend.LoadEmbedding(host);
         GC.KeepAlive(host);
         Account(name, table.ResidentBytes, columns, [rows]);
@@ -67,7 +66,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         var weights = new HostTensor[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            weights[i] = Take(parts[i] + ".weight", outFeatures[i], inFeatures);
+            weights[i] = tensors.Take(parts[i] + ".weight", outFeatures[i], inFeatures);
         }
 
         return Load(name, weights, biases, inFeatures, outFeatures);
@@ -80,8 +79,8 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public LinearWeight InterleavedQkv(string name, int inFeatures, Slice heads, int headDim, bool bias)
     {
         var rows = heads.Times(3 * headDim);
-        var weight = Take(name + ".weight", rows, inFeatures);
-        return Load(name, ByPart(weight), bias ? ByPart(Take(name + ".bias", rows)) : null, inFeatures, [rows]);
+        var weight = tensors.Take(name + ".weight", rows, inFeatures);
+        return Load(name, ByPart(weight), bias ? ByPart(tensors.Take(name + ".bias", rows)) : null, inFeatures, [rows]);
 
         HostTensor[] ByPart(HostTensor fused) =>
         [
@@ -93,19 +92,19 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
 
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures) => Load(name, [Take(name, outFeatures, inFeatures)], null, inFeatures, [outFeatures]);
+    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures) => Load(name, [tensors.Take(name, outFeatures, inFeatures)], null, inFeatures, [outFeatures]);
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration describes.</summary>
     /// <exception cref="CheckpointFormatException">Names the first few.</exception>
     public void RefuseUnused(Predicate<string> isIgnorable)
     {
         const int shown = 5;
-        var unused = source.Names.Where(name => !used.Contains(name) && !isIgnorable(name) && Quantization?.IsIgnorable(name) != true).Order(StringComparer.Ordinal).ToImmutableArray();
+        var unused = tensors.Untaken.Where(name => !isIgnorable(name) && Quantization?.IsIgnorable(name) != true).Order(StringComparer.Ordinal).ToImmutableArray();
         if (!unused.IsEmpty)
         {
             var list = string.Join(", ", unused.Take(shown).Select(name => $"'{name}'"));
             throw new CheckpointFormatException(
-                source.Location, $"has {unused.Length} tensors that config.json leaves no place for: {list}{(unused.Length > shown ? ", …" : "")}");
+                source.Location, $"has {unused.Length} tensors that config.json has no place for: {list}{(unused.Length > shown ? ", …" : "")}");
         }
     }
 
@@ -136,7 +135,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         var biases = new HostTensor[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            biases[i] = Take(parts[i] + ".bias", outFeatures[i]);
+            biases[i] = tensors.Take(parts[i] + ".bias", outFeatures[i]);
         }
 
         return inFeatures.First == 0 ? biases : null;
@@ -147,31 +146,6 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         var pinned = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
         values.CopyTo(pinned, 0);
         return new HostTensor(name, DType.F32, [values.Length], Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), pinned);
-    }
-
-    /// <summary>This rank's part of a tensor.</summary>
-    private HostTensor Take(string name, params ReadOnlySpan<Slice> shape)
-    {
-        var full = Array.ConvertAll(shape.ToArray(), dimension => dimension.Full);
-        var tensor = source.Find(name)
-            ?? throw new CheckpointFormatException(source.Location, name, $"is missing; config.json calls for it with shape [{string.Join(", ", full)}]");
-        if (!tensor.Shape.AsSpan().SequenceEqual(full))
-        {
-            throw new CheckpointFormatException(
-                source.FileOf(name), name, $"has shape [{string.Join(", ", tensor.Shape)}]; config.json calls for [{string.Join(", ", full)}]");
-        }
-
-        if (used.Add(name))
-        {
-            bytesDone += tensor.ByteLength;
-        }
-
-        if (shape is [{ IsWhole: false } rows, ..])
-        {
-            tensor = tensor.RowRange(rows.First, rows.Count);
-        }
-
-        return shape is [_, { IsWhole: false } columns] ? tensor.ColumnRange(columns.First, columns.Count) : tensor;
     }
 
     /// <summary>Counts what has been loaded and reports it.</summary>
@@ -186,7 +160,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         }
 
         ReplicatedBytes += replicated == 0 ? 0 : residentBytes * replicated / outputs;
-        progress?.Report(new LoadProgress(bytesDone, totalBytes, name));
+        progress?.Report(new LoadProgress(tensors.BytesTaken, totalBytes, name));
     }
 
     /// <summary>An even share may be rounded up, and a table may leave out some rows that no rank needs: between once and twice an even share lies the line.</summary>

@@ -26,13 +26,20 @@ internal sealed class WorkerServer : IAsyncDisposable
     private readonly TimeProvider time;
 
     private WorkerServer(
-        WebApplication application, ServerOptions options, ServingState state, WorkerMetrics metrics, WorkerTelemetry? telemetry, TimeProvider time)
+        WebApplication application,
+        ServerOptions options,
+        ServingState state,
+        WorkerMetrics metrics,
+        WorkerTelemetry? telemetry,
+        IEngineObserver observer,
+        TimeProvider time)
     {
         this.application = application;
         this.options = options;
         this.state = state;
         this.metrics = metrics;
         this.telemetry = telemetry;
+        Observer = observer;
         this.time = time;
     }
 
@@ -41,6 +48,9 @@ internal sealed class WorkerServer : IAsyncDisposable
 
     /// <summary>Address of the gRPC services.</summary>
     public Uri GrpcAddress => Address(1);
+
+    /// <summary>What the engine shall tell, for metrics and traces.</summary>
+    public IEngineObserver Observer { get; }
 
     /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
     /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
@@ -85,7 +95,8 @@ internal sealed class WorkerServer : IAsyncDisposable
 
         var application = builder.Build();
         var metrics = new WorkerMetrics(state, modelName);
-        var telemetry = options.Telemetry is { } collector ? new WorkerTelemetry(collector, time) : null;
+        var telemetry = options.Telemetry is { } collector ? new WorkerTelemetry(collector) : null;
+        IEngineObserver observer = telemetry?.Requests(modelName) is { } spans ? new EngineObservers(metrics, spans) : metrics;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         telemetry?.Trace(application);
         if (!options.ApiKeys.IsEmpty)
@@ -109,16 +120,11 @@ internal sealed class WorkerServer : IAsyncDisposable
             throw;
         }
 
-        return new WorkerServer(application, options, state, metrics, telemetry, time);
+        return new WorkerServer(application, options, state, metrics, telemetry, observer, time);
     }
 
-    /// <summary>The model is loaded: answer requests with it.</summary>
-    public void BecomeReady(ServedModel model)
-    {
-        model.Engine.Observer = metrics;
-        IEngine engine = new MeteredEngine(model.Engine, metrics, time);
-        state.BecomeReady(model with { Engine = telemetry?.Trace(engine, model.Name) ?? engine });
-    }
+    /// <summary>The model is loaded: answer requests with it. Its engine tells <see cref="Observer"/>.</summary>
+    public void BecomeReady(ServedModel model) => state.BecomeReady(model);
 
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>
     public async Task DrainAsync()

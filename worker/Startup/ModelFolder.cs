@@ -24,7 +24,7 @@ internal static class ModelFolder
 
     private static ModelSource Parse(string model, string? revision) =>
         SyntheticModel.IsSource(model)
-            ? throw new StartupException($"{model} has no tokenizer, so it can be measured but not talked to")
+            ? throw new StartupException($"{model} has no tokenizer, so it can only be benchmarked")
             : ModelSource.Parse(model, revision, Directory.Exists);
 
     private static Task<string> PrepareAsync(ModelSource source, string? cacheFolder, Action<string> log, CancellationToken cancellationToken) =>

@@ -58,7 +58,8 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
 
     /// <summary>Starts an engine, which owns the model from then on.</summary>
     /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
+    /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <exception cref="ArgumentException">The options do not fit the model.</exception>
-    public LlmEngine StartEngine(ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null) => new(
-        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] }, TimeProvider.System, Proposer);
+    public LlmEngine StartEngine(ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
+        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] }, TimeProvider.System, Proposer, observer);
 }

@@ -29,8 +29,10 @@ internal sealed class TextEngine : IAsyncDisposable
 
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
+    /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
-    public static TextEngine Load(StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log)
+    public static TextEngine Load(
+        StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log, IEngineObserver? observer = null)
     {
         var clock = Stopwatch.StartNew();
         try
@@ -38,7 +40,7 @@ internal sealed class TextEngine : IAsyncDisposable
             var tokenizer = Tokenizer.Load(folders.Model);
             var chatTemplate = ChatTemplate.Load(folders.Model);
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
-            var engine = model.StartEngine(tokenizer, options.Engine);
+            var engine = model.StartEngine(tokenizer, options.Engine, observer: observer);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
             return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks);
         }

@@ -66,7 +66,7 @@ internal sealed class ChatTemplate : IChatTemplate
         {
             if (!all.TryAdd(name, Values.FromJson(value)))
             {
-                throw new ChatTemplateException($"the template's variable '{name}' has its value already and cannot be given another");
+                throw new ChatTemplateException($"the template variable '{name}' is set by the server and cannot be overridden");
             }
         }
         Template template = tools is null ? _template : _toolTemplate ?? _template;

@@ -31,7 +31,7 @@ public sealed class LostRankTests
         Assert.Equal(StatusCode.Unavailable, status);
         Assert.Contains(Reason, message, StringComparison.Ordinal);
         Assert.Equal(1, await ranked.Worker.ExitAsync());
-        Assert.Contains($" crit: cluster.worker[0] {Reason}; ending so that the replica restarts", ranked.Worker.Output, StringComparison.Ordinal);
+        Assert.Contains($" crit: cluster.worker[0] {Reason}; exiting so that the replica is restarted", ranked.Worker.Output, StringComparison.Ordinal);
         await ranked.AssertNothingIsLeftAsync();
     }
 

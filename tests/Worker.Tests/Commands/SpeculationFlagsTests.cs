@@ -28,7 +28,7 @@ public class SpeculationFlagsTests
 
         var errors = command.Parse("--model m --num-scheduler-steps 4 --speculative-model [ngram] --num-speculative-tokens 2".Split(' ')).Errors;
 
-        Assert.Equal(["--num-scheduler-steps 4 does not go with --speculative-model: drafts are guessed anew before each step"], errors.Select(error => error.Message));
+        Assert.Equal(["--num-scheduler-steps 4 cannot be combined with --speculative-model: tokens are drafted before every step"], errors.Select(error => error.Message));
     }
 
     private static string[] Errors(string arguments)

@@ -9,7 +9,7 @@ internal sealed class CpuDevice(VectorWidth width, int threads = 1, Communicator
 {
     public static readonly VectorWidth[] Widths = [VectorWidth.Bits512, VectorWidth.Bits256, VectorWidth.Scalar];
 
-    public CpuBackend Backend { get; } = new(new CpuOptions { Width = width, Threads = threads, MemoryBytes = 1L << 30, Communicator = communicator });
+    public CpuBackend Backend { get; } = CpuBackend.Create(new CpuOptions { Width = width, Threads = threads, MemoryBytes = 1L << 30, Communicator = communicator });
 
     public Tensor Floats(float[] values, int rows, int columns) =>
         Backend.LoadVector(HostTensors.Of("test", DType.F32, values, values.Length)) with { Rows = rows, Columns = columns };

@@ -251,7 +251,7 @@ public abstract class HaikuEngineTests
         {
             result.Ids.AddRange(output.TokenIds);
             result.Logprobs.AddRange(output.Logprobs ?? []);
-            result.Logprobs.AddRange(output.PromptLogprobs?.OfType<PromptPosition>().Select(position => position.Logprobs) ?? []);
+            result.Logprobs.InsertRange(0, output.PromptLogprobs?.OfType<PromptPosition>().Select(position => position.Logprobs) ?? []);
             result = result with { Text = result.Text + output.Text };
         }
 

@@ -22,10 +22,14 @@ public class LlmEngineTests
     [Fact(Timeout = 30_000)]
     public async Task Every_token_is_an_output_of_its_own()
     {
-        await using var engine = NewEngine(Runner());
+        using var read = new SemaphoreSlim(1);
+        var runner = Runner();
+        runner.OnLaunch = _ => read.Wait();
+        await using var engine = NewEngine(runner);
         var completions = new List<int>();
         await foreach (var output in engine.GenerateAsync(Request(Greedy), CancellationToken.None))
         {
+            read.Release();
             Assert.Single(output.TokenIds);
             completions.Add(output.CompletionTokens);
         }
@@ -78,13 +82,20 @@ public class LlmEngineTests
     public async Task Text_held_back_for_a_stop_text_comes_with_the_last_output_when_none_follows()
     {
         var text = new ByteTokenizer().Decode(Generation.Greedy(Vocab, Prompt, 10), true);
-        await using var engine = NewEngine(Runner());
+        using var read = new SemaphoreSlim(1);
+        var runner = Runner();
+        runner.OnLaunch = _ => read.Wait();
+        await using var engine = NewEngine(runner);
+        var outputs = new List<TokenOutput>();
+        await foreach (var output in engine.GenerateAsync(Request(Greedy with { Stop = [text[8..] + "never"] }), CancellationToken.None))
+        {
+            read.Release();
+            outputs.Add(output);
+        }
 
-        var generation = await RunAsync(engine, Greedy with { Stop = [text[8..] + "never"] });
-
-        Assert.Equal(text, generation.Text);
-        Assert.Equal(text[8..], generation.Last.Text);
-        Assert.Equal(FinishReason.Length, generation.Last.FinishReason);
+        Assert.Equal(text, string.Concat(outputs.Select(output => output.Text)));
+        Assert.Equal(text[8..], outputs[^1].Text);
+        Assert.Equal(FinishReason.Length, outputs[^1].FinishReason);
     }
 
     [Fact(Timeout = 30_000)]
@@ -202,11 +213,12 @@ public class LlmEngineTests
         var time = new ManualTime();
         runner.OnLaunch = _ => time.Advance(TimeSpan.FromMilliseconds(runner.Steps == 0 ? 30 : 20));
         var observer = new RecordingObserver();
-        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions(), time) { Observer = observer };
+        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions(), time, observer: observer);
 
         await RunAsync(engine, Greedy with { MaxTokens = 3 });
 
-        Assert.Equal(["first 30", "inter 20", "inter 20", "Length 70 5 3"], observer.Events);
+        Assert.Equal(["first 30", "inter 20", "inter 20", "end 70: Length 70 3"], observer.Events);
+        Assert.Equal((TimeSpan.Zero, TimeSpan.FromMilliseconds(30)), (observer.Requests[0].Queue, observer.Requests[0].FirstToken));
     }
 
     [Fact]
@@ -223,17 +235,5 @@ public class LlmEngineTests
         Assert.ThrowsAny<ArgumentException>(() => Make(new EngineOptions { MaxNumBatchedTokens = 0 }));
         Assert.ThrowsAny<ArgumentException>(() => Make(new EngineOptions { MaxQueue = -1 }));
         Assert.ThrowsAny<ArgumentException>(() => Make(new EngineOptions { MaxLogprobs = -1 }));
-    }
-
-    private sealed class RecordingObserver : IEngineObserver
-    {
-        public List<string> Events { get; } = [];
-
-        public void FirstToken(TimeSpan sinceArrival) => Events.Add($"first {sinceArrival.TotalMilliseconds}");
-
-        public void InterToken(TimeSpan gap) => Events.Add($"inter {gap.TotalMilliseconds}");
-
-        public void Finished(FinishReason reason, TimeSpan sinceArrival, int promptTokens, int completionTokens) =>
-            Events.Add($"{reason} {sinceArrival.TotalMilliseconds} {promptTokens} {completionTokens}");
     }
 }

@@ -116,7 +116,7 @@ public sealed class ModelLoaderTests
     {
         var error = Refused("llama2", weights => weights.With("model.layers.3.mlp.up_proj.weight", sameAs: "model.norm.weight").With("extra", sameAs: "model.norm.weight"));
 
-        Assert.Contains("has 2 tensors that config.json leaves no place for: 'extra', 'model.layers.3.mlp.up_proj.weight'", error.Message);
+        Assert.Contains("has 2 tensors that config.json has no place for: 'extra', 'model.layers.3.mlp.up_proj.weight'", error.Message);
     }
 
     [Fact]

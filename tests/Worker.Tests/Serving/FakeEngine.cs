@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Cluster.Worker.Engine;
@@ -46,14 +47,20 @@ internal sealed class FakeEngine : IEngine
     /// <summary>Tokens handed out over all requests.</summary>
     public long Generated => Interlocked.Read(ref generated);
 
+    /// <summary>Is told of ended requests; the server's, once the engine is served.</summary>
     public IEngineObserver? Observer { get; set; }
+
+    public TimeProvider Time { get; set; } = TimeProvider.System;
+
+    /// <summary>Answers as fast as it can, as the real engine does: what its reader has not read is merged. Otherwise each output waits to be read.</summary>
+    public bool RunsAhead { get; init; }
 
     public SpeculationStatistics? Speculation { get; set; }
 
     public EngineStatistics Statistics => new(running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16) { Speculation = Speculation };
 
     /// <summary>How a request ended: its finish reason, or null when its caller left before.</summary>
-    public Task<FinishReason?> EndingOf(string requestId) => Ending(requestId).Task;
+    public Task<FinishReason?> EndingOf(string requestId) => EndOf(requestId).Task;
 
     public bool Abort(string requestId)
     {
@@ -97,7 +104,8 @@ internal sealed class FakeEngine : IEngine
         }
 
         Requests.Enqueue(request);
-        return RunAsync(request, entry, cancellationToken);
+        var outputs = TellAsync(RunAsync(request, entry, cancellationToken), new Ending(request, Activity.Current?.Context ?? default, Time), cancellationToken);
+        return RunsAhead ? RunAhead(outputs, cancellationToken) : outputs;
     }
 
     private static void Validate(GenerationRequest request)
@@ -116,6 +124,68 @@ internal sealed class FakeEngine : IEngine
         if (sampling.MaxTokens < (sampling.PromptLogprobs is null ? 1 : 0))
         {
             throw new InvalidRequestException($"max_tokens is {sampling.MaxTokens}; at least 1 is needed", "max_tokens");
+        }
+    }
+
+    private static IAsyncEnumerable<TokenOutput> RunAhead(IAsyncEnumerable<TokenOutput> outputs, CancellationToken cancellationToken)
+    {
+        var queue = new OutputQueue();
+        _ = Task.Run(
+            async () =>
+            {
+                await foreach (var output in outputs)
+                {
+                    queue.Add(output);
+                }
+
+                queue.End();
+            },
+            CancellationToken.None);
+        return queue.ReadAllAsync(cancellationToken);
+    }
+
+    /// <summary>Tells the observer of the end, before the last output is read.</summary>
+    private async IAsyncEnumerable<TokenOutput> TellAsync(IAsyncEnumerable<TokenOutput> outputs, Ending ending, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var enumerator = outputs.GetAsyncEnumerator(cancellationToken);
+        try
+        {
+            while (await MoveNextAsync())
+            {
+                ending.Last[enumerator.Current.Index] = enumerator.Current;
+                if (ending.Last.All(output => output?.FinishReason is not null))
+                {
+                    Tell(null);
+                }
+
+                yield return enumerator.Current;
+            }
+        }
+        finally
+        {
+            Tell(null);
+        }
+
+        async ValueTask<bool> MoveNextAsync()
+        {
+            try
+            {
+                return await enumerator.MoveNextAsync();
+            }
+            catch (Exception exception)
+            {
+                Tell(exception is OperationCanceledException ? null : exception);
+                throw;
+            }
+        }
+
+        void Tell(Exception? failure)
+        {
+            if (!ending.IsTold)
+            {
+                ending.IsTold = true;
+                Observer?.Ended(ending.ToRequest(QueueTime, FirstTokenTime, CachedTokens, failure));
+            }
         }
     }
 
@@ -138,7 +208,7 @@ internal sealed class FakeEngine : IEngine
         finally
         {
             running.TryRemove(request.RequestId, out _);
-            Ending(request.RequestId).TrySetResult(reason);
+            EndOf(request.RequestId).TrySetResult(reason);
         }
     }
 
@@ -195,12 +265,27 @@ internal sealed class FakeEngine : IEngine
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,
         CachedTokens = CachedTokens,
-        QueueTime = QueueTime,
-        FirstTokenTime = made > 0 ? FirstTokenTime : null,
     };
 
-    private TaskCompletionSource<FinishReason?> Ending(string requestId) =>
+    private TaskCompletionSource<FinishReason?> EndOf(string requestId) =>
         endings.GetOrAdd(requestId, _ => new TaskCompletionSource<FinishReason?>(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    private sealed class Ending(GenerationRequest request, ActivityContext caller, TimeProvider time)
+    {
+        private readonly DateTimeOffset arrival = time.GetUtcNow();
+        private readonly long timestamp = time.GetTimestamp();
+
+        public TokenOutput?[] Last { get; } = new TokenOutput?[request.Sampling.N];
+
+        public bool IsTold { get; set; }
+
+        public EndedRequest ToRequest(TimeSpan queue, TimeSpan firstToken, int cachedTokens, Exception? failure)
+        {
+            var end = time.GetElapsedTime(timestamp);
+            EndedSequence[] sequences = [.. Last.Select(output => new EndedSequence(output?.FinishReason, output?.CompletionTokens ?? 0, end))];
+            return new EndedRequest(request, caller, arrival, queue, sequences.Any(sequence => sequence.CompletionTokens > 0) ? firstToken : null, end, cachedTokens, sequences, sequences, failure);
+        }
+    }
 
     private sealed class Running
     {

@@ -36,7 +36,7 @@ internal sealed class HaikuServer : IAsyncDisposable
         var http = await HttpTestServer.StartAsync(ready: false, configure: configure);
         var model = ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
         var tokenizer = Tokenizer.Load(Fixtures.Haiku);
-        var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
+        var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System, observer: http.Server.Observer);
         http.Server.BecomeReady(new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
         return new HaikuServer(http, engine);
     }

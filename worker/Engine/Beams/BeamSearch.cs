@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Engine.Beams;
 
-/// <summary>The search for one request's likeliest outputs. Part of <see cref="SequenceGroup"/>; called by <see cref="LlmEngine"/> on its thread. Knows no blocks: the
+/// <summary>The search for one request's likeliest outputs. Part of <see cref="ActiveRequest"/>; called by <see cref="LlmEngine"/> on its thread. Knows no blocks: the
 /// engine has the scheduler follow what <see cref="Advance"/> says.</summary>
 /// <remarks>
 /// The algorithm and its scores are Hugging Face transformers' (beam_search.py, BeamSearchScorer), which vLLM follows:

@@ -72,26 +72,6 @@ internal sealed class CompiledConstraint
         return state;
     }
 
-    /// <summary>Whether a whole text fits, byte by byte.</summary>
-    public bool Accepts(ReadOnlySpan<byte> text)
-    {
-        lock (gate)
-        {
-            var state = Start;
-            foreach (var value in text)
-            {
-                work = 0;
-                state = Next(state, automaton.ClassOfByte[value]);
-                if (state == dead)
-                {
-                    return false;
-                }
-            }
-
-            return state.IsAccepting;
-        }
-    }
-
     private ulong[] ComputeMask(ConstraintState start)
     {
         var mask = new ulong[(trie.VocabSize + 63) / 64];
@@ -232,7 +212,7 @@ internal sealed class CompiledConstraint
         if (++work > ConstraintLimits.MaxWork)
         {
             throw new GenerationFailedException(
-                $"the structured output has too many ways to go on: more than {ConstraintLimits.MaxWork} for one token; use a pattern or schema with fewer overlapping alternatives or smaller bounds");
+                $"the structured output can continue in too many ways: more than {ConstraintLimits.MaxWork} for one token; use a pattern or schema with fewer overlapping alternatives or smaller bounds");
         }
 
         open.Push(configuration);

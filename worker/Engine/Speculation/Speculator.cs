@@ -53,11 +53,11 @@ internal sealed class Speculator : IDisposable
             if (sequence.Length - sequence.NumComputedTokens == 1)
             {
                 // A sequence about to fork has to be where its forks start.
-                var request = active[sequence];
-                var most = request.Group.IsAboutToFork ? 0 : Math.Min(acceptedPerPosition.Length, request.NumTokensLeft - 1);
+                var candidate = active[sequence];
+                var most = candidate.Request.IsAboutToFork ? 0 : Math.Min(acceptedPerPosition.Length, candidate.NumTokensLeft - 1);
                 if (most > 0)
                 {
-                    requests.Add(new DraftRequest(sequence, request.SamplingState, most));
+                    requests.Add(new DraftRequest(sequence, candidate.SamplingState, most));
                 }
             }
         }

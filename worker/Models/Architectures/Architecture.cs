@@ -15,7 +15,8 @@ internal abstract class Architecture
     public abstract WeightNames WeightNames { get; }
 
     /// <summary>The names that a checkpoint uses, where there is more than one custom.</summary>
-    public virtual WeightNames NamesIn(WeightLoader weights) => WeightNames;
+    /// <param name="has">Whether the checkpoint has a tensor of a name.</param>
+    public virtual WeightNames NamesIn(Predicate<string> has) => WeightNames;
 
     /// <summary>The architecture that a configuration names.</summary>
     /// <exception cref="ModelConfigException">It names none, or one that is not supported.</exception>

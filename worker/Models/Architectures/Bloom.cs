@@ -13,7 +13,7 @@ internal sealed class Bloom : Architecture
 
     public override WeightNames WeightNames { get; } = Names("transformer.");
 
-    public override WeightNames NamesIn(WeightLoader weights) => weights.Has(Bare.Embedding) ? Bare : WeightNames;
+    public override WeightNames NamesIn(Predicate<string> has) => has(Bare.Embedding) ? Bare : WeightNames;
 
     public override ModelConfig Read(ConfigObject json)
     {

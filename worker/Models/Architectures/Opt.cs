@@ -10,7 +10,7 @@ internal sealed class Opt : Architecture
 
     public override WeightNames WeightNames { get; } = Names("model.decoder.");
 
-    public override WeightNames NamesIn(WeightLoader weights) => weights.Has(Bare.Embedding) ? Bare : WeightNames;
+    public override WeightNames NamesIn(Predicate<string> has) => has(Bare.Embedding) ? Bare : WeightNames;
 
     public override ModelConfig Read(ConfigObject json)
     {

@@ -10,7 +10,7 @@ internal sealed class Yi : Architecture
 
     public override WeightNames WeightNames { get; } = new();
 
-    public override WeightNames NamesIn(WeightLoader weights) => weights.Has("model.layers.0.ln1.weight") ? firstNames : WeightNames;
+    public override WeightNames NamesIn(Predicate<string> has) => has("model.layers.0.ln1.weight") ? firstNames : WeightNames;
 
     public override ModelConfig Read(ConfigObject json) => ModelConfig.ReadCommonFields(this, json, new() { NormEpsilon = 1e-5 });
 }

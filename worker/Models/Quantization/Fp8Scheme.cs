@@ -17,7 +17,7 @@ internal sealed class Fp8Scheme(bool isStatic, LayerPatterns ignored, LayerPatte
     {
         if (config.Has("weight_block_size"))
         {
-            throw config.Invalid("weight_block_size", "asks for a scale for each block of a weight; supported: a scale for each tensor or output");
+            throw config.Invalid("weight_block_size", "asks for one scale per block of a weight; supported: one scale per tensor or per output");
         }
 
         var isStatic = config.OptionalString("activation_scheme") switch

@@ -36,7 +36,7 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 
         if (config.Has("dynamic"))
         {
-            throw config.Invalid("dynamic", "gives layers settings of their own; supported: the same for all");
+            throw config.Invalid("dynamic", "has settings per layer; supported: the same settings for all layers");
         }
 
         var zeroOffset = config.OptionalString("checkpoint_format") switch

@@ -3,7 +3,8 @@ using Cluster.Worker.Compute;
 namespace Cluster.Worker.Models.Quantization;
 
 /// <summary>The tensors of one quantized layer, or of the part of it that a rank keeps, by what follows its name. Made by <see cref="WeightLoader"/> for <see cref="QuantizationScheme.Read"/>.</summary>
-internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outFeatures, Slice inFeatures)
+/// <param name="method">Of quantization, for messages.</param>
+internal sealed class LayerTensors(CheckpointTensors tensors, string method, string layer, Slice outFeatures, Slice inFeatures)
 {
     public const string Weight = ".weight";
 
@@ -21,16 +22,16 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     /// <summary>Bytes that other ranks keep as well when they share the layer's inputs: scales and zeros of groups with inputs of several, tables of outputs.</summary>
     public long ReplicatedBytes { get; set; }
 
-    public bool Has(string suffix) => loader.Has(layer + suffix);
+    public bool Has(string suffix) => tensors.Has(layer + suffix);
 
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape.</exception>
-    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<Slice> shape) => loader.Take(layer + suffix, [dtype], shape);
+    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<Slice> shape) => tensors.Take(layer + suffix, method, [dtype], shape);
 
     /// <summary>A tensor of finite F32, F16 or BF16.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value that is not finite.</exception>
     public (DType DType, float[] Values) TakeFloats(string suffix, params ReadOnlySpan<Slice> shape)
     {
-        var tensor = loader.Take(layer + suffix, Floats, shape);
+        var tensor = tensors.Take(layer + suffix, method, Floats, shape);
         return (tensor.DType, ReadFinite(suffix, tensor, firstElement: 0));
     }
 
@@ -38,15 +39,15 @@ internal sealed class LayerTensors(WeightLoader loader, string layer, Slice outF
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value in these rows that is not finite.</exception>
     public (DType DType, float[] Values) TakeFloatRows(string suffix, IReadOnlyList<int> rows, Slice height, Slice width)
     {
-        var tensor = loader.Take(layer + suffix, Floats, [height, width]);
+        var tensor = tensors.Take(layer + suffix, method, Floats, [height, width]);
         return (tensor.DType, [.. rows.SelectMany(row => ReadFinite(suffix, tensor.RowRange(row, 1), (row * width.Full) + width.First))]);
     }
 
     /// <summary>Shape of a tensor that comes in several.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing.</exception>
-    public ReadOnlySpan<int> ShapeOf(string suffix) => loader.ShapeOf(layer + suffix);
+    public ReadOnlySpan<int> ShapeOf(string suffix) => tensors.ShapeOf(layer + suffix, method);
 
-    public CheckpointFormatException Wrong(string suffix, string reason) => loader.Wrong(layer + suffix, reason);
+    public CheckpointFormatException Wrong(string suffix, string reason) => tensors.Wrong(layer + suffix, reason);
 
     /// <summary>Counts a dimension that is packed in words, which no rank's part may cut.</summary>
     /// <exception cref="CheckpointFormatException">There is no whole number of them.</exception>

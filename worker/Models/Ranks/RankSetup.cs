@@ -32,7 +32,7 @@ internal sealed record RankSetup(
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new FormatException($"standard input holds no setup of a rank: {exception.Message}", exception);
+            throw new FormatException($"standard input holds no rank setup: {exception.Message}", exception);
         }
     }
 }

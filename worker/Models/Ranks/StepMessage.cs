@@ -41,9 +41,6 @@ internal sealed class StepMessage
         buffer = new int[Math.Max(HeadLength, largest)];
     }
 
-    /// <summary>Bytes of the largest step.</summary>
-    public int CapacityBytes => buffer.Length * sizeof(int);
-
     /// <summary>A batch that every step of the runner fits into.</summary>
     public StepBatch NewBatch() => new()
     {

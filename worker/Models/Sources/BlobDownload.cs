@@ -61,7 +61,7 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
             var reason = $"the content's {blob.Algorithm} is {actual}; the hub lists {blob.Hex}";
             if (discarded == MaxDiscards)
             {
-                throw new HubFormatException(address, $"{reason}; downloaded {MaxDiscards + 1} times and thrown away");
+                throw new HubFormatException(address, $"{reason}; downloaded {MaxDiscards + 1} times and discarded");
             }
 
             log($"{address}: {reason}; downloading it again");

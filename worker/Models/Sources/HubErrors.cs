@@ -24,7 +24,7 @@ internal static class HubErrors
             // The hub answers 401 for a repository that does not exist, so as not to tell which private ones do.
             (_, "RepoNotFound") => new HubException($"{asked}: there is no repository {model.Repository}, or it is private ({status}): check the name{(hasToken ? " and that the account of HF_TOKEN may read it" : ", or set HF_TOKEN to a token that may read it")}"),
             (HttpStatusCode.Unauthorized, _) => new HubException($"{asked}: {(hasToken ? "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token)" : "the hub wants to know who asks: set HF_TOKEN")} (401); the model's page is {page}"),
-            (HttpStatusCode.Forbidden, _) => new HubException($"{asked}: access is refused (403): {(hasToken ? "the token of HF_TOKEN may not read" : "set HF_TOKEN to a token that may read")} {model.Repository}; a gated model is asked for on {page}"),
+            (HttpStatusCode.Forbidden, _) => new HubException($"{asked}: access is refused (403): {(hasToken ? "the token of HF_TOKEN may not read" : "set HF_TOKEN to a token that may read")} {model.Repository}; request access to a gated model on {page}"),
             (HttpStatusCode.NotFound, _) => new HubException($"{asked}: {model.Repository} has no {what} (404), or there is no such repository; its page is {page}"),
             (HttpStatusCode.TooManyRequests, _) => new HubException($"{asked}: the hub limits the rate of requests (429){(hasToken ? "" : "; with HF_TOKEN set the limit is higher")}") { IsTransient = true, RetryAfter = RetryAfter(response.Headers.RetryAfter, time) },
             (HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError, _) => new HubException($"{asked}: the server failed ({status})") { IsTransient = true, RetryAfter = RetryAfter(response.Headers.RetryAfter, time) },
@@ -37,7 +37,7 @@ internal static class HubErrors
         new($"{asked}: the storage that the hub redirects to answered {(int)response.StatusCode}") { IsTransient = true };
 
     public static HubException OfStall(string asked, TimeSpan limit) =>
-        new($"{asked}: nothing came for {limit.TotalSeconds:0.###} s") { IsTransient = true };
+        new($"{asked}: no data arrived for {limit.TotalSeconds:0.###} s") { IsTransient = true };
 
     /// <summary>A connection that could not be made or was cut.</summary>
     public static HubException OfConnection(string asked, Exception exception) => exception.InnerException is AuthenticationException certificate

@@ -56,7 +56,7 @@ internal sealed class HubModelStore
     {
         if (environment.Offline)
         {
-            return Cached(model) ?? throw new HubException($"{model} is not in the cache {cache.Folder}{WhatIsMissing(model)}, and HF_HUB_OFFLINE forbids to download it");
+            return Cached(model) ?? throw new HubException($"{model} is not in the cache {cache.Folder}{WhatIsMissing(model)}, and HF_HUB_OFFLINE forbids downloading it");
         }
 
         if (await ListAsync(model, cancellationToken).ConfigureAwait(false) is not { } listing)

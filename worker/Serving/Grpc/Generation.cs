@@ -20,7 +20,7 @@ internal static class Generation
         GenerationRequest request,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var output in CoalescedOutputs.Of(engine.GenerateAsync(request, cancellationToken), cancellationToken))
+        await foreach (var output in engine.GenerateAsync(request, cancellationToken))
         {
             if (output.FinishReason == FinishReason.Abort && state.IsDraining)
             {

@@ -25,7 +25,7 @@ internal static class ChatPrompt
         var generates = fields.Boolean(Generate) ?? !continues;
         if (continues && generates)
         {
-            throw ApiException.BadRequest($"'{Continue}' and '{Generate}' exclude each other: the last message goes on, or a new one begins", Continue);
+            throw ApiException.BadRequest($"'{Continue}' and '{Generate}' cannot be used together: either the last message is continued or a new one is started", Continue);
         }
 
         var variables = fields.Element(Variables) switch

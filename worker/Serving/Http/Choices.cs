@@ -53,7 +53,7 @@ internal static class Choices
     {
         if (requests.Count == 1)
         {
-            var outputs = CoalescedOutputs.Of(engine.GenerateAsync(requests[0], cancellationToken), cancellationToken);
+            var outputs = engine.GenerateAsync(requests[0], cancellationToken);
             using var single = deadline.Abort(engine, requests);
             await foreach (var output in outputs)
             {
@@ -91,7 +91,7 @@ internal static class Choices
     {
         try
         {
-            await foreach (var output in CoalescedOutputs.Of(engine.GenerateAsync(request, cancellationToken), cancellationToken))
+            await foreach (var output in engine.GenerateAsync(request, cancellationToken))
             {
                 await writer.WriteAsync(new ChoiceOutput(index * request.Sampling.N + output.Index, output), cancellationToken);
             }

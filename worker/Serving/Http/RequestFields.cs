@@ -183,7 +183,7 @@ internal sealed class RequestFields : IDisposable
 
         if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
         {
-            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{Shorten(encoding)}'; this server takes bodies as they are, not compressed");
+            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{Shorten(encoding)}'; this server does not take compressed bodies");
         }
     }
 

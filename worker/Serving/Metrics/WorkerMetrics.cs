@@ -6,7 +6,7 @@ using Cluster.Worker.Engine.Speculation;
 namespace Cluster.Worker.Serving.Metrics;
 
 /// <summary>The worker's metrics under vLLM's names, so that dashboards, autoscalers and gateways written for it work unchanged.
-/// Latencies are pushed by the engine (<see cref="IEngineObserver"/>) and by <see cref="MeteredEngine"/>; levels and totals are read from it when scraped.</summary>
+/// Latencies are pushed by the engine (<see cref="IEngineObserver"/>); levels and totals are read from it when scraped.</summary>
 internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 {
     public const string MeterName = "Cluster.Worker";
@@ -98,39 +98,47 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
 
     public void InterToken(TimeSpan gap) => interToken.Record(gap.TotalSeconds, model);
 
-    public void Finished(FinishReason reason, TimeSpan sinceArrival, int promptTokens, int completionTokens)
+    public void Ended(EndedRequest request)
     {
-        endToEnd.Record(sinceArrival.TotalSeconds, model);
-        requestPromptTokens.Record(promptTokens, model);
-        requestGenerationTokens.Record(completionTokens, model);
-        success.Add(1, model, Reason(reason));
+        foreach (var sequence in request.Sequences)
+        {
+            endToEnd.Record(sequence.End.TotalSeconds, model);
+            requestPromptTokens.Record(request.Request.PromptTokenIds.Count, model);
+            requestGenerationTokens.Record(sequence.CompletionTokens, model);
+            success.Add(1, model, Reason(sequence.FinishReason ?? FinishReason.Abort));
+        }
+
+        if (request.Failure is null)
+        {
+            CountParts(request);
+        }
     }
 
-    /// <summary>A request with all its outputs has ended. Called by <see cref="MeteredEngine"/>.</summary>
-    /// <param name="longestOutput">Its tokens.</param>
-    public void Ended(RequestTimes times, SamplingParameters sampling, int longestOutput)
+    /// <summary>What a request asked for, and where its time went.</summary>
+    private void CountParts(EndedRequest request)
     {
-        numOutputs.Record(sampling.N, model);
+        var longestOutput = request.Outputs.Max(output => output.CompletionTokens);
+        numOutputs.Record(request.Request.Sampling.N, model);
         maxGenerationTokens.Record(longestOutput, model);
-        if (sampling.MaxTokens is { } most)
+        if (request.Request.Sampling.MaxTokens is { } most)
         {
             maxTokens.Record(most, model);
         }
 
-        if (times.Queue is not { } queue)
+        if (request.Queue is not { } queue)
         {
             return;
         }
 
         queueTime.Record(queue.TotalSeconds, model);
-        inferenceTime.Record((times.End - queue).TotalSeconds, model);
-        if (times.FirstToken is { } first)
+        inferenceTime.Record((request.End - queue).TotalSeconds, model);
+        if (request.FirstToken is { } first)
         {
             prefillTime.Record((first - queue).TotalSeconds, model);
-            decodeTime.Record((times.End - first).TotalSeconds, model);
+            decodeTime.Record((request.End - first).TotalSeconds, model);
             if (longestOutput > 1)
             {
-                timePerOutputToken.Record((times.End - first).TotalSeconds / (longestOutput - 1), model);
+                timePerOutputToken.Record((request.End - first).TotalSeconds / (longestOutput - 1), model);
             }
         }
     }

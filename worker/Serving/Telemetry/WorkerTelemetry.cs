@@ -13,7 +13,7 @@ namespace Cluster.Worker.Serving.Telemetry;
 /// <remarks>
 /// <code>
 /// POST /v1/chat/completions      server span, below the caller's traceparent   (RequestTracing)
-/// └─ llm_request                 one for each prompt, with gen_ai attributes    (TracedEngine)
+/// └─ llm_request                 one for each prompt, with gen_ai attributes    (RequestSpans)
 ///    ├─ queue                    arrival until the scheduler first takes it
 ///    ├─ prefill                  until the first token
 ///    └─ decode                   until the last token of the last sequence
@@ -26,14 +26,12 @@ internal sealed class WorkerTelemetry : IDisposable
     private const string SourceName = "Cluster.Worker";
 
     private readonly ActivitySource source = new(SourceName, WorkerVersion.Current);
-    private readonly TimeProvider time;
     private readonly TracerProvider? tracing;
     private readonly MeterProvider? metering;
 
     /// <summary>Starts the exporters. A collector that cannot be reached disturbs no request.</summary>
-    public WorkerTelemetry(TelemetryOptions options, TimeProvider time)
+    public WorkerTelemetry(TelemetryOptions options)
     {
-        this.time = time;
         if (options.Traces)
         {
             tracing = Sdk.CreateTracerProviderBuilder()
@@ -58,8 +56,8 @@ internal sealed class WorkerTelemetry : IDisposable
     /// <summary>Gives every request that works a server span. To be outside of authentication, so that refusals are seen.</summary>
     public void Trace(IApplicationBuilder app) => app.Use((context, next) => RequestTracing.RunAsync(context, next, source));
 
-    /// <summary>The engine, with spans for each of its requests.</summary>
-    public IEngine Trace(IEngine engine, string modelName) => tracing is null ? engine : new TracedEngine(engine, modelName, source, time);
+    /// <summary>Writes spans for each of the engine's requests; null where traces are not exported.</summary>
+    public IEngineObserver? Requests(string modelName) => tracing is null ? null : new RequestSpans(source, modelName);
 
     /// <summary>Sends what has not been sent yet, for a few seconds at most.</summary>
     public void Dispose()

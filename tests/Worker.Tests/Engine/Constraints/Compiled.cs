@@ -17,7 +17,21 @@ internal static class Compiled
 
     public static CompiledConstraint Schema(string schema) => Of(new Constraint.JsonSchema(schema));
 
-    public static bool Accepts(this CompiledConstraint constraint, string text) => constraint.Accepts(Encoding.UTF8.GetBytes(text));
+    /// <summary>Whether a whole text fits, byte by byte: the first tokens are the bytes.</summary>
+    public static bool Accepts(this CompiledConstraint constraint, string text)
+    {
+        ConstraintState? state = constraint.Start;
+        foreach (var value in Encoding.UTF8.GetBytes(text))
+        {
+            state = constraint.Advance(state, value);
+            if (state is null)
+            {
+                return false;
+            }
+        }
+
+        return constraint.Advance(state, Eos) is not null;
+    }
 
     public static bool Allows(ReadOnlySpan<ulong> mask, int token) => (mask[token / 64] >> (token % 64) & 1) != 0;
 

@@ -63,12 +63,16 @@ public class SpeculativeDistributionTests
     [Fact(Timeout = 60_000)]
     public async Task Accepted_tokens_leave_in_one_output()
     {
+        using var read = new SemaphoreSlim(1);
+        var target = Runner(Target);
+        target.OnLaunch = _ => read.Wait();
         await using var engine = new LlmEngine(
-            Runner(Target), new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System, new DraftModelProposer(Runner(Target), Vocab));
+            target, new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System, new DraftModelProposer(Runner(Target), Vocab));
         var sizes = new List<int>();
         await foreach (var output in engine.GenerateAsync(
             new GenerationRequest("one", Prompt, new SamplingParameters { Temperature = 0, MaxTokens = 10, Logprobs = 1 }), CancellationToken.None))
         {
+            read.Release();
             sizes.Add(output.TokenIds.Count);
             Assert.Equal(output.TokenIds, output.Logprobs!.Select(one => one.Sampled.TokenId));
         }

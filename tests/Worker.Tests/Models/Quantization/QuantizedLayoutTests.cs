@@ -141,9 +141,9 @@ public sealed class QuantizedLayoutTests
 
     private static QuantizedMatrix Read(QuantizationScheme scheme, params HostTensor[] tensors)
     {
-        var loader = new WeightLoader(new MemoryWeights(tensors), new RecordingBackend(), progress: null) { Quantization = scheme };
-        var matrix = scheme.Read(new LayerTensors(loader, "x", Out, In));
-        loader.RefuseUnused(_ => false);
+        var checkpoint = new CheckpointTensors(new MemoryWeights(tensors));
+        var matrix = scheme.Read(new LayerTensors(checkpoint, scheme.Method, "x", Out, In));
+        Assert.DoesNotContain(checkpoint.Untaken, name => !scheme.IsIgnorable(name));
         return matrix;
     }
 

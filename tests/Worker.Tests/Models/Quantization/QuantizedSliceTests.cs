@@ -52,7 +52,6 @@ public sealed class QuantizedSliceTests
     {
         var folder = QuantizedCheckpoints.Folder(name);
         var scheme = ModelConfig.Load(folder).Quantization!;
-        var loader = new WeightLoader(Checkpoint.Open(folder), new RecordingBackend(), progress: null) { Quantization = scheme };
-        return scheme.Read(new LayerTensors(loader, Layer, outputs, inputs));
+        return scheme.Read(new LayerTensors(new CheckpointTensors(Checkpoint.Open(folder)), scheme.Method, Layer, outputs, inputs));
     }
 }

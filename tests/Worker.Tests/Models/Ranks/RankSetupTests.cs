@@ -9,7 +9,7 @@ namespace Cluster.Worker.Tests.Models.Ranks;
 public class RankSetupTests
 {
     internal static readonly RankSetup Example = new(
-        SharedMemoryOptions.ThisBuild, 1, 2, "group", 30, "/models/haiku", 1, 1L << 30, new ModelRunnerOptions { MaxModelLength = 7, KvCacheDType = DType.F8E5M2, GpuMemoryUtilization = 0.45 });
+        SharedMemoryOptions.ThisBuild, 1, 2, "group", 30, "/models/haiku", "cpu", 1, 1L << 30, new ModelRunnerOptions { MaxModelLength = 7, KvCacheDType = DType.F8E5M2, GpuMemoryUtilization = 0.45 });
 
     [Fact]
     public void Comes_out_of_a_line_as_it_went_in()

@@ -31,7 +31,7 @@ public class AccessTests
     [InlineData(401, null, true, "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token) (401); the model's page is ")]
     [InlineData(403, "GatedRepo", false, "access to test/model is gated (403): set HF_TOKEN to a token of an account that has access, or ask for it on ")]
     [InlineData(403, "GatedRepo", true, "access to test/model is gated (403): ask for access on ")]
-    [InlineData(403, null, true, "access is refused (403): the token of HF_TOKEN may not read test/model; a gated model is asked for on ")]
+    [InlineData(403, null, true, "access is refused (403): the token of HF_TOKEN may not read test/model; request access to a gated model on ")]
     [InlineData(404, null, false, "test/model has no revision 'main' (404), or there is no such repository; its page is ")]
     [InlineData(400, null, false, "unexpected answer 400")]
     public async Task A_refusal_says_what_to_do(int status, string? code, bool withToken, string message)
@@ -81,7 +81,7 @@ public class AccessTests
 
         var error = await test.FailAsync(offline: true);
 
-        Assert.Equal($"hf://test/model@main is not in the cache {test.CacheFolder}, and HF_HUB_OFFLINE forbids to download it", error.Message);
+        Assert.Equal($"hf://test/model@main is not in the cache {test.CacheFolder}, and HF_HUB_OFFLINE forbids downloading it", error.Message);
         Assert.Empty(test.Hub.Requests);
     }
 

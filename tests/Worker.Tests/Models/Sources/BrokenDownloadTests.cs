@@ -147,7 +147,7 @@ public class BrokenDownloadTests
 
         test.AssertWeightsAreWhole();
         Assert.Equal(70_000, test.RequestsAtStorage[^1].From);
-        Assert.Contains(test.Log, line => line.Contains("nothing came for 30 s", StringComparison.Ordinal));
+        Assert.Contains(test.Log, line => line.Contains("no data arrived for 30 s", StringComparison.Ordinal));
         await ended.CancelAsync();
     }
 

@@ -144,7 +144,7 @@ public sealed class CallLifetimeTests
     public async Task What_a_client_does_not_read_in_time_comes_in_fewer_messages_and_whole()
     {
         const int tokens = 20_000;
-        await using var server = await GrpcTestServer.StartAsync();
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { RunsAhead = true });
         var request = new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true } };
 
         using var unread = server.Text.GenerateStream(request);

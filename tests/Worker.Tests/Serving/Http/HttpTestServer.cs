@@ -10,10 +10,12 @@ namespace Cluster.Worker.Tests.Serving.Http;
 internal sealed class HttpTestServer : IAsyncDisposable
 {
     private readonly WorkerServer server;
+    private readonly TimeProvider time;
 
-    private HttpTestServer(WorkerServer server, ServingState state)
+    private HttpTestServer(WorkerServer server, ServingState state, TimeProvider time)
     {
         this.server = server;
+        this.time = time;
         State = state;
         Client = new HttpClient { BaseAddress = server.HttpAddress };
     }
@@ -42,7 +44,7 @@ internal sealed class HttpTestServer : IAsyncDisposable
             },
             time ?? TimeProvider.System,
             CancellationToken.None);
-        var started = new HttpTestServer(server, state);
+        var started = new HttpTestServer(server, state, time ?? TimeProvider.System);
         if (ready)
         {
             started.BecomeReady(engine ?? new FakeEngine(), chatTemplate);
@@ -51,8 +53,12 @@ internal sealed class HttpTestServer : IAsyncDisposable
         return started;
     }
 
-    public void BecomeReady(FakeEngine engine, bool chatTemplate = true) =>
+    public void BecomeReady(FakeEngine engine, bool chatTemplate = true)
+    {
+        engine.Observer = server.Observer;
+        engine.Time = time;
         server.BecomeReady(new ServedModel(["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null, ["GPU-0123456789abcdef"]));
+    }
 
     /// <summary>A body that says it is JSON.</summary>
     public static StringContent Json(string text) => new(text, System.Text.Encoding.UTF8, "application/json");

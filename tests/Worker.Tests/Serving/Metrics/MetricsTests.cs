@@ -12,9 +12,9 @@ public sealed class MetricsTests
     public async Task The_page_parses_and_has_every_name_that_dashboards_for_vllm_ask_for()
     {
         await using var server = await HttpTestServer.StartAsync();
-        server.State.Model!.Engine.Observer!.FirstToken(TimeSpan.FromMilliseconds(30));
-        server.State.Model.Engine.Observer.InterToken(TimeSpan.FromMilliseconds(3));
-        server.State.Model.Engine.Observer.Finished(FinishReason.Stop, TimeSpan.FromSeconds(1), 10, 20);
+        server.Server.Observer.FirstToken(TimeSpan.FromMilliseconds(30));
+        server.Server.Observer.InterToken(TimeSpan.FromMilliseconds(3));
+        server.Server.Observer.Ended(Requests.Ended(FinishReason.Stop, TimeSpan.FromSeconds(1)));
 
         using var response = await server.Client.GetAsync("/metrics");
         var page = PrometheusText.Parse(await response.Content.ReadAsStringAsync());

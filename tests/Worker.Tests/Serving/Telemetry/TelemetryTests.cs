@@ -124,9 +124,9 @@ public sealed class TelemetryTests
         await using var collector = await OtlpCollector.StartAsync();
         await using (var server = await StartAsync(collector, protocol: protocol, modelName: $"otlp {protocol}"))
         {
-            var observer = server.State.Model!.Engine.Observer!;
+            var observer = server.Server.Observer;
             observer.FirstToken(TimeSpan.FromMilliseconds(30));
-            observer.Finished(Worker.Engine.FinishReason.Stop, TimeSpan.FromSeconds(1), 10, 20);
+            observer.Ended(Metrics.Requests.Ended(Worker.Engine.FinishReason.Stop, TimeSpan.FromSeconds(1)));
         }
 
         var metrics = collector.Metrics.Where(metric => metric.Attributes.GetValueOrDefault("model_name") == $"otlp {protocol}").ToArray();

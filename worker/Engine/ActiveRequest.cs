@@ -1,16 +1,16 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Threading.Channels;
 using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Engine.Constraints;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>A request inside the engine: its sequences and the channel their outputs leave through. Made by <see cref="LlmEngine"/> on the caller's
+/// <summary>A request inside the engine: its sequences and the queue their outputs leave through. Made by <see cref="LlmEngine"/> on the caller's
 /// thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
 /// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and all of them
 /// sample their first token from the same logits. With <see cref="Beams"/>, the search makes and ends sequences, and all outputs leave at its end.</remarks>
-internal sealed class SequenceGroup
+internal sealed class ActiveRequest
 {
     private readonly SamplingParameters sampling;
     private readonly CompiledConstraint? constraint;
@@ -19,19 +19,29 @@ internal sealed class SequenceGroup
     private readonly int maxModelLength;
     private readonly ulong seed;
     private readonly List<ActiveSequence> sequences = [];
-    private readonly Channel<TokenOutput> channel;
+    private readonly OutputQueue queue = new();
     private readonly BestOutputs? best;
     private readonly List<PromptPosition?> promptLogprobs = [null];
+    private readonly Dictionary<ActiveSequence, EndedSequence> ended = [];
+    private readonly List<EndedSequence> returned = [];
+    private readonly GenerationRequest request;
+    private readonly TimeProvider time;
+    private readonly DateTimeOffset arrivalTime;
+    private readonly ActivityContext caller = Activity.Current?.Context ?? default;
     private int delivered;
+    private bool closed;
 
     /// <param name="request">Validated.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
-    /// <param name="arrival">Timestamp of the engine's clock.</param>
-    public SequenceGroup(GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, long arrival)
+    /// <param name="time">The engine's clock; the request arrives now.</param>
+    public ActiveRequest(GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, TimeProvider time)
     {
         Id = request.RequestId;
-        Arrival = arrival;
+        Arrival = time.GetTimestamp();
+        arrivalTime = time.GetUtcNow();
+        this.request = request;
+        this.time = time;
         sampling = request.Sampling;
         this.constraint = constraint;
         this.tokenizer = tokenizer;
@@ -44,9 +54,6 @@ internal sealed class SequenceGroup
         prompt.NumScoredTokens = sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
         sequences.Add(Make(0, prompt));
         Beams = sampling.Beams is { } parameters ? new BeamSearch(sequences[0], sampling, parameters) : null;
-
-        // Bounded in effect: an output a token, max_tokens of them for each sequence. A slow reader must never stall the engine's thread.
-        channel = Channel.CreateUnbounded<TokenOutput>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
     }
 
     public string Id { get; }
@@ -89,7 +96,7 @@ internal sealed class SequenceGroup
     /// <summary>What went wrong in one sequence ends all of them.</summary>
     public GenerationFailedException? Failure { get; private set; }
 
-    public ChannelReader<TokenOutput> Outputs => channel.Reader;
+    public OutputQueue Outputs => queue;
 
     /// <summary>Makes the sequences beside the first, which has computed its prompt and sampled nothing yet.</summary>
     public ReadOnlySpan<ActiveSequence> Fork()
@@ -104,10 +111,10 @@ internal sealed class SequenceGroup
     }
 
     /// <summary>The scheduler has taken the first sequence, perhaps not for the first time.</summary>
-    public void Start(TimeProvider time) => QueueTime ??= time.GetElapsedTime(Arrival);
+    public void Start() => QueueTime ??= time.GetElapsedTime(Arrival);
 
     /// <summary>One of the sequences gets a token, perhaps not the first.</summary>
-    public void Continue(TimeProvider time) => FirstTokenTime ??= time.GetElapsedTime(Arrival);
+    public void Continue() => FirstTokenTime ??= time.GetElapsedTime(Arrival);
 
     /// <param name="position">How likely the next prompt token is, from the second on.</param>
     public void AddPromptLogprobs(PromptPosition position) => promptLogprobs.Add(position);
@@ -117,52 +124,98 @@ internal sealed class SequenceGroup
     /// <summary>Counts a sequence that has left the engine. The end of the only one made is the end of those that never were; beams end together.</summary>
     public void Retire() => NumUnfinished -= IsAboutToFork ? NumUnfinished : 1;
 
-    /// <summary>Sends what is pending of one of the sequences; completes the channel when the last has ended.</summary>
-    public void Deliver(ActiveSequence sequence)
+    /// <summary>Sends what is pending of one of the sequences; ends the outputs when the last has ended.</summary>
+    public void Deliver(ActiveSequence sequence, IEngineObserver? observer)
     {
-        if (Failure is not null)
+        if (closed)
         {
-            channel.Writer.TryComplete(Failure);
             return;
         }
 
+        if (Failure is not null)
+        {
+            Close(observer, Failure);
+            return;
+        }
+
+        if (observer is not null)
+        {
+            sequence.Report(observer, time);
+        }
+
         var output = sequence.Pending!;
-        Send(sequence, output);
+        var leavesNow = best is null || NeedsFork;
+        if (!leavesNow)
+        {
+            best!.Add(output, sequence.CumulativeLogprob);
+        }
+
         if (output.FinishReason is null)
         {
+            if (leavesNow)
+            {
+                queue.Add(output);
+            }
+
             sequence.Delivered();
             return;
         }
 
+        ended.Add(sequence, End(output.FinishReason, sequence.Sequence.CompletionLength));
+        List<TokenOutput> leaving = leavesNow ? [output] : [];
+
+        // A request that ends before its sequences were made ends all of them alike.
         for (var index = 1; NeedsFork && index < sampling.N; index++)
         {
-            channel.Writer.TryWrite(output with { Index = index });
+            leaving.Add(output with { Index = index });
         }
 
-        if (++delivered == (Beams?.Outputs!.Count ?? sequences.Count))
+        var isLast = ++delivered == (Beams?.Outputs!.Count ?? sequences.Count);
+        if (isLast)
         {
-            foreach (var chosen in best?.Take() ?? [])
-            {
-                channel.Writer.TryWrite(chosen);
-            }
+            leaving.AddRange(best?.Take() ?? []);
+        }
 
-            channel.Writer.TryComplete();
+        returned.AddRange(leaving.Select(last => End(last.FinishReason, last.CompletionTokens)));
+        if (isLast)
+        {
+            Tell(observer, output.CachedTokens, failure: null);
+        }
+
+        leaving.ForEach(queue.Add);
+        if (isLast)
+        {
+            queue.End();
         }
     }
 
-    /// <summary>Ends the request because the engine died.</summary>
-    public void Kill(EngineUnavailableException death) => channel.Writer.TryComplete(death);
-
-    private void Send(ActiveSequence sequence, TokenOutput output)
+    /// <summary>Ends the request because it, or the engine, has failed.</summary>
+    public void Close(IEngineObserver? observer, Exception failure)
     {
-        if (best is null || NeedsFork)
+        if (closed)
         {
-            channel.Writer.TryWrite(output);
+            return;
         }
-        else
+
+        foreach (var sequence in Sequences.Where(sequence => !ended.ContainsKey(sequence)))
         {
-            best.Add(output, sequence.CumulativeLogprob);
+            var end = End(null, sequence.Sequence.CompletionLength);
+            ended.Add(sequence, end);
+            returned.Add(end);
         }
+
+        Tell(observer, sequences[0].Sequence.NumCachedTokens ?? 0, failure);
+        queue.End(failure);
+    }
+
+    private EndedSequence End(FinishReason? reason, int completionTokens) => new(reason, completionTokens, time.GetElapsedTime(Arrival));
+
+    /// <summary>Once, and before the last output can be read: who has read it finds the request counted.</summary>
+    private void Tell(IEngineObserver? observer, int cachedTokens, Exception? failure)
+    {
+        closed = true;
+        observer?.Ended(new EndedRequest(
+            request, caller, arrivalTime, QueueTime, FirstTokenTime, time.GetElapsedTime(Arrival), cachedTokens, [.. ended.Values], returned, failure));
     }
 
     private ActiveSequence Make(int index, Sequence sequence)

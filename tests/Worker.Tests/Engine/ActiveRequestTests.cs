@@ -4,7 +4,7 @@ using Xunit;
 namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>Requests of several sequences; that each equals what it gives alone is <see cref="EngineWorkloadTests"/>'.</summary>
-public class SequenceGroupTests
+public class ActiveRequestTests
 {
     private const int Vocab = 64;
     private static readonly int[] Prompt = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
@@ -140,14 +140,17 @@ public class SequenceGroupTests
     public async Task The_time_of_the_first_token_is_known_even_where_outputs_leave_at_the_end(int? bestOf, bool beams)
     {
         var time = new ManualTime();
+        var observer = new RecordingObserver();
         var runner = new FakeModelRunner(Vocab, 4, 64, 100) { OnLaunch = _ => time.Advance(TimeSpan.FromSeconds(1)) };
-        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time);
+        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time, observer: observer);
         var sampling = Sampling with { BestOf = bestOf, Temperature = beams ? 0 : 1, Beams = beams ? new() : null };
 
         var generations = await RunAsync(engine, sampling);
 
         // Two steps for the prompt.
-        Assert.All(generations, generation => Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(2)), (generation.Last.QueueTime, generation.Last.FirstTokenTime)));
+        var ended = Assert.Single(observer.Requests);
+        Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(2)), (ended.Queue, ended.FirstToken));
+        Assert.Equal(generations.Select(generation => ((FinishReason?)FinishReason.Length, generation.Last.CompletionTokens)), ended.Outputs.Select(output => (output.FinishReason, output.CompletionTokens)));
     }
 
     [Fact(Timeout = 30_000)]
