@@ -31,7 +31,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, PodsInFl
                 if (action is CreatePod create)
                 {
                     JsonObject manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment), create.Placement);
-                    created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest)));
+                    created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest, KubernetesJson.CachedFieldsOptions)));
                     inFlight.Creating(created[^1].Pod);
                 }
                 else if (action is DeletePod delete)
