@@ -20,7 +20,7 @@ internal enum PatchType
 internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool CachedFieldsOnly = false);
 
 /// <summary>The verbs the operator needs of an API server, for any of the library's types and for our own. The library has a method for each verb of each kind and none for
-/// all kinds. Implemented by <see cref="KubernetesClient"/> on the library's connection; tests have an API server in memory instead.</summary>
+/// all kinds. Implemented by <see cref="KubernetesClient"/> over HTTP; tests have an API server in memory instead.</summary>
 /// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
 /// What a write answers is read as far as a cache would keep it (<see cref="CachedFields"/>). Every method throws <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within bounds.</remarks>
 internal interface IKubernetesClient
