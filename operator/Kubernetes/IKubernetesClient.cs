@@ -15,13 +15,14 @@ internal enum PatchType
 /// <summary>Narrows a list or watch.</summary>
 /// <param name="LabelSelector">On the server.</param>
 /// <param name="FieldSelector">On the server.</param>
-/// <param name="CachedFieldsOnly">Of each object read only what has a property: a cache of a large cluster is a tenth of the size
-/// then and costs a fraction of the time, but nothing in it may be written back whole.</param>
+/// <param name="CachedFieldsOnly">Of each object read only what somebody reads (<see cref="CachedFields"/>): a cache of a large cluster is a
+/// tenth of the size then and costs a fraction of the time, but nothing in it may be written back whole.</param>
 internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool CachedFieldsOnly = false);
 
-/// <summary>The verbs the operator needs of an API server. Implemented by <c>KubernetesClient</c> over HTTP; the seam behind which another client library would go.</summary>
+/// <summary>The verbs the operator needs of an API server, for any of the library's types and for our own. The library has a method for each verb of each kind and none for
+/// all kinds. Implemented by <see cref="KubernetesClient"/> over HTTP; tests have an API server in memory instead.</summary>
 /// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
-/// Every method throws <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within bounds.</remarks>
+/// What a write answers is read as far as a cache would keep it (<see cref="CachedFields"/>). Every method throws <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within bounds.</remarks>
 internal interface IKubernetesClient
 {
     Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)

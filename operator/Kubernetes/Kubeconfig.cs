@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Yaml;
-using k8s;
 using YamlDotNet.Core;
+using YamlDotNet.Serialization;
+using YamlDotNet.Serialization.NamingConventions;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -11,6 +12,9 @@ namespace Cluster.Operator.Kubernetes;
 internal sealed class Kubeconfig
 {
     private static readonly string[] PathFields = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
+
+    /// <summary>Not <c>KubernetesYaml</c>, which loads every type of the library before it reads the first text.</summary>
+    private static readonly IDeserializer Models = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).IgnoreUnmatchedProperties().Build();
 
     private readonly Dictionary<string, List<JsonObject>> _entries = new(StringComparer.Ordinal) { ["cluster"] = [], ["context"] = [], ["user"] = [] };
 
@@ -46,7 +50,7 @@ internal sealed class Kubeconfig
         try
         {
             // JSON is YAML.
-            return body.Count == 0 ? new T() : KubernetesYaml.Deserialize<T>(body.ToJsonString());
+            return body.Count == 0 ? new T() : Models.Deserialize<T>(body.ToJsonString());
         }
         catch (YamlException error)
         {

@@ -40,7 +40,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), []), cancellationToken);
+        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), []), KubernetesJson.Options, cancellationToken);
 
     public async Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
@@ -93,7 +93,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => SendAsync<T>(
+        => WriteAsync<T>(
             new ApiRequest(
                 HttpMethod.Patch,
                 ResourcePath.Object(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest), NameOf(manifest), subresource),
@@ -105,7 +105,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => SendAsync<T>(
+        => WriteAsync<T>(
             new ApiRequest(HttpMethod.Patch, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name, subresource), WriteQuery, Serialize(patch), ContentTypeOf(type)),
             cancellationToken);
 
@@ -200,7 +200,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
                 items.Add(item);
             }
 
-            next = page.Metadata.Continue;
+            next = page.Metadata.ContinueProperty;
             if (string.IsNullOrEmpty(next))
             {
                 return new ResourceList<T>(items, page.Metadata.ResourceVersion ?? "");
@@ -275,10 +275,13 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     private Task<T> WriteAsync<T>(HttpMethod method, string path, JsonObject manifest, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => SendAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
+        => WriteAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
 
-    private Task<T> SendAsync<T>(ApiRequest request, CancellationToken cancellationToken)
-        => _transport.SendAsync(request, (response, token) => ReadAsync<T>(response, KubernetesJson.Options, token), cancellationToken);
+    /// <summary>Nobody reads what it has just written whole.</summary>
+    private Task<T> WriteAsync<T>(ApiRequest request, CancellationToken cancellationToken) => SendAsync<T>(request, KubernetesJson.CachedFieldsOptions, cancellationToken);
+
+    private Task<T> SendAsync<T>(ApiRequest request, JsonSerializerOptions options, CancellationToken cancellationToken)
+        => _transport.SendAsync(request, (response, token) => ReadAsync<T>(response, options, token), cancellationToken);
 
     private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonSerializerOptions options, CancellationToken cancellationToken)
     {
@@ -327,15 +330,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     private sealed class ListPage<T>
     {
-        public ListMeta Metadata { get; set; } = new();
+        public V1ListMeta Metadata { get; set; } = new();
 
         public List<T>? Items { get; set; }
-    }
-
-    private sealed class ListMeta
-    {
-        public string? ResourceVersion { get; set; }
-
-        public string? Continue { get; set; }
     }
 }

@@ -18,16 +18,17 @@ internal static class KubernetesJson
     public static JsonSerializerOptions Options { get; } = CreateOptions(CompleteObjects);
 
     /// <summary>As <see cref="Options"/>, but what nobody reads is passed over: what is read so must not be written back.</summary>
-    private static JsonSerializerOptions ReadFields { get; } = CreateOptions(CompleteObjects, CachedFields.KeepOnly);
+    public static JsonSerializerOptions CachedFieldsOptions { get; } = CreateOptions(CompleteObjects, CachedFields.KeepOnly);
 
     /// <summary>How the objects of a list or watch are read.</summary>
-    public static JsonSerializerOptions For(Selection? selection) => selection?.CachedFieldsOnly == true ? ReadFields : Options;
+    public static JsonSerializerOptions For(Selection? selection) => selection?.CachedFieldsOnly == true ? CachedFieldsOptions : Options;
 
     /// <summary>Reads a typed object out of a tree.</summary>
     /// <exception cref="JsonException">A field has the wrong type; the message holds its path.</exception>
-    public static T Read<T>(JsonNode node)
+    /// <param name="options">Default <see cref="Options"/>.</param>
+    public static T Read<T>(JsonNode node, JsonSerializerOptions? options = null)
         where T : class
-        => node.Deserialize<T>(Options) ?? throw new JsonException($"expected a {typeof(T).Name} object, found null");
+        => node.Deserialize<T>(options ?? Options) ?? throw new JsonException($"expected a {typeof(T).Name} object, found null");
 
     /// <summary>Turns a typed object into the tree that the write verbs take.</summary>
     public static JsonObject ToJsonObject<T>(T value)

@@ -4,8 +4,7 @@ using System.Text.Json;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.
-/// The connection is the library's; limits in time, renewed credentials and retries are ours, because it has none.</summary>
+/// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.</summary>
 /// <remarks>The steps of a call: (1) get a credential; (2) send, with a time limit; (3) 401: drop the credential and try once more with a new one;
 /// (4) 429 or 503 with Retry-After: wait as told and try again, a few times; (5) any other error becomes a <see cref="KubernetesException"/>.</remarks>
 /// <param name="observe">Told of every attempt, retried ones included; null tells nobody.</param>
@@ -17,7 +16,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
     private readonly Lock _lock = new();
     private readonly string _root = configuration.Server.AbsoluteUri.TrimEnd('/');
-    private k8s.Kubernetes? _connection;
+    private HttpMessageInvoker? _connection;
     private ClientCertificate? _certificate;
 
     /// <summary>The server's address, for messages.</summary>
@@ -86,7 +85,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         try
         {
             using HttpRequestMessage message = MakeMessage(request, credential);
-            HttpResponseMessage response = await ConnectionFor(credential).SendAsync(message, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            HttpResponseMessage response = await ConnectionFor(credential).SendAsync(message, either.Token);
             if (response.IsSuccessStatusCode)
             {
                 return (await read(response, either.Token), null, null);
@@ -126,6 +125,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
             Version = tls ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
+        message.Headers.UserAgent.ParseAdd(Connections.UserAgent);
         message.Headers.Accept.ParseAdd(request.Accept);
         message.Headers.Authorization = credential.Authorization;
 
@@ -146,7 +146,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     }
 
     /// <summary>A renewed client certificate needs new connections. The old ones are left to running watches and close themselves when idle.</summary>
-    private HttpClient ConnectionFor(Credential credential)
+    private HttpMessageInvoker ConnectionFor(Credential credential)
     {
         lock (_lock)
         {
@@ -156,7 +156,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
                 _connection = Connections.Open(configuration, credential.Certificate);
             }
 
-            return _connection.HttpClient;
+            return _connection;
         }
     }
 

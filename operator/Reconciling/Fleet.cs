@@ -206,7 +206,7 @@ internal sealed class Fleet
             if (action is CreatePod create)
             {
                 var manifest = WorkerPod.Build(template!, deployment.Spec, NewName(deployment, random), create.Placement);
-                created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest)));
+                created.Add(new NewPod(manifest, KubernetesJson.Read<V1Pod>(manifest, KubernetesJson.CachedFieldsOptions)));
                 _inFlight.Creating(created[^1].Pod);
                 Look(NamespacedName.Of(created[^1].Pod), woken);
             }

@@ -69,6 +69,7 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
         return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new V1Node
         {
             Metadata = new V1ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = gpus } },
+            Spec = new V1NodeSpec(),
             Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
         });
     }

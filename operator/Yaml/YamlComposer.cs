@@ -6,7 +6,8 @@ namespace Cluster.Operator.Yaml;
 
 /// <summary>Builds JSON trees from YamlDotNet's parser events. Called by <see cref="YamlJson"/>, once a text.</summary>
 /// <remarks>An alias copies its anchor's tree, so a few lines can stand for gigabytes ("billion laughs"): every node, copied or not,
-/// is paid for from one budget before it is made.</remarks>
+/// is paid for from one budget before it is made. Not the library's <c>KubernetesYaml</c>: that one makes objects of known types, reads YAML 1.2
+/// (<c>yes</c> is a text to it), has no such budget, and does not say where a text is wrong.</remarks>
 /// <param name="duplicates">Receives the path (<c>spec.a[2].b</c>) of each key that occurs twice, whose last value then counts; null refuses such keys.</param>
 internal sealed class YamlComposer(string text, string file, List<string>? duplicates = null)
 {

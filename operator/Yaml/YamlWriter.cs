@@ -7,7 +7,7 @@ namespace Cluster.Operator.Yaml;
 
 /// <summary>Writes block-style YAML the way <c>kubectl -o yaml</c> lays it out: two spaces, list dashes level with their key. Called by <see cref="YamlJson.ToYaml"/>.</summary>
 /// <remarks>Strings stay plain where that reads back as the same string; long prose is folded (<c>>-</c>), text with line breaks becomes a
-/// literal block (<c>|</c>), everything else is double-quoted.</remarks>
+/// literal block (<c>|</c>), everything else is double-quoted. Not YamlDotNet's emitter: where it wraps double-quoted text after a tab, the tab is lost.</remarks>
 internal static class YamlWriter
 {
     private const int FoldColumns = 110;

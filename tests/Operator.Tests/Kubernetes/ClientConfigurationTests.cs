@@ -136,8 +136,8 @@ public sealed class ClientConfigurationTests : IDisposable
     [InlineData("user: u1}", "user: u9}", "names user 'u9', which is not there; there are 'u1', 'u2'")]
     [InlineData("\"https://one:6443\"", "one:6443", "'one:6443' is no server address")]
     [InlineData("\"https://one:6443\"", "\"https://x\", proxy-url: \"ftp://y\"", "proxy-url 'ftp://y' is not supported")]
-    [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority: nowhere.crt", "cannot read '")]
-    [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority-data: '*'", "certificate-authority-data: not base64")]
+    [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority: nowhere.crt", "certificate-authority: Could not find file '")]
+    [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority-data: '*'", "certificate-authority: The input is not a valid Base-64 string")]
     [InlineData("\"https://one:6443\"", "\"https://x\", certificate-authority-data: aGVsbG8=", "holds no PEM certificate")]
     [InlineData("{token: t1}", "{auth-provider: {name: gcp}}", "auth-provider 'gcp' was removed")]
     [InlineData("{token: t1}", "{token: t1, username: x}", "more than one of token, username and exec")]
@@ -150,7 +150,7 @@ public sealed class ClientConfigurationTests : IDisposable
     [InlineData("{token: t1}", "{exec: {apiVersion: client.authentication.k8s.io/v1}}", "command is missing")]
     [InlineData("kind: Config", "kind: Config\nkind: Config", "config:3:1: key 'kind' is already set")]
     [InlineData("kind: Config", "users: 3\nkind: Config", "already set")]
-    [InlineData("{token: t1}", "{token: [t1]}", "$.users[0].user.token")]
+    [InlineData("{token: t1}", "{token: [t1]}", "user 'u1': ")]
     public void What_is_wrong_is_named(string replace, string by, string message)
     {
         string file = _folder.Write("config", Simple.Replace(replace, by, StringComparison.Ordinal));
