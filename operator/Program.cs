@@ -1,6 +1,7 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Operator.Commands;
-using Cluster.Operator.Local;
+using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator;
 
@@ -16,6 +17,8 @@ internal static class Program
             NodeAgentCommand.Create(),
             CrdCommand.Create(),
         };
-        return CommandRunner.RunAsync(root, arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);
+        var isRun = arguments is [] or [['-', ..], ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..];
+        return CommandRunner.RunAsync(
+            root, isRun ? ["run", .. arguments] : arguments, "cluster-operator", exception => exception is KubernetesException or InvalidOperationException);
     }
 }

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Worker.Commands;
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker;
 
@@ -15,6 +18,7 @@ internal static class Program
             BenchCommand.Create(),
             RankCommand.Create(),
         };
-        return CommandRunner.RunAsync(root, arguments);
+        return CommandRunner.RunAsync(
+            root, arguments, "cluster-worker", exception => exception is RankLostException or ChatTemplateException or NotSupportedException);
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Cluster.Common;
 using Cluster.Operator.Controller;
 
 namespace Cluster.Operator.Commands;

@@ -37,7 +37,7 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
         ("spec.engine", "without chunked prefill maxNumBatchedTokens must be at least maxModelLen",
             """{"engine": {"enableChunkedPrefill": true, "maxNumBatchedTokens": 7, "maxModelLen": 8}}""",
             """{"engine": {"enableChunkedPrefill": false, "maxNumBatchedTokens": 7, "maxModelLen": 8}}"""),
-        ("spec.engine", "numSchedulerSteps above 1 does not go with speculative",
+        ("spec.engine", "numSchedulerSteps above 1 cannot be combined with speculative",
             """{"engine": {"numSchedulerSteps": 1, "speculative": {"model": "hf://a/b", "numTokens": 2}}}""",
             """{"engine": {"numSchedulerSteps": 2, "speculative": {"model": "hf://a/b", "numTokens": 2}}}"""),
         ("spec.rollout", "maxUnavailable and maxSurge cannot both be 0", """{"rollout": {"maxUnavailable": 0, "maxSurge": 1}}""", """{"rollout": {"maxUnavailable": 0}}"""),
