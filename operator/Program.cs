@@ -1,13 +1,19 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Operator.Commands;
-using Cluster.Operator.Local;
+using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator;
 
 internal static class Program
 {
-    public static Task<int> Main(string[] arguments) =>
-        CommandRunner.RunAsync(CreateRoot(), arguments is [] or [['-', ..] , ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..] ? ["run", .. arguments] : arguments);
+    public static Task<int> Main(string[] arguments)
+    {
+        var isRun = arguments is [] or [['-', ..], ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..];
+        return CommandRunner.RunAsync(
+            CreateRoot(), isRun ? ["run", .. arguments] : arguments, "cluster-operator",
+            exception => exception is KubernetesException or InvalidOperationException);
+    }
 
     /// <summary>Every command with its options. Tests of the documents parse with it, too.</summary>
     internal static RootCommand CreateRoot() =>

@@ -1,11 +1,18 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Worker.Commands;
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Startup;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker;
 
 internal static class Program
 {
-    public static Task<int> Main(string[] arguments) => CommandRunner.RunAsync(CreateRoot(), arguments);
+    public static Task<int> Main(string[] arguments) =>
+        CommandRunner.RunAsync(
+            CreateRoot(), arguments, "cluster-worker",
+            exception => exception is StartupException or RankLostException or ChatTemplateException or NotSupportedException);
 
     /// <summary>Every command with its options. Tests of the documents parse with it, too.</summary>
     internal static RootCommand CreateRoot() =>

@@ -55,14 +55,14 @@ internal static class CrdDocument
         },
         ["additionalPrinterColumns"] = new JsonArray(
             Column("Ready", "integer", ".status.readyReplicas", "Replicas that answer requests."),
-            Column("Desired", "integer", ".spec.replicas", "Replicas asked for."),
+            Column("Desired", "integer", ".spec.replicas", "Desired number of replicas."),
             Column("Model", "string", ".spec.model.source", "Where the checkpoint comes from."),
-            Column("TP", "integer", ".status.tensorParallelSize", "GPUs a replica."),
+            Column("TP", "integer", ".status.tensorParallelSize", "GPUs per replica."),
             Column("Served-As", "string", ".spec.model.servedName", "Name the API answers to; the object's name where empty.", wide: true),
             Column("HTTP", "string", ".status.endpoints.http", "OpenAI-compatible endpoint.", wide: true),
             Column("gRPC", "string", ".status.endpoints.grpc", "gRPC endpoint.", wide: true),
-            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason", "What the operator is doing, or waits for."),
-            Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why it is not as it should be.", wide: true),
+            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason", "What the operator is doing or waiting for."),
+            Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why the deployment is degraded.", wide: true),
             Column("Age", "date", ".metadata.creationTimestamp", "Time since creation.")),
         ["schema"] = new JsonObject { ["openAPIV3Schema"] = RootSchema() },
     };

@@ -89,7 +89,7 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     [Schema("What to serve, and how.", Required = true)]
     public ModelDeploymentSpec Spec { get; set; } = new();
 
-    [Schema("What the operator has made of it. Written by the operator only.")]
+    [Schema("Observed state. Written by the operator only.")]
     public ModelDeploymentStatus? Status { get; set; }
 
     /// <summary>The same deployment with a number for <c>tensorParallelSize: auto</c>: what pods are made from.</summary>
@@ -112,10 +112,10 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     "tuning.ncclMinNChannels above 64 needs tensorParallelSize of at least 8: RCCL ignores it with fewer ranks")]
 [SchemaRule(
     "!has(self.optimizeFor) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
-    "optimizeFor says what tensorParallelSize auto is chosen for; beside a number it would mean nothing")]
+    "optimizeFor says what tensorParallelSize auto is chosen for; it has no effect with a number")]
 [SchemaRule(
     "!has(self.model.config) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
-    "model.config is what tensorParallelSize auto is computed from; beside a number it would mean nothing")]
+    "model.config is what tensorParallelSize auto is computed from; it has no effect with a number")]
 internal sealed class ModelDeploymentSpec
 {
     /// <summary>The status names every pod, and etcd takes no object beyond 1.5 MiB.</summary>
@@ -127,9 +127,9 @@ internal sealed class ModelDeploymentSpec
     [Schema("Number of worker pods. Also set by `kubectl scale` and autoscalers.", Default = 1, Minimum = 0, Maximum = MostReplicas)]
     public int Replicas { get; set; } = 1;
 
-    /// <summary>GPUs a replica.</summary>
+    /// <summary>GPUs per replica.</summary>
     [Schema(
-        "GPUs a replica: the model is split over this many by tensor parallelism. A number, or auto: the operator chooses from the model's configuration and the GPUs' memory, says why in status.sizing, and keeps to it until the spec changes. It reads the configuration of public hf:// models from the hub; of others it has to be given in model.config.",
+        "GPUs per replica: the model is split over this many by tensor parallelism. A number, or auto: the operator chooses from the model's configuration and the GPUs' memory, says why in status.sizing, and keeps to it until the spec changes. It reads the configuration of public hf:// models from the hub; of others it has to be given in model.config.",
         Default = 1, IntOrString = true, Pattern = TensorParallelSize.Pattern, Minimum = 1, Maximum = TensorParallelSize.Largest)]
     public TensorParallelSize TensorParallelSize { get; set; } = 1;
 
@@ -142,14 +142,14 @@ internal sealed class ModelDeploymentSpec
     [Schema("Engine settings, with the names and meanings of the worker's flags. What is left out has the worker's default.")]
     public EngineSpec Engine { get; set; } = new();
 
-    [Schema("Settings of node and pod that the engine's speed depends on.")]
+    [Schema("Node and pod settings that affect performance.")]
     public TuningSpec Tuning { get; set; } = new();
 
     [Schema("How pods are replaced when the spec changes.")]
     public RolloutSpec Rollout { get; set; } = new();
 
     /// <summary>Seconds running requests get to finish after SIGTERM.</summary>
-    [Schema("Seconds that running requests get to finish when their pod is shut down.", Default = 45, Minimum = 0, Maximum = WorkerFlags.MaxShutdownTimeoutSeconds)]
+    [Schema("Seconds that running requests get to finish when the pod is terminated.", Default = 45, Minimum = 0, Maximum = WorkerFlags.MaxShutdownTimeoutSeconds)]
     public int DrainSeconds { get; set; } = 45;
 
     /// <summary>metadata and PodSpec overlay, merged strategically; the container is called <c>worker</c>.</summary>
@@ -182,7 +182,7 @@ internal sealed class ModelSpec
 
     /// <summary><c>pvc://claim/path</c> or <c>file:///path</c>; for hf:// sources.</summary>
     [Schema(
-        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, or else a cache that ends with its pod.",
+        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, otherwise a cache that is deleted with the pod.",
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
 
@@ -255,7 +255,7 @@ internal sealed class GpuSpec
     [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]
     public bool RequireSameHive { get; set; } = true;
 
-    [Schema("Which of the nodes that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has the fewest replicas, so that losing a node costs the fewest.")]
+    [Schema("Which node to choose of those that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has the fewest replicas, so that losing a node costs the fewest.")]
     public GpuPlacementPolicy Placement { get; set; } = GpuPlacementPolicy.Pack;
 
     [Schema("Labels a node must have.")]
@@ -265,13 +265,13 @@ internal sealed class GpuSpec
 /// <summary>Engine settings; names and meanings are the worker's flags. Null leaves the worker's default.</summary>
 [SchemaRule(
     "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
-    "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token a step")]
+    "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token per step")]
 [SchemaRule(
     "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
     "without chunked prefill maxNumBatchedTokens (default 2048) must be at least maxModelLen: a prompt has to fit into one step")]
 [SchemaRule(
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
-    "numSchedulerSteps above 1 does not go with speculative: drafts are guessed anew before each step")]
+    "numSchedulerSteps above 1 cannot be combined with speculative: tokens are drafted anew before each step")]
 [SchemaRule(
     "!has(self.quantization) || !has(self.dtype) || self.dtype != 'float32' || self.quantization in ['auto', 'none']",
     "dtype float32 contradicts a quantization: quantized weights are multiplied in 16 bits; leave dtype auto")]
@@ -316,7 +316,7 @@ internal sealed class EngineSpec
     [Schema("Speculative decoding with a smaller model of the same vocabulary.")]
     public SpeculativeSpec? Speculative { get; set; }
 
-    [Schema("Further flags of the worker, each an item of its own. Flags that a field here sets are refused.", MaxLength = 64)]
+    [Schema("Additional worker flags, one argument per item. Flags that are set by a field here are rejected.", MaxLength = 64)]
     public List<string>? ExtraArgs { get; set; }
 }
 
@@ -370,9 +370,9 @@ internal sealed class EnvVarShape
 [SchemaRule("!has(self.maxUnavailable) || !has(self.maxSurge) || self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
 internal sealed class RolloutSpec
 {
-    [Schema("Pods that may be missing during a rollout.", Default = 1, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
+    [Schema("Maximum number of pods that can be unavailable during a rollout.", Default = 1, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxUnavailable { get; set; } = 1;
 
-    [Schema("Pods that may exist beyond spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
+    [Schema("Maximum number of pods above spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxSurge { get; set; }
 }

@@ -14,7 +14,7 @@ internal sealed class ModelDeploymentStatus
     [Schema("Pods made from the current spec.")]
     public int UpdatedReplicas { get; set; }
 
-    [Schema("GPUs a replica: the spec's number, or what auto was decided to be. Absent while it is undecided.")]
+    [Schema("GPUs per replica: the spec's number, or what auto was decided to be. Absent while it is undecided.")]
     public int? TensorParallelSize { get; set; }
 
     [Schema("How tensorParallelSize auto was decided.")]

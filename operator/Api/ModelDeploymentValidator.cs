@@ -52,7 +52,6 @@ internal static partial class ModelDeploymentValidator
 
     private static void CheckSources(ModelDeploymentSpec spec, List<ValidationError> errors)
     {
-        ModelSource? draft = null;
         if (spec.Model.Source.Length == 0)
         {
             errors.Add(new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
@@ -62,12 +61,12 @@ internal static partial class ModelDeploymentValidator
             errors.Add(new("spec.model.source", ValidationReason.Invalid, problem));
         }
 
-        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out draft, out string? draftProblem))
+        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out _, out string? draftProblem))
         {
             errors.Add(new("spec.engine.speculative.model", ValidationReason.Invalid, draftProblem));
         }
 
-        bool usesHub = spec.Model.Source.StartsWith("hf://", StringComparison.Ordinal) || draft is ModelSource.Hf;
+        bool usesHub = IsHub(spec.Model.Source) || IsHub(spec.Engine.Speculative?.Model);
         if (spec.Model.TokenSecretRef is { } token && !usesHub)
         {
             errors.Add(new("spec.model.tokenSecretRef", ValidationReason.Forbidden,
@@ -79,6 +78,9 @@ internal static partial class ModelDeploymentValidator
             CheckCache(cache, usesHub, spec.Model.Source, errors);
         }
     }
+
+    /// <summary>Whether it means to name a repository of the hub, if only a wrong one.</summary>
+    private static bool IsHub(string? source) => source?.StartsWith("hf://", StringComparison.Ordinal) == true;
 
     private static void CheckCache(string cache, bool usesHub, string source, List<ValidationError> errors)
     {
@@ -116,12 +118,12 @@ internal static partial class ModelDeploymentValidator
 
         if (spec.OptimizeFor is not null)
         {
-            errors.Add(new("spec.optimizeFor", ValidationReason.Forbidden, $"says what tensorParallelSize {TensorParallelSize.AutoWord} is chosen for; beside {size} it would mean nothing"));
+            errors.Add(new("spec.optimizeFor", ValidationReason.Forbidden, $"says what tensorParallelSize {TensorParallelSize.AutoWord} is chosen for; it has no effect with {size}"));
         }
 
         if (spec.Model.Config is not null)
         {
-            errors.Add(new("spec.model.config", ValidationReason.Forbidden, $"is what tensorParallelSize {TensorParallelSize.AutoWord} is computed from; beside {size} it would mean nothing"));
+            errors.Add(new("spec.model.config", ValidationReason.Forbidden, $"is what tensorParallelSize {TensorParallelSize.AutoWord} is computed from; it has no effect with {size}"));
         }
     }
 
@@ -134,6 +136,12 @@ internal static partial class ModelDeploymentValidator
         {
             errors.Add(new("spec.gpu.deviceAccess", ValidationReason.Forbidden,
                 "RuntimeClass applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices"));
+        }
+
+        if (gpu is { Allocation: GpuAllocation.DevicePlugin, RequireSameHive: false })
+        {
+            errors.Add(new("spec.gpu.requireSameHive", ValidationReason.Forbidden,
+                "false applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs"));
         }
 
         if (gpu is { Allocation: GpuAllocation.DevicePlugin, Placement: GpuPlacementPolicy.Spread })
@@ -154,7 +162,7 @@ internal static partial class ModelDeploymentValidator
         if (engine.MaxNumBatchedTokens < engine.MaxNumSeqs)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token a step"));
+                $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token per step"));
         }
 
         if (engine.EnableChunkedPrefill == false && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
@@ -166,7 +174,7 @@ internal static partial class ModelDeploymentValidator
         if (engine is { NumSchedulerSteps: > 1, Speculative: not null })
         {
             errors.Add(new("spec.engine.numSchedulerSteps", ValidationReason.Invalid,
-                $"{engine.NumSchedulerSteps} does not go with speculative: drafts are guessed anew before each step"));
+                $"{engine.NumSchedulerSteps} cannot be combined with speculative: tokens are drafted anew before each step"));
         }
 
         string? contradiction = (engine.Quantization, engine.Dtype) switch

@@ -122,7 +122,7 @@ internal static class SchemaGenerator
 
         if (facts.Immutable)
         {
-            schema["x-kubernetes-validations"] = new JsonArray(Rule("self == oldSelf", "cannot be changed; delete the object and create it anew"));
+            schema["x-kubernetes-validations"] = new JsonArray(Rule("self == oldSelf", "cannot be changed; delete the object and create it again"));
         }
     }
 

@@ -3,7 +3,7 @@ namespace Cluster.Operator.Api;
 /// <summary>How <c>tensorParallelSize: auto</c> was decided: part of the status, and the operator's only memory of the decision.</summary>
 internal sealed class SizingStatus
 {
-    [Schema("GPUs a replica, as decided. Absent while nothing fits.")]
+    [Schema("GPUs per replica, as decided. Absent while nothing fits.")]
     public int? TensorParallelSize { get; set; }
 
     [Schema("The advice, in a sentence.")]
@@ -55,7 +55,7 @@ internal sealed class SizingStatus
 /// <summary>One row of the table that the decision was taken from.</summary>
 internal sealed class SizingAlternative
 {
-    [Schema("GPUs a replica.", Required = true)]
+    [Schema("GPUs per replica.", Required = true)]
     public int TensorParallelSize { get; set; }
 
     [Schema("Weights and context fit.")]

@@ -4,7 +4,7 @@ using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>GPUs a replica: a number, or <c>auto</c>, which the operator replaces by one before it makes pods (see
+/// <summary>GPUs per replica: a number, or <c>auto</c>, which the operator replaces by one before it makes pods (see
 /// <c>Reconciling/Sizing</c>). A number converts by itself, so that only those who can meet <c>auto</c> have to ask for it.</summary>
 /// <param name="Degree">The number; 0 while there is none.</param>
 /// <param name="Word">What stands there instead of a number, as it was written.</param>

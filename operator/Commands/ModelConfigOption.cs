@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Commands;
@@ -11,7 +12,7 @@ internal sealed class ModelConfigOption
 
     private readonly Option<string> endpoint = new("--model-config-endpoint")
     {
-        Description = $"Hub where tensorParallelSize auto reads config.json of hf:// models, without a token; {Off} asks nobody. Default: {Variable}, else {HubModelConfigs.DefaultEndpoint}.",
+        Description = $"Hub where tensorParallelSize auto reads config.json of hf:// models, without a token; {Off} turns this off. Default: {Variable}, else {HubModelConfigs.DefaultEndpoint}.",
         DefaultValueFactory = _ => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } set ? set : HubModelConfigs.DefaultEndpoint,
         HelpName = "URL",
     };

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Cluster.Common;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 

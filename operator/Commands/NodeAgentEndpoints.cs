@@ -1,4 +1,5 @@
 using System.Net;
+using Cluster.Common;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.NodeAgent;

@@ -3,12 +3,10 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Local.ApiServer;
-using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Local.ApiServer.Writing;
-using Cluster.Operator.Local.Node;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Yaml;
@@ -60,12 +58,12 @@ internal static class RenderCommand
         }
 
         var ledger = cluster is null ? null : ReadCluster(cluster);
-        var type = CustomResources.Define(CrdDocument.Build()["spec"]!.AsObject())[0];
+        var kind = new ManifestKind(CrdDocument.Build());
         var text = new StringBuilder();
         var failed = false;
         foreach (var manifest in deployments)
         {
-            var rendering = await RenderAsync(manifest, type, configs, options, ledger, now, cancellationToken);
+            var rendering = await RenderAsync(manifest, kind, configs, options, ledger, now, cancellationToken);
             if (rendering.Sizing is { } sizing)
             {
                 text.Append(CultureInfo.InvariantCulture, $"# {manifest.Name}: {sizing.Message}\n");
@@ -93,16 +91,13 @@ internal static class RenderCommand
     }
 
     private static async Task<Rendering> RenderAsync(
-        Manifest manifest, ResourceType type, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
+        Manifest manifest, ManifestKind kind, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
-            var value = Admission.RequireKind(manifest.Object.DeepClone(), type);
-            Admission.Admit(type, value, null, null, new WriteOptions { Validation = FieldValidation.Strict });
-            value["metadata"]!["namespace"] ??= "default";
-            return await Rendering.OfAsync(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(value)), configs, options, ledger, now, cancellationToken);
+            return await Rendering.OfAsync(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(kind.Admit(manifest.Object))), configs, options, ledger, now, cancellationToken);
         }
-        catch (ApiException e)
+        catch (ManifestException e)
         {
             return new Rendering([], e.Message);
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -66,7 +67,7 @@ internal static class RunCommand
             }
             catch (LeadershipLostException lost)
             {
-                throw new CommandFailure($"{lost.Message}; another operator may lead by now, so this one ends", lost);
+                throw new CommandFailure($"{lost.Message}; another operator may be the leader by now, so this process exits", lost);
             }
 
             return 0;

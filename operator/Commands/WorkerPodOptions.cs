@@ -8,7 +8,7 @@ internal sealed class WorkerPodOptions
 {
     private readonly Option<string> image;
     private readonly Option<string> runtimeClass = new("--runtime-class") { Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.", DefaultValueFactory = _ => "amd", HelpName = "NAME" };
-    private readonly Option<string?> hubCache = new("--hub-cache") { Description = "Folder on every node that keeps downloaded models, writable by user 10001, where a deployment names no cache of its own. Default: a cache that ends with its pod.", HelpName = "PATH" };
+    private readonly Option<string?> hubCache = new("--hub-cache") { Description = "Folder on every node that keeps downloaded models, writable by user 10001, where a deployment names no cache of its own. Default: a cache that is deleted with the pod.", HelpName = "PATH" };
     private readonly Option<string[]> pullSecrets = new("--image-pull-secret") { Description = "Secret, in the deployment's namespace, to pull the worker's image with. Can be repeated.", HelpName = "NAME" };
     private readonly Option<int[]> deviceGroups = new("--device-group")
     {

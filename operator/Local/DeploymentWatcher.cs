@@ -1,5 +1,5 @@
+using Cluster.Common;
 using Cluster.Operator.Api;
-using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 using Spectre.Console;

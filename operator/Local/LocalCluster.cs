@@ -2,7 +2,8 @@ using System.Net;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
-using Cluster.Operator.Local.Node;
+using Cluster.Operator.Local.Kubelet;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
@@ -98,7 +99,7 @@ internal sealed class LocalCluster : IAsyncDisposable
 
         Client = KubernetesClient.Create(ClientConfiguration.Load(Kubeconfig));
         resources.Push(new Owned(Client));
-        await CustomResources.InstallAsync(Client, cancellationToken);
+        await CrdInstaller.InstallAsync(Client, cancellationToken);
 
         var time = TimeProvider.System;
         var secrets = new SecretReader(Client);

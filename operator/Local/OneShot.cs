@@ -1,6 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Commands;
+using Cluster.Common;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;

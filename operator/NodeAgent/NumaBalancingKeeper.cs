@@ -24,7 +24,7 @@ internal sealed class NumaBalancingKeeper(NumaBalancingSwitch kernel, ILogger lo
             case NumaBalancingAction.Restore:
                 kernel.Set(found!);
                 await RememberAsync(null).ConfigureAwait(false);
-                logger.LogInformation("kernel.numa_balancing restored to {Value}: no pod of this node asks for it to be off any more", found);
+                logger.LogInformation("kernel.numa_balancing restored to {Value}: no pod on this node asks for it to be off any longer", found);
                 break;
             case NumaBalancingAction.Forget:
                 await RememberAsync(null).ConfigureAwait(false);

@@ -30,7 +30,7 @@ internal enum DeleteReason
     /// <summary>Its node has not been ready for longer than the pod tolerates. The pod holds its GPUs until the node confirms its end.</summary>
     NodeLost,
 
-    /// <summary>The node chosen for it takes no new pods any more.</summary>
+    /// <summary>The node chosen for it no longer takes new pods.</summary>
     NodeRefused,
 
     /// <summary>A GPU it is pinned to is not in its node any more, and it does not serve.</summary>

@@ -8,7 +8,7 @@ internal sealed record PlanRequest
     /// <summary>Replicas wanted; 0 while the deployment is being deleted.</summary>
     public required int Replicas { get; init; }
 
-    /// <summary>GPUs a replica.</summary>
+    /// <summary>GPUs per replica.</summary>
     public required int GroupSize { get; init; }
 
     public required GpuSpec Gpu { get; init; }

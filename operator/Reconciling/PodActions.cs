@@ -200,7 +200,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
-        DeleteReason.NodeRefused => $"node {delete.Pod.Node} takes no new pods any more",
+        DeleteReason.NodeRefused => $"node {delete.Pod.Node} no longer takes new pods",
         _ => "it claims a GPU that an older pod holds",
     };
 

@@ -126,7 +126,7 @@ internal sealed class WorkerTemplate
         JsonObject merged;
         try
         {
-            merged = StrategicMerge.Apply(manifest, podTemplate);
+            merged = TemplateMerge.Apply(manifest, podTemplate);
         }
         catch (FormatException e)
         {

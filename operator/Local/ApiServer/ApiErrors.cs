@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer;
 
@@ -54,7 +54,6 @@ internal static class ApiErrors
 
     public static ApiException Invalid(ResourceType type, string name, IReadOnlyList<FieldError> errors)
     {
-        var text = errors.Count == 1 ? errors[0].ToString() : $"[{string.Join(", ", errors)}]";
         var details = new JsonObject { ["name"] = name };
         if (type.Group.Length > 0)
         {
@@ -62,8 +61,7 @@ internal static class ApiErrors
         }
         details["kind"] = type.Kind;
         details["causes"] = new JsonArray([.. errors.Select(e => (JsonNode)new JsonObject { ["reason"] = e.Reason, ["message"] = e.Message, ["field"] = e.Field })]);
-        var kind = type.Group.Length == 0 ? type.Kind : $"{type.Kind}.{type.Group}";
-        return new(422, "Invalid", $"{kind} \"{name}\" is invalid: {text}", details);
+        return new(422, "Invalid", type.Named.InvalidText(name, errors), details);
     }
 
     private static JsonObject Details(ResourceType type, string name)

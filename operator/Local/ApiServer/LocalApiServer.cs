@@ -29,9 +29,9 @@ internal sealed class LocalApiServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _stopping;
     private readonly Task _garbageCollection;
-    private readonly ObjectStore _store;
+    private readonly VersionedStore _store;
 
-    private LocalApiServer(WebApplication app, CancellationTokenSource stopping, Task garbageCollection, ObjectStore store, string token, string authorityPem)
+    private LocalApiServer(WebApplication app, CancellationTokenSource stopping, Task garbageCollection, VersionedStore store, string token, string authorityPem)
     {
         _app = app;
         _stopping = stopping;
@@ -57,7 +57,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
         var certificate = ServerCertificate.Create(options.Clock.GetUtcNow());
         var stopping = new CancellationTokenSource();
-        var state = new ApiState(new ObjectStore(options.HistoryLimit), new ResourceRegistry(), options.Clock);
+        var state = new ApiState(new VersionedStore(options.HistoryLimit), new ResourceRegistry(), options.Clock);
         var creation = new ObjectCreation(state);
         var update = new ObjectUpdate(state);
         var deletion = new ObjectDeletion(state);

@@ -1,7 +1,7 @@
 namespace Cluster.Operator.Reconciling.Sizing;
 
 /// <summary>One degree of tensor parallelism on one class of GPUs: what fits. Pure.</summary>
-/// <param name="Degree">GPUs a replica.</param>
+/// <param name="Degree">GPUs per replica.</param>
 /// <param name="WeightBytes">On each GPU, those of a draft model included.</param>
 /// <param name="KvBytesPerToken">On each GPU, those of a draft model included.</param>
 /// <param name="RoomBytes">On each GPU for the KV cache; negative when not even the weights fit.</param>

@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 namespace Cluster.Operator.Reconciling.Sizing;
 
 /// <summary>Reads <c>config.json</c> as far as memory follows from it. Field names and defaults are those of transformers'
-/// configuration classes. Pure; called by <see cref="SizeDecider"/>.</summary>
+/// configuration classes. The worker reads the same file to build the model: tests/EndToEnd.Tests/Contracts runs both over the same
+/// configurations, and what one refuses the other does. Pure; called by <see cref="SizeDecider"/>.</summary>
 internal sealed class ModelShapeReader
 {
     private const int MostLayers = 1024;
@@ -14,7 +15,7 @@ internal sealed class ModelShapeReader
     private const int MostWords = 1 << 22;
     private const int MostExperts = 4096;
     private const int MostPositions = 1 << 27;
-    private const string Supported = "llama (also Yi), mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma2, phi, bloom, opt";
+    private const string Supported = "llama, Yi, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma2, phi, bloom, opt";
 
     private readonly JsonObject config;
     private readonly string type;
@@ -30,10 +31,10 @@ internal sealed class ModelShapeReader
 
     private ModelShape Read()
     {
-        int hidden = Number(MostFeatures, null, "hidden_size", "n_embed");
-        int heads = Number(MostHeads, null, "num_attention_heads", "n_head");
-        int layers = Number(MostLayers, null, "num_hidden_layers", "n_layer");
-        int kvHeads = type is "bloom" or "opt" ? heads : Number(MostHeads, heads, "num_key_value_heads");
+        int hidden = Number(MostFeatures, null, "hidden_size");
+        int heads = Number(MostHeads, null, "num_attention_heads");
+        int layers = Number(MostLayers, null, "num_hidden_layers");
+        int kvHeads = Number(MostHeads, heads, "num_key_value_heads");
         if (heads % kvHeads != 0)
         {
             throw new ModelConfigException($"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kvHeads}");
@@ -49,24 +50,25 @@ internal sealed class ModelShapeReader
             Type = type,
             Layers = layers,
             HiddenSize = hidden,
-            IntermediateSize = Number(MostFeatures, type == "bloom" ? 4 * hidden : null, "intermediate_size", "ffn_dim", "n_inner"),
+            IntermediateSize = Number(MostFeatures, type == "bloom" ? 4 * hidden : null, "intermediate_size"),
             Heads = heads,
             KvHeads = kvHeads,
             HeadDim = Number(MostHeadDim, hidden / heads, "head_dim"),
             VocabSize = Number(MostWords, null, "vocab_size"),
-            MaxLength = Number(MostPositions, type == "bloom" ? 2048 : null, "max_position_embeddings", "seq_length"),
-            ElementBytes = (Text(config, "dtype") ?? Text(config, "torch_dtype")) == "float32" ? 4 : 2,
-            TiedEmbeddings = Flag("tie_word_embeddings", type is "bloom" or "opt" or "gemma2"),
-            Format = ReadFormat(config["quantization_config"] as JsonObject),
+            MaxLength = Number(MostPositions, type == "bloom" ? 2048 : null, "max_position_embeddings"),
+            ElementBytes = ReadElementBytes(),
+            TiedEmbeddings = ReadTied(),
+            Format = ReadFormat(ReadQuantization()),
         };
         return type switch
         {
-            "llama" or "mistral" => shape with { SmallWeights = Small(shape, norms: 2) },
+            "llama" or "Yi" or "mistral" => shape with { SmallWeights = Small(shape, norms: 2) },
             "qwen2" => shape with { SmallWeights = Small(shape, norms: 2) + ((long)layers * (heads + (2 * kvHeads)) * shape.HeadDim) },
             "qwen3" => shape with { SmallWeights = Small(shape, norms: 2) + (2L * layers * shape.HeadDim) },
             "gemma2" => shape with { SmallWeights = Small(shape, norms: 4) },
-            "mixtral" => WithExperts(shape with { SmallWeights = Small(shape, norms: 2) }, "num_local_experts", shape.IntermediateSize),
-            "qwen3_moe" => WithExperts(shape with { SmallWeights = Small(shape, norms: 2) + (2L * layers * shape.HeadDim) }, "num_experts", Number(MostFeatures, null, "moe_intermediate_size")),
+            "mixtral" => WithExperts(shape with { SmallWeights = Small(shape, norms: 2) }, shape.IntermediateSize, layers),
+            "qwen3_moe" => WithExperts(
+                shape with { SmallWeights = Small(shape, norms: 2) + (2L * layers * shape.HeadDim) }, Number(MostFeatures, null, "moe_intermediate_size"), SparseLayers(layers)),
             "phi" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 1)) + Biases(shape) + shape.VocabSize },
             "bloom" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 2)) + Biases(shape) + (2L * hidden) },
             "opt" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 2)) + Biases(shape), LearnedPositions = shape.MaxLength + 2 },
@@ -74,16 +76,56 @@ internal sealed class ModelShapeReader
         };
     }
 
-    private ModelShape WithExperts(ModelShape shape, string field, int intermediate)
+    private ModelShape WithExperts(ModelShape shape, int intermediate, int expertLayers) => shape with
     {
-        int step = Number(MostLayers, 1, "decoder_sparse_step");
-        HashSet<int> dense = [.. (config["mlp_only_layers"] as JsonArray ?? []).OfType<JsonValue>().Select(v => v.TryGetValue(out int layer) ? layer : -1)];
-        return shape with
+        Experts = Number(MostExperts, null, "num_local_experts", "num_experts"),
+        ExpertIntermediateSize = intermediate,
+        ExpertLayers = expertLayers,
+    };
+
+    /// <summary>Layers that have experts: every so many, without those that are listed as dense.</summary>
+    private int SparseLayers(int layers)
+    {
+        var step = Number(MostLayers, 1, "decoder_sparse_step");
+        var dense = config["mlp_only_layers"] switch
         {
-            Experts = Number(MostExperts, null, field, "num_local_experts"),
-            ExpertIntermediateSize = intermediate,
-            ExpertLayers = Enumerable.Range(0, shape.Layers).Count(l => (l + 1) % step == 0 && !dense.Contains(l)),
+            null => [],
+            JsonArray list when list.All(item => Integer(item) is { } layer && layer >= 0 && layer < layers) => list.Select(item => Integer(item)!.Value).ToHashSet(),
+            var other => throw new ModelConfigException($"config.json: mlp_only_layers is {other.ToJsonString()}; it must be a list of layers from 0 to {layers - 1}"),
         };
+        return Enumerable.Range(0, layers).Count(layer => (layer + 1) % step == 0 && !dense.Contains(layer));
+    }
+
+    private int ReadElementBytes()
+    {
+        var field = config["dtype"] is null ? "torch_dtype" : "dtype";
+        return config[field] switch
+        {
+            null => 2,
+            JsonValue value when value.TryGetValue(out string? name) && name is "auto" or "bfloat16" or "float16" => 2,
+            JsonValue value when value.TryGetValue(out string? name) && name is "float32" => 4,
+            var other => throw new ModelConfigException($"config.json: {field} is {other.ToJsonString()}; supported: bfloat16, float16, float32"),
+        };
+    }
+
+    private JsonObject? ReadQuantization() => config["quantization_config"] switch
+    {
+        null => null,
+        JsonObject quantization => quantization,
+        var other => throw new ModelConfigException($"config.json: quantization_config is {other.ToJsonString()}; it must be an object"),
+    };
+
+    private bool ReadTied()
+    {
+        var tied = config["tie_word_embeddings"] switch
+        {
+            null => type is "bloom" or "opt" or "gemma2",
+            JsonValue value when value.TryGetValue(out bool flag) => flag,
+            var other => throw new ModelConfigException($"config.json: tie_word_embeddings is {other.ToJsonString()}; it must be true or false"),
+        };
+        return (type, tied) is ("bloom", false) or ("phi", true)
+            ? throw new ModelConfigException($"config.json: tie_word_embeddings is {(tied ? "true" : "false")}; of {type} models only {(tied ? "false" : "true")} is supported")
+            : tied;
     }
 
     /// <summary>Weights of the norms, with one after the last layer.</summary>
@@ -99,34 +141,41 @@ internal sealed class ModelShapeReader
         {
             case null:
                 return WeightFormat.Plain;
-            case "fp8" or "fbgemm_fp8":
+            case "fp8":
+            case "compressed-tensors" when Text(quantization!, "format") == "float-quantized":
                 return WeightFormat.Fp8;
-            case "compressed-tensors" when Text(quantization!, "format") is "float-quantized" or null:
-                return WeightFormat.Fp8;
-            case "gptq" or "awq" or "squeezellm":
-                string method = Text(quantization!, "quant_method")!;
-                int bits = Integer(quantization!["bits"] ?? quantization["w_bit"] ?? quantization["wbits"]) ?? 4;
-                int group = Integer(quantization["group_size"] ?? quantization["q_group_size"]) ?? 128;
-                if (bits is < 2 or > 8 || group is 0 or < -1 or > MostFeatures)
-                {
-                    throw new ModelConfigException($"config.json: quantization_config: {bits} bits in groups of {group} cannot be");
-                }
-
-                string name = method switch { "gptq" => "GPTQ", "awq" => "AWQ", _ => "SqueezeLLM" };
-
-                // A group of -1 is a whole column, and SqueezeLLM has a table for each output: neither limits how inputs are cut.
-                return method == "squeezellm" || group == -1 ? new WeightFormat($"{name}, {bits} bits", bits) : WeightFormat.Grouped(name, bits, group);
+            case "squeezellm":
+                // A table for each output: no groups that limit how inputs are cut.
+                return new WeightFormat($"SqueezeLLM, {Bits(quantization!, "wbits", 4)} bits", 4);
+            case "gptq":
+                return Grouped("GPTQ", Bits(quantization!, "bits", 4, 8), quantization!);
+            case "awq":
+                return Grouped("AWQ", Bits(quantization!, "bits", 4), quantization!);
             case var other:
                 throw new ModelConfigException($"config.json: quantization_config.quant_method '{other}' is none whose memory is known; supported: fp8, compressed-tensors (float-quantized), gptq, awq, squeezellm");
         }
     }
+
+    private static WeightFormat Grouped(string name, int bits, JsonObject quantization) => Integer(quantization["group_size"]) switch
+    {
+        -1 => new WeightFormat($"{name}, {bits} bits", bits), // A group is a whole column.
+        { } size and >= 1 and <= MostFeatures => WeightFormat.Grouped(name, bits, size),
+        _ => throw new ModelConfigException(
+            $"config.json: quantization_config.group_size is {quantization["group_size"]?.ToJsonString() ?? "missing"}; it must be an integer from 1 to {MostFeatures}, or -1"),
+    };
+
+    private static int Bits(JsonObject quantization, string field, params ReadOnlySpan<int> supported) =>
+        Integer(quantization[field]) is { } bits && supported.Contains(bits)
+            ? bits
+            : throw new ModelConfigException(
+                $"config.json: quantization_config.{field} is {quantization[field]?.ToJsonString() ?? "missing"}; supported: {string.Join(", ", supported.ToArray())}");
 
     /// <summary>The first of these fields that is there.</summary>
     private int Number(int most, int? fallback, params ReadOnlySpan<string> names)
     {
         foreach (string name in names)
         {
-            if (config[name] is { } value)
+            if (Find(name) is { } value)
             {
                 return Integer(value) is { } number && number >= 1 && number <= most
                     ? number
@@ -137,7 +186,17 @@ internal sealed class ModelShapeReader
         return fallback ?? throw new ModelConfigException($"config.json has no {names[0]}");
     }
 
-    private bool Flag(string name, bool fallback) => config[name] is JsonValue value && value.GetValueKind() is JsonValueKind.True or JsonValueKind.False ? config[name]!.GetValue<bool>() : fallback;
+    /// <summary>A field by its usual name, or by the one that this type of model has for it.</summary>
+    private JsonNode? Find(string name) => config[name] ?? (type, name) switch
+    {
+        ("opt", "intermediate_size") => config["ffn_dim"],
+        ("bloom", "hidden_size") => config["n_embed"],
+        ("bloom", "num_attention_heads") => config["n_head"],
+        ("bloom", "num_hidden_layers") => config["n_layer"],
+        ("bloom", "intermediate_size") => config["n_inner"],
+        ("bloom", "max_position_embeddings") => config["seq_length"],
+        _ => null,
+    };
 
     private static string? Text(JsonObject json, string name) => json[name] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
 

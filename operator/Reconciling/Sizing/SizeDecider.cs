@@ -53,7 +53,7 @@ internal sealed class SizeDecider(IModelConfigs configs, WorkerOptions options, 
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString(), ConfiguredBy = origin, WeightBytes = model.WeightBytes },
                 Shortage.NoGpuNodes,
-                $"tensorParallelSize auto is decided once a node that the pods may go to tells its GPUs' memory (annotation {ApiNames.NodeGpusAnnotation} or label {GpuClass.VramLabel}); there is none");
+                $"tensorParallelSize auto is decided once a node that the pods may go to publishes its GPUs' memory (annotation {ApiNames.NodeGpusAnnotation} or label {GpuClass.VramLabel}); there is none");
         }
 
         SizingStatus sizing = SizingAdvisor.Advise(model, draft, inputs, found);

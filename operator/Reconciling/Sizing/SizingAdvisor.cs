@@ -86,7 +86,7 @@ internal static class SizingAdvisor
             why = chosen.Degree == gpus.GroupSize ? $"; that is all {gpus.GroupSize} of a node" : $"; of a node's {gpus.GroupSize} it can be split over {Choices(table)} ({Heads(model)})";
         }
 
-        return $"{Count(chosen.Degree)} a replica for {inputs.OptimizeFor.ToString().ToLowerInvariant()}: {held}{why}";
+        return $"{Count(chosen.Degree)} per replica for {inputs.OptimizeFor.ToString().ToLowerInvariant()}: {held}{why}";
     }
 
     private static string Complaint(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, MemoryFit best)

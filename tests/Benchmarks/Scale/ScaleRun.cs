@@ -63,7 +63,7 @@ internal sealed class ScaleRun : IAsyncDisposable
         var kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
         server.WriteKubeconfig(kubeconfig);
         var client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
-        await CustomResources.InstallAsync(client, cancellationToken);
+        await CrdInstaller.InstallAsync(client, cancellationToken);
         await SimulatedNodes.CreateAsync(client, Names("node", nodes), cancellationToken);
         return new ScaleRun(nodes, folder, server, client, OperatorProcess.Start(kubeconfig));
     }

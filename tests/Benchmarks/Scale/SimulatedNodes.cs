@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Local.Node;
+using Cluster.Operator.Local.Kubelet;
 using Cluster.Operator.NodeAgent;
 using k8s.Models;
 

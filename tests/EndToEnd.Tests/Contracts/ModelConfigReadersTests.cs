@@ -10,11 +10,12 @@ namespace Cluster.EndToEnd.Tests.Contracts;
 public sealed class ModelConfigReadersTests
 {
     /// <summary>Quantized layouts that the operator counts but the worker does not multiply yet: the sizes are right, the worker says what it lacks.</summary>
-    private static readonly string[] SizedButNotServed = ["fp8-block", "internlm-llama-bias"];
+    private static readonly string[] SizedButNotServed = ["fp8-block"];
 
     private static readonly Dictionary<string, string> Bases = new()
     {
         ["llama"] = """{"architectures": ["LlamaForCausalLM"], "hidden_act": "silu"}""",
+        ["Yi"] = """{"architectures": ["YiForCausalLM"]}""",
         ["mistral"] = """{"architectures": ["MistralForCausalLM"], "hidden_act": "silu"}""",
         ["qwen2"] = """{"architectures": ["Qwen2ForCausalLM"], "hidden_act": "silu"}""",
         ["qwen3"] = """{"architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu"}""",
@@ -29,14 +30,14 @@ public sealed class ModelConfigReadersTests
     /// <summary>Every field that either reader looks at, with what may stand there. The first is what usually does.</summary>
     private static readonly (string Field, string[] Values)[] Fields =
     [
-        ("hidden_size", ["64", "72", "0", "-64", "64.5", "\"64\"", "2000000", "null", ""]),
-        ("n_embed", ["", "96", "\"x\""]),
+        ("hidden_size", ["64", "96", "0", "-64", "64.5", "\"64\"", "2000000", "null", ""]),
+        ("n_embed", ["", "128", "\"x\""]),
         ("num_attention_heads", ["8", "4", "7", "0", "[8]", "null", ""]),
         ("n_head", ["", "16"]),
         ("num_hidden_layers", ["2", "3", "1024", "1025", "true", ""]),
         ("n_layer", ["", "5"]),
         ("num_key_value_heads", ["", "2", "8", "3", "0", "null", "\"2\""]),
-        ("head_dim", ["", "16", "10", "1025", "null", "\"16\""]),
+        ("head_dim", ["", "16", "20", "1025", "null", "\"16\""]),
         ("intermediate_size", ["96", "128", "0", "null", ""]),
         ("ffn_dim", ["", "80"]),
         ("n_inner", ["", "112", "null"]),
@@ -51,7 +52,7 @@ public sealed class ModelConfigReadersTests
         ("decoder_sparse_step", ["", "2", "0", "null"]),
         ("mlp_only_layers", ["", "[0]", "[]", "[1, 0]", "null", "\"0\"", "[7]"]),
         ("moe_intermediate_size", ["", "40", "0"]),
-        ("quantization_config", ["", "null", """{"quant_method": "fp8"}""", """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": true}""",
+        ("quantization_config", ["", "null", """{"quant_method": "fp8", "activation_scheme": "dynamic"}""", """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": true}""",
             """{"quant_method": "gptq", "bits": 8, "group_size": 16}""", """{"quant_method": "gptq", "bits": 4, "group_size": -1}""",
             """{"quant_method": "squeezellm", "wbits": 4}""", """{"quant_method": "magic"}""", """{"bits": 4}""", """{"quant_method": "gptq", "bits": 3, "group_size": 8}"""]),
     ];

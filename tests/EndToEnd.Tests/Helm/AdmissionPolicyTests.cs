@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Local.ApiServer.Schema.Cel;
+using Cluster.Operator.Manifests.Schema.Cel;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 

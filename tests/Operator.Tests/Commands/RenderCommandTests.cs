@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
@@ -55,7 +56,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         string manifest = Deployment("tensorParallelSize: auto").Replace("m\"}", $"m\", config: {PublishedModels.Config("Llama-3.1-70B").ToJsonString()}}}", StringComparison.Ordinal);
         Result result = Render(manifest);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        Assert.Contains("\n# llama: 2 GPUs a replica for throughput: 131.4 GiB of weights", result.Output, StringComparison.Ordinal);
+        Assert.Contains("\n# llama: 2 GPUs per replica for throughput: 131.4 GiB of weights", result.Output, StringComparison.Ordinal);
         Assert.Equal(["simulated-0:0,1"], result.Places());
 
         string small = Yaml(Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = 64L << 30 })]));

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling;
@@ -59,10 +60,10 @@ public sealed class WorkerPodTests
     {
         ModelDeployment plain = Given.Deployment();
         string without = Arguments(Build(plain));
-        foreach (System.Reflection.PropertyInfo property in typeof(EngineSpec).GetProperties())
+        foreach (PropertyInfo property in typeof(EngineSpec).GetProperties())
         {
             EngineSpec engine = new();
-            property.SetValue(engine, Sample(property.PropertyType));
+            property.SetValue(engine, property.GetCustomAttribute<FromFlagAttribute>()?.Flag.Words.LastOrDefault() is { } word ? word : Sample(property.PropertyType));
             string with = Arguments(Build(Given.Deployment(change: s => s.Engine = engine)));
             string flag = property.Name switch
             {

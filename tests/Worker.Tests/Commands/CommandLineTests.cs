@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Worker.Commands;
 
 namespace Cluster.Worker.Tests.Commands;
@@ -21,7 +22,7 @@ public sealed class CommandLineTests
     [InlineData("generate --model m --prompt x --max-tokens 0", "--max-tokens 0: must be at least 1", "generate")]
     [InlineData("bench serve --dataset-name poems", "--dataset-name poems: must be random, sharegpt, sonnet or trace", "bench serve")]
     public void A_wrong_value_is_told_with_its_flag_and_what_would_be_right(string line, string error, string command) =>
-        Assert.Equal([error, $"see: cluster-worker {command} --help"], CommandRunner.Explain(Root().Parse(line)).Split(Environment.NewLine));
+        Assert.Equal([error, $"see: cluster-worker {command} --help"], CommandRunner.Explain(Root().Parse(line), "cluster-worker").Split(Environment.NewLine));
 
     [Theory]
     [InlineData("", true, true)]

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common;
 using Cluster.Worker.Commands;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Tests.Tokenization;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 
@@ -144,7 +145,7 @@ internal sealed class FieldSet
         return element[0] switch
         {
             'f' => $".{body}",
-            'k' when JsonText.Parse(Encoding.UTF8.GetBytes(body)) is JsonObject keys => $"[{string.Join(",", keys.Select(k => $"{k.Key}={JsonText.ToText(k.Value)}"))}]",
+            'k' when JsonReading.Parse(Encoding.UTF8.GetBytes(body)) is JsonObject keys => $"[{string.Join(",", keys.Select(k => $"{k.Key}={JsonText.ToText(k.Value)}"))}]",
             'v' => $"[={body}]",
             _ => $"[{body}]",
         };

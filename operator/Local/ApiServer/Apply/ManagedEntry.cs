@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 

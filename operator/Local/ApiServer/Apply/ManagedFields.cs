@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Discovery;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Patch;
 

@@ -1,4 +1,4 @@
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Tables;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;

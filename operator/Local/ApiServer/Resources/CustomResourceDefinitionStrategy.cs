@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
@@ -92,7 +93,7 @@ internal sealed partial class CustomResourceDefinitionStrategy(ResourceRegistry 
             return;
         }
         _servedSpecs[value.Name()] = text;
-        registry.Replace(spec.Text("group")!, spec.Text("names", "plural")!, CustomResources.Define(spec));
+        registry.Replace(spec.Text("group")!, spec.Text("names", "plural")!, CustomResourceTypes.Define(spec));
     }
 
     public override void Removed(JsonObject value)

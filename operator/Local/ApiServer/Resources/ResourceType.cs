@@ -1,4 +1,5 @@
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Tables;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
@@ -65,7 +66,9 @@ internal sealed class ResourceType
     /// <summary>Where objects of every version of the kind are kept.</summary>
     public string Collection => $"{Group}/{Plural}";
 
-    public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";
+    public KindName Named => new(Group, Version, Kind);
+
+    public string ApiVersion => Named.ApiVersion;
 
     /// <summary>As error messages name it: <c>pods</c>, <c>deployments.apps</c>.</summary>
     public string QualifiedPlural => Group.Length == 0 ? Plural : $"{Plural}.{Group}";

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Cluster.Operator.Local.ApiServer.Discovery;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Manifests;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;

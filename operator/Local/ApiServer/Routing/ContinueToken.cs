@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Store;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
@@ -15,7 +16,7 @@ internal sealed record ContinueToken(long Version, ObjectKey After)
     {
         var bytes = new byte[text.Length];
         if (Convert.TryFromBase64String(text, bytes, out var length)
-            && JsonText.Parse(bytes.AsSpan(0, length)) is { } token
+            && JsonReading.Parse(bytes.AsSpan(0, length)) is { } token
             && token.Integer("v") is { } version && token.Text("name") is { } name && token.Text("ns") is { } space)
         {
             return new(version, new ObjectKey(space, name));

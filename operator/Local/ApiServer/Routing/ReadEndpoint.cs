@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Local.ApiServer.Writing;
@@ -49,7 +50,7 @@ internal sealed class ReadEndpoint(ApiState state)
                 remaining++;
             }
         }
-        var metadata = new JsonObject { ["resourceVersion"] = ObjectStore.Text(version) };
+        var metadata = new JsonObject { ["resourceVersion"] = VersionedStore.Text(version) };
         if (remaining > 0)
         {
             metadata["continue"] = new ContinueToken(version, page[^1].Key).Encode();

@@ -43,10 +43,10 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
         switch (mediaType)
         {
             case "application/json" or "application/json-patch+json" or "application/merge-patch+json" or "application/strategic-merge-patch+json" or "":
-                return new(JsonText.ParseBody(bytes, duplicates), duplicates, mediaType);
+                return new(JsonReading.ParseBody(bytes, duplicates), duplicates, mediaType);
             case "application/yaml" or "application/apply-patch+yaml":
                 var isJson = bytes.TrimStart(" \t\r\n"u8) is [(byte)'{', ..];
-                return new(isJson ? JsonText.ParseBody(bytes, duplicates) : ParseYaml(Encoding.UTF8.GetString(bytes), duplicates), duplicates, mediaType);
+                return new(isJson ? JsonReading.ParseBody(bytes, duplicates) : ParseYaml(Encoding.UTF8.GetString(bytes), duplicates), duplicates, mediaType);
             case ProtobufText.MediaType:
                 return new(ProtobufText.Parse(bytes), [], mediaType);
             default:

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Local.ApiServer.Writing;
@@ -100,7 +101,7 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             if (last is null)
             {
                 last = change.Previous!.Root.Copy();
-                last.Metadata()["resourceVersion"] = ObjectStore.Text(change.Version);
+                last.Metadata()["resourceVersion"] = VersionedStore.Text(change.Version);
             }
             await stream.WriteAsync("DELETED", last, cancellationToken);
         }
@@ -146,13 +147,13 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
 
         public Task WriteBookmarkAsync(long version, bool initialEventsEnd, CancellationToken cancellationToken)
         {
-            var metadata = new JsonObject { ["resourceVersion"] = ObjectStore.Text(version), ["creationTimestamp"] = null };
+            var metadata = new JsonObject { ["resourceVersion"] = VersionedStore.Text(version), ["creationTimestamp"] = null };
             if (initialEventsEnd)
             {
                 metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
             }
             var value = call.Form == AnswerForm.Table
-                ? TableWriter.Write(call.Type, [], new JsonObject { ["resourceVersion"] = ObjectStore.Text(version) }, null, withColumns: false, clock.GetUtcNow())
+                ? TableWriter.Write(call.Type, [], new JsonObject { ["resourceVersion"] = VersionedStore.Text(version) }, null, withColumns: false, clock.GetUtcNow())
                 : new JsonObject { ["kind"] = call.Type.Kind, ["apiVersion"] = call.Type.ApiVersion, ["metadata"] = metadata };
             return WriteLineAsync("BOOKMARK", value, cancellationToken);
         }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Writing;
+using Cluster.Operator.Manifests;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
@@ -71,7 +72,7 @@ internal sealed class WriteEndpoint(ApiState state, ObjectCreation creation, Obj
         {
             ["kind"] = call.Type.ListKind,
             ["apiVersion"] = call.Type.ApiVersion,
-            ["metadata"] = new JsonObject { ["resourceVersion"] = ObjectStore.Text(state.Store.Version) },
+            ["metadata"] = new JsonObject { ["resourceVersion"] = VersionedStore.Text(state.Store.Version) },
             ["items"] = deleted,
         });
     }

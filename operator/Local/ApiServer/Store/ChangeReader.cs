@@ -1,7 +1,7 @@
 namespace Cluster.Operator.Local.ApiServer.Store;
 
 /// <summary>One watcher's position in a collection's change log. Not thread-safe; each watch owns one.</summary>
-internal sealed class ChangeReader(ObjectStore store, string collection, long sequence)
+internal sealed class ChangeReader(VersionedStore store, string collection, long sequence)
 {
     private long _sequence = sequence;
 

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Cluster.Operator.Local.ApiServer.Store;
 
-/// <summary>The objects of one resource and the last changes to them. Not thread-safe: <see cref="ObjectStore"/> holds its lock around every call.</summary>
+/// <summary>The objects of one resource and the last changes to them. Not thread-safe: <see cref="VersionedStore"/> holds its lock around every call.</summary>
 /// <remarks>Watchers read the change log at their own pace by sequence number, so a slow one costs the store nothing;
 /// when the log has moved past it, it learns that it is expired.</remarks>
 internal sealed class ObjectCollection(int historyLimit)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Store;
 
@@ -37,6 +38,6 @@ internal sealed class StoredObject
     {
         value.Metadata()["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture);
         var json = JsonText.Serialize(value);
-        return new((JsonObject)JsonText.Parse(json)!, json, version);
+        return new((JsonObject)JsonReading.Parse(json)!, json, version);
     }
 }

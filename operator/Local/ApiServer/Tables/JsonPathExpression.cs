@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Tables;
 

@@ -1,3 +1,5 @@
+using Cluster.Operator.Manifests;
+
 namespace Cluster.Operator.Local.ApiServer.Tables;
 
 /// <summary>The columns many kinds share.</summary>

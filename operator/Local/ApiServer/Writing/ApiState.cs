@@ -1,10 +1,11 @@
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
 /// <summary>What every operation on the API works with.</summary>
-internal sealed record ApiState(ObjectStore Store, ResourceRegistry Registry, TimeProvider Clock)
+internal sealed record ApiState(VersionedStore Store, ResourceRegistry Registry, TimeProvider Clock)
 {
     public string Now => ApiObject.Timestamp(Clock.GetUtcNow());
 

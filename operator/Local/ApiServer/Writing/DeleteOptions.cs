@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 

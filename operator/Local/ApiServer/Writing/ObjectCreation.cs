@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
@@ -37,7 +39,7 @@ internal sealed class ObjectCreation(ApiState state)
         {
             var stem = metadata.Text("generateName") is { Length: > 0 } prefix ? prefix
                 : type.IsReview ? "review-"
-                : throw ApiErrors.Invalid(type, "", [Schema.FieldError.Required("metadata.name", "name or generateName is required")]);
+                : throw ApiErrors.Invalid(type, "", [FieldError.Required("metadata.name", "name or generateName is required")]);
             metadata["name"] = stem[..Math.Min(stem.Length, MaxGeneratedBase)] + RandomNumberGenerator.GetString(SuffixAlphabet, SuffixLength);
         }
         metadata["uid"] = Guid.NewGuid().ToString();

@@ -3,6 +3,7 @@ using Cluster.Operator.Local.ApiServer.Apply;
 using Cluster.Operator.Local.ApiServer.Patch;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Store;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;

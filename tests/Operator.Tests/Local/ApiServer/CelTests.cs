@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
-using Cluster.Operator.Local.ApiServer.Schema;
-using Cluster.Operator.Local.ApiServer.Schema.Cel;
+using Cluster.Operator.Manifests.Schema;
+using Cluster.Operator.Manifests.Schema.Cel;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
@@ -216,5 +216,5 @@ public sealed class CelTests
         return CelProgram.Compile(expression, wanted, ("self", CelType.Of(schema, isResource: false))).Run(CelBudget.ForObject().ForRule(), ("self", CelValue.Of(Parsed(Document), schema)));
     }
 
-    private static JsonNode Parsed(string json) => JsonText.Parse(Encoding.UTF8.GetBytes(json))!;
+    private static JsonNode Parsed(string json) => JsonReading.Parse(Encoding.UTF8.GetBytes(json))!;
 }

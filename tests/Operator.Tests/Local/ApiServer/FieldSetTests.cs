@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests.Schema;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Patch;
-using Cluster.Operator.Local.ApiServer.Schema;
+using Cluster.Operator.Manifests.Schema;
 using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;

@@ -15,7 +15,7 @@ public sealed class StoreTests
     [Fact]
     public void Versions_grow_across_collections_and_a_lost_race_changes_nothing()
     {
-        var store = new ObjectStore(16);
+        var store = new VersionedStore(16);
         var first = store.Create(Things, Thing("a"))!;
         var other = store.Create("/others", Thing("a"))!;
         Assert.True(other.Version > first.Version);
@@ -30,7 +30,7 @@ public sealed class StoreTests
     [Fact]
     public void Any_version_within_the_history_can_be_seen_again()
     {
-        var store = new ObjectStore(200);
+        var store = new VersionedStore(200);
         var random = new Random(7);
         var seen = new List<(long Version, string Names)>();
         for (var i = 0; i < 150; i++)
@@ -46,7 +46,7 @@ public sealed class StoreTests
     [Fact]
     public void A_reader_that_falls_behind_the_history_is_told_so_and_one_that_keeps_up_misses_nothing()
     {
-        var store = new ObjectStore(8);
+        var store = new VersionedStore(8);
         var start = store.Version;
         var slow = store.ReadAfter(Things, start)!;
         var quick = store.ReadAfter(Things, start)!;
@@ -65,7 +65,7 @@ public sealed class StoreTests
     [Fact]
     public void Compaction_forgets_history_and_new_history_begins()
     {
-        var store = new ObjectStore(4);
+        var store = new VersionedStore(4);
         var before = store.Create(Things, Thing("a"))!.Version;
         store.Create(Things, Thing("b"));
         store.Compact();
@@ -83,7 +83,7 @@ public sealed class StoreTests
     [Fact]
     public async Task Concurrent_writers_leave_one_ordered_history()
     {
-        var store = new ObjectStore(4096);
+        var store = new VersionedStore(4096);
         var reader = store.ReadAfter(Things, store.Version)!;
         await Task.WhenAll(Enumerable.Range(0, 4).Select(w => Task.Run(() =>
         {
@@ -101,7 +101,7 @@ public sealed class StoreTests
     [Fact]
     public void The_next_change_completes_with_the_next_commit()
     {
-        var store = new ObjectStore(4);
+        var store = new VersionedStore(4);
         var next = store.NextChange;
         Assert.False(next.IsCompleted);
         store.Create(Things, Thing("a"));

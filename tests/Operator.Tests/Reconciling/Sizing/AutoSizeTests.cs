@@ -25,7 +25,7 @@ public sealed class AutoSizeTests
 
         ModelDeploymentStatus status = cluster.Deployment().Status!;
         Assert.Equal((2, 2, 2), (status.TensorParallelSize, status.Sizing!.TensorParallelSize, status.ReadyReplicas));
-        Assert.StartsWith("2 GPUs a replica for throughput: 131.4 GiB of weights", status.Sizing.Message, StringComparison.Ordinal);
+        Assert.StartsWith("2 GPUs per replica for throughput: 131.4 GiB of weights", status.Sizing.Message, StringComparison.Ordinal);
         Assert.Equal(("spec.model.config", 8, 192 * Gib), (status.Sizing.ConfiguredBy, status.Sizing.GpusPerGroup, status.Sizing.VramBytesPerGpu));
         Assert.Equal([1, 2, 4, 8], status.Sizing.Alternatives!.Select(a => a.TensorParallelSize));
         Assert.All(cluster.Replicas(), r => Assert.Equal(2, r.Gpus.Count));

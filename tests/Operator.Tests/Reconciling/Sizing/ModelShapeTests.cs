@@ -47,7 +47,7 @@ public sealed class ModelShapeTests
     [Theory]
     [InlineData("""{"quant_method": "fp8"}""", 1.0)]
     [InlineData("""{"quant_method": "gptq", "bits": 4, "group_size": 128}""", 0.5 + (2.5 / 128))]
-    [InlineData("""{"quant_method": "awq", "w_bit": 4, "q_group_size": 64}""", 0.5 + (2.5 / 64))]
+    [InlineData("""{"quant_method": "awq", "bits": 4, "group_size": 64}""", 0.5 + (2.5 / 64))]
     [InlineData("""{"quant_method": "gptq", "bits": 8, "group_size": -1}""", 1.0)]
     [InlineData("""{"quant_method": "squeezellm", "wbits": 4}""", 0.5)]
     public void Quantization_shrinks_linear_layers_and_leaves_the_embedding_alone(string quantization, double bytesPerWeight)
@@ -90,7 +90,7 @@ public sealed class ModelShapeTests
 
     [Theory]
     [InlineData("""{"quant_method": "bitsandbytes"}""", "'bitsandbytes' is none whose memory is known")]
-    [InlineData("""{"quant_method": "gptq", "bits": 64}""", "64 bits in groups of 128 cannot be")]
+    [InlineData("""{"quant_method": "gptq", "bits": 64}""", "quantization_config.bits is 64; supported: 4, 8")]
     public void A_quantization_that_cannot_be_counted_is_refused(string quantization, string message)
     {
         JsonObject config = PublishedModels.Config("Yi-34B");

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Cluster.Operator.Local.Kubelet;
+
+/// <summary>A running container: a child process whose output goes to a log file. Started and stopped by <see cref="PodRunner"/>.</summary>
+/// <remarks>The child's standard input is a pipe that only this process holds: when this process dies, however it dies, the pipe closes and a worker
+/// (told so by <see cref="LifelineVariable"/>) ends itself. No orphan survives even a SIGKILL of local mode.</remarks>
+internal sealed partial class ContainerProcess : IAsyncDisposable
+{
+    /// <summary>Set to <c>stdin</c>: end when standard input closes.</summary>
+    public const string LifelineVariable = "CLUSTER_LIFELINE";
+
+    private const int SigTerm = 15;
+
+    private readonly Process process;
+    private readonly ContainerLog log;
+    private readonly Task output;
+
+    private ContainerProcess(Process process, ContainerLog log)
+    {
+        this.process = process;
+        this.log = log;
+        output = Task.WhenAll(PumpAsync(process.StandardOutput, "stdout"), PumpAsync(process.StandardError, "stderr"));
+    }
+
+    public int Id => process.Id;
+
+    public DateTimeOffset StartedAt { get; private init; }
+
+    /// <exception cref="PodConfigurationException">The program cannot be started.</exception>
+    public static ContainerProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory, ContainerLog log, TimeProvider time)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingDirectory ?? "/",
+        };
+
+        // A container does not inherit its node's environment, but a process here needs to find its runtime.
+        foreach (var name in start.Environment.Keys.Except(["PATH", "HOME", "TMPDIR", "DOTNET_ROOT", "LANG"]).ToArray())
+        {
+            start.Environment.Remove(name);
+        }
+
+        start.Environment[LifelineVariable] = "stdin";
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        try
+        {
+            return new ContainerProcess(Process.Start(start)!, log) { StartedAt = time.GetUtcNow() };
+        }
+        catch (System.ComponentModel.Win32Exception exception)
+        {
+            throw new PodConfigurationException("RunContainerError", $"cannot start '{program}': {exception.Message}");
+        }
+    }
+
+    /// <summary>Waits for the end of the process and of its output.</summary>
+    /// <returns>Exit code, 128 + n for signal n.</returns>
+    public async Task<int> WaitAsync(CancellationToken cancellationToken)
+    {
+        await process.WaitForExitAsync(cancellationToken);
+        await output.WaitAsync(cancellationToken);
+        return process.ExitCode;
+    }
+
+    /// <summary>SIGTERM, then SIGKILL when <paramref name="grace"/> is over.</summary>
+    public async Task<int> StopAsync(TimeSpan grace)
+    {
+        if (!process.HasExited)
+        {
+            _ = Kill(process.Id, SigTerm);
+        }
+
+        using var late = new CancellationTokenSource(grace);
+        try
+        {
+            await process.WaitForExitAsync(late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+
+        return await WaitAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(TimeSpan.Zero);
+        process.Dispose();
+    }
+
+    private async Task PumpAsync(StreamReader reader, string stream)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            log.Append(stream, line);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int processId, int signal);
+}

@@ -1,0 +1,180 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
+using k8s.Models;
+
+namespace Cluster.Operator.Local.Kubelet;
+
+/// <summary>This machine as a Kubernetes node: registers itself with its GPUs and runs the pods bound to it as processes. The kubelet of local mode.
+/// Called by <see cref="LocalCluster"/>; calls a <see cref="PodRunner"/> for each pod.</summary>
+internal sealed class LocalNode : IAsyncDisposable
+{
+    private const string NumaBalancingFile = "/proc/sys/kernel/numa_balancing";
+
+    private readonly string name;
+    private readonly NodeServices services;
+    private readonly Informer<V1Pod> informer;
+    private readonly CancellationTokenSource stop = new();
+    private readonly ConcurrentDictionary<string, PodRunner> workers = new(StringComparer.Ordinal);
+    private Task running = Task.CompletedTask;
+    private bool stopping;
+
+    public LocalNode(string name, NodeServices services)
+    {
+        this.name = name;
+        this.services = services;
+        informer = new Informer<V1Pod>(services.Client, null, new Selection(FieldSelector: $"spec.nodeName={name}"), services.Time, Random.Shared, services.Logger);
+        informer.OnChange(Follow);
+    }
+
+    /// <summary>Creates the Node object and begins to run pods.</summary>
+    public async Task StartAsync(IReadOnlyList<GpuDevice> gpus, CancellationToken cancellationToken)
+    {
+        await services.Client.CreateAsync<V1Node>(Manifest(gpus), cancellationToken);
+        await services.Client.PatchAsync<V1Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
+        running = informer.RunAsync(stop.Token);
+    }
+
+    /// <summary>A container's runner, for its logs.</summary>
+    /// <param name="container">Empty for the pod's first.</param>
+    public ContainerRunner? FindContainer(string @namespace, string pod, string? container)
+    {
+        var known = informer.Store.Get(new NamespacedName(@namespace, pod));
+        return known?.Metadata.Uid is { } uid && workers.TryGetValue(uid, out var worker) ? worker.Container(container) : null;
+    }
+
+    /// <summary>Stops every pod, each within its grace period, and waits until all processes have ended.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        stopping = true;
+        await Task.WhenAll(workers.Values.Select(worker => worker.DisposeAsync().AsTask()));
+        await stop.CancelAsync();
+        await running;
+        stop.Dispose();
+    }
+
+    private void Follow(ObjectChange<V1Pod> change)
+    {
+        var uid = change.Object.Metadata.Uid ?? "";
+        if (change.Type == ChangeType.Deleted)
+        {
+            // Removed without a grace period (or force-deleted): the processes go at once.
+            if (workers.TryRemove(uid, out var orphan))
+            {
+                orphan.Terminate(TimeSpan.Zero);
+                _ = orphan.DisposeAsync().AsTask();
+            }
+
+            return;
+        }
+
+        if (change.Object.Metadata.DeletionTimestamp is not null)
+        {
+            if (workers.TryGetValue(uid, out var leaving))
+            {
+                leaving.Terminate(GracePeriod(change.Object));
+            }
+            else
+            {
+                _ = RemoveUnknownAsync(change.Object);
+            }
+
+            return;
+        }
+
+        var phase = change.Object.Status?.Phase;
+        if (!stopping && phase is not ("Succeeded" or "Failed"))
+        {
+            workers.GetOrAdd(uid, _ => new PodRunner(services, KubernetesJson.ToJsonObject(change.Object)));
+        }
+    }
+
+    /// <summary>Marked for deletion before it ever ran here.</summary>
+    private async Task RemoveUnknownAsync(V1Pod pod)
+    {
+        try
+        {
+            await services.Client.DeleteAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, CancellationToken.None);
+        }
+        catch (KubernetesException exception)
+        {
+            services.Logger.LogDebug("pod {Pod} not removed: {Message}", pod.Metadata.Name, exception.Message);
+        }
+    }
+
+    private static TimeSpan GracePeriod(V1Pod pod)
+        => TimeSpan.FromSeconds(pod.Metadata.DeletionGracePeriodSeconds ?? pod.Spec.TerminationGracePeriodSeconds ?? 30);
+
+    private JsonObject Manifest(IReadOnlyList<GpuDevice> gpus) => new()
+    {
+        ["apiVersion"] = "v1",
+        ["kind"] = "Node",
+        ["metadata"] = new JsonObject
+        {
+            ["name"] = name,
+            ["labels"] = new JsonObject
+            {
+                ["kubernetes.io/hostname"] = name,
+                ["kubernetes.io/os"] = "linux",
+                ["kubernetes.io/arch"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64",
+                ["amd.com/gpu.device-id"] = gpus.Select(gpu => gpu.DeviceId).FirstOrDefault() ?? "",
+                ["amd.com/gpu.vram"] = string.Create(CultureInfo.InvariantCulture, $"{(gpus.Select(gpu => gpu.VramBytes).FirstOrDefault() ?? 0) >> 30}G"),
+            },
+            ["annotations"] = new JsonObject
+            {
+                [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options),
+                [NodeAnnotations.NumaBalancing] = NumaBalancing(),
+            },
+        },
+    };
+
+    /// <summary>What the kernel says; one that has no such switch does not balance. Local mode reports it and leaves it alone.</summary>
+    private static string NumaBalancing() => File.Exists(NumaBalancingFile) ? File.ReadAllText(NumaBalancingFile).Trim() : "0";
+
+    private JsonObject Status()
+    {
+        var now = services.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        var resources = new JsonObject
+        {
+            ["cpu"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture),
+            ["memory"] = string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 10}Ki"),
+            ["pods"] = "110",
+        };
+        return new JsonObject
+        {
+            ["capacity"] = resources,
+            ["allocatable"] = resources.DeepClone(),
+            ["addresses"] = new JsonArray(
+                new JsonObject { ["type"] = "InternalIP", ["address"] = services.HostIP },
+                new JsonObject { ["type"] = "Hostname", ["address"] = name }),
+            ["conditions"] = new JsonArray(new JsonObject
+            {
+                ["type"] = "Ready",
+                ["status"] = "True",
+                ["reason"] = "KubeletReady",
+                ["message"] = "pods run as processes of this machine",
+                ["lastHeartbeatTime"] = now,
+                ["lastTransitionTime"] = now,
+            }),
+            ["nodeInfo"] = new JsonObject
+            {
+                ["kubeletVersion"] = "v1.35.0+local",
+                ["kubeProxyVersion"] = "",
+                ["containerRuntimeVersion"] = "process://local",
+                ["osImage"] = RuntimeInformation.OSDescription,
+                ["kernelVersion"] = Environment.OSVersion.Version.ToString(),
+                ["operatingSystem"] = "linux",
+                ["architecture"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64",
+                ["machineID"] = "",
+                ["systemUUID"] = "",
+                ["bootID"] = "",
+            },
+        };
+    }
+}
