@@ -93,7 +93,7 @@ public sealed class CelAgreementTests
 
     private static JsonObject Generate(Random random)
     {
-        var manifest = new JsonObject { ["apiVersion"] = ModelDeployment.Definition.ApiVersion, ["kind"] = ApiNames.Kind };
+        var manifest = new JsonObject { ["apiVersion"] = ResourceDefinition.Of<ModelDeployment>().ApiVersion, ["kind"] = ApiNames.Kind };
         foreach (var (path, values) in Fields)
         {
             if (values[random.Next(values.Length)] is not { Length: > 0 } text)

@@ -22,7 +22,7 @@ public sealed class FleetTests
         _fleet.WaitForNodes(new NamespacedName("ns", "waiting"));
         var node = Given.Node("n1");
         _nodes.Put(node);
-        _fleet.Observe(new ObjectChange<Node>(ChangeType.Added, null, node));
+        _fleet.Observe(new ObjectChange<V1Node>(ChangeType.Added, null, node));
         _fleet.OfferAll();
         Assert.Equal([true], _freeToUse);
     }
