@@ -8,7 +8,8 @@ namespace Cluster.Common;
 internal static partial class CommandRunner
 {
     /// <param name="program">Its name, as one types it.</param>
-    /// <param name="isFailure">Whether an exception's message says all that the user needs; <see cref="CommandFailure"/> and what files and formats throw always do.</param>
+    /// <param name="isFailure">Whether an exception's message says all that the user needs; <see cref="CommandFailure"/> and what files and
+    /// formats throw always do.</param>
     /// <returns>0; 1 when the command failed; 2 when the command line is wrong.</returns>
     public static async Task<int> RunAsync(RootCommand root, string[] arguments, string program, Func<Exception, bool> isFailure)
     {
@@ -22,9 +23,11 @@ internal static partial class CommandRunner
         try
         {
             // The commands answer signals themselves: they have requests to finish, processes to stop and leases to give back.
-            return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return await result.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception exception) when (exception is CommandFailure or FormatException or IOException or UnauthorizedAccessException || isFailure(exception))
+        catch (Exception exception)
+            when (exception is CommandFailure or FormatException or IOException or UnauthorizedAccessException || isFailure(exception))
         {
             await Console.Error.WriteLineAsync($"error: {exception.Message}");
             return 1;
@@ -33,7 +36,9 @@ internal static partial class CommandRunner
 
     /// <summary>What is wrong with a command line, one error per line, and where to read how it should be.</summary>
     public static string Explain(ParseResult wrong, string program) =>
-        string.Join(Environment.NewLine, [.. wrong.Errors.Select(error => Reword(error.Message)), $"see: {Path(wrong.CommandResult, program)} --help"]);
+        string.Join(
+            Environment.NewLine,
+            [.. wrong.Errors.Select(error => Reword(error.Message)), $"see: {Path(wrong.CommandResult, program)} --help"]);
 
     /// <summary>The commands that led here, as one types them.</summary>
     private static string Path(CommandResult command, string program) =>

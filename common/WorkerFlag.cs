@@ -1,9 +1,11 @@
 namespace Cluster.Common;
 
-/// <summary>One row of <see cref="WorkerFlags"/>: an option of the worker that the operator sets, with everything that both say about it.</summary>
+/// <summary>One row of <see cref="WorkerFlags"/>: an option of the worker that the operator sets, with everything that both say about
+/// it.</summary>
 /// <param name="Name">With its dashes, such as <c>--max-num-seqs</c>.</param>
 /// <param name="Value">What stands after it.</param>
-/// <param name="SetBy">Field of the ModelDeployment that the operator makes it from, such as <c>spec.engine.maxNumSeqs</c>, or who else sets it.</param>
+/// <param name="SetBy">Field of the ModelDeployment that the operator makes it from, such as <c>spec.engine.maxNumSeqs</c>, or who else
+/// sets it.</param>
 /// <param name="Help">Sentences for <c>--help</c> and <c>kubectl explain</c>; without the default, which both add.</param>
 internal sealed record WorkerFlag(string Name, FlagValue Value, string SetBy, string Help)
 {

@@ -1,7 +1,8 @@
 namespace Cluster.Common;
 
-/// <summary>The one table of the options that a ModelDeployment sets on its workers. The CRD's schema and the validator, the arguments of worker pods, and
-/// the worker's own command line are made from it, so that a value that the API accepts is one that the worker accepts. Names and meanings are vLLM's.</summary>
+/// <summary>The one table of the options that a ModelDeployment sets on its workers. The CRD's schema and the validator, the arguments of
+/// worker pods, and the worker's own command line are made from it, so that a value that the API accepts is one that the worker accepts.
+/// Names and meanings are vLLM's.</summary>
 internal static class WorkerFlags
 {
     public const int MaxTensorParallelSize = 64;
@@ -23,7 +24,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag Model { get; } = new(
         "--model", FlagValue.Text, "spec.model.source",
-        "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / -160m / -1b "
+        "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / "
+        + "-160m / -1b "
         + "(random weights in true shapes, for benchmarks).")
     { ValueName = "MODEL" };
 
@@ -39,7 +41,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag DType { get; } = new(
         "--dtype", FlagValue.Word, "spec.engine.dtype",
-        "Type of weights and activations; auto is the checkpoint's. The CPU keeps weights as they are stored, so that a 16-bit type must be the checkpoint's, "
+        "Type of weights and activations; auto is the checkpoint's. The CPU keeps weights as they are stored, so that a 16-bit type must "
+        + "be the checkpoint's, "
         + "and computes in float32.")
     { Words = [Auto, "float32", "float16", "bfloat16"] };
 
@@ -87,12 +90,14 @@ internal static class WorkerFlags
     { ValueName = "TOKENS", Minimum = 1 };
 
     public static WorkerFlag GpuMemoryUtilization { get; } = new(
-        "--gpu-memory-utilization", FlagValue.Number, "spec.engine.gpuMemoryUtilization", "Fraction of the device's memory for weights and KV cache.")
+        "--gpu-memory-utilization", FlagValue.Number, "spec.engine.gpuMemoryUtilization",
+        "Fraction of the device's memory for weights and KV cache.")
     { ValueName = "FRACTION", Minimum = 0.01, Maximum = 1, Default = DefaultGpuMemoryUtilization };
 
     public static WorkerFlag SpeculativeModel { get; } = new(
         "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
-        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens up in the text so far. "
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look "
+        + "tokens up in the text so far. "
         + "Outputs stay the same; only their speed changes.")
     { ValueName = "MODEL" };
 
@@ -105,24 +110,29 @@ internal static class WorkerFlags
     { ValueName = "SECONDS", Minimum = 0, Maximum = MaxShutdownTimeoutSeconds, Default = 30.0 };
 
     public static WorkerFlag Host { get; } = new(
-        "--host", FlagValue.Text, Operator, "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.")
+        "--host", FlagValue.Text, Operator,
+        "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.")
     { ValueName = "ADDRESS", Default = "127.0.0.1" };
 
     public static WorkerFlag Port { get; } = new("--port", FlagValue.Integer, Operator, "Port of the HTTP API; 0 takes a free one.")
     { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultHttpPort };
 
-    public static WorkerFlag GrpcPort { get; } = new("--grpc-port", FlagValue.Integer, Operator, "Port of the gRPC services; 0 takes a free one.")
+    public static WorkerFlag GrpcPort { get; } = new(
+        "--grpc-port", FlagValue.Integer, Operator, "Port of the gRPC services; 0 takes a free one.")
     { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultGrpcPort };
 
     public static IReadOnlyList<WorkerFlag> All { get; } =
     [
-        Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens, EnablePrefixCaching,
-        EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host, Port,
+        Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens,
+        EnablePrefixCaching,
+        EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens,
+        ShutdownTimeout, Host, Port,
         GrpcPort,
     ];
 
     /// <exception cref="ArgumentException">There is no such flag in the table.</exception>
-    public static WorkerFlag Of(string name) => All.FirstOrDefault(flag => flag.Name == name) ?? throw new ArgumentException($"the table has no flag '{name}'");
+    public static WorkerFlag Of(string name) =>
+        All.FirstOrDefault(flag => flag.Name == name) ?? throw new ArgumentException($"the table has no flag '{name}'");
 
     /// <summary>The flag that a command-line item gives, or null for one that is not in the table, and for a value.</summary>
     /// <param name="argument"><c>--flag</c>, <c>--flag=value</c>, <c>--no-flag</c>, <c>-tp</c> or a value.</param>

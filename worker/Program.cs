@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Cluster.Common;
 using Cluster.Worker.Commands;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Startup;

@@ -4,9 +4,9 @@ using System.Text;
 
 namespace Cluster.Common.Metrics;
 
-/// <summary>Renders the instruments of one <see cref="Meter"/>: keeps a <see cref="MetricsRegistry"/> up to date with them. Their owner can so use the .NET runtime's
-/// own instruments, which another exporter (OTLP) listens to as well. A metric appears with its first measurement: one that does not exist yet is better than a
-/// zero that never was.</summary>
+/// <summary>Renders the instruments of one <see cref="Meter"/>: keeps a <see cref="MetricsRegistry"/> up to date with them. Their owner can
+/// so use the .NET runtime's own instruments, which another exporter (OTLP) listens to as well. A metric appears with its first
+/// measurement: one that does not exist yet is better than a zero that never was.</summary>
 internal sealed class MeterMetrics : IDisposable
 {
     private readonly MetricsRegistry _registry = new();

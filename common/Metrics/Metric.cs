@@ -18,7 +18,8 @@ internal abstract class Metric(string name, string help, string type)
     /// <summary>Appends one label to others, as it stands between the braces of a sample.</summary>
     public static void AppendLabel(StringBuilder labels, string name, string value)
     {
-        var escaped = value.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        var escaped = value.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)
+            .Replace("\n", "\\n", StringComparison.Ordinal);
         labels.Append(labels.Length == 0 ? "" : ",").Append(name).Append("=\"").Append(escaped).Append('"');
     }
 
@@ -34,7 +35,9 @@ internal abstract class Metric(string name, string help, string type)
     }
 
     protected static string Number(double value) =>
-        double.IsPositiveInfinity(value) ? "+Inf" : double.IsNegativeInfinity(value) ? "-Inf" : value.ToString("R", CultureInfo.InvariantCulture);
+        double.IsPositiveInfinity(value)
+            ? "+Inf"
+            : double.IsNegativeInfinity(value) ? "-Inf" : value.ToString("R", CultureInfo.InvariantCulture);
 }
 
 /// <summary>A metric whose series are told apart by label values.</summary>
@@ -50,7 +53,8 @@ internal abstract class Metric<TSeries>(string name, string help, string type, I
     {
         if (labelValues.Length != labelNames.Count)
         {
-            throw new ArgumentException($"metric '{Name}' has {labelNames.Count} labels, got {labelValues.Length} values", nameof(labelValues));
+            throw new ArgumentException(
+                $"metric '{Name}' has {labelNames.Count} labels, got {labelValues.Length} values", nameof(labelValues));
         }
 
         var labels = new StringBuilder();

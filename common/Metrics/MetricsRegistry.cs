@@ -6,8 +6,8 @@ namespace Cluster.Common.Metrics;
 
 /// <summary>Counters, gauges and histograms by name, rendered as Prometheus text (exposition format 0.0.4). Asking twice for
 /// a name gives the same metric, so that every controller and queue can name its own series.</summary>
-/// <remarks>The operator and the worker render with it. It is written by hand because prometheus-net refuses names with a colon, which the format
-/// allows and vLLM's names have (<c>vllm:num_requests_running</c>).</remarks>
+/// <remarks>The operator and the worker render with it. It is written by hand because prometheus-net refuses names with a colon, which the
+/// format allows and vLLM's names have (<c>vllm:num_requests_running</c>).</remarks>
 internal sealed class MetricsRegistry
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Api;
 
-/// <summary>A condition of a ModelDeployment's status. The library's V1Condition has no schema and demands a time where the API does not.</summary>
+/// <summary>A condition of a ModelDeployment's status. The library's V1Condition has no schema and demands a time where the API does
+/// not.</summary>
 internal sealed class Condition
 {
     [Schema("What it is about.", Required = true)]

@@ -3,8 +3,10 @@ using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>The CustomResourceDefinition of <see cref="ModelDeployment"/>, made from the C# types so that the two cannot disagree.</summary>
-/// <remarks>deploy/crds/modeldeployments.yaml is <see cref="Generate"/>'s text; a test compares them. Local mode installs <see cref="Build"/>'s object.</remarks>
+/// <summary>The CustomResourceDefinition of <see cref="ModelDeployment"/>, made from the C# types so that the two cannot
+/// disagree.</summary>
+/// <remarks>deploy/crds/modeldeployments.yaml is <see cref="Generate"/>'s text; a test compares them. Local mode installs
+/// <see cref="Build"/>'s object.</remarks>
 internal static class CrdDocument
 {
     private const string Header = """
@@ -61,16 +63,18 @@ internal static class CrdDocument
             Column("Served-As", "string", ".spec.model.servedName", "Name the API answers to; the object's name where empty.", wide: true),
             Column("HTTP", "string", ".status.endpoints.http", "OpenAI-compatible endpoint.", wide: true),
             Column("gRPC", "string", ".status.endpoints.grpc", "gRPC endpoint.", wide: true),
-            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason", "What the operator is doing or waiting for."),
-            Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why the deployment is degraded.", wide: true),
+            Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason",
+                "What the operator is doing or waiting for."),
+            Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why the deployment is degraded.",
+                wide: true),
             Column("Age", "date", ".metadata.creationTimestamp", "Time since creation.")),
         ["schema"] = new JsonObject { ["openAPIV3Schema"] = RootSchema() },
     };
 
     private static JsonObject RootSchema()
     {
-        JsonObject declared = SchemaGenerator.Generate(typeof(ModelDeployment));
-        JsonObject fields = declared["properties"]!.AsObject();
+        var declared = SchemaGenerator.Generate(typeof(ModelDeployment));
+        var fields = declared["properties"]!.AsObject();
         declared.Remove("properties");
         declared["properties"] = new JsonObject
         {

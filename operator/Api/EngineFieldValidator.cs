@@ -5,8 +5,9 @@ using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Holds fields against the words and ranges of the worker's flags (<see cref="WorkerFlags"/>): a value that the worker would refuse at start must not
-/// become a pod. Repeats the CRD's enums and ranges, which a schema of another version may not have. Part of <see cref="ModelDeploymentValidator"/>.</summary>
+/// <summary>Holds fields against the words and ranges of the worker's flags (<see cref="WorkerFlags"/>): a value that the worker would
+/// refuse at start must not become a pod. Repeats the CRD's enums and ranges, which a schema of another version may not have. Part of
+/// <see cref="ModelDeploymentValidator"/>.</summary>
 internal static class EngineFieldValidator
 {
     /// <param name="spec">An object whose properties bear <see cref="FromFlagAttribute"/>; other properties are passed over.</param>
@@ -25,7 +26,8 @@ internal static class EngineFieldValidator
             {
                 errors.Add(new(field, ValidationReason.NotSupported, $"'{value}' must be {flag.Expected}"));
             }
-            else if (flag.Value is FlagValue.Integer or FlagValue.Number && !flag.IsInRange(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
+            else if (flag.Value is FlagValue.Integer or FlagValue.Number
+                && !flag.IsInRange(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
             {
                 errors.Add(new(field, ValidationReason.Invalid, FormattableString.Invariant($"{value} must be {flag.Expected}")));
             }

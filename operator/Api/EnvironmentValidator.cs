@@ -7,24 +7,25 @@ internal static class EnvironmentValidator
 {
     private const string Chosen = "decides which GPUs a pod sees, and the operator chooses those; use spec.gpu and spec.tensorParallelSize";
 
-    private static readonly HashSet<string> s_reserved = new(StringComparer.Ordinal)
+    private static readonly HashSet<string> Reserved = new(StringComparer.Ordinal)
     {
-        "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "AMD_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+        "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "AMD_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
     };
 
     public static void Validate(JsonArray environment, string path, List<ValidationError> errors)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);
-        for (int i = 0; i < environment.Count; i++)
+        for (var i = 0; i < environment.Count; i++)
         {
-            string at = $"{path}[{i}]";
+            var at = $"{path}[{i}]";
             if (environment[i] is not JsonObject variable || NameOf(variable) is not { Length: > 0 } name)
             {
                 errors.Add(new($"{at}.name", ValidationReason.Required, "a variable needs a name"));
                 continue;
             }
 
-            if (s_reserved.Contains(name))
+            if (Reserved.Contains(name))
             {
                 errors.Add(new($"{at}.name", ValidationReason.Forbidden, $"{name} {Chosen}"));
             }
@@ -49,7 +50,7 @@ internal static class EnvironmentValidator
     /// <summary>Where a variable is set, or null.</summary>
     public static int? IndexOf(JsonArray? environment, string name)
     {
-        for (int i = 0; i < environment?.Count; i++)
+        for (var i = 0; i < environment?.Count; i++)
         {
             if (environment[i] is JsonObject variable && NameOf(variable) == name)
             {
@@ -60,5 +61,6 @@ internal static class EnvironmentValidator
         return null;
     }
 
-    private static string? NameOf(JsonObject variable) => variable["name"] is JsonValue value && value.TryGetValue(out string? name) ? name : null;
+    private static string? NameOf(JsonObject variable) =>
+        variable["name"] is JsonValue value && value.TryGetValue(out string? name) ? name : null;
 }

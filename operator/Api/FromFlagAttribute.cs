@@ -2,7 +2,8 @@ using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>The schema of a field that the worker has a flag for: description, words and range are the flag's, see <see cref="WorkerFlags"/>.</summary>
+/// <summary>The schema of a field that the worker has a flag for: description, words and range are the flag's, see
+/// <see cref="WorkerFlags"/>.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class FromFlagAttribute : SchemaAttribute
 {

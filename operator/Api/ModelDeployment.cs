@@ -63,10 +63,12 @@ internal sealed record GpuDevice
 
     public long? VramBytes { get; init; }
 
-    /// <summary>Mode in which the GPU's compute is divided: <c>SPX</c> (whole), <c>DPX</c>, <c>TPX</c>, <c>QPX</c>, <c>CPX</c>; null where the GPU knows none.</summary>
+    /// <summary>Mode in which the GPU's compute is divided: <c>SPX</c> (whole), <c>DPX</c>, <c>TPX</c>, <c>QPX</c>, <c>CPX</c>; null where
+    /// the GPU knows none.</summary>
     public string? ComputePartition { get; init; }
 
-    /// <summary>Mode in which the GPU's memory is divided: <c>NPS1</c> (whole) to <c>NPS8</c>; null where the driver does not tell.</summary>
+    /// <summary>Mode in which the GPU's memory is divided: <c>NPS1</c> (whole) to <c>NPS8</c>; null where the driver does not
+    /// tell.</summary>
     public string? MemoryPartition { get; init; }
 
     /// <summary>True for GPUs that local mode invents on a machine without any.</summary>
@@ -76,7 +78,10 @@ internal sealed record GpuDevice
 /// <summary>A model to serve: what users write. See deploy/crds for the same with descriptions.</summary>
 /// <remarks>The attributes are the CRD's schema; after a change run <c>cluster-operator crd</c> into deploy/crds.</remarks>
 [Schema("A language model served by one or more worker pods, each pinned to its own GPUs.")]
-[SchemaRule("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')", "metadata.name must start with a lower case letter, hold only lower case letters, digits and '-', and be at most 52 characters long: pods and Services are named after it")]
+[SchemaRule(
+    "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')",
+    "metadata.name must start with a lower case letter, hold only lower case letters, digits and '-', and be at most 52 characters long: "
+    + "pods and Services are named after it")]
 [KubernetesEntity(Group = ApiNames.Group, ApiVersion = ApiNames.Version, Kind = ApiNames.Kind, PluralName = ApiNames.Plural)]
 internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
 {
@@ -102,13 +107,17 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
 }
 
 [SchemaRule(
-    "!has(self.model.tokenSecretRef) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
+    "!has(self.model.tokenSecretRef) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && "
+    + "self.engine.speculative.model.startsWith('hf://'))",
     "model.tokenSecretRef is a Hugging Face token and needs an hf:// source")]
 [SchemaRule(
-    "!has(self.model.cache) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith('hf://'))",
+    "!has(self.model.cache) || self.model.source.startsWith('hf://') || (has(self.engine) && has(self.engine.speculative) && "
+    + "self.engine.speculative.model.startsWith('hf://'))",
     "model.cache keeps what is downloaded from the hub and needs an hf:// source")]
 [SchemaRule(
-    "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && (type(self.tensorParallelSize) != int || self.tensorParallelSize >= 8))",
+    "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || "
+    + "self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && (type(self.tensorParallelSize) != int || "
+    + "self.tensorParallelSize >= 8))",
     "tuning.ncclMinNChannels above 64 needs tensorParallelSize of at least 8: RCCL ignores it with fewer ranks")]
 [SchemaRule(
     "!has(self.optimizeFor) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
@@ -129,11 +138,16 @@ internal sealed class ModelDeploymentSpec
 
     /// <summary>GPUs per replica.</summary>
     [Schema(
-        "GPUs per replica: the model is split over this many by tensor parallelism. A number, or auto: the operator chooses from the model's configuration and the GPUs' memory, says why in status.sizing, and keeps to it until the spec changes. It reads the configuration of public hf:// models from the hub; of others it has to be given in model.config.",
+        "GPUs per replica: the model is split over this many by tensor parallelism. A number, or auto: the operator chooses from the "
+        + "model's configuration and the GPUs' memory, says why in status.sizing, and keeps to it until the spec changes. It reads the "
+        + "configuration of public hf:// models from the hub; of others it has to be given in model.config.",
         Default = 1, IntOrString = true, Pattern = TensorParallelSize.Pattern, Minimum = 1, Maximum = TensorParallelSize.Largest)]
     public TensorParallelSize TensorParallelSize { get; set; } = 1;
 
-    [Schema("What tensorParallelSize auto is chosen for. Throughput (the default): the fewest GPUs that hold weights and context, so that the same GPUs make more replicas, rounded up to a divisor of the node's where that costs no replica. Latency: as many GPUs of a node as the model can be split over.")]
+    [Schema(
+        "What tensorParallelSize auto is chosen for. Throughput (the default): the fewest GPUs that hold weights and context, so that "
+        + "the same GPUs make more replicas, rounded up to a divisor of the node's where that costs no replica. Latency: as many GPUs of "
+        + "a node as the model can be split over.")]
     public OptimizeFor? OptimizeFor { get; set; }
 
     [Schema("Which GPUs, and how pods get at them.")]
@@ -149,11 +163,15 @@ internal sealed class ModelDeploymentSpec
     public RolloutSpec Rollout { get; set; } = new();
 
     /// <summary>Seconds running requests get to finish after SIGTERM.</summary>
-    [Schema("Seconds that running requests get to finish when the pod is terminated.", Default = 45, Minimum = 0, Maximum = WorkerFlags.MaxShutdownTimeoutSeconds)]
+    [Schema(
+        "Seconds that running requests get to finish when the pod is terminated.", Default = 45, Minimum = 0,
+        Maximum = WorkerFlags.MaxShutdownTimeoutSeconds)]
     public int DrainSeconds { get; set; } = 45;
 
     /// <summary>metadata and PodSpec overlay, merged strategically; the container is called <c>worker</c>.</summary>
-    [Schema("Overlay of the worker pods: metadata (labels, annotations) and spec (a PodSpec), merged strategically. The worker's container is called `worker`.")]
+    [Schema(
+        "Overlay of the worker pods: metadata (labels, annotations) and spec (a PodSpec), merged strategically. The worker's container "
+        + "is called `worker`.")]
     public JsonObject? PodTemplate { get; set; }
 
     /// <summary>The spec with a number for <c>auto</c>, and without what only <c>auto</c> reads.</summary>
@@ -169,7 +187,8 @@ internal sealed class ModelSpec
 {
     /// <summary><c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or <c>file:///path</c> (a folder on every GPU node).</summary>
     [Schema(
-        "Where the checkpoint comes from: hf://org/name or hf://org/name@revision (Hugging Face hub), pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node).",
+        "Where the checkpoint comes from: hf://org/name or hf://org/name@revision (Hugging Face hub), pvc://claim/path (a volume claim "
+        + "in this namespace) or file:///path (a folder on every GPU node).",
         Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
     public string Source { get; set; } = "";
 
@@ -182,12 +201,16 @@ internal sealed class ModelSpec
 
     /// <summary><c>pvc://claim/path</c> or <c>file:///path</c>; for hf:// sources.</summary>
     [Schema(
-        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, otherwise a cache that is deleted with the pod.",
+        "Where files from the hub are kept for the next pod: pvc://claim/path (a volume claim in this namespace) or file:///path (a "
+        + "folder on every GPU node). User 10001 must be able to write there. Default: the operator's --hub-cache, otherwise a cache "
+        + "that is deleted with the pod.",
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
 
     /// <summary>For <c>tensorParallelSize: auto</c> of a checkpoint that the operator cannot look into.</summary>
-    [Schema("The checkpoint's config.json (JSON is YAML: paste it), for tensorParallelSize auto where the operator cannot read it itself: file:// and pvc:// sources, private repositories.")]
+    [Schema(
+        "The checkpoint's config.json (JSON is YAML: paste it), for tensorParallelSize auto where the operator cannot read it itself: "
+        + "file:// and pvc:// sources, private repositories.")]
     public JsonObject? Config { get; set; }
 
     public ModelSpec WithoutConfig()
@@ -234,9 +257,16 @@ internal enum GpuPlacementPolicy
     Spread,
 }
 
-[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)", "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
-[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)", "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
-[SchemaRule("!has(self.allocation) || self.allocation == 'Pinned' || !has(self.placement)", "placement applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use podTemplate.spec.topologySpreadConstraints)")]
+[SchemaRule(
+    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)",
+    "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
+[SchemaRule(
+    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)",
+    "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
+[SchemaRule(
+    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.placement)",
+    "placement applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use "
+    + "podTemplate.spec.topologySpreadConstraints)")]
 internal sealed class GpuSpec
 {
     [Schema(
@@ -245,17 +275,21 @@ internal sealed class GpuSpec
     public GpuAllocation Allocation { get; set; } = GpuAllocation.Pinned;
 
     [Schema(
-        "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because kubelet and operator would book the same GPUs twice.",
+        "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because "
+        + "kubelet and operator would book the same GPUs twice.",
         Default = "amd.com/gpu", MaxLength = 253, Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
     public string ResourceName { get; set; } = "amd.com/gpu";
 
-    [Schema("How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones.")]
+    [Schema(
+        "How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones.")]
     public DeviceAccess DeviceAccess { get; set; } = DeviceAccess.Privileged;
 
     [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]
     public bool RequireSameHive { get; set; } = true;
 
-    [Schema("Which node to choose of those that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has the fewest replicas, so that losing a node costs the fewest.")]
+    [Schema(
+        "Which node to choose of those that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has "
+        + "the fewest replicas, so that losing a node costs the fewest.")]
     public GpuPlacementPolicy Placement { get; set; } = GpuPlacementPolicy.Pack;
 
     [Schema("Labels a node must have.")]
@@ -267,7 +301,8 @@ internal sealed class GpuSpec
     "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
     "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token per step")]
 [SchemaRule(
-    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
+    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? "
+    + "self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
     "without chunked prefill maxNumBatchedTokens (default 2048) must be at least maxModelLen: a prompt has to fit into one step")]
 [SchemaRule(
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
@@ -322,7 +357,9 @@ internal sealed class EngineSpec
 
 internal sealed class SpeculativeSpec
 {
-    [Schema("Where the draft model comes from, in the forms of spec.model.source.", Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
+    [Schema(
+        "Where the draft model comes from, in the forms of spec.model.source.", Required = true, MaxLength = 1024,
+        Pattern = ModelSource.Pattern)]
     public string Model { get; set; } = "";
 
     [FromFlag("--num-speculative-tokens", Required = true)]
@@ -339,7 +376,8 @@ internal enum NumaBalancing
 internal sealed class TuningSpec
 {
     [Schema(
-        "kernel.numa_balancing of the nodes that run this. Disabled: the node agent turns it off while they do, and restores it after. Unmanaged: left alone.",
+        "kernel.numa_balancing of the nodes that run this. Disabled: the node agent turns it off while they do, and restores it after. "
+        + "Unmanaged: left alone.",
         Default = NumaBalancing.Disabled)]
     public NumaBalancing NumaBalancing { get; set; } = NumaBalancing.Disabled;
 
@@ -350,7 +388,9 @@ internal sealed class TuningSpec
     public JsonNode? NcclMinNChannels { get; set; }
 
     /// <summary>EnvVar objects, appended last.</summary>
-    [Schema("Environment variables of the worker's container, set after the operator's own.", Shape = typeof(EnvVarShape[]), MaxLength = 256, ListMapKey = "name")]
+    [Schema(
+        "Environment variables of the worker's container, set after the operator's own.", Shape = typeof(EnvVarShape[]), MaxLength = 256,
+        ListMapKey = "name")]
     public JsonArray? Env { get; set; }
 }
 
@@ -367,12 +407,18 @@ internal sealed class EnvVarShape
     public JsonObject? ValueFrom { get; set; }
 }
 
-[SchemaRule("!has(self.maxUnavailable) || !has(self.maxSurge) || self.maxUnavailable > 0 || self.maxSurge > 0", "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
+[SchemaRule(
+    "!has(self.maxUnavailable) || !has(self.maxSurge) || self.maxUnavailable > 0 || self.maxSurge > 0",
+    "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced")]
 internal sealed class RolloutSpec
 {
-    [Schema("Maximum number of pods that can be unavailable during a rollout.", Default = 1, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
+    [Schema(
+        "Maximum number of pods that can be unavailable during a rollout.", Default = 1, Minimum = 0,
+        Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxUnavailable { get; set; } = 1;
 
-    [Schema("Maximum number of pods above spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0, Maximum = ModelDeploymentSpec.MostReplicas)]
+    [Schema(
+        "Maximum number of pods above spec.replicas during a rollout; they need free GPUs.", Default = 0, Minimum = 0,
+        Maximum = ModelDeploymentSpec.MostReplicas)]
     public int MaxSurge { get; set; }
 }

@@ -2,8 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Fills in what the CRD's schema defaults would have: for manifests that never saw an API server (<c>render</c>) and objects stored before a default existed.</summary>
-/// <remarks>Most defaults are the property initializers of the C# types; here are the ones JSON can undo (an explicit null) or that have no initializer.</remarks>
+/// <summary>Fills in what the CRD's schema defaults would have: for manifests that never saw an API server (<c>render</c>) and objects
+/// stored before a default existed.</summary>
+/// <remarks>Most defaults are the property initializers of the C# types; here are the ones JSON can undo (an explicit null) or that have no
+/// initializer.</remarks>
 internal static class ModelDeploymentDefaults
 {
     public const string NcclAuto = "Auto";
@@ -12,7 +14,7 @@ internal static class ModelDeploymentDefaults
     public static ModelDeployment Apply(ModelDeployment deployment)
     {
         deployment.Spec ??= new ModelDeploymentSpec();
-        ModelDeploymentSpec spec = deployment.Spec;
+        var spec = deployment.Spec;
         spec.Model ??= new ModelSpec();
         spec.Gpu ??= new GpuSpec();
         spec.Engine ??= new EngineSpec();

@@ -4,7 +4,8 @@ using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Finds what the CRD's schema cannot say: contradictions between fields, and settings that would fight the operator's own. Pure; called by the reconciler and <c>render</c>.</summary>
+/// <summary>Finds what the CRD's schema cannot say: contradictions between fields, and settings that would fight the operator's own. Pure;
+/// called by the reconciler and <c>render</c>.</summary>
 /// <remarks>Some rules repeat CEL rules of the CRD: an older API server, or a schema of another version, may have let them pass.</remarks>
 internal static partial class ModelDeploymentValidator
 {
@@ -21,7 +22,7 @@ internal static partial class ModelDeploymentValidator
     public static IReadOnlyList<ValidationError> Validate(ModelDeployment deployment)
     {
         List<ValidationError> errors = [];
-        ModelDeploymentSpec spec = deployment.Spec;
+        var spec = deployment.Spec;
         CheckName(deployment.Metadata.Name, errors);
         CheckSources(spec, errors);
         CheckSize(spec, errors);
@@ -30,7 +31,9 @@ internal static partial class ModelDeploymentValidator
         CheckTuning(spec, errors);
         if (spec.Rollout is { MaxUnavailable: <= 0, MaxSurge: <= 0 })
         {
-            errors.Add(new("spec.rollout", ValidationReason.Invalid, "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced"));
+            errors.Add(
+                new("spec.rollout", ValidationReason.Invalid,
+                    "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced"));
         }
 
         if (spec.PodTemplate is { } template)
@@ -46,7 +49,8 @@ internal static partial class ModelDeploymentValidator
         if (name.Length > MaxNameLength || !ServiceName().IsMatch(name))
         {
             errors.Add(new("metadata.name", ValidationReason.Invalid,
-                $"'{name}' must start with a lower case letter, hold only lower case letters, digits and '-', and be at most {MaxNameLength} characters long: pods and Services are named after it"));
+                $"'{name}' must start with a lower case letter, hold only lower case letters, digits and '-', and be at most "
+                + $"{MaxNameLength} characters long: pods and Services are named after it"));
         }
     }
 
@@ -54,19 +58,20 @@ internal static partial class ModelDeploymentValidator
     {
         if (spec.Model.Source.Length == 0)
         {
-            errors.Add(new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
+            errors.Add(
+                new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
         }
-        else if (!ModelSource.TryParse(spec.Model.Source, out _, out string? problem))
+        else if (!ModelSource.TryParse(spec.Model.Source, out _, out var problem))
         {
             errors.Add(new("spec.model.source", ValidationReason.Invalid, problem));
         }
 
-        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out _, out string? draftProblem))
+        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out _, out var draftProblem))
         {
             errors.Add(new("spec.engine.speculative.model", ValidationReason.Invalid, draftProblem));
         }
 
-        bool usesHub = IsHub(spec.Model.Source) || IsHub(spec.Engine.Speculative?.Model);
+        var usesHub = IsHub(spec.Model.Source) || IsHub(spec.Engine.Speculative?.Model);
         if (spec.Model.TokenSecretRef is { } token && !usesHub)
         {
             errors.Add(new("spec.model.tokenSecretRef", ValidationReason.Forbidden,
@@ -84,23 +89,26 @@ internal static partial class ModelDeploymentValidator
 
     private static void CheckCache(string cache, bool usesHub, string source, List<ValidationError> errors)
     {
-        if (!ModelSource.TryParse(cache, out ModelSource? folder, out string? problem))
+        if (!ModelSource.TryParse(cache, out var folder, out var problem))
         {
             errors.Add(new("spec.model.cache", ValidationReason.Invalid, problem));
         }
         else if (folder is ModelSource.Hf)
         {
-            errors.Add(new("spec.model.cache", ValidationReason.Invalid, $"'{cache}' is no folder; expected pvc://claim/path or file:///path"));
+            errors.Add(
+                new("spec.model.cache", ValidationReason.Invalid, $"'{cache}' is no folder; expected pvc://claim/path or file:///path"));
         }
         else if (!usesHub)
         {
-            errors.Add(new("spec.model.cache", ValidationReason.Forbidden, $"'{cache}' keeps what is downloaded from the hub, but '{source}' does not come from there"));
+            errors.Add(
+                new("spec.model.cache", ValidationReason.Forbidden,
+                    $"'{cache}' keeps what is downloaded from the hub, but '{source}' does not come from there"));
         }
     }
 
     private static void CheckSize(ModelDeploymentSpec spec, List<ValidationError> errors)
     {
-        TensorParallelSize size = spec.TensorParallelSize;
+        var size = spec.TensorParallelSize;
         if (size.IsAuto)
         {
             if (spec.OptimizeFor is { } purpose)
@@ -113,17 +121,23 @@ internal static partial class ModelDeploymentValidator
 
         if (size.Word is not null || size.Degree is < 1 or > TensorParallelSize.Largest)
         {
-            errors.Add(new("spec.tensorParallelSize", ValidationReason.Invalid, $"{size} must be {TensorParallelSize.AutoWord} or an integer from 1 to {TensorParallelSize.Largest}"));
+            errors.Add(
+                new("spec.tensorParallelSize", ValidationReason.Invalid,
+                    $"{size} must be {TensorParallelSize.AutoWord} or an integer from 1 to {TensorParallelSize.Largest}"));
         }
 
         if (spec.OptimizeFor is not null)
         {
-            errors.Add(new("spec.optimizeFor", ValidationReason.Forbidden, $"says what tensorParallelSize {TensorParallelSize.AutoWord} is chosen for; it has no effect with {size}"));
+            errors.Add(
+                new("spec.optimizeFor", ValidationReason.Forbidden,
+                    $"says what tensorParallelSize {TensorParallelSize.AutoWord} is chosen for; it has no effect with {size}"));
         }
 
         if (spec.Model.Config is not null)
         {
-            errors.Add(new("spec.model.config", ValidationReason.Forbidden, $"is what tensorParallelSize {TensorParallelSize.AutoWord} is computed from; it has no effect with {size}"));
+            errors.Add(
+                new("spec.model.config", ValidationReason.Forbidden,
+                    $"is what tensorParallelSize {TensorParallelSize.AutoWord} is computed from; it has no effect with {size}"));
         }
     }
 
@@ -147,7 +161,8 @@ internal static partial class ModelDeploymentValidator
         if (gpu is { Allocation: GpuAllocation.DevicePlugin, Placement: GpuPlacementPolicy.Spread })
         {
             errors.Add(new("spec.gpu.placement", ValidationReason.Forbidden,
-                "Spread applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use podTemplate.spec.topologySpreadConstraints)"));
+                "Spread applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use "
+                + "podTemplate.spec.topologySpreadConstraints)"));
         }
     }
 
@@ -165,10 +180,12 @@ internal static partial class ModelDeploymentValidator
                 $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token per step"));
         }
 
-        if (engine.EnableChunkedPrefill == false && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
+        if (engine.EnableChunkedPrefill == false
+            && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit into one step"));
+                $"{engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: "
+                + "without chunked prefill a prompt has to fit into one step"));
         }
 
         if (engine is { NumSchedulerSteps: > 1, Speculative: not null })
@@ -177,19 +194,22 @@ internal static partial class ModelDeploymentValidator
                 $"{engine.NumSchedulerSteps} cannot be combined with speculative: tokens are drafted anew before each step"));
         }
 
-        string? contradiction = (engine.Quantization, engine.Dtype) switch
+        var contradiction = (engine.Quantization, engine.Dtype) switch
         {
-            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float32") => "quantized weights are multiplied in 16 bits; leave dtype auto",
+            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float32") =>
+                "quantized weights are multiplied in 16 bits; leave dtype auto",
             ("awq" or "squeezellm", "bfloat16") => "its scales and tables are float16; use dtype auto or float16",
             _ => null,
         };
         if (contradiction is not null)
         {
-            errors.Add(new("spec.engine.dtype", ValidationReason.Invalid, $"{engine.Dtype} contradicts quantization {engine.Quantization}: {contradiction}"));
+            errors.Add(
+                new("spec.engine.dtype", ValidationReason.Invalid,
+                    $"{engine.Dtype} contradicts quantization {engine.Quantization}: {contradiction}"));
         }
 
         IReadOnlyList<string> arguments = engine.ExtraArgs ?? [];
-        for (int i = 0; i < arguments.Count; i++)
+        for (var i = 0; i < arguments.Count; i++)
         {
             if (WorkerFlags.GivenBy(arguments[i]) is { } flag)
             {
@@ -200,9 +220,9 @@ internal static partial class ModelDeploymentValidator
 
     private static void CheckTuning(ModelDeploymentSpec spec, List<ValidationError> errors)
     {
-        TuningSpec tuning = spec.Tuning;
+        var tuning = spec.Tuning;
         CheckEnum(tuning.NumaBalancing, "spec.tuning.numaBalancing", errors);
-        bool setsChannels = false;
+        var setsChannels = false;
         switch (tuning.NcclMinNChannels)
         {
             case null:
@@ -213,12 +233,15 @@ internal static partial class ModelDeploymentValidator
                 if (channels > ChannelsWithFewRanks && spec.TensorParallelSize is { IsAuto: false, Degree: < RanksForManyChannels })
                 {
                     errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid,
-                        $"{channels} is above {ChannelsWithFewRanks}, which RCCL ignores with fewer than {RanksForManyChannels} ranks; tensorParallelSize is {spec.TensorParallelSize}"));
+                        $"{channels} is above {ChannelsWithFewRanks}, which RCCL ignores with fewer than {RanksForManyChannels} ranks; "
+                        + $"tensorParallelSize is {spec.TensorParallelSize}"));
                 }
 
                 break;
             case { } other:
-                errors.Add(new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid, $"{other.ToJsonString()} must be Auto or an integer from 1 to {MaxNcclChannels}"));
+                errors.Add(
+                    new("spec.tuning.ncclMinNChannels", ValidationReason.Invalid,
+                        $"{other.ToJsonString()} must be Auto or an integer from 1 to {MaxNcclChannels}"));
                 break;
         }
 
@@ -229,7 +252,9 @@ internal static partial class ModelDeploymentValidator
 
         if (setsChannels && EnvironmentValidator.IndexOf(tuning.Env, NcclVariable) is { } index)
         {
-            errors.Add(new($"spec.tuning.env[{index}].name", ValidationReason.Forbidden, $"{NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
+            errors.Add(
+                new($"spec.tuning.env[{index}].name", ValidationReason.Forbidden,
+                    $"{NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
         }
     }
 
@@ -238,7 +263,9 @@ internal static partial class ModelDeploymentValidator
     {
         if (!Enum.IsDefined(value))
         {
-            errors.Add(new(path, ValidationReason.NotSupported, $"the value is not known to this version of the operator; supported: {string.Join(", ", Enum.GetNames<T>())}"));
+            errors.Add(
+                new(path, ValidationReason.NotSupported,
+                    $"the value is not known to this version of the operator; supported: {string.Join(", ", Enum.GetNames<T>())}"));
         }
     }
 

@@ -3,11 +3,13 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Where a checkpoint comes from, taken apart: <c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or <c>file:///path</c>.</summary>
+/// <summary>Where a checkpoint comes from, taken apart: <c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or
+/// <c>file:///path</c>.</summary>
 internal abstract partial record ModelSource
 {
     /// <summary>The schema's pattern. <see cref="TryParse"/> is stricter where a regular expression would become unreadable.</summary>
-    public const string Pattern = @"^(hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
+    public const string Pattern =
+        @"^(hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
 
     /// <summary>The schema's pattern of a source that is a folder: a claim's or every node's.</summary>
     public const string FolderPattern = @"^(pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
@@ -42,7 +44,7 @@ internal abstract partial record ModelSource
 
     /// <exception cref="FormatException">The text is no source; the message says what would be right.</exception>
     public static ModelSource Parse(string text)
-        => TryParse(text, out ModelSource? source, out string? problem) ? source : throw new FormatException(problem);
+        => TryParse(text, out var source, out var problem) ? source : throw new FormatException(problem);
 
     /// <param name="problem">What is wrong and what would be right, naming the value.</param>
     public static bool TryParse(string? text, [NotNullWhen(true)] out ModelSource? source, [NotNullWhen(false)] out string? problem)
@@ -70,13 +72,15 @@ internal abstract partial record ModelSource
             problem = Wrong(text, "has no known scheme");
         }
 
-        return (source is null) == (problem is null) ? throw new InvalidOperationException($"'{text}' was neither read nor refused") : source is not null;
+        return (source is null) == (problem is null)
+            ? throw new InvalidOperationException($"'{text}' was neither read nor refused")
+            : source is not null;
     }
 
     private static Hf? ParseHf(string text, ref string? problem)
     {
-        Match match = HfForm().Match(text);
-        string revision = match.Groups["revision"] is { Success: true } given ? given.Value : "main";
+        var match = HfForm().Match(text);
+        var revision = match.Groups["revision"] is { Success: true } given ? given.Value : "main";
         if (!match.Success)
         {
             problem = Wrong(text, "does not name one repository");
@@ -94,8 +98,8 @@ internal abstract partial record ModelSource
 
     private static Pvc? ParsePvc(string text, ref string? problem)
     {
-        Match match = PvcForm().Match(text);
-        string path = match.Groups["path"].Value.TrimEnd('/');
+        var match = PvcForm().Match(text);
+        var path = match.Groups["path"].Value.TrimEnd('/');
         if (!match.Success)
         {
             problem = Wrong(text, "does not name a claim (lower case letters, digits, '-' and '.')");
@@ -113,7 +117,7 @@ internal abstract partial record ModelSource
 
     private static File? ParseFile(string text, ref string? problem)
     {
-        string path = text["file://".Length..];
+        var path = text["file://".Length..];
         if (!path.StartsWith('/') || path.TrimEnd('/').Length == 0)
         {
             problem = Wrong(text, "needs an absolute path below '/' (three slashes)");
@@ -135,7 +139,8 @@ internal abstract partial record ModelSource
     private static string Wrong(string? text, string problem)
         => $"'{text}' {problem}; expected hf://org/name, hf://org/name@revision, pvc://claim/path or file:///path";
 
-    [GeneratedRegex(@"^hf://(?<repository>[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*)(@(?<revision>[A-Za-z0-9][-A-Za-z0-9._/]*))?\z")]
+    [GeneratedRegex(
+        @"^hf://(?<repository>[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*)(@(?<revision>[A-Za-z0-9][-A-Za-z0-9._/]*))?\z")]
     private static partial Regex HfForm();
 
     [GeneratedRegex(@"^pvc://(?<claim>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(/(?<path>.*))?\z")]

@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Checks the free-form pod template for what the operator has to decide itself. Called by <see cref="ModelDeploymentValidator"/>.</summary>
+/// <summary>Checks the free-form pod template for what the operator has to decide itself. Called by
+/// <see cref="ModelDeploymentValidator"/>.</summary>
 internal static class PodTemplateValidator
 {
     private const string Path = "spec.podTemplate";
@@ -27,18 +28,21 @@ internal static class PodTemplateValidator
     {
         const string At = Path + ".metadata";
         OnlyFields(metadata, ["labels", "annotations"], At, errors);
-        foreach (string field in (string[])["labels", "annotations"])
+        foreach (var field in (string[])["labels", "annotations"])
         {
-            foreach ((string key, JsonNode? value) in Section<JsonObject>(metadata, field, At, errors) ?? [])
+            foreach ((var key, var value) in Section<JsonObject>(metadata, field, At, errors) ?? [])
             {
                 if (key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal))
                 {
-                    errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Forbidden, $"the prefix {ApiNames.Group}/ is the operator's own"));
+                    errors.Add(
+                        new($"{At}.{field}[{key}]", ValidationReason.Forbidden, $"the prefix {ApiNames.Group}/ is the operator's own"));
                 }
 
                 if (value is not JsonValue text || !text.TryGetValue(out string? _))
                 {
-                    errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Invalid, $"{value?.ToJsonString() ?? "null"} must be a string; put it in quotes"));
+                    errors.Add(
+                        new($"{At}.{field}[{key}]", ValidationReason.Invalid,
+                            $"{value?.ToJsonString() ?? "null"} must be a string; put it in quotes"));
                 }
             }
         }
@@ -49,11 +53,13 @@ internal static class PodTemplateValidator
         const string At = Path + ".spec";
         Forbid(pod, "nodeName", "the operator chooses the node; narrow it with spec.gpu.nodeSelector", At, errors);
         Forbid(pod, "terminationGracePeriodSeconds", "set by spec.drainSeconds", At, errors);
-        foreach ((string key, JsonNode? value) in Section<JsonObject>(pod, "nodeSelector", At, errors) ?? [])
+        foreach ((var key, var value) in Section<JsonObject>(pod, "nodeSelector", At, errors) ?? [])
         {
             if (spec.Gpu.NodeSelector?.GetValueOrDefault(key) is { } other && value?.ToString() != other)
             {
-                errors.Add(new($"{At}.nodeSelector[{key}]", ValidationReason.Invalid, $"'{value}' contradicts spec.gpu.nodeSelector, which asks for '{other}'"));
+                errors.Add(
+                    new($"{At}.nodeSelector[{key}]", ValidationReason.Invalid,
+                        $"'{value}' contradicts spec.gpu.nodeSelector, which asks for '{other}'"));
             }
         }
 
@@ -61,7 +67,8 @@ internal static class PodTemplateValidator
         if (CheckContainers(pod, "containers", spec, errors) is { } names && !names.Contains(WorkerContainer))
         {
             errors.Add(new($"{At}.containers", ValidationReason.Required,
-                $"none is called '{WorkerContainer}'; the worker's container has that name, others run beside it (found: {string.Join(", ", names)})"));
+                $"none is called '{WorkerContainer}'; the worker's container has that name, others run beside it (found: "
+                + $"{string.Join(", ", names)})"));
         }
     }
 
@@ -74,10 +81,13 @@ internal static class PodTemplateValidator
         }
 
         HashSet<string> names = new(StringComparer.Ordinal);
-        for (int i = 0; i < containers.Count; i++)
+        for (var i = 0; i < containers.Count; i++)
         {
-            string at = $"{Path}.spec.{field}[{i}]";
-            if (containers[i] is not JsonObject container || container["name"] is not JsonValue value || !value.TryGetValue(out string? name) || name.Length == 0)
+            var at = $"{Path}.spec.{field}[{i}]";
+            if (containers[i] is not JsonObject container
+                || container["name"] is not JsonValue value
+                || !value.TryGetValue(out string? name)
+                || name.Length == 0)
             {
                 errors.Add(new($"{at}.name", ValidationReason.Required, "a container needs a name"));
                 continue;
@@ -94,7 +104,8 @@ internal static class PodTemplateValidator
         return names;
     }
 
-    private static void CheckContainer(JsonObject container, string at, bool isWorker, ModelDeploymentSpec spec, List<ValidationError> errors)
+    private static void CheckContainer(
+        JsonObject container, string at, bool isWorker, ModelDeploymentSpec spec, List<ValidationError> errors)
     {
         if (Section<JsonArray>(container, "env", at, errors) is { } environment)
         {
@@ -110,8 +121,8 @@ internal static class PodTemplateValidator
             Forbid(container, "args", "made from spec.engine; further flags go to spec.engine.extraArgs", at, errors);
         }
 
-        JsonObject? resources = Section<JsonObject>(container, "resources", at, errors);
-        foreach (string kind in (string[])["limits", "requests"])
+        var resources = Section<JsonObject>(container, "resources", at, errors);
+        foreach (var kind in (string[])["limits", "requests"])
         {
             if (resources?[kind] is JsonObject amounts && amounts.ContainsKey(spec.Gpu.ResourceName))
             {
@@ -124,18 +135,23 @@ internal static class PodTemplateValidator
     /// <summary>Two places for one variable: whichever won, the other would be ignored without a word.</summary>
     private static void CheckAgainstTuning(JsonArray environment, string at, TuningSpec tuning, List<ValidationError> errors)
     {
-        IEnumerable<string?> names = (tuning.Env ?? []).Select(item => (item as JsonObject)?["name"] is JsonValue name && name.TryGetValue(out string? text) ? text : null);
-        foreach (string? name in names)
+        var names = (tuning.Env ?? [])
+            .Select(item => (item as JsonObject)?["name"] is JsonValue name && name.TryGetValue(out string? text) ? text : null);
+        foreach (var name in names)
         {
             if (name is not null && EnvironmentValidator.IndexOf(environment, name) is { } index)
             {
-                errors.Add(new($"{at}.env[{index}].name", ValidationReason.Duplicate, $"{name} is set by spec.tuning.env; leave one of them out"));
+                errors.Add(
+                    new($"{at}.env[{index}].name", ValidationReason.Duplicate, $"{name} is set by spec.tuning.env; leave one of them out"));
             }
         }
 
-        if (tuning.NcclMinNChannels?.GetValueKind() == JsonValueKind.Number && EnvironmentValidator.IndexOf(environment, ModelDeploymentValidator.NcclVariable) is { } nccl)
+        if (tuning.NcclMinNChannels?.GetValueKind() == JsonValueKind.Number
+            && EnvironmentValidator.IndexOf(environment, ModelDeploymentValidator.NcclVariable) is { } nccl)
         {
-            errors.Add(new($"{at}.env[{nccl}].name", ValidationReason.Forbidden, $"{ModelDeploymentValidator.NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
+            errors.Add(
+                new($"{at}.env[{nccl}].name", ValidationReason.Forbidden,
+                    $"{ModelDeploymentValidator.NcclVariable} is set by spec.tuning.ncclMinNChannels; leave one of them out"));
         }
     }
 
@@ -149,7 +165,8 @@ internal static class PodTemplateValidator
 
     private static void OnlyFields(JsonObject from, string[] known, string path, List<ValidationError> errors)
         => errors.AddRange(from.Select(item => item.Key).Except(known).Select(field =>
-            new ValidationError($"{path}.{field}", ValidationReason.NotSupported, $"unknown field; supported: {string.Join(", ", known)}")));
+            new ValidationError(
+                $"{path}.{field}", ValidationReason.NotSupported, $"unknown field; supported: {string.Join(", ", known)}")));
 
     private static T? Section<T>(JsonObject from, string field, string path, List<ValidationError> errors)
         where T : JsonNode
@@ -161,7 +178,9 @@ internal static class PodTemplateValidator
 
         if (node is not T section)
         {
-            errors.Add(new($"{path}.{field}", ValidationReason.Invalid, $"must be {(typeof(T) == typeof(JsonArray) ? "a list" : "a mapping")}, found {node.ToJsonString()}"));
+            errors.Add(
+                new($"{path}.{field}", ValidationReason.Invalid,
+                    $"must be {(typeof(T) == typeof(JsonArray) ? "a list" : "a mapping")}, found {node.ToJsonString()}"));
             return null;
         }
 

@@ -41,7 +41,8 @@ internal class SchemaAttribute(string description) : Attribute
 }
 
 /// <summary>A CEL rule on a type, for what a plain schema cannot say. Checked by the API server (x-kubernetes-validations).</summary>
-/// <remarks>Rules must bear fields that have a default to be absent: a parent's default <c>{}</c> is checked before the fields in it are filled in.</remarks>
+/// <remarks>Rules must bear fields that have a default to be absent: a parent's default <c>{}</c> is checked before the fields in it are
+/// filled in.</remarks>
 /// <param name="rule">CEL; <c>self</c> is the object.</param>
 /// <param name="message">What the user reads when it is violated.</param>
 [AttributeUsage(AttributeTargets.Class, AllowMultiple = true)]

@@ -16,8 +16,8 @@ internal static class SchemaGenerator
     {
         JsonObject schema = [];
         Set(schema, "description", Describe(facts));
-        Type bare = Nullable.GetUnderlyingType(type) ?? type;
-        Type shape = facts?.Shape ?? bare;
+        var bare = Nullable.GetUnderlyingType(type) ?? type;
+        var shape = facts?.Shape ?? bare;
         if (facts?.IntOrString == true)
         {
             schema["anyOf"] = new JsonArray(new JsonObject { ["type"] = "integer" }, new JsonObject { ["type"] = "string" });
@@ -63,25 +63,29 @@ internal static class SchemaGenerator
 
     /// <summary>With the default, which kubectl explain shows nowhere else.</summary>
     private static string? Describe(SchemaAttribute? facts) =>
-        facts is { Default: { } value } && !facts.Description.Contains("default", StringComparison.OrdinalIgnoreCase) ? $"{facts.Description} Default: {value}." : facts?.Description;
+        facts is { Default: { } value } && !facts.Description.Contains("default", StringComparison.OrdinalIgnoreCase)
+            ? $"{facts.Description} Default: {value}."
+            : facts?.Description;
 
     private static void AddFields(JsonObject schema, Type type)
     {
         JsonObject properties = [];
         List<string> required = [];
-        foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
         {
             if (property.PropertyType == typeof(V1ObjectMeta))
             {
                 continue; // Every object has it, and the API server has its schema.
             }
 
-            string name = JsonNamingPolicy.CamelCase.ConvertName(property.Name);
-            SchemaAttribute? facts = property.GetCustomAttribute<SchemaAttribute>();
-            JsonObject field = OfType(property.PropertyType, facts);
+            var name = JsonNamingPolicy.CamelCase.ConvertName(property.Name);
+            var facts = property.GetCustomAttribute<SchemaAttribute>();
+            var field = OfType(property.PropertyType, facts);
 
             // Defaults of an absent object's fields only happen when the object itself has one.
-            if (field["properties"] is JsonObject inner && inner.Any(item => item.Value!.AsObject().ContainsKey("default")) && facts?.Required != true)
+            if (field["properties"] is JsonObject inner
+                && inner.Any(item => item.Value!.AsObject().ContainsKey("default"))
+                && facts?.Required != true)
             {
                 field.Insert(field.IndexOf("type") + 1, "default", new JsonObject());
             }
@@ -107,9 +111,12 @@ internal static class SchemaGenerator
             return;
         }
 
-        bool isList = (string?)schema["type"] == "array";
+        var isList = (string?)schema["type"] == "array";
         Set(schema, "enum", facts.Enum is null ? null : Strings(facts.Enum));
-        Set(schema, "default", facts.Default is Enum value ? JsonValue.Create(value.ToString()) : facts.Default is null ? null : JsonSerializer.SerializeToNode(facts.Default));
+        Set(schema, "default",
+            facts.Default is Enum value
+                ? JsonValue.Create(value.ToString())
+                : facts.Default is null ? null : JsonSerializer.SerializeToNode(facts.Default));
         Set(schema, "minimum", Number(facts.Minimum));
         Set(schema, "maximum", Number(facts.Maximum));
         Set(schema, isList ? "maxItems" : "maxLength", facts.MaxLength < 0 ? null : facts.MaxLength);
@@ -122,7 +129,8 @@ internal static class SchemaGenerator
 
         if (facts.Immutable)
         {
-            schema["x-kubernetes-validations"] = new JsonArray(Rule("self == oldSelf", "cannot be changed; delete the object and create it again"));
+            schema["x-kubernetes-validations"] = new JsonArray(
+                Rule("self == oldSelf", "cannot be changed; delete the object and create it again"));
         }
     }
 

@@ -37,12 +37,12 @@ internal readonly record struct TensorParallelSize(int Degree, string? Word = nu
             {
                 case JsonTokenType.Null:
                     return 1;
-                case JsonTokenType.Number when reader.TryGetInt32(out int degree):
+                case JsonTokenType.Number when reader.TryGetInt32(out var degree):
                     return degree;
                 case JsonTokenType.String:
                     return new TensorParallelSize(0, reader.GetString());
                 default:
-                    using (JsonDocument other = JsonDocument.ParseValue(ref reader))
+                    using (var other = JsonDocument.ParseValue(ref reader))
                     {
                         return new TensorParallelSize(0, other.RootElement.GetRawText());
                     }

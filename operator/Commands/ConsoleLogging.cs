@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Commands;
 
-/// <summary>The log of the commands that run in pods: one line an entry, UTC. Used by <see cref="RunCommand"/> and <see cref="NodeAgentCommand"/>.</summary>
+/// <summary>The log of the commands that run in pods: one line an entry, UTC. Used by <see cref="RunCommand"/> and
+/// <see cref="NodeAgentCommand"/>.</summary>
 internal static class ConsoleLogging
 {
     public static ILoggerFactory Create() => LoggerFactory.Create(builder => builder.AddSimpleConsole(format =>

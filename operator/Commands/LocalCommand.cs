@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Cluster.Common;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Yaml;
@@ -16,24 +15,58 @@ internal static class LocalCommand
 
     public static Command Create()
     {
-        var files = new Option<string[]>("--filename", "-f") { Description = "Manifest to apply: a file, a folder, or - for standard input. May be repeated.", HelpName = "FILE" };
-        var gpus = new Option<int?>("--gpus") { Description = "Simulate this many GPUs. Default: the machine's own from KFD, or 8 simulated ones.", HelpName = "N" };
+        var files = new Option<string[]>("--filename", "-f")
+        {
+            Description = "Manifest to apply: a file, a folder, or - for standard input. May be repeated.",
+            HelpName = "FILE"
+        };
+        var gpus = new Option<int?>("--gpus")
+        {
+            Description = "Simulate this many GPUs. Default: the machine's own from KFD, or 8 simulated ones.",
+            HelpName = "N"
+        };
         gpus.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var count) && count is < 0 or > 64)
+            if (result.Tokens.Count == 1
+                && int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var count)
+                && count is < 0 or > 64)
             {
                 result.AddError($"--gpus {count}: must be 0 to 64");
             }
         });
-        var models = new Option<string?>("--models") { Description = "Folder that is /models on the node, for file:///models/… sources. Default: the folder 'models' beside the first manifest.", HelpName = "DIR" };
+        var models = new Option<string?>("--models")
+        {
+            Description =
+                "Folder that is /models on the node, for file:///models/… sources. Default: the folder 'models' beside the first manifest.",
+            HelpName = "DIR"
+        };
         var configs = new ModelConfigOption();
-        var port = new Option<int>("--port") { Description = "Port of the API server on 127.0.0.1; 0 takes a free one.", HelpName = "PORT" };
-        var worker = new Option<string?>("--worker") { Description = "Worker executable. Default: the one built with this operator.", HelpName = "PATH" };
+        var port = new Option<int>("--port")
+        {
+            Description = "Port of the API server on 127.0.0.1; 0 takes a free one.",
+            HelpName = "PORT"
+        };
+        var worker = new Option<string?>("--worker")
+        {
+            Description = "Worker executable. Default: the one built with this operator.",
+            HelpName = "PATH"
+        };
         var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };
-        var prompt = new Option<string>("--prompt") { Description = "The prompt of --once and of the printed commands.", DefaultValueFactory = _ => SamplePrompt, HelpName = "TEXT" };
-        var timeout = new Option<double>("--timeout") { Description = "Seconds --once waits for the deployments to become ready.", DefaultValueFactory = _ => 300, HelpName = "SECONDS" };
+        var prompt = new Option<string>("--prompt")
+        {
+            Description = "The prompt of --once and of the printed commands.",
+            DefaultValueFactory = _ => SamplePrompt,
+            HelpName = "TEXT"
+        };
+        var timeout = new Option<double>("--timeout")
+        {
+            Description = "Seconds --once waits for the deployments to become ready.",
+            DefaultValueFactory = _ => 300,
+            HelpName = "SECONDS"
+        };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Show what operator and node log." };
-        var command = new Command("local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
+        var command = new Command(
+            "local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
         {
             files, gpus, models, port, worker, once, prompt, timeout, verbose,
         };
@@ -56,11 +89,13 @@ internal static class LocalCommand
     }
 
     /// <param name="once">How long to wait for readiness before the one prompt; null runs until Ctrl-C.</param>
-    private static async Task<int> RunAsync(IReadOnlyList<Manifest> manifests, Func<ILoggerFactory, LocalClusterOptions> options, TimeSpan? once, string prompt, LogLevel level)
+    private static async Task<int> RunAsync(
+        IReadOnlyList<Manifest> manifests, Func<ILoggerFactory, LocalClusterOptions> options, TimeSpan? once, string prompt, LogLevel level)
     {
         var console = LocalConsole.Create();
         using var signals = new Signals();
-        using var logging = LoggerFactory.Create(builder => builder.SetMinimumLevel(level).AddSimpleConsole(format => format.SingleLine = true));
+        using var logging = LoggerFactory.Create(
+            builder => builder.SetMinimumLevel(level).AddSimpleConsole(format => format.SingleLine = true));
         await using var cluster = await LocalCluster.StartAsync(options(logging), signals.Token);
         LocalConsole.Welcome(console, cluster);
         var exitCode = 0;
@@ -92,7 +127,9 @@ internal static class LocalCommand
         return exitCode;
     }
 
-    private static async Task<int> FollowAsync(IAnsiConsole console, LocalCluster cluster, Task<IReadOnlyList<ReplicaEndpoint>> ready, string prompt, CancellationToken cancellationToken)
+    private static async Task<int> FollowAsync(
+        IAnsiConsole console, LocalCluster cluster, Task<IReadOnlyList<ReplicaEndpoint>> ready, string prompt,
+        CancellationToken cancellationToken)
     {
         var replicas = await ready;
         if (replicas.Count > 0)

@@ -1,28 +1,30 @@
 using System.Net;
 using Cluster.Common;
 using Cluster.Common.Metrics;
-using Cluster.Operator.Controller;
 
 namespace Cluster.Operator.Commands;
 
 /// <summary>The operator's own HTTP: <c>/metrics</c> for Prometheus, <c>/healthz</c> and <c>/readyz</c> for its probes.</summary>
 internal sealed class OperatorEndpoints : IAsyncDisposable
 {
-    private readonly WebApplication? application;
+    private readonly WebApplication? _application;
 
-    private OperatorEndpoints(WebApplication? application) => this.application = application;
+    private OperatorEndpoints(WebApplication? application) => _application = application;
 
     /// <param name="port">0 serves nothing.</param>
     /// <exception cref="CommandFailure">The address is none.</exception>
     /// <exception cref="IOException">The port is taken.</exception>
-    public static async Task<OperatorEndpoints> StartAsync(string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken)
+    public static async Task<OperatorEndpoints> StartAsync(
+        string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken)
     {
         if (port == 0)
         {
             return new OperatorEndpoints(null);
         }
 
-        var address = IPAddress.TryParse(host, out var parsed) ? parsed : throw new CommandFailure($"--metrics-host {host}: not an IP address");
+        var address = IPAddress.TryParse(host, out var parsed)
+            ? parsed
+            : throw new CommandFailure($"--metrics-host {host}: not an IP address");
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, port));
@@ -34,5 +36,5 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
         return new OperatorEndpoints(application);
     }
 
-    public ValueTask DisposeAsync() => application?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => _application?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
@@ -27,12 +26,30 @@ internal static class RenderCommand
 
     public static Command Create()
     {
-        var files = new Option<string[]>("--filename", "-f") { Description = "Manifest, folder of manifests, or - for standard input. Can be repeated.", Required = true, HelpName = "FILE" };
-        var nodes = new Option<string?>("--nodes") { Description = "Nodes to place on, and pods that hold GPUs there: kubectl get nodes,pods -A -o yaml. Default: simulated nodes.", HelpName = "FILE" };
-        var models = new Option<string?>("--models") { Description = "Folder that is /models on the nodes, where tensorParallelSize auto finds config.json of file:///models/… sources. Default: the folder 'models' beside the first manifest.", HelpName = "DIR" };
+        var files = new Option<string[]>("--filename", "-f")
+        {
+            Description = "Manifest, folder of manifests, or - for standard input. Can be repeated.",
+            Required = true,
+            HelpName = "FILE"
+        };
+        var nodes = new Option<string?>("--nodes")
+        {
+            Description = "Nodes to place on, and pods that hold GPUs there: kubectl get nodes,pods -A -o yaml. Default: simulated nodes.",
+            HelpName = "FILE"
+        };
+        var models = new Option<string?>("--models")
+        {
+            Description =
+                "Folder that is /models on the nodes, where tensorParallelSize auto finds config.json of file:///models/… sources. "
+                + "Default: the folder 'models' beside the first manifest.",
+            HelpName = "DIR"
+        };
         var configs = new ModelConfigOption();
         var worker = new WorkerPodOptions(DefaultImage);
-        var command = new Command("render", "Prints the services, the disruption budget and the pods it would create, as YAML. Exit code 1 when something is wrong or does not fit.") { files, nodes, models };
+        var command = new Command(
+            "render",
+            "Prints the services, the disruption budget and the pods it would create, as YAML. Exit code 1 when something is wrong or "
+            + "does not fit.") { files, nodes, models };
         worker.AddTo(command);
         configs.AddTo(command);
         command.SetAction((arguments, cancellationToken) =>
@@ -40,7 +57,9 @@ internal static class RenderCommand
             var manifests = arguments.GetRequiredValue(files).SelectMany(Manifest.Load).ToList();
             var cluster = arguments.GetValue(nodes) is { } path ? Manifest.Load(path) : null;
             var folders = HostFolders.ForModels(arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetRequiredValue(files)));
-            return RenderAsync(manifests, cluster, new FolderModelConfigs(folders.Map, configs.Read(arguments)), worker.Read(arguments), DateTimeOffset.UtcNow, Console.Out, Console.Error, cancellationToken);
+            return RenderAsync(
+                manifests, cluster, new FolderModelConfigs(folders.Map, configs.Read(arguments)), worker.Read(arguments),
+                DateTimeOffset.UtcNow, Console.Out, Console.Error, cancellationToken);
         });
         return command;
     }
@@ -49,7 +68,8 @@ internal static class RenderCommand
     /// <returns>0, or 1 when <paramref name="error"/> says why something is missing from <paramref name="output"/>.</returns>
     /// <exception cref="CommandFailure">There is nothing to render, or the cluster cannot be read.</exception>
     internal static async Task<int> RenderAsync(
-        IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, IModelConfigs configs, WorkerOptions options, DateTimeOffset now, TextWriter output, TextWriter error, CancellationToken cancellationToken)
+        IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, IModelConfigs configs, WorkerOptions options,
+        DateTimeOffset now, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
         var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ApiNames.ApiVersion).ToList();
         if (deployments.Count == 0)
@@ -91,11 +111,14 @@ internal static class RenderCommand
     }
 
     private static async Task<Rendering> RenderAsync(
-        Manifest manifest, ManifestKind kind, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
+        Manifest manifest, ManifestKind kind, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now,
+        CancellationToken cancellationToken)
     {
         try
         {
-            return await Rendering.OfAsync(ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(kind.Admit(manifest.Object))), configs, options, ledger, now, cancellationToken);
+            return await Rendering.OfAsync(
+                ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(kind.Admit(manifest.Object))), configs, options, ledger,
+                now, cancellationToken);
         }
         catch (ManifestException e)
         {
@@ -123,7 +146,8 @@ internal static class RenderCommand
             node.Status.Conditions ??= new List<V1NodeCondition> { new() { Type = "Ready", Status = "True" } };
         }
 
-        return new GpuLedger(nodes, objects.Where(o => o is { Kind: "Pod", ApiVersion: "v1" }).Select(Read<V1Pod>).Select(pod => Replica.Of(pod)));
+        return new GpuLedger(
+            nodes, objects.Where(o => o is { Kind: "Pod", ApiVersion: "v1" }).Select(Read<V1Pod>).Select(pod => Replica.Of(pod)));
     }
 
     private static T Read<T>(Manifest manifest)

@@ -14,12 +14,29 @@ internal static class RunCommand
 
     public static Command Create()
     {
-        var kubeconfig = new Option<string?>("--kubeconfig") { Description = "kubeconfig file. Default: as kubectl finds it, or the pod's service account.", HelpName = "FILE" };
-        var context = new Option<string?>("--context") { Description = "Context of the kubeconfig. Default: its current one.", HelpName = "NAME" };
-        var watched = new Option<string?>("--namespace", "-n") { Description = "Serve the ModelDeployments of this namespace only. Default: all.", HelpName = "NAME" };
+        var kubeconfig = new Option<string?>("--kubeconfig")
+        {
+            Description = "kubeconfig file. Default: as kubectl finds it, or the pod's service account.",
+            HelpName = "FILE"
+        };
+        var context = new Option<string?>("--context")
+        {
+            Description = "Context of the kubeconfig. Default: its current one.",
+            HelpName = "NAME"
+        };
+        var watched = new Option<string?>("--namespace", "-n")
+        {
+            Description = "Serve the ModelDeployments of this namespace only. Default: all.",
+            HelpName = "NAME"
+        };
         var worker = new WorkerPodOptions(defaultImage: null);
         var configs = new ModelConfigOption();
-        var workers = new Option<int>("--workers") { Description = "Deployments reconciled at once.", DefaultValueFactory = _ => 4, HelpName = "N" };
+        var workers = new Option<int>("--workers")
+        {
+            Description = "Deployments reconciled at once.",
+            DefaultValueFactory = _ => 4,
+            HelpName = "N"
+        };
         workers.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var count) && count < 1)
@@ -27,10 +44,28 @@ internal static class RunCommand
                 result.AddError($"--workers {count}: must be at least 1");
             }
         });
-        var elect = new Option<bool>("--leader-elect") { Description = "Of several operators let one act, by a Lease.", DefaultValueFactory = _ => true };
-        var electNamespace = new Option<string?>("--leader-elect-namespace") { Description = "Namespace of the Lease. Default: the operator's own.", HelpName = "NAME" };
-        var port = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 serves none.", DefaultValueFactory = _ => 8080, HelpName = "PORT" };
-        var host = new Option<string>("--metrics-host") { Description = "Address of the metrics port.", DefaultValueFactory = _ => "127.0.0.1", HelpName = "ADDRESS" };
+        var elect = new Option<bool>("--leader-elect")
+        {
+            Description = "Of several operators let one act, by a Lease.",
+            DefaultValueFactory = _ => true
+        };
+        var electNamespace = new Option<string?>("--leader-elect-namespace")
+        {
+            Description = "Namespace of the Lease. Default: the operator's own.",
+            HelpName = "NAME"
+        };
+        var port = new Option<int>("--metrics-port")
+        {
+            Description = "Port of /metrics, /healthz and /readyz; 0 serves none.",
+            DefaultValueFactory = _ => 8080,
+            HelpName = "PORT"
+        };
+        var host = new Option<string>("--metrics-host")
+        {
+            Description = "Address of the metrics port.",
+            DefaultValueFactory = _ => "127.0.0.1",
+            HelpName = "ADDRESS"
+        };
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
             kubeconfig, context, watched, workers, elect, electNamespace, port, host,
@@ -51,12 +86,15 @@ internal static class RunCommand
                 Namespace = arguments.GetValue(watched),
                 Workers = arguments.GetValue(workers),
                 LeaderElection = arguments.GetValue(elect)
-                    ? new LeaderElectionOptions(arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName, $"{Environment.MachineName}-{Guid.NewGuid():N}")
+                    ? new LeaderElectionOptions(
+                        arguments.GetValue(electNamespace) ?? configuration.Namespace, LeaseName,
+                        $"{Environment.MachineName}-{Guid.NewGuid():N}")
                     : null,
                 Metrics = metrics,
                 Logging = logging,
             };
-            await using var endpoints = await OperatorEndpoints.StartAsync(arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
+            await using var endpoints = await OperatorEndpoints.StartAsync(
+                arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
             try
             {
                 await OperatorHost.RunAsync(client, options, signals.Token);

@@ -5,29 +5,29 @@ namespace Cluster.Operator.Commands;
 /// <summary>SIGINT and SIGTERM as a cancellation token; a second signal ends the process at once.</summary>
 internal sealed class Signals : IDisposable
 {
-    private readonly CancellationTokenSource source = new();
-    private readonly PosixSignalRegistration interrupt;
-    private readonly PosixSignalRegistration terminate;
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration _interrupt;
+    private readonly PosixSignalRegistration _terminate;
 
     public Signals()
     {
-        interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
-        terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
+        _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
+        _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
     }
 
-    public CancellationToken Token => source.Token;
+    public CancellationToken Token => _source.Token;
 
     public void Dispose()
     {
-        interrupt.Dispose();
-        terminate.Dispose();
-        source.Dispose();
+        _interrupt.Dispose();
+        _terminate.Dispose();
+        _source.Dispose();
     }
 
     private void Handle(PosixSignalContext context)
     {
         // The first signal asks politely; whoever sends a second one means it.
-        context.Cancel = !source.IsCancellationRequested;
-        source.Cancel();
+        context.Cancel = !_source.IsCancellationRequested;
+        _source.Cancel();
     }
 }

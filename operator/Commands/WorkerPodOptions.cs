@@ -6,28 +6,50 @@ namespace Cluster.Operator.Commands;
 /// <summary>The options of <c>run</c> and <c>render</c> that end in every worker pod.</summary>
 internal sealed class WorkerPodOptions
 {
-    private readonly Option<string> image;
-    private readonly Option<string> runtimeClass = new("--runtime-class") { Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.", DefaultValueFactory = _ => "amd", HelpName = "NAME" };
-    private readonly Option<string?> hubCache = new("--hub-cache") { Description = "Folder on every node that keeps downloaded models, writable by user 10001, where a deployment names no cache of its own. Default: a cache that is deleted with the pod.", HelpName = "PATH" };
-    private readonly Option<string[]> pullSecrets = new("--image-pull-secret") { Description = "Secret, in the deployment's namespace, to pull the worker's image with. Can be repeated.", HelpName = "NAME" };
-    private readonly Option<int[]> deviceGroups = new("--device-group")
+    private readonly Option<string> _image;
+    private readonly Option<string> _runtimeClass = new("--runtime-class")
     {
-        Description = "Group that owns /dev/kfd and /dev/dri/render* on the nodes (stat -c %g /dev/kfd). Can be repeated. Default: 44 and 109, video and render of Debian and Ubuntu.",
+        Description = "RuntimeClass of AMD's container runtime, for deviceAccess: RuntimeClass.",
+        DefaultValueFactory = _ => "amd",
+        HelpName = "NAME"
+    };
+    private readonly Option<string?> _hubCache = new("--hub-cache")
+    {
+        Description =
+            "Folder on every node that keeps downloaded models, writable by user 10001, where a deployment names no cache of its own. "
+            + "Default: a cache that is deleted with the pod.",
+        HelpName = "PATH"
+    };
+    private readonly Option<string[]> _pullSecrets = new("--image-pull-secret")
+    {
+        Description = "Secret, in the deployment's namespace, to pull the worker's image with. Can be repeated.",
+        HelpName = "NAME"
+    };
+    private readonly Option<int[]> _deviceGroups = new("--device-group")
+    {
+        Description =
+            "Group that owns /dev/kfd and /dev/dri/render* on the nodes (stat -c %g /dev/kfd). Can be repeated. Default: 44 and 109, "
+            + "video and render of Debian and Ubuntu.",
         HelpName = "GID",
     };
 
     /// <param name="defaultImage">Null where the user has to name one.</param>
     public WorkerPodOptions(string? defaultImage)
     {
-        image = new Option<string>("--worker-image") { Description = "Image of the worker container.", Required = defaultImage is null, HelpName = "IMAGE" };
+        _image = new Option<string>("--worker-image")
+        {
+            Description = "Image of the worker container.",
+            Required = defaultImage is null,
+            HelpName = "IMAGE"
+        };
         if (defaultImage is not null)
         {
-            image.DefaultValueFactory = _ => defaultImage;
+            _image.DefaultValueFactory = _ => defaultImage;
         }
 
-        deviceGroups.Validators.Add(result =>
+        _deviceGroups.Validators.Add(result =>
         {
-            if (result.Tokens.FirstOrDefault(t => int.TryParse(t.Value, out int group) && group < 0) is { } negative)
+            if (result.Tokens.FirstOrDefault(t => int.TryParse(t.Value, out var group) && group < 0) is { } negative)
             {
                 result.AddError($"--device-group {negative.Value}: must not be negative");
             }
@@ -36,19 +58,19 @@ internal sealed class WorkerPodOptions
 
     public void AddTo(Command command)
     {
-        command.Options.Add(image);
-        command.Options.Add(runtimeClass);
-        command.Options.Add(hubCache);
-        command.Options.Add(pullSecrets);
-        command.Options.Add(deviceGroups);
+        command.Options.Add(_image);
+        command.Options.Add(_runtimeClass);
+        command.Options.Add(_hubCache);
+        command.Options.Add(_pullSecrets);
+        command.Options.Add(_deviceGroups);
     }
 
     public WorkerOptions Read(ParseResult arguments)
     {
-        WorkerOptions options = new(arguments.GetValue(image)!, arguments.GetValue(runtimeClass)!, arguments.GetValue(hubCache))
+        WorkerOptions options = new(arguments.GetValue(_image)!, arguments.GetValue(_runtimeClass)!, arguments.GetValue(_hubCache))
         {
-            ImagePullSecrets = arguments.GetValue(pullSecrets) ?? [],
+            ImagePullSecrets = arguments.GetValue(_pullSecrets) ?? [],
         };
-        return arguments.GetValue(deviceGroups) is { Length: > 0 } groups ? options with { DeviceGroups = groups } : options;
+        return arguments.GetValue(_deviceGroups) is { Length: > 0 } groups ? options with { DeviceGroups = groups } : options;
     }
 }

@@ -22,33 +22,35 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     private const int MessageLimit = 1024;
     private static readonly TimeSpan Window = TimeSpan.FromHours(1);
 
-    private readonly Lock gate = new();
-    private readonly Dictionary<(string Object, EventType Type, string Reason), Group> groups = [];
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Object, EventType Type, string Reason), Group> _groups = [];
 
     /// <summary>Never throws for an API error: an event that cannot be written is logged and lost.</summary>
     public async Task RecordAsync<T>(T regarding, EventType type, string reason, string message, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         message = message.Length <= MessageLimit ? message : message[..(MessageLimit - 1)] + "…";
-        DateTimeOffset now = time.GetUtcNow();
-        Entry entry = Find(regarding, type, reason, message, now);
-        await entry.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var now = time.GetUtcNow();
+        var entry = Find(regarding, type, reason, message, now);
+        await entry.Gate.WaitAsync(cancellationToken);
         try
         {
             entry.Count++;
             entry.Last = now;
-            if (entry.EventName is not null && await CountUpAsync(regarding, entry, now, cancellationToken).ConfigureAwait(false))
+            if (entry.EventName is not null && await CountUpAsync(regarding, entry, now, cancellationToken))
             {
                 return;
             }
 
             entry.Count = 1;
-            Corev1Event made = await client.CreateAsync<Corev1Event>(Manifest(regarding, type, reason, entry.Message, now), cancellationToken).ConfigureAwait(false);
+            var made = await client.CreateAsync<Corev1Event>(Manifest(regarding, type, reason, entry.Message, now), cancellationToken);
             entry.EventName = made.Metadata.Name;
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
         {
-            logger.LogWarning("Event {Reason} about {Kind} {Key} could not be written: {Error}", reason, ResourceDefinition.Of<T>().Kind, NamespacedName.Of(regarding), e.Message);
+            logger.LogWarning(
+                "Event {Reason} about {Kind} {Key} could not be written: {Error}", reason, ResourceDefinition.Of<T>().Kind,
+                NamespacedName.Of(regarding), e.Message);
         }
         finally
         {
@@ -62,7 +64,8 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
         JsonObject patch = new() { ["count"] = entry.Count, ["lastTimestamp"] = Timestamp(now) };
         try
         {
-            await client.PatchAsync<Corev1Event>(EventNamespace(regarding), entry.EventName!, PatchType.Merge, patch, null, cancellationToken).ConfigureAwait(false);
+            await client.PatchAsync<Corev1Event>(
+                EventNamespace(regarding), entry.EventName!, PatchType.Merge, patch, null, cancellationToken);
             return true;
         }
         catch (KubernetesException e) when (e.IsNotFound)
@@ -74,17 +77,18 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     private Entry Find<T>(T regarding, EventType type, string reason, string message, DateTimeOffset now)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        (string, EventType, string) key = ($"{ResourceDefinition.Of<T>().Kind}/{NamespacedName.Of(regarding)}/{regarding.Metadata.Uid}", type, reason);
-        lock (gate)
+        (string, EventType, string) key = (
+            $"{ResourceDefinition.Of<T>().Kind}/{NamespacedName.Of(regarding)}/{regarding.Metadata.Uid}", type, reason);
+        lock (_gate)
         {
-            if (!groups.TryGetValue(key, out Group? group) || now - group.Last > Window)
+            if (!_groups.TryGetValue(key, out var group) || now - group.Last > Window)
             {
-                if (groups.Count >= RememberedObjects)
+                if (_groups.Count >= RememberedObjects)
                 {
-                    groups.Remove(groups.MinBy(p => p.Value.Last).Key);
+                    _groups.Remove(_groups.MinBy(p => p.Value.Last).Key);
                 }
 
-                groups[key] = group = new Group();
+                _groups[key] = group = new Group();
             }
 
             group.Last = now;
@@ -93,7 +97,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
                 return group.Combined ??= new Entry($"(combined from similar events): {message}") { Last = now };
             }
 
-            if (!group.Entries.TryGetValue(message, out Entry? entry) || now - entry.Last > Window)
+            if (!group.Entries.TryGetValue(message, out var entry) || now - entry.Last > Window)
             {
                 group.Entries[message] = entry = new Entry(message) { Last = now };
             }
@@ -105,7 +109,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     private JsonObject Manifest<T>(T regarding, EventType type, string reason, string message, DateTimeOffset now)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        ResourceDefinition kind = ResourceDefinition.Of<T>();
+        var kind = ResourceDefinition.Of<T>();
         return new JsonObject
         {
             ["apiVersion"] = "v1",
@@ -138,7 +142,8 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
 
     private static string EventNamespace(IKubernetesObject<V1ObjectMeta> regarding) => regarding.Metadata.NamespaceProperty ?? "default";
 
-    private static string Timestamp(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Timestamp(DateTimeOffset at) =>
+        at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
     private sealed class Group
     {

@@ -3,7 +3,8 @@ namespace Cluster.Operator.Controller;
 /// <summary>Brings the world to what one object asks for. Level-triggered: it is told which object, never what happened.</summary>
 internal interface IReconciler
 {
-    /// <summary>Called by <see cref="ControllerLoop"/>, never twice at once for the same key. Throwing means "again, after a backoff".</summary>
+    /// <summary>Called by <see cref="ControllerLoop"/>, never twice at once for the same key. Throwing means "again, after a
+    /// backoff".</summary>
     Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken);
 }
 

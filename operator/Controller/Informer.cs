@@ -5,7 +5,8 @@ using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 
 namespace Cluster.Operator.Controller;
 
-/// <summary>Keeps an <see cref="ObjectStore{T}"/> equal to the API server's state of one kind and tells handlers about every change.</summary>
+/// <summary>Keeps an <see cref="ObjectStore{T}"/> equal to the API server's state of one kind and tells handlers about every
+/// change.</summary>
 /// <remarks>
 /// <code>
 /// 1. list everything → the store becomes exactly that; objects no longer listed are reported as missed deletions
@@ -18,34 +19,35 @@ namespace Cluster.Operator.Controller;
 internal sealed class Informer<T>
     where T : class, IKubernetesObject<V1ObjectMeta>
 {
-    private readonly IKubernetesClient client;
-    private readonly string? @namespace;
-    private readonly Selection? selection;
-    private readonly ILogger logger;
-    private readonly JitteredBackoff backoff;
-    private readonly List<Action<ObjectChange<T>>> handlers = [];
-    private readonly TaskCompletionSource synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IKubernetesClient _client;
+    private readonly string? _namespace;
+    private readonly Selection? _selection;
+    private readonly ILogger _logger;
+    private readonly JitteredBackoff _backoff;
+    private readonly List<Action<ObjectChange<T>>> _handlers = [];
+    private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="namespace">Null for all.</param>
     public Informer(IKubernetesClient client, string? @namespace, Selection? selection, TimeProvider time, Random random, ILogger logger)
     {
-        this.client = client;
-        this.@namespace = @namespace;
-        this.selection = selection;
-        this.logger = logger;
-        backoff = new JitteredBackoff(TimeSpan.FromMilliseconds(800), TimeSpan.FromSeconds(30), time, random);
+        _client = client;
+        _namespace = @namespace;
+        _selection = selection;
+        _logger = logger;
+        _backoff = new JitteredBackoff(TimeSpan.FromMilliseconds(800), TimeSpan.FromSeconds(30), time, random);
     }
 
     public ObjectStore<T> Store { get; } = new();
 
     /// <summary>True once the first list is in the store and its handlers have run.</summary>
-    public bool HasSynced => synced.Task.IsCompletedSuccessfully;
+    public bool HasSynced => _synced.Task.IsCompletedSuccessfully;
 
     /// <summary>Completes with <see cref="HasSynced"/>.</summary>
-    public Task WhenSynced => synced.Task;
+    public Task WhenSynced => _synced.Task;
 
-    /// <summary>Handlers run one change at a time, in order, on the informer's own loop: they must be quick. Add them before <see cref="RunAsync"/>.</summary>
-    public void OnChange(Action<ObjectChange<T>> handler) => handlers.Add(handler);
+    /// <summary>Handlers run one change at a time, in order, on the informer's own loop: they must be quick. Add them before
+    /// <see cref="RunAsync"/>.</summary>
+    public void OnChange(Action<ObjectChange<T>> handler) => _handlers.Add(handler);
 
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -54,11 +56,11 @@ internal sealed class Informer<T>
         while (!cancellationToken.IsCancellationRequested)
         {
             // A stream that brought something worked: when it ends, which it does every few minutes, nothing is wrong.
-            bool worked = false;
+            var worked = false;
             try
             {
-                version ??= await ListAsync(cancellationToken).ConfigureAwait(false);
-                await foreach (WatchEvent<T> change in client.WatchAsync<T>(@namespace, version, selection, cancellationToken).ConfigureAwait(false))
+                version ??= await ListAsync(cancellationToken);
+                await foreach (var change in _client.WatchAsync<T>(_namespace, version, _selection, cancellationToken))
                 {
                     Apply(change);
                     version = change.Object.Metadata.ResourceVersion ?? version;
@@ -67,7 +69,7 @@ internal sealed class Informer<T>
 
                 if (worked)
                 {
-                    backoff.Reset();
+                    _backoff.Reset();
                     continue;
                 }
             }
@@ -78,21 +80,24 @@ internal sealed class Informer<T>
             catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
                 // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
-                logger.Log(e.IsGone ? LogLevel.Information : LogLevel.Warning, "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again", ResourceDefinition.Of<T>().Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
+                _logger.Log(
+                    e.IsGone ? LogLevel.Information : LogLevel.Warning,
+                    "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again",
+                    ResourceDefinition.Of<T>().Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
                 version = null;
             }
             catch (Exception e)
             {
-                logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
+                _logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
                 if (worked)
                 {
-                    backoff.Reset();
+                    _backoff.Reset();
                 }
             }
 
             try
             {
-                await backoff.PauseAsync(cancellationToken).ConfigureAwait(false);
+                await _backoff.PauseAsync(cancellationToken);
             }
             catch (OperationCanceledException)
             {
@@ -103,9 +108,9 @@ internal sealed class Informer<T>
 
     private async Task<string> ListAsync(CancellationToken cancellationToken)
     {
-        ResourceList<T> list = await client.ListAsync<T>(@namespace, selection, cancellationToken).ConfigureAwait(false);
+        var list = await _client.ListAsync<T>(_namespace, _selection, cancellationToken);
         HashSet<NamespacedName> listed = [.. list.Items.Select(NamespacedName.Of)];
-        foreach (T known in Store.List())
+        foreach (var known in Store.List())
         {
             if (!listed.Contains(NamespacedName.Of(known)))
             {
@@ -113,12 +118,12 @@ internal sealed class Informer<T>
             }
         }
 
-        foreach (T item in list.Items)
+        foreach (var item in list.Items)
         {
             Put(item);
         }
 
-        synced.TrySetResult();
+        _synced.TrySetResult();
         return list.ResourceVersion;
     }
 
@@ -139,7 +144,7 @@ internal sealed class Informer<T>
 
     private void Put(T value)
     {
-        T? before = Store.Get(NamespacedName.Of(value));
+        var before = Store.Get(NamespacedName.Of(value));
         if (before is not null && before.Metadata.Uid != value.Metadata.Uid)
         {
             // Deleted and made again while we were not looking: two changes, not one.
@@ -166,7 +171,7 @@ internal sealed class Informer<T>
 
     private void Tell(ObjectChange<T> change)
     {
-        foreach (Action<ObjectChange<T>> handler in handlers)
+        foreach (var handler in _handlers)
         {
             try
             {
@@ -175,7 +180,9 @@ internal sealed class Informer<T>
             catch (Exception e)
             {
                 // One broken handler must neither starve the others nor stop the store from following the server.
-                logger.LogError(e, "A handler failed on {Change} of {Kind} {Key}", change.Type, ResourceDefinition.Of<T>().Kind, NamespacedName.Of(change.Object));
+                _logger.LogError(
+                    e, "A handler failed on {Change} of {Kind} {Key}", change.Type, ResourceDefinition.Of<T>().Kind,
+                    NamespacedName.Of(change.Object));
             }
         }
     }

@@ -5,34 +5,34 @@ namespace Cluster.Operator.Controller;
 internal sealed class ItemBackoff<T>(TimeSpan first, TimeSpan longest)
     where T : notnull
 {
-    private readonly Dictionary<T, int> failures = [];
-    private readonly Lock gate = new();
+    private readonly Dictionary<T, int> _failures = [];
+    private readonly Lock _gate = new();
 
     /// <summary>Delay before the next try; every call counts as one more failure.</summary>
     public TimeSpan Next(T item)
     {
-        lock (gate)
+        lock (_gate)
         {
-            int count = failures.GetValueOrDefault(item);
-            failures[item] = count + 1;
-            double ticks = first.Ticks * Math.Pow(2, count);
+            var count = _failures.GetValueOrDefault(item);
+            _failures[item] = count + 1;
+            var ticks = first.Ticks * Math.Pow(2, count);
             return ticks >= longest.Ticks ? longest : TimeSpan.FromTicks((long)ticks);
         }
     }
 
     public int Failures(T item)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return failures.GetValueOrDefault(item);
+            return _failures.GetValueOrDefault(item);
         }
     }
 
     public void Forget(T item)
     {
-        lock (gate)
+        lock (_gate)
         {
-            failures.Remove(item);
+            _failures.Remove(item);
         }
     }
 }

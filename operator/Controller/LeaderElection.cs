@@ -8,9 +8,11 @@ namespace Cluster.Operator.Controller;
 
 /// <param name="Identity">Unique per process: pod name plus a random part.</param>
 /// <param name="LeaseDuration">How long others wait after the last renewal they saw before they take over.</param>
-/// <param name="RenewDeadline">How long the leader keeps leading without managing to renew; shorter than <paramref name="LeaseDuration"/>.</param>
+/// <param name="RenewDeadline">How long the leader keeps leading without managing to renew; shorter than
+/// <paramref name="LeaseDuration"/>.</param>
 /// <param name="RetryPeriod">Pause between tries to acquire or renew.</param>
-internal sealed record LeaderElectionOptions(string Namespace, string LeaseName, string Identity, TimeSpan LeaseDuration, TimeSpan RenewDeadline, TimeSpan RetryPeriod)
+internal sealed record LeaderElectionOptions(
+    string Namespace, string LeaseName, string Identity, TimeSpan LeaseDuration, TimeSpan RenewDeadline, TimeSpan RetryPeriod)
 {
     public LeaderElectionOptions(string @namespace, string leaseName, string identity)
         : this(@namespace, leaseName, identity, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(2))
@@ -20,11 +22,13 @@ internal sealed record LeaderElectionOptions(string Namespace, string LeaseName,
 
 /// <summary>At most one process leads: the one whose name is in a Lease it keeps renewing. Expiry is judged by when this
 /// process last saw the Lease change, never by comparing the leader's clock with ours (client-go's rule).</summary>
-internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOptions options, TimeProvider time, Random random, MetricsRegistry metrics, ILogger logger)
+internal sealed class LeaderElection(
+    IKubernetesClient client, LeaderElectionOptions options, TimeProvider time, Random random, MetricsRegistry metrics, ILogger logger)
 {
-    private readonly GaugeSeries leading = metrics.Gauge("leader_election_master_status", "1 while this process leads.", "name").With(options.LeaseName);
-    private string? seenVersion;
-    private long seenAt;
+    private readonly GaugeSeries _leading = metrics.Gauge("leader_election_master_status", "1 while this process leads.", "name")
+        .With(options.LeaseName);
+    private string? _seenVersion;
+    private long _seenAt;
 
     /// <summary>Waits to become the leader, runs <paramref name="lead"/>, and gives the Lease back when that ends. Losing the
     /// Lease cancels the token <paramref name="lead"/> was given.</summary>
@@ -36,9 +40,10 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         try
         {
             // One that was won so long ago that others may hold it by now is tried for once more.
-            while ((held = await TryAcquireOrRenewAsync(cancellationToken).ConfigureAwait(false)) is not { } since || time.GetElapsedTime(since) >= options.RenewDeadline)
+            while ((held = await TryAcquireOrRenewAsync(cancellationToken)) is not { } since
+                || time.GetElapsedTime(since) >= options.RenewDeadline)
             {
-                await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(options.RetryPeriod * (1 + (0.2 * random.NextDouble())), time, cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -47,13 +52,13 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         }
 
         logger.LogInformation("{Identity} leads {Lease}", options.Identity, options.LeaseName);
-        leading.Set(1);
-        using CancellationTokenSource leadership = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using CancellationTokenSource renewal = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task<bool> renewing = RenewAsync(held.Value, leadership, renewal.Token);
+        _leading.Set(1);
+        using var leadership = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var renewal = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var renewing = RenewAsync(held.Value, leadership, renewal.Token);
         try
         {
-            await lead(leadership.Token).ConfigureAwait(false);
+            await lead(leadership.Token);
         }
         catch (OperationCanceledException) when (leadership.IsCancellationRequested)
         {
@@ -61,16 +66,17 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         }
         finally
         {
-            await renewal.CancelAsync().ConfigureAwait(false);
-            leading.Set(0);
+            await renewal.CancelAsync();
+            _leading.Set(0);
         }
 
-        if (await renewing.ConfigureAwait(false))
+        if (await renewing)
         {
-            throw new LeadershipLostException($"lease '{options.Namespace}/{options.LeaseName}' was not renewed within {options.RenewDeadline.TotalSeconds} s");
+            throw new LeadershipLostException(
+                $"lease '{options.Namespace}/{options.LeaseName}' was not renewed within {options.RenewDeadline.TotalSeconds} s");
         }
 
-        await ReleaseAsync().ConfigureAwait(false);
+        await ReleaseAsync();
     }
 
     /// <returns>True when leadership was lost, false when renewing was no longer wanted.</returns>
@@ -80,16 +86,16 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         {
             while (true)
             {
-                await Task.Delay(options.RetryPeriod, time, stop).ConfigureAwait(false);
+                await Task.Delay(options.RetryPeriod, time, stop);
 
                 // A try that hangs must not outlive the deadline: others may lead by then.
-                TimeSpan left = options.RenewDeadline - time.GetElapsedTime(renewedAt);
+                var left = options.RenewDeadline - time.GetElapsedTime(renewedAt);
                 using CancellationTokenSource deadline = new(left > TimeSpan.Zero ? left : TimeSpan.Zero, time);
-                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, deadline.Token);
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, deadline.Token);
                 long? renewed = null;
                 try
                 {
-                    renewed = await TryAcquireOrRenewAsync(either.Token).ConfigureAwait(false);
+                    renewed = await TryAcquireOrRenewAsync(either.Token);
                 }
                 catch (OperationCanceledException) when (!stop.IsCancellationRequested)
                 {
@@ -103,7 +109,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
                 else if (time.GetElapsedTime(renewedAt) >= options.RenewDeadline)
                 {
                     logger.LogError("{Identity} lost {Lease}", options.Identity, options.LeaseName);
-                    await leadership.CancelAsync().ConfigureAwait(false);
+                    await leadership.CancelAsync();
                     return true;
                 }
             }
@@ -118,34 +124,34 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
     /// time while others count from the write. Null when it is not ours.</returns>
     private async Task<long?> TryAcquireOrRenewAsync(CancellationToken cancellationToken)
     {
-        long asked = time.GetTimestamp();
+        var asked = time.GetTimestamp();
         try
         {
-            V1Lease? lease = await FindAsync(cancellationToken).ConfigureAwait(false);
+            var lease = await FindAsync(cancellationToken);
             if (lease is null)
             {
-                await client.CreateAsync<V1Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken).ConfigureAwait(false);
+                await client.CreateAsync<V1Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken);
                 return asked;
             }
 
-            if (lease.Metadata.ResourceVersion != seenVersion)
+            if (lease.Metadata.ResourceVersion != _seenVersion)
             {
-                seenVersion = lease.Metadata.ResourceVersion;
-                seenAt = time.GetTimestamp();
+                _seenVersion = lease.Metadata.ResourceVersion;
+                _seenAt = time.GetTimestamp();
             }
 
-            string holder = lease.Spec?.HolderIdentity ?? "";
-            bool mine = holder == options.Identity;
-            if (!mine && holder.Length > 0 && time.GetElapsedTime(seenAt) < options.LeaseDuration)
+            var holder = lease.Spec?.HolderIdentity ?? "";
+            var mine = holder == options.Identity;
+            if (!mine && holder.Length > 0 && time.GetElapsedTime(_seenAt) < options.LeaseDuration)
             {
                 return null;
             }
 
             // Replacing with the version we read: of two that try at once, one gets a conflict.
-            int transitions = (lease.Spec?.LeaseTransitions ?? 0) + (mine ? 0 : 1);
-            V1Lease written = await client.ReplaceAsync<V1Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken).ConfigureAwait(false);
-            seenVersion = written.Metadata.ResourceVersion;
-            seenAt = time.GetTimestamp();
+            var transitions = (lease.Spec?.LeaseTransitions ?? 0) + (mine ? 0 : 1);
+            var written = await client.ReplaceAsync<V1Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken);
+            _seenVersion = written.Metadata.ResourceVersion;
+            _seenAt = time.GetTimestamp();
             return asked;
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
@@ -159,7 +165,7 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
     {
         try
         {
-            return await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, cancellationToken).ConfigureAwait(false);
+            return await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
@@ -173,10 +179,10 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         using CancellationTokenSource limit = new(options.RetryPeriod, time);
         try
         {
-            V1Lease lease = await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, limit.Token).ConfigureAwait(false);
+            var lease = await client.GetAsync<V1Lease>(options.Namespace, options.LeaseName, limit.Token);
             if (lease.Spec?.HolderIdentity == options.Identity)
             {
-                await client.ReplaceAsync<V1Lease>(Manifest(lease, "", lease.Spec.LeaseTransitions ?? 0), null, limit.Token).ConfigureAwait(false);
+                await client.ReplaceAsync<V1Lease>(Manifest(lease, "", lease.Spec.LeaseTransitions ?? 0), null, limit.Token);
             }
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException or OperationCanceledException)
@@ -187,8 +193,8 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
 
     private JsonObject Manifest(V1Lease? current, string holder, int transitions)
     {
-        string now = Timestamp(time.GetUtcNow().UtcDateTime);
-        bool renews = current is not null && current.Spec?.HolderIdentity == holder;
+        var now = Timestamp(time.GetUtcNow().UtcDateTime);
+        var renews = current is not null && current.Spec?.HolderIdentity == holder;
         JsonObject metadata = new() { ["name"] = options.LeaseName, ["namespace"] = options.Namespace };
         if (current is not null)
         {
@@ -211,7 +217,8 @@ internal sealed class LeaderElection(IKubernetesClient client, LeaderElectionOpt
         };
     }
 
-    /// <summary>metav1.MicroTime, which has six digits after the second even where they are zero: the library's writer leaves those out.</summary>
+    /// <summary>metav1.MicroTime, which has six digits after the second even where they are zero: the library's writer leaves those
+    /// out.</summary>
     private static string Timestamp(DateTime at) => at.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 }
 

@@ -1,4 +1,3 @@
-using Cluster.Operator.Kubernetes;
 using k8s;
 using k8s.Models;
 
@@ -9,18 +8,18 @@ namespace Cluster.Operator.Controller;
 internal sealed class ObjectStore<T>
     where T : class, IKubernetesObject<V1ObjectMeta>
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<NamespacedName, T> objects = [];
-    private readonly Dictionary<string, Index> indexes = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<NamespacedName, T> _objects = [];
+    private readonly Dictionary<string, Index> _indexes = new(StringComparer.Ordinal);
 
     /// <param name="keysOf">Under which keys of this index an object is found.</param>
     public void AddIndex(string name, Func<T, IEnumerable<string>> keysOf)
     {
-        lock (gate)
+        lock (_gate)
         {
             Index index = new(keysOf);
-            indexes.Add(name, index);
-            foreach (T value in objects.Values)
+            _indexes.Add(name, index);
+            foreach (var value in _objects.Values)
             {
                 index.Add(value);
             }
@@ -29,38 +28,38 @@ internal sealed class ObjectStore<T>
 
     public T? Get(NamespacedName key)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return objects.GetValueOrDefault(key);
+            return _objects.GetValueOrDefault(key);
         }
     }
 
     public IReadOnlyList<T> List()
     {
-        lock (gate)
+        lock (_gate)
         {
-            return [.. objects.Values];
+            return [.. _objects.Values];
         }
     }
 
     /// <exception cref="KeyNotFoundException">No index has this name.</exception>
     public IReadOnlyList<T> ByIndex(string name, string key)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return indexes[name].Find(key);
+            return _indexes[name].Find(key);
         }
     }
 
     /// <returns>The object that was there before, or null.</returns>
     public T? Put(T value)
     {
-        NamespacedName key = NamespacedName.Of(value);
-        lock (gate)
+        var key = NamespacedName.Of(value);
+        lock (_gate)
         {
-            T? before = RemoveLocked(key);
-            objects[key] = value;
-            foreach (Index index in indexes.Values)
+            var before = RemoveLocked(key);
+            _objects[key] = value;
+            foreach (var index in _indexes.Values)
             {
                 index.Add(value);
             }
@@ -72,7 +71,7 @@ internal sealed class ObjectStore<T>
     /// <returns>The object that was there, or null.</returns>
     public T? Remove(NamespacedName key)
     {
-        lock (gate)
+        lock (_gate)
         {
             return RemoveLocked(key);
         }
@@ -80,9 +79,9 @@ internal sealed class ObjectStore<T>
 
     private T? RemoveLocked(NamespacedName key)
     {
-        if (objects.Remove(key, out T? before))
+        if (_objects.Remove(key, out var before))
         {
-            foreach (Index index in indexes.Values)
+            foreach (var index in _indexes.Values)
             {
                 index.Remove(before);
             }
@@ -93,17 +92,17 @@ internal sealed class ObjectStore<T>
 
     private sealed class Index(Func<T, IEnumerable<string>> keysOf)
     {
-        private readonly Dictionary<string, HashSet<T>> entries = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, HashSet<T>> _entries = new(StringComparer.Ordinal);
 
-        public IReadOnlyList<T> Find(string key) => entries.TryGetValue(key, out HashSet<T>? found) ? [.. found] : [];
+        public IReadOnlyList<T> Find(string key) => _entries.TryGetValue(key, out var found) ? [.. found] : [];
 
         public void Add(T value)
         {
-            foreach (string key in keysOf(value))
+            foreach (var key in keysOf(value))
             {
-                if (!entries.TryGetValue(key, out HashSet<T>? found))
+                if (!_entries.TryGetValue(key, out var found))
                 {
-                    entries[key] = found = [];
+                    _entries[key] = found = [];
                 }
 
                 found.Add(value);
@@ -112,11 +111,11 @@ internal sealed class ObjectStore<T>
 
         public void Remove(T value)
         {
-            foreach (string key in keysOf(value))
+            foreach (var key in keysOf(value))
             {
-                if (entries.TryGetValue(key, out HashSet<T>? found) && found.Remove(value) && found.Count == 0)
+                if (_entries.TryGetValue(key, out var found) && found.Remove(value) && found.Count == 0)
                 {
-                    entries.Remove(key);
+                    _entries.Remove(key);
                 }
             }
         }

@@ -18,51 +18,52 @@ internal sealed class WorkQueue<T> : IDisposable
     /// <summary>A timer takes no more than 49 days at once; what is due later is looked at in between.</summary>
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1);
 
-    private readonly Lock gate = new();
-    private readonly TimeProvider time;
-    private readonly WorkQueueMetrics metrics;
-    private readonly ItemBackoff<T> backoff = new(TimeSpan.FromMilliseconds(5), TimeSpan.FromSeconds(1000));
-    private readonly Queue<T> ready = [];
-    private readonly HashSet<T> dirty = [];
-    private readonly Dictionary<T, long> processing = [];
-    private readonly Dictionary<T, long> addedAt = [];
-    private readonly PriorityQueue<T, DateTimeOffset> waiting = new();
-    private readonly Dictionary<T, DateTimeOffset> dueTimes = [];
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly WorkQueueMetrics _metrics;
+    private readonly ItemBackoff<T> _backoff = new(TimeSpan.FromMilliseconds(5), TimeSpan.FromSeconds(1000));
+    private readonly Queue<T> _ready = [];
+    private readonly HashSet<T> _dirty = [];
+    private readonly Dictionary<T, long> _processing = [];
+    private readonly Dictionary<T, long> _addedAt = [];
+    private readonly PriorityQueue<T, DateTimeOffset> _waiting = new();
+    private readonly Dictionary<T, DateTimeOffset> _dueTimes = [];
 
     // One permit for each item in `ready`, and after ShutDown one more that takers hand on to each other.
-    private readonly SemaphoreSlim available = new(0);
-    private readonly ITimer timer;
-    private bool shuttingDown;
+    private readonly SemaphoreSlim _available = new(0);
+    private readonly ITimer _timer;
+    private bool _shuttingDown;
 
     public WorkQueue(string name, TimeProvider time, MetricsRegistry metrics)
     {
-        this.time = time;
-        this.metrics = new WorkQueueMetrics(name, metrics, () => OverInProgress(Enumerable.Sum), () => OverInProgress(all => all.DefaultIfEmpty().Max()));
-        timer = time.CreateTimer(_ => MoveDueItems(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _time = time;
+        _metrics = new WorkQueueMetrics(
+            name, metrics, () => OverInProgress(Enumerable.Sum), () => OverInProgress(all => all.DefaultIfEmpty().Max()));
+        _timer = time.CreateTimer(_ => MoveDueItems(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public int Count
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return ready.Count;
+                return _ready.Count;
             }
         }
     }
 
     public void Add(T item)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (shuttingDown || !dirty.Add(item))
+            if (_shuttingDown || !_dirty.Add(item))
             {
                 return;
             }
 
-            metrics.Adds.Increment();
-            if (!processing.ContainsKey(item))
+            _metrics.Adds.Increment();
+            if (!_processing.ContainsKey(item))
             {
                 Push(item);
             }
@@ -78,17 +79,17 @@ internal sealed class WorkQueue<T> : IDisposable
             return;
         }
 
-        lock (gate)
+        lock (_gate)
         {
-            DateTimeOffset now = time.GetUtcNow();
-            DateTimeOffset due = delay < DateTimeOffset.MaxValue - now ? now + delay : DateTimeOffset.MaxValue;
-            if (shuttingDown || (dueTimes.TryGetValue(item, out DateTimeOffset earlier) && earlier <= due))
+            var now = _time.GetUtcNow();
+            var due = delay < DateTimeOffset.MaxValue - now ? now + delay : DateTimeOffset.MaxValue;
+            if (_shuttingDown || (_dueTimes.TryGetValue(item, out var earlier) && earlier <= due))
             {
                 return;
             }
 
-            dueTimes[item] = due;
-            waiting.Enqueue(item, due);
+            _dueTimes[item] = due;
+            _waiting.Enqueue(item, due);
             SetTimer();
         }
     }
@@ -96,47 +97,47 @@ internal sealed class WorkQueue<T> : IDisposable
     /// <summary>Adds the item after its own backoff: 5 ms, doubling to 1000 s, until <see cref="Forget"/>.</summary>
     public void AddRateLimited(T item)
     {
-        metrics.Retries.Increment();
-        AddAfter(item, backoff.Next(item));
+        _metrics.Retries.Increment();
+        AddAfter(item, _backoff.Next(item));
     }
 
     /// <summary>The item succeeded: its next failure waits 5 ms again.</summary>
-    public void Forget(T item) => backoff.Forget(item);
+    public void Forget(T item) => _backoff.Forget(item);
 
-    public int Failures(T item) => backoff.Failures(item);
+    public int Failures(T item) => _backoff.Failures(item);
 
     /// <summary>The next item, which the caller must hand to <see cref="Done"/>; false once the queue is shut down and drained.</summary>
     public async ValueTask<(bool Taken, T Item)> TakeAsync(CancellationToken cancellationToken)
     {
-        await available.WaitAsync(cancellationToken).ConfigureAwait(false);
-        lock (gate)
+        await _available.WaitAsync(cancellationToken);
+        lock (_gate)
         {
-            if (!ready.TryDequeue(out T? item))
+            if (!_ready.TryDequeue(out var item))
             {
-                available.Release();
+                _available.Release();
                 return (false, default!);
             }
 
-            dirty.Remove(item);
-            processing[item] = time.GetTimestamp();
-            metrics.Depth.Set(ready.Count);
-            addedAt.Remove(item, out long added);
-            metrics.QueueDuration.Observe(time.GetElapsedTime(added).TotalSeconds);
+            _dirty.Remove(item);
+            _processing[item] = _time.GetTimestamp();
+            _metrics.Depth.Set(_ready.Count);
+            _addedAt.Remove(item, out var added);
+            _metrics.QueueDuration.Observe(_time.GetElapsedTime(added).TotalSeconds);
             return (true, item);
         }
     }
 
     public void Done(T item)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!processing.Remove(item, out long started))
+            if (!_processing.Remove(item, out var started))
             {
                 throw new InvalidOperationException($"'{item}' is not being worked on");
             }
 
-            metrics.WorkDuration.Observe(time.GetElapsedTime(started).TotalSeconds);
-            if (dirty.Contains(item))
+            _metrics.WorkDuration.Observe(_time.GetElapsedTime(started).TotalSeconds);
+            if (_dirty.Contains(item))
             {
                 Push(item);
             }
@@ -146,44 +147,44 @@ internal sealed class WorkQueue<T> : IDisposable
     /// <summary>Takes no more items; what is queued is still handed out, then <see cref="TakeAsync"/> answers false.</summary>
     public void ShutDown()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!shuttingDown)
+            if (!_shuttingDown)
             {
-                shuttingDown = true;
-                waiting.Clear();
-                dueTimes.Clear();
-                available.Release();
+                _shuttingDown = true;
+                _waiting.Clear();
+                _dueTimes.Clear();
+                _available.Release();
             }
         }
     }
 
     public void Dispose()
     {
-        timer.Dispose();
-        available.Dispose();
+        _timer.Dispose();
+        _available.Dispose();
     }
 
     private void Push(T item)
     {
-        ready.Enqueue(item);
-        addedAt[item] = time.GetTimestamp();
-        metrics.Depth.Set(ready.Count);
-        available.Release();
+        _ready.Enqueue(item);
+        _addedAt[item] = _time.GetTimestamp();
+        _metrics.Depth.Set(_ready.Count);
+        _available.Release();
     }
 
     private void MoveDueItems()
     {
         List<T> due = [];
-        lock (gate)
+        lock (_gate)
         {
-            DateTimeOffset now = time.GetUtcNow();
-            while (waiting.TryPeek(out T? item, out DateTimeOffset at) && (at <= now || IsSuperseded(item, at)))
+            var now = _time.GetUtcNow();
+            while (_waiting.TryPeek(out var item, out var at) && (at <= now || IsSuperseded(item, at)))
             {
-                waiting.Dequeue();
+                _waiting.Dequeue();
                 if (!IsSuperseded(item, at))
                 {
-                    dueTimes.Remove(item);
+                    _dueTimes.Remove(item);
                     due.Add(item);
                 }
             }
@@ -194,22 +195,22 @@ internal sealed class WorkQueue<T> : IDisposable
         due.ForEach(Add);
     }
 
-    private bool IsSuperseded(T item, DateTimeOffset at) => !dueTimes.TryGetValue(item, out DateTimeOffset due) || due != at;
+    private bool IsSuperseded(T item, DateTimeOffset at) => !_dueTimes.TryGetValue(item, out var due) || due != at;
 
     private void SetTimer()
     {
-        if (waiting.TryPeek(out _, out DateTimeOffset at))
+        if (_waiting.TryPeek(out _, out var at))
         {
-            TimeSpan until = at - time.GetUtcNow();
-            timer.Change(until < TimeSpan.Zero ? TimeSpan.Zero : until < LongestTimer ? until : LongestTimer, Timeout.InfiniteTimeSpan);
+            var until = at - _time.GetUtcNow();
+            _timer.Change(until < TimeSpan.Zero ? TimeSpan.Zero : until < LongestTimer ? until : LongestTimer, Timeout.InfiniteTimeSpan);
         }
     }
 
     private double OverInProgress(Func<IEnumerable<double>, double> aggregate)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return aggregate(processing.Values.Select(started => time.GetElapsedTime(started).TotalSeconds));
+            return aggregate(_processing.Values.Select(started => _time.GetElapsedTime(started).TotalSeconds));
         }
     }
 }

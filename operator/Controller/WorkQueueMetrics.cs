@@ -10,10 +10,14 @@ internal sealed class WorkQueueMetrics
         Depth = registry.Gauge("workqueue_depth", "Items waiting in the queue.", "name").With(name);
         Adds = registry.Counter("workqueue_adds_total", "Items added to the queue.", "name").With(name);
         Retries = registry.Counter("workqueue_retries_total", "Items added again after a failure.", "name").With(name);
-        QueueDuration = registry.Histogram("workqueue_queue_duration_seconds", "Seconds an item waited before it was taken.", Histogram.FastToSlow, "name").With(name);
-        WorkDuration = registry.Histogram("workqueue_work_duration_seconds", "Seconds an item was worked on.", Histogram.FastToSlow, "name").With(name);
-        registry.Gauge("workqueue_unfinished_work_seconds", "Seconds of work in progress, summed over the items being worked on.", "name").With(name).Read(unfinishedSeconds);
-        registry.Gauge("workqueue_longest_running_processor_seconds", "Seconds the longest running item has been worked on.", "name").With(name).Read(longestSeconds);
+        QueueDuration = registry.Histogram(
+            "workqueue_queue_duration_seconds", "Seconds an item waited before it was taken.", Histogram.FastToSlow, "name").With(name);
+        WorkDuration = registry.Histogram("workqueue_work_duration_seconds", "Seconds an item was worked on.", Histogram.FastToSlow, "name")
+            .With(name);
+        registry.Gauge("workqueue_unfinished_work_seconds", "Seconds of work in progress, summed over the items being worked on.", "name")
+            .With(name).Read(unfinishedSeconds);
+        registry.Gauge("workqueue_longest_running_processor_seconds", "Seconds the longest running item has been worked on.", "name")
+            .With(name).Read(longestSeconds);
     }
 
     public GaugeSeries Depth { get; }

@@ -12,7 +12,8 @@ internal static class CachedFields
     {
         [typeof(V1ObjectMeta)] =
         [
-            "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "labels", "annotations", "finalizers", "ownerReferences",
+            "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "labels", "annotations",
+            "finalizers", "ownerReferences",
         ],
         [typeof(V1OwnerReference)] = ["kind", "name", "uid", "controller"],
         [typeof(V1PodSpec)] = ["nodeName"],

@@ -20,7 +20,7 @@ internal sealed class ClientCertificate
     {
         try
         {
-            X509Certificate2 leaf = X509Certificate2.CreateFromPem(certificatePem, keyPem);
+            var leaf = X509Certificate2.CreateFromPem(certificatePem, keyPem);
             if (OperatingSystem.IsWindows())
             {
                 // Schannel cannot use a key that exists in memory only.
@@ -34,7 +34,8 @@ internal sealed class ClientCertificate
         }
         catch (Exception error) when (error is CryptographicException or ArgumentException)
         {
-            throw new KubernetesException(0, "Credentials", $"{what}: no usable PEM certificate with an unencrypted RSA or EC key: {error.Message}", error);
+            throw new KubernetesException(
+                0, "Credentials", $"{what}: no usable PEM certificate with an unencrypted RSA or EC key: {error.Message}", error);
         }
     }
 

@@ -29,10 +29,11 @@ internal sealed class ClientConfiguration
 
     public ICredentialSource Credentials { get; init; } = new FixedCredentialSource(Credential.None);
 
-    /// <summary>Finds the configuration as kubectl would: <paramref name="kubeconfig"/> if given, else <c>KUBECONFIG</c> or <c>~/.kube/config</c>
-    /// where one exists, else the pod's service account.</summary>
+    /// <summary>Finds the configuration as kubectl would: <paramref name="kubeconfig"/> if given, else <c>KUBECONFIG</c> or
+    /// <c>~/.kube/config</c> where one exists, else the pod's service account.</summary>
     /// <param name="context">Context to use instead of the current one.</param>
-    /// <exception cref="KubernetesException">Nothing found, or what was found is wrong; status 0 and the message says which file and field.</exception>
+    /// <exception cref="KubernetesException">Nothing found, or what was found is wrong; status 0 and the message says which file and
+    /// field.</exception>
     public static ClientConfiguration Load(string? kubeconfig = null, string? context = null)
         => new ClientConfigurationLoader().Load(kubeconfig, context);
 

@@ -8,7 +8,8 @@ using k8s.KubeConfigModels;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>Finds and reads the client configuration. The machine it looks at (environment, home, service account folder, clock) can be replaced for tests.</summary>
+/// <summary>Finds and reads the client configuration. The machine it looks at (environment, home, service account folder, clock) can be
+/// replaced for tests.</summary>
 internal sealed class ClientConfigurationLoader
 {
     private static readonly string[] ExecVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -27,7 +28,9 @@ internal sealed class ClientConfigurationLoader
     {
         if (kubeconfig is not null)
         {
-            return File.Exists(kubeconfig) ? FromKubeconfig([kubeconfig], context) : throw Invalid($"kubeconfig '{kubeconfig}' does not exist");
+            return File.Exists(kubeconfig)
+                ? FromKubeconfig([kubeconfig], context)
+                : throw Invalid($"kubeconfig '{kubeconfig}' does not exist");
         }
 
         IReadOnlyList<string> candidates = Environment("KUBECONFIG") is { Length: > 0 } list
@@ -44,8 +47,12 @@ internal sealed class ClientConfigurationLoader
             return FromServiceAccount(host);
         }
 
-        throw Invalid($"no cluster to talk to: {string.Join(", ", candidates.Select(path => $"'{path}'"))} {(candidates.Count > 1 ? "do" : "does")} not exist"
-            + (context is null ? " and this is no pod (KUBERNETES_SERVICE_HOST is not set); pass --kubeconfig or set KUBECONFIG" : $", so there is no context '{context}'"));
+        throw Invalid(
+            $"no cluster to talk to: {string.Join(", ", candidates.Select(path => $"'{path}'"))} "
+            + $"{(candidates.Count > 1 ? "do" : "does")} not exist"
+            + (context is null
+                ? " and this is no pod (KUBERNETES_SERVICE_HOST is not set); pass --kubeconfig or set KUBECONFIG"
+                : $", so there is no context '{context}'"));
     }
 
     /// <summary>As the library's <c>InClusterConfig</c>, of a folder and an environment that a test can name.</summary>
@@ -56,7 +63,8 @@ internal sealed class ClientConfigurationLoader
         var namespaceFile = Path.Combine(ServiceAccountFolder, "namespace");
         return new ClientConfiguration
         {
-            Server = ParseServer($"https://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}", "KUBERNETES_SERVICE_HOST/PORT"),
+            Server = ParseServer(
+                $"https://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}", "KUBERNETES_SERVICE_HOST/PORT"),
             CertificateAuthorities = ClientCertificate.ReadAuthorities(ReadFile(authority, "service account"), authority),
             Namespace = File.Exists(namespaceFile) ? ReadFile(namespaceFile, "service account").Trim() : "default",
             Credentials = new TokenFileCredentialSource(Path.Combine(ServiceAccountFolder, "token"), certificate: null),
@@ -67,14 +75,19 @@ internal sealed class ClientConfigurationLoader
     {
         var config = Kubeconfig.Load(paths);
         var where = $"kubeconfig {string.Join(Path.PathSeparator, paths)}";
-        var contextName = contextOverride ?? config.CurrentContext ?? throw Invalid($"{where}: no current-context; choose one of {config.Names("context")} with --context");
-        var context = config.Find("context", contextName) ?? throw Invalid($"{where}: no context '{contextName}'; there are {config.Names("context")}");
+        var contextName = contextOverride
+            ?? config.CurrentContext
+                ?? throw Invalid($"{where}: no current-context; choose one of {config.Names("context")} with --context");
+        var context = config.Find("context", contextName)
+            ?? throw Invalid($"{where}: no context '{contextName}'; there are {config.Names("context")}");
         var (clusterName, userName) = (Kubeconfig.Text(context, "cluster"), Kubeconfig.Text(context, "user"));
         var cluster = config.Find("cluster", clusterName)
-            ?? throw Invalid($"{where}: context '{contextName}' names cluster '{clusterName}', which is not there; there are {config.Names("cluster")}");
+            ?? throw Invalid(
+                $"{where}: context '{contextName}' names cluster '{clusterName}', which is not there; there are {config.Names("cluster")}");
         var user = userName is null ? null
             : config.Find("user", userName)
-              ?? throw Invalid($"{where}: context '{contextName}' names user '{userName}', which is not there; there are {config.Names("user")}");
+              ?? throw Invalid(
+                  $"{where}: context '{contextName}' names user '{userName}', which is not there; there are {config.Names("user")}");
 
         var clusterAt = $"{where}: cluster '{clusterName}'";
         var connection = ReadCluster(cluster, clusterAt);
@@ -89,7 +102,9 @@ internal sealed class ClientConfigurationLoader
             Proxy = ParseProxy(Kubeconfig.Text(cluster, "proxy-url"), clusterAt),
             DisableCompression = Kubeconfig.Text(cluster, "disable-compression") == "true",
             Impersonation = user is null ? [] : ImpersonationOf(user, userAt),
-            Credentials = user is null ? new FixedCredentialSource(Credential.None) : CredentialsOf(user, userAt, cluster, connection.SslCaCerts),
+            Credentials = user is null
+                ? new FixedCredentialSource(Credential.None)
+                : CredentialsOf(user, userAt, cluster, connection.SslCaCerts),
         };
     }
 
@@ -129,7 +144,9 @@ internal sealed class ClientConfigurationLoader
         var user = Kubeconfig.Read<UserCredentials>(known, at);
         if (user.AuthProvider is { } legacy)
         {
-            throw Invalid($"{at}: auth-provider '{legacy.Name}' was removed from Kubernetes clients in 1.26 and is not supported; use an exec plugin (for GKE: gke-gcloud-auth-plugin, for Azure: kubelogin)");
+            throw Invalid(
+                $"{at}: auth-provider '{legacy.Name}' was removed from Kubernetes clients in 1.26 and is not supported; use an exec "
+                + $"plugin (for GKE: gke-gcloud-auth-plugin, for Azure: kubelogin)");
         }
 
         var tokenFile = Kubeconfig.Text(body, "tokenFile");
@@ -157,7 +174,9 @@ internal sealed class ClientConfigurationLoader
             return new FixedCredentialSource(Credential.Bearer(user.Token, $"{at}: token", certificate));
         }
 
-        var header = hasPassword ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.UserName}:{user.Password}"))) : null;
+        var header = hasPassword
+            ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.UserName}:{user.Password}")))
+            : null;
         return new FixedCredentialSource(new Credential { Authorization = header, Certificate = certificate });
     }
 
@@ -173,7 +192,8 @@ internal sealed class ClientConfigurationLoader
         };
     }
 
-    private ExecCredentialSource PluginOf(ExternalExecution exec, string? interactiveMode, string at, JsonObject cluster, X509Certificate2Collection? authorities)
+    private ExecCredentialSource PluginOf(
+        ExternalExecution exec, string? interactiveMode, string at, JsonObject cluster, X509Certificate2Collection? authorities)
     {
         if (!ExecVersions.Contains(exec.ApiVersion))
         {
@@ -182,7 +202,8 @@ internal sealed class ClientConfigurationLoader
 
         if (interactiveMode is not (null or "Never" or "IfAvailable"))
         {
-            throw Invalid($"{at}: interactiveMode '{interactiveMode}' cannot work here, nobody is there to answer; supported: Never, IfAvailable");
+            throw Invalid(
+                $"{at}: interactiveMode '{interactiveMode}' cannot work here, nobody is there to answer; supported: Never, IfAvailable");
         }
 
         return string.IsNullOrEmpty(exec.Command)
@@ -207,7 +228,8 @@ internal sealed class ClientConfigurationLoader
             info["certificate-authority-data"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(authorities.ExportCertificatePems()));
         }
 
-        var extension = (cluster["extensions"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(item => Kubeconfig.Text(item, "name") == "client.authentication.k8s.io/exec");
+        var extension = (cluster["extensions"] as JsonArray ?? []).OfType<JsonObject>()
+            .FirstOrDefault(item => Kubeconfig.Text(item, "name") == "client.authentication.k8s.io/exec");
         if (extension?["extension"] is { } config)
         {
             info["config"] = config.DeepClone();
@@ -243,7 +265,9 @@ internal sealed class ClientConfigurationLoader
             }
         }
 
-        return headers.Count == 0 || headers[0].Key == "Impersonate-User" ? headers : throw Invalid($"{at}: as-uid, as-groups and as-user-extra need 'as'");
+        return headers.Count == 0 || headers[0].Key == "Impersonate-User"
+            ? headers
+            : throw Invalid($"{at}: as-uid, as-groups and as-user-extra need 'as'");
     }
 
     private static string? ReadPem(string? file, string? data, string at) => (file, data) switch
@@ -267,7 +291,9 @@ internal sealed class ClientConfigurationLoader
     }
 
     private static Uri ParseServer(string? server, string at)
-        => Uri.TryCreate(server, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri is { Query: "", Fragment: "", UserInfo: "" }
+        => Uri.TryCreate(server, UriKind.Absolute, out var uri)
+            && uri.Scheme is "https" or "http"
+            && uri is { Query: "", Fragment: "", UserInfo: "" }
             ? uri
             : throw Invalid($"{at}: '{server}' is no server address; expected something like https://10.0.0.1:6443");
 

@@ -17,7 +17,9 @@ internal sealed class Credential
     public static Credential Bearer(string token, string origin, ClientCertificate? certificate = null)
         => token.Length > 0 && token.All(c => c is > ' ' and < '\u007F')
             ? new Credential { Authorization = new AuthenticationHeaderValue("Bearer", token), Certificate = certificate }
-            : throw new KubernetesException(0, "Credentials", $"{origin} does not hold exactly one bearer token (it is empty, or has spaces, line breaks or non-ASCII characters)");
+            : throw new KubernetesException(
+                0, "Credentials",
+                $"{origin} does not hold exactly one bearer token (it is empty, or has spaces, line breaks or non-ASCII characters)");
 }
 
 /// <summary>Where requests get their credential. Called by <see cref="KubernetesTransport"/> before every attempt.</summary>

@@ -11,13 +11,17 @@ internal static class ErrorStatus
     private const int MaxQuotedChars = 500;
 
     /// <summary>From an error response: its Status object where it is one, else the beginning of its text.</summary>
-    public static async Task<KubernetesException> FromResponseAsync(HttpResponseMessage response, string request, CancellationToken cancellationToken)
+    public static async Task<KubernetesException> FromResponseAsync(
+        HttpResponseMessage response, string request, CancellationToken cancellationToken)
     {
-        int code = (int)response.StatusCode;
-        string body = await ReadBodyAsync(response, cancellationToken);
+        var code = (int)response.StatusCode;
+        var body = await ReadBodyAsync(response, cancellationToken);
         try
         {
-            if (JsonNode.Parse(body) is JsonObject status && status["kind"] is JsonValue kind && kind.TryGetValue(out string? name) && name == "Status")
+            if (JsonNode.Parse(body) is JsonObject status
+                && status["kind"] is JsonValue kind
+                && kind.TryGetValue(out string? name)
+                && name == "Status")
             {
                 return FromStatus(status, code);
             }
@@ -27,16 +31,19 @@ internal static class ErrorStatus
             // Proxies answer in HTML or plain text.
         }
 
-        string quoted = body.Length > MaxQuotedChars ? $"{body[..MaxQuotedChars]}…" : body;
-        return new KubernetesException(code, ReasonOf(code), $"{request}: {code} {response.ReasonPhrase ?? ReasonOf(code)}{(quoted.Length > 0 ? $": {quoted.Trim()}" : "")}");
+        var quoted = body.Length > MaxQuotedChars ? $"{body[..MaxQuotedChars]}…" : body;
+        return new KubernetesException(
+            code, ReasonOf(code),
+            $"{request}: {code} {response.ReasonPhrase ?? ReasonOf(code)}{(quoted.Length > 0 ? $": {quoted.Trim()}" : "")}");
     }
 
     /// <summary>From a Status object: an error body, or the object of a watch's ERROR event.</summary>
     /// <param name="fallbackCode">Used where the Status has no code.</param>
     public static KubernetesException FromStatus(JsonObject status, int fallbackCode)
     {
-        int code = status["code"] is JsonValue value && value.TryGetValue(out int given) ? given : fallbackCode;
-        return new KubernetesException(code, Text(status, "reason") ?? ReasonOf(code), Text(status, "message") ?? $"the API server answered {code} without a message");
+        var code = status["code"] is JsonValue value && value.TryGetValue(out int given) ? given : fallbackCode;
+        return new KubernetesException(
+            code, Text(status, "reason") ?? ReasonOf(code), Text(status, "message") ?? $"the API server answered {code} without a message");
     }
 
     private static string? Text(JsonObject from, string field)
@@ -44,8 +51,8 @@ internal static class ErrorStatus
 
     private static async Task<string> ReadBodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        byte[] buffer = new byte[16 << 10];
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        var buffer = new byte[16 << 10];
         using MemoryStream body = new();
         while (body.Length < MaxBodyBytes && await stream.ReadAsync(buffer, cancellationToken) is > 0 and int count)
         {

@@ -9,10 +9,12 @@ using k8s.KubeConfigModels;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>Runs a credential plugin and keeps what it printed until that expires or the server refuses it. One run at a time, whoever asks.</summary>
+/// <summary>Runs a credential plugin and keeps what it printed until that expires or the server refuses it. One run at a time, whoever
+/// asks.</summary>
 /// <remarks>Protocol: kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins. The plugin gets no
-/// standard input and is told <c>interactive: false</c>. Not the library's <c>ExecTokenProvider</c>: that one runs the plugin while the configuration is loaded and again for
-/// the first request, passes over its exit status, leaves it running when it takes too long, and never asks again for a certificate or after a 401.</remarks>
+/// standard input and is told <c>interactive: false</c>. Not the library's <c>ExecTokenProvider</c>: that one runs the plugin while the
+/// configuration is loaded and again for the first request, passes over its exit status, leaves it running when it takes too long, and
+/// never asks again for a certificate or after a 401.</remarks>
 /// <param name="cluster">The <c>spec.cluster</c> to tell the plugin; null unless it asked for it by provideClusterInfo.</param>
 internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject? cluster, TimeProvider time) : ICredentialSource
 {
@@ -41,7 +43,7 @@ internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject?
                 return others.Credential;
             }
 
-            Issued issued = Read(await RunAsync(cancellationToken));
+            var issued = Read(await RunAsync(cancellationToken));
             _issued = issued;
             return issued.Credential;
         }
@@ -66,19 +68,19 @@ internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject?
     private async Task<string> RunAsync(CancellationToken cancellationToken)
     {
         using CancellationTokenSource deadline = new(Patience, time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        using Process process = Start();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var process = Start();
         // Reading a pipe does not listen to cancellation everywhere; ending its writer always ends it.
-        using CancellationTokenRegistration end = either.Token.Register(() => Kill(process));
+        using var end = either.Token.Register(() => Kill(process));
         try
         {
             process.StandardInput.Close();
-            Task<string> output = ReadBoundedAsync(process.StandardOutput, MaxOutputChars);
-            Task<string> errors = ReadTailAsync(process.StandardError);
+            var output = ReadBoundedAsync(process.StandardOutput, MaxOutputChars);
+            var errors = ReadTailAsync(process.StandardError);
 
             // WaitAsync: something the plugin left running may hold the pipes open.
-            string answer = await output.WaitAsync(either.Token);
-            string said = await errors.WaitAsync(either.Token);
+            var answer = await output.WaitAsync(either.Token);
+            var said = await errors.WaitAsync(either.Token);
             await process.WaitForExitAsync(either.Token);
             either.Token.ThrowIfCancellationRequested();
             return process.ExitCode == 0 ? answer : throw Failure($"exited with {process.ExitCode}{(said.Length > 0 ? $": {said}" : "")}");
@@ -149,7 +151,8 @@ internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject?
         ExecCredentialResponse answer;
         try
         {
-            answer = JsonSerializer.Deserialize<ExecCredentialResponse>(output, KubernetesJson.Options) ?? throw new JsonException("not an object");
+            answer = JsonSerializer.Deserialize<ExecCredentialResponse>(output, KubernetesJson.Options)
+                ?? throw new JsonException("not an object");
         }
         catch (JsonException error)
         {
@@ -183,7 +186,7 @@ internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject?
     private async Task<string> ReadBoundedAsync(StreamReader reader, int maxChars)
     {
         StringBuilder text = new();
-        char[] buffer = new char[4096];
+        var buffer = new char[4096];
         while (await reader.ReadAsync(buffer) is > 0 and int count)
         {
             text.Append(buffer, 0, count);
@@ -199,7 +202,7 @@ internal sealed class ExecCredentialSource(ExternalExecution plugin, JsonObject?
     private static async Task<string> ReadTailAsync(StreamReader reader)
     {
         StringBuilder text = new();
-        char[] buffer = new char[4096];
+        var buffer = new char[4096];
         while (await reader.ReadAsync(buffer) is > 0 and int count)
         {
             text.Append(buffer, 0, count);

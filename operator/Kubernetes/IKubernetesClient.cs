@@ -15,14 +15,17 @@ internal enum PatchType
 /// <summary>Narrows a list or watch.</summary>
 /// <param name="LabelSelector">On the server.</param>
 /// <param name="FieldSelector">On the server.</param>
-/// <param name="CachedFieldsOnly">Of each object read only what somebody reads (<see cref="CachedFields"/>): a cache of a large cluster is a
-/// tenth of the size then and costs a fraction of the time, but nothing in it may be written back whole.</param>
+/// <param name="CachedFieldsOnly">Of each object read only what somebody reads (<see cref="CachedFields"/>): a cache of a large cluster is
+/// a tenth of the size then and costs a fraction of the time, but nothing in it may be written back whole.</param>
 internal sealed record Selection(string? LabelSelector = null, string? FieldSelector = null, bool CachedFieldsOnly = false);
 
-/// <summary>The verbs the operator needs of an API server, for any of the library's types and for our own. The library has a method for each verb of each kind and none for
-/// all kinds. Implemented by <see cref="KubernetesClient"/> over HTTP; tests have an API server in memory instead.</summary>
+/// <summary>The verbs the operator needs of an API server, for any of the library's types and for our own. The library has a method for
+/// each verb of each kind and none for all kinds. Implemented by <see cref="KubernetesClient"/> over HTTP; tests have an API server in
+/// memory instead.</summary>
 /// <remarks><c>namespace</c> null means all namespaces for list and watch, and is required to be null for cluster-scoped kinds.
-/// What a write answers is read as far as a cache would keep it (<see cref="CachedFields"/>). Every method throws <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within bounds.</remarks>
+/// What a write answers is read as far as a cache would keep it (<see cref="CachedFields"/>). Every method throws
+/// <see cref="KubernetesException"/> for an error status. Calls answered 429 or 503 with Retry-After are retried inside, within
+/// bounds.</remarks>
 internal interface IKubernetesClient
 {
     Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
@@ -32,8 +35,10 @@ internal interface IKubernetesClient
     Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
-    /// <summary>Watches from a version, with bookmarks, until the server ends the stream. An ERROR event (410 Gone) is thrown as <see cref="KubernetesException"/>.</summary>
-    IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, CancellationToken cancellationToken)
+    /// <summary>Watches from a version, with bookmarks, until the server ends the stream. An ERROR event (410 Gone) is thrown as
+    /// <see cref="KubernetesException"/>.</summary>
+    IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
+        string? @namespace, string resourceVersion, Selection? selection, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
     Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
@@ -48,22 +53,26 @@ internal interface IKubernetesClient
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <param name="subresource">null, <c>status</c>, <c>scale</c>, ….</param>
-    Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+    Task<T> PatchAsync<T>(
+        string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <param name="preconditionUid">Delete only this incarnation (409 otherwise); null deletes whatever has the name.</param>
     /// <param name="gracePeriodSeconds">null leaves the object's own.</param>
-    Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+    Task DeleteAsync<T>(
+        string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
     /// <summary>The last lines of a pod's container.</summary>
-    Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken);
+    Task<string> ReadLogAsync(
+        string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken);
 }
 
 /// <summary>An error status from the API server (or the refusal to reach it).</summary>
 /// <param name="statusCode">HTTP status; 0 when there was no answer.</param>
 /// <param name="reason">The Status object's reason: NotFound, Conflict, AlreadyExists, Expired, Invalid, ….</param>
-internal sealed class KubernetesException(int statusCode, string reason, string message, Exception? inner = null) : Exception(message, inner)
+internal sealed class KubernetesException(int statusCode, string reason, string message, Exception? inner = null)
+    : Exception(message, inner)
 {
     public int StatusCode { get; } = statusCode;
 

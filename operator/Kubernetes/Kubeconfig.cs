@@ -6,17 +6,25 @@ using YamlDotNet.Serialization.NamingConventions;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>One kubeconfig file or several merged, as written. <see cref="ClientConfigurationLoader"/> makes a <see cref="ClientConfiguration"/> of it.</summary>
-/// <remarks>The library's loader is not enough here: it resolves the paths of every merged file at the first one's folder, drops <c>tokenFile</c>, <c>proxy-url</c> and
-/// <c>as-uid</c>, fails on <c>as-user-extra</c>, and does not say where a file is malformed. So files are merged as trees, and what is chosen is read into its models.</remarks>
+/// <summary>One kubeconfig file or several merged, as written. <see cref="ClientConfigurationLoader"/> makes a
+/// <see cref="ClientConfiguration"/> of it.</summary>
+/// <remarks>The library's loader is not enough here: it resolves the paths of every merged file at the first one's folder, drops
+/// <c>tokenFile</c>, <c>proxy-url</c> and <c>as-uid</c>, fails on <c>as-user-extra</c>, and does not say where a file is malformed. So
+/// files are merged as trees, and what is chosen is read into its models.</remarks>
 internal sealed class Kubeconfig
 {
     private static readonly string[] PathFields = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
 
-    /// <summary>Not <c>KubernetesYaml</c>, which loads every type of the library before it reads the first text.</summary>
-    private static readonly IDeserializer Models = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).IgnoreUnmatchedProperties().Build();
+    /// <summary>Not <c>KubernetesYaml</c>, which loads every type of the library before it reads the first text: 26 MiB.</summary>
+    private static readonly IDeserializer Models = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance)
+        .IgnoreUnmatchedProperties().Build();
 
-    private readonly Dictionary<string, List<JsonObject>> _entries = new(StringComparer.Ordinal) { ["cluster"] = [], ["context"] = [], ["user"] = [] };
+    private readonly Dictionary<string, List<JsonObject>> _entries = new(StringComparer.Ordinal)
+    {
+        ["cluster"] = [],
+        ["context"] = [],
+        ["user"] = []
+    };
 
     public string? CurrentContext { get; private set; }
 
@@ -58,8 +66,10 @@ internal sealed class Kubeconfig
         }
     }
 
-    /// <summary>The text of a field that the library's models lack; null when it is absent or empty. A number or a boolean is its text.</summary>
-    public static string? Text(JsonObject body, string field) => body[field] is JsonValue value && value.ToString() is { Length: > 0 } text ? text : null;
+    /// <summary>The text of a field that the library's models lack; null when it is absent or empty. A number or a boolean is its
+    /// text.</summary>
+    public static string? Text(JsonObject body, string field) =>
+        body[field] is JsonValue value && value.ToString() is { Length: > 0 } text ? text : null;
 
     private void Add(JsonObject file, string path)
     {
@@ -90,7 +100,9 @@ internal sealed class Kubeconfig
         }
 
         // A bare command is looked up in PATH; anything with a folder in it is a path.
-        if (body["exec"] is JsonObject exec && Text(exec, "command") is { } command && command.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        if (body["exec"] is JsonObject exec
+            && Text(exec, "command") is { } command
+            && command.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
             exec["command"] = Path.Combine(folder, command);
         }

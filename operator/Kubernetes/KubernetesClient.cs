@@ -7,7 +7,8 @@ using k8s.Models;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>The API's verbs over HTTP. Used by controllers, the node agent and local mode through <see cref="IKubernetesClient"/>; sends through <see cref="KubernetesTransport"/>.</summary>
+/// <summary>The API's verbs over HTTP. Used by controllers, the node agent and local mode through <see cref="IKubernetesClient"/>; sends
+/// through <see cref="KubernetesTransport"/>.</summary>
 internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 {
     private const string FieldManager = "cluster-operator";
@@ -17,7 +18,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     private const int MaxLogBytes = 16 << 20;
 
     /// <summary>A server that has not ended a watch this long after it should have is taken for dead.</summary>
-    private static readonly TimeSpan s_watchGrace = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WatchGrace = TimeSpan.FromSeconds(30);
 
     private readonly KubernetesTransport _transport;
     private readonly string _defaultNamespace;
@@ -35,17 +36,20 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     /// <param name="time">Clock of retries and timeouts; default the machine's.</param>
     /// <param name="random">Spreads watch timeouts so that not every watch renews at once.</param>
     /// <param name="observe">Told of every attempt of a request; for metrics.</param>
-    public static KubernetesClient Create(ClientConfiguration configuration, TimeProvider? time = null, Random? random = null, Action<ApiAttempt>? observe = null)
+    public static KubernetesClient Create(
+        ClientConfiguration configuration, TimeProvider? time = null, Random? random = null, Action<ApiAttempt>? observe = null)
         => new(configuration, time ?? TimeProvider.System, random ?? Random.Shared, observe);
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => SendAsync<T>(new ApiRequest(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), []), KubernetesJson.Options, cancellationToken);
+        => SendAsync<T>(
+            new ApiRequest(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), []), KubernetesJson.Options,
+            cancellationToken);
 
     public async Task<ResourceList<T>> ListAsync<T>(string? @namespace, Selection? selection, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        for (int restarts = 0; ; restarts++)
+        for (var restarts = 0; ; restarts++)
         {
             // A server busy enough to expire tokens between pages is asked for everything at once in the end.
             int? limit = restarts < MaxListRestarts ? PageSize : null;
@@ -63,7 +67,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        int timeoutSeconds = _random.Next(300, 600);
+        var timeoutSeconds = _random.Next(300, 600);
         ApiRequest request = new(HttpMethod.Get, ResourcePath.Collection(ResourceDefinition.Of<T>(), @namespace),
         [
             new("watch", "true"),
@@ -72,10 +76,10 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             new("timeoutSeconds", timeoutSeconds.ToString(CultureInfo.InvariantCulture)),
             .. Selectors(selection),
         ]);
-        using HttpResponseMessage response = await _transport.SendAsync(request, (opened, _) => Task.FromResult(opened), cancellationToken);
-        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(timeoutSeconds) + s_watchGrace, _time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        await using Stream stream = await response.Content.ReadAsStreamAsync(either.Token);
+        using var response = await _transport.SendAsync(request, (opened, _) => Task.FromResult(opened), cancellationToken);
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(timeoutSeconds) + WatchGrace, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        await using var stream = await response.Content.ReadAsStreamAsync(either.Token);
         LineReader lines = new(stream, MaxWatchLineBytes);
         while (await NextAsync<T>(lines, KubernetesJson.For(selection), deadline.Token, either.Token) is { } watchEvent)
         {
@@ -85,13 +89,17 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
 
     public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => WriteAsync<T>(HttpMethod.Post, ResourcePath.Collection(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest)), manifest, cancellationToken);
+        => WriteAsync<T>(
+            HttpMethod.Post, ResourcePath.Collection(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest)), manifest, cancellationToken);
 
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        => WriteAsync<T>(HttpMethod.Put, ResourcePath.Object(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest), NameOf(manifest), subresource), manifest, cancellationToken);
+        => WriteAsync<T>(
+            HttpMethod.Put, ResourcePath.Object(ResourceDefinition.Of<T>(), NamespaceOf<T>(manifest), NameOf(manifest), subresource),
+            manifest, cancellationToken);
 
-    public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
+    public Task<T> ApplyAsync<T>(
+        JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
         => WriteAsync<T>(
             new ApiRequest(
@@ -103,13 +111,17 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
                 "application/apply-patch+yaml"),
             cancellationToken);
 
-    public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+    public Task<T> PatchAsync<T>(
+        string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
         => WriteAsync<T>(
-            new ApiRequest(HttpMethod.Patch, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name, subresource), WriteQuery, Serialize(patch), ContentTypeOf(type)),
+            new ApiRequest(
+                HttpMethod.Patch, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name, subresource), WriteQuery,
+                Serialize(patch), ContentTypeOf(type)),
             cancellationToken);
 
-    public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+    public Task DeleteAsync<T>(
+        string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         JsonObject options = new() { ["apiVersion"] = "v1", ["kind"] = "DeleteOptions", ["propagationPolicy"] = "Background" };
@@ -123,7 +135,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             options["gracePeriodSeconds"] = gracePeriodSeconds;
         }
 
-        ApiRequest request = new(HttpMethod.Delete, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), [], Serialize(options));
+        ApiRequest request = new(
+            HttpMethod.Delete, ResourcePath.Object(ResourceDefinition.Of<T>(), @namespace, name), [], Serialize(options));
         return _transport.SendAsync(request, DiscardAsync, cancellationToken);
     }
 
@@ -134,7 +147,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         return Task.FromResult(true);
     }
 
-    /// <summary>Posts a Binding: what a scheduler does. Not part of <see cref="IKubernetesClient"/>, since only local mode schedules.</summary>
+    /// <summary>Posts a Binding: what a scheduler does. Not part of <see cref="IKubernetesClient"/>, since only local mode
+    /// schedules.</summary>
     public Task BindAsync(string @namespace, string pod, string node, CancellationToken cancellationToken)
     {
         JsonObject binding = new()
@@ -144,11 +158,14 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             ["metadata"] = new JsonObject { ["name"] = pod, ["namespace"] = @namespace },
             ["target"] = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = node },
         };
-        ApiRequest request = new(HttpMethod.Post, ResourcePath.Object(ResourceDefinition.Of<V1Pod>(), @namespace, pod, "binding"), WriteQuery, Serialize(binding));
+        ApiRequest request = new(
+            HttpMethod.Post, ResourcePath.Object(ResourceDefinition.Of<V1Pod>(), @namespace, pod, "binding"), WriteQuery,
+            Serialize(binding));
         return _transport.SendAsync(request, DiscardAsync, cancellationToken);
     }
 
-    public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
+    public Task<string> ReadLogAsync(
+        string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
     {
         ApiRequest request = new(HttpMethod.Get, ResourcePath.Object(ResourceDefinition.Of<V1Pod>(), @namespace, pod, "log"),
         [
@@ -177,7 +194,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     /// <summary>Unknown fields are refused by the server instead of silently dropped.</summary>
     private static KeyValuePair<string, string?>[] WriteQuery => [new("fieldManager", FieldManager), new("fieldValidation", "Strict")];
 
-    private async Task<ResourceList<T>> ListPagesAsync<T>(string? @namespace, Selection? selection, int? limit, CancellationToken cancellationToken)
+    private async Task<ResourceList<T>> ListPagesAsync<T>(
+        string? @namespace, Selection? selection, int? limit, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         List<T> items = [];
@@ -190,9 +208,10 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
                 new("continue", next),
                 .. Selectors(selection),
             ]);
-            JsonSerializerOptions options = KubernetesJson.For(selection);
-            ListPage<T> page = await _transport.SendAsync(request, (response, token) => ReadAsync<ListPage<T>>(response, options, token), cancellationToken);
-            foreach (T item in page.Items ?? [])
+            var options = KubernetesJson.For(selection);
+            var page = await _transport.SendAsync(
+                request, (response, token) => ReadAsync<ListPage<T>>(response, options, token), cancellationToken);
+            foreach (var item in page.Items ?? [])
             {
                 // Items of a list carry no kind of their own.
                 item.ApiVersion ??= ResourceDefinition.Of<T>().ApiVersion;
@@ -208,7 +227,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
     }
 
-    private async ValueTask<WatchEvent<T>?> NextAsync<T>(LineReader lines, JsonSerializerOptions options, CancellationToken deadline, CancellationToken either)
+    private async ValueTask<WatchEvent<T>?> NextAsync<T>(
+        LineReader lines, JsonSerializerOptions options, CancellationToken deadline, CancellationToken either)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         try
@@ -224,7 +244,10 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
         catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
         {
-            throw new KubernetesException(0, "Timeout", $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: the server neither sent anything nor ended the stream in time", error);
+            throw new KubernetesException(
+                0, "Timeout",
+                $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: the server neither sent anything nor ended the "
+                + "stream in time", error);
         }
         catch (Exception error) when (KubernetesTransport.IsNetworkFailure(error))
         {
@@ -232,11 +255,15 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
         catch (JsonException error)
         {
-            throw new KubernetesException(0, "UnreadableAnswer", $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: an event does not fit the expected type: {error.Message}", error);
+            throw new KubernetesException(
+                0, "UnreadableAnswer",
+                $"watch of {ResourceDefinition.Of<T>().Plural} at {_transport.Server}: an event does not fit the expected type: "
+                + $"{error.Message}", error);
         }
     }
 
-    /// <summary>The object is read straight from the bytes: a busy cluster sends little else, and a tree in between would cost more than the object.</summary>
+    /// <summary>The object is read straight from the bytes: a busy cluster sends little else, and a tree in between would cost more than
+    /// the object.</summary>
     private static WatchEvent<T> ReadEvent<T>(ReadOnlySpan<byte> json, JsonSerializerOptions options)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
@@ -249,7 +276,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         {
             bool isType = reader.ValueTextEquals("type"u8), isObject = reader.ValueTextEquals("object"u8);
             reader.Read();
-            int start = (int)reader.TokenStartIndex;
+            var start = (int)reader.TokenStartIndex;
             token = isObject ? reader.TokenType : token;
             type = isType && reader.TokenType == JsonTokenType.String ? reader.GetString() : type;
             reader.Skip();
@@ -261,7 +288,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             throw new JsonException($"the object is {token?.ToString() ?? "Undefined"}");
         }
 
-        WatchEventType known = type switch
+        var known = type switch
         {
             "ADDED" => WatchEventType.Added,
             "MODIFIED" => WatchEventType.Modified,
@@ -278,17 +305,20 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         => WriteAsync<T>(new ApiRequest(method, path, WriteQuery, Serialize(WithKind<T>(manifest))), cancellationToken);
 
     /// <summary>Nobody reads what it has just written whole.</summary>
-    private Task<T> WriteAsync<T>(ApiRequest request, CancellationToken cancellationToken) => SendAsync<T>(request, KubernetesJson.CachedFieldsOptions, cancellationToken);
+    private Task<T> WriteAsync<T>(ApiRequest request, CancellationToken cancellationToken) =>
+        SendAsync<T>(request, KubernetesJson.CachedFieldsOptions, cancellationToken);
 
     private Task<T> SendAsync<T>(ApiRequest request, JsonSerializerOptions options, CancellationToken cancellationToken)
         => _transport.SendAsync(request, (response, token) => ReadAsync<T>(response, options, token), cancellationToken);
 
-    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonSerializerOptions options, CancellationToken cancellationToken)
+    private static async Task<T> ReadAsync<T>(
+        HttpResponseMessage response, JsonSerializerOptions options, CancellationToken cancellationToken)
     {
         using (response)
         {
-            await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-            return await JsonSerializer.DeserializeAsync<T>(stream, options, cancellationToken) ?? throw new JsonException("the answer is null");
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            return await JsonSerializer.DeserializeAsync<T>(stream, options, cancellationToken)
+                ?? throw new JsonException("the answer is null");
         }
     }
 
@@ -322,7 +352,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             return manifest;
         }
 
-        JsonObject copy = manifest.DeepClone().AsObject();
+        var copy = manifest.DeepClone().AsObject();
         copy["apiVersion"] = ResourceDefinition.Of<T>().ApiVersion;
         copy["kind"] = ResourceDefinition.Of<T>().Kind;
         return copy;

@@ -5,14 +5,16 @@ using System.Text.Json;
 namespace Cluster.Operator.Kubernetes;
 
 /// <summary>Sends one API call until it is answered for good. Called by <see cref="KubernetesClient"/>; knows HTTP, not verbs.</summary>
-/// <remarks>The steps of a call: (1) get a credential; (2) send, with a time limit; (3) 401: drop the credential and try once more with a new one;
-/// (4) 429 or 503 with Retry-After: wait as told and try again, a few times; (5) any other error becomes a <see cref="KubernetesException"/>.</remarks>
+/// <remarks>The steps of a call: (1) get a credential; (2) send, with a time limit; (3) 401: drop the credential and try once more with a
+/// new one; (4) 429 or 503 with Retry-After: wait as told and try again, a few times; (5) any other error becomes a
+/// <see cref="KubernetesException"/>.</remarks>
 /// <param name="observe">Told of every attempt, retried ones included; null tells nobody.</param>
-internal sealed class KubernetesTransport(ClientConfiguration configuration, TimeProvider time, Action<ApiAttempt>? observe = null) : IDisposable
+internal sealed class KubernetesTransport(ClientConfiguration configuration, TimeProvider time, Action<ApiAttempt>? observe = null)
+    : IDisposable
 {
     private const int MaxRetries = 5;
-    private static readonly TimeSpan s_maxRetryAfter = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan s_attemptTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan MaxRetryAfter = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(60);
 
     private readonly Lock _lock = new();
     private readonly string _root = configuration.Server.AbsoluteUri.TrimEnd('/');
@@ -24,13 +26,14 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
     /// <param name="read">Turns a success into the result; owns the response. Its token obeys the time limit of the attempt.</param>
     /// <exception cref="KubernetesException">An error status, or no answer at all (status 0).</exception>
-    public async Task<T> SendAsync<T>(ApiRequest request, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    public async Task<T> SendAsync<T>(
+        ApiRequest request, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
-        bool reauthenticated = false;
-        for (int retries = 0; ; retries++)
+        var reauthenticated = false;
+        for (var retries = 0; ; retries++)
         {
-            Credential credential = await configuration.Credentials.GetAsync(cancellationToken);
-            (T? result, KubernetesException? error, TimeSpan? retryAfter) = await ObservedAsync(request, credential, read, cancellationToken);
+            var credential = await configuration.Credentials.GetAsync(cancellationToken);
+            (var result, var error, var retryAfter) = await ObservedAsync(request, credential, read, cancellationToken);
             if (error is null)
             {
                 return result!;
@@ -42,7 +45,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
                 continue;
             }
 
-            if (retryAfter is not { } delay || delay > s_maxRetryAfter || retries >= MaxRetries)
+            if (retryAfter is not { } delay || delay > MaxRetryAfter || retries >= MaxRetries)
             {
                 throw error;
             }
@@ -61,10 +64,11 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
     public void Dispose() => _connection?.Dispose();
 
     private async Task<(T? Result, KubernetesException? Error, TimeSpan? RetryAfter)> ObservedAsync<T>(
-        ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+        ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read,
+        CancellationToken cancellationToken)
     {
-        long started = time.GetTimestamp();
-        int statusCode = 0;
+        var started = time.GetTimestamp();
+        var statusCode = 0;
         try
         {
             var outcome = await AttemptAsync(request, credential, read, cancellationToken);
@@ -73,19 +77,21 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         }
         finally
         {
-            observe?.Invoke(new ApiAttempt(request.Method.Method, configuration.Server.Authority, statusCode, time.GetElapsedTime(started)));
+            observe?.Invoke(
+                new ApiAttempt(request.Method.Method, configuration.Server.Authority, statusCode, time.GetElapsedTime(started)));
         }
     }
 
     private async Task<(T? Result, KubernetesException? Error, TimeSpan? RetryAfter)> AttemptAsync<T>(
-        ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+        ApiRequest request, Credential credential, Func<HttpResponseMessage, CancellationToken, Task<T>> read,
+        CancellationToken cancellationToken)
     {
-        using CancellationTokenSource deadline = new(s_attemptTimeout, time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using CancellationTokenSource deadline = new(AttemptTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            using HttpRequestMessage message = MakeMessage(request, credential);
-            HttpResponseMessage response = await ConnectionFor(credential).SendAsync(message, either.Token);
+            using var message = MakeMessage(request, credential);
+            var response = await ConnectionFor(credential).SendAsync(message, either.Token);
             if (response.IsSuccessStatusCode)
             {
                 return (await read(response, either.Token), null, null);
@@ -93,7 +99,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
             using (response)
             {
-                KubernetesException error = await ErrorStatus.FromResponseAsync(response, $"{request.Method} {_root}/{request.Path}", either.Token);
+                var error = await ErrorStatus.FromResponseAsync(response, $"{request.Method} {_root}/{request.Path}", either.Token);
                 return (default, error, RetryAfter(response));
             }
         }
@@ -104,7 +110,9 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new KubernetesException(0, "Timeout", $"{request.Method} {_root}/{request.Path}: no complete answer within {s_attemptTimeout.TotalSeconds:0} s", error);
+            throw new KubernetesException(
+                0, "Timeout", $"{request.Method} {_root}/{request.Path}: no complete answer within {AttemptTimeout.TotalSeconds:0} s",
+                error);
         }
         catch (Exception error) when (IsNetworkFailure(error))
         {
@@ -112,13 +120,15 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         }
         catch (JsonException error)
         {
-            throw new KubernetesException(0, "UnreadableAnswer", $"{request.Method} {_root}/{request.Path}: the answer does not fit the expected type: {error.Message}", error);
+            throw new KubernetesException(
+                0, "UnreadableAnswer",
+                $"{request.Method} {_root}/{request.Path}: the answer does not fit the expected type: {error.Message}", error);
         }
     }
 
     private HttpRequestMessage MakeMessage(ApiRequest request, Credential credential)
     {
-        bool tls = configuration.Server.Scheme == Uri.UriSchemeHttps;
+        var tls = configuration.Server.Scheme == Uri.UriSchemeHttps;
         HttpRequestMessage message = new(request.Method, $"{_root}/{request.PathAndQuery}")
         {
             // Without TLS there is no negotiation, and API servers behind plain HTTP (kubectl proxy) speak 1.1.
@@ -131,7 +141,7 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
         // The handler takes SNI and the name to verify from the Host header.
         message.Headers.Host = tls ? configuration.TlsServerName : null;
-        foreach ((string name, string value) in configuration.Impersonation)
+        foreach ((var name, var value) in configuration.Impersonation)
         {
             message.Headers.Add(name, value);
         }
@@ -145,7 +155,8 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         return message;
     }
 
-    /// <summary>A renewed client certificate needs new connections. The old ones are left to running watches and close themselves when idle.</summary>
+    /// <summary>A renewed client certificate needs new connections. The old ones are left to running watches and close themselves when
+    /// idle.</summary>
     private HttpMessageInvoker ConnectionFor(Credential credential)
     {
         lock (_lock)
@@ -162,12 +173,13 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
 
     private TimeSpan? RetryAfter(HttpResponseMessage response)
     {
-        if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable) || response.Headers.RetryAfter is not { } header)
+        if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable)
+            || response.Headers.RetryAfter is not { } header)
         {
             return null;
         }
 
-        TimeSpan delay = header.Delta ?? header.Date!.Value - time.GetUtcNow();
+        var delay = header.Delta ?? header.Date!.Value - time.GetUtcNow();
         return delay > TimeSpan.Zero ? delay : TimeSpan.Zero;
     }
 }

@@ -15,7 +15,7 @@ internal sealed class LineReader(Stream stream, int maxLineBytes)
     {
         while (true)
         {
-            int offset = _buffer.AsSpan(_scanned, _end - _scanned).IndexOf((byte)'\n');
+            var offset = _buffer.AsSpan(_scanned, _end - _scanned).IndexOf((byte)'\n');
             if (offset >= 0)
             {
                 ReadOnlyMemory<byte> line = _buffer.AsMemory(_start, _scanned + offset - _start);
@@ -30,7 +30,7 @@ internal sealed class LineReader(Stream stream, int maxLineBytes)
             }
 
             MakeRoom();
-            int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
+            var read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
             if (read == 0)
             {
                 return _end == _start ? null : throw new EndOfStreamException($"the stream ended {_end - _start} bytes into a line");

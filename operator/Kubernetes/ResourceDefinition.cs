@@ -4,7 +4,8 @@ using k8s.Models;
 
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>Where a kind lives in the API: <c>/api/v1/…</c> for the core group (empty <paramref name="Group"/>), <c>/apis/{Group}/{Version}/…</c> otherwise.</summary>
+/// <summary>Where a kind lives in the API: <c>/api/v1/…</c> for the core group (empty <paramref name="Group"/>),
+/// <c>/apis/{Group}/{Version}/…</c> otherwise.</summary>
 internal sealed record ResourceDefinition(string Group, string Version, string Kind, string Plural, bool Namespaced)
 {
     /// <summary>The kinds without a namespace that are read or written here. The library's models do not say which those are.</summary>

@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Kubernetes;
 
-/// <summary>URL paths of the API, relative to the server: <c>apis/{group}/{version}/namespaces/{ns}/{plural}/{name}/{subresource}</c>.</summary>
+/// <summary>URL paths of the API, relative to the server:
+/// <c>apis/{group}/{version}/namespaces/{ns}/{plural}/{name}/{subresource}</c>.</summary>
 internal static class ResourcePath
 {
     public static string Collection(ResourceDefinition definition, string? @namespace)
@@ -10,7 +11,7 @@ internal static class ResourcePath
             throw new ArgumentException($"{definition.Kind} is cluster-scoped; namespace '{@namespace}' given", nameof(@namespace));
         }
 
-        string root = definition.Group.Length == 0 ? $"api/{definition.Version}" : $"apis/{definition.Group}/{definition.Version}";
+        var root = definition.Group.Length == 0 ? $"api/{definition.Version}" : $"apis/{definition.Group}/{definition.Version}";
         return @namespace is null ? $"{root}/{definition.Plural}" : $"{root}/namespaces/{Segment(@namespace)}/{definition.Plural}";
     }
 
@@ -21,7 +22,7 @@ internal static class ResourcePath
             throw new ArgumentException($"{definition.Kind} '{name}' is namespaced; no namespace given", nameof(@namespace));
         }
 
-        string path = $"{Collection(definition, @namespace)}/{Segment(name)}";
+        var path = $"{Collection(definition, @namespace)}/{Segment(name)}";
         return subresource is null ? path : $"{path}/{Segment(subresource)}";
     }
 
@@ -29,5 +30,6 @@ internal static class ResourcePath
     private static string Segment(string name)
         => name is not ("" or "." or "..") && name.AsSpan().IndexOfAny('/', '%', '\\') < 0
             ? Uri.EscapeDataString(name)
-            : throw new ArgumentException($"'{name}' cannot be the name of an API object (empty, '.', '..', or with '/', '%' or '\\')", nameof(name));
+            : throw new ArgumentException(
+                $"'{name}' cannot be the name of an API object (empty, '.', '..', or with '/', '%' or '\\')", nameof(name));
 }

@@ -12,7 +12,8 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
         var text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
         return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
             ? time
-            : throw new JsonException($"expected an RFC 3339 time such as 2026-01-31T12:00:00Z, found {text ?? reader.TokenType.ToString()}");
+            : throw new JsonException(
+                $"expected an RFC 3339 time such as 2026-01-31T12:00:00Z, found {text ?? reader.TokenType.ToString()}");
     }
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)
@@ -27,5 +28,6 @@ internal sealed class Rfc3339DateTimeConverter : JsonConverter<DateTime>
     public override DateTime Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         => Offset.Read(ref reader, typeof(DateTimeOffset), options).UtcDateTime;
 
-    public override void Write(Utf8JsonWriter writer, DateTime value, JsonSerializerOptions options) => Offset.Write(writer, value, options);
+    public override void Write(Utf8JsonWriter writer, DateTime value, JsonSerializerOptions options) =>
+        Offset.Write(writer, value, options);
 }

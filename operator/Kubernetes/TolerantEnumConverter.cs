@@ -15,23 +15,25 @@ internal sealed class TolerantEnumConverter : JsonConverterFactory
     private sealed class Converter<T> : JsonConverter<T>
         where T : struct, Enum
     {
-        private static readonly Dictionary<string, T> s_byName = Enum.GetValues<T>().ToDictionary(value => value.ToString(), StringComparer.Ordinal);
+        private static readonly Dictionary<string, T> ByName = Enum.GetValues<T>()
+            .ToDictionary(value => value.ToString(), StringComparer.Ordinal);
 
-        private static readonly T s_undefined = (T)Enum.ToObject(typeof(T), -1);
+        private static readonly T Undefined = (T)Enum.ToObject(typeof(T), -1);
 
         public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
             if (reader.TokenType != JsonTokenType.String)
             {
-                throw new JsonException($"expected one of {string.Join(", ", s_byName.Keys)}, found a {reader.TokenType}");
+                throw new JsonException($"expected one of {string.Join(", ", ByName.Keys)}, found a {reader.TokenType}");
             }
 
-            return s_byName.TryGetValue(reader.GetString()!, out T value) ? value : s_undefined;
+            return ByName.TryGetValue(reader.GetString()!, out var value) ? value : Undefined;
         }
 
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options)
             => writer.WriteStringValue(Enum.IsDefined(value)
                 ? value.ToString()
-                : throw new JsonException($"{typeof(T).Name} {value} has no name to write; it was read from a value this version does not know"));
+                : throw new JsonException(
+                    $"{typeof(T).Name} {value} has no name to write; it was read from a value this version does not know"));
     }
 }

@@ -14,7 +14,8 @@ internal static class CrdInstaller
     public static async Task InstallAsync(IKubernetesClient client, CancellationToken cancellationToken)
     {
         var manifest = Manifest.Parse(CrdDocument.Generate(), "ModelDeployment CRD")[0].Object;
-        var installed = await client.ApplyAsync<V1CustomResourceDefinition>(manifest, "cluster-local", force: true, subresource: null, cancellationToken);
+        var installed = await client.ApplyAsync<V1CustomResourceDefinition>(
+            manifest, "cluster-local", force: true, subresource: null, cancellationToken);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(EstablishTimeout);
         try
@@ -27,7 +28,8 @@ internal static class CrdInstaller
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new InvalidOperationException($"the API server did not establish {installed.Metadata.Name} within {EstablishTimeout.TotalSeconds} s");
+            throw new InvalidOperationException(
+                $"the API server did not establish {installed.Metadata.Name} within {EstablishTimeout.TotalSeconds} s");
         }
     }
 

@@ -11,12 +11,13 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
-    private readonly Dictionary<string, string> told = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _told = new(StringComparer.Ordinal);
 
     /// <param name="timeout">Null waits for ever.</param>
     /// <returns>Every replica of every deployment.</returns>
     /// <exception cref="CommandFailure">Not ready in time; the message says what is missing.</exception>
-    public async Task<IReadOnlyList<ReplicaEndpoint>> WaitAsync(IReadOnlyList<(string Namespace, string Name)> deployments, TimeSpan? timeout, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ReplicaEndpoint>> WaitAsync(
+        IReadOnlyList<(string Namespace, string Name)> deployments, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         var started = TimeProvider.System.GetTimestamp();
         var replicas = new List<ReplicaEndpoint>();
@@ -55,16 +56,21 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
     private static string Explain(ModelDeployment deployment)
     {
         var wrong = (deployment.Status?.Conditions ?? [])
-            .Where(condition => condition.Status == (condition.Type == "Degraded" ? "True" : "False") && !string.IsNullOrEmpty(condition.Message))
+            .Where(
+                condition =>
+                    condition.Status == (condition.Type == "Degraded" ? "True" : "False") && !string.IsNullOrEmpty(condition.Message))
             .Select(condition => $"{condition.Type}: {condition.Message}");
         return string.Join("; ", wrong.DefaultIfEmpty("the operator has not reported on it"));
     }
 
     private async Task<IEnumerable<ReplicaEndpoint>> EndpointsAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
-        var pods = await client.ListAsync<V1Pod>(deployment.Metadata.NamespaceProperty, new Selection($"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}"), cancellationToken);
+        var pods = await client.ListAsync<V1Pod>(
+            deployment.Metadata.NamespaceProperty, new Selection($"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}"),
+            cancellationToken);
         var addresses = pods.Items.ToDictionary(pod => pod.Metadata.Name, pod => pod.Status?.PodIP, StringComparer.Ordinal);
-        return (deployment.Status?.Placements ?? []).Where(placement => placement.Ready && addresses.GetValueOrDefault(placement.Pod) is not null).Select(placement =>
+        return (deployment.Status?.Placements ?? [])
+            .Where(placement => placement.Ready && addresses.GetValueOrDefault(placement.Pod) is not null).Select(placement =>
             new ReplicaEndpoint(
                 deployment.Metadata.Name,
                 deployment.Spec.Model.ServedName ?? deployment.Metadata.Name,
@@ -81,14 +87,15 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
         {
             var key = $"{deployment.Metadata.NamespaceProperty}/{deployment.Metadata.Name}/{condition.Type}";
             var text = $"{condition.Status} {condition.Reason} {condition.Message}";
-            if (told.GetValueOrDefault(key) == text)
+            if (_told.GetValueOrDefault(key) == text)
             {
                 continue;
             }
 
-            told[key] = text;
+            _told[key] = text;
             var message = string.IsNullOrEmpty(condition.Message) ? "" : $": {condition.Message}";
-            console.MarkupLineInterpolated($"[grey]{deployment.Metadata.Name}[/] {condition.Type}={condition.Status} {condition.Reason}{message}");
+            console.MarkupLineInterpolated(
+                $"[grey]{deployment.Metadata.Name}[/] {condition.Type}={condition.Status} {condition.Reason}{message}");
         }
     }
 }

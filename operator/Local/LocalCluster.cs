@@ -29,11 +29,11 @@ internal sealed class LocalCluster : IAsyncDisposable
     private const string KfdRoot = "/sys";
     private const int DefaultGpus = 8;
 
-    private readonly CancellationTokenSource stopOperator = new();
-    private readonly CancellationTokenSource stopScheduler = new();
-    private readonly Stack<IAsyncDisposable> resources = new();
-    private Task operating = Task.CompletedTask;
-    private Task scheduling = Task.CompletedTask;
+    private readonly CancellationTokenSource _stopOperator = new();
+    private readonly CancellationTokenSource _stopScheduler = new();
+    private readonly Stack<IAsyncDisposable> _resources = new();
+    private Task _operating = Task.CompletedTask;
+    private Task _scheduling = Task.CompletedTask;
 
     private LocalCluster(DirectoryInfo folder)
     {
@@ -50,7 +50,7 @@ internal sealed class LocalCluster : IAsyncDisposable
     public IReadOnlyList<GpuDevice> Gpus { get; private set; } = [];
 
     /// <summary>Completes when the operator ends by itself, which it should not.</summary>
-    public Task Operating => operating;
+    public Task Operating => _operating;
 
     private DirectoryInfo Folder { get; }
 
@@ -74,37 +74,38 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>The operator stops first, so that nothing replaces the pods; then every process, then the API server.</summary>
     public async ValueTask DisposeAsync()
     {
-        await stopOperator.CancelAsync();
-        await operating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await stopScheduler.CancelAsync();
-        await scheduling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        while (resources.TryPop(out var resource))
+        await _stopOperator.CancelAsync();
+        await _operating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopScheduler.CancelAsync();
+        await _scheduling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (_resources.TryPop(out var resource))
         {
             await resource.DisposeAsync();
         }
 
         Folder.Delete(recursive: true);
-        stopOperator.Dispose();
-        stopScheduler.Dispose();
+        _stopOperator.Dispose();
+        _stopScheduler.Dispose();
     }
 
     private async Task StartPartsAsync(LocalClusterOptions options, IReadOnlyList<string> program, CancellationToken cancellationToken)
     {
         var network = LoopbackNetwork.Acquire();
-        resources.Push(new Owned(network));
+        _resources.Push(new Owned(network));
         var logs = new NodeLogs();
-        var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs }, cancellationToken);
-        resources.Push(server);
+        var server = await LocalApiServer.StartAsync(
+            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs }, cancellationToken);
+        _resources.Push(server);
         server.WriteKubeconfig(Kubeconfig);
 
         Client = KubernetesClient.Create(ClientConfiguration.Load(Kubeconfig));
-        resources.Push(new Owned(Client));
+        _resources.Push(new Owned(Client));
         await CrdInstaller.InstallAsync(Client, cancellationToken);
 
         var time = TimeProvider.System;
         var secrets = new SecretReader(Client);
         var prober = new Prober();
-        resources.Push(new Owned(prober));
+        _resources.Push(new Owned(prober));
         var folders = HostFolders.ForModels(options.ModelsFolder);
         var operatorOptions = new OperatorOptions
         {
@@ -124,13 +125,14 @@ internal sealed class LocalCluster : IAsyncDisposable
             time,
             options.Logging.CreateLogger("cluster.local.node")));
         logs.Node = node;
-        resources.Push(node);
+        _resources.Push(node);
 
         Gpus = FindGpus(options.SimulatedGpus);
         await node.StartAsync(Gpus, cancellationToken);
-        var scheduler = new LocalScheduler(Client, Client.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));
-        scheduling = scheduler.RunAsync(stopScheduler.Token);
-        operating = OperatorHost.RunAsync(Client, operatorOptions, stopOperator.Token);
+        var scheduler = new LocalScheduler(
+            Client, Client.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));
+        _scheduling = scheduler.RunAsync(_stopScheduler.Token);
+        _operating = OperatorHost.RunAsync(Client, operatorOptions, _stopOperator.Token);
     }
 
     private static IReadOnlyList<GpuDevice> FindGpus(int? simulated)

@@ -38,7 +38,9 @@ internal static class LocalConsole
         var table = new Table().Border(TableBorder.Rounded).AddColumns("REPLICA", "NODE", "GPUS", "HTTP", "GRPC", "READY");
         foreach (var replica in replicas)
         {
-            table.AddRow(Markup.Escape(replica.Pod), Markup.Escape(replica.Node), string.Join(',', replica.Gpus), replica.Http, replica.Grpc, "[green]yes[/]");
+            table.AddRow(
+                Markup.Escape(replica.Pod), Markup.Escape(replica.Node), string.Join(',', replica.Gpus), replica.Http, replica.Grpc,
+                "[green]yes[/]");
         }
 
         console.Write(table);
@@ -49,10 +51,28 @@ internal static class LocalConsole
     {
         var chat = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = prompt });
         console.MarkupLine("[bold]try[/]");
-        WriteLine(console, Curl(replica, "/v1/chat/completions", new JsonObject { ["model"] = replica.ServedName, ["messages"] = chat.DeepClone(), ["temperature"] = 0 }));
-        WriteLine(console, Curl(replica, "/v1/completions", new JsonObject { ["model"] = replica.ServedName, ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
-        WriteLine(console, Curl(replica, "/generate", new JsonObject { ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
-        var call = new JsonObject { ["chat"] = new JsonObject { ["messages"] = chat }, ["sampling"] = new JsonObject { ["temperature"] = 0 } };
+        WriteLine(
+            console,
+            Curl(replica, "/v1/chat/completions",
+                new JsonObject { ["model"] = replica.ServedName, ["messages"] = chat.DeepClone(), ["temperature"] = 0 }));
+        WriteLine(
+            console,
+            Curl(replica, "/v1/completions",
+                new JsonObject
+                {
+                    ["model"] = replica.ServedName,
+                    ["prompt"] = prompt,
+                    ["max_tokens"] = SampleTokens,
+                    ["temperature"] = 0
+                }));
+        WriteLine(
+            console,
+            Curl(replica, "/generate", new JsonObject { ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
+        var call = new JsonObject
+        {
+            ["chat"] = new JsonObject { ["messages"] = chat },
+            ["sampling"] = new JsonObject { ["temperature"] = 0 }
+        };
         WriteLine(console, $"  grpcurl -plaintext -d {Quote(Json(call))} {replica.Grpc} cluster.v1.TextGeneration/Generate");
     }
 

@@ -13,17 +13,21 @@ internal static class ManifestApplier
 
     /// <returns>Namespace and name when the object is a ModelDeployment.</returns>
     /// <exception cref="CommandFailure">The API server refused it; the message has its reason and where the manifest stands.</exception>
-    public static async Task<(string Namespace, string Name)?> ApplyAsync(IKubernetesClient client, Manifest manifest, CancellationToken cancellationToken)
+    public static async Task<(string Namespace, string Name)?> ApplyAsync(
+        IKubernetesClient client, Manifest manifest, CancellationToken cancellationToken)
     {
         var definition = manifest switch
         {
             { Kind: ApiNames.Kind } => ResourceDefinition.Of<ModelDeployment>(),
             { Kind: "Secret", ApiVersion: "v1" } => ResourceDefinition.Of<V1Secret>(),
-            _ => throw new CommandFailure($"{manifest.Origin}: local -f applies {ApiNames.Kind} and Secret objects; apply this {manifest.Kind} with kubectl once the cluster runs"),
+            _ => throw new CommandFailure(
+                $"{manifest.Origin}: local -f applies {ApiNames.Kind} and Secret objects; apply this {manifest.Kind} with kubectl once "
+                + "the cluster runs"),
         };
         if (manifest.ApiVersion != definition.ApiVersion)
         {
-            throw new CommandFailure($"{manifest.Origin}: {manifest.Kind} has apiVersion '{manifest.ApiVersion}'; it must be '{definition.ApiVersion}'");
+            throw new CommandFailure(
+                $"{manifest.Origin}: {manifest.Kind} has apiVersion '{manifest.ApiVersion}'; it must be '{definition.ApiVersion}'");
         }
 
         manifest.Object["metadata"]!["namespace"] ??= "default";

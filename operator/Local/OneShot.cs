@@ -1,4 +1,3 @@
-using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Spectre.Console;
@@ -13,11 +12,13 @@ internal static class OneShot
     /// <returns>0 when every replica answered.</returns>
     /// <exception cref="CommandFailure">There is nothing to ask, or a replica answered with an error.</exception>
     public static async Task<int> RunAsync(
-        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, IReadOnlyList<(string Namespace, string Name)> deployments, string prompt, CancellationToken cancellationToken)
+        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, IReadOnlyList<(string Namespace, string Name)> deployments,
+        string prompt, CancellationToken cancellationToken)
     {
         if (replicas.Count == 0)
         {
-            throw new CommandFailure(deployments.Count == 0 ? "--once needs a ModelDeployment to ask: add -f FILE" : "the deployments have no replicas to ask");
+            throw new CommandFailure(
+                deployments.Count == 0 ? "--once needs a ModelDeployment to ask: add -f FILE" : "the deployments have no replicas to ask");
         }
 
         LocalConsole.Table(console, replicas);
@@ -44,7 +45,8 @@ internal static class OneShot
             using var response = await http.PostAsJsonAsync(new Uri($"{replica.Http}/v1/chat/completions"), body, cancellationToken);
             var answer = await response.Content.ReadFromJsonAsync<JsonObject>(cancellationToken);
             return (string?)answer?["choices"]?[0]?["message"]?["content"]
-                ?? throw new CommandFailure($"{replica.Pod} answered {(int)response.StatusCode}: {(string?)answer?["error"]?["message"] ?? "no text"}");
+                ?? throw new CommandFailure(
+                    $"{replica.Pod} answered {(int)response.StatusCode}: {(string?)answer?["error"]?["message"] ?? "no text"}");
         }
         catch (HttpRequestException exception)
         {

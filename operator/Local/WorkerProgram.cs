@@ -3,7 +3,8 @@ namespace Cluster.Operator.Local;
 /// <summary>Finds the worker that local mode runs as a process: it is built with the operator, into a folder beside it.</summary>
 internal static class WorkerProgram
 {
-    private static readonly string Default = Path.Combine(AppContext.BaseDirectory, "worker", OperatingSystem.IsWindows() ? "cluster-worker.exe" : "cluster-worker");
+    private static readonly string Default = Path.Combine(
+        AppContext.BaseDirectory, "worker", OperatingSystem.IsWindows() ? "cluster-worker.exe" : "cluster-worker");
 
     /// <summary>Program and leading arguments.</summary>
     /// <param name="path">An executable, or a <c>.dll</c> for the dotnet host; null for the one built with the operator.</param>

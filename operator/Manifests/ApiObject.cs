@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Manifests;
 
-/// <summary>Reads and writes the parts of an object that every kind has, on the raw JSON tree. A missing part reads as null or empty, never throws.</summary>
+/// <summary>Reads and writes the parts of an object that every kind has, on the raw JSON tree. A missing part reads as null or empty, never
+/// throws.</summary>
 internal static class ApiObject
 {
     public static JsonNode? At(this JsonNode? node, params ReadOnlySpan<string> path)
@@ -29,7 +30,8 @@ internal static class ApiObject
         : value.TryGetValue<double>(out var d) && Math.Floor(d) == d && Math.Abs(d) < 1e18 ? (long)d
         : null;
 
-    public static double? AsNumber(this JsonNode? node) => node is not JsonValue value || value.GetValueKind() != JsonValueKind.Number ? null
+    public static double? AsNumber(this JsonNode? node) =>
+        node is not JsonValue value || value.GetValueKind() != JsonValueKind.Number ? null
         : value.TryGetValue<double>(out var d) ? d
         : value.TryGetValue<long>(out var l) ? l
         : value.TryGetValue<int>(out var i) ? i
@@ -78,7 +80,8 @@ internal static class ApiObject
     public static JsonObject Copy(this JsonObject value) => (JsonObject)value.DeepClone();
 
     /// <summary>metav1.Time: RFC 3339, whole seconds, UTC.</summary>
-    public static string Timestamp(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    public static string Timestamp(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     public static DateTimeOffset? Time(this JsonNode? node, params ReadOnlySpan<string> path) =>
         DateTimeOffset.TryParse(node.Text(path), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;

@@ -1,12 +1,15 @@
 namespace Cluster.Operator.Manifests;
 
-/// <summary>Folders of the node that stand for folders of this machine: <c>/models</c> → the samples' models. Other paths are the machine's own.</summary>
+/// <summary>Folders of the node that stand for folders of this machine: <c>/models</c> → the samples' models. Other paths are the machine's
+/// own.</summary>
 /// <param name="folders">From path on the node to path here; the longest match wins.</param>
 internal sealed class HostFolders(IReadOnlyDictionary<string, string> folders)
 {
     /// <summary>The folder <c>/models</c> of the node, where sources like <c>file:///models/name</c> point.</summary>
     public static HostFolders ForModels(string? folder) =>
-        new(folder is null ? new Dictionary<string, string>() : new Dictionary<string, string>(StringComparer.Ordinal) { ["/models"] = Path.GetFullPath(folder) });
+        new(folder is null
+            ? new Dictionary<string, string>()
+            : new Dictionary<string, string>(StringComparer.Ordinal) { ["/models"] = Path.GetFullPath(folder) });
 
     public string Map(string path)
     {

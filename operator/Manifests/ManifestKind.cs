@@ -3,7 +3,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Manifests;
 
-/// <summary>A custom kind by its definition: takes manifests as an API server with this CustomResourceDefinition would. Pure; called by <c>render</c>.</summary>
+/// <summary>A custom kind by its definition: takes manifests as an API server with this CustomResourceDefinition would. Pure; called by
+/// <c>render</c>.</summary>
 internal sealed class ManifestKind
 {
     private readonly KindName _kind;
@@ -17,8 +18,8 @@ internal sealed class ManifestKind
         _schema = StructuralSchema.Parse((JsonObject)version.At("schema", "openAPIV3Schema")!, "", []);
     }
 
-    /// <summary>A new object from a manifest, with the schema's defaults, in namespace <c>default</c> where it names none. Unknown fields are errors, as with
-    /// <c>kubectl apply --validate=strict</c>.</summary>
+    /// <summary>A new object from a manifest, with the schema's defaults, in namespace <c>default</c> where it names none. Unknown fields
+    /// are errors, as with <c>kubectl apply --validate=strict</c>.</summary>
     /// <exception cref="ManifestException">It is not valid.</exception>
     public JsonObject Admit(JsonObject manifest)
     {

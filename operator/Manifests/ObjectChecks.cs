@@ -4,13 +4,16 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Manifests;
 
-/// <summary>The checks that every object passes before it is stored: kind, metadata, unknown fields, schema and rules. Worded as Kubernetes words them. Pure;
-/// called by <see cref="ManifestKind"/> and by the local API server.</summary>
+/// <summary>The checks that every object passes before it is stored: kind, metadata, unknown fields, schema and rules. Worded as Kubernetes
+/// words them. Pure; called by <see cref="ManifestKind"/> and by the local API server.</summary>
 internal static partial class ObjectChecks
 {
     private const int MaxNameLength = 253;
     private const int MaxAnnotationBytes = 256 * 1024;
-    private const string NameRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    private const string NameRule =
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+        + "alphanumeric character (e.g. 'example.com', regex used for validation is "
+        + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
     /// <summary>Whether this is an object of the kind; an absent kind and apiVersion are filled in.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
@@ -25,13 +28,15 @@ internal static partial class ObjectChecks
         value.SetDefault("kind", kind.Kind);
         return value.Text("kind") == kind.Kind && value.Text("apiVersion") == kind.ApiVersion
             ? MetadataProblem(value, kind)
-            : $"the API version in the data ({value.Text("apiVersion")}, Kind={value.Text("kind")}) does not match the expected API version ({kind.ApiVersion}, Kind={kind.Kind})";
+            : $"the API version in the data ({value.Text("apiVersion")}, Kind={value.Text("kind")}) does not match the expected API "
+                + $"version ({kind.ApiVersion}, Kind={kind.Kind})";
     }
 
     /// <summary>What strict decoding says of unknown or duplicate fields.</summary>
     /// <param name="complaints">Such as <c>unknown field "spec.a"</c>; at least one.</param>
     public static string StrictDecodingProblem(KindName kind, IReadOnlyList<string> complaints) =>
-        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", complaints)}";
+        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: "
+        + $"{string.Join(", ", complaints)}";
 
     /// <summary>Removes fields that the schema does not know, in place.</summary>
     /// <returns>A complaint for each.</returns>
@@ -42,7 +47,8 @@ internal static partial class ObjectChecks
     /// <param name="old">Null on creation.</param>
     /// <param name="schema">Null for kinds that are taken as they come.</param>
     /// <param name="warnings">Receives rules that an unchanged value goes on breaking.</param>
-    public static List<FieldError> Validate(JsonObject value, JsonObject? old, KindName kind, StructuralSchema? schema, List<string> warnings)
+    public static List<FieldError> Validate(
+        JsonObject value, JsonObject? old, KindName kind, StructuralSchema? schema, List<string> warnings)
     {
         var errors = ValidateMetadata(kind, value);
         if (schema is not null)
@@ -85,7 +91,12 @@ internal static partial class ObjectChecks
         {
             if (label.Text() is { Length: > 0 } text && !LabelValue().IsMatch(text))
             {
-                errors.Add(FieldError.Invalid("metadata.labels", $"\"{text}\"", "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
+                errors.Add(
+                    FieldError.Invalid(
+                        "metadata.labels", $"\"{text}\"",
+                        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+                        + "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+                        + "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
             }
         }
 
@@ -101,7 +112,8 @@ internal static partial class ObjectChecks
 
         foreach (var map in new[] { "labels", "annotations" })
         {
-            if (value.At("metadata", map) is { } labels && (labels is not JsonObject members || members.Any(member => member.Value is not null && member.Value.Text() is null)))
+            if (value.At("metadata", map) is { } labels
+                && (labels is not JsonObject members || members.Any(member => member.Value is not null && member.Value.Text() is null)))
             {
                 return Undecodable(kind, $"metadata.{map}", labels, "map of string to string");
             }
@@ -115,12 +127,19 @@ internal static partial class ObjectChecks
             }
         }
 
-        if (value.At("metadata", "finalizers") is { } finalizers && (finalizers is not JsonArray items || items.Any(item => item.Text() is null)))
+        if (value.At("metadata", "finalizers") is { } finalizers
+            && (finalizers is not JsonArray items || items.Any(item => item.Text() is null)))
         {
             return Undecodable(kind, "metadata.finalizers", finalizers, "list of string");
         }
 
-        if (value.At("metadata", "ownerReferences") is { } owners && (owners is not JsonArray references || references.Any(owner => owner.Text("uid") is null || owner.Text("kind") is null || owner.Text("name") is null || owner.Text("apiVersion") is null)))
+        if (value.At("metadata", "ownerReferences") is { } owners
+            && (owners is not JsonArray references
+                || references.Any(
+                    owner => owner.Text("uid") is null
+                        || owner.Text("kind") is null
+                        || owner.Text("name") is null
+                        || owner.Text("apiVersion") is null)))
         {
             return Undecodable(kind, "metadata.ownerReferences", owners, "list of OwnerReference with apiVersion, kind, name and uid");
         }
@@ -129,7 +148,8 @@ internal static partial class ObjectChecks
     }
 
     private static string Undecodable(KindName kind, string field, JsonNode value, string wanted) =>
-        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: json: cannot unmarshal {StructuralSchema.KindOf(value)} into Go struct field {field} of type {wanted}";
+        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: json: cannot unmarshal "
+        + $"{StructuralSchema.KindOf(value)} into Go struct field {field} of type {wanted}";
 
     [GeneratedRegex(@"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")]
     private static partial Regex Subdomain();

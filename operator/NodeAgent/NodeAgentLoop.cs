@@ -7,7 +7,8 @@ using k8s.Models;
 
 namespace Cluster.Operator.NodeAgent;
 
-/// <summary>The agent of one GPU node. Called by the <c>node-agent</c> command; reads the machine through <see cref="KfdTopology"/> and <see cref="NumaBalancingSwitch"/>.</summary>
+/// <summary>The agent of one GPU node. Called by the <c>node-agent</c> command; reads the machine through <see cref="KfdTopology"/> and
+/// <see cref="NumaBalancingSwitch"/>.</summary>
 /// <remarks>
 /// A pass, at least once every interval and whenever a pod that wants the node tuned comes or goes:
 /// <code>
@@ -16,41 +17,43 @@ namespace Cluster.Operator.NodeAgent;
 /// 3. GPUs from KFD, the switch's value → the Node's annotations and labels, only what differs
 /// </code>
 /// Once no pod asks any more, the switch is restored after one interval: a rollout takes a pod away and puts its successor in its place.
-/// Being told to stop (an upgrade of the agent, a drained node) restores only if no pod asks: workers go on without their agent, and the next agent finds the value on the Node.
+/// Being told to stop (an upgrade of the agent, a drained node) restores only if no pod asks: workers go on without their agent, and the
+/// next agent finds the value on the Node.
 /// </remarks>
 internal sealed class NodeAgentLoop
 {
-    private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_farewellLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FarewellLimit = TimeSpan.FromSeconds(5);
 
-    private readonly IKubernetesClient client;
-    private readonly NodeAgentOptions options;
-    private readonly ILogger logger;
-    private readonly Informer<V1Pod> pods;
-    private readonly NumaBalancingKeeper keeper;
-    private readonly Channel<bool> wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly GaugeSeries gpuCount;
-    private readonly GaugeSeries problemCount;
-    private long lastAsked;
+    private readonly IKubernetesClient _client;
+    private readonly NodeAgentOptions _options;
+    private readonly ILogger _logger;
+    private readonly Informer<V1Pod> _pods;
+    private readonly NumaBalancingKeeper _keeper;
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly GaugeSeries _gpuCount;
+    private readonly GaugeSeries _problemCount;
+    private long _lastAsked;
 
     public NodeAgentLoop(IKubernetesClient client, NodeAgentOptions options)
     {
-        this.client = client;
-        this.options = options;
-        logger = options.Logging.CreateLogger("node-agent");
-        keeper = new NumaBalancingKeeper(new NumaBalancingSwitch(options.ProcRoot), logger);
+        _client = client;
+        _options = options;
+        _logger = options.Logging.CreateLogger("node-agent");
+        _keeper = new NumaBalancingKeeper(new NumaBalancingSwitch(options.ProcRoot), _logger);
         Health = new NodeAgentHealth(options.Time, options.Interval);
         Selection askingPods = new($"{NodeAnnotations.NumaBalancingRequest}={NumaBalancing.Disabled}", $"spec.nodeName={options.NodeName}");
-        pods = new Informer<V1Pod>(client, null, askingPods, options.Time, options.Random, logger);
-        pods.OnChange(change =>
+        _pods = new Informer<V1Pod>(client, null, askingPods, options.Time, options.Random, _logger);
+        _pods.OnChange(change =>
         {
             if (change.Type != ChangeType.Updated)
             {
                 Wake();
             }
         });
-        gpuCount = options.Metrics.Gauge("node_agent_gpus", "GPUs or partitions found on this node.").With();
-        problemCount = options.Metrics.Gauge("node_agent_problems", "What keeps the agent from doing all of its work.").With();
+        _gpuCount = options.Metrics.Gauge("node_agent_gpus", "GPUs or partitions found on this node.").With();
+        _problemCount = options.Metrics.Gauge("node_agent_problems", "What keeps the agent from doing all of its work.").With();
     }
 
     public NodeAgentHealth Health { get; }
@@ -59,17 +62,17 @@ internal sealed class NodeAgentLoop
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         // An agent that has just started does not know since when nobody asks.
-        lastAsked = options.Time.GetTimestamp();
-        Task following = pods.RunAsync(cancellationToken);
-        _ = pods.WhenSynced.ContinueWith(_ => Wake(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-        TimeSpan retry = s_firstRetry;
+        _lastAsked = _options.Time.GetTimestamp();
+        var following = _pods.RunAsync(cancellationToken);
+        _ = _pods.WhenSynced.ContinueWith(_ => Wake(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        var retry = FirstRetry;
         while (!cancellationToken.IsCancellationRequested)
         {
-            TimeSpan pause = options.Interval;
+            var pause = _options.Interval;
             try
             {
-                Report(await PassAsync(Asked(), cancellationToken).ConfigureAwait(false));
-                retry = s_firstRetry;
+                Report(await PassAsync(Asked(), cancellationToken));
+                retry = FirstRetry;
             }
             catch (Exception) when (cancellationToken.IsCancellationRequested)
             {
@@ -80,47 +83,48 @@ internal sealed class NodeAgentLoop
                 Report([e.Message]);
 
                 // Spread, so that the agents of a thousand nodes do not come back to a restarted API server all at once.
-                pause = retry * (1 + options.Random.NextDouble());
-                retry = retry * 2 < options.Interval ? retry * 2 : options.Interval;
+                pause = retry * (1 + _options.Random.NextDouble());
+                retry = retry * 2 < _options.Interval ? retry * 2 : _options.Interval;
             }
 
-            await RestAsync(pause, cancellationToken).ConfigureAwait(false);
+            await RestAsync(pause, cancellationToken);
         }
 
-        await FarewellAsync().ConfigureAwait(false);
-        await following.ConfigureAwait(false);
+        await FarewellAsync();
+        await following;
     }
 
-    /// <returns>Whether a pod of this node asks for the switch to be off; null while that is not known, or nobody has asked for less than an interval.</returns>
+    /// <returns>Whether a pod of this node asks for the switch to be off; null while that is not known, or nobody has asked for less than
+    /// an interval.</returns>
     private bool? Asked()
     {
-        if (!pods.HasSynced)
+        if (!_pods.HasSynced)
         {
             return null;
         }
 
         if (AnyPodAsks())
         {
-            lastAsked = options.Time.GetTimestamp();
+            _lastAsked = _options.Time.GetTimestamp();
             return true;
         }
 
-        return options.Time.GetElapsedTime(lastAsked) >= options.Interval ? false : null;
+        return _options.Time.GetElapsedTime(_lastAsked) >= _options.Interval ? false : null;
     }
 
-    private bool AnyPodAsks() => pods.Store.List().Any(p => p.Status?.Phase is not ("Succeeded" or "Failed"));
+    private bool AnyPodAsks() => _pods.Store.List().Any(p => p.Status?.Phase is not ("Succeeded" or "Failed"));
 
     /// <returns>What could not be done on this machine.</returns>
     /// <exception cref="KubernetesException">The API server could not be reached or refused.</exception>
     private async Task<List<string>> PassAsync(bool? asked, CancellationToken cancellationToken)
     {
         List<string> problems = [];
-        NodeRecord node = await NodeRecord.ReadAsync(client, options.NodeName, cancellationToken).ConfigureAwait(false);
+        var node = await NodeRecord.ReadAsync(_client, _options.NodeName, cancellationToken);
         Dictionary<string, string?> annotations = new(StringComparer.Ordinal);
         Dictionary<string, string?> labels = new(StringComparer.Ordinal);
         try
         {
-            await keeper.KeepAsync(node, asked, cancellationToken).ConfigureAwait(false);
+            await _keeper.KeepAsync(node, asked, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -129,7 +133,7 @@ internal sealed class NodeAgentLoop
 
         try
         {
-            annotations[NodeAnnotations.NumaBalancing] = keeper.State();
+            annotations[NodeAnnotations.NumaBalancing] = _keeper.State();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -138,8 +142,8 @@ internal sealed class NodeAgentLoop
             problems.Add($"kernel.numa_balancing: {e.Message}");
         }
 
-        GpuInventory inventory = KfdTopology.Inspect(options.SysRoot, options.DevRoot);
-        gpuCount.Set(inventory.Gpus.Count);
+        var inventory = KfdTopology.Inspect(_options.SysRoot, _options.DevRoot);
+        _gpuCount.Set(inventory.Gpus.Count);
         if (inventory.Problems.Count == 0)
         {
             annotations[ApiNames.NodeGpusAnnotation] = GpuReport.Annotation(inventory.Gpus);
@@ -151,46 +155,46 @@ internal sealed class NodeAgentLoop
             problems.Add($"GPUs are not published, because not all can be opened: {string.Join("; ", inventory.Problems.Take(3))}");
         }
 
-        await node.WriteAsync(annotations, labels, cancellationToken).ConfigureAwait(false);
+        await node.WriteAsync(annotations, labels, cancellationToken);
         return problems;
     }
 
     private void Report(List<string> problems)
     {
-        foreach (string problem in problems.Except(Health.Problems, StringComparer.Ordinal))
+        foreach (var problem in problems.Except(Health.Problems, StringComparer.Ordinal))
         {
-            logger.LogWarning("Node {Node}: {Problem}", options.NodeName, problem);
+            _logger.LogWarning("Node {Node}: {Problem}", _options.NodeName, problem);
         }
 
-        problemCount.Set(problems.Count);
+        _problemCount.Set(problems.Count);
         Health.Report(problems);
     }
 
     private async Task FarewellAsync()
     {
-        if (!pods.HasSynced || AnyPodAsks())
+        if (!_pods.HasSynced || AnyPodAsks())
         {
             return;
         }
 
-        using CancellationTokenSource limit = new(s_farewellLimit, options.Time);
+        using CancellationTokenSource limit = new(FarewellLimit, _options.Time);
         try
         {
-            await PassAsync(asked: false, limit.Token).ConfigureAwait(false);
+            await PassAsync(asked: false, limit.Token);
         }
         catch (Exception e) when (e is KubernetesException or OperationCanceledException or HttpRequestException)
         {
-            logger.LogWarning("Stopping without a last look at node {Node}: {Message}", options.NodeName, e.Message);
+            _logger.LogWarning("Stopping without a last look at node {Node}: {Message}", _options.NodeName, e.Message);
         }
     }
 
     private async Task RestAsync(TimeSpan pause, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource rested = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAny(Task.Delay(pause, options.Time, rested.Token), wake.Reader.WaitToReadAsync(rested.Token).AsTask()).ConfigureAwait(false);
-        await rested.CancelAsync().ConfigureAwait(false);
-        wake.Reader.TryRead(out _);
+        using var rested = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(Task.Delay(pause, _options.Time, rested.Token), _wake.Reader.WaitToReadAsync(rested.Token).AsTask());
+        await rested.CancelAsync();
+        _wake.Reader.TryRead(out _);
     }
 
-    private void Wake() => wake.Writer.TryWrite(true);
+    private void Wake() => _wake.Writer.TryWrite(true);
 }

@@ -1,5 +1,4 @@
 using Cluster.Common.Metrics;
-using Cluster.Operator.Controller;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cluster.Operator.NodeAgent;

@@ -2,13 +2,15 @@ using Cluster.Operator.Api;
 
 namespace Cluster.Operator.NodeAgent;
 
-/// <summary>What node agents report about their nodes besides <see cref="ApiNames.NodeGpusAnnotation"/>, and what asks them to act.</summary>
+/// <summary>What node agents report about their nodes besides <see cref="ApiNames.NodeGpusAnnotation"/>, and what asks them to
+/// act.</summary>
 internal static class NodeAnnotations
 {
     /// <summary>Node annotation: current value of <c>kernel.numa_balancing</c>; "0" is off.</summary>
     public const string NumaBalancing = ApiNames.Group + "/numa-balancing";
 
-    /// <summary>Node annotation: the value that <c>kernel.numa_balancing</c> had before the agent turned it off, to be restored. Written before the switch is.</summary>
+    /// <summary>Node annotation: the value that <c>kernel.numa_balancing</c> had before the agent turned it off, to be restored. Written
+    /// before the switch is.</summary>
     public const string NumaBalancingFound = ApiNames.Group + "/numa-balancing-found";
 
     /// <summary>Pod label: what the pod's deployment asks of the node it runs on, a value of <see cref="Api.NumaBalancing"/>.</summary>

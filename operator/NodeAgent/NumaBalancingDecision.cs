@@ -26,10 +26,12 @@ internal static class NumaBalancingDecision
     public static NumaBalancingAction Decide(bool? wanted, string? current, string? found) => wanted switch
     {
         true when current is not (null or NumaBalancingSwitch.Off) => NumaBalancingAction.TurnOff,
-        false when found is not null => current == NumaBalancingSwitch.Off && IsValue(found) ? NumaBalancingAction.Restore : NumaBalancingAction.Forget,
+        false when found is not null =>
+            current == NumaBalancingSwitch.Off && IsValue(found) ? NumaBalancingAction.Restore : NumaBalancingAction.Forget,
         _ => NumaBalancingAction.Leave,
     };
 
     /// <summary>Annotations can be edited by whoever may edit nodes; only a number goes to the kernel.</summary>
-    private static bool IsValue(string found) => found.Length <= 4 && ushort.TryParse(found, NumberStyles.None, CultureInfo.InvariantCulture, out _);
+    private static bool IsValue(string found) =>
+        found.Length <= 4 && ushort.TryParse(found, NumberStyles.None, CultureInfo.InvariantCulture, out _);
 }

@@ -9,16 +9,17 @@ internal static class SysfsFile
     private const int MaxBytes = 64 << 10;
 
     /// <returns>The text without surrounding white space; null when there is no such file.</returns>
-    /// <exception cref="UnauthorizedAccessException">The kernel keeps it from this process: permissions, or the container's device cgroup.</exception>
+    /// <exception cref="UnauthorizedAccessException">The kernel keeps it from this process: permissions, or the container's device
+    /// cgroup.</exception>
     /// <exception cref="IOException">It could not be read for another reason.</exception>
     public static string? Read(string path)
     {
         try
         {
             using var handle = File.OpenHandle(path);
-            byte[] bytes = new byte[MaxBytes];
-            int length = 0;
-            for (int count = -1; count != 0 && length < MaxBytes; length += count)
+            var bytes = new byte[MaxBytes];
+            var length = 0;
+            for (var count = -1; count != 0 && length < MaxBytes; length += count)
             {
                 count = RandomAccess.Read(handle, bytes.AsSpan(length), length);
             }

@@ -1,5 +1,4 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -7,13 +6,13 @@ namespace Cluster.Operator.Reconciling;
 /// conditions that others have set alone.</summary>
 internal sealed class ConditionList(IEnumerable<Condition>? existing, long? generation, DateTimeOffset now)
 {
-    private readonly List<Condition> conditions = [.. existing ?? []];
+    private readonly List<Condition> _conditions = [.. existing ?? []];
 
     /// <param name="status">Null means Unknown.</param>
     public void Set(string type, bool? status, string reason, string message)
     {
-        string text = status switch { true => "True", false => "False", null => "Unknown" };
-        int index = conditions.FindIndex(c => c.Type == type);
+        var text = status switch { true => "True", false => "False", null => "Unknown" };
+        var index = _conditions.FindIndex(c => c.Type == type);
         Condition condition = new()
         {
             Type = type,
@@ -21,19 +20,19 @@ internal sealed class ConditionList(IEnumerable<Condition>? existing, long? gene
             Reason = reason,
             Message = message,
             ObservedGeneration = generation,
-            LastTransitionTime = index >= 0 && conditions[index].Status == text && conditions[index].LastTransitionTime is { } since
+            LastTransitionTime = index >= 0 && _conditions[index].Status == text && _conditions[index].LastTransitionTime is { } since
                 ? since
                 : new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerSecond), now.Offset),
         };
         if (index >= 0)
         {
-            conditions[index] = condition;
+            _conditions[index] = condition;
         }
         else
         {
-            conditions.Add(condition);
+            _conditions.Add(condition);
         }
     }
 
-    public List<Condition> ToList() => [.. conditions];
+    public List<Condition> ToList() => [.. _conditions];
 }

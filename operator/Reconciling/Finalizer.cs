@@ -5,7 +5,8 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Our hold on a ModelDeployment: it stays until its pods, and with them its GPUs, are gone. Added before the first pod is made.</summary>
+/// <summary>Our hold on a ModelDeployment: it stays until its pods, and with them its GPUs, are gone. Added before the first pod is
+/// made.</summary>
 internal sealed class Finalizer(IKubernetesClient client)
 {
     public static bool IsOn(ModelDeployment deployment) => deployment.Metadata.Finalizers?.Contains(ApiNames.Finalizer) == true;
@@ -16,7 +17,8 @@ internal sealed class Finalizer(IKubernetesClient client)
     public Task<ReconcileResult> RemoveAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
         PatchAsync(cached, (cached.Metadata.Finalizers ?? []).Where(f => f != ApiNames.Finalizer), cancellationToken);
 
-    private async Task<ReconcileResult> PatchAsync(ModelDeployment cached, IEnumerable<string> finalizers, CancellationToken cancellationToken)
+    private async Task<ReconcileResult> PatchAsync(
+        ModelDeployment cached, IEnumerable<string> finalizers, CancellationToken cancellationToken)
     {
         // With the version: the list replaces the whole one, so it must be the one we read.
         JsonObject metadata = new()
@@ -27,7 +29,8 @@ internal sealed class Finalizer(IKubernetesClient client)
         try
         {
             await client.PatchAsync<ModelDeployment>(
-                cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null, cancellationToken).ConfigureAwait(false);
+                cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["metadata"] = metadata }, null,
+                cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -11,8 +10,8 @@ namespace Cluster.Operator.Reconciling;
 /// <see cref="PodActions"/> and <see cref="Triggers"/>.</summary>
 /// <remarks>Level-triggered: a change only says which pod or node to look at again, and what is there now is what counts, so
 /// that handlers may run late, twice or in another order than the writes they tell of.
-/// Calls go one way: the fleet calls <see cref="Planner"/>, <see cref="WorkerPod"/>, <see cref="PodsInFlight"/>, <see cref="GpuLedger"/> and
-/// <see cref="GpuWaiters"/> under its lock, and none of them calls back. Deployments are woken after the lock is left.</remarks>
+/// Calls go one way: the fleet calls <see cref="Planner"/>, <see cref="WorkerPod"/>, <see cref="PodsInFlight"/>, <see cref="GpuLedger"/>
+/// and <see cref="GpuWaiters"/> under its lock, and none of them calls back. Deployments are woken after the lock is left.</remarks>
 internal sealed class Fleet
 {
     private const string NameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
@@ -67,7 +66,8 @@ internal sealed class Fleet
         }
     }
 
-    /// <summary>Plans for a deployment and reserves what the plan chose, under one lock for all deployments, so that no two plans can choose the same GPU.</summary>
+    /// <summary>Plans for a deployment and reserves what the plan chose, under one lock for all deployments, so that no two plans can
+    /// choose the same GPU.</summary>
     /// <param name="template">What new pods are made from; null to take everything down.</param>
     /// <param name="random">For the names of new pods.</param>
     public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request, Random random)
@@ -271,7 +271,8 @@ internal sealed class Fleet
     }
 
     /// <summary>Other pods that hold no GPUs are nobody's business here, and a large cluster has many.</summary>
-    private static bool IsWorker(V1Pod pod) => pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
+    private static bool IsWorker(V1Pod pod) =>
+        pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
 
     private void Forget(NamespacedName key)
     {

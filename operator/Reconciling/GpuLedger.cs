@@ -1,5 +1,4 @@
 using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -15,57 +14,58 @@ namespace Cluster.Operator.Reconciling;
 /// </code></remarks>
 internal sealed class GpuLedger
 {
-    private readonly Dictionary<string, GpuNode> byName = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Dictionary<NamespacedName, Replica>> claims = new(StringComparer.Ordinal);
-    private readonly Dictionary<NamespacedName, Replica> holders = [];
-    private readonly Dictionary<string, List<int>> bookings = new(StringComparer.Ordinal);
-    private readonly SortedSet<GpuGroup> freeByHive = new(GpuGroup.BestFit);
-    private readonly SortedSet<GpuGroup> freeByNode = new(GpuGroup.BestFit);
-    private readonly HashSet<string> conflicts = new(StringComparer.Ordinal);
-    private IReadOnlyList<GpuNode>? sorted;
+    private readonly Dictionary<string, GpuNode> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<NamespacedName, Replica>> _claims = new(StringComparer.Ordinal);
+    private readonly Dictionary<NamespacedName, Replica> _holders = [];
+    private readonly Dictionary<string, List<int>> _bookings = new(StringComparer.Ordinal);
+    private readonly SortedSet<GpuGroup> _freeByHive = new(GpuGroup.BestFit);
+    private readonly SortedSet<GpuGroup> _freeByNode = new(GpuGroup.BestFit);
+    private readonly HashSet<string> _conflicts = new(StringComparer.Ordinal);
+    private IReadOnlyList<GpuNode>? _sorted;
 
     /// <param name="pods">Every pod of the cluster that may hold GPUs, whoever owns it.</param>
     public GpuLedger(IEnumerable<V1Node> nodes, IEnumerable<Replica> pods)
     {
-        foreach (V1Node node in nodes)
+        foreach (var node in nodes)
         {
             Put(node);
         }
 
-        foreach (Replica pod in pods)
+        foreach (var pod in pods)
         {
             Put(pod);
         }
     }
 
     /// <summary>By name; also nodes without GPUs.</summary>
-    public IReadOnlyList<GpuNode> Nodes => sorted ??= [.. byName.Values.OrderBy(n => n.Name, StringComparer.Ordinal)];
+    public IReadOnlyList<GpuNode> Nodes => _sorted ??= [.. _byName.Values.OrderBy(n => n.Name, StringComparer.Ordinal)];
 
-    /// <summary>Pods that claim a GPU an older pod holds, by node. The operator never makes one; a person with <c>kubectl</c> can.</summary>
-    public IEnumerable<Replica> DoubleBooked => conflicts.Order(StringComparer.Ordinal).SelectMany(n => byName[n].DoubleBooked);
+    /// <summary>Pods that claim a GPU an older pod holds, by node. The operator never makes one; a person with <c>kubectl</c>
+    /// can.</summary>
+    public IEnumerable<Replica> DoubleBooked => _conflicts.Order(StringComparer.Ordinal).SelectMany(n => _byName[n].DoubleBooked);
 
     /// <summary>Free GPUs of all nodes, whether new pods may go there or not.</summary>
     public int FreeCount { get; private set; }
 
-    public GpuNode? Find(string node) => byName.GetValueOrDefault(node);
+    public GpuNode? Find(string node) => _byName.GetValueOrDefault(node);
 
     /// <summary>Groups of free GPUs of at least this size, the best fit first: class by class, and in each the groups that have
     /// so many GPUs on one NUMA node before the others. Lazy: the one who books must stop reading.</summary>
     /// <param name="byHive">A group is the free GPUs of one XGMI hive; else of one node.</param>
     public IEnumerable<GpuGroup> FreeGroups(bool byHive, int atLeast)
     {
-        SortedSet<GpuGroup> free = byHive ? freeByHive : freeByNode;
-        int last = free.Max?.Class ?? -1;
-        for (int c = GpuGroup.ClassOf(atLeast); c <= last; c++)
+        var free = byHive ? _freeByHive : _freeByNode;
+        var last = free.Max?.Class ?? -1;
+        for (var c = GpuGroup.ClassOf(atLeast); c <= last; c++)
         {
-            GpuGroup any = free.Max!;
-            (GpuGroup start, GpuGroup oneNumaNode, GpuGroup end) = (any.Mark(c, 0), any.Mark(c, atLeast), any.Mark(c, int.MaxValue));
-            foreach (GpuGroup group in free.GetViewBetween(oneNumaNode, end))
+            var any = free.Max!;
+            (var start, var oneNumaNode, var end) = (any.Mark(c, 0), any.Mark(c, atLeast), any.Mark(c, int.MaxValue));
+            foreach (var group in free.GetViewBetween(oneNumaNode, end))
             {
                 yield return group;
             }
 
-            foreach (GpuGroup group in free.GetViewBetween(start, oneNumaNode).Where(g => g.Size >= atLeast))
+            foreach (var group in free.GetViewBetween(start, oneNumaNode).Where(g => g.Size >= atLeast))
             {
                 yield return group;
             }
@@ -75,35 +75,35 @@ internal sealed class GpuLedger
     /// <summary>The node is as given now, new or not.</summary>
     public void Put(V1Node node)
     {
-        string name = node.Metadata.Name;
-        GpuNode? before = byName.GetValueOrDefault(name);
+        var name = node.Metadata.Name;
+        var before = _byName.GetValueOrDefault(name);
         Withdraw(before);
         GpuNode now = new(node, before);
-        byName[name] = now;
-        sorted = null;
+        _byName[name] = now;
+        _sorted = null;
         Offer(now);
     }
 
     public void RemoveNode(string name)
     {
-        if (byName.Remove(name, out GpuNode? gone))
+        if (_byName.Remove(name, out var gone))
         {
             Withdraw(gone);
-            sorted = null;
+            _sorted = null;
         }
     }
 
     /// <summary>The pod is as given now, new or not.</summary>
     public void Put(Replica pod)
     {
-        NamespacedName key = NamespacedName.Of(pod.Pod);
-        string? left = Release(key);
+        var key = NamespacedName.Of(pod.Pod);
+        var left = Release(key);
         if (pod.HoldsGpus)
         {
-            holders[key] = pod;
-            if (!claims.TryGetValue(pod.Node!, out Dictionary<NamespacedName, Replica>? here))
+            _holders[key] = pod;
+            if (!_claims.TryGetValue(pod.Node!, out var here))
             {
-                claims[pod.Node!] = here = [];
+                _claims[pod.Node!] = here = [];
             }
 
             here[key] = pod;
@@ -115,17 +115,18 @@ internal sealed class GpuLedger
 
     public void RemovePod(NamespacedName key) => Rebook(Release(key));
 
-    /// <exception cref="InvalidOperationException">A GPU of the placement is held: the caller did not choose from <see cref="FreeGroups"/>.</exception>
+    /// <exception cref="InvalidOperationException">A GPU of the placement is held: the caller did not choose from
+    /// <see cref="FreeGroups"/>.</exception>
     public void Book(GpuPlacement placement)
     {
-        if (!byName[placement.Node].AreFree(placement.Indices))
+        if (!_byName[placement.Node].AreFree(placement.Indices))
         {
             throw new InvalidOperationException($"GPUs {string.Join(',', placement.Indices)} of node '{placement.Node}' are not all free");
         }
 
-        if (!bookings.TryGetValue(placement.Node, out List<int>? booked))
+        if (!_bookings.TryGetValue(placement.Node, out var booked))
         {
-            bookings[placement.Node] = booked = [];
+            _bookings[placement.Node] = booked = [];
         }
 
         booked.AddRange(placement.Indices);
@@ -141,8 +142,8 @@ internal sealed class GpuLedger
         }
         finally
         {
-            List<string> booked = [.. bookings.Keys];
-            bookings.Clear();
+            List<string> booked = [.. _bookings.Keys];
+            _bookings.Clear();
             booked.ForEach(Rebook);
         }
     }
@@ -150,7 +151,7 @@ internal sealed class GpuLedger
     /// <summary>Runs <paramref name="decide"/> on the ledger as it would be if these pods were gone.</summary>
     public T Without<T>(IEnumerable<Replica> pods, Func<GpuLedger, T> decide)
     {
-        List<Replica> gone = [.. pods.Select(p => holders.GetValueOrDefault(NamespacedName.Of(p.Pod))).OfType<Replica>()];
+        List<Replica> gone = [.. pods.Select(p => _holders.GetValueOrDefault(NamespacedName.Of(p.Pod))).OfType<Replica>()];
         gone.ForEach(p => RemovePod(NamespacedName.Of(p.Pod)));
         try
         {
@@ -165,16 +166,16 @@ internal sealed class GpuLedger
     /// <returns>The node where it held GPUs; null when it held none.</returns>
     private string? Release(NamespacedName key)
     {
-        if (!holders.Remove(key, out Replica? before))
+        if (!_holders.Remove(key, out var before))
         {
             return null;
         }
 
-        Dictionary<NamespacedName, Replica> there = claims[before.Node!];
+        var there = _claims[before.Node!];
         there.Remove(key);
         if (there.Count == 0)
         {
-            claims.Remove(before.Node!);
+            _claims.Remove(before.Node!);
         }
 
         return before.Node;
@@ -182,7 +183,7 @@ internal sealed class GpuLedger
 
     private void Rebook(string? name)
     {
-        if (name is not null && byName.TryGetValue(name, out GpuNode? node))
+        if (name is not null && _byName.TryGetValue(name, out var node))
         {
             Withdraw(node);
             Offer(node);
@@ -194,21 +195,21 @@ internal sealed class GpuLedger
         if (node is not null)
         {
             FreeCount -= node.FreeCount;
-            freeByHive.ExceptWith(node.FreeGroups(byHive: true));
-            freeByNode.ExceptWith(node.FreeGroups(byHive: false));
-            conflicts.Remove(node.Name);
+            _freeByHive.ExceptWith(node.FreeGroups(byHive: true));
+            _freeByNode.ExceptWith(node.FreeGroups(byHive: false));
+            _conflicts.Remove(node.Name);
         }
     }
 
     private void Offer(GpuNode node)
     {
-        node.Book(claims.TryGetValue(node.Name, out Dictionary<NamespacedName, Replica>? here) ? here.Values : [], bookings.GetValueOrDefault(node.Name) ?? []);
+        node.Book(_claims.TryGetValue(node.Name, out var here) ? here.Values : [], _bookings.GetValueOrDefault(node.Name) ?? []);
         FreeCount += node.FreeCount;
-        freeByHive.UnionWith(node.FreeGroups(byHive: true));
-        freeByNode.UnionWith(node.FreeGroups(byHive: false));
+        _freeByHive.UnionWith(node.FreeGroups(byHive: true));
+        _freeByNode.UnionWith(node.FreeGroups(byHive: false));
         if (node.DoubleBooked.Count > 0)
         {
-            conflicts.Add(node.Name);
+            _conflicts.Add(node.Name);
         }
     }
 }

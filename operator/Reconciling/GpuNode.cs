@@ -10,26 +10,29 @@ internal sealed class GpuNode
 {
     private const string SimulatedHive = "simulated";
 
-    private readonly HashSet<int> held = [];
-    private readonly List<Replica> doubleBooked = [];
-    private readonly string? annotation;
-    private readonly Dictionary<string, int> indexByUuid;
-    private bool heldWhole;
+    private readonly HashSet<int> _held = [];
+    private readonly List<Replica> _doubleBooked = [];
+    private readonly string? _annotation;
+    private readonly Dictionary<string, int> _indexByUuid;
+    private bool _heldWhole;
 
     /// <param name="before">What was known of the node, whose GPUs need not be read again when they are the same.</param>
     public GpuNode(V1Node node, GpuNode? before = null)
     {
         Node = node;
-        annotation = node.GetAnnotation(ApiNames.NodeGpusAnnotation);
-        if (before is not null && before.annotation == annotation)
+        _annotation = node.GetAnnotation(ApiNames.NodeGpusAnnotation);
+        if (before is not null && before._annotation == _annotation)
         {
-            (Gpus, Problem, UuidsAreUnique, indexByUuid) = (before.Gpus, before.Problem, before.UuidsAreUnique, before.indexByUuid);
+            (Gpus, Problem, UuidsAreUnique, _indexByUuid) = (before.Gpus, before.Problem, before.UuidsAreUnique, before._indexByUuid);
         }
         else
         {
-            (Gpus, Problem) = Read(annotation);
-            UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase).All(g => g.Count() == 1);
-            indexByUuid = UuidsAreUnique ? Gpus.Where(g => g.Uuid is not null).ToDictionary(g => g.Uuid!, g => g.Index, StringComparer.OrdinalIgnoreCase) : [];
+            (Gpus, Problem) = Read(_annotation);
+            UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase)
+                .All(g => g.Count() == 1);
+            _indexByUuid = UuidsAreUnique
+                ? Gpus.Where(g => g.Uuid is not null).ToDictionary(g => g.Uuid!, g => g.Index, StringComparer.OrdinalIgnoreCase)
+                : [];
         }
 
         Free = Gpus;
@@ -57,41 +60,42 @@ internal sealed class GpuNode
     public int FreeCount => Free.Count;
 
     /// <summary>Pods that claim a GPU of this node that an older pod holds.</summary>
-    public IReadOnlyList<Replica> DoubleBooked => doubleBooked;
+    public IReadOnlyList<Replica> DoubleBooked => _doubleBooked;
 
-    public bool AreFree(IEnumerable<int> indices) => !heldWhole && !indices.Any(held.Contains);
+    public bool AreFree(IEnumerable<int> indices) => !_heldWhole && !indices.Any(_held.Contains);
 
     /// <summary>Whether a GPU that the pod is pinned to by UUID is not there any more: the pod can never start again. False where
     /// that cannot be told.</summary>
     public bool Lacks(Replica pod) =>
-        annotation is not null && Problem is null && NamesAllByUuid && pod.Uuids.Any(u => !indexByUuid.ContainsKey(u));
+        _annotation is not null && Problem is null && NamesAllByUuid && pod.Uuids.Any(u => !_indexByUuid.ContainsKey(u));
 
-    private bool NamesAllByUuid => indexByUuid.Count == Gpus.Count;
+    private bool NamesAllByUuid => _indexByUuid.Count == Gpus.Count;
 
     /// <summary>Forgets who held what and books anew.</summary>
     /// <param name="claims">Pods that hold GPUs here, in any order.</param>
     /// <param name="bookings">GPUs given away besides.</param>
     public void Book(IEnumerable<Replica> claims, IEnumerable<int> bookings)
     {
-        held.Clear();
-        doubleBooked.Clear();
-        heldWhole = false;
+        _held.Clear();
+        _doubleBooked.Clear();
+        _heldWhole = false;
 
         // Oldest first: should two pods ever claim one GPU, the one that was there first keeps it.
-        foreach (Replica pod in claims.OrderBy(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal).ThenBy(p => p.Pod.Metadata.NamespaceProperty, StringComparer.Ordinal))
+        foreach (var pod in claims.OrderBy(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal)
+            .ThenBy(p => p.Pod.Metadata.NamespaceProperty, StringComparer.Ordinal))
         {
             if (pod.HoldsWholeNode)
             {
-                heldWhole = true;
+                _heldWhole = true;
             }
             else if (!Hold(IndicesOf(pod)))
             {
-                doubleBooked.Add(pod);
+                _doubleBooked.Add(pod);
             }
         }
 
-        held.UnionWith(bookings);
-        Free = heldWhole ? [] : held.Count == 0 ? Gpus : [.. Gpus.Where(g => !held.Contains(g.Index))];
+        _held.UnionWith(bookings);
+        Free = _heldWhole ? [] : _held.Count == 0 ? Gpus : [.. Gpus.Where(g => !_held.Contains(g.Index))];
     }
 
     /// <param name="byHive">Only GPUs of one XGMI hive may work together, and one in no hive only alone; else all of the node.</param>
@@ -101,7 +105,8 @@ internal sealed class GpuNode
         : [new GpuGroup(this, Free, FreeCount)];
 
     /// <summary>GPUs of the largest group if none were held.</summary>
-    public int LargestGroup(bool byHive) => byHive ? Gpus.GroupBy(HiveOf, StringComparer.Ordinal).Select(g => g.Count()).DefaultIfEmpty().Max() : Gpus.Count;
+    public int LargestGroup(bool byHive) =>
+        byHive ? Gpus.GroupBy(HiveOf, StringComparer.Ordinal).Select(g => g.Count()).DefaultIfEmpty().Max() : Gpus.Count;
 
     private static string HiveOf(GpuDevice gpu) =>
         gpu.Hive is { Length: > 0 } hive && hive != "0" ? hive
@@ -111,17 +116,18 @@ internal sealed class GpuNode
     /// <summary>The GPUs that the pod has in today's numbering: when one has failed and the node was started anew, those after it
     /// have moved up, and pods that name them by UUID have moved with them.</summary>
     private IEnumerable<int> IndicesOf(Replica pod) =>
-        pod.Uuids.Count != pod.Gpus.Count || indexByUuid.Count == 0
+        pod.Uuids.Count != pod.Gpus.Count || _indexByUuid.Count == 0
             ? pod.Gpus
-            : pod.Gpus.Zip(pod.Uuids, (index, uuid) => indexByUuid.TryGetValue(uuid, out int now) ? now : NamesAllByUuid ? -1 : index).Where(index => index >= 0);
+            : pod.Gpus.Zip(pod.Uuids, (index, uuid) => _indexByUuid.TryGetValue(uuid, out var now) ? now : NamesAllByUuid ? -1 : index)
+                .Where(index => index >= 0);
 
     /// <returns>False when one of them was held already; the others are held from now on all the same.</returns>
     private bool Hold(IEnumerable<int> indices)
     {
-        bool allFree = !heldWhole;
-        foreach (int index in indices)
+        var allFree = !_heldWhole;
+        foreach (var index in indices)
         {
-            allFree &= held.Add(index);
+            allFree &= _held.Add(index);
         }
 
         return allFree;
@@ -136,7 +142,7 @@ internal sealed class GpuNode
 
         try
         {
-            List<GpuDevice> gpus = JsonSerializer.Deserialize<List<GpuDevice>>(annotation, KubernetesJson.Options) ?? [];
+            var gpus = JsonSerializer.Deserialize<List<GpuDevice>>(annotation, KubernetesJson.Options) ?? [];
             return gpus.DistinctBy(g => g.Index).Count() == gpus.Count
                 ? (gpus.OrderBy(g => g.Index).ToList(), null)
                 : ([], $"its annotation {ApiNames.NodeGpusAnnotation} names an index twice");

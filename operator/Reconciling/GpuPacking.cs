@@ -20,25 +20,26 @@ namespace Cluster.Operator.Reconciling;
 /// </remarks>
 internal sealed class GpuPacking
 {
-    private readonly PlanRequest request;
-    private readonly GpuLedger ledger;
-    private readonly Dictionary<string, string?> judged = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int> replicasOn;
-    private bool pluginRefused;
+    private readonly PlanRequest _request;
+    private readonly GpuLedger _ledger;
+    private readonly Dictionary<string, string?> _judged = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _replicasOn;
+    private bool _pluginRefused;
 
     /// <param name="own">The deployment's replicas that stay, for <see cref="GpuPlacementPolicy.Spread"/>.</param>
     public GpuPacking(PlanRequest request, GpuLedger ledger, IEnumerable<Replica>? own = null)
     {
-        this.request = request;
-        this.ledger = ledger;
-        replicasOn = (own ?? []).Where(r => r.Node is not null).GroupBy(r => r.Node!, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
+        _request = request;
+        _ledger = ledger;
+        _replicasOn = (own ?? []).Where(r => r.Node is not null).GroupBy(r => r.Node!, StringComparer.Ordinal)
+            .ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
     }
 
     /// <returns>Null when no group of free GPUs is large enough.</returns>
     public GpuPlacement? Find()
     {
         GpuGroup? best = null;
-        foreach (GpuGroup group in ledger.FreeGroups(SharesHive, request.GroupSize).Where(g => Refusal(g.Node) is null))
+        foreach (var group in _ledger.FreeGroups(SharesHive, _request.GroupSize).Where(g => Refusal(g.Node) is null))
         {
             best = best is null || Crowding(group) < Crowding(best) ? group : best;
             if (Crowding(best) == 0)
@@ -53,11 +54,11 @@ internal sealed class GpuPacking
     /// <summary><see cref="Find"/>, and books it.</summary>
     public GpuPlacement? Take()
     {
-        GpuPlacement? placement = Find();
+        var placement = Find();
         if (placement is not null)
         {
-            ledger.Book(placement);
-            replicasOn[placement.Node] = replicasOn.GetValueOrDefault(placement.Node) + 1;
+            _ledger.Book(placement);
+            _replicasOn[placement.Node] = _replicasOn.GetValueOrDefault(placement.Node) + 1;
         }
 
         return placement;
@@ -66,54 +67,62 @@ internal sealed class GpuPacking
     /// <summary>Why <see cref="Find"/> finds nothing.</summary>
     public Shortage Explain()
     {
-        ILookup<bool, GpuNode> usable = ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null).ToLookup(n => Refusal(n) is null);
+        var usable = _ledger.Nodes.Where(n => n.Gpus.Count > 0 || n.Problem is not null).ToLookup(n => Refusal(n) is null);
         List<GpuNode> candidates = [.. usable[true]];
         List<string> refused = [.. usable[false].Select(n => $"{n.Name} ({Refusal(n)})")];
-        string skipped = refused.Count == 0 ? "" : $"; not usable: {string.Join(", ", refused.Take(3))}{(refused.Count > 3 ? $" and {refused.Count - 3} more" : "")}";
+        var skipped = refused.Count == 0
+            ? ""
+            : $"; not usable: {string.Join(", ", refused.Take(3))}{(refused.Count > 3 ? $" and {refused.Count - 3} more" : "")}";
         if (candidates.Count == 0)
         {
             return refused.Count == 0
-                ? new Shortage(Shortage.NoGpuNodes, $"no node carries the annotation {ApiNames.NodeGpusAnnotation}; is the node agent running?")
-                : new Shortage(pluginRefused ? Shortage.DevicePluginConflict : Shortage.NoGpuNodes, $"no node with GPUs can be used{skipped}");
+                ? new Shortage(
+                    Shortage.NoGpuNodes, $"no node carries the annotation {ApiNames.NodeGpusAnnotation}; is the node agent running?")
+                : new Shortage(
+                    _pluginRefused ? Shortage.DevicePluginConflict : Shortage.NoGpuNodes, $"no node with GPUs can be used{skipped}");
         }
 
-        string needs = $"needs {Count(request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
-        GpuGroup? largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count).ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
-        string found = largest is null
+        var needs = $"needs {Count(_request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
+        var largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count)
+            .ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
+        var found = largest is null
             ? $"no GPU is free on {(candidates.Count == 1 ? $"node {candidates[0].Name} (0 free of {candidates[0].Gpus.Count})" : $"any of {candidates.Count} nodes")}"
-            : $"the largest free group is {largest.Gpus.Count} (node {largest.Node.Name}: {largest.NodeFree} free of {largest.Node.Gpus.Count})";
-        bool hiveIsAll = SharesHive && candidates.Exists(n => n.FreeCount >= request.GroupSize);
-        int most = candidates.Max(n => n.LargestGroup(SharesHive));
-        string hint = hiveIsAll ? "; gpu.requireSameHive: false would allow GPUs of different hives"
-            : most < request.GroupSize ? $"; even an empty node has at most {most}, so a tensorParallelSize of {request.GroupSize} cannot be placed here"
+            : $"the largest free group is {largest.Gpus.Count} (node {largest.Node.Name}: {largest.NodeFree} free of "
+                + $"{largest.Node.Gpus.Count})";
+        var hiveIsAll = SharesHive && candidates.Exists(n => n.FreeCount >= _request.GroupSize);
+        var most = candidates.Max(n => n.LargestGroup(SharesHive));
+        var hint = hiveIsAll ? "; gpu.requireSameHive: false would allow GPUs of different hives"
+            : most < _request.GroupSize
+                ? $"; even an empty node has at most {most}, so a tensorParallelSize of {_request.GroupSize} cannot be placed here"
             : "";
         return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{skipped}");
     }
 
     private static string Count(int gpus) => gpus == 1 ? "1 GPU" : $"{gpus} GPUs";
 
-    private bool SharesHive => request.Gpu.RequireSameHive && request.GroupSize > 1;
+    private bool SharesHive => _request.Gpu.RequireSameHive && _request.GroupSize > 1;
 
     /// <summary>What speaks against a group before its fit does.</summary>
-    private int Crowding(GpuGroup group) => request.Gpu.Placement == GpuPlacementPolicy.Spread ? replicasOn.GetValueOrDefault(group.Node.Name) : 0;
+    private int Crowding(GpuGroup group) =>
+        _request.Gpu.Placement == GpuPlacementPolicy.Spread ? _replicasOn.GetValueOrDefault(group.Node.Name) : 0;
 
     private List<GpuDevice> Choose(IReadOnlyList<GpuDevice> group)
     {
-        IReadOnlyList<GpuDevice> from = group
+        var from = group
             .GroupBy(g => g.NumaNode)
             .Select(g => g.ToList())
-            .Where(g => g.Count >= request.GroupSize)
+            .Where(g => g.Count >= _request.GroupSize)
             .OrderBy(g => g.Count)
             .ThenBy(g => g[0].Index)
             .FirstOrDefault() ?? group;
-        return from.Take(request.GroupSize).ToList();
+        return from.Take(_request.GroupSize).ToList();
     }
 
     private string? Refusal(GpuNode node)
     {
-        if (!judged.TryGetValue(node.Name, out string? reason))
+        if (!_judged.TryGetValue(node.Name, out var reason))
         {
-            judged[node.Name] = reason = Judge(node);
+            _judged[node.Name] = reason = Judge(node);
         }
 
         return reason;
@@ -128,26 +137,29 @@ internal sealed class GpuPacking
 
         if (DevicePluginResource(node) is { } resource)
         {
-            pluginRefused = true;
+            _pluginRefused = true;
             return $"its device plugin hands out {resource}: the kubelet would book the same GPUs again";
         }
 
-        return request.Requirements.Refusal(node.Node) ?? TooSmall(node);
+        return _request.Requirements.Refusal(node.Node) ?? TooSmall(node);
     }
 
     private string? TooSmall(GpuNode node) =>
-        request.LeastVramBytes is { } least && GpuClass.VramOf(node) is var vram && (vram ?? 0) < least
-            ? $"its GPUs have {(vram is { } bytes ? ByteText.Of(bytes) : "an unknown amount of memory")}, and tensorParallelSize was chosen for {ByteText.Of(least)}"
+        _request.LeastVramBytes is { } least && GpuClass.VramOf(node) is var vram && (vram ?? 0) < least
+            ? $"its GPUs have {(vram is { } bytes ? ByteText.Of(bytes) : "an unknown amount of memory")}, and tensorParallelSize was "
+                + $"chosen for {ByteText.Of(least)}"
             : null;
 
     /// <summary>The resource by which a device plugin hands out this node's GPUs: the deployment's, or the one for partitions
     /// of the same vendor (<c>amd.com/cpx_nps4</c>, which AMD's plugin uses with its mixed naming strategy).</summary>
     private string? DevicePluginResource(GpuNode node)
     {
-        string name = request.Gpu.ResourceName;
-        string vendor = name[..(name.IndexOf('/', StringComparison.Ordinal) + 1)];
+        var name = _request.Gpu.ResourceName;
+        var vendor = name[..(name.IndexOf('/', StringComparison.Ordinal) + 1)];
         return node.Node.Status?.Allocatable?
-            .Where(r => r.Value.ToString() != "0" && (r.Key == name || (r.Key.StartsWith(vendor, StringComparison.Ordinal) && IsPartition(r.Key.AsSpan(vendor.Length)))))
+            .Where(r => r.Key == name || (r.Key.StartsWith(vendor, StringComparison.Ordinal) && IsPartition(r.Key.AsSpan(vendor.Length))))
+            // The text of a quantity is dear, and every node is asked at every decision.
+            .Where(r => r.Value.ToString() != "0")
             .Select(r => r.Key)
             .Order(StringComparer.Ordinal)
             .FirstOrDefault();
@@ -155,5 +167,8 @@ internal sealed class GpuPacking
 
     /// <summary><c>spx</c>, <c>dpx</c>, <c>tpx</c>, <c>qpx</c> or <c>cpx</c>, with or without <c>_npsN</c>.</summary>
     private static bool IsPartition(ReadOnlySpan<char> resource) =>
-        resource.Length >= 3 && resource[1..3] is "px" && "sdtqc".Contains(resource[0], StringComparison.Ordinal) && (resource.Length == 3 || resource[3] == '_');
+        resource.Length >= 3
+            && resource[1..3] is "px"
+            && "sdtqc".Contains(resource[0], StringComparison.Ordinal)
+            && (resource.Length == 3 || resource[3] == '_');
 }

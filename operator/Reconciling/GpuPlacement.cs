@@ -11,7 +11,8 @@ internal sealed record GpuPlacement(string Node, IReadOnlyList<GpuDevice> Gpus, 
     /// <summary>UUID tokens ROCr can match: <c>GPU-</c> and 16 hex digits.</summary>
     private const int UuidLength = 20;
 
-    /// <summary>Whether the pod may name its GPUs by UUID. One unknown token makes ROCr drop it and all that follow, so it is all or none.</summary>
+    /// <summary>Whether the pod may name its GPUs by UUID. One unknown token makes ROCr drop it and all that follow, so it is all or
+    /// none.</summary>
     public bool HasUuids => UuidsAreUnique && Gpus.All(g => g.Uuid is { Length: UuidLength });
 
     public IEnumerable<int> Indices => Gpus.Select(g => g.Index);

@@ -37,7 +37,8 @@ internal sealed class GpuWaiters
         return Wake(free);
     }
 
-    /// <summary>Takes those out of the line that have not tried the last offer yet. Also called after every plan: it may have left something for the next.</summary>
+    /// <summary>Takes those out of the line that have not tried the last offer yet. Also called after every plan: it may have left
+    /// something for the next.</summary>
     /// <returns>Deployments to look at again; they have left the line.</returns>
     public IReadOnlyList<NamespacedName> Wake(int free)
     {

@@ -8,9 +8,10 @@ internal static class LastWords
     private const int Lines = 5;
 
     /// <returns>By pod name; only the first crashed pod, the one the condition is about. Empty when its log cannot be read.</returns>
-    public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(IKubernetesClient client, IReadOnlyList<Replica> pods, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(
+        IKubernetesClient client, IReadOnlyList<Replica> pods, CancellationToken cancellationToken)
     {
-        foreach (Replica pod in pods.OrderBy(p => p.Name, StringComparer.Ordinal))
+        foreach (var pod in pods.OrderBy(p => p.Name, StringComparer.Ordinal))
         {
             if (PodProblem.Of(pod) is not { } problem)
             {
@@ -22,10 +23,11 @@ internal static class LastWords
                 break;
             }
 
-            bool restarted = PodProblem.ContainersOf(pod.Pod.Status!).Any(c => c.Name == container && c.State?.Terminated is null);
+            var restarted = PodProblem.ContainersOf(pod.Pod.Status!).Any(c => c.Name == container && c.State?.Terminated is null);
             try
             {
-                string log = await client.ReadLogAsync(pod.Pod.Metadata.NamespaceProperty!, pod.Name, container, Lines, restarted, cancellationToken).ConfigureAwait(false);
+                var log = await client.ReadLogAsync(
+                    pod.Pod.Metadata.NamespaceProperty!, pod.Name, container, Lines, restarted, cancellationToken);
                 return new Dictionary<string, string> { [pod.Name] = log };
             }
             catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)

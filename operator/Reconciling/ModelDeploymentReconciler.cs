@@ -26,86 +26,93 @@ internal sealed class ModelDeploymentReconciler(
     /// <summary>Freed GPUs wake the deployments that wait for them; this is for what no event tells.</summary>
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
-    private readonly ReplacementBackoff replacements = new(time);
-    private readonly TemplateCache templates = new(options);
-    private readonly Finalizer finalizer = new(client);
+    private readonly ReplacementBackoff _replacements = new(time);
+    private readonly TemplateCache _templates = new(options);
+    private readonly Finalizer _finalizer = new(client);
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
         if (deployments.Get(key) is not { } cached)
         {
             statuses.Forget(key);
-            templates.Forget(key);
+            _templates.Forget(key);
             services.Forget(key);
             budget.Forget(key);
             return ReconcileResult.Done;
         }
 
-        bool held = Finalizer.IsOn(cached);
-        bool deleting = cached.Metadata.DeletionTimestamp is not null;
+        var held = Finalizer.IsOn(cached);
+        var deleting = cached.Metadata.DeletionTimestamp is not null;
         if (deleting && !held)
         {
             return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
         }
 
-        await actions.ResolveAsync(cancellationToken).ConfigureAwait(false);
+        await actions.ResolveAsync(cancellationToken);
         return (deleting, held) switch
         {
-            (true, _) => await TearDownAsync(cached, cancellationToken).ConfigureAwait(false),
-            (_, false) => await finalizer.AddAsync(cached, cancellationToken).ConfigureAwait(false), // The change brings it back here.
-            _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken).ConfigureAwait(false),
+            (true, _) => await TearDownAsync(cached, cancellationToken),
+            (_, false) => await _finalizer.AddAsync(cached, cancellationToken), // The change brings it back here.
+            _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken),
         };
     }
 
-    private async Task<ReconcileResult> ConvergeAsync(ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
+    private async Task<ReconcileResult> ConvergeAsync(
+        ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
     {
-        string uid = deployment.Metadata.Uid!;
+        var uid = deployment.Metadata.Uid!;
         WorkerTemplate template;
         SizeDecision? size;
         try
         {
-            size = await sizes.DecideAsync(deployment, cancellationToken).ConfigureAwait(false);
+            size = await sizes.DecideAsync(deployment, cancellationToken);
             if (size?.Shortage is not null && deployment.Spec.Replicas > 0)
             {
-                return await WaitForSizeAsync(cached, deployment, size, cancellationToken).ConfigureAwait(false);
+                return await WaitForSizeAsync(cached, deployment, size, cancellationToken);
             }
 
             if (size is not null)
             {
                 // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
-                await statuses.WriteDecisionAsync(cached, size, cancellationToken).ConfigureAwait(false);
+                await statuses.WriteDecisionAsync(cached, size, cancellationToken);
                 deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
             }
 
-            template = templates.For(deployment);
-            await services.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
-            await budget.ApplyAsync(deployment, cancellationToken).ConfigureAwait(false);
+            template = _templates.For(deployment);
+            await services.ApplyAsync(deployment, cancellationToken);
+            await budget.ApplyAsync(deployment, cancellationToken);
         }
         catch (InvalidModelDeploymentException e)
         {
-            (_, TimeSpan rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken).ConfigureAwait(false);
+            (_, var rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken);
             return rest > TimeSpan.Zero ? ReconcileResult.After(rest) : ReconcileResult.Done;
         }
 
-        TimeSpan failedStay = replacements.Remaining(uid);
-        PlanRequest request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
+        var failedStay = _replacements.Remaining(uid);
+        var request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
-            Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken).ConfigureAwait(false),
+            Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken),
         };
-        PreparedPlan prepared = actions.Prepare(deployment, template, request);
+        var prepared = actions.Prepare(deployment, template, request);
         if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
         {
-            replacements.Replaced(uid);
+            _replacements.Replaced(uid);
         }
 
-        Exception? failure = await actions.ActAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
-        (ModelDeploymentStatus status, TimeSpan unwritten) = await ReportAsync(
+        var failure = await actions.ActAsync(deployment, prepared, cancellationToken);
+        (var status, var unwritten) = await ReportAsync(
             cached,
             deployment,
-            o => o with { TemplateHash = template.Hash, Sizing = size?.Sizing, Shortage = prepared.Plan.Shortage, Refused = failure?.Message },
-            cancellationToken).ConfigureAwait(false);
+            o => o with
+            {
+                TemplateHash = template.Hash,
+                Sizing = size?.Sizing,
+                Shortage = prepared.Plan.Shortage,
+                Refused = failure?.Message
+            },
+            cancellationToken);
         if (failure is not null)
         {
             ExceptionDispatchInfo.Throw(failure);
@@ -113,32 +120,36 @@ internal sealed class ModelDeploymentReconciler(
 
         if (status.ReadyReplicas >= deployment.Spec.Replicas)
         {
-            replacements.Reset(uid);
+            _replacements.Reset(uid);
         }
 
         return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
     }
 
     /// <summary>Nothing can be done before a number is known; what serves goes on serving.</summary>
-    private async Task<ReconcileResult> WaitForSizeAsync(ModelDeployment cached, ModelDeployment deployment, SizeDecision size, CancellationToken cancellationToken)
+    private async Task<ReconcileResult> WaitForSizeAsync(
+        ModelDeployment cached, ModelDeployment deployment, SizeDecision size, CancellationToken cancellationToken)
     {
         actions.WaitForNodes(deployment);
-        (_, TimeSpan unwritten) = await ReportAsync(cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken).ConfigureAwait(false);
+        (_, var unwritten) = await ReportAsync(
+            cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken);
         return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
     }
 
     private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
     {
-        DateTimeOffset now = time.GetUtcNow();
-        TimeSpan next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
+        var now = time.GetUtcNow();
+        var next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
         next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
         next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
-        foreach (Replica pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
+        foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
-            V1Node? node = nodes.Get(new NamespacedName("", pod.Node!));
+            var node = nodes.Get(new NamespacedName("", pod.Node!));
             next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
-            TimeSpan untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled ? NodeTuning.Remaining(pod, node, now) : TimeSpan.Zero;
+            var untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled
+                ? NodeTuning.Remaining(pod, node, now)
+                : TimeSpan.Zero;
             next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;
         }
 
@@ -148,9 +159,9 @@ internal sealed class ModelDeploymentReconciler(
     /// <summary>Deletes the pods and, once the last is gone and its GPUs with it, lets the deployment go.</summary>
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
-        string uid = cached.Metadata.Uid!;
-        PreparedPlan prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
-        Exception? failure = await actions.ActAsync(cached, prepared, cancellationToken).ConfigureAwait(false);
+        var uid = cached.Metadata.Uid!;
+        var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
+        var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {
             ExceptionDispatchInfo.Throw(failure);
@@ -158,29 +169,30 @@ internal sealed class ModelDeploymentReconciler(
 
         if (actions.Owned(cached).Count > 0)
         {
-            (_, TimeSpan unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken).ConfigureAwait(false);
+            (_, var unwritten) = await ReportAsync(cached, statuses.Latest(cached), o => o, cancellationToken);
             return unwritten > TimeSpan.Zero ? ReconcileResult.After(unwritten)
                 : actions.HasInFlight(cached) ? ReconcileResult.After(PodsInFlight.Doubtful)
                 : ReconcileResult.Done;
         }
 
-        replacements.Reset(uid);
-        return await finalizer.RemoveAsync(cached, cancellationToken).ConfigureAwait(false);
+        _replacements.Reset(uid);
+        return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
-    private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
+    private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(
+        ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
-        IReadOnlyList<Replica> owned = actions.Owned(deployment);
-        Observation observation = complete(new Observation
+        var owned = actions.Owned(deployment);
+        var observation = complete(new Observation
         {
             Deployment = deployment,
             Pods = owned,
-            LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken).ConfigureAwait(false),
+            LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken),
             FindNode = name => nodes.Get(new NamespacedName("", name)),
             Now = time.GetUtcNow(),
         });
-        ModelDeploymentStatus status = StatusBuilder.Build(observation);
-        return (status, await statuses.WriteAsync(cached, status, cancellationToken).ConfigureAwait(false));
+        var status = StatusBuilder.Build(observation);
+        return (status, await statuses.WriteAsync(cached, status, cancellationToken));
     }
 }

@@ -17,10 +17,14 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
         switch (Parse(field, source))
         {
             case ModelSource.File file:
-                string folder = $"{root}/{LastSegment(file.Path)}";
+                var folder = $"{root}/{LastSegment(file.Path)}";
                 return new ModelVolume(
                     folder,
-                    new JsonObject { ["name"] = volumeName, ["hostPath"] = new JsonObject { ["path"] = file.Path, ["type"] = "Directory" } },
+                    new JsonObject
+                    {
+                        ["name"] = volumeName,
+                        ["hostPath"] = new JsonObject { ["path"] = file.Path, ["type"] = "Directory" }
+                    },
                     new JsonObject { ["name"] = volumeName, ["mountPath"] = folder, ["readOnly"] = true },
                     UsesHubCache: false);
 
@@ -34,7 +38,11 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
 
                 return new ModelVolume(
                     folder,
-                    new JsonObject { ["name"] = volumeName, ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = pvc.Claim, ["readOnly"] = true } },
+                    new JsonObject
+                    {
+                        ["name"] = volumeName,
+                        ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = pvc.Claim, ["readOnly"] = true }
+                    },
                     mount,
                     UsesHubCache: false);
 
@@ -44,13 +52,16 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
     }
 
     /// <summary>The volume that files from the hub are downloaded into.</summary>
-    /// <param name="cache"><c>pvc://…</c> or <c>file://…</c>; null for <paramref name="defaultHostPath"/>, or for a cache that ends with its pod.</param>
+    /// <param name="cache"><c>pvc://…</c> or <c>file://…</c>; null for <paramref name="defaultHostPath"/>, or for a cache that ends with
+    /// its pod.</param>
     public static (JsonObject Volume, JsonObject Mount) HubCache(string? cache, string? defaultHostPath, string mountPath)
     {
         const string Name = "hub-cache";
         JsonObject mount = new() { ["name"] = Name, ["mountPath"] = mountPath };
         JsonObject volume = new() { ["name"] = Name };
-        ModelSource? folder = cache is not null ? Parse("spec.model.cache", cache) : defaultHostPath is not null ? new ModelSource.File(defaultHostPath) : null;
+        var folder = cache is not null
+            ? Parse("spec.model.cache", cache)
+            : defaultHostPath is not null ? new ModelSource.File(defaultHostPath) : null;
         switch (folder)
         {
             case ModelSource.File file:

@@ -1,4 +1,3 @@
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -14,5 +13,7 @@ internal sealed record NodeLoss(TimeSpan? Tolerance, DateTimeOffset Now)
 
     /// <returns>Time left until the node counts as lost; null when it is ready or waited for without end.</returns>
     public TimeSpan? Remaining(V1Node node) =>
-        node.Status?.Conditions?.FirstOrDefault(c => c.Type == "Ready") is { Status: not "True", LastTransitionTime: { } since } ? since + Tolerance - Now : null;
+        node.Status?.Conditions?.FirstOrDefault(c => c.Type == "Ready") is { Status: not "True", LastTransitionTime: { } since }
+            ? since + Tolerance - Now
+            : null;
 }

@@ -1,4 +1,3 @@
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using k8s.Models;
 
@@ -16,7 +15,8 @@ internal static class NodeTuning
 
     /// <summary>The condition NodeTuned for pods that are on nodes.</summary>
     /// <returns>True when it is off everywhere, false when an agent had time enough and has not turned it off, else null.</returns>
-    public static (bool? Value, string Reason, string Message) Of(IEnumerable<Replica> pods, Func<string, V1Node?> findNode, DateTimeOffset now)
+    public static (bool? Value, string Reason, string Message) Of(
+        IEnumerable<Replica> pods, Func<string, V1Node?> findNode, DateTimeOffset now)
     {
         List<(string Node, bool? Off, string? Why)> nodes =
         [
@@ -36,28 +36,32 @@ internal static class NodeTuning
             return (true, "NumaBalancingOff", $"kernel.numa_balancing is off at {Listed([.. nodes.Select(n => n.Node)])}");
         }
 
-        string message = $"kernel.numa_balancing is off at {nodes.Count - untuned.Count} of {nodes.Count} nodes, not at {Listed(untuned)}";
+        var message = $"kernel.numa_balancing is off at {nodes.Count - untuned.Count} of {nodes.Count} nodes, not at {Listed(untuned)}";
         return nodes.Exists(n => n.Off == false) ? (false, "NumaBalancingOn", message) : (null, "AwaitingNodeAgent", message);
     }
 
     /// <summary>How long the node's agent may still take to turn it off for this pod; zero when it has done so, or should have.</summary>
     public static TimeSpan Remaining(Replica pod, V1Node? node, DateTimeOffset now)
     {
-        TimeSpan left = Patience - (now - pod.Created);
+        var left = Patience - (now - pod.Created);
         return Reported(node) is null or "0" || left < TimeSpan.Zero ? TimeSpan.Zero : left < Patience ? left : Patience;
     }
 
-    private static (string Node, bool? Off, string? Why) StateOf(string name, V1Node? node, IEnumerable<Replica> pods, DateTimeOffset now) =>
+    private static (string Node, bool? Off, string? Why) StateOf(
+        string name, V1Node? node, IEnumerable<Replica> pods, DateTimeOffset now) =>
         Reported(node) switch
         {
             null => (name, null, "no node agent has reported it"),
             "0" => (name, true, null),
-            var value when pods.All(p => Remaining(p, node, now) > TimeSpan.Zero) => (name, null, $"still {value}, its node agent was asked just now"),
+            var value when pods.All(p => Remaining(p, node, now) > TimeSpan.Zero) =>
+                (name, null, $"still {value}, its node agent was asked just now"),
             var value => (name, false, $"it is {value}"),
         };
 
     private static string? Reported(V1Node? node) => node?.GetAnnotation(NodeAnnotations.NumaBalancing);
 
     private static string Listed(List<string> items) =>
-        items.Count <= NamedNodes ? string.Join(", ", items) : $"{string.Join(", ", items.Take(NamedNodes))} and {items.Count - NamedNodes} more";
+        items.Count <= NamedNodes
+            ? string.Join(", ", items)
+            : $"{string.Join(", ", items.Take(NamedNodes))} and {items.Count - NamedNodes} more";
 }

@@ -1,5 +1,4 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;

@@ -22,23 +22,24 @@ internal static class OperatorHost
             return LeadAsync(client, options, cancellationToken);
         }
 
-        LeaderElection election = new(client, options.LeaderElection, options.Time, options.Random, options.Metrics, options.Logging.CreateLogger<LeaderElection>());
+        LeaderElection election = new(
+            client, options.LeaderElection, options.Time, options.Random, options.Metrics, options.Logging.CreateLogger<LeaderElection>());
         return election.RunAsync(token => LeadAsync(client, options, token), cancellationToken);
     }
 
     /// <summary>The caches are filled only now, after leadership was won: whatever the last leader wrote is in them.</summary>
     private static async Task LeadAsync(IKubernetesClient client, OperatorOptions options, CancellationToken cancellationToken)
     {
-        ILogger logger = options.Logging.CreateLogger(ControllerName);
-        Informer<ModelDeployment> deployments = Follow<ModelDeployment>(options.Namespace);
-        Informer<V1Service> services = Follow<V1Service>(options.Namespace, WorkerServices.Selector);
-        Informer<V1PodDisruptionBudget> budgets = Follow<V1PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
-        Informer<V1Node> nodes = Follow<V1Node>(null);
+        var logger = options.Logging.CreateLogger(ControllerName);
+        var deployments = Follow<ModelDeployment>(options.Namespace);
+        var services = Follow<V1Service>(options.Namespace, WorkerServices.Selector);
+        var budgets = Follow<V1PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
+        var nodes = Follow<V1Node>(null);
 
         // Pods of all namespaces: any of them may hold GPUs.
-        Informer<V1Pod> pods = Follow<V1Pod>(null);
+        var pods = Follow<V1Pod>(null);
 
-        using HttpClient metricsClient = WorkerLoads.CreateClient();
+        using var metricsClient = WorkerLoads.CreateClient();
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         Fleet fleet = new(pods.Store, nodes.Store, new PodsInFlight(options.Time), new GpuLedger([], []), queue.Add);
         Triggers triggers = new(queue, fleet);
@@ -55,7 +56,9 @@ internal static class OperatorHost
             client,
             deployments.Store,
             nodes.Store,
-            new SizeDecider(new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker, (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
+            new SizeDecider(
+                new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker,
+                (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
             new PodActions(client, fleet, events, options.Random),
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),
@@ -65,17 +68,19 @@ internal static class OperatorHost
             options.Time);
         ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
 
-        Task following = Task.WhenAll(deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), budgets.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
-        Task synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, budgets.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
-        await Task.WhenAny(synced, following).ConfigureAwait(false);
+        var following = Task.WhenAll(
+            deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), budgets.RunAsync(cancellationToken),
+            nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
+        var synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, budgets.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
+        await Task.WhenAny(synced, following);
 
         // Deciding with half-filled caches would create what exists already.
         if (synced.IsCompletedSuccessfully)
         {
-            await loop.RunAsync(cancellationToken).ConfigureAwait(false);
+            await loop.RunAsync(cancellationToken);
         }
 
-        await following.ConfigureAwait(false);
+        await following;
 
         // Nothing here writes back what it has read: every write is a patch, an apply or a new object.
         Informer<T> Follow<T>(string? @namespace, string? labels = null)

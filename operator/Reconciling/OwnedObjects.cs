@@ -21,27 +21,27 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     private const string HashAnnotation = ApiNames.Group + "/applied-hash";
 
     // Versions that are as we want them: the one our last apply made, and the older one that the cache still shows until then.
-    private readonly ConcurrentDictionary<NamespacedName, (string? Seen, string? Made)> applied = new();
+    private readonly ConcurrentDictionary<NamespacedName, (string? Seen, string? Made)> _applied = new();
 
     /// <exception cref="InvalidModelDeploymentException">An object of that name exists and is somebody else's.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, JsonObject manifest, CancellationToken cancellationToken)
     {
-        string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
         NamespacedName key = new(deployment.Metadata.NamespaceProperty ?? "", manifest["metadata"]!["name"]!.ToString());
-        T? cached = cache.Get(key);
-        string? version = cached is null ? null : versionOf(cached.Metadata);
-        bool isOurs = applied.TryGetValue(key, out (string? Seen, string? Made) known) && (version == known.Seen || version == known.Made);
+        var cached = cache.Get(key);
+        var version = cached is null ? null : versionOf(cached.Metadata);
+        var isOurs = _applied.TryGetValue(key, out var known) && (version == known.Seen || version == known.Made);
         if (!isOurs || cached?.GetAnnotation(HashAnnotation) != hash)
         {
-            ThrowIfForeign(cached ?? await FindAsync(key, cancellationToken).ConfigureAwait(false), deployment);
+            ThrowIfForeign(cached ?? await FindAsync(key, cancellationToken), deployment);
             manifest["metadata"]!["annotations"] = new JsonObject { [HashAnnotation] = hash };
-            T made = await client.ApplyAsync<T>(manifest, FieldManager, force: true, subresource: null, cancellationToken).ConfigureAwait(false);
-            applied[key] = (version, versionOf(made.Metadata));
+            var made = await client.ApplyAsync<T>(manifest, FieldManager, force: true, subresource: null, cancellationToken);
+            _applied[key] = (version, versionOf(made.Metadata));
         }
     }
 
     /// <summary>The object's deployment is gone.</summary>
-    public void Forget(NamespacedName key) => applied.TryRemove(key, out _);
+    public void Forget(NamespacedName key) => _applied.TryRemove(key, out _);
 
     /// <summary>The head of such an object: owned by the deployment, and found by <see cref="WorkerServices.Selector"/>.</summary>
     public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec) => new()
@@ -62,7 +62,7 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     {
         try
         {
-            return await client.GetAsync<T>(key.Namespace, key.Name, cancellationToken).ConfigureAwait(false);
+            return await client.GetAsync<T>(key.Namespace, key.Name, cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
@@ -75,9 +75,10 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     {
         if (existing is not null && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true)
         {
-            string kind = ResourceDefinition.Of<T>().Kind;
+            var kind = ResourceDefinition.Of<T>().Kind;
             throw new InvalidModelDeploymentException(
-                $"{char.ToLowerInvariant(kind[0])}{kind.AsSpan(1)} '{existing.Metadata.Name}' already exists and does not belong to this ModelDeployment; rename one of them");
+                $"{char.ToLowerInvariant(kind[0])}{kind.AsSpan(1)} '{existing.Metadata.Name}' already exists and does not belong to "
+                + "this ModelDeployment; rename one of them");
         }
     }
 }

@@ -1,7 +1,8 @@
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>What <see cref="Planner"/> decided.</summary>
-/// <param name="Actions">In the order they must be tried; empty means converged, or stuck for the reason in <paramref name="Shortage"/>.</param>
+/// <param name="Actions">In the order they must be tried; empty means converged, or stuck for the reason in
+/// <paramref name="Shortage"/>.</param>
 /// <param name="Shortage">Why replicas that are wanted cannot be placed; null when all can.</param>
 internal sealed record Plan(IReadOnlyList<PlanAction> Actions, Shortage? Shortage);
 
@@ -27,7 +28,8 @@ internal enum DeleteReason
     /// <summary>Its node is no longer part of the cluster.</summary>
     NodeGone,
 
-    /// <summary>Its node has not been ready for longer than the pod tolerates. The pod holds its GPUs until the node confirms its end.</summary>
+    /// <summary>Its node has not been ready for longer than the pod tolerates. The pod holds its GPUs until the node confirms its
+    /// end.</summary>
     NodeLost,
 
     /// <summary>The node chosen for it no longer takes new pods.</summary>

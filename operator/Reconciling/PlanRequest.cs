@@ -23,7 +23,8 @@ internal sealed record PlanRequest
 
     public required PodRequirements Requirements { get; init; }
 
-    /// <summary>False while a deployment whose pods keep failing waits out its backoff: failed pods then stay, as evidence and in place of their replacement.</summary>
+    /// <summary>False while a deployment whose pods keep failing waits out its backoff: failed pods then stay, as evidence and in place of
+    /// their replacement.</summary>
     public bool ReplaceFailed { get; init; } = true;
 
     public NodeLoss NodeLoss { get; init; } = NodeLoss.Never;
@@ -33,14 +34,16 @@ internal sealed record PlanRequest
 
     public bool IsPinned => Gpu.Allocation == GpuAllocation.Pinned;
 
-    /// <summary>Ready replicas that may not be given up on purpose. With neither surge nor unavailability allowed no rollout could ever move, so one may be unavailable then (Deployments do the same).</summary>
+    /// <summary>Ready replicas that may not be given up on purpose. With neither surge nor unavailability allowed no rollout could ever
+    /// move, so one may be unavailable then (Deployments do the same).</summary>
     public int MinAvailable => Math.Max(0, Replicas - (Rollout is { MaxUnavailable: 0, MaxSurge: 0 } ? 1 : Rollout.MaxUnavailable));
 
     public int MaxReplicas => (int)Math.Min(int.MaxValue, (long)Replicas + Rollout.MaxSurge);
 
     public int GpusWanted => (int)Math.Min(int.MaxValue, (long)Replicas * GroupSize);
 
-    /// <summary>Pods that one plan makes at most, as many as the ReplicaSet controller: the next plan goes on when these are seen.</summary>
+    /// <summary>Pods that one plan makes at most, as many as the ReplicaSet controller: the next plan goes on when these are
+    /// seen.</summary>
     public int MostCreations { get; init; } = 500;
 
     /// <param name="template">Null for a deployment that is being deleted: whatever its pods were made from, they go.</param>

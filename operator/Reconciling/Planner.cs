@@ -1,4 +1,3 @@
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -22,27 +21,27 @@ internal static class Planner
     public static Plan Decide(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger)
     {
         List<PlanAction> actions = [];
-        List<Replica> active = RemoveDead(request, owned, ledger, actions, out int waitingToBeReplaced);
-        Comparer<Replica> order = DeletionOrder(request);
+        var active = RemoveDead(request, owned, ledger, actions, out var waitingToBeReplaced);
+        var order = DeletionOrder(request);
         List<Replica> updated = [.. active.Where(p => p.TemplateHash == request.TemplateHash).OrderBy(p => p, order)];
         List<Replica> outdated = [.. active.Where(p => p.TemplateHash != request.TemplateHash).OrderBy(p => p, order)];
 
         Delete(updated, updated.Count - request.Replicas, DeleteReason.ScaledDown);
-        Shortage? stuck = RollOver(request, updated, outdated, owned, ledger, actions);
+        var stuck = RollOver(request, updated, outdated, owned, ledger, actions);
 
-        int surplus = updated.Count + outdated.Count - request.MaxReplicas;
+        var surplus = updated.Count + outdated.Count - request.MaxReplicas;
         Delete(updated, Math.Min(surplus, updated.Count(p => !p.Ready)), DeleteReason.ScaledDown);
 
         List<Replica> staying = [.. updated, .. outdated];
-        int missing = Math.Min(
+        var missing = Math.Min(
             request.MostCreations,
             Math.Min(request.Replicas - updated.Count, request.MaxReplicas - staying.Count) - waitingToBeReplaced);
-        Shortage? shortage = Create(request, missing, staying, owned, ledger, actions);
+        var shortage = Create(request, missing, staying, owned, ledger, actions);
         return new Plan(actions, shortage ?? stuck);
 
         void Delete(List<Replica> pods, int count, DeleteReason reason)
         {
-            foreach (Replica pod in pods.Take(count).Where(MayBeDeleted).ToList())
+            foreach (var pod in pods.Take(count).Where(MayBeDeleted).ToList())
             {
                 actions.Add(new DeletePod(pod, reason));
                 pods.Remove(pod);
@@ -61,7 +60,7 @@ internal static class Planner
             : a.Created != b.Created ? b.Created.CompareTo(a.Created)
             : string.CompareOrdinal(b.Name, a.Name));
 
-        double Load(Replica pod) => request.Loads.TryGetValue(pod.Name, out double load) ? load : double.MaxValue;
+        double Load(Replica pod) => request.Loads.TryGetValue(pod.Name, out var load) ? load : double.MaxValue;
     }
 
     /// <summary>Not before its uid is known: a deletion that cannot be told by uid from the next pod of that name would be
@@ -69,13 +68,14 @@ internal static class Planner
     private static bool MayBeDeleted(Replica pod) => pod.Uid is not null;
 
     /// <returns>The pods that serve or may come to serve.</returns>
-    private static List<Replica> RemoveDead(PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions, out int waitingToBeReplaced)
+    private static List<Replica> RemoveDead(
+        PlanRequest request, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions, out int waitingToBeReplaced)
     {
         List<Replica> active = [];
         waitingToBeReplaced = 0;
-        foreach (Replica pod in owned.OrderBy(p => p.Name, StringComparer.Ordinal))
+        foreach (var pod in owned.OrderBy(p => p.Name, StringComparer.Ordinal))
         {
-            GpuNode? node = pod.Node is null ? null : ledger.Find(pod.Node);
+            var node = pod.Node is null ? null : ledger.Find(pod.Node);
             if (pod.Node is not null && node is null)
             {
                 // Also when it is terminating already: nobody is left on that node to confirm its end.
@@ -119,26 +119,31 @@ internal static class Planner
         return active;
     }
 
-    /// <summary>Cordoned, tainted or gone unready after we had chosen the node and before the scheduler bound the pod: it would wait there for ever.</summary>
+    /// <summary>Cordoned, tainted or gone unready after we had chosen the node and before the scheduler bound the pod: it would wait there
+    /// for ever.</summary>
     private static bool IsTurnedAway(PlanRequest request, Replica pod, GpuNode? node) =>
-        pod is { IsBound: false, Finished: false, Uid: not null } && node is not null && request.Requirements.Refusal(node.Node) is not null;
+        pod is { IsBound: false, Finished: false, Uid: not null }
+            && node is not null
+            && request.Requirements.Refusal(node.Node) is not null;
 
     /// <returns>Why the new template can never be placed, in which case its ready predecessors go on serving; null when it can.</returns>
-    private static Shortage? RollOver(PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
+    private static Shortage? RollOver(
+        PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger,
+        List<PlanAction> actions)
     {
         if (outdated.Count == 0)
         {
             return null;
         }
 
-        Shortage? stuck = request.Replicas == 0 ? null : ShortageEvenAlone(request, owned, ledger);
+        var stuck = request.Replicas == 0 ? null : ShortageEvenAlone(request, owned, ledger);
 
         // New pods that are not ready yet count as a promise already spent: else a broken new version would eat the old one pod
         // by pod. Unready outdated pods come first, so what is left when ready ones are reached is just what may be unavailable.
-        int budget = updated.Count + outdated.Count - request.MinAvailable - updated.Count(p => !p.Ready);
-        foreach (Replica pod in outdated.ToList())
+        var budget = updated.Count + outdated.Count - request.MinAvailable - updated.Count(p => !p.Ready);
+        foreach (var pod in outdated.ToList())
         {
-            bool isSurplus = updated.Count + outdated.Count > request.Replicas;
+            var isSurplus = updated.Count + outdated.Count > request.Replicas;
             if (budget <= 0 || (pod.Ready && stuck is not null && !isSurplus))
             {
                 break;
@@ -171,17 +176,18 @@ internal static class Planner
     }
 
     /// <param name="staying">The deployment's pods that neither ended nor are told to.</param>
-    private static Shortage? Create(PlanRequest request, int missing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
+    private static Shortage? Create(
+        PlanRequest request, int missing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
     {
         if (missing <= 0)
         {
             return null;
         }
 
-        GpuPacking? packing = request.IsPinned ? new GpuPacking(request, ledger, staying) : null;
-        for (int created = 0; created < missing; created++)
+        var packing = request.IsPinned ? new GpuPacking(request, ledger, staying) : null;
+        for (var created = 0; created < missing; created++)
         {
-            GpuPlacement? placement = packing?.Take();
+            var placement = packing?.Take();
             if (packing is not null && placement is null)
             {
                 return OutOfGpus(request, packing, staying.Count + created, staying, owned, ledger);
@@ -194,7 +200,8 @@ internal static class Planner
     }
 
     /// <returns>Null when the GPUs are on their way or not needed, so that nobody has to do anything.</returns>
-    private static Shortage? OutOfGpus(PlanRequest request, GpuPacking packing, int existing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger)
+    private static Shortage? OutOfGpus(
+        PlanRequest request, GpuPacking packing, int existing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger)
     {
         HashSet<V1Pod> kept = [.. staying.Select(p => p.Pod)];
         List<Replica> ending = [.. owned.Where(p => !kept.Contains(p.Pod) && p.HoldsGpus)];
@@ -203,10 +210,14 @@ internal static class Planner
             return null; // What our own ending pods hold will do; their end brings us back here.
         }
 
-        bool onlySurge = existing >= request.Replicas;
-        Shortage shortage = packing.Explain();
+        var onlySurge = existing >= request.Replicas;
+        var shortage = packing.Explain();
         return !onlySurge ? shortage
             : request.MinAvailable < request.Replicas ? null // Pods are replaced in place instead.
-            : shortage with { Message = $"{shortage.Message}; the rollout surges and needs spare GPUs (rollout.maxUnavailable: 1 would replace pods in place)" };
+            : shortage with
+            {
+                Message =
+                    $"{shortage.Message}; the rollout surges and needs spare GPUs (rollout.maxUnavailable: 1 would replace pods in place)"
+            };
     }
 }

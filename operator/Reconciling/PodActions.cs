@@ -20,12 +20,14 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
     /// <summary>Plans and reserves.</summary>
     /// <param name="template">Null to take everything down.</param>
-    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request) => fleet.Prepare(deployment, template, request, random);
+    public PreparedPlan Prepare(ModelDeployment deployment, WorkerTemplate? template, PlanRequest request) =>
+        fleet.Prepare(deployment, template, request, random);
 
     /// <summary>Has the deployment looked at again when nodes change or GPUs come free, as if it had found too few.</summary>
     public void WaitForNodes(ModelDeployment deployment) => fleet.WaitForNodes(NamespacedName.Of(deployment));
 
-    /// <summary>Asks the server itself about every pod whose request ended long ago and of which the cache has shown nothing since.</summary>
+    /// <summary>Asks the server itself about every pod whose request ended long ago and of which the cache has shown nothing
+    /// since.</summary>
     public async Task ResolveAsync(CancellationToken cancellationToken)
     {
         foreach (var (pod, isDeletion) in fleet.InDoubt())
@@ -48,11 +50,12 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     {
         try
         {
-            return await SendAsync(deployment, prepared, cancellationToken).ConfigureAwait(false);
+            return await SendAsync(deployment, prepared, cancellationToken);
         }
         finally
         {
-            foreach (V1Pod pod in prepared.NewPods.Select(p => p.Pod).Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
+            foreach (var pod in prepared.NewPods.Select(p => p.Pod)
+                .Concat(prepared.Plan.Actions.OfType<DeletePod>().Select(d => d.Pod.Pod)))
             {
                 fleet.Ended(pod);
             }
@@ -62,25 +65,25 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     private async Task<Exception?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
-        int stillThere = 0;
+        var stillThere = 0;
         List<DeletePod> deleted = [];
-        foreach (DeletePod[] batch in prepared.Plan.Actions.OfType<DeletePod>().Chunk(MostAtOnce))
+        foreach (var batch in prepared.Plan.Actions.OfType<DeletePod>().Chunk(MostAtOnce))
         {
-            Exception?[] failures = await Task.WhenAll(batch.Select(delete => DeleteAsync(delete, deleted, cancellationToken))).ConfigureAwait(false);
+            var failures = await Task.WhenAll(batch.Select(delete => DeleteAsync(delete, deleted, cancellationToken)));
             failure ??= failures.FirstOrDefault(f => f is not null);
             stillThere += failures.Count(f => f is not null);
         }
 
         // Each pod that could not be deleted may be one that a new pod was to replace: together they would be one too many.
         List<NewPod> wanted = [.. prepared.NewPods.SkipLast(stillThere)];
-        foreach (NewPod pod in prepared.NewPods.Skip(wanted.Count))
+        foreach (var pod in prepared.NewPods.Skip(wanted.Count))
         {
             fleet.NotCreated(pod.Pod);
         }
 
         List<NewPod> created = [];
-        Exception? refusal = await CreateAllAsync(wanted, created, cancellationToken).ConfigureAwait(false);
-        await TellAsync(deployment, deleted, created, refusal, cancellationToken).ConfigureAwait(false);
+        var refusal = await CreateAllAsync(wanted, created, cancellationToken);
+        await TellAsync(deployment, deleted, created, refusal, cancellationToken);
         return failure ?? refusal;
     }
 
@@ -89,15 +92,15 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     /// <returns>The first failure, or null.</returns>
     private async Task<Exception?> CreateAllAsync(IReadOnlyList<NewPod> wanted, List<NewPod> created, CancellationToken cancellationToken)
     {
-        int sent = 0;
-        for (int size = 1; sent < wanted.Count; size = Math.Min(2 * size, MostAtOnce))
+        var sent = 0;
+        for (var size = 1; sent < wanted.Count; size = Math.Min(2 * size, MostAtOnce))
         {
             NewPod[] batch = [.. wanted.Skip(sent).Take(size)];
             sent += batch.Length;
-            Exception?[] failures = await Task.WhenAll(batch.Select(pod => CreateAsync(pod, created, cancellationToken))).ConfigureAwait(false);
+            var failures = await Task.WhenAll(batch.Select(pod => CreateAsync(pod, created, cancellationToken)));
             if (failures.FirstOrDefault(f => f is not null) is { } failure)
             {
-                foreach (NewPod pod in wanted.Skip(sent))
+                foreach (var pod in wanted.Skip(sent))
                 {
                     fleet.NotCreated(pod.Pod);
                 }
@@ -113,7 +116,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     {
         try
         {
-            fleet.Created(await client.CreateAsync<V1Pod>(pod.Manifest, cancellationToken).ConfigureAwait(false));
+            fleet.Created(await client.CreateAsync<V1Pod>(pod.Manifest, cancellationToken));
             lock (created)
             {
                 created.Add(pod);
@@ -138,10 +141,11 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
     private async Task<Exception?> DeleteAsync(DeletePod delete, List<DeletePod> deleted, CancellationToken cancellationToken)
     {
-        Replica pod = delete.Pod;
+        var pod = delete.Pod;
         try
         {
-            await client.DeleteAsync<V1Pod>(pod.Pod.Metadata.NamespaceProperty, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken).ConfigureAwait(false);
+            await client.DeleteAsync<V1Pod>(
+                pod.Pod.Metadata.NamespaceProperty, pod.Name, pod.Uid, delete.Force ? 0 : null, cancellationToken);
             lock (deleted)
             {
                 deleted.Add(delete);
@@ -164,23 +168,29 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         }
     }
 
-    /// <summary>One event for all pods created, and one for all deleted for the same reason: a request a pod would double what the API server has to do.</summary>
-    private async Task TellAsync(ModelDeployment deployment, List<DeletePod> deleted, List<NewPod> created, Exception? refusal, CancellationToken cancellationToken)
+    /// <summary>One event for all pods created, and one for all deleted for the same reason: a request a pod would double what the API
+    /// server has to do.</summary>
+    private async Task TellAsync(
+        ModelDeployment deployment, List<DeletePod> deleted, List<NewPod> created, Exception? refusal, CancellationToken cancellationToken)
     {
-        foreach (IGrouping<DeleteReason, DeletePod> group in deleted.GroupBy(d => d.Reason))
+        foreach (var group in deleted.GroupBy(d => d.Reason))
         {
-            EventType type = group.Key is DeleteReason.ScaledDown or DeleteReason.Outdated ? EventType.Normal : EventType.Warning;
-            await events.RecordAsync(deployment, type, "DeletedPod", $"deleted {Sentence(group.Select(d => $"{d.Pod.Name}: {Explain(d)}"))}", cancellationToken).ConfigureAwait(false);
+            var type = group.Key is DeleteReason.ScaledDown or DeleteReason.Outdated ? EventType.Normal : EventType.Warning;
+            await events.RecordAsync(
+                deployment, type, "DeletedPod", $"deleted {Sentence(group.Select(d => $"{d.Pod.Name}: {Explain(d)}"))}", cancellationToken);
         }
 
         if (created.Count > 0)
         {
-            await events.RecordAsync(deployment, EventType.Normal, "CreatedPod", $"created {Sentence(created.Select(p => Where(Replica.Of(p.Pod))))}", cancellationToken).ConfigureAwait(false);
+            await events.RecordAsync(
+                deployment, EventType.Normal, "CreatedPod", $"created {Sentence(created.Select(p => Where(Replica.Of(p.Pod))))}",
+                cancellationToken);
         }
 
         if (refusal is not null)
         {
-            await events.RecordAsync(deployment, EventType.Warning, "FailedCreate", $"a pod could not be created: {refusal.Message}", cancellationToken).ConfigureAwait(false);
+            await events.RecordAsync(
+                deployment, EventType.Warning, "FailedCreate", $"a pod could not be created: {refusal.Message}", cancellationToken);
         }
     }
 
@@ -190,13 +200,17 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         return all.Count == 1 ? $"pod {all[0]}" : $"{all.Count} pods: {string.Join("; ", all)}";
     }
 
-    private static string Where(Replica pod) => pod.Gpus.Count == 0 ? pod.Name : $"{pod.Name} on {(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}";
+    private static string Where(Replica pod) => pod.Gpus.Count == 0
+        ? pod.Name
+        : $"{pod.Name} on {(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}";
 
     private static string Explain(DeletePod delete) => delete.Reason switch
     {
         DeleteReason.ScaledDown => "more replicas than wanted",
         DeleteReason.Outdated => "made from an older template",
-        DeleteReason.Failed => delete.Pod.Pod.Status is { } status ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})" : "it ended",
+        DeleteReason.Failed => delete.Pod.Pod.Status is { } status
+            ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})"
+            : "it ended",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",

@@ -1,4 +1,3 @@
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -12,19 +11,20 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
 
     private static readonly HashSet<string> BadWaits = new(StringComparer.Ordinal)
     {
-        "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+        "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
+        "RunContainerError",
     };
 
     /// <returns>Null for a pod that serves, is on its way to, or is being deleted.</returns>
     public static PodProblem? Of(Replica replica)
     {
-        V1PodStatus? status = replica.Pod.Status;
+        var status = replica.Pod.Status;
         if (status is null || replica.Ready || replica.Terminating)
         {
             return null;
         }
 
-        foreach (V1ContainerStatus container in ContainersOf(status))
+        foreach (var container in ContainersOf(status))
         {
             if (OfContainer(replica, container) is { } problem)
             {
@@ -34,27 +34,30 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
 
         if (replica.Finished)
         {
-            return new PodProblem(status.Reason ?? "PodFailed", $"pod {replica.Name} ended ({status.Phase}): {status.Message ?? "no message"}");
+            return new PodProblem(
+                status.Reason ?? "PodFailed", $"pod {replica.Name} ended ({status.Phase}): {status.Message ?? "no message"}");
         }
 
-        return status.Conditions?.FirstOrDefault(c => c is { Type: "PodScheduled", Status: "False", Reason: Unschedulable }) is { } unscheduled
+        return status.Conditions?.FirstOrDefault(
+            c => c is { Type: "PodScheduled", Status: "False", Reason: Unschedulable }) is { } unscheduled
             ? new PodProblem(Unschedulable, $"pod {replica.Name} cannot be scheduled: {unscheduled.Message}")
             : null;
     }
 
-    /// <summary>In the order in which they start, but for init containers that have done their work: those have ended with 0, and are no problem.</summary>
+    /// <summary>In the order in which they start, but for init containers that have done their work: those have ended with 0, and are no
+    /// problem.</summary>
     public static IEnumerable<V1ContainerStatus> ContainersOf(V1PodStatus status) =>
         [.. (status.InitContainerStatuses ?? []).Where(c => c.State?.Terminated?.ExitCode != 0), .. status.ContainerStatuses ?? []];
 
     private static PodProblem? OfContainer(Replica replica, V1ContainerStatus container)
     {
-        V1ContainerStateTerminated? ended = container.State?.Terminated ?? container.LastState?.Terminated;
+        var ended = container.State?.Terminated ?? container.LastState?.Terminated;
         if (ended is not null && (container.RestartCount > 0 || container.State?.Terminated is not null))
         {
-            string why = ended.Signal is { } signal ? $"was killed by signal {signal}" : $"exited with code {ended.ExitCode}";
-            string reason = ended.Reason is null or "Error" or "Completed" ? "" : $" ({ended.Reason})";
-            string restarts = container.RestartCount switch { 0 => "", 1 => ", 1 restart", var count => $", {count} restarts" };
-            string words = ended.Message?.Trim() ?? "";
+            var why = ended.Signal is { } signal ? $"was killed by signal {signal}" : $"exited with code {ended.ExitCode}";
+            var reason = ended.Reason is null or "Error" or "Completed" ? "" : $" ({ended.Reason})";
+            var restarts = container.RestartCount switch { 0 => "", 1 => ", 1 restart", var count => $", {count} restarts" };
+            var words = ended.Message?.Trim() ?? "";
             return new PodProblem(
                 ended.Reason == "OOMKilled" ? "OutOfMemory" : "WorkerCrashed",
                 $"pod {replica.Name}: container {container.Name} {why}{reason}{restarts}{(words.Length > 0 ? ": " + words : "")}",

@@ -2,7 +2,6 @@ using System.Collections.ObjectModel;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
@@ -22,15 +21,15 @@ internal sealed class PodRequirements
 
     private static readonly V1Taint Unreachable = new() { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" };
 
-    private readonly Dictionary<string, string> nodeSelector;
-    private readonly List<Toleration> tolerations;
-    private readonly List<NodeSelectorTerm>? affinity;
+    private readonly Dictionary<string, string> _nodeSelector;
+    private readonly List<Toleration> _tolerations;
+    private readonly List<NodeSelectorTerm>? _affinity;
 
     private PodRequirements(Dictionary<string, string> nodeSelector, List<Toleration> tolerations, List<NodeSelectorTerm>? affinity)
     {
-        this.nodeSelector = nodeSelector;
-        this.tolerations = tolerations;
-        this.affinity = affinity;
+        _nodeSelector = nodeSelector;
+        _tolerations = tolerations;
+        _affinity = affinity;
     }
 
     public static PodRequirements None { get; } = new([], [], null);
@@ -41,7 +40,7 @@ internal sealed class PodRequirements
     {
         try
         {
-            JsonNode? terms = podSpec["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"];
+            var terms = podSpec["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"];
             return new PodRequirements(
                 podSpec["nodeSelector"].Deserialize<Dictionary<string, string>>(KubernetesJson.Options) ?? [],
                 podSpec["tolerations"].Deserialize<List<Toleration>>(KubernetesJson.Options) ?? [],
@@ -49,7 +48,8 @@ internal sealed class PodRequirements
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidModelDeploymentException($"spec.podTemplate: nodeSelector, tolerations or affinity is malformed: {e.Message}", e);
+            throw new InvalidModelDeploymentException(
+                $"spec.podTemplate: nodeSelector, tolerations or affinity is malformed: {e.Message}", e);
         }
     }
 
@@ -57,8 +57,9 @@ internal sealed class PodRequirements
     /// <c>node.kubernetes.io/unreachable:NoExecute</c>, without end when that has none, and what Kubernetes gives every pod
     /// when there is no such toleration.</summary>
     public TimeSpan? NodeLossTolerance =>
-        tolerations.Find(t => t.Tolerates(Unreachable)) is not { } toleration ? DefaultNodeLossTolerance
-        : toleration.TolerationSeconds is { } seconds && seconds < LongestTolerance.TotalSeconds ? TimeSpan.FromSeconds(Math.Max(0, seconds))
+        _tolerations.Find(t => t.Tolerates(Unreachable)) is not { } toleration ? DefaultNodeLossTolerance
+        : toleration.TolerationSeconds is { } seconds && seconds < LongestTolerance.TotalSeconds
+            ? TimeSpan.FromSeconds(Math.Max(0, seconds))
         : null;
 
     /// <summary>Why a new pod cannot go to this node, in a few words; null when it can.</summary>
@@ -89,7 +90,7 @@ internal sealed class PodRequirements
     private string? Mismatch(V1Node node, Func<V1Taint, bool> counts)
     {
         IReadOnlyDictionary<string, string> labels = node.Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
-        foreach ((string key, string value) in nodeSelector)
+        foreach ((var key, var value) in _nodeSelector)
         {
             if (labels.GetValueOrDefault(key) != value)
             {
@@ -97,12 +98,13 @@ internal sealed class PodRequirements
             }
         }
 
-        if (affinity is not null && !affinity.Any(t => t.Matches(node.Metadata.Name, labels)))
+        if (_affinity is not null && !_affinity.Any(t => t.Matches(node.Metadata.Name, labels)))
         {
             return "node affinity does not match";
         }
 
-        V1Taint? taint = node.Spec.Taints?.FirstOrDefault(t => t.Effect is "NoSchedule" or "NoExecute" && counts(t) && !tolerations.Exists(o => o.Tolerates(t)));
+        var taint = node.Spec.Taints?.FirstOrDefault(
+            t => t.Effect is "NoSchedule" or "NoExecute" && counts(t) && !_tolerations.Exists(o => o.Tolerates(t)));
         return taint is null ? null : $"taint {taint.Key}{(string.IsNullOrEmpty(taint.Value) ? "" : "=" + taint.Value)}:{taint.Effect}";
     }
 
@@ -138,8 +140,8 @@ internal sealed class PodRequirements
         };
 
         private int Compare(string? actual) =>
-            long.TryParse(actual, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long left)
-            && long.TryParse(Values?.FirstOrDefault(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long right)
+            long.TryParse(actual, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var left)
+            && long.TryParse(Values?.FirstOrDefault(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var right)
                 ? left.CompareTo(right)
                 : 0;
     }

@@ -1,5 +1,4 @@
 using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -13,10 +12,12 @@ internal readonly record struct PodInDoubt(V1Pod Pod, bool IsDeletion);
 /// <remarks>A creation is reserved by name before it is sent. It leaves when the cache has shown the pod, when the server has
 /// refused it, or when a direct look long after its request has ended says there is no such pod; in doubt (a timeout) it stays,
 /// and its GPUs with it. As long as the request is being tried (a busy server says when to try again) it is not in doubt.
-/// A deletion is remembered by uid until the cache shows it. Not thread-safe: part of a <see cref="Fleet"/>, which alone changes it.</remarks>
+/// A deletion is remembered by uid until the cache shows it. Not thread-safe: part of a <see cref="Fleet"/>, which alone changes
+/// it.</remarks>
 internal sealed class PodsInFlight(TimeProvider time)
 {
-    /// <summary>Longer than the API server goes on with a request that nobody waits for any more: whatever is not there by then will not appear.</summary>
+    /// <summary>Longer than the API server goes on with a request that nobody waits for any more: whatever is not there by then will not
+    /// appear.</summary>
     public static readonly TimeSpan Doubtful = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<NamespacedName, Entry> _created = [];
@@ -83,11 +84,13 @@ internal sealed class PodsInFlight(TimeProvider time)
     }
 
     /// <summary>Whether anything about pods of this owner is still in flight.</summary>
-    public bool Concerns(string ownerUid) => _created.Values.Any(e => OwnerOf(e.Pod) == ownerUid) || _deleted.Values.Any(e => OwnerOf(e.Pod) == ownerUid);
+    public bool Concerns(string ownerUid) =>
+        _created.Values.Any(e => OwnerOf(e.Pod) == ownerUid) || _deleted.Values.Any(e => OwnerOf(e.Pod) == ownerUid);
 
     /// <summary>Everything whose request ended longer than <see cref="Doubtful"/> ago: the server itself has to be asked.</summary>
     public IReadOnlyList<PodInDoubt> InDoubt() =>
-        [.. _created.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: false)), .. _deleted.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: true))];
+        [.. _created.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: false)),
+            .. _deleted.Values.Where(IsDoubtful).Select(e => new PodInDoubt(e.Pod, IsDeletion: true))];
 
     /// <summary>Uid of the pod's controller.</summary>
     public static string? OwnerOf(V1Pod pod) => pod.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true)?.Uid;

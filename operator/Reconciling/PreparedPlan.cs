@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;

@@ -24,18 +24,22 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     public SizingStatus? Sizing { get; private init; }
 
     /// <param name="deployment">With defaults.</param>
-    /// <param name="ledger">The cluster; what is placed is booked in it. Null for <see cref="SimulatedNodes"/>, on which every selector matches.</param>
-    public static async Task<Rendering> OfAsync(ModelDeployment deployment, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <param name="ledger">The cluster; what is placed is booked in it. Null for <see cref="SimulatedNodes"/>, on which every selector
+    /// matches.</param>
+    public static async Task<Rendering> OfAsync(
+        ModelDeployment deployment, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now,
+        CancellationToken cancellationToken)
     {
         try
         {
             SizeDecider decider = new(configs, options, (gpu, requirements) =>
                 ledger is null ? [new GpuClass(SimulatedVramBytes, SimulatedGpus)] : GpuClass.Of(ledger.Nodes, gpu, requirements));
-            return await decider.DecideAsync(deployment, cancellationToken).ConfigureAwait(false) switch
+            return await decider.DecideAsync(deployment, cancellationToken) switch
             {
                 null => Of(deployment, null, options, ledger, now),
                 { Shortage: { } shortage } => new Rendering([], $"{shortage.Reason}: {shortage.Message}"),
-                { Sizing: var sizing } => Of(deployment.Sized(sizing.TensorParallelSize!.Value), sizing, options, ledger, now) with { Sizing = sizing },
+                { Sizing: var sizing } =>
+                    Of(deployment.Sized(sizing.TensorParallelSize!.Value), sizing, options, ledger, now) with { Sizing = sizing },
             };
         }
         catch (InvalidModelDeploymentException e)
@@ -45,30 +49,48 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     }
 
     /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
-    private static Rendering Of(ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+    private static Rendering Of(
+        ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
     {
-        WorkerTemplate template = WorkerTemplate.For(deployment, options);
-        PlanRequest request = PlanRequest.For(deployment, template, now) with { LeastVramBytes = sizing?.VramBytesPerGpu, MostCreations = ModelDeploymentSpec.MostReplicas };
-        Plan plan = ledger is not null
+        var template = WorkerTemplate.For(deployment, options);
+        var request = PlanRequest.For(deployment, template, now) with
+        {
+            LeastVramBytes = sizing?.VramBytesPerGpu,
+            MostCreations = ModelDeploymentSpec.MostReplicas
+        };
+        var plan = ledger is not null
             ? Planner.Decide(request, [], ledger)
             : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
-        List<JsonObject> objects = [WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true), WorkerBudget.Manifest(deployment)];
+        List<JsonObject> objects = [
+            WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true),
+            WorkerBudget.Manifest(deployment)];
         objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
-            WorkerPod.Build(template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
+            WorkerPod.Build(
+                template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
         objects.ForEach(o => o["metadata"]!.AsObject().Remove("ownerReferences"));
-        int placed = plan.Actions.Count;
-        return new Rendering(objects, plan.Shortage is { } shortage ? $"{shortage.Reason}: placed {placed} of {deployment.Spec.Replicas} replicas: {shortage.Message}" : null);
+        var placed = plan.Actions.Count;
+        return new Rendering(
+            objects,
+            plan.Shortage is { } shortage
+                ? $"{shortage.Reason}: placed {placed} of {deployment.Spec.Replicas} replicas: {shortage.Message}"
+                : null);
     }
 
     /// <summary>As many empty nodes as it takes, named <c>simulated-0</c>, …; their GPUs are in one hive and have no UUIDs.</summary>
     private static IEnumerable<V1Node> SimulatedNodes(PlanRequest request)
     {
-        int size = Math.Max(SimulatedGpus, request.GroupSize);
-        int perNode = size / request.GroupSize;
-        string gpus = JsonSerializer.Serialize(Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true }), KubernetesJson.Options);
+        var size = Math.Max(SimulatedGpus, request.GroupSize);
+        var perNode = size / request.GroupSize;
+        var gpus = JsonSerializer.Serialize(
+            Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true }),
+            KubernetesJson.Options);
         return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new V1Node
         {
-            Metadata = new V1ObjectMeta { Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}", Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = gpus } },
+            Metadata = new V1ObjectMeta
+            {
+                Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}",
+                Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = gpus }
+            },
             Spec = new V1NodeSpec(),
             Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
         });

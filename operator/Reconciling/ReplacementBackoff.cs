@@ -7,19 +7,19 @@ namespace Cluster.Operator.Reconciling;
 /// once, later ones after 10 s, 20 s, … 5 min, until all replicas have been ready.</summary>
 internal sealed class ReplacementBackoff(TimeProvider time)
 {
-    private readonly ItemBackoff<string> backoff = new(TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(5));
-    private readonly ConcurrentDictionary<string, DateTimeOffset> notBefore = new(StringComparer.Ordinal);
+    private readonly ItemBackoff<string> _backoff = new(TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(5));
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _notBefore = new(StringComparer.Ordinal);
 
     /// <summary>How long failed pods of this deployment must be left alone; zero when they may be replaced now.</summary>
     public TimeSpan Remaining(string uid) =>
-        notBefore.TryGetValue(uid, out DateTimeOffset at) && at > time.GetUtcNow() ? at - time.GetUtcNow() : TimeSpan.Zero;
+        _notBefore.TryGetValue(uid, out var at) && at > time.GetUtcNow() ? at - time.GetUtcNow() : TimeSpan.Zero;
 
-    public void Replaced(string uid) => notBefore[uid] = time.GetUtcNow() + backoff.Next(uid);
+    public void Replaced(string uid) => _notBefore[uid] = time.GetUtcNow() + _backoff.Next(uid);
 
     /// <summary>All its replicas are ready, or it is gone.</summary>
     public void Reset(string uid)
     {
-        backoff.Forget(uid);
-        notBefore.TryRemove(uid, out _);
+        _backoff.Forget(uid);
+        _notBefore.TryRemove(uid, out _);
     }
 }

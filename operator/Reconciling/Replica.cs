@@ -1,6 +1,5 @@
 using System.Globalization;
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -51,8 +50,8 @@ internal sealed record Replica
     /// <param name="deleteSent">We have asked for its deletion although the pod does not show it yet.</param>
     public static Replica Of(V1Pod pod, bool deleteSent = false)
     {
-        bool terminating = deleteSent || pod.Metadata.DeletionTimestamp is not null;
-        bool finished = pod.Status?.Phase is "Failed" or "Succeeded";
+        var terminating = deleteSent || pod.Metadata.DeletionTimestamp is not null;
+        var finished = pod.Status?.Phase is "Failed" or "Succeeded";
         IReadOnlyList<int>? gpus = Indices(pod.GetAnnotation(ApiNames.GpuIndicesAnnotation));
         return new Replica
         {
@@ -67,7 +66,9 @@ internal sealed record Replica
             Terminating = terminating,
             Finished = finished,
             Created = pod.Metadata.CreationTimestamp ?? DateTimeOffset.MaxValue,
-            DeletionCost = int.TryParse(pod.GetAnnotation(ApiNames.DeletionCostAnnotation), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int cost) ? cost : 0,
+            DeletionCost = int.TryParse(
+                pod.GetAnnotation(ApiNames.DeletionCostAnnotation), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+                out var cost) ? cost : 0,
         };
     }
 
@@ -75,9 +76,9 @@ internal sealed record Replica
     private static List<int>? Indices(string? annotation)
     {
         List<int> indices = [];
-        foreach (string token in annotation?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [])
+        foreach (var token in annotation?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [])
         {
-            if (!int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+            if (!int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
             {
                 return null;
             }

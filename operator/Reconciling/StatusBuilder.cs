@@ -1,5 +1,4 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;
@@ -7,9 +6,11 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
 /// <list type="bullet">
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
-/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete, InsufficientGpus, NoGpuNodes, DevicePluginConflict, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
+/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete,
+/// InsufficientGpus, NoGpuNodes, DevicePluginConflict, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>Degraded — a person should look: InvalidSpec, PodRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
-/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict, Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
+/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict,
+/// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
 /// </list></summary>
 internal static class StatusBuilder
@@ -18,17 +19,19 @@ internal static class StatusBuilder
 
     public static ModelDeploymentStatus Build(Observation o)
     {
-        ModelDeployment deployment = o.Deployment;
+        var deployment = o.Deployment;
         List<Replica> active = [.. o.Pods.Where(p => !p.Terminating && !p.Finished)];
-        SizingStatus? sizing = o.Sizing ?? (deployment.Spec.TensorParallelSize.IsAuto ? deployment.Status?.Sizing : null);
-        string host = $"{deployment.Metadata.Name}.{deployment.Metadata.NamespaceProperty}.svc";
+        var sizing = o.Sizing ?? (deployment.Spec.TensorParallelSize.IsAuto ? deployment.Status?.Sizing : null);
+        var host = $"{deployment.Metadata.Name}.{deployment.Metadata.NamespaceProperty}.svc";
         ModelDeploymentStatus status = new()
         {
             ObservedGeneration = deployment.Metadata.Generation,
             Replicas = active.Count,
             ReadyReplicas = active.Count(p => p.Ready),
             UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
-            TensorParallelSize = sizing is not null ? sizing.TensorParallelSize : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
+            TensorParallelSize = sizing is not null
+                ? sizing.TensorParallelSize
+                : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
             Sizing = sizing,
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
@@ -57,11 +60,13 @@ internal static class StatusBuilder
 
     private static void SetReady(ConditionList conditions, Observation o, ModelDeploymentStatus status)
     {
-        int wanted = Wanted(o);
-        string count = $"{status.ReadyReplicas} of {wanted} replicas ready";
+        var wanted = Wanted(o);
+        var count = $"{status.ReadyReplicas} of {wanted} replicas ready";
         if (o.Invalid is not null)
         {
-            conditions.Set("Ready", status.ReadyReplicas > 0 && status.ReadyReplicas >= wanted, "InvalidSpec", $"{count}, serving an earlier spec; {o.Invalid}");
+            conditions.Set(
+                "Ready", status.ReadyReplicas > 0 && status.ReadyReplicas >= wanted, "InvalidSpec",
+                $"{count}, serving an earlier spec; {o.Invalid}");
         }
         else if (wanted == 0)
         {
@@ -69,23 +74,27 @@ internal static class StatusBuilder
         }
         else
         {
-            bool ready = status.ReadyReplicas >= wanted;
+            var ready = status.ReadyReplicas >= wanted;
             conditions.Set("Ready", ready, ready ? "AllReplicasReady" : "ReplicasNotReady", count);
         }
     }
 
     private static void SetProgressing(ConditionList conditions, Observation o, ModelDeploymentStatus status)
     {
-        int wanted = Wanted(o);
-        int outdated = status.Replicas - status.UpdatedReplicas;
-        (bool value, string reason, string message) = o switch
+        var wanted = Wanted(o);
+        var outdated = status.Replicas - status.UpdatedReplicas;
+        (var value, var reason, var message) = o switch
         {
-            { Deployment.Metadata.DeletionTimestamp: not null } => (true, "Deleting", o.Pods.Count == 1 ? "1 pod still holds its GPUs" : $"{o.Pods.Count} pods still hold their GPUs"),
+            { Deployment.Metadata.DeletionTimestamp: not null } =>
+                (true, "Deleting", o.Pods.Count == 1 ? "1 pod still holds its GPUs" : $"{o.Pods.Count} pods still hold their GPUs"),
             { Invalid: { } invalid } => (false, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
-            _ when outdated > 0 => (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
+            _ when outdated > 0 =>
+                (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
             _ when status.Replicas < wanted => (true, "CreatingReplicas", $"{status.Replicas} of {wanted} replicas exist"),
-            _ when status.Replicas > wanted || o.Pods.Any(p => p.Terminating) => (true, "ScalingDown", o.Pods.Count(p => p.Terminating) is var ending and not 1 ? $"{ending} pods are ending" : "1 pod is ending"),
+            _ when status.Replicas > wanted || o.Pods.Any(p => p.Terminating) => (
+                true, "ScalingDown",
+                o.Pods.Count(p => p.Terminating) is var ending and not 1 ? $"{ending} pods are ending" : "1 pod is ending"),
             _ when status.ReadyReplicas < wanted => (true, "WaitingForReplicas", $"{status.ReadyReplicas} of {wanted} replicas ready"),
             _ => (false, "Complete", "everything is as the spec asks"),
         };
@@ -114,11 +123,11 @@ internal static class StatusBuilder
 
     private static PodProblem? FirstProblem(Observation o)
     {
-        foreach (Replica pod in o.Pods.OrderBy(p => p.Name, StringComparer.Ordinal))
+        foreach (var pod in o.Pods.OrderBy(p => p.Name, StringComparer.Ordinal))
         {
             if (PodProblem.Of(pod) is { } problem)
             {
-                return o.LastLogs.TryGetValue(pod.Name, out string? log) && problem.CrashedContainer is not null
+                return o.LastLogs.TryGetValue(pod.Name, out var log) && problem.CrashedContainer is not null
                     ? problem with { Message = $"{problem.Message}: {log.Trim()}" }
                     : problem;
             }
@@ -129,16 +138,20 @@ internal static class StatusBuilder
 
     private static void SetGpusAllocated(ConditionList conditions, Observation o, List<Replica> active)
     {
-        int wanted = Wanted(o);
-        int placed = active.Count(p => p.Gpus.Count > 0);
-        (bool? value, string reason, string message) = o switch
+        var wanted = Wanted(o);
+        var placed = active.Count(p => p.Gpus.Count > 0);
+        (var value, var reason, var message) = o switch
         {
             { Invalid: { } invalid } => ((bool?)null, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
-            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem => (false, problem.Reason, problem.Message),
-            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } => (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
-            _ when placed >= wanted => (true, "Allocated", $"{placed} {(placed == 1 ? "replica holds" : "replicas hold")} {ByteText.Gpus(active.Sum(p => p.Gpus.Count))}"),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem =>
+                (false, problem.Reason, problem.Message),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } =>
+                (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
+            _ when placed >= wanted => (
+                true, "Allocated",
+                $"{placed} {(placed == 1 ? "replica holds" : "replicas hold")} {ByteText.Gpus(active.Sum(p => p.Gpus.Count))}"),
             _ => (false, "Allocating", $"{placed} of {wanted} replicas hold GPUs"),
         };
         conditions.Set("GpusAllocated", value, reason, message);
@@ -155,14 +168,17 @@ internal static class StatusBuilder
             return;
         }
 
-        (bool? value, string reason, string message) = NodeTuning.Of(active, o.FindNode, o.Now);
+        (var value, var reason, var message) = NodeTuning.Of(active, o.FindNode, o.Now);
         conditions.Set("NodeTuned", value, reason, message);
     }
 
-    /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it is.</summary>
+    /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it
+    /// is.</summary>
     private static string Bounded(string message)
     {
-        string line = message.Trim().ReplaceLineEndings(" | ");
-        return line.Length <= MessageLimit ? line : string.Concat(line.AsSpan(0, MessageLimit / 4), " … ", line.AsSpan(line.Length - (MessageLimit / 2)));
+        var line = message.Trim().ReplaceLineEndings(" | ");
+        return line.Length <= MessageLimit
+            ? line
+            : string.Concat(line.AsSpan(0, MessageLimit / 4), " … ", line.AsSpan(line.Length - (MessageLimit / 2)));
     }
 }

@@ -9,27 +9,28 @@ using Cluster.Operator.Reconciling.Sizing;
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Writes a status when it differs from the last one and records an event for each condition that turned. Numbers and
-/// placements alone are written at most once a second, or a deployment of a hundred replicas would be written a hundred times as they start.</summary>
+/// placements alone are written at most once a second, or a deployment of a hundred replicas would be written a hundred times as they
+/// start.</summary>
 internal sealed class StatusWriter(IKubernetesClient client, EventRecorder events, TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     // Until the cache shows our last write, comparing with the cache would write, and report, the same transition twice.
-    private readonly ConcurrentDictionary<NamespacedName, Entry> written = new();
+    private readonly ConcurrentDictionary<NamespacedName, Entry> _written = new();
 
     /// <summary>The deployment with the newest status we know.</summary>
     public ModelDeployment Latest(ModelDeployment cached) =>
-        written.TryGetValue(NamespacedName.Of(cached), out Entry? entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
+        _written.TryGetValue(NamespacedName.Of(cached), out var entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
             ? entry.Written
             : cached;
 
-    public void Forget(NamespacedName key) => written.TryRemove(key, out _);
+    public void Forget(NamespacedName key) => _written.TryRemove(key, out _);
 
     /// <param name="cached">The deployment as the cache has it.</param>
     /// <returns>How long the rest has to wait: call again then. Zero when nothing is left to write.</returns>
     public async Task<TimeSpan> WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
-        ModelDeployment latest = Latest(cached);
+        var latest = Latest(cached);
 
         // Most reconciles change nothing: text is compared before trees are built.
         if (Text(status).AsSpan().SequenceEqual(Text(latest.Status)))
@@ -37,31 +38,36 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
             return TimeSpan.Zero;
         }
 
-        NamespacedName key = NamespacedName.Of(cached);
-        if (written.TryGetValue(key, out Entry? last) && time.GetElapsedTime(last.At) is var ago && ago < Pause && !HasTurned(latest.Status, status))
+        var key = NamespacedName.Of(cached);
+        if (_written.TryGetValue(key, out var last)
+            && time.GetElapsedTime(last.At) is var ago
+            && ago < Pause
+            && !HasTurned(latest.Status, status))
         {
             return Pause - ago;
         }
 
-        JsonObject wanted = KubernetesJson.ToJsonObject(status);
-        JsonObject? current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
+        var wanted = KubernetesJson.ToJsonObject(status);
+        var current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
         NameWhatIsGone(wanted, current);
-        ModelDeployment answer = await client.PatchAsync<ModelDeployment>(
-            cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status", cancellationToken).ConfigureAwait(false);
-        written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
+        var answer = await client.PatchAsync<ModelDeployment>(
+            cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status",
+            cancellationToken);
+        _written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
         if (status.Sizing is { TensorParallelSize: not null, Message: { } advice } && advice != latest.Status?.Sizing?.Message)
         {
-            await events.RecordAsync(cached, EventType.Normal, "TensorParallelSizeChosen", advice, cancellationToken).ConfigureAwait(false);
+            await events.RecordAsync(cached, EventType.Normal, "TensorParallelSizeChosen", advice, cancellationToken);
         }
 
-        foreach (Condition condition in status.Conditions ?? [])
+        foreach (var condition in status.Conditions ?? [])
         {
-            Condition? before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
+            var before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
             if (IsNews(before, condition))
             {
-                EventType type = IsBad(condition) ? EventType.Warning : EventType.Normal;
-                await events.RecordAsync(cached, type, condition.Reason!, $"{condition.Type} is {condition.Status}: {condition.Message}", cancellationToken).ConfigureAwait(false);
+                var type = IsBad(condition) ? EventType.Warning : EventType.Normal;
+                await events.RecordAsync(
+                    cached, type, condition.Reason!, $"{condition.Type} is {condition.Status}: {condition.Message}", cancellationToken);
             }
         }
 
@@ -73,16 +79,16 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     {
         if (size.IsNew)
         {
-            await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken).ConfigureAwait(false);
+            await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken);
         }
     }
 
     /// <summary>A merge patch keeps what it does not name: fields that are no longer there must be named as null, at any depth.</summary>
     private static void NameWhatIsGone(JsonObject wanted, JsonObject? current)
     {
-        foreach ((string field, JsonNode? before) in current ?? [])
+        foreach ((var field, var before) in current ?? [])
         {
-            if (!wanted.TryGetPropertyValue(field, out JsonNode? now))
+            if (!wanted.TryGetPropertyValue(field, out var now))
             {
                 wanted[field] = null;
             }
@@ -95,7 +101,9 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
 
     /// <summary>Whether a condition, or the generation all of it is about, is another one: that is written at once.</summary>
     private static bool HasTurned(ModelDeploymentStatus? before, ModelDeploymentStatus now) =>
-        before?.Conditions is null || before.ObservedGeneration != now.ObservedGeneration || before.Sizing?.InputsHash != now.Sizing?.InputsHash
+        before?.Conditions is null
+            || before.ObservedGeneration != now.ObservedGeneration
+            || before.Sizing?.InputsHash != now.Sizing?.InputsHash
         || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
 
     /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>
@@ -104,7 +112,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
 
     private static byte[] Text(ModelDeploymentStatus? status) => JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Options);
 
-    /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is not.</summary>
+    /// <summary>Turning bad is news, turning good again is, and so is another reason for being bad. The first "all is well" is
+    /// not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
         IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
         : before is not null && before.Status != now.Status && now.Status != "Unknown" && now.Type is not ("Progressing" or "NodeTuned");

@@ -11,7 +11,8 @@ internal static class TemplateMerge
 {
     private const int MaxDepth = 64;
 
-    /// <summary>Field name → key its items are told apart by, for the lists of ObjectMeta and PodSpec. Lists not named here are replaced whole.</summary>
+    /// <summary>Field name → key its items are told apart by, for the lists of ObjectMeta and PodSpec. Lists not named here are replaced
+    /// whole.</summary>
     private static readonly Dictionary<string, string> MergeKeys = new(StringComparer.Ordinal)
     {
         ["containers"] = "name",
@@ -44,17 +45,17 @@ internal static class TemplateMerge
             throw new FormatException($"{path}: nested deeper than {MaxDepth} levels");
         }
 
-        string? directive = Directive(patch, path);
+        var directive = Directive(patch, path);
         if (directive == "delete")
         {
             return [];
         }
 
-        JsonObject result = directive == "replace" ? [] : original.DeepClone().AsObject();
+        var result = directive == "replace" ? [] : original.DeepClone().AsObject();
         RetainKeys(result, patch, path);
-        foreach ((string field, JsonNode? value) in patch)
+        foreach ((var field, var value) in patch)
         {
-            string at = path.Length == 0 ? field : $"{path}.{field}";
+            var at = path.Length == 0 ? field : $"{path}.{field}";
             if (field.StartsWith("$deleteFromPrimitiveList/", StringComparison.Ordinal))
             {
                 RemoveFrom(result, field[(field.IndexOf('/', StringComparison.Ordinal) + 1)..], value, at);
@@ -83,25 +84,27 @@ internal static class TemplateMerge
     {
         // Also for a field that is new: directives and nulls in the patch must not end up in the result.
         JsonObject value => Merge(current as JsonObject ?? [], value, path, depth),
-        JsonArray value when MergeKeys.TryGetValue(field, out string? key) && value.All(i => i is JsonObject) => MergeItems(current as JsonArray ?? [], value, key, path, depth),
+        JsonArray value when MergeKeys.TryGetValue(field, out var key) && value.All(i => i is JsonObject) =>
+            MergeItems(current as JsonArray ?? [], value, key, path, depth),
         JsonArray value when PrimitiveMerges.Contains(field) => Union(current as JsonArray ?? [], value),
         _ => patch.DeepClone(),
     };
 
     private static JsonArray MergeItems(JsonArray original, JsonArray patch, string key, string path, int depth)
     {
-        bool replaces = patch.Any(i => Directive(i!.AsObject(), path) == "replace" && !i.AsObject().ContainsKey(key));
+        var replaces = patch.Any(i => Directive(i!.AsObject(), path) == "replace" && !i.AsObject().ContainsKey(key));
         List<JsonObject> result = replaces ? [] : [.. original.OfType<JsonObject>().Select(i => i.DeepClone().AsObject())];
-        foreach (JsonObject item in patch.OfType<JsonObject>())
+        foreach (var item in patch.OfType<JsonObject>())
         {
-            string? directive = Directive(item, path);
+            var directive = Directive(item, path);
             if (directive == "replace" && !item.ContainsKey(key))
             {
                 continue;
             }
 
-            JsonNode identity = item[key] ?? throw new FormatException($"{path}: an item has no '{key}', by which items of this list are merged");
-            int index = result.FindIndex(i => JsonNode.DeepEquals(i[key], identity));
+            var identity = item[key]
+                ?? throw new FormatException($"{path}: an item has no '{key}', by which items of this list are merged");
+            var index = result.FindIndex(i => JsonNode.DeepEquals(i[key], identity));
             if (directive == "delete")
             {
                 result.RemoveAll(i => JsonNode.DeepEquals(i[key], identity));
@@ -121,8 +124,8 @@ internal static class TemplateMerge
 
     private static JsonArray Union(JsonArray original, JsonArray patch)
     {
-        JsonArray result = original.DeepClone().AsArray();
-        foreach (JsonNode? value in patch)
+        var result = original.DeepClone().AsArray();
+        foreach (var value in patch)
         {
             if (!result.Any(v => JsonNode.DeepEquals(v, value)))
             {
@@ -146,7 +149,7 @@ internal static class TemplateMerge
         }
 
         HashSet<string> kept = [.. keys.Select(k => k?.ToString() ?? "")];
-        foreach (string field in result.Select(p => p.Key).Where(f => !kept.Contains(f)).ToList())
+        foreach (var field in result.Select(p => p.Key).Where(f => !kept.Contains(f)).ToList())
         {
             result.Remove(field);
         }
@@ -167,7 +170,7 @@ internal static class TemplateMerge
 
     private static string? Directive(JsonObject patch, string path)
     {
-        string? directive = patch["$patch"]?.ToString();
+        var directive = patch["$patch"]?.ToString();
         return directive is null or "merge" or "replace" or "delete"
             ? directive
             : throw new FormatException($"{path}.$patch: '{directive}' is none of merge, replace, delete");

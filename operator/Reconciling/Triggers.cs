@@ -22,7 +22,7 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
             return;
         }
 
-        foreach (Replica pod in fleet.On(change.Object.Metadata.Name))
+        foreach (var pod in fleet.On(change.Object.Metadata.Name))
         {
             AddOwner(pod.Pod.Metadata);
         }
@@ -30,11 +30,13 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
         fleet.OfferAll();
     }
 
-    /// <summary>What the planner and the status look at. Heartbeats, images, notes of network plugins and the like change every few seconds and are not in it.</summary>
+    /// <summary>What the planner and the status look at. Heartbeats, images, notes of network plugins and the like change every few seconds
+    /// and are not in it.</summary>
     private static string Matters(V1Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
     {
         node.Metadata.Labels,
-        Annotations = node.Metadata.Annotations?.Where(a => a.Key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal)).ToDictionary(),
+        Annotations = node.Metadata.Annotations?.Where(a => a.Key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal))
+            .ToDictionary(),
         Deleted = node.Metadata.DeletionTimestamp is not null,
         node.Spec.Unschedulable,
         node.Spec.Taints,

@@ -12,16 +12,18 @@ namespace Cluster.Operator.Reconciling;
 internal sealed class WorkerBudget(IKubernetesClient client, ObjectStore<V1PodDisruptionBudget> budgets)
 {
     // Not the resourceVersion: a budget's status changes with every pod.
-    private readonly OwnedObjects<V1PodDisruptionBudget> owned = new(client, budgets, metadata => metadata.Generation?.ToString(CultureInfo.InvariantCulture));
+    private readonly OwnedObjects<V1PodDisruptionBudget> _owned = new(
+        client, budgets, metadata => metadata.Generation?.ToString(CultureInfo.InvariantCulture));
 
     /// <exception cref="InvalidModelDeploymentException">A budget of that name exists and is somebody else's.</exception>
     public Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken) =>
-        owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken);
+        _owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken);
 
     /// <summary>The deployment is gone.</summary>
-    public void Forget(NamespacedName deployment) => owned.Forget(deployment);
+    public void Forget(NamespacedName deployment) => _owned.Forget(deployment);
 
-    public static JsonObject Manifest(ModelDeployment deployment) => OwnedObjects<V1PodDisruptionBudget>.Manifest(deployment, deployment.Metadata.Name, new JsonObject
+    public static JsonObject Manifest(ModelDeployment deployment) =>
+        OwnedObjects<V1PodDisruptionBudget>.Manifest(deployment, deployment.Metadata.Name, new JsonObject
     {
         // Never 0, as a rollout that surges instead may have it: no node could ever be drained.
         ["maxUnavailable"] = Math.Max(1, deployment.Spec.Rollout.MaxUnavailable),

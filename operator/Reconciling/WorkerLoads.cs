@@ -18,14 +18,21 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
     /// <summary>A client for <see cref="Over"/>. Pods run what users like, so it goes only where it is told to: a redirect would make
     /// the operator ask whatever it can reach, and a proxy is for the world outside.</summary>
     public static HttpClient CreateClient() =>
-        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { MaxResponseContentBufferSize = MostBytes };
+        new(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            UseCookies = false
+        }) { MaxResponseContentBufferSize = MostBytes };
 
     /// <param name="client">From <see cref="CreateClient"/>; used for all requests.</param>
     public static WorkerLoads Over(HttpClient client, TimeProvider time) => new(client.GetStringAsync, time);
 
     /// <param name="wanted">Replicas that shall stay.</param>
-    /// <returns>Requests running and waiting, by pod name; without the pods that did not answer. Empty when no ready pod has to go.</returns>
-    public async Task<IReadOnlyDictionary<string, double>> ReadAsync(IReadOnlyList<Replica> pods, int wanted, CancellationToken cancellationToken)
+    /// <returns>Requests running and waiting, by pod name; without the pods that did not answer. Empty when no ready pod has to
+    /// go.</returns>
+    public async Task<IReadOnlyDictionary<string, double>> ReadAsync(
+        IReadOnlyList<Replica> pods, int wanted, CancellationToken cancellationToken)
     {
         List<Replica> ready = [.. pods.Where(p => p.Ready && p.Pod.Status?.PodIP is not null)];
         if (wanted == 0 || ready.Count <= wanted)
@@ -34,8 +41,8 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
         }
 
         using CancellationTokenSource late = new(Timeout, time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
-        var answers = await Task.WhenAll(ready.Take(MostPods).Select(async pod => (pod.Name, Load: await LoadAsync(pod, either.Token).ConfigureAwait(false)))).ConfigureAwait(false);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        var answers = await Task.WhenAll(ready.Take(MostPods).Select(async pod => (pod.Name, Load: await LoadAsync(pod, either.Token))));
         cancellationToken.ThrowIfCancellationRequested();
         return answers.Where(a => a.Load is not null).ToDictionary(a => a.Name, a => a.Load!.Value, StringComparer.Ordinal);
     }
@@ -44,7 +51,8 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
     {
         try
         {
-            return Sum(await read(new UriBuilder("http", pod.Pod.Status!.PodIP!, EngineArguments.HttpPort, "metrics").Uri, cancellationToken).ConfigureAwait(false));
+            return Sum(
+                await read(new UriBuilder("http", pod.Pod.Status!.PodIP!, EngineArguments.HttpPort, "metrics").Uri, cancellationToken));
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException)
         {
@@ -56,14 +64,16 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
     private static double? Sum(string metrics)
     {
         double? sum = null;
-        foreach (ReadOnlySpan<char> line in metrics.AsSpan().EnumerateLines())
+        foreach (var line in metrics.AsSpan().EnumerateLines())
         {
             if (IsLoad(line))
             {
-                ReadOnlySpan<char> rest = line[(line.LastIndexOf('}') + 1)..].TrimStart();
+                var rest = line[(line.LastIndexOf('}') + 1)..].TrimStart();
                 rest = line.Contains('}') ? rest : rest[(rest.IndexOf(' ') + 1)..];
-                int end = rest.IndexOf(' ');
-                sum = double.TryParse(end < 0 ? rest : rest[..end], NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? (sum ?? 0) + value : sum;
+                var end = rest.IndexOf(' ');
+                sum = double.TryParse(end < 0 ? rest : rest[..end], NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                    ? (sum ?? 0) + value
+                    : sum;
             }
         }
 
@@ -72,7 +82,7 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
 
     private static bool IsLoad(ReadOnlySpan<char> line)
     {
-        int end = line.IndexOfAny('{', ' ');
+        var end = line.IndexOfAny('{', ' ');
         return end > 0 && line[..end] is "vllm:num_requests_running" or "vllm:num_requests_waiting";
     }
 }

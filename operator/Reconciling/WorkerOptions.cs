@@ -1,9 +1,11 @@
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>What the operator's own configuration puts into every worker pod. Given on the command line of <c>run</c> and <c>render</c>.</summary>
+/// <summary>What the operator's own configuration puts into every worker pod. Given on the command line of <c>run</c> and
+/// <c>render</c>.</summary>
 /// <param name="Image">Image of the worker container.</param>
 /// <param name="RuntimeClassName">For <c>deviceAccess: RuntimeClass</c>: the RuntimeClass of AMD's container runtime.</param>
-/// <param name="HubCacheHostPath">Folder on every node that keeps downloaded models across pods, where a deployment names no cache; null for one that dies with its pod.</param>
+/// <param name="HubCacheHostPath">Folder on every node that keeps downloaded models across pods, where a deployment names no cache; null
+/// for one that dies with its pod.</param>
 internal sealed record WorkerOptions(string Image, string RuntimeClassName = "amd", string? HubCacheHostPath = null)
 {
     /// <summary>Secrets of the deployment's namespace that the kubelet pulls the image with.</summary>

@@ -7,7 +7,8 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Builds the manifest of one worker pod: the deployment's <see cref="WorkerTemplate"/> plus a name, a node and GPUs.</summary>
 internal static class WorkerPod
 {
-    /// <summary>RCCL's channels for a full board of eight gfx94x; above 64 channels RCCL warns and ignores the value with fewer ranks.</summary>
+    /// <summary>RCCL's channels for a full board of eight gfx94x; above 64 channels RCCL warns and ignores the value with fewer
+    /// ranks.</summary>
     private const string ChannelsOfFullBoard = "112";
 
     /// <summary>An unpartitioned gfx94x has at least 128 GB, its smallest partitions have 24.</summary>
@@ -16,8 +17,8 @@ internal static class WorkerPod
     /// <param name="placement">Null when the device plugin chooses the GPUs.</param>
     public static JsonObject Build(WorkerTemplate template, ModelDeploymentSpec spec, string name, GpuPlacement? placement)
     {
-        JsonObject manifest = template.Manifest.DeepClone().AsObject();
-        JsonObject metadata = manifest["metadata"]!.AsObject();
+        var manifest = template.Manifest.DeepClone().AsObject();
+        var metadata = manifest["metadata"]!.AsObject();
         metadata.Insert(0, "name", name);
         metadata["labels"] = WorkerTemplate.WithAll(metadata["labels"], [KeyValuePair.Create(ApiNames.TemplateHashLabel, template.Hash)]);
         if (placement is not null)
@@ -45,18 +46,19 @@ internal static class WorkerPod
         return annotations;
     }
 
-    /// <summary>Requires the node by affinity on its name, as DaemonSets do: setting spec.nodeName would go round the scheduler, and with it round resources and taints.</summary>
+    /// <summary>Requires the node by affinity on its name, as DaemonSets do: setting spec.nodeName would go round the scheduler, and with
+    /// it round resources and taints.</summary>
     private static void Pin(JsonObject podSpec, string node)
     {
-        JsonObject affinity = Child(podSpec, "affinity");
-        JsonObject required = Child(Child(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
+        var affinity = Child(podSpec, "affinity");
+        var required = Child(Child(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
         if (required["nodeSelectorTerms"] is not JsonArray { Count: > 0 } terms)
         {
             required["nodeSelectorTerms"] = terms = new JsonArray(new JsonObject());
         }
 
         // Terms are alternatives, so each one needs the pin.
-        foreach (JsonObject term in terms.OfType<JsonObject>())
+        foreach (var term in terms.OfType<JsonObject>())
         {
             if (term["matchFields"] is not JsonArray fields)
             {
@@ -75,24 +77,24 @@ internal static class WorkerPod
         }
 
         List<JsonObject> first = [];
-        bool seesOnlyItsOwn = spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass;
+        var seesOnlyItsOwn = spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass;
         if (seesOnlyItsOwn)
         {
             first.Add(WorkerPodSpec.Variable("AMD_VISIBLE_DEVICES", Join(placement.Indices)));
         }
 
         // Indices count only the GPUs a process can open, so behind AMD's runtime they start at 0 again.
-        string visible = placement.HasUuids ? string.Join(',', placement.Gpus.Select(g => g.Uuid))
+        var visible = placement.HasUuids ? string.Join(',', placement.Gpus.Select(g => g.Uuid))
             : seesOnlyItsOwn ? Join(Enumerable.Range(0, placement.Gpus.Count))
             : Join(placement.Indices);
         first.Add(WorkerPodSpec.Variable("ROCR_VISIBLE_DEVICES", visible));
-        bool isSet = env.Any(e => e?["name"]?.ToString() == "NCCL_MIN_NCHANNELS");
+        var isSet = env.Any(e => e?["name"]?.ToString() == "NCCL_MIN_NCHANNELS");
         if (!isSet && IsFullBoard(placement))
         {
             first.Add(WorkerPodSpec.Variable("NCCL_MIN_NCHANNELS", ChannelsOfFullBoard));
         }
 
-        for (int i = 0; i < first.Count; i++)
+        for (var i = 0; i < first.Count; i++)
         {
             env.Insert(i, first[i]);
         }
@@ -106,11 +108,14 @@ internal static class WorkerPod
     private static bool IsGfx94x(GpuDevice gpu) =>
         gpu.Gfx is { } gfx
             ? gfx.StartsWith("gfx94", StringComparison.Ordinal)
-            : gpu.DeviceId is { Length: 4 } id && (id.StartsWith("74a", StringComparison.OrdinalIgnoreCase) || id.StartsWith("74b", StringComparison.OrdinalIgnoreCase));
+            : gpu.DeviceId is { Length: 4 } id
+                && (id.StartsWith("74a", StringComparison.OrdinalIgnoreCase) || id.StartsWith("74b", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>As the driver says or, where it does not, by its memory.</summary>
     private static bool IsWhole(GpuDevice gpu) =>
-        gpu.ComputePartition is { } mode ? mode.Equals("SPX", StringComparison.OrdinalIgnoreCase) : gpu.VramBytes is null or >= SmallestWholeGpuBytes;
+        gpu.ComputePartition is { } mode
+            ? mode.Equals("SPX", StringComparison.OrdinalIgnoreCase)
+            : gpu.VramBytes is null or >= SmallestWholeGpuBytes;
 
     private static JsonObject Child(JsonObject parent, string field)
     {

@@ -20,12 +20,12 @@ internal static class WorkerPodSpec
     /// <exception cref="InvalidModelDeploymentException">A model source or an environment variable cannot be used.</exception>
     public static JsonObject For(ModelDeployment deployment, WorkerOptions options)
     {
-        ModelDeploymentSpec spec = deployment.Spec;
-        ModelVolume model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
-        ModelVolume? draft = spec.Engine.Speculative is { } speculative
+        var spec = deployment.Spec;
+        var model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
+        var draft = spec.Engine.Speculative is { } speculative
             ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
             : null;
-        bool usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
+        var usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
 
         JsonArray volumes = [];
         JsonArray mounts = [];
@@ -33,7 +33,7 @@ internal static class WorkerPodSpec
         AddVolume(draft?.Volume, draft?.Mount);
         if (usesHubCache)
         {
-            (JsonObject volume, JsonObject mount) = ModelVolume.HubCache(spec.Model.Cache, options.HubCacheHostPath, HubCachePath);
+            (var volume, var mount) = ModelVolume.HubCache(spec.Model.Cache, options.HubCacheHostPath, HubCachePath);
             AddVolume(volume, mount);
         }
 
@@ -42,7 +42,15 @@ internal static class WorkerPodSpec
             // Ranks exchange data through shared memory; the 64 MiB a container gets by default are too few. Only what is used
             // counts as memory of the pod.
             AddVolume(
-                new JsonObject { ["name"] = "shm", ["emptyDir"] = new JsonObject { ["medium"] = "Memory", ["sizeLimit"] = $"{spec.TensorParallelSize.Degree * SharedGibibytesPerRank}Gi" } },
+                new JsonObject
+                {
+                    ["name"] = "shm",
+                    ["emptyDir"] = new JsonObject
+                    {
+                        ["medium"] = "Memory",
+                        ["sizeLimit"] = $"{spec.TensorParallelSize.Degree * SharedGibibytesPerRank}Gi"
+                    }
+                },
                 new JsonObject { ["name"] = "shm", ["mountPath"] = "/dev/shm" });
         }
 
@@ -77,7 +85,8 @@ internal static class WorkerPodSpec
 
         if (options.ImagePullSecrets.Count > 0)
         {
-            pod["imagePullSecrets"] = new JsonArray([.. options.ImagePullSecrets.Select(name => (JsonNode)new JsonObject { ["name"] = name })]);
+            pod["imagePullSecrets"] = new JsonArray(
+                [.. options.ImagePullSecrets.Select(name => (JsonNode)new JsonObject { ["name"] = name })]);
         }
 
         AddDeviceAccess(spec, options, pod, container);
@@ -111,12 +120,19 @@ internal static class WorkerPodSpec
         // does, the container has to be privileged.
         container["securityContext"] = spec.Gpu is { Allocation: GpuAllocation.Pinned, DeviceAccess: DeviceAccess.Privileged }
             ? new JsonObject { ["privileged"] = true }
-            : new JsonObject { ["allowPrivilegeEscalation"] = false, ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") } };
+            : new JsonObject
+            {
+                ["allowPrivilegeEscalation"] = false,
+                ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") }
+            };
         if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
         {
             container["resources"] = new JsonObject
             {
-                ["limits"] = new JsonObject { [spec.Gpu.ResourceName] = spec.TensorParallelSize.Degree.ToString(CultureInfo.InvariantCulture) },
+                ["limits"] = new JsonObject
+                {
+                    [spec.Gpu.ResourceName] = spec.TensorParallelSize.Degree.ToString(CultureInfo.InvariantCulture)
+                },
             };
         }
         else if (spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass)
@@ -154,12 +170,14 @@ internal static class WorkerPodSpec
             });
         }
 
-        foreach (JsonNode? item in spec.Tuning.Env ?? [])
+        foreach (var item in spec.Tuning.Env ?? [])
         {
-            string name = (item as JsonObject)?["name"]?.ToString() ?? throw new InvalidModelDeploymentException($"spec.tuning.env: '{item?.ToJsonString()}' has no name");
+            var name = (item as JsonObject)?["name"]?.ToString()
+                ?? throw new InvalidModelDeploymentException($"spec.tuning.env: '{item?.ToJsonString()}' has no name");
             if (WorkerTemplate.IsDeviceVariable(name))
             {
-                throw new InvalidModelDeploymentException($"spec.tuning.env: '{name}' decides which GPUs the worker sees, which is the operator's part");
+                throw new InvalidModelDeploymentException(
+                    $"spec.tuning.env: '{name}' decides which GPUs the worker sees, which is the operator's part");
             }
 
             env.RemoveAll(e => e["name"]!.ToString() == name);

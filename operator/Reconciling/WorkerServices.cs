@@ -13,20 +13,20 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<V1Ser
     /// <summary>Label selector of every object the operator makes.</summary>
     public const string Selector = "app.kubernetes.io/managed-by=cluster-operator";
 
-    private readonly OwnedObjects<V1Service> owned = new(client, services, metadata => metadata.ResourceVersion);
+    private readonly OwnedObjects<V1Service> _owned = new(client, services, metadata => metadata.ResourceVersion);
 
     /// <exception cref="InvalidModelDeploymentException">A service of that name exists and is somebody else's.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
-        await owned.ApplyAsync(deployment, Manifest(deployment, headless: false), cancellationToken).ConfigureAwait(false);
-        await owned.ApplyAsync(deployment, Manifest(deployment, headless: true), cancellationToken).ConfigureAwait(false);
+        await _owned.ApplyAsync(deployment, Manifest(deployment, headless: false), cancellationToken);
+        await _owned.ApplyAsync(deployment, Manifest(deployment, headless: true), cancellationToken);
     }
 
     /// <summary>The deployment is gone.</summary>
     public void Forget(NamespacedName deployment)
     {
-        owned.Forget(deployment);
-        owned.Forget(deployment with { Name = NameOf(deployment.Name, headless: true) });
+        _owned.Forget(deployment);
+        _owned.Forget(deployment with { Name = NameOf(deployment.Name, headless: true) });
     }
 
     public static JsonObject Manifest(ModelDeployment deployment, bool headless)
@@ -35,7 +35,8 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<V1Ser
         {
             ["type"] = "ClusterIP",
             ["selector"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name },
-            ["ports"] = new JsonArray(Port("http", EngineArguments.HttpPort, appProtocol: null), Port("grpc", EngineArguments.GrpcPort, "kubernetes.io/h2c")),
+            ["ports"] = new JsonArray(
+                Port("http", EngineArguments.HttpPort, appProtocol: null), Port("grpc", EngineArguments.GrpcPort, "kubernetes.io/h2c")),
         };
         if (headless)
         {

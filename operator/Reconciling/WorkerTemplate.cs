@@ -13,7 +13,8 @@ internal sealed class WorkerTemplate
 {
     public const string ContainerName = "worker";
 
-    /// <summary>Seconds the kubelet waits beyond the preStop hook and drainSeconds before it kills: time to abort what is left and to free the GPUs.</summary>
+    /// <summary>Seconds the kubelet waits beyond the preStop hook and drainSeconds before it kills: time to abort what is left and to free
+    /// the GPUs.</summary>
     private const int ExitSeconds = 15;
 
     private static readonly string[] DeviceVariables =
@@ -57,7 +58,7 @@ internal sealed class WorkerTemplate
     /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
     public static WorkerTemplate For(ModelDeployment deployment, WorkerOptions options)
     {
-        string name = deployment.Metadata.Name;
+        var name = deployment.Metadata.Name;
         RequireValid(deployment);
         if (deployment.Spec.TensorParallelSize.IsAuto)
         {
@@ -75,10 +76,13 @@ internal sealed class WorkerTemplate
         manifest = Overlay(manifest, deployment.Spec.PodTemplate);
 
         // After the overlay: these say whose pod it is, which is not the user's to change.
-        JsonObject metadata = manifest["metadata"]!.AsObject();
+        var metadata = manifest["metadata"]!.AsObject();
         metadata.Remove("name");
         metadata["namespace"] = deployment.Metadata.NamespaceProperty;
-        metadata["labels"] = WithAll(metadata["labels"], Labels(name).Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
+        metadata["labels"] = WithAll(
+            metadata["labels"],
+            Labels(name)
+                .Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
         metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
         return new WorkerTemplate(manifest);
     }
@@ -106,8 +110,8 @@ internal sealed class WorkerTemplate
     /// <param name="labels">A JSON object of strings or null; <paramref name="forced"/> wins.</param>
     public static JsonObject WithAll(JsonNode? labels, IEnumerable<KeyValuePair<string, string>> forced)
     {
-        JsonObject result = labels?.DeepClone() as JsonObject ?? [];
-        foreach ((string key, string value) in forced)
+        var result = labels?.DeepClone() as JsonObject ?? [];
+        foreach ((var key, var value) in forced)
         {
             result[key] = value;
         }
@@ -140,12 +144,14 @@ internal sealed class WorkerTemplate
 
         if (spec["restartPolicy"]?.ToString() != "Always")
         {
-            throw new InvalidModelDeploymentException("spec.podTemplate.spec.restartPolicy: a worker serves until it is deleted; only Always makes sense");
+            throw new InvalidModelDeploymentException(
+                "spec.podTemplate.spec.restartPolicy: a worker serves until it is deleted; only Always makes sense");
         }
 
         if (!JsonNode.DeepEquals(ours, EnvironmentOf(merged)))
         {
-            throw new InvalidModelDeploymentException($"spec.podTemplate: the operator sets {string.Join(", ", DeviceVariables)} itself, or leaves them unset on purpose");
+            throw new InvalidModelDeploymentException(
+                $"spec.podTemplate: the operator sets {string.Join(", ", DeviceVariables)} itself, or leaves them unset on purpose");
         }
 
         return merged;
@@ -158,5 +164,7 @@ internal sealed class WorkerTemplate
     public static bool IsDeviceVariable(string name) => DeviceVariables.Contains(name);
 
     private static JsonArray EnvironmentOf(JsonObject manifest) =>
-        new([.. (WorkerContainer(manifest)?["env"] as JsonArray ?? []).OfType<JsonObject>().Where(e => IsDeviceVariable(e["name"]?.ToString() ?? "")).Select(e => e.DeepClone())]);
+        new([
+            .. (WorkerContainer(manifest)?["env"] as JsonArray ?? []).OfType<JsonObject>()
+                .Where(e => IsDeviceVariable(e["name"]?.ToString() ?? "")).Select(e => e.DeepClone())]);
 }

@@ -7,7 +7,7 @@ namespace Cluster.Operator.Yaml;
 /// <param name="Origin"><c>file:line</c> of the document, for messages about it.</param>
 internal sealed record Manifest(JsonObject Object, string Origin)
 {
-    private static readonly string[] s_extensions = [".yaml", ".yml", ".json"];
+    private static readonly string[] Extensions = [".yaml", ".yml", ".json"];
 
     public string Kind => (string)Object["kind"]!;
 
@@ -32,10 +32,12 @@ internal sealed record Manifest(JsonObject Object, string Origin)
         if (Directory.Exists(path))
         {
             List<Manifest> all = [.. Directory.EnumerateFiles(path)
-                .Where(file => s_extensions.Contains(Path.GetExtension(file), StringComparer.Ordinal))
+                .Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.Ordinal))
                 .Order(StringComparer.Ordinal)
                 .SelectMany(LoadFile)];
-            return all.Count > 0 ? all : throw new FileNotFoundException($"folder '{path}' holds no manifest (*.yaml, *.yml, *.json)", path);
+            return all.Count > 0
+                ? all
+                : throw new FileNotFoundException($"folder '{path}' holds no manifest (*.yaml, *.yml, *.json)", path);
         }
 
         return File.Exists(path) ? LoadFile(path) : throw new FileNotFoundException($"manifest '{path}' does not exist", path);
@@ -46,7 +48,7 @@ internal sealed record Manifest(JsonObject Object, string Origin)
     public static IReadOnlyList<Manifest> Parse(string text, string file)
     {
         List<Manifest> manifests = [];
-        foreach (YamlDocument document in YamlJson.ParseAll(text, file))
+        foreach (var document in YamlJson.ParseAll(text, file))
         {
             Add(manifests, document.Root, file, document.Line);
         }
@@ -62,7 +64,7 @@ internal sealed record Manifest(JsonObject Object, string Origin)
 
     private static string ReadBounded(TextReader reader, string name)
     {
-        char[] buffer = new char[64 << 10];
+        var buffer = new char[64 << 10];
         System.Text.StringBuilder text = new();
         while (reader.ReadBlock(buffer) is > 0 and int count)
         {
@@ -83,11 +85,11 @@ internal sealed record Manifest(JsonObject Object, string Origin)
             throw new YamlSyntaxException(file, line, 1, "expected an API object (a mapping with apiVersion, kind and metadata)");
         }
 
-        string apiVersion = Text(manifest, "apiVersion", file, line);
-        string kind = Text(manifest, "kind", file, line);
+        var apiVersion = Text(manifest, "apiVersion", file, line);
+        var kind = Text(manifest, "kind", file, line);
         if (apiVersion == "v1" && kind == "List")
         {
-            foreach (JsonNode? item in manifest["items"] as JsonArray ?? throw new YamlSyntaxException(file, line, 1, "a List needs 'items'"))
+            foreach (var item in manifest["items"] as JsonArray ?? throw new YamlSyntaxException(file, line, 1, "a List needs 'items'"))
             {
                 Add(manifests, item?.DeepClone() ?? throw new YamlSyntaxException(file, line, 1, "a List item is null"), file, line);
             }
@@ -100,7 +102,8 @@ internal sealed record Manifest(JsonObject Object, string Origin)
             throw new YamlSyntaxException(file, line, 1, $"{kind} has no 'metadata'");
         }
 
-        Text(metadata, metadata.ContainsKey("generateName") && !metadata.ContainsKey("name") ? "generateName" : "name", file, line, $"{kind}: metadata.");
+        Text(metadata, metadata.ContainsKey("generateName") && !metadata.ContainsKey("name") ? "generateName" : "name", file, line,
+            $"{kind}: metadata.");
         if (metadata["namespace"] is not null)
         {
             Text(metadata, "namespace", file, line, $"{kind}: metadata.");
@@ -114,6 +117,7 @@ internal sealed record Manifest(JsonObject Object, string Origin)
         {
             JsonValue value when value.TryGetValue(out string? text) && text.Length > 0 => text,
             null => throw new YamlSyntaxException(file, line, 1, $"'{prefix}{field}' is missing"),
-            JsonNode other => throw new YamlSyntaxException(file, line, 1, $"'{prefix}{field}' must be a non-empty string, found {other.ToJsonString()}"),
+            JsonNode other =>
+                throw new YamlSyntaxException(file, line, 1, $"'{prefix}{field}' must be a non-empty string, found {other.ToJsonString()}"),
         };
 }

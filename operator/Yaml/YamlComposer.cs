@@ -6,9 +6,10 @@ namespace Cluster.Operator.Yaml;
 
 /// <summary>Builds JSON trees from YamlDotNet's parser events. Called by <see cref="YamlJson"/>, once a text.</summary>
 /// <remarks>An alias copies its anchor's tree, so a few lines can stand for gigabytes ("billion laughs"): every node, copied or not,
-/// is paid for from one budget before it is made. Not the library's <c>KubernetesYaml</c>: that one makes objects of known types, reads YAML 1.2
-/// (<c>yes</c> is a text to it), has no such budget, and does not say where a text is wrong.</remarks>
-/// <param name="duplicates">Receives the path (<c>spec.a[2].b</c>) of each key that occurs twice, whose last value then counts; null refuses such keys.</param>
+/// is paid for from one budget before it is made. Not the library's <c>KubernetesYaml</c>: that one makes objects of known types, reads
+/// YAML 1.2 (<c>yes</c> is a text to it), has no such budget, and does not say where a text is wrong.</remarks>
+/// <param name="duplicates">Receives the path (<c>spec.a[2].b</c>) of each key that occurs twice, whose last value then counts; null
+/// refuses such keys.</param>
 internal sealed class YamlComposer(string text, string file, List<string>? duplicates = null)
 {
     private const int MaxDepth = 96;
@@ -30,7 +31,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
             {
                 _parser.Consume<DocumentStart>();
                 _anchors.Clear();
-                long line = _parser.Current!.Start.Line;
+                var line = _parser.Current!.Start.Line;
                 if (ReadNode(0) is { } root)
                 {
                     documents.Add(new YamlDocument(root, line));
@@ -43,10 +44,12 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
         {
             throw new YamlSyntaxException(file, error.Start.Line, error.Start.Column, error.Message, error);
         }
-        catch (Exception error) when (error is InvalidOperationException or ArgumentException or ArithmeticException or IndexOutOfRangeException or NullReferenceException)
+        catch (Exception error)
+            when (error is InvalidOperationException or ArgumentException or ArithmeticException or IndexOutOfRangeException
+                or NullReferenceException)
         {
             // YamlDotNet's scanner breaks in these ways on some malformed texts instead of reporting them.
-            Mark near = _parser.Current?.End ?? Mark.Empty;
+            var near = _parser.Current?.End ?? Mark.Empty;
             throw new YamlSyntaxException(file, Math.Max(1, near.Line), Math.Max(1, near.Column), "malformed YAML near here", error);
         }
 
@@ -55,7 +58,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private JsonNode? ReadNode(int depth)
     {
-        ParsingEvent current = _parser.Current ?? throw new YamlSyntaxException(file, 1, 1, "the text ends in the middle of a document");
+        var current = _parser.Current ?? throw new YamlSyntaxException(file, 1, 1, "the text ends in the middle of a document");
         if (depth > MaxDepth)
         {
             throw Error(current, $"nested deeper than {MaxDepth} levels");
@@ -67,7 +70,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
             return Copy(alias);
         }
 
-        long before = _spent;
+        var before = _spent;
         if (current is not NodeEvent start)
         {
             throw Error(current, $"expected a value, found {current.GetType().Name}");
@@ -92,7 +95,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private JsonNode? Copy(AnchorAlias alias)
     {
-        if (!_anchors.TryGetValue(alias.Value, out Anchored? anchored))
+        if (!_anchors.TryGetValue(alias.Value, out var anchored))
         {
             throw Error(alias, $"alias '*{alias.Value}' has no anchor '&{alias.Value}' before it (an anchor cannot contain itself)");
         }
@@ -103,7 +106,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private JsonArray ReadSequence(int depth)
     {
-        SequenceStart start = _parser.Consume<SequenceStart>();
+        var start = _parser.Consume<SequenceStart>();
         RefuseTag(start, "tag:yaml.org,2002:seq");
         Spend(1, start);
         JsonArray array = [];
@@ -117,14 +120,14 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private JsonObject ReadMapping(int depth)
     {
-        MappingStart start = _parser.Consume<MappingStart>();
+        var start = _parser.Consume<MappingStart>();
         RefuseTag(start, "tag:yaml.org,2002:map");
         Spend(1, start);
         JsonObject mapping = [];
         List<JsonObject> merged = [];
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
-            ParsingEvent keyEvent = _parser.Current!;
+            var keyEvent = _parser.Current!;
             if (keyEvent is Scalar { Style: ScalarStyle.Plain, Value: MergeKey })
             {
                 _parser.MoveNext();
@@ -132,8 +135,8 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
                 continue;
             }
 
-            string key = ReadKey(keyEvent, depth);
-            string member = _path.Count == 0 ? key : "." + key;
+            var key = ReadKey(keyEvent, depth);
+            var member = _path.Count == 0 ? key : "." + key;
             if (mapping.ContainsKey(key))
             {
                 (duplicates ?? throw Error(keyEvent, $"key '{key}' is already set in this mapping")).Add(string.Concat(_path) + member);
@@ -143,7 +146,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
         }
 
         // Keys of the mapping win over merged ones, earlier merges over later ones.
-        foreach ((string key, JsonNode? value) in merged.SelectMany(source => source).ToList())
+        foreach ((var key, var value) in merged.SelectMany(source => source).ToList())
         {
             if (!mapping.ContainsKey(key))
             {
@@ -157,7 +160,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
     private JsonNode? ReadMember(string member, int depth)
     {
         _path.Add(member);
-        JsonNode? node = ReadNode(depth + 1);
+        var node = ReadNode(depth + 1);
         _path.RemoveAt(_path.Count - 1);
         return node;
     }
@@ -179,7 +182,7 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private string ReadKey(ParsingEvent at, int depth)
     {
-        JsonNode? key = at is Scalar or AnchorAlias ? ReadNode(depth + 1) : throw Error(at, "a key must be a scalar; found a collection");
+        var key = at is Scalar or AnchorAlias ? ReadNode(depth + 1) : throw Error(at, "a key must be a scalar; found a collection");
         return key switch
         {
             JsonValue value when value.TryGetValue(out string? text) => text,
@@ -204,8 +207,8 @@ internal sealed class YamlComposer(string text, string file, List<string>? dupli
 
     private JsonValue? Resolve(Scalar scalar)
     {
-        string value = scalar.Value;
-        string tag = scalar.Tag.IsEmpty ? "" : scalar.Tag.Value;
+        var value = scalar.Value;
+        var tag = scalar.Tag.IsEmpty ? "" : scalar.Tag.Value;
         return tag switch
         {
             "" when scalar.Style != ScalarStyle.Plain => JsonValue.Create(value),

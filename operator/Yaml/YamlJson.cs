@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Yaml;
 
-/// <summary>YAML text to JSON trees and back, with the meaning Kubernetes gives to YAML. Used for manifests, kubeconfigs, the CRD and <c>render</c>.</summary>
+/// <summary>YAML text to JSON trees and back, with the meaning Kubernetes gives to YAML. Used for manifests, kubeconfigs, the CRD and
+/// <c>render</c>.</summary>
 internal static class YamlJson
 {
     /// <summary>Largest text accepted, characters. etcd refuses objects above 1.5 MiB; bundles of many objects are larger.</summary>
@@ -28,10 +29,11 @@ internal static class YamlJson
     /// <exception cref="YamlSyntaxException">As <see cref="ParseAll"/>, and when there is no document or more than one.</exception>
     public static JsonNode? Parse(string text, string file)
     {
-        IReadOnlyList<YamlDocument> documents = ParseAll(text, file);
+        var documents = ParseAll(text, file);
         return documents.Count == 1
             ? documents[0].Root
-            : throw new YamlSyntaxException(file, documents.Count > 1 ? documents[1].Line : 1, 1, $"expected one YAML document, found {documents.Count}");
+            : throw new YamlSyntaxException(
+                file, documents.Count > 1 ? documents[1].Line : 1, 1, $"expected one YAML document, found {documents.Count}");
     }
 
     /// <summary>Block-style YAML that reads back as an equal tree; keys stay in their order.</summary>

@@ -32,14 +32,16 @@ internal static partial class YamlScalar
             return null;
         }
 
-        string digits = text.Replace("_", "", StringComparison.Ordinal);
+        var digits = text.Replace("_", "", StringComparison.Ordinal);
         if (AsInteger(digits) is { } integer)
         {
             return integer;
         }
 
         // "08" is no octal number but a float to go-yaml, and so 8 in JSON.
-        return Decimal().IsMatch(digits) && double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)
+        return Decimal().IsMatch(digits)
+            && double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            && double.IsFinite(value)
             ? JsonValue.Create(value)
             : null;
     }
@@ -52,9 +54,9 @@ internal static partial class YamlScalar
 
     private static JsonValue? AsInteger(string digits)
     {
-        bool negative = digits.StartsWith('-');
-        string magnitudeText = negative || digits.StartsWith('+') ? digits[1..] : digits;
-        (int radix, int prefix) = magnitudeText switch
+        var negative = digits.StartsWith('-');
+        var magnitudeText = negative || digits.StartsWith('+') ? digits[1..] : digits;
+        (var radix, var prefix) = magnitudeText switch
         {
             ['0', 'x' or 'X', _, ..] => (16, 2),
             ['0', 'b' or 'B', _, ..] => (2, 2),
@@ -62,7 +64,7 @@ internal static partial class YamlScalar
             ['0', _, ..] => (8, 1),
             _ => (10, 0),
         };
-        return TryMagnitude(magnitudeText.AsSpan(prefix), radix, out ulong magnitude) switch
+        return TryMagnitude(magnitudeText.AsSpan(prefix), radix, out var magnitude) switch
         {
             false => null,
             true when negative => magnitude <= (ulong)long.MaxValue + 1 ? JsonValue.Create(unchecked(-(long)magnitude)) : null,
@@ -73,9 +75,9 @@ internal static partial class YamlScalar
     private static bool TryMagnitude(ReadOnlySpan<char> digits, int radix, out ulong magnitude)
     {
         magnitude = 0;
-        foreach (char digit in digits)
+        foreach (var digit in digits)
         {
-            int value = digit switch
+            var value = digit switch
             {
                 >= '0' and <= '9' => digit - '0',
                 >= 'a' and <= 'f' => digit - 'a' + 10,

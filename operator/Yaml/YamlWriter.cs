@@ -5,9 +5,11 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Yaml;
 
-/// <summary>Writes block-style YAML the way <c>kubectl -o yaml</c> lays it out: two spaces, list dashes level with their key. Called by <see cref="YamlJson.ToYaml"/>.</summary>
+/// <summary>Writes block-style YAML the way <c>kubectl -o yaml</c> lays it out: two spaces, list dashes level with their key. Called by
+/// <see cref="YamlJson.ToYaml"/>.</summary>
 /// <remarks>Strings stay plain where that reads back as the same string; long prose is folded (<c>>-</c>), text with line breaks becomes a
-/// literal block (<c>|</c>), everything else is double-quoted. Not YamlDotNet's emitter: where it wraps double-quoted text after a tab, the tab is lost.</remarks>
+/// literal block (<c>|</c>), everything else is double-quoted. Not YamlDotNet's emitter: where it wraps double-quoted text after a tab, the
+/// tab is lost.</remarks>
 internal static class YamlWriter
 {
     private const int FoldColumns = 110;
@@ -31,8 +33,8 @@ internal static class YamlWriter
 
     private static void WriteMapping(StringBuilder output, JsonObject mapping, int indent, bool startsOnDash)
     {
-        bool first = startsOnDash;
-        foreach ((string key, JsonNode? value) in mapping)
+        var first = startsOnDash;
+        foreach ((var key, var value) in mapping)
         {
             output.Append(' ', first ? 0 : indent);
             first = false;
@@ -59,7 +61,7 @@ internal static class YamlWriter
 
     private static void WriteList(StringBuilder output, JsonArray list, int indent)
     {
-        foreach (JsonNode? item in list)
+        foreach (var item in list)
         {
             output.Append(' ', indent).Append('-');
             switch (item)
@@ -125,10 +127,10 @@ internal static class YamlWriter
 
     private static void WriteLiteral(StringBuilder output, string text, int indent)
     {
-        int trailing = text.Length - text.TrimEnd('\n').Length;
+        var trailing = text.Length - text.TrimEnd('\n').Length;
         output.Append('|').Append(trailing switch { 0 => "-", 1 => "", _ => "+" });
-        string body = trailing == 0 ? text : text[..^1];
-        foreach (string line in body.Split('\n'))
+        var body = trailing == 0 ? text : text[..^1];
+        foreach (var line in body.Split('\n'))
         {
             output.Append('\n').Append(' ', line.Length == 0 ? 0 : indent).Append(line);
         }
@@ -137,8 +139,8 @@ internal static class YamlWriter
     private static void WriteFolded(StringBuilder output, string text, int indent)
     {
         output.Append(">-");
-        int column = FoldColumns;
-        foreach (string word in text.Split(' '))
+        var column = FoldColumns;
+        foreach (var word in text.Split(' '))
         {
             if (column + 1 + word.Length > FoldColumns)
             {
@@ -156,7 +158,7 @@ internal static class YamlWriter
     private static void WriteQuoted(StringBuilder output, string text)
     {
         output.Append('"');
-        foreach (char c in text)
+        foreach (var c in text)
         {
             _ = c switch
             {
@@ -193,5 +195,6 @@ internal static class YamlWriter
            && text.All(IsPrintable);
 
     /// <summary>Surrogates too: only go-yaml's <c>\U</c> could escape what they stand for, and raw they are allowed.</summary>
-    private static bool IsPrintable(char c) => char.IsSurrogate(c) || c is >= ' ' and <= '~' or (>= '\u00A0' and < '\u2028') or (> '\u2029' and < '\uD800') or (>= '\uE000' and < '\uFEFF');
+    private static bool IsPrintable(char c) => char.IsSurrogate(c)
+        || c is >= ' ' and <= '~' or (>= '\u00A0' and < '\u2028') or (> '\u2029' and < '\uD800') or (>= '\uE000' and < '\uFEFF');
 }

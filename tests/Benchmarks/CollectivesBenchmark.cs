@@ -5,8 +5,8 @@ using Spectre.Console;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>Time of an all-reduce by size, between ranks that are threads and between ranks that are processes, beside one thread's copy of as many bytes: each rank copies
-/// in, sums its share and copies out, so a copy is the floor.</summary>
+/// <summary>Time of an all-reduce by size, between ranks that are threads and between ranks that are processes, beside one thread's copy of
+/// as many bytes: each rank copies in, sums its share and copies out, so a copy is the floor.</summary>
 internal static class CollectivesBenchmark
 {
     /// <summary>The command by which this program starts itself as a rank.</summary>
@@ -27,7 +27,8 @@ internal static class CollectivesBenchmark
             table.AddRow(Name(Sizes[i]), Cell(threads[i], Sizes[i]), Cell(processes[i], Sizes[i]), Cell(Copy(Sizes[i]), Sizes[i]));
         }
 
-        Console.WriteLine($"all-reduce between {ranks} ranks on {Environment.ProcessorCount} processors; GB/s = bytes of the message ÷ time:");
+        Console.WriteLine(
+            $"all-reduce between {ranks} ranks on {Environment.ProcessorCount} processors; GB/s = bytes of the message ÷ time:");
         AnsiConsole.Write(table);
     }
 
@@ -99,7 +100,8 @@ internal static class CollectivesBenchmark
         return best;
     }
 
-    private static string Cell(double seconds, int bytes) => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e6:F1} µs, {bytes / seconds / 1e9:F2} GB/s");
+    private static string Cell(double seconds, int bytes) =>
+        string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e6:F1} µs, {bytes / seconds / 1e9:F2} GB/s");
 
     private static string Name(int bytes) => bytes >= 1 << 20 ? $"{bytes >> 20} MiB" : $"{bytes >> 10} KiB";
 

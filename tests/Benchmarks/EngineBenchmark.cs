@@ -3,15 +3,15 @@ using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tokenization;
 using Spectre.Console;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>What the engine costs between two steps of the model: planning, sampling at temperature 1, stop checks, text and bookkeeping. First as a share of
-/// the model's time on a real one, alone and with what the device computes in the background hidden, then for each sequence as their number grows, with a model
-/// that takes no time.</summary>
+/// <summary>What the engine costs between two steps of the model: planning, sampling at temperature 1, stop checks, text and bookkeeping.
+/// First as a share of the model's time on a real one, alone and with what the device computes in the background hidden, then for each
+/// sequence as their number grows, with a model that takes no time.</summary>
 internal static class EngineBenchmark
 {
     private const int InputLength = 32;
@@ -32,7 +32,8 @@ internal static class EngineBenchmark
         {
             const int VocabSize = 1024;
             var runner = new InstantRunner(VocabSize, sequences, InputLength + OutputLength);
-            var (prefill, decode, between) = await MeasureAsync(runner, new IdTokenizer(VocabSize), sequences, inBackground: false, stepsPerPlan: 1);
+            var (prefill, decode, between) = await MeasureAsync(
+                runner, new IdTokenizer(VocabSize), sequences, inBackground: false, stepsPerPlan: 1);
             var micros = 1e6 * between / (prefill.Steps + decode.Steps);
             table.AddRow(
                 sequences.ToString(CultureInfo.InvariantCulture),
@@ -50,12 +51,16 @@ internal static class EngineBenchmark
         var model = ModelLoader.Load(folder, CpuBackend.Create(new CpuOptions { Threads = threads }), options);
         using var shared = model;
         var tokenizer = Tokenizer.Load(folder);
-        foreach (var (name, inBackground, stepsPerPlan) in ((string, bool, int)[])[("one after the other", false, 1), ("overlapped", true, 1), ("overlapped, 8 steps a plan", true, 8)])
+        foreach (var (name, inBackground, stepsPerPlan) in ((string, bool, int)[])[
+            ("one after the other", false, 1), ("overlapped", true, 1), ("overlapped, 8 steps a plan", true, 8)])
         {
-            var (prefill, decode, between) = await MeasureAsync(new SharedRunner(model.Runner), tokenizer, Batch, inBackground, stepsPerPlan);
+            var (prefill, decode, between) = await MeasureAsync(
+                new SharedRunner(model.Runner), tokenizer, Batch, inBackground, stepsPerPlan);
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Path.GetFileName(folder)}, batch {Batch}, {name}: {1e3 * decode.Seconds / decode.Steps:F2} ms a decode step in the model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: {100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
+                $"{Path.GetFileName(folder)}, batch {Batch}, {name}: {1e3 * decode.Seconds / decode.Steps:F2} ms a decode step in the "
+                + $"model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: "
+                + $"{100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
         }
     }
 
@@ -65,13 +70,15 @@ internal static class EngineBenchmark
     {
         var metered = new MeteredRunner(runner, null, TimeProvider.System);
         var options = new EngineOptions { MaxNumSeqs = sequences, Seed = 1, NumSchedulerSteps = stepsPerPlan };
-        await using var engine = new LlmEngine(inBackground ? new BackgroundRunner(metered) : metered, tokenizer, options, TimeProvider.System);
+        await using var engine = new LlmEngine(
+            inBackground ? new BackgroundRunner(metered) : metered, tokenizer, options, TimeProvider.System);
         var prompts = new RandomDataset(DatasetSource.TextTokens(tokenizer, runner.VocabSize), new Random(1));
         (StepTotals Prefill, StepTotals Decode, double BetweenSeconds)? best = null;
         for (var run = 0; run <= 3; run++)
         {
             metered.Reset();
-            await OfflineRun.RunAsync(engine, prompts.Draw(sequences, InputLength, OutputLength), null, TimeProvider.System, CancellationToken.None);
+            await OfflineRun.RunAsync(
+                engine, prompts.Draw(sequences, InputLength, OutputLength), null, TimeProvider.System, CancellationToken.None);
 
             // The first run compiles.
             if (run > 0 && !(metered.Totals.BetweenSeconds >= best?.BetweenSeconds))

@@ -1,12 +1,12 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Benchmarks;
 
 /// <summary>A model that takes no time, so that what is measured around it is the engine: the same random logits in every step.</summary>
 internal sealed class InstantRunner : IModelRunner
 {
-    private readonly float[] logits;
-    private int numLogits;
+    private readonly float[] _logits;
+    private int _numLogits;
 
     public InstantRunner(int vocabSize, int maxSequences, int maxModelLength)
     {
@@ -15,7 +15,7 @@ internal sealed class InstantRunner : IModelRunner
         MaxModelLength = maxModelLength;
         NumBlocks = maxSequences * ((maxModelLength + BlockSize - 1) / BlockSize);
         var random = new Random(1);
-        logits = [.. Enumerable.Range(0, maxSequences * vocabSize).Select(_ => (random.NextSingle() * 8) - 4)];
+        _logits = [.. Enumerable.Range(0, maxSequences * vocabSize).Select(_ => (random.NextSingle() * 8) - 4)];
     }
 
     public int VocabSize { get; }
@@ -30,9 +30,9 @@ internal sealed class InstantRunner : IModelRunner
 
     public int MaxSequences { get; }
 
-    public void Launch(StepBatch batch) => numLogits = batch.NumLogits;
+    public void Launch(StepBatch batch) => _numLogits = batch.NumLogits;
 
-    public ReadOnlySpan<float> WaitForLogits() => logits.AsSpan(0, numLogits * VocabSize);
+    public ReadOnlySpan<float> WaitForLogits() => _logits.AsSpan(0, _numLogits * VocabSize);
 
     public void Dispose()
     {

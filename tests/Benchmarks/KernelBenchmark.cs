@@ -3,12 +3,13 @@ using System.Globalization;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Threads;
 using Spectre.Console;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>The kernels of <see cref="CpuBackend"/> against the ceilings of the machine: matrix products by bytes streamed and by operations,
-/// attention by operations, element-wise kernels by bytes.</summary>
+/// <summary>The kernels of <see cref="CpuBackend"/> against the ceilings of the machine: matrix products by bytes streamed and by
+/// operations, attention by operations, element-wise kernels by bytes.</summary>
 internal static class KernelBenchmark
 {
     public static void Run(int threads)
@@ -45,7 +46,8 @@ internal static class KernelBenchmark
         AnsiConsole.Write(table);
     }
 
-    private static unsafe void Linear(CpuBackend backend, Ceilings ceilings, Table table, DType dtype, int outFeatures, int inFeatures, int[] batches)
+    private static unsafe void Linear(
+        CpuBackend backend, Ceilings ceilings, Table table, DType dtype, int outFeatures, int inFeatures, int[] batches)
     {
         // Zeros: multiplying them takes the same time.
         var bytes = GC.AllocateArray<byte>(outFeatures * inFeatures * dtype.Size(), pinned: true);
@@ -82,11 +84,14 @@ internal static class KernelBenchmark
         var all = Integers(context, 1, Enumerable.Range(0, context));
         var positions = Integers(queries, 1, Enumerable.Range(context - queries, queries));
         var inputs = new AttentionInputs(
-            positions, positions, Integers(2, 1, [0, queries]), Integers(1, 1, [context]), Integers(1, blocks, Enumerable.Range(0, blocks)), queries, context);
+            positions, positions, Integers(2, 1, [0, queries]), Integers(1, 1, [context]), Integers(1, blocks, Enumerable.Range(0, blocks)),
+            queries, context);
         const int Columns = (Heads + 2 * KvHeads) * HeadDim;
-        backend.RopeAndCache(backend.Allocate("fill", DType.F32, context, Columns), null, inputs with { Positions = all, SlotMapping = all }, cache, 0);
+        backend.RopeAndCache(
+            backend.Allocate("fill", DType.F32, context, Columns), null, inputs with { Positions = all, SlotMapping = all }, cache, 0);
 
-        Tensor qkv = backend.Allocate("qkv", DType.F32, queries, Columns), output = backend.Allocate("attention", DType.F32, queries, Heads * HeadDim);
+        Tensor qkv = backend.Allocate("qkv", DType.F32, queries, Columns), output = backend.Allocate(
+            "attention", DType.F32, queries, Heads * HeadDim);
         var settings = new AttentionSettings(Heads, 0.088f);
         var pairs = queries * (double)context - queries * (queries - 1) / 2.0;
         Report(

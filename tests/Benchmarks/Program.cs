@@ -3,8 +3,8 @@ using Cluster.Benchmarks.Scale;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>
-/// or <c>operator</c>.</summary>
+/// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>,
+/// <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c> or <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -43,10 +43,13 @@ internal static class Program
                 CollectivesBenchmark.Run(ranks);
                 return 0;
             case [CollectivesBenchmark.RankCommand, var path, var rank, var ranks]:
-                CollectivesBenchmark.RunRank(path, int.Parse(rank, CultureInfo.InvariantCulture), int.Parse(ranks, CultureInfo.InvariantCulture));
+                CollectivesBenchmark.RunRank(
+                    path, int.Parse(rank, CultureInfo.InvariantCulture), int.Parse(ranks, CultureInfo.InvariantCulture));
                 return 0;
             default:
-                Console.Error.WriteLine("usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | operator [--nodes N,N,…]");
+                Console.Error.WriteLine(
+                    "usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | "
+                    + "operator [--nodes N,N,…]");
                 return 2;
         }
     }

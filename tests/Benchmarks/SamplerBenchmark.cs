@@ -5,8 +5,8 @@ using Spectre.Console;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>What choosing one token costs, by sampling parameters, over rows of normally distributed logits: a flat distribution, the worst case, and one as peaked
-/// as a trained model's.</summary>
+/// <summary>What choosing one token costs, by sampling parameters, over rows of normally distributed logits: a flat distribution, the worst
+/// case, and one as peaked as a trained model's.</summary>
 internal static class SamplerBenchmark
 {
     private const int VocabSize = 128_256;
@@ -41,7 +41,10 @@ internal static class SamplerBenchmark
     {
         var random = new Random(1);
         var sampler = new Sampler(VocabSize);
-        var logits = Enumerable.Range(0, VocabSize).Select(_ => deviation * (float)Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * MathF.Cos(2 * MathF.PI * random.NextSingle())).ToArray();
+        var logits = Enumerable.Range(0, VocabSize)
+            .Select(
+                _ => deviation * (float)Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * MathF.Cos(2 * MathF.PI * random.NextSingle()))
+                .ToArray();
         var state = new SamplingState(sampling, [1], 1, []);
         for (var i = 0; i < WarmUps; i++)
         {

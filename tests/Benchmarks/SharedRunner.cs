@@ -1,4 +1,4 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Benchmarks;
 

@@ -2,16 +2,18 @@ using System.Diagnostics;
 using System.Globalization;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Startup;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
+using Cluster.Worker.Startup;
 using Spectre.Console;
 
 namespace Cluster.Benchmarks;
 
-/// <summary>What spreading a model over ranks costs where ranks bring no hardware of their own: two processes of one thread each against one process of two threads,
-/// the same prompts and as many tokens, prefill and decode. The ratio is what is left of the speed after all-reduces, broadcasts and what each rank does twice.</summary>
-/// <remarks>Both are loaded at once and take turns, and a ratio is taken within a round, so that whatever else the machine does meanwhile meets both.</remarks>
+/// <summary>What spreading a model over ranks costs where ranks bring no hardware of their own: two processes of one thread each against
+/// one process of two threads, the same prompts and as many tokens, prefill and decode. The ratio is what is left of the speed after
+/// all-reduces, broadcasts and what each rank does twice.</summary>
+/// <remarks>Both are loaded at once and take turns, and a ratio is taken within a round, so that whatever else the machine does meanwhile
+/// meets both.</remarks>
 internal static class TensorParallelBenchmark
 {
     private const int MinRounds = 3;
@@ -39,7 +41,9 @@ internal static class TensorParallelBenchmark
             AddRow(batch, "decode", rounds, speed => speed.Decode);
         }
 
-        Console.WriteLine($"{Path.GetFileName(source)}, prompts of {InputLength} tokens, {OutputLength} to generate, medians of {MinRounds} to {MaxRounds} rounds, tokens/s:");
+        Console.WriteLine(
+            $"{Path.GetFileName(source)}, prompts of {InputLength} tokens, {OutputLength} to generate, medians of {MinRounds} to "
+            + $"{MaxRounds} rounds, tokens/s:");
         AnsiConsole.Write(table);
 
         void AddRow(int batch, string phase, List<(Speed Whole, Speed Spread)> rounds, Func<Speed, double> of) => table.AddRow(
@@ -77,29 +81,37 @@ internal static class TensorParallelBenchmark
     /// <summary>An engine on a model of one rank, or of several processes.</summary>
     private sealed class Contestant : IAsyncDisposable
     {
-        private readonly MeteredRunner steps;
-        private readonly LlmEngine engine;
-        private readonly RandomDataset prompts;
+        private readonly MeteredRunner _steps;
+        private readonly LlmEngine _engine;
+        private readonly RandomDataset _prompts;
 
         public Contestant(string source, int ranks)
         {
-            var options = new ModelRunnerOptions { MaxSequences = Batches.Max(), NumBlocks = Batches.Max() * ((InputLength + OutputLength) / 16 + 1) };
+            var options = new ModelRunnerOptions
+            {
+                MaxSequences = Batches.Max(),
+                NumBlocks = Batches.Max() * ((InputLength + OutputLength) / 16 + 1)
+            };
             var parallel = new RankOptions(ranks, Devices: null, TimeSpan.FromSeconds(60));
-            var model = SpreadModel.Load(source, options, parallel, BackendFactory.OfShare(Processors / ranks, 8L << 30), progress: null, _ => { });
+            var model = SpreadModel.Load(
+                source, options, parallel, BackendFactory.OfShare(Processors / ranks, 8L << 30), progress: null, _ => { });
             var tokenizer = new IdTokenizer(model.Target.Config.VocabSize);
-            steps = new MeteredRunner(model.Runner, null, TimeProvider.System);
-            engine = new LlmEngine(steps, tokenizer, new EngineOptions { MaxNumSeqs = Batches.Max(), Seed = 1, EnablePrefixCaching = false }, TimeProvider.System);
-            prompts = new RandomDataset(DatasetSource.TextTokens(tokenizer, model.Target.Config.VocabSize), new Random(1));
+            _steps = new MeteredRunner(model.Runner, null, TimeProvider.System);
+            _engine = new LlmEngine(
+                _steps, tokenizer, new EngineOptions { MaxNumSeqs = Batches.Max(), Seed = 1, EnablePrefixCaching = false },
+                TimeProvider.System);
+            _prompts = new RandomDataset(DatasetSource.TextTokens(tokenizer, model.Target.Config.VocabSize), new Random(1));
         }
 
         public async Task<Speed> RunAsync(int batch)
         {
-            steps.Reset();
-            await OfflineRun.RunAsync(engine, prompts.Draw(batch, InputLength, OutputLength), null, TimeProvider.System, CancellationToken.None);
-            var (prefill, decode, _) = steps.Totals;
+            _steps.Reset();
+            await OfflineRun.RunAsync(
+                _engine, _prompts.Draw(batch, InputLength, OutputLength), null, TimeProvider.System, CancellationToken.None);
+            var (prefill, decode, _) = _steps.Totals;
             return new Speed(prefill.RowsPerSecond, decode.RowsPerSecond);
         }
 
-        public ValueTask DisposeAsync() => engine.DisposeAsync();
+        public ValueTask DisposeAsync() => _engine.DisposeAsync();
     }
 }

@@ -5,7 +5,8 @@ namespace Cluster.Worker.Benchmarking;
 /// <summary>Times a repeated action on a machine that others use too.</summary>
 internal static class BestTime
 {
-    /// <summary>Seconds of the fastest of the runs that fit the budget: disturbances only ever add time. At least three are timed after a first that warms up.</summary>
+    /// <summary>Seconds of the fastest of the runs that fit the budget: disturbances only ever add time. At least three are timed after a
+    /// first that warms up.</summary>
     public static double Of(Action action, double budgetSeconds = 0.4)
     {
         action();

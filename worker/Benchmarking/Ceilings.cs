@@ -1,13 +1,15 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Benchmarking;
 
 /// <summary>What the machine can do at most, measured in the run whose results are compared with it.</summary>
 /// <param name="GflopsPerSecond">Multiply-adds on registers only, two operations each.</param>
-/// <param name="GigabytesPerSecond">Reading memory far larger than the caches, in two streams a thread, which prefetchers like better than one.</param>
+/// <param name="GigabytesPerSecond">Reading memory far larger than the caches, in two streams a thread, which prefetchers like better than
+/// one.</param>
 internal sealed unsafe record Ceilings(double GflopsPerSecond, double GigabytesPerSecond)
 {
     public static Ceilings Measure(WorkerThreads threads) => Vector512.IsHardwareAccelerated

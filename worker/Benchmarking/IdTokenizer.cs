@@ -11,7 +11,11 @@ internal sealed class IdTokenizer(int vocabSize) : ITokenizer
 
     /// <exception cref="FormatException">The text is not ids.</exception>
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens) =>
-        [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(id => TokenToId(id) ?? throw new FormatException($"'{id}' is not a token id below {vocabSize}; a model without a tokenizer reads ids only"))];
+        [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(
+                id => TokenToId(id)
+                    ?? throw new FormatException(
+                        $"'{id}' is not a token id below {vocabSize}; a model without a tokenizer reads ids only"))];
 
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {

@@ -1,31 +1,32 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Benchmarking;
 
-/// <summary>Times the steps of a runner and, between them, the engine. Stands between <see cref="Engine.LlmEngine"/> and its runner in benchmarks.</summary>
+/// <summary>Times the steps of a runner and, between them, the engine. Stands between <see cref="Engine.LlmEngine"/> and its runner in
+/// benchmarks.</summary>
 /// <param name="cost">What steps are counted as; null counts rows and time only.</param>
 internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimeProvider time) : DelegatingRunner(runner)
 {
-    private readonly object gate = new();
-    private StepTotals prefill;
-    private StepTotals decode;
-    private double betweenSeconds;
-    private long launched;
-    private long? finished;
-    private bool isDecode;
-    private int rows;
-    private double bytes;
-    private double operations;
+    private readonly object _gate = new();
+    private StepTotals _prefill;
+    private StepTotals _decode;
+    private double _betweenSeconds;
+    private long _launched;
+    private long? _finished;
+    private bool _isDecode;
+    private int _rows;
+    private double _bytes;
+    private double _operations;
 
-    /// <summary>Steps with a part of a prompt, those of sequences that decode beside it included; steps that only decode; and the seconds from each step's
-    /// logits to the launch of the next, in which the engine samples, keeps its books and plans.</summary>
+    /// <summary>Steps with a part of a prompt, those of sequences that decode beside it included; steps that only decode; and the seconds
+    /// from each step's logits to the launch of the next, in which the engine samples, keeps its books and plans.</summary>
     public (StepTotals Prefill, StepTotals Decode, double BetweenSeconds) Totals
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return (prefill, decode, betweenSeconds);
+                return (_prefill, _decode, _betweenSeconds);
             }
         }
     }
@@ -33,21 +34,21 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
     /// <summary>Forgets what was counted. Call while nothing runs: the pause that follows is not counted.</summary>
     public void Reset()
     {
-        lock (gate)
+        lock (_gate)
         {
-            (prefill, decode, betweenSeconds, finished) = (default, default, 0, null);
+            (_prefill, _decode, _betweenSeconds, _finished) = (default, default, 0, null);
         }
     }
 
     public override void Launch(StepBatch batch)
     {
-        isDecode = batch.MaxQueryLength == 1;
-        rows = batch.NumTokens;
-        (bytes, operations) = cost is null ? (0, 0) : (cost.Bytes(batch), cost.Operations(batch));
-        launched = time.GetTimestamp();
-        lock (gate)
+        _isDecode = batch.MaxQueryLength == 1;
+        _rows = batch.NumTokens;
+        (_bytes, _operations) = cost is null ? (0, 0) : (cost.Bytes(batch), cost.Operations(batch));
+        _launched = time.GetTimestamp();
+        lock (_gate)
         {
-            betweenSeconds += finished is { } end ? time.GetElapsedTime(end, launched).TotalSeconds : 0;
+            _betweenSeconds += _finished is { } end ? time.GetElapsedTime(end, _launched).TotalSeconds : 0;
         }
 
         base.Launch(batch);
@@ -57,17 +58,17 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
     {
         var logits = base.WaitForLogits();
         var now = time.GetTimestamp();
-        var seconds = time.GetElapsedTime(launched, now).TotalSeconds;
-        lock (gate)
+        var seconds = time.GetElapsedTime(_launched, now).TotalSeconds;
+        lock (_gate)
         {
-            finished = now;
-            if (isDecode)
+            _finished = now;
+            if (_isDecode)
             {
-                decode = decode.Add(rows, seconds, bytes, operations);
+                _decode = _decode.Add(_rows, seconds, _bytes, _operations);
             }
             else
             {
-                prefill = prefill.Add(rows, seconds, bytes, operations);
+                _prefill = _prefill.Add(_rows, seconds, _bytes, _operations);
             }
         }
 

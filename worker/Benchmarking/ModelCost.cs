@@ -1,15 +1,17 @@
 using Cluster.Worker.Compute;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Benchmarking;
 
 /// <summary>What a step must at least read and compute, to compare its time with the machine's ceilings.</summary>
-/// <param name="WeightBytes">Weights that a step streams: all but the embedding table, of which it reads a row a token. With experts an upper bound.</param>
+/// <param name="WeightBytes">Weights that a step streams: all but the embedding table, of which it reads a row a token. With experts an
+/// upper bound.</param>
 /// <param name="KvBytesPerToken">Keys and values of one token in all layers.</param>
 /// <param name="OperationsPerRow">Of all layers' matrix products, without attention; a multiply-add is two.</param>
 /// <param name="OperationsPerLogitRow">Of the output layer.</param>
 /// <param name="AttentionOperationsPerKey">Of one query row and one key, in all layers.</param>
-internal sealed record ModelCost(long WeightBytes, long KvBytesPerToken, double OperationsPerRow, double OperationsPerLogitRow, double AttentionOperationsPerKey)
+internal sealed record ModelCost(
+    long WeightBytes, long KvBytesPerToken, double OperationsPerRow, double OperationsPerLogitRow, double AttentionOperationsPerKey)
 {
     public static ModelCost Of(LoadedModel model)
     {

@@ -3,7 +3,8 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Benchmarking;
 
-/// <summary>Gives an engine in this process all requests at once and waits for the last. Called by bench latency and bench throughput.</summary>
+/// <summary>Gives an engine in this process all requests at once and waits for the last. Called by bench latency and bench
+/// throughput.</summary>
 /// <param name="PromptTokens">Of all requests.</param>
 /// <param name="OutputTokens">Likewise.</param>
 internal sealed record OfflineRun(double Seconds, long PromptTokens, long OutputTokens)
@@ -15,7 +16,8 @@ internal sealed record OfflineRun(double Seconds, long PromptTokens, long Output
         IEngine engine, IReadOnlyList<BenchmarkPrompt> prompts, Action? onFinished, TimeProvider time, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var requests = prompts.Select((prompt, index) => RunOneAsync(engine, $"bench-{index}", prompt, onFinished, cancellationToken)).ToArray();
+        var requests = prompts.Select((prompt, index) => RunOneAsync(engine, $"bench-{index}", prompt, onFinished, cancellationToken))
+            .ToArray();
         var outputs = await Task.WhenAll(requests);
         return new OfflineRun(
             time.GetElapsedTime(started).TotalSeconds,
@@ -23,7 +25,8 @@ internal sealed record OfflineRun(double Seconds, long PromptTokens, long Output
             outputs.Sum(output => (long)output.CompletionTokens));
     }
 
-    private static async Task<TokenOutput> RunOneAsync(IEngine engine, string id, BenchmarkPrompt prompt, Action? onFinished, CancellationToken cancellationToken)
+    private static async Task<TokenOutput> RunOneAsync(
+        IEngine engine, string id, BenchmarkPrompt prompt, Action? onFinished, CancellationToken cancellationToken)
     {
         var sampling = new SamplingParameters { Temperature = 1, MaxTokens = prompt.OutputLength, IgnoreEos = true };
         TokenOutput? last = null;

@@ -1,13 +1,14 @@
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>An engine to measure, in this process. Unlike <see cref="TextEngine"/> it takes synthetic models, which have no tokenizer, and times the steps.</summary>
+/// <summary>An engine to measure, in this process. Unlike <see cref="TextEngine"/> it takes synthetic models, which have no tokenizer, and
+/// times the steps.</summary>
 internal sealed class BenchEngine : IAsyncDisposable
 {
     private BenchEngine(LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary)
@@ -32,7 +33,9 @@ internal sealed class BenchEngine : IAsyncDisposable
     public static async Task<BenchEngine> LoadAsync(StartupOptions options, int numRequests, CancellationToken cancellationToken)
     {
         var isSynthetic = SyntheticModel.IsSource(options.Model);
-        var folders = isSynthetic ? new ModelFolders(options.Model) : await ModelFolder.PrepareAsync(options, Console.Error.WriteLine, cancellationToken);
+        var folders = isSynthetic
+            ? new ModelFolders(options.Model)
+            : await ModelFolder.PrepareAsync(options, Console.Error.WriteLine, cancellationToken);
         try
         {
             var fileTokenizer = isSynthetic ? null : Tokenization.Tokenizer.Load(folders.Model);
@@ -40,7 +43,8 @@ internal sealed class BenchEngine : IAsyncDisposable
             var config = model.Target.Config;
             ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(config.VocabSize) : fileTokenizer;
             var steps = new MeteredRunner(model.Runner, ModelCost.Of(model.Target), TimeProvider.System);
-            var engine = model.StartEngine(tokenizer, options.Engine with { MaxQueue = Math.Max(options.Engine.MaxQueue, numRequests) }, steps);
+            var engine = model.StartEngine(
+                tokenizer, options.Engine with { MaxQueue = Math.Max(options.Engine.MaxQueue, numRequests) }, steps);
             return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, config.VocabSize));
         }
         catch (ArgumentException exception)

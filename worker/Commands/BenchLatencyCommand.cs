@@ -20,11 +20,14 @@ internal static class BenchLatencyCommand
         var warmup = BenchOptions.Count("--num-iters-warmup", "Number of warm-up iterations.", 10, minimum: 0);
         var iterations = BenchOptions.Count("--num-iters", "Number of measured iterations.", 30);
         var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
-        var command = new Command("latency", "Measures how long one batch takes, in this process.") { inputLength, outputLength, batchSize, warmup, iterations, json };
+        var command = new Command(
+            "latency",
+            "Measures how long one batch takes, in this process.") { inputLength, outputLength, batchSize, warmup, iterations, json };
         flags.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
         {
-            await using var engine = await BenchEngine.LoadAsync(StartupArguments.Read(flags, arguments), arguments.GetValue(batchSize), cancellationToken);
+            await using var engine = await BenchEngine.LoadAsync(
+                StartupArguments.Read(flags, arguments), arguments.GetValue(batchSize), cancellationToken);
 
             // New prompts each time: the prefix cache must not shorten an iteration.
             var prompts = new RandomDataset(engine.Vocabulary, new Random(unchecked((int)arguments.GetValue(flags.Seed))));
@@ -36,7 +39,8 @@ internal static class BenchLatencyCommand
                 for (var i = 0; i < total; i++)
                 {
                     var run = await engine.RunAsync(
-                        prompts.Draw(arguments.GetValue(batchSize), arguments.GetValue(inputLength), arguments.GetValue(outputLength)), null, cancellationToken);
+                        prompts.Draw(arguments.GetValue(batchSize), arguments.GetValue(inputLength), arguments.GetValue(outputLength)),
+                        null, cancellationToken);
                     if (i >= numWarmup)
                     {
                         seconds.Add(run.Seconds);
@@ -52,7 +56,9 @@ internal static class BenchLatencyCommand
             var percentiles = new JsonObject();
             foreach (var percentile in Percentiles)
             {
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{percentile}% percentile latency: {statistics.Percentile(percentile):F6} seconds"));
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture, $"{percentile}% percentile latency: {statistics.Percentile(percentile):F6} seconds"));
                 percentiles[percentile.ToString(CultureInfo.InvariantCulture)] = statistics.Percentile(percentile);
             }
 

@@ -9,7 +9,8 @@ internal static class BenchOptions
     public static Option<int> Count(string name, string description, int fallback, int minimum = 1) =>
         new Option<int>(name) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "N" }.Between(minimum);
 
-    public static Option<int?> OptionalCount(string name, string description) => new Option<int?>(name) { Description = description, HelpName = "N" }.Between(1);
+    public static Option<int?> OptionalCount(string name, string description) =>
+        new Option<int?>(name) { Description = description, HelpName = "N" }.Between(1);
 
     /// <param name="accepts">Whether a value is in range.</param>
     /// <param name="expected">What would be right.</param>

@@ -15,7 +15,8 @@ internal static class BenchServeCommand
     public static Command Create()
     {
         var flags = new BenchServeFlags();
-        var command = new Command("serve", $"Measures a running server over its OpenAI API, as its clients see it. A key for it is taken from {ApiKeyVariable}.");
+        var command = new Command(
+            "serve", $"Measures a running server over its OpenAI API, as its clients see it. A key for it is taken from {ApiKeyVariable}.");
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) => RunAsync(flags, arguments, cancellationToken));
         return command;
@@ -29,13 +30,16 @@ internal static class BenchServeCommand
         var model = arguments.GetValue(flags.ServedModelName) ?? arguments.GetValue(flags.Model) ?? firstModel;
         var tokenizerFolder = TokenizerFolder(flags, arguments);
         var tokenizer = Tokenizer.Load(tokenizerFolder);
-        var client = new CompletionClient(http, CompletionClient.At(address, arguments.GetValue(flags.Endpoint)!), model, arguments.GetValue(flags.IgnoreEos), TimeProvider.System);
+        var client = new CompletionClient(
+            http, CompletionClient.At(address, arguments.GetValue(flags.Endpoint)!), model, arguments.GetValue(flags.IgnoreEos),
+            TimeProvider.System);
         var source = flags.Dataset(arguments);
         var random = new Random(arguments.GetValue(flags.Seed));
         var vocabulary = DatasetSource.TextTokens(tokenizer, tokenizer.VocabSize);
         var goodput = arguments.GetValue(flags.Goodput) is { Length: > 0 } objectives ? Goodput.Parse(objectives) : null;
         var report = new ServeReport(
-            BenchServeFlags.MetricList(arguments.GetValue(flags.PercentileMetrics)), BenchServeFlags.PercentileList(arguments.GetValue(flags.MetricPercentiles)));
+            BenchServeFlags.MetricList(arguments.GetValue(flags.PercentileMetrics)),
+            BenchServeFlags.PercentileList(arguments.GetValue(flags.MetricPercentiles)));
         var rates = BenchServeFlags.Rates(arguments.GetValue(flags.RequestRate)!);
         var points = new List<LoadPoint>();
         foreach (var rate in rates)
@@ -44,16 +48,19 @@ internal static class BenchServeCommand
             var prompts = source.Read(tokenizer, vocabulary, random);
             if (points.Count == 0)
             {
-                await TestAsync(client, prompts[0] with { TokenIds = new RandomDataset(vocabulary, random).Tokens(prompts[0].TokenIds.Count) }, cancellationToken);
+                await TestAsync(
+                    client, prompts[0] with { TokenIds = new RandomDataset(vocabulary, random).Tokens(prompts[0].TokenIds.Count) },
+                    cancellationToken);
             }
 
-            double[] arrivals = prompts[0].ArrivalSeconds is null
+            var arrivals = prompts[0].ArrivalSeconds is null
                 ? ArrivalProcess.Generate(prompts.Count, rate, arguments.GetValue(flags.Burstiness), random)
                 : [.. prompts.Select(prompt => prompt.ArrivalSeconds!.Value)];
             var (requests, seconds) = await BenchBar.RunAsync(
                 $"{LoadPlot.RateName(rate)} requests/s",
                 show => ServeRun.RunAsync(
-                    client.SendAsync, prompts, arrivals, arguments.GetValue(flags.MaxConcurrency), new Progress(show), TimeProvider.System, cancellationToken));
+                    client.SendAsync, prompts, arrivals, arguments.GetValue(flags.MaxConcurrency), new Progress(show), TimeProvider.System,
+                    cancellationToken));
             var metrics = new ServeMetrics(requests, seconds, goodput);
             points.Add(new LoadPoint(rate, metrics));
             Console.WriteLine(report.Table(metrics));
@@ -83,7 +90,9 @@ internal static class BenchServeCommand
                 }
 
                 var fallback = $"{backend}-{LoadPlot.RateName(rate)}qps-{Path.GetFileName(model.TrimEnd('/'))}-{Stamp(now)}.json";
-                var file = Path.Combine(arguments.GetValue(flags.ResultDir) ?? "", ResultName(arguments.GetValue(flags.ResultFilename), rate, rates.Length) ?? fallback);
+                var file = Path.Combine(
+                    arguments.GetValue(flags.ResultDir) ?? "",
+                    ResultName(arguments.GetValue(flags.ResultFilename), rate, rates.Length) ?? fallback);
                 await BenchOptions.WriteJsonAsync(file, json, cancellationToken);
                 Console.WriteLine($"saved {file}");
             }
@@ -91,21 +100,23 @@ internal static class BenchServeCommand
 
         if (arguments.GetValue(flags.Plot) is { } plot)
         {
-            await File.WriteAllTextAsync(plot, LoadPlot.Draw($"{model}: {source.Name}, {source.NumPrompts} requests per rate", points), cancellationToken);
+            await File.WriteAllTextAsync(
+                plot, LoadPlot.Draw($"{model}: {source.Name}, {source.NumPrompts} requests per rate", points), cancellationToken);
             Console.WriteLine($"drew {plot}");
         }
 
         return points.Exists(point => point.Metrics.Completed > 0) ? 0 : 1;
     }
 
-    /// <summary>One request that does not count: shows what is wrong before a thousand do, and warms up both sides. Its ids are random, so that no prompt
-    /// finds them in the prefix cache.</summary>
+    /// <summary>One request that does not count: shows what is wrong before a thousand do, and warms up both sides. Its ids are random, so
+    /// that no prompt finds them in the prefix cache.</summary>
     private static async Task TestAsync(CompletionClient client, BenchmarkPrompt prompt, CancellationToken cancellationToken)
     {
         var measurement = await client.SendAsync(prompt, cancellationToken);
         if (!measurement.Succeeded)
         {
-            throw new CommandFailure($"a first request of {prompt.TokenIds.Count} + {prompt.OutputLength} tokens failed: {measurement.Error}");
+            throw new CommandFailure(
+                $"a first request of {prompt.TokenIds.Count} + {prompt.OutputLength} tokens failed: {measurement.Error}");
         }
     }
 
@@ -114,12 +125,16 @@ internal static class BenchServeCommand
         var folder = arguments.GetValue(flags.Tokenizer) ?? arguments.GetValue(flags.Model);
         return Directory.Exists(folder)
             ? folder
-            : throw new CommandFailure($"no tokenizer to make prompts with: {(folder is null ? "--tokenizer is missing" : $"there is no folder '{folder}'")}; name the folder of the model's tokenizer.json with --tokenizer");
+            : throw new CommandFailure(
+                $"no tokenizer to make prompts with: {(folder is null ? "--tokenizer is missing" : $"there is no folder '{folder}'")}; "
+                + "name the folder of the model's tokenizer.json with --tokenizer");
     }
 
     /// <summary>The name asked for; with several rates each has its own.</summary>
     private static string? ResultName(string? given, double rate, int numRates) =>
-        given is null || numRates == 1 ? given : $"{Path.GetFileNameWithoutExtension(given)}-{LoadPlot.RateName(rate)}qps{Path.GetExtension(given)}";
+        given is null || numRates == 1
+            ? given
+            : $"{Path.GetFileNameWithoutExtension(given)}-{LoadPlot.RateName(rate)}qps{Path.GetExtension(given)}";
 
     private static string Stamp(DateTimeOffset time) => time.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
 

@@ -1,12 +1,13 @@
 using System.CommandLine;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Threads;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary><c>bench throughput</c>: how much the engine gets done when it has all requests at once, and how far that is from what the machine can do.</summary>
+/// <summary><c>bench throughput</c>: how much the engine gets done when it has all requests at once, and how far that is from what the
+/// machine can do.</summary>
 internal static class BenchThroughputCommand
 {
     private const int DefaultSonnetInput = 550, DefaultSonnetOutput = 150;
@@ -15,18 +16,35 @@ internal static class BenchThroughputCommand
     {
         var flags = new EngineFlags();
         var numPrompts = BenchOptions.Count("--num-prompts", "Requests to run.", 1000);
-        var dataset = OptionChecks.OneOf("--dataset-name", "Where prompts come from.", DatasetSource.Random, DatasetSource.ShareGpt, DatasetSource.Sonnet);
-        var path = new Option<string?>("--dataset-path") { Description = "File of the sharegpt (JSON) or sonnet (lines of text) dataset.", HelpName = "FILE" };
+        var dataset = OptionChecks.OneOf(
+            "--dataset-name", "Where prompts come from.", DatasetSource.Random, DatasetSource.ShareGpt, DatasetSource.Sonnet);
+        var path = new Option<string?>("--dataset-path")
+        {
+            Description = "File of the sharegpt (JSON) or sonnet (lines of text) dataset.",
+            HelpName = "FILE"
+        };
         var inputLength = BenchOptions.OptionalCount("--input-len", "Tokens of a prompt (random, sonnet).");
         var outputLength = BenchOptions.OptionalCount("--output-len", "Tokens to generate. Default for sharegpt: as long as the answer.");
         var prefixLength = BenchOptions.Count("--prefix-len", "Tokens that all sonnet prompts share.", 200, minimum: 0);
         var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
-        var command = new Command("throughput", "Measures requests and tokens per second with all requests submitted at once, in this process.") { numPrompts, dataset, path, inputLength, outputLength, prefixLength, json };
+        var command = new Command(
+            "throughput",
+            "Measures requests and tokens per second with all requests submitted at once, in this process.")
+            {
+                numPrompts,
+                dataset,
+                path,
+                inputLength,
+                outputLength,
+                prefixLength,
+                json
+            };
         flags.AddTo(command);
         command.Validators.Add(result =>
         {
             // Defaults are not filled in yet where the option is left out.
-            if (result.GetValue(dataset) is null or DatasetSource.Random && (result.GetValue(inputLength) is null || result.GetValue(outputLength) is null))
+            if (result.GetValue(dataset) is null or DatasetSource.Random
+                && (result.GetValue(inputLength) is null || result.GetValue(outputLength) is null))
             {
                 result.AddError("random prompts need --input-len and --output-len");
             }
@@ -45,7 +63,8 @@ internal static class BenchThroughputCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(StartupOptions startup, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        StartupOptions startup, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
     {
         // Before the model's own threads exist.
         Ceilings ceilings;
@@ -59,7 +78,8 @@ internal static class BenchThroughputCommand
         var prompts = source.Read(engine.Tokenizer, engine.Vocabulary, random);
 
         // Once through every path, so that compiling it is not measured.
-        await engine.RunAsync(new RandomDataset(engine.Vocabulary, random).Draw(count: 2, inputLength: 16, outputLength: 8), null, cancellationToken);
+        await engine.RunAsync(
+            new RandomDataset(engine.Vocabulary, random).Draw(count: 2, inputLength: 16, outputLength: 8), null, cancellationToken);
         engine.Steps.Reset();
         var finished = 0;
         var run = await BenchBar.RunAsync(

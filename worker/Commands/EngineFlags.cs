@@ -1,23 +1,36 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using Cluster.Common;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never ignored.</summary>
+/// <summary>The engine options every command shares, with vLLM's names. An option this build cannot honour is refused, never
+/// ignored.</summary>
 internal sealed class EngineFlags
 {
     public Option<string> Model { get; } = RequiredModel();
 
-    public Option<string?> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub. Default: main.", HelpName = "REVISION" };
+    public Option<string?> Revision { get; } = new("--revision")
+    {
+        Description = "Branch, tag or commit of a model on the hub. Default: main.",
+        HelpName = "REVISION"
+    };
 
-    public Option<string?> DownloadDir { get; } = new("--download-dir") { Description = "Folder to download models to. Default: the cache that HF_HUB_CACHE or HF_HOME names.", HelpName = "DIR" };
+    public Option<string?> DownloadDir { get; } = new("--download-dir")
+    {
+        Description = "Folder to download models to. Default: the cache that HF_HUB_CACHE or HF_HOME names.",
+        HelpName = "DIR"
+    };
 
     public Option<int> TensorParallelSize { get; } = WorkerFlags.TensorParallelSize.Integer();
 
-    public Option<double> DistributedTimeout { get; } = new Option<double>("--distributed-timeout") { Description = "Seconds without an answer from another rank after which it counts as lost and the worker exits.", DefaultValueFactory = _ => 30, HelpName = "SECONDS" }
+    public Option<double> DistributedTimeout { get; } = new Option<double>("--distributed-timeout")
+    {
+        Description = "Seconds without an answer from another rank after which it counts as lost and the worker exits.",
+        DefaultValueFactory = _ => 30,
+        HelpName = "SECONDS"
+    }
         .Only(value => value is >= 1 and <= 86400, "1 to 86400 seconds");
 
     public Option<string> DType { get; } = WorkerFlags.DType.Words();
@@ -28,7 +41,12 @@ internal sealed class EngineFlags
 
     public Option<int?> MaxModelLen { get; } = WorkerFlags.MaxModelLen.OptionalInteger();
 
-    public Option<int> BlockSize { get; } = new("--block-size") { Description = "Token slots of a KV block.", DefaultValueFactory = _ => 16, HelpName = "TOKENS" };
+    public Option<int> BlockSize { get; } = new("--block-size")
+    {
+        Description = "Token slots of a KV block.",
+        DefaultValueFactory = _ => 16,
+        HelpName = "TOKENS"
+    };
 
     public Option<double> GpuMemoryUtilization { get; } = WorkerFlags.GpuMemoryUtilization.Number();
 
@@ -36,7 +54,12 @@ internal sealed class EngineFlags
 
     public Option<int> MaxNumBatchedTokens { get; } = WorkerFlags.MaxNumBatchedTokens.Integer();
 
-    public Option<int> MaxQueue { get; } = new Option<int>("--max-queue") { Description = "Maximum number of waiting requests; further requests are refused (429, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => new EngineOptions().MaxQueue, HelpName = "N" }.Between(0);
+    public Option<int> MaxQueue { get; } = new Option<int>("--max-queue")
+    {
+        Description = "Maximum number of waiting requests; further requests are refused (429, RESOURCE_EXHAUSTED).",
+        DefaultValueFactory = _ => new EngineOptions().MaxQueue,
+        HelpName = "N"
+    }.Between(0);
 
     public SwitchFlag PrefixCaching { get; } = new(WorkerFlags.EnablePrefixCaching);
 
@@ -48,13 +71,25 @@ internal sealed class EngineFlags
 
     public Option<int?> MaxSeqLenToCapture { get; } = WorkerFlags.MaxSeqLenToCapture.OptionalInteger();
 
-    public Option<long> Seed { get; } = new("--seed") { Description = "Random seed for requests that do not set their own. Default: 0.", HelpName = "N" };
+    public Option<long> Seed { get; } = new("--seed")
+    {
+        Description = "Random seed for requests that do not set their own. Default: 0.",
+        HelpName = "N"
+    };
 
     public Option<string> Device { get; } = DeviceOption();
 
-    public Option<int?> CpuThreads { get; } = new Option<int?>("--cpu-threads") { Description = "Number of CPU threads, for all ranks together. Default: one per processor.", HelpName = "N" }.Between(1);
+    public Option<int?> CpuThreads { get; } = new Option<int?>("--cpu-threads")
+    {
+        Description = "Number of CPU threads, for all ranks together. Default: one per processor.",
+        HelpName = "N"
+    }.Between(1);
 
-    public Option<double?> KvCacheGiB { get; } = new Option<double?>("--cpu-kvcache-space") { Description = "Size of the KV cache on the CPU in GiB, for all ranks together, instead of a fraction of its memory.", HelpName = "GIB" }
+    public Option<double?> KvCacheGiB { get; } = new Option<double?>("--cpu-kvcache-space")
+    {
+        Description = "Size of the KV cache on the CPU in GiB, for all ranks together, instead of a fraction of its memory.",
+        HelpName = "GIB"
+    }
         .Only(value => value is > 0 and <= 1 << 20, "above 0 and at most 1048576");
 
     public SpeculationFlags Speculation { get; } = new();
@@ -65,10 +100,13 @@ internal sealed class EngineFlags
     /// <summary>The option alone, as above. A device that this build lacks is refused with the command line.</summary>
     public static Option<string> DeviceOption()
     {
-        var option = OptionChecks.OneOf("--device", "Device to run on; auto takes the best one that this build has.", [.. BackendFactory.Devices]);
+        var option = OptionChecks.OneOf(
+            "--device", "Device to run on; auto takes the best one that this build has.", [.. BackendFactory.Devices]);
         option.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && BackendFactory.Devices.Contains(token.Value) && BackendFactory.WhyNot(token.Value) is { } reason)
+            if (result.Tokens is [var token]
+                && BackendFactory.Devices.Contains(token.Value)
+                && BackendFactory.WhyNot(token.Value) is { } reason)
             {
                 result.AddError($"--device {token.Value}: {reason}");
             }
@@ -97,7 +135,10 @@ internal sealed class EngineFlags
     public void AddTo(Command command)
     {
         BlockSize.Validators.Add(result => RequireOnly(result, 16));
-        foreach (var option in (Option[])[Model, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, PrefixCaching.On, PrefixCaching.Off, ChunkedPrefill.On, ChunkedPrefill.Off, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+        foreach (var option in (Option[])[
+            Model, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize,
+            GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, PrefixCaching.On, PrefixCaching.Off, ChunkedPrefill.On,
+            ChunkedPrefill.Off, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }
@@ -109,7 +150,9 @@ internal sealed class EngineFlags
         {
             if (result.GetValue(NumSchedulerSteps) > 1 && result.GetResult(Speculation.Model) is not null)
             {
-                result.AddError($"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} cannot be combined with --speculative-model: tokens are drafted before every step");
+                result.AddError(
+                    $"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} cannot be combined with --speculative-model: tokens "
+                    + $"are drafted before every step");
             }
         });
     }

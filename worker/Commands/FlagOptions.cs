@@ -1,11 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
-using Cluster.Common;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>Rows of <see cref="WorkerFlags"/>, the table that the operator shares, as options of the command line: name, help, default, words and range are
-/// the table's.</summary>
+/// <summary>Rows of <see cref="WorkerFlags"/>, the table that the operator shares, as options of the command line: name, help, default,
+/// words and range are the table's.</summary>
 internal static class FlagOptions
 {
     /// <summary>An option that takes one of the row's words, the first by default.</summary>
@@ -57,5 +56,6 @@ internal static class FlagOptions
     }
 
     private static bool IsNumber(string text, FlagValue kind, out double number) =>
-        double.TryParse(text, kind is FlagValue.Integer ? NumberStyles.AllowLeadingSign : NumberStyles.Float, CultureInfo.InvariantCulture, out number);
+        double.TryParse(
+            text, kind is FlagValue.Integer ? NumberStyles.AllowLeadingSign : NumberStyles.Float, CultureInfo.InvariantCulture, out number);
 }

@@ -11,23 +11,40 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var flags = new EngineFlags();
-        var prompt = new Option<string>("--prompt") { Description = "Text to continue, or the user's message with --chat; - reads standard input.", Required = true, HelpName = "TEXT" };
+        var prompt = new Option<string>("--prompt")
+        {
+            Description = "Text to continue, or the user's message with --chat; - reads standard input.",
+            Required = true,
+            HelpName = "TEXT"
+        };
         var chat = new Option<bool>("--chat") { Description = "Render the prompt with the model's chat template." };
         var maxTokens = EngineFlags.Positive("--max-tokens", "Maximum number of tokens to generate.", 128);
-        var temperature = new Option<float>("--temperature") { Description = "Sampling temperature; 0 means greedy sampling. --seed makes sampling reproducible.", DefaultValueFactory = _ => 0, HelpName = "T" }
+        var temperature = new Option<float>("--temperature")
+        {
+            Description = "Sampling temperature; 0 means greedy sampling. --seed makes sampling reproducible.",
+            DefaultValueFactory = _ => 0,
+            HelpName = "T"
+        }
             .Only(value => value >= 0, "at least 0");
-        var command = new Command("generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
+        var command = new Command(
+            "generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) => RunAsync(
             StartupArguments.Read(flags, arguments),
             arguments.GetRequiredValue(prompt),
             arguments.GetValue(chat),
-            new SamplingParameters { Temperature = arguments.GetValue(temperature), MaxTokens = arguments.GetValue(maxTokens), Seed = arguments.GetValue(flags.Seed) },
+            new SamplingParameters
+            {
+                Temperature = arguments.GetValue(temperature),
+                MaxTokens = arguments.GetValue(maxTokens),
+                Seed = arguments.GetValue(flags.Seed)
+            },
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(StartupOptions startup, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        StartupOptions startup, string prompt, bool chat, SamplingParameters sampling, CancellationToken cancellationToken)
     {
         var text = prompt == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : prompt;
         var folders = await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken);
@@ -59,11 +76,14 @@ internal static class GenerateCommand
         Console.WriteLine();
         var decode = TimeProvider.System.GetElapsedTime(started) - first;
         await Console.Error.WriteLineAsync(
-            $"{last!.PromptTokens} prompt tokens, first token after {first.TotalMilliseconds:F1} ms; {last.CompletionTokens} tokens, {(last.CompletionTokens - 1) / decode.TotalSeconds:F1} tokens/s; finished: {last.FinishReason?.ToString().ToLowerInvariant()}");
+            $"{last!.PromptTokens} prompt tokens, first token after {first.TotalMilliseconds:F1} ms; {last.CompletionTokens} tokens, "
+            + $"{(last.CompletionTokens - 1) / decode.TotalSeconds:F1} tokens/s; finished: "
+            + $"{last.FinishReason?.ToString().ToLowerInvariant()}");
         if (worker.Engine.Statistics.Speculation is { NumDraftTokens: > 0 } speculation)
         {
             await Console.Error.WriteLineAsync(
-                $"{speculation.NumAcceptedTokens} of {speculation.NumDraftTokens} drafted tokens accepted ({100.0 * speculation.NumAcceptedTokens / speculation.NumDraftTokens:F1} %)");
+                $"{speculation.NumAcceptedTokens} of {speculation.NumDraftTokens} drafted tokens accepted "
+                + $"({100.0 * speculation.NumAcceptedTokens / speculation.NumDraftTokens:F1} %)");
         }
 
         return 0;

@@ -9,7 +9,12 @@ internal static class OptionChecks
     /// <summary>An option that takes one of these words, the first by default.</summary>
     public static Option<string> OneOf(string name, string description, params string[] words)
     {
-        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => words[0], HelpName = string.Join('|', words) };
+        var option = new Option<string>(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => words[0],
+            HelpName = string.Join('|', words)
+        };
         option.CompletionSources.Add(words);
         option.Validators.Add(result =>
         {
@@ -27,7 +32,9 @@ internal static class OptionChecks
     {
         option.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) && (value < least || value > most))
+            if (result.Tokens is [var token]
+                && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value)
+                && (value < least || value > most))
             {
                 result.AddError($"{option.Name} {value}: must be {(most == int.MaxValue ? $"at least {least}" : $"{least} to {most}")}");
             }
@@ -42,7 +49,9 @@ internal static class OptionChecks
     {
         option.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && double.TryParse(token.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && !(double.IsFinite(value) && accepts(value)))
+            if (result.Tokens is [var token]
+                && double.TryParse(token.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && !(double.IsFinite(value) && accepts(value)))
             {
                 result.AddError($"{option.Name} {token.Value}: must be {expected}");
             }

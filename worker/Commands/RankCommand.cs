@@ -1,13 +1,13 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Models.Parallel;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary><c>rank</c>: one of ranks 1 and up of a tensor-parallel group. Nobody types it: <see cref="RankGroup"/> starts it and says all the rest over
-/// standard input, so that nothing of it can be read from the process list.</summary>
+/// <summary><c>rank</c>: one of ranks 1 and up of a tensor-parallel group. Nobody types it: <see cref="RankGroup"/> starts it and says all
+/// the rest over standard input, so that nothing of it can be read from the process list.</summary>
 internal static class RankCommand
 {
     public static Command Create()
@@ -24,7 +24,8 @@ internal static class RankCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => context.Cancel = true);
         var session = new RankSession(Console.In, Console.Out, Console.Error.WriteLine, () => Environment.Exit(1));
         return session.Run(
-            setup => SharedMemoryCommunicator.Join(setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
+            setup => SharedMemoryCommunicator.Join(
+                setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
             (setup, communicator) => BackendFactory.For(setup).Create(communicator));
     }
 }

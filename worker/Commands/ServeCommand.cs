@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Cluster.Common;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Startup;
@@ -13,7 +12,8 @@ namespace Cluster.Worker.Commands;
 /// <summary><c>serve</c>: the long-running worker. Listens first, loads, becomes ready; on SIGTERM drains and exits 0.</summary>
 internal static class ServeCommand
 {
-    /// <summary>Set to <c>stdin</c> by whoever starts this worker as a child: when standard input closes, the parent is gone and the worker stops too.</summary>
+    /// <summary>Set to <c>stdin</c> by whoever starts this worker as a child: when standard input closes, the parent is gone and the worker
+    /// stops too.</summary>
     private const string LifelineVariable = "CLUSTER_LIFELINE";
 
     public static Command Create()
@@ -21,7 +21,8 @@ internal static class ServeCommand
         var flags = new EngineFlags();
         var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
-        var command = new Command("serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
+        var command = new Command(
+            "serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
         serving.AddTo(command);
         flags.AddTo(command);
         command.SetAction(arguments =>
@@ -56,8 +57,10 @@ internal static class ServeCommand
         var devices = VisibleDevices.Require(
             Environment.GetEnvironmentVariable(VisibleDevices.Variable), size, () => [.. Enumerable.Repeat("cpu", size)]);
         var state = new ServingState(TimeProvider.System);
-        await using var server = await WorkerServer.StartAsync(options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
-        logger.LogInformation("listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
+        await using var server = await WorkerServer.StartAsync(
+            options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
+        logger.LogInformation(
+            "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
 
         using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>
@@ -86,7 +89,8 @@ internal static class ServeCommand
         if (failed.IsCompleted)
         {
             var failure = await failed;
-            logger.LogCritical(failure is RankLostException ? null : failure, "{Reason}; exiting so that the replica is restarted", failure.Message);
+            logger.LogCritical(
+                failure is RankLostException ? null : failure, "{Reason}; exiting so that the replica is restarted", failure.Message);
             await server.FailAsync($"the model can no longer run: {failure.Message}");
             return 1;
         }
@@ -100,7 +104,9 @@ internal static class ServeCommand
     {
         var (engine, lost) = (worker.Engine.Completion, worker.Ranks?.Lost);
         await Task.WhenAny(lost is null ? [engine] : [engine, lost]);
-        return lost is { IsCompleted: true } ? await lost : engine.Exception?.InnerException ?? new InvalidOperationException("the engine has ended");
+        return lost is { IsCompleted: true }
+            ? await lost
+            : engine.Exception?.InnerException ?? new InvalidOperationException("the engine has ended");
     }
 
     /// <exception cref="CommandFailure">A variable has a value nobody could act on.</exception>
@@ -143,14 +149,14 @@ internal static class ServeCommand
     /// <summary>Loading as log lines, one each tenth: what a pod's log should show of a long load.</summary>
     private sealed class LogProgress(ILogger logger) : IProgress<LoadProgress>
     {
-        private long tenth;
+        private long _tenth;
 
         public void Report(LoadProgress value)
         {
             var now = value.BytesTotal == 0 ? 10 : value.BytesDone * 10 / value.BytesTotal;
-            if (now > tenth && value.BytesTotal > 100 << 20)
+            if (now > _tenth && value.BytesTotal > 100 << 20)
             {
-                tenth = now;
+                _tenth = now;
                 logger.LogInformation("loading weights: {Percent} % of {GiB:F1} GiB", now * 10, value.BytesTotal / (double)(1 << 30));
             }
         }

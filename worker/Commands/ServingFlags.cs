@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Net;
-using Cluster.Common;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Tls;
 
@@ -9,38 +8,70 @@ namespace Cluster.Worker.Commands;
 /// <summary>The options of <c>serve</c> that say where it listens, and whom and what it takes.</summary>
 internal sealed class ServingFlags
 {
-    /// <summary>Where keys may stand instead of the process' arguments, which every user of a machine can list. The second is vLLM's name.</summary>
+    /// <summary>Where keys may stand instead of the process' arguments, which every user of a machine can list. The second is vLLM's
+    /// name.</summary>
     private static readonly string[] KeyVariables = ["CLUSTER_API_KEY", "VLLM_API_KEY"];
 
     private const int MaxKeyFileBytes = 1 << 20;
 
     private const string LocalHost = "localhost";
 
-    private readonly Option<string> host = WorkerFlags.Host.Text();
+    private readonly Option<string> _host = WorkerFlags.Host.Text();
 
-    private readonly Option<int> port = WorkerFlags.Port.Integer();
+    private readonly Option<int> _port = WorkerFlags.Port.Integer();
 
-    private readonly Option<int> grpcPort = WorkerFlags.GrpcPort.Integer();
+    private readonly Option<int> _grpcPort = WorkerFlags.GrpcPort.Integer();
 
-    private readonly Option<double> shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
+    private readonly Option<double> _shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
 
-    private readonly Option<string[]> apiKey = new("--api-key") { Description = "API keys; callers must send one of them as a bearer token. A file, CLUSTER_API_KEY or VLLM_API_KEY (several keys separated by commas) is safer: other users of the machine can see arguments.", AllowMultipleArgumentsPerToken = true, HelpName = "KEY" };
+    private readonly Option<string[]> _apiKey = new("--api-key")
+    {
+        Description =
+            "API keys; callers must send one of them as a bearer token. A file, CLUSTER_API_KEY or VLLM_API_KEY (several keys separated "
+            + "by commas) is safer: other users of the machine can see arguments.",
+        AllowMultipleArgumentsPerToken = true,
+        HelpName = "KEY"
+    };
 
-    private readonly Option<string?> apiKeyFile = new("--api-key-file") { Description = "File with API keys, one per line; # starts a comment. Read at startup.", HelpName = "FILE" };
+    private readonly Option<string?> _apiKeyFile = new("--api-key-file")
+    {
+        Description = "File with API keys, one per line; # starts a comment. Read at startup.",
+        HelpName = "FILE"
+    };
 
-    private readonly Option<string?> tlsCert = new("--tls-cert", "--ssl-certfile") { Description = "PEM file with the server's certificate and its intermediates; both ports then speak TLS. Read again when it changes.", HelpName = "FILE" };
+    private readonly Option<string?> _tlsCert = new("--tls-cert", "--ssl-certfile")
+    {
+        Description =
+            "PEM file with the server's certificate and its intermediates; both ports then speak TLS. Read again when it changes.",
+        HelpName = "FILE"
+    };
 
-    private readonly Option<string?> tlsKey = new("--tls-key", "--ssl-keyfile") { Description = "PEM file with the certificate's private key.", HelpName = "FILE" };
+    private readonly Option<string?> _tlsKey = new("--tls-key", "--ssl-keyfile")
+    {
+        Description = "PEM file with the certificate's private key.",
+        HelpName = "FILE"
+    };
 
-    private readonly Option<int> maxRequestBytes = new Option<int>("--max-request-bytes") { Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).", DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes, HelpName = "BYTES" }.Between(1);
+    private readonly Option<int> _maxRequestBytes = new Option<int>("--max-request-bytes")
+    {
+        Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).",
+        DefaultValueFactory = _ => ServerOptions.DefaultMaxRequestBytes,
+        HelpName = "BYTES"
+    }.Between(1);
 
-    private readonly Option<double?> requestTimeout = new Option<double?>("--request-timeout") { Description = $"Maximum duration of a request. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: no limit.", HelpName = "SECONDS" }
+    private readonly Option<double?> _requestTimeout = new Option<double?>("--request-timeout")
+    {
+        Description =
+            $"Maximum duration of a request. A caller may ask for less ({Serving.Http.RequestDeadline.Header}, grpc-timeout). Default: "
+            + "no limit.",
+        HelpName = "SECONDS"
+    }
         .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
 
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {
-        host.Validators.Add(result =>
+        _host.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && token.Value != LocalHost && !IPAddress.TryParse(token.Value, out _))
             {
@@ -49,17 +80,18 @@ internal sealed class ServingFlags
         });
         command.Validators.Add(result =>
         {
-            if (result.GetResult(apiKey) is not null && result.GetResult(apiKeyFile) is not null)
+            if (result.GetResult(_apiKey) is not null && result.GetResult(_apiKeyFile) is not null)
             {
                 result.AddError("--api-key and --api-key-file cannot be used together");
             }
 
-            if (result.GetValue(tlsCert) is null != result.GetValue(tlsKey) is null)
+            if (result.GetValue(_tlsCert) is null != result.GetValue(_tlsKey) is null)
             {
                 result.AddError("--tls-cert and --tls-key must be given together");
             }
         });
-        foreach (var option in (Option[])[host, port, grpcPort, shutdownTimeout, apiKey, apiKeyFile, tlsCert, tlsKey, maxRequestBytes, requestTimeout])
+        foreach (var option in (Option[])[
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes, _requestTimeout])
         {
             command.Options.Add(option);
         }
@@ -69,18 +101,19 @@ internal sealed class ServingFlags
     /// <exception cref="CommandFailure">A key cannot be used.</exception>
     public ServerOptions Read(ParseResult arguments, Func<string, string?> environment) =>
         new(
-            arguments.GetValue(host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
-            arguments.GetValue(port),
-            arguments.GetValue(grpcPort),
-            TimeSpan.FromSeconds(arguments.GetValue(shutdownTimeout)))
+            arguments.GetValue(_host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
+            arguments.GetValue(_port),
+            arguments.GetValue(_grpcPort),
+            TimeSpan.FromSeconds(arguments.GetValue(_shutdownTimeout)))
         {
-            Tls = arguments.GetValue(tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(tlsKey)!) : null,
-            ApiKeys = Keys(arguments.GetValue(apiKey) ?? [], arguments.GetValue(apiKeyFile), environment),
-            MaxRequestBytes = arguments.GetValue(maxRequestBytes),
-            RequestTimeout = arguments.GetValue(requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
+            ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
+            MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
+            RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };
 
-    /// <summary>Arguments count before the environment. A variable that is set but holds nothing is a secret that did not arrive, not a wish to let everyone in.</summary>
+    /// <summary>Arguments count before the environment. A variable that is set but holds nothing is a secret that did not arrive, not a
+    /// wish to let everyone in.</summary>
     private static ApiKeys Keys(IReadOnlyList<string> arguments, string? file, Func<string, string?> environment)
     {
         try
@@ -100,7 +133,9 @@ internal sealed class ServingFlags
                 if (environment(name) is { } value)
                 {
                     var keys = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-                    return keys.Length > 0 ? new ApiKeys(keys) : throw new CommandFailure($"{name} is set but holds no key; unset it to serve without authentication");
+                    return keys.Length > 0
+                        ? new ApiKeys(keys)
+                        : throw new CommandFailure($"{name} is set but holds no key; unset it to serve without authentication");
                 }
             }
         }
@@ -112,7 +147,8 @@ internal sealed class ServingFlags
         return ApiKeys.None;
     }
 
-    /// <exception cref="CommandFailure">The file cannot be read, is no list of keys, or an empty one. The message holds none of it.</exception>
+    /// <exception cref="CommandFailure">The file cannot be read, is no list of keys, or an empty one. The message holds none of
+    /// it.</exception>
     private static string[] ReadKeys(string file)
     {
         try

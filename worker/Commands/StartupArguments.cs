@@ -1,11 +1,12 @@
 using System.CommandLine;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>Reads <see cref="EngineFlags"/> into what <see cref="Startup"/> takes, so that nothing below the commands knows of a command line.</summary>
+/// <summary>Reads <see cref="EngineFlags"/> into what <see cref="Startup"/> takes, so that nothing below the commands knows of a command
+/// line.</summary>
 internal static class StartupArguments
 {
     /// <exception cref="FormatException">The environment does not name as many devices as there are ranks.</exception>
@@ -17,7 +18,8 @@ internal static class StartupArguments
             EnforceEager = arguments.GetValue(flags.EnforceEager),
             MaxSeqLenToCapture = arguments.GetValue(flags.MaxSeqLenToCapture),
         },
-        RankOptions.OfEnvironment(arguments.GetValue(flags.TensorParallelSize), TimeSpan.FromSeconds(arguments.GetValue(flags.DistributedTimeout))),
+        RankOptions.OfEnvironment(
+            arguments.GetValue(flags.TensorParallelSize), TimeSpan.FromSeconds(arguments.GetValue(flags.DistributedTimeout))),
         Runner(flags, arguments),
         Engine(flags, arguments))
     {
@@ -52,6 +54,7 @@ internal static class StartupArguments
     };
 
     private static DraftOptions? Draft(SpeculationFlags flags, ParseResult arguments) => arguments.GetValue(flags.Model) is { } model
-        ? new DraftOptions(model, arguments.GetValue(flags.NumTokens) ?? 1, arguments.GetValue(flags.NgramMax), arguments.GetValue(flags.NgramMin))
+        ? new DraftOptions(
+            model, arguments.GetValue(flags.NumTokens) ?? 1, arguments.GetValue(flags.NgramMax), arguments.GetValue(flags.NgramMin))
         : null;
 }

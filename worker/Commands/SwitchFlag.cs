@@ -1,13 +1,17 @@
 using System.CommandLine;
-using Cluster.Common;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>Something that is on unless it is turned off, in the two ways that vLLM has for it: <c>--enable-x</c> and <c>--no-enable-x</c>. Part of
-/// <see cref="EngineFlags"/>.</summary>
+/// <summary>Something that is on unless it is turned off, in the two ways that vLLM has for it: <c>--enable-x</c> and <c>--no-enable-x</c>.
+/// Part of <see cref="EngineFlags"/>.</summary>
 internal sealed class SwitchFlag(WorkerFlag flag)
 {
-    public Option<bool> On { get; } = new(flag.Name) { Description = $"{flag.Help} [default: true]", DefaultValueFactory = _ => true, HelpName = "true|false" };
+    public Option<bool> On { get; } = new(flag.Name)
+    {
+        Description = $"{flag.Help} [default: true]",
+        DefaultValueFactory = _ => true,
+        HelpName = "true|false"
+    };
 
     public Option<bool> Off { get; } = new($"--no-{flag.Name[2..]}") { Description = $"The same as {flag.Name} false." };
 

@@ -3,7 +3,12 @@ using System.Globalization;
 using System.Text.Json;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
+using Cluster.Worker.Models.Parallel;
+using Cluster.Worker.Models.Running;
+using Cluster.Worker.Models.Verification;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
@@ -11,22 +16,64 @@ namespace Cluster.Worker.Commands;
 /// <summary><c>verify</c>: does this build compute what the reference computed? Exit code 0 if so, 1 if not.</summary>
 internal static class VerifyCommand
 {
-    /// <summary>A rank that computes nothing for so long is taken for lost: far longer than a step takes on a machine that is busy with other things.</summary>
+    /// <summary>A rank that computes nothing for so long is taken for lost: far longer than a step takes on a machine that is busy with
+    /// other things.</summary>
     private static readonly TimeSpan RankTimeout = TimeSpan.FromMinutes(2);
 
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "Folder with the checkpoint.", Required = true, HelpName = "DIR" };
-        var golden = new Option<string?>("--golden") { Description = "Reference: safetensors with input_ids and logits or greedy_ids.", HelpName = "FILE" };
-        var perplexity = new Option<string?>("--perplexity") { Description = "Reference text: JSON with perplexity.input_ids, .window and .value.", HelpName = "FILE" };
-        var tolerance = new Option<float>("--tolerance") { Description = "Maximum difference between a logit and its reference.", DefaultValueFactory = _ => 2e-3f, HelpName = "T" };
-        var perplexityTolerance = new Option<double>("--perplexity-tolerance") { Description = "Maximum difference between the perplexity and its reference, as a fraction of the reference. Default: equal to four decimals.", HelpName = "FRACTION" };
+        var golden = new Option<string?>("--golden")
+        {
+            Description = "Reference: safetensors with input_ids and logits or greedy_ids.",
+            HelpName = "FILE"
+        };
+        var perplexity = new Option<string?>("--perplexity")
+        {
+            Description = "Reference text: JSON with perplexity.input_ids, .window and .value.",
+            HelpName = "FILE"
+        };
+        var tolerance = new Option<float>("--tolerance")
+        {
+            Description = "Maximum difference between a logit and its reference.",
+            DefaultValueFactory = _ => 2e-3f,
+            HelpName = "T"
+        };
+        var perplexityTolerance = new Option<double>("--perplexity-tolerance")
+        {
+            Description =
+                "Maximum difference between the perplexity and its reference, as a fraction of the reference. Default: equal to four "
+                + "decimals.",
+            HelpName = "FRACTION"
+        };
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var device = EngineFlags.DeviceOption();
-        var chunk = new Option<int?>("--chunk") { Description = "Prefill in chunks of this many tokens. Default: whole prompts.", HelpName = "TOKENS" };
-        var threads = new Option<int?>("--cpu-threads") { Description = "Number of CPU threads. Default: one per processor.", HelpName = "N" };
-        var ranks = EngineFlags.Positive("--tensor-parallel-size", "Number of tensor-parallel ranks: threads of this process, each with a share of its processors and memory.", 1, "-tp");
-        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.") { model, golden, perplexity, tolerance, perplexityTolerance, kvCacheDType, chunk, device, threads, ranks };
+        var chunk = new Option<int?>("--chunk")
+        {
+            Description = "Prefill in chunks of this many tokens. Default: whole prompts.",
+            HelpName = "TOKENS"
+        };
+        var threads = new Option<int?>("--cpu-threads")
+        {
+            Description = "Number of CPU threads. Default: one per processor.",
+            HelpName = "N"
+        };
+        var ranks = EngineFlags.Positive(
+            "--tensor-parallel-size",
+            "Number of tensor-parallel ranks: threads of this process, each with a share of its processors and memory.", 1, "-tp");
+        var command = new Command("verify", "Runs a checkpoint on reference inputs, through the paged engine path, and compares.")
+        {
+            model,
+            golden,
+            perplexity,
+            tolerance,
+            perplexityTolerance,
+            kvCacheDType,
+            chunk,
+            device,
+            threads,
+            ranks
+        };
         command.Validators.Add(result =>
         {
             if (result.GetValue(golden) is null && result.GetValue(perplexity) is null)
@@ -34,7 +81,10 @@ internal static class VerifyCommand
                 result.AddError("verify needs --golden FILE or --perplexity FILE to compare with");
             }
 
-            if (result.GetResult(chunk) is { } given && given.Tokens.Count == 1 && int.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var size) && size < 1)
+            if (result.GetResult(chunk) is { } given
+                && given.Tokens.Count == 1
+                && int.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var size)
+                && size < 1)
             {
                 result.AddError($"--chunk {size}: must be at least 1");
             }
@@ -42,7 +92,8 @@ internal static class VerifyCommand
         command.SetAction(arguments =>
         {
             var size = arguments.GetValue(ranks);
-            var backends = BackendFactory.For(new DeviceOptions(arguments.GetValue(device)!) { CpuThreads = arguments.GetValue(threads) }, size);
+            var backends = BackendFactory.For(
+                new DeviceOptions(arguments.GetValue(device)!) { CpuThreads = arguments.GetValue(threads) }, size);
             var told = false;
             RunnerLoader load = (config, weights, limits) =>
             {
@@ -55,7 +106,8 @@ internal static class VerifyCommand
             var passed = true;
             if (arguments.GetValue(golden) is { } goldenFile)
             {
-                passed &= Golden(arguments.GetRequiredValue(model), goldenFile, load, arguments.GetValue(tolerance), arguments.GetValue(chunk), cache);
+                passed &= Golden(
+                    arguments.GetRequiredValue(model), goldenFile, load, arguments.GetValue(tolerance), arguments.GetValue(chunk), cache);
             }
 
             if (arguments.GetValue(perplexity) is { } perplexityFile)
@@ -68,7 +120,8 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static IModelRunner Load(ModelConfig config, WeightSource weights, ModelRunnerOptions limits, BackendFactory backends, int ranks, Action<string> log)
+    private static IModelRunner Load(
+        ModelConfig config, WeightSource weights, ModelRunnerOptions limits, BackendFactory backends, int ranks, Action<string> log)
     {
         if (ranks == 1)
         {
@@ -117,10 +170,18 @@ internal static class VerifyCommand
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            throw new CommandFailure($"{file}: expected an object 'perplexity' with input_ids, window and value: {exception.Message}", exception);
+            throw new CommandFailure(
+                $"{file}: expected an object 'perplexity' with input_ids, window and value: {exception.Message}", exception);
         }
 
-        var options = new ModelRunnerOptions { MaxBatchedTokens = window, MaxSequences = 1, MaxLogits = window, MaxModelLength = window, KvCacheDType = cache };
+        var options = new ModelRunnerOptions
+        {
+            MaxBatchedTokens = window,
+            MaxSequences = 1,
+            MaxLogits = window,
+            MaxModelLength = window,
+            KvCacheDType = cache
+        };
         var (config, weights) = ModelLoader.Open(folder);
         using var runner = load(config, weights, options);
         var actual = Perplexity.Evaluate(runner, ids, window);

@@ -16,8 +16,9 @@ internal enum Activation
 /// <c>Models.Transformer</c>; implemented by <c>Cpu.CpuBackend</c> (computes at once) and by GPU backends (enqueue on a stream).
 /// </summary>
 /// <remarks>
-/// <para>No operation returns data, so none can make the host wait: the only wait is <see cref="Download"/>. What an operation does depends on
-/// its arguments alone, never on tensor contents seen by the host; a decode step is therefore a fixed list of operations and can be captured as a graph.</para>
+/// <para>No operation returns data, so none can make the host wait: the only wait is <see cref="Download"/>. What an operation does depends
+/// on its arguments alone, never on tensor contents seen by the host; a decode step is therefore a fixed list of operations and can be
+/// captured as a graph.</para>
 /// <para>Results are bit-equal for a row whatever other rows are in the batch: reductions walk their dimension in one fixed order.</para>
 /// <para>All activations are F32 <c>[tokens, features]</c>. Weights may have any <see cref="DType"/> the backend accepts.</para>
 /// </remarks>
@@ -42,11 +43,12 @@ internal abstract class Backend : IDisposable
     public abstract Tensor LoadVector(HostTensor source);
 
     /// <summary>Weights of a linear layer. <paramref name="parts"/> are <c>[out_i, in]</c> matrices stacked along their rows, so that
-    /// q, k and v (or gate and up) become one multiplication; <paramref name="biases"/>, when given, has one <c>[out_i]</c> for each part.</summary>
+    /// q, k and v (or gate and up) become one multiplication; <paramref name="biases"/>, when given, has one <c>[out_i]</c> for each
+    /// part.</summary>
     public abstract LinearWeight LoadLinear(string name, IReadOnlyList<HostTensor> parts, IReadOnlyList<HostTensor>? biases = null);
 
-    /// <summary>The same for parts in codes, which stay packed in device memory and are decoded where they are multiplied. Parts may have scales, groups and
-    /// tables of their own, but are all of one subclass and as many bits.</summary>
+    /// <summary>The same for parts in codes, which stay packed in device memory and are decoded where they are multiplied. Parts may have
+    /// scales, groups and tables of their own, but are all of one subclass and as many bits.</summary>
     /// <exception cref="NotSupportedException">The backend has no kernels for quantized weights.</exception>
     /// <exception cref="ArgumentException">Parts or biases do not fit together.</exception>
     public virtual LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null) =>
@@ -80,10 +82,12 @@ internal abstract class Backend : IDisposable
     public abstract void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output);
 
     /// <summary>Normalizes heads of <c>weight.Columns</c> elements one by one, in place, as <see cref="RmsNorm"/> does rows.</summary>
-    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they are.</param>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
     public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
 
-    /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be <paramref name="x"/>.</summary>
+    /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be
+    /// <paramref name="x"/>.</summary>
     public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
 
     /// <summary>residual[t] += x[t]; output[t] = LayerNorm(residual[t]).</summary>
@@ -101,25 +105,29 @@ internal abstract class Backend : IDisposable
     /// <summary>output[t, n] = Σ_k x[t, k] · weight[n, k] (+ bias[n]).</summary>
     public abstract void Linear(Tensor x, LinearWeight weight, Tensor output);
 
-    /// <summary>Rotates the query and key heads of <paramref name="qkv"/> <c>[tokens, (heads + 2·kvHeads)·headDim]</c> in place by their positions,
-    /// then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
+    /// <summary>Rotates the query and key heads of <paramref name="qkv"/> <c>[tokens, (heads + 2·kvHeads)·headDim]</c> in place by their
+    /// positions, then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
     public abstract void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer);
 
     /// <summary>Copies blocks of <paramref name="cache"/>, keys and values of every layer.</summary>
-    /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's source.</param>
+    /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's
+    /// source.</param>
     public abstract void CopyKvBlocks(KvCache cache, Tensor pairs);
 
-    /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's pages,
-    /// read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
-    public abstract void PagedAttention(Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);
+    /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's
+    /// pages, read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
+    public abstract void PagedAttention(
+        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);
 
-    /// <summary>output[t, i] = activation(gateUp[t, i]) · gateUp[t, i + n] for the halves of <paramref name="gateUp"/> <c>[tokens, 2n]</c>.</summary>
+    /// <summary>output[t, i] = activation(gateUp[t, i]) · gateUp[t, i + n] for the halves of <paramref name="gateUp"/> <c>[tokens,
+    /// 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
     /// <summary>x = activation(x), in place: the MLP without a gate.</summary>
     public abstract void Activate(Tensor x, Activation activation);
 
-    /// <summary>Chooses the experts of each token: those of its largest logits, largest first, the lower number first among equals.</summary>
+    /// <summary>Chooses the experts of each token: those of its largest logits, largest first, the lower number first among
+    /// equals.</summary>
     /// <param name="logits"><c>[tokens, experts of the layer]</c>.</param>
     /// <param name="normalize">Weights are the softmax over the chosen logits, so that they add up to 1; otherwise over all.</param>
     /// <param name="experts">Receives their numbers: I32 <c>[tokens, chosen]</c>.</param>
@@ -140,9 +148,11 @@ internal abstract class Backend : IDisposable
 
     // ---- between the ranks of a tensor-parallel group ----
 
-    /// <summary>output[t] = table[ids[t] − firstId], or zeros where the table has no such row: a rank that keeps some tokens' embeddings.</summary>
+    /// <summary>output[t] = table[ids[t] − firstId], or zeros where the table has no such row: a rank that keeps some tokens'
+    /// embeddings.</summary>
     /// <exception cref="NotSupportedException">The backend belongs to no group.</exception>
-    public virtual void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) => throw new NotSupportedException($"device {Name} belongs to no group of ranks");
+    public virtual void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) =>
+        throw new NotSupportedException($"device {Name} belongs to no group of ranks");
 
     /// <summary>x = Σ over ranks of x, in rank order; a group of one leaves it. The default is that of a backend without a group.</summary>
     public virtual void AllReduce(Tensor x)
@@ -153,7 +163,8 @@ internal abstract class Backend : IDisposable
     /// <param name="part"><c>[tokens, n]</c>, as wide on every rank.</param>
     /// <param name="output"><c>[tokens, n·ranks]</c>.</param>
     /// <exception cref="NotSupportedException">The backend belongs to no group.</exception>
-    public virtual void AllGather(Tensor part, Tensor output) => throw new NotSupportedException($"device {Name} belongs to no group of ranks");
+    public virtual void AllGather(Tensor part, Tensor output) =>
+        throw new NotSupportedException($"device {Name} belongs to no group of ranks");
 
     // ---- the one wait ----
 

@@ -1,14 +1,16 @@
 namespace Cluster.Worker.Compute;
 
-/// <summary>The two 8-bit floating-point types of the OCP specification (Micikevicius et al. 2022, "FP8 formats for deep learning"), one element at a time.
-/// Called for cache writes, for what does not fill a vector, and by tests; vectors are decoded by <c>Cpu.Simd</c>.</summary>
+/// <summary>The two 8-bit floating-point types of the OCP specification (Micikevicius et al. 2022, "FP8 formats for deep learning"), one
+/// element at a time. Called for cache writes, for what does not fill a vector, and by tests; vectors are decoded by
+/// <c>Cpu.Simd</c>.</summary>
 /// <remarks>
 /// <code>
 ///        sign exponent mantissa  bias   largest   special codes
 /// E4M3   1    4        3         7      448       0x7F, 0xFF: NaN; no infinities (the "FN" variant of checkpoints)
 /// E5M2   1    5        2         15     57344     0x7C, 0xFC: infinity; above: NaN
 /// </code>
-/// Encoding rounds to nearest, ties to even, and saturates: what is too large, infinity included, becomes the largest finite value. NaN stays NaN.
+/// Encoding rounds to nearest, ties to even, and saturates: what is too large, infinity included, becomes the largest finite value. NaN
+/// stays NaN.
 /// </remarks>
 internal static class Fp8
 {

@@ -9,7 +9,7 @@ namespace Cluster.Worker.Compute;
 internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray<int> shape, nint address, object owner)
 {
     /// <summary>Bytes from a row to the next where rows are parts of longer ones; 0 where they lie back to back.</summary>
-    private long stride;
+    private long _stride;
 
     /// <summary>Name in the checkpoint, for error messages.</summary>
     public string Name { get; } = name;
@@ -39,7 +39,7 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength => (long)Rows * RowLength * DType.Size();
 
-    private long Stride => stride != 0 ? stride : (long)RowLength * DType.Size();
+    private long Stride => _stride != 0 ? _stride : (long)RowLength * DType.Size();
 
     /// <summary>A run of rows as a tensor of its own, sharing memory.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Some of the rows do not exist.</exception>
@@ -48,7 +48,7 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, Rows);
-        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)(first * Stride), owner) { stride = stride };
+        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)(first * Stride), owner) { _stride = _stride };
     }
 
     /// <summary>A run of columns of a matrix, sharing memory.</summary>
@@ -59,7 +59,7 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, RowLength);
-        return new HostTensor(Name, DType, Shape.SetItem(1, count), address + ((nint)first * DType.Size()), owner) { stride = Stride };
+        return new HostTensor(Name, DType, Shape.SetItem(1, count), address + ((nint)first * DType.Size()), owner) { _stride = Stride };
     }
 
     /// <summary>The raw bytes of one row.</summary>

@@ -41,6 +41,6 @@ internal readonly record struct AttentionInputs(
 /// <param name="Scale">Multiplies q·k.</param>
 /// <param name="SlidingWindow">Keys further back than this many positions are masked; 0 means none.</param>
 /// <param name="LogitSoftCap">cap · tanh(score / cap); 0 means none.</param>
-/// <param name="AlibiSlopes"><c>[1, heads]</c>; slope · (key position - query position) is added to a head's scores (Press et al., arXiv 2108.12409).
-/// Null means none.</param>
+/// <param name="AlibiSlopes"><c>[1, heads]</c>; slope · (key position - query position) is added to a head's scores (Press et al., arXiv
+/// 2108.12409). Null means none.</param>
 internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWindow = 0, float LogitSoftCap = 0, Tensor? AlibiSlopes = null);

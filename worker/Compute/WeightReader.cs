@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Cluster.Worker.Compute;
 
-/// <summary>Reads elements of checkpoint tensors as floats. Called by backends while they load weights; calls nothing but <see cref="HostTensor"/>.</summary>
+/// <summary>Reads elements of checkpoint tensors as floats. Called by backends while they load weights; calls nothing but
+/// <see cref="HostTensor"/>.</summary>
 internal static class WeightReader
 {
     /// <summary>Spellings of <see cref="DType"/> in checkpoints that <see cref="ReadRow"/> understands.</summary>

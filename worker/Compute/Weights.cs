@@ -13,7 +13,8 @@ internal abstract class LinearWeight(string name, int inFeatures, int outFeature
     public abstract long ResidentBytes { get; }
 }
 
-/// <summary>The same linear layer of every expert of a mixture. A backend that multiplies them together may derive its own from it.</summary>
+/// <summary>The same linear layer of every expert of a mixture. A backend that multiplies them together may derive its own from
+/// it.</summary>
 internal class ExpertWeights(string name, IReadOnlyList<LinearWeight> experts)
 {
     public string Name { get; } = name;
@@ -38,13 +39,14 @@ internal abstract class EmbeddingTable(string name, int rows, int columns)
 }
 
 /// <summary>Cosines and sines of rotary position embedding: what <see cref="Backend.RopeAndCache"/> turns by.</summary>
-/// <param name="InverseFrequencies">One angle per position step for each rotated pair, <c>[rotaryDim / 2]</c>; scaling variants are folded in.</param>
+/// <param name="InverseFrequencies">One angle per position step for each rotated pair, <c>[rotaryDim / 2]</c>; scaling variants are folded
+/// in.</param>
 /// <param name="AttentionScale">Multiplies cosines and sines (YaRN's mscale); 1 otherwise.</param>
 /// <param name="MaxPositions">Positions the table must cover.</param>
 internal sealed record RopeFrequencies(float[] InverseFrequencies, float AttentionScale, int MaxPositions);
 
-/// <summary>A rotary table on the device, made by <see cref="Backend.LoadRope"/>. <c>RotaryDim</c> leading dimensions of each head are rotated,
-/// element i with element i + RotaryDim/2 (the Hugging Face "half" convention).</summary>
+/// <summary>A rotary table on the device, made by <see cref="Backend.LoadRope"/>. <c>RotaryDim</c> leading dimensions of each head are
+/// rotated, element i with element i + RotaryDim/2 (the Hugging Face "half" convention).</summary>
 internal abstract class RopeTable(int rotaryDim, int maxPositions)
 {
     public int RotaryDim { get; } = rotaryDim;

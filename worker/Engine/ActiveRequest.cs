@@ -6,54 +6,57 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>A request inside the engine: its sequences and the queue their outputs leave through. Made by <see cref="LlmEngine"/> on the caller's
-/// thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
-/// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and all of them
-/// sample their first token from the same logits. With <see cref="Beams"/>, the search makes and ends sequences, and all outputs leave at its end.</remarks>
+/// <summary>A request inside the engine: its sequences and the queue their outputs leave through. Made by <see cref="LlmEngine"/> on the
+/// caller's thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
+/// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and
+/// all of them sample their first token from the same logits. With <see cref="Beams"/>, the search makes and ends sequences, and all
+/// outputs leave at its end.</remarks>
 internal sealed class ActiveRequest
 {
-    private readonly SamplingParameters sampling;
-    private readonly CompiledConstraint? constraint;
-    private readonly ITokenizer tokenizer;
-    private readonly int[] eosTokenIds;
-    private readonly int maxModelLength;
-    private readonly ulong seed;
-    private readonly List<ActiveSequence> sequences = [];
-    private readonly OutputQueue queue = new();
-    private readonly BestOutputs? best;
-    private readonly List<PromptPosition?> promptLogprobs = [null];
-    private readonly Dictionary<ActiveSequence, EndedSequence> ended = [];
-    private readonly List<EndedSequence> returned = [];
-    private readonly GenerationRequest request;
-    private readonly TimeProvider time;
-    private readonly DateTimeOffset arrivalTime;
-    private readonly ActivityContext caller = Activity.Current?.Context ?? default;
-    private int delivered;
-    private bool closed;
+    private readonly SamplingParameters _sampling;
+    private readonly CompiledConstraint? _constraint;
+    private readonly ITokenizer _tokenizer;
+    private readonly int[] _eosTokenIds;
+    private readonly int _maxModelLength;
+    private readonly ulong _seed;
+    private readonly List<ActiveSequence> _sequences = [];
+    private readonly OutputQueue _queue = new();
+    private readonly BestOutputs? _best;
+    private readonly List<PromptPosition?> _promptLogprobs = [null];
+    private readonly Dictionary<ActiveSequence, EndedSequence> _ended = [];
+    private readonly List<EndedSequence> _returned = [];
+    private readonly GenerationRequest _request;
+    private readonly TimeProvider _time;
+    private readonly DateTimeOffset _arrivalTime;
+    private readonly ActivityContext _caller = Activity.Current?.Context ?? default;
+    private int _delivered;
+    private bool _closed;
 
     /// <param name="request">Validated.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     /// <param name="time">The engine's clock; the request arrives now.</param>
-    public ActiveRequest(GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed, TimeProvider time)
+    public ActiveRequest(
+        GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed,
+        TimeProvider time)
     {
         Id = request.RequestId;
         Arrival = time.GetTimestamp();
-        arrivalTime = time.GetUtcNow();
-        this.request = request;
-        this.time = time;
-        sampling = request.Sampling;
-        this.constraint = constraint;
-        this.tokenizer = tokenizer;
-        this.eosTokenIds = eosTokenIds;
-        this.maxModelLength = maxModelLength;
-        this.seed = seed;
-        NumUnfinished = sampling.NumSequences;
-        best = sampling.NumSequences > sampling.N && sampling.Beams is null ? new BestOutputs(sampling.N) : null;
-        var prompt = new Sequence([.. request.PromptTokenIds]) { MayFork = sampling.NumSequences > 1 || sampling.Beams is not null };
-        prompt.NumScoredTokens = sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
-        sequences.Add(Make(0, prompt));
-        Beams = sampling.Beams is { } parameters ? new BeamSearch(sequences[0], sampling, parameters) : null;
+        _arrivalTime = time.GetUtcNow();
+        _request = request;
+        _time = time;
+        _sampling = request.Sampling;
+        _constraint = constraint;
+        _tokenizer = tokenizer;
+        _eosTokenIds = eosTokenIds;
+        _maxModelLength = maxModelLength;
+        _seed = seed;
+        NumUnfinished = _sampling.NumSequences;
+        _best = _sampling.NumSequences > _sampling.N && _sampling.Beams is null ? new BestOutputs(_sampling.N) : null;
+        var prompt = new Sequence([.. request.PromptTokenIds]) { MayFork = _sampling.NumSequences > 1 || _sampling.Beams is not null };
+        prompt.NumScoredTokens = _sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
+        _sequences.Add(Make(0, prompt));
+        Beams = _sampling.Beams is { } parameters ? new BeamSearch(_sequences[0], _sampling, parameters) : null;
     }
 
     public string Id { get; }
@@ -70,19 +73,19 @@ internal sealed class ActiveRequest
     public BeamSearch? Beams { get; }
 
     /// <summary>Those made so far: the first, and after <see cref="Fork"/> all; of beams, those that go on.</summary>
-    public IReadOnlyList<ActiveSequence> Sequences => Beams?.Sequences ?? sequences;
+    public IReadOnlyList<ActiveSequence> Sequences => Beams?.Sequences ?? _sequences;
 
     /// <summary>How likely the prompt is; null when not asked for, or not known as a whole.</summary>
     public IReadOnlyList<PromptPosition?>? PromptLogprobs =>
-        sampling.PromptLogprobs is not null && promptLogprobs.Count == sequences[0].Sequence.PromptLength ? promptLogprobs : null;
+        _sampling.PromptLogprobs is not null && _promptLogprobs.Count == _sequences[0].Sequence.PromptLength ? _promptLogprobs : null;
 
     /// <summary>How many of the likeliest tokens to report in place of each of the prompt's.</summary>
-    public int NumPromptLogprobs => sampling.PromptLogprobs ?? 0;
+    public int NumPromptLogprobs => _sampling.PromptLogprobs ?? 0;
 
     /// <summary>Sequences that hold a place in the engine, those not made yet included.</summary>
     public int NumUnfinished { get; private set; }
 
-    public bool NeedsFork => Beams is null && sequences.Count < sampling.NumSequences;
+    public bool NeedsFork => Beams is null && _sequences.Count < _sampling.NumSequences;
 
     /// <summary>Whether what a sequence is next is decided by its next logits, not by a token alone.</summary>
     public bool IsAboutToFork => NeedsFork || Beams is not null;
@@ -91,43 +94,44 @@ internal sealed class ActiveRequest
     public bool HasEnded => Failure is not null || Beams?.Outputs is not null;
 
     /// <summary>Whether outputs are chosen by how likely they are.</summary>
-    public bool Ranks => best is not null;
+    public bool Ranks => _best is not null;
 
     /// <summary>What went wrong in one sequence ends all of them.</summary>
     public GenerationFailedException? Failure { get; private set; }
 
-    public OutputQueue Outputs => queue;
+    public OutputQueue Outputs => _queue;
 
     /// <summary>Makes the sequences beside the first, which has computed its prompt and sampled nothing yet.</summary>
     public ReadOnlySpan<ActiveSequence> Fork()
     {
-        sequences[0].Sequence.MayFork = false;
-        for (var index = 1; index < sampling.NumSequences; index++)
+        _sequences[0].Sequence.MayFork = false;
+        for (var index = 1; index < _sampling.NumSequences; index++)
         {
-            sequences.Add(Make(index, sequences[0].Sequence.Fork()));
+            _sequences.Add(Make(index, _sequences[0].Sequence.Fork()));
         }
 
-        return CollectionsMarshal.AsSpan(sequences)[1..];
+        return CollectionsMarshal.AsSpan(_sequences)[1..];
     }
 
     /// <summary>The scheduler has taken the first sequence, perhaps not for the first time.</summary>
-    public void Start() => QueueTime ??= time.GetElapsedTime(Arrival);
+    public void Start() => QueueTime ??= _time.GetElapsedTime(Arrival);
 
     /// <summary>One of the sequences gets a token, perhaps not the first.</summary>
-    public void Continue() => FirstTokenTime ??= time.GetElapsedTime(Arrival);
+    public void Continue() => FirstTokenTime ??= _time.GetElapsedTime(Arrival);
 
     /// <param name="position">How likely the next prompt token is, from the second on.</param>
-    public void AddPromptLogprobs(PromptPosition position) => promptLogprobs.Add(position);
+    public void AddPromptLogprobs(PromptPosition position) => _promptLogprobs.Add(position);
 
     public void Fail(GenerationFailedException failure) => Failure ??= failure;
 
-    /// <summary>Counts a sequence that has left the engine. The end of the only one made is the end of those that never were; beams end together.</summary>
+    /// <summary>Counts a sequence that has left the engine. The end of the only one made is the end of those that never were; beams end
+    /// together.</summary>
     public void Retire() => NumUnfinished -= IsAboutToFork ? NumUnfinished : 1;
 
     /// <summary>Sends what is pending of one of the sequences; ends the outputs when the last has ended.</summary>
     public void Deliver(ActiveSequence sequence, IEngineObserver? observer)
     {
-        if (closed)
+        if (_closed)
         {
             return;
         }
@@ -140,88 +144,89 @@ internal sealed class ActiveRequest
 
         if (observer is not null)
         {
-            sequence.Report(observer, time);
+            sequence.Report(observer, _time);
         }
 
         var output = sequence.Pending!;
-        var leavesNow = best is null || NeedsFork;
+        var leavesNow = _best is null || NeedsFork;
         if (!leavesNow)
         {
-            best!.Add(output, sequence.CumulativeLogprob);
+            _best!.Add(output, sequence.CumulativeLogprob);
         }
 
         if (output.FinishReason is null)
         {
             if (leavesNow)
             {
-                queue.Add(output);
+                _queue.Add(output);
             }
 
             sequence.Delivered();
             return;
         }
 
-        ended.Add(sequence, End(output.FinishReason, sequence.Sequence.CompletionLength));
+        _ended.Add(sequence, End(output.FinishReason, sequence.Sequence.CompletionLength));
         List<TokenOutput> leaving = leavesNow ? [output] : [];
 
         // A request that ends before its sequences were made ends all of them alike.
-        for (var index = 1; NeedsFork && index < sampling.N; index++)
+        for (var index = 1; NeedsFork && index < _sampling.N; index++)
         {
             leaving.Add(output with { Index = index });
         }
 
-        var isLast = ++delivered == (Beams?.Outputs!.Count ?? sequences.Count);
+        var isLast = ++_delivered == (Beams?.Outputs!.Count ?? _sequences.Count);
         if (isLast)
         {
-            leaving.AddRange(best?.Take() ?? []);
+            leaving.AddRange(_best?.Take() ?? []);
         }
 
-        returned.AddRange(leaving.Select(last => End(last.FinishReason, last.CompletionTokens)));
+        _returned.AddRange(leaving.Select(last => End(last.FinishReason, last.CompletionTokens)));
         if (isLast)
         {
             Tell(observer, output.CachedTokens, failure: null);
         }
 
-        leaving.ForEach(queue.Add);
+        leaving.ForEach(_queue.Add);
         if (isLast)
         {
-            queue.End();
+            _queue.End();
         }
     }
 
     /// <summary>Ends the request because it, or the engine, has failed.</summary>
     public void Close(IEngineObserver? observer, Exception failure)
     {
-        if (closed)
+        if (_closed)
         {
             return;
         }
 
-        foreach (var sequence in Sequences.Where(sequence => !ended.ContainsKey(sequence)))
+        foreach (var sequence in Sequences.Where(sequence => !_ended.ContainsKey(sequence)))
         {
             var end = End(null, sequence.Sequence.CompletionLength);
-            ended.Add(sequence, end);
-            returned.Add(end);
+            _ended.Add(sequence, end);
+            _returned.Add(end);
         }
 
-        Tell(observer, sequences[0].Sequence.NumCachedTokens ?? 0, failure);
-        queue.End(failure);
+        Tell(observer, _sequences[0].Sequence.NumCachedTokens ?? 0, failure);
+        _queue.End(failure);
     }
 
-    private EndedSequence End(FinishReason? reason, int completionTokens) => new(reason, completionTokens, time.GetElapsedTime(Arrival));
+    private EndedSequence End(FinishReason? reason, int completionTokens) => new(reason, completionTokens, _time.GetElapsedTime(Arrival));
 
     /// <summary>Once, and before the last output can be read: who has read it finds the request counted.</summary>
     private void Tell(IEngineObserver? observer, int cachedTokens, Exception? failure)
     {
-        closed = true;
+        _closed = true;
         observer?.Ended(new EndedRequest(
-            request, caller, arrivalTime, QueueTime, FirstTokenTime, time.GetElapsedTime(Arrival), cachedTokens, [.. ended.Values], returned, failure));
+            _request, _caller, _arrivalTime, QueueTime, FirstTokenTime, _time.GetElapsedTime(Arrival), cachedTokens, [.. _ended.Values],
+            _returned, failure));
     }
 
     private ActiveSequence Make(int index, Sequence sequence)
     {
-        var own = index == 0 || sampling.Seed is not { } given ? sampling : sampling with { Seed = unchecked(given + index) };
-        var drawn = index == 0 ? seed : CounterRandom.Bits(seed, (ulong)index);
-        return new ActiveSequence(this, index, sequence, own, constraint, tokenizer, eosTokenIds, maxModelLength, drawn);
+        var own = index == 0 || _sampling.Seed is not { } given ? _sampling : _sampling with { Seed = unchecked(given + index) };
+        var drawn = index == 0 ? _seed : CounterRandom.Bits(_seed, (ulong)index);
+        return new ActiveSequence(this, index, sequence, own, _constraint, _tokenizer, _eosTokenIds, _maxModelLength, drawn);
     }
 }

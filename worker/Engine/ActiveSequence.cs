@@ -3,34 +3,35 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>One sequence of a request inside the engine: its tokens, how they are sampled and how they become text. Made by <see cref="ActiveRequest"/>;
-/// only the engine's thread touches it from then on.</summary>
+/// <summary>One sequence of a request inside the engine: its tokens, how they are sampled and how they become text. Made by
+/// <see cref="ActiveRequest"/>; only the engine's thread touches it from then on.</summary>
 internal sealed class ActiveSequence
 {
-    private readonly SamplingParameters sampling;
-    private readonly StopChecker stopChecker;
-    private readonly StopStringMatcher stopStrings;
-    private readonly Detokenizer detokenizer;
-    private readonly List<AcceptedToken> accepted = [];
-    private bool ended;
-    private long lastOutput;
+    private readonly SamplingParameters _sampling;
+    private readonly StopChecker _stopChecker;
+    private readonly StopStringMatcher _stopStrings;
+    private readonly Detokenizer _detokenizer;
+    private readonly List<AcceptedToken> _accepted = [];
+    private bool _ended;
+    private long _lastOutput;
 
     /// <param name="index">Its place among the request's sequences.</param>
     /// <param name="sampling">The request's, with this sequence's own seed.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     public ActiveSequence(
-        ActiveRequest request, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
+        ActiveRequest request, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint,
+        ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
     {
         Request = request;
         Index = index;
         Sequence = sequence;
-        this.sampling = sampling;
-        stopChecker = new StopChecker(sampling, eosTokenIds, Sequence.PromptLength, maxModelLength);
-        stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
-        detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
-        SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, stopChecker.StopTokens, constraint);
-        lastOutput = request.Arrival;
+        _sampling = sampling;
+        _stopChecker = new StopChecker(sampling, eosTokenIds, Sequence.PromptLength, maxModelLength);
+        _stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
+        _detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
+        SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, _stopChecker.StopTokens, constraint);
+        _lastOutput = request.Arrival;
     }
 
     private ActiveSequence(ActiveSequence origin)
@@ -38,12 +39,12 @@ internal sealed class ActiveSequence
         Request = origin.Request;
         Index = origin.Index;
         Sequence = origin.Sequence.Fork();
-        sampling = origin.sampling;
-        stopChecker = origin.stopChecker;
-        stopStrings = origin.stopStrings.Fork();
-        detokenizer = origin.detokenizer.Fork();
+        _sampling = origin._sampling;
+        _stopChecker = origin._stopChecker;
+        _stopStrings = origin._stopStrings.Fork();
+        _detokenizer = origin._detokenizer.Fork();
         SamplingState = origin.SamplingState.Fork();
-        lastOutput = origin.lastOutput;
+        _lastOutput = origin._lastOutput;
     }
 
     public ActiveRequest Request { get; }
@@ -54,8 +55,9 @@ internal sealed class ActiveSequence
 
     public SamplingState SamplingState { get; }
 
-    /// <summary>Log-probabilities the sampler shall compute at each position: those to report, or just the sampled token's, to rank by.</summary>
-    public int? NumLogprobs => sampling.Logprobs ?? (Request.Ranks ? 0 : null);
+    /// <summary>Log-probabilities the sampler shall compute at each position: those to report, or just the sampled token's, to rank
+    /// by.</summary>
+    public int? NumLogprobs => _sampling.Logprobs ?? (Request.Ranks ? 0 : null);
 
     /// <summary>Sum over the output's tokens, where <see cref="NumLogprobs"/> asked for them.</summary>
     public double CumulativeLogprob { get; private set; }
@@ -64,24 +66,25 @@ internal sealed class ActiveSequence
     public TokenOutput? Pending { get; private set; }
 
     /// <summary>Most tokens the sequence can still get.</summary>
-    public int NumTokensLeft => stopChecker.MaxTokens - Sequence.CompletionLength;
+    public int NumTokensLeft => _stopChecker.MaxTokens - Sequence.CompletionLength;
 
-    public bool HasEnded => ended || Request.Failure is not null;
+    public bool HasEnded => _ended || Request.Failure is not null;
 
     /// <summary>Another sequence that has the same tokens and outputs so far, all of them delivered.</summary>
     public ActiveSequence Fork() => new(this);
 
-    /// <summary>Appends a sampled token. Its text is made by <see cref="Compose"/>, at any time before the next plan; but where there are stop texts to
-    /// find, the text decides whether the sequence has ended, and where there are beams, which of them go on: then it is made at once.</summary>
+    /// <summary>Appends a sampled token. Its text is made by <see cref="Compose"/>, at any time before the next plan; but where there are
+    /// stop texts to find, the text decides whether the sequence has ended, and where there are beams, which of them go on: then it is made
+    /// at once.</summary>
     public void Accept(int tokenId, PositionLogprobs? logprobs)
     {
         Sequence.Append(tokenId);
         SamplingState.Accept(tokenId);
         CumulativeLogprob += logprobs?.Sampled.Logprob ?? 0;
-        var stop = stopChecker.Check(tokenId, Sequence.CompletionLength);
-        ended = stop.Reason is not null;
-        accepted.Add(new AcceptedToken(tokenId, logprobs, stop));
-        if (!stopStrings.IsEmpty || Request.Beams is not null)
+        var stop = _stopChecker.Check(tokenId, Sequence.CompletionLength);
+        _ended = stop.Reason is not null;
+        _accepted.Add(new AcceptedToken(tokenId, logprobs, stop));
+        if (!_stopStrings.IsEmpty || Request.Beams is not null)
         {
             Compose();
         }
@@ -90,38 +93,39 @@ internal sealed class ActiveSequence
     /// <summary>Makes the output of the tokens accepted since the last call, together with what is pending of the same step.</summary>
     public void Compose()
     {
-        if (accepted.Count == 0)
+        if (_accepted.Count == 0)
         {
             return;
         }
 
         var text = Pending?.Text ?? "";
         var stop = default(StopDecision);
-        for (var i = 0; i < accepted.Count; i++)
+        for (var i = 0; i < _accepted.Count; i++)
         {
-            stop = accepted[i].Stop;
-            text += Text(accepted[i].TokenId, Sequence.CompletionLength - accepted.Count + i + 1, ref stop);
+            stop = _accepted[i].Stop;
+            text += Text(_accepted[i].TokenId, Sequence.CompletionLength - _accepted.Count + i + 1, ref stop);
         }
 
-        ended = stop.Reason is not null;
-        Pending = Output([.. Pending?.TokenIds ?? [], .. accepted.Select(token => token.TokenId)], text, stop) with
+        _ended = stop.Reason is not null;
+        Pending = Output([.. Pending?.TokenIds ?? [], .. _accepted.Select(token => token.TokenId)], text, stop) with
         {
-            Logprobs = sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], .. accepted.Select(token => token.Logprobs!)],
+            Logprobs = _sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], .. _accepted.Select(token => token.Logprobs!)],
         };
-        accepted.Clear();
+        _accepted.Clear();
     }
 
-    /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far. Nothing may be waiting to be composed.</summary>
+    /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far. Nothing may be waiting to be
+    /// composed.</summary>
     public void Abort()
     {
-        ended = true;
-        Pending = Output([], stopStrings.Flush() + detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+        _ended = true;
+        Pending = Output([], _stopStrings.Flush() + _detokenizer.Flush(), new StopDecision(FinishReason.Abort));
     }
 
     /// <summary>Ends a sequence that shall get no token.</summary>
     public void End()
     {
-        ended = true;
+        _ended = true;
         Pending = Output([], "", new StopDecision(FinishReason.Length));
     }
 
@@ -143,11 +147,11 @@ internal sealed class ActiveSequence
             }
             else
             {
-                observer.InterToken(time.GetElapsedTime(lastOutput, now));
+                observer.InterToken(time.GetElapsedTime(_lastOutput, now));
             }
         }
 
-        lastOutput = now;
+        _lastOutput = now;
     }
 
     /// <param name="completionLength">Output tokens up to this one.</param>
@@ -155,27 +159,27 @@ internal sealed class ActiveSequence
     private string Text(int tokenId, int completionLength, ref StopDecision stop)
     {
         var text = "";
-        if (stop.Reason != FinishReason.Stop || sampling.IncludeStopStringInOutput)
+        if (stop.Reason != FinishReason.Stop || _sampling.IncludeStopStringInOutput)
         {
-            text = detokenizer.Append(tokenId);
+            text = _detokenizer.Append(tokenId);
         }
 
         if (stop.Reason is not null)
         {
-            text += detokenizer.Flush();
+            text += _detokenizer.Flush();
         }
 
         // Text of the minimum length passes unlooked at, as in vLLM.
-        if (completionLength > sampling.MinTokens)
+        if (completionLength > _sampling.MinTokens)
         {
-            text = stopStrings.Append(text);
-            if (stopStrings.Match is { } match)
+            text = _stopStrings.Append(text);
+            if (_stopStrings.Match is { } match)
             {
                 stop = new StopDecision(FinishReason.Stop, match);
             }
         }
 
-        return stop.Reason is null ? text : text + stopStrings.Flush();
+        return stop.Reason is null ? text : text + _stopStrings.Flush();
     }
 
     private TokenOutput Output(IReadOnlyList<int> tokenIds, string text, StopDecision stop) => new()

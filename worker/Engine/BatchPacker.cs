@@ -1,4 +1,4 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Engine;
 
@@ -6,7 +6,8 @@ namespace Cluster.Worker.Engine;
 /// is larger than every one before it.</summary>
 internal static class BatchPacker
 {
-    /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/> and <see cref="ScheduledSequence.ScoreIndex"/>.</param>
+    /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/> and
+    /// <see cref="ScheduledSequence.ScoreIndex"/>.</param>
     public static void Pack(StepBatch batch, Span<ScheduledSequence> scheduled, int blockSize)
     {
         Size(batch, scheduled, blockSize);

@@ -1,17 +1,18 @@
 namespace Cluster.Worker.Engine;
 
-/// <summary>Keeps the outputs of a request's sequences until all have ended, and then the likeliest. Called by <see cref="ActiveRequest"/>.</summary>
+/// <summary>Keeps the outputs of a request's sequences until all have ended, and then the likeliest. Called by
+/// <see cref="ActiveRequest"/>.</summary>
 /// <param name="count">How many to keep.</param>
 internal sealed class BestOutputs(int count)
 {
-    private readonly SortedDictionary<int, Candidate> candidates = [];
+    private readonly SortedDictionary<int, Candidate> _candidates = [];
 
     /// <param name="cumulativeLogprob">Of the whole sequence up to this output.</param>
     public void Add(TokenOutput output, double cumulativeLogprob)
     {
-        if (!candidates.TryGetValue(output.Index, out var candidate))
+        if (!_candidates.TryGetValue(output.Index, out var candidate))
         {
-            candidates.Add(output.Index, candidate = new Candidate());
+            _candidates.Add(output.Index, candidate = new Candidate());
         }
 
         candidate.Outputs.Add(output);
@@ -20,7 +21,8 @@ internal sealed class BestOutputs(int count)
 
     /// <summary>The best, each in one output, numbered by rank; of equally likely ones the earlier sequence is better.</summary>
     public IEnumerable<TokenOutput> Take() =>
-        candidates.Values.OrderByDescending(candidate => candidate.Logprob).Take(count).Select((candidate, rank) => candidate.Outputs.Whole() with { Index = rank });
+        _candidates.Values.OrderByDescending(candidate => candidate.Logprob).Take(count)
+            .Select((candidate, rank) => candidate.Outputs.Whole() with { Index = rank });
 
     private sealed class Candidate
     {

@@ -32,25 +32,25 @@ internal sealed class BlockHasher(ulong key0, ulong key1)
 
     private ref struct State
     {
-        private ulong v0;
-        private ulong v1;
-        private ulong v2;
-        private ulong v3;
+        private ulong _v0;
+        private ulong _v1;
+        private ulong _v2;
+        private ulong _v3;
 
         public State(ulong key0, ulong key1)
         {
-            v0 = 0x736f6d6570736575 ^ key0;
-            v1 = 0x646f72616e646f6d ^ key1 ^ 0xee;
-            v2 = 0x6c7967656e657261 ^ key0;
-            v3 = 0x7465646279746573 ^ key1;
+            _v0 = 0x736f6d6570736575 ^ key0;
+            _v1 = 0x646f72616e646f6d ^ key1 ^ 0xee;
+            _v2 = 0x6c7967656e657261 ^ key0;
+            _v3 = 0x7465646279746573 ^ key1;
         }
 
         public void Absorb(ulong word)
         {
-            v3 ^= word;
+            _v3 ^= word;
             Round();
             Round();
-            v0 ^= word;
+            _v0 ^= word;
         }
 
         /// <param name="bytes">The message's rest.</param>
@@ -70,9 +70,9 @@ internal sealed class BlockHasher(ulong key0, ulong key1)
             }
 
             Absorb(last);
-            v2 ^= 0xee;
+            _v2 ^= 0xee;
             var low = Squeeze();
-            v1 ^= 0xdd;
+            _v1 ^= 0xdd;
             return new BlockHash(low, Squeeze());
         }
 
@@ -82,22 +82,22 @@ internal sealed class BlockHasher(ulong key0, ulong key1)
             Round();
             Round();
             Round();
-            return v0 ^ v1 ^ v2 ^ v3;
+            return _v0 ^ _v1 ^ _v2 ^ _v3;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private void Round()
         {
-            v0 += v1;
-            v2 += v3;
-            v1 = BitOperations.RotateLeft(v1, 13) ^ v0;
-            v3 = BitOperations.RotateLeft(v3, 16) ^ v2;
-            v0 = BitOperations.RotateLeft(v0, 32);
-            v2 += v1;
-            v0 += v3;
-            v1 = BitOperations.RotateLeft(v1, 17) ^ v2;
-            v3 = BitOperations.RotateLeft(v3, 21) ^ v0;
-            v2 = BitOperations.RotateLeft(v2, 32);
+            _v0 += _v1;
+            _v2 += _v3;
+            _v1 = BitOperations.RotateLeft(_v1, 13) ^ _v0;
+            _v3 = BitOperations.RotateLeft(_v3, 16) ^ _v2;
+            _v0 = BitOperations.RotateLeft(_v0, 32);
+            _v2 += _v1;
+            _v0 += _v3;
+            _v1 = BitOperations.RotateLeft(_v1, 17) ^ _v2;
+            _v3 = BitOperations.RotateLeft(_v3, 21) ^ _v0;
+            _v2 = BitOperations.RotateLeft(_v2, 32);
         }
     }
 }

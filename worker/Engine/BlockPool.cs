@@ -14,12 +14,12 @@ namespace Cluster.Worker.Engine;
 /// </remarks>
 internal sealed class BlockPool
 {
-    private readonly int[] references;
-    private readonly int[] next;
-    private readonly int[] previous;
-    private readonly BlockHash[] hashes;
-    private readonly bool[] indexed;
-    private readonly Dictionary<BlockHash, int> index;
+    private readonly int[] _references;
+    private readonly int[] _next;
+    private readonly int[] _previous;
+    private readonly BlockHash[] _hashes;
+    private readonly bool[] _indexed;
+    private readonly Dictionary<BlockHash, int> _index;
 
     public BlockPool(int numBlocks, int blockSize)
     {
@@ -27,16 +27,16 @@ internal sealed class BlockPool
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blockSize);
         NumBlocks = numBlocks;
         BlockSize = blockSize;
-        references = new int[numBlocks];
-        index = new Dictionary<BlockHash, int>(numBlocks);
-        hashes = new BlockHash[numBlocks];
-        indexed = new bool[numBlocks];
-        next = new int[numBlocks + 1];
-        previous = new int[numBlocks + 1];
-        next[numBlocks] = previous[numBlocks] = numBlocks;
+        _references = new int[numBlocks];
+        _index = new Dictionary<BlockHash, int>(numBlocks);
+        _hashes = new BlockHash[numBlocks];
+        _indexed = new bool[numBlocks];
+        _next = new int[numBlocks + 1];
+        _previous = new int[numBlocks + 1];
+        _next[numBlocks] = _previous[numBlocks] = numBlocks;
         for (var block = 0; block < numBlocks; block++)
         {
-            Link(block, after: previous[numBlocks]);
+            Link(block, after: _previous[numBlocks]);
         }
     }
 
@@ -53,10 +53,10 @@ internal sealed class BlockPool
     /// <summary>Blocks it takes to hold so many tokens.</summary>
     public int BlocksFor(int tokens) => (tokens + BlockSize - 1) / BlockSize;
 
-    public bool IsFree(int block) => references[block] == 0;
+    public bool IsFree(int block) => _references[block] == 0;
 
     /// <summary>Whether more than one sequence holds a block, so that none of them may write it.</summary>
-    public bool IsShared(int block) => references[block] > 1;
+    public bool IsShared(int block) => _references[block] > 1;
 
     /// <summary>Hands out the least recently used free block; what it held is forgotten.</summary>
     /// <exception cref="InvalidOperationException">No block is free.</exception>
@@ -67,41 +67,43 @@ internal sealed class BlockPool
             throw new InvalidOperationException($"all {NumBlocks} KV blocks are in use");
         }
 
-        var block = next[NumBlocks];
+        var block = _next[NumBlocks];
         Unlink(block);
-        references[block] = 1;
-        if (indexed[block])
+        _references[block] = 1;
+        if (_indexed[block])
         {
-            index.Remove(hashes[block]);
-            indexed[block] = false;
+            _index.Remove(_hashes[block]);
+            _indexed[block] = false;
         }
 
         return block;
     }
 
     /// <summary>Finds a full block with these contents, in use or free.</summary>
-    public bool TryFind(BlockHash hash, out int block) => index.TryGetValue(hash, out block);
+    public bool TryFind(BlockHash hash, out int block) => _index.TryGetValue(hash, out block);
 
     /// <summary>Adds a holder to a block that another sequence holds or <see cref="TryFind"/> found.</summary>
     public void Share(int block)
     {
-        if (references[block]++ == 0)
+        if (_references[block]++ == 0)
         {
             Unlink(block);
         }
     }
 
-    /// <summary>Makes a full block findable. When another block with the same contents already is, that one stays the one to share.</summary>
+    /// <summary>Makes a full block findable. When another block with the same contents already is, that one stays the one to
+    /// share.</summary>
     public void Register(int block, BlockHash hash)
     {
-        if (index.TryAdd(hash, block))
+        if (_index.TryAdd(hash, block))
         {
-            hashes[block] = hash;
-            indexed[block] = true;
+            _hashes[block] = hash;
+            _indexed[block] = true;
         }
     }
 
-    /// <summary>Gives up a table's blocks and clears it. The sequence's last blocks become reusable first: a prefix is worth most at its start.</summary>
+    /// <summary>Gives up a table's blocks and clears it. The sequence's last blocks become reusable first: a prefix is worth most at its
+    /// start.</summary>
     public void Release(BlockTable table)
     {
         var blocks = table.Blocks;
@@ -116,9 +118,9 @@ internal sealed class BlockPool
     /// <summary>Takes a holder from a block.</summary>
     public void Release(int block)
     {
-        if (--references[block] == 0)
+        if (--_references[block] == 0)
         {
-            Link(block, after: indexed[block] ? previous[NumBlocks] : NumBlocks);
+            Link(block, after: _indexed[block] ? _previous[NumBlocks] : NumBlocks);
         }
     }
 
@@ -128,24 +130,24 @@ internal sealed class BlockPool
         while (table.Count > count)
         {
             var block = table.RemoveLast();
-            references[block] = 0;
+            _references[block] = 0;
             Link(block, after: NumBlocks);
         }
     }
 
     private void Link(int block, int after)
     {
-        previous[block] = after;
-        next[block] = next[after];
-        previous[next[after]] = block;
-        next[after] = block;
+        _previous[block] = after;
+        _next[block] = _next[after];
+        _previous[_next[after]] = block;
+        _next[after] = block;
         NumFree++;
     }
 
     private void Unlink(int block)
     {
-        next[previous[block]] = next[block];
-        previous[next[block]] = previous[block];
+        _next[_previous[block]] = _next[block];
+        _previous[_next[block]] = _previous[block];
         NumFree--;
     }
 }

@@ -4,25 +4,25 @@ namespace Cluster.Worker.Engine;
 /// Grown and cleared by <see cref="Scheduler"/> only.</summary>
 internal sealed class BlockTable
 {
-    private int[] blocks = [];
+    private int[] _blocks = [];
 
     public int Count { get; private set; }
 
-    public ReadOnlySpan<int> Blocks => blocks.AsSpan(0, Count);
+    public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, Count);
 
     public void Add(int block)
     {
-        if (Count == blocks.Length)
+        if (Count == _blocks.Length)
         {
-            Array.Resize(ref blocks, Math.Max(8, 2 * Count));
+            Array.Resize(ref _blocks, Math.Max(8, 2 * Count));
         }
 
-        blocks[Count++] = block;
+        _blocks[Count++] = block;
     }
 
-    public void Replace(int index, int block) => blocks[index] = block;
+    public void Replace(int index, int block) => _blocks[index] = block;
 
-    public int RemoveLast() => blocks[--Count];
+    public int RemoveLast() => _blocks[--Count];
 
     public void Clear() => Count = 0;
 }

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>What the text of a request must look like. Part of <see cref="SamplingParameters"/>; compiled by <see cref="Constraints.ConstraintCompiler"/>.</summary>
+/// <summary>What the text of a request must look like. Part of <see cref="SamplingParameters"/>; compiled by
+/// <see cref="Constraints.ConstraintCompiler"/>.</summary>
 internal abstract record Constraint
 {
     private Constraint(string parameter, string text)

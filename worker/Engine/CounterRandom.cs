@@ -2,8 +2,8 @@ namespace Cluster.Worker.Engine;
 
 /// <summary>Random numbers without a state: each is a function of a seed and a position, so that a request draws the same ones whatever
 /// else runs, and after a preemption.</summary>
-/// <remarks>SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators") at an arbitrary place of its stream; the seed is mixed
-/// first, because streams of neighbouring seeds would otherwise be shifted copies of each other.</remarks>
+/// <remarks>SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators") at an arbitrary place of its stream; the seed
+/// is mixed first, because streams of neighbouring seeds would otherwise be shifted copies of each other.</remarks>
 internal static class CounterRandom
 {
     private const ulong GoldenGamma = 0x9e3779b97f4a7c15;

@@ -2,7 +2,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Turns one sequence's tokens into text as they come. Called by <see cref="ActiveSequence"/>; calls <see cref="ITokenizer.Decode"/>.</summary>
+/// <summary>Turns one sequence's tokens into text as they come. Called by <see cref="ActiveSequence"/>; calls
+/// <see cref="ITokenizer.Decode"/>.</summary>
 /// <remarks>
 /// A token's text depends on its neighbours (a leading space that only shows after a word, a character spread over tokens), so a short
 /// window of tokens is decoded again each time and what is new at its end is the token's text:
@@ -11,8 +12,8 @@ namespace Cluster.Worker.Engine;
 ///                    └ window start  └ read                              └ now
 /// text of the window:  [already emitted          ][ new ]
 /// </code>
-/// A text that ends in U+FFFD may be cut inside a character and is held back. Holding has an end: after <see cref="MostHeld"/> tokens all but
-/// the last three replacement characters, the most a cut character can show as, is emitted and the window moves on. So no token is
+/// A text that ends in U+FFFD may be cut inside a character and is held back. Holding has an end: after <see cref="MostHeld"/> tokens all
+/// but the last three replacement characters, the most a cut character can show as, is emitted and the window moves on. So no token is
 /// decoded more than a fixed number of times and the cost of a text is linear, whatever a model produces.
 /// </remarks>
 internal sealed class Detokenizer
@@ -29,29 +30,29 @@ internal sealed class Detokenizer
 
     private const int CutCharacter = 3;
 
-    private readonly ITokenizer tokenizer;
-    private readonly bool skipSpecialTokens;
-    private readonly int[] window = new int[2 * MostHeld + 2];
-    private int count;
-    private int read;
-    private int emitted;
+    private readonly ITokenizer _tokenizer;
+    private readonly bool _skipSpecialTokens;
+    private readonly int[] _window = new int[2 * MostHeld + 2];
+    private int _count;
+    private int _read;
+    private int _emitted;
 
     public Detokenizer(ITokenizer tokenizer, ReadOnlySpan<int> promptTokenIds, bool skipSpecialTokens)
     {
-        this.tokenizer = tokenizer;
-        this.skipSpecialTokens = skipSpecialTokens;
+        _tokenizer = tokenizer;
+        _skipSpecialTokens = skipSpecialTokens;
         var context = promptTokenIds[Math.Max(0, promptTokenIds.Length - PromptContext)..];
-        context.CopyTo(window);
-        count = read = context.Length;
-        emitted = Decode().Length;
+        context.CopyTo(_window);
+        _count = _read = context.Length;
+        _emitted = Decode().Length;
     }
 
     private Detokenizer(Detokenizer origin)
     {
-        tokenizer = origin.tokenizer;
-        skipSpecialTokens = origin.skipSpecialTokens;
-        origin.window.CopyTo(window, 0);
-        (count, read, emitted) = (origin.count, origin.read, origin.emitted);
+        _tokenizer = origin._tokenizer;
+        _skipSpecialTokens = origin._skipSpecialTokens;
+        origin._window.CopyTo(_window, 0);
+        (_count, _read, _emitted) = (origin._count, origin._read, origin._emitted);
     }
 
     /// <summary>Another detokenizer for a sequence that has the same tokens so far.</summary>
@@ -61,10 +62,10 @@ internal sealed class Detokenizer
     /// <returns>The text that is certain now; empty while a character is incomplete.</returns>
     public string Append(int tokenId)
     {
-        window[count++] = tokenId;
+        _window[_count++] = tokenId;
         var text = Decode();
         var held = Math.Min(TrailingReplacements(text), CutCharacter);
-        if (held > 0 && count - read < MostHeld)
+        if (held > 0 && _count - _read < MostHeld)
         {
             return "";
         }
@@ -72,11 +73,11 @@ internal sealed class Detokenizer
         var delta = Take(text, text.Length - held);
         if (held > 0)
         {
-            MoveWindow(count - Overlap, held);
+            MoveWindow(_count - Overlap, held);
         }
-        else if (delta.Length > 0 || count - read >= MostHeld)
+        else if (delta.Length > 0 || _count - _read >= MostHeld)
         {
-            MoveWindow(read, 0);
+            MoveWindow(_read, 0);
         }
 
         return delta;
@@ -89,27 +90,28 @@ internal sealed class Detokenizer
         return Take(text, text.Length);
     }
 
-    private string Decode() => tokenizer.Decode(window.AsSpan(0, count), skipSpecialTokens);
+    private string Decode() => _tokenizer.Decode(_window.AsSpan(0, _count), _skipSpecialTokens);
 
     private string Take(string text, int end)
     {
-        if (end <= emitted)
+        if (end <= _emitted)
         {
             return "";
         }
 
-        var delta = text[emitted..end];
-        emitted = end;
+        var delta = text[_emitted..end];
+        _emitted = end;
         return delta;
     }
 
-    /// <summary>Drops the window's first tokens. Everything in it counts as emitted except <paramref name="held"/> characters at its end.</summary>
+    /// <summary>Drops the window's first tokens. Everything in it counts as emitted except <paramref name="held"/> characters at its
+    /// end.</summary>
     private void MoveWindow(int start, int held)
     {
-        window.AsSpan(start, count - start).CopyTo(window);
-        count -= start;
-        read = count;
-        emitted = Math.Max(0, Decode().Length - held);
+        _window.AsSpan(start, _count - start).CopyTo(_window);
+        _count -= start;
+        _read = _count;
+        _emitted = Math.Max(0, Decode().Length - held);
     }
 
     private static int TrailingReplacements(string text)

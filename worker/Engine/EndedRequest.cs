@@ -2,8 +2,8 @@ using System.Diagnostics;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>A request that has ended, with all its times: what metrics and traces are made of. Told to the <see cref="IEngineObserver"/> before the request's
-/// last output can be read.</summary>
+/// <summary>A request that has ended, with all its times: what metrics and traces are made of. Told to the <see cref="IEngineObserver"/>
+/// before the request's last output can be read.</summary>
 /// <param name="Caller">The span that was current when the request was made; the default where none was.</param>
 /// <param name="Arrival">When the engine got it.</param>
 /// <param name="Queue">From its arrival until the scheduler first took it; null when it never did.</param>

@@ -1,4 +1,4 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Engine;
 
@@ -14,7 +14,8 @@ internal sealed record EngineOptions
     /// <summary>Shares full KV blocks between sequences that begin alike.</summary>
     public bool EnablePrefixCaching { get; init; } = true;
 
-    /// <summary>Splits prompts over steps. Without it every sequence must fit one step, so the budget must cover the model's length.</summary>
+    /// <summary>Splits prompts over steps. Without it every sequence must fit one step, so the budget must cover the model's
+    /// length.</summary>
     public bool EnableChunkedPrefill { get; init; } = true;
 
     /// <summary>Requests that may wait beyond those that can run; one more is refused.</summary>
@@ -32,8 +33,8 @@ internal sealed record EngineOptions
     /// <summary>Tokens to guess in a step; used when the engine is given something that guesses.</summary>
     public int NumSpeculativeTokens { get; init; } = 1;
 
-    /// <summary>Decode steps a plan covers: between them nobody is admitted and nothing is planned. Saves time between steps, costs arrivals time to
-    /// their first token. Not together with guessing.</summary>
+    /// <summary>Decode steps a plan covers: between them nobody is admitted and nothing is planned. Saves time between steps, costs
+    /// arrivals time to their first token. Not together with guessing.</summary>
     public int NumSchedulerSteps { get; init; } = 1;
 
     /// <summary>Checks the options against what the runner can do.</summary>
@@ -50,7 +51,8 @@ internal sealed record EngineOptions
         if (!EnableChunkedPrefill && budget < maxModelLength)
         {
             throw new ArgumentException(
-                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's length {maxModelLength}; "
+                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's "
+                + $"length {maxModelLength}; "
                 + "raise the one, lower the other, or enable chunked prefill");
         }
 

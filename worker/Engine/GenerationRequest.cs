@@ -26,7 +26,8 @@ internal sealed record PositionLogprobs(TokenLogprob Sampled, IReadOnlyList<Toke
 /// <param name="Rank">1 when no token was likelier.</param>
 internal sealed record PromptPosition(PositionLogprobs Logprobs, int Rank);
 
-/// <summary>What a sequence of a request produced since its last output. The last one of each sequence has a <see cref="FinishReason"/>.</summary>
+/// <summary>What a sequence of a request produced since its last output. The last one of each sequence has a
+/// <see cref="FinishReason"/>.</summary>
 internal sealed record TokenOutput
 {
     /// <summary>Which of the request's sequences this belongs to, 0 to <see cref="SamplingParameters.N"/> - 1.</summary>
@@ -35,13 +36,15 @@ internal sealed record TokenOutput
     /// <summary>New tokens, in order; may be empty in the last output.</summary>
     public required IReadOnlyList<int> TokenIds { get; init; }
 
-    /// <summary>New text. Never half a character, never part of a stop text; may be empty while a character or a possible stop text is incomplete.</summary>
+    /// <summary>New text. Never half a character, never part of a stop text; may be empty while a character or a possible stop text is
+    /// incomplete.</summary>
     public required string Text { get; init; }
 
     /// <summary>One for each of <see cref="TokenIds"/> when log-probabilities were asked for.</summary>
     public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
 
-    /// <summary>In the first output of each sequence, when asked for: one for each prompt token; null for the first, which nothing precedes.</summary>
+    /// <summary>In the first output of each sequence, when asked for: one for each prompt token; null for the first, which nothing
+    /// precedes.</summary>
     public IReadOnlyList<PromptPosition?>? PromptLogprobs { get; init; }
 
     public FinishReason? FinishReason { get; init; }
@@ -58,7 +61,8 @@ internal sealed record TokenOutput
     public int CachedTokens { get; init; }
 }
 
-/// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC INVALID_ARGUMENT.</summary>
+/// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC
+/// INVALID_ARGUMENT.</summary>
 internal sealed class InvalidRequestException(string message, string? parameter = null) : Exception(message)
 {
     /// <summary>The offending parameter by its API name, when there is one.</summary>

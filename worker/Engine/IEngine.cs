@@ -5,8 +5,8 @@ namespace Cluster.Worker.Engine;
 /// <summary>What the serving layer sees of the engine. Implemented by <c>LlmEngine</c>; serving's tests have a fake.</summary>
 internal interface IEngine
 {
-    /// <summary>Queues a request at once and yields its outputs as they are produced. Cancelling the token, or leaving the enumeration, frees the request's
-    /// blocks in the next step.</summary>
+    /// <summary>Queues a request at once and yields its outputs as they are produced. Cancelling the token, or leaving the enumeration,
+    /// frees the request's blocks in the next step.</summary>
     /// <exception cref="InvalidRequestException">Parameters or prompt are unusable; thrown before anything is queued.</exception>
     /// <exception cref="QueueFullException">As many requests are running or waiting as the engine takes.</exception>
     /// <exception cref="EngineUnavailableException">The engine drains or died.</exception>
@@ -23,7 +23,8 @@ internal interface IEngine
     /// <summary>Numbers for metrics and server info, taken at once.</summary>
     EngineStatistics Statistics { get; }
 
-    /// <summary>Refuses new requests and completes when the running ones have ended or, after <paramref name="timeout"/>, were aborted.</summary>
+    /// <summary>Refuses new requests and completes when the running ones have ended or, after <paramref name="timeout"/>, were
+    /// aborted.</summary>
     Task DrainAsync(TimeSpan timeout);
 }
 

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Engine;
 
-/// <summary>Is told how long things take, for metrics and traces. Given to the engine when it is made; called on its output path, so it must be quick.</summary>
+/// <summary>Is told how long things take, for metrics and traces. Given to the engine when it is made; called on its output path, so it
+/// must be quick.</summary>
 internal interface IEngineObserver
 {
     /// <summary>A sequence has its first token.</summary>

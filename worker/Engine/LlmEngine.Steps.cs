@@ -7,68 +7,69 @@ internal sealed partial class LlmEngine
 {
     private void Step()
     {
-        speculator?.Propose(scheduler.Running, active);
-        var batch = scheduler.Plan();
+        _speculator?.Propose(_scheduler.Running, _active);
+        var batch = _scheduler.Plan();
         if (batch.NumTokens == 0)
         {
-            throw new InvalidOperationException($"no step can be planned for {scheduler.NumRunning} running and {scheduler.NumWaiting} waiting sequences");
+            throw new InvalidOperationException(
+                $"no step can be planned for {_scheduler.NumRunning} running and {_scheduler.NumWaiting} waiting sequences");
         }
 
-        foreach (var entry in scheduler.Scheduled)
+        foreach (var entry in _scheduler.Scheduled)
         {
             if (entry.Sequence.CompletionLength == 0)
             {
-                active[entry.Sequence].Request.Start();
+                _active[entry.Sequence].Request.Start();
             }
         }
 
-        runner.Launch(batch);
-        if (runner.RunsInBackground)
+        _runner.Launch(batch);
+        if (_runner.RunsInBackground)
         {
             Deliver();
-            if (speculator is null)
+            if (_speculator is null)
             {
-                scheduler.TryPlanAhead();
+                _scheduler.TryPlanAhead();
             }
         }
 
-        var logits = runner.WaitForLogits();
-        foreach (var entry in scheduler.Scheduled)
+        var logits = _runner.WaitForLogits();
+        foreach (var entry in _scheduler.Scheduled)
         {
             if (entry.NumScored > 0 && !TryScore(entry, logits))
             {
-                touched.Add(active[entry.Sequence]);
+                _touched.Add(_active[entry.Sequence]);
             }
             else if (entry.LogitIndex >= 0)
             {
-                var sequence = active[entry.Sequence];
-                var rows = logits[(entry.LogitIndex * runner.VocabSize)..];
+                var sequence = _active[entry.Sequence];
+                var rows = logits[(entry.LogitIndex * _runner.VocabSize)..];
                 if (sequence.Request.Beams is { } search)
                 {
-                    Extend(search, sequence, rows[..runner.VocabSize]);
+                    Extend(search, sequence, rows[.._runner.VocabSize]);
                     continue;
                 }
 
                 var forks = sequence.Request.NeedsFork ? Fork(sequence) : [];
                 Verify(sequence, rows);
-                touched.Add(sequence);
+                _touched.Add(sequence);
                 foreach (var fork in forks)
                 {
                     Verify(fork, rows);
-                    touched.Add(fork);
+                    _touched.Add(fork);
                 }
             }
         }
 
         Settle();
-        if (!runner.RunsInBackground || !scheduler.HasWork)
+        if (!_runner.RunsInBackground || !_scheduler.HasWork)
         {
             Deliver();
         }
     }
 
-    /// <summary>Gives a sequence its next token, and one more for each token of its draft that was chosen: only then is the next row's context the
-    /// sequence's own.</summary>
+    /// <summary>Gives a sequence its next token, and one more for each token of its draft that was chosen: only then is the next row's
+    /// context the sequence's own.</summary>
     /// <param name="logits">Begins with the sequence's rows: one, and one for each token of its draft.</param>
     private void Verify(ActiveSequence active, ReadOnlySpan<float> logits)
     {
@@ -77,7 +78,7 @@ internal sealed partial class LlmEngine
         for (var row = 0; holds && row <= drafted; row++)
         {
             var guess = row < drafted ? sequence.Draft[0] : -1;
-            Advance(active, logits.Slice(row * runner.VocabSize, runner.VocabSize));
+            Advance(active, logits.Slice(row * _runner.VocabSize, _runner.VocabSize));
             holds = active.Request.Failure is null && sequence.Tokens[^1] == guess;
             accepted += holds ? 1 : 0;
             holds &= !active.HasEnded;
@@ -85,10 +86,10 @@ internal sealed partial class LlmEngine
 
         if (drafted > 0)
         {
-            speculator!.Count(drafted, accepted);
+            _speculator!.Count(drafted, accepted);
             if (!active.HasEnded)
             {
-                scheduler.SettleDraft(sequence);
+                _scheduler.SettleDraft(sequence);
             }
         }
     }
@@ -100,8 +101,8 @@ internal sealed partial class LlmEngine
         for (var i = forks.Length - 1; i >= 0; i--)
         {
             // Last first: each comes directly behind the origin, so the lowest number ends up oldest.
-            scheduler.Fork(first.Sequence, forks[i].Sequence);
-            active.Add(forks[i].Sequence, forks[i]);
+            _scheduler.Fork(first.Sequence, forks[i].Sequence);
+            _active.Add(forks[i].Sequence, forks[i]);
         }
 
         return forks;
@@ -113,30 +114,30 @@ internal sealed partial class LlmEngine
         var position = beam.Sequence.CompletionLength;
         try
         {
-            numPromptTokens += position == 0 ? beam.Sequence.PromptLength : 0;
+            _numPromptTokens += position == 0 ? beam.Sequence.PromptLength : 0;
             beam.Request.Continue();
-            if (!search.Propose(beam, logits, sampler))
+            if (!search.Propose(beam, logits, _sampler))
             {
                 return;
             }
 
             foreach (var (origin, heirs) in search.Advance())
             {
-                scheduler.Replace(origin.Sequence, [.. heirs.Select(heir => heir.Sequence)]);
-                active.Remove(origin.Sequence);
+                _scheduler.Replace(origin.Sequence, [.. heirs.Select(heir => heir.Sequence)]);
+                _active.Remove(origin.Sequence);
                 foreach (var heir in heirs)
                 {
-                    active.Add(heir.Sequence, heir);
+                    _active.Add(heir.Sequence, heir);
                 }
             }
 
-            numGenerationTokens += search.Sequences.Count;
-            touched.AddRange(search.Outputs ?? []);
+            _numGenerationTokens += search.Sequences.Count;
+            _touched.AddRange(search.Outputs ?? []);
         }
         catch (Exception exception)
         {
             Fail(beam.Request, exception, "output", position);
-            touched.Add(beam);
+            _touched.Add(beam);
         }
     }
 
@@ -144,14 +145,15 @@ internal sealed partial class LlmEngine
     /// <returns>False when that failed, and the request with it.</returns>
     private bool TryScore(ScheduledSequence entry, ReadOnlySpan<float> logits)
     {
-        var request = active[entry.Sequence].Request;
+        var request = _active[entry.Sequence].Request;
         for (var i = 0; i < entry.NumScored && request.Failure is null; i++)
         {
             var position = entry.FirstScored + i + 1;
-            var row = logits.Slice((entry.ScoreIndex + i) * runner.VocabSize, runner.VocabSize);
+            var row = logits.Slice((entry.ScoreIndex + i) * _runner.VocabSize, _runner.VocabSize);
             try
             {
-                request.AddPromptLogprobs(sampler.PromptLogprobs(row, entry.Sequence.Tokens[position], request.NumPromptLogprobs, position));
+                request.AddPromptLogprobs(
+                    _sampler.PromptLogprobs(row, entry.Sequence.Tokens[position], request.NumPromptLogprobs, position));
             }
             catch (Exception exception)
             {
@@ -171,7 +173,7 @@ internal sealed partial class LlmEngine
         {
             if (position == 0 && sequence.Index == 0)
             {
-                numPromptTokens += sequence.Sequence.PromptLength;
+                _numPromptTokens += sequence.Sequence.PromptLength;
             }
 
             if (sequence.NumTokensLeft == 0)
@@ -180,9 +182,9 @@ internal sealed partial class LlmEngine
                 return;
             }
 
-            var token = sampler.Sample(logits, sequence.SamplingState);
-            var logprobs = sequence.NumLogprobs is { } numTop ? sampler.Logprobs(logits, token, numTop) : null;
-            numGenerationTokens++;
+            var token = _sampler.Sample(logits, sequence.SamplingState);
+            var logprobs = sequence.NumLogprobs is { } numTop ? _sampler.Logprobs(logits, token, numTop) : null;
+            _numGenerationTokens++;
             request.Continue();
             sequence.Accept(token, logprobs);
         }
@@ -194,15 +196,16 @@ internal sealed partial class LlmEngine
 
     private static void Fail(ActiveRequest request, Exception exception, string where, int position) =>
         request.Fail(exception as GenerationFailedException
-            ?? new GenerationFailedException($"request '{request.Id}' failed at {where} position {position}: {exception.Message}", exception));
+            ?? new GenerationFailedException(
+                $"request '{request.Id}' failed at {where} position {position}: {exception.Message}", exception));
 
-    /// <summary>Frees what ended requests held and publishes the numbers. Comes before <see cref="Deliver"/>: who sees a request's end finds its
-    /// blocks free and its id unused.</summary>
+    /// <summary>Frees what ended requests held and publishes the numbers. Comes before <see cref="Deliver"/>: who sees a request's end
+    /// finds its blocks free and its id unused.</summary>
     private void Settle()
     {
-        lock (gate)
+        lock (_gate)
         {
-            foreach (var sequence in touched)
+            foreach (var sequence in _touched)
             {
                 if (sequence.Request.HasEnded)
                 {
@@ -217,26 +220,26 @@ internal sealed partial class LlmEngine
                 }
             }
 
-            statistics = TakeStatistics();
+            _statistics = TakeStatistics();
         }
     }
 
     /// <summary>Makes the text of what was sampled and lets it out.</summary>
     private void Deliver()
     {
-        if (touched.Count == 0)
+        if (_touched.Count == 0)
         {
             return;
         }
 
         Compose();
-        foreach (var sequence in touched)
+        foreach (var sequence in _touched)
         {
-            sequence.Request.Deliver(sequence, observer);
+            sequence.Request.Deliver(sequence, _observer);
         }
 
-        touched.Clear();
-        lock (gate)
+        _touched.Clear();
+        lock (_gate)
         {
             CompleteIfIdle();
         }
@@ -245,7 +248,7 @@ internal sealed partial class LlmEngine
     private void Compose()
     {
         var failed = false;
-        foreach (var sequence in touched)
+        foreach (var sequence in _touched)
         {
             try
             {
@@ -266,20 +269,20 @@ internal sealed partial class LlmEngine
 
     private void Retire(ActiveSequence sequence)
     {
-        if (!active.Remove(sequence.Sequence))
+        if (!_active.Remove(sequence.Sequence))
         {
             return;
         }
 
-        scheduler.Finish(sequence.Sequence);
-        speculator?.Forget(sequence.Sequence);
+        _scheduler.Finish(sequence.Sequence);
+        _speculator?.Forget(sequence.Sequence);
         var request = sequence.Request;
         var before = request.NumUnfinished;
         request.Retire();
-        numSequences -= before - request.NumUnfinished;
+        _numSequences -= before - request.NumUnfinished;
         if (request.NumUnfinished == 0)
         {
-            requests.Remove(request.Id);
+            _requests.Remove(request.Id);
         }
     }
 }

@@ -81,9 +81,10 @@ internal static class LogitMath
         return -1;
     }
 
-    /// <summary>e to the power of numbers that are at most 0 and not NaN; what would be subnormal is 0. In single precision throughout, which the library's is not:
-    /// this is most of what sampling costs.</summary>
-    /// <remarks>Cephes expf (S. Moshier): x = n ln 2 + r, and a polynomial for e^r with |r| up to ln 2 / 2. Off by one or two units in the last place.</remarks>
+    /// <summary>e to the power of numbers that are at most 0 and not NaN; what would be subnormal is 0. In single precision throughout,
+    /// which the library's is not: this is most of what sampling costs.</summary>
+    /// <remarks>Cephes expf (S. Moshier): x = n ln 2 + r, and a polynomial for e^r with |r| up to ln 2 / 2. Off by one or two units in the
+    /// last place.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Exp(Vector256<float> x)
     {

@@ -4,9 +4,9 @@ using System.Threading.Tasks.Sources;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>A request's outputs on their way from the engine's thread to whoever reads them. Nobody waits for a slow reader: what it has not read yet is merged
-/// here, where it is produced, into one output per sequence, which costs a few bytes per token. A reader that keeps up gets every output as it is. Filled by
-/// <see cref="ActiveRequest"/>; read through <see cref="LlmEngine.GenerateAsync"/>.</summary>
+/// <summary>A request's outputs on their way from the engine's thread to whoever reads them. Nobody waits for a slow reader: what it has
+/// not read yet is merged here, where it is produced, into one output per sequence, which costs a few bytes per token. A reader that keeps
+/// up gets every output as it is. Filled by <see cref="ActiveRequest"/>; read through <see cref="LlmEngine.GenerateAsync"/>.</summary>
 internal sealed class OutputQueue : IValueTaskSource
 {
     private readonly Lock _gate = new();
@@ -70,7 +70,8 @@ internal sealed class OutputQueue : IValueTaskSource
     /// <exception cref="OperationCanceledException">The token was cancelled; told after the outputs that wait.</exception>
     public async IAsyncEnumerable<TokenOutput> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var cancelled = cancellationToken.UnsafeRegister((queue, token) => ((OutputQueue)queue!).End(new OperationCanceledException(token)), this);
+        using var cancelled = cancellationToken.UnsafeRegister(
+            (queue, token) => ((OutputQueue)queue!).End(new OperationCanceledException(token)), this);
         while (true)
         {
             if (TryTake(out var arrival) is { } output)

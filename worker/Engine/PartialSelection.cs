@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Finds the likeliest tokens of a row without sorting it: selection over keys that order (logit, token). Called by <see cref="Sampler"/>.</summary>
+/// <summary>Finds the likeliest tokens of a row without sorting it: selection over keys that order (logit, token). Called by
+/// <see cref="Sampler"/>.</summary>
 /// <remarks>A key is unique, smaller for a larger logit and, between equal logits, for a smaller token id, so that every selection has
 /// one right answer. Quickselect falls back to a sort after bad pivots, which bounds its cost (introselect).
 /// <code>
@@ -87,10 +88,10 @@ internal static class PartialSelection
         keys[from..to].Sort();
     }
 
-    /// <summary>The largest of the fewest smallest keys whose weights add up to a mass. Weights are added as fixed-point numbers, exactly, so the answer is
-    /// that of a full sort to the last bit, whatever the order of the keys.</summary>
-    /// <remarks>Radix selection: a histogram of masses by the keys' leading bits finds the bucket in which the mass is reached, and only that bucket's
-    /// keys are looked at again, by their next bits.</remarks>
+    /// <summary>The largest of the fewest smallest keys whose weights add up to a mass. Weights are added as fixed-point numbers, exactly,
+    /// so the answer is that of a full sort to the last bit, whatever the order of the keys.</summary>
+    /// <remarks>Radix selection: a histogram of masses by the keys' leading bits finds the bucket in which the mass is reached, and only
+    /// that bucket's keys are looked at again, by their next bits.</remarks>
     /// <param name="keys">At least one.</param>
     /// <param name="weights">By token id; in [0, 1].</param>
     /// <param name="mass">Above 0. When the weights never reach it, the answer is the largest key.</param>

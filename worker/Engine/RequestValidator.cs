@@ -48,14 +48,16 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
             var limit = maxModelLength < kvCacheTokens
                 ? $"the model's length is {maxModelLength} tokens, prompt and output together"
                 : $"the KV cache holds {kvCacheTokens} tokens, prompt and output together";
-            throw new InvalidRequestException($"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
+            throw new InvalidRequestException(
+                $"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
         }
 
         for (var i = 0; i < prompt.Count; i++)
         {
             if ((uint)prompt[i] >= (uint)vocabSize)
             {
-                throw new InvalidRequestException($"prompt token {prompt[i]} at index {i} is outside the vocabulary [0, {vocabSize})", "prompt");
+                throw new InvalidRequestException(
+                    $"prompt token {prompt[i]} at index {i} is outside the vocabulary [0, {vocabSize})", "prompt");
             }
         }
     }
@@ -64,21 +66,32 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     {
         Require(sampling.N is >= 1 and <= MaxSequences, "n", sampling.N, $"in [1, {MaxSequences}]");
         Require(
-            sampling.BestOf is not { } best || (best >= sampling.N && best <= MaxSequences), "best_of", sampling.BestOf, $"at least n ({sampling.N}) and at most {MaxSequences}");
+            sampling.BestOf is not { } best || (best >= sampling.N && best <= MaxSequences), "best_of", sampling.BestOf,
+            $"at least n ({sampling.N}) and at most {MaxSequences}");
 
         // Written so that NaN, which fails every comparison, is refused.
         Require(sampling.Temperature is >= 0 and < float.PositiveInfinity, "temperature", sampling.Temperature, "a number of at least 0");
-        Require(sampling.Beams is null || sampling.Temperature == 0, "temperature", sampling.Temperature, "0 with beam search, which draws nothing");
-        Require(sampling.Beams is null || sampling is { TopP: 1, TopK: 0 or -1, MinP: 0 }, "use_beam_search", "true", "used without top_p, top_k and min_p");
-        Require(sampling.Beams is not { } beams || Math.Abs(beams.LengthPenalty) <= MaxLengthPenalty, "length_penalty", sampling.Beams?.LengthPenalty, $"in [-{MaxLengthPenalty}, {MaxLengthPenalty}]");
+        Require(
+            sampling.Beams is null || sampling.Temperature == 0, "temperature", sampling.Temperature,
+            "0 with beam search, which draws nothing");
+        Require(
+            sampling.Beams is null || sampling is { TopP: 1, TopK: 0 or -1, MinP: 0 }, "use_beam_search", "true",
+            "used without top_p, top_k and min_p");
+        Require(
+            sampling.Beams is not { } beams || Math.Abs(beams.LengthPenalty) <= MaxLengthPenalty, "length_penalty",
+            sampling.Beams?.LengthPenalty, $"in [-{MaxLengthPenalty}, {MaxLengthPenalty}]");
         Require(sampling.TopP is > 0 and <= 1, "top_p", sampling.TopP, "in (0, 1]");
         Require(sampling.TopK >= -1, "top_k", sampling.TopK, "at least 1, or 0 or -1 to keep all tokens");
         Require(sampling.MinP is >= 0 and <= 1, "min_p", sampling.MinP, "in [0, 1]");
-        Require(sampling.RepetitionPenalty is > 0 and < float.PositiveInfinity, "repetition_penalty", sampling.RepetitionPenalty, "a number above 0");
+        Require(
+            sampling.RepetitionPenalty is > 0 and < float.PositiveInfinity, "repetition_penalty", sampling.RepetitionPenalty,
+            "a number above 0");
         Require(sampling.PresencePenalty is >= -2 and <= 2, "presence_penalty", sampling.PresencePenalty, "in [-2, 2]");
         Require(sampling.FrequencyPenalty is >= -2 and <= 2, "frequency_penalty", sampling.FrequencyPenalty, "in [-2, 2]");
         Require(sampling.Logprobs is not { } n || (n >= 0 && n <= maxLogprobs), "logprobs", sampling.Logprobs, $"in [0, {maxLogprobs}]");
-        Require(sampling.PromptLogprobs is not { } p || (p >= 0 && p <= maxLogprobs), "prompt_logprobs", sampling.PromptLogprobs, $"in [0, {maxLogprobs}]");
+        Require(
+            sampling.PromptLogprobs is not { } p || (p >= 0 && p <= maxLogprobs), "prompt_logprobs", sampling.PromptLogprobs,
+            $"in [0, {maxLogprobs}]");
         foreach (var (token, bias) in sampling.LogitBias ?? new Dictionary<int, float>())
         {
             Require((uint)token < (uint)vocabSize, "logit_bias", token, $"a token id in [0, {vocabSize})");
@@ -94,16 +107,21 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
             sampling.MaxTokens,
             "at least 1, or 0 to compute prompt_logprobs only");
         Require(sampling.MinTokens >= 0, "min_tokens", sampling.MinTokens, "at least 0");
-        Require(sampling.MaxTokens is not { } max || sampling.MinTokens <= max, "min_tokens", sampling.MinTokens, $"at most max_tokens ({sampling.MaxTokens})");
+        Require(
+            sampling.MaxTokens is not { } max || sampling.MinTokens <= max, "min_tokens", sampling.MinTokens,
+            $"at most max_tokens ({sampling.MaxTokens})");
         Require(sampling.Stop.Count <= MaxStopStrings, "stop", sampling.Stop.Count, $"at most {MaxStopStrings} texts");
         foreach (var stop in sampling.Stop)
         {
-            Require(stop.Length is > 0 and <= MaxStopStringLength, "stop", $"a text of {stop.Length} characters", $"1 to {MaxStopStringLength} characters long");
+            Require(
+                stop.Length is > 0 and <= MaxStopStringLength, "stop", $"a text of {stop.Length} characters",
+                $"1 to {MaxStopStringLength} characters long");
             Require(IsUnicode(stop), "stop", "a text with half a surrogate pair", "valid Unicode");
         }
 
         Require(
-            sampling.Constraint is null || !sampling.IgnoreEos, "ignore_eos", "true", "false with structured output, which the end-of-sequence token ends");
+            sampling.Constraint is null || !sampling.IgnoreEos, "ignore_eos", "true",
+            "false with structured output, which the end-of-sequence token ends");
         foreach (var token in sampling.StopTokenIds)
         {
             Require((uint)token < (uint)vocabSize, "stop_token_ids", token, $"a token id in [0, {vocabSize})");
@@ -127,7 +145,8 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     {
         if (!holds)
         {
-            throw new InvalidRequestException(string.Create(CultureInfo.InvariantCulture, $"{parameter} is {value}; it must be {range}"), parameter);
+            throw new InvalidRequestException(
+                string.Create(CultureInfo.InvariantCulture, $"{parameter} is {value}; it must be {range}"), parameter);
         }
     }
 }

@@ -4,16 +4,18 @@ using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Chooses the next token of a sequence from its logits. Called by <see cref="LlmEngine"/> on its thread. The choice is a function of logits
-/// and <see cref="SamplingState"/> alone; the members here are scratch space, so one sampler serves all sequences, one after the other.</summary>
+/// <summary>Chooses the next token of a sequence from its logits. Called by <see cref="LlmEngine"/> on its thread. The choice is a function
+/// of logits and <see cref="SamplingState"/> alone; the members here are scratch space, so one sampler serves all sequences, one after the
+/// other.</summary>
 /// <remarks>
 /// The order is vLLM's:
 /// <list type="number">
-/// <item>tokens that a structured output does not allow are masked, and stop tokens below the minimum length; then logit_bias is added;</item>
+/// <item>tokens that a structured output does not allow are masked, and stop tokens below the minimum length; then logit_bias is
+/// added;</item>
 /// <item>repetition penalty over prompt and output, then frequency and presence penalty over the output;</item>
 /// <item>temperature 0 takes the largest logit; of equal ones, the lowest token id;</item>
-/// <item>otherwise exp(logit / temperature) are the weights; min_p, top_k and top_p, in this order, each drop the unlikely tail of what is left;
-/// of equal logits the higher token id drops first;</item>
+/// <item>otherwise exp(logit / temperature) are the weights; min_p, top_k and top_p, in this order, each drop the unlikely tail of what is
+/// left; of equal logits the higher token id drops first;</item>
 /// <item>one random number, a function of seed and output position, picks among the rest.</item>
 /// </list>
 /// </remarks>
@@ -25,10 +27,10 @@ internal sealed class Sampler(int vocabSize)
     /// <summary>Tokens that are put in order as fast as another pass would take.</summary>
     private const int FewTokens = 2048;
 
-    private readonly float[] adjusted = new float[vocabSize];
-    private readonly TokenWeights weights = new(vocabSize);
-    private readonly ulong[] keys = new ulong[vocabSize];
-    private readonly ulong[] selection = new ulong[vocabSize];
+    private readonly float[] _adjusted = new float[vocabSize];
+    private readonly TokenWeights _weights = new(vocabSize);
+    private readonly ulong[] _keys = new ulong[vocabSize];
+    private readonly ulong[] _selection = new ulong[vocabSize];
 
     /// <param name="logits"><c>[vocabSize]</c></param>
     /// <returns>The token id.</returns>
@@ -71,7 +73,10 @@ internal sealed class Sampler(int vocabSize)
             var plainLogSum = LogSum(logits, plainMax);
             foreach (ref var continuation in possible)
             {
-                continuation = continuation with { Logprobs = plain with { Sampled = Logprob(logits, continuation.TokenId, plainMax, plainLogSum) } };
+                continuation = continuation with
+                {
+                    Logprobs = plain with { Sampled = Logprob(logits, continuation.TokenId, plainMax, plainLogSum) }
+                };
             }
         }
 
@@ -95,8 +100,8 @@ internal sealed class Sampler(int vocabSize)
         return new PromptPosition(Logprobs(logits, token, numTop), rank);
     }
 
-    /// <summary>What <see cref="Sample"/> would choose some tokens later if these were its logits: the same rule with the random number of that position.
-    /// What depends on the tokens in between (penalties, masks) is left out, so it is a guess.</summary>
+    /// <summary>What <see cref="Sample"/> would choose some tokens later if these were its logits: the same rule with the random number of
+    /// that position. What depends on the tokens in between (penalties, masks) is left out, so it is a guess.</summary>
     /// <param name="logits"><c>[vocabSize]</c>, a draft model's.</param>
     /// <param name="ahead">Tokens in between.</param>
     /// <returns>The token id; -1 when the logits allow no choice.</returns>
@@ -136,8 +141,8 @@ internal sealed class Sampler(int vocabSize)
 
     private double LogSum(ReadOnlySpan<float> logits, float max)
     {
-        weights.Fill(logits, max, 1);
-        return Math.Log(weights.Total);
+        _weights.Fill(logits, max, 1);
+        return Math.Log(_weights.Total);
     }
 
     /// <summary>Keys of the largest logits, in order; valid until the next use of the scratch space.</summary>
@@ -161,7 +166,7 @@ internal sealed class Sampler(int vocabSize)
     private ReadOnlySpan<float> Adjust(ReadOnlySpan<float> logits, SamplingState state)
     {
         var parameters = state.Parameters;
-        logits.CopyTo(adjusted);
+        logits.CopyTo(_adjusted);
         if (state.Constraint is { } constraint)
         {
             KeepOnly(constraint.Mask);
@@ -171,7 +176,7 @@ internal sealed class Sampler(int vocabSize)
         {
             foreach (var token in state.StopTokens)
             {
-                adjusted[token] = float.NegativeInfinity;
+                _adjusted[token] = float.NegativeInfinity;
             }
         }
 
@@ -179,7 +184,7 @@ internal sealed class Sampler(int vocabSize)
         {
             foreach (var (token, bias) in parameters.LogitBias)
             {
-                adjusted[token] += Math.Clamp(bias, -100, 100);
+                _adjusted[token] += Math.Clamp(bias, -100, 100);
             }
         }
 
@@ -187,7 +192,7 @@ internal sealed class Sampler(int vocabSize)
         {
             foreach (var token in state.SeenTokens)
             {
-                ref var logit = ref adjusted[token];
+                ref var logit = ref _adjusted[token];
                 logit = logit > 0 ? logit / parameters.RepetitionPenalty : logit * parameters.RepetitionPenalty;
             }
         }
@@ -196,11 +201,11 @@ internal sealed class Sampler(int vocabSize)
         {
             foreach (var (token, count) in state.OutputCounts)
             {
-                adjusted[token] -= parameters.FrequencyPenalty * count + parameters.PresencePenalty;
+                _adjusted[token] -= parameters.FrequencyPenalty * count + parameters.PresencePenalty;
             }
         }
 
-        return adjusted;
+        return _adjusted;
     }
 
     private void KeepOnly(ReadOnlySpan<ulong> allowed)
@@ -210,16 +215,16 @@ internal sealed class Sampler(int vocabSize)
             var forbidden = ~allowed[word];
             if (forbidden == ulong.MaxValue)
             {
-                adjusted.AsSpan(64 * word, Math.Min(64, adjusted.Length - 64 * word)).Fill(float.NegativeInfinity);
+                _adjusted.AsSpan(64 * word, Math.Min(64, _adjusted.Length - 64 * word)).Fill(float.NegativeInfinity);
                 continue;
             }
 
             for (; forbidden != 0; forbidden &= forbidden - 1)
             {
                 var token = 64 * word + BitOperations.TrailingZeroCount(forbidden);
-                if (token < adjusted.Length)
+                if (token < _adjusted.Length)
                 {
-                    adjusted[token] = float.NegativeInfinity;
+                    _adjusted[token] = float.NegativeInfinity;
                 }
             }
         }
@@ -231,10 +236,10 @@ internal sealed class Sampler(int vocabSize)
     private int Draw(ReadOnlySpan<float> logits, float max, SamplingState state, int ahead)
     {
         var parameters = state.Parameters;
-        weights.Fill(logits, max, parameters.Temperature);
+        _weights.Fill(logits, max, parameters.Temperature);
         if (parameters.MinP > 0)
         {
-            weights.DropBelow(logits, parameters.MinP);
+            _weights.DropBelow(logits, parameters.MinP);
         }
 
         var random = CounterRandom.Uniform(state.Seed, (ulong)(state.NumAccepted + ahead));
@@ -248,7 +253,7 @@ internal sealed class Sampler(int vocabSize)
             DropTail(logits, max, parameters);
         }
 
-        return weights.Pick(random);
+        return _weights.Pick(random);
     }
 
     private int DrawOfLikeliest(ReadOnlySpan<float> logits, SamplingParameters parameters, double random)
@@ -256,28 +261,30 @@ internal sealed class Sampler(int vocabSize)
         var kept = Candidates(logits, PartialSelection.Floor(logits, parameters.TopK), float.PositiveInfinity);
         if (parameters.TopK < kept.Length)
         {
-            kept = KeepUpTo(kept, PartialSelection.CutoffByCount(kept, parameters.TopK, selection));
+            kept = KeepUpTo(kept, PartialSelection.CutoffByCount(kept, parameters.TopK, _selection));
         }
 
         if (parameters.TopP < 1)
         {
-            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, weights.Values, parameters.TopP * Mass(kept), selection));
+            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, _weights.Values, parameters.TopP * Mass(kept), _selection));
         }
 
         return Pick(kept, random * Mass(kept));
     }
 
-    /// <summary>Drops what top_p does. Bounds close in on the logit at which the mass is reached; only tokens between the last two are put in order.</summary>
+    /// <summary>Drops what top_p does. Bounds close in on the logit at which the mass is reached; only tokens between the last two are put
+    /// in order.</summary>
     private void DropTail(ReadOnlySpan<float> logits, float max, SamplingParameters parameters)
     {
-        var mass = parameters.TopP * weights.Total;
-        var (low, lowMass) = (LeastLogit(max, parameters), weights.Total);
+        var mass = parameters.TopP * _weights.Total;
+        var (low, lowMass) = (LeastLogit(max, parameters), _weights.Total);
         var (high, highMass) = (MathF.BitIncrement(max), 0.0);
-        for (var pass = 0; pass < MaxPasses && lowMass - highMass > FewTokens * Math.Exp(((double)low - max) / parameters.Temperature); pass++)
+        for (var pass = 0; pass < MaxPasses
+            && lowMass - highMass > FewTokens * Math.Exp(((double)low - max) / parameters.Temperature); pass++)
         {
             var quarter = ((double)high - low) / 4;
             var (first, second, third) = ((float)(low + quarter), (float)(low + (2 * quarter)), (float)(low + (3 * quarter)));
-            var (firstMass, secondMass, thirdMass) = weights.MassesFrom(logits, first, second, third);
+            var (firstMass, secondMass, thirdMass) = _weights.MassesFrom(logits, first, second, third);
             (low, lowMass, high, highMass) =
                 thirdMass >= mass ? (third, thirdMass, high, highMass)
                 : secondMass >= mass ? (second, secondMass, third, thirdMass)
@@ -285,15 +292,15 @@ internal sealed class Sampler(int vocabSize)
                 : (low, lowMass, first, firstMass);
         }
 
-        var cutoff = PartialSelection.CutoffByMass(Candidates(logits, low, high), weights.Values, mass - highMass, selection);
-        weights.DropBehind(logits, PartialSelection.TokenId(cutoff));
+        var cutoff = PartialSelection.CutoffByMass(Candidates(logits, low, high), _weights.Values, mass - highMass, _selection);
+        _weights.DropBehind(logits, PartialSelection.TokenId(cutoff));
     }
 
-    /// <summary>A logit below which top_p keeps nothing: all tokens under it together have less than the share to drop. A little less than that, so that rounding
-    /// cannot matter.</summary>
+    /// <summary>A logit below which top_p keeps nothing: all tokens under it together have less than the share to drop. A little less than
+    /// that, so that rounding cannot matter.</summary>
     private float LeastLogit(float max, SamplingParameters parameters)
     {
-        var least = max + (parameters.Temperature * Math.Log(0.99 * (1 - (double)parameters.TopP) * weights.Total / vocabSize));
+        var least = max + (parameters.Temperature * Math.Log(0.99 * (1 - (double)parameters.TopP) * _weights.Total / vocabSize));
         return MathF.BitDecrement((float)Math.Max(float.MinValue, least));
     }
 
@@ -311,7 +318,7 @@ internal sealed class Sampler(int vocabSize)
             for (; hits != 0; hits &= hits - 1)
             {
                 var hit = token + BitOperations.TrailingZeroCount(hits);
-                keys[count++] = PartialSelection.Key(logits[hit], hit);
+                _keys[count++] = PartialSelection.Key(logits[hit], hit);
             }
         }
 
@@ -319,18 +326,19 @@ internal sealed class Sampler(int vocabSize)
         {
             if (logits[token] >= low && logits[token] < high)
             {
-                keys[count++] = PartialSelection.Key(logits[token], token);
+                _keys[count++] = PartialSelection.Key(logits[token], token);
             }
         }
 
-        return keys.AsSpan(0, count);
+        return _keys.AsSpan(0, count);
     }
 
-    private static Span<ulong> KeepUpTo(Span<ulong> candidates, ulong cutoff) => candidates[..PartialSelection.KeepUpTo(candidates, cutoff)];
+    private static Span<ulong> KeepUpTo(Span<ulong> candidates, ulong cutoff) =>
+        candidates[..PartialSelection.KeepUpTo(candidates, cutoff)];
 
     private double Mass(ReadOnlySpan<ulong> candidates)
     {
-        var values = weights.Values;
+        var values = _weights.Values;
         var mass = 0.0;
         foreach (var key in candidates)
         {
@@ -343,7 +351,7 @@ internal sealed class Sampler(int vocabSize)
     /// <summary>The first of the candidates at which the weights so far exceed the target.</summary>
     private int Pick(ReadOnlySpan<ulong> candidates, double target)
     {
-        var values = weights.Values;
+        var values = _weights.Values;
         var last = 0;
         foreach (var key in candidates)
         {

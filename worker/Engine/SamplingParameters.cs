@@ -5,10 +5,12 @@ namespace Cluster.Worker.Engine;
 /// <summary>How to choose the tokens of one request and when to stop. Names, meanings and ranges are vLLM's.</summary>
 internal sealed record SamplingParameters
 {
-    /// <summary>Outputs to return. Sample i of a request with a seed has seed + i and is what a request of its own with that seed gives.</summary>
+    /// <summary>Outputs to return. Sample i of a request with a seed has seed + i and is what a request of its own with that seed
+    /// gives.</summary>
     public int N { get; init; } = 1;
 
-    /// <summary>Sequences to generate; of more than <see cref="N"/>, the likeliest are returned, best first, when all have ended. Null is <see cref="N"/>.</summary>
+    /// <summary>Sequences to generate; of more than <see cref="N"/>, the likeliest are returned, best first, when all have ended. Null is
+    /// <see cref="N"/>.</summary>
     public int? BestOf { get; init; }
 
     /// <summary>Sequences the engine runs.</summary>

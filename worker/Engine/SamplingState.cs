@@ -2,17 +2,19 @@ using Cluster.Worker.Engine.Constraints;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>What the sampler knows of one sequence: its parameters, its seed, the tokens penalties look at. Written by <see cref="LlmEngine"/>
-/// through <see cref="Accept"/>, read by <see cref="Sampler"/>.</summary>
+/// <summary>What the sampler knows of one sequence: its parameters, its seed, the tokens penalties look at. Written by
+/// <see cref="LlmEngine"/> through <see cref="Accept"/>, read by <see cref="Sampler"/>.</summary>
 internal sealed class SamplingState
 {
-    private readonly HashSet<int>? seenTokens;
-    private readonly Dictionary<int, int>? outputCounts;
+    private readonly HashSet<int>? _seenTokens;
+    private readonly Dictionary<int, int>? _outputCounts;
 
     /// <param name="seed">Used when the parameters bring none.</param>
     /// <param name="stopTokens">Every token that can end the sequence; masked until the minimum length is reached.</param>
     /// <param name="constraint">Compiled from the parameters' <see cref="SamplingParameters.Constraint"/>.</param>
-    public SamplingState(SamplingParameters parameters, ReadOnlySpan<int> promptTokenIds, ulong seed, int[] stopTokens, CompiledConstraint? constraint = null)
+    public SamplingState(
+        SamplingParameters parameters, ReadOnlySpan<int> promptTokenIds, ulong seed, int[] stopTokens,
+        CompiledConstraint? constraint = null)
     {
         Constraint = constraint is null ? null : new ConstraintCursor(constraint);
         Parameters = parameters;
@@ -20,12 +22,12 @@ internal sealed class SamplingState
         StopTokens = stopTokens;
         if (parameters.RepetitionPenalty != 1)
         {
-            seenTokens = [.. promptTokenIds];
+            _seenTokens = [.. promptTokenIds];
         }
 
         if (parameters.PresencePenalty != 0 || parameters.FrequencyPenalty != 0)
         {
-            outputCounts = [];
+            _outputCounts = [];
         }
     }
 
@@ -36,8 +38,8 @@ internal sealed class SamplingState
         Seed = origin.Seed;
         StopTokens = origin.StopTokens;
         NumAccepted = origin.NumAccepted;
-        seenTokens = origin.seenTokens is null ? null : [.. origin.seenTokens];
-        outputCounts = origin.outputCounts is null ? null : new Dictionary<int, int>(origin.outputCounts);
+        _seenTokens = origin._seenTokens is null ? null : [.. origin._seenTokens];
+        _outputCounts = origin._outputCounts is null ? null : new Dictionary<int, int>(origin._outputCounts);
     }
 
     public SamplingParameters Parameters { get; }
@@ -50,19 +52,24 @@ internal sealed class SamplingState
     public ConstraintCursor? Constraint { get; }
 
     /// <summary>Tokens of prompt and output; null when no penalty asks.</summary>
-    public HashSet<int>? SeenTokens => seenTokens;
+    public HashSet<int>? SeenTokens => _seenTokens;
 
     /// <summary>How often each token is in the output; null when no penalty asks.</summary>
-    public Dictionary<int, int>? OutputCounts => outputCounts;
+    public Dictionary<int, int>? OutputCounts => _outputCounts;
 
     /// <summary>Tokens generated so far; with the seed, it decides the next random number.</summary>
     public int NumAccepted { get; private set; }
 
-    /// <summary>Whether the output is still too short to end. A structured output that is complete ends all the same: nothing else could follow.</summary>
+    /// <summary>Whether the output is still too short to end. A structured output that is complete ends all the same: nothing else could
+    /// follow.</summary>
     public bool MasksStopTokens => NumAccepted < Parameters.MinTokens && Constraint is not { IsFinal: true };
 
     /// <summary>Whether a choice looks at anything but the plain logits.</summary>
-    public bool AdjustsLogits => MasksStopTokens || Parameters.LogitBias is { Count: > 0 } || seenTokens is not null || outputCounts is not null || Constraint is not null;
+    public bool AdjustsLogits => MasksStopTokens
+        || Parameters.LogitBias is { Count: > 0 }
+        || _seenTokens is not null
+        || _outputCounts is not null
+        || Constraint is not null;
 
     /// <summary>What is known of a sequence that has the same tokens so far.</summary>
     public SamplingState Fork() => new(this);
@@ -72,10 +79,10 @@ internal sealed class SamplingState
     {
         NumAccepted++;
         Constraint?.Accept(tokenId);
-        seenTokens?.Add(tokenId);
-        if (outputCounts is not null)
+        _seenTokens?.Add(tokenId);
+        if (_outputCounts is not null)
         {
-            outputCounts[tokenId] = outputCounts.GetValueOrDefault(tokenId) + 1;
+            _outputCounts[tokenId] = _outputCounts.GetValueOrDefault(tokenId) + 1;
         }
     }
 }

@@ -3,15 +3,16 @@ namespace Cluster.Worker.Engine;
 /// <content>What is planned before the tokens of the step before are known: the next step, or several.</content>
 internal sealed partial class Scheduler
 {
-    private readonly List<ScheduledSequence> ahead = [];
-    private int stepsLeft;
+    private readonly List<ScheduledSequence> _ahead = [];
+    private int _stepsLeft;
 
-    /// <summary>Plans the running sequences' part of the next step while the last one planned still runs. Every sequence that gets a token from it is
-    /// expected to go on. <see cref="Plan"/> completes the plan once the tokens are known. Not for sequences with drafts.</summary>
+    /// <summary>Plans the running sequences' part of the next step while the last one planned still runs. Every sequence that gets a token
+    /// from it is expected to go on. <see cref="Plan"/> completes the plan once the tokens are known. Not for sequences with
+    /// drafts.</summary>
     /// <returns>False when the plan has to wait: blocks are short, sequences may fork, or logits of prompts are wanted.</returns>
     public bool TryPlanAhead()
     {
-        if (stepsLeft > 0)
+        if (_stepsLeft > 0)
         {
             CountNextTokens();
             return true;
@@ -22,8 +23,8 @@ internal sealed partial class Scheduler
             return false;
         }
 
-        var budget = maxNumBatchedTokens;
-        foreach (var sequence in running)
+        var budget = _maxNumBatchedTokens;
+        foreach (var sequence in _running)
         {
             var numTokens = NextTokens(sequence, budget);
             AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
@@ -35,33 +36,37 @@ internal sealed partial class Scheduler
     }
 
     /// <summary>The rows a running sequence wants in the step after the one that runs.</summary>
-    private static int NextTokens(Sequence sequence, int budget) => Math.Min(Math.Max(1, sequence.Length - sequence.NumComputedTokens), budget);
+    private static int NextTokens(Sequence sequence, int budget) =>
+        Math.Min(Math.Max(1, sequence.Length - sequence.NumComputedTokens), budget);
 
     private bool CanPlanAhead()
     {
-        var budget = maxNumBatchedTokens;
+        var budget = _maxNumBatchedTokens;
         var blocks = 0;
-        foreach (var sequence in running)
+        foreach (var sequence in _running)
         {
             var numTokens = NextTokens(sequence, budget);
-            var written = sequence.NumComputedTokens / pool.BlockSize;
+            var written = sequence.NumComputedTokens / _pool.BlockSize;
             var table = sequence.BlockTable;
-            if (numTokens == 0 || sequence.MayFork || sequence.WantsScores || (written < table.Count && pool.IsShared(table.Blocks[written])))
+            if (numTokens == 0
+                || sequence.MayFork
+                || sequence.WantsScores
+                || (written < table.Count && _pool.IsShared(table.Blocks[written])))
             {
                 return false;
             }
 
-            blocks += Math.Max(0, pool.BlocksFor(sequence.NumComputedTokens + numTokens) - table.Count);
+            blocks += Math.Max(0, _pool.BlocksFor(sequence.NumComputedTokens + numTokens) - table.Count);
             budget -= numTokens;
         }
 
-        return blocks <= pool.NumFree;
+        return blocks <= _pool.NumFree;
     }
 
     /// <summary>The next step of a plan for several: one more token for everybody.</summary>
     private void CountNextTokens()
     {
-        foreach (var entry in scheduled)
+        foreach (var entry in _scheduled)
         {
             if (entry.Sequence.State == SequenceState.Running)
             {
@@ -73,46 +78,46 @@ internal sealed partial class Scheduler
     private void CountAhead(Sequence sequence, int numTokens)
     {
         sequence.NumComputedTokens += numTokens;
-        ahead.Add(new ScheduledSequence(sequence, numTokens, -1));
+        _ahead.Add(new ScheduledSequence(sequence, numTokens, -1));
     }
 
     /// <summary>Schedules what was planned ahead and has not ended since.</summary>
     private void ScheduleAhead(ref int budget, ref int logits)
     {
-        foreach (var entry in ahead)
+        foreach (var entry in _ahead)
         {
             if (entry.Sequence.State == SequenceState.Running)
             {
-                scheduled.Add(entry);
+                _scheduled.Add(entry);
                 Register(entry.Sequence);
                 budget -= entry.NumTokens;
                 logits -= entry.Sequence.NumComputedTokens >= entry.Sequence.Length ? 1 : 0;
             }
         }
 
-        ahead.Clear();
+        _ahead.Clear();
     }
 
     /// <summary>Gives the step's sequences blocks for further tokens, if all of them only decode and there are enough.</summary>
     private bool TrySetAside(int numTokens)
     {
         var blocks = 0;
-        foreach (var (sequence, rows, _) in scheduled)
+        foreach (var (sequence, rows, _) in _scheduled)
         {
             if (rows != 1 || sequence.NumComputedTokens != sequence.Length || sequence.MayFork)
             {
                 return false;
             }
 
-            blocks += Math.Max(0, pool.BlocksFor(sequence.NumComputedTokens + numTokens) - sequence.BlockTable.Count);
+            blocks += Math.Max(0, _pool.BlocksFor(sequence.NumComputedTokens + numTokens) - sequence.BlockTable.Count);
         }
 
-        if (blocks > pool.NumFree)
+        if (blocks > _pool.NumFree)
         {
             return false;
         }
 
-        foreach (var (sequence, _, _) in scheduled)
+        foreach (var (sequence, _, _) in _scheduled)
         {
             AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
         }
@@ -122,9 +127,9 @@ internal sealed partial class Scheduler
 
     private void AddBlocks(BlockTable table, int numTokens)
     {
-        while (table.Count < pool.BlocksFor(numTokens))
+        while (table.Count < _pool.BlocksFor(numTokens))
         {
-            table.Add(pool.Allocate());
+            table.Add(_pool.Allocate());
         }
     }
 }

@@ -3,30 +3,31 @@ namespace Cluster.Worker.Engine;
 /// <content>Sequences that start where others are, on the same blocks.</content>
 internal sealed partial class Scheduler
 {
-    /// <summary>Lets a fork start where its origin is, on the same blocks. It comes next in age after its origin; where no further sequence may run
-    /// it waits, first in line, to be computed again like a preempted one. Between two steps only.</summary>
+    /// <summary>Lets a fork start where its origin is, on the same blocks. It comes next in age after its origin; where no further sequence
+    /// may run it waits, first in line, to be computed again like a preempted one. Between two steps only.</summary>
     /// <param name="fork">Made by <see cref="Sequence.Fork"/> of tokens all of which the origin has computed.</param>
     public void Fork(Sequence origin, Sequence fork)
     {
-        if (origin.State != SequenceState.Running || running.Count >= maxNumSeqs)
+        if (origin.State != SequenceState.Running || _running.Count >= _maxNumSeqs)
         {
-            waiting.AddFirst(fork.QueueNode);
+            _waiting.AddFirst(fork.QueueNode);
             return;
         }
 
-        foreach (var block in origin.BlockTable.Blocks[..pool.BlocksFor(origin.NumComputedTokens)])
+        foreach (var block in origin.BlockTable.Blocks[.._pool.BlocksFor(origin.NumComputedTokens)])
         {
-            pool.Share(block);
+            _pool.Share(block);
             fork.BlockTable.Add(block);
         }
 
         fork.NumComputedTokens = origin.NumComputedTokens;
         fork.NumRegisteredBlocks = origin.NumRegisteredBlocks;
         fork.State = SequenceState.Running;
-        running.Insert(running.IndexOf(origin) + 1, fork);
+        _running.Insert(_running.IndexOf(origin) + 1, fork);
     }
 
-    /// <summary>Lets sequences go on in place of one they were forked from; none ends it. The first takes over its blocks and its age. Between two steps only.</summary>
+    /// <summary>Lets sequences go on in place of one they were forked from; none ends it. The first takes over its blocks and its age.
+    /// Between two steps only.</summary>
     /// <param name="heirs">Each has one token more than the origin, all of whose tokens are computed.</param>
     public void Replace(Sequence origin, ReadOnlySpan<Sequence> heirs)
     {
@@ -43,7 +44,7 @@ internal sealed partial class Scheduler
             heir.NumComputedTokens = origin.NumComputedTokens;
             heir.NumRegisteredBlocks = origin.NumRegisteredBlocks;
             heir.State = SequenceState.Running;
-            running[running.IndexOf(origin)] = heir;
+            _running[_running.IndexOf(origin)] = heir;
             for (var i = heirs.Length - 1; i > 0; i--)
             {
                 Fork(heir, heirs[i]);
@@ -55,16 +56,16 @@ internal sealed partial class Scheduler
         Finish(origin);
         for (var i = heirs.Length - 1; i >= 0; i--)
         {
-            waiting.AddFirst(heirs[i].QueueNode);
+            _waiting.AddFirst(heirs[i].QueueNode);
         }
     }
 
     private void CopyBlock(BlockTable table, int index)
     {
         var source = table.Blocks[index];
-        var destination = pool.Allocate();
+        var destination = _pool.Allocate();
         table.Replace(index, destination);
-        pool.Release(source);
-        BatchPacker.AddBlockCopy(batch, source, destination);
+        _pool.Release(source);
+        BatchPacker.AddBlockCopy(_batch, source, destination);
     }
 }

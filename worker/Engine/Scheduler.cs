@@ -1,12 +1,13 @@
 using System.Runtime.InteropServices;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Engine;
 
 /// <summary>A sequence's part in the planned step.</summary>
 /// <param name="Sequence">Its <see cref="Sequence.NumComputedTokens"/> already counts this step.</param>
 /// <param name="NumTokens">Rows it has in the batch.</param>
-/// <param name="LogitIndex">Which row of the step's logits is its own, followed by one for each token of its draft; -1 when it does not yet reach its last token.</param>
+/// <param name="LogitIndex">Which row of the step's logits is its own, followed by one for each token of its draft; -1 when it does not yet
+/// reach its last token.</param>
 internal readonly record struct ScheduledSequence(Sequence Sequence, int NumTokens, int LogitIndex)
 {
     /// <summary>Position of the first prompt token of this step whose logits are wanted for their own sake.</summary>
@@ -19,7 +20,8 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
     public int ScoreIndex { get; init; }
 }
 
-/// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no I/O.</summary>
+/// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no
+/// I/O.</summary>
 /// <remarks>
 /// One budget of tokens a step and no phases (vLLM v1): a sequence's computed tokens catch up with its known tokens, whether those are a
 /// prompt, a chunk of one, what a preemption threw away, or the token sampled last. <see cref="Plan"/>, in order:
@@ -31,58 +33,60 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// <item>drafts get rows, logits and free blocks that are left then;</item>
 /// <item>the rows are packed, single-row sequences first.</item>
 /// </list>
-/// <see cref="TryPlanAhead"/> does the first part while the step before still runs: it counts on one more token for every sequence that step gives one,
-/// and what ends meanwhile drops out of the plan. With several steps a plan, the sequences of a plan that only decode keep its places for that many
-/// steps, in blocks set aside for them at its start.
+/// <see cref="TryPlanAhead"/> does the first part while the step before still runs: it counts on one more token for every sequence that
+/// step gives one, and what ends meanwhile drops out of the plan. With several steps a plan, the sequences of a plan that only decode keep
+/// its places for that many steps, in blocks set aside for them at its start.
 /// <para>Victims are always younger than every sequence already scheduled, so a planned row is never taken back. That is why blocks can be
 /// offered to the prefix cache while planning: later sequences of the same step may read what earlier ones write in it.</para>
-/// <para>Forked sequences hold the same blocks. Full ones are never written again; whoever first writes to the partial one at their end gets a copy
-/// of it, made by the step before anything is written, and the last of them keeps the original.</para>
-/// <para>Beams of a request advance together: one that is ahead (<see cref="Sequence.AwaitsOthers"/>) keeps its blocks as long as others can run without
-/// them; preempted, it is parked rather than queued, for there is nothing to compute.</para>
-/// <para>Logits are a budget like tokens: each sequence that may run keeps one for its next token, and prompts whose own logits are wanted are split to fit
-/// what is left.</para>
+/// <para>Forked sequences hold the same blocks. Full ones are never written again; whoever first writes to the partial one at their end
+/// gets a copy of it, made by the step before anything is written, and the last of them keeps the original.</para>
+/// <para>Beams of a request advance together: one that is ahead (<see cref="Sequence.AwaitsOthers"/>) keeps its blocks as long as others
+/// can run without them; preempted, it is parked rather than queued, for there is nothing to compute.</para>
+/// <para>Logits are a budget like tokens: each sequence that may run keeps one for its next token, and prompts whose own logits are wanted
+/// are split to fit what is left.</para>
 /// </remarks>
 internal sealed partial class Scheduler
 {
-    private readonly BlockPool pool;
-    private readonly BlockHasher? hasher;
-    private readonly int maxNumSeqs;
-    private readonly int maxNumBatchedTokens;
-    private readonly bool enableChunkedPrefill;
-    private readonly int maxLogits;
-    private readonly int stepsPerPlan;
-    private readonly LinkedList<Sequence> waiting = [];
-    private readonly List<Sequence> running = [];
-    private readonly List<ScheduledSequence> scheduled = [];
-    private readonly StepBatch batch = new();
+    private readonly BlockPool _pool;
+    private readonly BlockHasher? _hasher;
+    private readonly int _maxNumSeqs;
+    private readonly int _maxNumBatchedTokens;
+    private readonly bool _enableChunkedPrefill;
+    private readonly int _maxLogits;
+    private readonly int _stepsPerPlan;
+    private readonly LinkedList<Sequence> _waiting = [];
+    private readonly List<Sequence> _running = [];
+    private readonly List<ScheduledSequence> _scheduled = [];
+    private readonly StepBatch _batch = new();
 
     /// <param name="hasher">Null turns prefix caching off.</param>
-    /// <param name="maxNumSeqs">Most sequences running at once; not above <paramref name="maxNumBatchedTokens"/>, so that each can decode in every step.</param>
+    /// <param name="maxNumSeqs">Most sequences running at once; not above <paramref name="maxNumBatchedTokens"/>, so that each can decode
+    /// in every step.</param>
     /// <param name="maxLogits">Most rows of logits in a step; not below <paramref name="maxNumSeqs"/>.</param>
     /// <param name="stepsPerPlan">Decode steps a plan covers; more than one only without drafts.</param>
     public Scheduler(
-        BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill, int maxLogits = int.MaxValue, int stepsPerPlan = 1)
+        BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill,
+        int maxLogits = int.MaxValue, int stepsPerPlan = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
-        this.pool = pool;
-        this.hasher = hasher;
-        this.maxNumSeqs = maxNumSeqs;
-        this.maxNumBatchedTokens = maxNumBatchedTokens;
-        this.enableChunkedPrefill = enableChunkedPrefill;
-        this.maxLogits = maxLogits;
-        this.stepsPerPlan = stepsPerPlan;
+        _pool = pool;
+        _hasher = hasher;
+        _maxNumSeqs = maxNumSeqs;
+        _maxNumBatchedTokens = maxNumBatchedTokens;
+        _enableChunkedPrefill = enableChunkedPrefill;
+        _maxLogits = maxLogits;
+        _stepsPerPlan = stepsPerPlan;
     }
 
-    public int NumRunning => running.Count;
+    public int NumRunning => _running.Count;
 
-    public int NumWaiting => waiting.Count;
+    public int NumWaiting => _waiting.Count;
 
     /// <summary>Sequences that hold blocks, oldest first.</summary>
-    public IReadOnlyList<Sequence> Running => running;
+    public IReadOnlyList<Sequence> Running => _running;
 
-    public bool HasWork => running.Count + waiting.Count > 0;
+    public bool HasWork => _running.Count + _waiting.Count > 0;
 
     /// <summary>Sequences preempted so far.</summary>
     public long NumPreemptions { get; private set; }
@@ -94,22 +98,22 @@ internal sealed partial class Scheduler
     public long NumPrefixHits { get; private set; }
 
     /// <summary>Who takes part in the step planned last.</summary>
-    public ReadOnlySpan<ScheduledSequence> Scheduled => CollectionsMarshal.AsSpan(scheduled);
+    public ReadOnlySpan<ScheduledSequence> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
     /// <summary>Puts a sequence at the end of the line. It must fit the whole pool on its own.</summary>
-    public void Add(Sequence sequence) => waiting.AddLast(sequence.QueueNode);
+    public void Add(Sequence sequence) => _waiting.AddLast(sequence.QueueNode);
 
     /// <summary>Takes a sequence out, wherever it is, and frees its blocks. Between two steps only.</summary>
     public void Finish(Sequence sequence)
     {
         if (sequence.State == SequenceState.Waiting)
         {
-            waiting.Remove(sequence.QueueNode);
+            _waiting.Remove(sequence.QueueNode);
         }
         else if (sequence.State == SequenceState.Running)
         {
-            pool.Release(sequence.BlockTable);
-            running.Remove(sequence);
+            _pool.Release(sequence.BlockTable);
+            _running.Remove(sequence);
         }
 
         sequence.State = SequenceState.Finished;
@@ -119,28 +123,28 @@ internal sealed partial class Scheduler
     /// <returns>The batch to launch, reused by the next call; empty only when there is no work.</returns>
     public StepBatch Plan()
     {
-        batch.NumBlockCopies = 0;
-        if (ahead.Count == 0 && stepsLeft > 0)
+        _batch.NumBlockCopies = 0;
+        if (_ahead.Count == 0 && _stepsLeft > 0)
         {
             CountNextTokens();
         }
 
-        scheduled.Clear();
-        var budget = maxNumBatchedTokens;
-        var logits = maxLogits;
+        _scheduled.Clear();
+        var budget = _maxNumBatchedTokens;
+        var logits = _maxLogits;
         ScheduleAhead(ref budget, ref logits);
-        if (stepsLeft == 0 || scheduled.Count == 0)
+        if (_stepsLeft == 0 || _scheduled.Count == 0)
         {
-            stepsLeft = 0;
+            _stepsLeft = 0;
             PlanAnew(budget, logits);
         }
         else
         {
-            stepsLeft--;
+            _stepsLeft--;
         }
 
-        BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
-        return batch;
+        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _pool.BlockSize);
+        return _batch;
     }
 
     private void PlanAnew(int budget, int logits)
@@ -148,16 +152,16 @@ internal sealed partial class Scheduler
         var preemptionsBefore = NumPreemptions;
 
         // Those planned ahead are all there are.
-        for (var i = scheduled.Count; i < running.Count && budget > 0; i++)
+        for (var i = _scheduled.Count; i < _running.Count && budget > 0; i++)
         {
-            var sequence = running[i];
+            var sequence = _running[i];
             var numTokens = Math.Min(sequence.Length - sequence.NumComputedTokens, budget);
             if (sequence.AwaitsOthers)
             {
                 continue;
             }
 
-            numTokens = FitLogits(sequence, numTokens, logits - (running.Count - 1 - i));
+            numTokens = FitLogits(sequence, numTokens, logits - (_running.Count - 1 - i));
             if (!TryReserve(sequence, sequence.NumComputedTokens + numTokens))
             {
                 break;
@@ -173,49 +177,50 @@ internal sealed partial class Scheduler
         }
 
         // Nothing can run, because beams that are ahead hold what those behind need.
-        while (scheduled.Count == 0 && waiting.Count > 0 && running.Count > 0 && running[^1].AwaitsOthers)
+        while (_scheduled.Count == 0 && _waiting.Count > 0 && _running.Count > 0 && _running[^1].AwaitsOthers)
         {
-            Preempt(running[^1]);
+            Preempt(_running[^1]);
             AdmitWaiting(ref budget, ref logits);
         }
 
         ScheduleDrafts(budget, logits);
-        if (stepsPerPlan > 1 && TrySetAside(stepsPerPlan - 1))
+        if (_stepsPerPlan > 1 && TrySetAside(_stepsPerPlan - 1))
         {
-            stepsLeft = stepsPerPlan - 1;
+            _stepsLeft = _stepsPerPlan - 1;
         }
     }
 
-    /// <summary>Takes back what was counted as computed for guesses that turned out wrong, and their blocks. Between two steps only, for a running sequence
-    /// that got a token.</summary>
+    /// <summary>Takes back what was counted as computed for guesses that turned out wrong, and their blocks. Between two steps only, for a
+    /// running sequence that got a token.</summary>
     public void SettleDraft(Sequence sequence)
     {
         sequence.TruncateDraft(0);
         sequence.NumComputedTokens = Math.Min(sequence.NumComputedTokens, sequence.Length - 1);
-        pool.Trim(sequence.BlockTable, pool.BlocksFor(sequence.NumComputedTokens));
+        _pool.Trim(sequence.BlockTable, _pool.BlocksFor(sequence.NumComputedTokens));
     }
 
-    /// <summary>Gives a running sequence blocks of its own to write so many tokens to, at the cost of the youngest ones if need be.</summary>
+    /// <summary>Gives a running sequence blocks of its own to write so many tokens to, at the cost of the youngest ones if need
+    /// be.</summary>
     /// <returns>False when the sequence itself was the youngest left and has been preempted.</returns>
     private bool TryReserve(Sequence sequence, int numTokens)
     {
         var table = sequence.BlockTable;
-        var written = sequence.NumComputedTokens / pool.BlockSize;
+        var written = sequence.NumComputedTokens / _pool.BlockSize;
         while (true)
         {
             // Looked at each time: a preempted fork leaves the block to this sequence.
-            var copies = written < table.Count && pool.IsShared(table.Blocks[written]);
-            if (!copies && table.Count >= pool.BlocksFor(numTokens))
+            var copies = written < table.Count && _pool.IsShared(table.Blocks[written]);
+            if (!copies && table.Count >= _pool.BlocksFor(numTokens))
             {
                 return true;
             }
 
-            if (pool.NumFree > 0)
+            if (_pool.NumFree > 0)
             {
                 // The copy comes last, so that it is never made for a sequence that is preempted after all.
-                if (table.Count < pool.BlocksFor(numTokens))
+                if (table.Count < _pool.BlocksFor(numTokens))
                 {
-                    table.Add(pool.Allocate());
+                    table.Add(_pool.Allocate());
                 }
                 else
                 {
@@ -225,7 +230,7 @@ internal sealed partial class Scheduler
                 continue;
             }
 
-            var victim = running[^1];
+            var victim = _running[^1];
             Preempt(victim);
             if (victim == sequence)
             {
@@ -236,8 +241,8 @@ internal sealed partial class Scheduler
 
     private void Preempt(Sequence victim)
     {
-        running.RemoveAt(running.Count - 1);
-        pool.Release(victim.BlockTable);
+        _running.RemoveAt(_running.Count - 1);
+        _pool.Release(victim.BlockTable);
         victim.NumComputedTokens = 0;
         victim.TruncateDraft(0);
         if (victim.AwaitsOthers)
@@ -247,7 +252,7 @@ internal sealed partial class Scheduler
         else
         {
             victim.State = SequenceState.Waiting;
-            waiting.AddFirst(victim.QueueNode);
+            _waiting.AddFirst(victim.QueueNode);
         }
 
         NumPreemptions++;
@@ -255,7 +260,7 @@ internal sealed partial class Scheduler
 
     private void AdmitWaiting(ref int budget, ref int logits)
     {
-        while (budget > 0 && logits > 0 && running.Count < maxNumSeqs && waiting.First?.Value is { } sequence)
+        while (budget > 0 && logits > 0 && _running.Count < _maxNumSeqs && _waiting.First?.Value is { } sequence)
         {
             var numTokens = TryAdmit(sequence, budget, logits);
             if (numTokens == 0)
@@ -272,15 +277,15 @@ internal sealed partial class Scheduler
     private int TryAdmit(Sequence sequence, int budget, int logits)
     {
         var hits = CountCachedBlocks(sequence, out var freeHits);
-        var numUncomputed = sequence.Length - hits * pool.BlockSize;
-        if (!enableChunkedPrefill && numUncomputed > budget)
+        var numUncomputed = sequence.Length - hits * _pool.BlockSize;
+        if (!_enableChunkedPrefill && numUncomputed > budget)
         {
             return 0;
         }
 
         // Hits in the free list leave it when they are shared, so they are no room for the rest.
-        var newBlocks = pool.BlocksFor(sequence.Length) - hits;
-        if (pool.NumFree - freeHits < newBlocks)
+        var newBlocks = _pool.BlocksFor(sequence.Length) - hits;
+        if (_pool.NumFree - freeHits < newBlocks)
         {
             return 0;
         }
@@ -289,57 +294,60 @@ internal sealed partial class Scheduler
         return FitLogits(sequence, Math.Min(numUncomputed, budget), logits);
     }
 
-    /// <summary>As many of the sequence's next tokens as so many logits allow. While scores are wanted each takes one, but for those computed again.</summary>
+    /// <summary>As many of the sequence's next tokens as so many logits allow. While scores are wanted each takes one, but for those
+    /// computed again.</summary>
     private static int FitLogits(Sequence sequence, int numTokens, int logits) =>
-        sequence.WantsScores ? (int)Math.Min(numTokens, Math.Max(0, sequence.NumScoredTokens - sequence.NumComputedTokens) + (long)logits) : numTokens;
+        sequence.WantsScores
+            ? (int)Math.Min(numTokens, Math.Max(0, sequence.NumScoredTokens - sequence.NumComputedTokens) + (long)logits)
+            : numTokens;
 
     private void Admit(Sequence sequence, int hits, int newBlocks)
     {
         // All hits are taken before anything is allocated: an allocation may reuse a free hit.
         for (var i = 0; i < hits; i++)
         {
-            pool.TryFind(sequence.HashOfBlock(i, hasher!, pool.BlockSize), out var block);
-            pool.Share(block);
+            _pool.TryFind(sequence.HashOfBlock(i, _hasher!, _pool.BlockSize), out var block);
+            _pool.Share(block);
             sequence.BlockTable.Add(block);
         }
 
         for (var i = 0; i < newBlocks; i++)
         {
-            sequence.BlockTable.Add(pool.Allocate());
+            sequence.BlockTable.Add(_pool.Allocate());
         }
 
-        waiting.RemoveFirst();
-        running.Add(sequence);
+        _waiting.RemoveFirst();
+        _running.Add(sequence);
         sequence.State = SequenceState.Running;
         sequence.NumRegisteredBlocks = hits;
-        sequence.NumComputedTokens = hits * pool.BlockSize;
+        sequence.NumComputedTokens = hits * _pool.BlockSize;
         if (sequence.NumCachedTokens is null)
         {
             sequence.NumCachedTokens = sequence.NumComputedTokens;
-            NumPrefixQueries += hasher is null ? 0 : sequence.Length;
+            NumPrefixQueries += _hasher is null ? 0 : sequence.Length;
             NumPrefixHits += sequence.NumComputedTokens;
         }
     }
 
-    /// <summary>Leading blocks that are in the prefix cache. The block of the first token whose logits are wanted never counts: at least the last token
-    /// has to be computed, or there would be nothing to sample from.</summary>
+    /// <summary>Leading blocks that are in the prefix cache. The block of the first token whose logits are wanted never counts: at least
+    /// the last token has to be computed, or there would be nothing to sample from.</summary>
     private int CountCachedBlocks(Sequence sequence, out int free)
     {
         free = 0;
-        if (hasher is null)
+        if (_hasher is null)
         {
             return 0;
         }
 
-        var most = (sequence.WantsScores ? sequence.NumScoredTokens : sequence.Length - 1) / pool.BlockSize;
+        var most = (sequence.WantsScores ? sequence.NumScoredTokens : sequence.Length - 1) / _pool.BlockSize;
         for (var i = 0; i < most; i++)
         {
-            if (!pool.TryFind(sequence.HashOfBlock(i, hasher, pool.BlockSize), out var block))
+            if (!_pool.TryFind(sequence.HashOfBlock(i, _hasher, _pool.BlockSize), out var block))
             {
                 return i;
             }
 
-            free += pool.IsFree(block) ? 1 : 0;
+            free += _pool.IsFree(block) ? 1 : 0;
         }
 
         return most;
@@ -350,7 +358,7 @@ internal sealed partial class Scheduler
         sequence.NumComputedTokens += numTokens;
         var scored = Math.Max(sequence.NumScoredTokens, Math.Min(sequence.NumComputedTokens, sequence.PromptLength - 1));
         var numScored = scored - sequence.NumScoredTokens;
-        scheduled.Add(new ScheduledSequence(sequence, numTokens, -1) { FirstScored = sequence.NumScoredTokens, NumScored = numScored });
+        _scheduled.Add(new ScheduledSequence(sequence, numTokens, -1) { FirstScored = sequence.NumScoredTokens, NumScored = numScored });
         sequence.NumScoredTokens = scored;
         budget -= numTokens;
         logits -= numScored + (sequence.NumComputedTokens >= sequence.Length ? 1 : 0);
@@ -360,33 +368,33 @@ internal sealed partial class Scheduler
     /// <summary>Offers the sequence's full blocks to the prefix cache.</summary>
     private void Register(Sequence sequence)
     {
-        if (hasher is null)
+        if (_hasher is null)
         {
             return;
         }
 
-        for (var full = sequence.NumComputedTokens / pool.BlockSize; sequence.NumRegisteredBlocks < full; sequence.NumRegisteredBlocks++)
+        for (var full = sequence.NumComputedTokens / _pool.BlockSize; sequence.NumRegisteredBlocks < full; sequence.NumRegisteredBlocks++)
         {
             var i = sequence.NumRegisteredBlocks;
-            pool.Register(sequence.BlockTable.Blocks[i], sequence.HashOfBlock(i, hasher, pool.BlockSize));
+            _pool.Register(sequence.BlockTable.Blocks[i], sequence.HashOfBlock(i, _hasher, _pool.BlockSize));
         }
     }
 
-    /// <summary>Extends sequences by their drafts, as far as rows, logits and blocks go that nothing else wants in this step. Draft tokens are
-    /// not known, so their blocks are not offered to the prefix cache.</summary>
+    /// <summary>Extends sequences by their drafts, as far as rows, logits and blocks go that nothing else wants in this step. Draft tokens
+    /// are not known, so their blocks are not offered to the prefix cache.</summary>
     private void ScheduleDrafts(int budget, int logits)
     {
-        foreach (ref var entry in CollectionsMarshal.AsSpan(scheduled))
+        foreach (ref var entry in CollectionsMarshal.AsSpan(_scheduled))
         {
             var sequence = entry.Sequence;
             var numTokens = Math.Min(sequence.NumDraftTokens, Math.Min(budget, logits));
             var table = sequence.BlockTable;
-            while (table.Count < pool.BlocksFor(sequence.NumComputedTokens + numTokens) && pool.NumFree > 0)
+            while (table.Count < _pool.BlocksFor(sequence.NumComputedTokens + numTokens) && _pool.NumFree > 0)
             {
-                table.Add(pool.Allocate());
+                table.Add(_pool.Allocate());
             }
 
-            numTokens = Math.Min(numTokens, table.Count * pool.BlockSize - sequence.NumComputedTokens);
+            numTokens = Math.Min(numTokens, table.Count * _pool.BlockSize - sequence.NumComputedTokens);
             sequence.TruncateDraft(numTokens);
             sequence.NumComputedTokens += numTokens;
             entry = entry with { NumTokens = entry.NumTokens + numTokens };

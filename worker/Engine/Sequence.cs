@@ -20,15 +20,15 @@ internal enum SequenceState
 /// everything about blocks belongs to <see cref="Scheduler"/>.</summary>
 internal sealed class Sequence
 {
-    private readonly List<BlockHash> hashes = [];
-    private int[] tokens;
+    private readonly List<BlockHash> _hashes = [];
+    private int[] _tokens;
 
     /// <param name="promptTokenIds">At least one token; copied.</param>
     public Sequence(ReadOnlySpan<int> promptTokenIds)
     {
         ArgumentOutOfRangeException.ThrowIfZero(promptTokenIds.Length);
-        tokens = new int[promptTokenIds.Length + 64];
-        promptTokenIds.CopyTo(tokens);
+        _tokens = new int[promptTokenIds.Length + 64];
+        promptTokenIds.CopyTo(_tokens);
         PromptLength = Length = promptTokenIds.Length;
         NumScoredTokens = PromptLength - 1;
         QueueNode = new LinkedListNode<Sequence>(this);
@@ -36,9 +36,9 @@ internal sealed class Sequence
 
     private Sequence(Sequence origin)
     {
-        tokens = new int[origin.Length + 64];
-        origin.Tokens.CopyTo(tokens);
-        hashes.AddRange(origin.hashes);
+        _tokens = new int[origin.Length + 64];
+        origin.Tokens.CopyTo(_tokens);
+        _hashes.AddRange(origin._hashes);
         PromptLength = origin.PromptLength;
         Length = origin.Length;
         NumScoredTokens = origin.NumScoredTokens;
@@ -50,7 +50,7 @@ internal sealed class Sequence
     public SequenceState State { get; set; }
 
     /// <summary>Every token known so far, prompt first.</summary>
-    public ReadOnlySpan<int> Tokens => tokens.AsSpan(0, Length);
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
 
     public int Length { get; private set; }
 
@@ -60,25 +60,27 @@ internal sealed class Sequence
     public int CompletionLength => Length - PromptLength;
 
     /// <summary>Tokens guessed to follow, kept behind <see cref="Tokens"/>; known only once they are appended.</summary>
-    public ReadOnlySpan<int> Draft => tokens.AsSpan(Length, NumDraftTokens);
+    public ReadOnlySpan<int> Draft => _tokens.AsSpan(Length, NumDraftTokens);
 
     public int NumDraftTokens { get; private set; }
 
     /// <summary><see cref="Tokens"/> and <see cref="Draft"/> together.</summary>
-    public ReadOnlySpan<int> TokensWithDraft => tokens.AsSpan(0, Length + NumDraftTokens);
+    public ReadOnlySpan<int> TokensWithDraft => _tokens.AsSpan(0, Length + NumDraftTokens);
 
-    /// <summary>Tokens whose keys and values are in the cache once the steps planned so far have run, the draft's with them. A sequence whose
-    /// computed tokens reach <see cref="Length"/> gets a new token from that step.</summary>
+    /// <summary>Tokens whose keys and values are in the cache once the steps planned so far have run, the draft's with them. A sequence
+    /// whose computed tokens reach <see cref="Length"/> gets a new token from that step.</summary>
     public int NumComputedTokens { get; set; }
 
     /// <summary>Prompt tokens found in the prefix cache when the sequence first started; null before that.</summary>
     public int? NumCachedTokens { get; set; }
 
-    /// <summary>Leading prompt tokens whose logits nobody wants, or not any more; all but the last of the prompt, unless the prompt's log-probabilities
-    /// were asked for. The logits of the others are computed with them, so such tokens cannot come from the prefix cache.</summary>
+    /// <summary>Leading prompt tokens whose logits nobody wants, or not any more; all but the last of the prompt, unless the prompt's
+    /// log-probabilities were asked for. The logits of the others are computed with them, so such tokens cannot come from the prefix
+    /// cache.</summary>
     public int NumScoredTokens { get; set; }
 
-    /// <summary>Whether the sequence's next token is decided together with others of its request, which are not as far: it wants no step until then.</summary>
+    /// <summary>Whether the sequence's next token is decided together with others of its request, which are not as far: it wants no step
+    /// until then.</summary>
     public bool AwaitsOthers { get; set; }
 
     /// <summary>Whether logits of prompt tokens before the last are still wanted.</summary>
@@ -102,7 +104,7 @@ internal sealed class Sequence
     public void Append(int tokenId)
     {
         Grow(Length);
-        tokens[Length++] = tokenId;
+        _tokens[Length++] = tokenId;
         NumDraftTokens = Math.Max(0, NumDraftTokens - 1);
     }
 
@@ -110,7 +112,7 @@ internal sealed class Sequence
     public void AppendDraft(int tokenId)
     {
         Grow(Length + NumDraftTokens);
-        tokens[Length + NumDraftTokens++] = tokenId;
+        _tokens[Length + NumDraftTokens++] = tokenId;
     }
 
     /// <summary>Drops the draft behind its first tokens.</summary>
@@ -126,20 +128,20 @@ internal sealed class Sequence
     /// <summary>Hash of a block all of whose tokens are known. Computed once; preemption does not forget it.</summary>
     public BlockHash HashOfBlock(int index, BlockHasher hasher, int blockSize)
     {
-        while (hashes.Count <= index)
+        while (_hashes.Count <= index)
         {
-            var parent = hashes.Count == 0 ? default : hashes[^1];
-            hashes.Add(hasher.Hash(parent, Tokens.Slice(hashes.Count * blockSize, blockSize)));
+            var parent = _hashes.Count == 0 ? default : _hashes[^1];
+            _hashes.Add(hasher.Hash(parent, Tokens.Slice(_hashes.Count * blockSize, blockSize)));
         }
 
-        return hashes[index];
+        return _hashes[index];
     }
 
     private void Grow(int length)
     {
-        if (length == tokens.Length)
+        if (length == _tokens.Length)
         {
-            Array.Resize(ref tokens, 2 * length);
+            Array.Resize(ref _tokens, 2 * length);
         }
     }
 }

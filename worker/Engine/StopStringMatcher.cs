@@ -1,31 +1,31 @@
 namespace Cluster.Worker.Engine;
 
 /// <summary>Ends a text at the first stop text and holds back what might become one. Called by <see cref="ActiveSequence"/>.</summary>
-/// <remarks>One Knuth–Morris–Pratt automaton a stop text: each character costs O(1) for each stop text, and an automaton's state is exactly how many characters
-/// at the end of the text might still become part of a match. The text that completes a match first wins, the longest of those that do so at
-/// the same character; so the result does not depend on how the text arrives in pieces.</remarks>
+/// <remarks>One Knuth–Morris–Pratt automaton a stop text: each character costs O(1) for each stop text, and an automaton's state is exactly
+/// how many characters at the end of the text might still become part of a match. The text that completes a match first wins, the longest
+/// of those that do so at the same character; so the result does not depend on how the text arrives in pieces.</remarks>
 internal sealed class StopStringMatcher
 {
-    private readonly Automaton[] automata;
-    private readonly bool includeStopString;
-    private string held = "";
+    private readonly Automaton[] _automata;
+    private readonly bool _includeStopString;
+    private string _held = "";
 
     public StopStringMatcher(IReadOnlyList<string> stopStrings, bool includeStopString)
     {
-        this.includeStopString = includeStopString;
-        automata = [.. stopStrings.Select(stop => new Automaton(stop))];
+        _includeStopString = includeStopString;
+        _automata = [.. stopStrings.Select(stop => new Automaton(stop))];
     }
 
     private StopStringMatcher(StopStringMatcher origin)
     {
-        includeStopString = origin.includeStopString;
-        held = origin.held;
+        _includeStopString = origin._includeStopString;
+        _held = origin._held;
         Match = origin.Match;
-        automata = [.. origin.automata.Select(automaton => new Automaton(automaton))];
+        _automata = [.. origin._automata.Select(automaton => new Automaton(automaton))];
     }
 
     /// <summary>Whether there is anything to look for.</summary>
-    public bool IsEmpty => automata.Length == 0;
+    public bool IsEmpty => _automata.Length == 0;
 
     /// <summary>The stop text that was found; null until then.</summary>
     public string? Match { get; private set; }
@@ -34,42 +34,43 @@ internal sealed class StopStringMatcher
     public StopStringMatcher Fork() => new(this);
 
     /// <summary>Adds text.</summary>
-    /// <returns>The text that can no longer be part of a stop text; after a match, the text up to it. Nothing more may be added then.</returns>
+    /// <returns>The text that can no longer be part of a stop text; after a match, the text up to it. Nothing more may be added
+    /// then.</returns>
     public string Append(string text)
     {
-        if (automata.Length == 0 || text.Length == 0)
+        if (_automata.Length == 0 || text.Length == 0)
         {
             return text;
         }
 
-        var all = held + text;
-        for (var i = held.Length; i < all.Length; i++)
+        var all = _held + text;
+        for (var i = _held.Length; i < all.Length; i++)
         {
             if (Advance(all[i]) is { } match)
             {
                 Match = match;
-                held = "";
-                return all[..(i + 1 - (includeStopString ? 0 : match.Length))];
+                _held = "";
+                return all[..(i + 1 - (_includeStopString ? 0 : match.Length))];
             }
         }
 
-        var certain = all.Length - automata.Max(automaton => automaton.State);
-        held = all[certain..];
+        var certain = all.Length - _automata.Max(automaton => automaton.State);
+        _held = all[certain..];
         return all[..certain];
     }
 
     /// <summary>The text held back, once it is known that none follows.</summary>
     public string Flush()
     {
-        var rest = held;
-        held = "";
+        var rest = _held;
+        _held = "";
         return rest;
     }
 
     private string? Advance(char character)
     {
         string? longest = null;
-        foreach (var automaton in automata)
+        foreach (var automaton in _automata)
         {
             if (automaton.Advance(character) && automaton.Text.Length > (longest?.Length ?? 0))
             {
@@ -83,23 +84,23 @@ internal sealed class StopStringMatcher
     private sealed class Automaton
     {
         /// <summary>fallback[n]: the longest proper prefix of the text that its first n characters end with.</summary>
-        private readonly int[] fallback;
+        private readonly int[] _fallback;
 
         public Automaton(string text)
         {
             Text = text;
-            fallback = new int[text.Length + 1];
+            _fallback = new int[text.Length + 1];
             for (int i = 1, matched = 0; i < text.Length; i++)
             {
                 matched = Next(matched, text[i]);
-                fallback[i + 1] = matched;
+                _fallback[i + 1] = matched;
             }
         }
 
         public Automaton(Automaton origin)
         {
             Text = origin.Text;
-            fallback = origin.fallback;
+            _fallback = origin._fallback;
             State = origin.State;
         }
 
@@ -118,7 +119,7 @@ internal sealed class StopStringMatcher
         {
             while (state > 0 && Text[state] != character)
             {
-                state = fallback[state];
+                state = _fallback[state];
             }
 
             return Text[state] == character ? state + 1 : 0;

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Serving;
 
-/// <summary>Gives every request an id that its caller can quote: the caller's own <c>X-Request-Id</c>, or a new one. It comes back with the answer and stands in
-/// the access log (level Debug). The outermost middleware of <see cref="WorkerServer"/>.</summary>
+/// <summary>Gives every request an id that its caller can quote: the caller's own <c>X-Request-Id</c>, or a new one. It comes back with the
+/// answer and stands in the access log (level Debug). The outermost middleware of <see cref="WorkerServer"/>.</summary>
 internal sealed partial class AccessLog(TimeProvider time, ILogger<AccessLog> logger)
 {
     private const string Header = "X-Request-Id";
@@ -25,7 +25,9 @@ internal sealed partial class AccessLog(TimeProvider time, ILogger<AccessLog> lo
         }
         finally
         {
-            LogRequest(context.Request.Method, context.Request.Path, context.Response.StatusCode, time.GetElapsedTime(start).TotalMilliseconds, id);
+            LogRequest(
+                context.Request.Method, context.Request.Path, context.Response.StatusCode, time.GetElapsedTime(start).TotalMilliseconds,
+                id);
         }
     }
 

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Serving;
 
-/// <summary>The keys a caller may show. Only their hashes are kept, and a comparison takes the same time wherever two keys differ and however many
-/// there are. Asked by <see cref="Authentication"/>.</summary>
+/// <summary>The keys a caller may show. Only their hashes are kept, and a comparison takes the same time wherever two keys differ and
+/// however many there are. Asked by <see cref="Authentication"/>.</summary>
 internal sealed class ApiKeys
 {
     private const string Scheme = "Bearer ";
@@ -12,21 +12,23 @@ internal sealed class ApiKeys
     /// <summary>Longest key taken; a header beyond it cannot be one and is not hashed.</summary>
     private const int MaxLength = 1024;
 
-    private readonly byte[][] digests;
+    private readonly byte[][] _digests;
 
     /// <param name="keys">Each of visible ASCII characters, as a bearer token must be (RFC 6750 §2.1).</param>
-    /// <exception cref="ArgumentException">A key is empty, too long or cannot be sent in a header. The message does not hold it.</exception>
+    /// <exception cref="ArgumentException">A key is empty, too long or cannot be sent in a header. The message does not hold
+    /// it.</exception>
     public ApiKeys(IEnumerable<string> keys)
     {
-        digests = [.. keys.Select((key, index) => IsUsable(key)
+        _digests = [.. keys.Select((key, index) => IsUsable(key)
             ? SHA256.HashData(Encoding.ASCII.GetBytes(key))
-            : throw new ArgumentException($"API key {index + 1} is not usable: a key is 1 to {MaxLength} visible ASCII characters without spaces"))];
+            : throw new ArgumentException(
+                $"API key {index + 1} is not usable: a key is 1 to {MaxLength} visible ASCII characters without spaces"))];
     }
 
     /// <summary>No keys: everyone may call.</summary>
     public static ApiKeys None { get; } = new([]);
 
-    public bool IsEmpty => digests.Length == 0;
+    public bool IsEmpty => _digests.Length == 0;
 
     /// <param name="authorization">Value of the <c>authorization</c> header or metadata.</param>
     public bool Accept(string? authorization)
@@ -46,7 +48,7 @@ internal sealed class ApiKeys
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(text[..Encoding.UTF8.GetBytes(key, text)], digest);
         var accepted = false;
-        foreach (var known in digests)
+        foreach (var known in _digests)
         {
             accepted |= CryptographicOperations.FixedTimeEquals(known, digest);
         }

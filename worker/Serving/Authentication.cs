@@ -6,7 +6,8 @@ namespace Cluster.Worker.Serving;
 
 /// <summary>Lets in who shows a key, over HTTP and gRPC alike. Before every other layer that could do work for a caller; added by
 /// <see cref="WorkerServer"/> when there are keys.</summary>
-/// <remarks>No interceptor of the gRPC library: it would run after the request has been read and unpacked, and not at all for an unknown method.</remarks>
+/// <remarks>No interceptor of the gRPC library: it would run after the request has been read and unpacked, and not at all for an unknown
+/// method.</remarks>
 internal static class Authentication
 {
     private const string Challenge = "Bearer realm=\"cluster\"";
@@ -37,5 +38,6 @@ internal static class Authentication
     /// <summary>Two credentials are none: which one counts would be anyone's guess.</summary>
     private static string? Credentials(HttpRequest request) => request.Headers.Authorization is [var only] ? only : null;
 
-    private static bool IsOpen(string path) => OpenPaths.Contains(path, StringComparer.Ordinal) || path.StartsWith(GrpcHealth, StringComparison.Ordinal);
+    private static bool IsOpen(string path) =>
+        OpenPaths.Contains(path, StringComparer.Ordinal) || path.StartsWith(GrpcHealth, StringComparison.Ordinal);
 }

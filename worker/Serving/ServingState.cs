@@ -1,13 +1,14 @@
 namespace Cluster.Worker.Serving;
 
 /// <summary>Whether this worker should get traffic. Shared by the HTTP probes, the gRPC health service and shutdown.</summary>
-/// <remarks>Loading → Ready → Draining or Failed, never back. A worker listens while it loads, so that liveness probes are answered from the first second.</remarks>
+/// <remarks>Loading → Ready → Draining or Failed, never back. A worker listens while it loads, so that liveness probes are answered from
+/// the first second.</remarks>
 internal sealed class ServingState(TimeProvider time)
 {
-    private readonly Lock gate = new();
-    private ServedModel? model;
-    private bool draining;
-    private string? failure;
+    private readonly Lock _gate = new();
+    private ServedModel? _model;
+    private bool _draining;
+    private string? _failure;
 
     /// <summary>Raised after each change, on the thread that made it.</summary>
     public event Action? Changed;
@@ -19,9 +20,9 @@ internal sealed class ServingState(TimeProvider time)
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return model;
+                return _model;
             }
         }
     }
@@ -31,9 +32,9 @@ internal sealed class ServingState(TimeProvider time)
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return model is not null && !draining && failure is null;
+                return _model is not null && !_draining && _failure is null;
             }
         }
     }
@@ -42,9 +43,9 @@ internal sealed class ServingState(TimeProvider time)
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return draining;
+                return _draining;
             }
         }
     }
@@ -54,23 +55,23 @@ internal sealed class ServingState(TimeProvider time)
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return failure;
+                return _failure;
             }
         }
     }
 
-    public void BecomeReady(ServedModel loaded) => Change(() => model = loaded);
+    public void BecomeReady(ServedModel loaded) => Change(() => _model = loaded);
 
-    public void BeginDraining() => Change(() => draining = true);
+    public void BeginDraining() => Change(() => _draining = true);
 
     /// <param name="reason">For whoever asks from now on.</param>
-    public void Fail(string reason) => Change(() => failure = reason);
+    public void Fail(string reason) => Change(() => _failure = reason);
 
     private void Change(Action apply)
     {
-        lock (gate)
+        lock (_gate)
         {
             apply();
         }

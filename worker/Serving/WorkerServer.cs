@@ -11,19 +11,20 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Cluster.Worker.Serving;
 
-/// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded, so that
-/// probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and <see cref="GrpcServing"/>.</summary>
+/// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded,
+/// so that probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and
+/// <see cref="GrpcServing"/>.</summary>
 internal sealed class WorkerServer : IAsyncDisposable
 {
     /// <summary>Least time to write what has been generated.</summary>
     private static readonly TimeSpan LastBytesTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly WebApplication application;
-    private readonly ServerOptions options;
-    private readonly ServingState state;
-    private readonly WorkerMetrics metrics;
-    private readonly WorkerTelemetry? telemetry;
-    private readonly TimeProvider time;
+    private readonly WebApplication _application;
+    private readonly ServerOptions _options;
+    private readonly ServingState _state;
+    private readonly WorkerMetrics _metrics;
+    private readonly WorkerTelemetry? _telemetry;
+    private readonly TimeProvider _time;
 
     private WorkerServer(
         WebApplication application,
@@ -34,13 +35,13 @@ internal sealed class WorkerServer : IAsyncDisposable
         IEngineObserver observer,
         TimeProvider time)
     {
-        this.application = application;
-        this.options = options;
-        this.state = state;
-        this.metrics = metrics;
-        this.telemetry = telemetry;
+        _application = application;
+        _options = options;
+        _state = state;
+        _metrics = metrics;
+        _telemetry = telemetry;
         Observer = observer;
-        this.time = time;
+        _time = time;
     }
 
     /// <summary>Base address of the HTTP API.</summary>
@@ -54,7 +55,9 @@ internal sealed class WorkerServer : IAsyncDisposable
 
     /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
     /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
-    public static async Task<WorkerServer> StartAsync(ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<WorkerServer> StartAsync(
+        ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time,
+        CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -67,7 +70,8 @@ internal sealed class WorkerServer : IAsyncDisposable
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         if (options.Tls is { } tls)
         {
-            builder.Services.AddSingleton(services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
+            builder.Services.AddSingleton(
+                services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
         }
 
         var address = IPAddress.Parse(options.Host);
@@ -124,49 +128,53 @@ internal sealed class WorkerServer : IAsyncDisposable
     }
 
     /// <summary>The model is loaded: answer requests with it. Its engine tells <see cref="Observer"/>.</summary>
-    public void BecomeReady(ServedModel model) => state.BecomeReady(model);
+    public void BecomeReady(ServedModel model) => _state.BecomeReady(model);
 
-    /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the ports close.</summary>
+    /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the
+    /// ports close.</summary>
     public async Task DrainAsync()
     {
-        var started = time.GetTimestamp();
-        state.BeginDraining();
-        if (state.Model is { } model)
+        var started = _time.GetTimestamp();
+        _state.BeginDraining();
+        if (_state.Model is { } model)
         {
-            await model.Engine.DrainAsync(options.ShutdownTimeout);
+            await model.Engine.DrainAsync(_options.ShutdownTimeout);
         }
 
-        // Every generation has ended; what is left is writing the last bytes of their responses. Whoever reads slowly has the whole timeout for it, too.
-        var left = options.ShutdownTimeout - time.GetElapsedTime(started);
-        using var lastBytes = new CancellationTokenSource(left > LastBytesTimeout ? left : LastBytesTimeout, time);
-        await application.StopAsync(lastBytes.Token);
+        // Every generation has ended; what is left is writing the last bytes of their responses. Whoever reads slowly has the whole timeout
+        // for it, too.
+        var left = _options.ShutdownTimeout - _time.GetElapsedTime(started);
+        using var lastBytes = new CancellationTokenSource(left > LastBytesTimeout ? left : LastBytesTimeout, _time);
+        await _application.StopAsync(lastBytes.Token);
     }
 
-    /// <summary>The model can be computed no more: probes fail, new work is refused, and running requests get a few seconds to be told; then the ports close.</summary>
+    /// <summary>The model can be computed no more: probes fail, new work is refused, and running requests get a few seconds to be told;
+    /// then the ports close.</summary>
     /// <param name="reason">What callers are told.</param>
     public async Task FailAsync(string reason)
     {
-        state.Fail(reason);
-        using var lastBytes = new CancellationTokenSource(LastBytesTimeout, time);
-        if (state.Model is { } model)
+        _state.Fail(reason);
+        using var lastBytes = new CancellationTokenSource(LastBytesTimeout, _time);
+        if (_state.Model is { } model)
         {
             // Whatever runs ends with the step that fails; an engine that cannot even fail is not waited for.
-            await model.Engine.DrainAsync(LastBytesTimeout).WaitAsync(lastBytes.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await model.Engine.DrainAsync(LastBytesTimeout).WaitAsync(lastBytes.Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        await application.StopAsync(lastBytes.Token);
+        await _application.StopAsync(lastBytes.Token);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await application.DisposeAsync();
-        telemetry?.Dispose();
-        metrics.Dispose();
+        await _application.DisposeAsync();
+        _telemetry?.Dispose();
+        _metrics.Dispose();
     }
 
     private Uri Address(int listener)
     {
-        var addresses = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        var addresses = _application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         return new Uri(addresses.ElementAt(listener));
     }
 

@@ -1,12 +1,12 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Cpu;
-using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Models.Parallel;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>The one place that makes backends from <c>--device</c>: for a model, for each rank of a group, for a draft model, and for <c>verify</c>. A device
-/// that this build lacks is refused here, never replaced by another one.</summary>
+/// <summary>The one place that makes backends from <c>--device</c>: for a model, for each rank of a group, for a draft model, and for
+/// <c>verify</c>. A device that this build lacks is refused here, never replaced by another one.</summary>
 internal sealed class BackendFactory
 {
     /// <summary>The best device that this build has.</summary>
@@ -41,7 +41,8 @@ internal sealed class BackendFactory
     public long MemoryBytes => _cpu.MemoryBytes;
 
     /// <summary>Why this build cannot run on a device; null if it can.</summary>
-    public static string? WhyNot(string device) => device is Auto or Cpu ? null : $"this build has no {device} backend; it has {Cpu}, which {Auto} takes";
+    public static string? WhyNot(string device) =>
+        device is Auto or Cpu ? null : $"this build has no {device} backend; it has {Cpu}, which {Auto} takes";
 
     /// <summary>Divides the machine among the ranks of a replica.</summary>
     /// <exception cref="StartupException">This build lacks the device.</exception>

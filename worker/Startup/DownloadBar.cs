@@ -3,7 +3,8 @@ using Spectre.Console;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>Shows a download: on a terminal bars on standard error, one for all bytes and one for each large file on its way; elsewhere log lines (<see cref="DownloadLog"/>).</summary>
+/// <summary>Shows a download: on a terminal bars on standard error, one for all bytes and one for each large file on its way; elsewhere log
+/// lines (<see cref="DownloadLog"/>).</summary>
 internal static class DownloadBar
 {
     /// <param name="title">What is downloaded.</param>
@@ -17,7 +18,9 @@ internal static class DownloadBar
 
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         return await console.Progress().AutoClear(true)
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn())
+            .Columns(
+                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new DownloadedColumn(),
+                new TransferSpeedColumn(), new RemainingTimeColumn())
             .StartAsync(context => download(new Bars(context, title)));
     }
 
@@ -26,21 +29,21 @@ internal static class DownloadBar
     {
         private const long LargeFile = 16 << 20;
 
-        private readonly ProgressTask all = context.AddTask(Markup.Escape(title));
-        private readonly Dictionary<string, ProgressTask> files = new(StringComparer.Ordinal);
+        private readonly ProgressTask _all = context.AddTask(Markup.Escape(title));
+        private readonly Dictionary<string, ProgressTask> _files = new(StringComparer.Ordinal);
 
         public void Report(HubProgress value)
         {
-            Set(all, value.BytesDone, value.BytesTotal);
+            Set(_all, value.BytesDone, value.BytesTotal);
             if (value.FileSize < LargeFile)
             {
                 return;
             }
 
-            if (!files.TryGetValue(value.File, out var bar) && value.FileBytes < value.FileSize)
+            if (!_files.TryGetValue(value.File, out var bar) && value.FileBytes < value.FileSize)
             {
                 bar = context.AddTask("  " + Markup.Escape(value.File));
-                files.Add(value.File, bar);
+                _files.Add(value.File, bar);
             }
 
             if (bar is not null)

@@ -1,6 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine.Speculation;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Startup;
@@ -31,7 +31,8 @@ internal static class DraftModel
     /// <returns>Null without speculation.</returns>
     /// <exception cref="ArgumentException">The draft does not fit the model.</exception>
     public static IDraftProposer? Load(
-        DraftOptions? draftOptions, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Func<Backend> open, ModelRunnerOptions options, Action<string> log)
+        DraftOptions? draftOptions, string? draftFolder, LoadedModel model, Tokenizer? tokenizer, Func<Backend> open,
+        ModelRunnerOptions options, Action<string> log)
     {
         switch (draftOptions)
         {
@@ -45,13 +46,15 @@ internal static class DraftModel
                     : throw new ArgumentException($"--ngram-prompt-lookup-min {min} exceeds --ngram-prompt-lookup-max {max}");
             case var _ when draftFolder is null || tokenizer is null:
                 throw new ArgumentException(
-                    $"--speculative-model {draftOptions.Model}: the model has no tokenizer, so it cannot be checked that the draft model has the same vocabulary");
+                    $"--speculative-model {draftOptions.Model}: the model has no tokenizer, so it cannot be checked that the draft "
+                    + "model has the same vocabulary");
             default:
                 RequireSameTokens(tokenizer, Tokenizer.Load(draftFolder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
                 var (config, _) = ModelLoader.Open(draftFolder);
                 var draft = ModelLoader.Load(
                     draftFolder, open(), options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
-                log($"draft model {draftFolder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights {draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
+                log($"draft model {draftFolder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights "
+                    + $"{draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
                 return new DraftModelProposer(draft.Runner, model.Config.VocabSize);
         }
     }
@@ -64,7 +67,8 @@ internal static class DraftModel
             if (model.IdToToken(id) != draft.IdToToken(id))
             {
                 throw new ArgumentException(
-                    $"token {id} is '{model.IdToToken(id)}' to the model and '{draft.IdToToken(id)}' to the draft model; a draft model must have the same vocabulary");
+                    $"token {id} is '{model.IdToToken(id)}' to the model and '{draft.IdToToken(id)}' to the draft model; a draft model "
+                    + "must have the same vocabulary");
             }
         }
     }

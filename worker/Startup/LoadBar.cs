@@ -1,4 +1,4 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Layers;
 using Spectre.Console;
 
 namespace Cluster.Worker.Startup;
@@ -14,7 +14,8 @@ internal static class LoadBar
         }
 
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        return console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        return console.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context =>
             {
                 var bar = context.AddTask("loading weights");

@@ -1,10 +1,9 @@
-using Cluster.Worker.Models;
 using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>Turns what <c>--model</c> and <c>--speculative-model</c> name into folders with checkpoints, downloading those that are on the hub. Called by the
-/// commands before <see cref="TextEngine"/>; calls <see cref="HubModelStore"/>.</summary>
+/// <summary>Turns what <c>--model</c> and <c>--speculative-model</c> name into folders with checkpoints, downloading those that are on the
+/// hub. Called by the commands before <see cref="TextEngine"/>; calls <see cref="HubModelStore"/>.</summary>
 internal static class ModelFolder
 {
     /// <exception cref="StartupException">The options name a synthetic model, which has no tokenizer.</exception>
@@ -18,7 +17,8 @@ internal static class ModelFolder
     {
         var model = await PrepareAsync(SourceOf(options), options.DownloadFolder, log, cancellationToken);
         return options.Draft is { IsNgram: false } draft
-            ? new ModelFolders(model, await PrepareAsync(Parse(draft.Model, revision: null), options.DownloadFolder, log, cancellationToken))
+            ? new ModelFolders(
+                model, await PrepareAsync(Parse(draft.Model, revision: null), options.DownloadFolder, log, cancellationToken))
             : new ModelFolders(model);
     }
 
@@ -27,7 +27,8 @@ internal static class ModelFolder
             ? throw new StartupException($"{model} has no tokenizer, so it can only be benchmarked")
             : ModelSource.Parse(model, revision, Directory.Exists);
 
-    private static Task<string> PrepareAsync(ModelSource source, string? cacheFolder, Action<string> log, CancellationToken cancellationToken) =>
+    private static Task<string> PrepareAsync(
+        ModelSource source, string? cacheFolder, Action<string> log, CancellationToken cancellationToken) =>
         source switch
         {
             ModelSource.Hub hub => DownloadAsync(hub.Model, cacheFolder, log, cancellationToken),
@@ -35,7 +36,8 @@ internal static class ModelFolder
             var other => throw new InvalidOperationException($"no way to load {other}"),
         };
 
-    private static async Task<string> DownloadAsync(HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
+    private static async Task<string> DownloadAsync(
+        HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
     {
         using var http = HubClient.CreateHttpClient();
         var store = new HubModelStore(http, HubEnvironment.OfProcess(cacheFolder), new HubOptions(), TimeProvider.System, log);

@@ -1,13 +1,14 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Cluster.Worker.Models;
-using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Models.Layers;
+using Cluster.Worker.Models.Parallel;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>The model an engine runs, and what guesses its tokens ahead, in one share of the memory. Loaded for <see cref="TextEngine"/> and
-/// for benchmarks, whose models may have no tokenizer.</summary>
+/// <summary>The model an engine runs, and what guesses its tokens ahead, in one share of the memory. Loaded for <see cref="TextEngine"/>
+/// and for benchmarks, whose models may have no tokenizer.</summary>
 /// <param name="Target">The model; with several ranks, this process' part of it.</param>
 /// <param name="Runner">Runs the whole model. Owns it, and the other ranks.</param>
 /// <param name="Ranks">The other ranks; null when there are none.</param>
@@ -18,7 +19,8 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
     /// <exception cref="StartupException">This build lacks the device.</exception>
-    public static ReplicaModel Load(StartupOptions startup, ModelFolders folders, Tokenizer? tokenizer, IProgress<LoadProgress>? progress, Action<string> log)
+    public static ReplicaModel Load(
+        StartupOptions startup, ModelFolders folders, Tokenizer? tokenizer, IProgress<LoadProgress>? progress, Action<string> log)
     {
         var (source, options) = (folders.Model, startup.Runner);
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
@@ -33,7 +35,8 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
         try
         {
             log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, vocabulary {target.Config.VocabSize}");
-            log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, {target.Config.Quantization?.Description ?? "not quantized"}");
+            log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
+                + $"{target.Config.Quantization?.Description ?? "not quantized"}");
             foreach (var remark in backends.Remarks(options.DType, target.Config.DType))
             {
                 log(remark);
@@ -60,6 +63,8 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
     /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
     /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <exception cref="ArgumentException">The options do not fit the model.</exception>
-    public LlmEngine StartEngine(ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
-        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] }, TimeProvider.System, Proposer, observer);
+    public LlmEngine StartEngine(
+        ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
+        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] },
+        TimeProvider.System, Proposer, observer);
 }

@@ -1,16 +1,19 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
-using Cluster.Worker.Models;
-using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Models.Layers;
+using Cluster.Worker.Models.Parallel;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>A model on as many ranks as were asked for: this process alone, or rank 0 with the others started. Loaded for <see cref="ReplicaModel"/>.</summary>
+/// <summary>A model on as many ranks as were asked for: this process alone, or rank 0 with the others started. Loaded for
+/// <see cref="ReplicaModel"/>.</summary>
 /// <param name="Target">The model; with several ranks, this process' part of it.</param>
 /// <param name="Backend">What this process computes on.</param>
 /// <param name="Runner">Runs the whole model. Owns it, and the other ranks.</param>
 /// <param name="Ranks">The other ranks; null when there are none.</param>
-/// <param name="DraftBackend">Gives the backend for a draft model, which is too small to be spread: a group's own would expect the other ranks to take part.</param>
+/// <param name="DraftBackend">Gives the backend for a draft model, which is too small to be spread: a group's own would expect the other
+/// ranks to take part.</param>
 internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRunner Runner, RankGroup? Ranks, Func<Backend> DraftBackend)
 {
     /// <summary>Messages within the time after which silence counts as a loss.</summary>
@@ -23,7 +26,8 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
     /// <exception cref="RankLostException">Another rank could not load its part; the message says which and why.</exception>
     public static SpreadModel Load(
-        string source, ModelRunnerOptions options, RankOptions parallel, BackendFactory backends, IProgress<LoadProgress>? progress, Action<string> log)
+        string source, ModelRunnerOptions options, RankOptions parallel, BackendFactory backends, IProgress<LoadProgress>? progress,
+        Action<string> log)
     {
         if (parallel.Size == 1)
         {
@@ -41,7 +45,8 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
         options = options with { KvCacheBytes = options.KvCacheBytes / parallel.Size };
         var file = SharedMemoryCommunicator.NewPath();
         var setup = new RankSetup(
-            SharedMemoryOptions.ThisBuild, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, backends.Device, backends.Threads, backends.MemoryBytes, options);
+            SharedMemoryOptions.ThisBuild, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, backends.Device, backends.Threads,
+            backends.MemoryBytes, options);
         var ranks = RankGroup.Start(RankProgram.Own, setup, parallel.Devices, log);
         Communicator? communicator = null;
         try

@@ -1,5 +1,5 @@
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Startup;
 
@@ -9,8 +9,10 @@ namespace Cluster.Worker.Startup;
 /// <param name="Device">What it runs on.</param>
 /// <param name="Ranks">How it is spread over processes.</param>
 /// <param name="Runner">What the model must hold at once.</param>
-/// <param name="Engine">How requests are scheduled. The tokens that end a sequence are the model's and are filled in when it is loaded.</param>
-internal sealed record StartupOptions(string Model, DeviceOptions Device, RankOptions Ranks, ModelRunnerOptions Runner, EngineOptions Engine)
+/// <param name="Engine">How requests are scheduled. The tokens that end a sequence are the model's and are filled in when it is
+/// loaded.</param>
+internal sealed record StartupOptions(
+    string Model, DeviceOptions Device, RankOptions Ranks, ModelRunnerOptions Runner, EngineOptions Engine)
 {
     /// <summary>Branch, tag or commit of a model on the hub; null for its main branch.</summary>
     public string? Revision { get; init; }

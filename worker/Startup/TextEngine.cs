@@ -1,13 +1,13 @@
 using System.Diagnostics;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
-using Cluster.Worker.Models.Ranks;
+using Cluster.Worker.Models.Layers;
+using Cluster.Worker.Models.Parallel;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>A running engine with what turns text into its tokens and back: the last link of the chain that starts with <see cref="StartupOptions"/>.
-/// Loaded by every command that generates.</summary>
+/// <summary>A running engine with what turns text into its tokens and back: the last link of the chain that starts with
+/// <see cref="StartupOptions"/>. Loaded by every command that generates.</summary>
 internal sealed class TextEngine : IAsyncDisposable
 {
     private TextEngine(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks)
@@ -32,7 +32,8 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
     public static TextEngine Load(
-        StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log, IEngineObserver? observer = null)
+        StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log,
+        IEngineObserver? observer = null)
     {
         var clock = Stopwatch.StartNew();
         try

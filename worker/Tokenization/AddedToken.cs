@@ -15,7 +15,7 @@ internal sealed record AddedToken(
     /// <param name="id">Its id; tokenizer.json writes it inside the object, tokenizer_config.json as the key.</param>
     public static AddedToken Read(JsonPart part, int id)
     {
-        string content = part.RequiredString("content");
+        var content = part.RequiredString("content");
         if (content.Length is 0 or > MaxLength)
         {
             throw part.Error($"'content' has {content.Length} characters, expected 1 to {MaxLength}");
@@ -24,7 +24,7 @@ internal sealed record AddedToken(
         {
             throw part.Error($"id {id} is out of range, expected 0 to {Models.Vocabulary.MaxId}");
         }
-        bool special = part.Bool("special", false);
+        var special = part.Bool("special", false);
         return new AddedToken(
             id, content, special, part.Bool("single_word", false), part.Bool("lstrip", false), part.Bool("rstrip", false),
             part.Bool("normalized", !special));

@@ -20,13 +20,13 @@ internal sealed class AddedTokenMatcher
     /// <param name="tokens">The token and the spelling to look for.</param>
     public AddedTokenMatcher(IEnumerable<(AddedToken Token, string Spelling)> tokens)
     {
-        foreach ((AddedToken token, string spelling) in tokens)
+        foreach ((var token, var spelling) in tokens)
         {
-            Node node = _root;
-            foreach (char c in spelling)
+            var node = _root;
+            foreach (var c in spelling)
             {
                 node.Children ??= [];
-                if (!node.Children.TryGetValue(c, out Node? child))
+                if (!node.Children.TryGetValue(c, out var child))
                 {
                     node.Children[c] = child = new Node();
                 }
@@ -41,8 +41,8 @@ internal sealed class AddedTokenMatcher
     /// <summary>Appends the stretches of a text in order; <c>Token</c> is null for plain text.</summary>
     public void Split(string text, List<(TextSpan Span, AddedToken? Token)> segments)
     {
-        int plainFrom = 0;
-        for (int at = 0; FindNext(text, ref at) is { } found;)
+        var plainFrom = 0;
+        for (var at = 0; FindNext(text, ref at) is { } found;)
         {
             TextSpan match = new(at, at + found.Length);
             at = match.End;
@@ -69,7 +69,7 @@ internal sealed class AddedTokenMatcher
     {
         while (true)
         {
-            int offset = text.AsSpan(at).IndexOfAny(_firstCharacters);
+            var offset = text.AsSpan(at).IndexOfAny(_firstCharacters);
             if (offset < 0)
             {
                 return null;
@@ -86,8 +86,8 @@ internal sealed class AddedTokenMatcher
     private (AddedToken Token, int Length)? LongestAt(string text, int at)
     {
         (AddedToken, int)? longest = null;
-        Node node = _root;
-        for (int i = at; i < text.Length && node.Children is not null && node.Children.TryGetValue(text[i], out Node? child); i++)
+        var node = _root;
+        for (var i = at; i < text.Length && node.Children is not null && node.Children.TryGetValue(text[i], out var child); i++)
         {
             node = child;
             if (node.Token is { } token)
@@ -100,7 +100,7 @@ internal sealed class AddedTokenMatcher
 
     private static TextSpan Widen(string text, TextSpan match, AddedToken token, int from)
     {
-        (int start, int end) = (match.Start, match.End);
+        (var start, var end) = (match.Start, match.End);
         while (token.LeftStrip && start > from && char.IsWhiteSpace(text[start - 1]))
         {
             start--;
@@ -113,10 +113,10 @@ internal sealed class AddedTokenMatcher
     }
 
     private static bool EndsWithWord(string text, int end) =>
-        Rune.DecodeLastFromUtf16(text.AsSpan(0, end), out Rune rune, out _) == OperationStatus.Done && IsWord(rune);
+        Rune.DecodeLastFromUtf16(text.AsSpan(0, end), out var rune, out _) == OperationStatus.Done && IsWord(rune);
 
     private static bool StartsWithWord(string text, int start) =>
-        Rune.DecodeFromUtf16(text.AsSpan(start), out Rune rune, out _) == OperationStatus.Done && IsWord(rune);
+        Rune.DecodeFromUtf16(text.AsSpan(start), out var rune, out _) == OperationStatus.Done && IsWord(rune);
 
     // \w of Unicode Technical Standard 18.
     private static bool IsWord(Rune rune) => Rune.GetUnicodeCategory(rune) is

@@ -17,11 +17,11 @@ internal static class ByteAlphabet
 
     private static char[] BuildChars()
     {
-        char[] chars = new char[256];
-        int shifted = 0x100;
-        for (int b = 0; b < chars.Length; b++)
+        var chars = new char[256];
+        var shifted = 0x100;
+        for (var b = 0; b < chars.Length; b++)
         {
-            bool visible = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+            var visible = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
             chars[b] = visible ? (char)b : (char)shifted++;
         }
         return chars;
@@ -29,9 +29,9 @@ internal static class ByteAlphabet
 
     private static short[] BuildBytes()
     {
-        short[] bytes = new short[0x100 + ShiftedBytes];
+        var bytes = new short[0x100 + ShiftedBytes];
         Array.Fill(bytes, (short)-1);
-        for (int b = 0; b < Chars.Length; b++)
+        for (var b = 0; b < Chars.Length; b++)
         {
             bytes[Chars[b]] = (short)b;
         }

@@ -4,8 +4,8 @@ using Cluster.Worker.Tokenization.Jinja;
 namespace Cluster.Worker.Tokenization;
 
 /// <summary>The chat template of a checkpoint, a <see cref="Template"/> with the variables transformers gives it: <c>messages</c>,
-/// <c>tools</c>, <c>documents</c> (always none), <c>add_generation_prompt</c>, the special tokens by name (<c>bos_token</c> …) and what a request adds.
-/// Safe for concurrent use.</summary>
+/// <c>tools</c>, <c>documents</c> (always none), <c>add_generation_prompt</c>, the special tokens by name (<c>bos_token</c> …) and what a
+/// request adds. Safe for concurrent use.</summary>
 internal sealed class ChatTemplate : IChatTemplate
 {
     private readonly Template _template;
@@ -20,7 +20,8 @@ internal sealed class ChatTemplate : IChatTemplate
     /// <param name="clock">For <c>strftime_now</c>; the system's when null.</param>
     /// <exception cref="ChatTemplateException">A source is no valid template.</exception>
     public ChatTemplate(
-        string source, string? toolSource, IReadOnlyDictionary<string, string> specialTokens, TimeProvider? clock = null, RenderLimits? limits = null)
+        string source, string? toolSource, IReadOnlyDictionary<string, string> specialTokens, TimeProvider? clock = null,
+        RenderLimits? limits = null)
     {
         _template = new Template(source);
         _toolTemplate = toolSource is null ? null : new Template(toolSource);
@@ -58,18 +59,18 @@ internal sealed class ChatTemplate : IChatTemplate
             ["documents"] = null,
             ["add_generation_prompt"] = addGenerationPrompt,
         };
-        foreach ((string name, string token) in _specialTokens)
+        foreach ((var name, var token) in _specialTokens)
         {
             all[name] = token;
         }
-        foreach ((string name, JsonNode? value) in variables ?? [])
+        foreach ((var name, var value) in variables ?? [])
         {
             if (!all.TryAdd(name, Values.FromJson(value)))
             {
                 throw new ChatTemplateException($"the template variable '{name}' is set by the server and cannot be overridden");
             }
         }
-        Template template = tools is null ? _template : _toolTemplate ?? _template;
+        var template = tools is null ? _template : _toolTemplate ?? _template;
         return template.Render(all, _clock, _limits);
     }
 }

@@ -17,16 +17,16 @@ internal sealed record ChatTemplateFiles(string Path, string Source, string? Too
     public static ChatTemplateFiles? Read(string folder)
     {
         Dictionary<string, string> tokens = new(StringComparer.Ordinal);
-        using JsonDocument? map = OpenOptional(System.IO.Path.Combine(folder, SpecialTokensFileName));
+        using var map = OpenOptional(System.IO.Path.Combine(folder, SpecialTokensFileName));
         ReadTokens(map, System.IO.Path.Combine(folder, SpecialTokensFileName), tokens);
-        string configPath = System.IO.Path.Combine(folder, TokenizerReader.ConfigFileName);
-        using JsonDocument? config = OpenOptional(configPath);
+        var configPath = System.IO.Path.Combine(folder, TokenizerReader.ConfigFileName);
+        using var config = OpenOptional(configPath);
         ReadTokens(config, configPath, tokens);
 
-        string templatePath = System.IO.Path.Combine(folder, TemplateFileName);
+        var templatePath = System.IO.Path.Combine(folder, TemplateFileName);
         if (File.Exists(templatePath))
         {
-            long bytes = new FileInfo(templatePath).Length;
+            var bytes = new FileInfo(templatePath).Length;
             return bytes <= MaxTemplateBytes
                 ? new ChatTemplateFiles(templatePath, File.ReadAllText(templatePath), null, tokens)
                 : throw new TokenizerFormatException($"{templatePath}: {bytes} bytes; at most {MaxTemplateBytes} are read");
@@ -40,11 +40,11 @@ internal sealed record ChatTemplateFiles(string Path, string Source, string? Too
             return new ChatTemplateFiles(configPath, template.Text(), null, tokens);
         }
         Dictionary<string, string> named = new(StringComparer.Ordinal);
-        foreach (JsonPart item in template.Items())
+        foreach (var item in template.Items())
         {
             named[item.RequiredString("name")] = item.RequiredString("template");
         }
-        return named.TryGetValue("default", out string? source) || named.Count > 0
+        return named.TryGetValue("default", out var source) || named.Count > 0
             ? new ChatTemplateFiles(configPath, source ?? named.Values.First(), named.GetValueOrDefault("tool_use"), tokens)
             : null;
     }
@@ -59,7 +59,7 @@ internal sealed record ChatTemplateFiles(string Path, string Source, string? Too
             return;
         }
         JsonPart root = new(path, "", document.RootElement);
-        foreach (string name in TokenNames)
+        foreach (var name in TokenNames)
         {
             if (root.Optional(name) is { } token)
             {

@@ -2,10 +2,12 @@ using System.Text;
 
 namespace Cluster.Worker.Tokenization;
 
-/// <summary>Text to ids and back. Implemented by <c>Tokenizer</c>; tests of engine and serving have small fakes. Safe for concurrent use.</summary>
+/// <summary>Text to ids and back. Implemented by <c>Tokenizer</c>; tests of engine and serving have small fakes. Safe for concurrent
+/// use.</summary>
 internal interface ITokenizer
 {
-    /// <summary>Ids of a text. Special tokens written out in the text are recognised; <paramref name="addSpecialTokens"/> adds what the post-processor adds (BOS).</summary>
+    /// <summary>Ids of a text. Special tokens written out in the text are recognised; <paramref name="addSpecialTokens"/> adds what the
+    /// post-processor adds (BOS).</summary>
     IReadOnlyList<int> Encode(string text, bool addSpecialTokens);
 
     /// <summary>Text of ids; incomplete UTF-8 becomes U+FFFD.</summary>
@@ -22,8 +24,10 @@ internal interface ITokenizer
 
     bool IsSpecial(int id);
 
-    /// <summary>The bytes a token adds to a text, whatever stands around it; null for special tokens and unused ids. Without better knowledge, those of
-    /// the token's text, if that is whole characters.</summary>
+    /// <summary>The bytes a token adds to a text, whatever stands around it; null for special tokens and unused ids. Without better
+    /// knowledge, those of the token's text, if that is whole characters.</summary>
     byte[]? TokenBytes(int id) =>
-        IsSpecial(id) || IdToToken(id) is null || Decode([id], skipSpecialTokens: false) is var text && text.Contains('\uFFFD') ? null : Encoding.UTF8.GetBytes(text);
+        IsSpecial(id) || IdToToken(id) is null || Decode([id], skipSpecialTokens: false) is var text && text.Contains('\uFFFD')
+            ? null
+            : Encoding.UTF8.GetBytes(text);
 }

@@ -15,7 +15,7 @@ internal static class JsonFile
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public static JsonDocument Open(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using var stream = File.OpenRead(path);
         if (stream.Length > MaxBytes)
         {
             throw new TokenizerFormatException($"{path}: {stream.Length} bytes; at most {MaxBytes} are read");

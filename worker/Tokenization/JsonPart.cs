@@ -15,7 +15,8 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
     /// <summary>The part's <c>type</c>, which names the class that implements it.</summary>
     public string Type => RequiredString("type");
 
-    public TokenizerFormatException Error(string problem, Exception? inner = null) => new($"{File}: {(Path.Length == 0 ? "" : Path + ": ")}{problem}", inner);
+    public TokenizerFormatException Error(string problem, Exception? inner = null) =>
+        new($"{File}: {(Path.Length == 0 ? "" : Path + ": ")}{problem}", inner);
 
     public TokenizerFormatException UnknownType(string supported) => Error($"unknown type '{Type}'; supported: {supported}");
 
@@ -46,7 +47,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
 
     public int RequiredInt(string name) => Required(name).Int();
 
-    public int Int() => Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out int number)
+    public int Int() => Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number)
         ? number
         : throw Error($"is {Excerpt()}, expected an integer");
 
@@ -77,8 +78,8 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
 
         static IEnumerable<JsonPart> Enumerate(JsonPart part)
         {
-            int i = 0;
-            foreach (JsonElement item in part.Value.EnumerateArray())
+            var i = 0;
+            foreach (var item in part.Value.EnumerateArray())
             {
                 yield return new JsonPart(part.File, $"{part.Path}[{i++}]", item);
             }
@@ -106,7 +107,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
         }
         try
         {
-            return Value.TryGetProperty(name, out JsonElement value) ? value : null;
+            return Value.TryGetProperty(name, out var value) ? value : null;
         }
         catch (InvalidOperationException e)
         {
@@ -118,7 +119,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
 
     private string Excerpt()
     {
-        string raw = Value.GetRawText();
+        var raw = Value.GetRawText();
         return raw.Length <= 40 ? raw : raw[..40] + "…";
     }
 }

@@ -1,4 +1,3 @@
-using Cluster.Worker.Tokenization.Decoders;
 using Cluster.Worker.Tokenization.Models;
 using Cluster.Worker.Tokenization.Normalizers;
 using Cluster.Worker.Tokenization.PostProcessors;
@@ -36,11 +35,11 @@ internal sealed class Tokenizer : ITokenizer
         _addedByContent = parts.AddedTokens.ToDictionary(token => token.Content, StringComparer.Ordinal);
         _specialIds = [.. parts.AddedTokens.Where(token => token.Special).Select(token => token.Id)];
         _tokens = new string?[HighestId(parts) + 1];
-        foreach ((string token, int id) in parts.Vocabulary.Ids)
+        foreach ((var token, var id) in parts.Vocabulary.Ids)
         {
             _tokens[id] = token;
         }
-        foreach (AddedToken token in parts.AddedTokens)
+        foreach (var token in parts.AddedTokens)
         {
             _tokens[token.Id] = token.Content;
         }
@@ -54,8 +53,8 @@ internal sealed class Tokenizer : ITokenizer
     public int VocabSize => _tokens.Length;
 
     public int? TokenToId(string token) =>
-        _addedByContent.TryGetValue(token, out AddedToken? added) ? added.Id
-        : _parts.Vocabulary.TryGetId(token, out int id) ? id
+        _addedByContent.TryGetValue(token, out var added) ? added.Id
+        : _parts.Vocabulary.TryGetId(token, out var id) ? id
         : null;
 
     public string? IdToToken(int id) => (uint)id < (uint)_tokens.Length ? _tokens[id] : null;
@@ -64,7 +63,9 @@ internal sealed class Tokenizer : ITokenizer
 
     // Without a decoder tokens are joined with spaces: no token stands for bytes then.
     public byte[]? TokenBytes(int id) =>
-        _specialIds.Contains(id) || _parts.Decoder is not { } decoder || IdToToken(id) is not { } token ? null : Decoders.TokenBytes.Of(token, decoder);
+        _specialIds.Contains(id) || _parts.Decoder is not { } decoder || IdToToken(id) is not { } token
+            ? null
+            : Decoders.TokenBytes.Of(token, decoder);
 
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens)
     {
@@ -72,7 +73,7 @@ internal sealed class Tokenizer : ITokenizer
         text = WellFormed(text);
         List<(TextSpan Span, AddedToken? Token)> segments = [];
         _rawMatcher.Split(text, segments);
-        foreach ((TextSpan span, AddedToken? token) in segments)
+        foreach ((var span, var token) in segments)
         {
             if (token is not null)
             {
@@ -80,7 +81,7 @@ internal sealed class Tokenizer : ITokenizer
             }
             else
             {
-                string plain = span.End - span.Start == text.Length ? text : text[span.Start..span.End];
+                var plain = span.End - span.Start == text.Length ? text : text[span.Start..span.End];
                 EncodeNormalized(Normalize(plain), span.Start == 0, ids);
             }
         }
@@ -90,7 +91,7 @@ internal sealed class Tokenizer : ITokenizer
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         List<string> tokens = new(ids.Length);
-        foreach (int id in ids)
+        foreach (var id in ids)
         {
             if (IdToToken(id) is { } token && !(skipSpecialTokens && _specialIds.Contains(id)))
             {
@@ -114,7 +115,7 @@ internal sealed class Tokenizer : ITokenizer
         }
         List<(TextSpan Span, AddedToken? Token)> segments = [];
         _normalizedMatcher.Split(text, segments);
-        foreach ((TextSpan span, AddedToken? token) in segments)
+        foreach ((var span, var token) in segments)
         {
             if (token is not null)
             {
@@ -134,7 +135,7 @@ internal sealed class Tokenizer : ITokenizer
             return;
         }
         List<Piece> pieces = [text];
-        foreach (Piece piece in _parts.PreTokenizer?.Split(pieces) ?? pieces)
+        foreach (var piece in _parts.PreTokenizer?.Split(pieces) ?? pieces)
         {
             _parts.Model.Encode(piece.Span, ids);
         }
@@ -149,8 +150,8 @@ internal sealed class Tokenizer : ITokenizer
         {
             return text;
         }
-        char[] result = text.ToCharArray();
-        for (int i = 0; i < result.Length; i++)
+        var result = text.ToCharArray();
+        for (var i = 0; i < result.Length; i++)
         {
             if (char.IsHighSurrogate(result[i]) && i + 1 < result.Length && char.IsLowSurrogate(result[i + 1]))
             {

@@ -6,7 +6,8 @@ using Cluster.Worker.Tokenization.PreTokenizers;
 
 namespace Cluster.Worker.Tokenization;
 
-/// <summary>The parts of a tokenizer.json, as <see cref="TokenizerReader"/> hands them to <see cref="Tokenizer"/>. Null where the file has none.</summary>
+/// <summary>The parts of a tokenizer.json, as <see cref="TokenizerReader"/> hands them to <see cref="Tokenizer"/>. Null where the file has
+/// none.</summary>
 internal sealed record TokenizerParts(
     IReadOnlyList<AddedToken> AddedTokens,
     INormalizer? Normalizer,

@@ -16,14 +16,15 @@ internal static class TokenizerReader
 
     public static TokenizerParts Read(string folder)
     {
-        string path = Path.Combine(folder, FileName);
+        var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"{folder} has no {FileName}; a tokenizer in another format must be converted to it first", path);
+            throw new FileNotFoundException(
+                $"{folder} has no {FileName}; a tokenizer in another format must be converted to it first", path);
         }
-        using JsonDocument document = JsonFile.Open(path);
+        using var document = JsonFile.Open(path);
         JsonPart root = new(path, "", document.RootElement);
-        IModel model = ModelReader.Read(root.Required("model"), out Vocabulary vocabulary);
+        var model = ModelReader.Read(root.Required("model"), out var vocabulary);
         return new TokenizerParts(
             ReadAddedTokens(root, folder),
             root.Optional("normalizer") is { } normalizer ? NormalizerReader.Read(normalizer) : null,
@@ -40,19 +41,19 @@ internal static class TokenizerReader
         Dictionary<string, AddedToken> tokens = new(StringComparer.Ordinal);
         if (root.Optional("added_tokens") is { } added)
         {
-            foreach (JsonPart item in added.Items())
+            foreach (var item in added.Items())
             {
-                AddedToken token = AddedToken.Read(item, item.RequiredInt("id"));
+                var token = AddedToken.Read(item, item.RequiredInt("id"));
                 tokens[token.Content] = token;
             }
         }
-        string configPath = Path.Combine(folder, ConfigFileName);
+        var configPath = Path.Combine(folder, ConfigFileName);
         if (File.Exists(configPath))
         {
-            using JsonDocument config = JsonFile.Open(configPath);
-            foreach (AddedToken token in ReadDecoderTable(new JsonPart(configPath, "", config.RootElement)))
+            using var config = JsonFile.Open(configPath);
+            foreach (var token in ReadDecoderTable(new JsonPart(configPath, "", config.RootElement)))
             {
-                tokens[token.Content] = tokens.TryGetValue(token.Content, out AddedToken? known)
+                tokens[token.Content] = tokens.TryGetValue(token.Content, out var known)
                     ? known with { Special = known.Special || token.Special }
                     : token;
             }
@@ -70,10 +71,10 @@ internal static class TokenizerReader
         {
             throw table.Error($"is {table.Value.ValueKind}, expected an object of id → token");
         }
-        foreach (JsonProperty entry in table.Value.EnumerateObject())
+        foreach (var entry in table.Value.EnumerateObject())
         {
-            string name = table.NameOf(entry);
-            yield return int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+            var name = table.NameOf(entry);
+            yield return int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
                 ? AddedToken.Read(new JsonPart(table.File, $"{table.Path}.{name}", entry.Value), id)
                 : throw table.Error($"'{name}' is not a token id");
         }

@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer;
 
-/// <summary>The error answers of the API, worded as apimachinery's <c>errors.New…</c> functions word them, because clients and people grep for them.</summary>
+/// <summary>The error answers of the API, worded as apimachinery's <c>errors.New…</c> functions word them, because clients and people grep
+/// for them.</summary>
 internal static class ApiErrors
 {
     public static ApiException NotFound(ResourceType type, string name) =>
@@ -36,19 +37,22 @@ internal static class ApiErrors
         new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", new JsonObject());
 
     public static ApiException UnsupportedMediaType(string got, string supported) =>
-        new(415, "UnsupportedMediaType", $"the body of the request was in an unknown format ({got}) - accepted media types include: {supported}");
+        new(415, "UnsupportedMediaType",
+            $"the body of the request was in an unknown format ({got}) - accepted media types include: {supported}");
 
     public static ApiException TooLarge(long limitBytes) =>
         new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {limitBytes}");
 
     /// <param name="continueToken">Continues an expired list at the newest version (api-concepts, "410 Gone").</param>
-    public static ApiException Expired(string message, string? continueToken = null) => new(410, "Expired", message, continueToken: continueToken);
+    public static ApiException Expired(string message, string? continueToken = null) =>
+        new(410, "Expired", message, continueToken: continueToken);
 
     /// <summary>A resourceVersion from the future; the client should retry (api-concepts, "Unavailable resource versions").</summary>
     public static ApiException TooLargeVersion(long asked, long current) =>
         new(504, "Timeout", $"Too large resource version: {asked}, current: {current}", new JsonObject
         {
-            ["causes"] = new JsonArray(new JsonObject { ["reason"] = "ResourceVersionTooLarge", ["message"] = "Too large resource version" }),
+            ["causes"] = new JsonArray(
+                new JsonObject { ["reason"] = "ResourceVersionTooLarge", ["message"] = "Too large resource version" }),
             ["retryAfterSeconds"] = 1,
         });
 
@@ -60,7 +64,8 @@ internal static class ApiErrors
             details["group"] = type.Group;
         }
         details["kind"] = type.Kind;
-        details["causes"] = new JsonArray([.. errors.Select(e => (JsonNode)new JsonObject { ["reason"] = e.Reason, ["message"] = e.Message, ["field"] = e.Field })]);
+        details["causes"] = new JsonArray(
+            [.. errors.Select(e => (JsonNode)new JsonObject { ["reason"] = e.Reason, ["message"] = e.Message, ["field"] = e.Field })]);
         return new(422, "Invalid", type.Named.InvalidText(name, errors), details);
     }
 

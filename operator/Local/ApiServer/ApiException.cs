@@ -2,9 +2,11 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Local.ApiServer;
 
-/// <summary>An error answer: becomes a <c>Status</c> object of kind <c>v1</c> with this HTTP code. Made by <see cref="ApiErrors"/>, written by <see cref="Routing.ApiRequestHandler"/>.</summary>
+/// <summary>An error answer: becomes a <c>Status</c> object of kind <c>v1</c> with this HTTP code. Made by <see cref="ApiErrors"/>, written
+/// by <see cref="Routing.ApiRequestHandler"/>.</summary>
 /// <param name="continueToken">Where an expired list can be taken up again, inconsistently; null elsewhere.</param>
-internal sealed class ApiException(int code, string reason, string message, JsonObject? details = null, string? continueToken = null) : Exception(message)
+internal sealed class ApiException(int code, string reason, string message, JsonObject? details = null, string? continueToken = null)
+    : Exception(message)
 {
     public int Code { get; } = code;
 

@@ -3,8 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Local.ApiServer;
 
-/// <summary>JSON texts as trees whose numbers are all <see cref="long"/> or <see cref="double"/> and whose duplicate members are known (the last wins, as in Go's decoder).</summary>
-/// <remarks><see cref="JsonNode.Parse(string, JsonNodeOptions?, JsonDocumentOptions)"/> parses lazily and throws on duplicates at first access; stored trees are read by many threads, so they are built eagerly here.</remarks>
+/// <summary>JSON texts as trees whose numbers are all <see cref="long"/> or <see cref="double"/> and whose duplicate members are known (the
+/// last wins, as in Go's decoder).</summary>
+/// <remarks><see cref="JsonNode.Parse(string, JsonNodeOptions?, JsonDocumentOptions)"/> parses lazily and throws on duplicates at first
+/// access; stored trees are read by many threads, so they are built eagerly here.</remarks>
 internal static class JsonReading
 {
     /// <summary>How deep a request body may nest.</summary>

@@ -6,19 +6,16 @@ using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Routing;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Writing;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Cluster.Operator.Local.ApiServer;
 
-/// <summary>A Kubernetes API server in memory, for one machine: loopback only, TLS by its own authority, one random token that may do everything.
-/// Started by local mode and by tests; kubectl and the operator's client talk to it as to any cluster.</summary>
-/// <remarks>Not here: CEL validation rules, admission webhooks, conversion webhooks, CRD ratcheting, quotas, RBAC decisions, exec, attach, port-forward, proxies, and the schemas of built-in kinds (they are stored as they come).</remarks>
+/// <summary>A Kubernetes API server in memory, for one machine: loopback only, TLS by its own authority, one random token that may do
+/// everything. Started by local mode and by tests; kubectl and the operator's client talk to it as to any cluster.</summary>
+/// <remarks>Not here: CEL validation rules, admission webhooks, conversion webhooks, CRD ratcheting, quotas, RBAC decisions, exec, attach,
+/// port-forward, proxies, and the schemas of built-in kinds (they are stored as they come).</remarks>
 internal sealed class LocalApiServer : IAsyncDisposable
 {
     // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
@@ -31,7 +28,9 @@ internal sealed class LocalApiServer : IAsyncDisposable
     private readonly Task _garbageCollection;
     private readonly VersionedStore _store;
 
-    private LocalApiServer(WebApplication app, CancellationTokenSource stopping, Task garbageCollection, VersionedStore store, string token, string authorityPem)
+    private LocalApiServer(
+        WebApplication app, CancellationTokenSource stopping, Task garbageCollection, VersionedStore store, string token,
+        string authorityPem)
     {
         _app = app;
         _stopping = stopping;
@@ -68,7 +67,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new ReadEndpoint(state),
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
-            new SubresourceEndpoint(state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
+            new SubresourceEndpoint(
+                state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
         SeedCluster(state, creation, options.Namespaces);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -102,7 +102,9 @@ internal sealed class LocalApiServer : IAsyncDisposable
             throw;
         }
         var collector = new GarbageCollector(state, update, deletion);
-        return new LocalApiServer(app, stopping, Task.Run(() => collector.RunAsync(stopping.Token), CancellationToken.None), state.Store, token, certificate.AuthorityPem);
+        return new LocalApiServer(
+            app, stopping, Task.Run(() => collector.RunAsync(stopping.Token), CancellationToken.None), state.Store, token,
+            certificate.AuthorityPem);
     }
 
     /// <summary>Writes a kubeconfig that only its owner can read.</summary>
@@ -137,7 +139,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
         file.Write(Encoding.UTF8.GetBytes(text));
     }
 
-    /// <summary>Forgets all change history, as a real cluster does every few minutes: watches from older versions are answered 410.</summary>
+    /// <summary>Forgets all change history, as a real cluster does every few minutes: watches from older versions are answered
+    /// 410.</summary>
     public void CompactHistory() => _store.Compact();
 
     public async ValueTask DisposeAsync()

@@ -11,7 +11,8 @@ internal sealed record LocalApiServerOptions
     /// <summary>Serves <c>kubectl logs</c>; null answers that there is no node.</summary>
     public IPodLogSource? PodLogs { get; init; }
 
-    /// <summary>Told of every request for a resource once its answer's status is known, from the request's own thread; null for nobody.</summary>
+    /// <summary>Told of every request for a resource once its answer's status is known, from the request's own thread; null for
+    /// nobody.</summary>
     public Action<AuditedRequest>? Audit { get; init; }
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Cluster.Operator.Local.Kubelet;
 
 /// <summary>A running container: a child process whose output goes to a log file. Started and stopped by <see cref="PodRunner"/>.</summary>
-/// <remarks>The child's standard input is a pipe that only this process holds: when this process dies, however it dies, the pipe closes and a worker
-/// (told so by <see cref="LifelineVariable"/>) ends itself. No orphan survives even a SIGKILL of local mode.</remarks>
+/// <remarks>The child's standard input is a pipe that only this process holds: when this process dies, however it dies, the pipe closes and
+/// a worker (told so by <see cref="LifelineVariable"/>) ends itself. No orphan survives even a SIGKILL of local mode.</remarks>
 internal sealed partial class ContainerProcess : IAsyncDisposable
 {
     /// <summary>Set to <c>stdin</c>: end when standard input closes.</summary>
@@ -13,23 +13,25 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
 
     private const int SigTerm = 15;
 
-    private readonly Process process;
-    private readonly ContainerLog log;
-    private readonly Task output;
+    private readonly Process _process;
+    private readonly ContainerLog _log;
+    private readonly Task _output;
 
     private ContainerProcess(Process process, ContainerLog log)
     {
-        this.process = process;
-        this.log = log;
-        output = Task.WhenAll(PumpAsync(process.StandardOutput, "stdout"), PumpAsync(process.StandardError, "stderr"));
+        _process = process;
+        _log = log;
+        _output = Task.WhenAll(PumpAsync(process.StandardOutput, "stdout"), PumpAsync(process.StandardError, "stderr"));
     }
 
-    public int Id => process.Id;
+    public int Id => _process.Id;
 
     public DateTimeOffset StartedAt { get; private init; }
 
     /// <exception cref="PodConfigurationException">The program cannot be started.</exception>
-    public static ContainerProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory, ContainerLog log, TimeProvider time)
+    public static ContainerProcess Start(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory,
+        ContainerLog log, TimeProvider time)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -65,27 +67,27 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
     /// <returns>Exit code, 128 + n for signal n.</returns>
     public async Task<int> WaitAsync(CancellationToken cancellationToken)
     {
-        await process.WaitForExitAsync(cancellationToken);
-        await output.WaitAsync(cancellationToken);
-        return process.ExitCode;
+        await _process.WaitForExitAsync(cancellationToken);
+        await _output.WaitAsync(cancellationToken);
+        return _process.ExitCode;
     }
 
     /// <summary>SIGTERM, then SIGKILL when <paramref name="grace"/> is over.</summary>
     public async Task<int> StopAsync(TimeSpan grace)
     {
-        if (!process.HasExited)
+        if (!_process.HasExited)
         {
-            _ = Kill(process.Id, SigTerm);
+            _ = Kill(_process.Id, SigTerm);
         }
 
         using var late = new CancellationTokenSource(grace);
         try
         {
-            await process.WaitForExitAsync(late.Token);
+            await _process.WaitForExitAsync(late.Token);
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
+            _process.Kill(entireProcessTree: true);
         }
 
         return await WaitAsync(CancellationToken.None);
@@ -94,14 +96,14 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(TimeSpan.Zero);
-        process.Dispose();
+        _process.Dispose();
     }
 
     private async Task PumpAsync(StreamReader reader, string stream)
     {
         while (await reader.ReadLineAsync() is { } line)
         {
-            log.Append(stream, line);
+            _log.Append(stream, line);
         }
     }
 

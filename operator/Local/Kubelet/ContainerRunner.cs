@@ -6,7 +6,8 @@ namespace Cluster.Operator.Local.Kubelet;
 internal delegate (ContainerSpec Spec, string Program, IReadOnlyList<string> Arguments) ContainerResolver();
 
 /// <summary>
-/// Keeps one container running: start, probe, restart with backoff. Called by <see cref="PodRunner"/>, which publishes <see cref="Status"/>.
+/// Keeps one container running: start, probe, restart with backoff. Called by <see cref="PodRunner"/>, which publishes
+/// <see cref="Status"/>.
 /// <code>
 /// resolve → start → [startup probe] → readiness + liveness probes … exit → backoff → resolve …
 /// </code>
@@ -31,13 +32,13 @@ internal sealed class ContainerRunner(
 
     private const int TerminationMessageLines = 10;
 
-    private readonly Lock gate = new();
-    private JsonObject state = Waiting("ContainerCreating", null);
-    private JsonObject? lastState;
-    private bool ready;
-    private bool started;
-    private int restarts;
-    private ContainerProcess? process;
+    private readonly Lock _gate = new();
+    private JsonObject _state = Waiting("ContainerCreating", null);
+    private JsonObject? _lastState;
+    private bool _ready;
+    private bool _started;
+    private int _restarts;
+    private ContainerProcess? _process;
 
     public string Name => name;
 
@@ -51,9 +52,9 @@ internal sealed class ContainerRunner(
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return ready;
+                return _ready;
             }
         }
     }
@@ -66,26 +67,26 @@ internal sealed class ContainerRunner(
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
                 var status = new JsonObject
                 {
                     ["name"] = name,
                     ["image"] = image,
                     ["imageID"] = "",
-                    ["ready"] = ready,
-                    ["started"] = started,
-                    ["restartCount"] = restarts,
-                    ["state"] = state.DeepClone(),
+                    ["ready"] = _ready,
+                    ["started"] = _started,
+                    ["restartCount"] = _restarts,
+                    ["state"] = _state.DeepClone(),
                 };
-                if (process is { } running)
+                if (_process is { } running)
                 {
                     status["containerID"] = $"process://{running.Id}";
                 }
 
-                if (lastState is not null)
+                if (_lastState is not null)
                 {
-                    status["lastState"] = lastState.DeepClone();
+                    status["lastState"] = _lastState.DeepClone();
                 }
 
                 return status;
@@ -93,7 +94,8 @@ internal sealed class ContainerRunner(
         }
     }
 
-    /// <summary>Runs until the restart policy says stop or the token is cancelled; then the process is stopped within <paramref name="grace"/>.</summary>
+    /// <summary>Runs until the restart policy says stop or the token is cancelled; then the process is stopped within
+    /// <paramref name="grace"/>.</summary>
     public async Task RunAsync(Func<TimeSpan> grace, CancellationToken cancellationToken)
     {
         var failures = 0;
@@ -111,7 +113,8 @@ internal sealed class ContainerRunner(
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 // Whatever is wrong with this container stays its own affair: it waits, says why, and is tried again.
-                Update(() => state = Waiting((exception as PodConfigurationException)?.Reason ?? "CreateContainerError", exception.Message));
+                Update(
+                    () => _state = Waiting((exception as PodConfigurationException)?.Reason ?? "CreateContainerError", exception.Message));
                 record("Warning", "Failed", exception.Message);
             }
 
@@ -122,10 +125,14 @@ internal sealed class ContainerRunner(
 
             var ranLong = LastRun > HealthyRun;
             failures = ranLong ? 1 : failures + 1;
-            var backoff = failures == 1 && exitCode >= 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(LastBackoff.TotalSeconds, FirstBackoff.TotalSeconds * Math.Pow(2, Math.Min(failures - 1, 10))));
+            var backoff = failures == 1 && exitCode >= 0
+                ? TimeSpan.Zero
+                : TimeSpan.FromSeconds(
+                    Math.Min(LastBackoff.TotalSeconds, FirstBackoff.TotalSeconds * Math.Pow(2, Math.Min(failures - 1, 10))));
             if (exitCode >= 0 && backoff > TimeSpan.Zero)
             {
-                Update(() => state = Waiting("CrashLoopBackOff", $"back-off {backoff.TotalSeconds:0} s restarting failed container {name}"));
+                Update(
+                    () => _state = Waiting("CrashLoopBackOff", $"back-off {backoff.TotalSeconds:0} s restarting failed container {name}"));
                 record("Warning", "BackOff", $"Back-off restarting failed container {name}");
             }
 
@@ -152,14 +159,14 @@ internal sealed class ContainerRunner(
         {
             if (Log is not null)
             {
-                restarts++;
+                _restarts++;
                 PreviousLog = Log;
             }
 
             Log = log;
-            process = child;
-            started = spec.Startup is null;
-            state = new JsonObject { ["running"] = new JsonObject { ["startedAt"] = Timestamp(child.StartedAt) } };
+            _process = child;
+            _started = spec.Startup is null;
+            _state = new JsonObject { ["running"] = new JsonObject { ["startedAt"] = Timestamp(child.StartedAt) } };
         });
         record("Normal", "Started", $"Started container {name} as process {child.Id}");
 
@@ -170,7 +177,7 @@ internal sealed class ContainerRunner(
         if (!exit.IsCompleted)
         {
             // Not ready from the moment it is told to stop: nothing should be sent here any more.
-            Update(() => ready = false);
+            Update(() => _ready = false);
             record("Normal", "Killing", $"Stopping container {name}");
             await child.StopAsync(grace());
         }
@@ -182,17 +189,20 @@ internal sealed class ContainerRunner(
         LastRun = time.GetUtcNow() - child.StartedAt;
         Update(() =>
         {
-            ready = false;
-            started = false;
-            process = null;
-            state = Terminated(child.StartedAt, exitCode, log);
-            lastState = (JsonObject)state.DeepClone();
+            _ready = false;
+            _started = false;
+            _process = null;
+            _state = Terminated(child.StartedAt, exitCode, log);
+            _lastState = (JsonObject)_state.DeepClone();
         });
-        FinalExitCode = restartPolicy == "Never" || cancellationToken.IsCancellationRequested || restartPolicy == "OnFailure" && exitCode == 0 ? exitCode : null;
+        FinalExitCode = restartPolicy == "Never"
+            || cancellationToken.IsCancellationRequested
+            || restartPolicy == "OnFailure" && exitCode == 0 ? exitCode : null;
         return exitCode;
     }
 
-    /// <summary>Completes when the container must be stopped: a liveness or startup probe failed for good, or the token was cancelled.</summary>
+    /// <summary>Completes when the container must be stopped: a liveness or startup probe failed for good, or the token was
+    /// cancelled.</summary>
     private async Task ProbeAsync(ContainerSpec spec, CancellationToken cancellationToken)
     {
         try
@@ -204,7 +214,7 @@ internal sealed class ContainerRunner(
                     return;
                 }
 
-                Update(() => started = true);
+                Update(() => _started = true);
             }
 
             var readiness = ReadinessAsync(spec.Readiness, cancellationToken);
@@ -264,7 +274,7 @@ internal sealed class ContainerRunner(
     {
         if (probe is null)
         {
-            Update(() => ready = true);
+            Update(() => _ready = true);
             return;
         }
 
@@ -276,11 +286,11 @@ internal sealed class ContainerRunner(
             (successes, failures) = failure is null ? (successes + 1, 0) : (0, failures + 1);
             if (successes >= probe.SuccessThreshold && !IsReady)
             {
-                Update(() => ready = true);
+                Update(() => _ready = true);
             }
             else if (failures >= probe.FailureThreshold && IsReady)
             {
-                Update(() => ready = false);
+                Update(() => _ready = false);
                 record("Warning", "Unhealthy", $"Readiness probe failed: {failure}");
             }
 
@@ -290,7 +300,7 @@ internal sealed class ContainerRunner(
 
     private void Update(Action change)
     {
-        lock (gate)
+        lock (_gate)
         {
             change();
         }
@@ -327,5 +337,6 @@ internal sealed class ContainerRunner(
         return new JsonObject { ["waiting"] = waiting };
     }
 
-    private static string Timestamp(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Timestamp(DateTimeOffset moment) =>
+        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -15,7 +15,8 @@ internal sealed record ContainerSpec(
     ProbeSpec? Readiness,
     ProbeSpec? Liveness);
 
-/// <summary>A pod cannot be turned into processes. The reason becomes the container's waiting reason, as the kubelet would show it.</summary>
+/// <summary>A pod cannot be turned into processes. The reason becomes the container's waiting reason, as the kubelet would show
+/// it.</summary>
 internal sealed class PodConfigurationException(string reason, string message) : Exception(message)
 {
     public string Reason { get; } = reason;
@@ -157,7 +158,8 @@ internal static class PodReader
         return result.ToString();
     }
 
-    private static string? FromReference(JsonObject pod, string variable, JsonObject from, string podIP, string hostIP, Func<string, string, string?> secret)
+    private static string? FromReference(
+        JsonObject pod, string variable, JsonObject from, string podIP, string hostIP, Func<string, string, string?> secret)
     {
         if (from["fieldRef"] is JsonObject field)
         {
@@ -180,7 +182,8 @@ internal static class PodReader
             var value = secret(name, key);
             return value is not null || (bool?)reference["optional"] == true
                 ? value
-                : throw new PodConfigurationException("CreateContainerConfigError", $"env '{variable}': secret '{name}' with key '{key}' not found");
+                : throw new PodConfigurationException(
+                    "CreateContainerConfigError", $"env '{variable}': secret '{name}' with key '{key}' not found");
         }
 
         throw Unsupported(variable, string.Create(CultureInfo.InvariantCulture, $"valueFrom.{from.FirstOrDefault().Key}"));

@@ -11,52 +11,54 @@ using k8s.Models;
 
 namespace Cluster.Operator.Local.Kubelet;
 
-/// <summary>This machine as a Kubernetes node: registers itself with its GPUs and runs the pods bound to it as processes. The kubelet of local mode.
-/// Called by <see cref="LocalCluster"/>; calls a <see cref="PodRunner"/> for each pod.</summary>
+/// <summary>This machine as a Kubernetes node: registers itself with its GPUs and runs the pods bound to it as processes. The kubelet of
+/// local mode. Called by <see cref="LocalCluster"/>; calls a <see cref="PodRunner"/> for each pod.</summary>
 internal sealed class LocalNode : IAsyncDisposable
 {
     private const string NumaBalancingFile = "/proc/sys/kernel/numa_balancing";
 
-    private readonly string name;
-    private readonly NodeServices services;
-    private readonly Informer<V1Pod> informer;
-    private readonly CancellationTokenSource stop = new();
-    private readonly ConcurrentDictionary<string, PodRunner> workers = new(StringComparer.Ordinal);
-    private Task running = Task.CompletedTask;
-    private bool stopping;
+    private readonly string _name;
+    private readonly NodeServices _services;
+    private readonly Informer<V1Pod> _informer;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<string, PodRunner> _workers = new(StringComparer.Ordinal);
+    private Task _running = Task.CompletedTask;
+    private bool _stopping;
 
     public LocalNode(string name, NodeServices services)
     {
-        this.name = name;
-        this.services = services;
-        informer = new Informer<V1Pod>(services.Client, null, new Selection(FieldSelector: $"spec.nodeName={name}"), services.Time, Random.Shared, services.Logger);
-        informer.OnChange(Follow);
+        _name = name;
+        _services = services;
+        _informer = new Informer<V1Pod>(
+            services.Client, null, new Selection(FieldSelector: $"spec.nodeName={name}"), services.Time, Random.Shared, services.Logger);
+        _informer.OnChange(Follow);
     }
 
     /// <summary>Creates the Node object and begins to run pods.</summary>
     public async Task StartAsync(IReadOnlyList<GpuDevice> gpus, CancellationToken cancellationToken)
     {
-        await services.Client.CreateAsync<V1Node>(Manifest(gpus), cancellationToken);
-        await services.Client.PatchAsync<V1Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
-        running = informer.RunAsync(stop.Token);
+        await _services.Client.CreateAsync<V1Node>(Manifest(gpus), cancellationToken);
+        await _services.Client.PatchAsync<V1Node>(
+            null, _name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
+        _running = _informer.RunAsync(_stop.Token);
     }
 
     /// <summary>A container's runner, for its logs.</summary>
     /// <param name="container">Empty for the pod's first.</param>
     public ContainerRunner? FindContainer(string @namespace, string pod, string? container)
     {
-        var known = informer.Store.Get(new NamespacedName(@namespace, pod));
-        return known?.Metadata.Uid is { } uid && workers.TryGetValue(uid, out var worker) ? worker.Container(container) : null;
+        var known = _informer.Store.Get(new NamespacedName(@namespace, pod));
+        return known?.Metadata.Uid is { } uid && _workers.TryGetValue(uid, out var worker) ? worker.Container(container) : null;
     }
 
     /// <summary>Stops every pod, each within its grace period, and waits until all processes have ended.</summary>
     public async ValueTask DisposeAsync()
     {
-        stopping = true;
-        await Task.WhenAll(workers.Values.Select(worker => worker.DisposeAsync().AsTask()));
-        await stop.CancelAsync();
-        await running;
-        stop.Dispose();
+        _stopping = true;
+        await Task.WhenAll(_workers.Values.Select(worker => worker.DisposeAsync().AsTask()));
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
     }
 
     private void Follow(ObjectChange<V1Pod> change)
@@ -65,7 +67,7 @@ internal sealed class LocalNode : IAsyncDisposable
         if (change.Type == ChangeType.Deleted)
         {
             // Removed without a grace period (or force-deleted): the processes go at once.
-            if (workers.TryRemove(uid, out var orphan))
+            if (_workers.TryRemove(uid, out var orphan))
             {
                 orphan.Terminate(TimeSpan.Zero);
                 _ = orphan.DisposeAsync().AsTask();
@@ -76,7 +78,7 @@ internal sealed class LocalNode : IAsyncDisposable
 
         if (change.Object.Metadata.DeletionTimestamp is not null)
         {
-            if (workers.TryGetValue(uid, out var leaving))
+            if (_workers.TryGetValue(uid, out var leaving))
             {
                 leaving.Terminate(GracePeriod(change.Object));
             }
@@ -89,9 +91,9 @@ internal sealed class LocalNode : IAsyncDisposable
         }
 
         var phase = change.Object.Status?.Phase;
-        if (!stopping && phase is not ("Succeeded" or "Failed"))
+        if (!_stopping && phase is not ("Succeeded" or "Failed"))
         {
-            workers.GetOrAdd(uid, _ => new PodRunner(services, KubernetesJson.ToJsonObject(change.Object)));
+            _workers.GetOrAdd(uid, _ => new PodRunner(_services, KubernetesJson.ToJsonObject(change.Object)));
         }
     }
 
@@ -100,11 +102,12 @@ internal sealed class LocalNode : IAsyncDisposable
     {
         try
         {
-            await services.Client.DeleteAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, CancellationToken.None);
+            await _services.Client.DeleteAsync<V1Pod>(
+                pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, CancellationToken.None);
         }
         catch (KubernetesException exception)
         {
-            services.Logger.LogDebug("pod {Pod} not removed: {Message}", pod.Metadata.Name, exception.Message);
+            _services.Logger.LogDebug("pod {Pod} not removed: {Message}", pod.Metadata.Name, exception.Message);
         }
     }
 
@@ -117,14 +120,15 @@ internal sealed class LocalNode : IAsyncDisposable
         ["kind"] = "Node",
         ["metadata"] = new JsonObject
         {
-            ["name"] = name,
+            ["name"] = _name,
             ["labels"] = new JsonObject
             {
-                ["kubernetes.io/hostname"] = name,
+                ["kubernetes.io/hostname"] = _name,
                 ["kubernetes.io/os"] = "linux",
                 ["kubernetes.io/arch"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64",
                 ["amd.com/gpu.device-id"] = gpus.Select(gpu => gpu.DeviceId).FirstOrDefault() ?? "",
-                ["amd.com/gpu.vram"] = string.Create(CultureInfo.InvariantCulture, $"{(gpus.Select(gpu => gpu.VramBytes).FirstOrDefault() ?? 0) >> 30}G"),
+                ["amd.com/gpu.vram"] = string.Create(
+                    CultureInfo.InvariantCulture, $"{(gpus.Select(gpu => gpu.VramBytes).FirstOrDefault() ?? 0) >> 30}G"),
             },
             ["annotations"] = new JsonObject
             {
@@ -139,7 +143,7 @@ internal sealed class LocalNode : IAsyncDisposable
 
     private JsonObject Status()
     {
-        var now = services.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        var now = _services.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var resources = new JsonObject
         {
             ["cpu"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture),
@@ -151,8 +155,8 @@ internal sealed class LocalNode : IAsyncDisposable
             ["capacity"] = resources,
             ["allocatable"] = resources.DeepClone(),
             ["addresses"] = new JsonArray(
-                new JsonObject { ["type"] = "InternalIP", ["address"] = services.HostIP },
-                new JsonObject { ["type"] = "Hostname", ["address"] = name }),
+                new JsonObject { ["type"] = "InternalIP", ["address"] = _services.HostIP },
+                new JsonObject { ["type"] = "Hostname", ["address"] = _name }),
             ["conditions"] = new JsonArray(new JsonObject
             {
                 ["type"] = "Ready",

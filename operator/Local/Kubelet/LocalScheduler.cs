@@ -6,39 +6,42 @@ using k8s.Models;
 
 namespace Cluster.Operator.Local.Kubelet;
 
-/// <summary>Binds a pod to the one node there is, if the pod's node selector and required node affinity allow it. The kube-scheduler of local mode.</summary>
+/// <summary>Binds a pod to the one node there is, if the pod's node selector and required node affinity allow it. The kube-scheduler of
+/// local mode.</summary>
 internal sealed class LocalScheduler
 {
-    private readonly IKubernetesClient client;
-    private readonly Func<string, string, string, CancellationToken, Task> bind;
-    private readonly string node;
-    private readonly ILogger logger;
-    private readonly Informer<V1Pod> pods;
-    private readonly Informer<V1Node> nodes;
+    private readonly IKubernetesClient _client;
+    private readonly Func<string, string, string, CancellationToken, Task> _bind;
+    private readonly string _node;
+    private readonly ILogger _logger;
+    private readonly Informer<V1Pod> _pods;
+    private readonly Informer<V1Node> _nodes;
 
     /// <param name="bind">Posts a Binding: namespace, pod, node.</param>
-    public LocalScheduler(IKubernetesClient client, Func<string, string, string, CancellationToken, Task> bind, string node, TimeProvider time, ILogger logger)
+    public LocalScheduler(
+        IKubernetesClient client, Func<string, string, string, CancellationToken, Task> bind, string node, TimeProvider time,
+        ILogger logger)
     {
-        this.client = client;
-        this.bind = bind;
-        this.node = node;
-        this.logger = logger;
-        pods = new Informer<V1Pod>(client, null, new Selection(FieldSelector: "spec.nodeName="), time, Random.Shared, logger);
-        nodes = new Informer<V1Node>(client, null, null, time, Random.Shared, logger);
+        _client = client;
+        _bind = bind;
+        _node = node;
+        _logger = logger;
+        _pods = new Informer<V1Pod>(client, null, new Selection(FieldSelector: "spec.nodeName="), time, Random.Shared, logger);
+        _nodes = new Informer<V1Node>(client, null, null, time, Random.Shared, logger);
     }
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        pods.OnChange(change =>
+        _pods.OnChange(change =>
         {
             if (change.Type == ChangeType.Added && change.Object.Metadata.DeletionTimestamp is null)
             {
                 _ = ScheduleAsync(change.Object, cancellationToken);
             }
         });
-        var watching = nodes.RunAsync(cancellationToken);
-        await nodes.WhenSynced.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await pods.RunAsync(cancellationToken);
+        var watching = _nodes.RunAsync(cancellationToken);
+        await _nodes.WhenSynced.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _pods.RunAsync(cancellationToken);
         await watching;
     }
 
@@ -46,9 +49,9 @@ internal sealed class LocalScheduler
     {
         try
         {
-            if (nodes.Store.Get(new NamespacedName("", node)) is { } target && Matches(pod, target))
+            if (_nodes.Store.Get(new NamespacedName("", _node)) is { } target && Matches(pod, target))
             {
-                await bind(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, cancellationToken);
+                await _bind(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, _node, cancellationToken);
                 return;
             }
 
@@ -59,12 +62,14 @@ internal sealed class LocalScheduler
                 ["reason"] = "Unschedulable",
                 ["message"] = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
             };
-            await client.PatchAsync<V1Pod>(
-                pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(condition) } }, "status", cancellationToken);
+            await _client.PatchAsync<V1Pod>(
+                pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge,
+                new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(condition) } }, "status", cancellationToken);
         }
         catch (Exception exception) when (exception is KubernetesException or HttpRequestException)
         {
-            logger.LogWarning("pod {Namespace}/{Pod} not bound: {Message}", pod.Metadata.NamespaceProperty, pod.Metadata.Name, exception.Message);
+            _logger.LogWarning(
+                "pod {Namespace}/{Pod} not bound: {Message}", pod.Metadata.NamespaceProperty, pod.Metadata.Name, exception.Message);
         }
         catch (OperationCanceledException)
         {
@@ -80,7 +85,9 @@ internal sealed class LocalScheduler
             return false;
         }
 
-        var terms = KubernetesJson.ToJsonObject(pod)["spec"]?["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] as JsonArray;
+        var terms = KubernetesJson.ToJsonObject(
+            pod)["spec"]?["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"]
+            as JsonArray;
         return terms is null || terms.OfType<JsonObject>().Any(term =>
             Expressions(term["matchFields"]).All(one => Holds(one, node.Metadata.Name)) &&
             Expressions(term["matchExpressions"]).All(one => Holds(one, labels.GetValueOrDefault((string?)one["key"] ?? ""))));

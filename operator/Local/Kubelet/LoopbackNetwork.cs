@@ -5,23 +5,23 @@ using System.Net.Sockets;
 
 namespace Cluster.Operator.Local.Kubelet;
 
-/// <summary>A 127.N.0.0/16 of this machine for one local cluster: each pod gets an address of its own in it, so that every worker keeps the standard ports,
-/// several local clusters can run side by side, and nothing is reachable from outside.</summary>
-/// <remarks>Ownership is a listening socket at 127.N.255.254, which the kernel releases however this process ends. It has to listen: sockets that are only bound
-/// may share an address, as .NET lets them reuse it.</remarks>
+/// <summary>A 127.N.0.0/16 of this machine for one local cluster: each pod gets an address of its own in it, so that every worker keeps the
+/// standard ports, several local clusters can run side by side, and nothing is reachable from outside.</summary>
+/// <remarks>Ownership is a listening socket at 127.N.255.254, which the kernel releases however this process ends. It has to listen:
+/// sockets that are only bound may share an address, as .NET lets them reuse it.</remarks>
 internal sealed class LoopbackNetwork : IDisposable
 {
     private const int ClaimPort = 6443;
 
-    private readonly Socket claim;
-    private readonly int network;
-    private readonly Lock gate = new();
-    private readonly SortedSet<int> used = [];
+    private readonly Socket _claim;
+    private readonly int _network;
+    private readonly Lock _gate = new();
+    private readonly SortedSet<int> _used = [];
 
     private LoopbackNetwork(Socket claim, int network)
     {
-        this.claim = claim;
-        this.network = network;
+        _claim = claim;
+        _network = network;
     }
 
     /// <summary>The first network that no other local cluster holds.</summary>
@@ -52,7 +52,9 @@ internal sealed class LoopbackNetwork : IDisposable
             catch (SocketException exception)
             {
                 socket.Dispose();
-                throw new InvalidOperationException($"pods need loopback addresses of their own, and {Address(network, 1)} cannot be used on this system: {exception.Message}", exception);
+                throw new InvalidOperationException(
+                    $"pods need loopback addresses of their own, and {Address(network, 1)} cannot be used on this system: "
+                    + $"{exception.Message}", exception);
             }
         }
 
@@ -62,28 +64,28 @@ internal sealed class LoopbackNetwork : IDisposable
     /// <summary>The lowest free address.</summary>
     public string Take()
     {
-        lock (gate)
+        lock (_gate)
         {
             var host = 1;
-            while (!used.Add(host))
+            while (!_used.Add(host))
             {
                 host++;
             }
 
-            return Address(network, host);
+            return Address(_network, host);
         }
     }
 
     public void Return(string address)
     {
         var bytes = IPAddress.Parse(address).GetAddressBytes();
-        lock (gate)
+        lock (_gate)
         {
-            used.Remove((bytes[2] << 8) | bytes[3]);
+            _used.Remove((bytes[2] << 8) | bytes[3]);
         }
     }
 
-    public void Dispose() => claim.Dispose();
+    public void Dispose() => _claim.Dispose();
 
     /// <summary>N of a listener at 127.N.x.y; 0 for any other.</summary>
     private static int NetworkOf(IPEndPoint listener)
@@ -92,5 +94,6 @@ internal sealed class LoopbackNetwork : IDisposable
         return listener.AddressFamily == AddressFamily.InterNetwork && bytes[0] == 127 ? bytes[1] : 0;
     }
 
-    private static string Address(int network, int host) => string.Create(CultureInfo.InvariantCulture, $"127.{network}.{host >> 8}.{host & 255}");
+    private static string Address(int network, int host) =>
+        string.Create(CultureInfo.InvariantCulture, $"127.{network}.{host >> 8}.{host & 255}");
 }

@@ -10,7 +10,8 @@ internal sealed class NodeLogs : IPodLogSource
     /// <summary>Set once the node exists: the API server, which asks, is older than the node.</summary>
     public LocalNode? Node { get; set; }
 
-    public async Task WriteLogAsync(string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken)
+    public async Task WriteLogAsync(
+        string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken)
     {
         var runner = Node?.FindContainer(@namespace, pod, container);
         var log = options.Previous ? runner?.PreviousLog : runner?.Log;
@@ -34,7 +35,8 @@ internal sealed class NodeLogs : IPodLogSource
             foreach (var line in wanted)
             {
                 var bytes = Encoding.UTF8.GetBytes(options.Timestamps
-                    ? string.Create(CultureInfo.InvariantCulture, $"{line.Time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.fffffff00'Z'} {line.Text}\n")
+                    ? string.Create(
+                        CultureInfo.InvariantCulture, $"{line.Time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.fffffff00'Z'} {line.Text}\n")
                     : line.Text + "\n");
                 await output.WriteAsync(bytes.AsMemory(0, (int)Math.Min(bytes.Length, left)), cancellationToken);
                 left -= bytes.Length;

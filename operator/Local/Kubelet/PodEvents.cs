@@ -8,7 +8,7 @@ namespace Cluster.Operator.Local.Kubelet;
 /// <summary>Events about pods from this node, as the kubelet writes them.</summary>
 internal sealed class PodEvents(IKubernetesClient client, TimeProvider time, ILogger logger)
 {
-    private readonly EventRecorder recorder = new(client, "kubelet", time, Random.Shared, logger);
+    private readonly EventRecorder _recorder = new(client, "kubelet", time, Random.Shared, logger);
 
     /// <summary>Writes in the background: a pod does not wait for its events.</summary>
     public void Record(JsonObject pod, string type, string reason, string message)
@@ -21,7 +21,7 @@ internal sealed class PodEvents(IKubernetesClient client, TimeProvider time, ILo
     {
         try
         {
-            await recorder.RecordAsync(regarding, type, reason, message, CancellationToken.None);
+            await _recorder.RecordAsync(regarding, type, reason, message, CancellationToken.None);
         }
         catch (Exception exception)
         {

@@ -21,38 +21,38 @@ internal sealed record NodeServices(
     ILogger Logger);
 
 /// <summary>
-/// Runs one pod on this machine from binding to removal. Called by <see cref="LocalNode"/>; calls a <see cref="ContainerRunner"/> for each container.
-/// Publishes the pod's status whenever it changes, and deletes the object when a deleted pod's processes are gone.
+/// Runs one pod on this machine from binding to removal. Called by <see cref="LocalNode"/>; calls a <see cref="ContainerRunner"/> for each
+/// container. Publishes the pod's status whenever it changes, and deletes the object when a deleted pod's processes are gone.
 /// </summary>
 internal sealed class PodRunner : IAsyncDisposable
 {
     private static readonly TimeSpan PublishRetry = TimeSpan.FromSeconds(1);
 
-    private readonly NodeServices node;
-    private readonly JsonObject pod;
-    private readonly string podIP;
-    private readonly DateTimeOffset startTime;
-    private readonly List<ContainerRunner> containers = [];
-    private readonly CancellationTokenSource stop = new();
-    private readonly SemaphoreSlim dirty = new(1, 1);
-    private readonly Task run;
-    private TimeSpan grace;
-    private string? published;
+    private readonly NodeServices _node;
+    private readonly JsonObject _pod;
+    private readonly string _podIP;
+    private readonly DateTimeOffset _startTime;
+    private readonly List<ContainerRunner> _containers = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _dirty = new(1, 1);
+    private readonly Task _run;
+    private TimeSpan _grace;
+    private string? _published;
 
     public PodRunner(NodeServices node, JsonObject pod)
     {
-        this.node = node;
-        this.pod = pod;
-        podIP = node.Network.Take();
-        startTime = node.Time.GetUtcNow();
-        grace = TimeSpan.FromSeconds((int?)pod["spec"]?["terminationGracePeriodSeconds"] ?? 30);
+        _node = node;
+        _pod = pod;
+        _podIP = node.Network.Take();
+        _startTime = node.Time.GetUtcNow();
+        _grace = TimeSpan.FromSeconds((int?)pod["spec"]?["terminationGracePeriodSeconds"] ?? 30);
         foreach (var container in (pod["spec"]?["containers"] as JsonArray ?? []).OfType<JsonObject>())
         {
-            var index = containers.Count;
-            containers.Add(new ContainerRunner(
+            var index = _containers.Count;
+            _containers.Add(new ContainerRunner(
                 (string?)container["name"] ?? "",
                 (string?)container["image"] ?? "",
-                podIP,
+                _podIP,
                 (string?)pod["spec"]?["restartPolicy"] ?? "Always",
                 () => Resolve(index),
                 node.Prober,
@@ -61,36 +61,38 @@ internal sealed class PodRunner : IAsyncDisposable
                 (type, reason, message) => node.Record(pod, type, reason, message)));
         }
 
-        run = Task.Run(RunAsync);
+        _run = Task.Run(RunAsync);
     }
 
-    public string Uid => (string?)pod["metadata"]?["uid"] ?? "";
+    public string Uid => (string?)_pod["metadata"]?["uid"] ?? "";
 
-    private string Name => (string?)pod["metadata"]?["name"] ?? "";
+    private string Name => (string?)_pod["metadata"]?["name"] ?? "";
 
-    private string Namespace => (string?)pod["metadata"]?["namespace"] ?? "";
+    private string Namespace => (string?)_pod["metadata"]?["namespace"] ?? "";
 
     /// <summary>The container's runner; the only one when <paramref name="container"/> is empty.</summary>
     public ContainerRunner? Container(string? container) =>
-        string.IsNullOrEmpty(container) ? containers.FirstOrDefault() : containers.FirstOrDefault(candidate => candidate.Name == container);
+        string.IsNullOrEmpty(container)
+            ? _containers.FirstOrDefault()
+            : _containers.FirstOrDefault(candidate => candidate.Name == container);
 
     /// <summary>The object was marked for deletion: stop within its grace period and remove it. Repeated calls do nothing.</summary>
     public void Terminate(TimeSpan gracePeriod)
     {
-        grace = gracePeriod;
-        if (!stop.IsCancellationRequested)
+        _grace = gracePeriod;
+        if (!_stop.IsCancellationRequested)
         {
-            stop.Cancel();
+            _stop.Cancel();
         }
     }
 
     /// <summary>Stops the processes and waits for them.</summary>
     public async ValueTask DisposeAsync()
     {
-        Terminate(grace);
-        await run;
-        stop.Dispose();
-        dirty.Dispose();
+        Terminate(_grace);
+        await _run;
+        _stop.Dispose();
+        _dirty.Dispose();
     }
 
     private async Task RunAsync()
@@ -99,23 +101,24 @@ internal sealed class PodRunner : IAsyncDisposable
         var publishing = PublishAsync(stopPublishing.Token);
         try
         {
-            await Task.WhenAll(containers.Select(container => container.RunAsync(() => grace, stop.Token)));
-            if (!stop.IsCancellationRequested)
+            await Task.WhenAll(_containers.Select(container => container.RunAsync(() => _grace, _stop.Token)));
+            if (!_stop.IsCancellationRequested)
             {
                 // Completed by itself: the object stays until somebody deletes it.
-                await Task.Delay(Timeout.InfiniteTimeSpan, stop.Token).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                await Task.Delay(Timeout.InfiniteTimeSpan, _stop.Token)
+                    .ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             }
         }
         catch (Exception exception)
         {
-            node.Logger.LogError(exception, "pod {Namespace}/{Pod} failed on this node", Namespace, Name);
+            _node.Logger.LogError(exception, "pod {Namespace}/{Pod} failed on this node", Namespace, Name);
         }
         finally
         {
             await stopPublishing.CancelAsync();
             await publishing;
-            node.Network.Return(podIP);
-            node.Volumes.Remove(Uid);
+            _node.Network.Return(_podIP);
+            _node.Volumes.Remove(Uid);
         }
 
         await RemoveAsync();
@@ -123,26 +126,28 @@ internal sealed class PodRunner : IAsyncDisposable
 
     private (ContainerSpec Spec, string Program, IReadOnlyList<string> Arguments) Resolve(int index)
     {
-        var spec = PodReader.Containers(pod, podIP, node.HostIP, node.Volumes.Resolve(pod), (name, key) => node.Secret(Namespace, name, key))[index];
+        var spec = PodReader.Containers(
+            _pod, _podIP, _node.HostIP, _node.Volumes.Resolve(_pod), (name, key) => _node.Secret(Namespace, name, key))[index];
         if (spec.Command.Count > 0)
         {
             return (spec, spec.Command[0], [.. spec.Command.Skip(1), .. spec.Arguments]);
         }
 
-        return node.Images.TryGetValue(spec.Image, out var program)
+        return _node.Images.TryGetValue(spec.Image, out var program)
             ? (spec, program[0], [.. program.Skip(1), .. spec.Arguments])
             : throw new PodConfigurationException(
                 "ErrImagePull",
-                $"local mode runs processes, not images: '{spec.Image}' is not one of {string.Join(", ", node.Images.Keys.Select(image => $"'{image}'"))} and the container has no command");
+                $"local mode runs processes, not images: '{spec.Image}' is not one of "
+                + $"{string.Join(", ", _node.Images.Keys.Select(image => $"'{image}'"))} and the container has no command");
     }
 
     private void MarkDirty()
     {
-        lock (containers)
+        lock (_containers)
         {
-            if (dirty.CurrentCount == 0)
+            if (_dirty.CurrentCount == 0)
             {
-                dirty.Release();
+                _dirty.Release();
             }
         }
     }
@@ -154,23 +159,24 @@ internal sealed class PodRunner : IAsyncDisposable
         {
             while (true)
             {
-                await dirty.WaitAsync(cancellationToken);
+                await _dirty.WaitAsync(cancellationToken);
                 var status = Status();
                 var text = status.ToJsonString();
-                if (text == published)
+                if (text == _published)
                 {
                     continue;
                 }
 
                 try
                 {
-                    await node.Client.PatchAsync<V1Pod>(Namespace, Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", cancellationToken);
-                    published = text;
+                    await _node.Client.PatchAsync<V1Pod>(
+                        Namespace, Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", cancellationToken);
+                    _published = text;
                 }
                 catch (KubernetesException exception) when (!exception.IsNotFound)
                 {
-                    node.Logger.LogWarning("status of pod {Namespace}/{Pod} not written: {Message}", Namespace, Name, exception.Message);
-                    await Task.Delay(PublishRetry, node.Time, cancellationToken);
+                    _node.Logger.LogWarning("status of pod {Namespace}/{Pod} not written: {Message}", Namespace, Name, exception.Message);
+                    await Task.Delay(PublishRetry, _node.Time, cancellationToken);
                     MarkDirty();
                 }
                 catch (KubernetesException)
@@ -187,20 +193,20 @@ internal sealed class PodRunner : IAsyncDisposable
 
     private JsonObject Status()
     {
-        var exits = containers.Select(container => container.FinalExitCode).ToList();
-        var statuses = containers.Select(container => container.Status).ToList();
-        var finished = exits.Count > 0 && exits.All(exit => exit is not null) && !stop.IsCancellationRequested;
+        var exits = _containers.Select(container => container.FinalExitCode).ToList();
+        var statuses = _containers.Select(container => container.Status).ToList();
+        var finished = exits.Count > 0 && exits.All(exit => exit is not null) && !_stop.IsCancellationRequested;
         var running = statuses.All(status => status["state"]?["waiting"] is null || status["lastState"] is not null);
         var phase = finished ? exits.All(exit => exit == 0) ? "Succeeded" : "Failed" : running ? "Running" : "Pending";
-        var ready = containers.All(container => container.IsReady);
+        var ready = _containers.All(container => container.IsReady);
         return new JsonObject
         {
             ["phase"] = phase,
-            ["hostIP"] = node.HostIP,
-            ["hostIPs"] = new JsonArray(new JsonObject { ["ip"] = node.HostIP }),
-            ["podIP"] = podIP,
-            ["podIPs"] = new JsonArray(new JsonObject { ["ip"] = podIP }),
-            ["startTime"] = Timestamp(startTime),
+            ["hostIP"] = _node.HostIP,
+            ["hostIPs"] = new JsonArray(new JsonObject { ["ip"] = _node.HostIP }),
+            ["podIP"] = _podIP,
+            ["podIPs"] = new JsonArray(new JsonObject { ["ip"] = _podIP }),
+            ["startTime"] = Timestamp(_startTime),
             ["conditions"] = new JsonArray(
                 Condition("PodReadyToStartContainers", true, null),
                 Condition("Initialized", true, null),
@@ -211,16 +217,21 @@ internal sealed class PodRunner : IAsyncDisposable
         };
     }
 
-    private readonly Dictionary<string, (bool Status, DateTimeOffset Since)> conditions = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (bool Status, DateTimeOffset Since)> _conditions = new(StringComparer.Ordinal);
 
     private JsonObject Condition(string type, bool status, string? falseReason)
     {
-        if (!conditions.TryGetValue(type, out var known) || known.Status != status)
+        if (!_conditions.TryGetValue(type, out var known) || known.Status != status)
         {
-            conditions[type] = known = (status, node.Time.GetUtcNow());
+            _conditions[type] = known = (status, _node.Time.GetUtcNow());
         }
 
-        var condition = new JsonObject { ["type"] = type, ["status"] = status ? "True" : "False", ["lastTransitionTime"] = Timestamp(known.Since) };
+        var condition = new JsonObject
+        {
+            ["type"] = type,
+            ["status"] = status ? "True" : "False",
+            ["lastTransitionTime"] = Timestamp(known.Since)
+        };
         if (!status && falseReason is not null)
         {
             condition["reason"] = falseReason;
@@ -234,14 +245,15 @@ internal sealed class PodRunner : IAsyncDisposable
     {
         try
         {
-            await node.Client.DeleteAsync<V1Pod>(Namespace, Name, Uid, gracePeriodSeconds: 0, CancellationToken.None);
+            await _node.Client.DeleteAsync<V1Pod>(Namespace, Name, Uid, gracePeriodSeconds: 0, CancellationToken.None);
         }
         catch (KubernetesException exception)
         {
             // Gone already, replaced by another of the name, or the API server is shutting down with us.
-            node.Logger.LogDebug("pod {Namespace}/{Pod} not removed: {Message}", Namespace, Name, exception.Message);
+            _node.Logger.LogDebug("pod {Namespace}/{Pod} not removed: {Message}", Namespace, Name, exception.Message);
         }
     }
 
-    private static string Timestamp(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Timestamp(DateTimeOffset moment) =>
+        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 }

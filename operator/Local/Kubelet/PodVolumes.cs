@@ -18,10 +18,12 @@ internal sealed class PodVolumes(HostFolders hostPaths, string scratch)
             folders[name] = volume switch
             {
                 _ when volume["hostPath"] is JsonObject hostPath => HostPath(hostPath),
-                _ when volume["emptyDir"] is JsonObject => Directory.CreateDirectory(Path.Combine(scratch, (string?)pod["metadata"]?["uid"] ?? "", name)).FullName,
+                _ when volume["emptyDir"] is JsonObject =>
+                    Directory.CreateDirectory(Path.Combine(scratch, (string?)pod["metadata"]?["uid"] ?? "", name)).FullName,
                 _ => throw new PodConfigurationException(
                     "CreateContainerConfigError",
-                    $"volume '{name}': local mode has hostPath and emptyDir volumes, not {volume.Select(member => member.Key).FirstOrDefault(key => key != "name") ?? "an empty one"}"),
+                    $"volume '{name}': local mode has hostPath and emptyDir volumes, not "
+                    + $"{volume.Select(member => member.Key).FirstOrDefault(key => key != "name") ?? "an empty one"}"),
             };
         }
 
@@ -46,7 +48,8 @@ internal sealed class PodVolumes(HostFolders hostPaths, string scratch)
         switch ((string?)hostPath["type"])
         {
             case "Directory" when !Directory.Exists(folder):
-                throw new PodConfigurationException("CreateContainerConfigError", $"hostPath type check failed: {path}{here} is not a directory");
+                throw new PodConfigurationException(
+                    "CreateContainerConfigError", $"hostPath type check failed: {path}{here} is not a directory");
             case "DirectoryOrCreate":
                 Directory.CreateDirectory(folder);
                 break;

@@ -53,7 +53,8 @@ internal sealed record ProbeSpec(
         {
             return ports.TryGetValue(name, out var known)
                 ? known
-                : throw new PodConfigurationException("CreateContainerConfigError", $"a probe names port '{name}', which the container does not have");
+                : throw new PodConfigurationException(
+                    "CreateContainerConfigError", $"a probe names port '{name}', which the container does not have");
         }
 
         return (int?)port ?? throw new PodConfigurationException("CreateContainerConfigError", "a probe has no port");

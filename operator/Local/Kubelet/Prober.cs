@@ -9,7 +9,7 @@ namespace Cluster.Operator.Local.Kubelet;
 /// <summary>Runs one probe once. Called by <see cref="PodRunner"/>.</summary>
 internal sealed class Prober : IDisposable
 {
-    private readonly HttpClient http = new(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.Zero });
+    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.Zero });
 
     /// <summary>Null when the probe succeeded, else why not, as the kubelet words it.</summary>
     public async Task<string?> FailureAsync(ProbeSpec probe, string podIP, CancellationToken cancellationToken)
@@ -36,11 +36,12 @@ internal sealed class Prober : IDisposable
         }
     }
 
-    public void Dispose() => http.Dispose();
+    public void Dispose() => _http.Dispose();
 
     private async Task<string?> HttpAsync(ProbeSpec probe, string podIP, CancellationToken cancellationToken)
     {
-        using var response = await http.GetAsync(new Uri($"http://{podIP}:{probe.Port}{probe.Path}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var response = await _http.GetAsync(
+            new Uri($"http://{podIP}:{probe.Port}{probe.Path}"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         var status = (int)response.StatusCode;
         return status is >= 200 and < 400 ? null : $"HTTP probe failed with statuscode: {status}";
     }
@@ -65,14 +66,15 @@ internal sealed class Prober : IDisposable
         };
         request.Headers.TE.Add(new TransferCodingWithQualityHeaderValue("trailers"));
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
-        using var response = await http.SendAsync(request, cancellationToken);
+        using var response = await _http.SendAsync(request, cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         return body.AsSpan().SequenceEqual<byte>([0, 0, 0, 0, 2, 0x08, 1]) ? null : "service unhealthy (not SERVING)";
     }
 
     private static async Task<string?> ExecAsync(ProbeSpec probe, CancellationToken cancellationToken)
     {
-        using var process = Process.Start(new ProcessStartInfo(probe.Command[0], probe.Command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(probe.Command[0], probe.Command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         try
         {
             await process.WaitForExitAsync(cancellationToken);

@@ -3,8 +3,8 @@ using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Local.Kubelet;
 
-/// <summary>The GPUs of a machine without any: MI300X in one XGMI hive over two NUMA nodes, so that placement and pinning work as on a real node.
-/// Workers compute on the CPU; the devices they are given are names.</summary>
+/// <summary>The GPUs of a machine without any: MI300X in one XGMI hive over two NUMA nodes, so that placement and pinning work as on a real
+/// node. Workers compute on the CPU; the devices they are given are names.</summary>
 internal static class SimulatedGpus
 {
     private const long Mi300XBytes = 192L << 30;

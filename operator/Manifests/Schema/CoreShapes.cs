@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Manifests.Schema;
 
-/// <summary>The list and map semantics of built-in kinds, from the <c>x-kubernetes-list-*</c> and <c>patchMergeKey</c> marks of k8s.io/api. Lists that are not named here are atomic.</summary>
+/// <summary>The list and map semantics of built-in kinds, from the <c>x-kubernetes-list-*</c> and <c>patchMergeKey</c> marks of k8s.io/api.
+/// Lists that are not named here are atomic.</summary>
 internal static class CoreShapes
 {
     private static readonly FieldShape Set = new() { Merge = FieldMerge.Set };
@@ -13,7 +14,11 @@ internal static class CoreShapes
 
     private static readonly FieldShape Container = Struct(
         ("ports", Map(Struct(), new MergeKey("containerPort"), new MergeKey("protocol", "TCP"))),
-        ("env", Map(Struct(("valueFrom", Struct(("fieldRef", FieldShape.Whole), ("configMapKeyRef", FieldShape.Whole), ("secretKeyRef", FieldShape.Whole), ("resourceFieldRef", FieldShape.Whole)))), new MergeKey("name"))),
+        ("env",
+            Map(Struct(
+                ("valueFrom",
+                    Struct(("fieldRef", FieldShape.Whole), ("configMapKeyRef", FieldShape.Whole), ("secretKeyRef", FieldShape.Whole),
+                        ("resourceFieldRef", FieldShape.Whole)))), new MergeKey("name"))),
         ("volumeMounts", Map(Struct(), new MergeKey("mountPath"))),
         ("volumeDevices", Map(Struct(), new MergeKey("devicePath"))),
         ("resources", Struct(("claims", Map(Struct(), new MergeKey("name"))))));
@@ -21,7 +26,13 @@ internal static class CoreShapes
     private static readonly FieldShape Volume = new()
     {
         RetainKeys = true,
-        Fields = new Dictionary<string, FieldShape> { ["secret"] = Struct(), ["configMap"] = Struct(), ["hostPath"] = Struct(), ["emptyDir"] = Struct() },
+        Fields = new Dictionary<string, FieldShape>
+        {
+            ["secret"] = Struct(),
+            ["configMap"] = Struct(),
+            ["hostPath"] = Struct(),
+            ["emptyDir"] = Struct()
+        },
     };
 
     public static FieldShape PodSpec { get; } = Struct(
@@ -31,7 +42,8 @@ internal static class CoreShapes
         ("volumes", Map(Volume, new MergeKey("name"))),
         ("imagePullSecrets", Map(FieldShape.Whole, new MergeKey("name"))),
         ("hostAliases", Map(Struct(), new MergeKey("ip"))),
-        ("topologySpreadConstraints", Map(Struct(("labelSelector", FieldShape.Whole)), new MergeKey("topologyKey"), new MergeKey("whenUnsatisfiable"))),
+        ("topologySpreadConstraints",
+            Map(Struct(("labelSelector", FieldShape.Whole)), new MergeKey("topologyKey"), new MergeKey("whenUnsatisfiable"))),
         ("schedulingGates", Map(Struct(), new MergeKey("name"))),
         ("resourceClaims", Map(Struct(), new MergeKey("name"))),
         ("nodeSelector", FieldShape.Whole));
@@ -62,14 +74,16 @@ internal static class CoreShapes
 
     public static FieldShape CustomResourceDefinition { get; } = Kind(Struct(), Struct(("conditions", Conditions)));
 
-    public static FieldShape PodDisruptionBudget { get; } = Kind(Struct(("selector", FieldShape.Whole)), Struct(("conditions", Conditions)));
+    public static FieldShape PodDisruptionBudget { get; } = Kind(
+        Struct(("selector", FieldShape.Whole)), Struct(("conditions", Conditions)));
 
     public static FieldShape NetworkPolicy { get; } = Kind(Struct(("podSelector", FieldShape.Whole)), Struct());
 
     /// <summary>A kind of which only the metadata has special merge rules.</summary>
     public static FieldShape Plain { get; } = Kind(Struct(), Struct(("conditions", Conditions)));
 
-    private static FieldShape Kind(FieldShape spec, FieldShape status) => Struct(("metadata", Metadata), ("spec", spec), ("status", status));
+    private static FieldShape Kind(FieldShape spec, FieldShape status) =>
+        Struct(("metadata", Metadata), ("spec", spec), ("status", status));
 
     private static FieldShape Struct(params ReadOnlySpan<(string Name, FieldShape Shape)> fields)
     {
@@ -81,5 +95,6 @@ internal static class CoreShapes
         return new FieldShape { Fields = map };
     }
 
-    private static FieldShape Map(FieldShape item, params MergeKey[] keys) => new() { Merge = FieldMerge.ListMap, Items = item, Keys = keys };
+    private static FieldShape Map(FieldShape item, params MergeKey[] keys) =>
+        new() { Merge = FieldMerge.ListMap, Items = item, Keys = keys };
 }

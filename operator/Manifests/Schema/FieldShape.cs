@@ -19,7 +19,8 @@ internal enum FieldMerge
 /// <summary>A key field of a list map and the value it has when absent (ports default to TCP).</summary>
 internal readonly record struct MergeKey(string Name, string? Default = null);
 
-/// <summary>The merge semantics of a field and of what is in it: what server-side apply and strategic merge need to know of a schema. Immutable; made by <see cref="CoreShapes"/> and <see cref="StructuralSchema"/>.</summary>
+/// <summary>The merge semantics of a field and of what is in it: what server-side apply and strategic merge need to know of a schema.
+/// Immutable; made by <see cref="CoreShapes"/> and <see cref="StructuralSchema"/>.</summary>
 internal sealed class FieldShape
 {
     public static FieldShape Deduced { get; } = new();

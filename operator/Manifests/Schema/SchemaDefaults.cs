@@ -2,7 +2,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Manifests.Schema;
 
-/// <summary>Fills absent fields from the schema's <c>default</c>s, in place, also inside defaults just filled. A null for a field that may not be null but has a default counts as absent.</summary>
+/// <summary>Fills absent fields from the schema's <c>default</c>s, in place, also inside defaults just filled. A null for a field that may
+/// not be null but has a default counts as absent.</summary>
 internal static class SchemaDefaults
 {
     public static void Apply(JsonNode? value, StructuralSchema schema)
@@ -12,7 +13,8 @@ internal static class SchemaDefaults
             case JsonObject map:
                 foreach (var (name, child) in schema.Properties)
                 {
-                    if (child.Default is { } fallback && (!map.TryGetPropertyValue(name, out var present) || (present is null && !child.Nullable)))
+                    if (child.Default is { } fallback
+                        && (!map.TryGetPropertyValue(name, out var present) || (present is null && !child.Nullable)))
                     {
                         map[name] = fallback.DeepClone();
                     }

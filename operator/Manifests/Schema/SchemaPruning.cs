@@ -2,7 +2,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Manifests.Schema;
 
-/// <summary>Removes fields the schema does not name, in place, and says which (they are the unknown fields of <c>fieldValidation</c>).</summary>
+/// <summary>Removes fields the schema does not name, in place, and says which (they are the unknown fields of
+/// <c>fieldValidation</c>).</summary>
 internal static class SchemaPruning
 {
     public static List<string> Prune(JsonObject value, StructuralSchema schema)

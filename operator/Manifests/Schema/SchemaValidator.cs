@@ -5,14 +5,16 @@ using Cluster.Operator.Manifests.Schema.Cel;
 
 namespace Cluster.Operator.Manifests.Schema;
 
-/// <summary>Checks a custom resource against its <see cref="StructuralSchema"/>. Errors are worded as kube-openapi and apiextensions-apiserver word them.</summary>
+/// <summary>Checks a custom resource against its <see cref="StructuralSchema"/>. Errors are worded as kube-openapi and
+/// apiextensions-apiserver word them.</summary>
 internal static class SchemaValidator
 {
     // One broken document must not produce an unbounded answer.
     private const int MaxErrors = 100;
 
     // Of a document this wrong, rules could not be evaluated, or would repeat what has been said.
-    private static readonly HashSet<string> Blocking = ["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"];
+    private static readonly HashSet<string> Blocking = [
+        "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"];
 
     /// <param name="old">Null on creation; transition rules compare with it.</param>
     /// <param name="warnings">Receives rules that an unchanged value goes on breaking.</param>
@@ -23,13 +25,17 @@ internal static class SchemaValidator
         if (schema.HasRules)
         {
             errors.AddRange(errors.Any(error => Blocking.Contains(error.Reason))
-                ? [FieldError.Invalid("<nil>", "null", "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")]
+                ? [FieldError.Invalid(
+                    "<nil>", "null",
+                    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+                    + "validation")]
                 : CelValidator.Validate(value, old, schema, warnings));
         }
         return errors;
     }
 
-    private static void Check(JsonNode? value, StructuralSchema schema, string path, List<FieldError> errors, bool checkType, bool isRoot = false)
+    private static void Check(
+        JsonNode? value, StructuralSchema schema, string path, List<FieldError> errors, bool checkType, bool isRoot = false)
     {
         if (errors.Count >= MaxErrors || (value is null && schema.Nullable))
         {
@@ -104,7 +110,9 @@ internal static class SchemaValidator
     {
         if (schema.MinItems is { } min && list.Count < min)
         {
-            errors.Add(FieldError.Invalid(path, list.Count.ToString(CultureInfo.InvariantCulture), $"{path} in body should have at least {min} items"));
+            errors.Add(
+                FieldError.Invalid(
+                    path, list.Count.ToString(CultureInfo.InvariantCulture), $"{path} in body should have at least {min} items"));
         }
         if (schema.MaxItems is { } max && list.Count > max)
         {
@@ -176,11 +184,17 @@ internal static class SchemaValidator
         var number = value.AsNumber()!.Value;
         if (schema.Minimum is { } min && (schema.ExclusiveMinimum ? number <= min : number < min))
         {
-            errors.Add(FieldError.Invalid(path, Show(value), $"{path} in body should be greater than {(schema.ExclusiveMinimum ? "" : "or equal to ")}{Number(min)}"));
+            errors.Add(
+                FieldError.Invalid(
+                    path, Show(value),
+                    $"{path} in body should be greater than {(schema.ExclusiveMinimum ? "" : "or equal to ")}{Number(min)}"));
         }
         if (schema.Maximum is { } max && (schema.ExclusiveMaximum ? number >= max : number > max))
         {
-            errors.Add(FieldError.Invalid(path, Show(value), $"{path} in body should be less than {(schema.ExclusiveMaximum ? "" : "or equal to ")}{Number(max)}"));
+            errors.Add(
+                FieldError.Invalid(
+                    path, Show(value),
+                    $"{path} in body should be less than {(schema.ExclusiveMaximum ? "" : "or equal to ")}{Number(max)}"));
         }
         if (schema.MultipleOf is { } step && Math.IEEERemainder(number, step) != 0)
         {
@@ -223,5 +237,6 @@ internal static class SchemaValidator
 
     private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 
-    private static string Show(JsonNode? value) => value?.GetValueKind() == JsonValueKind.String ? $"\"{value.Text()}\"" : JsonText.ToText(value);
+    private static string Show(JsonNode? value) =>
+        value?.GetValueKind() == JsonValueKind.String ? $"\"{value.Text()}\"" : JsonText.ToText(value);
 }

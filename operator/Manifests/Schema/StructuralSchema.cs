@@ -5,7 +5,8 @@ using Cluster.Operator.Manifests.Schema.Cel;
 
 namespace Cluster.Operator.Manifests.Schema;
 
-/// <summary>A CRD's <c>openAPIV3Schema</c>, parsed once. Read by <see cref="SchemaValidator"/>, <see cref="SchemaDefaults"/>, <see cref="SchemaPruning"/> and, as merge rules, by server-side apply.</summary>
+/// <summary>A CRD's <c>openAPIV3Schema</c>, parsed once. Read by <see cref="SchemaValidator"/>, <see cref="SchemaDefaults"/>,
+/// <see cref="SchemaPruning"/> and, as merge rules, by server-side apply.</summary>
 internal sealed class StructuralSchema
 {
     private static readonly HashSet<string> Types = ["object", "array", "string", "integer", "number", "boolean"];
@@ -91,10 +92,12 @@ internal sealed class StructuralSchema
     public bool HasRules { get; private set; }
 
     /// <param name="errors">Receives what is wrong with the schema itself, under <paramref name="path"/>.</param>
-    public static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors) => Parse(source, path, errors, inJunctor: false, atomicParent: null, isRoot: true);
+    public static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors) =>
+        Parse(source, path, errors, inJunctor: false, atomicParent: null, isRoot: true);
 
     /// <param name="atomicParent">Path of the innermost list above whose items have no identity; null if there is none.</param>
-    private static StructuralSchema Parse(JsonObject source, string path, List<FieldError> errors, bool inJunctor, string? atomicParent, bool isRoot = false)
+    private static StructuralSchema Parse(
+        JsonObject source, string path, List<FieldError> errors, bool inJunctor, string? atomicParent, bool isRoot = false)
     {
         var intOrString = source.Flag("x-kubernetes-int-or-string");
         var preserve = source.Flag("x-kubernetes-preserve-unknown-fields");
@@ -110,7 +113,8 @@ internal sealed class StructuralSchema
 
         StructuralSchema Nested(JsonObject child, string at) => Parse(child, at, errors, inJunctor, atomicParent);
         List<StructuralSchema> Junctor(string name) =>
-            [.. source.Items(name).OfType<JsonObject>().Select((child, i) => Parse(child, $"{path}.{name}[{i}]", errors, inJunctor: true, atomicParent))];
+            [.. source.Items(name).OfType<JsonObject>()
+                .Select((child, i) => Parse(child, $"{path}.{name}[{i}]", errors, inJunctor: true, atomicParent))];
 
         var properties = new Dictionary<string, StructuralSchema>();
         foreach (var (name, child) in source.At("properties") as JsonObject ?? [])
@@ -137,9 +141,13 @@ internal sealed class StructuralSchema
             EmbeddedResource = source.Flag("x-kubernetes-embedded-resource"),
             Default = source["default"],
             Properties = properties,
-            AdditionalProperties = source["additionalProperties"] is JsonObject additional ? Nested(additional, $"{path}.additionalProperties") : null,
+            AdditionalProperties = source["additionalProperties"] is JsonObject additional
+                ? Nested(additional, $"{path}.additionalProperties")
+                : null,
             AnyAdditionalProperties = source.Flag("additionalProperties"),
-            Items = source["items"] is JsonObject items ? Parse(items, $"{path}.items", errors, inJunctor, listType == "map" ? atomicParent : path) : null,
+            Items = source["items"] is JsonObject items
+                ? Parse(items, $"{path}.items", errors, inJunctor, listType == "map" ? atomicParent : path)
+                : null,
             Required = [.. source.Texts("required")],
             Enum = source["enum"] as JsonArray,
             Minimum = source["minimum"].AsNumber(),
@@ -169,7 +177,8 @@ internal sealed class StructuralSchema
             return schema;
         }
         schema.Rules = CelRule.Compile(schema, path, isRoot, atomicParent, errors);
-        schema.HasRules = schema.Rules.Count > 0 || schema.Properties.Values.Append(schema.AdditionalProperties).Append(schema.Items).Any(child => child?.HasRules == true);
+        schema.HasRules = schema.Rules.Count > 0
+            || schema.Properties.Values.Append(schema.AdditionalProperties).Append(schema.Items).Any(child => child?.HasRules == true);
         return schema;
     }
 
@@ -215,7 +224,8 @@ internal sealed class StructuralSchema
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
-            errors.Add(FieldError.Invalid($"{path}.pattern", $"\"{pattern}\"", $"must be a valid regular expression, but isn't: {error.Message}"));
+            errors.Add(
+                FieldError.Invalid($"{path}.pattern", $"\"{pattern}\"", $"must be a valid regular expression, but isn't: {error.Message}"));
             return null;
         }
     }

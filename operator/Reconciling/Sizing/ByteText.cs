@@ -11,7 +11,7 @@ internal static class ByteText
     public static string Of(long bytes)
     {
         double value = bytes;
-        int unit = 0;
+        var unit = 0;
         while (Math.Abs(value) >= 1024 && unit < Units.Length - 1)
         {
             value /= 1024;
@@ -23,7 +23,9 @@ internal static class ByteText
 
     /// <summary>Such as <c>70.6 B</c>, in the field's units: thousands of thousands.</summary>
     public static string Parameters(long count) =>
-        count >= 1_000_000_000 ? $"{(count / 1e9).ToString("0.#", CultureInfo.InvariantCulture)} B" : $"{(count / 1e6).ToString("0.#", CultureInfo.InvariantCulture)} M";
+        count >= 1_000_000_000
+            ? $"{(count / 1e9).ToString("0.#", CultureInfo.InvariantCulture)} B"
+            : $"{(count / 1e6).ToString("0.#", CultureInfo.InvariantCulture)} M";
 
     public static string Gpus(int count) => count == 1 ? "1 GPU" : string.Create(CultureInfo.InvariantCulture, $"{count} GPUs");
 }

@@ -15,10 +15,11 @@ internal sealed class FolderModelConfigs(Func<string, string> map, IModelConfigs
             return others.ReadAsync(source, cancellationToken);
         }
 
-        string folder = map(model.Path);
-        string here = folder == model.Path ? "" : $" ({folder} on this machine)";
-        JsonObject config = Read(folder, ModelConfig.FileName, ModelConfig.MaxConfigBytes) ?? throw new ModelConfigException($"there is no {ModelConfig.FileName} in {model.Path}{here}");
-        long? bytes = Read(folder, ModelConfig.IndexName, ModelConfig.MaxIndexBytes) is { } index ? ModelConfig.TotalSize(index)
+        var folder = map(model.Path);
+        var here = folder == model.Path ? "" : $" ({folder} on this machine)";
+        var config = Read(folder, ModelConfig.FileName, ModelConfig.MaxConfigBytes)
+            ?? throw new ModelConfigException($"there is no {ModelConfig.FileName} in {model.Path}{here}");
+        var bytes = Read(folder, ModelConfig.IndexName, ModelConfig.MaxIndexBytes) is { } index ? ModelConfig.TotalSize(index)
             : new FileInfo(Path.Combine(folder, "model.safetensors")) is { Exists: true } file ? file.Length
             : null;
         return Task.FromResult(new ModelConfig(config, bytes, $"{ModelConfig.FileName} in {model.Path}"));

@@ -17,7 +17,7 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
     public static IReadOnlyList<GpuClass> Of(IEnumerable<GpuNode> nodes, GpuSpec gpu, PodRequirements requirements)
     {
         List<GpuClass> found = [];
-        foreach (GpuNode node in nodes.Where(n => requirements.Matches(n.Node)))
+        foreach (var node in nodes.Where(n => requirements.Matches(n.Node)))
         {
             if (gpu.Allocation == GpuAllocation.DevicePlugin)
             {
@@ -32,7 +32,8 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
             }
         }
 
-        List<GpuClass> classes = [.. found.GroupBy(c => c.VramBytes).Select(g => new GpuClass(g.Key, g.Max(c => c.GroupSize))).OrderBy(c => c.VramBytes)];
+        List<GpuClass> classes = [
+            .. found.GroupBy(c => c.VramBytes).Select(g => new GpuClass(g.Key, g.Max(c => c.GroupSize))).OrderBy(c => c.VramBytes)];
 
         // Where the scheduler chooses the node, nobody keeps a pod from the smallest GPUs.
         return gpu.Allocation == GpuAllocation.DevicePlugin ? [.. classes.Take(1)] : classes;
@@ -46,7 +47,7 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
             return Rounded(node.Gpus.Min(g => g.VramBytes)!.Value);
         }
 
-        string? label = node.Node.GetLabel(VramLabel);
+        var label = node.Node.GetLabel(VramLabel);
         return label is not null && Count(label.TrimEnd('G', 'i', 'B')) is > 0 and var gibibytes ? (long)gibibytes << 30 : null;
     }
 
@@ -54,5 +55,6 @@ internal sealed record GpuClass(long VramBytes, int GroupSize)
     /// less than gpuMemoryUtilization leaves alone.</summary>
     private static long Rounded(long bytes) => bytes < 8L << 30 ? bytes : (bytes + (1L << 29)) >> 30 << 30;
 
-    private static int? Count(string? text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count <= 1 << 20 ? count : null;
+    private static int? Count(string? text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count <= 1 << 20 ? count : null;
 }

@@ -19,33 +19,36 @@ internal sealed class HubModelConfigs(HttpClient http, Uri endpoint, IModelConfi
     {
         if (source is not ModelSource.Hf model)
         {
-            return await others.ReadAsync(source, cancellationToken).ConfigureAwait(false);
+            return await others.ReadAsync(source, cancellationToken);
         }
 
-        byte[] config = await GetAsync(model, ModelConfig.FileName, cancellationToken).ConfigureAwait(false)
-            ?? throw new ModelConfigException($"{endpoint.Host} has no {ModelConfig.FileName} of {model.Repository} at revision {model.Revision} for everybody to read");
+        var config = await GetAsync(model, ModelConfig.FileName, cancellationToken)
+            ?? throw new ModelConfigException(
+                $"{endpoint.Host} has no {ModelConfig.FileName} of {model.Repository} at revision {model.Revision} for everybody to read");
         if (config.Length > ModelConfig.MaxConfigBytes)
         {
-            throw new ModelConfigException($"{ModelConfig.FileName} of {model.Repository} is {config.Length} bytes long; at most {ModelConfig.MaxConfigBytes} are read");
+            throw new ModelConfigException(
+                $"{ModelConfig.FileName} of {model.Repository} is {config.Length} bytes long; at most {ModelConfig.MaxConfigBytes} are read");
         }
 
-        byte[]? index = await GetAsync(model, ModelConfig.IndexName, cancellationToken).ConfigureAwait(false);
+        var index = await GetAsync(model, ModelConfig.IndexName, cancellationToken);
         return new ModelConfig(
             ModelConfig.Parse(config, ModelConfig.FileName),
             index is null ? null : ModelConfig.TotalSize(ModelConfig.Parse(index, ModelConfig.IndexName)),
             $"{ModelConfig.FileName} of {model.Repository}@{model.Revision} at {endpoint.Host}");
     }
 
-    /// <returns>Null when the file is not there, or not for everybody: the hub answers 401 for what it will not even admit to have.</returns>
+    /// <returns>Null when the file is not there, or not for everybody: the hub answers 401 for what it will not even admit to
+    /// have.</returns>
     private async Task<byte[]?> GetAsync(ModelSource.Hf model, string file, CancellationToken cancellationToken)
     {
         Uri address = new($"{endpoint.AbsoluteUri.TrimEnd('/')}/{model.Repository}/resolve/{Uri.EscapeDataString(model.Revision)}/{file}");
         try
         {
-            using HttpResponseMessage answer = await http.GetAsync(address, cancellationToken).ConfigureAwait(false);
+            using var answer = await http.GetAsync(address, cancellationToken);
             return answer switch
             {
-                { IsSuccessStatusCode: true } => await answer.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false),
+                { IsSuccessStatusCode: true } => await answer.Content.ReadAsByteArrayAsync(cancellationToken),
                 { StatusCode: HttpStatusCode.NotFound or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden } => null,
                 _ => throw new ModelConfigException($"{endpoint.Host} answered {(int)answer.StatusCode} to {address.AbsolutePath}"),
             };

@@ -24,15 +24,18 @@ internal sealed record MemoryFit(int Degree, long WeightBytes, long KvBytesPerTo
 
     public bool Fits => MissingBytes <= 0;
 
-    /// <param name="draft">Its draft model, which every GPU holds whole: it is small, and splitting it would cost more than it saves.</param>
+    /// <param name="draft">Its draft model, which every GPU holds whole: it is small, and splitting it would cost more than it
+    /// saves.</param>
     public static MemoryFit Of(ModelShape model, ModelShape? draft, SizingInputs inputs, long vramBytes, int degree)
     {
-        int context = inputs.MaxModelLen ?? model.MaxLength;
-        long weights = model.WeightBytesOn(degree) + (draft?.WeightBytes ?? 0);
-        long kv = KvOn(model, degree) + (draft is null ? 0 : KvOn(draft, 1));
-        long width = ((long)HiddenStates * model.HiddenSize) + ((((model.Heads + (2L * model.KvHeads)) * model.HeadDim) + (2L * model.IntermediateSize)) / degree);
-        long work = (inputs.MaxNumBatchedTokens * width * model.ElementBytes) + ((long)Math.Min(inputs.MaxNumSeqs, inputs.MaxNumBatchedTokens) * model.VocabSize * LogitBytes);
-        long usable = (long)(vramBytes * inputs.GpuMemoryUtilization);
+        var context = inputs.MaxModelLen ?? model.MaxLength;
+        var weights = model.WeightBytesOn(degree) + (draft?.WeightBytes ?? 0);
+        var kv = KvOn(model, degree) + (draft is null ? 0 : KvOn(draft, 1));
+        var width = ((long)HiddenStates * model.HiddenSize)
+            + ((((model.Heads + (2L * model.KvHeads)) * model.HeadDim) + (2L * model.IntermediateSize)) / degree);
+        var work = (inputs.MaxNumBatchedTokens * width * model.ElementBytes)
+            + ((long)Math.Min(inputs.MaxNumSeqs, inputs.MaxNumBatchedTokens) * model.VocabSize * LogitBytes);
+        var usable = (long)(vramBytes * inputs.GpuMemoryUtilization);
         return new MemoryFit(degree, weights, kv, usable - weights - work - RuntimeBytes, (long)context * inputs.ContextSequences);
 
         long KvOn(ModelShape shape, int gpus) => shape.KvBytesPerTokenOn(gpus, inputs.KvElementBytes ?? shape.ElementBytes);

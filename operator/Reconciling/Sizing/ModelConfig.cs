@@ -33,7 +33,9 @@ internal sealed record ModelConfig(JsonObject Json, long? WeightBytes, string Or
 
     /// <summary><c>metadata.total_size</c> of an index; null where there is none.</summary>
     public static long? TotalSize(JsonObject index) =>
-        (index["metadata"] as JsonObject)?["total_size"] is JsonValue value && value.TryGetValue(out double size) && size is > 0 and < 1e15 ? (long)size : null;
+        (index["metadata"] as JsonObject)?["total_size"] is JsonValue value && value.TryGetValue(out double size) && size is > 0 and < 1e15
+            ? (long)size
+            : null;
 }
 
 /// <summary>Where configurations of models are read that a spec does not carry.</summary>

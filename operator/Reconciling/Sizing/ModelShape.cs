@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Reconciling.Sizing;
 
-/// <summary>The sizes in a model's configuration from which its memory follows. Made by <see cref="ModelShapeReader"/>, or by hand in tests.</summary>
+/// <summary>The sizes in a model's configuration from which its memory follows. Made by <see cref="ModelShapeReader"/>, or by hand in
+/// tests.</summary>
 internal sealed record ModelShape
 {
     /// <summary>Transformers' <c>model_type</c>.</summary>
@@ -50,7 +51,8 @@ internal sealed record ModelShape
     /// <summary>Norms and biases of all layers, in weights. They are a ten-thousandth of the whole.</summary>
     public long SmallWeights { get; init; }
 
-    /// <summary>What the checkpoint says its weights take, which is exact where the formula below is not; null where it says nothing.</summary>
+    /// <summary>What the checkpoint says its weights take, which is exact where the formula below is not; null where it says
+    /// nothing.</summary>
     public long? CheckpointBytes { get; init; }
 
     private long QueryWeights => (long)Layers * HiddenSize * Heads * HeadDim;
@@ -59,7 +61,8 @@ internal sealed record ModelShape
     private long KvWeights => 2L * Layers * HiddenSize * KvHeads * HeadDim;
 
     private long MlpWeights =>
-        ((long)(Layers - ExpertLayers) * Matrices * HiddenSize * IntermediateSize) + ((long)ExpertLayers * Experts * Matrices * HiddenSize * ExpertIntermediateSize);
+        ((long)(Layers - ExpertLayers) * Matrices * HiddenSize * IntermediateSize)
+            + ((long)ExpertLayers * Experts * Matrices * HiddenSize * ExpertIntermediateSize);
 
     private int Matrices => GatedMlp ? 3 : 2;
 
@@ -76,14 +79,15 @@ internal sealed record ModelShape
     /// rest is on all of them; so is a KV head when there are fewer of them than GPUs).</summary>
     public long WeightBytesOn(int degree)
     {
-        double sum = SumOn(degree) + (CheckpointBytes is { } exact ? exact - SumOn(1) - (ReplicatedWeights * ElementBytes) : 0);
+        var sum = SumOn(degree) + (CheckpointBytes is { } exact ? exact - SumOn(1) - (ReplicatedWeights * ElementBytes) : 0);
         return (long)Math.Ceiling(sum / degree) + (ReplicatedWeights * ElementBytes);
     }
 
     /// <summary>Bytes of everything that is cut, added up over so many GPUs.</summary>
     private double SumOn(int degree)
     {
-        double linear = ((2 * QueryWeights) + MlpWeights + ((double)KvWeights * KvHeadsOn(degree) * degree / KvHeads)) * Format.BytesPerWeight(ElementBytes);
+        var linear = ((2 * QueryWeights) + MlpWeights + ((double)KvWeights * KvHeadsOn(degree) * degree / KvHeads))
+            * Format.BytesPerWeight(ElementBytes);
         return linear + (EmbeddingWeights * (double)ElementBytes);
     }
 

@@ -17,13 +17,13 @@ internal sealed class ModelShapeReader
     private const int MostPositions = 1 << 27;
     private const string Supported = "llama, Yi, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma2, phi, bloom, opt";
 
-    private readonly JsonObject config;
-    private readonly string type;
+    private readonly JsonObject _config;
+    private readonly string _type;
 
     private ModelShapeReader(JsonObject config)
     {
-        this.config = config;
-        type = Text(config, "model_type") ?? throw new ModelConfigException("config.json names no model_type");
+        _config = config;
+        _type = Text(config, "model_type") ?? throw new ModelConfigException("config.json names no model_type");
     }
 
     /// <exception cref="ModelConfigException">A field is missing, wrong or of a model this cannot count.</exception>
@@ -31,36 +31,37 @@ internal sealed class ModelShapeReader
 
     private ModelShape Read()
     {
-        int hidden = Number(MostFeatures, null, "hidden_size");
-        int heads = Number(MostHeads, null, "num_attention_heads");
-        int layers = Number(MostLayers, null, "num_hidden_layers");
-        int kvHeads = Number(MostHeads, heads, "num_key_value_heads");
+        var hidden = Number(MostFeatures, null, "hidden_size");
+        var heads = Number(MostHeads, null, "num_attention_heads");
+        var layers = Number(MostLayers, null, "num_hidden_layers");
+        var kvHeads = Number(MostHeads, heads, "num_key_value_heads");
         if (heads % kvHeads != 0)
         {
             throw new ModelConfigException($"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kvHeads}");
         }
 
-        if (config["head_dim"] is null && hidden % heads != 0)
+        if (_config["head_dim"] is null && hidden % heads != 0)
         {
-            throw new ModelConfigException($"config.json: hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim");
+            throw new ModelConfigException(
+                $"config.json: hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim");
         }
 
         ModelShape shape = new()
         {
-            Type = type,
+            Type = _type,
             Layers = layers,
             HiddenSize = hidden,
-            IntermediateSize = Number(MostFeatures, type == "bloom" ? 4 * hidden : null, "intermediate_size"),
+            IntermediateSize = Number(MostFeatures, _type == "bloom" ? 4 * hidden : null, "intermediate_size"),
             Heads = heads,
             KvHeads = kvHeads,
             HeadDim = Number(MostHeadDim, hidden / heads, "head_dim"),
             VocabSize = Number(MostWords, null, "vocab_size"),
-            MaxLength = Number(MostPositions, type == "bloom" ? 2048 : null, "max_position_embeddings"),
+            MaxLength = Number(MostPositions, _type == "bloom" ? 2048 : null, "max_position_embeddings"),
             ElementBytes = ReadElementBytes(),
             TiedEmbeddings = ReadTied(),
             Format = ReadFormat(ReadQuantization()),
         };
-        return type switch
+        return _type switch
         {
             "llama" or "Yi" or "mistral" => shape with { SmallWeights = Small(shape, norms: 2) },
             "qwen2" => shape with { SmallWeights = Small(shape, norms: 2) + ((long)layers * (heads + (2 * kvHeads)) * shape.HeadDim) },
@@ -68,11 +69,17 @@ internal sealed class ModelShapeReader
             "gemma2" => shape with { SmallWeights = Small(shape, norms: 4) },
             "mixtral" => WithExperts(shape with { SmallWeights = Small(shape, norms: 2) }, shape.IntermediateSize, layers),
             "qwen3_moe" => WithExperts(
-                shape with { SmallWeights = Small(shape, norms: 2) + (2L * layers * shape.HeadDim) }, Number(MostFeatures, null, "moe_intermediate_size"), SparseLayers(layers)),
+                shape with { SmallWeights = Small(shape, norms: 2) + (2L * layers * shape.HeadDim) },
+                Number(MostFeatures, null, "moe_intermediate_size"), SparseLayers(layers)),
             "phi" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 1)) + Biases(shape) + shape.VocabSize },
             "bloom" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 2)) + Biases(shape) + (2L * hidden) },
-            "opt" => shape with { GatedMlp = false, SmallWeights = (2 * Small(shape, norms: 2)) + Biases(shape), LearnedPositions = shape.MaxLength + 2 },
-            _ => throw new ModelConfigException($"config.json: model_type '{type}' is none whose memory is known; supported: {Supported}"),
+            "opt" => shape with
+            {
+                GatedMlp = false,
+                SmallWeights = (2 * Small(shape, norms: 2)) + Biases(shape),
+                LearnedPositions = shape.MaxLength + 2
+            },
+            _ => throw new ModelConfigException($"config.json: model_type '{_type}' is none whose memory is known; supported: {Supported}"),
         };
     }
 
@@ -87,28 +94,31 @@ internal sealed class ModelShapeReader
     private int SparseLayers(int layers)
     {
         var step = Number(MostLayers, 1, "decoder_sparse_step");
-        var dense = config["mlp_only_layers"] switch
+        var dense = _config["mlp_only_layers"] switch
         {
             null => [],
-            JsonArray list when list.All(item => Integer(item) is { } layer && layer >= 0 && layer < layers) => list.Select(item => Integer(item)!.Value).ToHashSet(),
-            var other => throw new ModelConfigException($"config.json: mlp_only_layers is {other.ToJsonString()}; it must be a list of layers from 0 to {layers - 1}"),
+            JsonArray list when list.All(item => Integer(item) is { } layer && layer >= 0 && layer < layers) =>
+                list.Select(item => Integer(item)!.Value).ToHashSet(),
+            var other => throw new ModelConfigException(
+                $"config.json: mlp_only_layers is {other.ToJsonString()}; it must be a list of layers from 0 to {layers - 1}"),
         };
         return Enumerable.Range(0, layers).Count(layer => (layer + 1) % step == 0 && !dense.Contains(layer));
     }
 
     private int ReadElementBytes()
     {
-        var field = config["dtype"] is null ? "torch_dtype" : "dtype";
-        return config[field] switch
+        var field = _config["dtype"] is null ? "torch_dtype" : "dtype";
+        return _config[field] switch
         {
             null => 2,
             JsonValue value when value.TryGetValue(out string? name) && name is "auto" or "bfloat16" or "float16" => 2,
             JsonValue value when value.TryGetValue(out string? name) && name is "float32" => 4,
-            var other => throw new ModelConfigException($"config.json: {field} is {other.ToJsonString()}; supported: bfloat16, float16, float32"),
+            var other =>
+                throw new ModelConfigException($"config.json: {field} is {other.ToJsonString()}; supported: bfloat16, float16, float32"),
         };
     }
 
-    private JsonObject? ReadQuantization() => config["quantization_config"] switch
+    private JsonObject? ReadQuantization() => _config["quantization_config"] switch
     {
         null => null,
         JsonObject quantization => quantization,
@@ -117,14 +127,17 @@ internal sealed class ModelShapeReader
 
     private bool ReadTied()
     {
-        var tied = config["tie_word_embeddings"] switch
+        var tied = _config["tie_word_embeddings"] switch
         {
-            null => type is "bloom" or "opt" or "gemma2",
+            null => _type is "bloom" or "opt" or "gemma2",
             JsonValue value when value.TryGetValue(out bool flag) => flag,
-            var other => throw new ModelConfigException($"config.json: tie_word_embeddings is {other.ToJsonString()}; it must be true or false"),
+            var other =>
+                throw new ModelConfigException($"config.json: tie_word_embeddings is {other.ToJsonString()}; it must be true or false"),
         };
-        return (type, tied) is ("bloom", false) or ("phi", true)
-            ? throw new ModelConfigException($"config.json: tie_word_embeddings is {(tied ? "true" : "false")}; of {type} models only {(tied ? "false" : "true")} is supported")
+        return (_type, tied) is ("bloom", false) or ("phi", true)
+            ? throw new ModelConfigException(
+                $"config.json: tie_word_embeddings is {(tied ? "true" : "false")}; of {_type} models only {(tied ? "false" : "true")} "
+                + "is supported")
             : tied;
     }
 
@@ -152,7 +165,9 @@ internal sealed class ModelShapeReader
             case "awq":
                 return Grouped("AWQ", Bits(quantization!, "bits", 4), quantization!);
             case var other:
-                throw new ModelConfigException($"config.json: quantization_config.quant_method '{other}' is none whose memory is known; supported: fp8, compressed-tensors (float-quantized), gptq, awq, squeezellm");
+                throw new ModelConfigException(
+                    $"config.json: quantization_config.quant_method '{other}' is none whose memory is known; supported: fp8, "
+                    + "compressed-tensors (float-quantized), gptq, awq, squeezellm");
         }
     }
 
@@ -161,25 +176,28 @@ internal sealed class ModelShapeReader
         -1 => new WeightFormat($"{name}, {bits} bits", bits), // A group is a whole column.
         { } size and >= 1 and <= MostFeatures => WeightFormat.Grouped(name, bits, size),
         _ => throw new ModelConfigException(
-            $"config.json: quantization_config.group_size is {quantization["group_size"]?.ToJsonString() ?? "missing"}; it must be an integer from 1 to {MostFeatures}, or -1"),
+            $"config.json: quantization_config.group_size is {quantization["group_size"]?.ToJsonString() ?? "missing"}; it must be an "
+            + $"integer from 1 to {MostFeatures}, or -1"),
     };
 
     private static int Bits(JsonObject quantization, string field, params ReadOnlySpan<int> supported) =>
         Integer(quantization[field]) is { } bits && supported.Contains(bits)
             ? bits
             : throw new ModelConfigException(
-                $"config.json: quantization_config.{field} is {quantization[field]?.ToJsonString() ?? "missing"}; supported: {string.Join(", ", supported.ToArray())}");
+                $"config.json: quantization_config.{field} is {quantization[field]?.ToJsonString() ?? "missing"}; supported: "
+                + $"{string.Join(", ", supported.ToArray())}");
 
     /// <summary>The first of these fields that is there.</summary>
     private int Number(int most, int? fallback, params ReadOnlySpan<string> names)
     {
-        foreach (string name in names)
+        foreach (var name in names)
         {
             if (Find(name) is { } value)
             {
                 return Integer(value) is { } number && number >= 1 && number <= most
                     ? number
-                    : throw new ModelConfigException($"config.json: {name} is {value.ToJsonString()}; it must be an integer from 1 to {most}");
+                    : throw new ModelConfigException(
+                        $"config.json: {name} is {value.ToJsonString()}; it must be an integer from 1 to {most}");
             }
         }
 
@@ -187,18 +205,20 @@ internal sealed class ModelShapeReader
     }
 
     /// <summary>A field by its usual name, or by the one that this type of model has for it.</summary>
-    private JsonNode? Find(string name) => config[name] ?? (type, name) switch
+    private JsonNode? Find(string name) => _config[name] ?? (_type, name) switch
     {
-        ("opt", "intermediate_size") => config["ffn_dim"],
-        ("bloom", "hidden_size") => config["n_embed"],
-        ("bloom", "num_attention_heads") => config["n_head"],
-        ("bloom", "num_hidden_layers") => config["n_layer"],
-        ("bloom", "intermediate_size") => config["n_inner"],
-        ("bloom", "max_position_embeddings") => config["seq_length"],
+        ("opt", "intermediate_size") => _config["ffn_dim"],
+        ("bloom", "hidden_size") => _config["n_embed"],
+        ("bloom", "num_attention_heads") => _config["n_head"],
+        ("bloom", "num_hidden_layers") => _config["n_layer"],
+        ("bloom", "intermediate_size") => _config["n_inner"],
+        ("bloom", "max_position_embeddings") => _config["seq_length"],
         _ => null,
     };
 
-    private static string? Text(JsonObject json, string name) => json[name] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
+    private static string? Text(JsonObject json, string name) =>
+        json[name] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
 
-    private static int? Integer(JsonNode? node) => node is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue(out int number) ? number : null;
+    private static int? Integer(JsonNode? node) =>
+        node is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue(out int number) ? number : null;
 }

@@ -11,30 +11,31 @@ internal sealed class RememberedModelConfigs(IModelConfigs source, TimeProvider 
     private static readonly TimeSpan SuccessLasts = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan FailureLasts = TimeSpan.FromSeconds(50);
 
-    private readonly ConcurrentDictionary<string, (ModelConfig? Config, ModelConfigException? Failure, long At)> known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (
+        ModelConfig? Config, ModelConfigException? Failure, long At)> _known = new(StringComparer.Ordinal);
 
     public async Task<ModelConfig> ReadAsync(ModelSource model, CancellationToken cancellationToken)
     {
-        string key = model.ToString()!;
-        if (known.TryGetValue(key, out var entry) && time.GetElapsedTime(entry.At) < (entry.Config is null ? FailureLasts : SuccessLasts))
+        var key = model.ToString()!;
+        if (_known.TryGetValue(key, out var entry) && time.GetElapsedTime(entry.At) < (entry.Config is null ? FailureLasts : SuccessLasts))
         {
             return entry.Config ?? throw new ModelConfigException(entry.Failure!.Message, entry.Failure);
         }
 
-        if (known.Count >= MostRemembered)
+        if (_known.Count >= MostRemembered)
         {
-            known.Clear();
+            _known.Clear();
         }
 
         try
         {
-            ModelConfig config = await source.ReadAsync(model, cancellationToken).ConfigureAwait(false);
-            known[key] = (config, null, time.GetTimestamp());
+            var config = await source.ReadAsync(model, cancellationToken);
+            _known[key] = (config, null, time.GetTimestamp());
             return config;
         }
         catch (ModelConfigException e)
         {
-            known[key] = (null, e, time.GetTimestamp());
+            _known[key] = (null, e, time.GetTimestamp());
             throw;
         }
     }

@@ -12,7 +12,8 @@ internal sealed record SizeDecision(SizingStatus Sizing, Shortage? Shortage, boo
 /// stands in the status and holds until what it depends on in the spec changes, for a new degree replaces every pod. Called by
 /// <see cref="ModelDeploymentReconciler"/> and <see cref="Rendering"/>.</summary>
 /// <param name="classes">The GPUs that pods may go to, see <see cref="GpuClass.Of"/>.</param>
-internal sealed class SizeDecider(IModelConfigs configs, WorkerOptions options, Func<GpuSpec, PodRequirements, IReadOnlyList<GpuClass>> classes)
+internal sealed class SizeDecider(
+    IModelConfigs configs, WorkerOptions options, Func<GpuSpec, PodRequirements, IReadOnlyList<GpuClass>> classes)
 {
     private const string Remedy = "give tensorParallelSize as a number, or the checkpoint's config.json in model.config";
 
@@ -25,38 +26,45 @@ internal sealed class SizeDecider(IModelConfigs configs, WorkerOptions options, 
             return null;
         }
 
-        ModelDeploymentSpec spec = deployment.Spec;
-        string hash = SizingInputs.HashOf(spec);
+        var spec = deployment.Spec;
+        var hash = SizingInputs.HashOf(spec);
         if (deployment.Status?.Sizing is { TensorParallelSize: not null } before && before.InputsHash == hash)
         {
             return new SizeDecision(before, null, IsNew: false);
         }
 
-        PodRequirements requirements = WorkerTemplate.RequirementsOf(deployment, options);
-        SizingInputs inputs = SizingInputs.Of(spec);
+        var requirements = WorkerTemplate.RequirementsOf(deployment, options);
+        var inputs = SizingInputs.Of(spec);
         ModelShape model;
         ModelShape? draft;
         string origin;
         try
         {
-            (model, origin) = await ReadAsync(spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"), inputs, cancellationToken).ConfigureAwait(false);
-            draft = spec.Engine.Speculative is { } speculative ? (await ReadAsync(speculative.Model, null, inputs, cancellationToken).ConfigureAwait(false)).Shape : null;
+            (model, origin) = await ReadAsync(
+                spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"), inputs,
+                cancellationToken);
+            draft = spec.Engine.Speculative is { } speculative
+                ? (await ReadAsync(speculative.Model, null, inputs, cancellationToken)).Shape
+                : null;
         }
         catch (ModelConfigException e)
         {
-            return Undecided(new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown, $"tensorParallelSize auto cannot be decided: {e.Message}; {Remedy}");
+            return Undecided(
+                new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown,
+                $"tensorParallelSize auto cannot be decided: {e.Message}; {Remedy}");
         }
 
-        IReadOnlyList<GpuClass> found = classes(spec.Gpu, requirements);
+        var found = classes(spec.Gpu, requirements);
         if (found.Count == 0)
         {
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString(), ConfiguredBy = origin, WeightBytes = model.WeightBytes },
                 Shortage.NoGpuNodes,
-                $"tensorParallelSize auto is decided once a node that the pods may go to publishes its GPUs' memory (annotation {ApiNames.NodeGpusAnnotation} or label {GpuClass.VramLabel}); there is none");
+                $"tensorParallelSize auto is decided once a node that the pods may go to publishes its GPUs' memory (annotation "
+                + $"{ApiNames.NodeGpusAnnotation} or label {GpuClass.VramLabel}); there is none");
         }
 
-        SizingStatus sizing = SizingAdvisor.Advise(model, draft, inputs, found);
+        var sizing = SizingAdvisor.Advise(model, draft, inputs, found);
         sizing.ConfiguredBy = origin;
         if (sizing.TensorParallelSize is null)
         {
@@ -74,11 +82,14 @@ internal sealed class SizeDecider(IModelConfigs configs, WorkerOptions options, 
     }
 
     /// <param name="given">What the spec carries; null to read it at the source.</param>
-    private async Task<(ModelShape Shape, string Origin)> ReadAsync(string source, ModelConfig? given, SizingInputs inputs, CancellationToken cancellationToken)
+    private async Task<(ModelShape Shape, string Origin)> ReadAsync(
+        string source, ModelConfig? given, SizingInputs inputs, CancellationToken cancellationToken)
     {
-        ModelConfig config = given ?? await configs.ReadAsync(ModelSource.Parse(source), cancellationToken).ConfigureAwait(false);
-        ModelShape shape = ModelShapeReader.Read(config.Json);
-        int elementBytes = inputs.ElementBytes ?? shape.ElementBytes;
-        return (shape with { CheckpointBytes = elementBytes == shape.ElementBytes ? config.WeightBytes : null, ElementBytes = elementBytes }, config.Origin);
+        var config = given ?? await configs.ReadAsync(ModelSource.Parse(source), cancellationToken);
+        var shape = ModelShapeReader.Read(config.Json);
+        var elementBytes = inputs.ElementBytes ?? shape.ElementBytes;
+        return (
+            shape with { CheckpointBytes = elementBytes == shape.ElementBytes ? config.WeightBytes : null, ElementBytes = elementBytes },
+            config.Origin);
     }
 }

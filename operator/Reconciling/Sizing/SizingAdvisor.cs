@@ -3,7 +3,8 @@ using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Sizing;
 
-/// <summary>Chooses the degree of tensor parallelism. Pure: same model, same GPUs, same advice. Called by <see cref="SizeDecider"/>.</summary>
+/// <summary>Chooses the degree of tensor parallelism. Pure: same model, same GPUs, same advice. Called by
+/// <see cref="SizeDecider"/>.</summary>
 /// <remarks>
 /// <code>
 /// a degree fits   when on each GPU   weights / degree + KV cache of the context / degree + working memory ≤ VRAM · gpuMemoryUtilization
@@ -19,22 +20,25 @@ internal static class SizingAdvisor
 
     /// <param name="draft">Its draft model for speculative decoding; null without.</param>
     /// <param name="classes">GPUs the pods may go to, smallest first; at least one.</param>
-    /// <returns>A status whose TensorParallelSize is null when nothing fits; its message then says by how much and what would help.</returns>
+    /// <returns>A status whose TensorParallelSize is null when nothing fits; its message then says by how much and what would
+    /// help.</returns>
     public static SizingStatus Advise(ModelShape model, ModelShape? draft, SizingInputs inputs, IReadOnlyList<GpuClass> classes)
     {
-        IEnumerable<GpuClass> order = inputs.OptimizeFor == OptimizeFor.Throughput ? classes : classes.OrderByDescending(c => c.VramBytes * c.GroupSize).ThenByDescending(c => c.VramBytes);
-        foreach (GpuClass gpus in order)
+        IEnumerable<GpuClass> order = inputs.OptimizeFor == OptimizeFor.Throughput
+            ? classes
+            : classes.OrderByDescending(c => c.VramBytes * c.GroupSize).ThenByDescending(c => c.VramBytes);
+        foreach (var gpus in order)
         {
-            List<MemoryFit> table = Table(model, draft, inputs, gpus);
-            MemoryFit? chosen = inputs.OptimizeFor == OptimizeFor.Throughput ? Fewest(table, gpus.GroupSize) : table.FindLast(f => f.Fits);
+            var table = Table(model, draft, inputs, gpus);
+            var chosen = inputs.OptimizeFor == OptimizeFor.Throughput ? Fewest(table, gpus.GroupSize) : table.FindLast(f => f.Fits);
             if (chosen is not null)
             {
                 return Status(model, draft, inputs, gpus, table, chosen, Praise(model, draft, inputs, gpus, table, chosen));
             }
         }
 
-        GpuClass largest = classes.MaxBy(c => (c.VramBytes * c.GroupSize, c.VramBytes))!;
-        List<MemoryFit> refused = Table(model, draft, inputs, largest);
+        var largest = classes.MaxBy(c => (c.VramBytes * c.GroupSize, c.VramBytes))!;
+        var refused = Table(model, draft, inputs, largest);
         return Status(model, draft, inputs, largest, refused, null, Complaint(model, draft, inputs, largest, refused[^1]));
     }
 
@@ -44,7 +48,9 @@ internal static class SizingAdvisor
     private static MemoryFit? Fewest(List<MemoryFit> table, int ofNode) => table.Find(f => f.Fits) is not { } fewest ? null
         : table.Find(f => f.Fits && ofNode % f.Degree == 0 && ofNode / f.Degree == ofNode / fewest.Degree) ?? fewest;
 
-    private static SizingStatus Status(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit? chosen, string message) => new()
+    private static SizingStatus Status(
+        ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit? chosen,
+        string message) => new()
     {
         TensorParallelSize = chosen?.Degree,
         Message = message,
@@ -68,22 +74,33 @@ internal static class SizingAdvisor
         })],
     };
 
-    private static string Praise(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit chosen)
+    private static string Praise(
+        ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit chosen)
     {
-        string held = $"{Demand(model, draft, inputs, table[0])} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)}, {Percent(inputs)} of it used; the cache holds {Number(chosen.Tokens)} tokens, which is {Requests(model, inputs, chosen)} of full length";
+        var held =
+            $"{Demand(model, draft, inputs, table[0])} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)}, {Percent(inputs)} "
+            + $"of it used; the cache holds {Number(chosen.Tokens)} tokens, which is {Requests(model, inputs, chosen)} of full length";
         string why;
         if (inputs.OptimizeFor == OptimizeFor.Throughput)
         {
-            MemoryFit? smaller = table.LastOrDefault(f => f.Degree < chosen.Degree && !f.Fits);
-            MemoryFit? fewest = table.Find(f => f.Degree < chosen.Degree && f.Fits);
-            int replicas = gpus.GroupSize / chosen.Degree;
-            why = (smaller is null ? "" : $"; {Count(smaller.Degree)} would lack {ByteText.Of(smaller.MissingBytes)}{(smaller.Degree > 1 ? " each" : "")}")
-                + (fewest is null ? "" : $"; {Count(fewest.Degree)} would hold it, but a node of {gpus.GroupSize} makes {(replicas == 1 ? "one such replica" : $"{replicas} such replicas")} either way, and {chosen.Degree} leave none of its GPUs over")
+            var smaller = table.LastOrDefault(f => f.Degree < chosen.Degree && !f.Fits);
+            var fewest = table.Find(f => f.Degree < chosen.Degree && f.Fits);
+            var replicas = gpus.GroupSize / chosen.Degree;
+            why = (smaller is null
+                ? ""
+                : $"; {Count(smaller.Degree)} would lack {ByteText.Of(smaller.MissingBytes)}{(smaller.Degree > 1 ? " each" : "")}")
+                + (fewest is null
+                    ? ""
+                    : $"; {Count(fewest.Degree)} would hold it, but a node of {gpus.GroupSize} makes "
+                        + $"{(replicas == 1 ? "one such replica" : $"{replicas} such replicas")} either way, and {chosen.Degree} leave "
+                        + "none of its GPUs over")
                 + (fewest is null && replicas > 1 ? $"; {Count(gpus.GroupSize)} of a node make {replicas} such replicas" : "");
         }
         else
         {
-            why = chosen.Degree == gpus.GroupSize ? $"; that is all {gpus.GroupSize} of a node" : $"; of a node's {gpus.GroupSize} it can be split over {Choices(table)} ({Heads(model)})";
+            why = chosen.Degree == gpus.GroupSize
+                ? $"; that is all {gpus.GroupSize} of a node"
+                : $"; of a node's {gpus.GroupSize} it can be split over {Choices(table)} ({Heads(model)})";
         }
 
         return $"{Count(chosen.Degree)} per replica for {inputs.OptimizeFor.ToString().ToLowerInvariant()}: {held}{why}";
@@ -107,39 +124,50 @@ internal static class SizingAdvisor
             help.Add($"engine.maxModelLen: {Rounded(context)} or less would fit {Count(best.Degree)}");
         }
 
-        if (model.Degrees(MostGpus).Where(d => d > gpus.GroupSize).Select(d => MemoryFit.Of(model, draft, inputs, gpus.VramBytes, d)).FirstOrDefault(f => f.Fits) is { } more)
+        if (model.Degrees(MostGpus).Where(d => d > gpus.GroupSize).Select(d => MemoryFit.Of(model, draft, inputs, gpus.VramBytes, d))
+            .FirstOrDefault(f => f.Fits) is { } more)
         {
             help.Add($"{Count(more.Degree)} of this size in one node would do");
         }
 
-        long usable = (long)(gpus.VramBytes * inputs.GpuMemoryUtilization);
-        int degree = best.Degree;
-        long least = usable + best.MissingBytes;
+        var usable = (long)(gpus.VramBytes * inputs.GpuMemoryUtilization);
+        var degree = best.Degree;
+        var least = usable + best.MissingBytes;
         help.Add($"{Count(degree)} would need {ByteText.Of((long)(least / inputs.GpuMemoryUtilization))} each");
-        string limit = degree < gpus.GroupSize ? $" of the {gpus.GroupSize} a node has it can use {degree} ({Heads(model)});" : "";
-        return $"{Demand(model, draft, inputs, best)} do not fit {Count(degree)} of {ByteText.Of(gpus.VramBytes)}:{limit} {ByteText.Of(best.MissingBytes * degree)} are missing, {ByteText.Of(best.MissingBytes)} on each. What would help: {string.Join("; ", help)}";
+        var limit = degree < gpus.GroupSize ? $" of the {gpus.GroupSize} a node has it can use {degree} ({Heads(model)});" : "";
+        return $"{Demand(model, draft, inputs, best)} do not fit {Count(degree)} of {ByteText.Of(gpus.VramBytes)}:{limit} "
+            + $"{ByteText.Of(best.MissingBytes * degree)} are missing, {ByteText.Of(best.MissingBytes)} on each. What would help: "
+            + $"{string.Join("; ", help)}";
 
         MemoryFit? Best(ModelShape shape, SizingInputs changed) => Table(shape, draft, changed, gpus).Find(f => f.Fits);
     }
 
     /// <summary>The model and what it needs, as the subject of a sentence.</summary>
     private static string Demand(ModelShape model, ModelShape? draft, SizingInputs inputs, MemoryFit any) =>
-        $"{ByteText.Of(model.WeightBytes)} of weights ({Describe(model)}){(draft is null ? "" : $", {ByteText.Of(draft.WeightBytes)} of a draft model on each GPU")} and {ByteText.Of(any.NeededTokens * KvOfAll(model, draft, inputs))} of KV cache ({inputs.ContextSequences} x {Number(ContextOf(model, inputs))} tokens)";
+        $"{ByteText.Of(model.WeightBytes)} of weights "
+        + $"({Describe(model)}){(draft is null ? "" : $", {ByteText.Of(draft.WeightBytes)} of a draft model on each GPU")} and "
+        + $"{ByteText.Of(any.NeededTokens * KvOfAll(model, draft, inputs))} of KV cache ({inputs.ContextSequences} x "
+        + $"{Number(ContextOf(model, inputs))} tokens)";
 
-    private static long KvOfAll(ModelShape model, ModelShape? draft, SizingInputs inputs) => MemoryFit.Of(model, draft, inputs, 0, 1).KvBytesPerToken;
+    private static long KvOfAll(ModelShape model, ModelShape? draft, SizingInputs inputs) =>
+        MemoryFit.Of(model, draft, inputs, 0, 1).KvBytesPerToken;
 
     private static string Describe(ModelShape model) =>
-        $"{model.Type}, {ByteText.Parameters(model.Parameters)} parameters, {(model.Format == WeightFormat.Plain ? $"{8 * model.ElementBytes} bits" : model.Format.Name)}{(model.Experts > 0 ? $", {model.Experts} experts" : "")}";
+        $"{model.Type}, {ByteText.Parameters(model.Parameters)} parameters, "
+        + $"{(model.Format == WeightFormat.Plain ? $"{8 * model.ElementBytes} bits" : model.Format.Name)}{(model.Experts > 0 ? $", {model.Experts} experts" : "")}";
 
     private static string Heads(ModelShape model) => $"{model.Heads} attention heads, {model.KvHeads} KV heads";
 
-    private static string Choices(List<MemoryFit> table) => string.Join(", ", table.Select(f => f.Degree.ToString(CultureInfo.InvariantCulture)));
+    private static string Choices(List<MemoryFit> table) =>
+        string.Join(", ", table.Select(f => f.Degree.ToString(CultureInfo.InvariantCulture)));
 
-    private static string Requests(ModelShape model, SizingInputs inputs, MemoryFit fit) => $"{((double)fit.Tokens / ContextOf(model, inputs)).ToString("#,0.#", CultureInfo.InvariantCulture)} requests";
+    private static string Requests(ModelShape model, SizingInputs inputs, MemoryFit fit) =>
+        $"{((double)fit.Tokens / ContextOf(model, inputs)).ToString("#,0.#", CultureInfo.InvariantCulture)} requests";
 
     private static int ContextOf(ModelShape model, SizingInputs inputs) => inputs.MaxModelLen ?? model.MaxLength;
 
-    private static string Percent(SizingInputs inputs) => $"{(100 * inputs.GpuMemoryUtilization).ToString("0.#", CultureInfo.InvariantCulture)} %";
+    private static string Percent(SizingInputs inputs) =>
+        $"{(100 * inputs.GpuMemoryUtilization).ToString("0.#", CultureInfo.InvariantCulture)} %";
 
     private static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 

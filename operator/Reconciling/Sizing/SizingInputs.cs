@@ -11,7 +11,8 @@ namespace Cluster.Operator.Reconciling.Sizing;
 /// <summary>What of a spec decides how much memory a model needs; the worker's defaults where it says nothing. Pure.</summary>
 internal sealed record SizingInputs
 {
-    /// <summary>Requests of full length whose KV cache must fit. Few requests are that long: room for four of 8192 tokens serves dozens of usual ones.</summary>
+    /// <summary>Requests of full length whose KV cache must fit. Few requests are that long: room for four of 8192 tokens serves dozens of
+    /// usual ones.</summary>
     private const int SequencesForThroughput = 4;
 
     public OptimizeFor OptimizeFor { get; init; } = OptimizeFor.Throughput;
@@ -36,7 +37,7 @@ internal sealed record SizingInputs
 
     public static SizingInputs Of(ModelDeploymentSpec spec)
     {
-        EngineSpec engine = spec.Engine;
+        var engine = spec.Engine;
         SizingInputs usual = new();
         return new SizingInputs
         {
@@ -54,7 +55,7 @@ internal sealed record SizingInputs
     /// not in it: that a node comes or goes is no reason to replace pods that serve.</summary>
     public static string HashOf(ModelDeploymentSpec spec)
     {
-        JsonNode? pod = spec.PodTemplate?["spec"];
+        var pod = spec.PodTemplate?["spec"];
         JsonObject inputs = new()
         {
             ["source"] = spec.Model.Source,

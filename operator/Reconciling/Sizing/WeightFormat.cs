@@ -13,7 +13,8 @@ internal sealed record WeightFormat(string Name, int? Bits, int GroupSize = 1, d
     public static WeightFormat Fp8 { get; } = new("FP8", 8);
 
     /// <summary>GPTQ and AWQ: a 16-bit scale and a zero of the weights' own width for each group.</summary>
-    public static WeightFormat Grouped(string name, int bits, int groupSize) => new($"{name}, {bits} bits", bits, groupSize, 2 + (bits / 8.0));
+    public static WeightFormat Grouped(string name, int bits, int groupSize) =>
+        new($"{name}, {bits} bits", bits, groupSize, 2 + (bits / 8.0));
 
     /// <param name="elementBytes">Of a weight that is not quantized.</param>
     public double BytesPerWeight(int elementBytes) => Bits is { } bits ? (bits / 8.0) + (GroupBytes / GroupSize) : elementBytes;

@@ -18,7 +18,8 @@ internal static class Code
     public static IEnumerable<IType> TypesOf(string assembly) => Whole.Types.Where(type => IsWritten(type) && AssemblyOf(type) == assembly);
 
     /// <summary>The classes among them.</summary>
-    public static IEnumerable<Class> ClassesOf(string assembly) => Whole.Classes.Where(type => IsWritten(type) && AssemblyOf(type) == assembly);
+    public static IEnumerable<Class> ClassesOf(string assembly) =>
+        Whole.Classes.Where(type => IsWritten(type) && AssemblyOf(type) == assembly);
 
     /// <summary>Whether any class of the three assemblies derives from this one.</summary>
     public static bool IsDerivedFrom(Class type) => Bases.Value.Contains(type.FullName);
@@ -44,7 +45,9 @@ internal static class Code
 
     private static readonly Lazy<ILookup<string, IType>> Uses = new(() => Whole.Types
         .Where(type => AssemblyOf(type) is not null)
-        .SelectMany(type => type.Dependencies.Where(dependency => dependency.Target is not GenericParameter).Select(dependency => (User: WrittenNameOf(type), dependency.Target)))
+        .SelectMany(
+            type => type.Dependencies.Where(dependency => dependency.Target is not GenericParameter)
+                .Select(dependency => (User: WrittenNameOf(type), dependency.Target)))
         .DistinctBy(use => (use.User, use.Target.FullName))
         .ToLookup(use => use.User, use => use.Target));
 

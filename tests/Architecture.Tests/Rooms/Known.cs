@@ -9,6 +9,8 @@ internal static class Known
         var all = found.ToHashSet(StringComparer.Ordinal);
         var broken = all.Except(known).Order(StringComparer.Ordinal).ToList();
         var mended = known.Except(all).Order(StringComparer.Ordinal).ToList();
-        Assert.True(broken.Count + mended.Count == 0, $"broken:\n{string.Join('\n', broken)}\nknown, but no longer broken:\n{string.Join('\n', mended)}");
+        Assert.True(
+            broken.Count + mended.Count == 0,
+            $"broken:\n{string.Join('\n', broken)}\nknown, but no longer broken:\n{string.Join('\n', mended)}");
     }
 }

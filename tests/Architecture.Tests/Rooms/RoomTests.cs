@@ -65,5 +65,6 @@ public sealed class RoomTests
     public void Serving_is_seen_to_use_HTTP() =>
         Assert.Contains(Code.TypesOf("Worker"), type => Code.RoomOf(type) == "Serving" && Code.UsesOf(type).Any(IsAspNet));
 
-    private static bool IsAspNet(ArchUnitNET.Domain.IType type) => type.FullName.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal);
+    private static bool IsAspNet(ArchUnitNET.Domain.IType type) =>
+        type.FullName.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal);
 }

@@ -10,7 +10,9 @@ public sealed class NamespaceTests
     public void Namespaces_follow_folders()
     {
         var wrong = SourceFile.All
-            .Where(file => file.Root.Members.OfType<BaseNamespaceDeclarationSyntax>().Any(declared => declared.Name.ToString() != Expected(file.Folder)))
+            .Where(
+                file => file.Root.Members.OfType<BaseNamespaceDeclarationSyntax>()
+                    .Any(declared => declared.Name.ToString() != Expected(file.Folder)))
             .Select(file => file.Folder);
 
         Known.Only(KnownExceptions.ForeignNamespaces, wrong);

@@ -10,16 +10,19 @@ namespace Cluster.Architecture.Tests.Sources;
 internal static class TestMethods
 {
     /// <summary>Assertions of libraries, besides everything of xunit's <c>Assert</c>.</summary>
-    private static readonly HashSet<string> Asserting = ["QuickCheckThrowOnFailure", "VerboseCheckThrowOnFailure", "CheckThrowOnFailure", "ThrowsAsync"];
+    private static readonly HashSet<string> Asserting = [
+        "QuickCheckThrowOnFailure", "VerboseCheckThrowOnFailure", "CheckThrowOnFailure", "ThrowsAsync"];
 
     /// <summary>"path: method" of every [Fact] and [Theory] whose code asserts nothing.</summary>
     public static IReadOnlyList<string> WithoutAssertion()
     {
-        var methods = SourceFile.Tests.SelectMany(file => Declarations(file.Root).Select(node => new Method(file, NameOf(node), node, CallsOf(node)))).ToList();
+        var methods = SourceFile.Tests.SelectMany(
+            file => Declarations(file.Root).Select(node => new Method(file, NameOf(node), node, CallsOf(node)))).ToList();
         var asserting = methods.Where(method => AssertsItself(method.Node)).Select(method => method.Name).ToHashSet();
         while (true)
         {
-            var more = methods.Where(method => !asserting.Contains(method.Name) && method.Calls.Overlaps(asserting)).Select(method => method.Name).ToList();
+            var more = methods.Where(method => !asserting.Contains(method.Name) && method.Calls.Overlaps(asserting))
+                .Select(method => method.Name).ToList();
             if (more.Count == 0)
             {
                 break;
@@ -37,13 +40,15 @@ internal static class TestMethods
     }
 
     private static IEnumerable<SyntaxNode> Declarations(SyntaxNode root) =>
-        root.DescendantNodes().Where(node => node is MethodDeclarationSyntax or LocalFunctionStatementSyntax or ConstructorDeclarationSyntax);
+        root.DescendantNodes()
+            .Where(node => node is MethodDeclarationSyntax or LocalFunctionStatementSyntax or ConstructorDeclarationSyntax);
 
     private static bool IsTest(SyntaxNode node) => node is MethodDeclarationSyntax method
         && method.AttributeLists.SelectMany(list => list.Attributes).Any(attribute => attribute.Name.ToString() is "Fact" or "Theory");
 
     private static bool AssertsItself(SyntaxNode node) =>
-        node.DescendantNodes().OfType<MemberAccessExpressionSyntax>().Any(access => access.Expression.ToString() is "Assert" or "Xunit.Assert")
+        node.DescendantNodes().OfType<MemberAccessExpressionSyntax>()
+            .Any(access => access.Expression.ToString() is "Assert" or "Xunit.Assert")
         || CallsOf(node).Overlaps(Asserting);
 
     private static HashSet<string> CallsOf(SyntaxNode node) =>

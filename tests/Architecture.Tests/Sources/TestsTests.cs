@@ -23,7 +23,8 @@ public sealed class TestsTests
         "tests/Worker.Tests/Serving/FakeEngine.cs: SampleAsync",
     ];
 
-    private static readonly string[] Pauses = ["Task.Delay", "Task.Yield", "Thread.Sleep", "Thread.Yield", "Thread.SpinWait", "SpinWait.SpinUntil"];
+    private static readonly string[] Pauses = [
+        "Task.Delay", "Task.Yield", "Thread.Sleep", "Thread.Yield", "Thread.SpinWait", "SpinWait.SpinUntil"];
 
     [Fact]
     public void Every_test_asserts_something() => Known.Only([], TestMethods.WithoutAssertion());

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cluster.Benchmarks.Scale;
 
-/// <summary>The scheduler and every kubelet at once: binds a pod to the node its GPUs are booked on, reports it running and ready, and completes its deletion. All through the
-/// API, three writes a pod; nothing runs.</summary>
+/// <summary>The scheduler and every kubelet at once: binds a pod to the node its GPUs are booked on, reports it running and ready, and
+/// completes its deletion. All through the API, three writes a pod; nothing runs.</summary>
 internal sealed class FakeKubelets : IAsyncDisposable
 {
     private const int AtOnce = 16;
@@ -21,45 +21,47 @@ internal sealed class FakeKubelets : IAsyncDisposable
          "containerStatuses":[{"name":"worker","ready":true,"restartCount":0,"started":true,"image":"worker:benchmark","imageID":"","state":{"running":{"startedAt":"2026-01-01T00:00:00Z"}}}]}}
         """;
 
-    private readonly KubernetesClient client;
-    private readonly CancellationTokenSource stop = new();
-    private readonly Informer<V1Pod> pods;
-    private readonly Channel<V1Pod> work = Channel.CreateUnbounded<V1Pod>();
-    private readonly ConcurrentDictionary<string, V1Pod> ready = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> vanished = new(StringComparer.Ordinal);
-    private readonly Task running;
+    private readonly KubernetesClient _client;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Informer<V1Pod> _pods;
+    private readonly Channel<V1Pod> _work = Channel.CreateUnbounded<V1Pod>();
+    private readonly ConcurrentDictionary<string, V1Pod> _ready = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _vanished = new(StringComparer.Ordinal);
+    private readonly Task _running;
 
     public FakeKubelets(KubernetesClient client)
     {
-        this.client = client;
-        pods = new Informer<V1Pod>(client, null, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
-        pods.OnChange(OnChange);
-        running = Task.WhenAll([pods.RunAsync(stop.Token), .. Enumerable.Range(0, AtOnce).Select(_ => Task.Run(WorkAsync))]);
+        _client = client;
+        _pods = new Informer<V1Pod>(client, null, null, TimeProvider.System, Random.Shared, NullLogger.Instance);
+        _pods.OnChange(OnChange);
+        _running = Task.WhenAll([_pods.RunAsync(_stop.Token), .. Enumerable.Range(0, AtOnce).Select(_ => Task.Run(WorkAsync))]);
     }
 
     /// <summary>Pods that are ready, on nodes that exist.</summary>
-    public int Ready => ready.Count;
+    public int Ready => _ready.Count;
 
     /// <summary>From now on nobody answers for pods of this node.</summary>
     /// <returns>How many ready pods it had.</returns>
     public int Vanish(string node)
     {
-        vanished[node] = true;
-        return ready.Where(pod => pod.Value.Spec.NodeName == node).ToList().Count(pod => ready.TryRemove(pod));
+        _vanished[node] = true;
+        return _ready.Where(pod => pod.Value.Spec.NodeName == node).ToList().Count(pod => _ready.TryRemove(pod));
     }
 
     /// <summary>GPUs that two pods hold.</summary>
-    public int SharedGpus() => pods.Store.List()
-        .SelectMany(pod => (Annotation(pod, ApiNames.GpuIndicesAnnotation) ?? "").Split(',').Select(gpu => $"{Annotation(pod, ApiNames.GpuNodeAnnotation)}/{gpu}"))
+    public int SharedGpus() => _pods.Store.List()
+        .SelectMany(
+            pod => (Annotation(pod, ApiNames.GpuIndicesAnnotation) ?? "").Split(',')
+                .Select(gpu => $"{Annotation(pod, ApiNames.GpuNodeAnnotation)}/{gpu}"))
         .GroupBy(gpu => gpu)
         .Count(gpu => gpu.Count() > 1);
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        work.Writer.Complete();
-        await running;
-        stop.Dispose();
+        await _stop.CancelAsync();
+        _work.Writer.Complete();
+        await _running;
+        _stop.Dispose();
     }
 
     private static string? Annotation(V1Pod pod, string name) => pod.GetAnnotation(name);
@@ -70,24 +72,24 @@ internal sealed class FakeKubelets : IAsyncDisposable
         var isReady = change.Type != ChangeType.Deleted
             && pod.Metadata.DeletionTimestamp is null
             && pod.Status?.Conditions?.Any(condition => condition is { Type: "Ready", Status: "True" }) == true
-            && !vanished.ContainsKey(pod.Spec.NodeName ?? "");
+            && !_vanished.ContainsKey(pod.Spec.NodeName ?? "");
         if (isReady)
         {
-            ready[pod.Metadata.Uid!] = pod;
+            _ready[pod.Metadata.Uid!] = pod;
             return;
         }
 
-        ready.TryRemove(pod.Metadata.Uid!, out _);
-        if (change.Type != ChangeType.Deleted && !vanished.ContainsKey(Annotation(pod, ApiNames.GpuNodeAnnotation) ?? ""))
+        _ready.TryRemove(pod.Metadata.Uid!, out _);
+        if (change.Type != ChangeType.Deleted && !_vanished.ContainsKey(Annotation(pod, ApiNames.GpuNodeAnnotation) ?? ""))
         {
-            work.Writer.TryWrite(pod);
+            _work.Writer.TryWrite(pod);
         }
     }
 
     private async Task WorkAsync()
     {
         var started = JsonNode.Parse(Running)!;
-        await foreach (var pod in work.Reader.ReadAllAsync())
+        await foreach (var pod in _work.Reader.ReadAllAsync())
         {
             try
             {
@@ -97,7 +99,7 @@ internal sealed class FakeKubelets : IAsyncDisposable
             {
                 // Deleted, or done already because of an earlier change of the same pod.
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 return;
             }
@@ -109,9 +111,11 @@ internal sealed class FakeKubelets : IAsyncDisposable
         var (space, name) = (pod.Metadata.NamespaceProperty!, pod.Metadata.Name);
         return pod switch
         {
-            { Metadata.DeletionTimestamp: not null } => client.DeleteAsync<V1Pod>(space, name, pod.Metadata.Uid, 0, stop.Token),
-            { Spec.NodeName: null } when Annotation(pod, ApiNames.GpuNodeAnnotation) is { } node => client.BindAsync(space, name, node, stop.Token),
-            { Status.Phase: "Pending", Spec.NodeName: not null } => client.PatchAsync<V1Pod>(space, name, PatchType.Merge, started, "status", stop.Token),
+            { Metadata.DeletionTimestamp: not null } => _client.DeleteAsync<V1Pod>(space, name, pod.Metadata.Uid, 0, _stop.Token),
+            { Spec.NodeName: null } when Annotation(pod, ApiNames.GpuNodeAnnotation) is { } node =>
+                _client.BindAsync(space, name, node, _stop.Token),
+            { Status.Phase: "Pending", Spec.NodeName: not null } =>
+                _client.PatchAsync<V1Pod>(space, name, PatchType.Merge, started, "status", _stop.Token),
             _ => Task.CompletedTask,
         };
     }

@@ -17,7 +17,8 @@ internal static class SimulatedNodes
     private const int Images = 30;
 
     public static Task CreateAsync(KubernetesClient client, IEnumerable<string> names, CancellationToken cancellationToken) =>
-        Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken }, async (name, token) =>
+        Parallel.ForEachAsync(
+            names, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken }, async (name, token) =>
         {
             await client.CreateAsync<V1Node>(Manifest(name), token);
             await client.PatchAsync<V1Node>(null, name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", token);
@@ -66,6 +67,12 @@ internal static class SimulatedNodes
             ["names"] = new JsonArray(string.Create(CultureInfo.InvariantCulture, $"registry.example/some/image-{i}@sha256:{i:x64}")),
             ["sizeBytes"] = 1_000_000L * i,
         })]),
-        ["nodeInfo"] = new JsonObject { ["kernelVersion"] = "6.8.0", ["osImage"] = "Linux", ["containerRuntimeVersion"] = "containerd://2.0.0", ["kubeletVersion"] = "v1.34.0" },
+        ["nodeInfo"] = new JsonObject
+        {
+            ["kernelVersion"] = "6.8.0",
+            ["osImage"] = "Linux",
+            ["containerRuntimeVersion"] = "containerd://2.0.0",
+            ["kubeletVersion"] = "v1.34.0"
+        },
     };
 }

@@ -9,8 +9,8 @@ using Cluster.Worker.Commands;
 
 namespace Cluster.EndToEnd.Tests.Contracts;
 
-/// <summary>The one table of flags holds operator and worker together: what a ModelDeployment may say, the worker's command line takes; what it may not say,
-/// the worker refuses as well.</summary>
+/// <summary>The one table of flags holds operator and worker together: what a ModelDeployment may say, the worker's command line takes;
+/// what it may not say, the worker refuses as well.</summary>
 public sealed class FlagTableTests
 {
     /// <summary>Each field of spec.engine with each of its words, or the ends of its range.</summary>
@@ -57,7 +57,11 @@ public sealed class FlagTableTests
             Assert.Empty(Parse(deployment));
         }
 
-        deployment.Spec.Engine.Speculative = new SpeculativeSpec { Model = "file:///draft", NumTokens = WorkerFlags.MaxSpeculativeTokens + 1 };
+        deployment.Spec.Engine.Speculative = new SpeculativeSpec
+        {
+            Model = "file:///draft",
+            NumTokens = WorkerFlags.MaxSpeculativeTokens + 1
+        };
         Assert.Equal("spec.engine.speculative.numTokens", Assert.Single(ModelDeploymentValidator.Validate(deployment)).Path);
         Assert.NotEmpty(Parse(deployment));
         Assert.Equal(Worker.Engine.Speculation.Speculator.MostTokens, WorkerFlags.MaxSpeculativeTokens);
@@ -66,7 +70,8 @@ public sealed class FlagTableTests
     [Fact]
     public void Every_flag_of_the_table_is_an_option_of_serve_with_the_tables_words()
     {
-        var options = ServeCommand.Create().Options.SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option))).ToDictionary();
+        var options = ServeCommand.Create().Options.SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option)))
+            .ToDictionary();
         Assert.All(WorkerFlags.All, flag =>
         {
             Assert.StartsWith(flag.Help, options[flag.Name].Description, StringComparison.Ordinal);
@@ -77,15 +82,18 @@ public sealed class FlagTableTests
     [Fact]
     public void Every_engine_row_of_the_table_is_a_field_of_the_spec()
     {
-        var fields = Fields().Select(field => $"spec.engine.{JsonNamingPolicy.CamelCase.ConvertName(field.Property.Name)} {field.Flag.Name}");
-        var rows = WorkerFlags.All.Where(flag => flag.SetBy.StartsWith("spec.engine.", StringComparison.Ordinal) && !flag.SetBy.Contains(".speculative.", StringComparison.Ordinal));
+        var fields = Fields()
+            .Select(field => $"spec.engine.{JsonNamingPolicy.CamelCase.ConvertName(field.Property.Name)} {field.Flag.Name}");
+        var rows = WorkerFlags.All.Where(
+            flag => flag.SetBy.StartsWith("spec.engine.", StringComparison.Ordinal)
+                && !flag.SetBy.Contains(".speculative.", StringComparison.Ordinal));
         Assert.Equal(rows.Select(flag => $"{flag.SetBy} {flag.Name}"), fields);
     }
 
     [Fact]
     public void The_tables_defaults_are_the_engines()
     {
-        var (engine, runner) = (new Worker.Engine.EngineOptions(), new Worker.Models.ModelRunnerOptions());
+        var (engine, runner) = (new Worker.Engine.EngineOptions(), new Cluster.Worker.Models.Running.ModelRunnerOptions());
         Assert.Equal(
             (WorkerFlags.DefaultMaxNumSeqs, WorkerFlags.DefaultMaxNumBatchedTokens, WorkerFlags.DefaultGpuMemoryUtilization),
             (engine.MaxNumSeqs, engine.MaxNumBatchedTokens, runner.GpuMemoryUtilization));
@@ -119,14 +127,17 @@ public sealed class FlagTableTests
         var deployment = new ModelDeployment { Spec = new ModelDeploymentSpec { Model = new ModelSpec { Source = "file:///model" } } };
         deployment.Metadata.Name = "model";
         var field = typeof(EngineSpec).GetProperty(property)!;
-        field.SetValue(deployment.Spec.Engine, Convert.ChangeType(value, Nullable.GetUnderlyingType(field.PropertyType) ?? field.PropertyType, CultureInfo.InvariantCulture));
+        field.SetValue(
+            deployment.Spec.Engine,
+            Convert.ChangeType(value, Nullable.GetUnderlyingType(field.PropertyType) ?? field.PropertyType, CultureInfo.InvariantCulture));
         return ModelDeploymentDefaults.Apply(deployment);
     }
 
     private static IEnumerable<string> Parse(ModelDeployment deployment)
     {
         var arguments = EngineArguments.For(deployment, "/model", deployment.Spec.Engine.Speculative is null ? null : "/draft");
-        return new RootCommand { ServeCommand.Create() }.Parse([.. arguments.Select(argument => (string)argument!)]).Errors.Select(error => error.Message);
+        return new RootCommand { ServeCommand.Create() }
+            .Parse([.. arguments.Select(argument => (string)argument!)]).Errors.Select(error => error.Message);
     }
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);

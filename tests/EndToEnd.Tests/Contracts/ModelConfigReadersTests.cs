@@ -1,15 +1,16 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Worker.Compute;
-using WorkerConfig = Cluster.Worker.Models.ModelConfig;
+using WorkerConfig = Cluster.Worker.Models.Config.ModelConfig;
 
 namespace Cluster.EndToEnd.Tests.Contracts;
 
-/// <summary>config.json has two readers: the operator's, which sizes a deployment, and the worker's, which builds the model. They must understand a file alike:
-/// otherwise a replica gets too few GPUs, or GPUs for a model that no worker can load.</summary>
+/// <summary>config.json has two readers: the operator's, which sizes a deployment, and the worker's, which builds the model. They must
+/// understand a file alike: otherwise a replica gets too few GPUs, or GPUs for a model that no worker can load.</summary>
 public sealed class ModelConfigReadersTests
 {
-    /// <summary>Quantized layouts that the operator counts but the worker does not multiply yet: the sizes are right, the worker says what it lacks.</summary>
+    /// <summary>Quantized layouts that the operator counts but the worker does not multiply yet: the sizes are right, the worker says what
+    /// it lacks.</summary>
     private static readonly string[] SizedButNotServed = ["fp8-block"];
 
     private static readonly Dictionary<string, string> Bases = new()
@@ -21,7 +22,8 @@ public sealed class ModelConfigReadersTests
         ["qwen3"] = """{"architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu"}""",
         ["gemma2"] = """{"architectures": ["Gemma2ForCausalLM"]}""",
         ["mixtral"] = """{"architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "num_experts_per_tok": 1}""",
-        ["qwen3_moe"] = """{"architectures": ["Qwen3MoeForCausalLM"], "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 24}""",
+        ["qwen3_moe"] =
+            """{"architectures": ["Qwen3MoeForCausalLM"], "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 24}""",
         ["phi"] = """{"architectures": ["PhiForCausalLM"]}""",
         ["bloom"] = """{"architectures": ["BloomForCausalLM"]}""",
         ["opt"] = """{"architectures": ["OPTForCausalLM"]}""",
@@ -52,9 +54,12 @@ public sealed class ModelConfigReadersTests
         ("decoder_sparse_step", ["", "2", "0", "null"]),
         ("mlp_only_layers", ["", "[0]", "[]", "[1, 0]", "null", "\"0\"", "[7]"]),
         ("moe_intermediate_size", ["", "40", "0"]),
-        ("quantization_config", ["", "null", """{"quant_method": "fp8", "activation_scheme": "dynamic"}""", """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": true}""",
+        ("quantization_config",
+            ["", "null", """{"quant_method": "fp8", "activation_scheme": "dynamic"}""",
+                """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": true}""",
             """{"quant_method": "gptq", "bits": 8, "group_size": 16}""", """{"quant_method": "gptq", "bits": 4, "group_size": -1}""",
-            """{"quant_method": "squeezellm", "wbits": 4}""", """{"quant_method": "magic"}""", """{"bits": 4}""", """{"quant_method": "gptq", "bits": 3, "group_size": 8}"""]),
+            """{"quant_method": "squeezellm", "wbits": 4}""", """{"quant_method": "magic"}""", """{"bits": 4}""",
+            """{"quant_method": "gptq", "bits": 3, "group_size": 8}"""]),
     ];
 
     public static TheoryData<string> Goldens
@@ -62,8 +67,11 @@ public sealed class ModelConfigReadersTests
         get
         {
             var data = new TheoryData<string>();
-            string[] roots = [Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens"), Path.Combine(RepositoryRoot.Path, "..", "shared", "goldens")];
-            var files = roots.Where(Directory.Exists).SelectMany(root => Directory.EnumerateFiles(root, "config.json", SearchOption.AllDirectories));
+            string[] roots = [
+                Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens"),
+                Path.Combine(RepositoryRoot.Path, "..", "shared", "goldens")];
+            var files = roots.Where(Directory.Exists)
+                .SelectMany(root => Directory.EnumerateFiles(root, "config.json", SearchOption.AllDirectories));
             foreach (var file in files.Order(StringComparer.Ordinal))
             {
                 data.Add(Path.GetRelativePath(RepositoryRoot.Path, Path.GetDirectoryName(file)!));
@@ -92,7 +100,9 @@ public sealed class ModelConfigReadersTests
 
     [Theory, MemberData(nameof(Goldens))]
     public void Every_golden_configuration_means_the_same_to_both(string folder) =>
-        AssertAlike(File.ReadAllText(Path.Combine(RepositoryRoot.Path, folder, "config.json")), SizedButNotServed.Contains(Path.GetFileName(folder)));
+        AssertAlike(
+            File.ReadAllText(Path.Combine(RepositoryRoot.Path, folder, "config.json")),
+            SizedButNotServed.Contains(Path.GetFileName(folder)));
 
     [Theory, MemberData(nameof(Synthetic))]
     public void Synthetic_configurations_mean_the_same_to_both(string type, int seed)
@@ -100,7 +110,8 @@ public sealed class ModelConfigReadersTests
         var random = new Random(seed);
         for (var i = 0; i < 25; i++)
         {
-            AssertAlike(Build(type, field => field.Length == 0 || random.Next(8) > 0 ? 0 : random.Next(field.Length)), mayBeSizedOnly: false);
+            AssertAlike(
+                Build(type, field => field.Length == 0 || random.Next(8) > 0 ? 0 : random.Next(field.Length)), mayBeSizedOnly: false);
         }
     }
 
@@ -109,7 +120,9 @@ public sealed class ModelConfigReadersTests
     {
         foreach (var type in Bases.Keys)
         {
-            AssertAlike(Build(type, values => values == Fields.Single(f => f.Field == field).Values ? Array.IndexOf(values, value) : 0), mayBeSizedOnly: false);
+            AssertAlike(
+                Build(type, values => values == Fields.Single(f => f.Field == field).Values ? Array.IndexOf(values, value) : 0),
+                mayBeSizedOnly: false);
         }
     }
 
@@ -151,7 +164,8 @@ public sealed class ModelConfigReadersTests
 
     private static void AssertAlike(string json, bool mayBeSizedOnly)
     {
-        var (sized, sizingProblem) = Try(() => ModelShapeReader.Read(ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(json), "config.json")));
+        var (sized, sizingProblem) = Try(
+            () => ModelShapeReader.Read(ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(json), "config.json")));
         var (served, servingProblem) = Try(() => Load(json));
         if (served is null)
         {
@@ -166,16 +180,20 @@ public sealed class ModelConfigReadersTests
 
     private static string Facts(WorkerConfig config) => string.Join(
         '\n',
-        $"layers {config.NumLayers}, hidden {config.HiddenSize}, intermediate {(config.HasDenseLayers ? config.IntermediateSize : 0)}, gated {config.GatedMlp}",
+        $"layers {config.NumLayers}, hidden {config.HiddenSize}, intermediate {(config.HasDenseLayers ? config.IntermediateSize : 0)}, "
+        + $"gated {config.GatedMlp}",
         $"heads {config.NumHeads}, kv heads {config.NumKvHeads}, head size {config.HeadDim}",
-        $"vocabulary {config.VocabSize}, tied {config.TieWordEmbeddings}, positions {config.MaxPositionEmbeddings}, learned {config.LearnedPositionOffset is not null}",
-        $"experts {config.Moe?.NumExperts ?? 0} of {config.Moe?.IntermediateSize ?? 0} in {Enumerable.Range(0, config.NumLayers).Count(layer => config.Moe?.HasExperts(layer) == true)} layers",
+        $"vocabulary {config.VocabSize}, tied {config.TieWordEmbeddings}, positions {config.MaxPositionEmbeddings}, learned "
+        + $"{config.LearnedPositionOffset is not null}",
+        $"experts {config.Moe?.NumExperts ?? 0} of {config.Moe?.IntermediateSize ?? 0} in "
+        + $"{Enumerable.Range(0, config.NumLayers).Count(layer => config.Moe?.HasExperts(layer) == true)} layers",
         $"bytes {(config.DType is DType.F32 ? 4 : 2)}",
         $"quantization {config.Quantization?.Method switch { null => "none", "compressed-tensors" => "fp8", var method => method }}");
 
     private static string Facts(ModelShape shape) => string.Join(
         '\n',
-        $"layers {shape.Layers}, hidden {shape.HiddenSize}, intermediate {(shape.ExpertLayers < shape.Layers ? shape.IntermediateSize : 0)}, gated {shape.GatedMlp}",
+        $"layers {shape.Layers}, hidden {shape.HiddenSize}, intermediate "
+        + $"{(shape.ExpertLayers < shape.Layers ? shape.IntermediateSize : 0)}, gated {shape.GatedMlp}",
         $"heads {shape.Heads}, kv heads {shape.KvHeads}, head size {shape.HeadDim}",
         $"vocabulary {shape.VocabSize}, tied {shape.TiedEmbeddings}, positions {shape.MaxLength}, learned {shape.LearnedPositions > 0}",
         $"experts {shape.Experts} of {shape.ExpertIntermediateSize} in {shape.ExpertLayers} layers",
@@ -203,7 +221,8 @@ public sealed class ModelConfigReadersTests
         {
             return (read(), null);
         }
-        catch (Exception exception) when (exception is Operator.Reconciling.Sizing.ModelConfigException or Worker.Models.ModelConfigException)
+        catch (Exception exception)
+            when (exception is Operator.Reconciling.Sizing.ModelConfigException or Cluster.Worker.Models.Checkpoints.ModelConfigException)
         {
             return (null, exception.Message);
         }

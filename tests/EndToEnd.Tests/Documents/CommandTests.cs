@@ -1,4 +1,3 @@
-using Cluster.EndToEnd.Tests.Support;
 
 namespace Cluster.EndToEnd.Tests.Documents;
 

@@ -110,7 +110,8 @@ public sealed class RunningCommandTests(SampleCluster cluster, DocumentedWorker 
 
     /// <summary>The same for commands that a test would run alike: local mode is always run with <c>--once</c>.</summary>
     private static string WhatItDoes(DocumentedCommand command) =>
-        string.Join(" | ", command.Pipeline.Select(one => $"{one.Program} {string.Join(' ', one.Arguments.Where(word => word != "--once"))}"));
+        string.Join(
+            " | ", command.Pipeline.Select(one => $"{one.Program} {string.Join(' ', one.Arguments.Where(word => word != "--once"))}"));
 
     private static TheoryData<string> Select(Func<DocumentedCommand, bool> which) =>
         [.. ByName.Where(one => which(one.Value)).Select(one => one.Key)];

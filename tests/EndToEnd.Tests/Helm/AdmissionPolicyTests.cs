@@ -3,14 +3,16 @@ using Cluster.Operator.Manifests.Schema.Cel;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 
-/// <summary>What the chart's ValidatingAdmissionPolicies let through, by evaluating their expressions on requests as the API server would.</summary>
+/// <summary>What the chart's ValidatingAdmissionPolicies let through, by evaluating their expressions on requests as the API server
+/// would.</summary>
 public sealed class AdmissionPolicyTests
 {
     private const string Bookings = "test-cluster-gpu-bookings";
     private const string NodeAgent = "test-cluster-node-agent";
     private const string Agent = "system:serviceaccount:cluster-system:test-cluster-node-agent";
     private const string Plain = """{"metadata": {"name": "p"}}""";
-    private const string Booked = """{"metadata": {"annotations": {"serving.cluster.sh/gpu-node": "n1", "serving.cluster.sh/gpu-indices": "0"}}}""";
+    private const string Booked =
+        """{"metadata": {"annotations": {"serving.cluster.sh/gpu-node": "n1", "serving.cluster.sh/gpu-indices": "0"}}}""";
     private const string Node = """{"metadata": {"name": "n1", "labels": {"zone": "a"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""";
 
     [Theory]
@@ -19,26 +21,41 @@ public sealed class AdmissionPolicyTests
     [InlineData(Booked, null, true)]
     [InlineData("""{"metadata": {"annotations": {"serving.cluster.sh/gpu-indices": ""}}}""", null, true)]
     [InlineData(Booked, Booked, false)]
-    [InlineData("""{"metadata": {"annotations": {"serving.cluster.sh/gpu-node": "n1", "serving.cluster.sh/gpu-indices": "0,1"}}}""", Booked, true)]
+    [InlineData(
+        """{"metadata": {"annotations": {"serving.cluster.sh/gpu-node": "n1", "serving.cluster.sh/gpu-indices": "0,1"}}}""", Booked, true)]
     [InlineData(Plain, Booked, true)]
     [InlineData(Booked, Plain, true)]
     public async Task Whoever_books_GPUs_has_to_be_an_operator(string pod, string? before, bool isAsked)
     {
         var policy = await PolicyAsync(Bookings);
         Assert.Equal(isAsked, Holds(policy["matchConditions"].Objects().Single(), Variables(pod, before)));
-        Assert.Contains("resource('modeldeployments').subresource('status')", (string)policy["validations"].Objects().Single()["expression"]!, StringComparison.Ordinal);
+        Assert.Contains(
+            "resource('modeldeployments').subresource('status')", (string)policy["validations"].Objects().Single()["expression"]!,
+            StringComparison.Ordinal);
         Assert.Equal(["CREATE", "UPDATE"], policy["matchConstraints"]!["resourceRules"]![0]!["operations"].Texts());
     }
 
     [Theory]
-    [InlineData("n1", """{"metadata": {"name": "n1", "labels": {"zone": "a", "serving.cluster.sh/gpu-count": "8"}, "annotations": {"serving.cluster.sh/gpus": "[]"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "")]
+    [InlineData(
+        "n1",
+        """{"metadata": {"name": "n1", "labels": {"zone": "a", "serving.cluster.sh/gpu-count": "8"}, "annotations": {"serving.cluster.sh/gpus": "[]"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "")]
     [InlineData("n2", Node, "a node agent may change the Node it runs on and no other")]
     [InlineData(null, Node, "a node agent may change the Node it runs on and no other")]
-    [InlineData("n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}}, "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true}}""", "a node agent may change labels and annotations only")]
-    [InlineData("n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "finalizers": ["x/y"]}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "a node agent may change labels and annotations only")]
-    [InlineData("n1", """{"metadata": {"name": "n1", "labels": {"zone": "b"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "of the labels a node agent may change those that begin with serving.cluster.sh/")]
-    [InlineData("n1", """{"metadata": {"name": "n1"}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "of the labels a node agent may change those that begin with serving.cluster.sh/")]
-    [InlineData("n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "annotations": {"other": ""}}, "spec": {"podCIDR": "10.0.0.0/24"}}""", "of the annotations a node agent may change those that begin with serving.cluster.sh/")]
+    [InlineData(
+        "n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}}, "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true}}""",
+        "a node agent may change labels and annotations only")]
+    [InlineData(
+        "n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "finalizers": ["x/y"]}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
+        "a node agent may change labels and annotations only")]
+    [InlineData(
+        "n1", """{"metadata": {"name": "n1", "labels": {"zone": "b"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
+        "of the labels a node agent may change those that begin with serving.cluster.sh/")]
+    [InlineData(
+        "n1", """{"metadata": {"name": "n1"}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
+        "of the labels a node agent may change those that begin with serving.cluster.sh/")]
+    [InlineData(
+        "n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "annotations": {"other": ""}}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
+        "of the annotations a node agent may change those that begin with serving.cluster.sh/")]
     public async Task A_node_agent_changes_its_own_node_and_there_only_what_is_ours(string? runsOn, string node, string refusals)
     {
         var policy = await PolicyAsync(NodeAgent);
@@ -51,14 +68,17 @@ public sealed class AdmissionPolicyTests
         var variables = Variables(node, Node, new JsonObject { ["userInfo"] = user }.ToJsonString());
 
         Assert.True(Holds(policy["matchConditions"].Objects().Single(), variables));
-        Assert.Equal(refusals, string.Join("; ", policy["validations"].Objects().Where(rule => !Holds(rule, variables)).Select(rule => rule["message"])));
+        Assert.Equal(
+            refusals,
+            string.Join("; ", policy["validations"].Objects().Where(rule => !Holds(rule, variables)).Select(rule => rule["message"])));
     }
 
     [Fact]
     public async Task Others_change_nodes_as_ever()
     {
         var policy = await PolicyAsync(NodeAgent);
-        Assert.False(Holds(policy["matchConditions"].Objects().Single(), Variables(Node, Node, """{"userInfo": {"username": "system:node:n1"}}""")));
+        Assert.False(
+            Holds(policy["matchConditions"].Objects().Single(), Variables(Node, Node, """{"userInfo": {"username": "system:node:n1"}}""")));
     }
 
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
@@ -66,7 +86,9 @@ public sealed class AdmissionPolicyTests
     {
         var objects = await Chart.RenderAsync(set);
         var bindings = objects.OfKind("ValidatingAdmissionPolicyBinding").ToList();
-        Assert.Equal(objects.OfKind("ValidatingAdmissionPolicy").Select(policy => policy.NameOf()), bindings.Select(binding => (string)binding["spec"]!["policyName"]!));
+        Assert.Equal(
+            objects.OfKind("ValidatingAdmissionPolicy").Select(policy => policy.NameOf()),
+            bindings.Select(binding => (string)binding["spec"]!["policyName"]!));
         Assert.All(bindings, binding => Assert.Equal(["Deny"], binding["spec"]!["validationActions"].Texts()));
     }
 
@@ -79,6 +101,7 @@ public sealed class AdmissionPolicyTests
     private static object? Value(string json) => CelValue.Of(JsonNode.Parse(json), null);
 
     private static bool Holds(JsonObject rule, (string Name, object? Value)[] variables) =>
-        (bool)CelProgram.Compile((string)rule["expression"]!, CelType.Bool, ("object", CelType.Dyn), ("oldObject", CelType.Dyn), ("request", CelType.Dyn))
+        (bool)CelProgram.Compile(
+            (string)rule["expression"]!, CelType.Bool, ("object", CelType.Dyn), ("oldObject", CelType.Dyn), ("request", CelType.Dyn))
             .Run(new CelBudget(1_000_000), variables)!;
 }

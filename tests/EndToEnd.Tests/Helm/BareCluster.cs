@@ -8,10 +8,10 @@ namespace Cluster.EndToEnd.Tests.Helm;
 /// <summary>An API server without nodes and controllers, and the real kubectl and helm against it.</summary>
 public sealed class BareCluster : IAsyncLifetime
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("cluster-bare-");
-    private LocalApiServer? server;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cluster-bare-");
+    private LocalApiServer? _server;
 
-    internal string Kubeconfig => Path.Combine(folder.FullName, "kubeconfig");
+    internal string Kubeconfig => Path.Combine(_folder.FullName, "kubeconfig");
 
     /// <summary>Told of every request; set before the start.</summary>
     internal Action<AuditedRequest>? Audit { get; init; }
@@ -20,33 +20,35 @@ public sealed class BareCluster : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Audit = Audit, PodLogs = PodLogs }, CancellationToken.None);
-        server.WriteKubeconfig(Kubeconfig);
+        _server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Audit = Audit, PodLogs = PodLogs }, CancellationToken.None);
+        _server.WriteKubeconfig(Kubeconfig);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (server is not null)
+        if (_server is not null)
         {
-            await server.DisposeAsync();
+            await _server.DisposeAsync();
         }
 
-        folder.Delete(recursive: true);
+        _folder.Delete(recursive: true);
     }
 
     internal KubernetesClient NewClient() => KubernetesClient.Create(ClientConfiguration.Load(Kubeconfig));
 
-    internal async Task<string> HelmAsync(params string[] arguments) => Checked("helm", arguments, await Chart.HelmAsync(arguments, Kubeconfig));
+    internal async Task<string> HelmAsync(params string[] arguments) =>
+        Checked("helm", arguments, await Chart.HelmAsync(arguments, Kubeconfig));
 
     internal async Task<CommandResult> TryKubectlAsync(string? input, params string[] arguments)
     {
-        var environment = new Dictionary<string, string> { ["KUBECONFIG"] = Kubeconfig, ["HOME"] = folder.FullName };
+        var environment = new Dictionary<string, string> { ["KUBECONFIG"] = Kubeconfig, ["HOME"] = _folder.FullName };
         return await CommandLine.RunAsync(await NodePackages.KubectlAsync(), arguments, environment, input);
     }
 
     internal Task<string> KubectlAsync(params string[] arguments) => KubectlWithInputAsync(null, arguments);
 
-    internal async Task<string> KubectlWithInputAsync(string? input, params string[] arguments) => Checked("kubectl", arguments, await TryKubectlAsync(input, arguments));
+    internal async Task<string> KubectlWithInputAsync(string? input, params string[] arguments) =>
+        Checked("kubectl", arguments, await TryKubectlAsync(input, arguments));
 
     private static string Checked(string program, string[] arguments, CommandResult result)
     {

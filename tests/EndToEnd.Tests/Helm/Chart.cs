@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.EndToEnd.Tests.Support;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
@@ -20,7 +19,9 @@ internal static class Chart
     /// <summary>Stand-ins for CRDs that the chart's optional objects need.</summary>
     public static string ForeignKinds { get; } = Path.Combine(Fixtures, "crds");
 
-    public static TheoryData<string> ValueSets { get; } = [.. Directory.EnumerateFiles(Fixtures, "*.yaml").Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> ValueSets { get; } = [
+        .. Directory.EnumerateFiles(Fixtures, "*.yaml").Select(file => Path.GetFileNameWithoutExtension(file)!)
+            .Order(StringComparer.Ordinal)];
 
     public static string Values(string set) => Path.Combine(Fixtures, $"{set}.yaml");
 
@@ -48,7 +49,8 @@ internal static class Chart
     public static async Task<IReadOnlyList<JsonObject>> RenderAsync(string set, params string[] arguments) =>
         [.. Manifest.Parse(await TemplateAsync(set, arguments: arguments), $"{set}.yaml").Select(manifest => manifest.Object)];
 
-    public static IEnumerable<JsonObject> OfKind(this IEnumerable<JsonObject> objects, string kind) => objects.Where(one => (string?)one["kind"] == kind);
+    public static IEnumerable<JsonObject> OfKind(this IEnumerable<JsonObject> objects, string kind) =>
+        objects.Where(one => (string?)one["kind"] == kind);
 
     public static string NameOf(this JsonNode one) => (string)one["metadata"]!["name"]!;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Commands;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
@@ -58,7 +57,8 @@ public sealed class ChartTests
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
     public async Task The_operator_understands_its_arguments(string set)
     {
-        var container = Assert.Single((await Chart.RenderAsync(set)).OfKind("Deployment"))["spec"]!["template"]!["spec"]!["containers"]![0]!;
+        var container = Assert.Single(
+            (await Chart.RenderAsync(set)).OfKind("Deployment"))["spec"]!["template"]!["spec"]!["containers"]![0]!;
         string[] arguments = [.. container["args"].Texts()];
 
         Assert.Equal("run", arguments[0]);
@@ -84,24 +84,33 @@ public sealed class ChartTests
     [Fact]
     public async Task Secrets_and_device_groups_of_workers_are_arguments_of_the_operator()
     {
-        var arguments = Assert.Single((await Chart.RenderAsync("production")).OfKind("Deployment"))["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts();
+        var arguments = Assert.Single(
+            (await Chart.RenderAsync("production")).OfKind("Deployment"))["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts();
 
         Assert.Equal(
             ["--image-pull-secret=registry", "--image-pull-secret=mirror", "--device-group=44", "--device-group=993"],
-            arguments.Where(a => a.StartsWith("--image-pull-secret", StringComparison.Ordinal) || a.StartsWith("--device-group", StringComparison.Ordinal)));
+            arguments.Where(
+                a => a.StartsWith("--image-pull-secret", StringComparison.Ordinal)
+                    || a.StartsWith("--device-group", StringComparison.Ordinal)));
     }
 
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
     public async Task Whatever_refers_to_something_in_the_release_finds_it(string set)
     {
         var objects = await Chart.RenderAsync(set);
-        var roles = objects.Where(one => (string?)one["kind"] is "Role" or "ClusterRole").Select(one => $"{one["kind"]}/{one.NameOf()}").ToHashSet();
-        Assert.All(objects.Where(one => (string?)one["kind"] is "RoleBinding" or "ClusterRoleBinding"), one => Assert.Contains($"{one["roleRef"]!["kind"]}/{one.NameOf()}", roles));
+        var roles = objects.Where(one => (string?)one["kind"] is "Role" or "ClusterRole").Select(one => $"{one["kind"]}/{one.NameOf()}")
+            .ToHashSet();
+        Assert.All(
+            objects.Where(one => (string?)one["kind"] is "RoleBinding" or "ClusterRoleBinding"),
+            one => Assert.Contains($"{one["roleRef"]!["kind"]}/{one.NameOf()}", roles));
 
-        var podLabels = objects.Where(one => one["spec"]?["template"] is not null).Select(one => one["spec"]!["template"]!["metadata"]!["labels"]!).ToList();
+        var podLabels = objects.Where(one => one["spec"]?["template"] is not null)
+            .Select(one => one["spec"]!["template"]!["metadata"]!["labels"]!).ToList();
         foreach (var (name, selector) in objects.Select(Selector).Where(found => found.Selector is not null))
         {
-            Assert.True(podLabels.Any(labels => selector!.All(wanted => (string?)labels[wanted.Key] == (string?)wanted.Value)), $"{name} selects no pod");
+            Assert.True(
+                podLabels.Any(labels => selector!.All(wanted => (string?)labels[wanted.Key] == (string?)wanted.Value)),
+                $"{name} selects no pod");
         }
 
         static (string Name, JsonObject? Selector) Selector(JsonObject one) => ((string)one["kind"]!, one["kind"]!.GetValue<string>() switch
@@ -116,8 +125,10 @@ public sealed class ChartTests
     [Fact]
     public async Task Two_releases_share_no_name()
     {
-        var one = Manifest.Parse(await Chart.TemplateAsync("production", release: "one"), "one").Select(manifest => $"{manifest.Kind}/{manifest.Name}");
-        var two = Manifest.Parse(await Chart.TemplateAsync("production", release: "two"), "two").Select(manifest => $"{manifest.Kind}/{manifest.Name}");
+        var one = Manifest.Parse(await Chart.TemplateAsync("production", release: "one"), "one")
+            .Select(manifest => $"{manifest.Kind}/{manifest.Name}");
+        var two = Manifest.Parse(await Chart.TemplateAsync("production", release: "two"), "two")
+            .Select(manifest => $"{manifest.Kind}/{manifest.Name}");
 
         Assert.Empty(one.Intersect(two));
     }
@@ -131,7 +142,10 @@ public sealed class ChartTests
         var files = Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Path, "deploy", "dashboards"), "*.json").ToList();
         Assert.NotEmpty(files);
         Assert.Equal(files.Select(Path.GetFileName).Order(), shipped.Keys.Order());
-        Assert.All(files, file => Assert.True(JsonNode.DeepEquals(JsonNode.Parse(File.ReadAllText(file)), JsonNode.Parse(shipped[Path.GetFileName(file)]))));
+        Assert.All(
+            files,
+            file =>
+                Assert.True(JsonNode.DeepEquals(JsonNode.Parse(File.ReadAllText(file)), JsonNode.Parse(shipped[Path.GetFileName(file)]))));
         Assert.All(maps, map => Assert.Equal("1", (string?)map["metadata"]!["labels"]!["grafana_dashboard"]));
     }
 
@@ -153,7 +167,9 @@ public sealed class ChartTests
 
             Assert.False((bool)shape["additionalProperties"]!, $"{path} takes any name");
             string[] undefaulted = ["global"];
-            Assert.Equal(properties.Select(entry => entry.Key).Except(undefaulted).Order(), defaults.Select(entry => entry.Key).Except(undefaulted).Order());
+            Assert.Equal(
+                properties.Select(entry => entry.Key).Except(undefaulted).Order(),
+                defaults.Select(entry => entry.Key).Except(undefaulted).Order());
             foreach (var (key, value) in defaults)
             {
                 if (value is JsonObject inner)

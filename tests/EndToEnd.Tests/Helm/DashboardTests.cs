@@ -17,7 +17,8 @@ public sealed partial class DashboardTests(SampleCluster cluster)
     {
         var worker = await WorkerPageAsync();
         var @operator = (await OperatorScenario.RunAsync(oneNamespace: false)).Metrics;
-        var alerts = (await Chart.RenderAsync("production")).OfKind("PrometheusRule").SelectMany(rule => rule["spec"]!["groups"].Objects()).SelectMany(group => group["rules"].Objects()).Select(rule => (string)rule["expr"]!).ToList();
+        var alerts = (await Chart.RenderAsync("production")).OfKind("PrometheusRule").SelectMany(rule => rule["spec"]!["groups"].Objects())
+            .SelectMany(group => group["rules"].Objects()).Select(rule => (string)rule["expr"]!).ToList();
 
         AssertExported(Queries("worker.json"), worker, "the worker");
         AssertExported(Queries("operator.json"), @operator, "the operator");
@@ -46,9 +47,11 @@ public sealed partial class DashboardTests(SampleCluster cluster)
     [InlineData("label_values(a{b=\"c\",d=\"e\"}, pod)", "a")]
     [InlineData("label_values(a, pod)", "a")]
     [InlineData("histogram_quantile(0.5, a_bucket) and on (pod) b offset 5m", "a_bucket b")]
-    public void Names_are_found_in_queries(string expression, string names) => Assert.Equal(names, string.Join(' ', Promql.MetricNames(expression)));
+    public void Names_are_found_in_queries(string expression, string names) =>
+    Assert.Equal(names, string.Join(' ', Promql.MetricNames(expression)));
 
-    private static JsonNode Read(string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "deploy", "dashboards", file)))!;
+    private static JsonNode Read(string file) =>
+        JsonNode.Parse(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "deploy", "dashboards", file)))!;
 
     private static List<string> Queries(string file)
     {
@@ -56,7 +59,8 @@ public sealed partial class DashboardTests(SampleCluster cluster)
         return
         [
             .. dashboard["panels"].Objects().SelectMany(panel => panel["targets"].Objects()).Select(target => (string)target["expr"]!),
-            .. dashboard["templating"]!["list"].Objects().Where(variable => (string?)variable["type"] == "query").Select(variable => (string)variable["query"]!["query"]!),
+            .. dashboard["templating"]!["list"].Objects().Where(variable => (string?)variable["type"] == "query")
+                .Select(variable => (string)variable["query"]!["query"]!),
         ];
     }
 
@@ -64,13 +68,20 @@ public sealed partial class DashboardTests(SampleCluster cluster)
     {
         Assert.NotEmpty(queries);
         var labelsOf = Sample().Matches(page).GroupBy(match => match.Groups[1].Value)
-            .ToDictionary(series => series.Key, series => series.SelectMany(match => LabelName().Matches(match.Groups[2].Value)).Select(match => match.Groups[1].Value).ToHashSet());
+            .ToDictionary(
+                series => series.Key,
+                series => series.SelectMany(match => LabelName().Matches(match.Groups[2].Value)).Select(match => match.Groups[1].Value)
+                    .ToHashSet());
         foreach (var query in queries)
         {
             var names = Promql.MetricNames(query).ToList();
             Assert.NotEmpty(names);
             Assert.All(names, name => Assert.True(labelsOf.ContainsKey(name), $"{who} exports no {name}, which is asked for by: {query}"));
-            Assert.All(Promql.Labels(query).Except(AddedLabels), label => Assert.True(names.Any(name => labelsOf[name].Contains(label)), $"no series of {string.Join(", ", names)} has the label {label}: {query}"));
+            Assert.All(
+                Promql.Labels(query).Except(AddedLabels),
+                label => Assert.True(
+                    names.Any(name => labelsOf[name].Contains(label)),
+                    $"no series of {string.Join(", ", names)} has the label {label}: {query}"));
         }
     }
 

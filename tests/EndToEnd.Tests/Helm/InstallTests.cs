@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
@@ -20,13 +19,16 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
         await cluster.KubectlWithInputAsync(rendered, "get", "-f", "-");
 
         await cluster.HelmAsync(["upgrade", set, Chart.Folder, .. here, "--reuse-values", "--set", "operator.concurrency=9"]);
-        var operators = JsonNode.Parse(await cluster.KubectlAsync(["get", "deployments", .. here, "-l", $"app.kubernetes.io/instance={set}", "-o", "json"]))!["items"].Objects();
+        var operators = JsonNode.Parse(
+            await cluster.KubectlAsync(["get", "deployments", .. here, "-l", $"app.kubernetes.io/instance={set}", "-o", "json"]))!["items"]
+            .Objects();
         Assert.Contains("--workers=9", Assert.Single(operators)["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
 
         await cluster.HelmAsync(["uninstall", set, .. here]);
         var left = await cluster.KubectlWithInputAsync(rendered, "get", "-f", "-", "--ignore-not-found", "-o", "name");
         Assert.Equal("", left.Trim());
-        Assert.Contains("modeldeployments.serving.cluster.sh", await cluster.KubectlAsync("get", "crd", "-o", "name"), StringComparison.Ordinal);
+        Assert.Contains(
+            "modeldeployments.serving.cluster.sh", await cluster.KubectlAsync("get", "crd", "-o", "name"), StringComparison.Ordinal);
     }
 
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
@@ -41,20 +43,26 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
         var text = await Chart.TemplateAsync(set, release: $"apply-{set}");
         var documents = Manifest.Parse(text, set);
         var applied = await cluster.KubectlWithInputAsync(text, "apply", "--server-side", "-f", "-");
-        Assert.Equal(documents.Count, applied.Trim().Split('\n').Count(line => line.EndsWith("serverside-applied", StringComparison.Ordinal)));
+        Assert.Equal(
+            documents.Count, applied.Trim().Split('\n').Count(line => line.EndsWith("serverside-applied", StringComparison.Ordinal)));
 
         var again = await cluster.KubectlWithInputAsync(text, "apply", "--server-side", "-f", "-", "-o", "json");
-        Assert.All(JsonNode.Parse(again)!["items"].Objects(), one => Assert.True((long?)one["metadata"]!["generation"] is null or 1, $"{one["kind"]} {one.NameOf()} changes with every apply"));
+        Assert.All(
+            JsonNode.Parse(again)!["items"].Objects(),
+            one =>
+                Assert.True((long?)one["metadata"]!["generation"] is null or 1, $"{one["kind"]} {one.NameOf()} changes with every apply"));
         await cluster.KubectlWithInputAsync(text, "delete", "-f", "-");
     }
 
-    /// <summary>kubectl decodes into Kubernetes' own Go types, which drop what they do not know: whatever is missing in its answer was misspelt.</summary>
+    /// <summary>kubectl decodes into Kubernetes' own Go types, which drop what they do not know: whatever is missing in its answer was
+    /// misspelt.</summary>
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
     public async Task Kubernetes_types_know_every_field_of_the_workloads(string set)
     {
         foreach (var workload in (await Chart.RenderAsync(set)).Where(one => (string?)one["kind"] is "Deployment" or "DaemonSet"))
         {
-            var answer = await cluster.KubectlWithInputAsync(workload.ToJsonString(), "set", "image", "--local", "-f", "-", "*=other", "-o", "json");
+            var answer = await cluster.KubectlWithInputAsync(
+                workload.ToJsonString(), "set", "image", "--local", "-f", "-", "*=other", "-o", "json");
             var container = workload["spec"]!["template"]!["spec"]!["containers"]![0]!;
             container["image"] = "other";
             AssertContains(workload, JsonNode.Parse(answer), (string)workload["kind"]!);
@@ -75,7 +83,8 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
         Assert.Contains("ModelDeployment/chat", await cluster.KubectlAsync("get", "hpa", "chat"), StringComparison.Ordinal);
         await cluster.KubectlAsync("scale", "mdep/chat", "--replicas=3");
         Assert.Equal("3", (await cluster.KubectlAsync("get", "mdep", "chat", "-o", "jsonpath={.spec.replicas}")).Trim());
-        var refused = await cluster.TryKubectlAsync("""{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "x"}, "spec": {"model": {"source": "s3://x"}}}""", "apply", "-f", "-");
+        var refused = await cluster.TryKubectlAsync(
+            """{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "x"}, "spec": {"model": {"source": "s3://x"}}}""", "apply", "-f", "-");
         Assert.Contains("spec.model.source", refused.Error, StringComparison.Ordinal);
     }
 

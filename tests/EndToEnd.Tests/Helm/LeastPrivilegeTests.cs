@@ -12,7 +12,8 @@ public sealed class LeastPrivilegeTests
         var scenario = await OperatorScenario.RunAsync(oneNamespace);
 
         var refused = scenario.Requests.Where(request => !grants.Any(grant => grant.Permits(request)))
-            .Select(request => $"{request.Verb} {request.Group}/{request.Resource} in {request.Namespace ?? "all namespaces"}").Distinct().Order().ToList();
+            .Select(request => $"{request.Verb} {request.Group}/{request.Resource} in {request.Namespace ?? "all namespaces"}").Distinct()
+            .Order().ToList();
         var unused = grants.Where(grant => !scenario.Requests.Any(grant.Permits)).Select(grant => grant.ToString()).Order().ToList();
         Assert.True(refused.Count == 0, $"templates/_rules.tpl grants too little:\n{string.Join('\n', refused)}");
         Assert.True(unused.Count == 0, $"templates/_rules.tpl grants what the operator never does:\n{string.Join('\n', unused)}");
@@ -33,16 +34,20 @@ public sealed class LeastPrivilegeTests
         var grants = Grant.Of(await Chart.RenderAsync("defaults"), "test-cluster-node-agent");
 
         Assert.Equal(
-            ["get /nodes in all namespaces", "list /pods in all namespaces", "patch /nodes in all namespaces", "watch /pods in all namespaces"],
+            ["get /nodes in all namespaces", "list /pods in all namespaces", "patch /nodes in all namespaces",
+                "watch /pods in all namespaces"],
             grants.Select(grant => grant.ToString()).Order());
     }
 
     [Fact]
     public async Task Editors_of_a_namespace_can_scale_and_viewers_cannot()
     {
-        var roles = (await Chart.RenderAsync("defaults")).OfKind("ClusterRole").ToDictionary(role => role.NameOf(), role => role["rules"].Objects().ToList());
+        var roles = (await Chart.RenderAsync("defaults")).OfKind("ClusterRole")
+            .ToDictionary(role => role.NameOf(), role => role["rules"].Objects().ToList());
 
-        Assert.Contains(roles["test-cluster-edit"], rule => rule["resources"].Texts().Contains("modeldeployments/scale") && rule["verbs"].Texts().Contains("patch"));
+        Assert.Contains(
+            roles["test-cluster-edit"],
+            rule => rule["resources"].Texts().Contains("modeldeployments/scale") && rule["verbs"].Texts().Contains("patch"));
         Assert.All(roles["test-cluster-view"], rule => Assert.Empty(rule["verbs"].Texts().Except(["get", "list", "watch"])));
     }
 }

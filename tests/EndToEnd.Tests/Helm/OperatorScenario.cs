@@ -1,15 +1,14 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
-using Cluster.EndToEnd.Tests.Support;
 using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Routing;
 using Cluster.Operator.Reconciling;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 
-/// <summary>The life of a ModelDeployment with everything that makes the operator call the API server: creation, lost requests, a crashed worker, scaling down, deletion, leadership gained, kept and given back.</summary>
+/// <summary>The life of a ModelDeployment with everything that makes the operator call the API server: creation, lost requests, a crashed
+/// worker, scaling down, deletion, leadership gained, kept and given back.</summary>
 /// <param name="Requests">What the operator asked of the API server, with what its requests imply for authorization.</param>
 /// <param name="Metrics">Its metrics page at the end.</param>
 internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requests, string Metrics)
@@ -51,17 +50,21 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             Namespace = watchNamespace,
             Time = new FastClock(20),
             // Long enough that a slow machine cannot lose it.
-            LeaderElection = new LeaderElectionOptions(Chart.Namespace, "cluster-operator", "test", TimeSpan.FromMinutes(60), TimeSpan.FromMinutes(50), TimeSpan.FromSeconds(2)),
+            LeaderElection = new LeaderElectionOptions(
+                Chart.Namespace, "cluster-operator", "test", TimeSpan.FromMinutes(60), TimeSpan.FromMinutes(50), TimeSpan.FromSeconds(2)),
         };
         using var client = cluster.NewClient();
         using var stop = new CancellationTokenSource();
-        var running = Task.Run(() => OperatorHost.RunAsync(LossyClient.Around(client, losses: 2), options, stop.Token), CancellationToken.None);
+        var running = Task.Run(
+            () => OperatorHost.RunAsync(LossyClient.Around(client, losses: 2), options, stop.Token), CancellationToken.None);
 
         await cluster.KubectlWithInputAsync(
             $$$"""{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "{{{Deployment}}}"}, "spec": {"model": {"source": "file:///models/m"}, "replicas": {{{Gpus}}} } }""",
             "apply", "-f", "-");
         await UntilAsync(running, "pods exist although two requests were lost", async () => (await PodsAsync(cluster)).Count == Gpus);
-        await UntilAsync(running, "the lease is renewed", () => Task.FromResult(requests.Any(request => request is { Resource: "leases", Verb: "update" })));
+        await UntilAsync(
+            running, "the lease is renewed",
+            () => Task.FromResult(requests.Any(request => request is { Resource: "leases", Verb: "update" })));
         var implied = await ImpliedAsync(cluster);
 
         await CrashAsync(cluster, (await PodsAsync(cluster))[0]);
@@ -73,14 +76,18 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
 
         await stop.CancelAsync();
         await running;
-        return new OperatorScenario([.. requests.Where(request => request.StatusCode < 500), .. implied, .. CreatedByApply(requests)], options.Metrics.Render());
+        return new OperatorScenario(
+            [.. requests.Where(request => request.StatusCode < 500), .. implied, .. CreatedByApply(requests)], options.Metrics.Render());
     }
 
     private static async Task AddNodeAsync(BareCluster cluster)
     {
         var gpus = string.Join(',', Enumerable.Range(0, Gpus).Select(index => $$"""{\"index\": {{index}}}"""));
-        await cluster.KubectlWithInputAsync($$$"""{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "annotations": {"serving.cluster.sh/gpus": "[{{{gpus}}}]"}} }""", "apply", "-f", "-");
-        await cluster.KubectlAsync("patch", "node", "n", "--subresource=status", "--type=merge", "-p", """{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}""");
+        await cluster.KubectlWithInputAsync(
+            $$$"""{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "annotations": {"serving.cluster.sh/gpus": "[{{{gpus}}}]"}} }""", "apply", "-f", "-");
+        await cluster.KubectlAsync(
+            "patch", "node", "n", "--subresource=status", "--type=merge", "-p",
+            """{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}""");
     }
 
     private static async Task CrashAsync(BareCluster cluster, string pod) =>
@@ -90,19 +97,25 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             """);
 
     private static async Task<List<string>> PodsAsync(BareCluster cluster) =>
-        [.. JsonNode.Parse(await cluster.KubectlAsync("get", "pods", "-o", "json"))!["items"].Objects().Where(pod => pod["metadata"]!["deletionTimestamp"] is null).Select(pod => pod.NameOf())];
+        [.. JsonNode.Parse(await cluster.KubectlAsync("get", "pods", "-o", "json"))!["items"].Objects()
+            .Where(pod => pod["metadata"]!["deletionTimestamp"] is null).Select(pod => pod.NameOf())];
 
-    /// <summary>Admission asks for <c>update</c> of the owner's finalizers when an owner reference blocks its deletion (OwnerReferencesPermissionEnforcement, on by default in OpenShift).</summary>
+    /// <summary>Admission asks for <c>update</c> of the owner's finalizers when an owner reference blocks its deletion
+    /// (OwnerReferencesPermissionEnforcement, on by default in OpenShift).</summary>
     private static async Task<List<AuditedRequest>> ImpliedAsync(BareCluster cluster)
     {
         var owned = JsonNode.Parse(await cluster.KubectlAsync("get", "pods,services", "-o", "json"))!["items"].Objects();
-        var blocks = owned.SelectMany(one => one["metadata"]!["ownerReferences"].Objects()).Any(owner => (bool?)owner["blockOwnerDeletion"] == true);
-        return blocks ? [new AuditedRequest("", "update", "serving.cluster.sh", "modeldeployments/finalizers", WorkNamespace, Deployment, 200)] : [];
+        var blocks = owned.SelectMany(one => one["metadata"]!["ownerReferences"].Objects())
+            .Any(owner => (bool?)owner["blockOwnerDeletion"] == true);
+        return blocks
+            ? [new AuditedRequest("", "update", "serving.cluster.sh", "modeldeployments/finalizers", WorkNamespace, Deployment, 200)]
+            : [];
     }
 
     /// <summary>A server-side apply that finds nothing to patch needs the verb <c>create</c> as well.</summary>
     private static IEnumerable<AuditedRequest> CreatedByApply(IEnumerable<AuditedRequest> requests) =>
-        requests.Where(request => request is { Verb: "patch", StatusCode: 201 }).Select(request => request with { Verb = "create", Name = null });
+        requests.Where(request => request is { Verb: "patch", StatusCode: 201 })
+            .Select(request => request with { Verb = "create", Name = null });
 
     private static async Task UntilAsync(Task running, string what, Func<Task<bool>> condition)
     {
@@ -119,7 +132,8 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
     {
         public const string Line = "the last words of a worker";
 
-        public async Task WriteLogAsync(string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken) =>
+        public async Task WriteLogAsync(
+            string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken) =>
             await output.WriteAsync(System.Text.Encoding.UTF8.GetBytes(Line + "\n"), cancellationToken);
     }
 }

@@ -5,7 +5,20 @@ namespace Cluster.EndToEnd.Tests.Helm;
 /// <summary>Finds the metric names of a PromQL expression, as far as our dashboards and alerts use the language.</summary>
 internal static partial class Promql
 {
-    private static readonly HashSet<string> Words = new(StringComparer.Ordinal) { "and", "or", "unless", "bool", "by", "without", "on", "ignoring", "group_left", "group_right", "offset" };
+    private static readonly HashSet<string> Words = new(StringComparer.Ordinal)
+    {
+        "and",
+        "or",
+        "unless",
+        "bool",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "offset"
+    };
 
     /// <summary>Names in the order of their appearance, with _bucket, _sum and _count where queried.</summary>
     public static IEnumerable<string> MetricNames(string expression)
@@ -17,7 +30,9 @@ internal static partial class Promql
     /// <summary>Labels that its selectors and groupings name.</summary>
     public static IEnumerable<string> Labels(string expression) =>
         Matcher().Matches(expression).Select(match => match.Groups[1].Value)
-            .Concat(Grouping().Matches(expression).SelectMany(match => Identifier().Matches(match.Groups[1].Value)).Select(match => match.Value));
+            .Concat(
+                Grouping().Matches(expression).SelectMany(match => Identifier().Matches(match.Groups[1].Value))
+                    .Select(match => match.Value));
 
     [GeneratedRegex(@"label_values\(([^,]*(?:\{[^}]*\})?[^,]*), \w+\)")]
     private static partial Regex LabelValues();

@@ -75,5 +75,6 @@ internal sealed record LoadRequest
         },
     };
 
-    private static IEnumerable<int> Tokens(Random random, int count) => Enumerable.Range(0, count).Select(_ => random.Next(FirstPlainToken, VocabSize)).ToList();
+    private static IEnumerable<int> Tokens(Random random, int count) =>
+        Enumerable.Range(0, count).Select(_ => random.Next(FirstPlainToken, VocabSize)).ToList();
 }

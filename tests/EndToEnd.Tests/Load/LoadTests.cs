@@ -3,7 +3,8 @@ using Cluster.EndToEnd.Tests.Support;
 
 namespace Cluster.EndToEnd.Tests.Load;
 
-/// <summary>A real worker under more clients than it can run at once, in less KV cache than they need, many of which behave badly.</summary>
+/// <summary>A real worker under more clients than it can run at once, in less KV cache than they need, many of which behave
+/// badly.</summary>
 [Collection(LoadCollection.Name)]
 public sealed class LoadTests(ITestOutputHelper log)
 {
@@ -41,8 +42,12 @@ public sealed class LoadTests(ITestOutputHelper log)
         await stalled;
 
         var visits = clients.SelectMany(client => client).ToList();
-        Report(visits, elapsed, residentBefore, worker.PeakResidentBytes, await worker.MetricAsync("vllm:generation_tokens_total") - tokensBefore, await worker.MetricAsync("vllm:num_preemptions_total"));
-        Assert.All(visits.Where(visit => visit.Conduct is Conduct.ReadsToTheEnd or Conduct.Stalls), visit => visit.Reply.AssertSameAs(alone[visit.Request]));
+        Report(visits, elapsed, residentBefore, worker.PeakResidentBytes,
+            await worker.MetricAsync("vllm:generation_tokens_total") - tokensBefore,
+            await worker.MetricAsync("vllm:num_preemptions_total"));
+        Assert.All(
+            visits.Where(visit => visit.Conduct is Conduct.ReadsToTheEnd or Conduct.Stalls),
+            visit => visit.Reply.AssertSameAs(alone[visit.Request]));
         Assert.True(await worker.IsIdleAsync());
         Assert.True(worker.PeakResidentBytes < MostResidentBytes, $"{worker.PeakResidentBytes >> 20} MiB resident");
         Assert.DoesNotContain(" fail: ", worker.Output, StringComparison.Ordinal);
@@ -75,7 +80,8 @@ public sealed class LoadTests(ITestOutputHelper log)
         var api = (Api)(client % 2);
         return client < StalledClients
             ? [new Visit(worker, api, requests[^(1 + client % 8)], Conduct.Stalls)]
-            : [.. Enumerable.Range(0, VisitsEach).Select(_ => new Visit(worker, api, requests[random.Next(requests.Length)], Draw(random)))];
+            : [.. Enumerable.Range(0, VisitsEach)
+                .Select(_ => new Visit(worker, api, requests[random.Next(requests.Length)], Draw(random)))];
     }
 
     private static Conduct Draw(Random random) => random.Next(100) switch
@@ -97,16 +103,21 @@ public sealed class LoadTests(ITestOutputHelper log)
 
     private void Report(List<Visit> visits, TimeSpan elapsed, long residentBefore, long residentPeak, double tokens, double preemptions)
     {
-        var firstTokens = visits.Where(visit => visit.TimeToFirstToken is not null).Select(visit => visit.TimeToFirstToken!.Value.TotalMilliseconds).Order().ToArray();
+        var firstTokens = visits.Where(visit => visit.TimeToFirstToken is not null)
+            .Select(visit => visit.TimeToFirstToken!.Value.TotalMilliseconds).Order().ToArray();
         int Count(Conduct conduct) => visits.Count(visit => visit.Conduct == conduct);
         log.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Clients} clients at once, {visits.Count} requests: {Count(Conduct.ReadsToTheEnd)} read to the end, {Count(Conduct.Stalls)} stalled, "
-            + $"{Count(Conduct.Cancels)} cancelled, {Count(Conduct.Resets)} reset by TCP, {Count(Conduct.LeavesBeforeTheFirstToken)} left before the first token"));
+            $"{Clients} clients at once, {visits.Count} requests: {Count(Conduct.ReadsToTheEnd)} read to the end, "
+            + $"{Count(Conduct.Stalls)} stalled, "
+            + $"{Count(Conduct.Cancels)} cancelled, {Count(Conduct.Resets)} reset by TCP, {Count(Conduct.LeavesBeforeTheFirstToken)} "
+            + $"left before the first token"));
         log.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{tokens:F0} tokens generated in {elapsed.TotalSeconds:F1} s ({tokens / elapsed.TotalSeconds:F0} tok/s), {preemptions:F0} preemptions; "
-            + $"time to first token p50 {firstTokens[firstTokens.Length / 2]:F0} ms, p99 {firstTokens[firstTokens.Length * 99 / 100]:F0} ms; "
+            $"{tokens:F0} tokens generated in {elapsed.TotalSeconds:F1} s ({tokens / elapsed.TotalSeconds:F0} tok/s), {preemptions:F0} "
+            + $"preemptions; "
+            + $"time to first token p50 {firstTokens[firstTokens.Length / 2]:F0} ms, p99 "
+            + $"{firstTokens[firstTokens.Length * 99 / 100]:F0} ms; "
             + $"resident {residentBefore >> 20} MiB before, {residentPeak >> 20} MiB at most"));
     }
 }

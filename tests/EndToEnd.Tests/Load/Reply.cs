@@ -9,20 +9,20 @@ internal sealed record ReplyPart(string Text, IReadOnlyList<float> Logprobs, str
 /// <summary>What a stream has brought so far; whole when it has a finish reason.</summary>
 internal sealed class Reply
 {
-    private readonly StringBuilder text = new();
-    private readonly List<float> logprobs = [];
+    private readonly StringBuilder _text = new();
+    private readonly List<float> _logprobs = [];
 
-    public string Text => text.ToString();
+    public string Text => _text.ToString();
 
-    public IReadOnlyList<float> Logprobs => logprobs;
+    public IReadOnlyList<float> Logprobs => _logprobs;
 
     public string? FinishReason { get; private set; }
 
     public void Add(ReplyPart part)
     {
         Assert.Null(FinishReason);
-        text.Append(part.Text);
-        logprobs.AddRange(part.Logprobs);
+        _text.Append(part.Text);
+        _logprobs.AddRange(part.Logprobs);
         FinishReason = part.FinishReason;
     }
 

@@ -20,16 +20,22 @@ public sealed class ShutdownTests
         await using var worker = await WorkerProcess.StartAsync("--max-num-seqs", $"{Running}", "--shutdown-timeout", "100");
         var alone = await LoadTests.AloneAsync(worker, requests[..8]);
         var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var visits = requests.Select((request, i) => new Visit(worker, (Api)(i % 2), request, i % 8 == 0 ? Conduct.Stalls : Conduct.ReadsToTheEnd)).ToArray();
+        var visits = requests.Select(
+            (request, i) => new Visit(worker, (Api)(i % 2), request, i % 8 == 0 ? Conduct.Stalls : Conduct.ReadsToTheEnd)).ToArray();
         var running = Task.WhenAll(visits.Select(visit => visit.RunAsync(0, Task.CompletedTask, released.Task)));
-        Assert.True(await Eventually.IsTrueAsync(async () => await worker.MetricAsync("vllm:num_requests_running") == Running && visits.Any(visit => visit.Begun.IsCompleted)));
+        Assert.True(
+            await Eventually.IsTrueAsync(
+                async () =>
+                    await worker.MetricAsync("vllm:num_requests_running") == Running && visits.Any(visit => visit.Begun.IsCompleted)));
         Assert.True(await Eventually.IsTrueAsync(async () =>
-            await worker.MetricAsync("vllm:num_requests_running") + await worker.MetricAsync("vllm:num_requests_waiting") + visits.Count(visit => visit.Reply.FinishReason is not null) >= requests.Length));
+            await worker.MetricAsync("vllm:num_requests_running") + await worker.MetricAsync("vllm:num_requests_waiting")
+                + visits.Count(visit => visit.Reply.FinishReason is not null) >= requests.Length));
 
         worker.Terminate();
 
         using var http = new HttpClient { BaseAddress = worker.Http };
-        Assert.True(await Eventually.IsTrueAsync(async () => (await http.GetAsync("/ready")).StatusCode == HttpStatusCode.ServiceUnavailable));
+        Assert.True(
+            await Eventually.IsTrueAsync(async () => (await http.GetAsync("/ready")).StatusCode == HttpStatusCode.ServiceUnavailable));
         using var refused = await http.PostAsJsonAsync("/v1/completions", requests[0].ToHttp());
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
         Assert.NotNull(refused.Headers.RetryAfter);

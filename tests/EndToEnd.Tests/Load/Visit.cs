@@ -15,7 +15,7 @@ internal enum Conduct
 /// <summary>One client's request and what came of it.</summary>
 internal sealed class Visit(WorkerProcess worker, Api api, LoadRequest request, Conduct conduct)
 {
-    private readonly TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public LoadRequest Request => request;
 
@@ -27,7 +27,7 @@ internal sealed class Visit(WorkerProcess worker, Api api, LoadRequest request, 
     public TimeSpan? TimeToFirstToken { get; private set; }
 
     /// <summary>Completes with the first part of the reply, or with the visit's end.</summary>
-    public Task Begun => begun.Task;
+    public Task Begun => _begun.Task;
 
     /// <summary>Asks and reads, as the conduct has it.</summary>
     /// <param name="leaveAfter">Parts after which to cancel or reset, with those conducts.</param>
@@ -41,20 +41,24 @@ internal sealed class Visit(WorkerProcess worker, Api api, LoadRequest request, 
         {
             await ReadAsync(connection, left, leaveAfter, othersProgress, released);
         }
-        catch (Exception exception) when (conduct is Conduct.LeavesBeforeTheFirstToken or Conduct.Resets && exception is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
+        catch (Exception exception)
+            when (conduct is Conduct.LeavesBeforeTheFirstToken or Conduct.Resets
+                && exception is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
             // Its own doing.
         }
         finally
         {
-            begun.TrySetResult();
+            _begun.TrySetResult();
         }
     }
 
-    private async Task ReadAsync(LoopbackConnection connection, CancellationTokenSource left, int leaveAfter, Task othersProgress, Task released)
+    private async Task ReadAsync(
+        LoopbackConnection connection, CancellationTokenSource left, int leaveAfter, Task othersProgress, Task released)
     {
         var started = TimeProvider.System.GetTimestamp();
-        await using var parts = StreamClient.StreamAsync(worker, api, connection, request, left.Token).GetAsyncEnumerator(CancellationToken.None);
+        await using var parts = StreamClient.StreamAsync(worker, api, connection, request, left.Token)
+            .GetAsyncEnumerator(CancellationToken.None);
         var first = parts.MoveNextAsync().AsTask();
         if (conduct == Conduct.LeavesBeforeTheFirstToken)
         {
@@ -66,7 +70,7 @@ internal sealed class Visit(WorkerProcess worker, Api api, LoadRequest request, 
         {
             TimeToFirstToken ??= TimeProvider.System.GetElapsedTime(started);
             Reply.Add(parts.Current);
-            begun.TrySetResult();
+            _begun.TrySetResult();
             switch (conduct)
             {
                 case Conduct.Stalls:

@@ -11,7 +11,8 @@ public sealed class ClientTests(SampleCluster cluster)
     public async Task The_printed_curl_commands_work_as_they_stand()
     {
         Assert.SkipWhen(CommandLine.Find("curl") is null, "curl is not installed");
-        var commands = cluster.Local.Output.Split('\n').Where(line => line.TrimStart().StartsWith("curl ", StringComparison.Ordinal)).ToList();
+        var commands = cluster.Local.Output.Split('\n').Where(line => line.TrimStart().StartsWith("curl ", StringComparison.Ordinal))
+            .ToList();
         Assert.Equal(3, commands.Count);
 
         var chat = JsonNode.Parse((await CommandLine.RunAsync("sh", ["-c", commands[0]])).Output)!;
@@ -42,7 +43,9 @@ public sealed class ClientTests(SampleCluster cluster)
     {
         var modules = await NodePackages.RequireAsync("@grpc/grpc-js", "@grpc/proto-loader");
 
-        var result = await RunClientAsync("grpc.mjs", modules, cluster.Local.GrpcEndpoints[replica], Path.Combine(RepositoryRoot.Path, "worker", "Protos"), Haiku.Prompt, Haiku.Text);
+        var result = await RunClientAsync(
+            "grpc.mjs", modules, cluster.Local.GrpcEndpoints[replica], Path.Combine(RepositoryRoot.Path, "worker", "Protos"), Haiku.Prompt,
+            Haiku.Text);
 
         Assert.True(result.ExitCode == 0, result.All);
     }

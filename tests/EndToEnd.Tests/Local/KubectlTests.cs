@@ -17,7 +17,13 @@ public sealed class KubectlTests(SampleCluster cluster)
 
         Assert.Contains(Sample, deployments, StringComparison.Ordinal);
         Assert.Contains("READY", deployments, StringComparison.Ordinal);
-        Assert.Equal(2, pods.Split('\n').Count(line => line.StartsWith(Sample, StringComparison.Ordinal) && line.Contains("1/1", StringComparison.Ordinal) && line.Contains("Running", StringComparison.Ordinal)));
+        Assert.Equal(
+            2,
+            pods.Split('\n')
+                .Count(
+                    line => line.StartsWith(Sample, StringComparison.Ordinal)
+                        && line.Contains("1/1", StringComparison.Ordinal)
+                        && line.Contains("Running", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -25,7 +31,8 @@ public sealed class KubectlTests(SampleCluster cluster)
     {
         var text = await cluster.KubectlOutputAsync("describe", "mdep", Sample);
 
-        Assert.Contains("Gpus Allocated", text.Replace("GpusAllocated", "Gpus Allocated", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains(
+            "Gpus Allocated", text.Replace("GpusAllocated", "Gpus Allocated", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("Placements", text, StringComparison.Ordinal);
         Assert.Contains("Events", text, StringComparison.Ordinal);
     }
@@ -44,7 +51,10 @@ public sealed class KubectlTests(SampleCluster cluster)
 
         // A probe may find the worker ready before its last line has come through the pipe.
         var text = "";
-        Assert.True(await Eventually.IsTrueAsync(async () => (text = await cluster.KubectlOutputAsync("logs", pod)).Contains("ready: serving haiku", StringComparison.Ordinal)), text);
+        Assert.True(
+            await Eventually.IsTrueAsync(
+                async () => (text = await cluster.KubectlOutputAsync("logs", pod))
+                    .Contains("ready: serving haiku", StringComparison.Ordinal)), text);
     }
 
     [Fact]
@@ -55,7 +65,9 @@ public sealed class KubectlTests(SampleCluster cluster)
         await cluster.KubectlOutputAsync("wait", "--for=condition=Ready", $"mdep/{Name}", "--timeout=60s");
 
         await cluster.KubectlOutputAsync("scale", "mdep", Name, "--replicas=3");
-        Assert.True(await Eventually.IsTrueAsync(async () => (await ReadyAsync(Name)) == 3), await cluster.KubectlOutputAsync("describe", "mdep", Name));
+        Assert.True(
+            await Eventually.IsTrueAsync(async () => (await ReadyAsync(Name)) == 3),
+            await cluster.KubectlOutputAsync("describe", "mdep", Name));
         Assert.Equal(3, (await PlacementsAsync(Name)).SelectMany(placement => placement.Gpus).Distinct().Count());
 
         await cluster.KubectlOutputAsync("scale", "mdep", Name, "--replicas=0");
@@ -91,9 +103,12 @@ public sealed class KubectlTests(SampleCluster cluster)
         const string Greedy = "greedy";
         const string Late = "late";
         await ApplyAsync(Greedy, replicas: 20);
-        Assert.True(await Eventually.IsTrueAsync(async () => (await ConditionAsync(Greedy, "GpusAllocated"))?["status"]?.ToString() == "False"));
+        Assert.True(
+            await Eventually.IsTrueAsync(async () => (await ConditionAsync(Greedy, "GpusAllocated"))?["status"]?.ToString() == "False"));
         await ApplyAsync(Late, replicas: 1);
-        Assert.True(await Eventually.IsTrueAsync(async () => (await ConditionAsync(Late, "GpusAllocated"))?["reason"]?.ToString() == "InsufficientGpus"));
+        Assert.True(
+            await Eventually.IsTrueAsync(
+                async () => (await ConditionAsync(Late, "GpusAllocated"))?["reason"]?.ToString() == "InsufficientGpus"));
         Assert.Contains("InsufficientGpus", await cluster.KubectlOutputAsync("describe", "mdep", Late), StringComparison.Ordinal);
 
         await cluster.KubectlOutputAsync("delete", "mdep", Greedy, "--timeout=60s");
@@ -124,11 +139,13 @@ public sealed class KubectlTests(SampleCluster cluster)
 
     private async Task ApplyAsync(string name, int replicas)
     {
-        var result = await cluster.KubectlAsync(Manifest(name, $"spec: {{model: {{source: 'file:///models/haiku-1m'}}, replicas: {replicas}}}"), "apply", "-f", "-");
+        var result = await cluster.KubectlAsync(
+            Manifest(name, $"spec: {{model: {{source: 'file:///models/haiku-1m'}}, replicas: {replicas}}}"), "apply", "-f", "-");
         Assert.True(result.ExitCode == 0, result.All);
     }
 
-    private async Task<JsonNode> GetAsync(string name) => JsonNode.Parse(await cluster.KubectlOutputAsync("get", "mdep", name, "-o", "json"))!;
+    private async Task<JsonNode> GetAsync(string name) =>
+        JsonNode.Parse(await cluster.KubectlOutputAsync("get", "mdep", name, "-o", "json"))!;
 
     private async Task<int> ReadyAsync(string name) => (int?)(await GetAsync(name))["status"]?["readyReplicas"] ?? 0;
 
@@ -140,9 +157,11 @@ public sealed class KubectlTests(SampleCluster cluster)
             ((string)placement!["pod"]!, ((JsonArray)placement["gpus"]!).Select(gpu => (string)gpu!).ToArray()))];
 
     private async Task<IReadOnlyList<string>> PodsAsync(string name) =>
-        (await cluster.KubectlOutputAsync("get", "pods", "-l", $"serving.cluster.sh/model-deployment={name}", "-o", "name")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await cluster.KubectlOutputAsync("get", "pods", "-l", $"serving.cluster.sh/model-deployment={name}", "-o", "name"))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private async Task<string> FirstPodAsync(string name) => (await PodsAsync(name))[0].Replace("pod/", "", StringComparison.Ordinal);
 
-    private async Task<string> RestartsAsync(string pod) => (await cluster.KubectlOutputAsync("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Trim();
+    private async Task<string> RestartsAsync(string pod) =>
+        (await cluster.KubectlOutputAsync("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Trim();
 }

@@ -11,7 +11,9 @@ public sealed class OneCommandTests
     {
         // The README's command as it stands, but for the build, which is done.
         var result = await CommandLine.RunAsync(
-            "dotnet", ["run", "--project", "operator", "-c", LocalOperator.Configuration, "--no-build", "--", "local", "-f", $"deploy/samples/{sample}", "--once"]);
+            "dotnet",
+            ["run", "--project", "operator", "-c", LocalOperator.Configuration, "--no-build", "--", "local", "-f",
+                $"deploy/samples/{sample}", "--once"]);
 
         Assert.True(result.ExitCode == 0, result.All);
         Assert.Equal(2, result.Output.Split(Haiku.Text).Length - 1);
@@ -42,7 +44,8 @@ public sealed class OneCommandTests
         const int SigKill = 9;
         _ = LocalOperator.Kill(local.ProcessId, SigKill);
 
-        Assert.True(await Eventually.IsTrueAsync(() => !workers.Any(LocalOperator.IsRunning)), "workers outlive the process that started them");
+        Assert.True(
+            await Eventually.IsTrueAsync(() => !workers.Any(LocalOperator.IsRunning)), "workers outlive the process that started them");
         Directory.Delete(folder, recursive: true);
     }
 
@@ -79,7 +82,8 @@ public sealed class OneCommandTests
               replicas: 1
               tensorParallelSize: 3
             """;
-        var result = await CommandLine.RunAsync(LocalOperator.Program, ["local", "-f", "-", "--once", "--gpus", "2", "--timeout", "3"], input: manifest);
+        var result = await CommandLine.RunAsync(
+            LocalOperator.Program, ["local", "-f", "-", "--once", "--gpus", "2", "--timeout", "3"], input: manifest);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("InsufficientGpus", result.All, StringComparison.Ordinal);
@@ -97,7 +101,9 @@ public sealed class OneCommandTests
               model: {source: file:///models/no-such-model}
             """;
         var result = await CommandLine.RunAsync(
-            LocalOperator.Program, ["local", "-f", "-", "--once", "--timeout", "20", "--models", Path.GetDirectoryName(LocalOperator.SampleManifest)! + "/models"], input: manifest);
+            LocalOperator.Program,
+            ["local", "-f", "-", "--once", "--timeout", "20", "--models", Path.GetDirectoryName(LocalOperator.SampleManifest)! + "/models"],
+            input: manifest);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("no-such-model", result.All, StringComparison.Ordinal);

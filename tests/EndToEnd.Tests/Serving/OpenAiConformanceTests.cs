@@ -34,12 +34,14 @@ public sealed class OpenAiConformanceTests(ITestOutputHelper log)
             }
 
             await File.WriteAllTextAsync(Path.Combine(model.FullName, "chat_template.jinja"), TemplateWithTools);
-            await using var worker = await WorkerProcess.StartModelAsync(model.FullName, "--api-key", ApiKey, "--max-num-seqs", $"{MaxNumSeqs}", "--max-queue", $"{MaxQueue}");
+            await using var worker = await WorkerProcess.StartModelAsync(
+                model.FullName, "--api-key", ApiKey, "--max-num-seqs", $"{MaxNumSeqs}", "--max-queue", $"{MaxQueue}");
             var options = JsonSerializer.Serialize(new { apiKey = ApiKey, capacity = MaxNumSeqs + MaxQueue, rendersTools = true });
 
             var result = await CommandLine.RunAsync(
                 "node",
-                [Path.Combine(RepositoryRoot.Path, "tests", "EndToEnd.Tests", "clients", "openai.mjs"), worker.Http.GetLeftPart(UriPartial.Authority), Haiku.ExpectedFile, options],
+                [Path.Combine(RepositoryRoot.Path, "tests", "EndToEnd.Tests", "clients", "openai.mjs"),
+                    worker.Http.GetLeftPart(UriPartial.Authority), Haiku.ExpectedFile, options],
                 new Dictionary<string, string> { ["CLUSTER_NODE_MODULES"] = modules });
 
             log.WriteLine(result.Output);

@@ -10,25 +10,26 @@ internal sealed partial class LocalOperator : IAsyncDisposable
     private const int SigInt = 2;
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
-    private readonly Process process;
-    private readonly List<string> lines = [];
-    private readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource welcomed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Process _process;
+    private readonly List<string> _lines = [];
+    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _welcomed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private LocalOperator(Process process)
     {
-        this.process = process;
+        _process = process;
         process.OutputDataReceived += (_, line) => Add(line.Data);
         process.ErrorDataReceived += (_, line) => Add(line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
     }
 
-    public static string Program { get; } = Path.Combine(RepositoryRoot.Path, "operator", "bin", Configuration, "net10.0", "cluster-operator");
+    public static string Program { get; } = Path.Combine(
+        RepositoryRoot.Path, "operator", "bin", Configuration, "net10.0", "cluster-operator");
 
     public static string SampleManifest { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "haiku.yaml");
 
-    public int ProcessId => process.Id;
+    public int ProcessId => _process.Id;
 
     public string Kubeconfig => KubeconfigLine().Match(Output).Groups[1].Value;
 
@@ -40,15 +41,16 @@ internal sealed partial class LocalOperator : IAsyncDisposable
     {
         get
         {
-            lock (lines)
+            lock (_lines)
             {
-                return string.Join('\n', lines);
+                return string.Join('\n', _lines);
             }
         }
     }
 
     /// <summary>The build these tests belong to.</summary>
-    public static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
+    public static string Configuration => AppContext.BaseDirectory.Contains(
+        $"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
 
     /// <summary>Starts it and waits for the cluster, or with <paramref name="untilReady"/> for the table of replicas.</summary>
     public static async Task<LocalOperator> StartAsync(bool untilReady, params string[] arguments)
@@ -62,7 +64,7 @@ internal sealed partial class LocalOperator : IAsyncDisposable
         var local = new LocalOperator(Process.Start(start)!);
         try
         {
-            await (untilReady ? local.settled : local.welcomed).Task.WaitAsync(StartTimeout);
+            await (untilReady ? local._settled : local._welcomed).Task.WaitAsync(StartTimeout);
             return local;
         }
         catch (TimeoutException)
@@ -76,14 +78,14 @@ internal sealed partial class LocalOperator : IAsyncDisposable
     /// <returns>Exit code.</returns>
     public async Task<int> InterruptAsync()
     {
-        _ = Kill(process.Id, SigInt);
+        _ = Kill(_process.Id, SigInt);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(90));
-        await process.WaitForExitAsync(late.Token);
-        return process.ExitCode;
+        await _process.WaitForExitAsync(late.Token);
+        return _process.ExitCode;
     }
 
     /// <summary>Worker processes of this cluster: children by parent id.</summary>
-    public IReadOnlyList<int> Children() => ChildrenOf(process.Id);
+    public IReadOnlyList<int> Children() => ChildrenOf(_process.Id);
 
     public static IReadOnlyList<int> ChildrenOf(int parent)
     {
@@ -119,7 +121,7 @@ internal sealed partial class LocalOperator : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!process.HasExited)
+        if (!_process.HasExited)
         {
             try
             {
@@ -127,35 +129,35 @@ internal sealed partial class LocalOperator : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                process.Kill(entireProcessTree: true);
+                _process.Kill(entireProcessTree: true);
             }
         }
 
-        process.Dispose();
+        _process.Dispose();
     }
 
     private void Add(string? line)
     {
         if (line is null)
         {
-            welcomed.TrySetResult();
-            settled.TrySetResult();
+            _welcomed.TrySetResult();
+            _settled.TrySetResult();
             return;
         }
 
-        lock (lines)
+        lock (_lines)
         {
-            lines.Add(line);
+            _lines.Add(line);
         }
 
         if (line.Contains("export KUBECONFIG=", StringComparison.Ordinal))
         {
-            welcomed.TrySetResult();
+            _welcomed.TrySetResult();
         }
 
         if (line.Contains("Ctrl-C ends the cluster", StringComparison.Ordinal))
         {
-            settled.TrySetResult();
+            _settled.TrySetResult();
         }
     }
 

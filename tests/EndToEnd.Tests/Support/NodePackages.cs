@@ -19,7 +19,8 @@ internal static class NodePackages
         {
             var install = await CommandLine.RunAsync(
                 "npm",
-                ["install", "--prefix", Folder, "--no-audit", "--no-fund", "--no-progress", "--ignore-scripts", "--legacy-peer-deps", .. missing],
+                ["install", "--prefix", Folder, "--no-audit", "--no-fund", "--no-progress", "--ignore-scripts", "--legacy-peer-deps",
+                    .. missing],
                 timeout: TimeSpan.FromMinutes(5),
                 folder: Folder);
             Assert.SkipUnless(install.ExitCode == 0, $"npm could not install {string.Join(", ", missing)}: {install.Error}");
@@ -79,7 +80,8 @@ internal static class NodePackages
     {
         Directory.CreateDirectory(Folder);
         FileStream? turn = null;
-        await Eventually.True(() => Task.FromResult((turn = TryLock()) is not null), "the turn to install packages", TimeSpan.FromMinutes(10));
+        await Eventually.True(
+            () => Task.FromResult((turn = TryLock()) is not null), "the turn to install packages", TimeSpan.FromMinutes(10));
         return turn!;
     }
 }

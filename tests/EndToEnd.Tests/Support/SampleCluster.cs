@@ -1,19 +1,22 @@
+
 namespace Cluster.EndToEnd.Tests.Support;
 
-/// <summary>One local cluster with the sample deployment, shared by the tests of <see cref="SampleClusterCollection"/>. They leave it as they found it.</summary>
+/// <summary>One local cluster with the sample deployment, shared by the tests of <see cref="SampleClusterCollection"/>. They leave it as
+/// they found it.</summary>
 public sealed class SampleCluster : IAsyncLifetime
 {
-    private LocalOperator? local;
+    private LocalOperator? _local;
 
-    internal LocalOperator Local => local!;
+    internal LocalOperator Local => _local!;
 
-    public async ValueTask InitializeAsync() => local = await LocalOperator.StartAsync(untilReady: true, "-f", LocalOperator.SampleManifest);
+    public async ValueTask InitializeAsync() =>
+        _local = await LocalOperator.StartAsync(untilReady: true, "-f", LocalOperator.SampleManifest);
 
     public async ValueTask DisposeAsync()
     {
-        if (local is not null)
+        if (_local is not null)
         {
-            await local.DisposeAsync();
+            await _local.DisposeAsync();
         }
     }
 

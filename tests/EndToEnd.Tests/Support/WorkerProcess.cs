@@ -5,30 +5,32 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.EndToEnd.Tests.Support;
 
-/// <summary>A running <c>cluster-worker serve</c> on free loopback ports, started as a pod starts it and ended as a kubelet ends it.</summary>
+/// <summary>A running <c>cluster-worker serve</c> on free loopback ports, started as a pod starts it and ended as a kubelet ends
+/// it.</summary>
 internal sealed partial class WorkerProcess : IAsyncDisposable
 {
     private const int SigTerm = 15;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    private readonly Process process;
-    private readonly Task readings;
-    private readonly List<string> lines = [];
-    private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly HttpClient http = new();
+    private readonly Process _process;
+    private readonly Task _readings;
+    private readonly List<string> _lines = [];
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HttpClient _http = new();
 
     private WorkerProcess(Process process)
     {
-        this.process = process;
-        readings = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
+        _process = process;
+        _readings = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
     }
 
     /// <summary>The build these tests belong to.</summary>
-    public static string Program { get; } = Path.Combine(RepositoryRoot.Path, "worker", "bin", LocalOperator.Configuration, "net10.0", "cluster-worker");
+    public static string Program { get; } = Path.Combine(
+        RepositoryRoot.Path, "worker", "bin", LocalOperator.Configuration, "net10.0", "cluster-worker");
 
     public static string SampleModel { get; } = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m");
 
-    public int ProcessId => process.Id;
+    public int ProcessId => _process.Id;
 
     /// <summary>Base address of the HTTP API.</summary>
     public Uri Http => new(Listening().Match(Output).Groups[1].Value);
@@ -41,9 +43,9 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
     {
         get
         {
-            lock (lines)
+            lock (_lines)
             {
-                return string.Join('\n', lines);
+                return string.Join('\n', _lines);
             }
         }
     }
@@ -53,7 +55,7 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
     {
         get
         {
-            var line = File.ReadLines($"/proc/{process.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+            var line = File.ReadLines($"/proc/{_process.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
             return 1024 * long.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
         }
     }
@@ -77,7 +79,7 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
         var worker = new WorkerProcess(Process.Start(start)!);
         try
         {
-            await worker.ready.Task.WaitAsync(Limit);
+            await worker._ready.Task.WaitAsync(Limit);
             return worker;
         }
         catch (Exception exception)
@@ -90,19 +92,23 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
     /// <summary>Values of <c>/metrics</c> now: every sample by name and labels as they stand there.</summary>
     public async Task<IReadOnlyDictionary<string, double>> MetricsAsync()
     {
-        var page = await http.GetStringAsync(new Uri(Http, "/metrics"));
+        var page = await _http.GetStringAsync(new Uri(Http, "/metrics"));
         return page.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => line[0] != '#')
-            .ToDictionary(line => line[..line.LastIndexOf(' ')], line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+            .ToDictionary(
+                line => line[..line.LastIndexOf(' ')],
+                line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
     }
 
     /// <summary>The sum of one metric's samples.</summary>
     public async Task<double> MetricAsync(string name) =>
-        (await MetricsAsync()).Where(sample => sample.Key == name || sample.Key.StartsWith(name + '{', StringComparison.Ordinal)).Sum(sample => sample.Value);
+        (await MetricsAsync()).Where(sample => sample.Key == name || sample.Key.StartsWith(name + '{', StringComparison.Ordinal))
+            .Sum(sample => sample.Value);
 
     /// <summary>Whether nothing runs, nothing waits and no KV block is held.</summary>
     public async Task<bool> IsIdleAsync() =>
-        await MetricAsync("vllm:num_requests_running") + await MetricAsync("vllm:num_requests_waiting") + await MetricAsync("vllm:kv_cache_usage_perc") == 0;
+        await MetricAsync("vllm:num_requests_running") + await MetricAsync("vllm:num_requests_waiting")
+            + await MetricAsync("vllm:kv_cache_usage_perc") == 0;
 
     /// <summary>Whether a TCP connection to the HTTP port is accepted.</summary>
     public async Task<bool> AcceptsConnectionsAsync()
@@ -120,43 +126,43 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
     }
 
     /// <summary>SIGTERM, as a kubelet sends it.</summary>
-    public void Terminate() => LocalOperator.Kill(process.Id, SigTerm);
+    public void Terminate() => LocalOperator.Kill(_process.Id, SigTerm);
 
     /// <returns>Exit code.</returns>
     public async Task<int> ExitAsync()
     {
-        await process.WaitForExitAsync().WaitAsync(Limit);
-        return process.ExitCode;
+        await _process.WaitForExitAsync().WaitAsync(Limit);
+        return _process.ExitCode;
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (!process.HasExited)
+        if (!_process.HasExited)
         {
-            process.Kill();
+            _process.Kill();
         }
 
-        await readings;
-        http.Dispose();
-        process.Dispose();
+        await _readings;
+        _http.Dispose();
+        _process.Dispose();
     }
 
     private async Task ReadAsync(StreamReader reader)
     {
         while (await reader.ReadLineAsync() is { } line)
         {
-            lock (lines)
+            lock (_lines)
             {
-                lines.Add(line);
+                _lines.Add(line);
             }
 
             if (line.Contains(" ready: serving ", StringComparison.Ordinal))
             {
-                ready.TrySetResult();
+                _ready.TrySetResult();
             }
         }
 
-        ready.TrySetException(new InvalidOperationException("it ended"));
+        _ready.TrySetException(new InvalidOperationException("it ended"));
     }
 
     [GeneratedRegex(@"listening: HTTP (\S+) gRPC (\S+);")]

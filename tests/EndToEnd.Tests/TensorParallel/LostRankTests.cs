@@ -21,7 +21,8 @@ public sealed class LostRankTests
         const string Reason = "rank 1 was ended by signal 9 (SIGKILL)";
         await using var ranked = await RankedWorker.StartAsync(2);
         using var channel = GrpcClients.Open(ranked.Worker.Grpc);
-        using var call = new TextGeneration.TextGenerationClient(channel).GenerateStream(LoadRequest.Draw(new Random(1), maxTokens: 1800, logprobs: 0).ToGrpc());
+        using var call = new TextGeneration.TextGenerationClient(channel)
+            .GenerateStream(LoadRequest.Draw(new Random(1), maxTokens: 1800, logprobs: 0).ToGrpc());
 
         var rest = await ReadToEndAsync(ranked.Worker, () => LocalOperator.Kill(ranked.Ranks[0], SigKill));
         var (status, message) = await call.FailAtEndAsync();
@@ -31,7 +32,8 @@ public sealed class LostRankTests
         Assert.Equal(StatusCode.Unavailable, status);
         Assert.Contains(Reason, message, StringComparison.Ordinal);
         Assert.Equal(1, await ranked.Worker.ExitAsync());
-        Assert.Contains($" crit: cluster.worker[0] {Reason}; exiting so that the replica is restarted", ranked.Worker.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            $" crit: cluster.worker[0] {Reason}; exiting so that the replica is restarted", ranked.Worker.Output, StringComparison.Ordinal);
         await ranked.AssertNothingIsLeftAsync();
     }
 

@@ -9,7 +9,9 @@ internal sealed class RankedWorker : IAsyncDisposable
     {
         Worker = worker;
         Ranks = LocalOperator.ChildrenOf(worker.ProcessId);
-        SharedMemory = [.. File.ReadLines($"/proc/{worker.ProcessId}/maps").Where(line => line.Contains("/dev/shm/cluster-", StringComparison.Ordinal))];
+        SharedMemory = [
+            .. File.ReadLines($"/proc/{worker.ProcessId}/maps")
+                .Where(line => line.Contains("/dev/shm/cluster-", StringComparison.Ordinal))];
     }
 
     public WorkerProcess Worker { get; }
@@ -30,7 +32,8 @@ internal sealed class RankedWorker : IAsyncDisposable
     /// <summary>No process runs any more, and no file is left.</summary>
     public async Task AssertNothingIsLeftAsync()
     {
-        Assert.True(await Eventually.IsTrueAsync(() => !Ranks.Any(IsRunning)), $"of ranks {string.Join(' ', Ranks)} some outlive the worker");
+        Assert.True(
+            await Eventually.IsTrueAsync(() => !Ranks.Any(IsRunning)), $"of ranks {string.Join(' ', Ranks)} some outlive the worker");
         Assert.NotEmpty(SharedMemory);
         Assert.All(SharedMemory, line => Assert.EndsWith(" (deleted)", line, StringComparison.Ordinal));
     }

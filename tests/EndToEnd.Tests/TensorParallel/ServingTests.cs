@@ -54,7 +54,8 @@ public sealed class ServingTests
         }
 
         var result = await CommandLine.RunAsync(
-            WorkerProcess.Program, ["generate", "--model", WorkerProcess.SampleModel, "--prompt", "a", "--tensor-parallel-size", $"{size}"], environment);
+            WorkerProcess.Program, ["generate", "--model", WorkerProcess.SampleModel, "--prompt", "a", "--tensor-parallel-size", $"{size}"],
+            environment);
 
         Assert.Equal((1, $"error: {expected}"), (result.ExitCode, result.Error.Trim()));
     }
@@ -62,15 +63,19 @@ public sealed class ServingTests
     [Fact]
     public async Task Too_little_shared_memory_is_one_line_and_leaves_nothing()
     {
-        Assert.SkipUnless((await CommandLine.RunAsync("unshare", ["-m", "true"])).ExitCode == 0, "a /dev/shm of one's own needs the right to unshare mounts");
+        Assert.SkipUnless(
+            (await CommandLine.RunAsync("unshare", ["-m", "true"])).ExitCode == 0,
+            "a /dev/shm of one's own needs the right to unshare mounts");
         const string Script = """mount -t tmpfs -o size=64k tmpfs /dev/shm && "$0" "$@"; status=$?; ls -A /dev/shm; exit $status""";
 
         var result = await CommandLine.RunAsync(
             "unshare",
-            ["-m", "sh", "-c", Script, WorkerProcess.Program, "serve", "--model", WorkerProcess.SampleModel, "--tensor-parallel-size", "2", "--port", "0", "--grpc-port", "0"]);
+            ["-m", "sh", "-c", Script, WorkerProcess.Program, "serve", "--model", WorkerProcess.SampleModel, "--tensor-parallel-size", "2",
+                "--port", "0", "--grpc-port", "0"]);
 
         Assert.Equal(1, result.ExitCode);
-        Assert.Matches(@"^error: /dev/shm is too small: 2 ranks need \d+ bytes of shared memory, 65536 are free; [^\n]*$", result.Error.Trim());
+        Assert.Matches(
+            @"^error: /dev/shm is too small: 2 ranks need \d+ bytes of shared memory, 65536 are free; [^\n]*$", result.Error.Trim());
         Assert.DoesNotContain("cluster-ranks", result.Output, StringComparison.Ordinal);
     }
 }

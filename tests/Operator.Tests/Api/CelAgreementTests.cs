@@ -2,18 +2,20 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Manifests.Schema;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Api;
 
-/// <summary>Every CEL rule of the CRD against <see cref="ModelDeploymentValidator"/>: generated specs are judged by both, and they agree. An API server checks
-/// the rules; the operator checks again what an older definition may have let pass, and <c>render</c> checks both.</summary>
+/// <summary>Every CEL rule of the CRD against <see cref="ModelDeploymentValidator"/>: generated specs are judged by both, and they agree.
+/// An API server checks the rules; the operator checks again what an older definition may have let pass, and <c>render</c> checks
+/// both.</summary>
 public sealed class CelAgreementTests
 {
     private const int SpecsPerRule = 400;
-    private const string ExplicitDefault = "the API server sees that a field is given, even with its default; the typed object has the default either way";
+    private const string ExplicitDefault =
+        "the API server sees that a field is given, even with its default; the typed object has the default either way";
 
-    /// <summary>Beginning of the rule's message; path and a part of the validator's error; and why the validator may be more lenient, where it may.</summary>
+    /// <summary>Beginning of the rule's message; path and a part of the validator's error; and why the validator may be more lenient, where
+    /// it may.</summary>
     private static readonly (string Rule, string Path, string Error, string? Lenient)[] Cases =
     [
         ("metadata.name must start with", "metadata.name", "must start with", null),
@@ -23,7 +25,8 @@ public sealed class CelAgreementTests
         ("optimizeFor says what tensorParallelSize", "spec.optimizeFor", "tensorParallelSize auto", null),
         ("model.config is what tensorParallelSize", "spec.model.config", "tensorParallelSize auto", null),
         ("deviceAccess applies to allocation Pinned only", "spec.gpu.deviceAccess", "applies to allocation Pinned only", ExplicitDefault),
-        ("requireSameHive applies to allocation Pinned only", "spec.gpu.requireSameHive", "applies to allocation Pinned only", ExplicitDefault),
+        ("requireSameHive applies to allocation Pinned only", "spec.gpu.requireSameHive", "applies to allocation Pinned only",
+            ExplicitDefault),
         ("placement applies to allocation Pinned only", "spec.gpu.placement", "applies to allocation Pinned only", ExplicitDefault),
         ("maxNumBatchedTokens must be at least maxNumSeqs", "spec.engine.maxNumBatchedTokens", "than maxNumSeqs", null),
         ("without chunked prefill maxNumBatchedTokens", "spec.engine.maxNumBatchedTokens", "than maxModelLen", null),
@@ -31,13 +34,16 @@ public sealed class CelAgreementTests
         ("dtype float32 contradicts", "spec.engine.dtype", "float32 contradicts", null),
         ("dtype bfloat16 contradicts", "spec.engine.dtype", "bfloat16 contradicts", null),
         ("maxUnavailable and maxSurge cannot both be 0", "spec.rollout", "cannot both be 0", null),
-        ("cannot be changed", "spec.gpu.allocation", "cannot be changed", "the rule compares two versions of an object; the validator sees one"),
+        ("cannot be changed", "spec.gpu.allocation", "cannot be changed",
+            "the rule compares two versions of an object; the validator sees one"),
     ];
 
     /// <summary>Fields that rules look at, with what may stand there; an empty text leaves the field out.</summary>
     private static readonly (string Path, string[] Values)[] Fields =
     [
-        ("metadata.name", ["\"m\"", "\"llama-70b\"", "\"1st\"", "\"Upper\"", "\"ends-\"", $"\"{new string('a', 52)}\"", $"\"{new string('a', 53)}\"", "\"a.b\""]),
+        ("metadata.name",
+            ["\"m\"", "\"llama-70b\"", "\"1st\"", "\"Upper\"", "\"ends-\"", $"\"{new string('a', 52)}\"", $"\"{new string('a', 53)}\"",
+                "\"a.b\""]),
         ("spec.model.source", ["\"hf://org/name\"", "\"file:///data/m\"", "\"pvc://claim/m\"", "\"hf://org/name@a/..\""]),
         ("spec.model.tokenSecretRef", ["", """{"name": "hf", "key": "token"}"""]),
         ("spec.model.cache", ["", "\"file:///cache\"", "\"pvc://claim\""]),
@@ -50,13 +56,16 @@ public sealed class CelAgreementTests
         ("spec.gpu.requireSameHive", ["", "true", "false"]),
         ("spec.gpu.placement", ["", "\"Pack\"", "\"Spread\""]),
         ("spec.engine.dtype", ["", "\"auto\"", "\"float32\"", "\"float16\"", "\"bfloat16\""]),
-        ("spec.engine.quantization", ["", "\"auto\"", "\"none\"", "\"fp8\"", "\"gptq\"", "\"awq\"", "\"squeezellm\"", "\"compressed-tensors\""]),
+        ("spec.engine.quantization",
+            ["", "\"auto\"", "\"none\"", "\"fp8\"", "\"gptq\"", "\"awq\"", "\"squeezellm\"", "\"compressed-tensors\""]),
         ("spec.engine.maxModelLen", ["", "1", "2048", "2049"]),
         ("spec.engine.maxNumSeqs", ["", "1", "256", "2048", "2049"]),
         ("spec.engine.maxNumBatchedTokens", ["", "1", "255", "2048", "4096"]),
         ("spec.engine.enableChunkedPrefill", ["", "true", "false"]),
         ("spec.engine.numSchedulerSteps", ["", "1", "2", "64"]),
-        ("spec.engine.speculative", ["", """{"model": "file:///draft", "numTokens": 4}""", """{"model": "hf://org/draft", "numTokens": 1}""", """{"model": "hf://org/name@a/..", "numTokens": 1}"""]),
+        ("spec.engine.speculative",
+            ["", """{"model": "file:///draft", "numTokens": 4}""", """{"model": "hf://org/draft", "numTokens": 1}""",
+                """{"model": "hf://org/name@a/..", "numTokens": 1}"""]),
         ("spec.rollout.maxUnavailable", ["", "0", "1"]),
         ("spec.rollout.maxSurge", ["", "0", "1"]),
     ];
@@ -85,10 +94,13 @@ public sealed class CelAgreementTests
             var refused = BreaksRule(manifest, rule);
             var invalid = Errors(manifest).Any(e => e.Path == path && e.Message.Contains(error, StringComparison.Ordinal));
             (kept, broken) = refused ? (kept, broken + 1) : (kept + 1, broken);
-            Assert.True(invalid == refused || (lenient is not null && refused), $"rule {(refused ? "broken" : "kept")}, validator {(invalid ? "refuses" : "accepts")}: {manifest.ToJsonString()}");
+            Assert.True(
+                invalid == refused || (lenient is not null && refused),
+                $"rule {(refused ? "broken" : "kept")}, validator {(invalid ? "refuses" : "accepts")}: {manifest.ToJsonString()}");
         }
 
-        Assert.True(kept > 0 && (broken > 0 || path == "spec.gpu.allocation"), $"kept {kept}, broken {broken}: the specs do not try the rule");
+        Assert.True(
+            kept > 0 && (broken > 0 || path == "spec.gpu.allocation"), $"kept {kept}, broken {broken}: the specs do not try the rule");
     }
 
     private static JsonObject Generate(Random random)
@@ -129,7 +141,10 @@ public sealed class CelAgreementTests
 
     private static IEnumerable<string> Messages(JsonNode? node) => node switch
     {
-        JsonObject map => map.SelectMany(member => member.Key == "x-kubernetes-validations" ? member.Value!.AsArray().Select(rule => (string)rule!["message"]!) : Messages(member.Value)),
+        JsonObject map => map.SelectMany(
+            member => member.Key == "x-kubernetes-validations"
+                ? member.Value!.AsArray().Select(rule => (string)rule!["message"]!)
+                : Messages(member.Value)),
         JsonArray list => list.SelectMany(Messages),
         _ => [],
     };

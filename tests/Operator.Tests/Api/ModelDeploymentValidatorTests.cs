@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Yaml;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Api;
 
@@ -10,7 +9,7 @@ public class ModelDeploymentValidatorTests
 {
     private static ModelDeployment Deployment(string specYaml, string name = "llama")
     {
-        JsonObject spec = YamlJson.Parse(specYaml, "spec.yaml")!.AsObject();
+        var spec = YamlJson.Parse(specYaml, "spec.yaml")!.AsObject();
         spec["model"] ??= new JsonObject { ["source"] = "file:///m" };
         JsonObject manifest = new() { ["metadata"] = new JsonObject { ["name"] = name }, ["spec"] = spec };
         return ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(manifest));
@@ -19,12 +18,15 @@ public class ModelDeploymentValidatorTests
     [Theory]
     [InlineData("{}")]
     [InlineData("{model: {source: 'hf://a/b@main', servedName: x, tokenSecretRef: {name: hf, key: token}}}")]
-    [InlineData("{model: {source: 'file:///m', tokenSecretRef: {name: hf, key: t}}, engine: {speculative: {model: 'hf://a/b', numTokens: 3}}}")]
+    [InlineData(
+        "{model: {source: 'file:///m', tokenSecretRef: {name: hf, key: t}}, engine: {speculative: {model: 'hf://a/b', numTokens: 3}}}")]
     [InlineData("{gpu: {allocation: DevicePlugin}}")]
     [InlineData("{gpu: {deviceAccess: RuntimeClass, nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: b, c: d}}}}")]
     [InlineData("{engine: {maxNumSeqs: 8, maxNumBatchedTokens: 8, extraArgs: [--seed, '7', -v, --no-color]}}")]
     [InlineData("{engine: {enableChunkedPrefill: true, maxModelLen: 9000, maxNumBatchedTokens: 512}}")]
-    [InlineData("{tensorParallelSize: 8, tuning: {ncclMinNChannels: 112, env: [{name: A, value: '1'}, {name: B, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]}}")]
+    [InlineData(
+        "{tensorParallelSize: 8, tuning: {ncclMinNChannels: 112, env: [{name: A, value: '1'}, {name: B, valueFrom: {fieldRef: "
+        + "{fieldPath: spec.nodeName}}}]}}")]
     [InlineData("{tuning: {ncclMinNChannels: Auto, env: [{name: NCCL_MIN_NCHANNELS, value: '64'}]}}")]
     [InlineData("{rollout: {maxUnavailable: 0, maxSurge: 1}}")]
     [InlineData("{tuning: {ncclMinNChannels: 64}}")]
@@ -32,34 +34,52 @@ public class ModelDeploymentValidatorTests
     [InlineData("{model: {source: 'hf://a/b', cache: 'file:///var/cache/hub'}}")]
     [InlineData("{gpu: {placement: Spread}}")]
     [InlineData("{tensorParallelSize: auto}")]
-    [InlineData("{tensorParallelSize: auto, optimizeFor: Latency, tuning: {ncclMinNChannels: 112}, model: {source: 'pvc://a/b', config: {model_type: llama}}}")]
+    [InlineData(
+        "{tensorParallelSize: auto, optimizeFor: Latency, tuning: {ncclMinNChannels: 112}, model: {source: 'pvc://a/b', config: "
+        + "{model_type: llama}}}")]
     [InlineData("{engine: {quantization: awq, dtype: float16}}")]
     [InlineData("{engine: {quantization: fp8, dtype: bfloat16}}")]
     [InlineData("{engine: {quantization: gptq, dtype: auto}}")]
     [InlineData("{engine: {quantization: none, dtype: float32}}")]
-    [InlineData("{podTemplate: {metadata: {labels: {team: x}}, spec: {containers: [{name: worker, image: i}, {name: sidecar, args: [x]}], initContainers: [{name: fetch}]}}}")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {team: x}}, spec: {containers: [{name: worker, image: i}, {name: sidecar, args: [x]}], "
+        + "initContainers: [{name: fetch}]}}}")]
     public void Valid_deployments_have_no_errors(string spec) => Assert.Empty(ModelDeploymentValidator.Validate(Deployment(spec)));
 
     [Theory]
     [InlineData("{model: {}}", "spec.model.source", "Required", "a model is needed")]
     [InlineData("{model: {source: 's3://x'}}", "spec.model.source", "Invalid", "'s3://x' has no known scheme")]
-    [InlineData("{model: {source: 'file:///m', tokenSecretRef: {name: hf, key: t}}}", "spec.model.tokenSecretRef", "Forbidden", "'hf' is a Hugging Face token")]
+    [InlineData(
+        "{model: {source: 'file:///m', tokenSecretRef: {name: hf, key: t}}}", "spec.model.tokenSecretRef", "Forbidden",
+        "'hf' is a Hugging Face token")]
     [InlineData("{model: {source: 'hf://a/b', cache: 'hf://a/c'}}", "spec.model.cache", "Invalid", "'hf://a/c' is no folder")]
     [InlineData("{model: {source: 'hf://a/b', cache: '/var/cache'}}", "spec.model.cache", "Invalid", "'/var/cache' has no known scheme")]
-    [InlineData("{model: {source: 'file:///m', cache: 'pvc://c'}}", "spec.model.cache", "Forbidden", "'file:///m' does not come from there")]
+    [InlineData(
+        "{model: {source: 'file:///m', cache: 'pvc://c'}}", "spec.model.cache", "Forbidden", "'file:///m' does not come from there")]
     [InlineData("{gpu: {placement: Scatter}}", "spec.gpu.placement", "NotSupported", "supported: Pack, Spread")]
     [InlineData("{gpu: {allocation: DevicePlugin, placement: Spread}}", "spec.gpu.placement", "Forbidden", "topologySpreadConstraints")]
     [InlineData("{engine: {quantization: gptq, dtype: float32}}", "spec.engine.dtype", "Invalid", "float32 contradicts quantization gptq")]
-    [InlineData("{engine: {quantization: squeezellm, dtype: bfloat16}}", "spec.engine.dtype", "Invalid", "bfloat16 contradicts quantization squeezellm")]
+    [InlineData(
+        "{engine: {quantization: squeezellm, dtype: bfloat16}}", "spec.engine.dtype", "Invalid",
+        "bfloat16 contradicts quantization squeezellm")]
     [InlineData("{engine: {quantization: awq, dtype: bfloat16}}", "spec.engine.dtype", "Invalid", "use dtype auto or float16")]
-    [InlineData("{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid", "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]
+    [InlineData(
+        "{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid",
+        "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]
     [InlineData("{engine: {speculative: {model: x, numTokens: 2}}}", "spec.engine.speculative.model", "Invalid", "'x' has no known scheme")]
     [InlineData("{gpu: {allocation: Sometimes}}", "spec.gpu.allocation", "NotSupported", "supported: Pinned, DevicePlugin")]
     [InlineData("{gpu: {allocation: DevicePlugin, deviceAccess: RuntimeClass}}", "spec.gpu.deviceAccess", "Forbidden", "Pinned only")]
-    [InlineData("{engine: {maxNumSeqs: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid", "8 is less than maxNumSeqs 9")]
-    [InlineData("{engine: {numSchedulerSteps: 4, speculative: {model: 'hf://a/b', numTokens: 2}}}", "spec.engine.numSchedulerSteps", "Invalid", "4 cannot be combined with speculative")]
-    [InlineData("{engine: {enableChunkedPrefill: false, maxModelLen: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid", "without chunked prefill")]
-    [InlineData("{engine: {extraArgs: [--seed=1, --max-model-len=5]}}", "spec.engine.extraArgs[1]", "Forbidden", "'--max-model-len=5' is set by spec.engine.maxModelLen")]
+    [InlineData(
+        "{engine: {maxNumSeqs: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid", "8 is less than maxNumSeqs 9")]
+    [InlineData(
+        "{engine: {numSchedulerSteps: 4, speculative: {model: 'hf://a/b', numTokens: 2}}}", "spec.engine.numSchedulerSteps", "Invalid",
+        "4 cannot be combined with speculative")]
+    [InlineData(
+        "{engine: {enableChunkedPrefill: false, maxModelLen: 9, maxNumBatchedTokens: 8}}", "spec.engine.maxNumBatchedTokens", "Invalid",
+        "without chunked prefill")]
+    [InlineData(
+        "{engine: {extraArgs: [--seed=1, --max-model-len=5]}}", "spec.engine.extraArgs[1]", "Forbidden",
+        "'--max-model-len=5' is set by spec.engine.maxModelLen")]
     [InlineData("{tensorParallelSize: Auto}", "spec.tensorParallelSize", "Invalid", "Auto must be auto or an integer from 1 to 64")]
     [InlineData("{tensorParallelSize: '2'}", "spec.tensorParallelSize", "Invalid", "must be auto or an integer")]
     [InlineData("{tensorParallelSize: 1.5}", "spec.tensorParallelSize", "Invalid", "1.5 must be auto")]
@@ -69,7 +89,8 @@ public class ModelDeploymentValidatorTests
     [InlineData("{tensorParallelSize: auto, optimizeFor: Speed}", "spec.optimizeFor", "NotSupported", "supported: Throughput, Latency")]
     [InlineData("{model: {source: 'file:///m', config: {}}}", "spec.model.config", "Forbidden", "it has no effect with 1")]
     [InlineData("{engine: {extraArgs: [-tp, '2']}}", "spec.engine.extraArgs[0]", "Forbidden", "spec.tensorParallelSize")]
-    [InlineData("{engine: {extraArgs: [--no-enable-prefix-caching]}}", "spec.engine.extraArgs[0]", "Forbidden", "spec.engine.enablePrefixCaching")]
+    [InlineData(
+        "{engine: {extraArgs: [--no-enable-prefix-caching]}}", "spec.engine.extraArgs[0]", "Forbidden", "spec.engine.enablePrefixCaching")]
     [InlineData("{engine: {extraArgs: [--max_num_seqs]}}", "spec.engine.extraArgs[0]", "Forbidden", "spec.engine.maxNumSeqs")]
     [InlineData("{engine: {extraArgs: [--port=1]}}", "spec.engine.extraArgs[0]", "Forbidden", "the operator")]
     [InlineData("{tuning: {ncclMinNChannels: auto}}", "spec.tuning.ncclMinNChannels", "Invalid", "must be Auto or an integer")]
@@ -77,8 +98,12 @@ public class ModelDeploymentValidatorTests
     [InlineData("{tuning: {ncclMinNChannels: 0}}", "spec.tuning.ncclMinNChannels", "Invalid", "0 must be")]
     [InlineData("{tuning: {ncclMinNChannels: 1.5}}", "spec.tuning.ncclMinNChannels", "Invalid", "1.5 must be")]
     [InlineData("{tuning: {ncclMinNChannels: [1]}}", "spec.tuning.ncclMinNChannels", "Invalid", "[1] must be")]
-    [InlineData("{tuning: {ncclMinNChannels: 64, env: [{name: NCCL_MIN_NCHANNELS, value: '1'}]}}", "spec.tuning.env[0].name", "Forbidden", "set by spec.tuning.ncclMinNChannels")]
-    [InlineData("{tuning: {env: [{name: A}, {name: ROCR_VISIBLE_DEVICES, value: '0'}]}}", "spec.tuning.env[1].name", "Forbidden", "the operator chooses those")]
+    [InlineData(
+        "{tuning: {ncclMinNChannels: 64, env: [{name: NCCL_MIN_NCHANNELS, value: '1'}]}}", "spec.tuning.env[0].name", "Forbidden",
+        "set by spec.tuning.ncclMinNChannels")]
+    [InlineData(
+        "{tuning: {env: [{name: A}, {name: ROCR_VISIBLE_DEVICES, value: '0'}]}}", "spec.tuning.env[1].name", "Forbidden",
+        "the operator chooses those")]
     [InlineData("{tuning: {env: [{value: x}]}}", "spec.tuning.env[0].name", "Required", "needs a name")]
     [InlineData("{tuning: {env: [{name: A}, {name: A}]}}", "spec.tuning.env[1].name", "Duplicate", "A is set twice")]
     [InlineData("{tuning: {env: [{name: A, value: 1}]}}", "spec.tuning.env[0].value", "Invalid", "1 must be a string")]
@@ -87,24 +112,48 @@ public class ModelDeploymentValidatorTests
     [InlineData("{podTemplate: {spek: {}}}", "spec.podTemplate.spek", "NotSupported", "supported: metadata, spec")]
     [InlineData("{podTemplate: {spec: 3}}", "spec.podTemplate.spec", "Invalid", "must be a mapping, found 3")]
     [InlineData("{podTemplate: {metadata: {name: x}}}", "spec.podTemplate.metadata.name", "NotSupported", "labels, annotations")]
-    [InlineData("{podTemplate: {metadata: {labels: {serving.cluster.sh/x: z}}}}", "spec.podTemplate.metadata.labels[serving.cluster.sh/x]", "Forbidden", "the operator's own")]
-    [InlineData("{podTemplate: {metadata: {annotations: {a: 1}}}}", "spec.podTemplate.metadata.annotations[a]", "Invalid", "1 must be a string")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {serving.cluster.sh/x: z}}}}", "spec.podTemplate.metadata.labels[serving.cluster.sh/x]",
+        "Forbidden", "the operator's own")]
+    [InlineData(
+        "{podTemplate: {metadata: {annotations: {a: 1}}}}", "spec.podTemplate.metadata.annotations[a]", "Invalid", "1 must be a string")]
     [InlineData("{podTemplate: {spec: {nodeName: x}}}", "spec.podTemplate.spec.nodeName", "Forbidden", "spec.gpu.nodeSelector")]
-    [InlineData("{podTemplate: {spec: {terminationGracePeriodSeconds: 1}}}", "spec.podTemplate.spec.terminationGracePeriodSeconds", "Forbidden", "spec.drainSeconds")]
-    [InlineData("{gpu: {nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: c}}}}", "spec.podTemplate.spec.nodeSelector[a]", "Invalid", "'c' contradicts")]
+    [InlineData(
+        "{podTemplate: {spec: {terminationGracePeriodSeconds: 1}}}", "spec.podTemplate.spec.terminationGracePeriodSeconds", "Forbidden",
+        "spec.drainSeconds")]
+    [InlineData(
+        "{gpu: {nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: c}}}}", "spec.podTemplate.spec.nodeSelector[a]", "Invalid",
+        "'c' contradicts")]
     [InlineData("{podTemplate: {spec: {containers: {name: worker}}}}", "spec.podTemplate.spec.containers", "Invalid", "must be a list")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: main}]}}}", "spec.podTemplate.spec.containers", "Required", "none is called 'worker'")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: worker}, {image: x}]}}}", "spec.podTemplate.spec.containers[1].name", "Required", "needs a name")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: worker}, {name: worker}]}}}", "spec.podTemplate.spec.containers[1].name", "Duplicate", "two containers")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: worker, args: [x]}]}}}", "spec.podTemplate.spec.containers[0].args", "Forbidden", "spec.engine.extraArgs")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: worker, env: [{name: HIP_VISIBLE_DEVICES, value: '0'}]}]}}}", "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "HIP_VISIBLE_DEVICES decides")]
-    [InlineData("{tuning: {env: [{name: A, value: x}]}, podTemplate: {spec: {containers: [{name: worker, env: [{name: B}, {name: A}]}]}}}", "spec.podTemplate.spec.containers[0].env[1].name", "Duplicate", "A is set by spec.tuning.env")]
-    [InlineData("{tuning: {ncclMinNChannels: 8}, podTemplate: {spec: {containers: [{name: worker, env: [{name: NCCL_MIN_NCHANNELS}]}]}}}", "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "set by spec.tuning.ncclMinNChannels")]
-    [InlineData("{podTemplate: {spec: {initContainers: [{name: i, env: [{name: CUDA_VISIBLE_DEVICES}]}]}}}", "spec.podTemplate.spec.initContainers[0].env[0].name", "Forbidden", "CUDA_VISIBLE_DEVICES decides")]
-    [InlineData("{podTemplate: {spec: {containers: [{name: worker, resources: {limits: {amd.com/gpu: 4}}}]}}}", "spec.podTemplate.spec.containers[0].resources.limits[amd.com/gpu]", "Forbidden", "spec.tensorParallelSize")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: main}]}}}", "spec.podTemplate.spec.containers", "Required", "none is called 'worker'")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker}, {image: x}]}}}", "spec.podTemplate.spec.containers[1].name", "Required",
+        "needs a name")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker}, {name: worker}]}}}", "spec.podTemplate.spec.containers[1].name", "Duplicate",
+        "two containers")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker, args: [x]}]}}}", "spec.podTemplate.spec.containers[0].args", "Forbidden",
+        "spec.engine.extraArgs")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker, env: [{name: HIP_VISIBLE_DEVICES, value: '0'}]}]}}}",
+        "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "HIP_VISIBLE_DEVICES decides")]
+    [InlineData(
+        "{tuning: {env: [{name: A, value: x}]}, podTemplate: {spec: {containers: [{name: worker, env: [{name: B}, {name: A}]}]}}}",
+        "spec.podTemplate.spec.containers[0].env[1].name", "Duplicate", "A is set by spec.tuning.env")]
+    [InlineData(
+        "{tuning: {ncclMinNChannels: 8}, podTemplate: {spec: {containers: [{name: worker, env: [{name: NCCL_MIN_NCHANNELS}]}]}}}",
+        "spec.podTemplate.spec.containers[0].env[0].name", "Forbidden", "set by spec.tuning.ncclMinNChannels")]
+    [InlineData(
+        "{podTemplate: {spec: {initContainers: [{name: i, env: [{name: CUDA_VISIBLE_DEVICES}]}]}}}",
+        "spec.podTemplate.spec.initContainers[0].env[0].name", "Forbidden", "CUDA_VISIBLE_DEVICES decides")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker, resources: {limits: {amd.com/gpu: 4}}}]}}}",
+        "spec.podTemplate.spec.containers[0].resources.limits[amd.com/gpu]", "Forbidden", "spec.tensorParallelSize")]
     public void A_contradiction_is_reported_at_its_field(string spec, string path, string reason, string message)
     {
-        ValidationError error = Assert.Single(ModelDeploymentValidator.Validate(Deployment(spec)));
+        var error = Assert.Single(ModelDeploymentValidator.Validate(Deployment(spec)));
         Assert.Equal((path, reason), (error.Path, error.Reason.ToString()));
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
         Assert.Equal($"{error.Path}: {error.Message}", error.ToString());
@@ -123,5 +172,6 @@ public class ModelDeploymentValidatorTests
     public void All_errors_are_reported_at_once()
         => Assert.Equal(
             ["spec.model.source", "spec.gpu.allocation", "spec.rollout"],
-            ModelDeploymentValidator.Validate(Deployment("{model: {source: x}, gpu: {allocation: No1}, rollout: {maxUnavailable: 0}}")).Select(error => error.Path));
+            ModelDeploymentValidator.Validate(Deployment("{model: {source: x}, gpu: {allocation: No1}, rollout: {maxUnavailable: 0}}"))
+                .Select(error => error.Path));
 }

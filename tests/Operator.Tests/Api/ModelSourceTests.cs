@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Cluster.Operator.Api;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Api;
 
@@ -56,7 +55,7 @@ public class ModelSourceTests
     [InlineData("file:///a\nb", "has spaces")]
     public void What_is_no_source_is_refused_and_told_why(string? text, string problem)
     {
-        Assert.False(ModelSource.TryParse(text, out _, out string? message));
+        Assert.False(ModelSource.TryParse(text, out _, out var message));
         Assert.Contains(problem, message, StringComparison.Ordinal);
         Assert.Contains("expected hf://org/name", message, StringComparison.Ordinal);
     }

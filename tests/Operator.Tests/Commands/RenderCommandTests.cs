@@ -1,16 +1,13 @@
-using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
 using Cluster.Operator.Tests.Reconciling.Sizing;
 using Cluster.Operator.Yaml;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Commands;
 
@@ -23,7 +20,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [Fact]
     public void Prints_services_budget_and_pods_on_simulated_nodes_and_says_so()
     {
-        Result result = Render(Deployment("replicas: 3, tensorParallelSize: 4"));
+        var result = Render(Deployment("replicas: 3, tensorParallelSize: 4"));
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.StartsWith("# Placed on simulated nodes of 8 GPUs", result.Output, StringComparison.Ordinal);
         Assert.Equal(
@@ -36,40 +33,51 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
 
     [Fact]
     public void A_node_selector_and_a_group_larger_than_a_board_are_no_obstacle_on_simulated_nodes() =>
-        Assert.Equal(["simulated-0:0,1,2,3,4,5,6,7,8,9,10,11"], Render(Deployment("tensorParallelSize: 12, gpu: {nodeSelector: {a: b}}")).Places());
+        Assert.Equal(
+            ["simulated-0:0,1,2,3,4,5,6,7,8,9,10,11"], Render(Deployment("tensorParallelSize: 12, gpu: {nodeSelector: {a: b}}")).Places());
 
     [Fact]
     public void Places_on_the_given_nodes_as_the_operator_would()
     {
-        V1Node small = Given.Node("small", 4);
-        V1Node other = Given.Node("other", change: n => n.Metadata.Labels!["zone"] = "b");
-        string cluster = Yaml(small, other, Given.Pod("taken", "small", "0,1"));
+        var small = Given.Node("small", 4);
+        var other = Given.Node("other", change: n => n.Metadata.Labels!["zone"] = "b");
+        var cluster = Yaml(small, other, Given.Pod("taken", "small", "0,1"));
         Assert.Equal(["small:2,3"], Render(Deployment("tensorParallelSize: 2"), cluster).Places());
         Assert.Equal(["other:0,1"], Render(Deployment("tensorParallelSize: 2, gpu: {nodeSelector: {zone: b}}"), cluster).Places());
-        Assert.Equal(["other:0,1", "small:2,3"], Render(Deployment("tensorParallelSize: 2, replicas: 2, gpu: {placement: Spread}"), cluster).Places().Order(StringComparer.Ordinal));
-        Assert.Equal("GPU-0000000000000003,GPU-0000000000000004", (string?)Render(Deployment("tensorParallelSize: 2"), cluster).Objects[^1].Object["spec"]!["containers"]![0]!["env"]![0]!["value"]);
+        Assert.Equal(
+            ["other:0,1", "small:2,3"],
+            Render(Deployment("tensorParallelSize: 2, replicas: 2, gpu: {placement: Spread}"), cluster).Places()
+                .Order(StringComparer.Ordinal));
+        Assert.Equal(
+            "GPU-0000000000000003,GPU-0000000000000004",
+            (string?)Render(
+                Deployment("tensorParallelSize: 2"), cluster).Objects[^1].Object["spec"]!["containers"]![0]!["env"]![0]!["value"]);
     }
 
     [Fact]
     public void Auto_is_decided_as_the_operator_would_and_the_advice_stands_above()
     {
-        string manifest = Deployment("tensorParallelSize: auto").Replace("m\"}", $"m\", config: {PublishedModels.Config("Llama-3.1-70B").ToJsonString()}}}", StringComparison.Ordinal);
-        Result result = Render(manifest);
+        var manifest = Deployment("tensorParallelSize: auto")
+            .Replace("m\"}", $"m\", config: {PublishedModels.Config("Llama-3.1-70B").ToJsonString()}}}", StringComparison.Ordinal);
+        var result = Render(manifest);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Contains("\n# llama: 2 GPUs per replica for throughput: 131.4 GiB of weights", result.Output, StringComparison.Ordinal);
         Assert.Equal(["simulated-0:0,1"], result.Places());
 
-        string small = Yaml(Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = 64L << 30 })]));
-        Result refused = Render(manifest, small);
+        var small = Yaml(Given.Node("n", [.. Given.Gpus(4).Select(g => g with { VramBytes = 64L << 30 })]));
+        var refused = Render(manifest, small);
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("llama: ModelTooLarge: 131.4 GiB of weights", refused.Error, StringComparison.Ordinal);
-        Assert.Contains("ModelConfigUnknown: tensorParallelSize auto cannot be decided: ", Render(Deployment("tensorParallelSize: auto")).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "ModelConfigUnknown: tensorParallelSize auto cannot be decided: ", Render(Deployment("tensorParallelSize: auto")).Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Deployments_of_one_call_do_not_share_gpus()
     {
-        Result result = Render(Deployment("tensorParallelSize: 4") + "---\n" + Deployment("tensorParallelSize: 4", "second"), Yaml(Given.Node("n")));
+        var result = Render(
+            Deployment("tensorParallelSize: 4") + "---\n" + Deployment("tensorParallelSize: 4", "second"), Yaml(Given.Node("n")));
         Assert.Equal(["n:0,1,2,3", "n:4,5,6,7"], result.Places());
         Assert.DoesNotContain("simulated", result.Output, StringComparison.Ordinal);
     }
@@ -77,10 +85,12 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [Fact]
     public void What_does_not_fit_is_told_and_costs_the_exit_code()
     {
-        Result result = Render(Deployment("replicas: 3, tensorParallelSize: 4"), Yaml(Given.Node("n")));
+        var result = Render(Deployment("replicas: 3, tensorParallelSize: 4"), Yaml(Given.Node("n")));
         Assert.Equal(1, result.ExitCode);
         Assert.Equal(2, result.Places().Count);
-        Assert.Contains("llama: InsufficientGpus: placed 2 of 3 replicas: needs 4 GPUs on one node in one XGMI hive; no GPU is free on node n (0 free of 8)", result.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "llama: InsufficientGpus: placed 2 of 3 replicas: needs 4 GPUs on one node in one XGMI hive; no GPU is free on node n (0 "
+            + "free of 8)", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -91,7 +101,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [InlineData("replicas: 1000000", "less than or equal to 8192")]
     public void A_wrong_manifest_prints_nothing_but_what_is_wrong(string spec, string message)
     {
-        Result result = Render(Deployment(spec));
+        var result = Render(Deployment(spec));
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
         Assert.StartsWith("error: test.yaml:1: llama: ", result.Error, StringComparison.Ordinal);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
@@ -100,9 +110,13 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     [Fact]
     public void Files_without_a_deployment_or_without_a_node_are_refused()
     {
-        Assert.Contains("no ModelDeployment", Assert.Throws<CommandFailure>(() => Render(Yaml(Given.Node("n")))).Message, StringComparison.Ordinal);
-        Assert.Contains("no Node", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Pod("p")))).Message, StringComparison.Ordinal);
-        Assert.Contains("'n' twice", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Node("n"), Given.Node("n")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no ModelDeployment", Assert.Throws<CommandFailure>(() => Render(Yaml(Given.Node("n")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no Node", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Pod("p")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'n' twice", Assert.Throws<CommandFailure>(() => Render(Deployment(""), Yaml(Given.Node("n"), Given.Node("n")))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -115,13 +129,15 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     public async Task Kubectl_accepts_what_is_printed(string dryRun)
     {
         using Kubectl kubectl = new(fixture.Server, await fixture.NewNamespaceAsync());
-        string manifest = Deployment("replicas: 2, tensorParallelSize: 8, drainSeconds: 10, podTemplate: {spec: {tolerations: [{operator: Exists}]}}").Replace("name: llama", $"name: llama, namespace: {kubectl.Namespace}", StringComparison.Ordinal);
-        Result result = Render(manifest, Yaml(Given.Node("n1"), Given.Node("n2")));
-        string said = await kubectl.RunAsync("apply", $"--dry-run={dryRun}", "-f", kubectl.WriteFile("rendered.yaml", result.Output));
+        var manifest = Deployment(
+            "replicas: 2, tensorParallelSize: 8, drainSeconds: 10, podTemplate: {spec: {tolerations: [{operator: Exists}]}}")
+            .Replace("name: llama", $"name: llama, namespace: {kubectl.Namespace}", StringComparison.Ordinal);
+        var result = Render(manifest, Yaml(Given.Node("n1"), Given.Node("n2")));
+        var said = await kubectl.RunAsync("apply", $"--dry-run={dryRun}", "-f", kubectl.WriteFile("rendered.yaml", result.Output));
         Assert.Equal(
             ["service/llama", "service/llama-pods", "poddisruptionbudget.policy/llama", "pod/llama-0", "pod/llama-1"],
             said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line[..line.IndexOf(' ')]));
-        string read = await kubectl.RunWithInputAsync(result.Output, "create", "--dry-run=client", "-o", "json", "-f", "-");
+        var read = await kubectl.RunWithInputAsync(result.Output, "create", "--dry-run=client", "-o", "json", "-f", "-");
         Assert.Contains("\"kubernetes.io/h2c\"", read, StringComparison.Ordinal);
     }
 
@@ -144,8 +160,9 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
     {
         using StringWriter output = new();
         using StringWriter error = new();
-        int exitCode = RenderCommand.RenderAsync(
-            Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), new NoModelConfigs(), Given.Options, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
+        var exitCode = RenderCommand.RenderAsync(
+            Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), new NoModelConfigs(),
+            Given.Options, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
         return new Result(exitCode, output.ToString(), error.ToString());
     }
 
@@ -155,6 +172,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
 
         /// <summary>Node and GPUs of each pod.</summary>
         public List<string> Places() =>
-            [.. Objects.Where(o => o.Kind == "Pod").Select(o => o.Object["metadata"]!["annotations"]!).Select(a => $"{a[ApiNames.GpuNodeAnnotation]}:{a[ApiNames.GpuIndicesAnnotation]}")];
+            [.. Objects.Where(o => o.Kind == "Pod").Select(o => o.Object["metadata"]!["annotations"]!)
+                .Select(a => $"{a[ApiNames.GpuNodeAnnotation]}:{a[ApiNames.GpuIndicesAnnotation]}")];
     }
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Commands;
 
@@ -10,7 +9,7 @@ public sealed class WorkerPodOptionsTests
     [Fact]
     public void What_is_not_given_has_its_default()
     {
-        WorkerOptions options = Read("image:1");
+        var options = Read("image:1");
         Assert.Equal(("image:1", "amd", null), (options.Image, options.RuntimeClassName, options.HubCacheHostPath));
         Assert.Empty(options.ImagePullSecrets);
         Assert.Equal([44, 109], options.DeviceGroups);
@@ -19,7 +18,9 @@ public sealed class WorkerPodOptionsTests
     [Fact]
     public void Lists_are_given_one_by_one()
     {
-        WorkerOptions options = Read(null, "--worker-image", "i", "--runtime-class", "rc", "--hub-cache", "/hub", "--image-pull-secret", "a", "--image-pull-secret", "b", "--device-group", "39", "--device-group", "992");
+        var options = Read(
+            null, "--worker-image", "i", "--runtime-class", "rc", "--hub-cache", "/hub", "--image-pull-secret", "a", "--image-pull-secret",
+            "b", "--device-group", "39", "--device-group", "992");
         Assert.Equal(("i", "rc", "/hub"), (options.Image, options.RuntimeClassName, options.HubCacheHostPath));
         Assert.Equal(["a", "b"], options.ImagePullSecrets);
         Assert.Equal([39, 992], options.DeviceGroups);
@@ -31,13 +32,13 @@ public sealed class WorkerPodOptionsTests
     [InlineData("", "--worker-image")]
     public void Nonsense_is_refused(string arguments, string message)
     {
-        ParseResult parsed = Parse(null, arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries), out _);
+        var parsed = Parse(null, arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries), out _);
         Assert.Contains(parsed.Errors, e => e.Message.Contains(message, StringComparison.Ordinal));
     }
 
     private static WorkerOptions Read(string? defaultImage, params string[] arguments)
     {
-        ParseResult parsed = Parse(defaultImage, arguments, out WorkerPodOptions options);
+        var parsed = Parse(defaultImage, arguments, out var options);
         Assert.Empty(parsed.Errors);
         return options.Read(parsed);
     }

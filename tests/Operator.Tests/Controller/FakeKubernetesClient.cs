@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 using WatchEventType = k8s.WatchEventType;
@@ -14,13 +13,13 @@ namespace Cluster.Operator.Tests.Controller;
 /// inject failures through <see cref="BeforeCall"/>, cut watches and compact the history.</summary>
 internal sealed class FakeKubernetesClient : IKubernetesClient
 {
-    private readonly Lock gate = new();
-    private readonly SortedDictionary<string, JsonObject> objects = new(StringComparer.Ordinal);
-    private readonly List<(long Version, string Kind, WatchEventType Type, JsonObject Object)> history = [];
-    private readonly List<(string Kind, Channel<(WatchEventType, JsonObject)> Events)> watchers = [];
-    private long version;
-    private long oldestVersion;
-    private int uids;
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<string, JsonObject> _objects = new(StringComparer.Ordinal);
+    private readonly List<(long Version, string Kind, WatchEventType Type, JsonObject Object)> _history = [];
+    private readonly List<(string Kind, Channel<(WatchEventType, JsonObject)> Events)> _watchers = [];
+    private long _version;
+    private long _oldestVersion;
+    private int _uids;
 
     /// <summary>Called with verb, kind and name before each call; throw from it to fail the call.</summary>
     public Action<string, string, string>? BeforeCall { get; set; }
@@ -38,9 +37,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return version;
+                return _version;
             }
         }
     }
@@ -49,9 +48,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return watchers.Count;
+                return _watchers.Count;
             }
         }
     }
@@ -59,18 +58,20 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public JsonObject? Find<T>(string? @namespace, string name)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            return objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name))?.DeepClone().AsObject();
+            return _objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name))?.DeepClone().AsObject();
         }
     }
 
     public IReadOnlyList<T> All<T>()
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            return [.. objects.Where(p => p.Key.StartsWith(ResourceDefinition.Of<T>().Kind + "|", StringComparison.Ordinal)).Select(p => KubernetesJson.Read<T>(p.Value))];
+            return [
+                .. _objects.Where(p => p.Key.StartsWith(ResourceDefinition.Of<T>().Kind + "|", StringComparison.Ordinal))
+                    .Select(p => KubernetesJson.Read<T>(p.Value))];
         }
     }
 
@@ -78,9 +79,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public void Update<T>(string? @namespace, string name, Action<JsonObject> change)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            JsonObject value = objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)].DeepClone().AsObject();
+            var value = _objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)].DeepClone().AsObject();
             change(value);
             Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
         }
@@ -90,29 +91,29 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public void Remove<T>(string? @namespace, string name)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            Drop(ResourceDefinition.Of<T>().Kind, objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)]);
+            Drop(ResourceDefinition.Of<T>().Kind, _objects[Key(ResourceDefinition.Of<T>().Kind, @namespace, name)]);
         }
     }
 
     /// <summary>Ends all open watches as a server does after its timeout, or with an error.</summary>
     public void CutWatches(Exception? error = null)
     {
-        lock (gate)
+        lock (_gate)
         {
-            watchers.ForEach(w => w.Events.Writer.TryComplete(error));
-            watchers.Clear();
+            _watchers.ForEach(w => w.Events.Writer.TryComplete(error));
+            _watchers.Clear();
         }
     }
 
     /// <summary>Forgets the history: watching from a version before now gets 410.</summary>
     public void Compact()
     {
-        lock (gate)
+        lock (_gate)
         {
-            history.Clear();
-            oldestVersion = version;
+            _history.Clear();
+            _oldestVersion = _version;
         }
     }
 
@@ -120,9 +121,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public IReadOnlyList<(long Version, WatchEvent<T> Event)> Changes<T>(long after, int limit)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            return [.. history
+            return [.. _history
                 .Where(h => h.Version > after && h.Kind == ResourceDefinition.Of<T>().Kind)
                 .Take(limit)
                 .Select(h => (h.Version, new WatchEvent<T>(h.Type, KubernetesJson.Read<T>(h.Object))))];
@@ -132,11 +133,15 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public void SendBookmark<T>()
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
-            version++;
-            JsonObject bookmark = new() { ["metadata"] = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture) } };
-            watchers.Where(w => w.Kind == ResourceDefinition.Of<T>().Kind).ToList().ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
+            _version++;
+            JsonObject bookmark = new()
+            {
+                ["metadata"] = new JsonObject { ["resourceVersion"] = _version.ToString(CultureInfo.InvariantCulture) }
+            };
+            _watchers.Where(w => w.Kind == ResourceDefinition.Of<T>().Kind).ToList()
+                .ForEach(w => w.Events.Writer.TryWrite((WatchEventType.Bookmark, bookmark)));
         }
     }
 
@@ -151,30 +156,35 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         Before("list", ResourceDefinition.Of<T>().Kind, "");
-        lock (gate)
+        lock (_gate)
         {
-            return Task.FromResult(new ResourceList<T>([.. All<T>().Where(o => @namespace is null || o.Metadata.NamespaceProperty == @namespace)], version.ToString(CultureInfo.InvariantCulture)));
+            return Task.FromResult(
+                new ResourceList<T>(
+                    [.. All<T>().Where(o => @namespace is null || o.Metadata.NamespaceProperty == @namespace)],
+                    _version.ToString(CultureInfo.InvariantCulture)));
         }
     }
 
-    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
+        string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         Before("watch", ResourceDefinition.Of<T>().Kind, resourceVersion);
-        Channel<(WatchEventType, JsonObject)> events = Channel.CreateUnbounded<(WatchEventType, JsonObject)>();
-        lock (gate)
+        var events = Channel.CreateUnbounded<(WatchEventType, JsonObject)>();
+        lock (_gate)
         {
-            long from = long.Parse(resourceVersion, CultureInfo.InvariantCulture);
-            if (from < oldestVersion)
+            var from = long.Parse(resourceVersion, CultureInfo.InvariantCulture);
+            if (from < _oldestVersion)
             {
-                throw new KubernetesException(410, "Expired", $"too old resource version: {from} ({oldestVersion})");
+                throw new KubernetesException(410, "Expired", $"too old resource version: {from} ({_oldestVersion})");
             }
 
-            history.Where(h => h.Version > from && h.Kind == ResourceDefinition.Of<T>().Kind).ToList().ForEach(h => events.Writer.TryWrite((h.Type, h.Object)));
-            watchers.Add((ResourceDefinition.Of<T>().Kind, events));
+            _history.Where(h => h.Version > from && h.Kind == ResourceDefinition.Of<T>().Kind).ToList()
+                .ForEach(h => events.Writer.TryWrite((h.Type, h.Object)));
+            _watchers.Add((ResourceDefinition.Of<T>().Kind, events));
         }
 
-        await foreach ((WatchEventType type, JsonObject value) in events.Reader.ReadAllAsync(cancellationToken))
+        await foreach ((var type, var value) in events.Reader.ReadAllAsync(cancellationToken))
         {
             yield return new WatchEvent<T>(type, KubernetesJson.Read<T>(value));
         }
@@ -183,20 +193,21 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        JsonObject value = manifest.DeepClone().AsObject();
-        JsonObject metadata = value["metadata"]!.AsObject();
-        string name = metadata["name"]!.ToString();
+        var value = manifest.DeepClone().AsObject();
+        var metadata = value["metadata"]!.AsObject();
+        var name = metadata["name"]!.ToString();
         Before("create", ResourceDefinition.Of<T>().Kind, name);
-        lock (gate)
+        lock (_gate)
         {
-            if (objects.ContainsKey(Key(ResourceDefinition.Of<T>().Kind, metadata["namespace"]?.ToString(), name)))
+            if (_objects.ContainsKey(Key(ResourceDefinition.Of<T>().Kind, metadata["namespace"]?.ToString(), name)))
             {
                 throw new KubernetesException(409, "AlreadyExists", $"'{name}' already exists");
             }
 
-            metadata["uid"] ??= $"uid-{++uids}";
+            metadata["uid"] ??= $"uid-{++_uids}";
             metadata["generation"] = 1L;
-            metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(version).ToString("O", CultureInfo.InvariantCulture);
+            metadata["creationTimestamp"] ??= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(_version)
+                .ToString("O", CultureInfo.InvariantCulture);
             Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Added);
         }
 
@@ -207,37 +218,39 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     public Task<T> ReplaceAsync<T>(JsonObject manifest, string? subresource, CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        string name = manifest["metadata"]!["name"]!.ToString();
+        var name = manifest["metadata"]!["name"]!.ToString();
         Before("replace", ResourceDefinition.Of<T>().Kind, name);
-        lock (gate)
+        lock (_gate)
         {
-            JsonObject current = Current<T>(manifest["metadata"]!["namespace"]?.ToString(), name);
+            var current = Current<T>(manifest["metadata"]!["namespace"]?.ToString(), name);
             ThrowIfStale(current, manifest);
-            JsonObject value = manifest.DeepClone().AsObject();
+            var value = manifest.DeepClone().AsObject();
             value["metadata"]!["uid"] = current["metadata"]!["uid"]!.DeepClone();
             Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
             return Task.FromResult(KubernetesJson.Read<T>(value));
         }
     }
 
-    public Task<T> ApplyAsync<T>(JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
+    public Task<T> ApplyAsync<T>(
+        JsonObject manifest, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        string? @namespace = manifest["metadata"]!["namespace"]?.ToString();
-        string name = manifest["metadata"]!["name"]!.ToString();
+        var @namespace = manifest["metadata"]!["namespace"]?.ToString();
+        var name = manifest["metadata"]!["name"]!.ToString();
         return Find<T>(@namespace, name) is null
             ? CreateAsync<T>(manifest, cancellationToken)
             : PatchAsync<T>(@namespace, name, PatchType.Merge, manifest, subresource, cancellationToken);
     }
 
-    public Task<T> PatchAsync<T>(string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
+    public Task<T> PatchAsync<T>(
+        string? @namespace, string name, PatchType type, JsonNode patch, string? subresource, CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         Before(subresource is null ? "patch" : $"patch/{subresource}", ResourceDefinition.Of<T>().Kind, name);
         JsonObject value;
-        lock (gate)
+        lock (_gate)
         {
-            JsonObject current = Current<T>(@namespace, name);
+            var current = Current<T>(@namespace, name);
             ThrowIfStale(current, patch.AsObject());
             value = current.DeepClone().AsObject();
             Merge(value, patch.AsObject());
@@ -253,26 +266,27 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         return Task.FromResult(KubernetesJson.Read<T>(value));
     }
 
-    public Task DeleteAsync<T>(string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
+    public Task DeleteAsync<T>(
+        string? @namespace, string name, string? preconditionUid, int? gracePeriodSeconds, CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         Before("delete", ResourceDefinition.Of<T>().Kind, name);
-        lock (gate)
+        lock (_gate)
         {
-            JsonObject current = Current<T>(@namespace, name);
+            var current = Current<T>(@namespace, name);
             if (preconditionUid is not null && current["metadata"]!["uid"]!.ToString() != preconditionUid)
             {
                 throw new KubernetesException(409, "Conflict", $"'{name}' has another uid");
             }
 
-            bool graceful = ResourceDefinition.Of<T>().Kind == "Pod" && gracePeriodSeconds != 0;
+            var graceful = ResourceDefinition.Of<T>().Kind == "Pod" && gracePeriodSeconds != 0;
             if (!graceful && current["metadata"]!["finalizers"] is not JsonArray { Count: > 0 })
             {
                 Drop(ResourceDefinition.Of<T>().Kind, current);
             }
             else if (current["metadata"]!["deletionTimestamp"] is null)
             {
-                JsonObject value = current.DeepClone().AsObject();
+                var value = current.DeepClone().AsObject();
                 value["metadata"]!["deletionTimestamp"] = "2026-01-01T00:00:00Z";
                 Store(ResourceDefinition.Of<T>().Kind, value, WatchEventType.Modified);
             }
@@ -282,7 +296,8 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         return Task.CompletedTask;
     }
 
-    public Task<string> ReadLogAsync(string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
+    public Task<string> ReadLogAsync(
+        string @namespace, string pod, string container, int tailLines, bool previous, CancellationToken cancellationToken)
     {
         Before("log", "Pod", pod);
         return Task.FromResult($"last line of {pod}");
@@ -300,11 +315,12 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     private JsonObject Current<T>(string? @namespace, string name)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta> =>
-        objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name)) ?? throw NotFound(name);
+        _objects.GetValueOrDefault(Key(ResourceDefinition.Of<T>().Kind, @namespace, name)) ?? throw NotFound(name);
 
     private static void ThrowIfStale(JsonObject current, JsonObject written)
     {
-        if (written["metadata"]?["resourceVersion"]?.ToString() is { } expected && expected != current["metadata"]!["resourceVersion"]!.ToString())
+        if (written["metadata"]?["resourceVersion"]?.ToString() is { } expected
+            && expected != current["metadata"]!["resourceVersion"]!.ToString())
         {
             throw new KubernetesException(409, "Conflict", $"'{current["metadata"]!["name"]}' was changed meanwhile");
         }
@@ -312,39 +328,39 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     private void Store(string kind, JsonObject value, WatchEventType type)
     {
-        JsonObject metadata = value["metadata"]!.AsObject();
-        metadata["resourceVersion"] = (++version).ToString(CultureInfo.InvariantCulture);
+        var metadata = value["metadata"]!.AsObject();
+        metadata["resourceVersion"] = (++_version).ToString(CultureInfo.InvariantCulture);
         if (metadata["deletionTimestamp"] is not null && kind != "Pod" && metadata["finalizers"] is not JsonArray { Count: > 0 })
         {
             Drop(kind, value);
             return;
         }
 
-        objects[Key(kind, metadata["namespace"]?.ToString(), metadata["name"]!.ToString())] = value;
+        _objects[Key(kind, metadata["namespace"]?.ToString(), metadata["name"]!.ToString())] = value;
         Publish(kind, type, value);
     }
 
     private void Drop(string kind, JsonObject value)
     {
-        JsonObject last = value.DeepClone().AsObject();
-        last["metadata"]!["resourceVersion"] = (++version).ToString(CultureInfo.InvariantCulture);
-        objects.Remove(Key(kind, last["metadata"]!["namespace"]?.ToString(), last["metadata"]!["name"]!.ToString()));
+        var last = value.DeepClone().AsObject();
+        last["metadata"]!["resourceVersion"] = (++_version).ToString(CultureInfo.InvariantCulture);
+        _objects.Remove(Key(kind, last["metadata"]!["namespace"]?.ToString(), last["metadata"]!["name"]!.ToString()));
         Publish(kind, WatchEventType.Deleted, last);
     }
 
     private void Publish(string kind, WatchEventType type, JsonObject value)
     {
-        JsonObject snapshot = value.DeepClone().AsObject();
-        history.Add((version, kind, type, snapshot));
+        var snapshot = value.DeepClone().AsObject();
+        _history.Add((_version, kind, type, snapshot));
         if (!HoldEvents)
         {
-            watchers.Where(w => w.Kind == kind).ToList().ForEach(w => w.Events.Writer.TryWrite((type, snapshot)));
+            _watchers.Where(w => w.Kind == kind).ToList().ForEach(w => w.Events.Writer.TryWrite((type, snapshot)));
         }
     }
 
     private static void Merge(JsonObject target, JsonObject patch)
     {
-        foreach ((string field, JsonNode? value) in patch)
+        foreach ((var field, var value) in patch)
         {
             if (value is null)
             {

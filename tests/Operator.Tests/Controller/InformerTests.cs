@@ -4,32 +4,31 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Controller;
 
 public sealed class InformerTests : IAsyncLifetime
 {
-    private readonly FakeKubernetesClient server = new();
-    private readonly ManualTime time = new();
-    private readonly CancellationTokenSource stop = new();
-    private readonly ConcurrentQueue<string> seen = new();
-    private readonly Informer<V1Node> informer;
-    private Task running = Task.CompletedTask;
+    private readonly FakeKubernetesClient _server = new();
+    private readonly ManualTime _time = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentQueue<string> _seen = new();
+    private readonly Informer<V1Node> _informer;
+    private Task _running = Task.CompletedTask;
 
     public InformerTests()
     {
-        informer = new Informer<V1Node>(server, null, null, time, new Random(1), NullLogger.Instance);
-        informer.OnChange(c => seen.Enqueue($"{c.Type} {c.Object.Metadata.Name}{(c.Missed ? " missed" : "")}"));
+        _informer = new Informer<V1Node>(_server, null, null, _time, new Random(1), NullLogger.Instance);
+        _informer.OnChange(c => _seen.Enqueue($"{c.Type} {c.Object.Metadata.Name}{(c.Missed ? " missed" : "")}"));
     }
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        await running;
-        stop.Dispose();
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
     }
 
     [Fact]
@@ -38,18 +37,18 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("a");
         await Start();
         await Create("b");
-        server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
-        server.Remove<V1Node>(null, "b");
+        _server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
+        _server.Remove<V1Node>(null, "b");
         await Seen("Added a", "Added b", "Updated a", "Deleted b");
-        Assert.Equal("y", informer.Store.Get(new NamespacedName("", "a"))!.Metadata.Labels!["x"]);
-        Assert.Null(informer.Store.Get(new NamespacedName("", "b")));
+        Assert.Equal("y", _informer.Store.Get(new NamespacedName("", "a"))!.Metadata.Labels!["x"]);
+        Assert.Null(_informer.Store.Get(new NamespacedName("", "b")));
     }
 
     [Fact]
     public async Task Is_synced_only_after_the_first_list_was_handled()
     {
-        int failures = 2;
-        server.BeforeCall = (verb, _, _) =>
+        var failures = 2;
+        _server.BeforeCall = (verb, _, _) =>
         {
             if (verb == "list" && failures-- > 0)
             {
@@ -59,10 +58,10 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("a");
         Run();
         await PassBackoff();
-        Assert.False(informer.HasSynced);
+        Assert.False(_informer.HasSynced);
         await PassBackoff();
-        await informer.WhenSynced;
-        Assert.True(informer.HasSynced);
+        await _informer.WhenSynced;
+        Assert.True(_informer.HasSynced);
         await Seen("Added a");
     }
 
@@ -71,18 +70,18 @@ public sealed class InformerTests : IAsyncLifetime
     {
         await Create("a");
         await Start();
-        server.CutWatches();
+        _server.CutWatches();
         await Create("b");
         await PassBackoff();
         await Seen("Added a", "Added b");
-        Assert.Equal(1, server.Calls.Count(c => c.StartsWith("list", StringComparison.Ordinal)));
+        Assert.Equal(1, _server.Calls.Count(c => c.StartsWith("list", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task A_broken_connection_is_not_the_end()
     {
         await Start();
-        server.CutWatches(new IOException("connection reset"));
+        _server.CutWatches(new IOException("connection reset"));
         await Create("a");
         await PassBackoff();
         await Seen("Added a");
@@ -96,17 +95,17 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("goes");
         await Start();
         await Seen("Added stays", "Added changes", "Added goes");
-        server.HoldEvents = true;
-        server.CutWatches();
-        server.Remove<V1Node>(null, "goes");
-        server.Update<V1Node>(null, "changes", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
+        _server.HoldEvents = true;
+        _server.CutWatches();
+        _server.Remove<V1Node>(null, "goes");
+        _server.Update<V1Node>(null, "changes", n => n["metadata"]!["labels"] = new JsonObject { ["x"] = "y" });
         await Create("comes");
-        server.Compact();
-        server.HoldEvents = false;
+        _server.Compact();
+        _server.HoldEvents = false;
         await PassBackoff(); // → 410
         await PassBackoff(); // → list
         await Seen("Deleted goes missed", "Updated changes", "Added comes");
-        Assert.Equal(3, informer.Store.List().Count);
+        Assert.Equal(3, _informer.Store.List().Count);
     }
 
     [Fact]
@@ -115,10 +114,10 @@ public sealed class InformerTests : IAsyncLifetime
         await Create("a");
         await Start();
         await Seen("Added a");
-        server.CutWatches();
-        server.Remove<V1Node>(null, "a");
+        _server.CutWatches();
+        _server.Remove<V1Node>(null, "a");
         await Create("a");
-        server.Compact();
+        _server.Compact();
         await PassBackoff();
         await PassBackoff();
         await Seen("Deleted a missed", "Added a");
@@ -128,22 +127,22 @@ public sealed class InformerTests : IAsyncLifetime
     public async Task A_bookmark_moves_the_version_on_without_a_change()
     {
         await Start();
-        server.SendBookmark<V1Node>();
-        server.SendBookmark<V1Node>();
+        _server.SendBookmark<V1Node>();
+        _server.SendBookmark<V1Node>();
         await Create("a");
         await Seen("Added a");
-        server.CutWatches();
-        server.Compact();
+        _server.CutWatches();
+        _server.Compact();
         await Create("b");
         await Seen("Added b"); // Without a pause: the stream had worked.
-        Assert.Equal(1, server.Calls.Count(c => c.StartsWith("list", StringComparison.Ordinal)));
+        Assert.Equal(1, _server.Calls.Count(c => c.StartsWith("list", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task A_handler_that_throws_stops_neither_the_others_nor_the_store()
     {
-        informer.OnChange(_ => throw new InvalidOperationException("broken"));
-        informer.OnChange(c => seen.Enqueue("second " + c.Object.Metadata.Name));
+        _informer.OnChange(_ => throw new InvalidOperationException("broken"));
+        _informer.OnChange(c => _seen.Enqueue("second " + c.Object.Metadata.Name));
         await Start();
         await Create("a");
         await Seen("Added a", "second a");
@@ -152,18 +151,18 @@ public sealed class InformerTests : IAsyncLifetime
     [Fact]
     public async Task Indexes_follow_the_objects()
     {
-        informer.Store.AddIndex("zone", n => n.Metadata.Labels is { } labels ? [labels["zone"]] : []);
+        _informer.Store.AddIndex("zone", n => n.Metadata.Labels is { } labels ? [labels["zone"]] : []);
         await Create("a", "x");
         await Create("b", "x");
         await Start();
         Assert.Equal(["a", "b"], Zone("x"));
-        server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"]!["zone"] = "y");
-        server.Remove<V1Node>(null, "b");
+        _server.Update<V1Node>(null, "a", n => n["metadata"]!["labels"]!["zone"] = "y");
+        _server.Remove<V1Node>(null, "b");
         await Eventually.True(() => Zone("x").Count == 0, "both left zone x");
         Assert.Equal(["a"], Zone("y"));
     }
 
-    private List<string> Zone(string zone) => [.. informer.Store.ByIndex("zone", zone).Select(n => n.Metadata.Name).Order()];
+    private List<string> Zone(string zone) => [.. _informer.Store.ByIndex("zone", zone).Select(n => n.Metadata.Name).Order()];
 
     private Task Create(string name, string? zone = null)
     {
@@ -173,28 +172,28 @@ public sealed class InformerTests : IAsyncLifetime
             metadata["labels"] = new JsonObject { ["zone"] = zone };
         }
 
-        return server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = metadata }, CancellationToken.None);
+        return _server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = metadata }, CancellationToken.None);
     }
 
-    private void Run() => running = Task.Run(() => informer.RunAsync(stop.Token));
+    private void Run() => _running = Task.Run(() => _informer.RunAsync(_stop.Token));
 
     private async Task Start()
     {
         Run();
-        await Eventually.True(() => server.Watchers == 1, "the watch is open");
+        await Eventually.True(() => _server.Watchers == 1, "the watch is open");
     }
 
     private async Task PassBackoff()
     {
-        await Eventually.True(() => time.PendingTimers == 1, "the informer pauses");
-        time.AdvanceToNextTimer();
+        await Eventually.True(() => _time.PendingTimers == 1, "the informer pauses");
+        _time.AdvanceToNextTimer();
     }
 
     private async Task Seen(params string[] changes)
     {
-        foreach (string change in changes)
+        foreach (var change in changes)
         {
-            await Eventually.True(() => seen.Contains(change), change + "; seen: " + string.Join(", ", seen));
+            await Eventually.True(() => _seen.Contains(change), change + "; seen: " + string.Join(", ", _seen));
         }
     }
 }

@@ -4,21 +4,20 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Controller;
 
 public sealed class LeaderElectionTests
 {
-    private readonly FakeKubernetesClient server = new();
-    private readonly ManualTime time = new();
-    private readonly List<string> leading = [];
+    private readonly FakeKubernetesClient _server = new();
+    private readonly ManualTime _time = new();
+    private readonly List<string> _leading = [];
 
     [Fact]
     public async Task The_first_leads_at_once_and_gives_the_lease_back_when_it_ends()
     {
         using CancellationTokenSource stop = new();
-        Task one = Run("one", stop.Token);
+        var one = Run("one", stop.Token);
         await Eventually.True(() => Leads("one"), "one leads");
         Assert.Equal("one", Holder());
         await stop.CancelAsync();
@@ -31,15 +30,15 @@ public sealed class LeaderElectionTests
     {
         using CancellationTokenSource stopOne = new();
         using CancellationTokenSource stopTwo = new();
-        Task one = Run("one", stopOne.Token);
+        var one = Run("one", stopOne.Token);
         await Eventually.True(() => Leads("one"), "one leads");
-        Task two = Run("two", stopTwo.Token);
-        await Eventually.True(() => time.PendingTimers == 2, "one renews, two waits");
+        var two = Run("two", stopTwo.Token);
+        await Eventually.True(() => _time.PendingTimers == 2, "one renews, two waits");
         Assert.False(Leads("two"));
         await stopOne.CancelAsync();
         await one;
         await PassTimeUntil(() => Leads("two"));
-        Assert.Equal(1, server.Find<V1Lease>("ns", "lease")!["spec"]!["leaseTransitions"]!.GetValue<int>());
+        Assert.Equal(1, _server.Find<V1Lease>("ns", "lease")!["spec"]!["leaseTransitions"]!.GetValue<int>());
         await stopTwo.CancelAsync();
         await two;
     }
@@ -47,14 +46,18 @@ public sealed class LeaderElectionTests
     [Fact]
     public async Task A_leader_that_vanished_is_succeeded_when_its_lease_has_run_out()
     {
-        await server.CreateAsync<V1Lease>(
-            new JsonObject { ["metadata"] = new JsonObject { ["name"] = "lease", ["namespace"] = "ns" }, ["spec"] = new JsonObject { ["holderIdentity"] = "ghost" } },
+        await _server.CreateAsync<V1Lease>(
+            new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["name"] = "lease", ["namespace"] = "ns" },
+                ["spec"] = new JsonObject { ["holderIdentity"] = "ghost" }
+            },
             CancellationToken.None);
         using CancellationTokenSource stop = new();
-        Task two = Run("two", stop.Token);
-        DateTimeOffset start = time.GetUtcNow();
+        var two = Run("two", stop.Token);
+        var start = _time.GetUtcNow();
         await PassTimeUntil(() => Leads("two"));
-        Assert.True(time.GetUtcNow() - start >= TimeSpan.FromSeconds(15));
+        Assert.True(_time.GetUtcNow() - start >= TimeSpan.FromSeconds(15));
         await stop.CancelAsync();
         await two;
     }
@@ -62,9 +65,9 @@ public sealed class LeaderElectionTests
     [Fact]
     public async Task A_leader_that_cannot_renew_stops_leading()
     {
-        Task one = Run("one", CancellationToken.None);
+        var one = Run("one", CancellationToken.None);
         await Eventually.True(() => Leads("one"), "one leads");
-        server.BeforeCall = (_, _, _) => throw new KubernetesException(0, "Unreachable", "cut off");
+        _server.BeforeCall = (_, _, _) => throw new KubernetesException(0, "Unreachable", "cut off");
         await PassTimeUntil(() => one.IsCompleted);
         await Assert.ThrowsAsync<LeadershipLostException>(() => one);
         Assert.False(Leads("one"));
@@ -76,7 +79,7 @@ public sealed class LeaderElectionTests
         using CancellationTokenSource stop = new();
         Task[] all = [.. Enumerable.Range(0, 8).Select(i => Run($"c{i}", stop.Token))];
         await Eventually.True(() => Count() == 1, "somebody leads");
-        await Eventually.True(() => time.PendingTimers == 8, "one renews, the others wait");
+        await Eventually.True(() => _time.PendingTimers == 8, "one renews, the others wait");
         Assert.Equal(1, Count());
         await stop.CancelAsync();
         await Task.WhenAll(all);
@@ -86,14 +89,14 @@ public sealed class LeaderElectionTests
     [Fact]
     public async Task A_lease_won_by_an_answer_that_took_too_long_is_not_led_by()
     {
-        server.AfterWrite = (_, _, _) =>
+        _server.AfterWrite = (_, _, _) =>
         {
-            server.AfterWrite = null;
-            time.Advance(TimeSpan.FromSeconds(12));
+            _server.AfterWrite = null;
+            _time.Advance(TimeSpan.FromSeconds(12));
         };
         using CancellationTokenSource stop = new();
-        int writes = 0;
-        Task one = Run("one", stop.Token, () => writes = server.Calls.Count(c => !c.StartsWith("get", StringComparison.Ordinal)));
+        var writes = 0;
+        var one = Run("one", stop.Token, () => writes = _server.Calls.Count(c => !c.StartsWith("get", StringComparison.Ordinal)));
         await PassTimeUntil(() => Leads("one"));
         Assert.Equal(2, writes);
         await stop.CancelAsync();
@@ -103,15 +106,15 @@ public sealed class LeaderElectionTests
     private Task Run(string identity, CancellationToken cancellationToken, Action? begins = null)
     {
         LeaderElectionOptions options = new("ns", "lease", identity);
-        LeaderElection election = new(server, options, time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
+        LeaderElection election = new(_server, options, _time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
         return Task.Run(() => election.RunAsync(Lead, cancellationToken), CancellationToken.None);
 
         async Task Lead(CancellationToken token)
         {
             begins?.Invoke();
-            lock (leading)
+            lock (_leading)
             {
-                leading.Add(identity);
+                _leading.Add(identity);
             }
 
             try
@@ -120,9 +123,9 @@ public sealed class LeaderElectionTests
             }
             finally
             {
-                lock (leading)
+                lock (_leading)
                 {
-                    leading.Remove(identity);
+                    _leading.Remove(identity);
                 }
             }
         }
@@ -133,27 +136,27 @@ public sealed class LeaderElectionTests
     {
         while (!condition())
         {
-            await Eventually.True(() => time.PendingTimers > 0 || condition(), "somebody sleeps");
-            time.Advance(TimeSpan.FromMilliseconds(100));
+            await Eventually.True(() => _time.PendingTimers > 0 || condition(), "somebody sleeps");
+            _time.Advance(TimeSpan.FromMilliseconds(100));
             await Task.Yield();
         }
     }
 
     private bool Leads(string identity)
     {
-        lock (leading)
+        lock (_leading)
         {
-            return leading.Contains(identity);
+            return _leading.Contains(identity);
         }
     }
 
     private int Count()
     {
-        lock (leading)
+        lock (_leading)
         {
-            return leading.Count;
+            return _leading.Count;
         }
     }
 
-    private string Holder() => server.Find<V1Lease>("ns", "lease")!["spec"]!["holderIdentity"]!.ToString();
+    private string Holder() => _server.Find<V1Lease>("ns", "lease")!["spec"]!["holderIdentity"]!.ToString();
 }

@@ -1,6 +1,4 @@
 using Cluster.Common.Metrics;
-using Cluster.Operator.Controller;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Controller;
 
@@ -12,7 +10,7 @@ public sealed class MetricsRegistryTests
         MetricsRegistry registry = new();
         registry.Counter("requests_total", "Requests.", "path").With("a\"b\\c\nd").Increment();
         registry.Gauge("heat", "Degrees.").With().Set(36.6);
-        HistogramSeries seconds = registry.Histogram("seconds", "Time.", [0.1, 1]).With();
+        var seconds = registry.Histogram("seconds", "Time.", [0.1, 1]).With();
         seconds.Observe(0.1);
         seconds.Observe(0.5);
         seconds.Observe(7);

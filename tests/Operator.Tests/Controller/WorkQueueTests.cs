@@ -1,25 +1,24 @@
 using System.Collections.Concurrent;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Controller;
 
 public sealed class WorkQueueTests : IDisposable
 {
-    private readonly ManualTime time = new();
-    private readonly MetricsRegistry metrics = new();
-    private readonly WorkQueue<string> queue;
+    private readonly ManualTime _time = new();
+    private readonly MetricsRegistry _metrics = new();
+    private readonly WorkQueue<string> _queue;
 
-    public WorkQueueTests() => queue = new WorkQueue<string>("test", time, metrics);
+    public WorkQueueTests() => _queue = new WorkQueue<string>("test", _time, _metrics);
 
-    public void Dispose() => queue.Dispose();
+    public void Dispose() => _queue.Dispose();
 
     [Fact]
     public async Task Items_come_out_in_the_order_they_went_in()
     {
-        queue.Add("a");
-        queue.Add("b");
+        _queue.Add("a");
+        _queue.Add("b");
         Assert.Equal("a", await Take());
         Assert.Equal("b", await Take());
     }
@@ -27,34 +26,34 @@ public sealed class WorkQueueTests : IDisposable
     [Fact]
     public async Task An_item_waits_in_the_queue_only_once()
     {
-        queue.Add("a");
-        queue.Add("a");
-        queue.Add("a");
-        Assert.Equal(1, queue.Count);
+        _queue.Add("a");
+        _queue.Add("a");
+        _queue.Add("a");
+        Assert.Equal(1, _queue.Count);
         Assert.Equal("a", await Take());
-        queue.Done("a");
-        Assert.Equal(0, queue.Count);
+        _queue.Done("a");
+        Assert.Equal(0, _queue.Count);
     }
 
     [Fact]
     public async Task An_item_added_while_worked_on_waits_until_that_work_is_done()
     {
-        queue.Add("a");
+        _queue.Add("a");
         Assert.Equal("a", await Take());
-        queue.Add("a");
-        queue.Add("a");
-        Assert.Equal(0, queue.Count);
-        queue.Done("a");
-        Assert.Equal(1, queue.Count);
+        _queue.Add("a");
+        _queue.Add("a");
+        Assert.Equal(0, _queue.Count);
+        _queue.Done("a");
+        Assert.Equal(1, _queue.Count);
         Assert.Equal("a", await Take());
     }
 
     [Fact]
     public async Task Taking_waits_for_an_item()
     {
-        ValueTask<(bool Taken, string Item)> taking = queue.TakeAsync(CancellationToken.None);
+        var taking = _queue.TakeAsync(CancellationToken.None);
         Assert.False(taking.IsCompleted);
-        queue.Add("late");
+        _queue.Add("late");
         Assert.Equal((true, "late"), await taking);
     }
 
@@ -62,34 +61,34 @@ public sealed class WorkQueueTests : IDisposable
     public async Task Taking_can_be_cancelled()
     {
         using CancellationTokenSource cancel = new();
-        ValueTask<(bool, string)> taking = queue.TakeAsync(cancel.Token);
+        ValueTask<(bool, string)> taking = _queue.TakeAsync(cancel.Token);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await taking);
-        queue.Add("a");
+        _queue.Add("a");
         Assert.Equal("a", await Take());
     }
 
     [Fact]
     public void A_delayed_item_appears_when_its_time_has_come()
     {
-        queue.AddAfter("a", TimeSpan.FromSeconds(5));
-        time.Advance(TimeSpan.FromSeconds(4.9));
-        Assert.Equal(0, queue.Count);
-        time.Advance(TimeSpan.FromSeconds(0.2));
-        Assert.Equal(1, queue.Count);
+        _queue.AddAfter("a", TimeSpan.FromSeconds(5));
+        _time.Advance(TimeSpan.FromSeconds(4.9));
+        Assert.Equal(0, _queue.Count);
+        _time.Advance(TimeSpan.FromSeconds(0.2));
+        Assert.Equal(1, _queue.Count);
     }
 
     [Fact]
     public async Task Of_two_delays_for_one_item_the_earlier_counts_and_only_once()
     {
-        queue.AddAfter("a", TimeSpan.FromSeconds(10));
-        queue.AddAfter("a", TimeSpan.FromSeconds(2));
-        queue.AddAfter("a", TimeSpan.FromSeconds(20));
-        time.Advance(TimeSpan.FromSeconds(2));
+        _queue.AddAfter("a", TimeSpan.FromSeconds(10));
+        _queue.AddAfter("a", TimeSpan.FromSeconds(2));
+        _queue.AddAfter("a", TimeSpan.FromSeconds(20));
+        _time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal("a", await Take());
-        queue.Done("a");
-        time.Advance(TimeSpan.FromSeconds(60));
-        Assert.Equal(0, queue.Count);
+        _queue.Done("a");
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(0, _queue.Count);
     }
 
     [Fact]
@@ -98,7 +97,7 @@ public sealed class WorkQueueTests : IDisposable
         ItemBackoff<string> backoff = new(TimeSpan.FromMilliseconds(5), TimeSpan.FromSeconds(1000));
         Assert.Equal([5, 10, 20, 40], Enumerable.Range(0, 4).Select(_ => (int)backoff.Next("a").TotalMilliseconds));
         Assert.Equal(5, backoff.Next("b").TotalMilliseconds);
-        for (int i = 0; i < 2000; i++)
+        for (var i = 0; i < 2000; i++)
         {
             backoff.Next("a");
         }
@@ -111,42 +110,42 @@ public sealed class WorkQueueTests : IDisposable
     [Fact]
     public async Task After_shutdown_what_is_queued_is_still_handed_out_and_then_no_more()
     {
-        queue.Add("a");
-        queue.Add("b");
-        queue.ShutDown();
-        queue.Add("too late");
+        _queue.Add("a");
+        _queue.Add("b");
+        _queue.ShutDown();
+        _queue.Add("too late");
         Assert.Equal("a", await Take());
         Assert.Equal("b", await Take());
-        Assert.False((await queue.TakeAsync(CancellationToken.None)).Taken);
-        Assert.False((await queue.TakeAsync(CancellationToken.None)).Taken);
+        Assert.False((await _queue.TakeAsync(CancellationToken.None)).Taken);
+        Assert.False((await _queue.TakeAsync(CancellationToken.None)).Taken);
     }
 
     [Fact]
     public async Task An_item_dirtied_before_shutdown_is_worked_on_once_more_after_it()
     {
-        queue.Add("a");
+        _queue.Add("a");
         Assert.Equal("a", await Take());
-        queue.Add("a");
-        queue.ShutDown();
-        queue.Done("a");
+        _queue.Add("a");
+        _queue.ShutDown();
+        _queue.Done("a");
         Assert.Equal("a", await Take());
-        queue.Done("a");
-        Assert.False((await queue.TakeAsync(CancellationToken.None)).Taken);
+        _queue.Done("a");
+        Assert.False((await _queue.TakeAsync(CancellationToken.None)).Taken);
     }
 
     [Fact]
     public void Finishing_what_was_not_taken_is_an_error() =>
-        Assert.Throws<InvalidOperationException>(() => queue.Done("a"));
+        Assert.Throws<InvalidOperationException>(() => _queue.Done("a"));
 
     [Fact]
     public async Task Many_adders_and_workers_lose_nothing_and_never_share_an_item()
     {
         const int Items = 50;
         const int Rounds = 400;
-        int[] lastSeen = new int[Items];
-        int[] wanted = new int[Items];
+        var lastSeen = new int[Items];
+        var wanted = new int[Items];
         ConcurrentDictionary<int, int> inWork = new();
-        using WorkQueue<int> shared = new("shared", TimeProvider.System, metrics);
+        using WorkQueue<int> shared = new("shared", TimeProvider.System, _metrics);
 
         Task[] workers = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
         {
@@ -155,16 +154,16 @@ public sealed class WorkQueueTests : IDisposable
                 Assert.True(inWork.TryAdd(item, 0), $"item {item} is worked on twice at once");
                 lastSeen[item] = Volatile.Read(ref wanted[item]);
                 await Task.Yield();
-                inWork.TryRemove(item, out int _);
+                inWork.TryRemove(item, out var _);
                 shared.Done(item);
             }
         }))];
         await Task.WhenAll(Enumerable.Range(0, 3).Select(seed => Task.Run(() =>
         {
             Random random = new(seed);
-            for (int i = 0; i < Rounds; i++)
+            for (var i = 0; i < Rounds; i++)
             {
-                int item = random.Next(Items);
+                var item = random.Next(Items);
                 Interlocked.Increment(ref wanted[item]);
                 shared.Add(item);
             }
@@ -192,19 +191,19 @@ public sealed class WorkQueueTests : IDisposable
     [Fact]
     public async Task Metrics_tell_depth_waits_work_and_retries()
     {
-        queue.Add("a");
-        queue.Add("b");
-        time.Advance(TimeSpan.FromSeconds(2));
-        string item = await Take();
-        time.Advance(TimeSpan.FromSeconds(3));
-        string text = metrics.Render();
+        _queue.Add("a");
+        _queue.Add("b");
+        _time.Advance(TimeSpan.FromSeconds(2));
+        var item = await Take();
+        _time.Advance(TimeSpan.FromSeconds(3));
+        var text = _metrics.Render();
         Assert.Contains("workqueue_depth{name=\"test\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("workqueue_adds_total{name=\"test\"} 2\n", text, StringComparison.Ordinal);
         Assert.Contains("workqueue_queue_duration_seconds_sum{name=\"test\"} 2\n", text, StringComparison.Ordinal);
         Assert.Contains("workqueue_unfinished_work_seconds{name=\"test\"} 3\n", text, StringComparison.Ordinal);
-        queue.AddRateLimited(item);
-        queue.Done(item);
-        text = metrics.Render();
+        _queue.AddRateLimited(item);
+        _queue.Done(item);
+        text = _metrics.Render();
         Assert.Contains("workqueue_work_duration_seconds_sum{name=\"test\"} 3\n", text, StringComparison.Ordinal);
         Assert.Contains("workqueue_retries_total{name=\"test\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("workqueue_unfinished_work_seconds{name=\"test\"} 0\n", text, StringComparison.Ordinal);
@@ -212,7 +211,7 @@ public sealed class WorkQueueTests : IDisposable
 
     private async Task<string> Take()
     {
-        (bool taken, string item) = await queue.TakeAsync(CancellationToken.None);
+        (var taken, var item) = await _queue.TakeAsync(CancellationToken.None);
         Assert.True(taken);
         return item;
     }

@@ -10,19 +10,25 @@ public sealed class DeployFilesTests
 {
     private static readonly string Deploy = Path.Combine(RepositoryRoot.Path, "deploy");
 
-    public static TheoryData<string> Samples { get; } = [.. Directory.EnumerateFiles(Path.Combine(Deploy, "samples"), "*.yaml").Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Samples { get; } = [
+        .. Directory.EnumerateFiles(Path.Combine(Deploy, "samples"), "*.yaml").Select(file => Path.GetFileName(file)!)
+            .Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Samples))]
     public void Samples_pass_the_operators_own_checks_and_become_pods(string file)
     {
-        IReadOnlyList<Manifest> manifests = Manifest.Load(Path.Combine(Deploy, "samples", file));
-        List<ModelDeployment> deployments = [.. manifests.Where(manifest => manifest.Kind == ApiNames.Kind).Select(manifest => KubernetesJson.Read<ModelDeployment>(manifest.Object))];
+        var manifests = Manifest.Load(Path.Combine(Deploy, "samples", file));
+        List<ModelDeployment> deployments = [
+            .. manifests.Where(manifest => manifest.Kind == ApiNames.Kind)
+                .Select(manifest => KubernetesJson.Read<ModelDeployment>(manifest.Object))];
 
         Assert.NotEmpty(deployments);
         Assert.All(deployments, deployment =>
         {
             Assert.Empty(ModelDeploymentValidator.Validate(deployment));
-            Assert.NotNull(WorkerTemplate.For(deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment, new WorkerOptions("worker:1")).Manifest);
+            Assert.NotNull(
+                WorkerTemplate.For(
+                    deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment, new WorkerOptions("worker:1")).Manifest);
         });
     }
 
@@ -40,13 +46,14 @@ public sealed class DeployFilesTests
     public void The_chart_carries_the_same_files(string folder, string pattern)
     {
         string[] originals = [.. Directory.EnumerateFiles(Path.Combine(Deploy, folder), pattern).Order(StringComparer.Ordinal)];
-        string chart = Path.Combine(Deploy, "helm", "cluster", folder);
+        var chart = Path.Combine(Deploy, "helm", "cluster", folder);
 
         Assert.NotEmpty(originals);
-        Assert.Equal(originals.Select(Path.GetFileName), Directory.EnumerateFiles(chart).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        foreach (string original in originals)
+        Assert.Equal(
+            originals.Select(Path.GetFileName), Directory.EnumerateFiles(chart).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        foreach (var original in originals)
         {
-            string copy = Path.Combine(chart, Path.GetFileName(original));
+            var copy = Path.Combine(chart, Path.GetFileName(original));
             Assert.True(File.ReadAllText(original) == File.ReadAllText(copy), $"cp {original} {copy}");
         }
     }

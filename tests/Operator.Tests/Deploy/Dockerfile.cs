@@ -11,11 +11,11 @@ internal sealed partial class Dockerfile
 
     public static Dockerfile Read(string path)
     {
-        IEnumerable<string> lines = File.ReadLines(path).Where(line => !line.TrimStart().StartsWith('#'));
-        string text = string.Join('\n', lines).Replace("\\\n", " ", StringComparison.Ordinal);
+        var lines = File.ReadLines(path).Where(line => !line.TrimStart().StartsWith('#'));
+        var text = string.Join('\n', lines).Replace("\\\n", " ", StringComparison.Ordinal);
         return new Dockerfile([.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
         {
-            Match instruction = Instruction().Match(line);
+            var instruction = Instruction().Match(line);
             Assert.True(instruction.Success, $"no instruction: {line}");
             return (instruction.Groups[1].Value, instruction.Groups[2].Value.Trim());
         })]);
@@ -24,7 +24,8 @@ internal sealed partial class Dockerfile
     public IEnumerable<string> All(string name) => Instructions.Where(one => one.Name == name).Select(one => one.Arguments);
 
     /// <summary>What holds in the last stage, the one that becomes the image.</summary>
-    public IReadOnlyList<(string Name, string Arguments)> FinalStage => [.. Instructions.Skip(Instructions.Select((one, index) => (one, index)).Last(item => item.one.Name == "FROM").index)];
+    public IReadOnlyList<(string Name, string Arguments)> FinalStage =>
+        [.. Instructions.Skip(Instructions.Select((one, index) => (one, index)).Last(item => item.one.Name == "FROM").index)];
 
     public string Final(string name) => FinalStage.Last(one => one.Name == name).Arguments;
 

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Kubernetes;
 
@@ -12,7 +11,7 @@ public class KubernetesJsonTests
     [Fact]
     public void An_object_survives_reading_and_writing_whole()
     {
-        JsonNode node = JsonNode.Parse("""
+        var node = JsonNode.Parse("""
             {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","creationTimestamp":"2026-01-31T10:00:00Z","managedFields":[{"manager":"x"}],"finalizers":["f"]},
              "spec":{"nodeName":"n","hostNetwork":true,"containers":[{"name":"worker","env":[{"name":"A","value":"<&>'é"}]}]},
              "status":{"phase":"Running","podIP":"10.0.0.1","qosClass":"Burstable","conditions":[{"type":"Ready","status":"True","lastProbeTime":"2026-01-31T10:00:06Z"}],
@@ -29,7 +28,7 @@ public class KubernetesJsonTests
              "status":{"phase":"Running","qosClass":"Burstable","containerStatuses":[{"name":"worker","restartCount":2,"image":"i"}]}}
             """;
         Assert.Same(KubernetesJson.Options, KubernetesJson.For(new Selection("a=b")));
-        V1Pod pod = JsonSerializer.Deserialize<V1Pod>(Json, KubernetesJson.For(new Selection(CachedFieldsOnly: true)))!;
+        var pod = JsonSerializer.Deserialize<V1Pod>(Json, KubernetesJson.For(new Selection(CachedFieldsOnly: true)))!;
         Assert.Equal(
             """{"kind":"Pod","metadata":{"name":"p"},"spec":{"nodeName":"n"},"status":{"containerStatuses":[{"name":"worker","ready":false,"restartCount":2}],"phase":"Running"}}""",
             KubernetesJson.ToJsonObject(pod).ToJsonString());
@@ -41,7 +40,7 @@ public class KubernetesJsonTests
     [InlineData("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z")]
     public void Times_are_read_in_any_precision_and_written_with_seconds(string read, string written)
     {
-        V1ObjectMeta meta = JsonSerializer.Deserialize<V1ObjectMeta>($$"""{"creationTimestamp":"{{read}}"}""", KubernetesJson.Options)!;
+        var meta = JsonSerializer.Deserialize<V1ObjectMeta>($$"""{"creationTimestamp":"{{read}}"}""", KubernetesJson.Options)!;
         Assert.Equal(written, (string)KubernetesJson.ToJsonObject(meta)["creationTimestamp"]!);
     }
 
@@ -49,16 +48,21 @@ public class KubernetesJsonTests
     [InlineData("\"yesterday\"")]
     [InlineData("17")]
     public void What_is_no_time_is_refused(string json)
-        => Assert.Contains("RFC 3339", Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<DateTimeOffset>(json, KubernetesJson.Options)).Message, StringComparison.Ordinal);
+        => Assert.Contains(
+            "RFC 3339",
+            Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<DateTimeOffset>(json, KubernetesJson.Options)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Nulls_are_left_out_and_text_stays_readable()
-        => Assert.Equal("""{"type":"Ready","status":"True","message":"a < b & 'c' ü"}""", JsonSerializer.Serialize(new Condition { Type = "Ready", Status = "True", Message = "a < b & 'c' ü" }, KubernetesJson.Options));
+        => Assert.Equal(
+            """{"type":"Ready","status":"True","message":"a < b & 'c' ü"}""",
+            JsonSerializer.Serialize(new Condition { Type = "Ready", Status = "True", Message = "a < b & 'c' ü" }, KubernetesJson.Options));
 
     [Fact]
     public void An_enum_of_a_newer_version_reads_as_undefined_and_is_never_written()
     {
-        GpuSpec gpu = JsonSerializer.Deserialize<GpuSpec>("""{"allocation":"Telepathic","deviceAccess":"1"}""", KubernetesJson.Options)!;
+        var gpu = JsonSerializer.Deserialize<GpuSpec>("""{"allocation":"Telepathic","deviceAccess":"1"}""", KubernetesJson.Options)!;
         Assert.False(Enum.IsDefined(gpu.Allocation));
         Assert.False(Enum.IsDefined(gpu.DeviceAccess));
         Assert.Throws<JsonException>(() => KubernetesJson.ToJsonObject(gpu));
@@ -67,5 +71,6 @@ public class KubernetesJsonTests
 
     [Fact]
     public void Depth_is_bounded()
-        => Assert.ThrowsAny<JsonException>(() => JsonSerializer.Deserialize<JsonNode>(new string('[', 200) + new string(']', 200), KubernetesJson.Options));
+        => Assert.ThrowsAny<JsonException>(
+            () => JsonSerializer.Deserialize<JsonNode>(new string('[', 200) + new string(']', 200), KubernetesJson.Options));
 }

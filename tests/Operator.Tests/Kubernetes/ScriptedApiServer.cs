@@ -26,15 +26,18 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
 
     public static async Task<ScriptedApiServer> StartAsync(X509Certificate2? tls = null, bool askForCertificate = false)
     {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration()
+            .ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
             if (tls is not null)
             {
                 listen.UseHttps(https =>
                 {
                     https.ServerCertificate = tls;
-                    https.ClientCertificateMode = askForCertificate ? ClientCertificateMode.AllowCertificate : ClientCertificateMode.NoCertificate;
+                    https.ClientCertificateMode = askForCertificate
+                        ? ClientCertificateMode.AllowCertificate
+                        : ClientCertificateMode.NoCertificate;
                     https.AllowAnyClientCertificate();
                 });
             }
@@ -59,7 +62,7 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
     {
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
-        foreach ((string name, string value) in headers)
+        foreach ((var name, var value) in headers)
         {
             context.Response.Headers[name] = value;
         }
@@ -67,7 +70,8 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
         return context.Response.WriteAsync(body);
     });
 
-    public KubernetesClient Client(TimeProvider? time = null) => KubernetesClient.Create(ClientConfiguration.ForToken(Address, "secret-token"), time, new Random(7));
+    public KubernetesClient Client(TimeProvider? time = null) =>
+        KubernetesClient.Create(ClientConfiguration.ForToken(Address, "secret-token"), time, new Random(7));
 
     public async ValueTask DisposeAsync()
     {
@@ -80,7 +84,7 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
     private async Task AnswerAsync(HttpContext context)
     {
         using StreamReader reader = new(context.Request.Body);
-        string body = await reader.ReadToEndAsync();
+        var body = await reader.ReadToEndAsync();
         _received.Enqueue(new Received(
             context.Request.Method,
             $"{context.Request.Path}{context.Request.QueryString}",
@@ -88,7 +92,7 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
             context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase),
             body,
             context.Connection.ClientCertificate?.Subject));
-        if (_script.TryDequeue(out Func<HttpContext, Task>? answer))
+        if (_script.TryDequeue(out var answer))
         {
             await answer(context);
         }
@@ -100,5 +104,7 @@ internal sealed class ScriptedApiServer : IAsyncDisposable
     }
 
     /// <param name="Target">Path and query as sent.</param>
-    internal sealed record Received(string Method, string Target, string Protocol, IReadOnlyDictionary<string, string> Headers, string Body, string? CertificateSubject);
+    internal sealed record Received(
+        string Method, string Target, string Protocol, IReadOnlyDictionary<string, string> Headers, string Body,
+        string? CertificateSubject);
 }

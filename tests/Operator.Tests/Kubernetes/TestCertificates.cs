@@ -7,14 +7,14 @@ namespace Cluster.Operator.Tests.Kubernetes;
 /// <summary>A certificate authority made for this test run, and what it has signed.</summary>
 internal static class TestCertificates
 {
-    private static readonly DateTimeOffset s_from = DateTimeOffset.UtcNow.AddDays(-1);
-    private static readonly DateTimeOffset s_to = DateTimeOffset.UtcNow.AddDays(30);
-    private static readonly X509Certificate2 s_authority = Authority("CN=test-authority");
+    private static readonly DateTimeOffset From = DateTimeOffset.UtcNow.AddDays(-1);
+    private static readonly DateTimeOffset To = DateTimeOffset.UtcNow.AddDays(30);
+    private static readonly X509Certificate2 Authority = NewAuthority("CN=test-authority");
 
-    public static string AuthorityPem { get; } = s_authority.ExportCertificatePem();
+    public static string AuthorityPem { get; } = Authority.ExportCertificatePem();
 
     /// <summary>An authority that signed nothing.</summary>
-    public static string StrangerPem { get; } = Authority("CN=stranger").ExportCertificatePem();
+    public static string StrangerPem { get; } = NewAuthority("CN=stranger").ExportCertificatePem();
 
     /// <summary>Good for 127.0.0.1 and localhost.</summary>
     public static X509Certificate2 LoopbackServer { get; } = Sign(ServerRequest(names =>
@@ -30,17 +30,17 @@ internal static class TestCertificates
 
     public static (string Certificate, string Key) EcClient { get; } = Client(ECDsa.Create(ECCurve.NamedCurves.nistP256), "CN=ec-user");
 
-    private static X509Certificate2 Authority(string name)
+    private static X509Certificate2 NewAuthority(string name)
     {
         CertificateRequest request = new(name, ECDsa.Create(ECCurve.NamedCurves.nistP256), HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        return request.CreateSelfSigned(s_from, s_to);
+        return request.CreateSelfSigned(From, To);
     }
 
     private static (CertificateRequest Request, AsymmetricAlgorithm Key) ServerRequest(Action<SubjectAlternativeNameBuilder> name)
     {
-        ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateRequest request = new("CN=server", key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder names = new();
         name(names);
@@ -50,18 +50,18 @@ internal static class TestCertificates
 
     private static (string Certificate, string Key) Client(AsymmetricAlgorithm key, string name)
     {
-        CertificateRequest request = key is RSA rsa
+        var request = key is RSA rsa
             ? new CertificateRequest(name, rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new CertificateRequest(name, (ECDsa)key, HashAlgorithmName.SHA256);
-        X509Certificate2 signed = Sign((request, key));
-        string keyPem = key is RSA rsaKey ? rsaKey.ExportRSAPrivateKeyPem() : ((ECDsa)key).ExportECPrivateKeyPem();
+        var signed = Sign((request, key));
+        var keyPem = key is RSA rsaKey ? rsaKey.ExportRSAPrivateKeyPem() : ((ECDsa)key).ExportECPrivateKeyPem();
         return (signed.ExportCertificatePem(), keyPem);
     }
 
     private static X509Certificate2 Sign((CertificateRequest Request, AsymmetricAlgorithm Key) subject)
     {
-        X509SignatureGenerator generator = X509SignatureGenerator.CreateForECDsa(s_authority.GetECDsaPrivateKey()!);
-        X509Certificate2 certificate = subject.Request.Create(s_authority.SubjectName, generator, s_from, s_to, RandomNumberGenerator.GetBytes(8));
+        var generator = X509SignatureGenerator.CreateForECDsa(Authority.GetECDsaPrivateKey()!);
+        var certificate = subject.Request.Create(Authority.SubjectName, generator, From, To, RandomNumberGenerator.GetBytes(8));
         return subject.Key is RSA rsa ? certificate.CopyWithPrivateKey(rsa) : certificate.CopyWithPrivateKey((ECDsa)subject.Key);
     }
 }

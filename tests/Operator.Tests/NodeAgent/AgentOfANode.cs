@@ -1,21 +1,20 @@
 using System.Collections.ObjectModel;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Tests.Controller;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
 
-/// <summary>A running <see cref="NodeAgentLoop"/> on a machine of files, against an API server in memory, with a clock that tests move.</summary>
+/// <summary>A running <see cref="NodeAgentLoop"/> on a machine of files, against an API server in memory, with a clock that tests
+/// move.</summary>
 internal sealed class AgentOfANode : IAsyncDisposable
 {
     public const string NodeName = "n1";
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(60);
 
-    private CancellationTokenSource stop = new();
-    private Task running = Task.CompletedTask;
+    private CancellationTokenSource _stop = new();
+    private Task _running = Task.CompletedTask;
 
     public FakeMachine Machine { get; } = new();
 
@@ -25,9 +24,11 @@ internal sealed class AgentOfANode : IAsyncDisposable
 
     public NodeAgentLoop Agent { get; private set; } = null!;
 
-    public IReadOnlyDictionary<string, string> Annotations => Server.All<V1Node>()[0].Metadata.Annotations?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
+    public IReadOnlyDictionary<string, string> Annotations =>
+        Server.All<V1Node>()[0].Metadata.Annotations?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
 
-    public IReadOnlyDictionary<string, string> Labels => Server.All<V1Node>()[0].Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
+    public IReadOnlyDictionary<string, string> Labels =>
+        Server.All<V1Node>()[0].Metadata.Labels?.AsReadOnly() ?? ReadOnlyDictionary<string, string>.Empty;
 
     public string? Published => Annotations.GetValueOrDefault(NodeAnnotations.NumaBalancing);
 
@@ -43,11 +44,12 @@ internal sealed class AgentOfANode : IAsyncDisposable
     {
         if (Server.All<V1Node>().Count == 0)
         {
-            await Server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = NodeName } }, CancellationToken.None);
+            await Server.CreateAsync<V1Node>(
+                new JsonObject { ["metadata"] = new JsonObject { ["name"] = NodeName } }, CancellationToken.None);
         }
 
-        int before = Passes;
-        stop = new CancellationTokenSource();
+        var before = Passes;
+        _stop = new CancellationTokenSource();
         Agent = new NodeAgentLoop(Server, new NodeAgentOptions
         {
             NodeName = NodeName,
@@ -58,7 +60,7 @@ internal sealed class AgentOfANode : IAsyncDisposable
             Time = Time,
             Random = new Random(7),
         });
-        running = Task.Run(() => Agent.RunAsync(stop.Token));
+        _running = Task.Run(() => Agent.RunAsync(_stop.Token));
 
         // One pass at once, and one when the pods are known.
         await RestsAfterAsync(before + 2);
@@ -67,31 +69,33 @@ internal sealed class AgentOfANode : IAsyncDisposable
     /// <summary>SIGTERM.</summary>
     public async Task StopAsync()
     {
-        await stop.CancelAsync();
-        await running.WaitAsync(TimeSpan.FromSeconds(60));
+        await _stop.CancelAsync();
+        await _running.WaitAsync(TimeSpan.FromSeconds(60));
         Server.CutWatches();
     }
 
     /// <summary>One interval passes, and the pass that follows.</summary>
     public async Task NextPassAsync()
     {
-        int before = Passes;
+        var before = Passes;
         Time.Advance(Interval);
         await RestsAfterAsync(before + 1);
     }
 
-    /// <summary>A pod that asks for the switch to be off, and the pass that follows. The server in memory knows no selectors: every pod is one of this node that asks.</summary>
+    /// <summary>A pod that asks for the switch to be off, and the pass that follows. The server in memory knows no selectors: every pod is
+    /// one of this node that asks.</summary>
     public async Task AddPodAsync(string name)
     {
-        int before = Passes;
-        await Server.CreateAsync<V1Pod>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "ns" } }, CancellationToken.None);
+        var before = Passes;
+        await Server.CreateAsync<V1Pod>(
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "ns" } }, CancellationToken.None);
         await RestsAfterAsync(before + 1);
     }
 
     /// <summary>The pod is gone, and the agent has noticed.</summary>
     public async Task RemovePodAsync(string name)
     {
-        int before = Passes;
+        var before = Passes;
         Server.Remove<V1Pod>("ns", name);
         await RestsAfterAsync(before + 1);
     }
@@ -99,7 +103,7 @@ internal sealed class AgentOfANode : IAsyncDisposable
     /// <summary>Intervals pass until it is so: for what has to reach the agent's cache first.</summary>
     public async Task PassUntilAsync(Func<bool> condition)
     {
-        for (int passes = 0; !condition() && passes < 1000; passes++)
+        for (var passes = 0; !condition() && passes < 1000; passes++)
         {
             await NextPassAsync();
         }
@@ -108,9 +112,10 @@ internal sealed class AgentOfANode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        stop.Dispose();
+        _stop.Dispose();
         Machine.Dispose();
     }
 
-    private Task RestsAfterAsync(int passes) => Eventually.True(() => Passes >= passes && Server.Watchers == 1 && Time.PendingTimers == 1, $"the agent rests after pass {passes}");
+    private Task RestsAfterAsync(int passes) =>
+        Eventually.True(() => Passes >= passes && Server.Watchers == 1 && Time.PendingTimers == 1, $"the agent rests after pass {passes}");
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Cluster.Operator.Commands;
-using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
 
@@ -16,7 +15,7 @@ public sealed class NodeAgentCommandTests
     [InlineData("99999999999s", null)]
     public void Intervals_are_seconds_or_minutes(string text, int? seconds)
     {
-        ParseResult result = new RootCommand { NodeAgentCommand.Create() }.Parse(["node-agent", "--node-name", "n1", "--interval", text]);
+        var result = new RootCommand { NodeAgentCommand.Create() }.Parse(["node-agent", "--node-name", "n1", "--interval", text]);
         Assert.Equal(seconds is null, result.Errors.Count > 0);
         if (seconds is { } expected)
         {

@@ -3,16 +3,12 @@ using System.Text.Json.Nodes;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
-using Cluster.Operator.Tests.Controller;
-using Cluster.Operator.Tests.Kubernetes;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
 
@@ -25,32 +21,47 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
         using FakeMachine machine = new();
         machine.WithMi300X(2, _ => 5).NumaBalancing = "1";
         using TemporaryFolder home = new();
-        string kubeconfig = Path.Combine(home.Path, "kubeconfig");
+        var kubeconfig = Path.Combine(home.Path, "kubeconfig");
         fixture.Server.WriteKubeconfig(kubeconfig);
-        using KubernetesClient client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
-        await client.CreateAsync<V1Node>(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = "agent-1" } }, CancellationToken.None);
-        string space = await fixture.NewNamespaceAsync();
+        using var client = KubernetesClient.Create(ClientConfiguration.Load(kubeconfig));
+        await client.CreateAsync<V1Node>(
+            new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = "agent-1" } },
+            CancellationToken.None);
+        var space = await fixture.NewNamespaceAsync();
         await CreatePodAsync("elsewhere", "agent-2", NumaBalancing.Disabled);
         await CreatePodAsync("unmanaged", "agent-1", NumaBalancing.Unmanaged);
 
-        NodeAgentLoop agent = new(client, new NodeAgentOptions { NodeName = "agent-1", SysRoot = machine.Sys, DevRoot = machine.Dev, ProcRoot = machine.Proc, Interval = TimeSpan.FromHours(1) });
+        NodeAgentLoop agent = new(
+            client,
+            new NodeAgentOptions
+            {
+                NodeName = "agent-1",
+                SysRoot = machine.Sys,
+                DevRoot = machine.Dev,
+                ProcRoot = machine.Proc,
+                Interval = TimeSpan.FromHours(1)
+            });
         using CancellationTokenSource stop = new();
-        Task running = agent.RunAsync(stop.Token);
+        var running = agent.RunAsync(stop.Token);
         await Eventually.True(() => agent.Health.Problems.Count == 0, "published");
-        V1Node node = await client.GetAsync<V1Node>(null, "agent-1", CancellationToken.None);
-        Assert.Equal(("1", "2"), (node.Metadata.Annotations![NodeAnnotations.NumaBalancing], node.Metadata.Labels![NodeAnnotations.GpuCountLabel]));
+        var node = await client.GetAsync<V1Node>(null, "agent-1", CancellationToken.None);
+        Assert.Equal(
+            ("1", "2"), (node.Metadata.Annotations![NodeAnnotations.NumaBalancing], node.Metadata.Labels![NodeAnnotations.GpuCountLabel]));
         Assert.Equal("1", machine.NumaBalancing);
 
         await CreatePodAsync("asks", "agent-1", NumaBalancing.Disabled);
         await Eventually.True(() => machine.NumaBalancing == "0", "turned off");
-        Assert.Equal("1", (await client.GetAsync<V1Node>(null, "agent-1", CancellationToken.None)).Metadata.Annotations![NodeAnnotations.NumaBalancingFound]);
+        Assert.Equal(
+            "1",
+            (await client.GetAsync<V1Node>(
+                null, "agent-1", CancellationToken.None)).Metadata.Annotations![NodeAnnotations.NumaBalancingFound]);
         await stop.CancelAsync();
         await running;
 
         async Task CreatePodAsync(string name, string nodeName, NumaBalancing request)
         {
-            WorkerTemplate template = WorkerTemplate.For(Given.Deployment(name, s => s.Tuning.NumaBalancing = request), Given.Options);
-            JsonObject pod = WorkerPod.Build(template, new ModelDeploymentSpec(), name, null);
+            var template = WorkerTemplate.For(Given.Deployment(name, s => s.Tuning.NumaBalancing = request), Given.Options);
+            var pod = WorkerPod.Build(template, new ModelDeploymentSpec(), name, null);
             pod["metadata"]!["namespace"] = space;
             pod["metadata"]!.AsObject().Remove("ownerReferences");
             await client.CreateAsync<V1Pod>(pod, CancellationToken.None);
@@ -81,7 +92,7 @@ public sealed class NodeAgentOnAnApiServerTests(ApiServerFixture fixture) : ICla
 
     private static async Task<(HttpStatusCode Status, string Body)> AskAsync(HttpClient http, string path)
     {
-        using HttpResponseMessage answer = await http.GetAsync(path);
+        using var answer = await http.GetAsync(path);
         return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
     }
 }

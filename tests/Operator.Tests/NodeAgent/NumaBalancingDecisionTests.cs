@@ -1,5 +1,4 @@
 using Cluster.Operator.NodeAgent;
-using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
 

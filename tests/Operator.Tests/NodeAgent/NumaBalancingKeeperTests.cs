@@ -4,45 +4,45 @@ using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Tests.Controller;
 using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace Cluster.Operator.Tests.NodeAgent;
 
 public sealed class NumaBalancingKeeperTests : IDisposable
 {
-    private readonly FakeMachine machine = new();
-    private readonly FakeKubernetesClient server = new();
+    private readonly FakeMachine _machine = new();
+    private readonly FakeKubernetesClient _server = new();
 
-    public void Dispose() => machine.Dispose();
+    public void Dispose() => _machine.Dispose();
 
     [Fact]
     public async Task The_value_found_is_on_the_node_before_the_switch_is_touched()
     {
         await StartAsync("1");
         string? whenWritten = null;
-        server.AfterWrite = (_, _, _) => whenWritten = machine.NumaBalancing;
+        _server.AfterWrite = (_, _, _) => whenWritten = _machine.NumaBalancing;
         await KeepAsync(true);
-        Assert.Equal(("1", "0", "1"), (whenWritten, machine.NumaBalancing, Found()));
+        Assert.Equal(("1", "0", "1"), (whenWritten, _machine.NumaBalancing, Found()));
     }
 
     [Fact]
     public async Task Without_a_record_the_switch_is_not_touched()
     {
         await StartAsync("1");
-        server.BeforeCall = FailPatches;
+        _server.BeforeCall = FailPatches;
         await Assert.ThrowsAsync<KubernetesException>(() => KeepAsync(true));
-        Assert.Equal("1", machine.NumaBalancing);
+        Assert.Equal("1", _machine.NumaBalancing);
     }
 
     [Fact]
     public async Task A_switch_that_cannot_be_set_is_reported()
     {
         await StartAsync("1");
-        machine.LockNumaBalancing();
+        _machine.LockNumaBalancing();
         await Assert.ThrowsAsync<UnauthorizedAccessException>(() => KeepAsync(true));
     }
 
-    /// <summary>Pods come and go, an administrator turns the switch, patches fail before or after they take effect, all in random order.</summary>
+    /// <summary>Pods come and go, an administrator turns the switch, patches fail before or after they take effect, all in random
+    /// order.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -51,31 +51,33 @@ public sealed class NumaBalancingKeeperTests : IDisposable
     public async Task Whatever_happens_the_last_value_somebody_else_set_is_kept_and_comes_back(int seed)
     {
         Random random = new(seed);
-        string theirs = "1";
+        var theirs = "1";
         await StartAsync(theirs);
-        for (int step = 0; step < 400; step++)
+        for (var step = 0; step < 400; step++)
         {
             if (random.Next(8) == 0)
             {
-                machine.NumaBalancing = theirs = random.Next(2) == 0 ? "1" : "2";
+                _machine.NumaBalancing = theirs = random.Next(2) == 0 ? "1" : "2";
             }
 
-            int failure = random.Next(6);
-            server.BeforeCall = failure == 0 ? FailPatches : null;
-            server.AfterWrite = failure == 1 ? FailPatches : null;
+            var failure = random.Next(6);
+            _server.BeforeCall = failure == 0 ? FailPatches : null;
+            _server.AfterWrite = failure == 1 ? FailPatches : null;
             bool? wanted = random.Next(3) switch { 0 => true, 1 => false, _ => null };
             try
             {
                 await KeepAsync(wanted);
-                Assert.True(wanted != true || machine.NumaBalancing == "0", "on although a pod wants it off");
-                Assert.True(wanted != false || (machine.NumaBalancing == theirs && Found() is null), "not restored");
+                Assert.True(wanted != true || _machine.NumaBalancing == "0", "on although a pod wants it off");
+                Assert.True(wanted != false || (_machine.NumaBalancing == theirs && Found() is null), "not restored");
             }
             catch (KubernetesException)
             {
             }
 
             // A crash after any step must lose nothing.
-            Assert.True(machine.NumaBalancing == theirs || (machine.NumaBalancing == "0" && Found() == theirs), $"step {step}: switch {machine.NumaBalancing}, theirs {theirs}, found {Found()}");
+            Assert.True(
+                _machine.NumaBalancing == theirs || (_machine.NumaBalancing == "0" && Found() == theirs),
+                $"step {step}: switch {_machine.NumaBalancing}, theirs {theirs}, found {Found()}");
         }
     }
 
@@ -89,16 +91,17 @@ public sealed class NumaBalancingKeeperTests : IDisposable
 
     private async Task StartAsync(string value)
     {
-        machine.NumaBalancing = value;
-        await server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "n1" } }, CancellationToken.None);
+        _machine.NumaBalancing = value;
+        await _server.CreateAsync<V1Node>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "n1" } }, CancellationToken.None);
     }
 
     /// <summary>One pass of an agent that has just started: it knows nothing but what is on the node.</summary>
     private async Task KeepAsync(bool? wanted)
     {
-        NodeRecord node = await NodeRecord.ReadAsync(server, "n1", CancellationToken.None);
-        await new NumaBalancingKeeper(new NumaBalancingSwitch(machine.Proc), NullLogger.Instance).KeepAsync(node, wanted, CancellationToken.None);
+        var node = await NodeRecord.ReadAsync(_server, "n1", CancellationToken.None);
+        await new NumaBalancingKeeper(new NumaBalancingSwitch(_machine.Proc), NullLogger.Instance)
+            .KeepAsync(node, wanted, CancellationToken.None);
     }
 
-    private string? Found() => server.All<V1Node>()[0].GetAnnotation(NodeAnnotations.NumaBalancingFound);
+    private string? Found() => _server.All<V1Node>()[0].GetAnnotation(NodeAnnotations.NumaBalancingFound);
 }

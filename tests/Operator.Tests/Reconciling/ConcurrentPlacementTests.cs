@@ -1,11 +1,8 @@
-using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Controller;
 using k8s.Models;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -18,28 +15,30 @@ public sealed class ConcurrentPlacementTests
         ObjectStore<V1Pod> pods = new();
         ObjectStore<V1Node> nodes = new();
         Fleet fleet = new(pods, nodes, new PodsInFlight(TimeProvider.System), new GpuLedger([], []), _ => { });
-        for (int i = 0; i < 16; i++)
+        for (var i = 0; i < 16; i++)
         {
-            V1Node node = Given.Node($"n{i:d2}");
+            var node = Given.Node($"n{i:d2}");
             nodes.Put(node);
             fleet.Observe(new ObjectChange<V1Node>(ChangeType.Added, null, node));
         }
 
         FakeKubernetesClient server = new();
-        PodActions actions = new(server, fleet, new EventRecorder(server, "test", TimeProvider.System, Random.Shared, NullLogger.Instance), Random.Shared);
+        PodActions actions = new(
+            server, fleet, new EventRecorder(server, "test", TimeProvider.System, Random.Shared, NullLogger.Instance), Random.Shared);
         Parallel.For(0, 48, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
         {
-            ModelDeployment deployment = Given.Deployment($"d{i}", s =>
+            var deployment = Given.Deployment($"d{i}", s =>
             {
                 s.Replicas = 2;
                 s.TensorParallelSize = 1 << (i % 3);
             });
-            WorkerTemplate template = WorkerTemplate.For(deployment, Given.Options);
+            var template = WorkerTemplate.For(deployment, Given.Options);
             actions.Prepare(deployment, template, PlanRequest.For(deployment, template, DateTimeOffset.UnixEpoch));
         });
 
         // 224 GPUs are asked for and 128 are there.
-        List<string> booked = [.. nodes.List().SelectMany(n => fleet.On(n.Metadata.Name)).SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g}"))];
+        List<string> booked = [
+            .. nodes.List().SelectMany(n => fleet.On(n.Metadata.Name)).SelectMany(r => r.Gpus.Select(g => $"{r.Node}/{g}"))];
         Assert.Equal(booked.Count, booked.Distinct().Count());
         Assert.True(booked.Count > 100, $"only {booked.Count} of 128 GPUs are in use");
     }

@@ -1,9 +1,6 @@
-using k8s.Models;
 using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
-using Cluster.Operator.Tests.Controller;
-using Xunit;
+using k8s.Models;
 
 namespace Cluster.Operator.Tests.Reconciling;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
@@ -20,7 +19,14 @@ internal static class Given
         {
             ApiVersion = ApiNames.ApiVersion,
             Kind = ApiNames.Kind,
-            Metadata = new V1ObjectMeta { Name = name, NamespaceProperty = "ns", Uid = $"uid-of-{name}", Generation = 1, ResourceVersion = "1" },
+            Metadata = new V1ObjectMeta
+            {
+                Name = name,
+                NamespaceProperty = "ns",
+                Uid = $"uid-of-{name}",
+                Generation = 1,
+                ResourceVersion = "1"
+            },
             Spec = new ModelDeploymentSpec { Model = new ModelSpec { Source = "file:///data/haiku-1m" } },
         };
         change?.Invoke(deployment.Spec);
@@ -38,7 +44,8 @@ internal static class Given
             VramBytes = 192L << 30,
         })];
 
-    public static V1Node Node(string name, int gpus = 8, int hiveSize = 8, Action<V1Node>? change = null) => Node(name, Gpus(gpus, hiveSize), change);
+    public static V1Node Node(string name, int gpus = 8, int hiveSize = 8, Action<V1Node>? change = null) =>
+        Node(name, Gpus(gpus, hiveSize), change);
 
     public static V1Node Node(string name, List<GpuDevice> gpus, Action<V1Node>? change = null)
     {
@@ -49,7 +56,10 @@ internal static class Given
                 Name = name,
                 Uid = "uid-of-" + name,
                 Labels = new Dictionary<string, string> { ["kubernetes.io/hostname"] = name },
-                Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options) },
+                Annotations = new Dictionary<string, string>
+                {
+                    [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options)
+                },
             },
             Spec = new V1NodeSpec(),
             Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
@@ -60,10 +70,14 @@ internal static class Given
 
     /// <summary>A node that stopped being ready at a time.</summary>
     public static V1Node UnreadyNode(string name, DateTimeOffset since, int gpus = 8) =>
-        Node(name, gpus, change: n => n.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = since.UtcDateTime }]);
+        Node(name, gpus,
+            change: n => n.Status!.Conditions = [
+                new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = since.UtcDateTime }]);
 
     /// <param name="gpus">Indices such as <c>0,1</c>; null for a pod without GPUs of its own.</param>
-    public static V1Pod Pod(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0, string owner = "uid-of-haiku")
+    public static V1Pod Pod(
+        string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running",
+        bool terminating = false, int age = 0, string owner = "uid-of-haiku")
     {
         Dictionary<string, string> annotations = [];
         if (node is not null && gpus is not null)
@@ -86,14 +100,22 @@ internal static class Given
                 OwnerReferences = [new V1OwnerReference { Uid = owner, Kind = ApiNames.Kind, Name = "haiku", Controller = true }],
             },
             Spec = new V1PodSpec { NodeName = node },
-            Status = new V1PodStatus { Phase = phase, Conditions = [new V1PodCondition { Type = "Ready", Status = ready && phase == "Running" ? "True" : "False" }] },
+            Status = new V1PodStatus
+            {
+                Phase = phase,
+                Conditions = [new V1PodCondition { Type = "Ready", Status = ready && phase == "Running" ? "True" : "False" }]
+            },
         };
     }
 
-    public static Replica Replica(string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running", bool terminating = false, int age = 0) =>
+    public static Replica Replica(
+        string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running",
+        bool terminating = false, int age = 0) =>
         Operator.Reconciling.Replica.Of(Pod(name, node, gpus, hash, ready, phase, terminating, age));
 
-    public static PlanRequest Request(int replicas = 1, int groupSize = 1, int maxUnavailable = 1, int maxSurge = 0, GpuSpec? gpu = null, JsonObject? podSpec = null, bool replaceFailed = true) => new()
+    public static PlanRequest Request(
+        int replicas = 1, int groupSize = 1, int maxUnavailable = 1, int maxSurge = 0, GpuSpec? gpu = null, JsonObject? podSpec = null,
+        bool replaceFailed = true) => new()
     {
         Replicas = replicas,
         GroupSize = groupSize,

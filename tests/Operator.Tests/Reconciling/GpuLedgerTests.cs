@@ -1,7 +1,5 @@
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -25,7 +23,7 @@ public sealed class GpuLedgerTests
     [Fact]
     public void A_pod_that_was_never_scheduled_holds_what_was_chosen_for_it()
     {
-        V1Pod pod = Given.Pod("p", gpus: "3");
+        var pod = Given.Pod("p", gpus: "3");
         pod.Spec.NodeName = null;
         pod.Status = null;
         Assert.Equal("0,1,2", Free(new GpuLedger([Node], [Replica.Of(pod)])));
@@ -38,15 +36,16 @@ public sealed class GpuLedgerTests
     [Fact]
     public void Pods_on_other_nodes_and_without_gpus_hold_nothing_here()
     {
-        GpuLedger ledger = new([Node, Given.Node("n2", 4)], [Given.Replica("a", "n2", "0"), Given.Replica("b", "gone", "1"), Given.Replica("c", "n1", null)]);
+        GpuLedger ledger = new(
+            [Node, Given.Node("n2", 4)], [Given.Replica("a", "n2", "0"), Given.Replica("b", "gone", "1"), Given.Replica("c", "n1", null)]);
         Assert.Equal("0,1,2,3", Free(ledger));
     }
 
     [Fact]
     public void Of_two_pods_that_claim_one_gpu_the_younger_is_in_the_wrong()
     {
-        Replica young = Given.Replica("a", gpus: "1,2", age: 1);
-        Replica old = Given.Replica("b", gpus: "0,1", age: 9);
+        var young = Given.Replica("a", gpus: "1,2", age: 1);
+        var old = Given.Replica("b", gpus: "0,1", age: 9);
         GpuLedger ledger = new([Node], [young, old]);
         Assert.Equal("a", Assert.Single(ledger.DoubleBooked).Name);
         Assert.Equal("3", Free(ledger)); // Both run, so both hold.
@@ -63,8 +62,8 @@ public sealed class GpuLedgerTests
     [Fact]
     public void A_node_whose_annotation_is_broken_has_no_gpus_and_says_why()
     {
-        V1Node broken = Given.Node("n1", 2, change: n => n.Metadata.Annotations![Cluster.Operator.Api.ApiNames.NodeGpusAnnotation] = "[{");
-        GpuNode node = new GpuLedger([broken], []).Nodes[0];
+        var broken = Given.Node("n1", 2, change: n => n.Metadata.Annotations![Cluster.Operator.Api.ApiNames.NodeGpusAnnotation] = "[{");
+        var node = new GpuLedger([broken], []).Nodes[0];
         Assert.Empty(node.Gpus);
         Assert.Contains("not a list of GPUs", node.Problem, StringComparison.Ordinal);
     }
@@ -95,7 +94,7 @@ public sealed class GpuLedgerTests
     [Fact]
     public void Pods_set_aside_hold_their_gpus_again_afterwards()
     {
-        Replica own = Given.Replica("own", gpus: "0,1");
+        var own = Given.Replica("own", gpus: "0,1");
         GpuLedger ledger = new([Node], [own, Given.Replica("other", gpus: "2")]);
         Assert.Equal("0,1,3", ledger.Without([own], Free));
         Assert.Equal("3", Free(ledger));
@@ -110,7 +109,8 @@ public sealed class GpuLedgerTests
         Assert.Equal(["c 1,2,3", "b 4,5,6,7", "a 0,1,2,3", "a 4,5,6,7"], Groups(byHive: true));
         Assert.Equal(["c 1,2,3", "b 2,3,4,5,6,7", "a 0,1,2,3,4,5,6,7"], Groups(byHive: false));
 
-        IEnumerable<string> Groups(bool byHive) => ledger.FreeGroups(byHive, 3).Select(g => $"{g.Node.Name} {string.Join(',', g.Gpus.Select(d => d.Index))}");
+        IEnumerable<string> Groups(bool byHive) =>
+            ledger.FreeGroups(byHive, 3).Select(g => $"{g.Node.Name} {string.Join(',', g.Gpus.Select(d => d.Index))}");
     }
 
     private static string Free(GpuLedger ledger) => string.Join(',', ledger.Find("n1")!.Free.Select(g => g.Index));

@@ -1,8 +1,6 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -11,9 +9,14 @@ public sealed class GpuPackingTests
     [Fact]
     public void A_small_replica_goes_where_least_is_left_over()
     {
-        GpuLedger ledger = new([Given.Node("a"), Given.Node("b"), Given.Node("c")], [Given.Replica("p", "b", "0,1,2,3,4"), Given.Replica("q", "c", "0,1,2,3,4,5")]);
+        GpuLedger ledger = new(
+            [Given.Node("a"), Given.Node("b"), Given.Node("c")],
+            [Given.Replica("p", "b", "0,1,2,3,4"), Given.Replica("q", "c", "0,1,2,3,4,5")]);
         Assert.Equal("c:6", Find(Given.Request(), ledger));
-        Assert.Equal("b:5,6", Find(Given.Request(groupSize: 2, gpu: new GpuSpec()), new GpuLedger([Given.Node("a"), Given.Node("b")], [Given.Replica("p", "b", "0,1,2,3,4")])));
+        Assert.Equal(
+            "b:5,6",
+            Find(Given.Request(groupSize: 2, gpu: new GpuSpec()),
+                new GpuLedger([Given.Node("a"), Given.Node("b")], [Given.Replica("p", "b", "0,1,2,3,4")])));
     }
 
     [Fact]
@@ -60,7 +63,7 @@ public sealed class GpuPackingTests
     public void Spreading_goes_where_the_deployment_has_fewest_replicas()
     {
         GpuLedger ledger = new([Given.Node("a"), Given.Node("b", 4), Given.Node("c")], [Given.Replica("other", "c", "0")]);
-        PlanRequest request = Given.Request(groupSize: 2, gpu: new GpuSpec { Placement = GpuPlacementPolicy.Spread });
+        var request = Given.Request(groupSize: 2, gpu: new GpuSpec { Placement = GpuPlacementPolicy.Spread });
         GpuPacking packing = new(request, ledger, [Given.Replica("own", "a", null)]);
         Assert.Equal(["b:0,1", "c:1,2", "b:2,3", "c:4,5", "a:0,1"], Enumerable.Range(0, 5).Select(_ => Text(packing.Take())));
     }
@@ -68,9 +71,13 @@ public sealed class GpuPackingTests
     [Fact]
     public void Partitions_are_devices_of_their_own()
     {
-        List<GpuDevice> partitions = [.. Enumerable.Range(0, 16).Select(i => new GpuDevice { Index = i, Uuid = $"GPU-{(i / 8) + 1:x16}", Hive = "7", NumaNode = i / 8, VramBytes = 24L << 30 })];
+        List<GpuDevice> partitions = [
+            .. Enumerable.Range(0, 16)
+                .Select(
+                    i =>
+                        new GpuDevice { Index = i, Uuid = $"GPU-{(i / 8) + 1:x16}", Hive = "7", NumaNode = i / 8, VramBytes = 24L << 30 })];
         GpuLedger ledger = new([Given.Node("cpx", partitions)], [Given.Replica("p", "cpx", "0,1,2")]);
-        GpuPlacement placement = new GpuPacking(Given.Request(groupSize: 4), ledger).Find()!;
+        var placement = new GpuPacking(Given.Request(groupSize: 4), ledger).Find()!;
         Assert.Equal([3, 4, 5, 6], placement.Indices);
         Assert.False(placement.HasUuids); // Eight partitions answer to one UUID; only indices tell them apart.
     }
@@ -84,14 +91,18 @@ public sealed class GpuPackingTests
     [InlineData("example.com/cpx", false)]
     public void A_node_whose_device_plugin_hands_out_the_gpus_is_refused(string resource, bool refused)
     {
-        V1Node node = Given.Node("n", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["cpu"] = new("8"), [resource] = new("8") });
+        var node = Given.Node(
+            "n",
+            change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["cpu"] = new("8"), [resource] = new("8") });
         GpuLedger ledger = new([node], []);
         Assert.Equal(refused, Find(Given.Request(), ledger) is null);
         if (refused)
         {
-            Shortage shortage = Explain(Given.Request(), ledger);
+            var shortage = Explain(Given.Request(), ledger);
             Assert.Equal("DevicePluginConflict", shortage.Reason);
-            Assert.Contains($"n (its device plugin hands out {resource}: the kubelet would book the same GPUs again)", shortage.Message, StringComparison.Ordinal);
+            Assert.Contains(
+                $"n (its device plugin hands out {resource}: the kubelet would book the same GPUs again)", shortage.Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -99,7 +110,9 @@ public sealed class GpuPackingTests
     public void A_group_no_node_could_ever_hold_is_told_apart_from_a_full_cluster()
     {
         GpuLedger ledger = new([Given.Node("n")], [Given.Replica("p", "n", "0")]);
-        Assert.EndsWith("even an empty node has at most 8, so a tensorParallelSize of 16 cannot be placed here", Explain(Given.Request(groupSize: 16), ledger).Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "even an empty node has at most 8, so a tensorParallelSize of 16 cannot be placed here",
+            Explain(Given.Request(groupSize: 16), ledger).Message, StringComparison.Ordinal);
         Assert.DoesNotContain("even an empty node", Explain(Given.Request(groupSize: 8), ledger).Message, StringComparison.Ordinal);
     }
 
@@ -135,7 +148,7 @@ public sealed class GpuPackingTests
     public void Tells_how_many_are_needed_and_what_the_largest_group_is()
     {
         GpuLedger ledger = new([Given.Node("local-0")], [Given.Replica("p", "local-0", "0,1,2,3,4,5")]);
-        Shortage shortage = Explain(Given.Request(groupSize: 3, gpu: new GpuSpec { RequireSameHive = false }), ledger);
+        var shortage = Explain(Given.Request(groupSize: 3, gpu: new GpuSpec { RequireSameHive = false }), ledger);
         Assert.Equal("InsufficientGpus", shortage.Reason);
         Assert.Equal("needs 3 GPUs on one node; the largest free group is 2 (node local-0: 2 free of 8)", shortage.Message);
     }
@@ -151,7 +164,7 @@ public sealed class GpuPackingTests
     public void Tells_when_no_node_has_gpus()
     {
         GpuLedger ledger = new([Given.Node("n", change: n => n.Metadata.Annotations = null)], []);
-        Shortage shortage = Explain(Given.Request(), ledger);
+        var shortage = Explain(Given.Request(), ledger);
         Assert.Equal("NoGpuNodes", shortage.Reason);
         Assert.Contains("node agent", shortage.Message, StringComparison.Ordinal);
     }
@@ -163,10 +176,11 @@ public sealed class GpuPackingTests
             [
                 Given.Node("a", change: n => n.Spec.Unschedulable = true),
                 Given.Node("b", change: n => n.Status!.Conditions![0].Status = "Unknown"),
-                Given.Node("c", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["amd.com/gpu"] = new("8") }),
+                Given.Node(
+                    "c", change: n => n.Status!.Allocatable = new Dictionary<string, ResourceQuantity> { ["amd.com/gpu"] = new("8") }),
             ],
             []);
-        string message = Explain(Given.Request(), ledger).Message;
+        var message = Explain(Given.Request(), ledger).Message;
         Assert.Contains("a (cordoned)", message, StringComparison.Ordinal);
         Assert.Contains("b (not ready)", message, StringComparison.Ordinal);
         Assert.Contains("c (its device plugin hands out amd.com/gpu", message, StringComparison.Ordinal);

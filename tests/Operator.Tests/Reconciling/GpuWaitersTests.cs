@@ -1,13 +1,12 @@
 using Cluster.Operator.Controller;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
 public sealed class GpuWaitersTests
 {
-    private readonly List<string> woken = [];
-    private readonly GpuWaiters waiters = new();
+    private readonly List<string> _woken = [];
+    private readonly GpuWaiters _waiters = new();
 
     [Fact]
     public void Only_as_many_are_woken_as_the_free_gpus_can_serve_first_come_first_served()
@@ -16,7 +15,7 @@ public sealed class GpuWaitersTests
         Add("b", 2);
         Add("c", 2);
         Offer(5);
-        Assert.Equal(["a", "b"], woken);
+        Assert.Equal(["a", "b"], _woken);
     }
 
     [Fact]
@@ -25,10 +24,10 @@ public sealed class GpuWaitersTests
         Add("a", 8);
         Add("b", 1);
         Offer(1);
-        Assert.Equal(["a"], woken);
+        Assert.Equal(["a"], _woken);
         Add("a", 8); // It tried and is still short.
         Wake(1);
-        Assert.Equal(["a", "b"], woken);
+        Assert.Equal(["a", "b"], _woken);
     }
 
     [Fact]
@@ -39,9 +38,9 @@ public sealed class GpuWaitersTests
         Add("a", 8);
         Wake(1);
         Wake(1);
-        Assert.Equal(["a"], woken);
+        Assert.Equal(["a"], _woken);
         Offer(1);
-        Assert.Equal(["a", "a"], woken);
+        Assert.Equal(["a", "a"], _woken);
     }
 
     [Fact]
@@ -49,23 +48,23 @@ public sealed class GpuWaitersTests
     {
         Add("a", 1);
         Offer(0);
-        Assert.Empty(woken);
+        Assert.Empty(_woken);
         Wake(1);
-        Assert.Equal(["a"], woken);
+        Assert.Equal(["a"], _woken);
     }
 
     [Fact]
     public void Who_has_what_it_wants_is_left_alone()
     {
         Add("a", 1);
-        waiters.Remove(new NamespacedName("ns", "a"));
+        _waiters.Remove(new NamespacedName("ns", "a"));
         Offer(8);
-        Assert.Empty(woken);
+        Assert.Empty(_woken);
     }
 
-    private void Offer(int free) => woken.AddRange(waiters.Offer(free).Select(key => key.Name));
+    private void Offer(int free) => _woken.AddRange(_waiters.Offer(free).Select(key => key.Name));
 
-    private void Wake(int free) => woken.AddRange(waiters.Wake(free).Select(key => key.Name));
+    private void Wake(int free) => _woken.AddRange(_waiters.Wake(free).Select(key => key.Name));
 
-    private void Add(string name, int demand) => waiters.Add(new NamespacedName("ns", name), demand);
+    private void Add(string name, int demand) => _waiters.Add(new NamespacedName("ns", name), demand);
 }

@@ -1,9 +1,7 @@
 using System.Globalization;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -23,7 +21,9 @@ public sealed class NodeTuningTests
     {
         var tuning = Of(Later, ("n1", "0"), ("n2", "1"), ("n3", null), ("n4", "2"));
         Assert.Equal((false, "NumaBalancingOn"), Verdict(tuning));
-        Assert.Equal("kernel.numa_balancing is off at 1 of 4 nodes, not at n2 (it is 1), n3 (no node agent has reported it), n4 (it is 2)", tuning.Message);
+        Assert.Equal(
+            "kernel.numa_balancing is off at 1 of 4 nodes, not at n2 (it is 1), n3 (no node agent has reported it), n4 (it is 2)",
+            tuning.Message);
     }
 
     [Fact]
@@ -37,18 +37,20 @@ public sealed class NodeTuningTests
         Assert.Equal((null, "AwaitingNodeAgent"), Verdict(early));
         Assert.EndsWith("n1 (still 1, its node agent was asked just now)", early.Message, StringComparison.Ordinal);
         Assert.Equal((false, "NumaBalancingOn"), Verdict(Of(Later.AddSeconds(1), ("n1", "1"))));
-        Assert.Equal((false, "NumaBalancingOn"), Verdict(NodeTuning.Of([Given.Replica("new"), Given.Replica("old", age: 1)], _ => Node("n1", "1"), Created)));
+        Assert.Equal(
+            (false, "NumaBalancingOn"),
+            Verdict(NodeTuning.Of([Given.Replica("new"), Given.Replica("old", age: 1)], _ => Node("n1", "1"), Created)));
     }
 
     [Fact]
     public void The_time_left_ends_when_the_agent_has_acted()
     {
-        Replica pod = Given.Replica("a");
+        var pod = Given.Replica("a");
         Assert.Equal(TimeSpan.FromSeconds(1), NodeTuning.Remaining(pod, Node("n1", "1"), Later - TimeSpan.FromSeconds(1)));
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, Node("n1", "0"), Created));
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, Node("n1", "1"), Later));
         Assert.Equal(TimeSpan.Zero, NodeTuning.Remaining(pod, null, Created));
-        V1Pod unseen = Given.Pod("b");
+        var unseen = Given.Pod("b");
         unseen.Metadata.CreationTimestamp = null;
         Assert.Equal(NodeTuning.Patience, NodeTuning.Remaining(Replica.Of(unseen), Node("n1", "1"), Created));
     }
@@ -59,14 +61,19 @@ public sealed class NodeTuningTests
     [InlineData("1", 21, "n19 (it is 1) and 1 more")]
     public void Long_lists_of_nodes_end_with_a_number(string value, int nodes, string end)
     {
-        var tuning = Of(Later.AddHours(1), [.. Enumerable.Range(0, nodes).Select(i => (i.ToString("'n'00", CultureInfo.InvariantCulture), (string?)value))]);
+        var tuning = Of(
+            Later.AddHours(1),
+            [.. Enumerable.Range(0, nodes).Select(i => (i.ToString("'n'00", CultureInfo.InvariantCulture), (string?)value))]);
         Assert.EndsWith(end, tuning.Message, StringComparison.Ordinal);
     }
 
-    private static (bool? Value, string Reason) Verdict((bool? Value, string Reason, string Message) tuning) => (tuning.Value, tuning.Reason);
+    private static (bool? Value, string Reason) Verdict((bool? Value, string Reason, string Message) tuning) =>
+        (tuning.Value, tuning.Reason);
 
     private static (bool? Value, string Reason, string Message) Of(DateTimeOffset now, params (string Name, string? Value)[] nodes) =>
-        NodeTuning.Of(nodes.Select(n => Given.Replica($"on-{n.Name}", node: n.Name)), name => Node(name, nodes.Single(n => n.Name == name).Value), now);
+        NodeTuning.Of(
+            nodes.Select(n => Given.Replica($"on-{n.Name}", node: n.Name)), name => Node(name, nodes.Single(n => n.Name == name).Value),
+            now);
 
     private static V1Node Node(string name, string? value) => Given.Node(name, change: n =>
     {

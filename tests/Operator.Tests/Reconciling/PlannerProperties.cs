@@ -1,4 +1,3 @@
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -21,7 +20,7 @@ public sealed class PlannerProperties
     [Fact]
     public void The_same_input_gives_the_same_plan()
     {
-        for (int seed = 1; seed < 30; seed++)
+        for (var seed = 1; seed < 30; seed++)
         {
             Assert.Equal(History(seed), History(seed));
         }
@@ -36,7 +35,7 @@ public sealed class PlannerProperties
 
     private static void Run(PlannerWorld world, int steps)
     {
-        for (int step = 0; step < steps; step++)
+        for (var step = 0; step < steps; step++)
         {
             world.Chaos();
             world.PlanOne();

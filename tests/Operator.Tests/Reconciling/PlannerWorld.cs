@@ -6,7 +6,6 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -17,40 +16,41 @@ internal sealed class PlannerWorld
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
 
-    private readonly Random random;
-    private readonly List<V1Node> nodes = [];
-    private readonly List<V1Pod> pods = [];
-    private readonly Dictionary<string, IReadOnlyList<GpuDevice>> devices = [];
-    private readonly PlanRequest[] requests;
-    private DateTimeOffset now = DateTimeOffset.UnixEpoch.AddDays(30);
-    private int names;
+    private readonly Random _random;
+    private readonly List<V1Node> _nodes = [];
+    private readonly List<V1Pod> _pods = [];
+    private readonly Dictionary<string, IReadOnlyList<GpuDevice>> _devices = [];
+    private readonly PlanRequest[] _requests;
+    private DateTimeOffset _now = DateTimeOffset.UnixEpoch.AddDays(30);
+    private int _names;
 
     public PlannerWorld(int seed)
     {
-        random = new Random(seed);
-        nodes.AddRange(Enumerable.Range(0, random.Next(1, 5)).Select(i => NewNode($"n{i}")));
-        requests = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => NewRequest())];
+        _random = new Random(seed);
+        _nodes.AddRange(Enumerable.Range(0, _random.Next(1, 5)).Select(i => NewNode($"n{i}")));
+        _requests = [.. Enumerable.Range(0, _random.Next(1, 4)).Select(_ => NewRequest())];
     }
 
-    public override string ToString() => string.Join('\n', Replicas().Select(r => $"{r.Name} {r.Node} {string.Join(',', r.Gpus)} {r.Ready} {r.Terminating} {r.Finished}"));
+    public override string ToString() =>
+        string.Join('\n', Replicas().Select(r => $"{r.Name} {r.Node} {string.Join(',', r.Gpus)} {r.Ready} {r.Terminating} {r.Finished}"));
 
     public void Chaos()
     {
-        int which = random.Next(requests.Length);
-        V1Node? node = nodes.Count == 0 ? null : nodes[random.Next(nodes.Count)];
-        switch (random.Next(18))
+        var which = _random.Next(_requests.Length);
+        var node = _nodes.Count == 0 ? null : _nodes[_random.Next(_nodes.Count)];
+        switch (_random.Next(18))
         {
             case 0:
-                requests[which] = requests[which] with { Replicas = random.Next(6) };
+                _requests[which] = _requests[which] with { Replicas = _random.Next(6) };
                 break;
             case 1:
-                requests[which] = NewRequest() with { TemplateHash = $"hash-{random.Next(1000)}" };
+                _requests[which] = NewRequest() with { TemplateHash = $"hash-{_random.Next(1000)}" };
                 break;
-            case 2 when nodes.Count > 1:
-                nodes.Remove(node!);
+            case 2 when _nodes.Count > 1:
+                _nodes.Remove(node!);
                 break;
-            case 3 when nodes.Count < 5:
-                nodes.Add(NewNode($"m{names++}"));
+            case 3 when _nodes.Count < 5:
+                _nodes.Add(NewNode($"m{_names++}"));
                 break;
             case 4:
                 node!.Spec.Unschedulable ^= true;
@@ -68,16 +68,18 @@ internal sealed class PlannerWorld
                 Answer(node!);
                 break;
             case 9:
-                node!.Spec.Taints = node.Spec.Taints is null ? [new V1Taint { Key = "dedicated", Value = "x", Effect = "NoSchedule" }] : null;
+                node!.Spec.Taints = node.Spec.Taints is null
+                    ? [new V1Taint { Key = "dedicated", Value = "x", Effect = "NoSchedule" }]
+                    : null;
                 break;
             case 10:
-                now += TimeSpan.FromMinutes(random.Next(5));
+                _now += TimeSpan.FromMinutes(_random.Next(5));
                 break;
             case 11 when Any(IsReady) is { } pod:
-                pod.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = random.Next(-3, 3).ToString(CultureInfo.InvariantCulture);
+                pod.Metadata.Annotations![ApiNames.DeletionCostAnnotation] = _random.Next(-3, 3).ToString(CultureInfo.InvariantCulture);
                 break;
-            case 12 when devices[node!.Metadata.Name] is { Count: > 1 } gpus && gpus.DistinctBy(g => g.Uuid).Count() == gpus.Count:
-                Fail(node, gpus[random.Next(gpus.Count)]);
+            case 12 when _devices[node!.Metadata.Name] is { Count: > 1 } gpus && gpus.DistinctBy(g => g.Uuid).Count() == gpus.Count:
+                Fail(node, gpus[_random.Next(gpus.Count)]);
                 break;
             default:
                 Progress();
@@ -85,17 +87,18 @@ internal sealed class PlannerWorld
         }
     }
 
-    public void PlanOne() => Plan(random.Next(requests.Length));
+    public void PlanOne() => Plan(_random.Next(_requests.Length));
 
-    /// <summary>No more accidents: nodes answer, pods start and end as they should, and planning goes on until nothing is left to do.</summary>
+    /// <summary>No more accidents: nodes answer, pods start and end as they should, and planning goes on until nothing is left to
+    /// do.</summary>
     public void CalmDown()
     {
-        nodes.ForEach(Answer);
-        nodes.ForEach(n => n.Spec.Unschedulable = false);
-        for (int round = 0; round < 200; round++)
+        _nodes.ForEach(Answer);
+        _nodes.ForEach(n => n.Spec.Unschedulable = false);
+        for (var round = 0; round < 200; round++)
         {
-            int actions = Enumerable.Range(0, requests.Length).Sum(Plan);
-            bool progressed = false;
+            var actions = Enumerable.Range(0, _requests.Length).Sum(Plan);
+            var progressed = false;
             while (Progress())
             {
                 progressed = true;
@@ -103,7 +106,7 @@ internal sealed class PlannerWorld
 
             if (actions == 0 && !progressed)
             {
-                Enumerable.Range(0, requests.Length).ToList().ForEach(AssertConverged);
+                Enumerable.Range(0, _requests.Length).ToList().ForEach(AssertConverged);
                 return;
             }
         }
@@ -113,25 +116,27 @@ internal sealed class PlannerWorld
 
     private int Plan(int which)
     {
-        PlanRequest request = requests[which] with { NodeLoss = new NodeLoss(Tolerance, now) };
-        List<Replica> all = Replicas();
+        var request = _requests[which] with { NodeLoss = new NodeLoss(Tolerance, _now) };
+        var all = Replicas();
         List<Replica> owned = [.. all.Where(r => r.OwnerUid == Owner(which))];
-        int readyBefore = owned.Count(r => r.Ready);
-        Plan plan = Planner.Decide(request, owned, new GpuLedger(nodes, all));
-        int given = 0;
-        foreach (PlanAction action in plan.Actions)
+        var readyBefore = owned.Count(r => r.Ready);
+        var plan = Planner.Decide(request, owned, new GpuLedger(_nodes, all));
+        var given = 0;
+        foreach (var action in plan.Actions)
         {
             if (action is CreatePod { Placement: { } placement })
             {
                 AssertWellPlaced(request, placement);
-                V1Pod pod = Given.Pod($"p{names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending", age: -names, owner: Owner(which));
+                var pod = Given.Pod(
+                    $"p{_names++:d4}", placement.Node, string.Join(',', placement.Indices), request.TemplateHash, phase: "Pending",
+                    age: -_names, owner: Owner(which));
                 pod.Spec.NodeName = null;
                 if (placement.HasUuids)
                 {
                     pod.Metadata.Annotations![ApiNames.GpuUuidsAnnotation] = string.Join(',', placement.Gpus.Select(g => g.Uuid));
                 }
 
-                pods.Add(pod);
+                _pods.Add(pod);
             }
             else if (action is DeletePod delete)
             {
@@ -142,12 +147,15 @@ internal sealed class PlannerWorld
 
         if (given > 0)
         {
-            int lost = owned.Count(r => r.Ready && r.Node is not null && FindNode(r.Node) is null);
-            Assert.True(readyBefore - lost - given >= request.MinAvailable, $"{readyBefore} ready, {lost} lost, {given} given up, but {request.MinAvailable} must stay");
+            var lost = owned.Count(r => r.Ready && r.Node is not null && FindNode(r.Node) is null);
+            Assert.True(
+                readyBefore - lost - given >= request.MinAvailable,
+                $"{readyBefore} ready, {lost} lost, {given} given up, but {request.MinAvailable} must stay");
         }
 
         List<Replica> active = [.. Replicas().Where(r => r.OwnerUid == Owner(which) && !r.Terminating && !r.Finished)];
-        Assert.True(!plan.Actions.OfType<CreatePod>().Any() || active.Count <= request.MaxReplicas, "created more than replicas + maxSurge");
+        Assert.True(
+            !plan.Actions.OfType<CreatePod>().Any() || active.Count <= request.MaxReplicas, "created more than replicas + maxSurge");
         AssertNothingShared();
         return plan.Actions.Count;
     }
@@ -157,11 +165,11 @@ internal sealed class PlannerWorld
         if (delete.Force)
         {
             Assert.Null(FindNode(delete.Pod.Node!)); // Else its processes might still be running when its GPUs are given away.
-            pods.Remove(delete.Pod.Pod);
+            _pods.Remove(delete.Pod.Pod);
         }
         else
         {
-            delete.Pod.Pod.Metadata.DeletionTimestamp = now.UtcDateTime;
+            delete.Pod.Pod.Metadata.DeletionTimestamp = _now.UtcDateTime;
         }
     }
 
@@ -169,29 +177,38 @@ internal sealed class PlannerWorld
     private void AssertWellPlaced(PlanRequest request, GpuPlacement placement)
     {
         Assert.Equal(request.GroupSize, placement.Gpus.Count);
-        V1Node node = FindNode(placement.Node)!;
+        var node = FindNode(placement.Node)!;
         Assert.True(MayHost(node, request), $"{placement.Node} does not take this pod");
-        bool sharesHive = request.Gpu.RequireSameHive && request.GroupSize > 1;
+        var sharesHive = request.Gpu.RequireSameHive && request.GroupSize > 1;
         Assert.True(!sharesHive || placement.Gpus.Select(g => g.Hive).Distinct().Count() == 1, "the group is in two hives");
 
-        List<GpuDevice> group = FreeGroups(node, sharesHive).Single(g => g.Contains(placement.Gpus[0]));
+        var group = FreeGroups(node, sharesHive).Single(g => g.Contains(placement.Gpus[0]));
         Assert.All(placement.Gpus, gpu => Assert.Contains(gpu, group));
-        bool oneNumaNodeSuffices = group.GroupBy(g => g.NumaNode).Any(g => g.Count() >= request.GroupSize);
-        Assert.True(!oneNumaNodeSuffices || placement.Gpus.Select(g => g.NumaNode).Distinct().Count() == 1, "the group is split over NUMA nodes without need");
+        var oneNumaNodeSuffices = group.GroupBy(g => g.NumaNode).Any(g => g.Count() >= request.GroupSize);
+        Assert.True(
+            !oneNumaNodeSuffices || placement.Gpus.Select(g => g.NumaNode).Distinct().Count() == 1,
+            "the group is split over NUMA nodes without need");
         if (request.Gpu.Placement == GpuPlacementPolicy.Pack)
         {
-            int smallest = nodes.Where(n => MayHost(n, request)).SelectMany(n => FreeGroups(n, sharesHive)).Where(g => g.Count >= request.GroupSize).Min(g => BitOperations.Log2((uint)g.Count));
+            var smallest = _nodes.Where(n => MayHost(n, request)).SelectMany(n => FreeGroups(n, sharesHive))
+                .Where(g => g.Count >= request.GroupSize).Min(g => BitOperations.Log2((uint)g.Count));
             Assert.Equal(smallest, BitOperations.Log2((uint)group.Count));
         }
     }
 
     private static bool MayHost(V1Node node, PlanRequest request) =>
-        IsUp(node) && node.Spec.Unschedulable != true && (node.Spec.Taints is null || request.Requirements.Refusal(Given.Node("tainted", 1, change: n => n.Spec.Taints = node.Spec.Taints)) is null);
+        IsUp(node)
+            && node.Spec.Unschedulable != true
+            && (node.Spec.Taints is null
+                || request.Requirements.Refusal(Given.Node("tainted", 1, change: n => n.Spec.Taints = node.Spec.Taints)) is null);
 
     private List<List<GpuDevice>> FreeGroups(V1Node node, bool byHive)
     {
         HashSet<string> held = [.. Replicas().Where(r => r.HoldsGpus && r.Node == node.Metadata.Name).SelectMany(Held)];
-        return [.. devices[node.Metadata.Name].Where(g => !held.Contains($"{node.Metadata.Name}/{g.Index}") && !held.Contains($"{node.Metadata.Name}/{g.Uuid}")).GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
+        return [
+            .. _devices[node.Metadata.Name]
+                .Where(g => !held.Contains($"{node.Metadata.Name}/{g.Index}") && !held.Contains($"{node.Metadata.Name}/{g.Uuid}"))
+                .GroupBy(g => byHive ? g.Hive : "").Select(g => g.ToList())];
     }
 
     private void AssertNothingShared()
@@ -206,15 +223,16 @@ internal sealed class PlannerWorld
 
     private void AssertConverged(int which)
     {
-        PlanRequest request = requests[which];
+        var request = _requests[which];
         List<Replica> owned = [.. Replicas().Where(r => r.OwnerUid == Owner(which))];
         if (owned.Count == request.Replicas && owned.TrueForAll(r => r.Ready && r.TemplateHash == request.TemplateHash))
         {
             return;
         }
 
-        // Anything less is right only where the GPUs do not suffice: for the missing replicas, or for a rollout that may not give up any more.
-        GpuLedger ledger = new(nodes, Replicas());
+        // Anything less is right only where the GPUs do not suffice: for the missing replicas, or for a rollout that may not give up any
+        // more.
+        GpuLedger ledger = new(_nodes, Replicas());
         Assert.Null(new GpuPacking(request, ledger).Find());
         Assert.NotNull(Planner.Decide(request, owned, ledger).Shortage);
         Assert.True(owned.Count <= request.MaxReplicas);
@@ -223,12 +241,19 @@ internal sealed class PlannerWorld
     /// <returns>False when every pod is as far as it can get.</returns>
     private bool Progress()
     {
-        if (Any(p => p.Metadata.DeletionTimestamp is not null && (Answers(p) || !p.Metadata.Annotations!.ContainsKey(ApiNames.GpuNodeAnnotation))) is { } ending)
+        if (Any(
+            p => p.Metadata.DeletionTimestamp is not null
+                && (Answers(p) || !p.Metadata.Annotations!.ContainsKey(ApiNames.GpuNodeAnnotation))) is { } ending)
         {
-            return pods.Remove(ending);
+            return _pods.Remove(ending);
         }
 
-        if (Any(p => p.Status?.Phase != "Failed" && !IsReady(p) && p.Metadata.DeletionTimestamp is null && Answers(p) && HasItsGpus(Replica.Of(p))) is { } starting)
+        if (Any(
+            p => p.Status?.Phase != "Failed"
+                && !IsReady(p)
+                && p.Metadata.DeletionTimestamp is null
+                && Answers(p)
+                && HasItsGpus(Replica.Of(p))) is { } starting)
         {
             starting.Spec.NodeName = Replica.Of(starting).Node;
             starting.Status!.Phase = "Running";
@@ -239,54 +264,65 @@ internal sealed class PlannerWorld
         return false;
     }
 
-    private bool HasItsGpus(Replica pod) => pod.Uuids.All(uuid => devices[pod.Node!].Any(g => g.Uuid == uuid));
+    private bool HasItsGpus(Replica pod) => pod.Uuids.All(uuid => _devices[pod.Node!].Any(g => g.Uuid == uuid));
 
     /// <summary>As when the node is started anew without this GPU.</summary>
     private void Fail(V1Node node, GpuDevice gpu)
     {
-        string name = node.Metadata.Name;
-        devices[name] = [.. devices[name].Where(g => g != gpu).Select((g, index) => g with { Index = index })];
-        node.Metadata.Annotations![ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(devices[name], KubernetesJson.Options);
-        pods.Where(p => Replica.Of(p) is { Ready: true } replica && replica.Node == name && !HasItsGpus(replica)).ToList().ForEach(p => SetReady(p, false));
+        var name = node.Metadata.Name;
+        _devices[name] = [.. _devices[name].Where(g => g != gpu).Select((g, index) => g with { Index = index })];
+        node.Metadata.Annotations![ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(_devices[name], KubernetesJson.Options);
+        _pods.Where(p => Replica.Of(p) is { Ready: true } replica && replica.Node == name && !HasItsGpus(replica)).ToList()
+            .ForEach(p => SetReady(p, false));
     }
 
     private void StopAnswering(V1Node node)
     {
-        node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = now.UtcDateTime }];
-        pods.Where(p => Replica.Of(p).Node == node.Metadata.Name && p.Status?.Phase == "Running").ToList().ForEach(p => SetReady(p, false)); // As the node lifecycle controller does.
+        node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = _now.UtcDateTime }];
+        // As the node lifecycle controller does.
+        _pods.Where(p => Replica.Of(p).Node == node.Metadata.Name && p.Status?.Phase == "Running").ToList()
+            .ForEach(p => SetReady(p, false));
     }
 
-    private void Answer(V1Node node) => node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "True", LastTransitionTime = now.UtcDateTime }];
+    private void Answer(V1Node node) =>
+        node.Status!.Conditions = [new V1NodeCondition { Type = "Ready", Status = "True", LastTransitionTime = _now.UtcDateTime }];
 
     private V1Node NewNode(string name)
     {
-        List<GpuDevice> gpus = random.Next(3) switch
+        var gpus = _random.Next(3) switch
         {
-            0 => [.. Given.Gpus(16).Select(g => g with { Uuid = $"GPU-{g.Index / 8:x16}", Hive = "1", NumaNode = g.Index / 8 })], // Two GPUs in eight partitions each.
-            1 => Given.Gpus(random.Next(1, 3) * 4, hiveSize: 4),
+            // Two GPUs in eight partitions each.
+            0 => [.. Given.Gpus(16).Select(g => g with { Uuid = $"GPU-{g.Index / 8:x16}", Hive = "1", NumaNode = g.Index / 8 })],
+            1 => Given.Gpus(_random.Next(1, 3) * 4, hiveSize: 4),
             _ => Given.Gpus(8),
         };
-        devices[name] = gpus;
+        _devices[name] = gpus;
         return Given.Node(name, gpus);
     }
 
     private PlanRequest NewRequest() => Given.Request(
-        replicas: random.Next(5),
-        groupSize: 1 << random.Next(4),
-        maxUnavailable: random.Next(3),
-        maxSurge: random.Next(3),
-        gpu: new GpuSpec { RequireSameHive = random.Next(2) == 0, Placement = random.Next(3) == 0 ? GpuPlacementPolicy.Spread : GpuPlacementPolicy.Pack },
-        podSpec: random.Next(2) == 0 ? null : new JsonObject { ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "dedicated", ["operator"] = "Exists" }) });
+        replicas: _random.Next(5),
+        groupSize: 1 << _random.Next(4),
+        maxUnavailable: _random.Next(3),
+        maxSurge: _random.Next(3),
+        gpu: new GpuSpec
+        {
+            RequireSameHive = _random.Next(2) == 0,
+            Placement = _random.Next(3) == 0 ? GpuPlacementPolicy.Spread : GpuPlacementPolicy.Pack
+        },
+        podSpec: _random.Next(2) == 0
+            ? null
+            : new JsonObject { ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "dedicated", ["operator"] = "Exists" }) });
 
     private V1Pod? Any(Func<V1Pod, bool> condition)
     {
-        List<V1Pod> found = [.. pods.Where(condition)];
-        return found.Count == 0 ? null : found[random.Next(found.Count)];
+        List<V1Pod> found = [.. _pods.Where(condition)];
+        return found.Count == 0 ? null : found[_random.Next(found.Count)];
     }
 
-    private List<Replica> Replicas() => [.. pods.Select(p => Replica.Of(p))];
+    private List<Replica> Replicas() => [.. _pods.Select(p => Replica.Of(p))];
 
-    private V1Node? FindNode(string name) => nodes.Find(n => n.Metadata.Name == name);
+    private V1Node? FindNode(string name) => _nodes.Find(n => n.Metadata.Name == name);
 
     /// <summary>The pod's node is there and its kubelet at work.</summary>
     private bool Answers(V1Pod pod) => Replica.Of(pod).Node is { } name && FindNode(name) is { } node && IsUp(node);
@@ -297,5 +333,6 @@ internal sealed class PlannerWorld
 
     private static bool IsReady(V1Pod pod) => Replica.Of(pod).Ready;
 
-    private static void SetReady(V1Pod pod, bool ready) => pod.Status!.Conditions = [new V1PodCondition { Type = "Ready", Status = ready ? "True" : "False" }];
+    private static void SetReady(V1Pod pod, bool ready) =>
+        pod.Status!.Conditions = [new V1PodCondition { Type = "Ready", Status = ready ? "True" : "False" }];
 }

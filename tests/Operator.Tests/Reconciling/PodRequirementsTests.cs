@@ -1,8 +1,6 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -50,7 +48,10 @@ public sealed class PodRequirementsTests
     [Fact]
     public void Affinity_terms_are_alternatives()
     {
-        Assert.Null(Refusal(Affinity("""{"matchExpressions":[{"key":"zone","operator":"In","values":["y"]}]},{"matchFields":[{"key":"metadata.name","operator":"In","values":["n1"]}]}""")));
+        Assert.Null(
+            Refusal(
+                Affinity(
+                    """{"matchExpressions":[{"key":"zone","operator":"In","values":["y"]}]},{"matchFields":[{"key":"metadata.name","operator":"In","values":["n1"]}]}""")));
         Assert.NotNull(Refusal(Affinity("{}")));
     }
 
@@ -67,13 +68,16 @@ public sealed class PodRequirementsTests
     [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}]""", 20.0)]
     [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute"}]""", null)]
     [InlineData("""[{"operator":"Exists"}]""", null)]
-    [InlineData("""[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":9223372036854775807}]""", null)]
+    [InlineData(
+        """[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":9223372036854775807}]""",
+        null)]
     public void A_lost_node_is_waited_for_as_long_as_the_pod_tolerates_it(string tolerations, double? seconds) =>
-        Assert.Equal(seconds, PodRequirements.Of(new JsonObject { ["tolerations"] = JsonNode.Parse(tolerations) }).NodeLossTolerance?.TotalSeconds);
+        Assert.Equal(
+            seconds, PodRequirements.Of(new JsonObject { ["tolerations"] = JsonNode.Parse(tolerations) }).NodeLossTolerance?.TotalSeconds);
 
     private static string? Refusal(string spec, Action<V1Node>? change = null)
     {
-        V1Node node = Given.Node("n1", change: n =>
+        var node = Given.Node("n1", change: n =>
         {
             n.Metadata.Labels = new Dictionary<string, string> { ["zone"] = "x", ["size"] = "5" };
             change?.Invoke(n);

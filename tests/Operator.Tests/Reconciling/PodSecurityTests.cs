@@ -1,14 +1,15 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
-/// <summary>Worker pods against the Pod Security Standards, rule by rule: kubernetes.io/docs/concepts/security/pod-security-standards.</summary>
+/// <summary>Worker pods against the Pod Security Standards, rule by rule:
+/// kubernetes.io/docs/concepts/security/pod-security-standards.</summary>
 public sealed class PodSecurityTests
 {
-    private static readonly string[] RestrictedVolumes = ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+    private static readonly string[] RestrictedVolumes = [
+        "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
     public static TheoryData<string, string> Restricted { get; } = new()
     {
@@ -34,7 +35,7 @@ public sealed class PodSecurityTests
     [Fact]
     public void The_worker_has_no_api_token_and_the_groups_of_the_devices()
     {
-        JsonNode spec = Build("Privileged", "hf://org/name")["spec"]!;
+        var spec = Build("Privileged", "hf://org/name")["spec"]!;
         Assert.False((bool)spec["automountServiceAccountToken"]!);
         Assert.Equal("[44,109]", spec["securityContext"]!["supplementalGroups"]!.ToJsonString());
     }
@@ -42,7 +43,7 @@ public sealed class PodSecurityTests
     [Fact]
     public void The_check_itself_finds_every_violation()
     {
-        JsonObject pod = JsonNode.Parse(
+        var pod = JsonNode.Parse(
             """
             {"spec": {"hostNetwork": true, "hostPID": true, "hostIPC": true,
               "securityContext": {"runAsUser": 0, "sysctls": [{"name": "kernel.msgmax"}], "seccompProfile": {"type": "Unconfined"}},
@@ -51,42 +52,48 @@ public sealed class PodSecurityTests
                 "securityContext": {"privileged": true, "procMount": "Unmasked", "capabilities": {"add": ["SYS_ADMIN"]}}}]}}
             """)!.AsObject();
         Assert.Equal(
-            ["hostNetwork", "hostPID", "hostIPC", "volume h", "sysctls", "hostPort", "privileged", "procMount", "allowPrivilegeEscalation", "capabilities", "runAsNonRoot", "runAsUser", "seccompProfile"],
+            ["hostNetwork", "hostPID", "hostIPC", "volume h", "sysctls", "hostPort", "privileged", "procMount", "allowPrivilegeEscalation",
+                "capabilities", "runAsNonRoot", "runAsUser", "seccompProfile"],
             Violations(pod));
     }
 
     private static JsonObject Build(string access, string source)
     {
-        ModelDeployment deployment = Given.Deployment(change: s =>
+        var deployment = Given.Deployment(change: s =>
         {
             s.Model.Source = source;
             s.TensorParallelSize = 2;
             s.Gpu.Allocation = access == "DevicePlugin" ? GpuAllocation.DevicePlugin : GpuAllocation.Pinned;
             s.Gpu.DeviceAccess = access == "RuntimeClass" ? DeviceAccess.RuntimeClass : DeviceAccess.Privileged;
         });
-        GpuPlacement? placement = access == "DevicePlugin" ? null : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
+        var placement = access == "DevicePlugin" ? null : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
         return WorkerPod.Build(WorkerTemplate.For(deployment, Given.Options), deployment.Spec, "p", placement);
     }
 
     private static List<string> Violations(JsonObject pod)
     {
         List<string> found = [];
-        JsonObject spec = pod["spec"]!.AsObject();
-        JsonNode? security = spec["securityContext"];
+        var spec = pod["spec"]!.AsObject();
+        var security = spec["securityContext"];
         found.AddRange(((string[])["hostNetwork", "hostPID", "hostIPC"]).Where(field => (bool?)spec[field] == true));
-        found.AddRange((spec["volumes"]?.AsArray() ?? []).Where(v => v!.AsObject().Any(f => f.Key != "name" && !RestrictedVolumes.Contains(f.Key))).Select(v => $"volume {v!["name"]}"));
+        found.AddRange(
+            (spec["volumes"]?.AsArray() ?? []).Where(v => v!.AsObject().Any(f => f.Key != "name" && !RestrictedVolumes.Contains(f.Key)))
+                .Select(v => $"volume {v!["name"]}"));
         Check(security?["sysctls"] is null, "sysctls");
-        foreach (JsonNode? container in spec["containers"]!.AsArray().Concat(spec["initContainers"]?.AsArray() ?? []))
+        foreach (var container in spec["containers"]!.AsArray().Concat(spec["initContainers"]?.AsArray() ?? []))
         {
-            JsonNode? own = container!["securityContext"];
+            var own = container!["securityContext"];
             Check((container["ports"]?.AsArray() ?? []).All(p => ((int?)p!["hostPort"] ?? 0) == 0), "hostPort");
             Check((bool?)own?["privileged"] != true, "privileged");
             Check((string?)own?["procMount"] is null or "Default", "procMount");
             Check((bool?)own?["allowPrivilegeEscalation"] == false, "allowPrivilegeEscalation");
-            Check(Texts(own?["capabilities"]?["drop"]).Contains("ALL") && Texts(own?["capabilities"]?["add"]).All(c => c == "NET_BIND_SERVICE"), "capabilities");
+            Check(
+                Texts(own?["capabilities"]?["drop"]).Contains("ALL")
+                    && Texts(own?["capabilities"]?["add"]).All(c => c == "NET_BIND_SERVICE"), "capabilities");
             Check((bool?)(own?["runAsNonRoot"] ?? security?["runAsNonRoot"]) == true, "runAsNonRoot");
             Check((int?)(own?["runAsUser"] ?? security?["runAsUser"]) != 0, "runAsUser");
-            Check((string?)((own?["seccompProfile"] ?? security?["seccompProfile"])?["type"]) is "RuntimeDefault" or "Localhost", "seccompProfile");
+            Check((string?)((own?["seccompProfile"] ?? security?["seccompProfile"])?["type"]) is "RuntimeDefault" or "Localhost",
+                "seccompProfile");
         }
 
         return found;

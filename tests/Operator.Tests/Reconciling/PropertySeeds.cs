@@ -1,5 +1,4 @@
 using System.Globalization;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -7,5 +6,9 @@ namespace Cluster.Operator.Tests.Reconciling;
 internal static class PropertySeeds
 {
     public static TheoryData<int> Take(int usual) =>
-        [.. Enumerable.Range(1, int.TryParse(Environment.GetEnvironmentVariable("CLUSTER_PROPERTY_SEEDS"), NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? Math.Max(count, usual) : usual)];
+        [.. Enumerable.Range(
+            1,
+            int.TryParse(
+                Environment.GetEnvironmentVariable("CLUSTER_PROPERTY_SEEDS"), NumberStyles.None, CultureInfo.InvariantCulture,
+                out var count) ? Math.Max(count, usual) : usual)];
 }

@@ -1,9 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Reconciling;
 using k8s.Models;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -24,7 +22,7 @@ public sealed class ReconcilerProperties
         cluster.Add(Given.Node("n1"));
         cluster.Add(Given.Node("n2"));
         cluster.Add(Given.Node("n3", 4));
-        foreach (string name in Names)
+        foreach (var name in Names)
         {
             cluster.Add(Given.Deployment(name, s =>
             {
@@ -37,7 +35,7 @@ public sealed class ReconcilerProperties
 
         // A server that has done what it was asked never answers no; but its answer may be lost.
         cluster.Server.AfterWrite = (_, kind, _) => Fail(kind, random, chance: 20, mayRefuse: false);
-        for (int step = 0; step < 120; step++)
+        for (var step = 0; step < 120; step++)
         {
             await Chaos(cluster, random);
             cluster.Deliver(random.Next(4));
@@ -55,7 +53,7 @@ public sealed class ReconcilerProperties
 
         cluster.Server.BeforeCall = null;
         cluster.Server.AfterWrite = null;
-        foreach (string node in new[] { "n1", "n2", "n3" })
+        foreach (var node in new[] { "n1", "n2", "n3" })
         {
             SetNode(cluster, node, n =>
             {
@@ -64,10 +62,10 @@ public sealed class ReconcilerProperties
             });
         }
 
-        for (int round = 0; round < 8; round++)
+        for (var round = 0; round < 8; round++)
         {
             cluster.Time.Advance(TimeSpan.FromMinutes(6));
-            foreach (string name in Names)
+            foreach (var name in Names)
             {
                 await cluster.Settle(name);
                 cluster.EndTerminatingPods();
@@ -78,12 +76,15 @@ public sealed class ReconcilerProperties
         }
 
         // 20 GPUs suffice for three deployments of at most three replicas of two.
-        foreach (string name in Names)
+        foreach (var name in Names)
         {
             await cluster.Settle(name);
-            int wanted = cluster.Deployment(name).Spec.Replicas;
-            List<Replica> replicas = cluster.Replicas(name);
-            Assert.True(replicas.Count == wanted && replicas.TrueForAll(r => r.Ready), $"{name}: {replicas.Count} of {wanted}: {string.Join("; ", cluster.Deployment(name).Status!.Conditions!.Select(c => c.Type + " " + c.Message))}");
+            var wanted = cluster.Deployment(name).Spec.Replicas;
+            var replicas = cluster.Replicas(name);
+            Assert.True(
+                replicas.Count == wanted && replicas.TrueForAll(r => r.Ready),
+                $"{name}: {replicas.Count} of {wanted}: "
+                + $"{string.Join("; ", cluster.Deployment(name).Status!.Conditions!.Select(c => c.Type + " " + c.Message))}");
             Assert.Equal("True", cluster.Condition("Ready", name).Status);
             Assert.Equal("Complete", cluster.Condition("Progressing", name).Reason);
         }
@@ -92,7 +93,7 @@ public sealed class ReconcilerProperties
     private static async Task Chaos(SimulatedCluster cluster, Random random)
     {
         List<V1Pod> pods = [.. cluster.Server.All<V1Pod>()];
-        V1Pod? pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
+        var pod = pods.Count == 0 ? null : pods[random.Next(pods.Count)];
         switch (random.Next(13))
         {
             case 0:
@@ -118,14 +119,17 @@ public sealed class ReconcilerProperties
                 {
                     ["type"] = "Ready",
                     ["status"] = random.Next(2) == 0 ? "Unknown" : "True",
-                    ["lastTransitionTime"] = (cluster.Time.GetUtcNow() - TimeSpan.FromMinutes(random.Next(8))).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+                    ["lastTransitionTime"] = (cluster.Time.GetUtcNow() - TimeSpan.FromMinutes(random.Next(8)))
+                        .ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
                 }));
                 break;
             case 8:
                 SetNode(cluster, $"n{random.Next(1, 4)}", n => n["spec"] = new JsonObject
                 {
                     ["unschedulable"] = random.Next(3) == 0,
-                    ["taints"] = random.Next(3) == 0 ? new JsonArray(new JsonObject { ["key"] = "dedicated", ["effect"] = "NoSchedule" }) : null,
+                    ["taints"] = random.Next(3) == 0
+                        ? new JsonArray(new JsonObject { ["key"] = "dedicated", ["effect"] = "NoSchedule" })
+                        : null,
                 });
                 break;
             case 6 when pod is not null:
@@ -145,7 +149,8 @@ public sealed class ReconcilerProperties
         }
     }
 
-    private static void SetNode(SimulatedCluster cluster, string name, Action<JsonObject> change) => cluster.Server.Update<V1Node>(null, name, change);
+    private static void SetNode(SimulatedCluster cluster, string name, Action<JsonObject> change) =>
+        cluster.Server.Update<V1Node>(null, name, change);
 
     private static void Fail(string kind, Random random, int chance, bool mayRefuse)
     {

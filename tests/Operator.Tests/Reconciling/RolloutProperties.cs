@@ -1,7 +1,6 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -17,14 +16,14 @@ public sealed class RolloutProperties
     {
         Random random = new(seed);
         SimulatedCluster cluster = new(seed);
-        int nodes = random.Next(1, 3);
-        for (int i = 0; i < nodes; i++)
+        var nodes = random.Next(1, 3);
+        for (var i = 0; i < nodes; i++)
         {
             cluster.Add(Given.Node($"n{i}", 8, hiveSize: random.Next(2) == 0 ? 4 : 8));
         }
 
-        int groupSize = 1 << random.Next(3);
-        int replicas = random.Next(1, 1 + (nodes * 8 / groupSize));
+        var groupSize = 1 << random.Next(3);
+        var replicas = random.Next(1, 1 + (nodes * 8 / groupSize));
         RolloutSpec rollout = new() { MaxUnavailable = random.Next(3), MaxSurge = random.Next(3) };
         rollout.MaxUnavailable += rollout is { MaxUnavailable: 0, MaxSurge: 0 } ? 1 : 0;
         cluster.Add(Given.Deployment(change: s =>
@@ -38,12 +37,13 @@ public sealed class RolloutProperties
 
         cluster.Server.BeforeCall = (_, kind, _) => Lose(kind, random);
         cluster.Server.AfterWrite = (_, kind, _) => Lose(kind, random);
-        for (int step = 0; step < 80; step++)
+        for (var step = 0; step < 80; step++)
         {
             switch (random.Next(8))
             {
                 case 0:
-                    cluster.ChangeSpec("haiku", s => s["drainSeconds"] = 10 + random.Next(3)); // Of three versions one may well be a rollback.
+                    // Of three versions one may well be a rollback.
+                    cluster.ChangeSpec("haiku", s => s["drainSeconds"] = 10 + random.Next(3));
                     break;
                 case 1 when random.Next(3) == 0:
                     cluster.Restart();
@@ -63,8 +63,11 @@ public sealed class RolloutProperties
             }
 
             await Reconcile(cluster);
-            int ready = Ready(cluster);
-            Assert.True(ready >= replicas - rollout.MaxUnavailable, $"{ready} of {replicas} ready, maxUnavailable {rollout.MaxUnavailable}, at step {step}, after\n{string.Join('\n', cluster.Server.Calls.TakeLast(40))}");
+            var ready = Ready(cluster);
+            Assert.True(
+                ready >= replicas - rollout.MaxUnavailable,
+                $"{ready} of {replicas} ready, maxUnavailable {rollout.MaxUnavailable}, at step {step}, "
+                + $"after\n{string.Join('\n', cluster.Server.Calls.TakeLast(40))}");
             Assert.Empty(cluster.SharedGpus());
         }
 
@@ -72,10 +75,12 @@ public sealed class RolloutProperties
         cluster.Server.AfterWrite = null;
         cluster.Time.Advance(PodsInFlight.Doubtful);
         await cluster.Finish();
-        bool needsSpareGpus = rollout.MaxUnavailable == 0;
-        ModelDeploymentStatus status = cluster.Deployment().Status!;
+        var needsSpareGpus = rollout.MaxUnavailable == 0;
+        var status = cluster.Deployment().Status!;
         Assert.Equal(replicas, status.ReadyReplicas);
-        Assert.True(status.UpdatedReplicas == replicas || (needsSpareGpus && cluster.Condition("Progressing").Reason == Shortage.InsufficientGpus), cluster.Condition("Progressing").Message);
+        Assert.True(
+            status.UpdatedReplicas == replicas || (needsSpareGpus && cluster.Condition("Progressing").Reason == Shortage.InsufficientGpus),
+            cluster.Condition("Progressing").Message);
     }
 
     private static int Ready(SimulatedCluster cluster) => cluster.Replicas().Count(r => r.Ready);

@@ -16,16 +16,16 @@ namespace Cluster.Operator.Tests.Reconciling;
 /// caches catch up, what the kubelet does and when time passes.</summary>
 internal sealed class SimulatedCluster
 {
-    private readonly Random random;
-    private long deploymentCursor;
-    private long podCursor;
-    private long nodeCursor;
-    private long serviceCursor;
-    private long budgetCursor;
+    private readonly Random _random;
+    private long _deploymentCursor;
+    private long _podCursor;
+    private long _nodeCursor;
+    private long _serviceCursor;
+    private long _budgetCursor;
 
     public SimulatedCluster(int seed = 1)
     {
-        random = new Random(seed);
+        _random = new Random(seed);
         Restart();
     }
 
@@ -57,8 +57,10 @@ internal sealed class SimulatedCluster
     public ModelDeploymentReconciler Reconciler { get; private set; } = null!;
 
     private WorkerLoads Loads => new(
-        (uri, _) => LoadByAddress.TryGetValue(uri.Host, out int load)
-            ? Task.FromResult($"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{model_name=\"m\"}} {load}\nvllm:num_requests_waiting 1 1700000000\nvllm:num_requests_running_total 99\n")
+        (uri, _) => LoadByAddress.TryGetValue(uri.Host, out var load)
+            ? Task.FromResult(
+                $"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{model_name=\"m\"}} "
+                + $"{load}\nvllm:num_requests_waiting 1 1700000000\nvllm:num_requests_running_total 99\n")
             : throw new HttpRequestException($"nobody at {uri}"),
         Time);
 
@@ -70,17 +72,20 @@ internal sealed class SimulatedCluster
         Nodes = new();
         Services = new();
         Budgets = new();
-        deploymentCursor = podCursor = nodeCursor = serviceCursor = budgetCursor = 0;
+        _deploymentCursor = _podCursor = _nodeCursor = _serviceCursor = _budgetCursor = 0;
         Fleet = new Fleet(Pods, Nodes, new PodsInFlight(Time), new GpuLedger([], []), Woken.Add);
-        EventRecorder events = new(Server, "test", Time, random, NullLogger.Instance);
+        EventRecorder events = new(Server, "test", Time, _random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes, new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)), new PodActions(Server, Fleet, events, random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads, new StatusWriter(Server, events, Time), Given.Options, Time);
+            Server, Deployments, Nodes,
+            new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
+            new PodActions(Server, Fleet, events, _random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads,
+            new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
 
     public void Add(ModelDeployment deployment)
     {
-        JsonObject manifest = KubernetesJson.ToJsonObject(deployment);
+        var manifest = KubernetesJson.ToJsonObject(deployment);
         manifest["metadata"]!.AsObject().Remove("resourceVersion");
         Server.CreateAsync<ModelDeployment>(manifest, CancellationToken.None);
     }
@@ -96,16 +101,17 @@ internal sealed class SimulatedCluster
     /// <summary>The caches catch up, by at most so many changes of each kind.</summary>
     public void Deliver(int limit = int.MaxValue)
     {
-        deploymentCursor = Deliver(Deployments, deploymentCursor, limit, null);
-        nodeCursor = Deliver(Nodes, nodeCursor, limit, Fleet.Observe);
-        serviceCursor = Deliver(Services, serviceCursor, limit, null);
-        budgetCursor = Deliver(Budgets, budgetCursor, limit, null);
+        _deploymentCursor = Deliver(Deployments, _deploymentCursor, limit, null);
+        _nodeCursor = Deliver(Nodes, _nodeCursor, limit, Fleet.Observe);
+        _serviceCursor = Deliver(Services, _serviceCursor, limit, null);
+        _budgetCursor = Deliver(Budgets, _budgetCursor, limit, null);
         DeliverPods(limit);
     }
 
-    public void DeliverPods(int limit = int.MaxValue) => podCursor = Deliver(Pods, podCursor, limit, Fleet.Observe);
+    public void DeliverPods(int limit = int.MaxValue) => _podCursor = Deliver(Pods, _podCursor, limit, Fleet.Observe);
 
-    public Task<ReconcileResult> Reconcile(string name = "haiku") => Reconciler.ReconcileAsync(new NamespacedName("ns", name), CancellationToken.None);
+    public Task<ReconcileResult> Reconcile(string name = "haiku") =>
+        Reconciler.ReconcileAsync(new NamespacedName("ns", name), CancellationToken.None);
 
     /// <summary>Reconciles and delivers until nothing changes any more.</summary>
     public async Task Settle(string name = "haiku")
@@ -150,25 +156,28 @@ internal sealed class SimulatedCluster
 
     public void StartAllPods()
     {
-        foreach (V1Pod pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is null && p.Status?.Phase is null or "Pending"))
+        foreach (var pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is null && p.Status?.Phase is null or "Pending"))
         {
             StartPod(pod.Metadata.Name);
         }
     }
 
-    public void FailPod(string pod) => Server.Update<V1Pod>("ns", pod, p => p["status"] = new JsonObject { ["phase"] = "Failed", ["reason"] = "Evicted" });
+    public void FailPod(string pod) =>
+        Server.Update<V1Pod>("ns", pod, p => p["status"] = new JsonObject { ["phase"] = "Failed", ["reason"] = "Evicted" });
 
     public void EndTerminatingPods()
     {
-        foreach (V1Pod pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
+        foreach (var pod in Server.All<V1Pod>().Where(p => p.Metadata.DeletionTimestamp is not null))
         {
             Server.Remove<V1Pod>("ns", pod.Metadata.Name);
         }
     }
 
-    public List<Replica> Replicas(string owner = "haiku") => [.. Server.All<V1Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
+    public List<Replica> Replicas(string owner = "haiku") =>
+        [.. Server.All<V1Pod>().Select(p => Replica.Of(p)).Where(r => r.OwnerUid == "uid-of-" + owner)];
 
-    public ModelDeployment Deployment(string name = "haiku") => KubernetesJson.Read<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
+    public ModelDeployment Deployment(string name = "haiku") =>
+        KubernetesJson.Read<ModelDeployment>(Server.Find<ModelDeployment>("ns", name)!);
 
     public Condition Condition(string type, string name = "haiku") => Deployment(name).Status!.Conditions!.Single(c => c.Type == type);
 
@@ -183,11 +192,13 @@ internal sealed class SimulatedCluster
     private long Deliver<T>(ObjectStore<T> store, long cursor, int limit, Action<ObjectChange<T>>? handler)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
-        foreach ((long version, WatchEvent<T> change) in Server.Changes<T>(cursor, limit))
+        foreach ((var version, var change) in Server.Changes<T>(cursor, limit))
         {
-            bool deleted = change.Type == WatchEventType.Deleted;
-            T? before = deleted ? store.Remove(NamespacedName.Of(change.Object)) : store.Put(change.Object);
-            handler?.Invoke(new ObjectChange<T>(deleted ? ChangeType.Deleted : before is null ? ChangeType.Added : ChangeType.Updated, before, change.Object));
+            var deleted = change.Type == WatchEventType.Deleted;
+            var before = deleted ? store.Remove(NamespacedName.Of(change.Object)) : store.Put(change.Object);
+            handler?.Invoke(
+                new ObjectChange<T>(
+                    deleted ? ChangeType.Deleted : before is null ? ChangeType.Added : ChangeType.Updated, before, change.Object));
             cursor = version;
         }
 

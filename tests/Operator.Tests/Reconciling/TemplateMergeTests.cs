@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -13,19 +12,33 @@ public sealed class TemplateMergeTests
     [InlineData("""{}""", """{"a":{"b":null,"c":1}}""", """{"a":{"c":1}}""")]
     [InlineData("""{"args":["x","y"]}""", """{"args":["z"]}""", """{"args":["z"]}""")]
     [InlineData("""{"tolerations":[{"key":"a"}]}""", """{"tolerations":[{"key":"b"}]}""", """{"tolerations":[{"key":"b"}]}""")]
-    [InlineData("""{"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}]}""", """{"env":[{"name":"B","value":"3"},{"name":"C","value":"4"}]}""", """{"env":[{"name":"A","value":"1"},{"name":"B","value":"3"},{"name":"C","value":"4"}]}""")]
-    [InlineData("""{"env":[{"name":"A","value":"1"},{"name":"B"}]}""", """{"env":[{"name":"A","$patch":"delete"}]}""", """{"env":[{"name":"B"}]}""")]
-    [InlineData("""{"env":[{"name":"A","value":"1"}]}""", """{"env":[{"name":"A","value":null,"valueFrom":{"x":1}}]}""", """{"env":[{"name":"A","valueFrom":{"x":1}}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}]}""",
+        """{"env":[{"name":"B","value":"3"},{"name":"C","value":"4"}]}""",
+        """{"env":[{"name":"A","value":"1"},{"name":"B","value":"3"},{"name":"C","value":"4"}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","value":"1"},{"name":"B"}]}""", """{"env":[{"name":"A","$patch":"delete"}]}""",
+        """{"env":[{"name":"B"}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","value":"1"}]}""", """{"env":[{"name":"A","value":null,"valueFrom":{"x":1}}]}""",
+        """{"env":[{"name":"A","valueFrom":{"x":1}}]}""")]
     [InlineData("""{"env":[{"name":"A"}]}""", """{"env":[{"$patch":"replace"},{"name":"B"}]}""", """{"env":[{"name":"B"}]}""")]
-    [InlineData("""{"ports":[{"containerPort":1,"name":"x"}]}""", """{"ports":[{"containerPort":1,"hostPort":9},{"containerPort":2}]}""", """{"ports":[{"containerPort":1,"name":"x","hostPort":9},{"containerPort":2}]}""")]
-    [InlineData("""{"volumeMounts":[{"mountPath":"/a","name":"x"}]}""", """{"volumeMounts":[{"mountPath":"/b","name":"x"}]}""", """{"volumeMounts":[{"mountPath":"/a","name":"x"},{"mountPath":"/b","name":"x"}]}""")]
+    [InlineData(
+        """{"ports":[{"containerPort":1,"name":"x"}]}""", """{"ports":[{"containerPort":1,"hostPort":9},{"containerPort":2}]}""",
+        """{"ports":[{"containerPort":1,"name":"x","hostPort":9},{"containerPort":2}]}""")]
+    [InlineData(
+        """{"volumeMounts":[{"mountPath":"/a","name":"x"}]}""", """{"volumeMounts":[{"mountPath":"/b","name":"x"}]}""",
+        """{"volumeMounts":[{"mountPath":"/a","name":"x"},{"mountPath":"/b","name":"x"}]}""")]
     [InlineData("""{"spec":{"a":1}}""", """{"spec":{"$patch":"replace","b":2}}""", """{"spec":{"b":2}}""")]
-    [InlineData("""{"volumes":[{"name":"v","emptyDir":{}}]}""", """{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/x"}}]}""", """{"volumes":[{"name":"v","hostPath":{"path":"/x"}}]}""")]
+    [InlineData(
+        """{"volumes":[{"name":"v","emptyDir":{}}]}""",
+        """{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/x"}}]}""",
+        """{"volumes":[{"name":"v","hostPath":{"path":"/x"}}]}""")]
     [InlineData("""{"finalizers":["a"]}""", """{"finalizers":["b","a"]}""", """{"finalizers":["a","b"]}""")]
     [InlineData("""{"finalizers":["a","b"]}""", """{"$deleteFromPrimitiveList/finalizers":["a"]}""", """{"finalizers":["b"]}""")]
     public void Merges_like_kubectl(string original, string patch, string expected)
     {
-        JsonObject before = Parse(original);
+        var before = Parse(original);
         Assert.Equal(Parse(expected).ToJsonString(), TemplateMerge.Apply(before, Parse(patch)).ToJsonString());
         Assert.Equal(Parse(original).ToJsonString(), before.ToJsonString());
     }
@@ -35,13 +48,14 @@ public sealed class TemplateMergeTests
     [InlineData("""{"a":{"$patch":"destroy"}}""", "a.$patch: 'destroy'")]
     [InlineData("""{"$setElementOrder/env":[]}""", "unknown directive")]
     public void Says_what_is_wrong_with_a_patch(string patch, string message) =>
-        Assert.Contains(message, Assert.Throws<FormatException>(() => TemplateMerge.Apply([], Parse(patch))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            message, Assert.Throws<FormatException>(() => TemplateMerge.Apply([], Parse(patch))).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_patch_nested_too_deeply_is_refused()
     {
         JsonObject patch = [];
-        for (int i = 0; i < 100; i++)
+        for (var i = 0; i < 100; i++)
         {
             patch = new JsonObject { ["a"] = patch };
         }

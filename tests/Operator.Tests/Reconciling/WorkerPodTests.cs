@@ -2,7 +2,6 @@ using System.Reflection;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling;
 
@@ -13,9 +12,9 @@ public sealed class WorkerPodTests
     [Fact]
     public void A_pod_of_the_sample_reads_like_this()
     {
-        JsonObject pod = Build(Given.Deployment());
+        var pod = Build(Given.Deployment());
         Assert.Equal("Pod", pod["kind"]!.ToString());
-        JsonNode metadata = pod["metadata"]!;
+        var metadata = pod["metadata"]!;
         Assert.Equal("haiku-abcde", metadata["name"]!.ToString());
         Assert.Equal("ns", metadata["namespace"]!.ToString());
         Assert.Equal("haiku", metadata["labels"]!["app.kubernetes.io/instance"]!.ToString());
@@ -29,7 +28,7 @@ public sealed class WorkerPodTests
             """[{"apiVersion":"serving.cluster.sh/v1alpha1","kind":"ModelDeployment","name":"haiku","uid":"uid-of-haiku","controller":true,"blockOwnerDeletion":true}]""",
             metadata["ownerReferences"]!.ToJsonString());
 
-        JsonNode spec = pod["spec"]!;
+        var spec = pod["spec"]!;
         Assert.Null(spec["nodeName"]);
         Assert.Equal("Always", spec["restartPolicy"]!.ToString());
         Assert.Equal(65, spec["terminationGracePeriodSeconds"]!.GetValue<int>());
@@ -38,13 +37,16 @@ public sealed class WorkerPodTests
             spec["affinity"]!.ToJsonString());
         Assert.Equal("""[{"name":"model","hostPath":{"path":"/data/haiku-1m","type":"Directory"}}]""", spec["volumes"]!.ToJsonString());
 
-        JsonNode container = Assert.Single(spec["containers"]!.AsArray())!;
+        var container = Assert.Single(spec["containers"]!.AsArray())!;
         Assert.Equal("worker", container["name"]!.ToString());
         Assert.Equal("worker:test", container["image"]!.ToString());
         Assert.Equal(
-            "serve --model /models/haiku-1m --host 0.0.0.0 --port 8000 --grpc-port 50051 --served-model-name haiku --tensor-parallel-size 1 --shutdown-timeout 45",
+            "serve --model /models/haiku-1m --host 0.0.0.0 --port 8000 --grpc-port 50051 --served-model-name haiku "
+            + "--tensor-parallel-size 1 --shutdown-timeout 45",
             Arguments(pod));
-        Assert.Equal("""[{"name":"http","containerPort":8000,"protocol":"TCP"},{"name":"grpc","containerPort":50051,"protocol":"TCP"}]""", container["ports"]!.ToJsonString());
+        Assert.Equal(
+            """[{"name":"http","containerPort":8000,"protocol":"TCP"},{"name":"grpc","containerPort":50051,"protocol":"TCP"}]""",
+            container["ports"]!.ToJsonString());
         Assert.Equal("""[{"name":"model","mountPath":"/models/haiku-1m","readOnly":true}]""", container["volumeMounts"]!.ToJsonString());
         Assert.Equal("""{"privileged":true}""", container["securityContext"]!.ToJsonString());
         Assert.Equal("""{"preStop":{"sleep":{"seconds":5}}}""", container["lifecycle"]!.ToJsonString());
@@ -58,18 +60,24 @@ public sealed class WorkerPodTests
     [Fact]
     public void Every_engine_field_has_its_flag()
     {
-        ModelDeployment plain = Given.Deployment();
-        string without = Arguments(Build(plain));
-        foreach (PropertyInfo property in typeof(EngineSpec).GetProperties())
+        var plain = Given.Deployment();
+        var without = Arguments(Build(plain));
+        foreach (var property in typeof(EngineSpec).GetProperties())
         {
             EngineSpec engine = new();
-            property.SetValue(engine, property.GetCustomAttribute<FromFlagAttribute>()?.Flag.Words.LastOrDefault() is { } word ? word : Sample(property.PropertyType));
-            string with = Arguments(Build(Given.Deployment(change: s => s.Engine = engine)));
-            string flag = property.Name switch
+            property.SetValue(
+                engine,
+                property.GetCustomAttribute<FromFlagAttribute>()?.Flag.Words.LastOrDefault() is { } word
+                    ? word
+                    : Sample(property.PropertyType));
+            var with = Arguments(Build(Given.Deployment(change: s => s.Engine = engine)));
+            var flag = property.Name switch
             {
                 nameof(EngineSpec.Speculative) => "--speculative-model",
                 nameof(EngineSpec.ExtraArgs) => "--sample",
-                _ => "--" + string.Concat(property.Name.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "-" : "") + char.ToLowerInvariant(c) : c.ToString())),
+                _ => "--"
+                    + string.Concat(
+                        property.Name.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "-" : "") + char.ToLowerInvariant(c) : c.ToString())),
             };
             Assert.NotEqual(without, with);
             Assert.Contains(" " + flag, with, StringComparison.Ordinal);
@@ -79,7 +87,7 @@ public sealed class WorkerPodTests
     [Fact]
     public void Engine_values_are_written_as_the_worker_reads_them()
     {
-        string arguments = Arguments(Build(Given.Deployment(change: s =>
+        var arguments = Arguments(Build(Given.Deployment(change: s =>
         {
             s.Model.ServedName = "served";
             s.Engine = new EngineSpec
@@ -93,7 +101,8 @@ public sealed class WorkerPodTests
             };
         })));
         Assert.EndsWith(
-            "--served-model-name served --tensor-parallel-size 1 --shutdown-timeout 45 --dtype bfloat16 --enable-prefix-caching=false --enable-chunked-prefill=true "
+            "--served-model-name served --tensor-parallel-size 1 --shutdown-timeout 45 --dtype bfloat16 --enable-prefix-caching=false "
+            + "--enable-chunked-prefill=true "
             + "--gpu-memory-utilization 0.85 --speculative-model /draft-models/draft --num-speculative-tokens 4 --seed 7",
             arguments,
             StringComparison.Ordinal);
@@ -103,20 +112,21 @@ public sealed class WorkerPodTests
     public void Gpus_are_named_by_index_where_any_uuid_is_unknown_or_malformed()
     {
         List<GpuDevice> gpus = [.. Given.Gpus(2).Select(g => g.Index == 1 ? g with { Uuid = "GPU-XX" } : g)];
-        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 2), new GpuPlacement("n1", gpus, 8, UuidsAreUnique: true));
+        var pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 2), new GpuPlacement("n1", gpus, 8, UuidsAreUnique: true));
         Assert.Equal("0,1", Value(pod, "ROCR_VISIBLE_DEVICES"));
         Assert.Null(pod["metadata"]!["annotations"]![ApiNames.GpuUuidsAnnotation]);
     }
 
     [Fact]
     public void Gpus_are_named_by_index_where_partitions_share_a_uuid() =>
-        Assert.Equal("0", Value(Build(Given.Deployment(), new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: false)), "ROCR_VISIBLE_DEVICES"));
+        Assert.Equal(
+            "0", Value(Build(Given.Deployment(), new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: false)), "ROCR_VISIBLE_DEVICES"));
 
     [Fact]
     public void Behind_amds_runtime_indices_count_only_the_pods_own_gpus()
     {
         GpuPlacement placement = new("n1", [new GpuDevice { Index = 5 }, new GpuDevice { Index = 6 }], 8, UuidsAreUnique: true);
-        JsonObject pod = Build(Given.Deployment(change: s => s.Gpu.DeviceAccess = DeviceAccess.RuntimeClass), placement);
+        var pod = Build(Given.Deployment(change: s => s.Gpu.DeviceAccess = DeviceAccess.RuntimeClass), placement);
         Assert.Equal("amd", pod["spec"]!["runtimeClassName"]!.ToString());
         Assert.Equal("5,6", Value(pod, "AMD_VISIBLE_DEVICES"));
         Assert.Equal("0,1", Value(pod, "ROCR_VISIBLE_DEVICES"));
@@ -125,7 +135,7 @@ public sealed class WorkerPodTests
     [Fact]
     public void With_a_device_plugin_the_kubelet_chooses()
     {
-        JsonObject pod = Build(
+        var pod = Build(
             Given.Deployment(change: s =>
             {
                 s.TensorParallelSize = 4;
@@ -146,10 +156,12 @@ public sealed class WorkerPodTests
     [InlineData(4, 8, "74a1", 192, null)]
     [InlineData(8, 64, "74a1", 24, null)]
     [InlineData(8, 8, "74a1", 24, null)]
-    public void Rccl_gets_112_channels_only_on_a_full_unpartitioned_board(int gpus, int onNode, string deviceId, int gigabytes, string? channels)
+    public void Rccl_gets_112_channels_only_on_a_full_unpartitioned_board(
+        int gpus, int onNode, string deviceId, int gigabytes, string? channels)
     {
         List<GpuDevice> devices = [.. Given.Gpus(gpus, deviceId: deviceId).Select(g => g with { VramBytes = (long)gigabytes << 30 })];
-        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = gpus), new GpuPlacement("n1", devices, onNode, UuidsAreUnique: true));
+        var pod = Build(
+            Given.Deployment(change: s => s.TensorParallelSize = gpus), new GpuPlacement("n1", devices, onNode, UuidsAreUnique: true));
         Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
     }
 
@@ -159,24 +171,28 @@ public sealed class WorkerPodTests
     [InlineData("gfx950", "SPX", "74a1", 192, null)]
     [InlineData("gfx942", null, null, 192, "112")]
     [InlineData(null, "SPX", "74a1", 64, "112")]
-    public void Rccl_channels_follow_what_the_driver_says_of_the_gpus(string? gfx, string? partition, string? deviceId, int gigabytes, string? channels)
+    public void Rccl_channels_follow_what_the_driver_says_of_the_gpus(
+        string? gfx, string? partition, string? deviceId, int gigabytes, string? channels)
     {
-        List<GpuDevice> devices = [.. Given.Gpus(8, deviceId: deviceId).Select(g => g with { Gfx = gfx, ComputePartition = partition, VramBytes = (long)gigabytes << 30 })];
-        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 8), new GpuPlacement("n1", devices, 8, UuidsAreUnique: true));
+        List<GpuDevice> devices = [
+            .. Given.Gpus(8, deviceId: deviceId)
+                .Select(g => g with { Gfx = gfx, ComputePartition = partition, VramBytes = (long)gigabytes << 30 })];
+        var pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 8), new GpuPlacement("n1", devices, 8, UuidsAreUnique: true));
         Assert.Equal(channels, Value(pod, "NCCL_MIN_NCHANNELS"));
     }
 
     [Fact]
     public void Rccl_channels_can_be_set_by_number_and_the_users_environment_comes_last()
     {
-        JsonObject pod = Build(
+        var pod = Build(
             Given.Deployment(change: s =>
             {
                 s.TensorParallelSize = 8;
                 s.Tuning.NcclMinNChannels = 32;
                 s.Model.Source = "hf://org/name";
                 s.Model.TokenSecretRef = new SecretKeyRef { Name = "hf", Key = "token" };
-                s.Tuning.Env = [new JsonObject { ["name"] = "POD_NAME", ["value"] = "mine" }, new JsonObject { ["name"] = "B", ["value"] = "2" }];
+                s.Tuning.Env = [
+                    new JsonObject { ["name"] = "POD_NAME", ["value"] = "mine" }, new JsonObject { ["name"] = "B", ["value"] = "2" }];
             }),
             new GpuPlacement("n1", Given.Gpus(8), 8, UuidsAreUnique: true));
         Assert.Equal(["ROCR_VISIBLE_DEVICES", "NCCL_MIN_NCHANNELS", "POD_NAMESPACE", "HF_HOME", "HF_TOKEN", "POD_NAME", "B"], Names(pod));
@@ -187,22 +203,27 @@ public sealed class WorkerPodTests
     [Fact]
     public void Several_gpus_get_shared_memory()
     {
-        JsonObject pod = Build(Given.Deployment(change: s => s.TensorParallelSize = 2), new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true));
-        Assert.Contains("""{"name":"shm","emptyDir":{"medium":"Memory","sizeLimit":"2Gi"}}""", pod["spec"]!["volumes"]!.ToJsonString(), StringComparison.Ordinal);
+        var pod = Build(
+            Given.Deployment(change: s => s.TensorParallelSize = 2), new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true));
+        Assert.Contains(
+            """{"name":"shm","emptyDir":{"medium":"Memory","sizeLimit":"2Gi"}}""", pod["spec"]!["volumes"]!.ToJsonString(),
+            StringComparison.Ordinal);
         Assert.Contains("\"/dev/shm\"", WorkerTemplate.WorkerContainer(pod)!["volumeMounts"]!.ToJsonString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_hub_model_is_cached_and_a_claim_is_mounted_at_its_path()
     {
-        JsonObject hub = Build(Given.Deployment(change: s => s.Model.Source = "hf://org/name@main"));
+        var hub = Build(Given.Deployment(change: s => s.Model.Source = "hf://org/name@main"));
         Assert.StartsWith("serve --model hf://org/name@main ", Arguments(hub), StringComparison.Ordinal);
         Assert.Equal("/var/cache/huggingface", Value(hub, "HF_HOME"));
         Assert.Equal("""[{"name":"hub-cache","emptyDir":{}}]""", hub["spec"]!["volumes"]!.ToJsonString());
 
-        JsonObject claim = Build(Given.Deployment(change: s => s.Model.Source = "pvc://models/llama/70b"));
+        var claim = Build(Given.Deployment(change: s => s.Model.Source = "pvc://models/llama/70b"));
         Assert.StartsWith("serve --model /models/70b ", Arguments(claim), StringComparison.Ordinal);
-        Assert.Equal("""[{"name":"model","mountPath":"/models/70b","readOnly":true,"subPath":"llama/70b"}]""", WorkerTemplate.WorkerContainer(claim)!["volumeMounts"]!.ToJsonString());
+        Assert.Equal(
+            """[{"name":"model","mountPath":"/models/70b","readOnly":true,"subPath":"llama/70b"}]""",
+            WorkerTemplate.WorkerContainer(claim)!["volumeMounts"]!.ToJsonString());
         Assert.Null(Value(claim, "HF_HOME"));
     }
 
@@ -212,11 +233,11 @@ public sealed class WorkerPodTests
     [InlineData("pvc://cache/team/hub", """{"name":"hub-cache","persistentVolumeClaim":{"claimName":"cache"}}""", "team/hub")]
     public void The_hub_cache_outlives_its_pod_where_the_deployment_says_so(string cache, string volume, string? subPath)
     {
-        JsonObject pod = Build(
+        var pod = Build(
             Given.Deployment(change: s => s.Model = new ModelSpec { Source = "hf://org/name", Cache = cache }),
             options: Given.Options with { HubCacheHostPath = "/of/the/operator" });
         Assert.Equal($"[{volume}]", pod["spec"]!["volumes"]!.ToJsonString());
-        JsonNode mount = Assert.Single(WorkerTemplate.WorkerContainer(pod)!["volumeMounts"]!.AsArray())!;
+        var mount = Assert.Single(WorkerTemplate.WorkerContainer(pod)!["volumeMounts"]!.AsArray())!;
         Assert.Equal(("/var/cache/huggingface", subPath), ((string?)mount["mountPath"], (string?)mount["subPath"]));
         Assert.Null(mount["readOnly"]);
     }
@@ -224,7 +245,7 @@ public sealed class WorkerPodTests
     [Fact]
     public void The_operators_options_reach_every_pod()
     {
-        JsonObject pod = Build(
+        var pod = Build(
             Given.Deployment(change: s => s.Model.Source = "hf://org/name"),
             options: Given.Options with { HubCacheHostPath = "/var/hub", ImagePullSecrets = ["a", "b"], DeviceGroups = [39, 992] });
         Assert.Equal("""[{"name":"a"},{"name":"b"}]""", pod["spec"]!["imagePullSecrets"]!.ToJsonString());
@@ -235,8 +256,8 @@ public sealed class WorkerPodTests
     [Fact]
     public void The_grace_period_outlasts_the_hook_and_the_drain()
     {
-        JsonObject pod = Build(Given.Deployment(change: s => s.DrainSeconds = 300));
-        int hook = (int)WorkerTemplate.WorkerContainer(pod)!["lifecycle"]!["preStop"]!["sleep"]!["seconds"]!;
+        var pod = Build(Given.Deployment(change: s => s.DrainSeconds = 300));
+        var hook = (int)WorkerTemplate.WorkerContainer(pod)!["lifecycle"]!["preStop"]!["sleep"]!["seconds"]!;
         Assert.Contains("--shutdown-timeout 300", Arguments(pod), StringComparison.Ordinal);
         Assert.True((int)pod["spec"]!["terminationGracePeriodSeconds"]! > hook + 300);
     }
@@ -244,7 +265,7 @@ public sealed class WorkerPodTests
     [Fact]
     public void A_pod_template_is_merged_and_keeps_the_pin()
     {
-        JsonObject pod = Build(Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(
+        var pod = Build(Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(
             """
             {
               "metadata": {"labels": {"team": "x"}, "annotations": {"a": "b"}},
@@ -264,30 +285,37 @@ public sealed class WorkerPodTests
         Assert.Equal("64Gi", WorkerTemplate.WorkerContainer(pod)!["resources"]!["limits"]!["memory"]!.ToString());
         Assert.Equal(["ROCR_VISIBLE_DEVICES", "POD_NAME", "POD_NAMESPACE", "EXTRA"], Names(pod));
         Assert.Equal(2, pod["spec"]!["containers"]!.AsArray().Count);
-        JsonArray terms = pod["spec"]!["affinity"]!["nodeAffinity"]!["requiredDuringSchedulingIgnoredDuringExecution"]!["nodeSelectorTerms"]!.AsArray();
+        var terms =
+            pod["spec"]!["affinity"]!["nodeAffinity"]!["requiredDuringSchedulingIgnoredDuringExecution"]!["nodeSelectorTerms"]!.AsArray();
         Assert.All(terms, t => Assert.Equal("n1", t!["matchFields"]![0]!["values"]![0]!.ToString()));
     }
 
     [Theory]
     [InlineData("""{"spec":{"nodeName":"n9"}}""", "nodeName")]
     [InlineData("""{"spec":{"restartPolicy":"Never"}}""", "restartPolicy")]
-    [InlineData("""{"spec":{"containers":[{"name":"worker","env":[{"name":"ROCR_VISIBLE_DEVICES","value":"0"}]}]}}""", "ROCR_VISIBLE_DEVICES")]
-    [InlineData("""{"spec":{"containers":[{"name":"worker","env":[{"name":"HIP_VISIBLE_DEVICES","value":"0"}]}]}}""", "HIP_VISIBLE_DEVICES")]
+    [InlineData(
+        """{"spec":{"containers":[{"name":"worker","env":[{"name":"ROCR_VISIBLE_DEVICES","value":"0"}]}]}}""", "ROCR_VISIBLE_DEVICES")]
+    [InlineData(
+        """{"spec":{"containers":[{"name":"worker","env":[{"name":"HIP_VISIBLE_DEVICES","value":"0"}]}]}}""", "HIP_VISIBLE_DEVICES")]
     [InlineData("""{"spec":{"containers":[{"name":"worker","$patch":"delete"}]}}""", "no container 'worker'")]
     [InlineData("""{"spec":{"containers":[{"image":"x"}]}}""", "needs a name")]
     [InlineData("""{"spec":null}""", "no spec")]
     [InlineData("""{"metadata":{"labels":{"serving.cluster.sh/model-deployment":"other"}}}""", "the operator's own")]
     public void A_pod_template_that_would_break_the_worker_is_refused(string overlay, string message)
     {
-        ModelDeployment deployment = Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(overlay)!.AsObject());
+        var deployment = Given.Deployment(change: s => s.PodTemplate = JsonNode.Parse(overlay)!.AsObject());
         Assert.Contains(message, Refusal(deployment), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Other_impossible_specs_are_refused_with_the_field_and_the_value()
     {
-        Assert.Contains("spec.model.source: 's3://x'", Refusal(Given.Deployment(change: s => s.Model.Source = "s3://x")), StringComparison.Ordinal);
-        Assert.Contains("CUDA_VISIBLE_DEVICES", Refusal(Given.Deployment(change: s => s.Tuning.Env = [new JsonObject { ["name"] = "CUDA_VISIBLE_DEVICES" }])), StringComparison.Ordinal);
+        Assert.Contains(
+            "spec.model.source: 's3://x'", Refusal(Given.Deployment(change: s => s.Model.Source = "s3://x")), StringComparison.Ordinal);
+        Assert.Contains(
+            "CUDA_VISIBLE_DEVICES",
+            Refusal(Given.Deployment(change: s => s.Tuning.Env = [new JsonObject { ["name"] = "CUDA_VISIBLE_DEVICES" }])),
+            StringComparison.Ordinal);
         Assert.Contains("metadata.name: '9lives'", Refusal(Given.Deployment("9lives")), StringComparison.Ordinal);
         Assert.Contains("at most 52", Refusal(Given.Deployment(new string('a', 53))), StringComparison.Ordinal);
     }
@@ -299,8 +327,8 @@ public sealed class WorkerPodTests
     [Fact]
     public void The_hash_is_stable_and_covers_all_but_node_gpus_and_name()
     {
-        ModelDeployment deployment = Given.Deployment();
-        string hash = WorkerTemplate.For(deployment, Given.Options).Hash;
+        var deployment = Given.Deployment();
+        var hash = WorkerTemplate.For(deployment, Given.Options).Hash;
         Assert.Equal(hash, WorkerTemplate.For(Given.Deployment(), Given.Options).Hash);
         deployment.Spec.Replicas = 5;
         deployment.Spec.Rollout.MaxSurge = 2;
@@ -333,17 +361,21 @@ public sealed class WorkerPodTests
         : type == typeof(SpeculativeSpec) ? new SpeculativeSpec { Model = "file:///draft", NumTokens = 3 }
         : throw new NotSupportedException($"give {type} a sample and its field a flag");
 
-    private static JsonObject Build(ModelDeployment deployment, WorkerOptions? options = null) => Build(deployment, new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: true), options);
+    private static JsonObject Build(ModelDeployment deployment, WorkerOptions? options = null) =>
+        Build(deployment, new GpuPlacement("n1", Given.Gpus(1), 8, UuidsAreUnique: true), options);
 
     private static JsonObject Build(ModelDeployment deployment, GpuPlacement? placement, WorkerOptions? options = null) =>
-        WorkerPod.Build(WorkerTemplate.For(deployment, options ?? Given.Options), deployment.Spec, deployment.Metadata.Name + "-abcde", placement);
+        WorkerPod.Build(
+            WorkerTemplate.For(deployment, options ?? Given.Options), deployment.Spec, deployment.Metadata.Name + "-abcde", placement);
 
     private static string Refusal(ModelDeployment deployment) =>
         Assert.Throws<InvalidModelDeploymentException>(() => WorkerTemplate.For(deployment, Given.Options)).Message;
 
-    private static string Arguments(JsonObject pod) => string.Join(' ', WorkerTemplate.WorkerContainer(pod)!["args"]!.AsArray().Select(a => a!.ToString()));
+    private static string Arguments(JsonObject pod) =>
+        string.Join(' ', WorkerTemplate.WorkerContainer(pod)!["args"]!.AsArray().Select(a => a!.ToString()));
 
-    private static List<string> Names(JsonObject pod) => [.. WorkerTemplate.WorkerContainer(pod)!["env"]!.AsArray().Select(e => e!["name"]!.ToString())];
+    private static List<string> Names(JsonObject pod) =>
+        [.. WorkerTemplate.WorkerContainer(pod)!["env"]!.AsArray().Select(e => e!["name"]!.ToString())];
 
     private static string? Value(JsonObject pod, string name) =>
         WorkerTemplate.WorkerContainer(pod)!["env"]!.AsArray().SingleOrDefault(e => e!["name"]!.ToString() == name)?["value"]?.ToString();

@@ -1,4 +1,5 @@
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -27,7 +28,7 @@ public sealed class ChaosScenarios(ApiServerUnderTest server)
             await cluster.ApplyAsync(name, replicas: 2);
         }
 
-        for (int step = 0; step < Steps; step++)
+        for (var step = 0; step < Steps; step++)
         {
             var name = Deployments[random.Next(Deployments.Length)];
             switch (random.Next(7))

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text;
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -18,7 +18,8 @@ public sealed class DeletionScenarios(ApiServerUnderTest server)
         var last = cluster.Observer.Pods[0].Metadata.Name;
         cluster.Kubelet.Ends = pod => pod.Metadata.Name != last;
         await cluster.DeleteAsync("llm");
-        await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 1 && cluster.Observer.Pods[0].Metadata.DeletionTimestamp is not null, "one pod is slow");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Pods.Count == 1 && cluster.Observer.Pods[0].Metadata.DeletionTimestamp is not null, "one pod is slow");
         await cluster.UntilConditionAsync("llm", "Progressing", "True", "Deleting");
         Assert.Contains(ApiNames.Finalizer, cluster.Observer.Deployment("llm")!.Metadata.Finalizers!);
 
@@ -31,18 +32,23 @@ public sealed class DeletionScenarios(ApiServerUnderTest server)
     [Fact]
     public async Task Deleting_in_the_foreground_ends_as_well()
     {
-        Assert.SkipWhen(ApiServerUnderTest.IsReal, "foreground deletion needs kube-controller-manager's garbage collector, which does not run beside a bare kube-apiserver");
+        Assert.SkipWhen(
+            ApiServerUnderTest.IsReal,
+            "foreground deletion needs kube-controller-manager's garbage collector, which does not run beside a bare kube-apiserver");
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
         using var http = cluster.Server.NewHttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Delete, $"/apis/{ApiNames.Group}/{ApiNames.Version}/namespaces/{cluster.Namespace}/{ApiNames.Plural}/llm")
+        using var request = new HttpRequestMessage(
+            HttpMethod.Delete, $"/apis/{ApiNames.Group}/{ApiNames.Version}/namespaces/{cluster.Namespace}/{ApiNames.Plural}/llm")
         {
-            Content = new StringContent("""{"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}""", Encoding.UTF8, "application/json"),
+            Content = new StringContent(
+                """{"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}""", Encoding.UTF8, "application/json"),
         };
         using var answer = await http.SendAsync(request);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null && cluster.Observer.Pods.Count == 0, "everything is gone");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Deployment("llm") is null && cluster.Observer.Pods.Count == 0, "everything is gone");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -14,7 +15,10 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
         await cluster.ApplyAsync("llama-70b", replicas: 2, gpus: 2, model: "file:///models/llama-70b");
         await cluster.UntilReadyAsync("llama-70b", 2);
         var crashed = cluster.Observer.Active("llama-70b")[0].Name;
-        await cluster.Kubelet.CrashAsync(crashed, "loading /models/llama-70b: 12 of 30 files\nerror: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16, F8_E4M3");
+        await cluster.Kubelet.CrashAsync(
+            crashed,
+            "loading /models/llama-70b: 12 of 30 files\nerror: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, "
+            + "BF16, F8_E4M3");
         await cluster.UntilConditionAsync("llama-70b", "Degraded", "True", "WorkerCrashed");
         await cluster.UntilAsync(() => cluster.Observer.Deployment("llama-70b")!.Status!.ReadyReplicas == 1, "the status counts one");
         await cluster.SingleEventAsync("WorkerCrashed");
@@ -25,7 +29,9 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
         output.WriteLine(table);
         output.WriteLine(description);
         Assert.Contains("WorkerCrashed", description, StringComparison.Ordinal);
-        Assert.Contains("12 of 30 files | error: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16, F8_E4M3", description, StringComparison.Ordinal);
+        Assert.Contains(
+            "12 of 30 files | error: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16, F8_E4M3", description,
+            StringComparison.Ordinal);
         Assert.Contains("1 of 2 replicas ready", description, StringComparison.Ordinal);
         Assert.Matches(@"Warning\s+WorkerCrashed\s+\S+\s+cluster-operator", description);
         Assert.Matches(@"llama-70b\s", table);
@@ -50,7 +56,10 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
     [Fact]
     public void Runs_against_a_real_api_server()
     {
-        Assert.SkipUnless(ApiServerUnderTest.IsReal, $"set {ApiServerUnderTest.AssetsVariable} to a folder with kube-apiserver and etcd to run every scenario against them; this run used local mode's API server");
+        Assert.SkipUnless(
+            ApiServerUnderTest.IsReal,
+            $"set {ApiServerUnderTest.AssetsVariable} to a folder with kube-apiserver and etcd to run every scenario against them; this "
+            + $"run used local mode's API server");
         Assert.NotNull(server);
     }
 }

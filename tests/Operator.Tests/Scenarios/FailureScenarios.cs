@@ -1,7 +1,5 @@
 using System.Text.Json.Nodes;
-using Cluster.Operator.Controller;
-using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -9,7 +7,8 @@ namespace Cluster.Operator.Tests.Scenarios;
 /// <summary>Workers and nodes that fail. The observer fails every one of these tests if a GPU is ever booked twice.</summary>
 public sealed class FailureScenarios(ApiServerUnderTest server)
 {
-    private const string LastWords = "loading /models/a\nerror: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16";
+    private const string LastWords =
+        "loading /models/a\nerror: tensor 'model.layers.3.mlp.up_proj.weight' is F64; supported: F32, F16, BF16";
 
     [Fact]
     public async Task A_crashing_worker_s_last_lines_stand_in_the_degraded_condition_until_it_recovers()
@@ -60,7 +59,9 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
             await cluster.Client.DeleteAsync<V1Pod>(cluster.Namespace, pod.Metadata.Name, pod.Metadata.Uid, null, CancellationToken.None);
         }
 
-        await cluster.UntilAsync(() => cluster.Observer.Ready("llm") == 2 && cluster.Observer.Active("llm").All(r => r.Node != lost), "both replicas serve on the other node");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Ready("llm") == 2 && cluster.Observer.Active("llm").All(r => r.Node != lost),
+            "both replicas serve on the other node");
         Assert.All(stranded, p => Assert.NotNull(cluster.Observer.Pod(p.Metadata.Name)!.Metadata.DeletionTimestamp));
 
         await cluster.Kubelet.ReturnNodeAsync(lost);
@@ -86,7 +87,10 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
     [Fact]
     public async Task A_cordoned_and_drained_node_is_emptied_and_gets_nothing_new_until_uncordoned()
     {
-        Assert.SkipWhen(ApiServerUnderTest.IsReal, "evicting under a PodDisruptionBudget needs kube-controller-manager's disruption controller, which does not run beside a bare kube-apiserver");
+        Assert.SkipWhen(
+            ApiServerUnderTest.IsReal,
+            "evicting under a PodDisruptionBudget needs kube-controller-manager's disruption controller, which does not run beside a "
+            + "bare kube-apiserver");
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), nodes: 2, gpus: 2);
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
@@ -99,7 +103,9 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
             await EvictAsync(http, cluster, pod.Name);
         }
 
-        await cluster.UntilAsync(() => cluster.Observer.Ready("llm") == 2 && cluster.Observer.Pods.All(p => p.Spec.NodeName != drained), "all replicas are on the other node");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Ready("llm") == 2 && cluster.Observer.Pods.All(p => p.Spec.NodeName != drained),
+            "all replicas are on the other node");
         await cluster.ScaleAsync("llm", 3);
         await cluster.UntilConditionAsync("llm", "GpusAllocated", "False", "InsufficientGpus");
 
@@ -117,7 +123,8 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
         cluster.Kubelet.Ends = pod => pod.Metadata.Name != slow;
         await cluster.ApplyAsync("llm", gpus: 2, model: "file:///models/b");
         await cluster.UntilAsync(() => cluster.Observer.Pod(slow)!.Metadata.DeletionTimestamp is not null, "the old pod is told to end");
-        await cluster.UntilAsync(() => cluster.Observer.Condition("llm", "GpusAllocated")?.Status == "False", "the new one waits for its GPUs");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Condition("llm", "GpusAllocated")?.Status == "False", "the new one waits for its GPUs");
         Assert.Single(cluster.Observer.Pods);
 
         cluster.Kubelet.Ends = _ => true;
@@ -141,7 +148,8 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
     public async Task A_pod_the_server_refuses_is_reported_and_tried_again()
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
-        cluster.Gateway.OnRequest = r => r is { Method: "POST" } && r.Path.EndsWith("/pods", StringComparison.Ordinal) ? new Fault(403) : null;
+        cluster.Gateway.OnRequest = r =>
+            r is { Method: "POST" } && r.Path.EndsWith("/pods", StringComparison.Ordinal) ? new Fault(403) : null;
         await cluster.ApplyAsync("llm");
         await cluster.UntilConditionAsync("llm", "Degraded", "True", "PodRefused");
         Assert.Empty(cluster.Observer.Pods);
@@ -163,7 +171,9 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
             {
                 using var content = new StringContent(eviction.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
                 using var answer = await http.PostAsync($"/api/v1/namespaces/{cluster.Namespace}/pods/{pod}/eviction", content);
-                Assert.True(answer.IsSuccessStatusCode || answer.StatusCode == System.Net.HttpStatusCode.TooManyRequests, await answer.Content.ReadAsStringAsync());
+                Assert.True(
+                    answer.IsSuccessStatusCode || answer.StatusCode == System.Net.HttpStatusCode.TooManyRequests,
+                    await answer.Content.ReadAsStringAsync());
                 return answer.IsSuccessStatusCode; // A disruption budget may forbid it for a while: kubectl drain waits and asks again too.
             },
             $"pod {pod} may be evicted");

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -55,7 +56,8 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         await before.ApplyAsync("llm", replicas: 8);
         await before.UntilReadyAsync("llm", 8);
 
-        await using var after = await TestCluster.StartAsync(await WithDefinitionsAsync(restored), withOperator: false, @namespace: before.Namespace);
+        await using var after = await TestCluster.StartAsync(
+            await WithDefinitionsAsync(restored), withOperator: false, @namespace: before.Namespace);
         await after.ApplyAsync("llm", replicas: 2);
         before.Gateway.Retarget(after.Server);
         await after.UntilReadyAsync("llm", 2);
@@ -68,7 +70,8 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
         var refused = 0;
-        cluster.Gateway.OnRequest = r => r.IsWrite && Interlocked.Increment(ref refused) % 3 == 1 ? new Fault(429, RetryAfterSeconds: 0) : null;
+        cluster.Gateway.OnRequest = r =>
+            r.IsWrite && Interlocked.Increment(ref refused) % 3 == 1 ? new Fault(429, RetryAfterSeconds: 0) : null;
         await cluster.ApplyAsync("llm", replicas: 4);
         await cluster.UntilReadyAsync("llm", 4);
         var metrics = PrometheusText.Parse(cluster.Operator.Metrics.Render());
@@ -102,7 +105,8 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
         var failures = 0;
-        cluster.Gateway.OnRequest = r => r.IsWrite && !r.IsEvent && !IsPodCreation(r) && Interlocked.Increment(ref failures) <= 6 ? new Fault(500) : null;
+        cluster.Gateway.OnRequest = r =>
+            r.IsWrite && !r.IsEvent && !IsPodCreation(r) && Interlocked.Increment(ref failures) <= 6 ? new Fault(500) : null;
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
         var metrics = PrometheusText.Parse(cluster.Operator.Metrics.Render());
@@ -145,7 +149,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         cluster.Gateway.CutWatches();
         await cluster.ScaleAsync("llm", 4);
         await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 4, "the missing pods");
-        for (int i = 0; i < 3; i++)
+        for (var i = 0; i < 3; i++)
         {
             await ReconciledAgainAsync(cluster, i);
         }
@@ -178,7 +182,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     public async Task An_operator_that_dies_at_any_write_is_succeeded_by_one_that_finishes_the_work(bool writeArrives)
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), nodes: 2, gpus: 2, withOperator: false);
-        for (int fatal = 1; fatal <= 9; fatal++)
+        for (var fatal = 1; fatal <= 9; fatal++)
         {
             var writes = 0;
             var died = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -212,9 +216,11 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         await cluster.UntilReadyAsync("llm", 2);
         await ReconciledAgainAsync(cluster, 0);
         var writes = cluster.Gateway.Writes.Count();
-        await cluster.PatchNodeAsync("n1", """{"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2030-01-01T00:00:00Z"}]}}""", "status");
+        await cluster.PatchNodeAsync(
+            "n1", """{"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2030-01-01T00:00:00Z"}]}}""",
+            "status");
         await cluster.PatchNodeAsync("n1", """{"metadata": {"labels": {"unrelated": "label"}}}""");
-        for (int i = 1; i < 4; i++)
+        for (var i = 1; i < 4; i++)
         {
             await ReconciledAgainAsync(cluster, i);
         }
@@ -223,9 +229,11 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         await cluster.SingleEventAsync("AllReplicasReady");
     }
 
-    private static bool IsPodCreation(GatewayRequest request) => request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);
+    private static bool IsPodCreation(GatewayRequest request) =>
+        request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);
 
-    private static bool IsList(GatewayRequest request) => request is { Method: "GET", IsWatch: false } && request.Path.EndsWith("/pods", StringComparison.Ordinal);
+    private static bool IsList(GatewayRequest request) =>
+        request is { Method: "GET", IsWatch: false } && request.Path.EndsWith("/pods", StringComparison.Ordinal);
 
     /// <summary>Touches the deployment where it means nothing and waits until the operator has looked at it.</summary>
     private static async Task ReconciledAgainAsync(TestCluster cluster, int round)
@@ -236,10 +244,13 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     }
 
     private static Task AnnotateAsync(TestCluster cluster, string text) => cluster.Client.PatchAsync<ModelDeployment>(
-        cluster.Namespace, "llm", PatchType.Merge, new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["note"] = text } } }, null, CancellationToken.None);
+        cluster.Namespace, "llm", PatchType.Merge,
+        new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["note"] = text } } }, null,
+        CancellationToken.None);
 
     private static double Reconciles(TestCluster cluster) =>
-        PrometheusText.Parse(cluster.Operator.Metrics.Render()).Sum("controller_runtime_reconcile_total", ("controller", "modeldeployment"));
+        PrometheusText.Parse(cluster.Operator.Metrics.Render())
+            .Sum("controller_runtime_reconcile_total", ("controller", "modeldeployment"));
 
     private static async Task<ServerAccess> WithDefinitionsAsync(LocalApiServer local)
     {

@@ -1,7 +1,6 @@
-using System.Text.Json;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Tests.Controller;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -90,7 +89,8 @@ public sealed class LeaderScenarios(ApiServerUnderTest server)
 
     private static LeaderElectionOptions Election(TestCluster cluster, string identity) => new(cluster.Namespace, LeaseName, identity);
 
-    private static Task UntilHeldAsync(TestCluster cluster, string identity) => Eventually.True(async () => await HolderAsync(cluster) == identity, $"{identity} leads");
+    private static Task UntilHeldAsync(TestCluster cluster, string identity) =>
+        Eventually.True(async () => await HolderAsync(cluster) == identity, $"{identity} leads");
 
     private static async Task<string?> HolderAsync(TestCluster cluster)
     {

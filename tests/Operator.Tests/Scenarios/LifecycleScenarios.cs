@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -22,9 +23,11 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         Assert.Equal(
             ["Degraded=False", "GpusAllocated=True", "Progressing=False", "Ready=True"],
             status.Conditions!.Where(c => c.Type != "NodeTuned").Select(c => $"{c.Type}={c.Status}").Order(StringComparer.Ordinal));
-        var service = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm", CancellationToken.None));
+        var service = KubernetesJson.ToJsonObject(
+            await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm", CancellationToken.None));
         Assert.Contains("kubernetes.io/h2c", service.ToJsonString(), StringComparison.Ordinal);
-        var pods = KubernetesJson.ToJsonObject(await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm-pods", CancellationToken.None));
+        var pods = KubernetesJson.ToJsonObject(
+            await cluster.Client.GetAsync<V1Service>(cluster.Namespace, "llm-pods", CancellationToken.None));
         Assert.Equal("None", (string?)pods["spec"]!["clusterIP"]);
     }
 
@@ -44,7 +47,9 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         await cluster.UntilReadyAsync("llm", 1);
 
         await cluster.ScaleAsync("llm", 0);
-        await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 0 && cluster.Observer.Condition("llm", "Ready")?.Reason == "ScaledToZero", "nothing is left");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Pods.Count == 0 && cluster.Observer.Condition("llm", "Ready")?.Reason == "ScaledToZero",
+            "nothing is left");
 
         await cluster.ScaleAsync("llm", 2);
         await cluster.UntilReadyAsync("llm", 2);
@@ -89,7 +94,8 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         await Task.WhenAll(cluster.ApplyAsync("a", replicas: 6), cluster.ApplyAsync("b", replicas: 6));
         await cluster.UntilAsync(() => cluster.Observer.Ready("a") + cluster.Observer.Ready("b") == 8, "all eight GPUs serve");
         await cluster.UntilAsync(
-            () => cluster.Observer.Condition("a", "GpusAllocated")?.Reason == "InsufficientGpus" || cluster.Observer.Condition("b", "GpusAllocated")?.Reason == "InsufficientGpus",
+            () => cluster.Observer.Condition("a", "GpusAllocated")?.Reason == "InsufficientGpus"
+                || cluster.Observer.Condition("b", "GpusAllocated")?.Reason == "InsufficientGpus",
             "somebody goes short and says so");
 
         await cluster.AddNodeAsync("n3", gpus: 4);
@@ -101,13 +107,17 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
     public async Task A_node_whose_device_plugin_hands_out_the_gpus_is_refused_until_it_stops()
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
-        await cluster.PatchNodeAsync("n1", """{"status": {"capacity": {"amd.com/gpu": "8"}, "allocatable": {"amd.com/gpu": "8"}}}""", "status");
+        await cluster.PatchNodeAsync(
+            "n1", """{"status": {"capacity": {"amd.com/gpu": "8"}, "allocatable": {"amd.com/gpu": "8"}}}""", "status");
         await cluster.ApplyAsync("llm");
         await cluster.UntilConditionAsync("llm", "GpusAllocated", "False");
-        await cluster.UntilAsync(() => cluster.Observer.Condition("llm", "GpusAllocated")!.Message!.Contains("amd.com/gpu", StringComparison.Ordinal), "the message names the resource");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Condition("llm", "GpusAllocated")!.Message!.Contains("amd.com/gpu", StringComparison.Ordinal),
+            "the message names the resource");
         Assert.Empty(cluster.Observer.Pods);
 
-        await cluster.PatchNodeAsync("n1", """{"status": {"capacity": {"amd.com/gpu": null}, "allocatable": {"amd.com/gpu": null}}}""", "status");
+        await cluster.PatchNodeAsync(
+            "n1", """{"status": {"capacity": {"amd.com/gpu": null}, "allocatable": {"amd.com/gpu": null}}}""", "status");
         await cluster.UntilReadyAsync("llm", 1);
     }
 
@@ -123,7 +133,8 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         await cluster.UntilConditionAsync("llm", "GpusAllocated", "True", "DevicePlugin");
 
         // The scheduler's part, which chooses any node with enough of the resource.
-        await cluster.Client.BindAsync(cluster.Namespace, cluster.Observer.Pods[0].Metadata.Name, cluster.Node("n1"), CancellationToken.None);
+        await cluster.Client.BindAsync(
+            cluster.Namespace, cluster.Observer.Pods[0].Metadata.Name, cluster.Node("n1"), CancellationToken.None);
         await cluster.UntilReadyAsync("llm", 1);
     }
 
@@ -139,7 +150,9 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
 
         await cluster.ApplyAsync("llm");
         await cluster.UntilReadyAsync("llm", 1);
-        Assert.Equal(("False", "AsExpected"), (cluster.Observer.Condition("llm", "Degraded")!.Status, cluster.Observer.Condition("llm", "Degraded")!.Reason));
+        Assert.Equal(
+            ("False", "AsExpected"),
+            (cluster.Observer.Condition("llm", "Degraded")!.Status, cluster.Observer.Condition("llm", "Degraded")!.Reason));
     }
 
     [Fact]
@@ -161,8 +174,10 @@ public sealed class LifecycleScenarios(ApiServerUnderTest server)
         await cluster.UntilReadyAsync("llm", 2);
         var generation = cluster.Observer.Deployment("llm")!.Metadata.Generation;
         await cluster.Client.PatchAsync<ModelDeployment>(
-            cluster.Namespace, "llm", PatchType.Merge, JsonNode.Parse("""{"spec": {"replicas": 7}, "status": {"readyReplicas": 99}}""")!, "status", CancellationToken.None);
+            cluster.Namespace, "llm", PatchType.Merge, JsonNode.Parse("""{"spec": {"replicas": 7}, "status": {"readyReplicas": 99}}""")!,
+            "status", CancellationToken.None);
         await cluster.UntilReadyAsync("llm", 2);
-        Assert.Equal((2, generation), (cluster.Observer.Deployment("llm")!.Spec.Replicas, cluster.Observer.Deployment("llm")!.Metadata.Generation));
+        Assert.Equal(
+            (2, generation), (cluster.Observer.Deployment("llm")!.Spec.Replicas, cluster.Observer.Deployment("llm")!.Metadata.Generation));
     }
 }

@@ -1,5 +1,6 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios;
 
@@ -19,7 +20,11 @@ public sealed class RolloutScenarios(ApiServerUnderTest server)
         await cluster.UntilReadyAsync("llm", 4);
         Assert.Equal(3, fewest());
         Assert.Empty(before.Intersect(Names(cluster)));
-        Assert.All(cluster.Observer.Pods, p => Assert.Contains("file:///models/b".Replace("file://", "", StringComparison.Ordinal), KubernetesJson.ToJsonObject(p).ToJsonString(), StringComparison.Ordinal));
+        Assert.All(
+            cluster.Observer.Pods,
+            p => Assert.Contains(
+                "file:///models/b".Replace("file://", "", StringComparison.Ordinal), KubernetesJson.ToJsonObject(p).ToJsonString(),
+                StringComparison.Ordinal));
     }
 
     [Fact]
@@ -46,7 +51,9 @@ public sealed class RolloutScenarios(ApiServerUnderTest server)
 
         cluster.Kubelet.BecomesReady = pod => pod.Metadata.Labels![ApiNames.TemplateHashLabel] == good;
         await cluster.ApplyAsync("llm", replicas: 4, model: "file:///models/broken");
-        await cluster.UntilAsync(() => cluster.Observer.Active("llm").Any(r => r.TemplateHash != good && r.Pod.Status?.Phase == "Running"), "the new version runs and is not ready");
+        await cluster.UntilAsync(
+            () => cluster.Observer.Active("llm").Any(r => r.TemplateHash != good && r.Pod.Status?.Phase == "Running"),
+            "the new version runs and is not ready");
         await cluster.UntilConditionAsync("llm", "Progressing", "True", "RollingOut");
         Assert.Equal(3, cluster.Observer.Ready("llm"));
 

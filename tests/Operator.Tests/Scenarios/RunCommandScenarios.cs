@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
-using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -23,7 +23,8 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
         cluster.Server.WriteKubeconfig(kubeconfig);
         var port = FreePort.Next();
         using var process = Start(
-            "run", "--kubeconfig", kubeconfig, "--namespace", cluster.Namespace, "--worker-image", "worker:test", "--leader-elect-namespace", cluster.Namespace,
+            "run", "--kubeconfig", kubeconfig, "--namespace", cluster.Namespace, "--worker-image", "worker:test",
+            "--leader-elect-namespace", cluster.Namespace,
             "--metrics-host", "127.0.0.1", "--metrics-port", $"{port}");
         try
         {
@@ -87,16 +88,29 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
         Assert.Equal(0, metrics.Value("controller_runtime_reconcile_errors_total", ("controller", "modeldeployment")));
         Assert.Equal(4, metrics.Value("controller_runtime_max_concurrent_reconciles", ("controller", "modeldeployment")));
         Assert.Equal(1, metrics.Value("leader_election_master_status", ("name", "cluster-operator")));
-        Assert.True(metrics.Sum("rest_client_requests_total", ("code", "201"), ("method", "POST"), ("host", host)) + metrics.Sum("rest_client_requests_total", ("code", "200"), ("method", "POST"), ("host", host)) > 0);
+        Assert.True(
+            metrics.Sum("rest_client_requests_total", ("code", "201"), ("method", "POST"), ("host", host))
+                + metrics.Sum("rest_client_requests_total", ("code", "200"), ("method", "POST"), ("host", host)) > 0);
         Assert.True(metrics.Value("workqueue_adds_total", ("name", "modeldeployment")) > 0);
-        foreach (var gauge in new[] { "workqueue_depth", "workqueue_unfinished_work_seconds", "workqueue_longest_running_processor_seconds" })
+        foreach (var gauge in new[]
+        {
+            "workqueue_depth",
+            "workqueue_unfinished_work_seconds",
+            "workqueue_longest_running_processor_seconds"
+        })
         {
             Assert.Equal("gauge", metrics.TypeOf(gauge));
             Assert.True(metrics.Value(gauge, ("name", "modeldeployment")) >= 0);
         }
 
         Assert.Equal("gauge", metrics.TypeOf("controller_runtime_active_workers"));
-        foreach (var histogram in new[] { "controller_runtime_reconcile_time_seconds", "workqueue_queue_duration_seconds", "workqueue_work_duration_seconds", "rest_client_request_duration_seconds" })
+        foreach (var histogram in new[]
+        {
+            "controller_runtime_reconcile_time_seconds",
+            "workqueue_queue_duration_seconds",
+            "workqueue_work_duration_seconds",
+            "rest_client_request_duration_seconds"
+        })
         {
             Assert.Equal("histogram", metrics.TypeOf(histogram));
             metrics.RequireHistogram(histogram);
@@ -105,7 +119,9 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
 
     private static Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "cluster-operator"), arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            Path.Combine(AppContext.BaseDirectory, "cluster-operator"),
+            arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
         start.Environment.Remove("KUBECONFIG");
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };

@@ -1,6 +1,4 @@
-using Cluster.Operator.Tests.Kubernetes;
 using Cluster.Operator.Yaml;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Yaml;
 
@@ -9,7 +7,7 @@ public class ManifestTests
     [Fact]
     public void A_stream_of_objects_and_lists_is_read_in_order()
     {
-        IReadOnlyList<Manifest> manifests = Manifest.Parse("""
+        var manifests = Manifest.Parse("""
             apiVersion: v1
             kind: Namespace
             metadata: {name: a}
@@ -33,10 +31,13 @@ public class ManifestTests
     [InlineData("apiVersion: v1\nkind: Pod\n", "f:1:1: Pod has no 'metadata'")]
     [InlineData("apiVersion: v1\nkind: Pod\nmetadata: {}\n", "f:1:1: 'Pod: metadata.name' is missing")]
     [InlineData("apiVersion: v1\nkind: Pod\nmetadata: {name: 12}\n", "f:1:1: 'Pod: metadata.name' must be a non-empty string, found 12")]
-    [InlineData("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: no}\n", "f:1:1: 'Pod: metadata.namespace' must be a non-empty string, found false")]
+    [InlineData(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: no}\n",
+        "f:1:1: 'Pod: metadata.namespace' must be a non-empty string, found false")]
     [InlineData("apiVersion: v1\nkind: List\n", "f:1:1: a List needs 'items'")]
     public void What_is_no_object_is_refused_with_its_place(string text, string message)
-        => Assert.StartsWith(message, Assert.Throws<YamlSyntaxException>(() => Manifest.Parse(text, "f")).Message, StringComparison.Ordinal);
+        =>
+        Assert.StartsWith(message, Assert.Throws<YamlSyntaxException>(() => Manifest.Parse(text, "f")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_folder_stands_for_its_manifests_by_name()
@@ -52,7 +53,10 @@ public class ManifestTests
     public void A_path_that_leads_nowhere_is_named()
     {
         using TemporaryFolder folder = new();
-        Assert.Contains("'nowhere.yaml' does not exist", Assert.Throws<FileNotFoundException>(() => Manifest.Load("nowhere.yaml")).Message, StringComparison.Ordinal);
-        Assert.Contains("holds no manifest", Assert.Throws<FileNotFoundException>(() => Manifest.Load(folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'nowhere.yaml' does not exist", Assert.Throws<FileNotFoundException>(() => Manifest.Load("nowhere.yaml")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "holds no manifest", Assert.Throws<FileNotFoundException>(() => Manifest.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
 }

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Yaml;
 using FsCheck;
 using FsCheck.Fluent;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Yaml;
 
@@ -63,15 +62,15 @@ public class YamlJsonTests
     public void Scalars_mean_what_kubectl_makes_of_them(string yaml, string json)
     {
         // A lone dash is a list; inside a flow list it is a word.
-        string text = yaml == "-" ? "x: [\"-\"]" : $"x: {yaml}";
-        JsonNode? value = YamlJson.Parse(text, "f.yaml")!["x"];
+        var text = yaml == "-" ? "x: [\"-\"]" : $"x: {yaml}";
+        var value = YamlJson.Parse(text, "f.yaml")!["x"];
         Assert.Equal(json, (yaml == "-" ? value![0] : value)?.ToJsonString().Replace("\\u002B", "+", StringComparison.Ordinal) ?? "null");
     }
 
     [Fact]
     public void Block_scalars_keep_or_fold_their_line_breaks()
     {
-        JsonNode node = YamlJson.Parse("""
+        var node = YamlJson.Parse("""
             literal: |
               a: 1
                 b
@@ -95,14 +94,14 @@ public class YamlJsonTests
     [Fact]
     public void Keys_that_read_as_numbers_or_booleans_become_their_text()
     {
-        JsonObject node = YamlJson.Parse("{1: a, on: b, \"yes\": c, 0x10: d}", "f.yaml")!.AsObject();
+        var node = YamlJson.Parse("{1: a, on: b, \"yes\": c, 0x10: d}", "f.yaml")!.AsObject();
         Assert.Equal(["1", "true", "yes", "16"], node.Select(item => item.Key));
     }
 
     [Fact]
     public void Every_document_is_read_with_its_line_and_empty_ones_are_left_out()
     {
-        IReadOnlyList<YamlDocument> documents = YamlJson.ParseAll("# only a comment\n---\na: 1\n---\n---\n# second\n\nb: 2\n...\n", "f.yaml");
+        var documents = YamlJson.ParseAll("# only a comment\n---\na: 1\n---\n---\n# second\n\nb: 2\n...\n", "f.yaml");
         Assert.Equal([3L, 8L], documents.Select(document => document.Line));
         Assert.Equal(["""{"a":1}""", """{"b":2}"""], documents.Select(document => document.Root.ToJsonString()));
     }
@@ -110,7 +109,7 @@ public class YamlJsonTests
     [Fact]
     public void Aliases_copy_and_merge_keys_fill_in_what_is_missing()
     {
-        JsonNode node = YamlJson.Parse("""
+        var node = YamlJson.Parse("""
             base: &base {cpu: 1, memory: 2Gi}
             more: &more {memory: 9Gi, disk: 5}
             same: *base
@@ -125,9 +124,10 @@ public class YamlJsonTests
     [Fact]
     public void A_billion_laughs_are_refused_before_they_are_laughed()
     {
-        string text = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
-            + string.Concat(Enumerable.Range(1, 12).Select(i => $"a{i}: &a{i} [{string.Join(", ", Enumerable.Repeat($"*a{i - 1}", 10))}]\n"));
-        YamlSyntaxException error = Assert.Throws<YamlSyntaxException>(() => YamlJson.Parse(text, "bomb.yaml"));
+        var text = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
+            + string.Concat(
+                Enumerable.Range(1, 12).Select(i => $"a{i}: &a{i} [{string.Join(", ", Enumerable.Repeat($"*a{i - 1}", 10))}]\n"));
+        var error = Assert.Throws<YamlSyntaxException>(() => YamlJson.Parse(text, "bomb.yaml"));
         Assert.Contains("unfolds to more than", error.Message, StringComparison.Ordinal);
     }
 
@@ -146,7 +146,7 @@ public class YamlJsonTests
     [InlineData("<<: 3\n", 1, 1, "'<<' merges")]
     public void Errors_name_file_line_and_column(string text, int line, int column, string problem)
     {
-        YamlSyntaxException error = Assert.Throws<YamlSyntaxException>(() => YamlJson.Parse(text, "dir/f.yaml"));
+        var error = Assert.Throws<YamlSyntaxException>(() => YamlJson.Parse(text, "dir/f.yaml"));
         Assert.Equal((line, column), (error.Line, error.Column));
         Assert.StartsWith($"dir/f.yaml:{line}:{column}: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(problem, error.Message, StringComparison.Ordinal);
@@ -162,7 +162,9 @@ public class YamlJsonTests
 
     [Fact]
     public void Json_is_yaml_too()
-        => Assert.Equal("""{"a":[1,"x",null,true],"b":{}}""", YamlJson.Parse("{\"a\": [1, \"x\", null, true],\n\t\"b\": {}}", "f.json")!.ToJsonString());
+        => Assert.Equal(
+            """{"a":[1,"x",null,true],"b":{}}""",
+            YamlJson.Parse("{\"a\": [1, \"x\", null, true],\n\t\"b\": {}}", "f.json")!.ToJsonString());
 
     [Theory]
     [InlineData("plain", "plain\n")]
@@ -182,7 +184,8 @@ public class YamlJsonTests
     [Fact]
     public void Objects_are_laid_out_as_kubectl_does()
     {
-        JsonNode node = JsonNode.Parse("""{"kind":"Pod","spec":{"containers":[{"name":"worker","args":["a","1"],"env":[]}],"x":{}},"m":[[1,2],null]}""")!;
+        var node = JsonNode.Parse(
+            """{"kind":"Pod","spec":{"containers":[{"name":"worker","args":["a","1"],"env":[]}],"x":{}},"m":[[1,2],null]}""")!;
         Assert.Equal("""
             kind: Pod
             spec:
@@ -205,9 +208,11 @@ public class YamlJsonTests
     [Fact]
     public void Whatever_is_written_reads_back_equal()
     {
-        string[] words = ["a", " ", "  ", "\n", "\n\n", ":", "#", "-", "0", "1", "e", ".", "no", "'", "\"", "\\", "\t", "{", "]", "é", "日", "\u0007", "\u2028", "\uFEFF", "😀", "%", "@", "~", "<<", "long words for folding that go on and on until the line is full"];
-        Gen<string> text = Gen.Elements(words).ListOf().Select(parts => string.Concat(parts));
-        Gen<JsonNode> scalar = Gen.OneOf(
+        string[] words = [
+            "a", " ", "  ", "\n", "\n\n", ":", "#", "-", "0", "1", "e", ".", "no", "'", "\"", "\\", "\t", "{", "]", "é", "日", "\u0007",
+            "\u2028", "\uFEFF", "😀", "%", "@", "~", "<<", "long words for folding that go on and on until the line is full"];
+        var text = Gen.Elements(words).ListOf().Select(parts => string.Concat(parts));
+        var scalar = Gen.OneOf(
             text.Select(value => (JsonNode)JsonValue.Create(value)),
             Gen.Choose(-1000, 1000).Select(value => (JsonNode)JsonValue.Create(value)),
             Gen.Choose(-1000, 1000).Select(value => (JsonNode)JsonValue.Create((value + 0.5) / 128)),
@@ -218,7 +223,7 @@ public class YamlJsonTests
             Gen.Zip(text, Tree(depth - 1)).ListOf().Select(pairs =>
             {
                 JsonObject mapping = [];
-                foreach ((string key, JsonNode value) in pairs)
+                foreach ((var key, var value) in pairs)
                 {
                     mapping[key] = value.DeepClone();
                 }
@@ -233,7 +238,10 @@ public class YamlJsonTests
     [Fact]
     public void Garbage_gets_a_place_and_never_another_exception()
     {
-        string[] pieces = ["a", "- ", "? ", ": ", ":", "\n", "\n  ", "\t", "{", "}", "[", "]", ",", "&a ", "*a", "!!int ", "!", "!<x>", "|", ">", "|9", ">-", "'", "\"", "\\", "\\x4", "\\uD800", "#", "---", "...", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "~", "0x", "\0", "\uFEFF", "\u2028", "\uD83D", "@", "`", "1e999", "-.inf"];
+        string[] pieces = [
+            "a", "- ", "? ", ": ", ":", "\n", "\n  ", "\t", "{", "}", "[", "]", ",", "&a ", "*a", "!!int ", "!", "!<x>", "|", ">", "|9",
+            ">-", "'", "\"", "\\", "\\x4", "\\uD800", "#", "---", "...", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "~", "0x", "\0", "\uFEFF",
+            "\u2028", "\uD83D", "@", "`", "1e999", "-.inf"];
         Prop.ForAll(Gen.Elements(pieces).ListOf().Select(parts => string.Concat(parts)).ToArbitrary(), text =>
         {
             try

@@ -7,12 +7,14 @@ namespace Cluster.Worker.Tests.Benchmarking;
 /// <summary><c>bench latency</c> and <c>bench throughput</c> on the sample model, from the command line to the JSON file.</summary>
 public sealed class BenchOfflineCommandTests
 {
-    private static readonly string[] Small = ["--model", Fixtures.Haiku, "--cpu-threads", "1", "--max-num-seqs", "4", "--max-model-len", "64"];
+    private static readonly string[] Small = [
+        "--model", Fixtures.Haiku, "--cpu-threads", "1", "--max-num-seqs", "4", "--max-model-len", "64"];
 
     [Fact]
     public async Task Latency_reports_each_iteration_that_counts()
     {
-        var result = await RunAsync("latency", "--batch-size", "2", "--input-len", "8", "--output-len", "4", "--num-iters-warmup", "1", "--num-iters", "5");
+        var result = await RunAsync(
+            "latency", "--batch-size", "2", "--input-len", "8", "--output-len", "4", "--num-iters-warmup", "1", "--num-iters", "5");
 
         var latencies = result["latencies"]!.AsArray().Select(latency => (double)latency!).ToArray();
         Assert.Equal(5, latencies.Length);
@@ -29,7 +31,13 @@ public sealed class BenchOfflineCommandTests
         Assert.Equal(6, (int)result["num_requests"]!);
         Assert.Equal(6 * 17, (int)result["total_num_tokens"]!);
         Assert.Equal(6 / (double)result["elapsed_time"]!, (double)result["requests_per_second"]!, 1e-9);
-        foreach (var field in new[] { "prefill_gflops_per_second", "decode_gigabytes_per_second", "ceiling_gflops_per_second", "ceiling_gigabytes_per_second" })
+        foreach (var field in new[]
+        {
+            "prefill_gflops_per_second",
+            "decode_gigabytes_per_second",
+            "ceiling_gflops_per_second",
+            "ceiling_gigabytes_per_second"
+        })
         {
             Assert.True((double)result[field]! > 0, field);
         }
@@ -41,9 +49,12 @@ public sealed class BenchOfflineCommandTests
         var poem = Path.GetTempFileName();
         try
         {
-            await File.WriteAllLinesAsync(poem, ["The sea is wide", "the moon is bright", "a small boat sails"], TestContext.Current.CancellationToken);
+            await File.WriteAllLinesAsync(
+                poem, ["The sea is wide", "the moon is bright", "a small boat sails"], TestContext.Current.CancellationToken);
 
-            var result = await RunAsync("throughput", "--dataset-name", "sonnet", "--dataset-path", poem, "--num-prompts", "2", "--input-len", "50", "--prefix-len", "40", "--output-len", "3");
+            var result = await RunAsync(
+                "throughput", "--dataset-name", "sonnet", "--dataset-path", poem, "--num-prompts", "2", "--input-len", "50", "--prefix-len",
+                "40", "--output-len", "3");
 
             Assert.InRange((int)result["total_num_tokens"]!, 2 * (40 + 3), 2 * (61 + 3));
         }

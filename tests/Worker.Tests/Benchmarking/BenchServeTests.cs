@@ -4,7 +4,7 @@ using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Tests.Models;
 using Cluster.Worker.Tokenization;
@@ -25,14 +25,17 @@ public sealed class BenchServeTests
             var plot = Path.Combine(folder.FullName, "plot.svg");
             var status = await Program.Main(
             [
-                "bench", "serve", "--base-url", haiku.Address, "--tokenizer", Fixtures.Haiku, "--num-prompts", "6", "--random-input-len", "20", "--random-output-len", "8", "--ignore-eos",
-                "--max-concurrency", "3", "--request-rate", "500,inf", "--goodput", "e2el:600000", "--save-result", "--result-dir", folder.FullName, "--result-filename", "run.json", "--plot", plot,
+                "bench", "serve", "--base-url", haiku.Address, "--tokenizer", Fixtures.Haiku, "--num-prompts", "6", "--random-input-len",
+                "20", "--random-output-len", "8", "--ignore-eos",
+                "--max-concurrency", "3", "--request-rate", "500,inf", "--goodput", "e2el:600000", "--save-result", "--result-dir",
+                folder.FullName, "--result-filename", "run.json", "--plot", plot,
             ]);
 
             Assert.Equal(0, status);
             foreach (var (rate, file) in new[] { ("500", "run-500qps.json"), ("inf", "run-infqps.json") })
             {
-                var result = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder.FullName, file), TestContext.Current.CancellationToken))!;
+                var result = JsonNode.Parse(
+                    await File.ReadAllTextAsync(Path.Combine(folder.FullName, file), TestContext.Current.CancellationToken))!;
                 Assert.Equal(rate, result["request_rate"]!.ToString());
                 Assert.Equal("haiku", (string)result["model_id"]!);
                 Assert.Equal(6, (int)result["completed"]!);
@@ -59,7 +62,8 @@ public sealed class BenchServeTests
         await using var haiku = await HaikuServer.StartAsync();
         using var http = CompletionClient.CreateHttpClient(apiKey: null);
         var address = new Uri(haiku.Address);
-        var client = new CompletionClient(http, CompletionClient.At(address, "/v1/completions"), "other", ignoreEos: true, TimeProvider.System);
+        var client = new CompletionClient(
+            http, CompletionClient.At(address, "/v1/completions"), "other", ignoreEos: true, TimeProvider.System);
 
         Assert.Equal("haiku", await CompletionClient.FirstModelAsync(http, address, TestContext.Current.CancellationToken));
         var measurement = await client.SendAsync(new BenchmarkPrompt([1, 2, 3], 4), TestContext.Current.CancellationToken);
@@ -67,7 +71,8 @@ public sealed class BenchServeTests
         Assert.Contains("HTTP 404", measurement.Error);
         Assert.Contains("other", measurement.Error);
         Assert.Equal(1, await Program.Main(
-            ["bench", "serve", "--base-url", haiku.Address, "--served-model-name", "other", "--tokenizer", Fixtures.Haiku, "--num-prompts", "2", "--random-input-len", "4", "--random-output-len", "2"]));
+            ["bench", "serve", "--base-url", haiku.Address, "--served-model-name", "other", "--tokenizer", Fixtures.Haiku, "--num-prompts",
+                "2", "--random-input-len", "4", "--random-output-len", "2"]));
     }
 
     [Fact]
@@ -76,7 +81,8 @@ public sealed class BenchServeTests
         using var http = CompletionClient.CreateHttpClient(apiKey: null);
 
         // Port 1 of loopback: nobody listens there, and refusing takes no time.
-        var failure = await Assert.ThrowsAsync<IOException>(() => CompletionClient.FirstModelAsync(http, new Uri("http://127.0.0.1:1"), TestContext.Current.CancellationToken));
+        var failure = await Assert.ThrowsAsync<IOException>(
+            () => CompletionClient.FirstModelAsync(http, new Uri("http://127.0.0.1:1"), TestContext.Current.CancellationToken));
 
         Assert.Contains("http://127.0.0.1:1", failure.Message);
     }
@@ -103,11 +109,14 @@ public sealed class BenchServeTests
         {
             var tokenizer = Tokenizer.Load(Fixtures.Haiku);
             var model = ModelLoader.Load(
-                Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 256, MaxSequences = 8, NumBlocks = 128 });
-            var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { Seed = 1, EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
+                Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }),
+                new ModelRunnerOptions { MaxBatchedTokens = 256, MaxSequences = 8, NumBlocks = 128 });
+            var engine = new LlmEngine(
+                model.Runner, tokenizer, new EngineOptions { Seed = 1, EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System);
             var state = new ServingState(TimeProvider.System);
             var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
-            var server = await WorkerServer.StartAsync(options, state, "haiku", logging => logging.SetMinimumLevel(LogLevel.None), TimeProvider.System, CancellationToken.None);
+            var server = await WorkerServer.StartAsync(
+                options, state, "haiku", logging => logging.SetMinimumLevel(LogLevel.None), TimeProvider.System, CancellationToken.None);
             server.BecomeReady(new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, null, ["cpu"]));
             return new HaikuServer(server, engine);
         }

@@ -34,7 +34,9 @@ public sealed class DatasetTests
     {
         var prompts = Trace("arrival_seconds,prompt_len,output_len\n0.0,3,4\n\n1.25, 10 ,1\n9e1,2,2\n", count: 2);
 
-        Assert.Equal([(0.0, 3, 4), (1.25, 10, 1)], prompts.Select(prompt => (prompt.ArrivalSeconds!.Value, prompt.TokenIds.Count, prompt.OutputLength)));
+        Assert.Equal(
+            [(0.0, 3, 4), (1.25, 10, 1)],
+            prompts.Select(prompt => (prompt.ArrivalSeconds!.Value, prompt.TokenIds.Count, prompt.OutputLength)));
     }
 
     [Theory]
@@ -88,7 +90,8 @@ public sealed class DatasetTests
         var poem = string.Concat(Enumerable.Range(0, 40).Select(line => $"line {line:00} of it\n"));
         using var reader = new StringReader(poem);
 
-        var prompts = SonnetDataset.Read(reader, "poem.txt", 10, inputLength: 400, outputLength: 9, prefixLength: 200, new ByteTokenizer(), new Random(3));
+        var prompts = SonnetDataset.Read(
+            reader, "poem.txt", 10, inputLength: 400, outputLength: 9, prefixLength: 200, new ByteTokenizer(), new Random(3));
 
         var texts = prompts.Select(prompt => new ByteTokenizer().Decode([.. prompt.TokenIds], false)).ToArray();
         Assert.Equal(10, texts.Distinct().Count());
@@ -107,7 +110,10 @@ public sealed class DatasetTests
 
     [Fact]
     public void A_dataset_with_a_file_asks_for_it() =>
-        Assert.Contains("--dataset-path", Assert.Throws<FormatException>(() => new DatasetSource("sonnet", null, 1).Read(new ByteTokenizer(), Vocabulary, new Random(1))).Message);
+        Assert.Contains(
+            "--dataset-path",
+            Assert.Throws<FormatException>(
+                () => new DatasetSource("sonnet", null, 1).Read(new ByteTokenizer(), Vocabulary, new Random(1))).Message);
 
     private static IReadOnlyList<BenchmarkPrompt> Trace(string text, int count)
     {

@@ -38,7 +38,8 @@ public sealed class LoadPlotTests
         Assert.Contains("Time to first token (ms)", texts);
         Assert.Equal(
             ["1", "2", "inf"],
-            Named(svg, "text").Where(text => text.Attribute("text-anchor")?.Value == "middle" && text.Value is ("1" or "2" or "inf")).Select(text => text.Value).Take(3));
+            Named(svg, "text").Where(text => text.Attribute("text-anchor")?.Value == "middle" && text.Value is ("1" or "2" or "inf"))
+                .Select(text => text.Value).Take(3));
         Assert.Equal(3, texts.Count(text => text == "request rate (requests/s)"));
     }
 
@@ -58,9 +59,16 @@ public sealed class LoadPlotTests
     private static LoadPoint Point(double rate, double milliseconds) => new(
         rate,
         new ServeMetrics(
-            [new RequestMeasurement { PromptTokens = 5, OutputTokens = 5, TimeToFirstTokenSeconds = milliseconds / 1000, LatencySeconds = milliseconds / 500 }], 1, null));
+            [new RequestMeasurement
+            {
+                PromptTokens = 5,
+                OutputTokens = 5,
+                TimeToFirstTokenSeconds = milliseconds / 1000,
+                LatencySeconds = milliseconds / 500
+            }], 1, null));
 
-    private static IEnumerable<XElement> Named(XDocument svg, string name) => svg.Descendants().Where(element => element.Name.LocalName == name);
+    private static IEnumerable<XElement> Named(XDocument svg, string name) =>
+        svg.Descendants().Where(element => element.Name.LocalName == name);
 
     private static (double X, double Y) Place(string pair)
     {

@@ -2,7 +2,7 @@ using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tests.Engine;
 using Cluster.Worker.Tests.Models;
 
@@ -19,7 +19,8 @@ public sealed class OfflineBenchmarkTests
         var prompts = new RandomDataset([.. Enumerable.Range(0, 64)], new Random(1)).Draw(6, 10, 7);
         var finished = 0;
 
-        var run = await OfflineRun.RunAsync(engine, prompts, () => Interlocked.Increment(ref finished), TimeProvider.System, TestContext.Current.CancellationToken);
+        var run = await OfflineRun.RunAsync(
+            engine, prompts, () => Interlocked.Increment(ref finished), TimeProvider.System, TestContext.Current.CancellationToken);
 
         Assert.Equal((60L, 42L, 6), (run.PromptTokens, run.OutputTokens, finished));
 
@@ -35,13 +36,32 @@ public sealed class OfflineBenchmarkTests
     public void Steps_are_told_apart_timed_and_forgotten()
     {
         var time = new ManualTime();
-        var cost = new ModelCost(WeightBytes: 1000, KvBytesPerToken: 10, OperationsPerRow: 100, OperationsPerLogitRow: 7, AttentionOperationsPerKey: 1);
+        var cost = new ModelCost(
+            WeightBytes: 1000, KvBytesPerToken: 10, OperationsPerRow: 100, OperationsPerLogitRow: 7, AttentionOperationsPerKey: 1);
         using var metered = new MeteredRunner(new SlowRunner(time), cost, time);
 
         // A prompt of three tokens; then, two seconds later, one decode row that sees four positions.
-        Step(metered, new StepBatch { NumTokens = 3, NumSequences = 1, NumLogits = 1, MaxQueryLength = 3, Positions = [0, 1, 2], ContextLengths = [3] });
+        Step(metered,
+            new StepBatch
+            {
+                NumTokens = 3,
+                NumSequences = 1,
+                NumLogits = 1,
+                MaxQueryLength = 3,
+                Positions = [0, 1, 2],
+                ContextLengths = [3]
+            });
         time.Advance(TimeSpan.FromSeconds(2));
-        Step(metered, new StepBatch { NumTokens = 1, NumSequences = 1, NumLogits = 1, MaxQueryLength = 1, Positions = [3, 0, 0], ContextLengths = [4, 9] });
+        Step(metered,
+            new StepBatch
+            {
+                NumTokens = 1,
+                NumSequences = 1,
+                NumLogits = 1,
+                MaxQueryLength = 1,
+                Positions = [3, 0, 0],
+                ContextLengths = [4, 9]
+            });
 
         var (prefill, decode, between) = metered.Totals;
         Assert.Equal(new StepTotals(1, 3, 1, 1030, 300 + 7 + 6), prefill);
@@ -50,7 +70,8 @@ public sealed class OfflineBenchmarkTests
 
         metered.Reset();
         time.Advance(TimeSpan.FromSeconds(5));
-        Step(metered, new StepBatch { NumTokens = 1, NumSequences = 1, NumLogits = 1, MaxQueryLength = 1, Positions = [0], ContextLengths = [1] });
+        Step(metered,
+            new StepBatch { NumTokens = 1, NumSequences = 1, NumLogits = 1, MaxQueryLength = 1, Positions = [0], ContextLengths = [1] });
         Assert.Equal((default, 1, 0.0), (metered.Totals.Prefill, metered.Totals.Decode.Steps, metered.Totals.BetweenSeconds));
     }
 
@@ -58,9 +79,12 @@ public sealed class OfflineBenchmarkTests
     [Fact]
     public void A_models_cost_is_that_of_its_matrices()
     {
-        using var model = ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }), new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, NumBlocks = 64 });
+        using var model = ModelLoader.Load(
+            Fixtures.Haiku, CpuBackend.Create(new CpuOptions { Threads = 1 }),
+            new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, NumBlocks = 64 });
         var (config, weights) = ModelLoader.Open(Fixtures.Haiku);
-        var matrices = weights.Names.Select(name => weights.Find(name)!).Where(tensor => tensor.Shape.Length == 2).Sum(tensor => (double)tensor.Shape[0] * tensor.Shape[1]);
+        var matrices = weights.Names.Select(name => weights.Find(name)!).Where(tensor => tensor.Shape.Length == 2)
+            .Sum(tensor => (double)tensor.Shape[0] * tensor.Shape[1]);
         Assert.True(config.TieWordEmbeddings);
 
         var cost = ModelCost.Of(model);

@@ -7,7 +7,14 @@ public sealed class ServeMetricsTests
     /// <summary>Two answers, worked out by hand below, and a failure.</summary>
     private static readonly RequestMeasurement[] Requests =
     [
-        new() { PromptTokens = 10, OutputTokens = 3, TimeToFirstTokenSeconds = 0.1, InterTokenSeconds = [0.02, 0.04], LatencySeconds = 0.16 },
+        new()
+        {
+            PromptTokens = 10,
+            OutputTokens = 3,
+            TimeToFirstTokenSeconds = 0.1,
+            InterTokenSeconds = [0.02, 0.04],
+            LatencySeconds = 0.16
+        },
         new() { PromptTokens = 6, OutputTokens = 1, TimeToFirstTokenSeconds = 0.3, LatencySeconds = 0.3 },
         new() { PromptTokens = 99, Error = "HTTP 400: too long" },
     ];
@@ -81,8 +88,11 @@ public sealed class ServeMetricsTests
 
         string[] expected =
         [
-            "duration", "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput", "output_throughput", "total_token_throughput",
-            .. ServeReport.Metrics.SelectMany(metric => new[] { $"mean_{metric}_ms", $"median_{metric}_ms", $"std_{metric}_ms", $"p99_{metric}_ms", $"p99.9_{metric}_ms" }),
+            "duration", "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput",
+            "output_throughput", "total_token_throughput",
+            .. ServeReport.Metrics.SelectMany(
+                metric =>
+                    new[] { $"mean_{metric}_ms", $"median_{metric}_ms", $"std_{metric}_ms", $"p99_{metric}_ms", $"p99.9_{metric}_ms" }),
         ];
         Assert.Equal(expected, json.Select(field => field.Key));
         Assert.Equal(200, (double)json["mean_ttft_ms"]!, 1e-9);

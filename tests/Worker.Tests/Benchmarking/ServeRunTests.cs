@@ -1,13 +1,13 @@
 using System.Threading.Channels;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
-using Cluster.Worker.Tests.Serving;
 
 namespace Cluster.Worker.Tests.Benchmarking;
 
 public sealed class ServeRunTests
 {
-    private static readonly BenchmarkPrompt[] Prompts = [.. Enumerable.Range(1, 5).Select(length => new BenchmarkPrompt(new int[length], 1))];
+    private static readonly BenchmarkPrompt[] Prompts = [
+        .. Enumerable.Range(1, 5).Select(length => new BenchmarkPrompt(new int[length], 1))];
 
     [Fact]
     public async Task No_more_requests_are_under_way_than_allowed_and_results_keep_their_order()

@@ -17,12 +17,16 @@ public sealed class CommandLineTests
     [InlineData("serve --model m --gpu-memory-utilization 90", "--gpu-memory-utilization 90: must be 0.01 to 1", "serve")]
     [InlineData("serve --model m --gpu-memory-utilization most", "--gpu-memory-utilization most: expected a number", "serve")]
     [InlineData("serve --model m --port http", "--port http: expected a whole number", "serve")]
-    [InlineData("serve --model m --no-enable-prefix-caching --enable-prefix-caching", "--enable-prefix-caching and --no-enable-prefix-caching cannot be used together", "serve")]
+    [InlineData(
+        "serve --model m --no-enable-prefix-caching --enable-prefix-caching",
+        "--enable-prefix-caching and --no-enable-prefix-caching cannot be used together", "serve")]
     [InlineData("generate --model m --prompt x --temperature -1", "--temperature -1: must be at least 0", "generate")]
     [InlineData("generate --model m --prompt x --max-tokens 0", "--max-tokens 0: must be at least 1", "generate")]
     [InlineData("bench serve --dataset-name poems", "--dataset-name poems: must be random, sharegpt, sonnet or trace", "bench serve")]
     public void A_wrong_value_is_told_with_its_flag_and_what_would_be_right(string line, string error, string command) =>
-        Assert.Equal([error, $"see: cluster-worker {command} --help"], CommandRunner.Explain(Root().Parse(line), "cluster-worker").Split(Environment.NewLine));
+        Assert.Equal(
+            [error, $"see: cluster-worker {command} --help"],
+            CommandRunner.Explain(Root().Parse(line), "cluster-worker").Split(Environment.NewLine));
 
     [Theory]
     [InlineData("", true, true)]

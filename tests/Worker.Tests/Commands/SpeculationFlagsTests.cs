@@ -17,7 +17,9 @@ public class SpeculationFlagsTests
     [InlineData("--num-speculative-tokens 4", "--num-speculative-tokens needs --speculative-model")]
     [InlineData("--speculative-model ./draft --num-speculative-tokens 33", "--num-speculative-tokens 33: must be 1 to 32")]
     [InlineData("--speculative-model ./draft --num-speculative-tokens 0", "--num-speculative-tokens 0: must be 1 to 32")]
-    [InlineData("--speculative-model ./draft --num-speculative-tokens 4 --ngram-prompt-lookup-max 3", "--ngram-prompt-lookup-max and -min need --speculative-model [ngram]")]
+    [InlineData(
+        "--speculative-model ./draft --num-speculative-tokens 4 --ngram-prompt-lookup-max 3",
+        "--ngram-prompt-lookup-max and -min need --speculative-model [ngram]")]
     public void What_does_not_is_an_error_that_says_why(string arguments, string message) => Assert.Equal([message], Errors(arguments));
 
     [Fact]
@@ -26,9 +28,12 @@ public class SpeculationFlagsTests
         var command = new RootCommand();
         new EngineFlags().AddTo(command);
 
-        var errors = command.Parse("--model m --num-scheduler-steps 4 --speculative-model [ngram] --num-speculative-tokens 2".Split(' ')).Errors;
+        var errors = command.Parse(
+            "--model m --num-scheduler-steps 4 --speculative-model [ngram] --num-speculative-tokens 2".Split(' ')).Errors;
 
-        Assert.Equal(["--num-scheduler-steps 4 cannot be combined with --speculative-model: tokens are drafted before every step"], errors.Select(error => error.Message));
+        Assert.Equal(
+            ["--num-scheduler-steps 4 cannot be combined with --speculative-model: tokens are drafted before every step"],
+            errors.Select(error => error.Message));
     }
 
     private static string[] Errors(string arguments)

@@ -2,7 +2,8 @@ using Cluster.Worker.Compute;
 
 namespace Cluster.Worker.Tests.Compute;
 
-/// <summary>An 8-bit floating-point type by its definition, sign · 2^exponent · 1.mantissa, in double precision; encoding searches the table of all values.</summary>
+/// <summary>An 8-bit floating-point type by its definition, sign · 2^exponent · 1.mantissa, in double precision; encoding searches the
+/// table of all values.</summary>
 internal sealed class Fp8Oracle
 {
     private readonly int _mantissaBits;
@@ -27,7 +28,9 @@ internal sealed class Fp8Oracle
     public float Value(byte code)
     {
         var magnitude = code & 0x7F;
-        var value = magnitude < _finite.Length ? _finite[magnitude] : this == E5M2 && magnitude == 0x7C ? double.PositiveInfinity : double.NaN;
+        var value = magnitude < _finite.Length
+            ? _finite[magnitude]
+            : this == E5M2 && magnitude == 0x7C ? double.PositiveInfinity : double.NaN;
         return (float)(code < 0x80 ? value : -value);
     }
 

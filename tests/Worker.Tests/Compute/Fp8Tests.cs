@@ -1,7 +1,6 @@
 using System.Runtime.Intrinsics;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu.Simd;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Compute;
 
@@ -26,7 +25,8 @@ public class Fp8Tests
     [Fact]
     public void Tabled_values_of_the_specification_hold()
     {
-        Assert.Equal([448f, 0.015625f, 0.001953125f, -448f], [Fp8.FromE4M3(0x7E), Fp8.FromE4M3(0x08), Fp8.FromE4M3(0x01), Fp8.FromE4M3(0xFE)]);
+        Assert.Equal(
+            [448f, 0.015625f, 0.001953125f, -448f], [Fp8.FromE4M3(0x7E), Fp8.FromE4M3(0x08), Fp8.FromE4M3(0x01), Fp8.FromE4M3(0xFE)]);
         Assert.Equal([57344f, 6.1035156e-5f, 1.5258789e-5f], [Fp8.FromE5M2(0x7B), Fp8.FromE5M2(0x04), Fp8.FromE5M2(0x01)]);
         Assert.True(float.IsNaN(Fp8.FromE4M3(0x7F)) && float.IsNaN(Fp8.FromE4M3(0xFF)) && float.IsNaN(Fp8.FromE5M2(0x7D)));
         Assert.Equal(float.NegativeInfinity, Fp8.FromE5M2(0xFC));

@@ -1,5 +1,4 @@
 using Cluster.Worker.Compute;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Compute;
 

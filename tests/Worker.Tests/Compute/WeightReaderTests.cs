@@ -1,5 +1,4 @@
 using Cluster.Worker.Compute;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Compute;
 
@@ -18,7 +17,8 @@ public class WeightReaderTests
         Assert.Equal(expected, WeightReader.ReadAll(tensor));
     }
 
-    [Theory, InlineData(nameof(DType.F64), "F64"), InlineData(nameof(DType.I8), "I8"), InlineData(nameof(DType.F8E4M3), "F8_E4M3"), InlineData(nameof(DType.Bool), "BOOL")]
+    [Theory, InlineData(nameof(DType.F64), "F64"), InlineData(nameof(DType.I8), "I8"), InlineData(
+        nameof(DType.F8E4M3), "F8_E4M3"), InlineData(nameof(DType.Bool), "BOOL")]
     public void Other_dtypes_are_refused_as_the_checkpoint_spells_them(string dtypeName, string spelling)
     {
         var dtype = Enum.Parse<DType>(dtypeName);

@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -45,7 +44,9 @@ public class ActiveRequestTests
 
         var narrow = await RunAsync(engine, Sampling with { N = 5 });
 
-        Assert.Equal((await RunAsync(wide, Sampling with { N = 5 })).Select(generation => generation.Text), narrow.Select(generation => generation.Text));
+        Assert.Equal(
+            (await RunAsync(wide, Sampling with { N = 5 })).Select(generation => generation.Text),
+            narrow.Select(generation => generation.Text));
     }
 
     [Fact(Timeout = 30_000)]
@@ -90,7 +91,8 @@ public class ActiveRequestTests
         var generations = await RunAsync(engine, Sampling with { BestOf = bestOf });
 
         Assert.Equal(3, generations.Length);
-        Assert.All(generations, generation => Assert.Equal((FinishReason.Abort, 0), (generation.Last.FinishReason, generation.TokenIds.Length)));
+        Assert.All(
+            generations, generation => Assert.Equal((FinishReason.Abort, 0), (generation.Last.FinishReason, generation.TokenIds.Length)));
         Assert.Equal((0, 0, 0.0), (engine.Statistics.Running, engine.Statistics.Waiting, engine.Statistics.KvCacheUsage));
     }
 
@@ -121,16 +123,20 @@ public class ActiveRequestTests
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 100));
         var all = await RunAsync(engine, Sampling with { N = 6, Logprobs = 2 });
         var outputs = new List<TokenOutput>();
-        await foreach (var output in engine.GenerateAsync(new GenerationRequest("group", Prompt, Sampling with { N = 2, BestOf = 6 }), CancellationToken.None))
+        await foreach (var output in engine.GenerateAsync(
+            new GenerationRequest("group", Prompt, Sampling with { N = 2, BestOf = 6 }), CancellationToken.None))
         {
             outputs.Add(output);
         }
 
-        var expected = all.OrderByDescending(generation => generation.Logprobs.Sum(position => (double)position.Sampled.Logprob)).Take(2).ToList();
+        var expected = all.OrderByDescending(generation => generation.Logprobs.Sum(position => (double)position.Sampled.Logprob)).Take(2)
+            .ToList();
         Assert.Equal([0, 1], outputs.Select(output => output.Index));
         Assert.Equal(expected.Select(generation => generation.Text), outputs.Select(output => output.Text));
         Assert.Equal(expected.Select(generation => generation.TokenIds), outputs.Select(output => output.TokenIds));
-        Assert.All(outputs, output => Assert.Equal((6, FinishReason.Length, null), (output.CompletionTokens, output.FinishReason, output.Logprobs)));
+        Assert.All(
+            outputs,
+            output => Assert.Equal((6, FinishReason.Length, null), (output.CompletionTokens, output.FinishReason, output.Logprobs)));
     }
 
     [Theory(Timeout = 30_000)]
@@ -142,7 +148,8 @@ public class ActiveRequestTests
         var time = new ManualTime();
         var observer = new RecordingObserver();
         var runner = new FakeModelRunner(Vocab, 4, 64, 100) { OnLaunch = _ => time.Advance(TimeSpan.FromSeconds(1)) };
-        await using var engine = new LlmEngine(runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time, observer: observer);
+        await using var engine = new LlmEngine(
+            runner, new ByteTokenizer(), new EngineOptions { MaxNumBatchedTokens = 5, MaxNumSeqs = 5 }, time, observer: observer);
         var sampling = Sampling with { BestOf = bestOf, Temperature = beams ? 0 : 1, Beams = beams ? new() : null };
 
         var generations = await RunAsync(engine, sampling);
@@ -150,7 +157,9 @@ public class ActiveRequestTests
         // Two steps for the prompt.
         var ended = Assert.Single(observer.Requests);
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(2)), (ended.Queue, ended.FirstToken));
-        Assert.Equal(generations.Select(generation => ((FinishReason?)FinishReason.Length, generation.Last.CompletionTokens)), ended.Outputs.Select(output => (output.FinishReason, output.CompletionTokens)));
+        Assert.Equal(
+            generations.Select(generation => ((FinishReason?)FinishReason.Length, generation.Last.CompletionTokens)),
+            ended.Outputs.Select(output => (output.FinishReason, output.CompletionTokens)));
     }
 
     [Fact(Timeout = 30_000)]
@@ -175,7 +184,8 @@ public class ActiveRequestTests
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 100));
 
         var refused = Assert.Throws<InvalidRequestException>(
-            () => engine.GenerateAsync(new GenerationRequest("group", Prompt, Sampling with { N = n, BestOf = bestOf }), CancellationToken.None));
+            () => engine.GenerateAsync(
+                new GenerationRequest("group", Prompt, Sampling with { N = n, BestOf = bestOf }), CancellationToken.None));
 
         Assert.Equal(parameter, refused.Parameter);
     }

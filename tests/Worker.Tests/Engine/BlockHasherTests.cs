@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 

@@ -6,10 +6,10 @@ namespace Cluster.Worker.Tests.Engine;
 /// <summary>Tokens 0…255 are bytes, then come the given special tokens, then multi-byte tokens.</summary>
 internal sealed class ByteTokenizer(string[]? specialTokens = null, byte[][]? longTokens = null) : ITokenizer
 {
-    private readonly string[] specials = specialTokens ?? [];
-    private readonly byte[][] longs = longTokens ?? [];
+    private readonly string[] _specials = specialTokens ?? [];
+    private readonly byte[][] _longs = longTokens ?? [];
 
-    public int VocabSize => 256 + specials.Length + longs.Length;
+    public int VocabSize => 256 + _specials.Length + _longs.Length;
 
     /// <summary>Ids handed to <see cref="Decode"/> so far, all calls together.</summary>
     public long DecodedIds { get; private set; }
@@ -28,23 +28,23 @@ internal sealed class ByteTokenizer(string[]? specialTokens = null, byte[][]? lo
             }
             else if (!IsSpecial(id))
             {
-                bytes.AddRange(longs[id - 256 - specials.Length]);
+                bytes.AddRange(_longs[id - 256 - _specials.Length]);
             }
             else if (!skipSpecialTokens)
             {
-                bytes.AddRange(Encoding.UTF8.GetBytes(specials[id - 256]));
+                bytes.AddRange(Encoding.UTF8.GetBytes(_specials[id - 256]));
             }
         }
 
         return Encoding.UTF8.GetString([.. bytes]);
     }
 
-    public int? TokenToId(string token) => Array.IndexOf(specials, token) is >= 0 and var i ? 256 + i : null;
+    public int? TokenToId(string token) => Array.IndexOf(_specials, token) is >= 0 and var i ? 256 + i : null;
 
     public string? IdToToken(int id) => Decode([id], false);
 
     public byte[]? TokenBytes(int id) =>
-        id < 256 ? [(byte)id] : IsSpecial(id) || id >= VocabSize ? null : longs[id - 256 - specials.Length];
+        id < 256 ? [(byte)id] : IsSpecial(id) || id >= VocabSize ? null : _longs[id - 256 - _specials.Length];
 
-    public bool IsSpecial(int id) => id >= 256 && id < 256 + specials.Length;
+    public bool IsSpecial(int id) => id >= 256 && id < 256 + _specials.Length;
 }

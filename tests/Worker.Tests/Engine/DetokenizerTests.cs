@@ -1,6 +1,5 @@
 using System.Text;
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -137,5 +136,6 @@ public class DetokenizerTests
         Assert.Equal(piece, new string(piece.EnumerateRunes().SelectMany(rune => rune.ToString()).ToArray()));
     }
 
-    private static string RandomText(Random random, int length) => string.Concat(Enumerable.Range(0, length).Select(_ => Alphabet[random.Next(Alphabet.Length)]));
+    private static string RandomText(Random random, int length) =>
+        string.Concat(Enumerable.Range(0, length).Select(_ => Alphabet[random.Next(Alphabet.Length)]));
 }

@@ -1,13 +1,12 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Beams;
 using Cluster.Worker.Engine.Speculation;
-using Cluster.Worker.Models;
-using Xunit;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Tests.Engine;
 
-/// <summary>Random workloads on engines with little memory and small budgets. <see cref="FakeModelRunner"/> throws when a step reads a slot that does not hold
-/// what it should, and otherwise turns any mistake into different tokens.</summary>
+/// <summary>Random workloads on engines with little memory and small budgets. <see cref="FakeModelRunner"/> throws when a step reads a slot
+/// that does not hold what it should, and otherwise turns any mistake into different tokens.</summary>
 [Trait(Category.Name, Category.Slow)]
 public class EngineWorkloadTests
 {
@@ -79,11 +78,15 @@ public class EngineWorkloadTests
         for (var i = 0; i < sampling.NumSequences; i++)
         {
             var own = sampling with { N = 1, BestOf = null, Seed = sampling.Seed + i, Logprobs = sampling.Logprobs ?? 0 };
-            generations.Add(await Generation.CollectAsync(engine.GenerateAsync(new GenerationRequest($"{request.RequestId} {i}", request.PromptTokenIds, own), CancellationToken.None)));
+            generations.Add(
+                await Generation.CollectAsync(
+                    engine.GenerateAsync(
+                        new GenerationRequest($"{request.RequestId} {i}", request.PromptTokenIds, own), CancellationToken.None)));
         }
 
         return sampling.BestOf > sampling.N
-            ? [.. generations.OrderByDescending(generation => generation.Logprobs.Sum(logprobs => (double)logprobs.Sampled.Logprob)).Take(sampling.N)]
+            ? [.. generations.OrderByDescending(generation => generation.Logprobs.Sum(logprobs => (double)logprobs.Sampled.Logprob))
+                .Take(sampling.N)]
             : [.. generations];
     }
 
@@ -111,14 +114,18 @@ public class EngineWorkloadTests
             return;
         }
 
-        Assert.True(actual.PromptNumbers is null || expected.PromptNumbers!.SequenceEqual(actual.PromptNumbers), $"{where}: log-probabilities of the prompt");
+        Assert.True(
+            actual.PromptNumbers is null || expected.PromptNumbers!.SequenceEqual(actual.PromptNumbers),
+            $"{where}: log-probabilities of the prompt");
         if (actual.Last.FinishReason == FinishReason.Abort)
         {
             Assert.True(expected.TokenIds.AsSpan().StartsWith(actual.TokenIds), where);
             return;
         }
 
-        Assert.True(expected.TokenIds.AsSpan().SequenceEqual(actual.TokenIds), $"{where}: {string.Join(' ', expected.TokenIds)} ≠ {string.Join(' ', actual.TokenIds)}");
+        Assert.True(
+            expected.TokenIds.AsSpan().SequenceEqual(actual.TokenIds),
+            $"{where}: {string.Join(' ', expected.TokenIds)} ≠ {string.Join(' ', actual.TokenIds)}");
         Assert.Equal(expected.Text, actual.Text);
         Assert.Equal(expected.Last.FinishReason, actual.Last.FinishReason);
         Assert.Equal(expected.Last.StopReason, actual.Last.StopReason);
@@ -134,8 +141,8 @@ public class EngineWorkloadTests
     {
         public const int MaxModelLength = 48;
 
-        private readonly Lock gate = new();
-        private int submitted;
+        private readonly Lock _gate = new();
+        private int _submitted;
 
         public required EngineOptions Options { get; set; }
 
@@ -181,7 +188,9 @@ public class EngineWorkloadTests
                     EnablePrefixCaching = random.Next(3) > 0,
                     EosTokenIds = [Eos],
                 },
-                Requests = [.. Enumerable.Range(0, count).Select(i => new GenerationRequest($"request {i}", Prompt(random, shared), Sampling(random, i)))],
+                Requests = [
+                    .. Enumerable.Range(0, count)
+                        .Select(i => new GenerationRequest($"request {i}", Prompt(random, shared), Sampling(random, i)))],
                 Arrivals = [.. Enumerable.Range(0, count).Select(_ => random.Next(12)).Order()],
                 Ends = [.. Enumerable.Range(0, count).Select(_ => random.Next(5) == 0 ? random.Next(60) : int.MaxValue)],
             };
@@ -190,22 +199,24 @@ public class EngineWorkloadTests
         /// <summary>Arrivals and ends happen inside the launch of their step, so a workload runs the same way each time.</summary>
         public async Task<(Generation[]?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
         {
-            var runner = new FakeModelRunner(Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits) { OnLogits = OnLogits };
-            await using var engine = new LlmEngine(Background ? new BackgroundRunner(runner) : runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
+            var runner = new FakeModelRunner(
+                Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits) { OnLogits = OnLogits };
+            await using var engine = new LlmEngine(
+                Background ? new BackgroundRunner(runner) : runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
             var tasks = new Task<Generation[]?>[Requests.Length];
             var cancellations = Requests.Select(_ => new CancellationTokenSource()).ToArray();
 
             void Submit()
             {
-                tasks[submitted] = ReadAsync(engine, Requests[submitted], cancellations[submitted].Token);
-                submitted++;
+                tasks[_submitted] = ReadAsync(engine, Requests[_submitted], cancellations[_submitted].Token);
+                _submitted++;
             }
 
             runner.OnLaunch = _ =>
             {
-                lock (gate)
+                lock (_gate)
                 {
-                    for (var i = 0; i < submitted; i++)
+                    for (var i = 0; i < _submitted; i++)
                     {
                         if (Ends[i] == runner.Steps && Ends[i] % 2 == 0)
                         {
@@ -217,7 +228,7 @@ public class EngineWorkloadTests
                         }
                     }
 
-                    while (submitted < Requests.Length && Arrivals[submitted] <= runner.Steps)
+                    while (_submitted < Requests.Length && Arrivals[_submitted] <= runner.Steps)
                     {
                         Submit();
                     }
@@ -227,20 +238,20 @@ public class EngineWorkloadTests
             while (true)
             {
                 Task[] running;
-                lock (gate)
+                lock (_gate)
                 {
-                    if (submitted < Requests.Length && tasks.Take(submitted).All(task => task.IsCompleted))
+                    if (_submitted < Requests.Length && tasks.Take(_submitted).All(task => task.IsCompleted))
                     {
                         Submit();
                     }
 
-                    running = tasks[..submitted];
+                    running = tasks[.._submitted];
                 }
 
                 await Task.WhenAll(running);
-                lock (gate)
+                lock (_gate)
                 {
-                    if (submitted == Requests.Length && tasks.All(task => task.IsCompleted))
+                    if (_submitted == Requests.Length && tasks.All(task => task.IsCompleted))
                     {
                         break;
                     }
@@ -278,7 +289,14 @@ public class EngineWorkloadTests
             var n = random.Next(3) == 0 ? random.Next(1, 5) : 1;
             var sampling = Sampling(random, request, n) with { BestOf = random.Next(8) == 0 ? n + random.Next(3) : null };
             return request % 7 == 3
-                ? sampling with { Temperature = 0, TopK = 0, TopP = 1, BestOf = n + request % 5, Beams = new BeamParameters(request % 3, (EarlyStopping)(request / 7 % 3)) }
+                ? sampling with
+                {
+                    Temperature = 0,
+                    TopK = 0,
+                    TopP = 1,
+                    BestOf = n + request % 5,
+                    Beams = new BeamParameters(request % 3, (EarlyStopping)(request / 7 % 3))
+                }
                 : sampling with { PromptLogprobs = request % 4 == 1 ? request % 3 : null };
         }
 
@@ -293,7 +311,9 @@ public class EngineWorkloadTests
             RepetitionPenalty = random.Next(3) == 0 ? 1.2f : 1,
             MaxTokens = random.Next(4) == 0 ? null : random.Next(1, 30),
             IgnoreEos = random.Next(2) == 0,
-            Stop = random.Next(3) == 0 ? [((char)random.Next(Vocab)).ToString() + (char)random.Next(Vocab), ((char)random.Next(Vocab)).ToString()] : [],
+            Stop = random.Next(3) == 0
+                ? [((char)random.Next(Vocab)).ToString() + (char)random.Next(Vocab), ((char)random.Next(Vocab)).ToString()]
+                : [],
             StopTokenIds = random.Next(3) == 0 ? [random.Next(Vocab)] : [],
             Logprobs = random.Next(3) == 0 ? random.Next(4) : null,
         };

@@ -1,10 +1,13 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>A model runner whose "KV cache" is the token and position last written to each slot, and whose logits are a hash of the whole
-/// context as it is read through the block table. A wrong block, slot, position or context length either throws here or changes the output.</summary>
-internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256, int? maxLogits = null)
+/// context as it is read through the block table. A wrong block, slot, position or context length either throws here or changes the
+/// output.</summary>
+internal sealed class FakeModelRunner(
+    int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256,
+    int? maxLogits = null)
     : IModelRunner
 {
     /// <summary>A step of one sequence with one token.</summary>
@@ -25,10 +28,10 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         LogitRows = [0],
     };
 
-    private readonly int[] tokens = Filled(numBlocks * blockSize, -1);
-    private readonly int[] positions = Filled(numBlocks * blockSize, -1);
-    private float[] logits = [];
-    private int numLogits;
+    private readonly int[] _tokens = Filled(numBlocks * blockSize, -1);
+    private readonly int[] _positions = Filled(numBlocks * blockSize, -1);
+    private float[] _logits = [];
+    private int _numLogits;
 
     public int VocabSize => vocabSize;
 
@@ -93,22 +96,22 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
             Read(batch, sequence);
         }
 
-        numLogits = batch.NumLogits;
-        Check(numLogits <= MaxLogits, $"{numLogits} rows of logits");
-        logits = new float[numLogits * vocabSize];
+        _numLogits = batch.NumLogits;
+        Check(_numLogits <= MaxLogits, $"{_numLogits} rows of logits");
+        _logits = new float[_numLogits * vocabSize];
         var row = new float[vocabSize];
-        for (var i = 0; i < numLogits; i++)
+        for (var i = 0; i < _numLogits; i++)
         {
             var sequence = SequenceOf(batch, batch.LogitRows[i]);
             var behind = batch.QueryStarts[sequence + 1] - 1 - batch.LogitRows[i];
             var context = Read(batch, sequence)[..^behind];
             Logits(context, row);
             OnLogits?.Invoke(context, row);
-            row.CopyTo(logits, i * vocabSize);
+            row.CopyTo(_logits, i * vocabSize);
         }
     }
 
-    public ReadOnlySpan<float> WaitForLogits() => logits.AsSpan(0, numLogits * vocabSize);
+    public ReadOnlySpan<float> WaitForLogits() => _logits.AsSpan(0, _numLogits * vocabSize);
 
     public void Dispose() => IsDisposed = true;
 
@@ -170,8 +173,8 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         {
             var (source, destination) = (batch.BlockCopies[2 * i] * blockSize, batch.BlockCopies[2 * i + 1] * blockSize);
             Check(source != destination, $"block {batch.BlockCopies[2 * i]} is copied to itself");
-            tokens.AsSpan(source, blockSize).CopyTo(tokens.AsSpan(destination));
-            positions.AsSpan(source, blockSize).CopyTo(positions.AsSpan(destination));
+            _tokens.AsSpan(source, blockSize).CopyTo(_tokens.AsSpan(destination));
+            _positions.AsSpan(source, blockSize).CopyTo(_positions.AsSpan(destination));
         }
     }
 
@@ -188,8 +191,8 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
                 Check(slot == Slot(batch, sequence, position), $"row {row} writes slot {slot}, which is not its block table's");
                 Check(written.Add(slot), $"two rows write slot {slot}");
                 Check((uint)batch.TokenIds[row] < (uint)vocabSize, "a token outside the vocabulary");
-                tokens[slot] = batch.TokenIds[row];
-                positions[slot] = position;
+                _tokens[slot] = batch.TokenIds[row];
+                _positions[slot] = position;
             }
         }
     }
@@ -200,8 +203,8 @@ internal sealed class FakeModelRunner(int vocabSize, int blockSize, int numBlock
         for (var position = 0; position < context.Length; position++)
         {
             var slot = Slot(batch, sequence, position);
-            Check(positions[slot] == position, $"slot {slot} holds position {positions[slot]}, not {position}");
-            context[position] = tokens[slot];
+            Check(_positions[slot] == position, $"slot {slot} holds position {_positions[slot]}, not {position}");
+            context[position] = _tokens[slot];
         }
 
         return context;

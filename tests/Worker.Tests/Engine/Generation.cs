@@ -13,7 +13,9 @@ internal sealed record Generation(int[] TokenIds, string Text, TokenOutput Last,
 
     /// <summary>Every number of <see cref="PromptLogprobs"/>, to compare.</summary>
     public IEnumerable<(int Rank, TokenLogprob Token)>? PromptNumbers =>
-        PromptLogprobs?.SelectMany(position => position is null ? [] : position.Logprobs.Top.Append(position.Logprobs.Sampled).Select(token => (position.Rank, token)));
+        PromptLogprobs?.SelectMany(
+            position =>
+                position is null ? [] : position.Logprobs.Top.Append(position.Logprobs.Sampled).Select(token => (position.Rank, token)));
 
     public static async Task<Generation> CollectAsync(IAsyncEnumerable<TokenOutput> outputs) => (await CollectAllAsync(outputs)).Single();
 
@@ -42,7 +44,11 @@ internal sealed record Generation(int[] TokenIds, string Text, TokenOutput Last,
             [.. own.SelectMany(output => output.TokenIds)],
             string.Concat(own.Select(output => output.Text)),
             own[^1],
-            [.. own.SelectMany(output => output.Logprobs ?? [])]) { PromptLogprobs = own[0].PromptLogprobs, NumPromptReports = own.Count(output => output.PromptLogprobs is not null) })];
+            [.. own.SelectMany(output => output.Logprobs ?? [])])
+            {
+                PromptLogprobs = own[0].PromptLogprobs,
+                NumPromptReports = own.Count(output => output.PromptLogprobs is not null)
+            })];
     }
 
     /// <summary>What plain greedy decoding of a context gives, without any engine.</summary>

@@ -2,7 +2,8 @@ using System.Text.Json.Nodes;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Beams;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tests.Engine.Beams;
 using Cluster.Worker.Tests.Engine.Constraints;
 using Cluster.Worker.Tests.Models;
@@ -10,8 +11,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Engine;
 
-/// <summary>The whole engine on the sample model, against Hugging Face's greedy texts, and against itself under other circumstances. What runs the model is put to
-/// these tests by a class that loads it.</summary>
+/// <summary>The whole engine on the sample model, against Hugging Face's greedy texts, and against itself under other circumstances. What
+/// runs the model is put to these tests by a class that loads it.</summary>
 [Trait(Category.Name, Category.Slow)]
 public abstract class HaikuEngineTests
 {
@@ -24,7 +25,8 @@ public abstract class HaikuEngineTests
         [.. Expected["chat"]!.AsArray().Concat(Expected["completions"]!.AsArray()).Select(one =>
         {
             var output = Ids(one!["output_ids"]!);
-            return (Ids(one["prompt_ids"]!), output, (string)one["text"]!, output.Length + ((string)one["finish_reason"]! == "stop" ? 1 : 0));
+            return (
+                Ids(one["prompt_ids"]!), output, (string)one["text"]!, output.Length + ((string)one["finish_reason"]! == "stop" ? 1 : 0));
         })];
 
     [Fact]
@@ -32,7 +34,8 @@ public abstract class HaikuEngineTests
     {
         await using var engine = Start();
 
-        var results = await Task.WhenAll(References.Select((reference, index) => RunAsync(engine, $"{index}", reference.Prompt, Greedy(reference.MaxTokens))));
+        var results = await Task.WhenAll(
+            References.Select((reference, index) => RunAsync(engine, $"{index}", reference.Prompt, Greedy(reference.MaxTokens))));
 
         for (var i = 0; i < References.Length; i++)
         {
@@ -78,7 +81,8 @@ public abstract class HaikuEngineTests
                 var (own, top) = scored[prompt.Length + i]!.Logprobs;
                 Assert.Equal(((int)reference[i]!["id"]!, 1), (own.TokenId, scored[prompt.Length + i]!.Rank));
                 Assert.Equal((float)reference[i]!["logprob"]!, own.Logprob, 1e-3f);
-                Assert.All(reference[i]!["top"]!.AsObject().Zip(top), pair => Assert.Equal((float)pair.First.Value!, pair.Second.Logprob, 1e-3f));
+                Assert.All(
+                    reference[i]!["top"]!.AsObject().Zip(top), pair => Assert.Equal((float)pair.First.Value!, pair.Second.Logprob, 1e-3f));
             }
         }
     }
@@ -90,7 +94,8 @@ public abstract class HaikuEngineTests
         var windows = Ids(Expected["perplexity"]!["input_ids"]!).Chunk((int)Expected["perplexity"]!["window"]!);
         var scored = await Task.WhenAll(windows.Select((window, index) => ScoreAsync(engine, window, $"{index}")));
 
-        var perplexity = Math.Exp(-scored.SelectMany(positions => positions.Skip(1)).Average(position => (double)position!.Logprobs.Sampled.Logprob));
+        var perplexity = Math.Exp(
+            -scored.SelectMany(positions => positions.Skip(1)).Average(position => (double)position!.Logprobs.Sampled.Logprob));
 
         Assert.Equal((double)Expected["perplexity"]!["value"]!, perplexity, 1e-3);
     }
@@ -121,9 +126,12 @@ public abstract class HaikuEngineTests
             }
 
             var expected = await Task.Run(() => new NaiveBeamSearch(Logprobs, sampling, stopTokens, _ => "").Run(reference.Prompt, 10));
-            var actual = await Generation.CollectAllAsync(engine.GenerateAsync(new GenerationRequest("beams", reference.Prompt, sampling), CancellationToken.None));
+            var actual = await Generation.CollectAllAsync(
+                engine.GenerateAsync(new GenerationRequest("beams", reference.Prompt, sampling), CancellationToken.None));
 
-            Assert.Equal(expected.Select(output => string.Join(' ', output.Tokens)), actual.Select(generation => string.Join(' ', generation.TokenIds)));
+            Assert.Equal(
+                expected.Select(output => string.Join(' ', output.Tokens)),
+                actual.Select(generation => string.Join(' ', generation.TokenIds)));
         }
     }
 
@@ -133,7 +141,8 @@ public abstract class HaikuEngineTests
     [InlineData(24, true, true)]
     [InlineData(17, false, true)]
     [InlineData(2048, false, false)]
-    public async Task Bits_do_not_depend_on_batch_chunks_or_cache(int maxNumBatchedTokens, bool enablePrefixCaching, bool enableChunkedPrefill)
+    public async Task Bits_do_not_depend_on_batch_chunks_or_cache(
+        int maxNumBatchedTokens, bool enablePrefixCaching, bool enableChunkedPrefill)
     {
         await using var crowded = Start(new EngineOptions
         {
@@ -152,7 +161,8 @@ public abstract class HaikuEngineTests
         // As many blocks as the longest sequence may fill: far fewer than all requests do.
         await using var crowded = Start(numBlocks: 32);
 
-        await AssertBitsAreThoseOfRequestsAloneAsync(crowded, index => Sampled(index) with { IgnoreEos = true, MaxTokens = 120, Logprobs = 5 });
+        await AssertBitsAreThoseOfRequestsAloneAsync(
+            crowded, index => Sampled(index) with { IgnoreEos = true, MaxTokens = 120, Logprobs = 5 });
 
         Assert.True(crowded.Statistics.Preemptions > 0, $"{crowded.Statistics}");
     }
@@ -160,7 +170,8 @@ public abstract class HaikuEngineTests
     [Fact]
     public async Task Bits_of_structured_outputs_do_not_depend_on_the_batch()
     {
-        const string Schema = """{"type":"object","properties":{"line":{"type":"string","maxLength":12},"syllables":{"enum":[5,7]}},"required":["line","syllables"]}""";
+        const string Schema =
+            """{"type":"object","properties":{"line":{"type":"string","maxLength":12},"syllables":{"enum":[5,7]}},"required":["line","syllables"]}""";
         await using var crowded = Start();
 
         var results = await AssertBitsAreThoseOfRequestsAloneAsync(
@@ -180,14 +191,17 @@ public abstract class HaikuEngineTests
             }
         }
 
-        var together = await Task.WhenAll(References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, sampling(index))));
+        var together = await Task.WhenAll(
+            References.Select((reference, index) => RunAsync(crowded, $"{index}", reference.Prompt, sampling(index))));
         for (var i = 0; i < References.Length; i++)
         {
             Assert.Equal(alone[i].Ids, together[i].Ids);
             Assert.Equal(alone[i].Text, together[i].Text);
             Assert.Equal(
-                alone[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))),
-                together[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))));
+                alone[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled))
+                    .Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))),
+                together[i].Logprobs.SelectMany(position => position.Top.Append(position.Sampled))
+                    .Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob))));
         }
 
         return together;
@@ -225,12 +239,14 @@ public abstract class HaikuEngineTests
         ? Greedy(12) with { BestOf = 3, Logprobs = 20, Beams = new BeamParameters() }
         : Sampled(index) with { PromptLogprobs = index % 3 == 0 ? 5 : null };
 
-    private static SamplingParameters Sampled(int index) => new() { Temperature = index % 2 == 0 ? 0 : 1.2f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 };
+    private static SamplingParameters Sampled(int index) =>
+        new() { Temperature = index % 2 == 0 ? 0 : 1.2f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 };
 
     private static async Task<IReadOnlyList<PromptPosition?>> ScoreAsync(LlmEngine engine, int[] prompt, string id = "scored")
     {
         var result = await Generation.CollectAsync(
-            engine.GenerateAsync(new GenerationRequest(id, prompt, new SamplingParameters { PromptLogprobs = 5, MaxTokens = 0 }), CancellationToken.None));
+            engine.GenerateAsync(
+                new GenerationRequest(id, prompt, new SamplingParameters { PromptLogprobs = 5, MaxTokens = 0 }), CancellationToken.None));
         return result.PromptLogprobs!;
     }
 
@@ -239,7 +255,15 @@ public abstract class HaikuEngineTests
 
     private LlmEngine Start(EngineOptions? options = null, DType kvCacheDType = DType.F32, int? numBlocks = null)
     {
-        var runner = Load(new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = kvCacheDType, NumBlocks = numBlocks });
+        var runner = Load(
+            new ModelRunnerOptions
+            {
+                MaxSequences = 16,
+                MaxModelLength = 512,
+                MaxBatchedTokens = 2048,
+                KvCacheDType = kvCacheDType,
+                NumBlocks = numBlocks
+            });
         var eos = ModelConfig.Load(Fixtures.Haiku).EosTokenIds;
         return new LlmEngine(runner, Tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. eos] }, TimeProvider.System);
     }

@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 using static Cluster.Worker.Tests.Engine.TestEngines;
 
 namespace Cluster.Worker.Tests.Engine;

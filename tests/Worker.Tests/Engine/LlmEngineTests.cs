@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 using static Cluster.Worker.Tests.Engine.TestEngines;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -150,7 +149,8 @@ public class LlmEngineTests
     {
         var sampling = new SamplingParameters { Seed = 7, MaxTokens = 20, IgnoreEos = true };
         await using var alone = NewEngine(Runner());
-        await using var crowded = NewEngine(Runner(), new EngineOptions { MaxNumBatchedTokens = 8, MaxNumSeqs = 6, EnablePrefixCaching = false });
+        await using var crowded = NewEngine(
+            Runner(), new EngineOptions { MaxNumBatchedTokens = 8, MaxNumSeqs = 6, EnablePrefixCaching = false });
         var others = Enumerable.Range(0, 8).Select(i => RunAsync(crowded, sampling with { Seed = i + 100 }, [i, i])).ToArray();
 
         var generation = await RunAsync(crowded, sampling);
@@ -203,7 +203,8 @@ public class LlmEngineTests
         Assert.Equal(16, again.Last.CachedTokens);
         Assert.Equal(Generation.Greedy(Vocab, prompt, 10), again.TokenIds);
         Assert.Equal((40, 16, 40, 20), (
-            engine.Statistics.PrefixCacheQueries, engine.Statistics.PrefixCacheHits, engine.Statistics.PromptTokens, engine.Statistics.GenerationTokens));
+            engine.Statistics.PrefixCacheQueries, engine.Statistics.PrefixCacheHits, engine.Statistics.PromptTokens,
+            engine.Statistics.GenerationTokens));
     }
 
     [Fact(Timeout = 30_000)]
@@ -229,7 +230,8 @@ public class LlmEngineTests
             _ = new LlmEngine(Runner(), new ByteTokenizer(), options, TimeProvider.System);
         }
 
-        var refused = Assert.Throws<ArgumentException>(() => Make(new EngineOptions { EnableChunkedPrefill = false, MaxNumBatchedTokens = 100 }));
+        var refused = Assert.Throws<ArgumentException>(
+            () => Make(new EngineOptions { EnableChunkedPrefill = false, MaxNumBatchedTokens = 100 }));
         Assert.Contains("100", refused.Message);
         Assert.ThrowsAny<ArgumentException>(() => Make(new EngineOptions { MaxNumSeqs = 0 }));
         Assert.ThrowsAny<ArgumentException>(() => Make(new EngineOptions { MaxNumBatchedTokens = 0 }));

@@ -1,6 +1,5 @@
 using System.Runtime.Intrinsics;
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -48,7 +47,8 @@ public class LogitMathTests
     [Fact]
     public void Exponentials_are_single_precision_over_their_whole_range()
     {
-        var logits = Enumerable.Range(0, 100_000).Select(i => -i * 0.001f).Append(float.NegativeInfinity).Append(-1e30f).Append(float.MinValue).ToArray();
+        var logits = Enumerable.Range(0, 100_000).Select(i => -i * 0.001f).Append(float.NegativeInfinity).Append(-1e30f)
+            .Append(float.MinValue).ToArray();
         Assert.Equal(1, LogitMath.Exp(Vector256<float>.Zero)[0]);
         foreach (var logit in logits)
         {

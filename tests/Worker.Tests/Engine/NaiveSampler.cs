@@ -25,7 +25,9 @@ internal static class NaiveSampler
         {
             if (prompt.Contains(token) || output.Contains(token))
             {
-                adjusted[token] = adjusted[token] > 0 ? adjusted[token] / sampling.RepetitionPenalty : adjusted[token] * sampling.RepetitionPenalty;
+                adjusted[token] = adjusted[token] > 0
+                    ? adjusted[token] / sampling.RepetitionPenalty
+                    : adjusted[token] * sampling.RepetitionPenalty;
             }
 
             var count = output.Count(other => other == token);
@@ -35,7 +37,8 @@ internal static class NaiveSampler
         return adjusted;
     }
 
-    /// <summary>By random number, the token that min_p and top_p draw from single-precision weights: all tokens in order, the tail cut off where the mass is reached.</summary>
+    /// <summary>By random number, the token that min_p and top_p draw from single-precision weights: all tokens in order, the tail cut off
+    /// where the mass is reached.</summary>
     public static Func<double, int> FullSort(float[] logits, SamplingParameters sampling)
     {
         var filled = new TokenWeights(logits.Length);
@@ -49,7 +52,8 @@ internal static class NaiveSampler
         return random =>
         {
             var sum = 0m;
-            return Enumerable.Range(0, logits.Length).First(token => kept.Contains(token) && (sum += weights[token]) > (decimal)random * total);
+            return Enumerable.Range(0, logits.Length)
+                .First(token => kept.Contains(token) && (sum += weights[token]) > (decimal)random * total);
         };
     }
 

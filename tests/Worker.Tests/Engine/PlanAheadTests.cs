@@ -1,6 +1,5 @@
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
-using Xunit;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -8,7 +7,7 @@ namespace Cluster.Worker.Tests.Engine;
 public class PlanAheadTests
 {
     private const int BlockSize = 4;
-    private readonly BlockPool pool = new(numBlocks: 12, BlockSize);
+    private readonly BlockPool _pool = new(numBlocks: 12, BlockSize);
 
     [Fact]
     public void A_plan_made_ahead_is_the_plan_that_would_have_been_made_after()
@@ -34,7 +33,7 @@ public class PlanAheadTests
     [Fact]
     public void What_ends_meanwhile_leaves_the_plan_and_who_waits_gets_its_place()
     {
-        var scheduler = Scheduler(pool);
+        var scheduler = Scheduler(_pool);
         var (stays, ends, waits) = (Prompt(3), Prompt(2, 50), Prompt(3, 80));
         scheduler.Add(stays);
         scheduler.Add(ends);
@@ -49,7 +48,7 @@ public class PlanAheadTests
 
         Assert.Equal([stays, waits], scheduler.Scheduled.ToArray().Select(entry => entry.Sequence));
         Assert.Equal([1, 80, 81, 82], batch.TokenIds[..batch.NumTokens]);
-        Assert.Equal(2, pool.NumUsed);
+        Assert.Equal(2, _pool.NumUsed);
     }
 
     [Fact]
@@ -64,7 +63,7 @@ public class PlanAheadTests
 
         var forking = Prompt(3);
         forking.MayFork = true;
-        scheduler = Scheduler(pool);
+        scheduler = Scheduler(_pool);
         scheduler.Add(forking);
         scheduler.Plan();
         Assert.False(scheduler.TryPlanAhead());
@@ -75,7 +74,7 @@ public class PlanAheadTests
     [Fact]
     public void Blocks_filled_by_a_plan_made_ahead_are_offered_with_the_tokens_they_got()
     {
-        var scheduler = Scheduler(pool);
+        var scheduler = Scheduler(_pool);
         var sequence = Prompt(3);
         scheduler.Add(sequence);
         scheduler.Plan();
@@ -96,7 +95,7 @@ public class PlanAheadTests
     [InlineData(true)]
     public void A_plan_for_several_steps_admits_nobody_until_they_are_done(bool isAhead)
     {
-        var scheduler = Scheduler(pool, stepsPerPlan: 3);
+        var scheduler = Scheduler(_pool, stepsPerPlan: 3);
         var (running, waits) = (Prompt(4), Prompt(2, 50));
         scheduler.Add(running);
         scheduler.Plan();
@@ -122,7 +121,7 @@ public class PlanAheadTests
     [Fact]
     public void A_plan_for_several_steps_ends_with_its_last_sequence()
     {
-        var scheduler = Scheduler(pool, stepsPerPlan: 10);
+        var scheduler = Scheduler(_pool, stepsPerPlan: 10);
         var (ends, waits) = (Prompt(4), Prompt(2, 50));
         scheduler.Add(ends);
         scheduler.Plan();
@@ -132,19 +131,19 @@ public class PlanAheadTests
         scheduler.Finish(ends);
 
         Assert.Equal(2, scheduler.Plan().NumTokens);
-        Assert.Equal(1, pool.NumUsed);
+        Assert.Equal(1, _pool.NumUsed);
     }
 
     [Fact]
     public void Blocks_for_the_steps_of_a_plan_are_set_aside_at_its_start_or_it_is_for_one_step()
     {
-        var scheduler = Scheduler(pool, stepsPerPlan: 8);
+        var scheduler = Scheduler(_pool, stepsPerPlan: 8);
         var sequence = Prompt(4);
         scheduler.Add(sequence);
         scheduler.Plan();
         sequence.Append(0);
         scheduler.Plan();
-        Assert.Equal(3, pool.NumUsed);
+        Assert.Equal(3, _pool.NumUsed);
 
         var small = new BlockPool(2, BlockSize);
         scheduler = Scheduler(small, stepsPerPlan: 8);

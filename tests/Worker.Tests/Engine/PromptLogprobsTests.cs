@@ -1,9 +1,9 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
-/// <summary>Log-probabilities of prompts through the whole engine. That they are the same among other requests is <see cref="EngineWorkloadTests"/>'.</summary>
+/// <summary>Log-probabilities of prompts through the whole engine. That they are the same among other requests is
+/// <see cref="EngineWorkloadTests"/>'.</summary>
 public sealed class PromptLogprobsTests
 {
     private const int Vocab = 64;
@@ -15,10 +15,12 @@ public sealed class PromptLogprobsTests
     [InlineData(100, 1, true)]
     [InlineData(5, 8, true)]
     [InlineData(100, 3, false)]
-    public async Task Each_token_but_the_first_has_its_own_and_the_likeliest(int maxNumBatchedTokens, int maxLogits, bool enableChunkedPrefill)
+    public async Task Each_token_but_the_first_has_its_own_and_the_likeliest(
+        int maxNumBatchedTokens, int maxLogits, bool enableChunkedPrefill)
     {
         var runner = new FakeModelRunner(Vocab, 4, 64, 50, maxSequences: 1, maxLogits: maxLogits);
-        await using var engine = Engine(runner, new EngineOptions { MaxNumBatchedTokens = maxNumBatchedTokens, EnableChunkedPrefill = enableChunkedPrefill });
+        await using var engine = Engine(
+            runner, new EngineOptions { MaxNumBatchedTokens = maxNumBatchedTokens, EnableChunkedPrefill = enableChunkedPrefill });
 
         var generation = await RunAsync(engine, Scored);
 
@@ -61,9 +63,11 @@ public sealed class PromptLogprobsTests
     {
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 50));
 
-        var all = await Generation.CollectAllAsync(engine.GenerateAsync(new GenerationRequest("scored", Prompt, Scored with { N = 3, Temperature = 1 }), CancellationToken.None));
+        var all = await Generation.CollectAllAsync(
+            engine.GenerateAsync(new GenerationRequest("scored", Prompt, Scored with { N = 3, Temperature = 1 }), CancellationToken.None));
         var best = await Generation.CollectAllAsync(
-            engine.GenerateAsync(new GenerationRequest("scored", Prompt, Scored with { N = 2, BestOf = 4, Temperature = 1 }), CancellationToken.None));
+            engine.GenerateAsync(
+                new GenerationRequest("scored", Prompt, Scored with { N = 2, BestOf = 4, Temperature = 1 }), CancellationToken.None));
 
         Assert.All(all.Concat(best), AssertScores);
         Assert.All(all.Concat(best), generation => Assert.Equal(1, generation.NumPromptReports));
@@ -74,7 +78,8 @@ public sealed class PromptLogprobsTests
     {
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 50));
 
-        var generation = await Generation.CollectAsync(engine.GenerateAsync(new GenerationRequest("scored", [7], Scored), CancellationToken.None));
+        var generation = await Generation.CollectAsync(
+            engine.GenerateAsync(new GenerationRequest("scored", [7], Scored), CancellationToken.None));
 
         Assert.Null(Assert.Single(generation.PromptLogprobs!));
     }
@@ -82,7 +87,10 @@ public sealed class PromptLogprobsTests
     [Fact(Timeout = 30_000)]
     public async Task Logits_that_are_no_numbers_fail_the_request_and_name_the_place()
     {
-        var runner = new FakeModelRunner(Vocab, 4, 64, 50, maxSequences: 2) { OnLogits = (context, row) => row[1] = context.Length == 6 ? float.NaN : row[1] };
+        var runner = new FakeModelRunner(Vocab, 4, 64, 50, maxSequences: 2)
+        {
+            OnLogits = (context, row) => row[1] = context.Length == 6 ? float.NaN : row[1]
+        };
         await using var engine = Engine(runner);
 
         var failure = await Assert.ThrowsAsync<GenerationFailedException>(() => RunAsync(engine, Scored));

@@ -16,7 +16,8 @@ internal sealed class RecordingObserver : IEngineObserver
     public void Ended(EndedRequest request)
     {
         Requests.Add(request);
-        var sequences = request.Sequences.Select(sequence => $"{sequence.FinishReason} {sequence.End.TotalMilliseconds} {sequence.CompletionTokens}");
+        var sequences = request.Sequences.Select(
+            sequence => $"{sequence.FinishReason} {sequence.End.TotalMilliseconds} {sequence.CompletionTokens}");
         Events.Add($"end {request.End.TotalMilliseconds}: {string.Join(", ", sequences)}");
     }
 }

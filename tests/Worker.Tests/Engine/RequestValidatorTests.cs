@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -55,7 +54,8 @@ public class RequestValidatorTests
     [Theory, MemberData(nameof(Bad))]
     public void A_bad_value_is_refused_by_name(string parameter, string named, object sampling)
     {
-        var refused = Assert.Throws<InvalidRequestException>(() => Validator.Validate(new GenerationRequest("id", [1], (SamplingParameters)sampling)));
+        var refused = Assert.Throws<InvalidRequestException>(
+            () => Validator.Validate(new GenerationRequest("id", [1], (SamplingParameters)sampling)));
 
         Assert.Equal(parameter, refused.Parameter);
         Assert.StartsWith(parameter, refused.Message);
@@ -110,7 +110,9 @@ public class RequestValidatorTests
     public void An_empty_prompt_and_an_empty_id_are_refused()
     {
         Assert.Equal("prompt", Refused([]).Parameter);
-        Assert.Equal("request_id", Assert.Throws<InvalidRequestException>(() => Validator.Validate(new GenerationRequest("", [1], new()))).Parameter);
+        Assert.Equal(
+            "request_id",
+            Assert.Throws<InvalidRequestException>(() => Validator.Validate(new GenerationRequest("", [1], new()))).Parameter);
     }
 
     [Fact]
@@ -118,7 +120,9 @@ public class RequestValidatorTests
     {
         var refused = Refused(new int[40]);
 
-        Assert.Equal("prompt has 40 tokens, but the model's length is 32 tokens, prompt and output together; shorten it to at most 31", refused.Message);
+        Assert.Equal(
+            "prompt has 40 tokens, but the model's length is 32 tokens, prompt and output together; shorten it to at most 31",
+            refused.Message);
     }
 
     [Fact]
@@ -128,7 +132,9 @@ public class RequestValidatorTests
 
         var refused = Assert.Throws<InvalidRequestException>(() => validator.Validate(new GenerationRequest("id", new int[64], new())));
 
-        Assert.Equal("prompt has 64 tokens, but the KV cache holds 64 tokens, prompt and output together; shorten it to at most 63", refused.Message);
+        Assert.Equal(
+            "prompt has 64 tokens, but the KV cache holds 64 tokens, prompt and output together; shorten it to at most 63",
+            refused.Message);
     }
 
     private static InvalidRequestException Refused(int[] prompt) =>

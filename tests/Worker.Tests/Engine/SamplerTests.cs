@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -68,8 +67,8 @@ public class SamplerTests
         }
     }
 
-    /// <summary>Each case draws many times from one distribution. The 99.99 % quantile of χ² with d degrees of freedom is below d + 4·√(2d) + 10
-    /// for every d here, and seeds are fixed, so this fails only for a wrong distribution.</summary>
+    /// <summary>Each case draws many times from one distribution. The 99.99 % quantile of χ² with d degrees of freedom is below d + 4·√(2d)
+    /// + 10 for every d here, and seeds are fixed, so this fails only for a wrong distribution.</summary>
     [Fact]
     public void Draws_follow_the_naive_distribution()
     {
@@ -165,7 +164,8 @@ public class SamplerTests
     {
         var random = new Random(k);
         var logits = Enumerable.Range(0, 6000).Select(_ => (float)Math.Round(random.NextDouble() * 8, 2)).ToArray();
-        var expected = Enumerable.Range(0, logits.Length).OrderByDescending(token => logits[token]).ThenBy(token => token).Take(k).ToArray();
+        var expected = Enumerable.Range(0, logits.Length).OrderByDescending(token => logits[token]).ThenBy(token => token).Take(k)
+            .ToArray();
         var sampler = new Sampler(logits.Length);
         var seen = new HashSet<int>();
         for (var seed = 0; seed < 40 * k; seed++)
@@ -199,7 +199,8 @@ public class SamplerTests
         Assert.True(least > 0);
     }
 
-    /// <summary>The reference orders all tokens and adds them up one by one. Shapes have many equal logits, one that has almost all the mass, and none.</summary>
+    /// <summary>The reference orders all tokens and adds them up one by one. Shapes have many equal logits, one that has almost all the
+    /// mass, and none.</summary>
     [Theory]
     [InlineData("flat", 1f)]
     [InlineData("flat", 1e-4f)]
@@ -221,7 +222,13 @@ public class SamplerTests
                 "equal" => -3f,
                 _ => token == 4321 ? 30f : 0f,
             }).ToArray();
-            var sampling = new SamplingParameters { Temperature = temperature, TopP = random.Next(8) == 0 ? 0.9999999f : (float)Math.Pow(random.NextDouble(), 0.3), MinP = random.Next(3) == 0 ? 0.3f : 0, Seed = round };
+            var sampling = new SamplingParameters
+            {
+                Temperature = temperature,
+                TopP = random.Next(8) == 0 ? 0.9999999f : (float)Math.Pow(random.NextDouble(), 0.3),
+                MinP = random.Next(3) == 0 ? 0.3f : 0,
+                Seed = round
+            };
             var sampler = new Sampler(logits.Length);
             var naive = NaiveSampler.FullSort(logits, sampling);
             var state = State(sampling);
@@ -385,7 +392,9 @@ public class SamplerTests
         RepetitionPenalty = random.Next(2) == 0 ? 1 : 0.5f + (float)random.NextDouble(),
         PresencePenalty = random.Next(2) == 0 ? 0 : (float)random.NextDouble() * 4 - 2,
         FrequencyPenalty = random.Next(2) == 0 ? 0 : (float)random.NextDouble() * 4 - 2,
-        LogitBias = random.Next(2) == 0 ? null : new Dictionary<int, float> { [random.Next(Vocab)] = random.Next(-200, 5), [Vocab - 1] = 1.5f },
+        LogitBias = random.Next(2) == 0
+            ? null
+            : new Dictionary<int, float> { [random.Next(Vocab)] = random.Next(-200, 5), [Vocab - 1] = 1.5f },
         MinTokens = random.Next(2) == 0 ? 0 : random.Next(10),
     };
 

@@ -1,6 +1,5 @@
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
-using Xunit;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Tests.Engine;
 

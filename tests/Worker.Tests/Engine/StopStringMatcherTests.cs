@@ -1,6 +1,5 @@
 using System.Text;
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 

@@ -1,5 +1,4 @@
 using Cluster.Worker.Engine;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine;
 
@@ -39,7 +38,8 @@ public class TokenWeightsTests
         {
             weights = Filled(logits, 1);
             weights.DropBehind(logits, last);
-            var kept = before.Select((weight, token) => PartialSelection.Key(logits[token], token) <= PartialSelection.Key(logits[last], last) ? weight : 0);
+            var kept = before.Select(
+                (weight, token) => PartialSelection.Key(logits[token], token) <= PartialSelection.Key(logits[last], last) ? weight : 0);
             Assert.Equal(kept, weights.Values.ToArray());
             Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
         }
@@ -50,7 +50,8 @@ public class TokenWeightsTests
     {
         var logits = Logits(length);
         var weights = Filled(logits, 1.5f);
-        double MassFrom(float bound) => logits.Zip(weights.Values.ToArray()).Where(pair => pair.First >= bound).Sum(pair => (double)pair.Second);
+        double MassFrom(float bound) =>
+            logits.Zip(weights.Values.ToArray()).Where(pair => pair.First >= bound).Sum(pair => (double)pair.Second);
 
         var (first, second, third) = weights.MassesFrom(logits, -5, 0, logits.Max());
 

@@ -1,15 +1,14 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
-using Cluster.Worker.Models;
-using Cluster.Worker.Tests.Tokenization;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Fuzz;
 
-/// <summary>Thousands of damaged checkpoint files: each is read, or refused by an error of ours that names it, without much memory. The seed is
-/// fixed; a failure prints the number of the mutation, which reproduces it.</summary>
+/// <summary>Thousands of damaged checkpoint files: each is read, or refused by an error of ours that names it, without much memory. The
+/// seed is fixed; a failure prints the number of the mutation, which reproduces it.</summary>
 [Trait(Category.Name, Category.Slow)]
 public sealed class BadFileTests(ITestOutputHelper output)
 {
@@ -19,28 +18,33 @@ public sealed class BadFileTests(ITestOutputHelper output)
     private static readonly string Haiku = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m");
 
     [Fact(Timeout = TimeoutMilliseconds)]
-    public Task Damaged_safetensors_files_are_refused() => Fuzz(1500, "model.safetensors", SafetensorsHeader, Safetensors, path => SafetensorsFile.Open(path));
+    public Task Damaged_safetensors_files_are_refused() =>
+    Fuzz(1500, "model.safetensors", SafetensorsHeader, Safetensors, path => SafetensorsFile.Open(path));
 
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_safetensors_indices_are_refused() => Fuzz(
-        300, "model.safetensors.index.json", """{"metadata": {"total_size": 16}, "weight_map": {"a": "one.safetensors", "b": "two.safetensors", "c": "one.safetensors"}}""",
+        300, "model.safetensors.index.json",
+        """{"metadata": {"total_size": 16}, "weight_map": {"a": "one.safetensors", "b": "two.safetensors", "c": "one.safetensors"}}""",
         Encoded, path => Checkpoint.Open(Path.GetDirectoryName(path)!));
 
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_configurations_are_refused() => Fuzz(
-        1000, "config.json", File.ReadAllText(Path.Combine(Haiku, "config.json")), Encoded, path => ModelConfig.Load(Path.GetDirectoryName(path)!));
+        1000, "config.json", File.ReadAllText(Path.Combine(Haiku, "config.json")), Encoded,
+        path => ModelConfig.Load(Path.GetDirectoryName(path)!));
 
     /// <summary>Folders of tests/fixtures/goldens: every architecture and every quantization has fields of its own.</summary>
     public static TheoryData<string> Goldens { get; } =
     [
-        .. Directory.EnumerateFiles(GoldenFolder, "config.json", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(GoldenFolder, Path.GetDirectoryName(file)!)).Order(StringComparer.Ordinal),
+        .. Directory.EnumerateFiles(GoldenFolder, "config.json", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(GoldenFolder, Path.GetDirectoryName(file)!)).Order(StringComparer.Ordinal),
     ];
 
     private static string GoldenFolder => Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens");
 
     [Theory(Timeout = TimeoutMilliseconds), MemberData(nameof(Goldens))]
     public Task Damaged_configurations_of_every_architecture_and_quantization_are_refused(string golden) => Fuzz(
-        150, "config.json", File.ReadAllText(Path.Combine(GoldenFolder, golden, "config.json")), Encoded, path => ModelConfig.Load(Path.GetDirectoryName(path)!));
+        150, "config.json", File.ReadAllText(Path.Combine(GoldenFolder, golden, "config.json")), Encoded,
+        path => ModelConfig.Load(Path.GetDirectoryName(path)!));
 
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_rope_scaling_is_refused() => Fuzz(
@@ -70,8 +74,9 @@ public sealed class BadFileTests(ITestOutputHelper output)
     private async Task Fuzz(int cases, string name, string original, Func<byte[], byte[]> encode, Action<string> read)
     {
         using TemporaryFolder folder = new();
-        folder.With("config.json", File.ReadAllText(Path.Combine(Haiku, "config.json"))).With("tokenizer.json", Tokenizers.Json("byte level BPE"));
-        string path = Path.Combine(folder.Path, name);
+        folder.With("config.json", File.ReadAllText(Path.Combine(Haiku, "config.json")))
+            .With("tokenizer.json", Tokenizers.Json("byte level BPE"));
+        var path = Path.Combine(folder.Path, name);
         Outcome outcome = new();
         // A thread of its own: the runner's timeout needs the test's to be free.
         await Task.Run(() =>
@@ -81,28 +86,31 @@ public sealed class BadFileTests(ITestOutputHelper output)
             {
                 read(path);
             }
-            for (int seed = 0; seed < cases; seed++)
+            for (var seed = 0; seed < cases; seed++)
             {
-                byte[] damaged = encode(new Mutator(seed).Mutate(original));
+                var damaged = encode(new Mutator(seed).Mutate(original));
                 File.WriteAllBytes(path, damaged);
                 outcome.Run($"{name} mutation {seed}", folder.Path, () => read(path));
             }
         }, TestContext.Current.CancellationToken);
         output.WriteLine($"{name}: {outcome.Refused} refused, {outcome.Accepted} read");
-        Assert.True(outcome.Failures.Count == 0, $"{outcome.Failures.Count} of {cases} ended badly:\n{string.Join("\n\n", outcome.Failures.Take(8))}");
+        Assert.True(
+            outcome.Failures.Count == 0,
+            $"{outcome.Failures.Count} of {cases} ended badly:\n{string.Join("\n\n", outcome.Failures.Take(8))}");
         Assert.True(outcome.Refused > cases / 10, $"only {outcome.Refused} of {cases} mutations were refused; the mutator does no damage");
     }
 
     private static void Tokenize(string path)
     {
-        Tokenizer tokenizer = Tokenizer.Load(Path.GetDirectoryName(path)!);
-        IReadOnlyList<int> ids = tokenizer.Encode("Hello,  Wörld ▁ <s> 😀 12345\n\n\u0301x", addSpecialTokens: true);
+        var tokenizer = Tokenizer.Load(Path.GetDirectoryName(path)!);
+        var ids = tokenizer.Encode("Hello,  Wörld ▁ <s> 😀 12345\n\n\u0301x", addSpecialTokens: true);
         tokenizer.Decode([.. ids], skipSpecialTokens: true);
     }
 
     private static void Render(string path)
     {
-        JsonArray messages = [new JsonObject { ["role"] = "user", ["content"] = "hi" }, new JsonObject { ["role"] = "assistant", ["content"] = "ho" }];
+        JsonArray messages = [
+            new JsonObject { ["role"] = "user", ["content"] = "hi" }, new JsonObject { ["role"] = "assistant", ["content"] = "ho" }];
         if (ChatTemplate.Load(Path.GetDirectoryName(path)!) is not { } template)
         {
             return;
@@ -122,7 +130,7 @@ public sealed class BadFileTests(ITestOutputHelper output)
     // The length field is right, so that the damage is the header's; a shorter or longer header leaves the data as it is.
     private static byte[] Safetensors(byte[] header)
     {
-        byte[] file = new byte[8 + header.Length + 48];
+        var file = new byte[8 + header.Length + 48];
         BinaryPrimitives.WriteInt64LittleEndian(file, header.Length);
         header.CopyTo(file, 8);
         return file;

@@ -8,21 +8,24 @@ internal sealed partial class Mutator(int seed)
 {
     private static readonly string[] Values =
     [
-        "0", "-1", "1", "2147483647", "2147483648", "-2147483649", "4294967296", "9223372036854775807", "9223372036854775808", "1e308", "1e999", "-1e999",
-        "1e-400", "0.5", "99999999999999999999999999", "null", "true", "false", "\"\"", "\"x\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}", "[null]", "[[]]", "[0]",
-        "[1, 2]", "{\"\": null}", "{\"\\ud800\": 1}", "{\"type\": \"Nope\"}", "{\"type\": \"Sequence\"}", "NaN", "\"(\"", "\"\\uD83D\\uDE00\"",
+        "0", "-1", "1", "2147483647", "2147483648", "-2147483649", "4294967296", "9223372036854775807", "9223372036854775808", "1e308",
+        "1e999", "-1e999",
+        "1e-400", "0.5", "99999999999999999999999999", "null", "true", "false", "\"\"", "\"x\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}",
+        "[null]", "[[]]", "[0]",
+        "[1, 2]", "{\"\": null}", "{\"\\ud800\": 1}", "{\"type\": \"Nope\"}", "{\"type\": \"Sequence\"}", "NaN", "\"(\"",
+        "\"\\uD83D\\uDE00\"",
     ];
 
     private readonly Random _random = new(seed);
 
     public byte[] Mutate(string original)
     {
-        string text = original;
-        for (int i = _random.Next(4) / 3; i >= 0; i--)
+        var text = original;
+        for (var i = _random.Next(4) / 3; i >= 0; i--)
         {
             text = MutateText(text);
         }
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        var bytes = Encoding.UTF8.GetBytes(text);
         if (bytes.Length > 0 && _random.Next(8) == 0)
         {
             bytes[_random.Next(bytes.Length)] ^= (byte)(1 << _random.Next(8));
@@ -32,8 +35,8 @@ internal sealed partial class Mutator(int seed)
 
     private string MutateText(string text)
     {
-        int at = _random.Next(text.Length + 1);
-        int length = Math.Min(text.Length - at, _random.Next(40));
+        var at = _random.Next(text.Length + 1);
+        var length = Math.Min(text.Length - at, _random.Next(40));
         switch (_random.Next(16))
         {
             case 0:
@@ -62,14 +65,15 @@ internal sealed partial class Mutator(int seed)
 
     private string Nest(string text)
     {
-        int depth = _random.Next(1, 200);
+        var depth = _random.Next(1, 200);
         return Pick(Token().Matches(text)) is { } token
             ? Replace(text, token, new string('[', depth) + token.Value + new string(']', depth)) : text;
     }
 
     private Match? Pick(MatchCollection matches) => matches.Count == 0 ? null : matches[_random.Next(matches.Count)];
 
-    private static string Replace(string text, Match match, string value) => text.Remove(match.Index, match.Length).Insert(match.Index, value);
+    private static string Replace(string text, Match match, string value) =>
+        text.Remove(match.Index, match.Length).Insert(match.Index, value);
 
     // Strings, numbers, literals, and arrays and objects with none inside.
     [GeneratedRegex("\"(?:[^\"\\\\]|\\\\.)*\"|-?[0-9][0-9.eE+-]*|true|false|null|\\[[^\\[\\]{}]*\\]|\\{[^\\[\\]{}]*\\}")]

@@ -1,4 +1,4 @@
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Fuzz;
@@ -20,7 +20,7 @@ internal sealed class Outcome
     /// <param name="place">What an error's message must name: a file or its folder.</param>
     public void Run(string title, string place, Action read)
     {
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        var before = GC.GetAllocatedBytesForCurrentThread();
         try
         {
             read();
@@ -31,7 +31,8 @@ internal sealed class Outcome
             // The file was sound enough to load; the text is to blame.
             Accepted++;
         }
-        catch (Exception e) when (e is CheckpointFormatException or ModelConfigException or TokenizerFormatException or ChatTemplateException)
+        catch (Exception e)
+            when (e is CheckpointFormatException or ModelConfigException or TokenizerFormatException or ChatTemplateException)
         {
             Refused++;
             if (!e.Message.Contains(place, StringComparison.Ordinal))
@@ -43,7 +44,7 @@ internal sealed class Outcome
         {
             _failures.Add($"{title}: {e}");
         }
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         if (allocated > MaxAllocatedBytes)
         {
             _failures.Add($"{title}: {allocated} bytes allocated");

@@ -15,8 +15,10 @@ internal static class Tokenizers
     };
 
     private static string ByteLevel() => TinyTokenizer.OfBytes().WithMerge("H", "e").WithMerge("l", "l").WithMerge("He", "ll")
-        .WithAdded("<s>").WithAdded("</s>").WithAdded("<tool>", special: false, singleWord: true, lstrip: true, rstrip: true, normalized: true)
-        .With("normalizer", """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]}""")
+        .WithAdded("<s>").WithAdded("</s>")
+        .WithAdded("<tool>", special: false, singleWord: true, lstrip: true, rstrip: true, normalized: true)
+        .With("normalizer",
+            """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]}""")
         .With("pre_tokenizer", """
             {"type": "Sequence", "pretokenizers": [
              {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+"}, "behavior": "Isolated", "invert": false},
@@ -29,13 +31,16 @@ internal static class Tokenizers
              "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [1000], "tokens": ["<s>"]}}}]}
             """).ToJson();
 
-    private static string SentencePiece() => TinyTokenizer.OfCharacters("▁Helo,wrd12345x").WithMerge("H", "e").WithMerge("▁", "He").WithToken("<unk>").WithToken("<0xC3>")
-        .WithAdded("<s>").WithModel("unk_token", "<unk>").WithModel("fuse_unk", true).WithModel("byte_fallback", true).WithModel("dropout", 0)
+    private static string SentencePiece() =>
+        TinyTokenizer.OfCharacters("▁Helo,wrd12345x").WithMerge("H", "e").WithMerge("▁", "He").WithToken("<unk>").WithToken("<0xC3>")
+        .WithAdded("<s>").WithModel("unk_token", "<unk>").WithModel("fuse_unk", true).WithModel("byte_fallback", true)
+        .WithModel("dropout", 0)
         .WithModel("continuing_subword_prefix", "").WithModel("end_of_word_suffix", "")
         .With("normalizer", """
             {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}
             """)
-        .With("post_processor", """{"type": "RobertaProcessing", "sep": ["</s>", 1001], "cls": ["<s>", 1000], "trim_offsets": true, "add_prefix_space": true}""")
+        .With("post_processor",
+            """{"type": "RobertaProcessing", "sep": ["</s>", 1001], "cls": ["<s>", 1000], "trim_offsets": true, "add_prefix_space": true}""")
         .With("decoder", """
             {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
              {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
@@ -43,7 +48,7 @@ internal static class Tokenizers
 
     private static string Unigram()
     {
-        JsonObject root = JsonNode.Parse("""
+        var root = JsonNode.Parse("""
             {"normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled", "precompiled_charsmap": ""},
               {"type": "Strip", "strip_left": true, "strip_right": true}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
              "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]},

@@ -1,3 +1,4 @@
+
 namespace Cluster.Worker.Tests.Models;
 
 /// <summary>Checkpoints and reference results that the repository carries.</summary>

@@ -80,7 +80,8 @@ public sealed class AuthenticationTests
         }
         else
         {
-            Assert.Equal((StatusCode.Unauthenticated, "no valid API key; send it as 'Authorization: Bearer <key>'"), await call.FailAsync());
+            Assert.Equal(
+                (StatusCode.Unauthenticated, "no valid API key; send it as 'Authorization: Bearer <key>'"), await call.FailAsync());
         }
 
         Assert.Equal(accepted ? 1 : 0, engine.Requests.Count);

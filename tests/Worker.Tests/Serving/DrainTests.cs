@@ -18,7 +18,10 @@ public class DrainTests
         using var client = new TcpClient { ReceiveBufferSize = 4096 };
         await client.ConnectAsync("127.0.0.1", server.Server.HttpAddress.Port);
         const string Body = """{"prompt": "hello", "stream": true, "ignore_eos": true, "max_tokens": 500000}""";
-        await client.Client.SendAsync(Encoding.ASCII.GetBytes($"POST {Completions} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"));
+        await client.Client.SendAsync(
+            Encoding.ASCII.GetBytes(
+                $"POST {Completions} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: "
+                + $"{Body.Length}\r\n\r\n{Body}"));
         var buffer = new byte[1];
         Assert.Equal(1, await client.Client.ReceiveAsync(buffer));
 

@@ -7,14 +7,15 @@ using Cluster.Worker.Engine.Speculation;
 
 namespace Cluster.Worker.Tests.Serving;
 
-/// <summary>An engine that answers from a script, a token at a time, over <see cref="FakeTokenizer"/>. Repeats its answer when told to ignore end-of-sequence.</summary>
+/// <summary>An engine that answers from a script, a token at a time, over <see cref="FakeTokenizer"/>. Repeats its answer when told to
+/// ignore end-of-sequence.</summary>
 internal sealed class FakeEngine : IEngine
 {
-    private readonly FakeTokenizer tokenizer = new();
-    private readonly ConcurrentDictionary<string, Running> running = new();
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<FinishReason?>> endings = new();
-    private volatile bool draining;
-    private long generated;
+    private readonly FakeTokenizer _tokenizer = new();
+    private readonly ConcurrentDictionary<string, Running> _running = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<FinishReason?>> _endings = new();
+    private volatile bool _draining;
+    private long _generated;
 
     /// <summary>What to answer; default: <c>You said: </c> and the prompt without special tokens.</summary>
     public Func<GenerationRequest, string>? Reply { get; init; }
@@ -39,32 +40,33 @@ internal sealed class FakeEngine : IEngine
 
     public int MaxModelLength { get; init; } = 1_000_000;
 
-    public int VocabSize => tokenizer.VocabSize;
+    public int VocabSize => _tokenizer.VocabSize;
 
     /// <summary>Every request taken, oldest first.</summary>
     public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
 
     /// <summary>Tokens handed out over all requests.</summary>
-    public long Generated => Interlocked.Read(ref generated);
+    public long Generated => Interlocked.Read(ref _generated);
 
     /// <summary>Is told of ended requests; the server's, once the engine is served.</summary>
     public IEngineObserver? Observer { get; set; }
 
     public TimeProvider Time { get; set; } = TimeProvider.System;
 
-    /// <summary>Answers as fast as it can, as the real engine does: what its reader has not read is merged. Otherwise each output waits to be read.</summary>
+    /// <summary>Answers as fast as it can, as the real engine does: what its reader has not read is merged. Otherwise each output waits to
+    /// be read.</summary>
     public bool RunsAhead { get; init; }
 
     public SpeculationStatistics? Speculation { get; set; }
 
-    public EngineStatistics Statistics => new(running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16) { Speculation = Speculation };
+    public EngineStatistics Statistics => new(_running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16) { Speculation = Speculation };
 
     /// <summary>How a request ended: its finish reason, or null when its caller left before.</summary>
     public Task<FinishReason?> EndingOf(string requestId) => EndOf(requestId).Task;
 
     public bool Abort(string requestId)
     {
-        if (!running.TryGetValue(requestId, out var request))
+        if (!_running.TryGetValue(requestId, out var request))
         {
             return false;
         }
@@ -75,8 +77,8 @@ internal sealed class FakeEngine : IEngine
 
     public Task DrainAsync(TimeSpan timeout)
     {
-        draining = true;
-        foreach (var id in running.Keys)
+        _draining = true;
+        foreach (var id in _running.Keys)
         {
             Abort(id);
         }
@@ -91,20 +93,22 @@ internal sealed class FakeEngine : IEngine
             throw Failure;
         }
 
-        if (draining)
+        if (_draining)
         {
             throw new EngineUnavailableException("the engine is draining");
         }
 
         Validate(request);
         var entry = new Running();
-        if (!running.TryAdd(request.RequestId, entry))
+        if (!_running.TryAdd(request.RequestId, entry))
         {
             throw new InvalidRequestException($"request id '{request.RequestId}' is already running", "request_id");
         }
 
         Requests.Enqueue(request);
-        var outputs = TellAsync(RunAsync(request, entry, cancellationToken), new Ending(request, Activity.Current?.Context ?? default, Time), cancellationToken);
+        var outputs = TellAsync(
+            RunAsync(request, entry, cancellationToken), new Ending(request, Activity.Current?.Context ?? default, Time),
+            cancellationToken);
         return RunsAhead ? RunAhead(outputs, cancellationToken) : outputs;
     }
 
@@ -145,7 +149,8 @@ internal sealed class FakeEngine : IEngine
     }
 
     /// <summary>Tells the observer of the end, before the last output is read.</summary>
-    private async IAsyncEnumerable<TokenOutput> TellAsync(IAsyncEnumerable<TokenOutput> outputs, Ending ending, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<TokenOutput> TellAsync(
+        IAsyncEnumerable<TokenOutput> outputs, Ending ending, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var enumerator = outputs.GetAsyncEnumerator(cancellationToken);
         try
@@ -189,7 +194,8 @@ internal sealed class FakeEngine : IEngine
         }
     }
 
-    private async IAsyncEnumerable<TokenOutput> RunAsync(GenerationRequest request, Running entry, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<TokenOutput> RunAsync(
+        GenerationRequest request, Running entry, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         FinishReason? reason = null;
         try
@@ -207,16 +213,18 @@ internal sealed class FakeEngine : IEngine
         }
         finally
         {
-            running.TryRemove(request.RequestId, out _);
+            _running.TryRemove(request.RequestId, out _);
             EndOf(request.RequestId).TrySetResult(reason);
         }
     }
 
     private async IAsyncEnumerable<TokenOutput> SampleAsync(
-        GenerationRequest request, int sample, Running entry, CancellationToken stop, [EnumeratorCancellation] CancellationToken cancellationToken)
+        GenerationRequest request, int sample, Running entry, CancellationToken stop,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var reply = ReplyOf?.Invoke(sample) ?? Reply?.Invoke(request) ?? $"You said: {tokenizer.Decode([.. request.PromptTokenIds], skipSpecialTokens: true)}";
-        var answer = tokenizer.Encode(reply, addSpecialTokens: false);
+        var reply = ReplyOf?.Invoke(sample)
+            ?? Reply?.Invoke(request) ?? $"You said: {_tokenizer.Decode([.. request.PromptTokenIds], skipSpecialTokens: true)}";
+        var answer = _tokenizer.Encode(reply, addSpecialTokens: false);
         var limit = Math.Min(request.Sampling.MaxTokens ?? int.MaxValue, MaxModelLength - request.PromptTokenIds.Count);
         var length = request.Sampling.IgnoreEos ? limit : Math.Min(limit, answer.Count);
         var decoder = Encoding.UTF8.GetDecoder();
@@ -237,8 +245,10 @@ internal sealed class FakeEngine : IEngine
             }
 
             var id = answer[(made - 1) % answer.Count];
-            Interlocked.Increment(ref generated);
-            FinishReason? reason = made < length ? null : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
+            Interlocked.Increment(ref _generated);
+            FinishReason? reason = made < length
+                ? null
+                : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
             yield return Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
         }
     }
@@ -260,7 +270,8 @@ internal sealed class FakeEngine : IEngine
         Text = text,
         Logprobs = request.Sampling.Logprobs is { } top ? [.. ids.Select(id => Logprobs(id, -0.5f, top))] : null,
         PromptLogprobs = request.Sampling.PromptLogprobs is { } promptTop && made == ids.Length
-            ? [.. request.PromptTokenIds.Select((id, position) => position == 0 ? null : new PromptPosition(Logprobs(id, -0.25f, promptTop), 1))]
+            ? [.. request.PromptTokenIds.Select(
+                (id, position) => position == 0 ? null : new PromptPosition(Logprobs(id, -0.25f, promptTop), 1))]
             : null,
         PromptTokens = request.PromptTokenIds.Count,
         CompletionTokens = made,
@@ -268,12 +279,12 @@ internal sealed class FakeEngine : IEngine
     };
 
     private TaskCompletionSource<FinishReason?> EndOf(string requestId) =>
-        endings.GetOrAdd(requestId, _ => new TaskCompletionSource<FinishReason?>(TaskCreationOptions.RunContinuationsAsynchronously));
+        _endings.GetOrAdd(requestId, _ => new TaskCompletionSource<FinishReason?>(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private sealed class Ending(GenerationRequest request, ActivityContext caller, TimeProvider time)
     {
-        private readonly DateTimeOffset arrival = time.GetUtcNow();
-        private readonly long timestamp = time.GetTimestamp();
+        private readonly DateTimeOffset _arrival = time.GetUtcNow();
+        private readonly long _timestamp = time.GetTimestamp();
 
         public TokenOutput?[] Last { get; } = new TokenOutput?[request.Sampling.N];
 
@@ -281,9 +292,12 @@ internal sealed class FakeEngine : IEngine
 
         public EndedRequest ToRequest(TimeSpan queue, TimeSpan firstToken, int cachedTokens, Exception? failure)
         {
-            var end = time.GetElapsedTime(timestamp);
-            EndedSequence[] sequences = [.. Last.Select(output => new EndedSequence(output?.FinishReason, output?.CompletionTokens ?? 0, end))];
-            return new EndedRequest(request, caller, arrival, queue, sequences.Any(sequence => sequence.CompletionTokens > 0) ? firstToken : null, end, cachedTokens, sequences, sequences, failure);
+            var end = time.GetElapsedTime(_timestamp);
+            EndedSequence[] sequences = [
+                .. Last.Select(output => new EndedSequence(output?.FinishReason, output?.CompletionTokens ?? 0, end))];
+            return new EndedRequest(
+                request, caller, _arrival, queue, sequences.Any(sequence => sequence.CompletionTokens > 0) ? firstToken : null, end,
+                cachedTokens, sequences, sequences, failure);
         }
     }
 

@@ -3,8 +3,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Serving;
 
-/// <summary>UTF-8 bytes as tokens: id = byte + 4 behind the special tokens &lt;s&gt;, &lt;/s&gt;, &lt;|im_start|&gt; and &lt;|im_end|&gt;. A character outside ASCII takes several tokens.
-/// Refuses texts with a bell (U+0007).</summary>
+/// <summary>UTF-8 bytes as tokens: id = byte + 4 behind the special tokens &lt;s&gt;, &lt;/s&gt;, &lt;|im_start|&gt; and &lt;|im_end|&gt;.
+/// A character outside ASCII takes several tokens. Refuses texts with a bell (U+0007).</summary>
 internal sealed class FakeTokenizer : ITokenizer
 {
     public const int Bos = 0;

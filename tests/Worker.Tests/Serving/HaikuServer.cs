@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Tests.Models;
@@ -11,17 +11,18 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Serving;
 
-/// <summary>A real worker on loopback: the sample model in the real engine behind every API, with the reference texts to compare to.</summary>
+/// <summary>A real worker on loopback: the sample model in the real engine behind every API, with the reference texts to compare
+/// to.</summary>
 internal sealed class HaikuServer : IAsyncDisposable
 {
     private const int ReferenceTokens = 6;
 
-    private readonly LlmEngine engine;
+    private readonly LlmEngine _engine;
 
     private HaikuServer(HttpTestServer http, LlmEngine engine)
     {
         Http = http;
-        this.engine = engine;
+        _engine = engine;
     }
 
     /// <summary>What Hugging Face transformers writes.</summary>
@@ -29,14 +30,18 @@ internal sealed class HaikuServer : IAsyncDisposable
 
     public HttpTestServer Http { get; }
 
-    public EngineStatistics Statistics => engine.Statistics;
+    public EngineStatistics Statistics => _engine.Statistics;
 
     public static async Task<HaikuServer> StartAsync(Func<ServerOptions, ServerOptions>? configure = null)
     {
         var http = await HttpTestServer.StartAsync(ready: false, configure: configure);
-        var model = ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
+        var model = ModelLoader.Load(
+            Fixtures.Haiku, CpuBackend.Create(new CpuOptions()),
+            new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
         var tokenizer = Tokenizer.Load(Fixtures.Haiku);
-        var engine = new LlmEngine(model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System, observer: http.Server.Observer);
+        var engine = new LlmEngine(
+            model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System,
+            observer: http.Server.Observer);
         http.Server.BecomeReady(new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
         return new HaikuServer(http, engine);
     }
@@ -46,10 +51,17 @@ internal sealed class HaikuServer : IAsyncDisposable
     {
         var expected = Expected["completions"]![0]!;
         int[] ids = [.. expected["output_ids"]!.AsArray().Take(ReferenceTokens).Select(id => (int)id!)];
-        var (status, body) = await Http.PostAsync("/v1/completions", new JsonObject { ["prompt"] = (string)expected["prompt"]!, ["temperature"] = 0, ["max_tokens"] = ReferenceTokens }.ToJsonString());
+        var (status, body) = await Http.PostAsync(
+            "/v1/completions",
+            new JsonObject { ["prompt"] = (string)expected["prompt"]!, ["temperature"] = 0, ["max_tokens"] = ReferenceTokens }
+                .ToJsonString());
         using var channel = GrpcClients.Open(Http.Server.GrpcAddress);
         var answer = await new TextGeneration.TextGenerationClient(channel).GenerateAsync(
-            new GenerateRequest { Prompt = (string)expected["prompt"]!, Sampling = new SamplingParams { Temperature = 0, MaxTokens = ReferenceTokens } });
+            new GenerateRequest
+            {
+                Prompt = (string)expected["prompt"]!,
+                Sampling = new SamplingParams { Temperature = 0, MaxTokens = ReferenceTokens }
+            });
 
         Assert.Equal(200, status);
         Assert.StartsWith((string)body["choices"]![0]!["text"]!, (string)expected["text"]!, StringComparison.Ordinal);
@@ -59,6 +71,6 @@ internal sealed class HaikuServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Http.DisposeAsync();
-        await engine.DisposeAsync();
+        await _engine.DisposeAsync();
     }
 }

@@ -40,7 +40,8 @@ public sealed class HaikuServerTests
         {
             var prompt = expected!["prompt"]!.ToJsonString();
             var text = (string)expected["text"]!;
-            var (_, openAi) = await server.Http.PostAsync("/v1/completions", $$"""{"prompt": {{prompt}}, "temperature": 0, "max_tokens": 100}""");
+            var (_, openAi) = await server.Http.PostAsync(
+                "/v1/completions", $$"""{"prompt": {{prompt}}, "temperature": 0, "max_tokens": 100}""");
             var (_, vllm) = await server.Http.PostAsync("/generate", $$"""{"prompt": {{prompt}}, "temperature": 0, "max_tokens": 100}""");
             var (_, tgi) = await server.Http.PostAsync("/generate", $$$"""{"inputs": {{{prompt}}}, "parameters": {"details": true}}""");
 
@@ -48,7 +49,11 @@ public sealed class HaikuServerTests
             Assert.Equal((string)expected["prompt"]! + text, (string?)vllm["text"]![0]);
             Assert.Equal(text, (string?)tgi["generated_text"]);
             Assert.Equal("eos_token", (string?)tgi["details"]!["finish_reason"]);
-            Assert.Equal(text, string.Concat(tgi["details"]!["tokens"]!.AsArray().Where(token => !(bool)token!["special"]!).Select(token => (string)token!["text"]!)));
+            Assert.Equal(
+                text,
+                string.Concat(
+                    tgi["details"]!["tokens"]!.AsArray().Where(token => !(bool)token!["special"]!)
+                        .Select(token => (string)token!["text"]!)));
         }
     }
 

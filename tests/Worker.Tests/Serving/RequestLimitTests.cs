@@ -31,7 +31,9 @@ public sealed class RequestLimitTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new QueueFullException("the queue is full") });
 
-        Assert.Equal((StatusCode.ResourceExhausted, "the queue is full"), await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" }).FailAsync());
+        Assert.Equal(
+            (StatusCode.ResourceExhausted, "the queue is full"),
+            await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" }).FailAsync());
     }
 
     [Theory]
@@ -40,7 +42,10 @@ public sealed class RequestLimitTests
     public async Task A_body_over_the_limit_is_a_413_and_the_next_request_is_served(bool chunked)
     {
         await using var server = await HttpTestServer.StartAsync(configure: options => options with { MaxRequestBytes = 1000 });
-        using var large = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = HttpTestServer.Json($$"""{"prompt": "{{new string('x', 2000)}}"}""") };
+        using var large = new HttpRequestMessage(HttpMethod.Post, Completions)
+        {
+            Content = HttpTestServer.Json($$"""{"prompt": "{{new string('x', 2000)}}"}""")
+        };
         large.Headers.TransferEncodingChunked = chunked;
 
         using var response = await server.Client.SendAsync(large);
@@ -56,7 +61,8 @@ public sealed class RequestLimitTests
         await using var server = await HttpTestServer.StartAsync(configure: options => options with { MaxRequestBytes = 1000 });
         using var channel = GrpcClients.Open(server.Server.GrpcAddress);
 
-        var (status, _) = await new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { Prompt = new string('x', 2000) }).FailAsync();
+        var (status, _) = await new TextGeneration.TextGenerationClient(channel)
+            .GenerateAsync(new GenerateRequest { Prompt = new string('x', 2000) }).FailAsync();
 
         Assert.Equal(StatusCode.ResourceExhausted, status);
     }
@@ -70,7 +76,8 @@ public sealed class RequestLimitTests
         var time = new ManualTime();
         var held = new TaskCompletionSource();
         var engine = new FakeEngine { BeforeOutput = HoldAfter(2, held, requests: 2) };
-        await using var server = await HttpTestServer.StartAsync(engine, configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
+        await using var server = await HttpTestServer.StartAsync(
+            engine, configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
         server.Client.DefaultRequestHeaders.TryAddWithoutValidation("X-Request-Timeout", asked);
 
         var answer = server.PostAsync(Completions, """{"prompt": ["hello", "hallo"]}""");
@@ -108,7 +115,8 @@ public sealed class RequestLimitTests
         var time = new ManualTime();
         var held = new TaskCompletionSource();
         await using var server = await HttpTestServer.StartAsync(
-            new FakeEngine { BeforeOutput = HoldAfter(2, held) }, configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
+            new FakeEngine { BeforeOutput = HoldAfter(2, held) },
+            configure: options => options with { RequestTimeout = TimeSpan.FromSeconds(20) }, time: time);
         using var channel = GrpcClients.Open(server.Server.GrpcAddress);
         using var watch = new Health.HealthClient(channel).Watch(new HealthCheckRequest());
         Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Cluster.Common;
 using Cluster.Worker.Commands;
 using Cluster.Worker.Serving;
-using Cluster.Worker.Tests.Tokenization;
 
 namespace Cluster.Worker.Tests.Serving;
 
@@ -31,7 +30,9 @@ public sealed class ServingFlagsTests
 
     [Fact]
     public void A_variable_without_a_key_is_a_mistake_and_not_an_open_door() =>
-        Assert.Contains("CLUSTER_API_KEY", Assert.Throws<CommandFailure>(() => Read("", new() { ["CLUSTER_API_KEY"] = " " })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "CLUSTER_API_KEY", Assert.Throws<CommandFailure>(() => Read("", new() { ["CLUSTER_API_KEY"] = " " })).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Without_keys_everyone_may_call() => Assert.True(Read("", []).ApiKeys.IsEmpty);
@@ -46,7 +47,8 @@ public sealed class ServingFlagsTests
     [InlineData("--shutdown-timeout NaN")]
     [InlineData("--shutdown-timeout 1e300")]
     public void A_limit_out_of_range_is_named(string arguments) =>
-        Assert.Contains(Parse(arguments).Arguments.Errors, error => error.Message.Contains(arguments.Split(' ')[1], StringComparison.Ordinal));
+        Assert.Contains(
+            Parse(arguments).Arguments.Errors, error => error.Message.Contains(arguments.Split(' ')[1], StringComparison.Ordinal));
 
     [Theory]
     [InlineData("--tls-cert a.crt")]
@@ -56,7 +58,9 @@ public sealed class ServingFlagsTests
 
     [Fact]
     public void Vllms_names_of_the_certificate_files_are_known() =>
-        Assert.Equal(("a.crt", "a.key"), Read("--ssl-certfile a.crt --ssl-keyfile a.key", []).Tls is { } tls ? (tls.CertificatePath, tls.KeyPath) : default);
+        Assert.Equal(
+            ("a.crt", "a.key"),
+            Read("--ssl-certfile a.crt --ssl-keyfile a.key", []).Tls is { } tls ? (tls.CertificatePath, tls.KeyPath) : default);
 
     [Fact]
     public void Localhost_is_this_machine_alone() => Assert.Equal("127.0.0.1", Read("--host localhost", []).Host);

@@ -1,5 +1,3 @@
-using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -9,7 +7,7 @@ public sealed class AddedTokenTests
     [Fact]
     public void The_longest_token_at_the_leftmost_place_wins()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().WithAdded("<a>").WithAdded("<a><b>").Build();
+        var tokenizer = TinyTokenizer.OfBytes().WithAdded("<a>").WithAdded("<a><b>").Build();
         Assert.Equal([1001, 1000, '<', 'c', '>'], tokenizer.Encode("<a><b><a><c>", addSpecialTokens: false));
     }
 
@@ -18,13 +16,14 @@ public sealed class AddedTokenTests
     {
         Assert.Equal(['a', 1000, ' ', 'b'], TinyTokenizer.OfBytes().WithAdded("<m>", lstrip: true).Build().Encode("a \n<m> b", false));
         Assert.Equal(['a', ' ', 1000, 'b'], TinyTokenizer.OfBytes().WithAdded("<m>", rstrip: true).Build().Encode("a <m> \nb", false));
-        Assert.Equal([1000, 1000], TinyTokenizer.OfBytes().WithAdded("<m>", lstrip: true, rstrip: true).Build().Encode(" <m>  <m> ", false));
+        Assert.Equal(
+            [1000, 1000], TinyTokenizer.OfBytes().WithAdded("<m>", lstrip: true, rstrip: true).Build().Encode(" <m>  <m> ", false));
     }
 
     [Fact]
     public void A_single_word_token_does_not_match_inside_of_a_word()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().WithAdded("ing", singleWord: true).Build();
+        var tokenizer = TinyTokenizer.OfBytes().WithAdded("ing", singleWord: true).Build();
         Assert.Equal(['g', 'o', 'i', 'n', 'g', ' ', 1000, '.'], tokenizer.Encode("going ing.", false));
         Assert.Equal(['i', 'n', 'g', '_'], tokenizer.Encode("ing_", false));
     }
@@ -33,14 +32,15 @@ public sealed class AddedTokenTests
     public void A_normalized_token_is_found_in_normalized_text()
     {
         const string Composed = "é", Decomposed = "e\u0301";
-        Tokenizer normalized = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").WithAdded(Composed, normalized: true).Build();
+        var normalized = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").WithAdded(Composed, normalized: true).Build();
         Assert.Equal([1000], normalized.Encode(Decomposed, false));
-        Tokenizer raw = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").WithAdded(Composed, normalized: false).Build();
+        var raw = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").WithAdded(Composed, normalized: false).Build();
         Assert.Equal([0xC3, 0xA9], raw.Encode(Decomposed, false));
         Assert.Equal([1000], raw.Encode(Composed, false));
     }
 
     [Fact]
     public void A_token_with_a_space_decodes_as_its_own_text() =>
-        Assert.Equal("a<x y>", TinyTokenizer.OfBytes().WithAdded("<x y>", special: false).Build().Decode(['a', 1000], skipSpecialTokens: true));
+        Assert.Equal(
+            "a<x y>", TinyTokenizer.OfBytes().WithAdded("<x y>", special: false).Build().Decode(['a', 1000], skipSpecialTokens: true));
 }

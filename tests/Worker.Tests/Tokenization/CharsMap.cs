@@ -15,19 +15,19 @@ internal static class CharsMap
 
     private static byte[] Build()
     {
-        uint[] units = new uint[0x500];
+        var units = new uint[0x500];
         units[0] = RootOffset << 10;
-        int first = RootOffset ^ 0xEF;
+        var first = RootOffset ^ 0xEF;
         units[first] = ((uint)(first ^ FirstOffset) << 10) | 0xEF;
-        int second = FirstOffset ^ 0xAC;
+        var second = FirstOffset ^ 0xAC;
         units[second] = ((uint)(second ^ SecondOffset) << 10) | 0xAC;
-        int third = SecondOffset ^ 0x81;
+        var third = SecondOffset ^ 0x81;
         units[third] = ((uint)(third ^ LeafOffset) << 10) | HasLeaf | 0x81;
         units[LeafOffset] = 0x8000_0000;
-        byte[] replacements = Encoding.UTF8.GetBytes("fi\0");
-        byte[] map = new byte[4 + (4 * units.Length) + replacements.Length];
+        var replacements = Encoding.UTF8.GetBytes("fi\0");
+        var map = new byte[4 + (4 * units.Length) + replacements.Length];
         BinaryPrimitives.WriteInt32LittleEndian(map, 4 * units.Length);
-        for (int i = 0; i < units.Length; i++)
+        for (var i = 0; i < units.Length; i++)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(map.AsSpan(4 + (4 * i)), units[i]);
         }

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -14,29 +13,32 @@ public sealed class ChatTemplateTests
     {
         using TemporaryFolder empty = new();
         Assert.Null(ChatTemplate.Load(empty.Path));
-        using TemporaryFolder plain = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": null}""");
+        using var plain = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": null}""");
         Assert.Null(ChatTemplate.Load(plain.Path));
     }
 
     [Fact]
     public void The_template_gets_messages_tokens_and_flags()
     {
-        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """
+        using var folder = new TemporaryFolder().With("tokenizer_config.json", """
             {"bos_token": {"content": "<s>"}, "eos_token": "</s>", "pad_token": null,
              "chat_template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ pad_token is defined }}{{ tools }}{{ documents }}{{ add_generation_prompt }}"}
             """);
-        Assert.Equal("<s>hi</s>FalseNoneNoneTrue", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: true));
+        Assert.Equal(
+            "<s>hi</s>FalseNoneNoneTrue", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: true));
     }
 
     [Fact]
     public void A_request_may_add_variables_but_not_replace_one()
     {
-        ChatTemplate template = new("{{ enable_thinking }} {{ budget.tokens }}{{ bos_token }}", null, new Dictionary<string, string> { ["bos_token"] = "<s>" });
+        ChatTemplate template = new(
+            "{{ enable_thinking }} {{ budget.tokens }}{{ bos_token }}", null, new Dictionary<string, string> { ["bos_token"] = "<s>" });
         JsonObject variables = new() { ["enable_thinking"] = false, ["budget"] = new JsonObject { ["tokens"] = 5 } };
         Assert.Equal("False 5<s>", template.Render(Messages, tools: null, addGenerationPrompt: true, variables));
-        foreach (string taken in (string[])["messages", "bos_token"])
+        foreach (var taken in (string[])["messages", "bos_token"])
         {
-            ChatTemplateException refused = Assert.Throws<ChatTemplateException>(() => template.Render(Messages, null, true, new JsonObject { [taken] = "x" }));
+            var refused = Assert.Throws<ChatTemplateException>(
+                () => template.Render(Messages, null, true, new JsonObject { [taken] = "x" }));
             Assert.Contains($"'{taken}'", refused.Message, StringComparison.Ordinal);
         }
     }
@@ -44,10 +46,10 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Named_templates_are_chosen_by_whether_there_are_tools()
     {
-        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """
+        using var folder = new TemporaryFolder().With("tokenizer_config.json", """
             {"chat_template": [{"name": "tool_use", "template": "tools {{ tools[0].name }}"}, {"name": "default", "template": "plain"}]}
             """);
-        ChatTemplate template = ChatTemplate.Load(folder.Path)!;
+        var template = ChatTemplate.Load(folder.Path)!;
         Assert.Equal("plain", template.Render(Messages, tools: null, addGenerationPrompt: false));
         Assert.Equal("tools f", template.Render(Messages, Tools, addGenerationPrompt: false));
     }
@@ -55,7 +57,7 @@ public sealed class ChatTemplateTests
     [Fact]
     public void A_template_file_comes_before_the_config_and_tokens_may_stand_in_their_own_file()
     {
-        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": "config"}""")
+        using var folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": "config"}""")
             .With("special_tokens_map.json", """{"bos_token": "<b>"}""").With("chat_template.jinja", "file {{ bos_token }}\n");
         Assert.Equal("file <b>", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: false));
     }
@@ -63,8 +65,8 @@ public sealed class ChatTemplateTests
     [Fact]
     public void A_bad_config_names_the_file()
     {
-        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": 5}""");
-        TokenizerFormatException e = Assert.Throws<TokenizerFormatException>(() => ChatTemplate.Load(folder.Path));
+        using var folder = new TemporaryFolder().With("tokenizer_config.json", """{"chat_template": 5}""");
+        var e = Assert.Throws<TokenizerFormatException>(() => ChatTemplate.Load(folder.Path));
         Assert.Contains("tokenizer_config.json: chat_template: is Number, expected an array", e.Message, StringComparison.Ordinal);
     }
 }

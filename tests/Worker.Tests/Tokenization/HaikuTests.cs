@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -15,7 +14,7 @@ public sealed class HaikuTests
     [Fact]
     public void Chats_render_to_the_letter()
     {
-        ChatTemplate template = ChatTemplate.Load(ModelFolder)!;
+        var template = ChatTemplate.Load(ModelFolder)!;
         Assert.All(Chats, chat => Assert.Equal(
             (string?)chat!["rendered"], template.Render(chat["messages"]!.AsArray(), tools: null, addGenerationPrompt: true)));
     }
@@ -23,15 +22,17 @@ public sealed class HaikuTests
     [Fact]
     public void Rendered_chats_encode_to_the_expected_prompt_ids()
     {
-        Tokenizer tokenizer = Tokenizer.Load(ModelFolder);
-        Assert.All(Chats, chat => Assert.Equal(Ids(chat!["prompt_ids"]!), tokenizer.Encode((string)chat["rendered"]!, addSpecialTokens: false)));
+        var tokenizer = Tokenizer.Load(ModelFolder);
+        Assert.All(
+            Chats, chat => Assert.Equal(Ids(chat!["prompt_ids"]!), tokenizer.Encode((string)chat["rendered"]!, addSpecialTokens: false)));
     }
 
     [Fact]
     public void Output_ids_decode_to_the_expected_text()
     {
-        Tokenizer tokenizer = Tokenizer.Load(ModelFolder);
-        Assert.All(Chats, chat => Assert.Equal((string?)chat!["text"], tokenizer.Decode(Ids(chat["output_ids"]!), skipSpecialTokens: true)));
+        var tokenizer = Tokenizer.Load(ModelFolder);
+        Assert.All(
+            Chats, chat => Assert.Equal((string?)chat!["text"], tokenizer.Decode(Ids(chat["output_ids"]!), skipSpecialTokens: true)));
     }
 
     private static int[] Ids(JsonNode node) => [.. node.AsArray().Select(id => (int)id!)];

@@ -1,6 +1,5 @@
 using Cluster.Worker.Tokenization;
 using Cluster.Worker.Tokenization.Jinja;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -25,7 +24,7 @@ public sealed class JinjaErrorTests
     [InlineData("{% macro m() %}\n{{ 1 / 0 }}{% endmacro %}\n{{ m() }}", 2, "division by zero", null)]
     public void A_failing_rendering_names_line_and_cause(string template, int line, string cause, string? quote)
     {
-        ChatTemplateException e = Assert.Throws<ChatTemplateException>(() => Rendering.Render(template));
+        var e = Assert.Throws<ChatTemplateException>(() => Rendering.Render(template));
         Assert.StartsWith($"chat template line {line}: ", e.Message, StringComparison.Ordinal);
         Assert.Contains(cause, e.Message, StringComparison.Ordinal);
         Assert.Contains(quote ?? "", e.Message, StringComparison.Ordinal);
@@ -49,7 +48,7 @@ public sealed class JinjaErrorTests
     [InlineData("{{ 99999999999999999999 }}", 1, "beyond 64 bits")]
     public void A_malformed_template_names_line_and_cause(string template, int line, string cause)
     {
-        ChatTemplateException e = Assert.Throws<ChatTemplateException>(() => new Template(template));
+        var e = Assert.Throws<ChatTemplateException>(() => new Template(template));
         Assert.StartsWith($"chat template line {line}: ", e.Message, StringComparison.Ordinal);
         Assert.Contains(cause, e.Message, StringComparison.Ordinal);
     }
@@ -64,7 +63,9 @@ public sealed class JinjaErrorTests
     [InlineData("{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}")]
     [InlineData("{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}")]
     [InlineData("{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}")]
-    [InlineData("{% set a = namespace(l=[1], m=[1]) %}{% for i in range(99) %}{% set a.l = [a.l, a.l] %}{% set a.m = [a.m, a.m] %}{% endfor %}{{ a.l == a.m }}")]
+    [InlineData(
+        "{% set a = namespace(l=[1], m=[1]) %}{% for i in range(99) %}{% set a.l = [a.l, a.l] %}{% set a.m = [a.m, a.m] %}{% endfor %}{{ "
+        + "a.l == a.m }}")]
     [InlineData("{% set l = [] %}{% set _ = l.append(l) %}{{ l }}")]
     [InlineData("{% set ns = namespace(l=[]) %}{% for i in range(200000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}")]
     [InlineData("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")]
@@ -79,8 +80,8 @@ public sealed class JinjaErrorTests
     [Fact]
     public void A_template_nested_too_deeply_is_refused()
     {
-        string deep = "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}";
-        ChatTemplateException e = Assert.Throws<ChatTemplateException>(() => new Template(deep));
+        var deep = "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}";
+        var e = Assert.Throws<ChatTemplateException>(() => new Template(deep));
         Assert.Contains("nested deeper than", e.Message, StringComparison.Ordinal);
     }
 }

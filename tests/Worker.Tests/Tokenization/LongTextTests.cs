@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using Cluster.Worker.Tokenization;
 using Cluster.Worker.Tokenization.Models;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -22,30 +21,33 @@ public sealed class LongTextTests(ITestOutputHelper output)
     [Theory, MemberData(nameof(Names))]
     public void A_megabyte_of_hostile_text_allocates_in_proportion(string name)
     {
-        Tokenizer tokenizer = Tokenizer.Load(TokenizerGolden.Load(name).Folder);
+        var tokenizer = Tokenizer.Load(TokenizerGolden.Load(name).Folder);
         tokenizer.Encode("warm up", addSpecialTokens: false);
-        foreach ((string title, string text) in Hostile())
+        foreach ((var title, var text) in Hostile())
         {
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            Stopwatch watch = Stopwatch.StartNew();
-            IReadOnlyList<int> ids = tokenizer.Encode(text, addSpecialTokens: false);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var watch = Stopwatch.StartNew();
+            var ids = tokenizer.Encode(text, addSpecialTokens: false);
             watch.Stop();
-            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            double megabytes = Encoding.UTF8.GetByteCount(text) / 1e6;
-            output.WriteLine($"{name} {title}: {watch.ElapsedMilliseconds / megabytes:F0} ms/MB, {ids.Count} tokens, {allocated / text.Length} bytes allocated a character");
-            Assert.True(allocated < MaxAllocatedPerCharacter * text.Length, $"{title}: {allocated} bytes allocated for {text.Length} characters");
+            var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            var megabytes = Encoding.UTF8.GetByteCount(text) / 1e6;
+            output.WriteLine(
+                $"{name} {title}: {watch.ElapsedMilliseconds / megabytes:F0} ms/MB, {ids.Count} tokens, {allocated / text.Length} bytes "
+                + $"allocated a character");
+            Assert.True(
+                allocated < MaxAllocatedPerCharacter * text.Length, $"{title}: {allocated} bytes allocated for {text.Length} characters");
         }
     }
 
     [Theory, MemberData(nameof(Names))]
     public void Merging_a_megabyte_looks_at_a_few_candidates_a_character(string name)
     {
-        (Merges merges, Vocabulary vocabulary) = ReadModel(Path.Combine(TokenizerGolden.Load(name).Folder, "tokenizer.json"));
-        foreach ((string title, string text) in Hostile())
+        (var merges, var vocabulary) = ReadModel(Path.Combine(TokenizerGolden.Load(name).Folder, "tokenizer.json"));
+        foreach ((var title, var text) in Hostile())
         {
             int[] symbols = [.. Symbols(text, vocabulary)];
-            int length = symbols.Length;
-            MergeLoop.RunByQueue(symbols, merges, out long dequeued);
+            var length = symbols.Length;
+            MergeLoop.RunByQueue(symbols, merges, out var dequeued);
             // Every symbol offers one candidate at first, and every merge, of which there are fewer than symbols, two more.
             Assert.True(dequeued <= 3L * length, $"{title}: {dequeued} candidates for {length} symbols");
         }
@@ -62,14 +64,15 @@ public sealed class LongTextTests(ITestOutputHelper output)
         StringBuilder text = new(Characters);
         while (text.Length < Characters)
         {
-            int code = random.Next(1, 0x30000);
+            var code = random.Next(1, 0x30000);
             text.Append(Rune.IsValid(code) ? new Rune(code).ToString() : " ");
         }
         yield return ("random Unicode", text.ToString());
         text.Clear();
         while (text.Length < Characters)
         {
-            text.Append("The quick brown fox, aged ").Append(random.Next(1000)).Append(", doesn't jump over ").Append((char)('a' + random.Next(26))).Append("-dogs.\n");
+            text.Append("The quick brown fox, aged ").Append(random.Next(1000)).Append(", doesn't jump over ")
+                .Append((char)('a' + random.Next(26))).Append("-dogs.\n");
         }
         yield return ("English", text.ToString());
     }
@@ -79,15 +82,15 @@ public sealed class LongTextTests(ITestOutputHelper output)
     {
         if (vocabulary.TryGetId("Ġ", out _) && vocabulary.TryGetId("Ċ", out _))
         {
-            foreach (byte value in Encoding.UTF8.GetBytes(text))
+            foreach (var value in Encoding.UTF8.GetBytes(text))
             {
-                yield return vocabulary.TryGetId([ByteAlphabet.ToChar(value)], out int id) ? id : 0;
+                yield return vocabulary.TryGetId([ByteAlphabet.ToChar(value)], out var id) ? id : 0;
             }
             yield break;
         }
-        foreach (Rune rune in text.Replace(' ', '▁').EnumerateRunes())
+        foreach (var rune in text.Replace(' ', '▁').EnumerateRunes())
         {
-            if (vocabulary.TryGetId(rune.ToString(), out int id))
+            if (vocabulary.TryGetId(rune.ToString(), out var id))
             {
                 yield return id;
             }
@@ -96,9 +99,9 @@ public sealed class LongTextTests(ITestOutputHelper output)
 
     private static (Merges Merges, Vocabulary Vocabulary) ReadModel(string path)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-        JsonPart model = new JsonPart(path, "", document.RootElement).Required("model");
-        Vocabulary vocabulary = Vocabulary.Read(model.Required("vocab"));
+        using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+        var model = new JsonPart(path, "", document.RootElement).Required("model");
+        var vocabulary = Vocabulary.Read(model.Required("vocab"));
         return (BpeReader.ReadMerges(model.Required("merges"), vocabulary, prefix: ""), vocabulary);
     }
 }

@@ -1,5 +1,4 @@
 using Cluster.Worker.Tokenization.Models;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -9,9 +8,9 @@ public sealed class MergeLoopTests
     public void The_queue_merges_like_the_scan()
     {
         Random random = new(3);
-        for (int round = 0; round < 300; round++)
+        for (var round = 0; round < 300; round++)
         {
-            Merges merges = RandomMerges(random, alphabet: 4, count: 40);
+            var merges = RandomMerges(random, alphabet: 4, count: 40);
             int[] word = [.. Enumerable.Range(0, random.Next(1, 80)).Select(_ => random.Next(4))];
             int[] scanned = [.. word], queued = [.. word];
             int scannedCount = MergeLoop.RunByScan(scanned, merges), queuedCount = MergeLoop.RunByQueue(queued, merges, out _);
@@ -25,22 +24,22 @@ public sealed class MergeLoopTests
         // Were they to collide, as keys left << 32 | right do, these look-ups would walk a chain of all of them and never end.
         const int Pairs = 100_000;
         Merges merges = new(Pairs);
-        for (int id = 0; id < Pairs; id++)
+        for (var id = 0; id < Pairs; id++)
         {
             merges.Add(id, id, new Merges.Merge(id, Pairs + id));
         }
-        Assert.All(Enumerable.Range(0, Pairs), id => Assert.True(merges.TryGet(id, id, out Merges.Merge merge) && merge.Rank == id));
+        Assert.All(Enumerable.Range(0, Pairs), id => Assert.True(merges.TryGet(id, id, out var merge) && merge.Rank == id));
     }
 
     [Fact]
     public void The_cache_forgets_and_never_grows_beyond_two_generations()
     {
         WordCache cache = new(wordsPerGeneration: 4);
-        for (int i = 0; i < 100; i++)
+        for (var i = 0; i < 100; i++)
         {
             cache.Add($"word{i}", [i]);
         }
-        int[] kept = [.. Enumerable.Range(0, 100).Where(i => cache.TryGet($"word{i}", out int[] ids) && ids[0] == i)];
+        int[] kept = [.. Enumerable.Range(0, 100).Where(i => cache.TryGet($"word{i}", out var ids) && ids[0] == i)];
         Assert.InRange(kept.Length, 4, 8);
         Assert.Contains(99, kept);
         cache.Add(new string('x', WordCache.MaxWordLength + 1), [1]);
@@ -50,7 +49,7 @@ public sealed class MergeLoopTests
     private static Merges RandomMerges(Random random, int alphabet, int count)
     {
         Merges merges = new(count);
-        for (int rank = 0; rank < count; rank++)
+        for (var rank = 0; rank < count; rank++)
         {
             merges.Add(random.Next(alphabet + rank), random.Next(alphabet + rank), new Merges.Merge(rank, alphabet + rank));
         }

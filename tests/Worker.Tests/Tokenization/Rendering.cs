@@ -13,7 +13,7 @@ internal static class Rendering
     /// <param name="variables">A JSON object of the template's variables.</param>
     public static string Render(string template, string variables = "{}", RenderLimits? limits = null)
     {
-        Dict values = (Dict)Values.FromJson(JsonNode.Parse(variables))!;
+        var values = (Dict)Values.FromJson(JsonNode.Parse(variables))!;
         return new Template(template).Render(
             values.Entries.ToDictionary(entry => (string)entry.Key!, entry => entry.Value), Clock, limits ?? RenderLimits.Default);
     }

@@ -1,6 +1,6 @@
 using Cluster.Worker.Tokenization;
+using Cluster.Worker.Tokenization.Patterns;
 using Cluster.Worker.Tokenization.PreTokenizers;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -12,12 +12,12 @@ public sealed class SplitPatternTests
     [InlineData(KnownRegexes.Qwen)]
     public void A_scanner_finds_what_its_regex_finds(string regex)
     {
-        ISplitPattern scanner = KnownRegexes.Find(regex)!;
+        var scanner = KnownRegexes.Find(regex)!;
         RegexPattern oracle = new(regex);
         Random random = new(11);
-        for (int i = 0; i < 3000; i++)
+        for (var i = 0; i < 3000; i++)
         {
-            string text = RandomText.Make(random, 30);
+            var text = RandomText.Make(random, 30);
             Assert.Equal(Words(oracle, text), Words(scanner, text));
         }
     }
@@ -40,8 +40,8 @@ public sealed class SplitPatternTests
     [Fact]
     public void Offsets_count_from_the_start_of_the_string_and_look_ahead_ends_with_the_window()
     {
-        string text = "xx  yy";
-        foreach (ISplitPattern pattern in (ISplitPattern[])[KnownRegexes.Find(KnownRegexes.Llama3)!, new RegexPattern(KnownRegexes.Llama3)])
+        var text = "xx  yy";
+        foreach (var pattern in (ISplitPattern[])[KnownRegexes.Find(KnownRegexes.Llama3)!, new RegexPattern(KnownRegexes.Llama3)])
         {
             List<TextSpan> matches = [];
             pattern.FindMatches(text, 1, 3, matches);
@@ -79,7 +79,9 @@ public sealed class SplitPatternTests
     public void Byte_level_spells_bytes_and_puts_a_space_in_front()
     {
         Assert.Equal(["ĠHi", "Ġ", "ĠÃ©"], Pieces(new ByteLevelPreTokenizer(addPrefixSpace: true, useRegex: true), "Hi  é"));
-        Assert.Equal(["HiĠé".Replace("é", "Ã©", StringComparison.Ordinal)], Pieces(new ByteLevelPreTokenizer(addPrefixSpace: false, useRegex: false), "Hi é"));
+        Assert.Equal(
+            ["HiĠé".Replace("é", "Ã©", StringComparison.Ordinal)],
+            Pieces(new ByteLevelPreTokenizer(addPrefixSpace: false, useRegex: false), "Hi é"));
     }
 
     private static string[] Words(ISplitPattern pattern, string text)

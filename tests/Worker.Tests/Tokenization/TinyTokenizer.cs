@@ -16,7 +16,7 @@ internal sealed class TinyTokenizer
     public static TinyTokenizer OfBytes()
     {
         TinyTokenizer tokenizer = new();
-        for (int b = 0; b < 256; b++)
+        for (var b = 0; b < 256; b++)
         {
             tokenizer._vocabulary.Add(ByteAlphabet.ToChar((byte)b).ToString());
         }
@@ -83,7 +83,7 @@ internal sealed class TinyTokenizer
     public string ToJson()
     {
         JsonObject vocabulary = [];
-        foreach (string token in _vocabulary)
+        foreach (var token in _vocabulary)
         {
             vocabulary[token] = vocabulary.Count;
         }

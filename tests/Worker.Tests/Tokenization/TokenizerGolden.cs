@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -20,13 +19,13 @@ internal sealed record TokenizerGolden(
     /// <summary>Loads a golden and the folder of its tokenizer files. Skips the test where either is not to be had.</summary>
     public static (TokenizerGolden Golden, string Folder) Load(string name)
     {
-        string shared = Environment.GetEnvironmentVariable("CLUSTER_SHARED") ?? Path.Combine(RepositoryRoot.Path, "..", "shared");
-        string path = Path.Combine(shared, "goldens", "tokenizers", name + ".json");
+        var shared = Environment.GetEnvironmentVariable("CLUSTER_SHARED") ?? Path.Combine(RepositoryRoot.Path, "..", "shared");
+        var path = Path.Combine(shared, "goldens", "tokenizers", name + ".json");
         if (!File.Exists(path))
         {
             Assert.Skip($"{path} is not there; CLUSTER_SHARED names the folder that has goldens/tokenizers");
         }
-        TokenizerGolden golden = JsonSerializer.Deserialize<TokenizerGolden>(File.ReadAllText(path), Options)!;
+        var golden = JsonSerializer.Deserialize<TokenizerGolden>(File.ReadAllText(path), Options)!;
         return (golden, Path.Combine(NpmPackage.Install(golden.Package, golden.Version), "models"));
     }
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -9,11 +8,11 @@ public sealed class TokenizerTests
     [Fact]
     public void Bytes_survive_the_round_trip_whatever_the_text()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().Build();
+        var tokenizer = TinyTokenizer.OfBytes().Build();
         Random random = new(7);
-        for (int i = 0; i < 200; i++)
+        for (var i = 0; i < 200; i++)
         {
-            string text = RandomText.Make(random, 50);
+            var text = RandomText.Make(random, 50);
             Assert.Equal(Encoding.UTF8.GetBytes(text).Select(b => (int)b), tokenizer.Encode(text, addSpecialTokens: false));
             Assert.Equal(text, tokenizer.Decode([.. tokenizer.Encode(text, addSpecialTokens: false)], skipSpecialTokens: false));
         }
@@ -22,7 +21,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Incomplete_UTF8_decodes_to_replacement_characters()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().Build();
+        var tokenizer = TinyTokenizer.OfBytes().Build();
         Assert.Equal("a\uFFFD", tokenizer.Decode([0x61, 0xF0, 0x9F, 0x98], skipSpecialTokens: false));
         Assert.Equal("a😀", tokenizer.Decode([0x61, 0xF0, 0x9F, 0x98, 0x80], skipSpecialTokens: false));
         Assert.Equal("\uFFFDb\uFFFD", tokenizer.Decode([0xC3, 0x62, 0xFF], skipSpecialTokens: false));
@@ -31,7 +30,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Unpaired_surrogates_encode_as_the_replacement_character()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").Build();
+        var tokenizer = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""").Build();
         Assert.Equal([0x61, 0xEF, 0xBF, 0xBD, 0xF0, 0x9F, 0x98, 0x80], tokenizer.Encode("a\uD800😀", addSpecialTokens: false));
         Assert.Equal([0xEF, 0xBF, 0xBD], tokenizer.Encode("\uDE00", addSpecialTokens: false));
     }
@@ -39,7 +38,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Merges_of_lower_rank_come_first_in_either_spelling()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfCharacters("abc").WithMerge("b", "c").WithMerge("a", "b").WithMerge("a", "bc").Build();
+        var tokenizer = TinyTokenizer.OfCharacters("abc").WithMerge("b", "c").WithMerge("a", "b").WithMerge("a", "bc").Build();
         Assert.Equal(["abc"], Tokens(tokenizer, "abc"));
         Assert.Equal(["a", "bc"], Tokens(TinyTokenizer.OfCharacters("abc").WithMerge("b", "c").WithMerge("a", "b").Build(), "abc"));
         Assert.Equal(["ab", "c"], Tokens(TinyTokenizer.OfCharacters("abc").WithMerge("a", "b").WithMerge("b", "c").Build(), "abc"));
@@ -48,7 +47,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Ignore_merges_takes_a_whole_word_that_no_merge_reaches()
     {
-        TinyTokenizer tiny = TinyTokenizer.OfCharacters("abc").WithToken("abc");
+        var tiny = TinyTokenizer.OfCharacters("abc").WithToken("abc");
         Assert.Equal(["a", "b", "c"], Tokens(tiny.Build(), "abc"));
         Assert.Equal(["abc"], Tokens(tiny.WithModel("ignore_merges", true).Build(), "abc"));
     }
@@ -56,7 +55,7 @@ public sealed class TokenizerTests
     [Fact]
     public void A_character_outside_the_vocabulary_becomes_bytes_or_the_unknown_token_or_nothing()
     {
-        TinyTokenizer tiny = TinyTokenizer.OfCharacters("ab").WithToken("<unk>").WithToken("<0xC3>").WithToken("<0xA9>");
+        var tiny = TinyTokenizer.OfCharacters("ab").WithToken("<unk>").WithToken("<0xC3>").WithToken("<0xA9>");
         Assert.Equal(["a", "b"], Tokens(tiny.Build(), "aéb"));
         Assert.Equal(["a", "<unk>", "<unk>", "b"], Tokens(tiny.WithModel("unk_token", "<unk>").Build(), "aéüb"));
         Assert.Equal(["a", "<unk>", "b"], Tokens(tiny.WithModel("fuse_unk", true).Build(), "aéüb"));
@@ -66,7 +65,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Byte_fallback_decodes_runs_of_bytes_together()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfCharacters("a▁").WithToken("<0xC3>").WithToken("<0xA9>")
+        var tokenizer = TinyTokenizer.OfCharacters("a▁").WithToken("<0xC3>").WithToken("<0xA9>")
             .With("decoder", """
                 {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
                  {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
@@ -78,7 +77,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Special_tokens_are_added_by_the_template_and_skipped_on_request()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().WithAdded("<s>").WithAdded("</s>").With("post_processor", """
+        var tokenizer = TinyTokenizer.OfBytes().WithAdded("<s>").WithAdded("</s>").With("post_processor", """
             {"type": "Sequence", "processors": [{"type": "ByteLevel"}, {"type": "TemplateProcessing",
              "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
              "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [1000], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [1001], "tokens": ["</s>"]}}}]}
@@ -92,7 +91,7 @@ public sealed class TokenizerTests
     [Fact]
     public void Tokens_and_ids_look_each_other_up()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfCharacters("ab").WithAdded("<s>").WithAdded("<tool>", special: false).Build();
+        var tokenizer = TinyTokenizer.OfCharacters("ab").WithAdded("<s>").WithAdded("<tool>", special: false).Build();
         Assert.Equal(1002, tokenizer.VocabSize);
         Assert.Equal(1, tokenizer.TokenToId("b"));
         Assert.Equal(1000, tokenizer.TokenToId("<s>"));
@@ -109,7 +108,7 @@ public sealed class TokenizerTests
     [Fact]
     public void The_config_adds_tokens_and_marks_them_special()
     {
-        Tokenizer tokenizer = TinyTokenizer.OfBytes().WithAdded("<tool>", special: false).Build("""
+        var tokenizer = TinyTokenizer.OfBytes().WithAdded("<tool>", special: false).Build("""
             {"added_tokens_decoder": {"1000": {"content": "<tool>", "special": true}, "1001": {"content": "<extra>", "special": false}}}
             """);
         Assert.True(tokenizer.IsSpecial(1000));
@@ -126,14 +125,14 @@ public sealed class TokenizerTests
     [InlineData('\u0301')]
     public void A_million_times_one_character_takes_linear_time(char c)
     {
-        TinyTokenizer tiny = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""");
-        string letter = ByteAlphabet.ToChar((byte)c).ToString();
-        for (int length = 1; length < 64; length *= 2)
+        var tiny = TinyTokenizer.OfBytes().With("normalizer", """{"type": "NFC"}""");
+        var letter = ByteAlphabet.ToChar((byte)c).ToString();
+        for (var length = 1; length < 64; length *= 2)
         {
             tiny.WithMerge(string.Concat(Enumerable.Repeat(letter, length)), string.Concat(Enumerable.Repeat(letter, length)));
         }
-        Tokenizer tokenizer = tiny.Build();
-        string text = new string(c, 1_000_000) + "x";
+        var tokenizer = tiny.Build();
+        var text = new string(c, 1_000_000) + "x";
         Assert.Equal(text, tokenizer.Decode([.. tokenizer.Encode(text, addSpecialTokens: false)], skipSpecialTokens: false));
     }
 

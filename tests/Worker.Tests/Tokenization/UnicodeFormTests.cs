@@ -1,6 +1,5 @@
 using System.Text;
 using Cluster.Worker.Tokenization.Normalizers;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -35,16 +34,16 @@ public sealed class UnicodeFormTests
     [Fact]
     public void Every_code_point_obeys_the_invariants_of_the_annex()
     {
-        for (int code = 0; code <= 0x10FFFF; code++)
+        for (var code = 0; code <= 0x10FFFF; code++)
         {
             if (code is >= 0xD800 and <= 0xDFFF)
             {
                 continue;
             }
-            string text = "a" + char.ConvertFromUtf32(code) + "\u0323";
+            var text = "a" + char.ConvertFromUtf32(code) + "\u0323";
             string nfc = Normalize(text, NormalizationForm.FormC), nfd = Normalize(text, NormalizationForm.FormD);
-            string nfkd = Normalize(text, NormalizationForm.FormKD);
-            bool holds = nfc == Normalize(nfc, NormalizationForm.FormC) && nfc == Normalize(nfd, NormalizationForm.FormC)
+            var nfkd = Normalize(text, NormalizationForm.FormKD);
+            var holds = nfc == Normalize(nfc, NormalizationForm.FormC) && nfc == Normalize(nfd, NormalizationForm.FormC)
                 && nfd == Normalize(nfc, NormalizationForm.FormD) && nfkd == Normalize(nfd, NormalizationForm.FormKD)
                 && Normalize(nfkd, NormalizationForm.FormC) == Normalize(text, NormalizationForm.FormKC);
             Assert.True(holds, $"U+{code:X4}");

@@ -50,5 +50,6 @@ internal sealed record DatasetSource(string Name, string? Path, int NumPrompts)
 
     /// <summary>Ids to draw random prompts from: those that stand for text.</summary>
     public static int[] TextTokens(ITokenizer tokenizer, int vocabSize) =>
-        [.. Enumerable.Range(0, Math.Min(vocabSize, tokenizer.VocabSize)).Where(id => !tokenizer.IsSpecial(id) && tokenizer.IdToToken(id) is not null)];
+        [.. Enumerable.Range(0, Math.Min(vocabSize, tokenizer.VocabSize))
+            .Where(id => !tokenizer.IsSpecial(id) && tokenizer.IdToToken(id) is not null)];
 }

@@ -4,7 +4,8 @@ namespace Cluster.Worker.Benchmarking.Datasets;
 /// <param name="vocabulary">Ids to draw from.</param>
 internal sealed class RandomDataset(IReadOnlyList<int> vocabulary, Random random)
 {
-    /// <param name="rangeRatio">0 gives every request the lengths named; r draws each length uniformly from length·(1 - r) to length·(1 + r).</param>
+    /// <param name="rangeRatio">0 gives every request the lengths named; r draws each length uniformly from length·(1 - r) to length·(1 +
+    /// r).</param>
     public IReadOnlyList<BenchmarkPrompt> Draw(int count, int inputLength, int outputLength, double rangeRatio = 0)
     {
         var prompts = new BenchmarkPrompt[count];

@@ -3,8 +3,9 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Benchmarking.Datasets;
 
-/// <summary>Real conversations: a JSON array of <c>{"conversations": [{"value": prompt}, {"value": answer}, …]}</c>. The first turn is the prompt and the length
-/// of the second is how much to generate. Conversations that are too short or too long are left out by vLLM's rules.</summary>
+/// <summary>Real conversations: a JSON array of <c>{"conversations": [{"value": prompt}, {"value": answer}, …]}</c>. The first turn is the
+/// prompt and the length of the second is how much to generate. Conversations that are too short or too long are left out by vLLM's
+/// rules.</summary>
 internal static class ShareGptDataset
 {
     private const int MinLength = 4;
@@ -13,7 +14,8 @@ internal static class ShareGptDataset
 
     /// <param name="outputLength">Tokens to generate instead of the answer's length; null keeps that.</param>
     /// <exception cref="FormatException">Not such a file, or nothing in it can be used.</exception>
-    public static IReadOnlyList<BenchmarkPrompt> Read(Stream json, string file, int count, int? outputLength, ITokenizer tokenizer, Random random)
+    public static IReadOnlyList<BenchmarkPrompt> Read(
+        Stream json, string file, int count, int? outputLength, ITokenizer tokenizer, Random random)
     {
         var conversations = Conversations(json, file);
         random.Shuffle(conversations);
@@ -33,7 +35,10 @@ internal static class ShareGptDataset
 
             var ids = tokenizer.Encode(prompt, addSpecialTokens: true);
             var length = outputLength ?? tokenizer.Encode(answer, addSpecialTokens: false).Count;
-            if (ids.Count >= MinLength && ids.Count <= MaxPromptLength && (outputLength is not null || length >= MinLength) && ids.Count + length <= MaxTotalLength)
+            if (ids.Count >= MinLength
+                && ids.Count <= MaxPromptLength
+                && (outputLength is not null || length >= MinLength)
+                && ids.Count + length <= MaxTotalLength)
             {
                 prompts.Add(new BenchmarkPrompt(ids, length));
             }
@@ -41,7 +46,9 @@ internal static class ShareGptDataset
 
         return prompts.Count > 0
             ? prompts
-            : throw new FormatException($"{file}: no conversation of two turns has a prompt of {MinLength} to {MaxPromptLength} tokens and at most {MaxTotalLength} with its answer");
+            : throw new FormatException(
+                $"{file}: no conversation of two turns has a prompt of {MinLength} to {MaxPromptLength} tokens and at most "
+                + $"{MaxTotalLength} with its answer");
     }
 
     private static (string Prompt, string Answer)[] Conversations(Stream json, string file)
@@ -59,7 +66,8 @@ internal static class ShareGptDataset
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new FormatException($"{file}: expected a JSON array of {{\"conversations\": [{{\"value\": …}}, …]}}: {exception.Message}", exception);
+            throw new FormatException(
+                $"{file}: expected a JSON array of {{\"conversations\": [{{\"value\": …}}, …]}}: {exception.Message}", exception);
         }
     }
 }

@@ -2,8 +2,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Benchmarking.Datasets;
 
-/// <summary>Prompts that begin alike: an instruction and the same first lines of a poem for all, then lines drawn at random for each. Shows what prefix
-/// caching is worth.</summary>
+/// <summary>Prompts that begin alike: an instruction and the same first lines of a poem for all, then lines drawn at random for each. Shows
+/// what prefix caching is worth.</summary>
 internal static class SonnetDataset
 {
     private const string Instruction = "Pick as many lines as you can from these poem lines:\n";
@@ -32,7 +32,9 @@ internal static class SonnetDataset
         var instructionLength = shared.Count;
         if (inputLength < instructionLength || prefixLength > inputLength)
         {
-            throw new FormatException($"sonnet prompts of {inputLength} tokens cannot hold the instruction's {instructionLength} and a shared prefix of {prefixLength}; raise --sonnet-input-len or lower --sonnet-prefix-len");
+            throw new FormatException(
+                $"sonnet prompts of {inputLength} tokens cannot hold the instruction's {instructionLength} and a shared prefix of "
+                + $"{prefixLength}; raise --sonnet-input-len or lower --sonnet-prefix-len");
         }
 
         var average = lines.Average(line => line.Count);

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Cluster.Worker.Benchmarking.Datasets;
 
-/// <summary>Replays recorded traffic: a CSV with the columns <c>arrival_seconds,prompt_len,output_len</c> (header optional), prompts of random ids.</summary>
+/// <summary>Replays recorded traffic: a CSV with the columns <c>arrival_seconds,prompt_len,output_len</c> (header optional), prompts of
+/// random ids.</summary>
 internal static class TraceDataset
 {
     private const int MaxLength = 1 << 24;
@@ -27,7 +28,8 @@ internal static class TraceDataset
                 || !TryLength(columns[1], out var promptLength)
                 || !TryLength(columns[2], out var outputLength))
             {
-                throw new FormatException($"{file}:{number}: '{line}' is not arrival_seconds,prompt_len,output_len with lengths from 1 to {MaxLength}");
+                throw new FormatException(
+                    $"{file}:{number}: '{line}' is not arrival_seconds,prompt_len,output_len with lengths from 1 to {MaxLength}");
             }
 
             if (arrival < previous)

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Benchmarking.Serving;
 
-/// <summary>When requests are sent. Gaps are gamma-distributed with a mean of 1/rate: burstiness 1 is a Poisson process, less is burstier, more is more even.</summary>
+/// <summary>When requests are sent. Gaps are gamma-distributed with a mean of 1/rate: burstiness 1 is a Poisson process, less is burstier,
+/// more is more even.</summary>
 internal static class ArrivalProcess
 {
     /// <param name="requestsPerSecond">Infinity sends everything at once.</param>

@@ -1,12 +1,12 @@
 using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
 using Cluster.Worker.Benchmarking.Datasets;
 
 namespace Cluster.Worker.Benchmarking.Serving;
 
-/// <summary>Sends one completion to an OpenAI-compatible server and times the events of its stream. Called by <see cref="ServeRun"/>, many at once.</summary>
+/// <summary>Sends one completion to an OpenAI-compatible server and times the events of its stream. Called by <see cref="ServeRun"/>, many
+/// at once.</summary>
 /// <param name="endpoint">Address of the completions API.</param>
 /// <param name="model">Name to send.</param>
 internal sealed class CompletionClient(HttpClient http, Uri endpoint, string model, bool ignoreEos, TimeProvider time)
@@ -17,7 +17,12 @@ internal sealed class CompletionClient(HttpClient http, Uri endpoint, string mod
     /// <param name="apiKey">Sent as a bearer token; null sends none.</param>
     public static HttpClient CreateHttpClient(string? apiKey)
     {
-        var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan }) { Timeout = Timeout.InfiniteTimeSpan };
+        var http = new HttpClient(
+            new SocketsHttpHandler
+            {
+                UseProxy = false,
+                PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan
+            }) { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.Authorization = apiKey is null ? null : new AuthenticationHeaderValue("Bearer", apiKey);
         return http;
     }
@@ -41,9 +46,12 @@ internal sealed class CompletionClient(HttpClient http, Uri endpoint, string mod
         }
         catch (HttpRequestException exception)
         {
-            throw new IOException($"no server answers at {baseAddress}: {exception.Message}; start one with 'serve' or name another with --base-url", exception);
+            throw new IOException(
+                $"no server answers at {baseAddress}: {exception.Message}; start one with 'serve' or name another with --base-url",
+                exception);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        catch (Exception exception)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
         {
             throw new IOException($"{address} does not list models as the OpenAI API does: {exception.Message}", exception);
         }
@@ -74,19 +82,22 @@ internal sealed class CompletionClient(HttpClient http, Uri endpoint, string mod
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             if (!response.IsSuccessStatusCode)
             {
-                return Failed(prompt, $"HTTP {(int)response.StatusCode}: {Shorten(await response.Content.ReadAsStringAsync(cancellationToken))}");
+                return Failed(
+                    prompt, $"HTTP {(int)response.StatusCode}: {Shorten(await response.Content.ReadAsStringAsync(cancellationToken))}");
             }
 
             await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
             return await ReadAsync(stream, prompt, started, cancellationToken);
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException or JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception exception)
+            when (exception is HttpRequestException or IOException or JsonException or InvalidOperationException or KeyNotFoundException)
         {
             return Failed(prompt, exception.Message);
         }
     }
 
-    private async Task<RequestMeasurement> ReadAsync(Stream stream, BenchmarkPrompt prompt, long started, CancellationToken cancellationToken)
+    private async Task<RequestMeasurement> ReadAsync(
+        Stream stream, BenchmarkPrompt prompt, long started, CancellationToken cancellationToken)
     {
         var gaps = new List<double>();
         int promptTokens = prompt.TokenIds.Count, events = 0;
@@ -140,7 +151,8 @@ internal sealed class CompletionClient(HttpClient http, Uri endpoint, string mod
             };
     }
 
-    private static RequestMeasurement Failed(BenchmarkPrompt prompt, string error) => new() { PromptTokens = prompt.TokenIds.Count, Error = error };
+    private static RequestMeasurement Failed(BenchmarkPrompt prompt, string error) =>
+        new() { PromptTokens = prompt.TokenIds.Count, Error = error };
 
     private static string Shorten(string text) => text.Length <= MaxErrorLength ? text : text[..MaxErrorLength] + "…";
 }

@@ -13,7 +13,9 @@ internal sealed record Goodput(double? TimeToFirstToken, double? TimePerOutputTo
         foreach (var pair in pairs)
         {
             var parts = pair.Split(':');
-            if (parts.Length != 2 || !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var limit) || !(limit >= 0))
+            if (parts.Length != 2
+                || !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var limit)
+                || !(limit >= 0))
             {
                 throw Wrong(pair);
             }
@@ -36,7 +38,9 @@ internal sealed record Goodput(double? TimeToFirstToken, double? TimePerOutputTo
         && Keeps(request.TimePerOutputTokenSeconds ?? 0, TimePerOutputToken)
         && Keeps(request.LatencySeconds, Latency);
 
-    private static bool Keeps(double seconds, double? limitMilliseconds) => limitMilliseconds is null || seconds * 1000 <= limitMilliseconds;
+    private static bool Keeps(double seconds, double? limitMilliseconds) =>
+        limitMilliseconds is null || seconds * 1000 <= limitMilliseconds;
 
-    private static FormatException Wrong(string pair) => new($"--goodput {pair}: expected ttft, tpot or e2el, a colon and milliseconds, as in ttft:200");
+    private static FormatException Wrong(string pair) =>
+        new($"--goodput {pair}: expected ttft, tpot or e2el, a colon and milliseconds, as in ttft:200");
 }

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Benchmarking.Serving;
 
-/// <summary>Draws a sweep over request rates as SVG: throughput, time to first token and time per output token, one panel each. Rates stand at even
-/// distances, because sweeps double them and end in infinity.</summary>
+/// <summary>Draws a sweep over request rates as SVG: throughput, time to first token and time per output token, one panel each. Rates stand
+/// at even distances, because sweeps double them and end in infinity.</summary>
 internal static class LoadPlot
 {
     private const double PanelWidth = 320, PanelHeight = 220, Left = 70, Top = 70, Gap = 90, Bottom = 90;
@@ -30,7 +30,9 @@ internal static class LoadPlot
         var ordered = points.OrderBy(point => point.RequestRate).ToArray();
         var width = Left + (Panels.Length * (PanelWidth + Gap)) - Gap + 30;
         var svg = new StringBuilder();
-        svg.AppendLine(Invariant($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {Top + PanelHeight + Bottom}" font-family="sans-serif" font-size="12" fill="#222">"""));
+        svg.AppendLine(
+            Invariant(
+                $"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {Top + PanelHeight + Bottom}" font-family="sans-serif" font-size="12" fill="#222">"""));
         svg.AppendLine("""<rect width="100%" height="100%" fill="white"/>""");
         svg.AppendLine(Invariant($"""<text x="{width / 2}" y="24" text-anchor="middle" font-size="16">{Escape(title)}</text>"""));
         for (var i = 0; i < Panels.Length; i++)
@@ -55,12 +57,12 @@ internal static class LoadPlot
 
     private static void DrawPanel(StringBuilder svg, Panel panel, LoadPoint[] points, double left)
     {
-        const double bottom = Top + PanelHeight;
+        const double Bottom = Top + PanelHeight;
         var largest = panel.Series.Max(series => points.Max(point => series.Value(point.Metrics)));
         var step = TickStep(largest);
         var numTicks = Math.Max(1, (int)Math.Ceiling(largest / step));
         double X(int index) => left + (PanelWidth * (index + 0.5) / points.Length);
-        double Y(double value) => bottom - (PanelHeight * value / (numTicks * step));
+        double Y(double value) => Bottom - (PanelHeight * value / (numTicks * step));
 
         svg.AppendLine(Invariant($"""<text x="{left}" y="{Top - 22}" font-weight="bold">{panel.Title} ({panel.Unit})</text>"""));
         for (var tick = 0; tick <= numTicks; tick++)
@@ -72,25 +74,31 @@ internal static class LoadPlot
 
         for (var i = 0; i < points.Length; i++)
         {
-            svg.AppendLine(Invariant($"""<line x1="{X(i):F1}" y1="{bottom}" x2="{X(i):F1}" y2="{bottom + 5}" stroke="#222"/>"""));
-            svg.AppendLine(Invariant($"""<text x="{X(i):F1}" y="{bottom + 19}" text-anchor="middle">{RateName(points[i].RequestRate)}</text>"""));
+            svg.AppendLine(Invariant($"""<line x1="{X(i):F1}" y1="{Bottom}" x2="{X(i):F1}" y2="{Bottom + 5}" stroke="#222"/>"""));
+            svg.AppendLine(
+                Invariant($"""<text x="{X(i):F1}" y="{Bottom + 19}" text-anchor="middle">{RateName(points[i].RequestRate)}</text>"""));
         }
 
-        svg.AppendLine(Invariant($"""<path d="M{left} {Top}V{bottom}H{left + PanelWidth}" fill="none" stroke="#222"/>"""));
-        svg.AppendLine(Invariant($"""<text x="{left + (PanelWidth / 2)}" y="{bottom + 38}" text-anchor="middle">request rate (requests/s)</text>"""));
+        svg.AppendLine(Invariant($"""<path d="M{left} {Top}V{Bottom}H{left + PanelWidth}" fill="none" stroke="#222"/>"""));
+        svg.AppendLine(
+            Invariant($"""<text x="{left + (PanelWidth / 2)}" y="{Bottom + 38}" text-anchor="middle">request rate (requests/s)</text>"""));
         for (var i = 0; i < panel.Series.Length; i++)
         {
             var series = panel.Series[i];
             var places = points.Select((point, index) => (X: X(index), Y: Y(series.Value(point.Metrics)))).ToArray();
-            svg.AppendLine(Invariant($"""<polyline points="{string.Join(' ', places.Select(place => Invariant($"{place.X:F1},{place.Y:F1}")))}" fill="none" stroke="{Colors[i]}" stroke-width="2"/>"""));
+            svg.AppendLine(
+                Invariant(
+                    $"""<polyline points="{string.Join(' ', places.Select(place => Invariant($"{place.X:F1},{place.Y:F1}")))}" fill="none" stroke="{Colors[i]}" stroke-width="2"/>"""));
             foreach (var place in places)
             {
                 svg.AppendLine(Invariant($"""<circle cx="{place.X:F1}" cy="{place.Y:F1}" r="3" fill="{Colors[i]}"/>"""));
             }
 
             var legend = left + (i * 110);
-            svg.AppendLine(Invariant($"""<line x1="{legend}" y1="{bottom + 58}" x2="{legend + 20}" y2="{bottom + 58}" stroke="{Colors[i]}" stroke-width="2"/>"""));
-            svg.AppendLine(Invariant($"""<text x="{legend + 26}" y="{bottom + 62}">{series.Name}</text>"""));
+            svg.AppendLine(
+                Invariant(
+                    $"""<line x1="{legend}" y1="{Bottom + 58}" x2="{legend + 20}" y2="{Bottom + 58}" stroke="{Colors[i]}" stroke-width="2"/>"""));
+            svg.AppendLine(Invariant($"""<text x="{legend + 26}" y="{Bottom + 62}">{series.Name}</text>"""));
         }
     }
 

@@ -5,12 +5,14 @@ namespace Cluster.Worker.Benchmarking.Serving;
 /// <summary>How far a run has come.</summary>
 internal readonly record struct ServeProgress(int Finished, int Failed, int Total);
 
-/// <summary>Sends requests at their times and gathers what came of them. Called by the bench serve command; calls <see cref="CompletionClient"/>.</summary>
+/// <summary>Sends requests at their times and gathers what came of them. Called by the bench serve command; calls
+/// <see cref="CompletionClient"/>.</summary>
 internal static class ServeRun
 {
     /// <param name="send">Sends one request.</param>
     /// <param name="arrivals">Seconds from the start, one a prompt, ascending.</param>
-    /// <param name="maxConcurrency">Requests under way at most; one that must wait is timed from when it is sent. Null sets no limit.</param>
+    /// <param name="maxConcurrency">Requests under way at most; one that must wait is timed from when it is sent. Null sets no
+    /// limit.</param>
     /// <returns>One measurement a prompt, in order, and the seconds from the start to the last answer.</returns>
     public static async Task<(IReadOnlyList<RequestMeasurement> Requests, double DurationSeconds)> RunAsync(
         Func<BenchmarkPrompt, CancellationToken, Task<RequestMeasurement>> send,

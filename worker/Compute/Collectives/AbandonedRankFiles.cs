@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>Files of groups whose ranks were all killed before the last had joined. Removed by <see cref="RankFile.Create"/>, so by the next group.</summary>
+/// <summary>Files of groups whose ranks were all killed before the last had joined. Removed by <see cref="RankFile.Create"/>, so by the
+/// next group.</summary>
 internal static class AbandonedRankFiles
 {
     /// <summary>Far longer than rank 0 is between making its file and locking it.</summary>
@@ -28,7 +29,8 @@ internal static class AbandonedRankFiles
         }
     }
 
-    /// <summary>Rank 0 holds its lock before the file is whole, so a whole file without it belongs to nobody, and so does one that has stayed without both.</summary>
+    /// <summary>Rank 0 holds its lock before the file is whole, so a whole file without it belongs to nobody, and so does one that has
+    /// stayed without both.</summary>
     private static bool IsAbandoned(SafeFileHandle file) =>
         !RankLock.IsHeld(file, 0) && (RankFileHeader.TryRead(file, out _) || File.GetLastWriteTimeUtc(file) + TimeToLock < DateTime.UtcNow);
 }

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>What a rank calls, in one word that the others compare with theirs: ranks that have fallen out of step are told so, not given wrong sums.</summary>
+/// <summary>What a rank calls, in one word that the others compare with theirs: ranks that have fallen out of step are told so, not given
+/// wrong sums.</summary>
 internal static class CollectiveCall
 {
     private const int NameBits = 4;

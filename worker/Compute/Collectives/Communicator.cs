@@ -1,9 +1,10 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>One rank's end of a group of ranks that compute together. Every rank makes the same calls in the same order; a call returns when this rank's part is
-/// done. Called by backends (<see cref="Backend.AllReduce"/>, <see cref="Backend.AllGather"/>) and by what hands steps to the ranks.</summary>
-/// <remarks>Sums are taken in rank order, 0 first, so that all ranks hold the same bits whatever their pace. A rank that is gone or silent for longer than the
-/// group's timeout ends the call of every other one with a <see cref="RankLostException"/>; nothing hangs.</remarks>
+/// <summary>One rank's end of a group of ranks that compute together. Every rank makes the same calls in the same order; a call returns
+/// when this rank's part is done. Called by backends (<see cref="Backend.AllReduce"/>, <see cref="Backend.AllGather"/>) and by what hands
+/// steps to the ranks.</summary>
+/// <remarks>Sums are taken in rank order, 0 first, so that all ranks hold the same bits whatever their pace. A rank that is gone or silent
+/// for longer than the group's timeout ends the call of every other one with a <see cref="RankLostException"/>; nothing hangs.</remarks>
 internal abstract class Communicator : IDisposable
 {
     /// <summary>0 to <see cref="Size"/> − 1.</summary>

@@ -1,9 +1,10 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>A rank with a device: messages in device memory go from device to device on a stream, messages on the host go through a group on the host. Called by GPU
-/// backends (<see cref="Backend.AllReduce"/>, <see cref="Backend.AllGather"/>), which have addresses and streams, and by what hands steps to the ranks, which has spans.</summary>
-/// <remarks>Operations on devices are enqueued and do not wait, so the loss of a rank shows in <see cref="CheckHealth"/>: the backend calls it where it waits for
-/// its stream.</remarks>
+/// <summary>A rank with a device: messages in device memory go from device to device on a stream, messages on the host go through a group
+/// on the host. Called by GPU backends (<see cref="Backend.AllReduce"/>, <see cref="Backend.AllGather"/>), which have addresses and
+/// streams, and by what hands steps to the ranks, which has spans.</summary>
+/// <remarks>Operations on devices are enqueued and do not wait, so the loss of a rank shows in <see cref="CheckHealth"/>: the backend calls
+/// it where it waits for its stream.</remarks>
 /// <param name="host">The same ranks on the host. Not disposed of here.</param>
 internal abstract class DeviceCommunicator(Communicator host) : Communicator
 {

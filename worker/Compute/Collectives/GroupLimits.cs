@@ -5,8 +5,8 @@ internal static class GroupLimits
 {
     public const int MaxSize = 64;
 
-    /// <summary>Long enough that copying outweighs the barriers, short enough that the slots of a few ranks stay in the last-level cache and those of eight ranks in the
-    /// 64 MiB that a container's <c>/dev/shm</c> has by default.</summary>
+    /// <summary>Long enough that copying outweighs the barriers, short enough that the slots of a few ranks stay in the last-level cache
+    /// and those of eight ranks in the 64 MiB that a container's <c>/dev/shm</c> has by default.</summary>
     public const int DefaultSlotBytes = 1 << 20;
 
     private const int CacheLineBytes = 64;
@@ -40,7 +40,8 @@ internal static class GroupLimits
     {
         if (slotBytes is < CacheLineBytes or > MaxSlotBytes || slotBytes % CacheLineBytes != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(slotBytes), slotBytes, $"a slot is a multiple of {CacheLineBytes} bytes, {MaxSlotBytes} at most");
+            throw new ArgumentOutOfRangeException(
+                nameof(slotBytes), slotBytes, $"a slot is a multiple of {CacheLineBytes} bytes, {MaxSlotBytes} at most");
         }
     }
 }

@@ -1,13 +1,15 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>Ranks on the host that see the same memory, be they threads (<see cref="ThreadCommunicator"/>) or processes (<see cref="SharedMemoryCommunicator"/>).</summary>
+/// <summary>Ranks on the host that see the same memory, be they threads (<see cref="ThreadCommunicator"/>) or processes
+/// (<see cref="SharedMemoryCommunicator"/>).</summary>
 /// <remarks>
 /// <code>
 /// GroupHeader │ RankLine of rank 0 │ rank 1 │ … │ even slots: rank 0 │ rank 1 │ … │ odd slots: rank 0 │ rank 1 │ …
 /// </code>
-/// A message is cut into chunks of a slot's size. A chunk is written to one's own slot, and read by the others after a barrier. Chunks take even and odd slots in turn:
-/// who writes a slot again has passed a later barrier, which every reader of its old contents reached after reading; one barrier a chunk is enough. A sum is short, and
-/// every rank takes all of it (one barrier), or long, and each rank takes a slice of it for all (reduce-scatter, barrier, all-gather).
+/// A message is cut into chunks of a slot's size. A chunk is written to one's own slot, and read by the others after a barrier. Chunks take
+/// even and odd slots in turn: who writes a slot again has passed a later barrier, which every reader of its old contents reached after
+/// reading; one barrier a chunk is enough. A sum is short, and every rank takes all of it (one barrier), or long, and each rank takes a
+/// slice of it for all (reduce-scatter, barrier, all-gather).
 /// </remarks>
 internal abstract unsafe class HostCommunicator : Communicator
 {
@@ -55,7 +57,8 @@ internal abstract unsafe class HostCommunicator : Communicator
         while (values.Length > 0);
     }
 
-    /// <exception cref="ArgumentException"><paramref name="all"/> is not <see cref="Communicator.Size"/> times as long as <paramref name="part"/>.</exception>
+    /// <exception cref="ArgumentException"><paramref name="all"/> is not <see cref="Communicator.Size"/> times as long as
+    /// <paramref name="part"/>.</exception>
     public sealed override void AllGather(ReadOnlySpan<float> part, Span<float> all)
     {
         if (all.Length != (long)part.Length * Size)

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>The functions of RCCL and NCCL that a rank needs, named and typed as in nccl.h; all but <see cref="GetErrorString"/> return an <c>ncclResult_t</c>.
-/// Called by <see cref="NcclCommunicator"/>; implemented by <see cref="NcclLibrary"/>.</summary>
+/// <summary>The functions of RCCL and NCCL that a rank needs, named and typed as in nccl.h; all but <see cref="GetErrorString"/> return an
+/// <c>ncclResult_t</c>. Called by <see cref="NcclCommunicator"/>; implemented by <see cref="NcclLibrary"/>.</summary>
 internal unsafe interface INccl
 {
     /// <summary>The library's file name, for messages.</summary>

@@ -1,8 +1,8 @@
 namespace Cluster.Worker.Compute.Collectives;
 
 /// <summary>Ranks with a GPU each, connected by RCCL (AMD) or NCCL (NVIDIA).</summary>
-/// <remarks>The libraries choose the order of a sum by the message's length and the links between the GPUs: all ranks hold the same bits, but not those that a sum in rank
-/// order has. Like the libraries' own handles it is used by one thread at a time.</remarks>
+/// <remarks>The libraries choose the order of a sum by the message's length and the links between the GPUs: all ranks hold the same bits,
+/// but not those that a sum in rank order has. Like the libraries' own handles it is used by one thread at a time.</remarks>
 internal sealed unsafe class NcclCommunicator : DeviceCommunicator
 {
     private const int Success = 0;
@@ -13,7 +13,8 @@ internal sealed unsafe class NcclCommunicator : DeviceCommunicator
     private nint _communicator;
     private bool _broken;
 
-    /// <summary>Joins all ranks of <paramref name="host"/> into a group of GPUs: rank 0 makes the id, the host group hands it over. Returns when all have joined.</summary>
+    /// <summary>Joins all ranks of <paramref name="host"/> into a group of GPUs: rank 0 makes the id, the host group hands it over. Returns
+    /// when all have joined.</summary>
     /// <param name="host">Must outlive this.</param>
     /// <exception cref="RankLostException">A rank is gone.</exception>
     /// <exception cref="InvalidOperationException">The library failed; names function and reason.</exception>
@@ -55,7 +56,8 @@ internal sealed unsafe class NcclCommunicator : DeviceCommunicator
         if (result is not (Success or InProgress))
         {
             _broken = true;
-            throw new RankLostException($"rank {Rank}: {_nccl.Name} reports '{_nccl.GetErrorString(result)}' ({result}); a rank or its GPU is gone");
+            throw new RankLostException(
+                $"rank {Rank}: {_nccl.Name} reports '{_nccl.GetErrorString(result)}' ({result}); a rank or its GPU is gone");
         }
     }
 

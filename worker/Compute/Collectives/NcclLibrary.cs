@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>RCCL or NCCL, whichever this machine has, loaded at run time: a worker without GPUs needs neither. The two have one interface.</summary>
+/// <summary>RCCL or NCCL, whichever this machine has, loaded at run time: a worker without GPUs needs neither. The two have one
+/// interface.</summary>
 internal sealed unsafe class NcclLibrary : INccl
 {
     /// <summary>AMD's first.</summary>
@@ -40,7 +41,8 @@ internal sealed unsafe class NcclLibrary : INccl
 
     public string Name { get; }
 
-    /// <summary>The first of <paramref name="fileNames"/> that can be loaded. It stays loaded: RCCL's threads outlive its communicators.</summary>
+    /// <summary>The first of <paramref name="fileNames"/> that can be loaded. It stays loaded: RCCL's threads outlive its
+    /// communicators.</summary>
     /// <exception cref="NotSupportedException">None can, or it lacks a function; names what was tried.</exception>
     public static NcclLibrary Load(IReadOnlyList<string> fileNames)
     {
@@ -53,7 +55,8 @@ internal sealed unsafe class NcclLibrary : INccl
         }
 
         throw new NotSupportedException(
-            $"tensor parallelism over GPUs needs {string.Join(" (ROCm) or ", fileNames)} (CUDA), of which none can be loaded: install it, or put its folder into LD_LIBRARY_PATH");
+            $"tensor parallelism over GPUs needs {string.Join(" (ROCm) or ", fileNames)} (CUDA), of which none can be loaded: install "
+            + "it, or put its folder into LD_LIBRARY_PATH");
     }
 
     public int GetUniqueId(NcclUniqueId* id) => _getUniqueId(id);

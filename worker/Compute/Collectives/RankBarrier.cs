@@ -2,28 +2,29 @@ using System.Diagnostics;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>One rank's view of the barrier that a group shares: each rank counts its arrivals in a line of its own and waits until every other count has reached the
-/// same number. Called by <see cref="HostCommunicator"/>, by one thread; waiting allocates nothing.</summary>
+/// <summary>One rank's view of the barrier that a group shares: each rank counts its arrivals in a line of its own and waits until every
+/// other count has reached the same number. Called by <see cref="HostCommunicator"/>, by one thread; waiting allocates nothing.</summary>
 /// <remarks>
-/// Counts never go back (after two days of steps they wrap around: only differences count), so there is no sense to reverse, and the line that lags names the rank that is
-/// missing. Waiting spins for a while, then sleeps on the doorbell:
+/// Counts never go back (after two days of steps they wrap around: only differences count), so there is no sense to reverse, and the line
+/// that lags names the rank that is missing. Waiting spins for a while, then sleeps on the doorbell:
 /// <code>
 /// arriving: count up ─ fence ─ am I the last? ─ any sleepers? ─ ring
 /// sleeping: sleepers up ─ fence ─ read doorbell ─ all here? ─ sleep if the doorbell is unchanged
 /// </code>
-/// Either the sleeper sees the last arrival or the last arrival sees the sleeper. Who sleeps looks after the missing ranks every <see cref="Glance"/>.
+/// Either the sleeper sees the last arrival or the last arrival sees the sleeper. Who sleeps looks after the missing ranks every
+/// <see cref="Glance"/>.
 /// </remarks>
 internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, int rank, int size, TimeSpan timeout, IRankLiveness liveness)
 {
     /// <summary>How long a dead rank may go unnoticed.</summary>
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Patience where each rank has a processor. Whoever sleeps comes back 30 to 100 µs late. By then the others wait for it, and with less patience than that fall
-    /// asleep in turn: each barrier costs a waking for as long as they go on.</summary>
+    /// <summary>Patience where each rank has a processor. Whoever sleeps comes back 30 to 100 µs late. By then the others wait for it, and
+    /// with less patience than that fall asleep in turn: each barrier costs a waking for as long as they go on.</summary>
     private static readonly long LongSpinTicks = Stopwatch.Frequency * 3 / 10_000; // 300 µs
 
-    /// <summary>Where ranks share a processor, the missing one may be waiting for it, and every barrier would cost the whole time. Yielding instead of sleeping is no better:
-    /// what else runs there takes its full turn.</summary>
+    /// <summary>Where ranks share a processor, the missing one may be waiting for it, and every barrier would cost the whole time. Yielding
+    /// instead of sleeping is no better: what else runs there takes its full turn.</summary>
     private static readonly long ShortSpinTicks = Stopwatch.Frequency / 100_000; // 10 µs
 
     private readonly long _spinTicks = size <= Environment.ProcessorCount ? LongSpinTicks : ShortSpinTicks;
@@ -109,7 +110,9 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
 
                 var waited = Stopwatch.GetElapsedTime(start);
                 LookAfterMissing(waited);
-                Futex.Sleep(&header->Doorbell, doorbell, timeout != Timeout.InfiniteTimeSpan && timeout - waited < Glance ? timeout - waited : Glance);
+                Futex.Sleep(
+                    &header->Doorbell, doorbell,
+                    timeout != Timeout.InfiniteTimeSpan && timeout - waited < Glance ? timeout - waited : Glance);
             }
         }
         finally
@@ -170,7 +173,8 @@ internal sealed unsafe class RankBarrier(GroupHeader* header, RankLine* ranks, i
             if (theirs != call)
             {
                 throw new InvalidOperationException(
-                    $"rank {other} calls {CollectiveCall.Describe(theirs)}, rank {rank} {CollectiveCall.Describe(call)}: ranks must make the same calls in the same order");
+                    $"rank {other} calls {CollectiveCall.Describe(theirs)}, rank {rank} {CollectiveCall.Describe(call)}: ranks must "
+                    + "make the same calls in the same order");
             }
         }
     }

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>The file that the processes of a group map: made by rank 0, opened by the others, without a name from the moment all have it. Called by
-/// <see cref="SharedMemoryCommunicator"/>.</summary>
+/// <summary>The file that the processes of a group map: made by rank 0, opened by the others, without a name from the moment all have it.
+/// Called by <see cref="SharedMemoryCommunicator"/>.</summary>
 internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
 {
     public const string NamePrefix = "cluster-ranks-";
@@ -25,7 +25,8 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         _path = path;
         _canJoin = canJoin;
         _file = file;
-        _mapping = MemoryMappedFile.CreateFromFile(file, null, bytes, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        _mapping = MemoryMappedFile.CreateFromFile(
+            file, null, bytes, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         _view = _mapping.CreateViewAccessor(0, bytes);
         byte* address = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
@@ -161,7 +162,8 @@ internal sealed unsafe partial class RankFile : IRankLiveness, IDisposable
         }).SafeFileHandle;
 
     private static IOException TooSmall(string directory, int size, long needed, long free) => new(
-        $"{directory} is too small: {size} ranks need {needed} bytes of shared memory, {free} are free; give the container more (a volume with medium: Memory at {directory})");
+        $"{directory} is too small: {size} ranks need {needed} bytes of shared memory, {free} are free; give the container more (a "
+        + $"volume with medium: Memory at {directory})");
 
     [LibraryImport("libc", EntryPoint = "posix_fallocate")]
     private static partial int Reserve(SafeFileHandle file, long offset, long bytes);

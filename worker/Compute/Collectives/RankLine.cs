@@ -24,8 +24,8 @@ internal unsafe struct RankLine
     [FieldOffset(8)]
     public int ProcessId;
 
-    /// <summary>What the rank is in the middle of, packed by <see cref="CollectiveCall"/>: of the last even and the last odd barrier. Two, because a rank may reach the
-    /// next barrier before a slow one has compared this one's; it cannot reach the one after.</summary>
+    /// <summary>What the rank is in the middle of, packed by <see cref="CollectiveCall"/>: of the last even and the last odd barrier. Two,
+    /// because a rank may reach the next barrier before a slow one has compared this one's; it cannot reach the one after.</summary>
     [FieldOffset(16)]
     public fixed long Calls[2];
 }

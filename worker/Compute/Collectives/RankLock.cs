@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Cluster.Worker.Compute.Collectives;
 
 /// <summary>A rank's life as a lock on byte <c>rank</c> of the group's file. Called by <see cref="RankFile"/>.</summary>
-/// <remarks>The kernel releases a lock with the last descriptor of the opening that took it, so at the process's end, whatever ends it (open file description locks,
-/// fcntl(2)). Unlike a process id it works across pid namespaces, is never reused and is gone while a dead process still waits to be reaped.</remarks>
+/// <remarks>The kernel releases a lock with the last descriptor of the opening that took it, so at the process's end, whatever ends it
+/// (open file description locks, fcntl(2)). Unlike a process id it works across pid namespaces, is never reused and is gone while a dead
+/// process still waits to be reaped.</remarks>
 internal static partial class RankLock
 {
     private const int Query = 36;
@@ -19,7 +20,8 @@ internal static partial class RankLock
         var range = Byte(rank);
         if (Control(file, Set, ref range) != 0)
         {
-            throw new IOException($"rank {rank} has already joined the group ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())})");
+            throw new IOException(
+                $"rank {rank} has already joined the group ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())})");
         }
     }
 

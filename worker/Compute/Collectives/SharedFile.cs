@@ -3,8 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>Opens a file in a directory that every user may write to, where a name says nothing of what is behind it: no link is followed, and what is no file (a pipe
-/// without a writer) is not waited for. Called by <see cref="RankFile"/> and <see cref="AbandonedRankFiles"/>.</summary>
+/// <summary>Opens a file in a directory that every user may write to, where a name says nothing of what is behind it: no link is followed,
+/// and what is no file (a pipe without a writer) is not waited for. Called by <see cref="RankFile"/> and
+/// <see cref="AbandonedRankFiles"/>.</summary>
 internal static partial class SharedFile
 {
     private const int ReadWrite = 0x2;

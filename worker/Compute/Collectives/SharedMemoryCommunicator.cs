@@ -1,9 +1,9 @@
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>A rank that is a process of its own, which is what GPUs want; the group's memory is a file in <c>/dev/shm</c>. Called by the ranks of
-/// <c>serve --tensor-parallel-size</c>.</summary>
-/// <remarks>Used by one thread at a time. A rank that waits for a step for as long as nothing is to be done needs a beat from the rank that plans, more often than the
-/// timeout, or an infinite timeout: then only a rank that has ended is noticed, not one that hangs.</remarks>
+/// <summary>A rank that is a process of its own, which is what GPUs want; the group's memory is a file in <c>/dev/shm</c>. Called by the
+/// ranks of <c>serve --tensor-parallel-size</c>.</summary>
+/// <remarks>Used by one thread at a time. A rank that waits for a step for as long as nothing is to be done needs a beat from the rank that
+/// plans, more often than the timeout, or an infinite timeout: then only a rank that has ended is noticed, not one that hangs.</remarks>
 internal sealed unsafe class SharedMemoryCommunicator : HostCommunicator
 {
     public const string DefaultDirectory = "/dev/shm";
@@ -15,12 +15,15 @@ internal sealed unsafe class SharedMemoryCommunicator : HostCommunicator
         : base(file.Memory, options.SlotBytes, rank, size, options.Timeout, file) => _file = file;
 
     /// <summary>A name for a new group that nobody can guess. Whoever starts the ranks chooses it and hands it to all of them.</summary>
-    public static string NewPath(string directory = DefaultDirectory) => Path.Combine(directory, $"{RankFile.NamePrefix}{Guid.NewGuid():N}");
+    public static string NewPath(string directory = DefaultDirectory) =>
+        Path.Combine(directory, $"{RankFile.NamePrefix}{Guid.NewGuid():N}");
 
-    /// <summary>Joins a group and returns when all ranks have. Rank 0 makes the file, readable by its user only; it has lost its name when this returns.</summary>
+    /// <summary>Joins a group and returns when all ranks have. Rank 0 makes the file, readable by its user only; it has lost its name when
+    /// this returns.</summary>
     /// <param name="path">From <see cref="NewPath"/>, the same for all ranks.</param>
     /// <exception cref="RankLostException">Another rank has not joined in time, or has ended.</exception>
-    /// <exception cref="InvalidOperationException">This rank and rank 0 are different builds, or were started with different values.</exception>
+    /// <exception cref="InvalidOperationException">This rank and rank 0 are different builds, or were started with different
+    /// values.</exception>
     /// <exception cref="IOException">The file system is too small, or the rank is taken.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such rank, group, slot or timeout.</exception>
     public static SharedMemoryCommunicator Join(string path, int rank, int size, SharedMemoryOptions options)

@@ -5,7 +5,8 @@ namespace Cluster.Worker.Compute.Collectives;
 /// <summary>Sums over ranks. Called by <see cref="HostCommunicator"/>.</summary>
 internal static unsafe class SliceSum
 {
-    /// <summary>destination[i] = ((slot 0 [i] + slot 1 [i]) + slot 2 [i]) + …: an element's sum does not depend on where slices begin.</summary>
+    /// <summary>destination[i] = ((slot 0 [i] + slot 1 [i]) + slot 2 [i]) + …: an element's sum does not depend on where slices
+    /// begin.</summary>
     /// <param name="first">The slice of rank 0.</param>
     /// <param name="stride">Floats from a rank's slice to the next rank's.</param>
     /// <param name="destination">May be one of the slices.</param>

@@ -1,8 +1,9 @@
-using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Memory;
 
 namespace Cluster.Worker.Compute.Collectives;
 
-/// <summary>A rank that is a thread; the others are threads of the same process. Made by whoever starts them: tests, benchmarks, <c>verify</c>.</summary>
+/// <summary>A rank that is a thread; the others are threads of the same process. Made by whoever starts them: tests, benchmarks,
+/// <c>verify</c>.</summary>
 internal sealed unsafe class ThreadCommunicator : HostCommunicator
 {
     /// <summary>Freed with the last rank; never while a slower rank may still read its slots.</summary>
@@ -18,7 +19,8 @@ internal sealed unsafe class ThreadCommunicator : HostCommunicator
     }
 
     /// <summary>A communicator for each rank, to be used by one thread each.</summary>
-    /// <param name="timeout">How long a call waits for another rank; <see cref="Timeout.InfiniteTimeSpan"/>: until it is disposed of.</param>
+    /// <param name="timeout">How long a call waits for another rank; <see cref="Timeout.InfiniteTimeSpan"/>: until it is disposed
+    /// of.</param>
     /// <param name="slotBytes">Bytes that change hands at once, whole cache lines. What is longer goes in several turns.</param>
     /// <exception cref="ArgumentOutOfRangeException">No rank, or no time.</exception>
     public static Communicator[] CreateGroup(int size, TimeSpan timeout, int slotBytes = GroupLimits.DefaultSlotBytes)

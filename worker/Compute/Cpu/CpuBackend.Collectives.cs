@@ -1,8 +1,9 @@
-using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Compute.Cpu.Memory;
 
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>The part of <see cref="CpuBackend"/> that talks to the other ranks of its group (<see cref="CpuOptions.Communicator"/>).</summary>
+/// <summary>The part of <see cref="CpuBackend"/> that talks to the other ranks of its group
+/// (<see cref="CpuOptions.Communicator"/>).</summary>
 internal abstract unsafe partial class CpuBackend
 {
     /// <summary>Ranks' parts one below the other, as they come.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Quantized;
 using Cluster.Worker.Compute.Quantized;
 

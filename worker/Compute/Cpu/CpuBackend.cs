@@ -1,12 +1,17 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.Intrinsics;
+using Cluster.Worker.Compute.Cpu.Attention;
+using Cluster.Worker.Compute.Cpu.Gemm;
+using Cluster.Worker.Compute.Cpu.Memory;
+using Cluster.Worker.Compute.Cpu.Rows;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Runs models on the processor, at once: every operation is done when it returns. Called by <c>Models.Transformer</c> through
-/// <see cref="Backend"/>, by one thread. Memory, weights and whatever no vector width changes are here; <see cref="VectorBackend{V, TSimd}"/> adds the
-/// arithmetic of one width.</summary>
+/// <see cref="Backend"/>, by one thread. Memory, weights and whatever no vector width changes are here;
+/// <see cref="VectorBackend{V, TSimd}"/> adds the arithmetic of one width.</summary>
 /// <remarks>Owns all memory it hands out: tensors, weights and caches are invalid after <see cref="Dispose"/>.</remarks>
 internal abstract unsafe partial class CpuBackend : Backend
 {
@@ -36,7 +41,8 @@ internal abstract unsafe partial class CpuBackend : Backend
 
     public override string Name => "cpu";
 
-    public override string Description => $"{InstructionSets.Describe(_options.Width)}, {Threads.Count} {(Threads.Count == 1 ? "thread" : "threads")}";
+    public override string Description =>
+        $"{InstructionSets.Describe(_options.Width)}, {Threads.Count} {(Threads.Count == 1 ? "thread" : "threads")}";
 
     /// <summary>The whole budget of <see cref="CpuOptions.MemoryBytes"/>; it does not shrink as memory is allocated.</summary>
     public override long AvailableBytes => _options.MemoryBytes;
@@ -128,7 +134,8 @@ internal abstract unsafe partial class CpuBackend : Backend
 
         if (layout.BlockSize < 1 || layout.BlockSize % CpuKvCache.TileSlots != 0)
         {
-            throw new NotSupportedException($"a block of {layout.BlockSize} slots is not supported on cpu; supported: multiples of {CpuKvCache.TileSlots}");
+            throw new NotSupportedException(
+                $"a block of {layout.BlockSize} slots is not supported on cpu; supported: multiples of {CpuKvCache.TileSlots}");
         }
 
         var memory = AllocateMemory("kv cache", checked(layout.BytesPerBlock * layout.NumBlocks));
@@ -140,7 +147,8 @@ internal abstract unsafe partial class CpuBackend : Backend
 
     public override void Embed(Tensor ids, EmbeddingTable table, Tensor output) => Embed(ids, firstId: 0, isShard: false, table, output);
 
-    public override void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) => Embed(ids, firstId, isShard: true, table, output);
+    public override void EmbedShard(Tensor ids, int firstId, EmbeddingTable table, Tensor output) =>
+        Embed(ids, firstId, isShard: true, table, output);
 
     private void Embed(Tensor ids, int firstId, bool isShard, EmbeddingTable table, Tensor output)
     {
@@ -185,7 +193,8 @@ internal abstract unsafe partial class CpuBackend : Backend
         });
     }
 
-    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) => _expertRows.Linear(x, experts, weights, output);
+    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) =>
+        _expertRows.Linear(x, experts, weights, output);
 
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
         RowRanges<GatheredRows>.Run(Threads, output.Rows, output.Columns, new()

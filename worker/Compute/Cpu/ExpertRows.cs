@@ -1,8 +1,12 @@
+using Cluster.Worker.Compute.Cpu.Memory;
+using Cluster.Worker.Compute.Cpu.Rows;
+using Cluster.Worker.Compute.Cpu.Threads;
+
 namespace Cluster.Worker.Compute.Cpu;
 
 /// <summary>Multiplies each expert's matrix with all rows routed to it at once, so that its weights are streamed once a step. Called by
-/// <see cref="CpuBackend.ExpertLinear"/>; the multiplication is <see cref="CpuBackend.Linear"/>, whose rows do not depend on each other, so
-/// neither does a token's result on what else its experts compute.</summary>
+/// <see cref="CpuBackend.ExpertLinear"/>; the multiplication is <see cref="Backend.Linear(Tensor, LinearWeight, Tensor)"/>, whose rows do
+/// not depend on each other, so neither does a token's result on what else its experts compute.</summary>
 /// <remarks>
 /// Routed rows are numbered token·chosen + place. They are sorted by expert, keeping their order within one:
 /// <code>

@@ -1,4 +1,6 @@
-using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Memory;
+using Cluster.Worker.Compute.Cpu.Rows;
+using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu;
 
@@ -102,7 +104,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         where TFunction : unmanaged, IElementFunction
     {
         var count = (long)x.Rows * x.Columns;
-        var job = new ElementwiseJob<V, TSimd, TFunction> { Values = CpuBuffer.Floats(x, x.Rows, x.Columns), Count = count, Function = function };
+        var job = new ElementwiseJob<V, TSimd, TFunction>
+        {
+            Values = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Count = count,
+            Function = function
+        };
         Threads.Run(job.Tasks, count, job);
     }
 }

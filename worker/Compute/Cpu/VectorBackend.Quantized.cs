@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute.Cpu.Gemm;
+using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Cpu.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu;

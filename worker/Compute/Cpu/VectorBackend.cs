@@ -1,10 +1,15 @@
+using Cluster.Worker.Compute.Cpu.Attention;
+using Cluster.Worker.Compute.Cpu.Gemm;
+using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Cpu.Quantized;
+using Cluster.Worker.Compute.Cpu.Rows;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu;
 
-/// <summary>The operations of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work over threads.
-/// Made by <see cref="CpuBackend.Create"/>.</summary>
+/// <summary>The operations of one vector width: unwraps tensors, checks that they fit together, sizes scratch memory and splits the work
+/// over threads. Made by <see cref="CpuBackend.Create"/>.</summary>
 /// <exception cref="ArgumentException">Every operation: a tensor has another shape or dtype than the others ask for.</exception>
 internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options) : CpuBackend(options)
     where V : unmanaged

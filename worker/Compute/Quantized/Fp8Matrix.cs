@@ -5,7 +5,8 @@ namespace Cluster.Worker.Compute.Quantized;
 /// <summary>weight[n, k] = E4M3(code[n, k]) · scale[n]. A scale for the whole tensor is given once for each output.</summary>
 /// <param name="codes">F8_E4M3 <c>[out, in]</c> without NaN.</param>
 /// <param name="scales"><c>[out]</c>, finite.</param>
-internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<float> scales) : QuantizedMatrix(name, codes.Rows, codes.RowLength)
+internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<float> scales)
+    : QuantizedMatrix(name, codes.Rows, codes.RowLength)
 {
     public override int Bits => 8;
 

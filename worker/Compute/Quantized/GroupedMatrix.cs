@@ -3,8 +3,10 @@ using System.Collections.Immutable;
 namespace Cluster.Worker.Compute.Quantized;
 
 /// <summary>weight[n, k] = (code[n, k] − zero[g, n]) · scale[g, n] with g = group[k]: GPTQ and AWQ.</summary>
-/// <param name="groupOf"><c>[in]</c> the group of each input, [0, Groups). Ascending, unless act-order spread the groups over the inputs.</param>
-internal abstract class GroupedMatrix(string name, int outFeatures, int inFeatures, ImmutableArray<int> groupOf) : QuantizedMatrix(name, outFeatures, inFeatures)
+/// <param name="groupOf"><c>[in]</c> the group of each input, [0, Groups). Ascending, unless act-order spread the groups over the
+/// inputs.</param>
+internal abstract class GroupedMatrix(string name, int outFeatures, int inFeatures, ImmutableArray<int> groupOf)
+    : QuantizedMatrix(name, outFeatures, inFeatures)
 {
     public ImmutableArray<int> GroupOf { get; } = groupOf;
 

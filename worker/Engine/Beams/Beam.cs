@@ -3,7 +3,7 @@ namespace Cluster.Worker.Engine.Beams;
 /// <summary>One of the outputs a <see cref="BeamSearch"/> follows, or has followed to its end.</summary>
 internal sealed class Beam
 {
-    private readonly Step? last;
+    private readonly Step? _last;
 
     /// <param name="sequence">The prompt, from which every search starts.</param>
     public Beam(ActiveSequence sequence) => Sequence = sequence;
@@ -12,7 +12,7 @@ internal sealed class Beam
     {
         Sequence = sequence;
         CumulativeLogprob = cumulativeLogprob;
-        this.last = last;
+        _last = last;
     }
 
     public ActiveSequence Sequence { get; }
@@ -20,7 +20,7 @@ internal sealed class Beam
     /// <summary>Sum over the output's tokens.</summary>
     public double CumulativeLogprob { get; }
 
-    public FinishReason? FinishReason => last?.Output.FinishReason;
+    public FinishReason? FinishReason => _last?.Output.FinishReason;
 
     /// <summary>What the beam may go on with, best first; null until that is computed.</summary>
     public IReadOnlyList<Continuation>? Continuations { get; set; }
@@ -30,7 +30,7 @@ internal sealed class Beam
     {
         var fork = Sequence.Fork();
         fork.Accept(continuation.TokenId, continuation.Logprobs);
-        var beam = new Beam(fork, CumulativeLogprob + continuation.Logprob, new Step(fork.Pending!, last));
+        var beam = new Beam(fork, CumulativeLogprob + continuation.Logprob, new Step(fork.Pending!, _last));
         fork.Delivered();
         return beam;
     }
@@ -39,14 +39,14 @@ internal sealed class Beam
     public Beam Abort()
     {
         Sequence.Abort();
-        return new Beam(Sequence, CumulativeLogprob, new Step(Sequence.Pending!, last));
+        return new Beam(Sequence, CumulativeLogprob, new Step(Sequence.Pending!, _last));
     }
 
     /// <summary>All of an ended beam's output.</summary>
     public TokenOutput Whole()
     {
         var outputs = new Stack<TokenOutput>();
-        for (var step = last; step is not null; step = step.Before)
+        for (var step = _last; step is not null; step = step.Before)
         {
             outputs.Push(step.Output);
         }

@@ -1,38 +1,40 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>A recursive transition network over bytes: a non-deterministic automaton whose edges read a byte of a range, nothing, or a text of
-/// a rule. Without calls of rules it is a plain NFA. Made by <see cref="AutomatonBuilder"/>, walked by <see cref="CompiledConstraint"/>, immutable.</summary>
+/// <summary>A recursive transition network over bytes: a non-deterministic automaton whose edges read a byte of a range, nothing, or a text
+/// of a rule. Without calls of rules it is a plain NFA. Made by <see cref="AutomatonBuilder"/>, walked by <see cref="CompiledConstraint"/>,
+/// immutable.</summary>
 internal sealed class Automaton
 {
     private const int Never = int.MaxValue;
 
-    private readonly ByteEdge[] bytes;
-    private readonly int[] byteStarts;
-    private readonly int[] epsilons;
-    private readonly int[] epsilonStarts;
-    private readonly CallEdge[] calls;
-    private readonly int[] callStarts;
-    private readonly Rule[] rules;
-    private readonly bool[] isEnd;
-    private readonly int[] heights;
+    private readonly ByteEdge[] _bytes;
+    private readonly int[] _byteStarts;
+    private readonly int[] _epsilons;
+    private readonly int[] _epsilonStarts;
+    private readonly CallEdge[] _calls;
+    private readonly int[] _callStarts;
+    private readonly Rule[] _rules;
+    private readonly bool[] _isEnd;
+    private readonly int[] _heights;
 
-    public Automaton(int numNodes, List<ByteEdge> byteEdges, List<(int From, int To)> epsilonEdges, List<CallEdge> callEdges, List<Rule> rules)
+    public Automaton(
+        int numNodes, List<ByteEdge> byteEdges, List<(int From, int To)> epsilonEdges, List<CallEdge> callEdges, List<Rule> rules)
     {
-        bytes = Group(byteEdges, edge => edge.From, numNodes, out byteStarts);
-        epsilons = [.. Group(epsilonEdges, edge => edge.From, numNodes, out epsilonStarts).Select(edge => edge.To)];
-        calls = Group(callEdges, edge => edge.From, numNodes, out callStarts);
-        this.rules = [.. rules];
-        isEnd = new bool[numNodes];
+        _bytes = Group(byteEdges, edge => edge.From, numNodes, out _byteStarts);
+        _epsilons = [.. Group(epsilonEdges, edge => edge.From, numNodes, out _epsilonStarts).Select(edge => edge.To)];
+        _calls = Group(callEdges, edge => edge.From, numNodes, out _callStarts);
+        _rules = [.. rules];
+        _isEnd = new bool[numNodes];
         foreach (var rule in rules)
         {
-            isEnd[rule.End] = true;
+            _isEnd[rule.End] = true;
         }
 
-        heights = Heights();
-        (ClassOfByte, FirstByteOfClass) = Classes(bytes);
+        _heights = Heights();
+        (ClassOfByte, FirstByteOfClass) = Classes(_bytes);
     }
 
-    public int Start => rules[0].Start;
+    public int Start => _rules[0].Start;
 
     /// <summary>Bytes that no edge tells apart have the same class.</summary>
     public byte[] ClassOfByte { get; }
@@ -40,18 +42,19 @@ internal sealed class Automaton
     /// <summary>A byte of each class.</summary>
     public byte[] FirstByteOfClass { get; }
 
-    public ReadOnlySpan<ByteEdge> Bytes(int node) => bytes.AsSpan(byteStarts[node]..byteStarts[node + 1]);
+    public ReadOnlySpan<ByteEdge> Bytes(int node) => _bytes.AsSpan(_byteStarts[node].._byteStarts[node + 1]);
 
-    public ReadOnlySpan<int> Epsilons(int node) => epsilons.AsSpan(epsilonStarts[node]..epsilonStarts[node + 1]);
+    public ReadOnlySpan<int> Epsilons(int node) => _epsilons.AsSpan(_epsilonStarts[node].._epsilonStarts[node + 1]);
 
-    public ReadOnlySpan<CallEdge> Calls(int node) => calls.AsSpan(callStarts[node]..callStarts[node + 1]);
+    public ReadOnlySpan<CallEdge> Calls(int node) => _calls.AsSpan(_callStarts[node].._callStarts[node + 1]);
 
-    public Rule Rule(int number) => rules[number];
+    public Rule Rule(int number) => _rules[number];
 
-    public bool IsEnd(int node) => isEnd[node];
+    public bool IsEnd(int node) => _isEnd[node];
 
-    /// <summary>How many calls must be open at once, at least, on the way from a node to its rule's end; <see cref="int.MaxValue"/> when there is no way.</summary>
-    public int Height(int node) => heights[node];
+    /// <summary>How many calls must be open at once, at least, on the way from a node to its rule's end; <see cref="int.MaxValue"/> when
+    /// there is no way.</summary>
+    public int Height(int node) => _heights[node];
 
     /// <summary>Sorts edges by their first node, keeping their order otherwise.</summary>
     private static T[] Group<T>(List<T> edges, Func<T, int> from, int numNodes, out int[] starts)
@@ -105,11 +108,11 @@ internal sealed class Automaton
     /// <summary>Relaxes backwards from the rules' ends until nothing gets lower.</summary>
     private int[] Heights()
     {
-        var found = new int[isEnd.Length];
+        var found = new int[_isEnd.Length];
         Array.Fill(found, Never);
         var back = new List<(int To, int From)>();
-        back.AddRange(bytes.Select(edge => (edge.To, edge.From)));
-        for (var node = 0; node < isEnd.Length; node++)
+        back.AddRange(_bytes.Select(edge => (edge.To, edge.From)));
+        for (var node = 0; node < _isEnd.Length; node++)
         {
             foreach (var to in Epsilons(node))
             {
@@ -117,11 +120,11 @@ internal sealed class Automaton
             }
         }
 
-        back.AddRange(calls.Select(call => (call.To, call.From)));
-        back.AddRange(calls.Select(call => (rules[call.Rule].Start, call.From)));
-        var predecessors = Group(back, edge => edge.To, isEnd.Length, out var starts);
-        var queue = new Queue<int>(rules.Select(rule => rule.End));
-        foreach (var rule in rules)
+        back.AddRange(_calls.Select(call => (call.To, call.From)));
+        back.AddRange(_calls.Select(call => (_rules[call.Rule].Start, call.From)));
+        var predecessors = Group(back, edge => edge.To, _isEnd.Length, out var starts);
+        var queue = new Queue<int>(_rules.Select(rule => rule.End));
+        foreach (var rule in _rules)
         {
             found[rule.End] = 0;
         }
@@ -157,11 +160,11 @@ internal sealed class Automaton
 
         foreach (var call in Calls(node))
         {
-            var inside = known[rules[call.Rule].Start];
+            var inside = known[_rules[call.Rule].Start];
             if (inside != Never && known[call.To] != Never)
             {
                 // The last call of a rule replaces it, so it does not wait.
-                height = Math.Min(height, isEnd[call.To] ? inside : Math.Max(inside + 1, known[call.To]));
+                height = Math.Min(height, _isEnd[call.To] ? inside : Math.Max(inside + 1, known[call.To]));
             }
         }
 

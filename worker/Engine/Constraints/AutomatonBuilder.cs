@@ -2,15 +2,15 @@ using System.Text;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Collects the nodes and edges of an <see cref="Automaton"/>. Used by the pattern and schema builders, which lay pieces between two
-/// given nodes, <c>from</c> and <c>to</c>.</summary>
+/// <summary>Collects the nodes and edges of an <see cref="Automaton"/>. Used by the pattern and schema builders, which lay pieces between
+/// two given nodes, <c>from</c> and <c>to</c>.</summary>
 /// <param name="parameter">The kind of constraint, for errors.</param>
 internal sealed class AutomatonBuilder(string parameter)
 {
-    private readonly List<ByteEdge> bytes = [];
-    private readonly List<(int From, int To)> epsilons = [];
-    private readonly List<CallEdge> calls = [];
-    private readonly List<Rule> rules = [];
+    private readonly List<ByteEdge> _bytes = [];
+    private readonly List<(int From, int To)> _epsilons = [];
+    private readonly List<CallEdge> _calls = [];
+    private readonly List<Rule> _rules = [];
 
     public int NumNodes { get; private set; }
 
@@ -21,28 +21,31 @@ internal sealed class AutomatonBuilder(string parameter)
     {
         if (NumNodes == ConstraintLimits.MaxNodes)
         {
-            throw Refuse($"needs an automaton of more than {ConstraintLimits.MaxNodes} nodes, the most that is supported; use smaller bounds or fewer alternatives");
+            throw Refuse(
+                $"needs an automaton of more than {ConstraintLimits.MaxNodes} nodes, the most that is supported; use smaller bounds or "
+                + $"fewer alternatives");
         }
 
         return NumNodes++;
     }
 
-    /// <summary>A part of the grammar with a beginning and an end of its own, which can be called from anywhere, itself included. The first one is the root.</summary>
+    /// <summary>A part of the grammar with a beginning and an end of its own, which can be called from anywhere, itself included. The first
+    /// one is the root.</summary>
     /// <returns>Its number.</returns>
     public int AddRule()
     {
-        rules.Add(new Rule(Node(), Node()));
-        return rules.Count - 1;
+        _rules.Add(new Rule(Node(), Node()));
+        return _rules.Count - 1;
     }
 
-    public Rule Rule(int number) => rules[number];
+    public Rule Rule(int number) => _rules[number];
 
     /// <exception cref="InvalidRequestException">The automaton gets too large; likewise for the other edges.</exception>
-    public void Epsilon(int from, int to) => Add(epsilons, (from, to));
+    public void Epsilon(int from, int to) => Add(_epsilons, (from, to));
 
-    public void Call(int rule, int from, int to) => Add(calls, new CallEdge(from, rule, to));
+    public void Call(int rule, int from, int to) => Add(_calls, new CallEdge(from, rule, to));
 
-    public void Bytes(byte low, byte high, int from, int to) => Add(bytes, new ByteEdge(from, low, high, to));
+    public void Bytes(byte low, byte high, int from, int to) => Add(_bytes, new ByteEdge(from, low, high, to));
 
     /// <summary>A fixed text.</summary>
     public void Text(string text, int from, int to)
@@ -158,17 +161,19 @@ internal sealed class AutomatonBuilder(string parameter)
     /// <exception cref="InvalidRequestException">Nothing can match.</exception>
     public Automaton Build()
     {
-        var automaton = new Automaton(NumNodes, bytes, epsilons, calls, rules);
-        return automaton.Height(rules[0].Start) <= ConstraintLimits.MaxDepth
+        var automaton = new Automaton(NumNodes, _bytes, _epsilons, _calls, _rules);
+        return automaton.Height(_rules[0].Start) <= ConstraintLimits.MaxDepth
             ? automaton
             : throw Refuse($"can be met by no text, or by none that nests at most {ConstraintLimits.MaxDepth} levels of recursion");
     }
 
     private void Add<T>(List<T> edges, T edge)
     {
-        if (epsilons.Count + calls.Count + bytes.Count == ConstraintLimits.MaxEdges)
+        if (_epsilons.Count + _calls.Count + _bytes.Count == ConstraintLimits.MaxEdges)
         {
-            throw Refuse($"needs an automaton of more than {ConstraintLimits.MaxEdges} edges, the most that is supported; use smaller bounds or fewer alternatives");
+            throw Refuse(
+                $"needs an automaton of more than {ConstraintLimits.MaxEdges} edges, the most that is supported; use smaller bounds or "
+                + $"fewer alternatives");
         }
 
         edges.Add(edge);

@@ -3,7 +3,7 @@ namespace Cluster.Worker.Engine.Constraints;
 /// <summary>The calls that wait for another rule to end: an immutable list, innermost first. Equal by content.</summary>
 internal sealed class CallStack : IEquatable<CallStack>
 {
-    private readonly int hash;
+    private readonly int _hash;
 
     /// <param name="returnTo">Where the calling rule goes on.</param>
     public CallStack(int returnTo, CallStack? outer)
@@ -11,7 +11,7 @@ internal sealed class CallStack : IEquatable<CallStack>
         ReturnTo = returnTo;
         Outer = outer;
         Depth = DepthOf(outer) + 1;
-        hash = unchecked((returnTo + 1) * (int)0x9E3779B1 ^ int.RotateLeft(outer?.hash ?? 0, 7));
+        _hash = unchecked((returnTo + 1) * (int)0x9E3779B1 ^ int.RotateLeft(outer?._hash ?? 0, 7));
     }
 
     public int ReturnTo { get; }
@@ -27,7 +27,7 @@ internal sealed class CallStack : IEquatable<CallStack>
         var own = this;
         while (!ReferenceEquals(own, other))
         {
-            if (own is null || other is null || own.hash != other.hash || own.Depth != other.Depth || own.ReturnTo != other.ReturnTo)
+            if (own is null || other is null || own._hash != other._hash || own.Depth != other.Depth || own.ReturnTo != other.ReturnTo)
             {
                 return false;
             }
@@ -41,7 +41,7 @@ internal sealed class CallStack : IEquatable<CallStack>
 
     public override bool Equals(object? obj) => Equals(obj as CallStack);
 
-    public override int GetHashCode() => hash;
+    public override int GetHashCode() => _hash;
 }
 
 /// <summary>One way to read the output so far: a node, and the calls that wait.</summary>

@@ -1,48 +1,48 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>A constraint ready for use: an <see cref="Automaton"/>, made deterministic as far as outputs have come, and for each state the mask of
-/// the tokens that may follow. Shared by all requests with the same constraint; safe for concurrent use.</summary>
+/// <summary>A constraint ready for use: an <see cref="Automaton"/>, made deterministic as far as outputs have come, and for each state the
+/// mask of the tokens that may follow. Shared by all requests with the same constraint; safe for concurrent use.</summary>
 /// <remarks>
 /// A state without a future never comes about: a configuration is dropped as soon as its way to the end of its rule would need more
-/// open calls than <see cref="ConstraintLimits.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was checked when it
-/// began to wait. So from each state some byte, or the end, leads on, and with a token for each byte no mask is empty.
+/// open calls than <see cref="ConstraintLimits.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was
+/// checked when it began to wait. So from each state some byte, or the end, leads on, and with a token for each byte no mask is empty.
 ///
-/// When too much is remembered, all is forgotten, the ways between states with them, or the first state would hold on to all others. Outputs under way hold
-/// their own state, and find or make the others anew.
+/// When too much is remembered, all is forgotten, the ways between states with them, or the first state would hold on to all others.
+/// Outputs under way hold their own state, and find or make the others anew.
 /// </remarks>
 internal sealed class CompiledConstraint
 {
-    private readonly Automaton automaton;
-    private readonly TokenTrie trie;
-    private readonly ConstraintState dead;
-    private readonly Dictionary<ConstraintState, ConstraintState> states = [];
-    private readonly HashSet<Configuration> visited = [];
-    private readonly Stack<Configuration> open = [];
-    private readonly ConstraintState[] path;
-    private readonly Lock gate = new();
-    private long bytes;
-    private int work;
+    private readonly Automaton _automaton;
+    private readonly TokenTrie _trie;
+    private readonly ConstraintState _dead;
+    private readonly Dictionary<ConstraintState, ConstraintState> _states = [];
+    private readonly HashSet<Configuration> _visited = [];
+    private readonly Stack<Configuration> _open = [];
+    private readonly ConstraintState[] _path;
+    private readonly Lock _gate = new();
+    private long _bytes;
+    private int _work;
 
     /// <exception cref="GenerationFailedException">There are too many ways to read the beginning.</exception>
     public CompiledConstraint(Automaton automaton, TokenTrie trie)
     {
-        this.automaton = automaton;
-        this.trie = trie;
-        path = new ConstraintState[trie.MaxDepth];
-        dead = new ConstraintState([], false, 0);
+        _automaton = automaton;
+        _trie = trie;
+        _path = new ConstraintState[trie.MaxDepth];
+        _dead = new ConstraintState([], false, 0);
         Start = Close([new Configuration(automaton.Start, null)]);
     }
 
     public ConstraintState Start { get; }
 
     /// <summary>States remembered now.</summary>
-    public int NumStates => states.Count;
+    public int NumStates => _states.Count;
 
     /// <summary>The tokens that may come next; the array is shared and must not be changed.</summary>
     /// <exception cref="GenerationFailedException">The vocabulary has no token that could.</exception>
     public ulong[] Mask(ConstraintState state)
     {
-        lock (gate)
+        lock (_gate)
         {
             return state.Mask ??= ComputeMask(state);
         }
@@ -51,18 +51,18 @@ internal sealed class CompiledConstraint
     /// <summary>The state after a token; null when it may not come.</summary>
     public ConstraintState? Advance(ConstraintState state, int token)
     {
-        if (trie.BytesOf(token) is not { } spelled)
+        if (_trie.BytesOf(token) is not { } spelled)
         {
-            return state.IsAccepting && trie.EosTokenIds.Contains(token) ? state : null;
+            return state.IsAccepting && _trie.EosTokenIds.Contains(token) ? state : null;
         }
 
-        lock (gate)
+        lock (_gate)
         {
-            work = 0;
+            _work = 0;
             foreach (var value in spelled)
             {
-                state = Next(state, automaton.ClassOfByte[value]);
-                if (state == dead)
+                state = Next(state, _automaton.ClassOfByte[value]);
+                if (state == _dead)
                 {
                     return null;
                 }
@@ -74,24 +74,24 @@ internal sealed class CompiledConstraint
 
     private ulong[] ComputeMask(ConstraintState start)
     {
-        var mask = new ulong[(trie.VocabSize + 63) / 64];
+        var mask = new ulong[(_trie.VocabSize + 63) / 64];
         var any = false;
-        work = 0;
-        for (var i = 0; i < trie.NumNodes;)
+        _work = 0;
+        for (var i = 0; i < _trie.NumNodes;)
         {
-            var node = trie.Node(i);
-            var state = Next(node.Depth == 0 ? start : path[node.Depth - 1], automaton.ClassOfByte[node.Value]);
-            if (state == dead)
+            var node = _trie.Node(i);
+            var state = Next(node.Depth == 0 ? start : _path[node.Depth - 1], _automaton.ClassOfByte[node.Value]);
+            if (state == _dead)
             {
                 i = node.End;
                 continue;
             }
 
-            path[node.Depth] = state;
+            _path[node.Depth] = state;
             for (var token = node.TokensStart; token < node.TokensEnd; token++)
             {
                 any = true;
-                Allow(mask, trie.Token(token));
+                Allow(mask, _trie.Token(token));
             }
 
             i++;
@@ -99,7 +99,7 @@ internal sealed class CompiledConstraint
 
         if (start.IsAccepting)
         {
-            foreach (var token in trie.EosTokenIds)
+            foreach (var token in _trie.EosTokenIds)
             {
                 any = true;
                 Allow(mask, token);
@@ -108,11 +108,12 @@ internal sealed class CompiledConstraint
 
         if (!any)
         {
-            throw new GenerationFailedException("the vocabulary has no token that continues the structured output; a tokenizer with a token for each byte always has one");
+            throw new GenerationFailedException(
+                "the vocabulary has no token that continues the structured output; a tokenizer with a token for each byte always has one");
         }
 
         ForgetIfTooMuch();
-        bytes += mask.Length * sizeof(ulong);
+        _bytes += mask.Length * sizeof(ulong);
         return mask;
     }
 
@@ -120,12 +121,12 @@ internal sealed class CompiledConstraint
 
     private ConstraintState Next(ConstraintState state, byte byteClass)
     {
-        if (state == dead)
+        if (state == _dead)
         {
-            return dead;
+            return _dead;
         }
 
-        return state.Next[byteClass] ??= Step(state, automaton.FirstByteOfClass[byteClass]);
+        return state.Next[byteClass] ??= Step(state, _automaton.FirstByteOfClass[byteClass]);
     }
 
     private ConstraintState Step(ConstraintState state, byte value)
@@ -133,7 +134,7 @@ internal sealed class CompiledConstraint
         var reached = new List<Configuration>();
         foreach (var (node, stack) in state.Configurations)
         {
-            foreach (var edge in automaton.Bytes(node))
+            foreach (var edge in _automaton.Bytes(node))
             {
                 if (value >= edge.Low && value <= edge.High)
                 {
@@ -148,8 +149,8 @@ internal sealed class CompiledConstraint
     /// <summary>Follows every edge that reads nothing: into rules, and out of them.</summary>
     private ConstraintState Close(List<Configuration> reached)
     {
-        visited.Clear();
-        open.Clear();
+        _visited.Clear();
+        _open.Clear();
         var readers = new List<Configuration>();
         var isAccepting = false;
         foreach (var configuration in reached)
@@ -157,10 +158,10 @@ internal sealed class CompiledConstraint
             Visit(configuration);
         }
 
-        while (open.TryPop(out var configuration))
+        while (_open.TryPop(out var configuration))
         {
             var (node, stack) = configuration;
-            if (automaton.IsEnd(node))
+            if (_automaton.IsEnd(node))
             {
                 if (stack is null)
                 {
@@ -174,51 +175,55 @@ internal sealed class CompiledConstraint
                 continue;
             }
 
-            if (automaton.Bytes(node).Length > 0)
+            if (_automaton.Bytes(node).Length > 0)
             {
                 readers.Add(configuration);
             }
 
-            foreach (var to in automaton.Epsilons(node))
+            foreach (var to in _automaton.Epsilons(node))
             {
                 Visit(new Configuration(to, stack));
             }
 
-            foreach (var call in automaton.Calls(node))
+            foreach (var call in _automaton.Calls(node))
             {
                 if (IsAlive(call.To, stack))
                 {
-                    Visit(new Configuration(automaton.Rule(call.Rule).Start, automaton.IsEnd(call.To) ? stack : new CallStack(call.To, stack)));
+                    Visit(
+                        new Configuration(
+                            _automaton.Rule(call.Rule).Start, _automaton.IsEnd(call.To) ? stack : new CallStack(call.To, stack)));
                 }
             }
         }
 
-        return readers.Count == 0 && !isAccepting ? dead : Intern(readers, isAccepting);
+        return readers.Count == 0 && !isAccepting ? _dead : Intern(readers, isAccepting);
     }
 
     private void Visit(Configuration configuration)
     {
-        if (!IsAlive(configuration.Node, configuration.Stack) || !visited.Add(configuration))
+        if (!IsAlive(configuration.Node, configuration.Stack) || !_visited.Add(configuration))
         {
             return;
         }
 
-        if (visited.Count > ConstraintLimits.MaxConfigurations)
+        if (_visited.Count > ConstraintLimits.MaxConfigurations)
         {
             throw new GenerationFailedException(
-                $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or schema with fewer overlapping alternatives");
+                $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or "
+                + "schema with fewer overlapping alternatives");
         }
 
-        if (++work > ConstraintLimits.MaxWork)
+        if (++_work > ConstraintLimits.MaxWork)
         {
             throw new GenerationFailedException(
-                $"the structured output can continue in too many ways: more than {ConstraintLimits.MaxWork} for one token; use a pattern or schema with fewer overlapping alternatives or smaller bounds");
+                $"the structured output can continue in too many ways: more than {ConstraintLimits.MaxWork} for one token; use a "
+                + "pattern or schema with fewer overlapping alternatives or smaller bounds");
         }
 
-        open.Push(configuration);
+        _open.Push(configuration);
     }
 
-    private bool IsAlive(int node, CallStack? stack) => automaton.Height(node) <= ConstraintLimits.MaxDepth - CallStack.DepthOf(stack);
+    private bool IsAlive(int node, CallStack? stack) => _automaton.Height(node) <= ConstraintLimits.MaxDepth - CallStack.DepthOf(stack);
 
     private ConstraintState Intern(List<Configuration> readers, bool isAccepting)
     {
@@ -227,21 +232,21 @@ internal sealed class CompiledConstraint
         readers.Sort((left, right) => left.Node != right.Node
             ? left.Node.CompareTo(right.Node)
             : (left.Stack?.GetHashCode() ?? 0).CompareTo(right.Stack?.GetHashCode() ?? 0));
-        var state = new ConstraintState([.. readers], isAccepting, automaton.FirstByteOfClass.Length);
-        if (states.TryGetValue(state, out var known))
+        var state = new ConstraintState([.. readers], isAccepting, _automaton.FirstByteOfClass.Length);
+        if (_states.TryGetValue(state, out var known))
         {
             return known;
         }
 
         ForgetIfTooMuch();
-        states.Add(state, state);
-        bytes += state.Bytes;
+        _states.Add(state, state);
+        _bytes += state.Bytes;
         return state;
     }
 
     private bool LeadsOn(Configuration configuration)
     {
-        foreach (var edge in automaton.Bytes(configuration.Node))
+        foreach (var edge in _automaton.Bytes(configuration.Node))
         {
             if (IsAlive(edge.To, configuration.Stack))
             {
@@ -254,17 +259,17 @@ internal sealed class CompiledConstraint
 
     private void ForgetIfTooMuch()
     {
-        if (states.Count < ConstraintLimits.MaxStates && bytes < ConstraintLimits.MaxBytes)
+        if (_states.Count < ConstraintLimits.MaxStates && _bytes < ConstraintLimits.MaxBytes)
         {
             return;
         }
 
-        foreach (var state in states.Keys)
+        foreach (var state in _states.Keys)
         {
             state.Forget();
         }
 
-        states.Clear();
-        bytes = 0;
+        _states.Clear();
+        _bytes = 0;
     }
 }

@@ -2,54 +2,60 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Compiles the constraints of one engine's requests and remembers the latest. Called by <see cref="LlmEngine"/> on the callers' threads.</summary>
+/// <summary>Compiles the constraints of one engine's requests and remembers the latest. Called by <see cref="LlmEngine"/> on the callers'
+/// threads.</summary>
 /// <param name="vocabSize">Of the logits.</param>
 /// <param name="eosTokenIds">What may end an output.</param>
 internal sealed class ConstraintCompiler(ITokenizer tokenizer, int vocabSize, int[] eosTokenIds)
 {
-    private readonly Lazy<TokenTrie> trie = new(() => new TokenTrie(tokenizer, vocabSize, eosTokenIds));
-    private readonly Dictionary<(string Kind, string Text), LinkedListNode<((string Kind, string Text) Key, CompiledConstraint Constraint)>> known = [];
-    private readonly LinkedList<((string Kind, string Text) Key, CompiledConstraint Constraint)> byUse = [];
-    private readonly Lock gate = new();
+    private readonly Lazy<TokenTrie> _trie = new(() => new TokenTrie(tokenizer, vocabSize, eosTokenIds));
+    private readonly Dictionary<(string Kind, string Text), LinkedListNode<(
+        (string Kind, string Text) Key, CompiledConstraint Constraint)>> _known = [];
+    private readonly LinkedList<((string Kind, string Text) Key, CompiledConstraint Constraint)> _byUse = [];
+    private readonly Lock _gate = new();
 
-    /// <exception cref="InvalidRequestException">The constraint is malformed, too large, or asks for something that is not supported.</exception>
+    /// <exception cref="InvalidRequestException">The constraint is malformed, too large, or asks for something that is not
+    /// supported.</exception>
     public CompiledConstraint Compile(Constraint constraint)
     {
         if (eosTokenIds.Length == 0)
         {
-            throw new InvalidRequestException($"{constraint.Parameter} cannot be used: the model names no end-of-sequence token, which alone can end such an output", constraint.Parameter);
+            throw new InvalidRequestException(
+                $"{constraint.Parameter} cannot be used: the model names no end-of-sequence token, which alone can end such an output",
+                constraint.Parameter);
         }
 
         if (constraint.Text.Length > ConstraintLimits.MaxTextLength)
         {
             throw new InvalidRequestException(
-                $"{constraint.Parameter} has {constraint.Text.Length} characters; at most {ConstraintLimits.MaxTextLength} are supported", constraint.Parameter);
+                $"{constraint.Parameter} has {constraint.Text.Length} characters; at most {ConstraintLimits.MaxTextLength} are supported",
+                constraint.Parameter);
         }
 
         var key = (constraint.Parameter, constraint.Text);
-        lock (gate)
+        lock (_gate)
         {
-            if (known.TryGetValue(key, out var found))
+            if (_known.TryGetValue(key, out var found))
             {
-                byUse.Remove(found);
-                byUse.AddFirst(found);
+                _byUse.Remove(found);
+                _byUse.AddFirst(found);
                 return found.Value.Constraint;
             }
         }
 
         var compiled = Attach(constraint, Build(constraint));
-        lock (gate)
+        lock (_gate)
         {
-            if (known.TryGetValue(key, out var found))
+            if (_known.TryGetValue(key, out var found))
             {
                 return found.Value.Constraint;
             }
 
-            known.Add(key, byUse.AddFirst((key, compiled)));
-            if (known.Count > ConstraintLimits.MaxConstraints)
+            _known.Add(key, _byUse.AddFirst((key, compiled)));
+            if (_known.Count > ConstraintLimits.MaxConstraints)
             {
-                known.Remove(byUse.Last!.Value.Key);
-                byUse.RemoveLast();
+                _known.Remove(_byUse.Last!.Value.Key);
+                _byUse.RemoveLast();
             }
         }
 
@@ -67,7 +73,8 @@ internal sealed class ConstraintCompiler(ITokenizer tokenizer, int vocabSize, in
                 break;
             case Constraint.Regex regex:
                 var root = builder.Rule(builder.AddRule());
-                new RegexBuilder(builder, builder.Runes).Whole(RegexParser.Parse(regex.Pattern, constraint.Parameter), root.Start, root.End);
+                new RegexBuilder(builder, builder.Runes)
+                    .Whole(RegexParser.Parse(regex.Pattern, constraint.Parameter), root.Start, root.End);
                 break;
             case Constraint.JsonObject:
                 var whole = builder.Rule(builder.AddRule());
@@ -92,12 +99,13 @@ internal sealed class ConstraintCompiler(ITokenizer tokenizer, int vocabSize, in
         builder.Texts(choice.Choices, rule.Start, rule.End);
     }
 
-    /// <summary>The first mask is computed at once, so that what cannot work at all is the sender's error and not a failure in the middle.</summary>
+    /// <summary>The first mask is computed at once, so that what cannot work at all is the sender's error and not a failure in the
+    /// middle.</summary>
     private CompiledConstraint Attach(Constraint constraint, Automaton automaton)
     {
         try
         {
-            var compiled = new CompiledConstraint(automaton, trie.Value);
+            var compiled = new CompiledConstraint(automaton, _trie.Value);
             compiled.Mask(compiled.Start);
             return compiled;
         }

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Bounds on what a request may ask to be compiled; each is checked before anything is allocated and named when exceeded.</summary>
+/// <summary>Bounds on what a request may ask to be compiled; each is checked before anything is allocated and named when
+/// exceeded.</summary>
 internal static class ConstraintLimits
 {
     /// <summary>Characters of a pattern, a schema or all choices together.</summary>
@@ -45,7 +46,8 @@ internal static class ConstraintLimits
     /// <summary>Bytes that states and masks of a constraint take together, likewise.</summary>
     public const long MaxBytes = 16 << 20;
 
-    /// <summary>Ways to read the output looked at for one mask, which is made between two steps of the engine: a fraction of a second.</summary>
+    /// <summary>Ways to read the output looked at for one mask, which is made between two steps of the engine: a fraction of a
+    /// second.</summary>
     public const int MaxWork = 2_000_000;
 
     /// <summary>Constraints an engine remembers.</summary>

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Engine.Constraints;
 /// <see cref="CompiledConstraint"/> only, under its lock.</summary>
 internal sealed class ConstraintState : IEquatable<ConstraintState>
 {
-    private readonly int hash;
+    private readonly int _hash;
 
     /// <param name="configurations">Those that can read a byte, in a fixed order.</param>
     /// <param name="isAccepting">Whether the output may end here.</param>
@@ -22,7 +22,7 @@ internal sealed class ConstraintState : IEquatable<ConstraintState>
             code.Add(configuration.Stack?.GetHashCode() ?? 0);
         }
 
-        hash = code.ToHashCode();
+        _hash = code.ToHashCode();
     }
 
     public Configuration[] Configurations { get; }
@@ -49,9 +49,12 @@ internal sealed class ConstraintState : IEquatable<ConstraintState>
     }
 
     public bool Equals(ConstraintState? other) =>
-        other is not null && hash == other.hash && IsAccepting == other.IsAccepting && Configurations.AsSpan().SequenceEqual(other.Configurations);
+        other is not null
+            && _hash == other._hash
+            && IsAccepting == other.IsAccepting
+            && Configurations.AsSpan().SequenceEqual(other.Configurations);
 
     public override bool Equals(object? obj) => Equals(obj as ConstraintState);
 
-    public override int GetHashCode() => hash;
+    public override int GetHashCode() => _hash;
 }

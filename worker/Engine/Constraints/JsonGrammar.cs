@@ -2,10 +2,11 @@ using System.Text;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>The pieces of JSON (RFC 8259): strings, numbers, any value, white space. Used by <see cref="JsonSchemaBuilder"/> and for <c>json_object</c>.</summary>
-/// <remarks>White space is bounded, as an output of nothing else would never end: a space after a colon; elsewhere between tokens a space, or a new
-/// line and up to <see cref="MaxIndent"/> spaces. Numbers have at most <see cref="MaxDigits"/> digits before and after the point and an exponent of
-/// two digits, so that every reader's double can hold them.</remarks>
+/// <summary>The pieces of JSON (RFC 8259): strings, numbers, any value, white space. Used by <see cref="JsonSchemaBuilder"/> and for
+/// <c>json_object</c>.</summary>
+/// <remarks>White space is bounded, as an output of nothing else would never end: a space after a colon; elsewhere between tokens a space,
+/// or a new line and up to <see cref="MaxIndent"/> spaces. Numbers have at most <see cref="MaxDigits"/> digits before and after the point
+/// and an exponent of two digits, so that every reader's double can hold them.</remarks>
 internal sealed class JsonGrammar(AutomatonBuilder builder)
 {
     public const int MaxDigits = 15;
@@ -16,8 +17,8 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
     private static readonly RuneSet Hex = RuneSet.Of(('0', '9'), ('a', 'f'), ('A', 'F'));
     private static readonly RuneSet HexWithoutD = RuneSet.Of(('0', '9'), ('a', 'c'), ('e', 'f'), ('A', 'C'), ('E', 'F'));
 
-    private int? anyValue;
-    private int? anyString;
+    private int? _anyValue;
+    private int? _anyString;
 
     public void Space(int from, int to)
     {
@@ -64,14 +65,14 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
     /// <summary>Any string, as a call: it costs one edge wherever it is used.</summary>
     public void AnyString(int from, int to)
     {
-        if (anyString is null)
+        if (_anyString is null)
         {
-            anyString = builder.AddRule();
-            var rule = builder.Rule(anyString.Value);
+            _anyString = builder.AddRule();
+            var rule = builder.Rule(_anyString.Value);
             String(0, null, rule.Start, rule.End);
         }
 
-        builder.Call(anyString.Value, from, to);
+        builder.Call(_anyString.Value, from, to);
     }
 
     public void Quoted(int from, int to, Action<int, int> content)
@@ -96,7 +97,8 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
         }
     }
 
-    /// <summary>A property's name that is none of the given ones. It has no escapes, so it cannot be one of them in another spelling.</summary>
+    /// <summary>A property's name that is none of the given ones. It has no escapes, so it cannot be one of them in another
+    /// spelling.</summary>
     public void OtherName(IReadOnlyCollection<string> names, int from, int to) =>
         Quoted(from, to, (start, end) =>
         {
@@ -146,10 +148,10 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
 
     public void AnyValue(int from, int to)
     {
-        if (anyValue is null)
+        if (_anyValue is null)
         {
-            anyValue = builder.AddRule();
-            var (start, end) = (builder.Rule(anyValue.Value).Start, builder.Rule(anyValue.Value).End);
+            _anyValue = builder.AddRule();
+            var (start, end) = (builder.Rule(_anyValue.Value).Start, builder.Rule(_anyValue.Value).End);
             String(0, null, start, end);
             Number(start, end);
             builder.Texts(["true", "false", "null"], start, end);
@@ -157,7 +159,7 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
             Bracketed("[", "]", start, end, (first, last) => List(first, last, AnyValue));
         }
 
-        builder.Call(anyValue.Value, from, to);
+        builder.Call(_anyValue.Value, from, to);
     }
 
     public void AnyObject(int from, int to) => Bracketed("{", "}", from, to, (start, end) => List(start, end, AnyMember));

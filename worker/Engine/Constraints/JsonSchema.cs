@@ -4,18 +4,20 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>The document a schema is part of: parses it, follows its references, and reads keywords of the right type or says what is wrong with them.</summary>
+/// <summary>The document a schema is part of: parses it, follows its references, and reads keywords of the right type or says what is wrong
+/// with them.</summary>
 internal sealed class JsonSchema
 {
-    private readonly string parameter;
+    private readonly string _parameter;
 
     /// <exception cref="InvalidRequestException">The text is not JSON.</exception>
     public JsonSchema(string text, string parameter)
     {
-        this.parameter = parameter;
+        _parameter = parameter;
         try
         {
-            Root = JsonNode.Parse(text, null, new JsonDocumentOptions { MaxDepth = ConstraintLimits.MaxNesting, AllowDuplicateProperties = false });
+            Root = JsonNode.Parse(
+                text, null, new JsonDocumentOptions { MaxDepth = ConstraintLimits.MaxNesting, AllowDuplicateProperties = false });
             ReadTexts(Root);
         }
         catch (JsonException exception)
@@ -41,11 +43,14 @@ internal sealed class JsonSchema
         var node = Root;
         foreach (var part in reference.Split('/').Skip(1))
         {
-            var name = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            var name = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal)
+                .Replace("~0", "~", StringComparison.Ordinal);
             node = node switch
             {
                 JsonObject json when json.TryGetPropertyValue(name, out var child) => child,
-                JsonArray array when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < array.Count => array[index],
+                JsonArray array
+                    when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < array.Count =>
+                    array[index],
                 _ => throw Refuse($"$ref '{Shorten(reference)}' leads nowhere: there is no '{Shorten(name)}'"),
             };
         }
@@ -93,13 +98,16 @@ internal sealed class JsonSchema
         }
 
         return value is JsonValue && value.GetValueKind() == JsonValueKind.Number
-            && decimal.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && Math.Abs(number) <= 1_000_000_000_000_000_000
+            && decimal.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && Math.Abs(number) <= 1_000_000_000_000_000_000
             ? number
             : throw Refuse($"keyword '{keyword}' is {Show(value)}; a number between -10^18 and 10^18 is supported");
     }
 
     public string? Text(JsonObject schema, string keyword) =>
-        !schema.TryGetPropertyValue(keyword, out var value) ? null : TextOf(value) ?? throw Refuse($"keyword '{keyword}' is {Show(value)}, not a string");
+        !schema.TryGetPropertyValue(keyword, out var value)
+            ? null
+            : TextOf(value) ?? throw Refuse($"keyword '{keyword}' is {Show(value)}, not a string");
 
     public JsonArray? Array(JsonObject schema, string keyword, int most)
     {
@@ -114,7 +122,8 @@ internal sealed class JsonSchema
     }
 
     public IReadOnlyList<string> Texts(JsonObject schema, string keyword, int most) =>
-        [.. (Array(schema, keyword, most) ?? []).Select(item => TextOf(item) ?? throw Refuse($"keyword '{keyword}' holds {Show(item)}, not a string"))];
+        [.. (Array(schema, keyword, most) ?? [])
+            .Select(item => TextOf(item) ?? throw Refuse($"keyword '{keyword}' holds {Show(item)}, not a string"))];
 
     /// <summary>The types a schema allows by <c>type</c>, or by keywords that are about one type; empty when it names none.</summary>
     public HashSet<string> Types(JsonObject schema)
@@ -153,9 +162,10 @@ internal sealed class JsonSchema
 
     public static bool HasAssertions(JsonObject schema) => schema.Any(pair => !SchemaKeywords.Annotations.Contains(pair.Key));
 
-    public static string? TextOf(JsonNode? node) => node is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
+    public static string? TextOf(JsonNode? node) =>
+        node is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
 
-    public InvalidRequestException Refuse(string problem) => new($"{parameter}: {problem}", parameter);
+    public InvalidRequestException Refuse(string problem) => new($"{_parameter}: {problem}", _parameter);
 
     public static string Show(JsonNode? node) => Shorten(node?.ToJsonString() ?? "null");
 

@@ -5,9 +5,10 @@ using System.Text.Json.Nodes;
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>Lays a JSON schema into an automaton. Called by <see cref="ConstraintCompiler"/>.</summary>
-/// <remarks>Every text of the automaton is valid by the schema. The reverse does not hold: properties come in the schema's order and others only where
-/// <c>additionalProperties</c> allows them in so many words, white space and numbers are bounded (<see cref="JsonGrammar"/>), and where keywords name no type, they mean
-/// the type they speak of. Keywords that cannot be kept are refused, never passed over.</remarks>
+/// <remarks>Every text of the automaton is valid by the schema. The reverse does not hold: properties come in the schema's order and others
+/// only where <c>additionalProperties</c> allows them in so many words, white space and numbers are bounded (<see cref="JsonGrammar"/>),
+/// and where keywords name no type, they mean the type they speak of. Keywords that cannot be kept are refused, never passed
+/// over.</remarks>
 internal sealed class JsonSchemaBuilder
 {
     private const long LargestInteger = 999_999_999_999_999;
@@ -15,32 +16,32 @@ internal sealed class JsonSchemaBuilder
 
     private static readonly JsonSerializerOptions Spelling = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly JsonSchema document;
-    private readonly AutomatonBuilder builder;
-    private readonly JsonGrammar grammar;
-    private readonly NumberRanges numbers;
-    private readonly SchemaMerge merge;
-    private readonly OneOf oneOf;
-    private readonly Dictionary<string, int> references = [];
-    private readonly Queue<(JsonNode? Schema, int Rule)> pending = [];
-    private int depth;
+    private readonly JsonSchema _document;
+    private readonly AutomatonBuilder _builder;
+    private readonly JsonGrammar _grammar;
+    private readonly NumberRanges _numbers;
+    private readonly SchemaMerge _merge;
+    private readonly OneOf _oneOf;
+    private readonly Dictionary<string, int> _references = [];
+    private readonly Queue<(JsonNode? Schema, int Rule)> _pending = [];
+    private int _depth;
 
     private JsonSchemaBuilder(string text, AutomatonBuilder builder)
     {
-        this.builder = builder;
-        document = new JsonSchema(text, builder.Parameter);
-        grammar = new JsonGrammar(builder);
-        numbers = new NumberRanges(builder, grammar);
-        merge = new SchemaMerge(document);
-        oneOf = new OneOf(document);
+        _builder = builder;
+        _document = new JsonSchema(text, builder.Parameter);
+        _grammar = new JsonGrammar(builder);
+        _numbers = new NumberRanges(builder, _grammar);
+        _merge = new SchemaMerge(_document);
+        _oneOf = new OneOf(_document);
     }
 
     /// <exception cref="InvalidRequestException">The schema is malformed, too large, or uses what is not supported.</exception>
     public static void Lay(string text, AutomatonBuilder builder)
     {
         var schema = new JsonSchemaBuilder(text, builder);
-        schema.Later(schema.document.Root);
-        while (schema.pending.TryDequeue(out var next))
+        schema.Later(schema._document.Root);
+        while (schema._pending.TryDequeue(out var next))
         {
             var rule = builder.Rule(next.Rule);
             schema.Value(next.Schema, rule.Start, rule.End);
@@ -49,8 +50,8 @@ internal sealed class JsonSchemaBuilder
 
     private int Later(JsonNode? schema)
     {
-        var rule = builder.AddRule();
-        pending.Enqueue((schema, rule));
+        var rule = _builder.AddRule();
+        _pending.Enqueue((schema, rule));
         return rule;
     }
 
@@ -64,46 +65,46 @@ internal sealed class JsonSchemaBuilder
 
         if (schema?.GetValueKind() == JsonValueKind.True)
         {
-            grammar.AnyValue(from, to);
+            _grammar.AnyValue(from, to);
             return;
         }
 
-        if (++depth > ConstraintLimits.MaxNesting)
+        if (++_depth > ConstraintLimits.MaxNesting)
         {
-            throw document.Refuse($"is nested more than {ConstraintLimits.MaxNesting} schemas deep, the most that is supported");
+            throw _document.Refuse($"is nested more than {ConstraintLimits.MaxNesting} schemas deep, the most that is supported");
         }
 
-        Value(document.Checked(schema), from, to);
-        depth--;
+        Value(_document.Checked(schema), from, to);
+        _depth--;
     }
 
     private void Value(JsonObject schema, int from, int to)
     {
-        if (document.Text(schema, "$ref") is { } reference)
+        if (_document.Text(schema, "$ref") is { } reference)
         {
             if (schema.Any(pair => pair.Key != "$ref" && !SchemaKeywords.Annotations.Contains(pair.Key)))
             {
-                throw document.Refuse("keyword '$ref' is not supported beside other keywords; use allOf");
+                throw _document.Refuse("keyword '$ref' is not supported beside other keywords; use allOf");
             }
 
-            if (!references.TryGetValue(reference, out var rule))
+            if (!_references.TryGetValue(reference, out var rule))
             {
-                references.Add(reference, rule = Later(document.Resolve(reference)));
+                _references.Add(reference, rule = Later(_document.Resolve(reference)));
             }
 
-            builder.Call(rule, from, to);
+            _builder.Call(rule, from, to);
         }
-        else if (document.Array(schema, "allOf", ConstraintLimits.MaxBranches) is { } all)
+        else if (_document.Array(schema, "allOf", ConstraintLimits.MaxBranches) is { } all)
         {
-            Value(merge.All([Without(schema, "allOf"), .. all]), from, to);
+            Value(_merge.All([Without(schema, "allOf"), .. all]), from, to);
         }
-        else if (document.Array(schema, "anyOf", ConstraintLimits.MaxBranches) is { } any)
+        else if (_document.Array(schema, "anyOf", ConstraintLimits.MaxBranches) is { } any)
         {
             Branches(schema, "anyOf", any, from, to);
         }
-        else if (document.Array(schema, "oneOf", ConstraintLimits.MaxBranches) is { } one)
+        else if (_document.Array(schema, "oneOf", ConstraintLimits.MaxBranches) is { } one)
         {
-            oneOf.RequireDisjoint(one);
+            _oneOf.RequireDisjoint(one);
             Branches(schema, "oneOf", one, from, to);
         }
         else if (schema.ContainsKey("enum") || schema.ContainsKey("const"))
@@ -122,7 +123,7 @@ internal sealed class JsonSchemaBuilder
         foreach (var branch in branches)
         {
             // Merged keywords count as one more schema inside.
-            Value(JsonSchema.IsFalse(branch) || !JsonSchema.HasAssertions(beside) ? branch : merge.All([beside, branch]), from, to);
+            Value(JsonSchema.IsFalse(branch) || !JsonSchema.HasAssertions(beside) ? branch : _merge.All([beside, branch]), from, to);
         }
     }
 
@@ -135,31 +136,33 @@ internal sealed class JsonSchemaBuilder
 
     private void Values(JsonObject schema, int from, int to)
     {
-        var other = schema.FirstOrDefault(pair => pair.Key is not ("enum" or "const" or "type" or "nullable") && !SchemaKeywords.Annotations.Contains(pair.Key)).Key;
+        var other = schema.FirstOrDefault(
+            pair => pair.Key is not ("enum" or "const" or "type" or "nullable") && !SchemaKeywords.Annotations.Contains(pair.Key)).Key;
         if (other is not null)
         {
-            throw document.Refuse($"keyword '{other}' is not supported beside 'enum' or 'const'");
+            throw _document.Refuse($"keyword '{other}' is not supported beside 'enum' or 'const'");
         }
 
-        IEnumerable<JsonNode?> values = document.Array(schema, "enum", ConstraintLimits.MaxAlternatives) ?? [];
+        IEnumerable<JsonNode?> values = _document.Array(schema, "enum", ConstraintLimits.MaxAlternatives) ?? [];
         if (schema.TryGetPropertyValue("const", out var constant))
         {
             values = schema.ContainsKey("enum") ? values.Where(value => JsonNode.DeepEquals(value, constant)) : [constant];
         }
 
-        var types = document.Types(schema);
-        builder.Texts(
-            values.Where(value => types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains)).Select(value => value?.ToJsonString(Spelling) ?? "null"),
+        var types = _document.Types(schema);
+        _builder.Texts(
+            values.Where(value => types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains))
+                .Select(value => value?.ToJsonString(Spelling) ?? "null"),
             from,
             to);
     }
 
     private void ByType(JsonObject schema, int from, int to)
     {
-        var types = document.Types(schema);
+        var types = _document.Types(schema);
         if (types.Count == 0)
         {
-            grammar.AnyValue(from, to);
+            _grammar.AnyValue(from, to);
             return;
         }
 
@@ -168,10 +171,10 @@ internal sealed class JsonSchemaBuilder
             switch (type)
             {
                 case "null":
-                    builder.Text("null", from, to);
+                    _builder.Text("null", from, to);
                     break;
                 case "boolean":
-                    builder.Texts(["true", "false"], from, to);
+                    _builder.Texts(["true", "false"], from, to);
                     break;
                 case "integer" when !types.Contains("number"):
                     Number(schema, onlyIntegers: true, from, to);
@@ -194,17 +197,17 @@ internal sealed class JsonSchemaBuilder
 
     private void Number(JsonObject schema, bool onlyIntegers, int from, int to)
     {
-        var (low, lowIsOpen) = Tighter(document.Decimal(schema, "minimum"), document.Decimal(schema, "exclusiveMinimum"), 1);
-        var (high, highIsOpen) = Tighter(document.Decimal(schema, "maximum"), document.Decimal(schema, "exclusiveMaximum"), -1);
+        var (low, lowIsOpen) = Tighter(_document.Decimal(schema, "minimum"), _document.Decimal(schema, "exclusiveMinimum"), 1);
+        var (high, highIsOpen) = Tighter(_document.Decimal(schema, "maximum"), _document.Decimal(schema, "exclusiveMaximum"), -1);
         if (low is null && high is null)
         {
             if (onlyIntegers)
             {
-                grammar.Integer(from, to);
+                _grammar.Integer(from, to);
             }
             else
             {
-                grammar.Number(from, to);
+                _grammar.Number(from, to);
             }
 
             return;
@@ -215,15 +218,17 @@ internal sealed class JsonSchemaBuilder
         var most = high ?? (low > LargestInteger ? LargestBound : LargestInteger);
         var first = Math.Ceiling(least) + (lowIsOpen && decimal.IsInteger(least) ? 1 : 0);
         var last = Math.Floor(most) - (highIsOpen && decimal.IsInteger(most) ? 1 : 0);
-        var any = numbers.Integers((long)first, (long)last, from, to);
+        var any = _numbers.Integers((long)first, (long)last, from, to);
         if (!onlyIntegers)
         {
-            any |= numbers.Decimals(least, lowIsOpen, most, highIsOpen, from, to);
+            any |= _numbers.Decimals(least, lowIsOpen, most, highIsOpen, from, to);
         }
 
         if (!any)
         {
-            throw document.Refuse($"keywords 'minimum' and 'maximum' leave no {(onlyIntegers ? "integer" : "number that is supported")} between {least} and {most}");
+            throw _document.Refuse(
+                $"keywords 'minimum' and 'maximum' leave no {(onlyIntegers ? "integer" : "number that is supported")} between {least} "
+                + $"and {most}");
         }
     }
 
@@ -233,46 +238,46 @@ internal sealed class JsonSchemaBuilder
 
     private void String(JsonObject schema, int from, int to)
     {
-        var min = document.Count(schema, "minLength", ConstraintLimits.MaxStringLength);
-        var max = document.Count(schema, "maxLength", ConstraintLimits.MaxStringLength);
+        var min = _document.Count(schema, "minLength", ConstraintLimits.MaxStringLength);
+        var max = _document.Count(schema, "maxLength", ConstraintLimits.MaxStringLength);
         if (max < (min ?? 0))
         {
-            throw document.Refuse($"keyword 'minLength' is {min}, above 'maxLength', which is {max}");
+            throw _document.Refuse($"keyword 'minLength' is {min}, above 'maxLength', which is {max}");
         }
 
-        var pattern = document.Text(schema, "pattern");
-        var format = document.Text(schema, "format");
+        var pattern = _document.Text(schema, "pattern");
+        var format = _document.Text(schema, "format");
         if ((pattern is null ? 0 : 1) + (format is null ? 0 : 1) + (min is > 0 || max is not null ? 1 : 0) > 1)
         {
-            throw document.Refuse("keywords 'pattern', 'format' and 'minLength' or 'maxLength' are not supported beside each other");
+            throw _document.Refuse("keywords 'pattern', 'format' and 'minLength' or 'maxLength' are not supported beside each other");
         }
 
-        var regex = new RegexBuilder(builder, grammar.Character);
+        var regex = new RegexBuilder(_builder, _grammar.Character);
         if (pattern is not null)
         {
-            var branches = RegexParser.Parse(pattern, $"{builder.Parameter}: keyword 'pattern'");
-            grammar.Quoted(from, to, (start, end) => regex.Search(branches, start, end));
+            var branches = RegexParser.Parse(pattern, $"{_builder.Parameter}: keyword 'pattern'");
+            _grammar.Quoted(from, to, (start, end) => regex.Search(branches, start, end));
         }
         else if (format is not null)
         {
             var known = StringFormats.PatternOf(format)
-                ?? throw document.Refuse($"keyword 'format' is {JsonSchema.Show(format)}; supported are {StringFormats.Known}");
-            grammar.Quoted(from, to, (start, end) => regex.Whole(RegexParser.Parse(known, "format"), start, end));
+                ?? throw _document.Refuse($"keyword 'format' is {JsonSchema.Show(format)}; supported are {StringFormats.Known}");
+            _grammar.Quoted(from, to, (start, end) => regex.Whole(RegexParser.Parse(known, "format"), start, end));
         }
         else
         {
-            grammar.String(min ?? 0, max, from, to);
+            _grammar.String(min ?? 0, max, from, to);
         }
     }
 
     private void Array(JsonObject schema, int from, int to)
     {
-        var prefix = document.Array(schema, "prefixItems", ConstraintLimits.MaxRepeats) ?? [];
-        var min = document.Count(schema, "minItems", ConstraintLimits.MaxRepeats) ?? 0;
-        var max = document.Count(schema, "maxItems", ConstraintLimits.MaxRepeats);
+        var prefix = _document.Array(schema, "prefixItems", ConstraintLimits.MaxRepeats) ?? [];
+        var min = _document.Count(schema, "minItems", ConstraintLimits.MaxRepeats) ?? 0;
+        var max = _document.Count(schema, "maxItems", ConstraintLimits.MaxRepeats);
         if (max < min)
         {
-            throw document.Refuse($"keyword 'minItems' is {min}, above 'maxItems', which is {max}");
+            throw _document.Refuse($"keyword 'minItems' is {min}, above 'maxItems', which is {max}");
         }
 
         var hasItems = schema.TryGetPropertyValue("items", out var items);
@@ -282,14 +287,14 @@ internal sealed class JsonSchemaBuilder
         }
 
         var rest = new Lazy<int>(() => Later(hasItems ? items : JsonValue.Create(true)));
-        grammar.Bracketed("[", "]", from, to, (start, end) =>
+        _grammar.Bracketed("[", "]", from, to, (start, end) =>
         {
             var separated = Math.Max(min, prefix.Count);
             for (var i = 0; ; i++)
             {
                 if (i >= min)
                 {
-                    builder.Epsilon(start, end);
+                    _builder.Epsilon(start, end);
                 }
 
                 if (i == max)
@@ -298,11 +303,11 @@ internal sealed class JsonSchemaBuilder
                 }
 
                 var loops = max is null && i > separated;
-                var item = i == 0 ? start : builder.Node();
-                var next = loops ? start : builder.Node();
+                var item = i == 0 ? start : _builder.Node();
+                var next = loops ? start : _builder.Node();
                 if (i > 0)
                 {
-                    grammar.Comma(start, item);
+                    _grammar.Comma(start, item);
                 }
 
                 if (i < prefix.Count)
@@ -311,7 +316,7 @@ internal sealed class JsonSchemaBuilder
                 }
                 else
                 {
-                    builder.Call(rest.Value, item, next);
+                    _builder.Call(rest.Value, item, next);
                 }
 
                 if (loops)
@@ -324,41 +329,43 @@ internal sealed class JsonSchemaBuilder
         });
     }
 
-    /// <summary>Members in the schema's order, each once. <c>first</c> is where none was written yet, <c>more</c> where one was, so that a comma comes first.</summary>
+    /// <summary>Members in the schema's order, each once. <c>first</c> is where none was written yet, <c>more</c> where one was, so that a
+    /// comma comes first.</summary>
     private void Object(JsonObject schema, int from, int to)
     {
-        var required = document.Texts(schema, "required", ConstraintLimits.MaxProperties).ToHashSet(StringComparer.Ordinal);
+        var required = _document.Texts(schema, "required", ConstraintLimits.MaxProperties).ToHashSet(StringComparer.Ordinal);
         var others = schema["additionalProperties"];
         var properties = Properties(schema, required, others ?? JsonValue.Create(true));
         if (properties.Count == 0 && others is null)
         {
-            grammar.AnyObject(from, to);
+            _grammar.AnyObject(from, to);
             return;
         }
 
-        grammar.Bracketed("{", "}", from, to, (start, end) =>
+        _grammar.Bracketed("{", "}", from, to, (start, end) =>
         {
             var first = start;
-            var more = builder.Node();
+            var more = _builder.Node();
             foreach (var (name, value) in properties)
             {
-                var key = builder.Node();
-                var nextFirst = builder.Node();
-                var nextMore = builder.Node();
-                builder.Epsilon(first, key);
-                grammar.Comma(more, key);
-                Member((from, to) => builder.Text(JsonSerializer.Serialize(name, Spelling), from, to), (from, to) => Value(value, from, to), key, nextMore);
+                var key = _builder.Node();
+                var nextFirst = _builder.Node();
+                var nextMore = _builder.Node();
+                _builder.Epsilon(first, key);
+                _grammar.Comma(more, key);
+                Member((from, to) => _builder.Text(JsonSerializer.Serialize(name, Spelling), from, to),
+                    (from, to) => Value(value, from, to), key, nextMore);
                 if (!required.Contains(name))
                 {
-                    builder.Epsilon(first, nextFirst);
-                    builder.Epsilon(more, nextMore);
+                    _builder.Epsilon(first, nextFirst);
+                    _builder.Epsilon(more, nextMore);
                 }
 
                 (first, more) = (nextFirst, nextMore);
             }
 
-            builder.Epsilon(first, end);
-            builder.Epsilon(more, end);
+            _builder.Epsilon(first, end);
+            _builder.Epsilon(more, end);
             if (others is not null && !JsonSchema.IsFalse(others))
             {
                 Others(others, [.. properties.Select(property => property.Name)], first, more, end);
@@ -368,22 +375,22 @@ internal sealed class JsonSchemaBuilder
 
     private void Others(JsonNode schema, IReadOnlyCollection<string> names, int first, int more, int end)
     {
-        var key = builder.Node();
-        var written = builder.Node();
+        var key = _builder.Node();
+        var written = _builder.Node();
         var rule = Later(schema);
-        builder.Epsilon(first, key);
-        grammar.Comma(more, key);
-        Member((from, to) => grammar.OtherName(names, from, to), (from, to) => builder.Call(rule, from, to), key, written);
-        grammar.Comma(written, key);
-        builder.Epsilon(written, end);
+        _builder.Epsilon(first, key);
+        _grammar.Comma(more, key);
+        Member((from, to) => _grammar.OtherName(names, from, to), (from, to) => _builder.Call(rule, from, to), key, written);
+        _grammar.Comma(written, key);
+        _builder.Epsilon(written, end);
     }
 
     private void Member(Action<int, int> name, Action<int, int> value, int from, int to)
     {
-        var colon = builder.Node();
-        var start = builder.Node();
+        var colon = _builder.Node();
+        var start = _builder.Node();
         name(from, colon);
-        grammar.Colon(colon, start);
+        _grammar.Colon(colon, start);
         value(start, to);
     }
 
@@ -392,7 +399,8 @@ internal sealed class JsonSchemaBuilder
         var properties = new List<(string Name, JsonNode? Schema)>();
         if (schema.TryGetPropertyValue("properties", out var declared))
         {
-            foreach (var (name, value) in declared as JsonObject ?? throw document.Refuse($"keyword 'properties' is {JsonSchema.Show(declared)}, not an object"))
+            foreach (var (name, value) in declared as JsonObject
+                ?? throw _document.Refuse($"keyword 'properties' is {JsonSchema.Show(declared)}, not an object"))
             {
                 properties.Add((name, value));
             }
@@ -402,11 +410,13 @@ internal sealed class JsonSchemaBuilder
         properties.AddRange(required.Where(name => !known.Contains(name)).Select(name => (name, (JsonNode?)others)));
         if (properties.Count > ConstraintLimits.MaxProperties)
         {
-            throw document.Refuse($"keyword 'properties' has {properties.Count} entries; at most {ConstraintLimits.MaxProperties} are supported");
+            throw _document.Refuse(
+                $"keyword 'properties' has {properties.Count} entries; at most {ConstraintLimits.MaxProperties} are supported");
         }
 
         return properties.Find(property => property.Name.Length > ConstraintLimits.MaxPropertyName) is { Name: { } longest }
-            ? throw document.Refuse($"keyword 'properties' has a name of {longest.Length} characters; at most {ConstraintLimits.MaxPropertyName} are supported")
+            ? throw _document.Refuse(
+                $"keyword 'properties' has a name of {longest.Length} characters; at most {ConstraintLimits.MaxPropertyName} are supported")
             : properties;
     }
 }

@@ -5,7 +5,8 @@ namespace Cluster.Worker.Engine.Constraints;
 /// <summary>Numbers between two bounds, as automata over their digits. Called by <see cref="JsonSchemaBuilder"/>.</summary>
 internal sealed class NumberRanges(AutomatonBuilder builder, JsonGrammar grammar)
 {
-    /// <summary>Largest whole part that gets decimals, and how many: together they stay exact enough in a double never to round across a bound.</summary>
+    /// <summary>Largest whole part that gets decimals, and how many: together they stay exact enough in a double never to round across a
+    /// bound.</summary>
     private const long LargestWithFraction = 999_999_999;
     private const int MaxDecimals = 6;
 
@@ -70,7 +71,9 @@ internal sealed class NumberRanges(AutomatonBuilder builder, JsonGrammar grammar
         while (true)
         {
             var digits = low.ToString(CultureInfo.InvariantCulture);
-            var longest = digits.Length == MaxDigits ? long.MaxValue : long.Parse(new string('9', digits.Length), CultureInfo.InvariantCulture);
+            var longest = digits.Length == MaxDigits
+                ? long.MaxValue
+                : long.Parse(new string('9', digits.Length), CultureInfo.InvariantCulture);
             Between(digits, Math.Min(high, longest).ToString(CultureInfo.InvariantCulture), from, to);
             if (high <= longest)
             {

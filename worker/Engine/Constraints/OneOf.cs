@@ -3,10 +3,12 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Makes sure that no value can meet two branches of a <c>oneOf</c>, so that its branches may be laid like those of <c>anyOf</c>.</summary>
+/// <summary>Makes sure that no value can meet two branches of a <c>oneOf</c>, so that its branches may be laid like those of
+/// <c>anyOf</c>.</summary>
 internal sealed class OneOf(JsonSchema document)
 {
-    /// <exception cref="InvalidRequestException">Two branches cannot be told apart by type, by fixed values, or by a property that both require with fixed values.</exception>
+    /// <exception cref="InvalidRequestException">Two branches cannot be told apart by type, by fixed values, or by a property that both
+    /// require with fixed values.</exception>
     public void RequireDisjoint(JsonArray branches)
     {
         JsonObject[] schemas = [.. branches.Select(Follow)];
@@ -17,7 +19,8 @@ internal sealed class OneOf(JsonSchema document)
                 if (!AreDisjoint(schemas[i], schemas[j]))
                 {
                     throw document.Refuse(
-                        $"keyword 'oneOf' has branches {j} and {i}, which one value might meet both; supported are branches of different types, or with different 'const' or 'enum', themselves or in a required property");
+                        $"keyword 'oneOf' has branches {j} and {i}, which one value might meet both; supported are branches of "
+                        + $"different types, or with different 'const' or 'enum', themselves or in a required property");
                 }
             }
         }
@@ -36,7 +39,9 @@ internal sealed class OneOf(JsonSchema document)
 
     private JsonObject Follow(JsonNode? branch)
     {
-        for (var followed = 0; followed < ConstraintLimits.MaxNesting && branch is JsonObject json && document.Text(json, "$ref") is { } reference; followed++)
+        for (var followed = 0; followed < ConstraintLimits.MaxNesting
+            && branch is JsonObject json
+            && document.Text(json, "$ref") is { } reference; followed++)
         {
             branch = document.Resolve(reference);
         }
@@ -61,18 +66,23 @@ internal sealed class OneOf(JsonSchema document)
         }
 
         return types.SetEquals(["object"]) && otherTypes.SetEquals(["object"])
-            && document.Texts(left, "required", ConstraintLimits.MaxProperties).Intersect(document.Texts(right, "required", ConstraintLimits.MaxProperties))
-                .Any(name => (left["properties"] as JsonObject)?[name] is JsonObject own && (right["properties"] as JsonObject)?[name] is JsonObject other
+            && document.Texts(left, "required", ConstraintLimits.MaxProperties)
+                .Intersect(document.Texts(right, "required", ConstraintLimits.MaxProperties))
+                .Any(
+                    name => (left["properties"] as JsonObject)?[name] is JsonObject own
+                        && (right["properties"] as JsonObject)?[name] is JsonObject other
                     && Values(own) is not null && Values(other) is not null && AreDisjoint(own, other));
     }
 
     private List<JsonNode?>? Values(JsonObject schema) =>
-        schema.TryGetPropertyValue("const", out var constant) ? [constant] : document.Array(schema, "enum", ConstraintLimits.MaxAlternatives)?.ToList();
+        schema.TryGetPropertyValue("const", out var constant)
+            ? [constant]
+            : document.Array(schema, "enum", ConstraintLimits.MaxAlternatives)?.ToList();
 
     /// <summary>By <c>type</c> or by fixed values only: other keywords say nothing about values of other types.</summary>
     private HashSet<string> Types(JsonObject schema, List<JsonNode?>? values)
     {
-        HashSet<string> types = values is not null ? [.. values.SelectMany(TypesOf)]
+        var types = values is not null ? [.. values.SelectMany(TypesOf)]
             : schema.ContainsKey("type") ? document.Types(schema)
             : [];
         if (types.Contains("number"))

@@ -3,30 +3,32 @@ using System.Text;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Parses the patterns that can be compiled: what regular expressions of Python, ECMAScript and .NET have in common and finite automata can do.
-/// <c>\d \w \s</c> are ASCII. Everything else is refused by name.</summary>
+/// <summary>Parses the patterns that can be compiled: what regular expressions of Python, ECMAScript and .NET have in common and finite
+/// automata can do. <c>\d \w \s</c> are ASCII. Everything else is refused by name.</summary>
 internal sealed class RegexParser
 {
     private const string Quantifiers = "*+?{";
 
-    private readonly int[] runes;
-    private readonly string parameter;
-    private int at;
-    private int depth;
+    private readonly int[] _runes;
+    private readonly string _parameter;
+    private int _at;
+    private int _depth;
 
     private RegexParser(string pattern, string parameter)
     {
-        runes = [.. pattern.EnumerateRunes().Select(rune => rune.Value)];
-        this.parameter = parameter;
+        _runes = [.. pattern.EnumerateRunes().Select(rune => rune.Value)];
+        _parameter = parameter;
     }
 
     /// <param name="parameter">What the pattern was given as, for errors.</param>
-    /// <exception cref="InvalidRequestException">The pattern is malformed or uses something that is not supported; the message says what and where.</exception>
+    /// <exception cref="InvalidRequestException">The pattern is malformed or uses something that is not supported; the message says what
+    /// and where.</exception>
     public static IReadOnlyList<AnchoredBranch> Parse(string pattern, string parameter)
     {
         if (pattern.Length > ConstraintLimits.MaxTextLength)
         {
-            throw new InvalidRequestException($"{parameter} has {pattern.Length} characters; at most {ConstraintLimits.MaxTextLength} are supported", parameter);
+            throw new InvalidRequestException(
+                $"{parameter} has {pattern.Length} characters; at most {ConstraintLimits.MaxTextLength} are supported", parameter);
         }
 
         var parser = new RegexParser(pattern, parameter);
@@ -38,10 +40,12 @@ internal sealed class RegexParser
             branches.Add(new AnchoredBranch(node, fromStart, parser.Skip('$')));
         }
         while (parser.Skip('|'));
-        return parser.at == parser.runes.Length ? branches : throw parser.Refuse(parser.Peek() == ')' ? "has a ')' without '('" : "has something after '$'");
+        return parser._at == parser._runes.Length
+            ? branches
+            : throw parser.Refuse(parser.Peek() == ')' ? "has a ')' without '('" : "has something after '$'");
     }
 
-    private int Peek(int ahead = 0) => at + ahead < runes.Length ? runes[at + ahead] : -1;
+    private int Peek(int ahead = 0) => _at + ahead < _runes.Length ? _runes[_at + ahead] : -1;
 
     private bool Skip(char expected)
     {
@@ -50,7 +54,7 @@ internal sealed class RegexParser
             return false;
         }
 
-        at++;
+        _at++;
         return true;
     }
 
@@ -104,16 +108,16 @@ internal sealed class RegexParser
         switch (Peek())
         {
             case '*':
-                at++;
+                _at++;
                 return (0, null);
             case '+':
-                at++;
+                _at++;
                 return (1, null);
             case '?':
-                at++;
+                _at++;
                 return (0, 1);
             case '{' when LooksLikeBounds():
-                at++;
+                _at++;
                 return ParseBounds();
             default:
                 return null;
@@ -145,7 +149,7 @@ internal sealed class RegexParser
         while (Peek() is >= '0' and <= '9' and var digit)
         {
             value = value * 10 + digit - '0';
-            at++;
+            _at++;
             if (value > ConstraintLimits.MaxRepeats)
             {
                 throw Refuse($"has a quantifier bound above {ConstraintLimits.MaxRepeats}, the most that is supported");
@@ -157,7 +161,7 @@ internal sealed class RegexParser
 
     private RegexNode ParseAtom()
     {
-        var rune = runes[at++];
+        var rune = _runes[_at++];
         switch (rune)
         {
             case '.':
@@ -169,10 +173,10 @@ internal sealed class RegexParser
             case '\\':
                 return new RegexNode.Character(ParseEscape(inClass: false));
             case '^':
-                at--;
+                _at--;
                 throw Refuse("has '^' where it is not the beginning of the pattern or of an outermost alternative");
             case '*' or '+' or '?':
-                at--;
+                _at--;
                 throw Refuse($"has '{(char)rune}' with nothing before it");
             default:
                 return new RegexNode.Character(RuneSet.Single(rune));
@@ -181,7 +185,7 @@ internal sealed class RegexParser
 
     private RegexNode ParseGroup()
     {
-        if (++depth > ConstraintLimits.MaxNesting)
+        if (++_depth > ConstraintLimits.MaxNesting)
         {
             throw Refuse($"has groups nested more than {ConstraintLimits.MaxNesting} deep, the most that is supported");
         }
@@ -202,7 +206,7 @@ internal sealed class RegexParser
             throw Refuse("has a '(' without ')'");
         }
 
-        depth--;
+        _depth--;
         return node;
     }
 
@@ -225,10 +229,10 @@ internal sealed class RegexParser
             });
         }
 
-        at += named;
+        _at += named;
         while (Peek() is >= 0 and not '>')
         {
-            at++;
+            _at++;
         }
 
         if (!Skip('>'))
@@ -251,7 +255,7 @@ internal sealed class RegexParser
             var low = ParseClassItem();
             if (Peek() == '-' && Peek(1) is not (']' or -1))
             {
-                at++;
+                _at++;
                 var high = ParseClassItem();
                 if (!IsSingle(low) || !IsSingle(high) || low.Ranges[0].Low > high.Ranges[0].Low)
                 {
@@ -264,7 +268,7 @@ internal sealed class RegexParser
             ranges.AddRange(low.Ranges);
         }
 
-        at++;
+        _at++;
         var set = RuneSet.Of(ranges);
         set = negated ? set.Complement() : set;
         return set.IsEmpty ? throw Refuse("has a [] that no character can match") : set;
@@ -272,7 +276,7 @@ internal sealed class RegexParser
 
     private RuneSet ParseClassItem()
     {
-        var rune = runes[at++];
+        var rune = _runes[_at++];
         return rune switch
         {
             '\\' => ParseEscape(inClass: true),
@@ -286,7 +290,7 @@ internal sealed class RegexParser
     private RuneSet ParseEscape(bool inClass)
     {
         var rune = Peek();
-        at++;
+        _at++;
         switch (rune)
         {
             case -1:
@@ -354,7 +358,7 @@ internal sealed class RegexParser
             value = ParseHex(4);
             if (char.IsHighSurrogate((char)value) && Peek() == '\\' && Peek(1) == 'u')
             {
-                at += 2;
+                _at += 2;
                 var low = ParseHex(4);
                 value = char.IsLowSurrogate((char)low) ? char.ConvertToUtf32((char)value, (char)low) : value;
             }
@@ -368,13 +372,15 @@ internal sealed class RegexParser
         var text = new StringBuilder();
         for (var i = 0; i < digits && Peek() is > 0 and < 128; i++)
         {
-            text.Append((char)runes[at++]);
+            text.Append((char)_runes[_at++]);
         }
 
-        return text.Length == digits && int.TryParse(text.ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+        return text.Length == digits
+            && int.TryParse(text.ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
             ? value
             : throw Refuse("has an escape \\x or \\u without its hexadecimal digits");
     }
 
-    private InvalidRequestException Refuse(string problem) => new($"{parameter} {problem} (at character {Math.Min(at, runes.Length)})", parameter);
+    private InvalidRequestException Refuse(string problem) =>
+        new($"{_parameter} {problem} (at character {Math.Min(_at, _runes.Length)})", _parameter);
 }

@@ -5,7 +5,8 @@ internal static class SchemaKeywords
 {
     /// <summary>Say nothing about which values are valid.</summary>
     public static readonly HashSet<string> Annotations =
-        ["title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly", "writeOnly", "$defs", "definitions"];
+        ["title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly", "writeOnly", "$defs",
+            "definitions"];
 
     public static readonly HashSet<string> Assertions =
     [

@@ -1,10 +1,11 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Patterns for <c>format</c>. Each describes texts that are valid by the format's specification, if not all of them: dates stop at day 28 in
-/// February, addresses have their usual spelling.</summary>
+/// <summary>Patterns for <c>format</c>. Each describes texts that are valid by the format's specification, if not all of them: dates stop
+/// at day 28 in February, addresses have their usual spelling.</summary>
 internal static class StringFormats
 {
-    private const string Date = "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))";
+    private const string Date =
+        "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))";
     private const string Time = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
     private const string Byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private const string Label = "[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?";

@@ -12,43 +12,45 @@ namespace Cluster.Worker.Engine.Constraints;
 /// </code></remarks>
 internal sealed class TokenTrie
 {
-    private readonly List<TrieNode> nodes = [];
-    private readonly List<int> tokens = [];
-    private readonly byte[]?[] bytes;
-    private readonly int[] eosTokenIds;
+    private readonly List<TrieNode> _nodes = [];
+    private readonly List<int> _tokens = [];
+    private readonly byte[]?[] _bytes;
+    private readonly int[] _eosTokenIds;
 
     /// <param name="vocabSize">Of the logits; ids beyond it are left out.</param>
     /// <param name="eosTokenIds">What may end an output.</param>
     public TokenTrie(ITokenizer tokenizer, int vocabSize, int[] eosTokenIds)
     {
         VocabSize = vocabSize;
-        this.eosTokenIds = eosTokenIds;
-        bytes = new byte[]?[vocabSize];
+        _eosTokenIds = eosTokenIds;
+        _bytes = new byte[]?[vocabSize];
         for (var id = 0; id < Math.Min(vocabSize, tokenizer.VocabSize); id++)
         {
             // An end-of-sequence token ends the output even where its vocabulary spells it as a text.
-            bytes[id] = !eosTokenIds.Contains(id) && tokenizer.TokenBytes(id) is { Length: > 0 } spelled ? spelled : null;
+            _bytes[id] = !eosTokenIds.Contains(id) && tokenizer.TokenBytes(id) is { Length: > 0 } spelled ? spelled : null;
         }
 
-        int[] sorted = [.. Enumerable.Range(0, vocabSize).Where(id => bytes[id] is not null)];
-        Array.Sort(sorted, (left, right) => bytes[left].AsSpan().SequenceCompareTo(bytes[right]) is not 0 and var order ? order : left.CompareTo(right));
+        int[] sorted = [.. Enumerable.Range(0, vocabSize).Where(id => _bytes[id] is not null)];
+        Array.Sort(
+            sorted,
+            (left, right) => _bytes[left].AsSpan().SequenceCompareTo(_bytes[right]) is not 0 and var order ? order : left.CompareTo(right));
         Build(sorted);
     }
 
     public int VocabSize { get; }
 
-    public ReadOnlySpan<int> EosTokenIds => eosTokenIds;
+    public ReadOnlySpan<int> EosTokenIds => _eosTokenIds;
 
-    public int NumNodes => nodes.Count;
+    public int NumNodes => _nodes.Count;
 
     public int MaxDepth { get; private set; }
 
-    public TrieNode Node(int index) => nodes[index];
+    public TrieNode Node(int index) => _nodes[index];
 
-    public int Token(int index) => tokens[index];
+    public int Token(int index) => _tokens[index];
 
     /// <summary>Null for tokens that a constrained output never has: special ones and unused ids.</summary>
-    public byte[]? BytesOf(int token) => bytes[token];
+    public byte[]? BytesOf(int token) => _bytes[token];
 
     private void Build(int[] sorted)
     {
@@ -56,17 +58,17 @@ internal sealed class TokenTrie
         byte[] previous = [];
         foreach (var token in sorted)
         {
-            var spelled = bytes[token]!;
+            var spelled = _bytes[token]!;
             var common = previous.AsSpan().CommonPrefixLength(spelled);
             Close(open, common);
             for (var depth = common; depth < spelled.Length; depth++)
             {
-                open.Add(nodes.Count);
-                nodes.Add(new TrieNode(spelled[depth], depth, 0, tokens.Count, tokens.Count));
+                open.Add(_nodes.Count);
+                _nodes.Add(new TrieNode(spelled[depth], depth, 0, _tokens.Count, _tokens.Count));
             }
 
-            tokens.Add(token);
-            nodes[open[^1]] = nodes[open[^1]] with { TokensEnd = tokens.Count };
+            _tokens.Add(token);
+            _nodes[open[^1]] = _nodes[open[^1]] with { TokensEnd = _tokens.Count };
             MaxDepth = Math.Max(MaxDepth, spelled.Length);
             previous = spelled;
         }
@@ -78,7 +80,7 @@ internal sealed class TokenTrie
     {
         foreach (var node in open.Skip(depth))
         {
-            nodes[node] = nodes[node] with { End = nodes.Count };
+            _nodes[node] = _nodes[node] with { End = _nodes.Count };
         }
 
         open.RemoveRange(depth, open.Count - depth);

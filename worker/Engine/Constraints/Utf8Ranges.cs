@@ -2,9 +2,10 @@ using System.Text;
 
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Splits a range of scalar values into sequences of byte ranges that together are exactly its UTF-8. Called by <see cref="AutomatonBuilder"/>.</summary>
-/// <remarks>A range is cut where the encoding gets longer, and where a continuation byte does not run through all of 80…BF while one before it
-/// changes; what is left is a product of byte ranges.</remarks>
+/// <summary>Splits a range of scalar values into sequences of byte ranges that together are exactly its UTF-8. Called by
+/// <see cref="AutomatonBuilder"/>.</summary>
+/// <remarks>A range is cut where the encoding gets longer, and where a continuation byte does not run through all of 80…BF while one before
+/// it changes; what is left is a product of byte ranges.</remarks>
 internal static class Utf8Ranges
 {
     private const int ContinuationBits = 6;

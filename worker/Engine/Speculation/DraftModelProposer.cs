@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Engine.Speculation;
 
-/// <summary>Guesses with a smaller model of the same vocabulary, which has a KV cache and blocks of its own. Called by <see cref="Speculator"/>;
-/// calls <see cref="IModelRunner"/>, packing by <see cref="BatchPacker"/> as the scheduler does.</summary>
+/// <summary>Guesses with a smaller model of the same vocabulary, which has a KV cache and blocks of its own. Called by
+/// <see cref="Speculator"/>; calls <see cref="IModelRunner"/>, packing by <see cref="BatchPacker"/> as the scheduler does.</summary>
 /// <remarks>
 /// Each sequence has a twin that the draft model has read: the same tokens, then its own guesses. Before guessing, the twin is cut back to
 /// what it still has in common with its sequence, so acceptance, rejection and preemption need no messages; tokens behind the cut are
@@ -19,14 +19,14 @@ namespace Cluster.Worker.Engine.Speculation;
 /// </remarks>
 internal sealed class DraftModelProposer : IDraftProposer
 {
-    private readonly IModelRunner runner;
-    private readonly BlockPool pool;
-    private readonly Sampler sampler;
-    private readonly Dictionary<Sequence, Twin> twins = [];
-    private readonly List<Guess> guesses = [];
-    private readonly List<ScheduledSequence> scheduled = [];
-    private readonly StepBatch batch = new();
-    private long calls;
+    private readonly IModelRunner _runner;
+    private readonly BlockPool _pool;
+    private readonly Sampler _sampler;
+    private readonly Dictionary<Sequence, Twin> _twins = [];
+    private readonly List<Guess> _guesses = [];
+    private readonly List<ScheduledSequence> _scheduled = [];
+    private readonly StepBatch _batch = new();
+    private long _calls;
 
     /// <param name="runner">The draft model; owned.</param>
     /// <param name="vocabSize">The target's vocabulary.</param>
@@ -35,64 +35,66 @@ internal sealed class DraftModelProposer : IDraftProposer
     {
         if (runner.VocabSize != vocabSize)
         {
-            throw new ArgumentException($"the draft model has a vocabulary of {runner.VocabSize} tokens, the model it drafts for one of {vocabSize}; both must be the same");
+            throw new ArgumentException(
+                $"the draft model has a vocabulary of {runner.VocabSize} tokens, the model it drafts for one of {vocabSize}; both must "
+                + "be the same");
         }
 
-        this.runner = runner;
-        pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
-        sampler = new Sampler(vocabSize);
+        _runner = runner;
+        _pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
+        _sampler = new Sampler(vocabSize);
     }
 
-    public string Description => $"draft model with {pool.NumBlocks} KV blocks, sequences up to {runner.MaxModelLength} tokens";
+    public string Description => $"draft model with {_pool.NumBlocks} KV blocks, sequences up to {_runner.MaxModelLength} tokens";
 
     /// <summary>Blocks that twins hold.</summary>
-    public int NumUsedBlocks => pool.NumUsed;
+    public int NumUsedBlocks => _pool.NumUsed;
 
     public void Propose(IReadOnlyList<DraftRequest> requests)
     {
-        calls++;
+        _calls++;
         foreach (var request in requests)
         {
             // The last token guessed is never read by the draft model.
-            var most = Math.Min(request.MaxTokens, runner.MaxModelLength - request.Sequence.Length + 1);
+            var most = Math.Min(request.MaxTokens, _runner.MaxModelLength - request.Sequence.Length + 1);
             if (most > 0)
             {
-                guesses.Add(new Guess(request with { MaxTokens = most }, Follow(request.Sequence)));
+                _guesses.Add(new Guess(request with { MaxTokens = most }, Follow(request.Sequence)));
             }
         }
 
-        while (guesses.Count > 0)
+        while (_guesses.Count > 0)
         {
             Plan();
-            if (scheduled.Count > 0)
+            if (_scheduled.Count > 0)
             {
                 Step();
             }
 
-            guesses.RemoveAll(static guess => guess.Request.Sequence.NumDraftTokens >= guess.Request.MaxTokens);
+            _guesses.RemoveAll(static guess => guess.Request.Sequence.NumDraftTokens >= guess.Request.MaxTokens);
         }
     }
 
     public void Forget(Sequence sequence)
     {
-        if (twins.Remove(sequence, out var twin))
+        if (_twins.Remove(sequence, out var twin))
         {
-            pool.Release(twin.Sequence.BlockTable);
+            _pool.Release(twin.Sequence.BlockTable);
         }
     }
 
-    public void Dispose() => runner.Dispose();
+    public void Dispose() => _runner.Dispose();
 
     /// <summary>Makes the twin's tokens those of its sequence; what the draft model has read of them stays read.</summary>
     private Sequence Follow(Sequence sequence)
     {
-        if (!twins.TryGetValue(sequence, out var twin))
+        if (!_twins.TryGetValue(sequence, out var twin))
         {
             twin = new Twin(new Sequence(sequence.Tokens));
-            twins.Add(sequence, twin);
+            _twins.Add(sequence, twin);
         }
 
-        twin.LastCall = calls;
+        twin.LastCall = _calls;
         var copy = twin.Sequence;
         var common = copy.Tokens.CommonPrefixLength(sequence.Tokens);
         copy.Truncate(common);
@@ -108,48 +110,48 @@ internal sealed class DraftModelProposer : IDraftProposer
 
     private void Plan()
     {
-        scheduled.Clear();
-        var budget = runner.MaxBatchedTokens;
-        for (var i = 0; i < guesses.Count && budget > 0 && scheduled.Count < runner.MaxSequences;)
+        _scheduled.Clear();
+        var budget = _runner.MaxBatchedTokens;
+        for (var i = 0; i < _guesses.Count && budget > 0 && _scheduled.Count < _runner.MaxSequences;)
         {
-            var twin = guesses[i].Twin;
+            var twin = _guesses[i].Twin;
             var numTokens = Math.Min(twin.Length - twin.NumComputedTokens, budget);
             if (!TryReserve(twin, twin.NumComputedTokens + numTokens))
             {
                 // Without what it holds, those before it in line go on.
-                Forget(guesses[i].Request.Sequence);
-                guesses.RemoveAt(i);
+                Forget(_guesses[i].Request.Sequence);
+                _guesses.RemoveAt(i);
                 continue;
             }
 
             twin.NumComputedTokens += numTokens;
             budget -= numTokens;
-            scheduled.Add(new ScheduledSequence(twin, numTokens, -1));
+            _scheduled.Add(new ScheduledSequence(twin, numTokens, -1));
             i++;
         }
     }
 
     private void Step()
     {
-        BatchPacker.Pack(batch, CollectionsMarshal.AsSpan(scheduled), pool.BlockSize);
-        runner.Launch(batch);
-        var logits = runner.WaitForLogits();
-        for (var i = 0; i < scheduled.Count; i++)
+        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _pool.BlockSize);
+        _runner.Launch(_batch);
+        var logits = _runner.WaitForLogits();
+        for (var i = 0; i < _scheduled.Count; i++)
         {
-            if (scheduled[i].LogitIndex is >= 0 and var row)
+            if (_scheduled[i].LogitIndex is >= 0 and var row)
             {
-                Extend(i, logits.Slice(row * runner.VocabSize, runner.VocabSize));
+                Extend(i, logits.Slice(row * _runner.VocabSize, _runner.VocabSize));
             }
         }
     }
 
     private void Extend(int index, ReadOnlySpan<float> logits)
     {
-        var (request, twin) = guesses[index];
-        var token = sampler.Guess(logits, request.Sampling, request.Sequence.NumDraftTokens);
+        var (request, twin) = _guesses[index];
+        var token = _sampler.Guess(logits, request.Sampling, request.Sequence.NumDraftTokens);
         if (token < 0)
         {
-            guesses[index] = new Guess(request with { MaxTokens = 0 }, twin);
+            _guesses[index] = new Guess(request with { MaxTokens = 0 }, twin);
             return;
         }
 
@@ -164,14 +166,14 @@ internal sealed class DraftModelProposer : IDraftProposer
     private bool TryReserve(Sequence twin, int numTokens)
     {
         var table = twin.BlockTable;
-        while (table.Count < pool.BlocksFor(numTokens))
+        while (table.Count < _pool.BlocksFor(numTokens))
         {
-            if (pool.NumFree == 0 && !TryEvict())
+            if (_pool.NumFree == 0 && !TryEvict())
             {
                 return false;
             }
 
-            table.Add(pool.Allocate());
+            table.Add(_pool.Allocate());
         }
 
         return true;
@@ -179,8 +181,8 @@ internal sealed class DraftModelProposer : IDraftProposer
 
     private bool TryEvict()
     {
-        var (sequence, oldest) = twins.Where(pair => pair.Value.Sequence.BlockTable.Count > 0).MinBy(pair => pair.Value.LastCall);
-        if (sequence is null || oldest.LastCall == calls)
+        var (sequence, oldest) = _twins.Where(pair => pair.Value.Sequence.BlockTable.Count > 0).MinBy(pair => pair.Value.LastCall);
+        if (sequence is null || oldest.LastCall == _calls)
         {
             return false;
         }

@@ -12,8 +12,8 @@ namespace Cluster.Worker.Engine.Speculation;
 /// </remarks>
 internal sealed class NgramProposer : IDraftProposer
 {
-    private readonly int minLength;
-    private readonly int maxLength;
+    private readonly int _minLength;
+    private readonly int _maxLength;
 
     /// <param name="minLength">Shortest ending looked up, in tokens.</param>
     /// <param name="maxLength">Longest ending looked up.</param>
@@ -21,11 +21,11 @@ internal sealed class NgramProposer : IDraftProposer
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(minLength, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, minLength);
-        this.minLength = minLength;
-        this.maxLength = maxLength;
+        _minLength = minLength;
+        _maxLength = maxLength;
     }
 
-    public string Description => $"look-up of the last {minLength} to {maxLength} tokens in the text so far";
+    public string Description => $"look-up of the last {_minLength} to {_maxLength} tokens in the text so far";
 
     public void Propose(IReadOnlyList<DraftRequest> requests)
     {
@@ -54,7 +54,7 @@ internal sealed class NgramProposer : IDraftProposer
     /// <summary>Where the text goes on after the latest earlier occurrence of its longest repeated ending; -1 when none repeats.</summary>
     private int FindContinuation(ReadOnlySpan<int> tokens)
     {
-        for (var length = Math.Min(maxLength, tokens.Length - 1); length >= minLength; length--)
+        for (var length = Math.Min(_maxLength, tokens.Length - 1); length >= _minLength; length--)
         {
             // Without the last token, or the ending would find itself.
             var match = tokens[..^1].LastIndexOf(tokens[^length..]);

@@ -7,4 +7,5 @@ namespace Cluster.Worker.Engine.Speculation;
 /// <param name="NumDraftTokens">Tokens in them.</param>
 /// <param name="NumAcceptedTokens">Tokens that were what the target chose.</param>
 /// <param name="AcceptedPerPosition">How often the first, second, … token of a draft was.</param>
-internal sealed record SpeculationStatistics(long NumDrafts, long NumDraftTokens, long NumAcceptedTokens, ImmutableArray<long> AcceptedPerPosition);
+internal sealed record SpeculationStatistics(
+    long NumDrafts, long NumDraftTokens, long NumAcceptedTokens, ImmutableArray<long> AcceptedPerPosition);

@@ -1,12 +1,17 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
+
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>One model architecture: what its config.json means and what its weights are called. The parts themselves — norms, attention, MLP — are
-/// <see cref="Transformer"/>'s, chosen by the switches of <see cref="ModelConfig"/>.</summary>
+/// <summary>One model architecture: what its config.json means and what its weights are called. The parts themselves — norms, attention,
+/// MLP — are <see cref="Transformer"/>'s, chosen by the switches of <see cref="ModelConfig"/>.</summary>
 internal abstract class Architecture
 {
     private static readonly Architecture[] Supported = 
     [
-        new Llama(), new Yi(), new Mistral(), new Mixtral(), new Qwen2(), new Qwen3(), new Qwen3Moe(), new Gemma2(), new Phi(), new Bloom(), new Opt(),
+        new Llama(), new Yi(), new Mistral(), new Mixtral(), new Qwen2(), new Qwen3(), new Qwen3Moe(), new Gemma2(), new Phi(), new Bloom(),
+        new Opt(),
     ];
 
     /// <summary>As <c>architectures</c> in config.json spells it.</summary>

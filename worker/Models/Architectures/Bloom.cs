@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>BLOOM: positions by ALiBi, embeddings normalized, q, k and v in one matrix head by head. Checkpoints saved without the language model's head
-/// leave the prefix <c>transformer.</c> away. HF modeling_bloom.py.</summary>
+/// <summary>BLOOM: positions by ALiBi, embeddings normalized, q, k and v in one matrix head by head. Checkpoints saved without the language
+/// model's head leave the prefix <c>transformer.</c> away. HF modeling_bloom.py.</summary>
 internal sealed class Bloom : Architecture
 {
     /// <summary>BLOOM's training length; ALiBi itself has no limit.</summary>

@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Gemma 2: embeddings times √hidden, norms before and after attention and MLP whose weights are stored less 1, soft caps on scores and logits,
-/// every other layer with a sliding window. HF modeling_gemma2.py.</summary>
+/// <summary>Gemma 2: embeddings times √hidden, norms before and after attention and MLP whose weights are stored less 1, soft caps on
+/// scores and logits, every other layer with a sliding window. HF modeling_gemma2.py.</summary>
 internal sealed class Gemma2 : Architecture
 {
     private const int MaxScalar = 1 << 20;
@@ -20,7 +23,8 @@ internal sealed class Gemma2 : Architecture
         json.Require("use_bidirectional_attention", supported: false, fallback: false);
         var attentionBias = json.Boolean("attention_bias", false);
         var config = ModelConfig.ReadCommonFields(
-            this, json, new() { ActivationField = "hidden_activation", Activation = Compute.Activation.GeluTanh, TieWordEmbeddings = true });
+            this, json,
+            new() { ActivationField = "hidden_activation", Activation = Compute.Activation.GeluTanh, TieWordEmbeddings = true });
         return config with
         {
             NormWeightOffset = 1,

@@ -1,3 +1,6 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>Llama 1 to 3 and its namesakes (SmolLM, TinyLlama, Yi, …). <c>attention_bias</c> gives biases to all four attention projections

@@ -1,3 +1,6 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>Mistral 7B: Llama with a sliding window in every layer (none since version 0.2). HF modeling_mistral.py.</summary>

@@ -1,3 +1,6 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>Mixtral: Mistral with a mixture of experts in every layer; a token's weights are the softmax over its chosen experts.

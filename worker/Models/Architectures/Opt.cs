@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>OPT: learned positions, of whose table the first two rows belong to none, LayerNorm and ReLU. Some checkpoints leave the prefix <c>model.</c>
-/// away. HF modeling_opt.py.</summary>
+/// <summary>OPT: learned positions, of whose table the first two rows belong to none, LayerNorm and ReLU. Some checkpoints leave the prefix
+/// <c>model.</c> away. HF modeling_opt.py.</summary>
 internal sealed class Opt : Architecture
 {
     private static readonly WeightNames Bare = Names("decoder.");

@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Phi 1 to 2: attention and MLP share one input norm, part of each head is rotated, and everything has a bias, the output layer included.
-/// HF modeling_phi.py.</summary>
+/// <summary>Phi 1 to 2: attention and MLP share one input norm, part of each head is rotated, and everything has a bias, the output layer
+/// included. HF modeling_phi.py.</summary>
 internal sealed class Phi : Architecture
 {
     public override string Name => "PhiForCausalLM";

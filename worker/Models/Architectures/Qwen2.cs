@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
@@ -15,7 +17,8 @@ internal sealed class Qwen2 : Architecture
         return config with { QkvBias = true, SlidingWindows = ReadWindows(json, config.NumLayers) };
     }
 
-    /// <summary>Qwen's rule: windows are off unless <c>use_sliding_window</c> says otherwise, and then begin at <c>max_window_layers</c>.</summary>
+    /// <summary>Qwen's rule: windows are off unless <c>use_sliding_window</c> says otherwise, and then begin at
+    /// <c>max_window_layers</c>.</summary>
     internal static ImmutableArray<int> ReadWindows(ConfigObject json, int numLayers)
     {
         var first = json.OptionalInteger("max_window_layers", 0, ModelConfig.MaxLayers) ?? 28;

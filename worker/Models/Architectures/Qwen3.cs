@@ -1,3 +1,6 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>Qwen 3: Llama with normalized query and key heads. HF modeling_qwen3.py.</summary>

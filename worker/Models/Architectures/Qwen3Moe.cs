@@ -1,3 +1,6 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+
 namespace Cluster.Worker.Models.Architectures;
 
 /// <summary>Qwen 3 with a mixture of experts in most layers. Where windows are on, every layer slides. HF modeling_qwen3_moe.py.</summary>
@@ -11,7 +14,8 @@ internal sealed class Qwen3Moe : Architecture
     {
         var attentionBias = json.Boolean("attention_bias", false);
         var config = ModelConfig.ReadCommonFields(this, json, new());
-        var moe = MoeConfig.Read(json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
+        var moe = MoeConfig.Read(
+            json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
         return config with
         {
             QueryKeyNorm = true,

@@ -2,8 +2,9 @@ using System.Collections.Immutable;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>What a checkpoint calls its tensors. The defaults are Llama's, which most architectures share; names of a layer's tensors follow
-/// <see cref="LayerPrefix"/> and the layer's number. Linear layers and norms are named without <c>.weight</c> or <c>.bias</c>.</summary>
+/// <summary>What a checkpoint calls its tensors. The defaults are Llama's, which most architectures share; names of a layer's tensors
+/// follow <see cref="LayerPrefix"/> and the layer's number. Linear layers and norms are named without <c>.weight</c> or
+/// <c>.bias</c>.</summary>
 internal sealed record WeightNames
 {
     public string Embedding { get; init; } = "model.embed_tokens.weight";

@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
@@ -49,6 +50,7 @@ internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : Qua
         var words = layer.Packed(MarkerSuffix, layer.Outputs, AwqMatrix.OutputsPerWord, "outputs");
         var groups = GroupScales.Count(layer, groupSize);
         var scales = GroupScales.Read(layer, groups, GroupScales.Consecutive(layer, groups));
-        return new AwqMatrix(layer, layer.Take(MarkerSuffix, DType.I32, layer.Inputs, words), layer.Take(".qzeros", DType.I32, groups, words), scales);
+        return new AwqMatrix(
+            layer, layer.Take(MarkerSuffix, DType.I32, layer.Inputs, words), layer.Take(".qzeros", DType.I32, groups, words), scales);
     }
 }

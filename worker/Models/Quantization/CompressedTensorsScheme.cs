@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary><c>quant_method: compressed-tensors</c> in the format <c>float-quantized</c>, as llm-compressor writes it: E4M3 weights with a scale for each
-/// tensor or each output.</summary>
-internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsScheme.Group> groups, LayerPatterns ignored) : QuantizationScheme
+/// <summary><c>quant_method: compressed-tensors</c> in the format <c>float-quantized</c>, as llm-compressor writes it: E4M3 weights with a
+/// scale for each tensor or each output.</summary>
+internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsScheme.Group> groups, LayerPatterns ignored)
+    : QuantizationScheme
 {
     private const string Format = "float-quantized";
 

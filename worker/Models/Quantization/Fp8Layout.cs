@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
@@ -29,7 +30,10 @@ internal static class Fp8Layout
             var column = codes.Row(row).IndexOfAny(Fp8.NaN, (byte)(Fp8.NaN | 0x80));
             if (column >= 0)
             {
-                throw layer.Wrong(LayerTensors.Weight, $"has NaN (code 0x{codes.Row(row)[column]:X2}) at [{layer.Outputs.First + row}, {layer.Inputs.First + column}]; every weight must be a number");
+                throw layer.Wrong(
+                    LayerTensors.Weight,
+                    $"has NaN (code 0x{codes.Row(row)[column]:X2}) at [{layer.Outputs.First + row}, {layer.Inputs.First + column}]; "
+                    + $"every weight must be a number");
             }
         }
 
@@ -58,6 +62,9 @@ internal static class Fp8Layout
 
         return perOutput && (shape.SequenceEqual([count]) || shape.SequenceEqual([count, 1]))
             ? (shape.Length == 1 ? layer.TakeFloats(suffix, layer.Outputs) : layer.TakeFloats(suffix, layer.Outputs, 1)).Values
-            : throw layer.Wrong(suffix, $"has shape [{string.Join(", ", shape.ToArray())}]; expected [] or [1]{(perOutput ? $", or [{count}] or [{count}, 1]" : "")}");
+            : throw layer.Wrong(
+                suffix,
+                $"has shape [{string.Join(", ", shape.ToArray())}]; expected [] or "
+                + $"[1]{(perOutput ? $", or [{count}] or [{count}, 1]" : "")}");
     }
 }

@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
@@ -17,7 +18,8 @@ internal sealed class Fp8Scheme(bool isStatic, LayerPatterns ignored, LayerPatte
     {
         if (config.Has("weight_block_size"))
         {
-            throw config.Invalid("weight_block_size", "asks for one scale per block of a weight; supported: one scale per tensor or per output");
+            throw config.Invalid(
+                "weight_block_size", "asks for one scale per block of a weight; supported: one scale per tensor or per output");
         }
 
         var isStatic = config.OptionalString("activation_scheme") switch
@@ -33,9 +35,12 @@ internal sealed class Fp8Scheme(bool isStatic, LayerPatterns ignored, LayerPatte
 
     public override QuantizedMatrix Read(LayerTensors layer) => Fp8Layout.Read(layer, isStatic);
 
-    /// <summary>Scales for a quantized cache: keys and values are stored unscaled, which the range of a floating-point type allows.</summary>
+    /// <summary>Scales for a quantized cache: keys and values are stored unscaled, which the range of a floating-point type
+    /// allows.</summary>
     public override bool IsIgnorable(string tensor) => IsCacheScale(tensor);
 
     public static bool IsCacheScale(string tensor) =>
-        tensor.EndsWith(".k_scale", StringComparison.Ordinal) || tensor.EndsWith(".v_scale", StringComparison.Ordinal) || tensor.EndsWith(".kv_scale", StringComparison.Ordinal);
+        tensor.EndsWith(".k_scale", StringComparison.Ordinal)
+            || tensor.EndsWith(".v_scale", StringComparison.Ordinal)
+            || tensor.EndsWith(".kv_scale", StringComparison.Ordinal);
 }

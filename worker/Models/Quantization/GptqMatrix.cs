@@ -23,5 +23,6 @@ internal sealed class GptqMatrix(
         return (int)((zeros.Word(scales.Rows[group], output / perWord) >> (bits * (output % perWord))) & ((1u << bits) - 1)) + zeroOffset;
     }
 
-    public override void ReadCodes(int k, int firstOutput, Span<byte> destination) => PackedWords.ReadAlongInputs(codes, bits, k, firstOutput, destination);
+    public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
+        PackedWords.ReadAlongInputs(codes, bits, k, firstOutput, destination);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
@@ -19,7 +20,8 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 
     public override string Method => "gptq";
 
-    public override string Description => $"gptq, {bits} bits, {(groupSize < 0 ? "one group" : $"groups of {groupSize}")}{(descAct ? " in act-order" : "")}";
+    public override string Description =>
+        $"gptq, {bits} bits, {(groupSize < 0 ? "one group" : $"groups of {groupSize}")}{(descAct ? " in act-order" : "")}";
 
     public override string MarkerSuffix => ".qweight";
 
@@ -66,7 +68,8 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
             scales);
     }
 
-    /// <summary>With <c>desc_act</c> the groups that <c>g_idx</c> names; else consecutive ones, which a <c>g_idx</c> may state once more or be zero throughout.</summary>
+    /// <summary>With <c>desc_act</c> the groups that <c>g_idx</c> names; else consecutive ones, which a <c>g_idx</c> may state once more or
+    /// be zero throughout.</summary>
     private ImmutableArray<int> GroupsOf(LayerTensors layer, int count)
     {
         var consecutive = GroupScales.Consecutive(layer, count);
@@ -86,7 +89,9 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 
             if (!descAct && groups[k] != consecutive[k] && groups[k] != 0)
             {
-                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {layer.Inputs.First + k}; without desc_act that input belongs to group {consecutive[k]}");
+                throw layer.Wrong(
+                    GroupIndexSuffix,
+                    $"has {groups[k]} as element {layer.Inputs.First + k}; without desc_act that input belongs to group {consecutive[k]}");
             }
         }
 

@@ -1,12 +1,15 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>The <c>scales</c> of a grouped layer and how its inputs are grouped. Used by <see cref="GptqScheme"/> and <see cref="AwqScheme"/>.</summary>
-/// <remarks>A rank that keeps some of the inputs keeps the groups that these are in: a group that a cut goes through is on both ranks, so a layer costs each rank two rows of
-/// scales and zeros beyond its share at most. With act-order these may be all groups, on every rank. <see cref="LayerTensors.ReplicatedBytes"/> counts what exceeds the share, the one
-/// part of a rank's bytes that its degree does not divide; all the rest stays within 1.05 of total / ranks (TensorParallelModelTests).</remarks>
+/// <summary>The <c>scales</c> of a grouped layer and how its inputs are grouped. Used by <see cref="GptqScheme"/> and
+/// <see cref="AwqScheme"/>.</summary>
+/// <remarks>A rank that keeps some of the inputs keeps the groups that these are in: a group that a cut goes through is on both ranks, so a
+/// layer costs each rank two rows of scales and zeros beyond its share at most. With act-order these may be all groups, on every rank.
+/// <see cref="LayerTensors.ReplicatedBytes"/> counts what exceeds the share, the one part of a rank's bytes that its degree does not
+/// divide; all the rest stays within 1.05 of total / ranks (TensorParallelModelTests).</remarks>
 /// <param name="Rows">Of each group kept, its row in the checkpoint, ascending.</param>
 /// <param name="GroupOf">Of each input kept, its place in <paramref name="Rows"/>.</param>
 /// <param name="Values"><c>[Rows, outputs kept]</c>.</param>
@@ -27,7 +30,8 @@ internal sealed record GroupScales(ImmutableArray<int> Rows, ImmutableArray<int>
 
     /// <summary>How many groups a layer has.</summary>
     /// <exception cref="CheckpointFormatException">Groups do not divide the inputs.</exception>
-    public static int Count(LayerTensors layer, int groupSize) => groupSize < 0 ? 1 : layer.Packed(Suffix, layer.Inputs.Full, groupSize, "inputs in groups").Full;
+    public static int Count(LayerTensors layer, int groupSize) =>
+        groupSize < 0 ? 1 : layer.Packed(Suffix, layer.Inputs.Full, groupSize, "inputs in groups").Full;
 
     /// <summary>Groups of consecutive inputs.</summary>
     /// <returns>Of each input kept, its group in the checkpoint.</returns>

@@ -1,8 +1,11 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Layers;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>The tensors of one quantized layer, or of the part of it that a rank keeps, by what follows its name. Made by <see cref="WeightLoader"/> for <see cref="QuantizationScheme.Read"/>.</summary>
+/// <summary>The tensors of one quantized layer, or of the part of it that a rank keeps, by what follows its name. Made by
+/// <see cref="WeightLoader"/> for <see cref="QuantizationScheme.Read"/>.</summary>
 /// <param name="method">Of quantization, for messages.</param>
 internal sealed class LayerTensors(CheckpointTensors tensors, string method, string layer, Slice outFeatures, Slice inFeatures)
 {
@@ -19,16 +22,19 @@ internal sealed class LayerTensors(CheckpointTensors tensors, string method, str
     /// <summary>Inputs kept.</summary>
     public Slice Inputs => inFeatures;
 
-    /// <summary>Bytes that other ranks keep as well when they share the layer's inputs: scales and zeros of groups with inputs of several, tables of outputs.</summary>
+    /// <summary>Bytes that other ranks keep as well when they share the layer's inputs: scales and zeros of groups with inputs of several,
+    /// tables of outputs.</summary>
     public long ReplicatedBytes { get; set; }
 
     public bool Has(string suffix) => tensors.Has(layer + suffix);
 
     /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape.</exception>
-    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<Slice> shape) => tensors.Take(layer + suffix, method, [dtype], shape);
+    public HostTensor Take(string suffix, DType dtype, params ReadOnlySpan<Slice> shape) =>
+        tensors.Take(layer + suffix, method, [dtype], shape);
 
     /// <summary>A tensor of finite F32, F16 or BF16.</summary>
-    /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value that is not finite.</exception>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value that is not
+    /// finite.</exception>
     public (DType DType, float[] Values) TakeFloats(string suffix, params ReadOnlySpan<Slice> shape)
     {
         var tensor = tensors.Take(layer + suffix, method, Floats, shape);
@@ -36,7 +42,8 @@ internal sealed class LayerTensors(CheckpointTensors tensors, string method, str
     }
 
     /// <summary>The same of some rows, in the order asked for.</summary>
-    /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value in these rows that is not finite.</exception>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or of another type or shape, or has a value in these rows that is
+    /// not finite.</exception>
     public (DType DType, float[] Values) TakeFloatRows(string suffix, IReadOnlyList<int> rows, Slice height, Slice width)
     {
         var tensor = tensors.Take(layer + suffix, method, Floats, [height, width]);

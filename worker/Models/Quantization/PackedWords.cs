@@ -7,9 +7,11 @@ namespace Cluster.Worker.Models.Quantization;
 internal static class PackedWords
 {
     /// <summary>A word of an I32 matrix; works at any alignment.</summary>
-    public static uint Word(this HostTensor tensor, int row, int column) => MemoryMarshal.Read<uint>(tensor.Row(row)[(column * sizeof(uint))..]);
+    public static uint Word(this HostTensor tensor, int row, int column) =>
+        MemoryMarshal.Read<uint>(tensor.Row(row)[(column * sizeof(uint))..]);
 
-    /// <summary>Codes of input <paramref name="k"/> where a word has consecutive inputs of one output, the first in the low bits: <c>[in · bits / 32, out]</c>.</summary>
+    /// <summary>Codes of input <paramref name="k"/> where a word has consecutive inputs of one output, the first in the low bits: <c>[in ·
+    /// bits / 32, out]</c>.</summary>
     public static void ReadAlongInputs(HostTensor words, int bits, int k, int firstOutput, Span<byte> destination)
     {
         var perWord = 32 / bits;

@@ -1,9 +1,12 @@
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>How a checkpoint stores its quantized layers: which they are, and which tensors make one. Read from <c>quantization_config</c> by
-/// <see cref="ModelConfig"/>; asked by <see cref="WeightLoader"/> for every linear layer. Layouts are those that vLLM reads.</summary>
+/// <summary>How a checkpoint stores its quantized layers: which they are, and which tensors make one. Read from <c>quantization_config</c>
+/// by <see cref="ModelConfig"/>; asked by <see cref="WeightLoader"/> for every linear layer. Layouts are those that vLLM reads.</summary>
 internal abstract class QuantizationScheme
 {
     private const string Supported = "fp8, compressed-tensors, gptq, awq, squeezellm";
@@ -14,7 +17,8 @@ internal abstract class QuantizationScheme
     /// <summary>For the start log: method, bits and groups.</summary>
     public abstract string Description { get; }
 
-    /// <summary>Ends the name of a tensor that quantized layers have and others do not: some are left as they were without the configuration saying so.</summary>
+    /// <summary>Ends the name of a tensor that quantized layers have and others do not: some are left as they were without the
+    /// configuration saying so.</summary>
     public abstract string MarkerSuffix { get; }
 
     /// <summary>Reads <c>quantization_config</c>; null when the checkpoint is not quantized.</summary>
@@ -46,7 +50,8 @@ internal abstract class QuantizationScheme
         if (requested != "auto" && requested != method)
         {
             throw new ArgumentException(
-                $"quantization {requested} was asked for, but the checkpoint is {(found is null ? "not quantized" : $"quantized by {method}")}; use auto or {method}");
+                $"quantization {requested} was asked for, but the checkpoint is "
+                + $"{(found is null ? "not quantized" : $"quantized by {method}")}; use auto or {method}");
         }
     }
 

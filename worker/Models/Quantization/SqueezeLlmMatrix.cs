@@ -11,5 +11,6 @@ internal sealed class SqueezeLlmMatrix(LayerTensors layer, HostTensor codes, DTy
 
     public override float Entry(int output, int code) => table[output * Entries + code];
 
-    public override void ReadCodes(int k, int firstOutput, Span<byte> destination) => PackedWords.ReadAlongInputs(codes, Bits, k, firstOutput, destination);
+    public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
+        PackedWords.ReadAlongInputs(codes, Bits, k, firstOutput, destination);
 }

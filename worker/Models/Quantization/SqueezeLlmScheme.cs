@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
@@ -24,7 +25,9 @@ internal sealed class SqueezeLlmScheme : QuantizationScheme
 
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static SqueezeLlmScheme Of(ConfigObject config) =>
-        config.Integer("wbits", 1, 32) is var bits and not 4 ? throw config.Invalid("wbits", $"is {bits}; supported: 4") : new SqueezeLlmScheme();
+        config.Integer("wbits", 1, 32) is var bits and not 4
+            ? throw config.Invalid("wbits", $"is {bits}; supported: 4")
+            : new SqueezeLlmScheme();
 
     public override bool Quantizes(string layer) => true;
 

@@ -2,8 +2,8 @@ using System.Net;
 
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>Brings one file's content into the cache: continues where an earlier attempt ended, and lets nobody see it before size and hash are right.
-/// Called by <see cref="HubModelStore"/>, several at once; calls <see cref="HubClient"/>.
+/// <summary>Brings one file's content into the cache: continues where an earlier attempt ended, and lets nobody see it before size and hash
+/// are right. Called by <see cref="HubModelStore"/>, several at once; calls <see cref="HubClient"/>.
 /// <code>
 /// 1  take the content's lock        somebody else may be at it
 /// 2  is it there now?               then they were
@@ -11,7 +11,9 @@ namespace Cluster.Worker.Models.Sources;
 /// 4  compare the hash               wrong: throw it away, once more from the start
 /// 5  rename to its hash
 /// </code></summary>
-internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry retry, HubOptions options, TimeProvider time, Func<TimeSpan, CancellationToken, Task> pause, Action<string> log)
+internal sealed class BlobDownload(
+    HubClient client, HubCache cache, HubRetry retry, HubOptions options, TimeProvider time, Func<TimeSpan, CancellationToken, Task> pause,
+    Action<string> log)
 {
     private const int BufferBytes = 256 << 10;
     private const int MaxDiscards = 1;
@@ -24,7 +26,7 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
     {
         var (blob, size) = (file.Blob!, file.Size!.Value);
         using var held = await CacheLock.AcquireAsync(
-            cache.LockOf(model, blob), () => log($"waiting for another download of '{file.Name}' to end"), pause, cancellationToken).ConfigureAwait(false);
+            cache.LockOf(model, blob), () => log($"waiting for another download of '{file.Name}' to end"), pause, cancellationToken);
         if (cache.HasBlob(model, blob, size))
         {
             return;
@@ -35,18 +37,18 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
         for (var discarded = 0; ; discarded++)
         {
             string actual;
-            using (var partial = await PartialBlob.OpenAsync(path, blob, size, cancellationToken).ConfigureAwait(false))
+            using (var partial = await PartialBlob.OpenAsync(path, blob, size, cancellationToken))
             {
                 long received = 0;
                 await retry.RunAsync(
                     async () =>
                     {
-                        await ContinueAsync(partial, model, commit, file, bytes => received += bytes, report, cancellationToken).ConfigureAwait(false);
+                        await ContinueAsync(partial, model, commit, file, bytes => received += bytes, report, cancellationToken);
                         return partial.Length;
                     },
                     () => received,
                     maxRetries: null,
-                    cancellationToken).ConfigureAwait(false);
+                    cancellationToken);
                 actual = partial.Finish();
             }
 
@@ -68,7 +70,9 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
         }
     }
 
-    private async Task ContinueAsync(PartialBlob partial, HubModel model, string commit, HubFile file, Action<int> received, Action<long> report, CancellationToken cancellationToken)
+    private async Task ContinueAsync(
+        PartialBlob partial, HubModel model, string commit, HubFile file, Action<int> received, Action<long> report,
+        CancellationToken cancellationToken)
     {
         var size = file.Size!.Value;
         report(partial.Length);
@@ -79,7 +83,7 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
 
         var address = client.AddressOf(model, commit, file.Name);
         using var stall = new StallTimer(options.StallTimeout, time, cancellationToken);
-        using var response = await client.OpenAsync(model, commit, file.Name, partial.Length, stall).ConfigureAwait(false);
+        using var response = await client.OpenAsync(model, commit, file.Name, partial.Length, stall);
         Position(partial, response.Message, size, address);
         report(partial.Length);
 
@@ -87,30 +91,33 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
         while (partial.Length < size)
         {
             var wanted = buffer.AsMemory(0, (int)Math.Min(buffer.Length, size - partial.Length));
-            var read = await ReadAsync(response.Message.Content, wanted, address, stall).ConfigureAwait(false);
+            var read = await ReadAsync(response.Message.Content, wanted, address, stall);
             if (read == 0)
             {
                 throw new HubException($"{address}: ended after {partial.Length} of {size} bytes") { IsTransient = true };
             }
 
             stall.Restart();
-            await partial.AppendAsync(wanted[..read], cancellationToken).ConfigureAwait(false);
+            await partial.AppendAsync(wanted[..read], cancellationToken);
             received(read);
             report(partial.Length);
         }
     }
 
-    /// <summary>Makes the partial file end where the answer begins. No <c>If-Range</c> is needed: the content is named by its hash.</summary>
+    /// <summary>Makes the partial file end where the answer begins. No <c>If-Range</c> is needed: the content is named by its
+    /// hash.</summary>
     private static void Position(PartialBlob partial, HttpResponseMessage response, long size, string address)
     {
         var content = response.Content.Headers;
         switch (response.StatusCode)
         {
-            case HttpStatusCode.PartialContent when content.ContentRange is { HasRange: true } range && range.From == partial.Length && (range.Length ?? size) == size:
+            case HttpStatusCode.PartialContent
+                when content.ContentRange is { HasRange: true } range && range.From == partial.Length && (range.Length ?? size) == size:
                 return;
 
             case HttpStatusCode.PartialContent:
-                throw new HubFormatException(address, $"answered with the range '{content.ContentRange}'; asked from byte {partial.Length} of {size}");
+                throw new HubFormatException(
+                    address, $"answered with the range '{content.ContentRange}'; asked from byte {partial.Length} of {size}");
 
             case HttpStatusCode.OK when (content.ContentLength ?? size) == size:
                 partial.Reset();
@@ -134,8 +141,8 @@ internal sealed class BlobDownload(HubClient client, HubCache cache, HubRetry re
         try
         {
             // The same stream each time: HttpContent hands out one.
-            var body = await content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
-            return await body.ReadAsync(buffer, stall.Token).ConfigureAwait(false);
+            var body = await content.ReadAsStreamAsync(stall.Token);
+            return await body.ReadAsync(buffer, stall.Token);
         }
         catch (Exception) when (stall.Stalled)
         {

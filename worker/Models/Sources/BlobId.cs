@@ -5,7 +5,8 @@ using System.Text;
 
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>What a file's content is called on the hub, which is its ETag and its name in the cache: the SHA-256 of a large file (LFS), git's SHA-1 of a small one.</summary>
+/// <summary>What a file's content is called on the hub, which is its ETag and its name in the cache: the SHA-256 of a large file (LFS),
+/// git's SHA-1 of a small one.</summary>
 internal sealed record BlobId
 {
     private const int Sha1Length = 40;
@@ -31,7 +32,8 @@ internal sealed record BlobId
 
     /// <summary>A hasher that has seen whatever comes before the content.</summary>
     /// <param name="size">Bytes of the content, which git hashes along with it.</param>
-    [SuppressMessage("Security", "CA5350", Justification = "git names its blobs by SHA-1; this is a check against accidents, not a signature.")]
+    [SuppressMessage(
+        "Security", "CA5350", Justification = "git names its blobs by SHA-1; this is a check against accidents, not a signature.")]
     public IncrementalHash CreateHasher(long size)
     {
         if (Hex.Length == Sha256Length)

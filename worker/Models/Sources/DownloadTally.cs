@@ -3,21 +3,21 @@ namespace Cluster.Worker.Models.Sources;
 /// <summary>Adds up what several downloads report. Used by <see cref="HubModelStore"/>.</summary>
 internal sealed class DownloadTally(IProgress<HubProgress>? progress)
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, long> bytes = new(StringComparer.Ordinal);
-    private long bytesDone;
-    private long bytesTotal;
-    private int filesDone;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, long> _bytes = new(StringComparer.Ordinal);
+    private long _bytesDone;
+    private long _bytesTotal;
+    private int _filesDone;
 
     /// <summary>More files are needed.</summary>
     public void Expect(IEnumerable<HubFile> files)
     {
-        lock (gate)
+        lock (_gate)
         {
             foreach (var file in files)
             {
-                bytes.Add(file.Name, 0);
-                bytesTotal += file.Size!.Value;
+                _bytes.Add(file.Name, 0);
+                _bytesTotal += file.Size!.Value;
             }
         }
     }
@@ -26,12 +26,12 @@ internal sealed class DownloadTally(IProgress<HubProgress>? progress)
     /// <param name="done">Whether the file is there, checked.</param>
     public void Report(HubFile file, long fileBytes, bool done = false)
     {
-        lock (gate)
+        lock (_gate)
         {
-            bytesDone += fileBytes - bytes[file.Name];
-            bytes[file.Name] = fileBytes;
-            filesDone += done ? 1 : 0;
-            progress?.Report(new HubProgress(file.Name, fileBytes, file.Size!.Value, bytesDone, bytesTotal, filesDone, bytes.Count));
+            _bytesDone += fileBytes - _bytes[file.Name];
+            _bytes[file.Name] = fileBytes;
+            _filesDone += done ? 1 : 0;
+            progress?.Report(new HubProgress(file.Name, fileBytes, file.Size!.Value, _bytesDone, _bytesTotal, _filesDone, _bytes.Count));
         }
     }
 }

@@ -59,7 +59,8 @@ internal sealed class HubCache(string folder)
     }
 
     /// <summary>Whether a snapshot has a file, whole.</summary>
-    public bool HasFile(HubModel model, string commit, HubFile file) => LengthOf(Path.Combine(SnapshotOf(model, commit), file.Name)) is { } length && (file.Size is null || length == file.Size);
+    public bool HasFile(HubModel model, string commit, HubFile file) =>
+        LengthOf(Path.Combine(SnapshotOf(model, commit), file.Name)) is { } length && (file.Size is null || length == file.Size);
 
     /// <summary>Whether a content of this size is there. Its hash was checked before it got its name.</summary>
     public bool HasBlob(HubModel model, BlobId blob, long size) => LengthOf(BlobOf(model, blob)) == size;

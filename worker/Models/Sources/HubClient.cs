@@ -3,12 +3,15 @@ using System.Net.Http.Headers;
 
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>The two requests of the hub that a download needs: what is in a revision, and a file's bytes. Called by <see cref="HubModelStore"/> and <see cref="BlobDownload"/>.
-/// <para>Redirects are followed here and not by the handler: large files live on other hosts, which must not be shown the token.</para></summary>
+/// <summary>The two requests of the hub that a download needs: what is in a revision, and a file's bytes. Called by
+/// <see cref="HubModelStore"/> and <see cref="BlobDownload"/>.
+/// <para>Redirects are followed here and not by the handler: large files live on other hosts, which must not be shown the
+/// token.</para></summary>
 /// <param name="http">Must not follow redirects, decompress or time out by itself; see <see cref="CreateHttpClient"/>.</param>
 internal sealed class HubClient(HttpClient http, HubEnvironment environment, HubOptions options, TimeProvider time)
 {
-    private static readonly ProductInfoHeaderValue UserAgent = new("cluster-worker", typeof(HubClient).Assembly.GetName().Version!.ToString(3));
+    private static readonly ProductInfoHeaderValue UserAgent = new(
+        "cluster-worker", typeof(HubClient).Assembly.GetName().Version!.ToString(3));
 
     /// <summary>A client as this class wants it.</summary>
     public static HttpClient CreateHttpClient() => new(new SocketsHttpHandler
@@ -35,8 +38,8 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
     {
         var address = $"{Base}/api/models/{model.Repository}/revision/{Uri.EscapeDataString(model.Revision)}?blobs=true";
         using var stall = new StallTimer(options.StallTimeout, time, cancellationToken);
-        using var response = await SendAsync(HttpMethod.Get, address, model, $"revision '{model.Revision}'", 0, stall).ConfigureAwait(false);
-        return RepositoryListing.Parse(await ReadAnswerAsync(response.Message, address, stall).ConfigureAwait(false), address);
+        using var response = await SendAsync(HttpMethod.Get, address, model, $"revision '{model.Revision}'", 0, stall);
+        return RepositoryListing.Parse(await ReadAnswerAsync(response.Message, address, stall), address);
     }
 
     /// <summary>Asks for the size and hash of a file that the listing does not tell, as some mirrors' does not. One attempt.</summary>
@@ -46,11 +49,14 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
     {
         var address = AddressOf(model, commit, file);
         using var stall = new StallTimer(options.StallTimeout, time, cancellationToken);
-        using var response = await SendAsync(HttpMethod.Head, address, model, $"file '{file}'", 0, stall).ConfigureAwait(false);
+        using var response = await SendAsync(HttpMethod.Head, address, model, $"file '{file}'", 0, stall);
         var size = response.Size ?? response.Message.Content.Headers.ContentLength;
         return response.Blob is not null && size is <= RepositoryListing.MaxFileBytes
             ? new HubFile(file, size, response.Blob)
-            : throw new HubFormatException(address, "answered without the file's hash (ETag or X-Linked-Etag: a SHA-256 or a git SHA-1) or with no size that a file has, so a download could not be checked");
+            : throw new HubFormatException(
+                address,
+                "answered without the file's hash (ETag or X-Linked-Etag: a SHA-256 or a git SHA-1) or with no size that a file has, so "
+                + "a download could not be checked");
     }
 
     /// <summary>Opens a file for reading from an offset on. One attempt; the caller reads the body under the same timer.</summary>
@@ -60,7 +66,7 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
     public async Task<HubResponse> OpenAsync(HubModel model, string commit, string file, long offset, StallTimer stall)
     {
         var address = AddressOf(model, commit, file);
-        var response = await SendAsync(HttpMethod.Get, address, model, $"file '{file}'", offset, stall).ConfigureAwait(false);
+        var response = await SendAsync(HttpMethod.Get, address, model, $"file '{file}'", offset, stall);
         if (response.Commit is null || response.Commit == commit)
         {
             return response;
@@ -81,7 +87,7 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         for (var redirects = 0; ; redirects++)
         {
             var isHub = IsHub(address);
-            var response = await SendOnceAsync(method, address, isHub, offset, asked, stall).ConfigureAwait(false);
+            var response = await SendOnceAsync(method, address, isHub, offset, asked, stall);
             if (isHub)
             {
                 blob ??= ReadBlob(response);
@@ -101,7 +107,9 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
 
                 using (response)
                 {
-                    throw !isHub ? HubErrors.OfStorage(response, asked) : HubErrors.OfStatus(response, model, asked, PageOf(model), what, environment.Token is not null, time);
+                    throw !isHub
+                        ? HubErrors.OfStorage(response, asked)
+                        : HubErrors.OfStatus(response, model, asked, PageOf(model), what, environment.Token is not null, time);
                 }
             }
 
@@ -115,7 +123,8 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         }
     }
 
-    private async Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, bool isHub, long offset, string asked, StallTimer stall)
+    private async Task<HttpResponseMessage> SendOnceAsync(
+        HttpMethod method, Uri address, bool isHub, long offset, string asked, StallTimer stall)
     {
         using var request = new HttpRequestMessage(method, address);
         request.Headers.UserAgent.Add(UserAgent);
@@ -132,7 +141,7 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
 
         try
         {
-            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token);
             stall.Restart();
             return response;
         }
@@ -149,17 +158,21 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
     }
 
     /// <summary>The token goes to where the user sends it and nowhere else: same scheme, host and port.</summary>
-    private bool IsHub(Uri address) => Uri.Compare(address, environment.Endpoint, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped, StringComparison.OrdinalIgnoreCase) == 0;
+    private bool IsHub(Uri address) => Uri.Compare(
+        address, environment.Endpoint, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped, StringComparison.OrdinalIgnoreCase) == 0;
 
     private static Uri? Location(HttpResponseMessage response, Uri from, string asked)
     {
-        if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
+        if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+            or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
         {
             return null;
         }
 
         var location = response.Headers.Location is { } target && Uri.TryCreate(from, target, out var absolute) ? absolute : null;
-        if (location is null || location.Scheme is not ("http" or "https") || (from.Scheme == Uri.UriSchemeHttps && location.Scheme == Uri.UriSchemeHttp))
+        if (location is null
+            || location.Scheme is not ("http" or "https")
+            || (from.Scheme == Uri.UriSchemeHttps && location.Scheme == Uri.UriSchemeHttp))
         {
             response.Dispose();
             throw new HubFormatException(asked, $"redirects ({(int)response.StatusCode}) to no address that may be followed");
@@ -180,8 +193,8 @@ internal sealed class HubClient(HttpClient http, HubEnvironment environment, Hub
         var buffer = new byte[64 << 10];
         try
         {
-            await using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
-            while (await body.ReadAsync(buffer, stall.Token).ConfigureAwait(false) is > 0 and var read)
+            await using var body = await response.Content.ReadAsStreamAsync(stall.Token);
+            while (await body.ReadAsync(buffer, stall.Token) is > 0 and var read)
             {
                 stall.Restart();
                 if (answer.Length + read > RepositoryListing.MaxBytes)

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>What huggingface_hub reads from environment variables, with the same names, meanings and defaults. Built once by the commands and handed to
-/// <see cref="HubModelStore"/>. A class rather than a record, so that no generated text ever shows the token.</summary>
+/// <summary>What huggingface_hub reads from environment variables, with the same names, meanings and defaults. Built once by the commands
+/// and handed to <see cref="HubModelStore"/>. A class rather than a record, so that no generated text ever shows the token.</summary>
 internal sealed class HubEnvironment
 {
     /// <summary>The one place that knows the public hub's address.</summary>
@@ -9,10 +9,12 @@ internal sealed class HubEnvironment
 
     private const int MaxTokenFileBytes = 4096;
 
-    /// <summary>Base address of the hub or of a mirror, without a trailing slash (<c>HF_ENDPOINT</c>). May have a path, as mirrors behind a gateway do.</summary>
+    /// <summary>Base address of the hub or of a mirror, without a trailing slash (<c>HF_ENDPOINT</c>). May have a path, as mirrors behind a
+    /// gateway do.</summary>
     public required Uri Endpoint { get; init; }
 
-    /// <summary>Access token (<c>HF_TOKEN</c>, or the file that <c>hf auth login</c> writes); null for anonymous access. Never logged.</summary>
+    /// <summary>Access token (<c>HF_TOKEN</c>, or the file that <c>hf auth login</c> writes); null for anonymous access. Never
+    /// logged.</summary>
     public string? Token { get; init; }
 
     /// <summary>Where repositories are cached (<c>HF_HUB_CACHE</c>, else <c>HF_HOME/hub</c>).</summary>
@@ -33,7 +35,9 @@ internal sealed class HubEnvironment
     /// <exception cref="HubFormatException">A variable has a value that cannot be meant.</exception>
     public static HubEnvironment From(Func<string, string?> variable, string userFolder, string? cacheFolder = null)
     {
-        var home = Set("HF_HOME") is { } given ? Expand(given) : Path.Combine(Set("XDG_CACHE_HOME") is { } xdg ? Expand(xdg) : Path.Combine(userFolder, ".cache"), "huggingface");
+        var home = Set("HF_HOME") is { } given
+            ? Expand(given)
+            : Path.Combine(Set("XDG_CACHE_HOME") is { } xdg ? Expand(xdg) : Path.Combine(userFolder, ".cache"), "huggingface");
         var cache = cacheFolder ?? Set("HF_HUB_CACHE") ?? Set("HUGGINGFACE_HUB_CACHE");
         var tokenFile = Set("HF_TOKEN_PATH") is { } path ? Expand(path) : Path.Combine(home, "token");
         return new HubEnvironment
@@ -46,14 +50,20 @@ internal sealed class HubEnvironment
 
         string? Set(string name) => variable(name)?.Trim() is { Length: > 0 } value ? value : null;
 
-        string Expand(string folder) => folder == "~" || folder.StartsWith("~/", StringComparison.Ordinal) ? userFolder + folder[1..] : folder;
+        string Expand(string folder) =>
+            folder == "~" || folder.StartsWith("~/", StringComparison.Ordinal) ? userFolder + folder[1..] : folder;
     }
 
     private static Uri ParseEndpoint(string text)
     {
-        if (!Uri.TryCreate(text.TrimEnd('/'), UriKind.Absolute, out var endpoint) || endpoint.Scheme is not ("http" or "https") || endpoint.UserInfo.Length > 0 || endpoint.Query.Length > 0 || endpoint.Fragment.Length > 0)
+        if (!Uri.TryCreate(text.TrimEnd('/'), UriKind.Absolute, out var endpoint)
+            || endpoint.Scheme is not ("http" or "https")
+            || endpoint.UserInfo.Length > 0
+            || endpoint.Query.Length > 0
+            || endpoint.Fragment.Length > 0)
         {
-            throw new HubFormatException("HF_ENDPOINT", "is not the address of a hub; expected http(s)://host[/path] without user, query or fragment");
+            throw new HubFormatException(
+                "HF_ENDPOINT", "is not the address of a hub; expected http(s)://host[/path] without user, query or fragment");
         }
 
         return endpoint;

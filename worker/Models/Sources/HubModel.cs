@@ -21,11 +21,15 @@ internal sealed partial record HubModel(string Repository, string Revision)
         var match = Form().Match(text);
         var revision = match.Groups["revision"] is { Success: true } given ? given.Value : DefaultRevision;
         model = new HubModel(match.Groups["repository"].Value, revision);
-        return match.Success && !model.Repository.Split('/').Any(part => part.Contains("..", StringComparison.Ordinal) || part.Contains("--", StringComparison.Ordinal)) && IsRevision(revision);
+        return match.Success
+            && !model.Repository.Split('/')
+                .Any(part => part.Contains("..", StringComparison.Ordinal) || part.Contains("--", StringComparison.Ordinal))
+                && IsRevision(revision);
     }
 
     /// <summary>Whether the text can name a git reference that is safe as a file name below <c>refs</c>.</summary>
-    public static bool IsRevision(string text) => RevisionForm().IsMatch(text) && text.Split('/').All(part => part.Length > 0 && !part.Contains("..", StringComparison.Ordinal) && part != ".");
+    public static bool IsRevision(string text) => RevisionForm().IsMatch(text)
+        && text.Split('/').All(part => part.Length > 0 && !part.Contains("..", StringComparison.Ordinal) && part != ".");
 
     /// <summary>Whether the text is a full commit hash, which no later push can move.</summary>
     public static bool IsCommit(string text) => text.Length == CommitLength && text.All(char.IsAsciiHexDigitLower);

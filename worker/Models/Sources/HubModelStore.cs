@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Running;
+
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>Turns a repository of the hub into a folder on this machine. Called by the commands before <see cref="ModelLoader"/>; calls <see cref="HubClient"/>,
-/// <see cref="HubCache"/> and one <see cref="BlobDownload"/> a file.
+/// <summary>Turns a repository of the hub into a folder on this machine. Called by the commands before <see cref="ModelLoader"/>; calls
+/// <see cref="HubClient"/>, <see cref="HubCache"/> and one <see cref="BlobDownload"/> a file.
 /// <code>
 /// 1  ask the hub for commit and files     no connection: the last complete snapshot will do
 /// 2  download the weight index, where the weights are split and it is not there yet
@@ -11,14 +14,14 @@ namespace Cluster.Worker.Models.Sources;
 /// With everything in the cache that is one request.</summary>
 internal sealed class HubModelStore
 {
-    private readonly HubEnvironment environment;
-    private readonly HubOptions options;
-    private readonly Action<string> log;
-    private readonly Func<string, long> freeBytes;
-    private readonly HubRetry retry;
-    private readonly HubClient client;
-    private readonly HubCache cache;
-    private readonly BlobDownload download;
+    private readonly HubEnvironment _environment;
+    private readonly HubOptions _options;
+    private readonly Action<string> _log;
+    private readonly Func<string, long> _freeBytes;
+    private readonly HubRetry _retry;
+    private readonly HubClient _client;
+    private readonly HubCache _cache;
+    private readonly BlobDownload _download;
 
     /// <param name="http">See <see cref="HubClient.CreateHttpClient"/>.</param>
     /// <param name="time">Measures stalls and reads <c>Retry-After</c> dates.</param>
@@ -36,15 +39,15 @@ internal sealed class HubModelStore
         Func<string, long>? freeBytes = null,
         Random? random = null)
     {
-        this.environment = environment;
-        this.options = options;
-        this.log = log;
-        this.freeBytes = freeBytes ?? (folder => new DriveInfo(folder).AvailableFreeSpace);
+        _environment = environment;
+        _options = options;
+        _log = log;
+        _freeBytes = freeBytes ?? (folder => new DriveInfo(folder).AvailableFreeSpace);
         pause ??= (duration, cancellationToken) => Task.Delay(duration, time, cancellationToken);
-        retry = new HubRetry(options, pause, random ?? Random.Shared, log);
-        client = new HubClient(http, environment, options, time);
-        cache = new HubCache(environment.CacheFolder);
-        download = new BlobDownload(client, cache, retry, options, time, pause, log);
+        _retry = new HubRetry(options, pause, random ?? Random.Shared, log);
+        _client = new HubClient(http, environment, options, time);
+        _cache = new HubCache(environment.CacheFolder);
+        _download = new BlobDownload(_client, _cache, _retry, options, time, pause, log);
     }
 
     /// <summary>Brings a revision's files into the cache, where they are not there yet.</summary>
@@ -54,27 +57,29 @@ internal sealed class HubModelStore
     /// <exception cref="CheckpointFormatException">The repository's weight index breaks the format.</exception>
     public async Task<string> FetchAsync(HubModel model, IProgress<HubProgress>? progress, CancellationToken cancellationToken)
     {
-        if (environment.Offline)
+        if (_environment.Offline)
         {
-            return Cached(model) ?? throw new HubException($"{model} is not in the cache {cache.Folder}{WhatIsMissing(model)}, and HF_HUB_OFFLINE forbids downloading it");
+            return Cached(model)
+                ?? throw new HubException(
+                    $"{model} is not in the cache {_cache.Folder}{WhatIsMissing(model)}, and HF_HUB_OFFLINE forbids downloading it");
         }
 
-        if (await ListAsync(model, cancellationToken).ConfigureAwait(false) is not { } listing)
+        if (await ListAsync(model, cancellationToken) is not { } listing)
         {
             return Cached(model)!;
         }
 
-        var snapshot = cache.SnapshotOf(model, listing.Commit);
+        var snapshot = _cache.SnapshotOf(model, listing.Commit);
         var tally = new DownloadTally(progress);
         string? indexPath = null;
-        if (NeededFiles.Index(model, listing, client.PageOf(model)) is { } index)
+        if (NeededFiles.Index(model, listing, _client.PageOf(model)) is { } index)
         {
-            await FetchAsync(model, listing.Commit, [index], tally, cancellationToken).ConfigureAwait(false);
+            await FetchAsync(model, listing.Commit, [index], tally, cancellationToken);
             indexPath = Path.Combine(snapshot, index.Name);
         }
 
-        await FetchAsync(model, listing.Commit, NeededFiles.Of(model, listing, indexPath), tally, cancellationToken).ConfigureAwait(false);
-        cache.SetCommit(model, listing.Commit);
+        await FetchAsync(model, listing.Commit, NeededFiles.Of(model, listing, indexPath), tally, cancellationToken);
+        _cache.SetCommit(model, listing.Commit);
         return snapshot;
     }
 
@@ -84,30 +89,31 @@ internal sealed class HubModelStore
         var cached = Cached(model);
         try
         {
-            return await RetriedAsync(() => client.ListAsync(model, cancellationToken), cached is null ? null : 1, cancellationToken).ConfigureAwait(false);
+            return await RetriedAsync(() => _client.ListAsync(model, cancellationToken), cached is null ? null : 1, cancellationToken);
         }
         catch (HubException exception) when (exception.IsTransient && cached is not null)
         {
-            log($"{exception.Message}; using the snapshot {Path.GetFileName(cached)} from the cache");
+            _log($"{exception.Message}; using the snapshot {Path.GetFileName(cached)} from the cache");
             return null;
         }
     }
 
-    private async Task FetchAsync(HubModel model, string commit, IReadOnlyList<HubFile> listed, DownloadTally tally, CancellationToken cancellationToken)
+    private async Task FetchAsync(
+        HubModel model, string commit, IReadOnlyList<HubFile> listed, DownloadTally tally, CancellationToken cancellationToken)
     {
         var files = new List<HubFile>(listed.Count);
         foreach (var file in listed)
         {
             files.Add(file is { Size: not null, Blob: not null }
                 ? file
-                : await RetriedAsync(() => client.DescribeAsync(model, commit, file.Name, cancellationToken), null, cancellationToken).ConfigureAwait(false));
+                : await RetriedAsync(() => _client.DescribeAsync(model, commit, file.Name, cancellationToken), null, cancellationToken));
         }
 
         tally.Expect(files);
         var missing = new List<HubFile>();
         foreach (var file in files)
         {
-            if (cache.HasFile(model, commit, file))
+            if (_cache.HasFile(model, commit, file))
             {
                 tally.Report(file, file.Size!.Value, done: true);
             }
@@ -118,47 +124,54 @@ internal sealed class HubModelStore
         }
 
         RequireSpace(model, missing);
-        await Parallel.ForEachAsync(
+        await System.Threading.Tasks.Parallel.ForEachAsync(
             missing,
-            new ParallelOptions { MaxDegreeOfParallelism = options.ParallelFiles, CancellationToken = cancellationToken },
+            new ParallelOptions { MaxDegreeOfParallelism = _options.ParallelFiles, CancellationToken = cancellationToken },
             async (file, stop) =>
             {
-                await download.RunAsync(model, commit, file, bytes => tally.Report(file, bytes), stop).ConfigureAwait(false);
-                cache.Link(model, commit, file);
+                await _download.RunAsync(model, commit, file, bytes => tally.Report(file, bytes), stop);
+                _cache.Link(model, commit, file);
                 tally.Report(file, file.Size!.Value, done: true);
-            }).ConfigureAwait(false);
+            });
     }
 
     private void RequireSpace(HubModel model, List<HubFile> missing)
     {
         var needed = missing
             .DistinctBy(file => file.Blob)
-            .Where(file => !cache.HasBlob(model, file.Blob!, file.Size!.Value))
-            .Sum(file => Math.Max(0, file.Size!.Value - cache.PartialBytes(model, file.Blob!)));
+            .Where(file => !_cache.HasBlob(model, file.Blob!, file.Size!.Value))
+            .Sum(file => Math.Max(0, file.Size!.Value - _cache.PartialBytes(model, file.Blob!)));
         if (needed == 0)
         {
             return;
         }
 
-        Directory.CreateDirectory(cache.Folder);
-        var free = freeBytes(cache.Folder);
+        Directory.CreateDirectory(_cache.Folder);
+        var free = _freeBytes(_cache.Folder);
         if (free < needed)
         {
-            throw new HubException($"{model} needs {Size(needed)} more in {cache.Folder}, where {Size(free)} are free: make room, or choose another disk with --download-dir or HF_HOME");
+            throw new HubException(
+                $"{model} needs {Size(needed)} more in {_cache.Folder}, where {Size(free)} are free: make room, or choose another disk "
+                + "with --download-dir or HF_HOME");
         }
 
-        log($"{model}: downloading {missing.Count} {(missing.Count == 1 ? "file" : "files")}, {Size(needed)}, to {cache.Folder}");
+        _log($"{model}: downloading {missing.Count} {(missing.Count == 1 ? "file" : "files")}, {Size(needed)}, to {_cache.Folder}");
     }
 
     /// <summary>The snapshot that the revision had when it was last downloaded; null where there is none or it is not complete.</summary>
     private string? Cached(HubModel model) =>
-        cache.CommitOf(model) is { } commit && cache.SnapshotOf(model, commit) is var folder && NeededFiles.MissingIn(folder) is null ? folder : null;
+        _cache.CommitOf(model) is { } commit && _cache.SnapshotOf(model, commit) is var folder && NeededFiles.MissingIn(folder) is null
+            ? folder
+            : null;
 
     private string WhatIsMissing(HubModel model) =>
-        cache.CommitOf(model) is { } commit && cache.SnapshotOf(model, commit) is var folder && Directory.Exists(folder) ? $" (of commit {commit}, '{NeededFiles.MissingIn(folder)}' is missing)" : "";
+        _cache.CommitOf(model) is { } commit && _cache.SnapshotOf(model, commit) is var folder && Directory.Exists(folder)
+            ? $" (of commit {commit}, '{NeededFiles.MissingIn(folder)}' is missing)"
+            : "";
 
     private Task<T> RetriedAsync<T>(Func<Task<T>> attempt, int? maxRetries, CancellationToken cancellationToken) =>
-        retry.RunAsync(attempt, () => 0, maxRetries, cancellationToken);
+        _retry.RunAsync(attempt, () => 0, maxRetries, cancellationToken);
 
-    private static string Size(long bytes) => bytes >= 1 << 30 ? $"{bytes / (double)(1 << 30):F1} GiB" : $"{bytes / (double)(1 << 20):F1} MiB";
+    private static string Size(long bytes) =>
+        bytes >= 1 << 30 ? $"{bytes / (double)(1 << 30):F1} GiB" : $"{bytes / (double)(1 << 20):F1} MiB";
 }

@@ -8,4 +8,5 @@ namespace Cluster.Worker.Models.Sources;
 /// <param name="BytesTotal">Bytes of all files. Rises once, when the weight index has told which shards there are.</param>
 /// <param name="FilesDone">Files that are there, checked.</param>
 /// <param name="FilesTotal">Files that are needed.</param>
-internal readonly record struct HubProgress(string File, long FileBytes, long FileSize, long BytesDone, long BytesTotal, int FilesDone, int FilesTotal);
+internal readonly record struct HubProgress(
+    string File, long FileBytes, long FileSize, long BytesDone, long BytesTotal, int FilesDone, int FilesTotal);

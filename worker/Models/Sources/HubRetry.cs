@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>Repeats what failed in a way that may pass, a bounded number of times, with growing pauses. Used by <see cref="HubClient"/> and <see cref="BlobDownload"/>.</summary>
+/// <summary>Repeats what failed in a way that may pass, a bounded number of times, with growing pauses. Used by <see cref="HubClient"/> and
+/// <see cref="BlobDownload"/>.</summary>
 /// <param name="pause">Waits; <see cref="Task.Delay(TimeSpan, CancellationToken)"/> outside of tests.</param>
 /// <param name="random">Spreads the attempts of replicas that were cut off together.</param>
 /// <param name="log">Told about each failure, one line.</param>
@@ -20,7 +21,7 @@ internal sealed class HubRetry(HubOptions options, Func<TimeSpan, CancellationTo
         {
             try
             {
-                return await attempt().ConfigureAwait(false);
+                return await attempt();
             }
             catch (HubException exception) when (exception.IsTransient)
             {
@@ -32,12 +33,14 @@ internal sealed class HubRetry(HubOptions options, Func<TimeSpan, CancellationTo
 
                 if (++failures > (maxRetries ?? options.MaxRetries))
                 {
-                    throw new HubException($"{exception.Message}; given up after {failures} {(failures == 1 ? "attempt" : "attempts")}", exception) { IsTransient = true };
+                    throw new HubException(
+                        $"{exception.Message}; given up after {failures} {(failures == 1 ? "attempt" : "attempts")}",
+                        exception) { IsTransient = true };
                 }
 
                 var delay = Delay(failures, exception.RetryAfter);
                 log($"{exception.Message}; trying again in {delay.TotalSeconds:F1} s ({failures} of {maxRetries ?? options.MaxRetries})");
-                await pause(delay, cancellationToken).ConfigureAwait(false);
+                await pause(delay, cancellationToken);
             }
         }
     }

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>What <c>--model</c> names, taken apart: a folder or a repository of the hub. Parsed by the commands; <see cref="HubModelStore"/> brings the latter onto the disk.</summary>
+/// <summary>What <c>--model</c> names, taken apart: a folder or a repository of the hub. Parsed by the commands;
+/// <see cref="HubModelStore"/> brings the latter onto the disk.</summary>
 internal abstract record ModelSource
 {
     private const string HubScheme = "hf://";
@@ -24,7 +25,8 @@ internal abstract record ModelSource
         public override string DefaultName => Model.Repository;
     }
 
-    /// <param name="text">A folder, <c>hf://org/name</c>, <c>hf://org/name@revision</c>, or <c>org/name</c> where no folder has that name.</param>
+    /// <param name="text">A folder, <c>hf://org/name</c>, <c>hf://org/name@revision</c>, or <c>org/name</c> where no folder has that
+    /// name.</param>
     /// <param name="revision">The <c>--revision</c> flag; null where it was not given.</param>
     /// <param name="folderExists">Asks the disk.</param>
     /// <exception cref="HubFormatException">The text is none of these.</exception>
@@ -42,7 +44,9 @@ internal abstract record ModelSource
         {
             throw new HubFormatException(
                 $"model '{text}'",
-                hasScheme ? "does not name a repository; expected hf://org/name or hf://org/name@revision" : "is neither a folder that exists nor a repository (org/name or hf://org/name@revision)");
+                hasScheme
+                    ? "does not name a repository; expected hf://org/name or hf://org/name@revision"
+                    : "is neither a folder that exists nor a repository (org/name or hf://org/name@revision)");
         }
 
         if (revision is null)

@@ -1,7 +1,10 @@
+using Cluster.Worker.Models.Checkpoints;
+
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>Which files of a repository a worker needs: configuration, tokenizer, chat template and safetensors weights. No I/O but reading the weight index.
-/// Repositories carry the same weights in other forms too (<c>.bin</c>, <c>consolidated.*</c>, ONNX, GGUF); downloading those would double the bytes for nothing.</summary>
+/// <summary>Which files of a repository a worker needs: configuration, tokenizer, chat template and safetensors weights. No I/O but reading
+/// the weight index. Repositories carry the same weights in other forms too (<c>.bin</c>, <c>consolidated.*</c>, ONNX, GGUF); downloading
+/// those would double the bytes for nothing.</summary>
 internal static class NeededFiles
 {
     private const string Config = "config.json";
@@ -10,7 +13,8 @@ internal static class NeededFiles
     private static readonly HashSet<string> ConfigurationNames = new(StringComparer.Ordinal)
     {
         Config, "generation_config.json", "quantize_config.json", "quant_config.json",
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json",
+        "merges.txt",
         "chat_template.jinja", "chat_template.json",
     };
 
@@ -29,16 +33,20 @@ internal static class NeededFiles
 
         if (!files.Keys.Any(IsSafetensors))
         {
-            var other = files.Keys.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase))).Order(StringComparer.Ordinal).FirstOrDefault();
+            var other = files.Keys.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
+                .Order(StringComparer.Ordinal).FirstOrDefault();
             throw new HubException(other is null
                 ? $"{model} has no weights: no *{Safetensors} among its {files.Count} files on {page}"
-                : $"{model} has its weights as '{other}' only, and weights are read from safetensors only: name a revision that has them (a conversion often waits as a pull request: {model.Repository}@refs/pr/1; see {page}), or load it once with transformers, save_pretrained(folder, safe_serialization=True), and give --model that folder");
+                : $"{model} has its weights as '{other}' only, and weights are read from safetensors only: name a revision that has "
+                    + $"them (a conversion often waits as a pull request: {model.Repository}@refs/pr/1; see {page}), or load it once "
+                    + "with transformers, save_pretrained(folder, safe_serialization=True), and give --model that folder");
         }
 
         return files.ContainsKey(Checkpoint.SingleFile) ? null : files.GetValueOrDefault(Checkpoint.IndexFile);
     }
 
-    /// <summary>Everything but the index: the small files, and of the weights the single file, else the shards that the index names, else whatever safetensors there are.</summary>
+    /// <summary>Everything but the index: the small files, and of the weights the single file, else the shards that the index names, else
+    /// whatever safetensors there are.</summary>
     /// <param name="index">Path of the downloaded <see cref="Index"/>; null where there is none.</param>
     /// <exception cref="HubException">The index names a shard that the repository does not have.</exception>
     /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
@@ -61,13 +69,17 @@ internal static class NeededFiles
 
         if (Has(Checkpoint.IndexFile))
         {
-            return Checkpoint.ShardsOf(Path.Combine(folder, Checkpoint.IndexFile)).Order(StringComparer.Ordinal).FirstOrDefault(shard => !Has(shard));
+            return Checkpoint.ShardsOf(Path.Combine(folder, Checkpoint.IndexFile)).Order(StringComparer.Ordinal)
+                .FirstOrDefault(shard => !Has(shard));
         }
 
-        return Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Any(name => IsSafetensors(name) && Has(name)) ? null : Checkpoint.SingleFile;
+        return Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Any(name => IsSafetensors(name) && Has(name))
+            ? null
+            : Checkpoint.SingleFile;
 
         // A link whose content is gone exists all the same.
-        bool Has(string name) => new FileInfo(Path.Combine(folder, name)) is { Exists: true } file && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true });
+        bool Has(string name) => new FileInfo(Path.Combine(folder, name)) is { Exists: true } file
+            && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true });
     }
 
     private static IEnumerable<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
@@ -83,9 +95,11 @@ internal static class NeededFiles
         }
 
         var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
-        return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal).Select(shard => IsSafetensors(shard) && files.TryGetValue(shard, out var file)
+        return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal)
+            .Select(shard => IsSafetensors(shard) && files.TryGetValue(shard, out var file)
             ? file
-            : throw new HubException($"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which is no safetensors file of the repository"));
+            : throw new HubException(
+                $"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which is no safetensors file of the repository"));
     }
 
     private static bool IsSafetensors(string name) => !name.Contains('/') && name.EndsWith(Safetensors, StringComparison.Ordinal);

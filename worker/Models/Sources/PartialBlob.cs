@@ -2,22 +2,23 @@ using System.Security.Cryptography;
 
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>The <c>.incomplete</c> file of a content, hashed as it grows, so that a finished one need not be read again. Owned by one <see cref="BlobDownload"/>, under its lock.</summary>
+/// <summary>The <c>.incomplete</c> file of a content, hashed as it grows, so that a finished one need not be read again. Owned by one
+/// <see cref="BlobDownload"/>, under its lock.</summary>
 internal sealed class PartialBlob : IDisposable
 {
     private const int BufferBytes = 1 << 20;
 
-    private readonly FileStream file;
-    private readonly BlobId blob;
-    private readonly long size;
-    private IncrementalHash hasher;
+    private readonly FileStream _file;
+    private readonly BlobId _blob;
+    private readonly long _size;
+    private IncrementalHash _hasher;
 
     private PartialBlob(FileStream file, BlobId blob, long size)
     {
-        this.file = file;
-        this.blob = blob;
-        this.size = size;
-        hasher = blob.CreateHasher(size);
+        _file = file;
+        _blob = blob;
+        _size = size;
+        _hasher = blob.CreateHasher(size);
     }
 
     /// <summary>Bytes there; at most the content's size.</summary>
@@ -28,10 +29,12 @@ internal sealed class PartialBlob : IDisposable
     public static async Task<PartialBlob> OpenAsync(string path, BlobId blob, long size, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var partial = new PartialBlob(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous), blob, size);
+        var partial = new PartialBlob(
+            new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous),
+            blob, size);
         try
         {
-            await partial.ResumeAsync(cancellationToken).ConfigureAwait(false);
+            await partial.ResumeAsync(cancellationToken);
             return partial;
         }
         catch
@@ -44,18 +47,18 @@ internal sealed class PartialBlob : IDisposable
     /// <exception cref="IOException">The disk is full or failed.</exception>
     public async Task AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        await file.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
-        hasher.AppendData(bytes.Span);
+        await _file.WriteAsync(bytes, cancellationToken);
+        _hasher.AppendData(bytes.Span);
         Length += bytes.Length;
     }
 
     /// <summary>Forgets everything that came.</summary>
     public void Reset()
     {
-        file.SetLength(0);
-        file.Position = 0;
-        hasher.Dispose();
-        hasher = blob.CreateHasher(size);
+        _file.SetLength(0);
+        _file.Position = 0;
+        _hasher.Dispose();
+        _hasher = _blob.CreateHasher(_size);
         Length = 0;
     }
 
@@ -63,11 +66,11 @@ internal sealed class PartialBlob : IDisposable
     /// <returns>The content's actual hash, in hexadecimal.</returns>
     public string Finish()
     {
-        var actual = Convert.ToHexStringLower(hasher.GetHashAndReset());
-        if (actual == blob.Hex)
+        var actual = Convert.ToHexStringLower(_hasher.GetHashAndReset());
+        if (actual == _blob.Hex)
         {
             // A name in blobs/ vouches for the content, also after a power failure.
-            file.Flush(flushToDisk: true);
+            _file.Flush(flushToDisk: true);
         }
 
         return actual;
@@ -75,22 +78,22 @@ internal sealed class PartialBlob : IDisposable
 
     public void Dispose()
     {
-        file.Dispose();
-        hasher.Dispose();
+        _file.Dispose();
+        _hasher.Dispose();
     }
 
     private async Task ResumeAsync(CancellationToken cancellationToken)
     {
-        if (file.Length > size)
+        if (_file.Length > _size)
         {
             Reset();
             return;
         }
 
-        var buffer = new byte[(int)Math.Min(BufferBytes, file.Length)];
-        while (buffer.Length > 0 && await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var read)
+        var buffer = new byte[(int)Math.Min(BufferBytes, _file.Length)];
+        while (buffer.Length > 0 && await _file.ReadAsync(buffer, cancellationToken) is > 0 and var read)
         {
-            hasher.AppendData(buffer.AsSpan(0, read));
+            _hasher.AppendData(buffer.AsSpan(0, read));
             Length += read;
         }
     }

@@ -31,7 +31,10 @@ internal sealed record RepositoryListing(string Commit, IReadOnlyList<HubFile> F
                 throw new HubFormatException(url, $"answered with a JSON {root.ValueKind}; expected an object that describes a model");
             }
 
-            if (!root.TryGetProperty("sha", out var sha) || sha.ValueKind != JsonValueKind.String || sha.GetString() is not { } commit || !HubModel.IsCommit(commit))
+            if (!root.TryGetProperty("sha", out var sha)
+                || sha.ValueKind != JsonValueKind.String
+                || sha.GetString() is not { } commit
+                || !HubModel.IsCommit(commit))
             {
                 throw new HubFormatException(url, "answered without a commit: 'sha' must be 40 hexadecimal digits");
             }
@@ -61,7 +64,9 @@ internal sealed record RepositoryListing(string Commit, IReadOnlyList<HubFile> F
         var names = new HashSet<string>(count, StringComparer.Ordinal);
         foreach (var sibling in siblings.EnumerateArray())
         {
-            if (sibling.ValueKind != JsonValueKind.Object || !sibling.TryGetProperty("rfilename", out var rfilename) || rfilename.ValueKind != JsonValueKind.String)
+            if (sibling.ValueKind != JsonValueKind.Object
+                || !sibling.TryGetProperty("rfilename", out var rfilename)
+                || rfilename.ValueKind != JsonValueKind.String)
             {
                 throw new HubFormatException(url, $"lists a file without a name: 'siblings[{files.Count}].rfilename' must be a string");
             }
@@ -120,5 +125,6 @@ internal sealed record RepositoryListing(string Commit, IReadOnlyList<HubFile> F
         && !name.Any(c => c is '\\' || char.IsControl(c))
         && name.Split('/').All(segment => segment.Length is > 0 and <= MaxSegmentLength && segment is not ("." or ".."));
 
-    private static string Printable(string name) => string.Concat(name.Take(80).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
+    private static string Printable(string name) =>
+        string.Concat(name.Take(80).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
 }

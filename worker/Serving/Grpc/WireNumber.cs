@@ -34,7 +34,8 @@ internal static class WireNumber
         {
             byToken[token >= 0 && token < vocabSize
                 ? (int)token
-                : throw new InvalidRequestException($"logit_bias names token {token}; the vocabulary has {vocabSize} tokens", "logit_bias")] = bias;
+                : throw new InvalidRequestException(
+                    $"logit_bias names token {token}; the vocabulary has {vocabSize} tokens", "logit_bias")] = bias;
         }
 
         return byToken.Count == 0 ? null : byToken;

@@ -1,10 +1,12 @@
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>An error with OpenAI's fields, thrown anywhere while a request is handled and written by <see cref="ErrorResponses"/>.</summary>
+/// <summary>An error with OpenAI's fields, thrown anywhere while a request is handled and written by
+/// <see cref="ErrorResponses"/>.</summary>
 /// <param name="status">HTTP status code.</param>
 /// <param name="type">OpenAI's error class: <c>invalid_request_error</c>, <c>not_found_error</c>, <c>server_error</c>, ….</param>
 /// <param name="parameter">The offending request field.</param>
-internal sealed class ApiException(int status, string message, string type, string? parameter = null, string? code = null) : Exception(message)
+internal sealed class ApiException(int status, string message, string type, string? parameter = null, string? code = null)
+    : Exception(message)
 {
     public int Status { get; } = status;
 

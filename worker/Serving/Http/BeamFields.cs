@@ -3,8 +3,8 @@ using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Reads whether and how to search for the likeliest outputs: vLLM's <c>use_beam_search</c>, <c>length_penalty</c> and <c>early_stopping</c>. Called by
-/// <see cref="SamplingFields"/>.</summary>
+/// <summary>Reads whether and how to search for the likeliest outputs: vLLM's <c>use_beam_search</c>, <c>length_penalty</c> and
+/// <c>early_stopping</c>. Called by <see cref="SamplingFields"/>.</summary>
 internal static class BeamFields
 {
     private const string Switch = "use_beam_search";
@@ -21,7 +21,9 @@ internal static class BeamFields
 
         return parameters == new BeamParameters()
             ? null
-            : throw ApiException.BadRequest($"'length_penalty' and '{EarlyStoppingName}' need '{Switch}': true", parameters.LengthPenalty == 1 ? EarlyStoppingName : "length_penalty");
+            : throw ApiException.BadRequest(
+                $"'length_penalty' and '{EarlyStoppingName}' need '{Switch}': true",
+                parameters.LengthPenalty == 1 ? EarlyStoppingName : "length_penalty");
     }
 
     private static EarlyStopping EarlyStoppingOf(RequestFields fields) => fields.Element(EarlyStoppingName) switch

@@ -56,7 +56,8 @@ internal static class ChatCompletionsEndpoint
         fields.RejectUnread();
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
-        var response = new ChatResponse(id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
+        var response = new ChatResponse(
+            id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
         var requests = Choices.Plan(id, [prompt], sampling, stream);
         if (!stream)
         {
@@ -64,8 +65,12 @@ internal static class ChatCompletionsEndpoint
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
-                    Choices = [.. choices.Where(choice => choice.Last is not null).Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
-                    PromptLogprobs = choices[0].PromptLogprobs is { } positions ? PromptLogprob.Of(model.Tokenizer, positions, sampling.PromptLogprobs!.Value) : null,
+                    Choices = [
+                        .. choices.Where(choice => choice.Last is not null)
+                            .Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
+                    PromptLogprobs = choices[0].PromptLogprobs is { } positions
+                        ? PromptLogprob.Of(model.Tokenizer, positions, sampling.PromptLogprobs!.Value)
+                        : null,
                     Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
@@ -82,21 +87,30 @@ internal static class ChatCompletionsEndpoint
             {
                 for (var index = 0; index < sampling.N; index++)
                 {
-                    await events.SendAsync(response with { Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
+                    await events.SendAsync(
+                        response with
+                        {
+                            Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)],
+                            Usage = streaming.Each(last, sampling.N)
+                        }, context.RequestAborted);
                 }
             },
             (events, item) =>
             {
                 last[item.Index] = item.Output;
                 var parser = parsers[item.Index];
-                var (text, calls) = parser?.Add(item.Output.Text, ended: item.Output.FinishReason is not null) ?? new ParsedOutput(item.Output.Text, []);
+                var (text, calls) = parser?.Add(item.Output.Text, ended: item.Output.FinishReason is not null)
+                    ?? new ParsedOutput(item.Output.Text, []);
                 var delta = new MessageDelta(null, text.Length == 0 ? null : text, calls.Count == 0 ? null : calls);
                 var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
                 return text.Length == 0 && calls.Count == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
-                    : events.SendAsync(response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
+                    : events.SendAsync(
+                        response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
             },
-            events => streaming.IncludeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
+            events => streaming.IncludeUsage
+                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted)
+                : Task.CompletedTask);
     }
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ICallParser? parser)
@@ -127,7 +141,8 @@ internal static class ChatCompletionsEndpoint
     private static SamplingParameters Demand(ChatTools tools, SamplingParameters sampling) => tools.Demand switch
     {
         null => sampling,
-        _ when sampling.Constraint is not null => throw ApiException.BadRequest("'tool_choice' demands a call, which leaves no room for a format of the output", "tool_choice"),
+        _ when sampling.Constraint is not null =>
+            throw ApiException.BadRequest("'tool_choice' demands a call, which leaves no room for a format of the output", "tool_choice"),
         var demand => sampling with { Constraint = demand },
     };
 

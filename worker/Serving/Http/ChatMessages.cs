@@ -66,7 +66,9 @@ internal static class ChatMessages
         for (var i = 0; i < array.Count; i++)
         {
             var path = $".tool_calls[{i}].function";
-            if (array[i] is not JsonObject call || call["function"] is not JsonObject function || function["name"]?.GetValueKind() != JsonValueKind.String)
+            if (array[i] is not JsonObject call
+                || call["function"] is not JsonObject function
+                || function["name"]?.GetValueKind() != JsonValueKind.String)
             {
                 throw Wrong(index, "must be an object with a name and arguments", path);
             }
@@ -78,7 +80,8 @@ internal static class ChatMessages
 
             try
             {
-                function["arguments"] = JsonNode.Parse(arguments.GetValue<string>(), documentOptions: new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }) as JsonObject
+                function["arguments"] = JsonNode.Parse(
+                    arguments.GetValue<string>(), documentOptions: new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth }) as JsonObject
                     ?? throw new JsonException("it is no object");
             }
             catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Turns the conversation of a request into token ids with the checkpoint's template. Called by <see cref="ChatCompletionsEndpoint"/> and
-/// <see cref="TokenizeEndpoints"/>.</summary>
+/// <summary>Turns the conversation of a request into token ids with the checkpoint's template. Called by
+/// <see cref="ChatCompletionsEndpoint"/> and <see cref="TokenizeEndpoints"/>.</summary>
 internal static class ChatPrompt
 {
     private const string Continue = "continue_final_message";
@@ -25,7 +25,9 @@ internal static class ChatPrompt
         var generates = fields.Boolean(Generate) ?? !continues;
         if (continues && generates)
         {
-            throw ApiException.BadRequest($"'{Continue}' and '{Generate}' cannot be used together: either the last message is continued or a new one is started", Continue);
+            throw ApiException.BadRequest(
+                $"'{Continue}' and '{Generate}' cannot be used together: either the last message is continued or a new one is started",
+                Continue);
         }
 
         var variables = fields.Element(Variables) switch
@@ -37,11 +39,12 @@ internal static class ChatPrompt
         var text = template.Render(messages, tools, generates, variables);
 
         // The template writes the special tokens itself.
-        return model.Tokenizer.Encode(continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
+        return model.Tokenizer.Encode(
+            continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
     }
 
-    /// <summary>The prompt without what the template wrote behind the last message, so that the model goes on with it. As in transformers, a template may have
-    /// trimmed that message.</summary>
+    /// <summary>The prompt without what the template wrote behind the last message, so that the model goes on with it. As in transformers,
+    /// a template may have trimmed that message.</summary>
     private static string UpToFinal(string text, string final)
     {
         var trimmed = final.Trim();

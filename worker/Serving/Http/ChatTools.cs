@@ -4,18 +4,19 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>The tools of a chat request, and whether the model may or must call them. Read by <see cref="ChatCompletionsEndpoint"/>.</summary>
+/// <summary>The tools of a chat request, and whether the model may or must call them. Read by
+/// <see cref="ChatCompletionsEndpoint"/>.</summary>
 internal sealed class ChatTools
 {
     private const string Choice = "tool_choice";
 
-    private readonly Func<ICallParser?> createParser;
+    private readonly Func<ICallParser?> _createParser;
 
     private ChatTools(JsonArray? definitions, Constraint? demand, Func<ICallParser?> createParser)
     {
         Definitions = definitions;
         Demand = demand;
-        this.createParser = createParser;
+        _createParser = createParser;
     }
 
     /// <summary>What the template renders; null when the model is to know of no tools.</summary>
@@ -32,7 +33,8 @@ internal sealed class ChatTools
         var tools = fields.Element("tools");
         if (tools is { } given && (given.ValueKind != JsonValueKind.Array || !given.EnumerateArray().All(IsDefinition)))
         {
-            throw RequestFields.WrongType("tools", given, "an array of {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": {…}}}");
+            throw RequestFields.WrongType(
+                "tools", given, "an array of {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": {…}}}");
         }
 
         var definitions = tools is { } some && some.GetArrayLength() > 0 ? JsonArray.Create(some.Clone()) : null;
@@ -57,7 +59,7 @@ internal sealed class ChatTools
     }
 
     /// <summary>A parser for one answer; null when all of it is text.</summary>
-    public ICallParser? CreateParser() => createParser();
+    public ICallParser? CreateParser() => _createParser();
 
     private static bool Is(JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
@@ -67,12 +69,14 @@ internal sealed class ChatTools
         && choice.TryGetProperty("function", out var function) && function.ValueKind == JsonValueKind.Object
         && function.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String
             ? RequestFields.Text(name, $"{Choice}.function.name")
-            : throw RequestFields.WrongType(Choice, choice, "none, auto, required or {\"type\": \"function\", \"function\": {\"name\": …}}");
+            : throw RequestFields.WrongType(
+                Choice, choice, "none, auto, required or {\"type\": \"function\", \"function\": {\"name\": …}}");
 
     private static bool IsDefinition(JsonElement tool) =>
         tool.ValueKind == JsonValueKind.Object
         && tool.TryGetProperty("type", out var type) && Is(type, "function")
         && tool.TryGetProperty("function", out var function) && function.ValueKind == JsonValueKind.Object
         && function.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String
-        && (!function.TryGetProperty("parameters", out var parameters) || parameters.ValueKind is JsonValueKind.Object or JsonValueKind.Null);
+        && (!function.TryGetProperty("parameters", out var parameters)
+            || parameters.ValueKind is JsonValueKind.Object or JsonValueKind.Null);
 }

@@ -8,34 +8,42 @@ namespace Cluster.Worker.Serving.Http;
 /// <summary>An output of one of the choices of a response.</summary>
 internal readonly record struct ChoiceOutput(int Index, TokenOutput Output);
 
-/// <summary>Runs the generations behind one response: several prompts with <c>n</c> samples of each. Called by the endpoints; calls the engine.</summary>
+/// <summary>Runs the generations behind one response: several prompts with <c>n</c> samples of each. Called by the endpoints; calls the
+/// engine.</summary>
 internal static class Choices
 {
     /// <summary>Most generations one response may ask for.</summary>
     public const int MaxChoices = 128;
 
-    /// <summary>One engine request a prompt, with all its samples. They become choices prompt after prompt, samples of a prompt next to each other.</summary>
-    public static GenerationRequest[] Plan(string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
+    /// <summary>One engine request a prompt, with all its samples. They become choices prompt after prompt, samples of a prompt next to
+    /// each other.</summary>
+    public static GenerationRequest[] Plan(
+        string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
     {
         if (sampling.N < 1 || (long)sampling.N * prompts.Count > MaxChoices)
         {
-            throw ApiException.BadRequest($"'n' is {sampling.N} for {prompts.Count} prompt(s); it must be at least 1, and prompts × n at most {MaxChoices}", "n");
+            throw ApiException.BadRequest(
+                $"'n' is {sampling.N} for {prompts.Count} prompt(s); it must be at least 1, and prompts × n at most {MaxChoices}", "n");
         }
 
         if (sampling.BestOf is { } bestOf && (bestOf < sampling.N || (long)bestOf * prompts.Count > MaxChoices))
         {
             throw ApiException.BadRequest(
-                $"'best_of' is {bestOf} for {prompts.Count} prompt(s); it must be at least 'n' ({sampling.N}), and prompts × best_of at most {MaxChoices}", "best_of");
+                $"'best_of' is {bestOf} for {prompts.Count} prompt(s); it must be at least 'n' ({sampling.N}), and prompts × best_of at "
+                + $"most {MaxChoices}", "best_of");
         }
 
         if (stream && sampling.BestOf > sampling.N)
         {
-            throw ApiException.BadRequest($"'best_of' is {sampling.BestOf} and 'n' {sampling.N}: the best are known only at the end and cannot be streamed", "best_of");
+            throw ApiException.BadRequest(
+                $"'best_of' is {sampling.BestOf} and 'n' {sampling.N}: the best are known only at the end and cannot be streamed",
+                "best_of");
         }
 
         if (stream && sampling.Beams is not null)
         {
-            throw ApiException.BadRequest("'use_beam_search' cannot be streamed: the best outputs are known only at the end", "use_beam_search");
+            throw ApiException.BadRequest(
+                "'use_beam_search' cannot be streamed: the best outputs are known only at the end", "use_beam_search");
         }
 
         return [.. prompts.Select((prompt, index) => new GenerationRequest($"{responseId}-{index}", prompt, sampling))];
@@ -44,7 +52,8 @@ internal static class Choices
     /// <summary>Choices of the response that these requests lead to.</summary>
     public static int CountOf(IReadOnlyList<GenerationRequest> requests) => requests.Sum(request => request.Sampling.N);
 
-    /// <summary>Outputs of all requests as they come; what the deadline ends has the finish reason <see cref="FinishReason.Abort"/>. Leaving the enumeration ends every one of them.</summary>
+    /// <summary>Outputs of all requests as they come; what the deadline ends has the finish reason <see cref="FinishReason.Abort"/>.
+    /// Leaving the enumeration ends every one of them.</summary>
     public static async IAsyncEnumerable<ChoiceOutput> RunAsync(
         IEngine engine,
         IReadOnlyList<GenerationRequest> requests,
@@ -87,7 +96,8 @@ internal static class Choices
         }
     }
 
-    private static async Task PumpAsync(IEngine engine, GenerationRequest request, int index, ChannelWriter<ChoiceOutput> writer, CancellationToken cancellationToken)
+    private static async Task PumpAsync(
+        IEngine engine, GenerationRequest request, int index, ChannelWriter<ChoiceOutput> writer, CancellationToken cancellationToken)
     {
         try
         {
@@ -108,7 +118,7 @@ internal static class Choices
 /// <summary>Collects the outputs of one choice for a response that is not streamed.</summary>
 internal sealed class ChoiceText
 {
-    private readonly StringBuilder text = new();
+    private readonly StringBuilder _text = new();
 
     public List<PositionLogprobs> Logprobs { get; } = [];
 
@@ -117,11 +127,11 @@ internal sealed class ChoiceText
     /// <summary>Null when there is no such choice: a beam search may find fewer outputs than were asked for.</summary>
     public TokenOutput? Last { get; private set; }
 
-    public string Text => text.ToString();
+    public string Text => _text.ToString();
 
     public void Add(TokenOutput output)
     {
-        text.Append(output.Text);
+        _text.Append(output.Text);
         if (output.Logprobs is { } logprobs)
         {
             Logprobs.AddRange(logprobs);
@@ -133,7 +143,8 @@ internal sealed class ChoiceText
 
     /// <summary>Runs the requests to their ends.</summary>
     /// <exception cref="ApiException">504 when the deadline came first.</exception>
-    public static async Task<ChoiceText[]> CollectAsync(IEngine engine, IReadOnlyList<GenerationRequest> requests, RequestDeadline deadline, CancellationToken cancellationToken)
+    public static async Task<ChoiceText[]> CollectAsync(
+        IEngine engine, IReadOnlyList<GenerationRequest> requests, RequestDeadline deadline, CancellationToken cancellationToken)
     {
         var choices = Enumerable.Range(0, Choices.CountOf(requests)).Select(_ => new ChoiceText()).ToArray();
         await foreach (var (index, output) in Choices.RunAsync(engine, requests, deadline, cancellationToken))

@@ -15,7 +15,8 @@ internal sealed record CompletionChoice(
     public IReadOnlyList<Dictionary<int, PromptLogprob>?>? PromptLogprobs { get; init; }
 }
 
-internal sealed record CompletionResponse(string Id, string Object, long Created, string Model, IReadOnlyList<CompletionChoice> Choices, Usage? Usage);
+internal sealed record CompletionResponse(
+    string Id, string Object, long Created, string Model, IReadOnlyList<CompletionChoice> Choices, Usage? Usage);
 
 /// <summary><c>POST /v1/completions</c>: text (or token ids) in, continuation out.</summary>
 internal static class CompletionsEndpoint
@@ -25,17 +26,21 @@ internal static class CompletionsEndpoint
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
-        var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength)).ToArray();
+        var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength))
+            .ToArray();
         Array.ForEach(prompts, prompt => ServingRequest.RequireRoom(model, prompt, "prompt"));
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);
         var echo = fields.Boolean("echo") ?? false;
-        fields.Refuse("suffix", "this model completes text at its end only", value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
+        fields.Refuse(
+            "suffix", "this model completes text at its end only",
+            value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
         fields.AcceptInert();
         var logprobs = fields.Integer("logprobs");
         var maxTokens = fields.Integer("max_tokens") ?? 16;
         var promptLogprobs = ServingRequest.PromptLogprobs(fields, stream);
-        var sampling = SamplingFields.Read(fields, maxTokens, logprobs, echo ? Echo.PromptLogprobs(maxTokens, logprobs, promptLogprobs) : promptLogprobs);
+        var sampling = SamplingFields.Read(
+            fields, maxTokens, logprobs, echo ? Echo.PromptLogprobs(maxTokens, logprobs, promptLogprobs) : promptLogprobs);
         fields.RejectUnread();
 
         var id = $"cmpl-{Guid.NewGuid():N}";
@@ -48,7 +53,11 @@ internal static class CompletionsEndpoint
             await context.Response.WriteAsJsonAsync(
                 response with
                 {
-                    Choices = [.. choices.Index().Where(one => one.Item.Last is not null).Select(one => WholeChoice(model, one.Index, one.Item, prefixes[one.Index / sampling.N], logprobs, promptLogprobs))],
+                    Choices = [
+                        .. choices.Index().Where(one => one.Item.Last is not null)
+                            .Select(
+                                one =>
+                                    WholeChoice(model, one.Index, one.Item, prefixes[one.Index / sampling.N], logprobs, promptLogprobs))],
                     Usage = Usage.Of([.. choices.Select(choice => choice.Last)], sampling.N),
                 },
                 ApiJson.Options,
@@ -71,17 +80,23 @@ internal static class CompletionsEndpoint
                 lengths[item.Index] += choice.Text.Length;
                 return choice.Text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
-                    : events.SendAsync(response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
+                    : events.SendAsync(
+                        response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
             },
-            events => streaming.IncludeUsage ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted) : Task.CompletedTask);
+            events => streaming.IncludeUsage
+                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted)
+                : Task.CompletedTask);
     }
 
-    private static CompletionChoice WholeChoice(ServedModel model, int index, ChoiceText choice, Echo? prefix, int? logprobs, int? promptLogprobs)
+    private static CompletionChoice WholeChoice(
+        ServedModel model, int index, ChoiceText choice, Echo? prefix, int? logprobs, int? promptLogprobs)
     {
         var whole = choice.Last! with { Text = choice.Text, Logprobs = choice.Logprobs, PromptLogprobs = choice.PromptLogprobs };
         return Choice(model, index, whole, prefix, 0, logprobs) with
         {
-            PromptLogprobs = promptLogprobs is { } numTop && whole.PromptLogprobs is { } positions ? PromptLogprob.Of(model.Tokenizer, positions, numTop) : null,
+            PromptLogprobs = promptLogprobs is { } numTop && whole.PromptLogprobs is { } positions
+                ? PromptLogprob.Of(model.Tokenizer, positions, numTop)
+                : null,
         };
     }
 
@@ -115,12 +130,16 @@ internal static class CompletionsEndpoint
         }
 
         // Before any of them becomes tokens: a small body can hold millions.
-        if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > Choices.MaxChoices && prompt[0].ValueKind != JsonValueKind.Number)
+        if (prompt.ValueKind == JsonValueKind.Array
+            && prompt.GetArrayLength() > Choices.MaxChoices
+            && prompt[0].ValueKind != JsonValueKind.Number)
         {
-            throw ApiException.BadRequest($"'{Name}' is an array of {prompt.GetArrayLength()} prompts; at most {Choices.MaxChoices} are possible", Name);
+            throw ApiException.BadRequest(
+                $"'{Name}' is an array of {prompt.GetArrayLength()} prompts; at most {Choices.MaxChoices} are possible", Name);
         }
 
-        if (prompt.ValueKind == JsonValueKind.String || prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind == JsonValueKind.String)
+        if (prompt.ValueKind == JsonValueKind.String
+            || prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind == JsonValueKind.String)
         {
             return [.. fields.Strings(Name).Select(text => model.Tokenizer.Encode(text, addSpecialTokens))];
         }
@@ -131,7 +150,11 @@ internal static class CompletionsEndpoint
         }
 
         return prompt[0].ValueKind == JsonValueKind.Array
-            ? [.. prompt.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Array ? RequestFields.TokenIds(Name, item) : throw RequestFields.WrongType(Name, prompt, "an array of arrays of integers"))]
+            ? [.. prompt.EnumerateArray()
+                .Select(
+                    item => item.ValueKind == JsonValueKind.Array
+                        ? RequestFields.TokenIds(Name, item)
+                        : throw RequestFields.WrongType(Name, prompt, "an array of arrays of integers"))]
             : [RequestFields.TokenIds(Name, prompt)];
     }
 }

@@ -3,8 +3,8 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Reads what the output must look like: OpenAI's <c>response_format</c>, vLLM's <c>structured_outputs</c> and its older <c>guided_…</c> fields. Called by
-/// <see cref="SamplingFields"/>.</summary>
+/// <summary>Reads what the output must look like: OpenAI's <c>response_format</c>, vLLM's <c>structured_outputs</c> and its older
+/// <c>guided_…</c> fields. Called by <see cref="SamplingFields"/>.</summary>
 internal static class ConstraintFields
 {
     private const string Known = "choice, regex, json, json_object";
@@ -15,15 +15,18 @@ internal static class ConstraintFields
         var found = new List<(string Field, Constraint Constraint)>();
         fields.Refuse("guided_grammar", "grammars are not available; use guided_json, guided_regex or guided_choice");
         Add(found, "response_format", ResponseFormat(fields));
-        Add(found, "guided_json", fields.Element("guided_json") is { } schema ? new Constraint.JsonSchema(Schema("guided_json", schema)) : null);
+        Add(found, "guided_json",
+            fields.Element("guided_json") is { } schema ? new Constraint.JsonSchema(Schema("guided_json", schema)) : null);
         Add(found, "guided_regex", fields.String("guided_regex") is { } pattern ? new Constraint.Regex(pattern) : null);
-        Add(found, "guided_choice", fields.Element("guided_choice") is { } choices ? new Constraint.Choice(Choices("guided_choice", choices)) : null);
+        Add(found, "guided_choice",
+            fields.Element("guided_choice") is { } choices ? new Constraint.Choice(Choices("guided_choice", choices)) : null);
         Add(found, "structured_outputs", StructuredOutputs(fields));
         return found.Count switch
         {
             0 => null,
             1 => found[0].Constraint,
-            _ => throw ApiException.BadRequest($"'{found[1].Field}' cannot be combined with '{found[0].Field}': both say what the output must look like", found[1].Field),
+            _ => throw ApiException.BadRequest(
+                $"'{found[1].Field}' cannot be combined with '{found[0].Field}': both say what the output must look like", found[1].Field),
         };
     }
 
@@ -48,7 +51,9 @@ internal static class ConstraintFields
             RequireKnown(Name, format, "type", "json_schema");
         }
 
-        var type = format.ValueKind == JsonValueKind.Object && format.TryGetProperty("type", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
+        var type = format.ValueKind == JsonValueKind.Object
+            && format.TryGetProperty("type", out var given)
+            && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
         switch (type)
         {
             case "text":
@@ -56,9 +61,12 @@ internal static class ConstraintFields
             case "json_object":
                 return new Constraint.JsonObject();
             case "json_schema":
-                if (!format.TryGetProperty("json_schema", out var wrapper) || wrapper.ValueKind != JsonValueKind.Object || !wrapper.TryGetProperty("schema", out var schema))
+                if (!format.TryGetProperty("json_schema", out var wrapper)
+                    || wrapper.ValueKind != JsonValueKind.Object
+                    || !wrapper.TryGetProperty("schema", out var schema))
                 {
-                    throw RequestFields.WrongType(Name, format, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": …, \"schema\": {…}}}");
+                    throw RequestFields.WrongType(
+                        Name, format, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": …, \"schema\": {…}}}");
                 }
 
                 // The output always keeps to the schema: there is nothing that 'strict' could change.
@@ -98,7 +106,8 @@ internal static class ConstraintFields
         }
 
         return found.Count > 1
-            ? throw ApiException.BadRequest($"'{found[1].Field}' cannot be combined with '{found[0].Field}': both say what the output must look like", Name)
+            ? throw ApiException.BadRequest(
+                $"'{found[1].Field}' cannot be combined with '{found[0].Field}': both say what the output must look like", Name)
             : found.Count == 1 ? found[0].Constraint : null;
     }
 

@@ -8,7 +8,8 @@ internal sealed class Echo(ITokenizer tokenizer, IReadOnlyList<int> promptTokenI
 {
     public string Text { get; } = tokenizer.Decode([.. promptTokenIds], skipSpecialTokens: false);
 
-    /// <summary>What to ask the engine for: <c>logprobs</c> cover the prompt, too, and without any output there is nothing else to compute.</summary>
+    /// <summary>What to ask the engine for: <c>logprobs</c> cover the prompt, too, and without any output there is nothing else to
+    /// compute.</summary>
     public static int? PromptLogprobs(int maxTokens, int? logprobs, int? promptLogprobs) =>
         logprobs is null && promptLogprobs is null
             ? maxTokens == 0 ? 0 : null

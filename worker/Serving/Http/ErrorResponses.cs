@@ -50,16 +50,21 @@ internal static class ErrorResponses
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
         TokenizationException text => ApiException.BadRequest(text.Message),
         GenerationFailedException failed => new ApiException(StatusCodes.Status500InternalServerError, failed.Message, "server_error"),
-        QueueFullException full => new ApiException(StatusCodes.Status429TooManyRequests, full.Message, "rate_limit_error", code: "queue_full"),
+        QueueFullException full =>
+            new ApiException(StatusCodes.Status429TooManyRequests, full.Message, "rate_limit_error", code: "queue_full"),
         EngineUnavailableException unavailable => ApiException.Unavailable(unavailable.Message),
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } large =>
-            new ApiException(large.StatusCode, $"the request is larger than this server takes (--max-request-bytes): {large.Message}", "invalid_request_error", code: "request_too_large"),
+            new ApiException(
+                large.StatusCode, $"the request is larger than this server takes (--max-request-bytes): {large.Message}",
+                "invalid_request_error", code: "request_too_large"),
 
         // Kestrel's word for a chunk that says it is longer than any number.
-        IOException { InnerException: OverflowException } chunk => ApiException.BadRequest($"the request body cannot be read: {chunk.Message}"),
+        IOException { InnerException: OverflowException } chunk =>
+            ApiException.BadRequest($"the request body cannot be read: {chunk.Message}"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message, "invalid_request_error"),
-        _ => new ApiException(StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
+        _ => new ApiException(
+            StatusCodes.Status500InternalServerError, "the server had an error while processing the request", "server_error"),
     };
 
     private static ErrorBody Body(ApiException error) =>
@@ -101,7 +106,11 @@ internal static class ErrorResponses
                 break;
             case StatusCodes.Status405MethodNotAllowed:
                 var allow = context.Response.Headers.Allow;
-                await WriteAsync(context, new ApiException(405, $"method not allowed: {path}; allowed: {allow}", "invalid_request_error", code: "method_not_allowed"), headers => headers.Allow = allow);
+                await WriteAsync(
+                    context,
+                    new ApiException(
+                        405, $"method not allowed: {path}; allowed: {allow}", "invalid_request_error", code: "method_not_allowed"),
+                        headers => headers.Allow = allow);
                 break;
         }
     }

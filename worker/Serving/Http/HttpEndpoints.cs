@@ -11,7 +11,8 @@ internal sealed record ReadyResponse(string Status, IReadOnlyList<string>? Devic
 
 internal sealed record VersionResponse(string Version);
 
-/// <summary>The HTTP API: every path of this worker that is not gRPC. Called by <c>WorkerServer</c>; calls the endpoints of this folder.</summary>
+/// <summary>The HTTP API: every path of this worker that is not gRPC. Called by <c>WorkerServer</c>; calls the endpoints of this
+/// folder.</summary>
 internal static class HttpEndpoints
 {
     public static void MapHttp(this IEndpointRouteBuilder routes, ServingState state, WorkerMetrics metrics, TimeProvider time)
@@ -40,7 +41,13 @@ internal static class HttpEndpoints
         routes.MapPost("/ping", HealthAsync);
         Read("/ready", context =>
         {
-            var status = state switch { { Failure: not null } => "failed", { IsDraining: true } => "draining", { IsReady: true } => "ready", _ => "loading" };
+            var status = state switch
+            {
+                { Failure: not null } => "failed",
+                { IsDraining: true } => "draining",
+                { IsReady: true } => "ready",
+                _ => "loading"
+            };
             context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             return context.Response.WriteAsJsonAsync(new ReadyResponse(status, state.Model?.DeviceIds), ApiJson.Options);
         });
@@ -72,6 +79,8 @@ internal static class HttpEndpoints
         var model = ServingRequest.RequireModel(state);
         return new ModelList(
             "list",
-            [.. model.Names.Select(name => new ModelCard(name, "model", state.StartedAt.ToUnixTimeSeconds(), "cluster", model.Path, model.Engine.MaxModelLength))]);
+            [.. model.Names.Select(
+                name => new ModelCard(
+                    name, "model", state.StartedAt.ToUnixTimeSeconds(), "cluster", model.Path, model.Engine.MaxModelLength))]);
     }
 }

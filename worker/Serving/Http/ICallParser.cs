@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Finds tool calls in the output of one choice as it comes. Made by <see cref="ChatTools"/>, fed by <see cref="ChatCompletionsEndpoint"/>.</summary>
+/// <summary>Finds tool calls in the output of one choice as it comes. Made by <see cref="ChatTools"/>, fed by
+/// <see cref="ChatCompletionsEndpoint"/>.</summary>
 internal interface ICallParser
 {
     /// <summary>Whether the finish reason of an answer that stops is <c>tool_calls</c>.</summary>

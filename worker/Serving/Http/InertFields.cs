@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Fields that OpenAI's clients send and that change no output. They are accepted whatever they hold, and these alone: any other field that
-/// nothing reads is refused.</summary>
+/// <summary>Fields that OpenAI's clients send and that change no output. They are accepted whatever they hold, and these alone: any other
+/// field that nothing reads is refused.</summary>
 internal static class InertFields
 {
     public static void AcceptInert(this RequestFields fields) => fields.Accept(

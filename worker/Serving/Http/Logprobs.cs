@@ -14,7 +14,8 @@ internal sealed record CompletionLogprobs(
     /// <param name="positions">A token whose log-probabilities are null stands by itself: nothing precedes it.</param>
     /// <param name="numTop">Most of the likeliest tokens to list.</param>
     /// <param name="offset">Characters of the choice's text before these tokens.</param>
-    public static CompletionLogprobs Of(ITokenizer tokenizer, IReadOnlyList<(int TokenId, PositionLogprobs? Logprobs)> positions, int numTop, int offset)
+    public static CompletionLogprobs Of(
+        ITokenizer tokenizer, IReadOnlyList<(int TokenId, PositionLogprobs? Logprobs)> positions, int numTop, int offset)
     {
         var tokens = new string[positions.Count];
         var logprobs = new float?[positions.Count];
@@ -22,7 +23,9 @@ internal sealed record CompletionLogprobs(
         var offsets = new int[positions.Count];
         for (var i = 0; i < positions.Count; i++)
         {
-            tokens[i] = i == 0 && positions[i].Logprobs is null ? tokenizer.Decode([positions[i].TokenId], skipSpecialTokens: false) : TokenText.Of(tokenizer, positions[i].TokenId);
+            tokens[i] = i == 0 && positions[i].Logprobs is null
+                ? tokenizer.Decode([positions[i].TokenId], skipSpecialTokens: false)
+                : TokenText.Of(tokenizer, positions[i].TokenId);
             offsets[i] = offset;
             offset += tokens[i].Length;
             if (positions[i].Logprobs is not var (own, top))
@@ -51,7 +54,8 @@ internal sealed record CompletionLogprobs(
 internal sealed record PromptLogprob(float Logprob, int Rank, string DecodedToken)
 {
     /// <returns>For each prompt token: by id, the token itself and the likeliest; null for the first, which nothing precedes.</returns>
-    public static IReadOnlyList<Dictionary<int, PromptLogprob>?> Of(ITokenizer tokenizer, IReadOnlyList<PromptPosition?> positions, int numTop) =>
+    public static IReadOnlyList<Dictionary<int, PromptLogprob>?> Of(
+        ITokenizer tokenizer, IReadOnlyList<PromptPosition?> positions, int numTop) =>
         [.. positions.Select(position => position is null ? null : Of(tokenizer, position, numTop))];
 
     private static Dictionary<int, PromptLogprob> Of(ITokenizer tokenizer, PromptPosition position, int numTop)
@@ -77,7 +81,8 @@ internal sealed record ChatLogprobs(IReadOnlyList<ChatTokenLogprob> Content)
     public IReadOnlyList<ChatTokenLogprob>? Refusal => null;
 
     public static ChatLogprobs Of(ITokenizer tokenizer, IReadOnlyList<PositionLogprobs> positions) =>
-        new([.. positions.Select(position => One(tokenizer, position.Sampled, [.. position.Top.Select(top => One(tokenizer, top, null))]))]);
+        new([
+            .. positions.Select(position => One(tokenizer, position.Sampled, [.. position.Top.Select(top => One(tokenizer, top, null))]))]);
 
     private static ChatTokenLogprob One(ITokenizer tokenizer, TokenLogprob token, IReadOnlyList<ChatTokenLogprob>? top)
     {

@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>When a request must have ended: the server's <c>--request-timeout</c> or the caller's <c>X-Request-Timeout</c>, whichever is earlier.
-/// At that time its generations are aborted in the engine, so their blocks are free even while the client does not read.
+/// <summary>When a request must have ended: the server's <c>--request-timeout</c> or the caller's <c>X-Request-Timeout</c>, whichever is
+/// earlier. At that time its generations are aborted in the engine, so their blocks are free even while the client does not read.
 /// Started by <see cref="HttpEndpoints"/>, kept by <see cref="Choices"/>.</summary>
 internal sealed class RequestDeadline : IDisposable
 {
@@ -14,18 +14,18 @@ internal sealed class RequestDeadline : IDisposable
     /// <summary>Longest delay a timer takes (49 days). A timeout beyond it is none.</summary>
     private static readonly TimeSpan LongestTimer = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
 
-    private readonly CancellationTokenSource? passed;
-    private readonly TimeSpan timeout;
-    private readonly ServingState state;
+    private readonly CancellationTokenSource? _passed;
+    private readonly TimeSpan _timeout;
+    private readonly ServingState _state;
 
     private RequestDeadline(TimeSpan? timeout, ServingState state, TimeProvider time)
     {
-        this.state = state;
-        this.timeout = timeout ?? Timeout.InfiniteTimeSpan;
-        passed = timeout is { } limited && limited <= LongestTimer ? new CancellationTokenSource(limited, time) : null;
+        _state = state;
+        _timeout = timeout ?? Timeout.InfiniteTimeSpan;
+        _passed = timeout is { } limited && limited <= LongestTimer ? new CancellationTokenSource(limited, time) : null;
     }
 
-    private bool HasPassed => passed is { IsCancellationRequested: true };
+    private bool HasPassed => _passed is { IsCancellationRequested: true };
 
     /// <summary>The deadline of the request that is being handled.</summary>
     public static RequestDeadline Of(HttpContext context) => context.Features.GetRequiredFeature<RequestDeadline>();
@@ -41,8 +41,9 @@ internal sealed class RequestDeadline : IDisposable
         await next(context);
     }
 
-    /// <summary>Aborts these requests when the time comes; at once when it has come. To be called when they have been handed to the engine.</summary>
-    public IDisposable? Abort(IEngine engine, IReadOnlyList<GenerationRequest> requests) => passed?.Token.UnsafeRegister(
+    /// <summary>Aborts these requests when the time comes; at once when it has come. To be called when they have been handed to the
+    /// engine.</summary>
+    public IDisposable? Abort(IEngine engine, IReadOnlyList<GenerationRequest> requests) => _passed?.Token.UnsafeRegister(
         _ =>
         {
             foreach (var request in requests)
@@ -65,18 +66,20 @@ internal sealed class RequestDeadline : IDisposable
         {
             throw new ApiException(
                 StatusCodes.Status504GatewayTimeout,
-                $"the request was not finished within its {timeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s ({output.CompletionTokens} tokens had been generated)",
+                $"the request was not finished within its {_timeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s "
+                + $"({output.CompletionTokens} tokens had been generated)",
                 "timeout_error",
                 code: "deadline_exceeded");
         }
 
-        if (state.IsDraining)
+        if (_state.IsDraining)
         {
-            throw ApiException.Unavailable($"the server shut down before the request was finished ({output.CompletionTokens} tokens had been generated)");
+            throw ApiException.Unavailable(
+                $"the server shut down before the request was finished ({output.CompletionTokens} tokens had been generated)");
         }
     }
 
-    public void Dispose() => passed?.Dispose();
+    public void Dispose() => _passed?.Dispose();
 
     /// <exception cref="ApiException">The header is not a number of seconds above 0.</exception>
     private static TimeSpan? Asked(string header)
@@ -86,9 +89,12 @@ internal sealed class RequestDeadline : IDisposable
             return null;
         }
 
-        if (!double.TryParse(header, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) || !double.IsFinite(seconds) || seconds <= 0)
+        if (!double.TryParse(header, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            || !double.IsFinite(seconds) || seconds <= 0)
         {
-            throw ApiException.BadRequest($"the header {Header} is '{(header.Length > 40 ? header[..40] + "…" : header)}'; it must be a number of seconds above 0", Header);
+            throw ApiException.BadRequest(
+                $"the header {Header} is '{(header.Length > 40 ? header[..40] + "…" : header)}'; it must be a number of seconds above 0",
+                Header);
         }
 
         return seconds < LongestTimer.TotalSeconds ? TimeSpan.FromSeconds(seconds) : LongestTimer;

@@ -8,14 +8,14 @@ internal sealed class RequestFields : IDisposable
 {
     private static readonly JsonElement Empty = JsonElement.Parse("{}"u8);
 
-    private readonly JsonElement root;
-    private readonly JsonDocument? document;
-    private readonly HashSet<string> read = new(StringComparer.Ordinal);
+    private readonly JsonElement _root;
+    private readonly JsonDocument? _document;
+    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
 
     private RequestFields(JsonElement root, JsonDocument? document)
     {
-        this.root = root;
-        this.document = document;
+        _root = root;
+        _document = document;
     }
 
     /// <exception cref="JsonException">The body is not JSON.</exception>
@@ -23,7 +23,8 @@ internal sealed class RequestFields : IDisposable
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         RequireJson(request);
-        var document = await JsonDocument.ParseAsync(request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
+        var document = await JsonDocument.ParseAsync(
+            request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
         {
@@ -37,11 +38,12 @@ internal sealed class RequestFields : IDisposable
     /// <summary>The field's value; null when absent or JSON null.</summary>
     public JsonElement? Element(string name)
     {
-        read.Add(name);
-        return root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        _read.Add(name);
+        return _root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 
-    /// <summary>The fields of an object inside this one, whose unread fields are its own to refuse; without any when it is absent. Lives as long as this.</summary>
+    /// <summary>The fields of an object inside this one, whose unread fields are its own to refuse; without any when it is absent. Lives as
+    /// long as this.</summary>
     public RequestFields Nested(string name) =>
         Element(name) is not { } value ? new RequestFields(Empty, null)
         : value.ValueKind == JsonValueKind.Object ? new RequestFields(value, null)
@@ -113,7 +115,9 @@ internal sealed class RequestFields : IDisposable
         var i = 0;
         foreach (var item in array.EnumerateArray())
         {
-            ids[i++] = item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) ? id : throw WrongType(name, array, "an array of integers");
+            ids[i++] = item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id)
+                ? id
+                : throw WrongType(name, array, "an array of integers");
         }
 
         return ids;
@@ -124,7 +128,7 @@ internal sealed class RequestFields : IDisposable
     {
         foreach (var name in names)
         {
-            read.Add(name);
+            _read.Add(name);
         }
     }
 
@@ -141,9 +145,9 @@ internal sealed class RequestFields : IDisposable
     /// <exception cref="ApiException">A field is left that nothing read.</exception>
     public void RejectUnread()
     {
-        foreach (var property in root.EnumerateObject())
+        foreach (var property in _root.EnumerateObject())
         {
-            if (property.Value.ValueKind != JsonValueKind.Null && !read.Contains(property.Name))
+            if (property.Value.ValueKind != JsonValueKind.Null && !_read.Contains(property.Name))
             {
                 throw ApiException.BadRequest($"unrecognized request argument supplied: {property.Name}", property.Name);
             }
@@ -157,7 +161,7 @@ internal sealed class RequestFields : IDisposable
         return ApiException.BadRequest($"invalid value for '{name}': expected {expected}, got {Shorten(text)}", name);
     }
 
-    public void Dispose() => document?.Dispose();
+    public void Dispose() => _document?.Dispose();
 
     /// <summary>A JSON string may hold an unpaired surrogate (<c>"\ud800"</c>) which no text can.</summary>
     public static string Text(JsonElement value, string name)
@@ -172,7 +176,8 @@ internal sealed class RequestFields : IDisposable
         }
     }
 
-    /// <summary>A browser lets any page post text or a form anywhere, also to a server on its own machine, without asking that server first. JSON it asks for.</summary>
+    /// <summary>A browser lets any page post text or a form anywhere, also to a server on its own machine, without asking that server
+    /// first. JSON it asks for.</summary>
     private static void RequireJson(HttpRequest request)
     {
         if (!request.HasJsonContentType())
@@ -181,9 +186,11 @@ internal sealed class RequestFields : IDisposable
             throw ApiException.UnsupportedMediaType($"the header Content-Type is {given}; it must be application/json");
         }
 
-        if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding
+            && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
         {
-            throw ApiException.UnsupportedMediaType($"the header Content-Encoding is '{Shorten(encoding)}'; this server does not take compressed bodies");
+            throw ApiException.UnsupportedMediaType(
+                $"the header Content-Encoding is '{Shorten(encoding)}'; this server does not take compressed bodies");
         }
     }
 

@@ -3,17 +3,18 @@ using System.Text.Json;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>All of the output is a JSON array of calls, as <see cref="ToolDemand.Any"/> has it. An array that was cut short is no call: it is given out as text.</summary>
+/// <summary>All of the output is a JSON array of calls, as <see cref="ToolDemand.Any"/> has it. An array that was cut short is no call: it
+/// is given out as text.</summary>
 internal sealed class RequiredCallParser : ICallParser
 {
-    private readonly StringBuilder output = new();
+    private readonly StringBuilder _output = new();
 
     public bool StopsForCalls => true;
 
     public ParsedOutput Add(string text, bool ended)
     {
-        output.Append(text);
-        return ended ? Parse(output.ToString()) : new ParsedOutput("", []);
+        _output.Append(text);
+        return ended ? Parse(_output.ToString()) : new ParsedOutput("", []);
     }
 
     private static ParsedOutput Parse(string text)

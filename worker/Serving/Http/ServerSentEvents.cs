@@ -10,9 +10,9 @@ internal sealed class ServerSentEvents
     private static readonly byte[] Suffix = "\n\n"u8.ToArray();
     private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
 
-    private readonly HttpResponse response;
+    private readonly HttpResponse _response;
 
-    private ServerSentEvents(HttpResponse response) => this.response = response;
+    private ServerSentEvents(HttpResponse response) => _response = response;
 
     /// <summary>Sends the headers; from here on errors travel as events.</summary>
     public static ServerSentEvents Start(HttpResponse response)
@@ -27,7 +27,7 @@ internal sealed class ServerSentEvents
     /// <summary>Sends one event and waits until the client has room for more.</summary>
     public async Task SendAsync<T>(T value, CancellationToken cancellationToken)
     {
-        var writer = response.BodyWriter;
+        var writer = _response.BodyWriter;
         writer.Write(Prefix);
         await using (var json = new Utf8JsonWriter(writer, new JsonWriterOptions { Encoder = ApiJson.Options.Encoder }))
         {
@@ -38,7 +38,7 @@ internal sealed class ServerSentEvents
         await writer.FlushAsync(cancellationToken);
     }
 
-    public async Task FinishAsync(CancellationToken cancellationToken) => await response.BodyWriter.WriteAsync(Done, cancellationToken);
+    public async Task FinishAsync(CancellationToken cancellationToken) => await _response.BodyWriter.WriteAsync(Done, cancellationToken);
 
     /// <summary>Streams the outputs of a response. The first output is awaited before the headers go out, so that a request which cannot
     /// start is answered with a proper status; a failure later ends the stream with an error event.</summary>

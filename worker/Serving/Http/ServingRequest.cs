@@ -43,7 +43,8 @@ internal static class ServingRequest
         {
             throw new ApiException(
                 StatusCodes.Status400BadRequest,
-                $"this model's maximum context length is {longest} tokens, prompt and output together, but the prompt has {prompt.Count}; shorten it to at most {longest - 1}",
+                $"this model's maximum context length is {longest} tokens, prompt and output together, but the prompt has "
+                + $"{prompt.Count}; shorten it to at most {longest - 1}",
                 "invalid_request_error",
                 parameter,
                 "context_length_exceeded");

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>The API of TGI (Hugging Face text-generation-inference): <c>POST /generate</c> with <c>inputs</c>, <c>/generate_stream</c>, and <c>/</c>, which is
-/// either by its <c>stream</c>. Errors have TGI's shape, too.</summary>
+/// <summary>The API of TGI (Hugging Face text-generation-inference): <c>POST /generate</c> with <c>inputs</c>, <c>/generate_stream</c>, and
+/// <c>/</c>, which is either by its <c>stream</c>. Errors have TGI's shape, too.</summary>
 internal static class TgiEndpoint
 {
     private static readonly ErrorDialect Errors = new(Spell);
@@ -32,7 +32,8 @@ internal static class TgiEndpoint
         var request = TgiRequest.Read(fields, model, stream);
         await (stream
             ? StreamAsync(context, model, request)
-            : context.Response.WriteAsJsonAsync<TgiResponse[]>([await CollectAsync(context, model, request)], ApiJson.Options, context.RequestAborted));
+            : context.Response.WriteAsJsonAsync<TgiResponse[]>(
+                [await CollectAsync(context, model, request)], ApiJson.Options, context.RequestAborted));
     }
 
     private static async Task<TgiResponse> CollectAsync(HttpContext context, ServedModel model, TgiRequest request)

@@ -3,8 +3,8 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>A request in the terms of TGI (Hugging Face text-generation-inference): <c>{"inputs": …, "parameters": {…}}</c>. Names, defaults and ranges are
-/// its own. Read by <see cref="TgiEndpoint"/>.</summary>
+/// <summary>A request in the terms of TGI (Hugging Face text-generation-inference): <c>{"inputs": …, "parameters": {…}}</c>. Names,
+/// defaults and ranges are its own. Read by <see cref="TgiEndpoint"/>.</summary>
 /// <param name="Inputs">The prompt as text, for <see cref="ReturnFullText"/>.</param>
 /// <param name="Sampling">Asks for as many outputs as <c>best_of</c> says: all of them are told of.</param>
 /// <param name="Seed">What the answer reports; null when the output is greedy.</param>
@@ -52,7 +52,9 @@ internal sealed record TgiRequest(
         long? drawn = samples ? seed ?? Random.Shared.NextInt64() : null;
         var request = new TgiRequest(
             inputs,
-            Truncate(model.Tokenizer.Encode(inputs, fields.Boolean("add_special_tokens") ?? true), parameters.Integer("truncate"), model.Engine.MaxModelLength),
+            Truncate(
+                model.Tokenizer.Encode(inputs, fields.Boolean("add_special_tokens") ?? true), parameters.Integer("truncate"),
+                model.Engine.MaxModelLength),
             new SamplingParameters
             {
                 N = bestOf,
@@ -80,7 +82,9 @@ internal sealed record TgiRequest(
     /// <summary>Keeps the prompt's end, as TGI does.</summary>
     private static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, int? truncate, int maxModelLength)
     {
-        Require(truncate is null || (truncate > 0 && truncate < maxModelLength), "truncate", $"must be strictly positive and less than {maxModelLength}", truncate);
+        Require(
+            truncate is null || (truncate > 0 && truncate < maxModelLength), "truncate",
+            $"must be strictly positive and less than {maxModelLength}", truncate);
         return truncate < prompt.Count ? [.. prompt.Skip(prompt.Count - truncate.Value)] : prompt;
     }
 
@@ -101,8 +105,10 @@ internal sealed record TgiRequest(
             ("regex", { ValueKind: JsonValueKind.String } pattern) => new Constraint.Regex(RequestFields.Text(pattern, "grammar.value")),
             ("json", { ValueKind: JsonValueKind.Object } schema) => new Constraint.JsonSchema(schema.GetRawText()),
             ("json", { ValueKind: JsonValueKind.String } schema) => new Constraint.JsonSchema(RequestFields.Text(schema, "grammar.value")),
-            ("json_schema", { ValueKind: JsonValueKind.Object } named) when named.TryGetProperty("schema", out var schema) => new Constraint.JsonSchema(schema.GetRawText()),
-            _ => throw RequestFields.WrongType(Name, given, "{\"type\": \"json\", \"value\": a JSON schema} or {\"type\": \"regex\", \"value\": a pattern}"),
+            ("json_schema", { ValueKind: JsonValueKind.Object } named) when named.TryGetProperty("schema", out var schema) =>
+                new Constraint.JsonSchema(schema.GetRawText()),
+            _ => throw RequestFields.WrongType(
+                Name, given, "{\"type\": \"json\", \"value\": a JSON schema} or {\"type\": \"regex\", \"value\": a pattern}"),
         };
     }
 

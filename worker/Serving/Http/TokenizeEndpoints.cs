@@ -28,7 +28,8 @@ internal static class TokenizeEndpoints
 
         var texts = fields.Boolean("return_token_strs") ?? false ? tokens.Select(model.Tokenizer.IdToToken).ToArray() : null;
         fields.RejectUnread();
-        await context.Response.WriteAsJsonAsync(new TokenizeResponse(tokens.Count, model.Engine.MaxModelLength, tokens, texts), ApiJson.Options, context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(
+            new TokenizeResponse(tokens.Count, model.Engine.MaxModelLength, tokens, texts), ApiJson.Options, context.RequestAborted);
     }
 
     public static async Task DetokenizeAsync(HttpContext context, ServingState state)
@@ -46,6 +47,7 @@ internal static class TokenizeEndpoints
             }
         }
 
-        await context.Response.WriteAsJsonAsync(new DetokenizeResponse(model.Tokenizer.Decode([.. tokens], skipSpecialTokens: false)), ApiJson.Options, context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(
+            new DetokenizeResponse(model.Tokenizer.Decode([.. tokens], skipSpecialTokens: false)), ApiJson.Options, context.RequestAborted);
     }
 }

@@ -19,35 +19,36 @@ internal sealed record FunctionCall(string Name, string Arguments);
 internal readonly record struct ParsedOutput(string Content, IReadOnlyList<ToolCall> Calls);
 
 /// <summary>Finds tool calls in output as it comes, in the style of Hermes and Qwen:
-/// <c>&lt;tool_call&gt;{"name": …, "arguments": {…}}&lt;/tool_call&gt;</c>. Text that only might become a call is held back, and what is no call after all
-/// is given out as text, so nothing the model wrote is lost. One for each choice of <see cref="ChatCompletionsEndpoint"/>.</summary>
+/// <c>&lt;tool_call&gt;{"name": …, "arguments": {…}}&lt;/tool_call&gt;</c>. Text that only might become a call is held back, and what is no
+/// call after all is given out as text, so nothing the model wrote is lost. One for each choice of
+/// <see cref="ChatCompletionsEndpoint"/>.</summary>
 /// <param name="maxCalls">Calls beyond are dropped (<c>parallel_tool_calls: false</c>).</param>
 internal sealed class ToolCallParser(int maxCalls = int.MaxValue) : ICallParser
 {
     private const string Open = "<tool_call>";
     private const string Close = "</tool_call>";
 
-    private readonly StringBuilder pending = new();
-    private int numCalls;
-    private bool inCall;
+    private readonly StringBuilder _pending = new();
+    private int _numCalls;
+    private bool _inCall;
 
-    public bool StopsForCalls => numCalls > 0;
+    public bool StopsForCalls => _numCalls > 0;
 
     public ParsedOutput Add(string text, bool ended)
     {
         // A call is looked at when its closing tag may be there; before that, appending is all there is to do.
-        pending.Append(text);
-        if (inCall && !ended && !text.Contains('>'))
+        _pending.Append(text);
+        if (_inCall && !ended && !text.Contains('>'))
         {
             return new ParsedOutput("", []);
         }
 
-        var rest = pending.ToString();
+        var rest = _pending.ToString();
         var content = new StringBuilder();
         var calls = new List<ToolCall>();
         while (true)
         {
-            if (!inCall)
+            if (!_inCall)
             {
                 var open = rest.IndexOf(Open, StringComparison.Ordinal);
                 if (open < 0)
@@ -60,7 +61,7 @@ internal sealed class ToolCallParser(int maxCalls = int.MaxValue) : ICallParser
 
                 Text(content, rest[..open].TrimEnd(), ended);
                 rest = rest[(open + Open.Length)..];
-                inCall = true;
+                _inCall = true;
             }
 
             var close = rest.IndexOf(Close, StringComparison.Ordinal);
@@ -72,9 +73,9 @@ internal sealed class ToolCallParser(int maxCalls = int.MaxValue) : ICallParser
             var body = close < 0 ? rest : rest[..close];
             if (Parse(body) is { } call)
             {
-                if (numCalls < maxCalls)
+                if (_numCalls < maxCalls)
                 {
-                    calls.Add(ToolCall.Of(numCalls++, call));
+                    calls.Add(ToolCall.Of(_numCalls++, call));
                 }
             }
             else
@@ -83,19 +84,19 @@ internal sealed class ToolCallParser(int maxCalls = int.MaxValue) : ICallParser
             }
 
             rest = close < 0 ? "" : rest[(close + Close.Length)..];
-            inCall = false;
+            _inCall = false;
         }
 
-        pending.Clear().Append(rest);
+        _pending.Clear().Append(rest);
         return new ParsedOutput(content.ToString(), calls);
     }
 
     /// <summary>Line breaks around calls are layout, not content.</summary>
     private void Text(StringBuilder content, string text, bool ended)
     {
-        if (numCalls == 0 || !string.IsNullOrWhiteSpace(text))
+        if (_numCalls == 0 || !string.IsNullOrWhiteSpace(text))
         {
-            content.Append(ended && numCalls > 0 ? text.TrimEnd() : text);
+            content.Append(ended && _numCalls > 0 ? text.TrimEnd() : text);
         }
     }
 

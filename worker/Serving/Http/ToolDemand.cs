@@ -3,7 +3,8 @@ using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>What the output must look like where <c>tool_choice</c> demands a call, so that it is one whatever the model. Used by <see cref="ChatTools"/>.</summary>
+/// <summary>What the output must look like where <c>tool_choice</c> demands a call, so that it is one whatever the model. Used by
+/// <see cref="ChatTools"/>.</summary>
 internal static class ToolDemand
 {
     /// <summary>The arguments of one function.</summary>

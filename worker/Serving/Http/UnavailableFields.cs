@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Fields of vLLM's requests that this server has nothing for. Clients send some of them with the value that changes nothing; that value is accepted,
-/// any other refused with the reason.</summary>
+/// <summary>Fields of vLLM's requests that this server has nothing for. Clients send some of them with the value that changes nothing; that
+/// value is accepted, any other refused with the reason.</summary>
 internal static class UnavailableFields
 {
     /// <summary>Of every generating request. Called by <see cref="SamplingFields"/>.</summary>
@@ -13,7 +13,8 @@ internal static class UnavailableFields
         fields.Refuse("allowed_token_ids", "use structured_outputs to say what the output may be", IsEmpty);
         fields.Refuse("priority", "requests are taken in the order they come", value => value.GetRawText() == "0");
         fields.Refuse("detokenize", "outputs are text", Is(JsonValueKind.True));
-        fields.Refuse("spaces_between_special_tokens", "special tokens have no spaces between them but the text's own", Is(JsonValueKind.True));
+        fields.Refuse(
+            "spaces_between_special_tokens", "special tokens have no spaces between them but the text's own", Is(JsonValueKind.True));
         fields.Refuse("return_tokens_as_token_ids", "log-probabilities name tokens by their text", Is(JsonValueKind.False));
         fields.Refuse("return_token_ids", "/tokenize gives the ids of a text", Is(JsonValueKind.False));
     }

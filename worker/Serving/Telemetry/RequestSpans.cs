@@ -70,7 +70,8 @@ internal sealed class RequestSpans(ActivitySource source, string modelName) : IE
     }
 
     private static void Child(
-        ActivitySource source, Activity parent, string name, DateTimeOffset start, DateTimeOffset end, params ReadOnlySpan<(string Key, object Value)> tags)
+        ActivitySource source, Activity parent, string name, DateTimeOffset start, DateTimeOffset end,
+        params ReadOnlySpan<(string Key, object Value)> tags)
     {
         using var span = source.StartActivity(name, ActivityKind.Internal, parent.Context, startTime: start);
         if (span is null)

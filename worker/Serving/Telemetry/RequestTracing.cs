@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Cluster.Worker.Serving.Telemetry;
 
-/// <summary>The server span of a request, HTTP or gRPC, by OpenTelemetry's semantic conventions. A middleware; added by <see cref="WorkerTelemetry"/>.</summary>
+/// <summary>The server span of a request, HTTP or gRPC, by OpenTelemetry's semantic conventions. A middleware; added by
+/// <see cref="WorkerTelemetry"/>.</summary>
 internal static class RequestTracing
 {
     /// <summary>gRPC's own services: health and reflection.</summary>
@@ -53,7 +54,8 @@ internal static class RequestTracing
 
     /// <summary>The W3C trace context that the caller sent; none when there is not exactly one, or it is malformed.</summary>
     private static ActivityContext CallerOf(HttpRequest request) =>
-        request.Headers.TraceParent is [{ } parent] && ActivityContext.TryParse(parent, request.Headers.TraceState, isRemote: true, out var caller) ? caller : default;
+        request.Headers.TraceParent is [{ } parent]
+            && ActivityContext.TryParse(parent, request.Headers.TraceState, isRemote: true, out var caller) ? caller : default;
 
     private static void DescribeHttp(Activity span, HttpContext context)
     {
@@ -87,10 +89,13 @@ internal static class RequestTracing
         span.SetTag("rpc.service", slash > 0 ? path[1..slash] : "");
         span.SetTag("rpc.method", path[(slash + 1)..]);
         var trailers = context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
-        var sent = trailers is not null && trailers.TryGetValue("grpc-status", out var trailer) ? trailer : context.Response.Headers["grpc-status"];
+        var sent = trailers is not null && trailers.TryGetValue("grpc-status", out var trailer)
+            ? trailer
+            : context.Response.Headers["grpc-status"];
         var status = int.TryParse(sent, CultureInfo.InvariantCulture, out var code) ? (StatusCode)code : StatusCode.Cancelled;
         span.SetTag("rpc.grpc.status_code", (int)status);
-        if (status is not (StatusCode.OK or StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.Unauthenticated or StatusCode.ResourceExhausted))
+        if (status is not (StatusCode.OK or StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.Unauthenticated
+            or StatusCode.ResourceExhausted))
         {
             Fail(span, status.ToString());
         }

@@ -1,7 +1,9 @@
 namespace Cluster.Worker.Serving.Telemetry;
 
-/// <summary>Where traces and metrics are pushed over OTLP, read from OpenTelemetry's own environment variables. Used by <see cref="WorkerTelemetry"/>.</summary>
-/// <param name="Environment">All variables: those not looked at here (headers, time limits, sampler, intervals) are the SDK's to read.</param>
+/// <summary>Where traces and metrics are pushed over OTLP, read from OpenTelemetry's own environment variables. Used by
+/// <see cref="WorkerTelemetry"/>.</summary>
+/// <param name="Environment">All variables: those not looked at here (headers, time limits, sampler, intervals) are the SDK's to
+/// read.</param>
 internal sealed record TelemetryOptions(IConfiguration Environment, bool Traces, bool Metrics)
 {
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -11,12 +13,14 @@ internal sealed record TelemetryOptions(IConfiguration Environment, bool Traces,
     /// <exception cref="FormatException">A variable has a value that the SDK would silently pass over.</exception>
     public static TelemetryOptions? Read(IConfiguration environment)
     {
-        if (environment[Endpoint] is not { Length: > 0 } endpoint || string.Equals(environment["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase))
+        if (environment[Endpoint] is not { Length: > 0 } endpoint
+            || string.Equals(environment["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase))
         {
             return null;
         }
 
-        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var uri) || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps))
+        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var uri)
+            || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps))
         {
             throw new FormatException($"{Endpoint} is '{endpoint}'; it must be a URL such as http://collector:4317");
         }
@@ -26,7 +30,8 @@ internal sealed record TelemetryOptions(IConfiguration Environment, bool Traces,
             throw new FormatException($"{Protocol} is '{environment[Protocol]}'; known are grpc (the default) and http/protobuf");
         }
 
-        var options = new TelemetryOptions(environment, Exports(environment, "OTEL_TRACES_EXPORTER"), Exports(environment, "OTEL_METRICS_EXPORTER"));
+        var options = new TelemetryOptions(
+            environment, Exports(environment, "OTEL_TRACES_EXPORTER"), Exports(environment, "OTEL_METRICS_EXPORTER"));
         return options is { Traces: false, Metrics: false } ? null : options;
     }
 

@@ -8,8 +8,8 @@ using OpenTelemetry.Trace;
 
 namespace Cluster.Worker.Serving.Telemetry;
 
-/// <summary>Pushes a span tree for each request, and the instruments of <see cref="WorkerMetrics"/>, to an OTLP collector. Exists only where one is
-/// configured; made and disposed by <see cref="WorkerServer"/>.</summary>
+/// <summary>Pushes a span tree for each request, and the instruments of <see cref="WorkerMetrics"/>, to an OTLP collector. Exists only
+/// where one is configured; made and disposed by <see cref="WorkerServer"/>.</summary>
 /// <remarks>
 /// <code>
 /// POST /v1/chat/completions      server span, below the caller's traceparent   (RequestTracing)
@@ -25,16 +25,16 @@ internal sealed class WorkerTelemetry : IDisposable
     private const string ServiceName = "cluster-worker";
     private const string SourceName = "Cluster.Worker";
 
-    private readonly ActivitySource source = new(SourceName, WorkerVersion.Current);
-    private readonly TracerProvider? tracing;
-    private readonly MeterProvider? metering;
+    private readonly ActivitySource _source = new(SourceName, WorkerVersion.Current);
+    private readonly TracerProvider? _tracing;
+    private readonly MeterProvider? _metering;
 
     /// <summary>Starts the exporters. A collector that cannot be reached disturbs no request.</summary>
     public WorkerTelemetry(TelemetryOptions options)
     {
         if (options.Traces)
         {
-            tracing = Sdk.CreateTracerProviderBuilder()
+            _tracing = Sdk.CreateTracerProviderBuilder()
                 .ConfigureServices(services => services.AddSingleton(options.Environment))
                 .SetResourceBuilder(Resource())
                 .AddSource(SourceName)
@@ -44,7 +44,7 @@ internal sealed class WorkerTelemetry : IDisposable
 
         if (options.Metrics)
         {
-            metering = Sdk.CreateMeterProviderBuilder()
+            _metering = Sdk.CreateMeterProviderBuilder()
                 .ConfigureServices(services => services.AddSingleton(options.Environment))
                 .SetResourceBuilder(Resource())
                 .AddMeter(WorkerMetrics.MeterName)
@@ -54,17 +54,17 @@ internal sealed class WorkerTelemetry : IDisposable
     }
 
     /// <summary>Gives every request that works a server span. To be outside of authentication, so that refusals are seen.</summary>
-    public void Trace(IApplicationBuilder app) => app.Use((context, next) => RequestTracing.RunAsync(context, next, source));
+    public void Trace(IApplicationBuilder app) => app.Use((context, next) => RequestTracing.RunAsync(context, next, _source));
 
     /// <summary>Writes spans for each of the engine's requests; null where traces are not exported.</summary>
-    public IEngineObserver? Requests(string modelName) => tracing is null ? null : new RequestSpans(source, modelName);
+    public IEngineObserver? Requests(string modelName) => _tracing is null ? null : new RequestSpans(_source, modelName);
 
     /// <summary>Sends what has not been sent yet, for a few seconds at most.</summary>
     public void Dispose()
     {
-        tracing?.Dispose();
-        metering?.Dispose();
-        source.Dispose();
+        _tracing?.Dispose();
+        _metering?.Dispose();
+        _source.Dispose();
     }
 
     /// <summary>The environment comes last and wins.</summary>

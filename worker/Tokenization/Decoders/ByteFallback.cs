@@ -12,11 +12,11 @@ internal sealed class ByteFallback : IDecoder
     public void Decode(List<string> tokens)
     {
         List<byte> bytes = [];
-        int kept = 0;
-        for (int i = 0; i < tokens.Count; i++)
+        var kept = 0;
+        for (var i = 0; i < tokens.Count; i++)
         {
-            string token = tokens[i];
-            if (TryReadByte(token, out byte value))
+            var token = tokens[i];
+            if (TryReadByte(token, out var value))
             {
                 bytes.Add(value);
                 continue;

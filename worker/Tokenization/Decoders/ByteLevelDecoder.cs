@@ -9,14 +9,14 @@ internal sealed class ByteLevelDecoder : IDecoder
 {
     public void Decode(List<string> tokens)
     {
-        int capacity = 0;
-        foreach (string token in tokens)
+        var capacity = 0;
+        foreach (var token in tokens)
         {
             capacity += Encoding.UTF8.GetMaxByteCount(token.Length);
         }
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(capacity);
-        int count = 0;
-        foreach (string token in tokens)
+        var buffer = ArrayPool<byte>.Shared.Rent(capacity);
+        var count = 0;
+        foreach (var token in tokens)
         {
             count += Append(token, buffer.AsSpan(count));
         }
@@ -28,15 +28,15 @@ internal sealed class ByteLevelDecoder : IDecoder
     /// <summary>The bytes of one token.</summary>
     public static byte[] Bytes(string token)
     {
-        byte[] buffer = new byte[Encoding.UTF8.GetMaxByteCount(token.Length)];
+        var buffer = new byte[Encoding.UTF8.GetMaxByteCount(token.Length)];
         return buffer[..Append(token, buffer)];
     }
 
     private static int Append(string token, Span<byte> target)
     {
-        for (int i = 0; i < token.Length; i++)
+        for (var i = 0; i < token.Length; i++)
         {
-            int value = ByteAlphabet.ToByte(token[i]);
+            var value = ByteAlphabet.ToByte(token[i]);
             if (value < 0)
             {
                 return Encoding.UTF8.GetBytes(token, target);

@@ -1,3 +1,4 @@
+using Cluster.Worker.Tokenization.Patterns;
 using Cluster.Worker.Tokenization.PreTokenizers;
 
 namespace Cluster.Worker.Tokenization.Decoders;
@@ -22,7 +23,7 @@ internal static class DecoderReader
 
     private static StripDecoder ReadStrip(JsonPart part)
     {
-        string content = part.RequiredString("content");
+        var content = part.RequiredString("content");
         return content.Length == 1
             ? new StripDecoder(content[0], part.RequiredInt("start"), part.RequiredInt("stop"))
             : throw part.Error($"'content' is '{content}', expected one character");

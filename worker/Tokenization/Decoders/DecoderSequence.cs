@@ -7,7 +7,7 @@ internal sealed class DecoderSequence(IReadOnlyList<IDecoder> decoders) : IDecod
 
     public void Decode(List<string> tokens)
     {
-        foreach (IDecoder decoder in decoders)
+        foreach (var decoder in decoders)
         {
             decoder.Decode(tokens);
         }

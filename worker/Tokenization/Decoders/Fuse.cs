@@ -5,7 +5,7 @@ internal sealed class Fuse : IDecoder
 {
     public void Decode(List<string> tokens)
     {
-        string text = string.Concat(tokens);
+        var text = string.Concat(tokens);
         tokens.Clear();
         tokens.Add(text);
     }

@@ -1,3 +1,5 @@
+using Cluster.Worker.Tokenization.Patterns;
+
 namespace Cluster.Worker.Tokenization.Decoders;
 
 /// <summary><c>Replace</c>: in every token, each match of a pattern becomes a fixed text.</summary>
@@ -7,7 +9,7 @@ internal sealed class ReplaceDecoder(ISplitPattern pattern, string content) : ID
 
     public void Decode(List<string> tokens)
     {
-        for (int i = 0; i < tokens.Count; i++)
+        for (var i = 0; i < tokens.Count; i++)
         {
             tokens[i] = _replace.Normalize(tokens[i]);
         }

@@ -7,9 +7,9 @@ internal sealed class StripDecoder(char content, int start, int stop) : IDecoder
 {
     public void Decode(List<string> tokens)
     {
-        for (int i = 0; i < tokens.Count; i++)
+        for (var i = 0; i < tokens.Count; i++)
         {
-            string token = tokens[i];
+            var token = tokens[i];
             int from = 0, to = token.Length;
             while (from < to && from < start && token[from] == content)
             {

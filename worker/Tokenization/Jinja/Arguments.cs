@@ -16,10 +16,10 @@ internal sealed record Arguments(IReadOnlyList<object?> Positional, IReadOnlyDic
         return Named.TryGetValue(name, out value);
     }
 
-    public object? Get(int position, string name, object? fallback = null) => TryGet(position, name, out object? value) ? value : fallback;
+    public object? Get(int position, string name, object? fallback = null) => TryGet(position, name, out var value) ? value : fallback;
 
     public object? Required(int position, string name) =>
-        TryGet(position, name, out object? value) ? value : throw new RenderError($"argument '{name}' is missing");
+        TryGet(position, name, out var value) ? value : throw new RenderError($"argument '{name}' is missing");
 
     public string Text(int position, string name, string? fallback = null) => Get(position, name, fallback) switch
     {
@@ -37,7 +37,7 @@ internal sealed record Arguments(IReadOnlyList<object?> Positional, IReadOnlyDic
     };
 
     public bool Flag(int position, string name, bool fallback = false) =>
-        TryGet(position, name, out object? value) ? Values.IsTrue(value) : fallback;
+        TryGet(position, name, out var value) ? Values.IsTrue(value) : fallback;
 
     /// <summary>The same arguments without the first positional ones.</summary>
     public Arguments Skip(int count) => new([.. Positional.Skip(count)], Named);

@@ -8,7 +8,7 @@ internal static class DictMethods
     {
         Func<Arguments, object?>? method = name switch
         {
-            "get" => a => dict.TryGet(a.Required(0, "key"), out object? value) ? value : a.Get(1, "default"),
+            "get" => a => dict.TryGet(a.Required(0, "key"), out var value) ? value : a.Get(1, "default"),
             "items" => _ => Items(dict, budget),
             "keys" => _ => budget.Charge([.. dict.TemplateKeys]),
             "values" => _ => budget.Charge([.. dict.Values]),
@@ -21,7 +21,7 @@ internal static class DictMethods
             },
             "setdefault" => a =>
             {
-                if (!dict.TryGet(a.Required(0, "key"), out object? value))
+                if (!dict.TryGet(a.Required(0, "key"), out var value))
                 {
                     dict.Set(a.Required(0, "key"), value = a.Get(1, "default"));
                 }
@@ -29,11 +29,11 @@ internal static class DictMethods
             },
             "pop" => a =>
             {
-                object? key = a.Required(0, "key");
-                bool found = dict.TryGet(key, out object? value);
+                var key = a.Required(0, "key");
+                var found = dict.TryGet(key, out var value);
                 budget.Step(dict.Count);
                 return found && dict.Remove(Dict.Key(key)) ? value
-                    : a.TryGet(1, "default", out object? fallback) ? fallback
+                    : a.TryGet(1, "default", out var fallback) ? fallback
                     : throw new RenderError($"the dict has no key {ValueWriter.Repr(key, budget)}");
             },
             _ => null,
@@ -47,7 +47,7 @@ internal static class DictMethods
     private static Dict Update(Dict dict, Dict other, RenderBudget budget)
     {
         budget.Step(other.Count);
-        foreach ((object? key, object? value) in other.Entries.ToArray())
+        foreach ((var key, var value) in other.Entries.ToArray())
         {
             dict.Set(key, value);
         }
@@ -57,7 +57,7 @@ internal static class DictMethods
     private static void Update(Dict dict, IReadOnlyDictionary<string, object?> named, RenderBudget budget)
     {
         budget.Step(named.Count);
-        foreach ((string key, object? value) in named)
+        foreach ((var key, var value) in named)
         {
             dict.Set(key, value);
         }

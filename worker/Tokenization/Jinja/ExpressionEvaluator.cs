@@ -21,13 +21,13 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             case Literal literal:
                 return literal.Value;
             case Variable variable:
-                return scope.TryGet(variable.Name, out object? value) ? value : Undefined.Name(variable.Name);
+                return scope.TryGet(variable.Name, out var value) ? value : Undefined.Name(variable.Name);
             case AttributeAccess access:
                 return GetAttribute(Evaluate(access.Target, scope), access.Name);
             case IndexAccess access:
                 return GetItem(Evaluate(access.Target, scope), Evaluate(access.Index, scope));
             case SliceAccess access:
-                object? target = Evaluate(access.Target, scope);
+                var target = Evaluate(access.Target, scope);
                 Budget.Work(target);
                 return Slicing.Slice(target, Bound(access.Start), Bound(access.Stop), Bound(access.Step), Budget);
             case Call call:
@@ -38,7 +38,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             case TestCall test:
                 return Tests.Apply(test.Name, Evaluate(test.Target, scope), EvaluateArguments(test.Arguments, scope), Budget);
             case Binary { Operator: "and" } and:
-                object? left = Evaluate(and.Left, scope);
+                var left = Evaluate(and.Left, scope);
                 return Values.IsTrue(left) ? Evaluate(and.Right, scope) : left;
             case Binary { Operator: "or" } or:
                 left = Evaluate(or.Left, scope);
@@ -47,7 +47,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
                 return Operators.Join(Text(concatenation.Left), Text(concatenation.Right), Budget);
             case Binary binary:
                 left = Evaluate(binary.Left, scope);
-                object? right = Evaluate(binary.Right, scope);
+                var right = Evaluate(binary.Right, scope);
                 Line = binary.Line;
                 return Operators.Apply(binary.Operator, left, right, Budget);
             case Comparison comparison:
@@ -68,7 +68,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
                 return EvaluateAll(tuple.Items, scope).ToArray();
             case DictLiteral literal:
                 Dict dict = [];
-                foreach ((Expression key, Expression entry) in literal.Entries)
+                foreach ((var key, var entry) in literal.Entries)
                 {
                     dict.Set(Evaluate(key, scope), Evaluate(entry, scope));
                 }
@@ -87,11 +87,11 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
     /// <summary><c>target.name</c>: a method or attribute, else the item of that name.</summary>
     public object? GetAttribute(object? target, string name) => Values.Defined(target) switch
     {
-        Dict dict => DictMethods.Find(dict, name, Budget) ?? (dict.TryGet(name, out object? value) ? value : Undefined.Attribute(target, name)),
+        Dict dict => DictMethods.Find(dict, name, Budget) ?? (dict.TryGet(name, out var value) ? value : Undefined.Attribute(target, name)),
         string text => StringMethods.Find(text, name, Budget) ?? (object)Undefined.Attribute(target, name),
         IReadOnlyList<object?> list => ListMethods.Find(list, name, Budget) ?? (object)Undefined.Attribute(target, name),
         LoopContext loop => loop.Attribute(name),
-        Namespace space when space.Attributes.TryGetValue(name, out object? value) => value,
+        Namespace space when space.Attributes.TryGetValue(name, out var value) => value,
         Function function when name == "name" => function.Name,
         _ => Undefined.Attribute(target, name),
     };
@@ -102,10 +102,10 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
         Budget.Work(target is string ? target : key as string);
         switch (Values.Defined(target))
         {
-            case Dict dict when dict.TryGet(key, out object? value):
+            case Dict dict when dict.TryGet(key, out var value):
                 return value;
             case string or IReadOnlyList<object?> when key is long index:
-                (bool found, object? item) = Slicing.At(target!, index);
+                (var found, var item) = Slicing.At(target!, index);
                 return found ? item : new Undefined($"{Values.TypeName(target)} index {index} is out of range");
             default:
                 return key is string name ? GetAttribute(target, name)
@@ -127,9 +127,9 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             return Arguments.None;
         }
         List<object?> positional = [];
-        foreach ((Expression expression, bool spread) in list.Positional)
+        foreach ((var expression, var spread) in list.Positional)
         {
-            object? value = Evaluate(expression, scope);
+            var value = Evaluate(expression, scope);
             if (spread)
             {
                 positional.AddRange(Budget.Charge([.. Values.Items(value)]));
@@ -140,7 +140,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             }
         }
         Dictionary<string, object?> named = new(StringComparer.Ordinal);
-        foreach ((string name, Expression expression) in list.Named)
+        foreach ((var name, var expression) in list.Named)
         {
             named[name] = Evaluate(expression, scope);
         }
@@ -150,7 +150,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
     private List<object?> EvaluateAll(IReadOnlyList<Expression> expressions, Scope scope)
     {
         List<object?> values = new(expressions.Count);
-        foreach (Expression expression in expressions)
+        foreach (var expression in expressions)
         {
             values.Add(Evaluate(expression, scope));
         }
@@ -159,14 +159,14 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
 
     private bool Holds(Comparison comparison, Scope scope)
     {
-        object? left = Evaluate(comparison.First, scope);
-        foreach ((string name, Expression expression) in comparison.Rest)
+        var left = Evaluate(comparison.First, scope);
+        foreach ((var name, var expression) in comparison.Rest)
         {
-            object? right = Evaluate(expression, scope);
+            var right = Evaluate(expression, scope);
             Budget.Work(left as string);
             Budget.Work(right as string);
             Line = comparison.Line;
-            bool holds = name switch
+            var holds = name switch
             {
                 "==" => Values.AreEqual(left, right, Budget),
                 "!=" => !Values.AreEqual(left, right, Budget),

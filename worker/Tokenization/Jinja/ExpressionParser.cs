@@ -14,8 +14,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
     /// <summary>An expression, or several with commas as one tuple.</summary>
     public Expression ParseTuple(bool withConditional = true)
     {
-        int line = tokens.Current.Line;
-        Expression first = ParseItem();
+        var line = tokens.Current.Line;
+        var first = ParseItem();
         if (!tokens.Current.IsOperator(","))
         {
             return first;
@@ -33,7 +33,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
     /// <summary>The filters after a block's body stands in for their operand: <c>{% set x | trim %}</c>. Null without any.</summary>
     public Expression? ParseFilters(Expression operand)
     {
-        Expression result = operand;
+        var result = operand;
         while (tokens.SkipOperator("|"))
         {
             result = ParseFilter(result);
@@ -44,8 +44,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
     /// <summary><c>name(arguments)</c> of a filter.</summary>
     public Expression ParseFilter(Expression operand)
     {
-        int line = tokens.Current.Line;
-        string name = ParseDottedName();
+        var line = tokens.Current.Line;
+        var name = ParseDottedName();
         return new FilterCall(line, operand, name, tokens.Current.IsOperator("(") ? ParseArguments() : ArgumentList.Empty);
     }
 
@@ -54,12 +54,12 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseConditional()
     {
-        Expression result = ParseOr();
+        var result = ParseOr();
         while (tokens.Current.IsName("if"))
         {
-            int line = tokens.Next().Line;
-            Expression condition = ParseOr();
-            Expression? otherwise = tokens.SkipName("else") ? Parse() : null;
+            var line = tokens.Next().Line;
+            var condition = ParseOr();
+            var otherwise = tokens.SkipName("else") ? Parse() : null;
             result = new Conditional(line, condition, result, otherwise);
         }
         return result;
@@ -67,7 +67,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseOr()
     {
-        Expression left = ParseAnd();
+        var left = ParseAnd();
         while (tokens.Current.IsName("or"))
         {
             left = new Binary(tokens.Next().Line, "or", left, ParseAnd());
@@ -77,7 +77,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseAnd()
     {
-        Expression left = ParseNot();
+        var left = ParseNot();
         while (tokens.Current.IsName("and"))
         {
             left = new Binary(tokens.Next().Line, "and", left, ParseNot());
@@ -91,8 +91,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseComparison()
     {
-        int line = tokens.Current.Line;
-        Expression first = ParseSum();
+        var line = tokens.Current.Line;
+        var first = ParseSum();
         List<(string, Expression)> rest = [];
         while (true)
         {
@@ -127,10 +127,10 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseLeftAssociative(string[] operators, Func<Expression> parseOperand)
     {
-        Expression left = parseOperand();
+        var left = parseOperand();
         while (tokens.Current.Kind == TokenKind.Operator && operators.Contains(tokens.Current.Text))
         {
-            Token token = tokens.Next();
+            var token = tokens.Next();
             left = new Binary(token.Line, token.Text, left, parseOperand());
         }
         return left;
@@ -138,8 +138,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseSigned(bool withFilters)
     {
-        Token token = tokens.Current;
-        Expression result = token.IsOperator("-") || token.IsOperator("+")
+        var token = tokens.Current;
+        var result = token.IsOperator("-") || token.IsOperator("+")
             ? new Unary(tokens.Next().Line, token.Text, tokens.Nested(() => ParseSigned(withFilters: false)))
             : ParsePostfix(ParsePrimary());
         return withFilters ? ParseFiltersAndTests(result) : result;
@@ -170,10 +170,10 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseTest(Expression operand)
     {
-        int line = tokens.Current.Line;
-        bool negated = tokens.SkipName("not");
-        string name = ParseDottedName();
-        ArgumentList arguments = ArgumentList.Empty;
+        var line = tokens.Current.Line;
+        var negated = tokens.SkipName("not");
+        var name = ParseDottedName();
+        var arguments = ArgumentList.Empty;
         if (tokens.Current.IsOperator("("))
         {
             arguments = ParseArguments();
@@ -199,7 +199,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
     {
         while (true)
         {
-            int line = tokens.Current.Line;
+            var line = tokens.Current.Line;
             if (tokens.SkipOperator("."))
             {
                 result = tokens.Current.Kind == TokenKind.Integer
@@ -223,14 +223,14 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseSubscript(Expression target, int line)
     {
-        Expression? start = tokens.Current.IsOperator(":") ? null : ParseTuple();
+        var start = tokens.Current.IsOperator(":") ? null : ParseTuple();
         if (tokens.SkipOperator("]"))
         {
             return new IndexAccess(line, target, start ?? throw tokens.Unexpected("an index"));
         }
         tokens.ExpectOperator(":");
-        Expression? stop = ParseBound();
-        Expression? step = tokens.SkipOperator(":") ? ParseBound() : null;
+        var stop = ParseBound();
+        var step = tokens.SkipOperator(":") ? ParseBound() : null;
         tokens.ExpectOperator("]");
         return new SliceAccess(line, target, start, stop, step);
 
@@ -246,7 +246,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         {
             if (tokens.Current.Kind == TokenKind.Name && tokens.Peek.IsOperator("="))
             {
-                string name = tokens.Next().Text;
+                var name = tokens.Next().Text;
                 tokens.Next();
                 named.Add((name, Parse()));
             }
@@ -256,7 +256,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
             }
             else
             {
-                bool spread = tokens.SkipOperator("*");
+                var spread = tokens.SkipOperator("*");
                 positional.Add((Parse(), spread));
             }
             if (!tokens.Current.IsOperator(")"))
@@ -269,7 +269,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParsePrimary()
     {
-        Token token = tokens.Current;
+        var token = tokens.Current;
         switch (token.Kind)
         {
             case TokenKind.Name:
@@ -284,7 +284,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
             case TokenKind.String:
                 return ParseStrings();
             case TokenKind.Integer:
-                return long.TryParse(tokens.Next().Text, NumberStyles.None, CultureInfo.InvariantCulture, out long integer)
+                return long.TryParse(tokens.Next().Text, NumberStyles.None, CultureInfo.InvariantCulture, out var integer)
                     ? new Literal(token.Line, integer)
                     : throw new TemplateError(token.Line, $"{token.Text} is beyond 64 bits");
             case TokenKind.Float:
@@ -300,8 +300,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
     // Adjacent strings are one, as in Python.
     private Literal ParseStrings()
     {
-        Token token = tokens.Next();
-        string text = token.Text;
+        var token = tokens.Next();
+        var text = token.Text;
         while (tokens.Current.Kind == TokenKind.String)
         {
             text += tokens.Next().Text;
@@ -315,7 +315,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         {
             return new TupleLiteral(line, []);
         }
-        Expression result = ParseTuple();
+        var result = ParseTuple();
         tokens.ExpectOperator(")");
         return result;
     }
@@ -339,7 +339,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         List<(Expression, Expression)> entries = [];
         while (!tokens.SkipOperator("}"))
         {
-            Expression key = Parse();
+            var key = Parse();
             tokens.ExpectOperator(":");
             entries.Add((key, Parse()));
             if (!tokens.Current.IsOperator("}"))
@@ -352,7 +352,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private string ParseDottedName()
     {
-        string name = tokens.ExpectName();
+        var name = tokens.ExpectName();
         while (tokens.SkipOperator("."))
         {
             name += "." + tokens.ExpectName();

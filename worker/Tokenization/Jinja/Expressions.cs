@@ -25,7 +25,8 @@ internal sealed record IndexAccess(int Line, Expression Target, Expression Index
 internal sealed record SliceAccess(int Line, Expression Target, Expression? Start, Expression? Stop, Expression? Step) : Expression(Line);
 
 /// <summary>What stands in the parentheses of a call, filter or test.</summary>
-internal sealed record ArgumentList(IReadOnlyList<(Expression Value, bool Spread)> Positional, IReadOnlyList<(string Name, Expression Value)> Named)
+internal sealed record ArgumentList(
+    IReadOnlyList<(Expression Value, bool Spread)> Positional, IReadOnlyList<(string Name, Expression Value)> Named)
 {
     public static ArgumentList Empty { get; } = new([], []);
 }

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>A filter: the value left of <c>|</c>, the arguments, and the interpreter for filters that apply others or read attributes.</summary>
+/// <summary>A filter: the value left of <c>|</c>, the arguments, and the interpreter for filters that apply others or read
+/// attributes.</summary>
 internal delegate object? Filter(object? value, Arguments arguments, ExpressionEvaluator evaluator);
 
 /// <summary>All filters by name. Jinja's built-in ones, without those that make HTML.</summary>
@@ -13,7 +14,7 @@ internal static class Filters
     public static object? Apply(string name, object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
         evaluator.Budget.Work(value);
-        return All.TryGetValue(name, out Filter? filter)
+        return All.TryGetValue(name, out var filter)
             ? filter(value, arguments, evaluator)
             : throw new RenderError($"there is no filter '{name}'");
     }

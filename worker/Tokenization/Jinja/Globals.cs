@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>The functions every template finds: Jinja's own, and the two that chat templates add, <c>raise_exception</c> and <c>strftime_now</c>.</summary>
+/// <summary>The functions every template finds: Jinja's own, and the two that chat templates add, <c>raise_exception</c> and
+/// <c>strftime_now</c>.</summary>
 internal static class Globals
 {
     public static void AddTo(Scope scope, TimeProvider clock, RenderBudget budget)
@@ -18,16 +19,16 @@ internal static class Globals
 
     private static object? Range(Arguments arguments, RenderBudget budget)
     {
-        bool single = arguments.Positional.Count == 1;
-        long start = single ? 0 : arguments.Integer(0, "start");
-        long stop = arguments.Integer(single ? 0 : 1, "stop");
-        long step = arguments.Integer(2, "step", 1);
+        var single = arguments.Positional.Count == 1;
+        var start = single ? 0 : arguments.Integer(0, "start");
+        var stop = arguments.Integer(single ? 0 : 1, "stop");
+        var step = arguments.Integer(2, "step", 1);
         if (step == 0)
         {
             throw new RenderError("'range' cannot have step 0");
         }
         List<object?> numbers = [];
-        for (long i = start; step > 0 ? i < stop : i > stop; i += step)
+        for (var i = start; step > 0 ? i < stop : i > stop; i += step)
         {
             budget.Step();
             numbers.Add(i);
@@ -38,7 +39,7 @@ internal static class Globals
     private static object? MakeNamespace(Arguments arguments)
     {
         Namespace space = new();
-        foreach ((object? key, object? value) in ((Dict)MakeDict(arguments)!).Entries)
+        foreach ((var key, var value) in ((Dict)MakeDict(arguments)!).Entries)
         {
             space.Attributes[key as string ?? throw new RenderError("attribute names of a namespace must be strings")] = value;
         }
@@ -53,15 +54,15 @@ internal static class Globals
             case null:
                 break;
             case Dict other:
-                foreach ((object? key, object? value) in other.Entries)
+                foreach ((var key, var value) in other.Entries)
                 {
                     dict.Set(key, value);
                 }
                 break;
             case var pairs:
-                foreach (object? pair in Values.Items(pairs))
+                foreach (var pair in Values.Items(pairs))
                 {
-                    IReadOnlyList<object?> entry = Values.Items(pair);
+                    var entry = Values.Items(pair);
                     if (entry.Count != 2)
                     {
                         throw new RenderError("'dict' needs a dict or pairs");
@@ -70,7 +71,7 @@ internal static class Globals
                 }
                 break;
         }
-        foreach ((string name, object? value) in arguments.Named)
+        foreach ((var name, var value) in arguments.Named)
         {
             dict.Set(name, value);
         }
@@ -79,17 +80,17 @@ internal static class Globals
 
     private static Namespace Cycler(Arguments arguments)
     {
-        IReadOnlyList<object?> values = arguments.Positional;
+        var values = arguments.Positional;
         if (values.Count == 0)
         {
             throw new RenderError("'cycler' needs values");
         }
-        int at = 0;
+        var at = 0;
         Namespace cycler = new();
         cycler.Attributes["current"] = values[0];
         cycler.Attributes["next"] = new Function("next", _ =>
         {
-            object? value = values[at];
+            var value = values[at];
             at = (at + 1) % values.Count;
             cycler.Attributes["current"] = values[at];
             return value;
@@ -99,11 +100,11 @@ internal static class Globals
 
     private static Function Joiner(Arguments arguments)
     {
-        string separator = arguments.Text(0, "sep", ", ");
-        bool used = false;
+        var separator = arguments.Text(0, "sep", ", ");
+        var used = false;
         return new Function("joiner", _ =>
         {
-            string result = used ? separator : "";
+            var result = used ? separator : "";
             used = true;
             return result;
         });

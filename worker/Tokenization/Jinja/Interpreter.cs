@@ -30,7 +30,7 @@ internal sealed class Interpreter
     {
         Scope globals = new(outer: null);
         Globals.AddTo(globals, clock, _budget);
-        foreach ((string name, object? value) in variables)
+        foreach ((var name, var value) in variables)
         {
             globals.Set(name, value);
         }
@@ -40,9 +40,9 @@ internal sealed class Interpreter
 
     private Flow Execute(IReadOnlyList<Statement> statements, Scope scope)
     {
-        foreach (Statement statement in statements)
+        foreach (var statement in statements)
         {
-            Flow flow = Execute(statement, scope);
+            var flow = Execute(statement, scope);
             if (flow != Flow.Next)
             {
                 return flow;
@@ -72,7 +72,7 @@ internal sealed class Interpreter
                 Assign(assignment.Target, _evaluator.Evaluate(assignment.Value, scope), scope);
                 return Flow.Next;
             case BlockAssignment assignment:
-                string body = Capture(assignment.Body, new Scope(scope));
+                var body = Capture(assignment.Body, new Scope(scope));
                 Assign(assignment.Target, assignment.Filter is null ? body : _evaluator.Evaluate(assignment.Filter, scope, body), scope);
                 return Flow.Next;
             case FilterBlock filter:
@@ -87,7 +87,7 @@ internal sealed class Interpreter
                 return Flow.Next;
             case Scoped scoped:
                 Scope inner = new(scope);
-                foreach ((Target target, Expression value) in scoped.Assignments)
+                foreach ((var target, var value) in scoped.Assignments)
                 {
                     Assign(target, _evaluator.Evaluate(value, scope), inner);
                 }
@@ -103,7 +103,7 @@ internal sealed class Interpreter
 
     private Flow ExecuteIf(If branches, Scope scope)
     {
-        foreach ((Expression condition, IReadOnlyList<Statement> body) in branches.Branches)
+        foreach ((var condition, var body) in branches.Branches)
         {
             if (Values.IsTrue(_evaluator.Evaluate(condition, scope)))
             {
@@ -131,7 +131,7 @@ internal sealed class Interpreter
             return Execute(loop.Otherwise, scope);
         }
         LoopContext context = new(items, depth, _budget, loop.Recursive ? Recurse : null);
-        for (int i = 0; i < items.Count; i++)
+        for (var i = 0; i < items.Count; i++)
         {
             context.Index0 = i;
             Scope body = new(scope);
@@ -156,18 +156,18 @@ internal sealed class Interpreter
                 scope.Set(name.Name, value);
                 break;
             case AttributeTarget attribute:
-                Namespace space = scope.TryGet(attribute.Namespace, out object? found) && found is Namespace existing
+                var space = scope.TryGet(attribute.Namespace, out var found) && found is Namespace existing
                     ? existing
                     : throw new RenderError($"'{attribute.Namespace}' is not a namespace, so '{attribute.Attribute}' cannot be set on it");
                 space.Attributes[attribute.Attribute] = value;
                 break;
             case TupleTarget tuple:
-                IReadOnlyList<object?> values = Values.Items(Values.Defined(value));
+                var values = Values.Items(Values.Defined(value));
                 if (values.Count != tuple.Items.Count)
                 {
                     throw new RenderError($"{values.Count} values cannot be unpacked into {tuple.Items.Count} names");
                 }
-                for (int i = 0; i < values.Count; i++)
+                for (var i = 0; i < values.Count; i++)
                 {
                     Assign(tuple.Items[i], values[i], scope);
                 }
@@ -177,8 +177,8 @@ internal sealed class Interpreter
 
     private void ExecuteCallBlock(CallBlock block, Scope scope)
     {
-        object? target = _evaluator.Evaluate(block.Call.Target, scope);
-        Arguments arguments = _evaluator.EvaluateArguments(block.Call.Arguments, scope);
+        var target = _evaluator.Evaluate(block.Call.Target, scope);
+        var arguments = _evaluator.EvaluateArguments(block.Call.Arguments, scope);
         Dictionary<string, object?> named = new(arguments.Named, StringComparer.Ordinal)
         {
             ["caller"] = Macro("caller", block.Parameters, block.Body, scope),
@@ -189,25 +189,25 @@ internal sealed class Interpreter
     private Function Macro(string name, IReadOnlyList<Parameter> parameters, IReadOnlyList<Statement> body, Scope definedIn) =>
         new(name, arguments => _budget.Call(() =>
         {
-            int line = _evaluator.Line;
+            var line = _evaluator.Line;
             Scope scope = new(definedIn);
             Bind(name, parameters, arguments, scope);
-            string text = Capture(body, scope);
+            var text = Capture(body, scope);
             _evaluator.Line = line;
             return text;
         }));
 
     private void Bind(string macro, IReadOnlyList<Parameter> parameters, Arguments arguments, Scope scope)
     {
-        for (int i = 0; i < parameters.Count; i++)
+        for (var i = 0; i < parameters.Count; i++)
         {
-            Parameter parameter = parameters[i];
-            scope.Set(parameter.Name, arguments.TryGet(i, parameter.Name, out object? value) ? value
+            var parameter = parameters[i];
+            scope.Set(parameter.Name, arguments.TryGet(i, parameter.Name, out var value) ? value
                 : parameter.Default is { } fallback ? _evaluator.Evaluate(fallback, scope)
                 : new Undefined($"parameter '{parameter.Name}' of '{macro}' was not given"));
         }
         Dict rest = [];
-        foreach ((string name, object? value) in arguments.Named)
+        foreach ((var name, var value) in arguments.Named)
         {
             if (name == "caller")
             {
@@ -226,10 +226,10 @@ internal sealed class Interpreter
 
     private string Capture(Func<Flow> write)
     {
-        StringBuilder outer = _output;
+        var outer = _output;
         _output = new StringBuilder();
         write();
-        string text = _output.ToString();
+        var text = _output.ToString();
         _output = outer;
         return text;
     }

@@ -5,21 +5,22 @@ using System.Text;
 namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>The filter <c>tojson</c> as chat templates expect it: Python's <c>json.dumps</c>, nothing escaped for HTML.</summary>
-internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
+internal sealed class JsonFormat(
+    RenderBudget budget, bool ensureAscii, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
 {
     private readonly StringBuilder _result = new();
 
     /// <summary>Takes json.dumps' arguments <c>ensure_ascii</c>, <c>indent</c>, <c>separators</c> and <c>sort_keys</c>.</summary>
     public static string Format(object? value, Arguments arguments, RenderBudget budget)
     {
-        string? indent = arguments.Get(1, "indent") switch
+        var indent = arguments.Get(1, "indent") switch
         {
             null => null,
             string text => text,
             long width => Blanks(width, budget),
             var other => throw new RenderError($"'indent' must be a number or a string, not {Values.TypeName(other)}"),
         };
-        (string itemSeparator, string keySeparator) = arguments.Get(2, "separators") switch
+        (var itemSeparator, var keySeparator) = arguments.Get(2, "separators") switch
         {
             null => (indent is null ? ", " : ",", ": "),
             IReadOnlyList<object?> and [string item, string key] => (item, key),
@@ -41,14 +42,14 @@ internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? 
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         budget.Step();
-        int before = _result.Length;
+        var before = _result.Length;
         switch (value)
         {
             case IReadOnlyList<object?> list:
                 AppendAll(list, '[', ']', depth, item => Append(item, depth + 1));
                 return;
             case Dict dict:
-                IEnumerable<(object? Key, object? Value)> entries = sortKeys ? dict.Entries.OrderBy(e => KeyText(e.Key), StringComparer.Ordinal) : dict.Entries;
+                var entries = sortKeys ? dict.Entries.OrderBy(e => KeyText(e.Key), StringComparer.Ordinal) : dict.Entries;
                 AppendAll([.. entries], '{', '}', depth, entry =>
                 {
                     AppendString(KeyText(entry.Key));
@@ -71,7 +72,8 @@ internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? 
         null => "null",
         bool flag => flag ? "true" : "false",
         long number => number.ToString(CultureInfo.InvariantCulture),
-        double number => double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? (number > 0 ? "Infinity" : "-Infinity") : PythonFloat.Format(number),
+        double number =>
+            double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? (number > 0 ? "Infinity" : "-Infinity") : PythonFloat.Format(number),
         Undefined undefined => throw new RenderError($"{undefined.Message} and cannot be written as JSON"),
         _ => throw new RenderError($"{Values.TypeName(value)} cannot be written as JSON"),
     };
@@ -81,7 +83,7 @@ internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? 
     private void AppendAll<T>(IReadOnlyList<T> items, char open, char close, int depth, Action<T> append)
     {
         _result.Append(open);
-        for (int i = 0; i < items.Count; i++)
+        for (var i = 0; i < items.Count; i++)
         {
             _result.Append(i > 0 ? itemSeparator : "");
             AppendLineBreak(depth + 1);
@@ -102,7 +104,7 @@ internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? 
         }
         budget.Characters(1 + (long)indent.Length * depth);
         _result.Append('\n');
-        for (int i = 0; i < depth; i++)
+        for (var i = 0; i < depth; i++)
         {
             _result.Append(indent);
         }
@@ -111,9 +113,9 @@ internal sealed class JsonFormat(RenderBudget budget, bool ensureAscii, string? 
     private void AppendString(string text)
     {
         _result.Append('"');
-        foreach (char c in text)
+        foreach (var c in text)
         {
-            int known = "\"\\\n\r\t\b\f".IndexOf(c, StringComparison.Ordinal);
+            var known = "\"\\\n\r\t\b\f".IndexOf(c, StringComparison.Ordinal);
             if (known >= 0)
             {
                 _result.Append('\\').Append("\"\\nrtbf"[known]);

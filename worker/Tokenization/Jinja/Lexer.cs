@@ -8,7 +8,8 @@ internal sealed class Lexer
 {
     // Longest first, so that ** is not two *.
     private static readonly string[] Operators =
-        ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|", ";"];
+        ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|",
+            ";"];
 
     private readonly string _source;
     private readonly List<Token> _tokens = [];
@@ -34,10 +35,10 @@ internal sealed class Lexer
     {
         while (_at < _source.Length)
         {
-            int tag = FindTag(_at);
-            int textEnd = tag < 0 ? _source.Length : tag;
-            char kind = tag < 0 ? '\0' : _source[tag + 1];
-            char sign = tag >= 0 && tag + 2 < _source.Length && _source[tag + 2] is '-' or '+' ? _source[tag + 2] : '\0';
+            var tag = FindTag(_at);
+            var textEnd = tag < 0 ? _source.Length : tag;
+            var kind = tag < 0 ? '\0' : _source[tag + 1];
+            var sign = tag >= 0 && tag + 2 < _source.Length && _source[tag + 2] is '-' or '+' ? _source[tag + 2] : '\0';
             ReadText(textEnd, kind, sign);
             if (tag < 0)
             {
@@ -78,11 +79,11 @@ internal sealed class Lexer
 
     private void ReadText(int end, char nextTag, char nextSign)
     {
-        ReadOnlySpan<char> text = _source.AsSpan(_at, end - _at);
-        int lines = text.Count('\n');
+        var text = _source.AsSpan(_at, end - _at);
+        var lines = text.Count('\n');
         if (_stripNextText)
         {
-            ReadOnlySpan<char> trimmed = text.TrimStart();
+            var trimmed = text.TrimStart();
             _atLineStart = trimmed.Length == text.Length ? _atLineStart : _source[end - trimmed.Length - 1] == '\n';
             _line += lines - trimmed.Count('\n');
             lines = trimmed.Count('\n');
@@ -94,7 +95,7 @@ internal sealed class Lexer
         }
         else if (nextTag is '%' or '#' && nextSign != '+')
         {
-            int lineStart = text.LastIndexOf('\n') + 1;
+            var lineStart = text.LastIndexOf('\n') + 1;
             if ((lineStart > 0 || _atLineStart) && text[lineStart..].IsWhiteSpace())
             {
                 text = text[..lineStart];
@@ -110,12 +111,12 @@ internal sealed class Lexer
 
     private void SkipComment()
     {
-        int end = _source.IndexOf("#}", _at, StringComparison.Ordinal);
+        var end = _source.IndexOf("#}", _at, StringComparison.Ordinal);
         if (end < 0)
         {
             throw new TemplateError(_line, "a comment is not closed with '#}'");
         }
-        char sign = end > _at && _source[end - 1] is '-' or '+' ? _source[end - 1] : '\0';
+        var sign = end > _at && _source[end - 1] is '-' or '+' ? _source[end - 1] : '\0';
         _line += _source.AsSpan(_at, end - _at).Count('\n');
         EndTag(end + 2, sign, trimsLineBreak: true);
     }
@@ -123,31 +124,31 @@ internal sealed class Lexer
     /// <summary>Where the body of <c>{% raw %}</c> starts if that is the tag at hand.</summary>
     private int? RawBlockBody()
     {
-        int at = SkipBlanks(_at);
+        var at = SkipBlanks(_at);
         if (!_source.AsSpan(at).StartsWith("raw", StringComparison.Ordinal))
         {
             return null;
         }
         at = SkipBlanks(at + 3);
-        int sign = at < _source.Length && _source[at] is '-' or '+' ? 1 : 0;
+        var sign = at < _source.Length && _source[at] is '-' or '+' ? 1 : 0;
         return _source.AsSpan(at + sign).StartsWith("%}", StringComparison.Ordinal) ? at + sign + 2 : null;
     }
 
     private void ReadRaw(int body)
     {
-        int startLine = _line;
+        var startLine = _line;
         _line += _source.AsSpan(_at, body - _at).Count('\n');
         EndTag(body, _source[body - 3], trimsLineBreak: true);
-        for (int search = _at; (search = _source.IndexOf("{%", search, StringComparison.Ordinal)) >= 0; search += 2)
+        for (var search = _at; (search = _source.IndexOf("{%", search, StringComparison.Ordinal)) >= 0; search += 2)
         {
-            char sign = search + 2 < _source.Length ? _source[search + 2] : '\0';
-            int name = SkipBlanks(search + (sign is '-' or '+' ? 3 : 2));
+            var sign = search + 2 < _source.Length ? _source[search + 2] : '\0';
+            var name = SkipBlanks(search + (sign is '-' or '+' ? 3 : 2));
             if (!_source.AsSpan(name).StartsWith("endraw", StringComparison.Ordinal))
             {
                 continue;
             }
-            int close = SkipBlanks(name + "endraw".Length);
-            char closeSign = close < _source.Length && _source[close] is '-' or '+' ? _source[close] : '\0';
+            var close = SkipBlanks(name + "endraw".Length);
+            var closeSign = close < _source.Length && _source[close] is '-' or '+' ? _source[close] : '\0';
             close += closeSign == '\0' ? 0 : 1;
             if (_source.AsSpan(close).StartsWith("%}", StringComparison.Ordinal))
             {
@@ -162,7 +163,7 @@ internal sealed class Lexer
     private void ReadTag(TokenKind start, TokenKind end, string closing)
     {
         Add(start, start == TokenKind.BlockStart ? "{%" : "{{");
-        int startLine = _line;
+        var startLine = _line;
         // Inside brackets a closing delimiter is not one: {{ {'a': {}} }}.
         Stack<char> brackets = new();
         while (true)
@@ -174,8 +175,8 @@ internal sealed class Lexer
             }
             if (brackets.Count == 0)
             {
-                char sign = _source[_at] is '-' or '+' ? _source[_at] : '\0';
-                int delimiter = _at + (sign == '\0' ? 0 : 1);
+                var sign = _source[_at] is '-' or '+' ? _source[_at] : '\0';
+                var delimiter = _at + (sign == '\0' ? 0 : 1);
                 if (_source.AsSpan(delimiter).StartsWith(closing, StringComparison.Ordinal))
                 {
                     Add(end, closing);
@@ -202,14 +203,14 @@ internal sealed class Lexer
 
     private void ReadExpressionToken(Stack<char> brackets)
     {
-        char c = _source[_at];
+        var c = _source[_at];
         if (char.IsAsciiDigit(c))
         {
             ReadNumber();
         }
         else if (c == '_' || char.IsLetter(c))
         {
-            int start = _at;
+            var start = _at;
             while (_at < _source.Length && (_source[_at] == '_' || char.IsLetterOrDigit(_source[_at])))
             {
                 _at++;
@@ -222,7 +223,7 @@ internal sealed class Lexer
         }
         else
         {
-            string text = Array.Find(Operators, o => _source.AsSpan(_at).StartsWith(o, StringComparison.Ordinal))
+            var text = Array.Find(Operators, o => _source.AsSpan(_at).StartsWith(o, StringComparison.Ordinal))
                 ?? throw new TemplateError(_line, $"unexpected character '{c}'");
             Balance(brackets, text[0]);
             Add(TokenKind.Operator, text);
@@ -237,7 +238,7 @@ internal sealed class Lexer
         {
             brackets.Push(")]}"[opening]);
         }
-        else if (closing >= 0 && (!brackets.TryPop(out char expected) || expected != c))
+        else if (closing >= 0 && (!brackets.TryPop(out var expected) || expected != c))
         {
             throw new TemplateError(_line, $"unexpected '{c}'");
         }
@@ -245,8 +246,8 @@ internal sealed class Lexer
 
     private void ReadNumber()
     {
-        int start = _at;
-        bool isFloat = false;
+        var start = _at;
+        var isFloat = false;
         SkipDigits();
         if (_at + 1 < _source.Length && _source[_at] == '.' && char.IsAsciiDigit(_source[_at + 1]))
         {
@@ -256,7 +257,7 @@ internal sealed class Lexer
         }
         if (_at + 1 < _source.Length && _source[_at] is 'e' or 'E')
         {
-            int exponent = _at + (_source[_at + 1] is '+' or '-' ? 2 : 1);
+            var exponent = _at + (_source[_at + 1] is '+' or '-' ? 2 : 1);
             if (exponent < _source.Length && char.IsAsciiDigit(_source[exponent]))
             {
                 isFloat = true;

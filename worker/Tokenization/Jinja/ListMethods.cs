@@ -6,7 +6,7 @@ internal static class ListMethods
     /// <summary>The method bound to a sequence, or null when there is none of that name.</summary>
     public static Function? Find(IReadOnlyList<object?> items, string name, RenderBudget budget)
     {
-        Func<Arguments, object?>? method = name switch
+        var method = name switch
         {
             "count" => a => (long)items.Count(item => Values.AreEqual(item, a.Required(0, "value"), budget)),
             "index" => a => IndexOf(items, a.Required(0, "value"), budget),
@@ -21,15 +21,15 @@ internal static class ListMethods
         "extend" => a => Add(list, [.. Values.Items(a.Required(0, "iterable"))], budget),
         "insert" => a =>
         {
-            long at = a.Integer(0, "index");
+            var at = a.Integer(0, "index");
             budget.Step(list.Count);
             list.Insert((int)Math.Clamp(at < 0 ? at + list.Count : at, 0, list.Count), a.Required(1, "object"));
             return null;
         },
         "pop" => a =>
         {
-            (bool found, object? item) = Slicing.At(list, a.Integer(0, "index", -1));
-            long at = a.Integer(0, "index", -1);
+            (var found, var item) = Slicing.At(list, a.Integer(0, "index", -1));
+            var at = a.Integer(0, "index", -1);
             list.RemoveAt(found ? (int)(at < 0 ? at + list.Count : at) : throw new RenderError("'pop' index is out of range"));
             return item;
         },
@@ -50,7 +50,7 @@ internal static class ListMethods
 
     private static object IndexOf(IReadOnlyList<object?> items, object? value, RenderBudget budget)
     {
-        for (int i = 0; i < items.Count; i++)
+        for (var i = 0; i < items.Count; i++)
         {
             if (Values.AreEqual(items[i], value, budget))
             {

@@ -10,7 +10,8 @@ internal sealed class LoopContext(IReadOnlyList<object?> items, int depth0, Rend
 
     public int Index0 { get; set; }
 
-    public object? Call(object? target) => recurse is null ? throw new RenderError("'loop' can only be called in a recursive loop") : recurse(target);
+    public object? Call(object? target) =>
+        recurse is null ? throw new RenderError("'loop' can only be called in a recursive loop") : recurse(target);
 
     public object? Attribute(string name) => name switch
     {
@@ -37,7 +38,7 @@ internal sealed class LoopContext(IReadOnlyList<object?> items, int depth0, Rend
     private object? Changed(Arguments arguments)
     {
         object?[] value = [.. arguments.Positional];
-        bool changed = !_hasChanged || !Values.AreEqual(value, _lastChanged, budget);
+        var changed = !_hasChanged || !Values.AreEqual(value, _lastChanged, budget);
         (_lastChanged, _hasChanged) = (value, true);
         return changed;
     }

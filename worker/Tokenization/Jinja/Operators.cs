@@ -56,7 +56,7 @@ internal static class Operators
             budget.Characters(text.Length == 0 ? 0 : checked(text.Length * count));
             return text.Length == 0 ? "" : string.Concat(Enumerable.Repeat(text, (int)count));
         }
-        List<object?> list = (List<object?>)value!;
+        var list = (List<object?>)value!;
         budget.Step(checked(list.Count * count));
         List<object?> result = [];
         for (long i = 0; list.Count > 0 && i < count; i++)
@@ -79,7 +79,7 @@ internal static class Operators
 
     private static long FloorDivide(long a, long b)
     {
-        long quotient = checked(a / b);
+        var quotient = checked(a / b);
         return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
     }
 

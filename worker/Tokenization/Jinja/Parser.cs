@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>Template source → statements. Called by <see cref="Template"/>; expressions are left to <see cref="ExpressionParser"/>.</summary>
+/// <summary>Template source → statements. Called by <see cref="Template"/>; expressions are left to
+/// <see cref="ExpressionParser"/>.</summary>
 internal sealed class Parser
 {
     private readonly TokenStream _tokens;
@@ -17,7 +18,7 @@ internal sealed class Parser
     public static IReadOnlyList<Statement> Parse(string source)
     {
         Parser parser = new(source);
-        List<Statement> statements = parser.ParseUntil();
+        var statements = parser.ParseUntil();
         return parser._tokens.Current.Kind == TokenKind.EndOfTemplate ? statements : throw parser._tokens.Unexpected("a statement");
     }
 
@@ -27,7 +28,7 @@ internal sealed class Parser
         List<Statement> statements = [];
         while (true)
         {
-            Token token = _tokens.Current;
+            var token = _tokens.Current;
             switch (token.Kind)
             {
                 case TokenKind.Text:
@@ -55,8 +56,8 @@ internal sealed class Parser
 
     private Statement ParseStatement()
     {
-        int line = _tokens.Current.Line;
-        string name = _tokens.ExpectName();
+        var line = _tokens.Current.Line;
+        var name = _tokens.ExpectName();
         switch (name)
         {
             case "for":
@@ -70,7 +71,7 @@ internal sealed class Parser
             case "call":
                 return ParseCallBlock(line);
             case "filter":
-                Expression filter = _expressions.ParseFilter(new Captured(line));
+                var filter = _expressions.ParseFilter(new Captured(line));
                 filter = _expressions.ParseFilters(filter) ?? filter;
                 return new FilterBlock(line, ParseBody("endfilter"), filter);
             case "with":
@@ -89,14 +90,14 @@ internal sealed class Parser
 
     private For ParseFor(int line)
     {
-        Target target = ParseTargets();
+        var target = ParseTargets();
         _tokens.ExpectName("in");
-        Expression items = _expressions.ParseTuple(withConditional: false);
-        Expression? condition = _tokens.SkipName("if") ? _expressions.Parse() : null;
-        bool recursive = _tokens.SkipName("recursive");
+        var items = _expressions.ParseTuple(withConditional: false);
+        var condition = _tokens.SkipName("if") ? _expressions.Parse() : null;
+        var recursive = _tokens.SkipName("recursive");
         EndTag();
         _loops++;
-        List<Statement> body = ParseUntil("else", "endfor");
+        var body = ParseUntil("else", "endfor");
         _loops--;
         List<Statement> otherwise = [];
         if (_tokens.SkipName("else"))
@@ -115,7 +116,7 @@ internal sealed class Parser
         List<Statement> otherwise = [];
         do
         {
-            Expression condition = _expressions.ParseTuple();
+            var condition = _expressions.ParseTuple();
             EndTag();
             branches.Add((condition, ParseUntil("elif", "else", "endif")));
         }
@@ -132,27 +133,27 @@ internal sealed class Parser
 
     private Statement ParseSet(int line)
     {
-        Target target = ParseTargets();
+        var target = ParseTargets();
         if (_tokens.SkipOperator("="))
         {
-            Expression value = _expressions.ParseTuple();
+            var value = _expressions.ParseTuple();
             EndTag();
             return new Assignment(line, target, value);
         }
-        Expression? filter = _expressions.ParseFilters(new Captured(line));
+        var filter = _expressions.ParseFilters(new Captured(line));
         return new BlockAssignment(line, target, ParseBody("endset"), filter);
     }
 
     private MacroDefinition ParseMacro(int line)
     {
-        string name = _tokens.ExpectName();
-        List<Parameter> parameters = ParseParameters();
+        var name = _tokens.ExpectName();
+        var parameters = ParseParameters();
         return new MacroDefinition(line, name, parameters, ParseFunctionBody("endmacro"));
     }
 
     private CallBlock ParseCallBlock(int line)
     {
-        List<Parameter> parameters = _tokens.Current.IsOperator("(") ? ParseParameters() : [];
+        var parameters = _tokens.Current.IsOperator("(") ? ParseParameters() : [];
         if (_expressions.Parse() is not Call call)
         {
             throw new TemplateError(line, "'call' needs a macro call");
@@ -163,8 +164,8 @@ internal sealed class Parser
     // A loop around a macro is not a loop its body could break out of.
     private List<Statement> ParseFunctionBody(string endName)
     {
-        (int outerLoops, _loops) = (_loops, 0);
-        List<Statement> body = ParseBody(endName);
+        (var outerLoops, _loops) = (_loops, 0);
+        var body = ParseBody(endName);
         _loops = outerLoops;
         return body;
     }
@@ -174,7 +175,7 @@ internal sealed class Parser
         List<(Target, Expression)> assignments = [];
         while (_tokens.Current.Kind != TokenKind.BlockEnd)
         {
-            Target target = ParseTarget();
+            var target = ParseTarget();
             _tokens.ExpectOperator("=");
             assignments.Add((target, _expressions.Parse()));
             if (_tokens.Current.Kind != TokenKind.BlockEnd)
@@ -191,7 +192,7 @@ internal sealed class Parser
         _tokens.ExpectOperator("(");
         while (!_tokens.SkipOperator(")"))
         {
-            string name = _tokens.ExpectName();
+            var name = _tokens.ExpectName();
             parameters.Add(new Parameter(name, _tokens.SkipOperator("=") ? _expressions.Parse() : null));
             if (!_tokens.Current.IsOperator(")"))
             {
@@ -203,14 +204,17 @@ internal sealed class Parser
 
     private Target ParseTargets()
     {
-        int line = _tokens.Current.Line;
-        Target first = ParseTarget();
+        var line = _tokens.Current.Line;
+        var first = ParseTarget();
         if (!_tokens.Current.IsOperator(","))
         {
             return first;
         }
         List<Target> items = [first];
-        while (_tokens.SkipOperator(",") && !_tokens.Current.IsName("in") && !_tokens.Current.IsOperator("=") && !_tokens.Current.IsOperator(")"))
+        while (_tokens.SkipOperator(",")
+            && !_tokens.Current.IsName("in")
+            && !_tokens.Current.IsOperator("=")
+            && !_tokens.Current.IsOperator(")"))
         {
             items.Add(ParseTarget());
         }
@@ -219,21 +223,21 @@ internal sealed class Parser
 
     private Target ParseTarget()
     {
-        int line = _tokens.Current.Line;
+        var line = _tokens.Current.Line;
         if (_tokens.SkipOperator("("))
         {
-            Target inner = _tokens.Nested(ParseTargets);
+            var inner = _tokens.Nested(ParseTargets);
             _tokens.ExpectOperator(")");
             return inner;
         }
-        string name = _tokens.ExpectName();
+        var name = _tokens.ExpectName();
         return _tokens.SkipOperator(".") ? new AttributeTarget(line, name, _tokens.ExpectName()) : new NameTarget(line, name);
     }
 
     private List<Statement> ParseBody(string endName)
     {
         EndTag();
-        List<Statement> body = ParseUntil(endName);
+        var body = ParseUntil(endName);
         _tokens.ExpectName(endName);
         if (endName is "endmacro" && _tokens.Current.Kind == TokenKind.Name)
         {

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>Python's <c>"%s is %d" % (name, age)</c>, also the filter <c>format</c>: <c>%s %r %d %i %f %x %%</c> with width, precision and the
-/// flags <c>-</c> and <c>0</c>.</summary>
+/// <summary>Python's <c>"%s is %d" % (name, age)</c>, also the filter <c>format</c>: <c>%s %r %d %i %f %x %%</c> with width, precision and
+/// the flags <c>-</c> and <c>0</c>.</summary>
 internal static class PercentFormat
 {
     private const int MaxWidth = 1000;
@@ -13,8 +13,8 @@ internal static class PercentFormat
     {
         IReadOnlyList<object?> values = value is object?[] tuple ? tuple : [value];
         StringBuilder result = new();
-        int used = 0;
-        for (int i = 0; i < format.Length; i++)
+        var used = 0;
+        for (var i = 0; i < format.Length; i++)
         {
             if (format[i] != '%')
             {
@@ -22,13 +22,13 @@ internal static class PercentFormat
                 continue;
             }
             i++;
-            int flags = i;
+            var flags = i;
             while (i < format.Length && format[i] is '-' or '0' or '+' or ' ')
             {
                 i++;
             }
-            ReadOnlySpan<char> flagText = format.AsSpan(flags, i - flags);
-            int width = Digits(format, ref i) ?? 0;
+            var flagText = format.AsSpan(flags, i - flags);
+            var width = Digits(format, ref i) ?? 0;
             int? precision = null;
             if (i < format.Length && format[i] == '.')
             {
@@ -48,7 +48,7 @@ internal static class PercentFormat
             {
                 throw new RenderError($"format '{format}' needs more than {used} values");
             }
-            string text = One(format[i], values[used++], precision, budget);
+            var text = One(format[i], values[used++], precision, budget);
             result.Append(
                 flagText.Contains('-') ? text.PadRight(width)
                 : flagText.Contains('0') && text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0')
@@ -76,7 +76,7 @@ internal static class PercentFormat
 
     private static int? Digits(string format, ref int at)
     {
-        int start = at;
+        var start = at;
         while (at < format.Length && char.IsAsciiDigit(format[at]))
         {
             at++;
@@ -85,7 +85,8 @@ internal static class PercentFormat
         {
             return null;
         }
-        return int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= MaxWidth
+        return int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number <= MaxWidth
             ? number
             : throw new RenderError($"format '{format}' asks for more than {MaxWidth} characters");
     }

@@ -11,7 +11,7 @@ internal static class PythonFloat
         {
             return double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
         }
-        string text = value.ToString("R", CultureInfo.InvariantCulture);
+        var text = value.ToString("R", CultureInfo.InvariantCulture);
         if (value == 0 || Math.Abs(value) is >= 1e-4 and < 1e16)
         {
             // .NET turns scientific one power of ten earlier than Python; decimal holds every such number exactly.
@@ -20,14 +20,14 @@ internal static class PythonFloat
                 : text;
             return text.Contains('.', StringComparison.Ordinal) ? text : text + ".0";
         }
-        int exponentAt = text.IndexOf('E', StringComparison.Ordinal);
+        var exponentAt = text.IndexOf('E', StringComparison.Ordinal);
         if (exponentAt < 0)
         {
             // The other way round for a whole number of 17 digits.
             string sign = value < 0 ? "-" : "", digits = text.TrimStart('-');
             return $"{sign}{$"{digits[0]}.{digits[1..].TrimEnd('0')}".TrimEnd('.')}e+{digits.Length - 1}";
         }
-        string exponent = text[(exponentAt + 2)..].TrimStart('0').PadLeft(2, '0');
+        var exponent = text[(exponentAt + 2)..].TrimStart('0').PadLeft(2, '0');
         return $"{text[..exponentAt]}e{text[exponentAt + 1]}{exponent}";
     }
 }

@@ -51,7 +51,7 @@ internal sealed class RenderBudget(RenderLimits limits)
         {
             throw new RenderError($"macros call each other more than {limits.CallDepth} levels deep");
         }
-        T result = body();
+        var result = body();
         _callDepth--;
         return result;
     }

@@ -10,7 +10,7 @@ internal sealed class Scope(Scope? outer)
 
     public bool TryGet(string name, out object? value)
     {
-        for (Scope? scope = this; scope is not null; scope = scope.Outer)
+        for (var scope = this; scope is not null; scope = scope.Outer)
         {
             if (scope._values is not null && scope._values.TryGetValue(name, out value))
             {

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary><c>map</c>, <c>select</c>, <c>reject</c>, <c>selectattr</c>, <c>rejectattr</c> and <c>groupby</c>: filters that apply filters and tests.</summary>
+/// <summary><c>map</c>, <c>select</c>, <c>reject</c>, <c>selectattr</c>, <c>rejectattr</c> and <c>groupby</c>: filters that apply filters
+/// and tests.</summary>
 internal static class SelectionFilters
 {
     public static void AddTo(Dictionary<string, Filter> filters)
@@ -18,15 +19,16 @@ internal static class SelectionFilters
         Func<object?, object?> map;
         if (arguments.Positional.Count == 0)
         {
-            object? attribute = arguments.Required(0, "attribute");
-            map = item => SequenceFilters.Attribute(item, attribute, evaluator) is Undefined && arguments.Named.TryGetValue("default", out object? fallback)
+            var attribute = arguments.Required(0, "attribute");
+            map = item => SequenceFilters.Attribute(item, attribute, evaluator) is Undefined
+                && arguments.Named.TryGetValue("default", out var fallback)
                 ? fallback
                 : SequenceFilters.Attribute(item, attribute, evaluator);
         }
         else
         {
-            string filter = arguments.Text(0, "filter");
-            Arguments rest = arguments.Skip(1);
+            var filter = arguments.Text(0, "filter");
+            var rest = arguments.Skip(1);
             map = item => Filters.Apply(filter, item, rest, evaluator);
         }
         return evaluator.Budget.Charge([.. Values.Items(value).Select(map)]);
@@ -35,15 +37,15 @@ internal static class SelectionFilters
     // select(test, …), selectattr(attribute, test, …); without a test it is the value's truth that counts.
     private static object? Select(object? value, Arguments arguments, ExpressionEvaluator evaluator, bool byAttribute, bool keep)
     {
-        object? attribute = byAttribute ? arguments.Required(0, "attribute") : null;
-        Arguments rest = byAttribute ? arguments.Skip(1) : arguments;
-        string? test = rest.Positional.Count > 0 ? rest.Text(0, "test") : null;
+        var attribute = byAttribute ? arguments.Required(0, "attribute") : null;
+        var rest = byAttribute ? arguments.Skip(1) : arguments;
+        var test = rest.Positional.Count > 0 ? rest.Text(0, "test") : null;
         rest = rest.Skip(1);
         List<object?> result = [];
-        foreach (object? item in Values.Items(value))
+        foreach (var item in Values.Items(value))
         {
-            object? tested = SequenceFilters.Attribute(item, attribute, evaluator);
-            bool holds = test is null ? Values.IsTrue(tested) : Tests.Apply(test, tested, rest, evaluator.Budget);
+            var tested = SequenceFilters.Attribute(item, attribute, evaluator);
+            var holds = test is null ? Values.IsTrue(tested) : Tests.Apply(test, tested, rest, evaluator.Budget);
             if (holds == keep)
             {
                 result.Add(item);
@@ -54,12 +56,13 @@ internal static class SelectionFilters
 
     private static object? GroupBy(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        object? attribute = arguments.Required(0, "attribute");
-        object? fallback = arguments.Get(1, "default");
+        var attribute = arguments.Required(0, "attribute");
+        var fallback = arguments.Get(1, "default");
         List<object?> groups = [];
-        foreach (object? item in (List<object?>)Filters.Apply("sort", value, new Arguments([], new Dictionary<string, object?> { ["attribute"] = attribute }), evaluator)!)
+        foreach (var item in (List<object?>)Filters.Apply(
+            "sort", value, new Arguments([], new Dictionary<string, object?> { ["attribute"] = attribute }), evaluator)!)
         {
-            object? key = SequenceFilters.Attribute(item, attribute, evaluator) is var found and not Undefined ? found : fallback;
+            var key = SequenceFilters.Attribute(item, attribute, evaluator) is var found and not Undefined ? found : fallback;
             if (groups is [.., object?[] last] && Values.AreEqual(last[0], key, evaluator.Budget))
             {
                 ((List<object?>)last[1]!).Add(item);

@@ -20,7 +20,8 @@ internal static class SequenceFilters
         filters["reverse"] = (value, _, evaluator) => value is string text
             ? evaluator.Budget.Charge(string.Concat(Values.CodePoints(text).Reverse()))
             : evaluator.Budget.Charge([.. Values.Items(value).Reverse()]);
-        filters["sort"] = (value, a, evaluator) => Sort(value, a.Flag(0, "reverse"), a.Flag(1, "case_sensitive"), a.Get(2, "attribute"), evaluator);
+        filters["sort"] = (value, a, evaluator) =>
+            Sort(value, a.Flag(0, "reverse"), a.Flag(1, "case_sensitive"), a.Get(2, "attribute"), evaluator);
         filters["unique"] = Unique;
         filters["min"] = (value, a, evaluator) => Extreme(value, a, evaluator, reverse: false);
         filters["max"] = (value, a, evaluator) => Extreme(value, a, evaluator, reverse: true);
@@ -29,42 +30,44 @@ internal static class SequenceFilters
         filters["slice"] = Slice;
     }
 
-    /// <summary>Reads <c>a.b.0</c> off an item, as the <c>attribute</c> argument of several filters wants; the item itself without one.</summary>
+    /// <summary>Reads <c>a.b.0</c> off an item, as the <c>attribute</c> argument of several filters wants; the item itself without
+    /// one.</summary>
     public static object? Attribute(object? item, object? attribute, ExpressionEvaluator evaluator)
     {
         if (attribute is null)
         {
             return item;
         }
-        foreach (string part in ValueWriter.ToText(attribute, evaluator.Budget).Split('.'))
+        foreach (var part in ValueWriter.ToText(attribute, evaluator.Budget).Split('.'))
         {
-            item = evaluator.GetItem(item, long.TryParse(part, out long index) ? index : part);
+            item = evaluator.GetItem(item, long.TryParse(part, out var index) ? index : part);
         }
         return item;
     }
 
     private static object? Join(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        IEnumerable<object?> texts = Values.Items(value).Select(item =>
+        var texts = Values.Items(value).Select(item =>
             (object?)ValueWriter.ToText(Attribute(item, arguments.Get(1, "attribute"), evaluator), evaluator.Budget));
         return StringMethods.Join(ValueWriter.ToText(arguments.Get(0, "d", ""), evaluator.Budget), [.. texts], evaluator.Budget);
     }
 
     private static object? DictSort(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        Dict dict = value as Dict ?? throw new RenderError($"'dictsort' needs a dict, not {Values.TypeName(value)}");
+        var dict = value as Dict ?? throw new RenderError($"'dictsort' needs a dict, not {Values.TypeName(value)}");
         long by = arguments.Text(1, "by", "key") switch
         {
             "key" => 0,
             "value" => 1,
             var other => throw new RenderError($"'by' is '{other}', expected 'key' or 'value'"),
         };
-        return Sort(DictMethods.Items(dict, evaluator.Budget), arguments.Flag(2, "reverse"), arguments.Flag(0, "case_sensitive"), by, evaluator);
+        return Sort(
+            DictMethods.Items(dict, evaluator.Budget), arguments.Flag(2, "reverse"), arguments.Flag(0, "case_sensitive"), by, evaluator);
     }
 
     private static List<object?> Sort(object? value, bool reverse, bool caseSensitive, object? attribute, ExpressionEvaluator evaluator)
     {
-        Comparer<object?> comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, evaluator.Budget));
+        var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, evaluator.Budget));
         object?[] keyed = [.. Values.Items(value)];
         object? Key(object? item) => Fold(Attribute(item, attribute, evaluator), caseSensitive);
         try
@@ -79,12 +82,12 @@ internal static class SequenceFilters
 
     private static object? Unique(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        bool caseSensitive = arguments.Flag(0, "case_sensitive");
+        var caseSensitive = arguments.Flag(0, "case_sensitive");
         Dict seen = [];
         List<object?> result = [];
-        foreach (object? item in Values.Items(value))
+        foreach (var item in Values.Items(value))
         {
-            object? key = Fold(Attribute(item, arguments.Get(1, "attribute"), evaluator), caseSensitive);
+            var key = Fold(Attribute(item, arguments.Get(1, "attribute"), evaluator), caseSensitive);
             if (!seen.TryGet(key, out _))
             {
                 seen.Set(key, null);
@@ -101,8 +104,8 @@ internal static class SequenceFilters
 
     private static object? Sum(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        object? total = arguments.Get(1, "start", 0L);
-        foreach (object? item in Values.Items(value))
+        var total = arguments.Get(1, "start", 0L);
+        foreach (var item in Values.Items(value))
         {
             total = Operators.Apply("+", total, Attribute(item, arguments.Get(0, "attribute"), evaluator), evaluator.Budget);
         }
@@ -111,7 +114,7 @@ internal static class SequenceFilters
 
     private static object? Batch(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        int size = (int)Math.Clamp(arguments.Integer(0, "linecount"), 1, int.MaxValue);
+        var size = (int)Math.Clamp(arguments.Integer(0, "linecount"), 1, int.MaxValue);
         List<object?> batches = [.. evaluator.Budget.Charge([.. Values.Items(value)]).Chunk(size).Select(chunk => chunk.ToList())];
         if (batches is [.., List<object?> last] && arguments.Get(1, "fill_with") is { } fill)
         {
@@ -123,19 +126,20 @@ internal static class SequenceFilters
 
     private static object? Slice(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        IReadOnlyList<object?> items = Values.Items(value);
-        long slices = Math.Max(1, arguments.Integer(0, "slices"));
+        var items = Values.Items(value);
+        var slices = Math.Max(1, arguments.Integer(0, "slices"));
         evaluator.Budget.Step(slices + items.Count);
         List<object?> result = [];
-        int at = 0;
+        var at = 0;
         for (long i = 0; i < slices; i++)
         {
-            int count = (int)(items.Count / slices + (i < items.Count % slices ? 1 : 0));
+            var count = (int)(items.Count / slices + (i < items.Count % slices ? 1 : 0));
             result.Add(items.Skip(at).Take(count).ToList());
             at += count;
         }
         return result;
     }
 
-    private static object? Fold(object? value, bool caseSensitive) => value is string text && !caseSensitive ? text.ToLowerInvariant() : value;
+    private static object? Fold(object? value, bool caseSensitive) =>
+        value is string text && !caseSensitive ? text.ToLowerInvariant() : value;
 }

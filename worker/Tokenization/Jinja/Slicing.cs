@@ -6,7 +6,7 @@ internal static class Slicing
     /// <summary>The item at an index, or null when it is out of range.</summary>
     public static (bool Found, object? Item) At(object target, long index)
     {
-        IReadOnlyList<object?> items = Values.Items(target);
+        var items = Values.Items(target);
         index = index < 0 ? index + items.Count : index;
         return index >= 0 && index < items.Count ? (true, items[(int)index]) : (false, null);
     }
@@ -17,16 +17,16 @@ internal static class Slicing
         {
             throw new RenderError($"{Values.TypeName(target)} cannot be sliced");
         }
-        long stride = Bound(step) ?? 1;
+        var stride = Bound(step) ?? 1;
         if (stride == 0)
         {
             throw new RenderError("a slice cannot have step 0");
         }
-        IReadOnlyList<object?> items = Values.Items(target);
-        long from = Clamp(Bound(start) ?? (stride > 0 ? 0 : items.Count - 1), start is null, items.Count, stride);
-        long to = stop is null ? (stride > 0 ? items.Count : -1) : Clamp(Bound(stop)!.Value, isDefault: false, items.Count, stride);
+        var items = Values.Items(target);
+        var from = Clamp(Bound(start) ?? (stride > 0 ? 0 : items.Count - 1), start is null, items.Count, stride);
+        var to = stop is null ? (stride > 0 ? items.Count : -1) : Clamp(Bound(stop)!.Value, isDefault: false, items.Count, stride);
         List<object?> result = [];
-        for (long i = from; stride > 0 ? i < to : i > to; i += stride)
+        for (var i = from; stride > 0 ? i < to : i > to; i += stride)
         {
             result.Add(items[(int)i]);
             if (stride > items.Count || stride < -items.Count)

@@ -34,7 +34,8 @@ internal sealed record Captured(int Line) : Expression(Line);
 /// <param name="Branches">Conditions in order.</param>
 /// <param name="Otherwise">Body of <c>else</c>; empty without one.</param>
 internal sealed record If(
-    int Line, IReadOnlyList<(Expression Condition, IReadOnlyList<Statement> Body)> Branches, IReadOnlyList<Statement> Otherwise) : Statement(Line);
+    int Line, IReadOnlyList<(Expression Condition, IReadOnlyList<Statement> Body)> Branches, IReadOnlyList<Statement> Otherwise)
+    : Statement(Line);
 
 /// <param name="Condition">Keeps only matching items; null keeps all.</param>
 /// <param name="Otherwise">Runs when there was no item.</param>
@@ -49,10 +50,13 @@ internal sealed record Continue(int Line) : Statement(Line);
 
 internal sealed record Parameter(string Name, Expression? Default);
 
-internal sealed record MacroDefinition(int Line, string Name, IReadOnlyList<Parameter> Parameters, IReadOnlyList<Statement> Body) : Statement(Line);
+internal sealed record MacroDefinition(int Line, string Name, IReadOnlyList<Parameter> Parameters, IReadOnlyList<Statement> Body)
+    : Statement(Line);
 
 /// <summary><c>{% call(parameters) target(arguments) %}body{% endcall %}</c>: the macro gets the body as <c>caller</c>.</summary>
 internal sealed record CallBlock(int Line, IReadOnlyList<Parameter> Parameters, Call Call, IReadOnlyList<Statement> Body) : Statement(Line);
 
-/// <summary><c>{% with name = value %}body{% endwith %}</c>, and <c>{% generation %}</c>, which only marks the assistant's text for training.</summary>
-internal sealed record Scoped(int Line, IReadOnlyList<(Target Target, Expression Value)> Assignments, IReadOnlyList<Statement> Body) : Statement(Line);
+/// <summary><c>{% with name = value %}body{% endwith %}</c>, and <c>{% generation %}</c>, which only marks the assistant's text for
+/// training.</summary>
+internal sealed record Scoped(int Line, IReadOnlyList<(Target Target, Expression Value)> Assignments, IReadOnlyList<Statement> Body)
+    : Statement(Line);

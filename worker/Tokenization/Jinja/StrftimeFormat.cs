@@ -9,16 +9,16 @@ internal static class StrftimeFormat
     public static string Format(DateTimeOffset time, string format)
     {
         StringBuilder result = new();
-        for (int i = 0; i < format.Length; i++)
+        for (var i = 0; i < format.Length; i++)
         {
             if (format[i] != '%' || i + 1 == format.Length)
             {
                 result.Append(format[i]);
                 continue;
             }
-            char directive = format[++i];
-            bool unpadded = directive == '-' && i + 1 < format.Length;
-            string text = Directive(time, unpadded ? format[++i] : directive);
+            var directive = format[++i];
+            var unpadded = directive == '-' && i + 1 < format.Length;
+            var text = Directive(time, unpadded ? format[++i] : directive);
             result.Append(unpadded && text.Length > 1 ? text.TrimStart('0') is { Length: > 0 } trimmed ? trimmed : "0" : text);
         }
         return result.ToString();

@@ -14,14 +14,14 @@ internal static class StringLiteral
             return body.ToString();
         }
         StringBuilder result = new(body.Length);
-        for (int i = 0; i < body.Length; i++)
+        for (var i = 0; i < body.Length; i++)
         {
             if (body[i] != '\\')
             {
                 result.Append(body[i]);
                 continue;
             }
-            char escape = body[++i];
+            var escape = body[++i];
             switch (escape)
             {
                 case '\n':
@@ -45,7 +45,7 @@ internal static class StringLiteral
                     i += digits - 1;
                     break;
                 default:
-                    int known = "abfnrtv\\'\"".IndexOf(escape, StringComparison.Ordinal);
+                    var known = "abfnrtv\\'\"".IndexOf(escape, StringComparison.Ordinal);
                     result.Append(known >= 0 ? "\a\b\f\n\r\t\v\\'\""[known] : '\\');
                     if (known < 0)
                     {
@@ -61,7 +61,7 @@ internal static class StringLiteral
     private static int AppendCode(ReadOnlySpan<char> digits, int count, int line, StringBuilder result)
     {
         if (digits.Length < count
-            || !int.TryParse(digits[..count], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int code)
+            || !int.TryParse(digits[..count], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
             || code is < 0 or > 0x10FFFF)
         {
             throw new TemplateError(line, $"a string has an escape without {count} hexadecimal digits of a code point");

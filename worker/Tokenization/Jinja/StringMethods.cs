@@ -22,8 +22,10 @@ internal static class StringMethods
             "replace" => a => Replace(text, a.Text(0, "old"), a.Text(1, "new"), a.Integer(2, "count", -1), budget),
             "startswith" => a => AnyOf(a.Required(0, "prefix"), part => text.StartsWith(part, StringComparison.Ordinal)),
             "endswith" => a => AnyOf(a.Required(0, "suffix"), part => text.EndsWith(part, StringComparison.Ordinal)),
-            "removeprefix" => a => text.StartsWith(a.Text(0, "prefix"), StringComparison.Ordinal) ? text[a.Text(0, "prefix").Length..] : text,
-            "removesuffix" => a => text.EndsWith(a.Text(0, "suffix"), StringComparison.Ordinal) ? text[..^a.Text(0, "suffix").Length] : text,
+            "removeprefix" =>
+                a => text.StartsWith(a.Text(0, "prefix"), StringComparison.Ordinal) ? text[a.Text(0, "prefix").Length..] : text,
+            "removesuffix" =>
+                a => text.EndsWith(a.Text(0, "suffix"), StringComparison.Ordinal) ? text[..^a.Text(0, "suffix").Length] : text,
             "find" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
             "rfind" => a => Position(text, text.LastIndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
             "index" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)) is >= 0 and var at
@@ -42,13 +44,14 @@ internal static class StringMethods
             "islower" => _ => text.Any(char.IsLower) && !text.Any(char.IsUpper),
             "ljust" => a => Pad(text, a, budget, (width, fill) => text.PadRight(width, fill)),
             "rjust" => a => Pad(text, a, budget, (width, fill) => text.PadLeft(width, fill)),
-            "zfill" => a => Pad(text, a, budget, (width, _) => text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, '0')),
+            "zfill" => a => Pad(
+                text, a, budget, (width, _) => text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, '0')),
             _ => null,
         };
         return method is null ? null : new Function(name, arguments =>
         {
             budget.Work(text);
-            object? result = method(arguments);
+            var result = method(arguments);
             budget.Characters(result is string made ? made.Length : 0);
             return result;
         });
@@ -60,8 +63,8 @@ internal static class StringMethods
     /// <summary>Python's title: letters after a non-letter are upper case, the others lower.</summary>
     public static string Title(string text) => string.Create(text.Length, text, (target, source) =>
     {
-        bool inWord = false;
-        for (int i = 0; i < source.Length; i++)
+        var inWord = false;
+        for (var i = 0; i < source.Length; i++)
         {
             target[i] = inWord ? char.ToLowerInvariant(source[i]) : char.ToUpperInvariant(source[i]);
             inWord = char.IsLetter(source[i]);
@@ -78,10 +81,10 @@ internal static class StringMethods
             return text.Replace(old, replacement, StringComparison.Ordinal);
         }
         StringBuilder result = new();
-        int at = 0;
+        var at = 0;
         for (; count != 0; count--)
         {
-            int found = text.IndexOf(old, at, StringComparison.Ordinal);
+            var found = text.IndexOf(old, at, StringComparison.Ordinal);
             // An empty text is found between all characters.
             if (found < 0 || (old.Length == 0 && found >= text.Length))
             {
@@ -112,7 +115,7 @@ internal static class StringMethods
     public static string Strip(string text, Arguments arguments, bool left, bool right)
     {
         // Without characters it is whitespace that goes; the set is Python's str.isspace, which adds four separators to Unicode's.
-        char[]? set = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars").ToCharArray();
+        var set = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars").ToCharArray();
         int start = 0, end = text.Length;
         while (left && start < end && Goes(text[start]))
         {
@@ -131,14 +134,14 @@ internal static class StringMethods
 
     private static List<object?> Split(string text, Arguments arguments)
     {
-        long limit = arguments.Integer(1, "maxsplit", -1);
-        int parts = limit < 0 || limit >= int.MaxValue ? int.MaxValue : (int)limit + 1;
+        var limit = arguments.Integer(1, "maxsplit", -1);
+        var parts = limit < 0 || limit >= int.MaxValue ? int.MaxValue : (int)limit + 1;
         if (arguments.Get(0, "sep") is not null)
         {
             return [.. text.Split(Separator(arguments), parts)];
         }
         List<object?> words = [];
-        int at = 0;
+        var at = 0;
         while (true)
         {
             while (at < text.Length && IsSpace(text[at]))
@@ -149,7 +152,7 @@ internal static class StringMethods
             {
                 return words;
             }
-            int end = words.Count == parts - 1 ? text.Length : at;
+            var end = words.Count == parts - 1 ? text.Length : at;
             while (end < text.Length && !IsSpace(text[end]))
             {
                 end++;
@@ -161,13 +164,13 @@ internal static class StringMethods
 
     private static List<object?> RightSplit(string text, Arguments arguments)
     {
-        string separator = Separator(arguments);
-        long limit = arguments.Integer(1, "maxsplit", -1);
+        var separator = Separator(arguments);
+        var limit = arguments.Integer(1, "maxsplit", -1);
         List<object?> parts = [];
-        int end = text.Length;
+        var end = text.Length;
         for (; limit != 0; limit--)
         {
-            int at = end == 0 ? -1 : text.AsSpan(0, end).LastIndexOf(separator, StringComparison.Ordinal);
+            var at = end == 0 ? -1 : text.AsSpan(0, end).LastIndexOf(separator, StringComparison.Ordinal);
             if (at < 0)
             {
                 break;
@@ -192,7 +195,7 @@ internal static class StringMethods
 
     private static object?[] Partition(string text, string separator, bool last)
     {
-        int at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        var at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         return at >= 0 ? [text[..at], separator, text[(at + separator.Length)..]]
             : last ? ["", "", text]
             : [text, "", ""];
@@ -222,9 +225,9 @@ internal static class StringMethods
 
     private static string Pad(string text, Arguments arguments, RenderBudget budget, Func<int, char, string> pad)
     {
-        long width = Math.Max(arguments.Integer(0, "width"), text.Length);
+        var width = Math.Max(arguments.Integer(0, "width"), text.Length);
         budget.Characters(width);
-        string fill = arguments.Text(1, "fillchar", " ");
+        var fill = arguments.Text(1, "fillchar", " ");
         return fill.Length == 1 ? pad((int)width, fill[0]) : throw new RenderError($"the fill must be one character, not '{fill}'");
     }
 }

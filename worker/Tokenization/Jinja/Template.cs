@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>A parsed Jinja template, the subset and the settings of chat templates (<c>trim_blocks</c>, <c>lstrip_blocks</c>, loop controls).
-/// Immutable; renderings may run at once. Used by <see cref="ChatTemplate"/>.</summary>
+/// <summary>A parsed Jinja template, the subset and the settings of chat templates (<c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
+/// controls). Immutable; renderings may run at once. Used by <see cref="ChatTemplate"/>.</summary>
 internal sealed class Template
 {
     /// <summary>Longest published templates have some 20 thousand characters.</summary>
@@ -49,7 +49,7 @@ internal sealed class Template
     private ChatTemplateException At(int line, string message, Exception inner)
     {
         const int MaxQuoted = 120;
-        string text = _source.ReplaceLineEndings("\n").Split('\n').ElementAtOrDefault(line - 1)?.Trim() ?? "";
+        var text = _source.ReplaceLineEndings("\n").Split('\n').ElementAtOrDefault(line - 1)?.Trim() ?? "";
         text = text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…";
         return new ChatTemplateException($"chat template line {line}: {message}\n  {text}", inner);
     }

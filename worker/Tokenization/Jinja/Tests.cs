@@ -12,7 +12,7 @@ internal static class Tests
     public static bool Apply(string name, object? value, Arguments arguments, RenderBudget budget)
     {
         budget.Work(value is string ? value : null);
-        return All.TryGetValue(name, out Test? test) ? test(value, arguments, budget) : throw new RenderError($"there is no test '{name}'");
+        return All.TryGetValue(name, out var test) ? test(value, arguments, budget) : throw new RenderError($"there is no test '{name}'");
     }
 
     private static Dictionary<string, Test> Build()
@@ -40,8 +40,10 @@ internal static class Tests
             ["divisibleby"] = (value, a, _) => a.Integer(0, "num") is var divisor and not 0
                 ? Integer(value) % divisor == 0
                 : throw new RenderError("division by zero"),
-            ["lower"] = (value, _, budget) => ValueWriter.ToText(value, budget) is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
-            ["upper"] = (value, _, budget) => ValueWriter.ToText(value, budget) is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
+            ["lower"] = (value, _, budget) =>
+                ValueWriter.ToText(value, budget) is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
+            ["upper"] = (value, _, budget) =>
+                ValueWriter.ToText(value, budget) is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
             ["in"] = (value, a, budget) => Values.Contains(a.Required(0, "seq"), value, budget),
             ["sameas"] = (value, a, _) => Same(value, a.Required(0, "other")),
         };
@@ -55,7 +57,7 @@ internal static class Tests
 
         void Add(Func<object?, object?, RenderBudget, bool> compare, params ReadOnlySpan<string> names)
         {
-            foreach (string name in names)
+            foreach (var name in names)
             {
                 tests[name] = (value, arguments, budget) => compare(value, arguments.Required(0, "other"), budget);
             }

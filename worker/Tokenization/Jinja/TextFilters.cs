@@ -15,7 +15,8 @@ internal static class TextFilters
         Add("title", (text, _, _) => Title(text));
         Add("trim", (text, a, _) => StringMethods.Strip(text, a, left: true, right: true));
         Add("replace", (text, a, budget) => StringMethods.Replace(
-            text, ValueWriter.ToText(a.Required(0, "old"), budget), ValueWriter.ToText(a.Required(1, "new"), budget), a.Integer(2, "count", -1), budget));
+            text, ValueWriter.ToText(a.Required(0, "old"), budget), ValueWriter.ToText(a.Required(1, "new"), budget),
+            a.Integer(2, "count", -1), budget));
         Add("indent", Indent);
         Add("truncate", Truncate);
         Add("center", Center);
@@ -37,8 +38,8 @@ internal static class TextFilters
     // Unlike str.title, the filter starts words only at blanks, hyphens and opening brackets.
     private static string Title(string text) => string.Create(text.Length, text, (target, source) =>
     {
-        bool inWord = false;
-        for (int i = 0; i < source.Length; i++)
+        var inWord = false;
+        for (var i = 0; i < source.Length; i++)
         {
             target[i] = inWord ? char.ToLowerInvariant(source[i]) : char.ToUpperInvariant(source[i]);
             inWord = !char.IsWhiteSpace(source[i]) && source[i] is not ('-' or '(' or '{' or '[' or '<');
@@ -47,8 +48,8 @@ internal static class TextFilters
 
     private static string Indent(string text, Arguments arguments, RenderBudget budget)
     {
-        string indent = arguments.Get(0, "width", 4L) is string given ? given : new string(' ', Width(arguments, 0, "width", 4));
-        string[] lines = text.ReplaceLineEndings("\n").Split('\n');
+        var indent = arguments.Get(0, "width", 4L) is string given ? given : new string(' ', Width(arguments, 0, "width", 4));
+        var lines = text.ReplaceLineEndings("\n").Split('\n');
         budget.Characters((long)indent.Length * lines.Length);
         bool first = arguments.Flag(1, "first"), blank = arguments.Flag(2, "blank");
         return string.Join('\n', lines.Select((line, i) => (i == 0 ? first : blank || line.Length > 0) ? indent + line : line));
@@ -56,24 +57,25 @@ internal static class TextFilters
 
     private static string Truncate(string text, Arguments arguments, RenderBudget budget)
     {
-        int length = Width(arguments, 0, "length", 255);
-        string end = arguments.Text(2, "end", "...");
+        var length = Width(arguments, 0, "length", 255);
+        var end = arguments.Text(2, "end", "...");
         if (text.Length <= length + arguments.Integer(3, "leeway", 5))
         {
             return text;
         }
-        string cut = text[..Math.Max(0, length - end.Length)];
-        int lastSpace = cut.LastIndexOf(' ');
+        var cut = text[..Math.Max(0, length - end.Length)];
+        var lastSpace = cut.LastIndexOf(' ');
         return (arguments.Flag(1, "killwords") || lastSpace < 0 ? cut : cut[..lastSpace]) + end;
     }
 
     private static string Center(string text, Arguments arguments, RenderBudget budget)
     {
-        int missing = Width(arguments, 0, "width", 80) - text.Length;
+        var missing = Width(arguments, 0, "width", 80) - text.Length;
         return missing <= 0 ? text : new string(' ', missing / 2) + text + new string(' ', missing - missing / 2);
     }
 
-    private static int Width(Arguments arguments, int position, string name, long fallback) => arguments.Integer(position, name, fallback) switch
+    private static int Width(Arguments arguments, int position, string name, long fallback) =>
+        arguments.Integer(position, name, fallback) switch
     {
         >= 0 and <= 10_000 and var width => (int)width,
         var width => throw new RenderError($"'{name}' is {width}, expected 0 to 10000"),
@@ -82,9 +84,9 @@ internal static class TextFilters
     private static string Escape(string text, RenderBudget budget)
     {
         StringBuilder result = new(text.Length);
-        foreach (char c in text)
+        foreach (var c in text)
         {
-            string? entity = c switch { '&' => "&amp;", '<' => "&lt;", '>' => "&gt;", '"' => "&#34;", '\'' => "&#39;", _ => null };
+            var entity = c switch { '&' => "&amp;", '<' => "&lt;", '>' => "&gt;", '"' => "&#34;", '\'' => "&#39;", _ => null };
             budget.Characters(entity?.Length ?? 0);
             _ = entity is null ? result.Append(c) : result.Append(entity);
         }

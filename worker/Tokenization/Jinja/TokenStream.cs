@@ -15,7 +15,7 @@ internal sealed class TokenStream(List<Token> tokens)
 
     public Token Next()
     {
-        Token token = tokens[_at];
+        var token = tokens[_at];
         _at = Math.Min(_at + 1, tokens.Count - 1);
         return token;
     }
@@ -59,7 +59,7 @@ internal sealed class TokenStream(List<Token> tokens)
         {
             throw new TemplateError(Current.Line, $"nested deeper than {MaxDepth} levels");
         }
-        T result = parse();
+        var result = parse();
         _depth--;
         return result;
     }

@@ -30,15 +30,16 @@ internal static class ValueFilters
 
     private static double? ToFloat(object? value) => value switch
     {
-        string text => double.TryParse(text.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : null,
+        string text => double.TryParse(text.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : null,
         _ => Values.AsNumber(value),
     };
 
     private static object? Round(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        double number = Values.AsNumber(Values.Defined(value)) ?? throw new RenderError($"'round' needs a number, not {Values.TypeName(value)}");
-        int digits = (int)Math.Clamp(arguments.Integer(0, "precision", 0), 0, 15);
-        double scale = Math.Pow(10, digits);
+        var number = Values.AsNumber(Values.Defined(value))
+            ?? throw new RenderError($"'round' needs a number, not {Values.TypeName(value)}");
+        var digits = (int)Math.Clamp(arguments.Integer(0, "precision", 0), 0, 15);
+        var scale = Math.Pow(10, digits);
         return arguments.Text(1, "method", "common") switch
         {
             "common" => Math.Round(number, digits, MidpointRounding.ToEven),

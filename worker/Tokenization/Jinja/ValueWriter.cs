@@ -34,7 +34,7 @@ internal static class ValueWriter
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         budget.Step();
-        int before = result.Length;
+        var before = result.Length;
         switch (value)
         {
             case null:
@@ -71,7 +71,7 @@ internal static class ValueWriter
     private static void AppendItems(IReadOnlyList<object?> items, string open, string close, StringBuilder result, RenderBudget budget)
     {
         result.Append(open);
-        for (int i = 0; i < items.Count; i++)
+        for (var i = 0; i < items.Count; i++)
         {
             result.Append(i > 0 ? ", " : "");
             AppendRepr(items[i], result, budget);
@@ -82,8 +82,8 @@ internal static class ValueWriter
     private static void AppendEntries(Dict dict, StringBuilder result, RenderBudget budget)
     {
         result.Append('{');
-        bool first = true;
-        foreach ((object? key, object? value) in dict.Entries)
+        var first = true;
+        foreach ((var key, var value) in dict.Entries)
         {
             result.Append(first ? "" : ", ");
             first = false;
@@ -96,9 +96,9 @@ internal static class ValueWriter
 
     private static void AppendQuoted(string text, StringBuilder result)
     {
-        char quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
+        var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         result.Append(quote);
-        foreach (char c in text)
+        foreach (var c in text)
         {
             switch (c)
             {

@@ -20,13 +20,13 @@ internal static class Values
                 return array.Select(FromJson).ToList();
             case JsonObject entries:
                 Dict dict = [];
-                foreach ((string name, JsonNode? value) in entries)
+                foreach ((var name, var value) in entries)
                 {
                     dict.Set(name, FromJson(value));
                 }
                 return dict;
             default:
-                JsonValue scalar = node.AsValue();
+                var scalar = node.AsValue();
                 return scalar.GetValueKind() switch
                 {
                     JsonValueKind.True => true,
@@ -93,7 +93,7 @@ internal static class Values
             (List<object?> x, List<object?> y) => ItemsAreEqual(x, y, budget),
             (object?[] x, object?[] y) => ItemsAreEqual(x, y, budget),
             (Dict x, Dict y) => x.Count == y.Count
-                && x.Entries.All(e => y.TryGet(e.Key, out object? other) && AreEqual(e.Value, other, budget)),
+                && x.Entries.All(e => y.TryGet(e.Key, out var other) && AreEqual(e.Value, other, budget)),
             _ => ReferenceEquals(left, right),
         };
     }
@@ -120,7 +120,8 @@ internal static class Values
         }
     }
 
-    /// <summary>The items a loop goes over: of a list, the characters of a string, the keys of a dict, none of an undefined value.</summary>
+    /// <summary>The items a loop goes over: of a list, the characters of a string, the keys of a dict, none of an undefined
+    /// value.</summary>
     public static IReadOnlyList<object?> Items(object? value) => value switch
     {
         IReadOnlyList<object?> list => list,
@@ -151,9 +152,9 @@ internal static class Values
     /// <summary>Python counts code points; .NET strings hold UTF-16.</summary>
     public static IEnumerable<string> CodePoints(string text)
     {
-        for (int i = 0; i < text.Length; i++)
+        for (var i = 0; i < text.Length; i++)
         {
-            int width = char.IsSurrogatePair(text, i) ? 2 : 1;
+            var width = char.IsSurrogatePair(text, i) ? 2 : 1;
             yield return text.Substring(i, width);
             i += width - 1;
         }
@@ -161,8 +162,8 @@ internal static class Values
 
     private static bool ItemsAreEqual(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
     {
-        bool equal = left.Count == right.Count;
-        for (int i = 0; equal && i < left.Count; i++)
+        var equal = left.Count == right.Count;
+        for (var i = 0; equal && i < left.Count; i++)
         {
             equal = AreEqual(left[i], right[i], budget);
         }
@@ -171,7 +172,7 @@ internal static class Values
 
     private static int CompareItems(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
     {
-        for (int i = 0; i < Math.Min(left.Count, right.Count); i++)
+        for (var i = 0; i < Math.Min(left.Count, right.Count); i++)
         {
             if (!AreEqual(left[i], right[i], budget))
             {
@@ -183,8 +184,8 @@ internal static class Values
 
     private static int CountCodePoints(string text)
     {
-        int count = text.Length;
-        for (int i = 0; i + 1 < text.Length; i++)
+        var count = text.Length;
+        for (var i = 0; i + 1 < text.Length; i++)
         {
             count -= char.IsSurrogatePair(text[i], text[i + 1]) ? 1 : 0;
         }
@@ -192,7 +193,7 @@ internal static class Values
     }
 
     private static object Number(string json) =>
-        long.TryParse(json, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer)
+        long.TryParse(json, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer)
             ? (object)integer
             : double.Parse(json, CultureInfo.InvariantCulture);
 }

@@ -29,11 +29,11 @@ internal sealed class Bpe : IModel
 
     public void Encode(ReadOnlySpan<char> word, List<int> ids)
     {
-        if (_ignoreMerges && _vocabulary.TryGetId(word, out int whole))
+        if (_ignoreMerges && _vocabulary.TryGetId(word, out var whole))
         {
             ids.Add(whole);
         }
-        else if (_cache.TryGet(word, out int[] cached))
+        else if (_cache.TryGet(word, out var cached))
         {
             ids.AddRange(cached);
         }
@@ -46,10 +46,10 @@ internal sealed class Bpe : IModel
     private void EncodeNew(ReadOnlySpan<char> word, List<int> ids)
     {
         // One character is at most four fallback bytes, and takes as many UTF-8 bytes.
-        int capacity = Encoding.UTF8.GetMaxByteCount(word.Length);
-        int[]? rented = capacity > StackSymbols ? ArrayPool<int>.Shared.Rent(capacity) : null;
-        Span<int> symbols = rented ?? stackalloc int[StackSymbols];
-        int count = ToSymbols(word, symbols);
+        var capacity = Encoding.UTF8.GetMaxByteCount(word.Length);
+        var rented = capacity > StackSymbols ? ArrayPool<int>.Shared.Rent(capacity) : null;
+        var symbols = rented ?? stackalloc int[StackSymbols];
+        var count = ToSymbols(word, symbols);
         count = MergeLoop.Run(symbols[..count], _merges);
         ids.AddRange(symbols[..count]);
         if (word.Length <= WordCache.MaxWordLength)
@@ -64,16 +64,16 @@ internal sealed class Bpe : IModel
 
     private int ToSymbols(ReadOnlySpan<char> word, Span<int> symbols)
     {
-        int count = 0;
-        bool afterUnknown = false;
+        var count = 0;
+        var afterUnknown = false;
         Span<char> marked = stackalloc char[(2 * SubwordAffixes.MaxLength) + 2];
-        for (int at = 0; at < word.Length;)
+        for (var at = 0; at < word.Length;)
         {
-            Rune.DecodeFromUtf16(word[at..], out _, out int width);
-            ReadOnlySpan<char> character = word.Slice(at, width);
+            Rune.DecodeFromUtf16(word[at..], out _, out var width);
+            var character = word.Slice(at, width);
             at += width;
-            ReadOnlySpan<char> spelled = _affixes.IsNone ? character : Mark(character, first: at == width, last: at == word.Length, marked);
-            if (_vocabulary.TryGetId(spelled, out int id))
+            var spelled = _affixes.IsNone ? character : Mark(character, first: at == width, last: at == word.Length, marked);
+            if (_vocabulary.TryGetId(spelled, out var id))
             {
                 symbols[count++] = id;
                 afterUnknown = false;
@@ -88,7 +88,7 @@ internal sealed class Bpe : IModel
 
     private ReadOnlySpan<char> Mark(ReadOnlySpan<char> character, bool first, bool last, Span<char> target)
     {
-        int length = 0;
+        var length = 0;
         if (!first)
         {
             _affixes.Prefix.CopyTo(target);

@@ -7,11 +7,13 @@ internal static class BpeReader
 {
     public static Bpe Read(JsonPart part, Vocabulary vocabulary)
     {
-        if (part.Optional("dropout") is { } dropout && !(dropout.Value.ValueKind == JsonValueKind.Number && dropout.Value.TryGetDouble(out double rate) && rate == 0))
+        if (part.Optional("dropout") is { } dropout
+            && !(dropout.Value.ValueKind == JsonValueKind.Number && dropout.Value.TryGetDouble(out var rate) && rate == 0))
         {
             throw dropout.Error($"is {dropout.Value.GetRawText()}; dropout makes encoding random and is for training only");
         }
-        SubwordAffixes affixes = new(part.OptionalString("continuing_subword_prefix") ?? "", part.OptionalString("end_of_word_suffix") ?? "");
+        SubwordAffixes affixes = new(
+            part.OptionalString("continuing_subword_prefix") ?? "", part.OptionalString("end_of_word_suffix") ?? "");
         if (affixes.Prefix.Length > SubwordAffixes.MaxLength || affixes.Suffix.Length > SubwordAffixes.MaxLength)
         {
             throw part.Error($"'continuing_subword_prefix' or 'end_of_word_suffix' is longer than {SubwordAffixes.MaxLength} characters");
@@ -29,7 +31,7 @@ internal static class BpeReader
         int? unknownId = null;
         if (part.OptionalString("unk_token") is { } token)
         {
-            unknownId = vocabulary.TryGetId(token, out int id) ? id : throw part.Error($"unk_token '{token}' is not in the vocabulary");
+            unknownId = vocabulary.TryGetId(token, out var id) ? id : throw part.Error($"unk_token '{token}' is not in the vocabulary");
         }
         return new UnknownCharacters(ByteTokens.Read(part, vocabulary), unknownId, part.Bool("fuse_unk", false));
     }
@@ -42,20 +44,20 @@ internal static class BpeReader
             throw part.Error($"is {part.Value.ValueKind}, expected an array");
         }
         Merges merges = new(part.Value.GetArrayLength());
-        char[] joined = new char[256];
-        int rank = 0;
-        foreach (JsonElement item in part.Value.EnumerateArray())
+        var joined = new char[256];
+        var rank = 0;
+        foreach (var item in part.Value.EnumerateArray())
         {
-            (string left, string right) = ReadPair(item) ?? throw At($"is {item.GetRawText()}, expected \"a b\" or [\"a\", \"b\"]");
+            (var left, var right) = ReadPair(item) ?? throw At($"is {item.GetRawText()}, expected \"a b\" or [\"a\", \"b\"]");
             if (joined.Length < left.Length + right.Length)
             {
                 joined = new char[left.Length + right.Length];
             }
             left.CopyTo(joined);
-            ReadOnlySpan<char> tail = right.StartsWith(prefix, StringComparison.Ordinal) ? right.AsSpan(prefix.Length) : right;
+            var tail = right.StartsWith(prefix, StringComparison.Ordinal) ? right.AsSpan(prefix.Length) : right;
             tail.CopyTo(joined.AsSpan(left.Length));
             int rightId = 0, id = 0;
-            if (!vocabulary.TryGetId(left, out int leftId) || !vocabulary.TryGetId(right, out rightId)
+            if (!vocabulary.TryGetId(left, out var leftId) || !vocabulary.TryGetId(right, out rightId)
                 || !vocabulary.TryGetId(joined.AsSpan(0, left.Length + tail.Length), out id))
             {
                 throw At($"'{left}' + '{right}': both and what they join to must be in the vocabulary");
@@ -74,10 +76,15 @@ internal static class BpeReader
             switch (item.ValueKind)
             {
                 case JsonValueKind.String:
-                    string pair = item.GetString()!;
-                    int space = pair.IndexOf(' ');
-                    return space > 0 && space == pair.LastIndexOf(' ') && space + 1 < pair.Length ? (pair[..space], pair[(space + 1)..]) : null;
-                case JsonValueKind.Array when item.GetArrayLength() == 2 && item[0].ValueKind == JsonValueKind.String && item[1].ValueKind == JsonValueKind.String:
+                    var pair = item.GetString()!;
+                    var space = pair.IndexOf(' ');
+                    return space > 0 && space == pair.LastIndexOf(' ') && space + 1 < pair.Length
+                        ? (pair[..space], pair[(space + 1)..])
+                        : null;
+                case JsonValueKind.Array
+                    when item.GetArrayLength() == 2
+                        && item[0].ValueKind == JsonValueKind.String
+                        && item[1].ValueKind == JsonValueKind.String:
                     return (item[0].GetString()!, item[1].GetString()!);
                 default:
                     return null;

@@ -16,14 +16,14 @@ internal static class MergeLoop
     /// <summary>O(n²), no allocation.</summary>
     public static int RunByScan(Span<int> symbols, Merges merges)
     {
-        int count = symbols.Length;
+        var count = symbols.Length;
         while (count > 1)
         {
-            int best = -1;
+            var best = -1;
             Merges.Merge bestMerge = default;
-            for (int i = 0; i + 1 < count; i++)
+            for (var i = 0; i + 1 < count; i++)
             {
-                if (merges.TryGet(symbols[i], symbols[i + 1], out Merges.Merge merge) && (best < 0 || merge.Rank < bestMerge.Rank))
+                if (merges.TryGet(symbols[i], symbols[i + 1], out var merge) && (best < 0 || merge.Rank < bestMerge.Rank))
                 {
                     (best, bestMerge) = (i, merge);
                 }
@@ -43,37 +43,38 @@ internal static class MergeLoop
     /// <code>symbols  h   e   l   l   o        queue (rank, position)
     /// next     1   2   3   4   5
     /// previous -1  0   1   2   3</code>
-    /// A candidate whose pair changed after it was queued is recognised by its rank no longer being that of the pair, and skipped.</summary>
+    /// A candidate whose pair changed after it was queued is recognised by its rank no longer being that of the pair, and
+    /// skipped.</summary>
     /// <param name="dequeued">Candidates looked at, a measure of the work.</param>
     public static int RunByQueue(Span<int> symbols, Merges merges, out long dequeued)
     {
         dequeued = 0;
-        int length = symbols.Length;
-        int[] links = ArrayPool<int>.Shared.Rent(2 * length);
+        var length = symbols.Length;
+        var links = ArrayPool<int>.Shared.Rent(2 * length);
         Span<int> next = links.AsSpan(0, length), previous = links.AsSpan(length, length);
         PriorityQueue<int, ulong> queue = new(length);
-        for (int i = 0; i < length; i++)
+        for (var i = 0; i < length; i++)
         {
             next[i] = i + 1;
             previous[i] = i - 1;
         }
-        for (int i = 0; i + 1 < length; i++)
+        for (var i = 0; i + 1 < length; i++)
         {
             Offer(symbols, merges, queue, i, i + 1);
         }
         const int Dead = -1;
-        while (queue.TryDequeue(out int left, out ulong priority))
+        while (queue.TryDequeue(out var left, out var priority))
         {
             dequeued++;
-            int right = next[left];
+            var right = next[left];
             if (symbols[left] == Dead || right >= length
-                || !merges.TryGet(symbols[left], symbols[right], out Merges.Merge merge) || merge.Rank != (int)(priority >> 32))
+                || !merges.TryGet(symbols[left], symbols[right], out var merge) || merge.Rank != (int)(priority >> 32))
             {
                 continue;
             }
             symbols[left] = merge.Id;
             symbols[right] = Dead;
-            int after = next[left] = next[right];
+            var after = next[left] = next[right];
             if (after < length)
             {
                 previous[after] = left;
@@ -84,8 +85,8 @@ internal static class MergeLoop
                 Offer(symbols, merges, queue, previous[left], left);
             }
         }
-        int count = 0;
-        for (int i = 0; i < length; i = next[i])
+        var count = 0;
+        for (var i = 0; i < length; i = next[i])
         {
             symbols[count++] = symbols[i];
         }
@@ -95,7 +96,7 @@ internal static class MergeLoop
 
     private static void Offer(ReadOnlySpan<int> symbols, Merges merges, PriorityQueue<int, ulong> queue, int left, int right)
     {
-        if (merges.TryGet(symbols[left], symbols[right], out Merges.Merge merge))
+        if (merges.TryGet(symbols[left], symbols[right], out var merge))
         {
             queue.Enqueue(left, ((ulong)(uint)merge.Rank << 32) | (uint)left);
         }

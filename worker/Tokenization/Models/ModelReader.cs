@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Models;
 
-/// <summary>Maps <c>model.type</c> of tokenizer.json to the class of that name. Old files leave the type out; with merges it is BPE.</summary>
+/// <summary>Maps <c>model.type</c> of tokenizer.json to the class of that name. Old files leave the type out; with merges it is
+/// BPE.</summary>
 internal static class ModelReader
 {
     private const string Supported = "BPE, Unigram";

@@ -42,7 +42,7 @@ internal sealed class Unigram : IModel
     /// <exception cref="TokenizationException">A character has no token and the model has no unknown token.</exception>
     public void Encode(ReadOnlySpan<char> word, List<int> ids)
     {
-        Arrival[] best = ArrayPool<Arrival>.Shared.Rent(word.Length + 1);
+        var best = ArrayPool<Arrival>.Shared.Rent(word.Length + 1);
         try
         {
             Search(word, best);
@@ -58,15 +58,15 @@ internal sealed class Unigram : IModel
     {
         best[..(word.Length + 1)].Fill(new Arrival(double.NegativeInfinity, -1, Unknown));
         best[0] = new Arrival(0, 0, Unknown);
-        for (int at = 0; at < word.Length;)
+        for (var at = 0; at < word.Length;)
         {
-            Rune.DecodeFromUtf16(word[at..], out _, out int width);
-            double score = best[at].Score;
-            bool hasCharacter = false;
-            int node = VocabularyTrie.Root;
-            for (int end = at; end < word.Length && _trie.TryStep(ref node, word[end]); end++)
+            Rune.DecodeFromUtf16(word[at..], out _, out var width);
+            var score = best[at].Score;
+            var hasCharacter = false;
+            var node = VocabularyTrie.Root;
+            for (var end = at; end < word.Length && _trie.TryStep(ref node, word[end]); end++)
             {
-                int token = _trie.TokenAt(node);
+                var token = _trie.TokenAt(node);
                 if (token >= 0)
                 {
                     Arrive(best, at, end + 1, token, score + _scores[token]);
@@ -92,11 +92,11 @@ internal sealed class Unigram : IModel
     // Walks back from the end; neighbouring unknown characters are one unknown piece.
     private void Walk(ReadOnlySpan<char> word, ReadOnlySpan<Arrival> best, List<int> ids)
     {
-        int first = ids.Count;
-        for (int end = word.Length; end > 0;)
+        var first = ids.Count;
+        for (var end = word.Length; end > 0;)
         {
-            Arrival arrival = best[end];
-            int start = arrival.Start;
+            var arrival = best[end];
+            var start = arrival.Start;
             if (!IsUnknown(arrival.Token))
             {
                 ids.Add(arrival.Token);
@@ -118,21 +118,21 @@ internal sealed class Unigram : IModel
 
     private void AddUnknownBackwards(ReadOnlySpan<char> piece, List<int> ids)
     {
-        if (_vocabulary.TryGetId(piece, out int id))
+        if (_vocabulary.TryGetId(piece, out var id))
         {
             ids.Add(id);
             return;
         }
         if (_byteIds is not null)
         {
-            byte[] utf8 = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(piece.Length));
-            Span<byte> bytes = utf8.AsSpan(0, Encoding.UTF8.GetBytes(piece, utf8));
-            bool allKnown = true;
-            foreach (byte value in bytes)
+            var utf8 = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(piece.Length));
+            var bytes = utf8.AsSpan(0, Encoding.UTF8.GetBytes(piece, utf8));
+            var allKnown = true;
+            foreach (var value in bytes)
             {
                 allKnown &= _byteIds[value] >= 0;
             }
-            for (int i = bytes.Length - 1; allKnown && i >= 0; i--)
+            for (var i = bytes.Length - 1; allKnown && i >= 0; i--)
             {
                 ids.Add(_byteIds[bytes[i]]);
             }

@@ -2,8 +2,8 @@ using System.Text;
 
 namespace Cluster.Worker.Tokenization.Models;
 
-/// <summary>What BPE does with a character its vocabulary lacks: its UTF-8 bytes as tokens <c>&lt;0xE4&gt;</c> where there are such, else the
-/// unknown token, else nothing.</summary>
+/// <summary>What BPE does with a character its vocabulary lacks: its UTF-8 bytes as tokens <c>&lt;0xE4&gt;</c> where there are such, else
+/// the unknown token, else nothing.</summary>
 /// <param name="byteIds">Id of each byte's token, or null without <c>byte_fallback</c>; a byte without a token has -1.</param>
 /// <param name="unknownId">Id of <c>unk_token</c>.</param>
 /// <param name="fuse">Consecutive unknown characters become one unknown token.</param>
@@ -31,8 +31,8 @@ internal sealed class UnknownCharacters(int[]? byteIds, int? unknownId, bool fus
     private int EncodeBytes(ReadOnlySpan<char> character, Span<int> symbols)
     {
         Span<byte> utf8 = stackalloc byte[4];
-        int count = Encoding.UTF8.GetBytes(character, utf8);
-        for (int i = 0; i < count; i++)
+        var count = Encoding.UTF8.GetBytes(character, utf8);
+        for (var i = 0; i < count; i++)
         {
             symbols[i] = byteIds![utf8[i]];
             if (symbols[i] < 0)

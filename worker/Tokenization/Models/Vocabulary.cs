@@ -29,10 +29,10 @@ internal sealed class Vocabulary
             throw part.Error($"is {part.Value.ValueKind}, expected an object of token → id");
         }
         Dictionary<string, int> ids = new(part.Value.GetPropertyCount(), StringComparer.Ordinal);
-        foreach (JsonProperty entry in part.Value.EnumerateObject())
+        foreach (var entry in part.Value.EnumerateObject())
         {
-            string token = part.NameOf(entry);
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id is < 0 or > MaxId)
+            var token = part.NameOf(entry);
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or > MaxId)
             {
                 throw part.Error($"the id of token '{token}' is {entry.Value.GetRawText()}, expected 0 to {MaxId}");
             }

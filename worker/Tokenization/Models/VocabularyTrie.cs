@@ -13,13 +13,13 @@ internal sealed class VocabularyTrie
     public VocabularyTrie(IReadOnlyCollection<string> tokens)
     {
         _children = new Dictionary<ulong, int>(tokens.Count);
-        int id = 0;
-        foreach (string token in tokens)
+        var id = 0;
+        foreach (var token in tokens)
         {
-            int node = Root;
-            foreach (char c in token)
+            var node = Root;
+            foreach (var c in token)
             {
-                if (!_children.TryGetValue(Key(node, c), out int child))
+                if (!_children.TryGetValue(Key(node, c), out var child))
                 {
                     child = _tokens.Count;
                     _tokens.Add(-1);

@@ -37,7 +37,7 @@ internal sealed class WordCache(int wordsPerGeneration)
         {
             return;
         }
-        Generation young = _young;
+        var young = _young;
         if (young.BySpan.TryAdd(word, ids) && Interlocked.Increment(ref young.Count) == wordsPerGeneration)
         {
             _old = young;

@@ -13,7 +13,7 @@ internal static class HangulSyllables
 
     public static void Decompose(int syllable, List<int> target)
     {
-        int index = syllable - SBase;
+        var index = syllable - SBase;
         target.Add(LBase + index / (VCount * TCount));
         target.Add(VBase + index % (VCount * TCount) / TCount);
         if (index % TCount is var trailing and > 0)
@@ -28,7 +28,7 @@ internal static class HangulSyllables
         {
             return SBase + ((first - LBase) * VCount + (second - VBase)) * TCount;
         }
-        bool withoutTrailing = IsSyllable(first) && (first - SBase) % TCount == 0;
+        var withoutTrailing = IsSyllable(first) && (first - SBase) % TCount == 0;
         return withoutTrailing && second is > TBase and < TBase + TCount ? first + (second - TBase) : null;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Cluster.Worker.Tokenization.Patterns;
 
 namespace Cluster.Worker.Tokenization.Normalizers;
 

@@ -5,7 +5,7 @@ internal sealed class NormalizerSequence(IReadOnlyList<INormalizer> normalizers)
 {
     public string Normalize(string text)
     {
-        foreach (INormalizer normalizer in normalizers)
+        foreach (var normalizer in normalizers)
         {
             text = normalizer.Normalize(text);
         }

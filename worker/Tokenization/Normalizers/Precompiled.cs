@@ -29,13 +29,13 @@ internal sealed class Precompiled : INormalizer
         {
             throw part.Error("'precompiled_charsmap' is not valid Base64", e);
         }
-        uint trieBytes = map.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(map) : 0;
+        var trieBytes = map.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(map) : 0;
         if (trieBytes is 0 || trieBytes % 4 != 0 || trieBytes > map.Length - 4)
         {
             throw part.Error($"'precompiled_charsmap' of {map.Length} bytes claims a trie of {trieBytes}");
         }
-        uint[] units = new uint[trieBytes / 4];
-        for (int i = 0; i < units.Length; i++)
+        var units = new uint[trieBytes / 4];
+        for (var i = 0; i < units.Length; i++)
         {
             units[i] = BinaryPrimitives.ReadUInt32LittleEndian(map.AsSpan(4 + (4 * i)));
         }
@@ -45,10 +45,10 @@ internal sealed class Precompiled : INormalizer
     public string Normalize(string text)
     {
         StringBuilder result = new(text.Length);
-        for (int at = 0; at < text.Length;)
+        for (var at = 0; at < text.Length;)
         {
-            int length = StringInfo.GetNextTextElementLength(text, at);
-            ReadOnlySpan<char> cluster = text.AsSpan(at, length);
+            var length = StringInfo.GetNextTextElementLength(text, at);
+            var cluster = text.AsSpan(at, length);
             at += length;
             if (Encoding.UTF8.GetByteCount(cluster) < MaxClusterBytes && TryReplace(cluster, result))
             {
@@ -56,7 +56,7 @@ internal sealed class Precompiled : INormalizer
             }
             while (!cluster.IsEmpty)
             {
-                Rune.DecodeFromUtf16(cluster, out _, out int width);
+                Rune.DecodeFromUtf16(cluster, out _, out var width);
                 if (!TryReplace(cluster[..width], result))
                 {
                     result.Append(cluster[..width]);
@@ -71,16 +71,16 @@ internal sealed class Precompiled : INormalizer
     private bool TryReplace(ReadOnlySpan<char> characters, StringBuilder result)
     {
         Span<byte> utf8 = stackalloc byte[MaxClusterBytes];
-        int count = Encoding.UTF8.GetBytes(characters, utf8);
-        uint position = Offset(_units[0]);
-        foreach (byte label in utf8[..count])
+        var count = Encoding.UTF8.GetBytes(characters, utf8);
+        var position = Offset(_units[0]);
+        foreach (var label in utf8[..count])
         {
             position ^= label;
             if (label == 0 || position >= _units.Length)
             {
                 return false;
             }
-            uint unit = _units[position];
+            var unit = _units[position];
             if ((unit & 0x800000FF) != label)
             {
                 return false;
@@ -101,7 +101,7 @@ internal sealed class Precompiled : INormalizer
             return false;
         }
         ReadOnlySpan<byte> rest = _replacements.AsSpan((int)start);
-        int end = rest.IndexOf((byte)0);
+        var end = rest.IndexOf((byte)0);
         result.Append(Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]));
         return true;
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using Cluster.Worker.Tokenization.Patterns;
 
 namespace Cluster.Worker.Tokenization.Normalizers;
 
@@ -20,11 +21,12 @@ internal sealed class ReplaceNormalizer(ISplitPattern pattern, string content) :
         if (text.Length + ((long)matches.Count * content.Length) > MaxLength)
         {
             throw new TokenizationException(
-                $"the tokenizer's replacements make a text of {text.Length} characters longer than {MaxLength}; at most that many are encoded");
+                $"the tokenizer's replacements make a text of {text.Length} characters longer than {MaxLength}; at most that many are "
+                + "encoded");
         }
         StringBuilder result = new(text.Length);
-        int copied = 0;
-        foreach (TextSpan match in matches)
+        var copied = 0;
+        foreach (var match in matches)
         {
             result.Append(text, copied, match.Start - copied).Append(content);
             copied = match.End;

@@ -14,9 +14,10 @@ internal sealed class StripAccents : INormalizer
         }
         StringBuilder result = new(text.Length);
         Span<char> utf16 = stackalloc char[2];
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
-            if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark))
+            if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
+                or UnicodeCategory.EnclosingMark))
             {
                 result.Append(utf16[..rune.EncodeToUtf16(utf16)]);
             }

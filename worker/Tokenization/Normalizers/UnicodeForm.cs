@@ -15,7 +15,7 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
         {
             return text;
         }
-        List<int> codes = Decompose(text);
+        var codes = Decompose(text);
         OrderMarks(codes);
         if (_compose)
         {
@@ -23,7 +23,7 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
         }
         StringBuilder result = new(text.Length);
         Span<char> utf16 = stackalloc char[2];
-        foreach (int code in codes)
+        foreach (var code in codes)
         {
             result.Append(utf16[..new Rune(code).EncodeToUtf16(utf16)]);
         }
@@ -40,7 +40,7 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
         {
             return false;
         }
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             // Nothing below the combining marks (U+0300) composes or decomposes in NFC.
             if (rune.Value >= 0x300 && (!UnicodeTables.Shared.IsStableInNfc(rune.Value) || HangulSyllables.IsJoiningJamo(rune.Value)))
@@ -54,7 +54,7 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
     private List<int> Decompose(string text)
     {
         List<int> codes = new(text.Length);
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             if (HangulSyllables.IsSyllable(rune.Value))
             {
@@ -72,16 +72,17 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
         return codes;
     }
 
-    // Each run of marks is sorted by combining class; marks of one class keep their order. A long run is somebody's attack, so no bubble sort.
+    // Each run of marks is sorted by combining class; marks of one class keep their order. A long run is somebody's attack, so no bubble
+    // sort.
     private static void OrderMarks(List<int> codes)
     {
-        for (int start = 0; start < codes.Count; start++)
+        for (var start = 0; start < codes.Count; start++)
         {
             if (CombiningClass(codes[start]) == 0)
             {
                 continue;
             }
-            int end = start + 1;
+            var end = start + 1;
             while (end < codes.Count && CombiningClass(codes[end]) != 0)
             {
                 end++;
@@ -89,7 +90,7 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
             if (end - start > 1)
             {
                 int[] sorted = [.. codes[start..end].OrderBy(CombiningClass)];
-                for (int i = start; i < end; i++)
+                for (var i = start; i < end; i++)
                 {
                     codes[i] = sorted[i - start];
                 }
@@ -102,10 +103,10 @@ internal sealed class UnicodeForm(NormalizationForm form) : INormalizer
     private static void Compose(List<int> codes)
     {
         int kept = 0, starter = -1, lastClass = 0;
-        for (int i = 0; i < codes.Count; i++)
+        for (var i = 0; i < codes.Count; i++)
         {
             int code = codes[i], combiningClass = CombiningClass(code);
-            bool adjacent = starter >= 0 && kept == starter + 1;
+            var adjacent = starter >= 0 && kept == starter + 1;
             if (starter >= 0 && (adjacent || lastClass < combiningClass) && Pair(codes[starter], code) is { } composed)
             {
                 codes[starter] = composed;

@@ -14,17 +14,17 @@ internal sealed class UnicodeTables
     private UnicodeTables()
     {
         ReadClasses();
-        Dictionary<int, int[]> canonical = ReadDecompositions(CanonicalDecompositions.Table, AddComposition);
-        Dictionary<int, int[]> all = ReadDecompositions(CompatibilityDecompositions.Table, (_, _, _) => { });
-        foreach ((int code, int[] parts) in canonical)
+        var canonical = ReadDecompositions(CanonicalDecompositions.Table, AddComposition);
+        var all = ReadDecompositions(CompatibilityDecompositions.Table, (_, _, _) => { });
+        foreach ((var code, var parts) in canonical)
         {
             all.Add(code, parts);
         }
-        foreach (int code in canonical.Keys)
+        foreach (var code in canonical.Keys)
         {
             _canonical[code] = [.. Expand(code, canonical)];
         }
-        foreach (int code in all.Keys)
+        foreach (var code in all.Keys)
         {
             _compatibility[code] = [.. Expand(code, all)];
         }
@@ -38,7 +38,7 @@ internal sealed class UnicodeTables
     public int[]? Decomposition(int code, bool compatibility) => (compatibility ? _compatibility : _canonical).GetValueOrDefault(code);
 
     /// <summary>The code point two others compose to, or null.</summary>
-    public int? Composition(int first, int second) => _compositions.TryGetValue((first, second), out int code) ? code : null;
+    public int? Composition(int first, int second) => _compositions.TryGetValue((first, second), out var code) ? code : null;
 
     /// <summary>Whether NFC leaves a code point alone whatever stands next to it.</summary>
     public bool IsStableInNfc(int code) => !_notInNfc.Contains(code) && !_classes.ContainsKey(code);
@@ -56,11 +56,11 @@ internal sealed class UnicodeTables
 
     private void ReadClasses()
     {
-        foreach (string entry in Entries(CombiningClasses.Table))
+        foreach (var entry in Entries(CombiningClasses.Table))
         {
-            string[] sides = entry.Split('=');
+            var sides = entry.Split('=');
             int[] range = [.. sides[0].Split('-').Select(Hex)];
-            for (int code = range[0]; code <= range[^1]; code++)
+            for (var code = range[0]; code <= range[^1]; code++)
             {
                 _classes[code] = byte.Parse(sides[1], CultureInfo.InvariantCulture);
             }
@@ -70,10 +70,10 @@ internal sealed class UnicodeTables
     private static Dictionary<int, int[]> ReadDecompositions(string table, Action<int, int[], bool> onEntry)
     {
         Dictionary<int, int[]> result = [];
-        int code = 0;
-        foreach (string entry in Entries(table))
+        var code = 0;
+        foreach (var entry in Entries(table))
         {
-            int equals = entry.IndexOf('=', StringComparison.Ordinal);
+            var equals = entry.IndexOf('=', StringComparison.Ordinal);
             code = equals < 0 ? code + 1 : Hex(entry[..equals]);
             int[] parts = [.. entry[(equals + 1)..].TrimEnd('!').Split(' ').Select(Hex)];
             result.Add(code, parts);
@@ -83,7 +83,7 @@ internal sealed class UnicodeTables
     }
 
     private static IEnumerable<int> Expand(int code, Dictionary<int, int[]> table) =>
-        table.TryGetValue(code, out int[]? parts) ? parts.SelectMany(part => Expand(part, table)) : [code];
+        table.TryGetValue(code, out var parts) ? parts.SelectMany(part => Expand(part, table)) : [code];
 
     private static string[] Entries(string table) =>
         table.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>The character classes split regexes are made of. <c>Space</c> is Unicode White_Space (what <c>\s</c> means to the regex
 /// engine of Hugging Face tokenizers), <c>Newline</c> is CR and LF only.</summary>
@@ -23,7 +23,7 @@ internal static class CharClasses
     /// <param name="width">UTF-16 units it takes: 1 or 2.</param>
     public static CharClass At(ReadOnlySpan<char> text, int index, out int width)
     {
-        char c = text[index];
+        var c = text[index];
         if (char.IsHighSurrogate(c) && index + 1 < text.Length && char.IsLowSurrogate(text[index + 1]))
         {
             width = 2;
@@ -33,10 +33,11 @@ internal static class CharClasses
         return (CharClass)Table[c];
     }
 
-    /// <summary>End of the run of code points from <paramref name="index"/> on whose class has one of the bits of <paramref name="classes"/>.</summary>
+    /// <summary>End of the run of code points from <paramref name="index"/> on whose class has one of the bits of
+    /// <paramref name="classes"/>.</summary>
     public static int SkipRun(ReadOnlySpan<char> text, int index, CharClass classes)
     {
-        while (index < text.Length && (At(text, index, out int width) & classes) != 0)
+        while (index < text.Length && (At(text, index, out var width) & classes) != 0)
         {
             index += width;
         }
@@ -46,7 +47,7 @@ internal static class CharClasses
     /// <summary>End of the run of code points that are neither letter, number nor space.</summary>
     public static int SkipOthers(ReadOnlySpan<char> text, int index)
     {
-        while (index < text.Length && At(text, index, out int width) == CharClass.Other)
+        while (index < text.Length && At(text, index, out var width) == CharClass.Other)
         {
             index += width;
         }
@@ -55,8 +56,8 @@ internal static class CharClasses
 
     private static byte[] BuildTable()
     {
-        byte[] table = new byte[char.MaxValue + 1];
-        for (int c = 0; c < table.Length; c++)
+        var table = new byte[char.MaxValue + 1];
+        for (var c = 0; c < table.Length; c++)
         {
             table[c] = (byte)Of(CharUnicodeInfo.GetUnicodeCategory((char)c));
         }

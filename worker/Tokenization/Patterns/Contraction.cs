@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>English contractions, the first alternative of most split regexes: <c>'s 't 're 've 'm 'll 'd</c>.</summary>
 internal static class Contraction
@@ -10,7 +10,7 @@ internal static class Contraction
         {
             return 0;
         }
-        char first = Fold(text[index + 1], ignoreCase);
+        var first = Fold(text[index + 1], ignoreCase);
         if (first is 's' or 't' or 'm' or 'd')
         {
             return 2;

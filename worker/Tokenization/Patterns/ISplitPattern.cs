@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>What a <c>Split</c> or <c>Replace</c> searches for. Implemented by a literal, by scanners for the regexes of well-known
 /// tokenizers, and by .NET regular expressions for the rest.</summary>

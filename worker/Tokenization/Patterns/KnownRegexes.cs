@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>The regexes of well-known tokenizers, recognised by their exact text, and the hand-written scanner for each. A scanner is
 /// linear on any input, an order of magnitude faster than the regex engine, and right beyond the basic multilingual plane.</summary>

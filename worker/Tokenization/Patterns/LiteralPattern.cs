@@ -1,14 +1,14 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>A pattern spelled <c>{"String": …}</c>: ordinal search.</summary>
 internal sealed class LiteralPattern(string literal) : ISplitPattern
 {
     public void FindMatches(string text, int start, int length, List<TextSpan> matches)
     {
-        int end = start + length;
+        var end = start + length;
         while (start < end)
         {
-            int found = text.AsSpan(start, end - start).IndexOf(literal, StringComparison.Ordinal);
+            var found = text.AsSpan(start, end - start).IndexOf(literal, StringComparison.Ordinal);
             if (found < 0)
             {
                 return;

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary><see cref="KnownRegexes.Llama3"/> and <see cref="KnownRegexes.Qwen"/> by hand; they differ in how many digits stay together.
 /// Every code point belongs to a match.</summary>
@@ -6,10 +6,10 @@ internal sealed class Llama3Scanner(int maxDigits) : ISplitPattern
 {
     public void FindMatches(string text, int start, int length, List<TextSpan> matches)
     {
-        ReadOnlySpan<char> window = text.AsSpan(start, length);
-        for (int at = 0; at < length;)
+        var window = text.AsSpan(start, length);
+        for (var at = 0; at < length;)
         {
-            int end = MatchEnd(window, at);
+            var end = MatchEnd(window, at);
             matches.Add(new TextSpan(start + at, start + end));
             at = end;
         }
@@ -18,13 +18,13 @@ internal sealed class Llama3Scanner(int maxDigits) : ISplitPattern
     // The alternatives in the regex's order; the first that matches wins, as in a backtracking engine.
     private int MatchEnd(ReadOnlySpan<char> text, int at)
     {
-        int contraction = Contraction.Length(text, at, ignoreCase: true);
+        var contraction = Contraction.Length(text, at, ignoreCase: true);
         if (contraction > 0)
         {
             return at + contraction;
         }
-        CharClass first = CharClasses.At(text, at, out int width);
-        int next = at + width;
+        var first = CharClasses.At(text, at, out var width);
+        var next = at + width;
         switch (first)
         {
             case CharClass.Letter:
@@ -44,9 +44,9 @@ internal sealed class Llama3Scanner(int maxDigits) : ISplitPattern
 
     private int Digits(ReadOnlySpan<char> text, int at)
     {
-        for (int count = 1; count < maxDigits && at < text.Length; count++)
+        for (var count = 1; count < maxDigits && at < text.Length; count++)
         {
-            if (CharClasses.At(text, at, out int width) != CharClass.Number)
+            if (CharClasses.At(text, at, out var width) != CharClass.Number)
             {
                 break;
             }

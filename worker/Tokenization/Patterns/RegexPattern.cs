@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>Any other regex, through the .NET engine. That engine sees UTF-16 units, while the tokenizers' regexes mean code points: a
 /// letter beyond the basic multilingual plane must match <c>\p{L}</c>, once. So text with surrogate pairs is matched as a shadow in which
@@ -22,19 +22,19 @@ internal sealed class RegexPattern : ISplitPattern
 
     public void FindMatches(string text, int start, int length, List<TextSpan> matches)
     {
-        ReadOnlySpan<char> window = text.AsSpan(start, length);
+        var window = text.AsSpan(start, length);
         if (window.IndexOfAnyInRange('\uD800', '\uDFFF') < 0)
         {
             Find(window, start, offsets: null, matches);
             return;
         }
-        char[] shadow = new char[length];
-        int[] offsets = new int[length + 1];
-        int count = 0;
-        for (int i = 0; i < length; i++)
+        var shadow = new char[length];
+        var offsets = new int[length + 1];
+        var count = 0;
+        for (var i = 0; i < length; i++)
         {
             offsets[count] = start + i;
-            char c = window[i];
+            var c = window[i];
             if (char.IsHighSurrogate(c) && i + 1 < length && char.IsLowSurrogate(window[i + 1]))
             {
                 c = Representatives[(int)CharUnicodeInfo.GetUnicodeCategory(char.ConvertToUtf32(c, window[++i]))];
@@ -50,7 +50,7 @@ internal sealed class RegexPattern : ISplitPattern
     {
         try
         {
-            foreach (ValueMatch match in _regex.EnumerateMatches(window))
+            foreach (var match in _regex.EnumerateMatches(window))
             {
                 if (match.Length > 0)
                 {
@@ -62,16 +62,17 @@ internal sealed class RegexPattern : ISplitPattern
         catch (RegexMatchTimeoutException e)
         {
             throw new TokenizationException(
-                $"the tokenizer's regex takes more than {_regex.MatchTimeout.TotalSeconds} s to split this text of {window.Length} characters; shorten it or break up its long runs", e);
+                $"the tokenizer's regex takes more than {_regex.MatchTimeout.TotalSeconds} s to split this text of {window.Length} "
+                + "characters; shorten it or break up its long runs", e);
         }
     }
 
     // The last character of each category is one no regex names literally; categories without one stand in for themselves.
     private static char[] FindRepresentatives()
     {
-        char[] result = new char[Enum.GetValues<UnicodeCategory>().Length];
+        var result = new char[Enum.GetValues<UnicodeCategory>().Length];
         Array.Fill(result, '\uFFFD');
-        for (int c = 0; c < 0xFFF0; c++)
+        for (var c = 0; c < 0xFFF0; c++)
         {
             result[(int)CharUnicodeInfo.GetUnicodeCategory((char)c)] = (char)c;
         }

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Tokenization;
+namespace Cluster.Worker.Tokenization.Patterns;
 
 /// <summary>Reads <c>{"Regex": …}</c> or <c>{"String": …}</c>.</summary>
 internal static class SplitPatternReader

@@ -9,7 +9,8 @@ internal static class PostProcessorReader
 
     public static IPostProcessor Read(JsonPart part) => part.Type switch
     {
-        "BertProcessing" or "RobertaProcessing" => new TemplateProcessing([ReadPair(part.Required("cls")), null, ReadPair(part.Required("sep"))]),
+        "BertProcessing" or "RobertaProcessing" =>
+            new TemplateProcessing([ReadPair(part.Required("cls")), null, ReadPair(part.Required("sep"))]),
         "ByteLevel" => new ByteLevelPostProcessor(),
         "Sequence" => new PostProcessorSequence([.. part.Required("processors").Items().Select(Read)]),
         "TemplateProcessing" => ReadTemplate(part),
@@ -19,15 +20,15 @@ internal static class PostProcessorReader
     private static TemplateProcessing ReadTemplate(JsonPart part)
     {
         List<int?> template = [];
-        foreach (JsonPart item in part.Required("single").Items())
+        foreach (var item in part.Required("single").Items())
         {
             if (item.Optional("Sequence") is not null)
             {
                 template.Add(null);
                 continue;
             }
-            string name = item.Required("SpecialToken").RequiredString("id");
-            JsonPart token = part.Required("special_tokens").Optional(name)
+            var name = item.Required("SpecialToken").RequiredString("id");
+            var token = part.Required("special_tokens").Optional(name)
                 ?? throw item.Error($"special token '{name}' is not in 'special_tokens'");
             template.AddRange(token.Required("ids").Items().Select(id => (int?)ReadId(id)));
         }

@@ -5,7 +5,7 @@ internal sealed class PostProcessorSequence(IReadOnlyList<IPostProcessor> proces
 {
     public List<int> Process(List<int> ids)
     {
-        foreach (IPostProcessor processor in processors)
+        foreach (var processor in processors)
         {
             ids = processor.Process(ids);
         }

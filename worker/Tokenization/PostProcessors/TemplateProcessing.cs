@@ -7,7 +7,7 @@ internal sealed class TemplateProcessing(IReadOnlyList<int?> template) : IPostPr
     public List<int> Process(List<int> ids)
     {
         List<int> result = new(ids.Count + template.Count);
-        foreach (int? item in template)
+        foreach (var item in template)
         {
             if (item is { } id)
             {

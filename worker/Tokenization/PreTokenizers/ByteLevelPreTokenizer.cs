@@ -1,4 +1,5 @@
 using System.Text;
+using Cluster.Worker.Tokenization.Patterns;
 
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
@@ -27,39 +28,39 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) 
         {
             return piece;
         }
-        string text = string.Concat(" ", piece.Span);
+        var text = string.Concat(" ", piece.Span);
         return new Piece(text, 0, text.Length, piece.StartsText);
     }
 
     // All pieces share one spelled-out string, so a million words cost one allocation.
     private static List<Piece> Spell(List<Piece> pieces)
     {
-        int bytes = 0;
-        foreach (Piece piece in pieces)
+        var bytes = 0;
+        foreach (var piece in pieces)
         {
             bytes += Encoding.UTF8.GetByteCount(piece.Span);
         }
         List<Piece> result = new(pieces.Count);
-        string spelled = string.Create(bytes, pieces, (target, source) =>
+        var spelled = string.Create(bytes, pieces, (target, source) =>
         {
             Span<byte> utf8 = stackalloc byte[4];
-            int at = 0;
-            foreach (Piece piece in source)
+            var at = 0;
+            foreach (var piece in source)
             {
-                foreach (Rune rune in piece.Span.EnumerateRunes())
+                foreach (var rune in piece.Span.EnumerateRunes())
                 {
-                    int width = rune.EncodeToUtf8(utf8);
-                    for (int i = 0; i < width; i++)
+                    var width = rune.EncodeToUtf8(utf8);
+                    for (var i = 0; i < width; i++)
                     {
                         target[at++] = ByteAlphabet.ToChar(utf8[i]);
                     }
                 }
             }
         });
-        int start = 0;
-        foreach (Piece piece in pieces)
+        var start = 0;
+        foreach (var piece in pieces)
         {
-            int length = Encoding.UTF8.GetByteCount(piece.Span);
+            var length = Encoding.UTF8.GetByteCount(piece.Span);
             result.Add(new Piece(spelled, start, length, piece.StartsText));
             start += length;
         }

@@ -1,3 +1,5 @@
+using Cluster.Worker.Tokenization.Patterns;
+
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
 /// <summary><c>Metaspace</c>: writes spaces as a visible character, puts one before the text, and cuts before each
@@ -17,8 +19,8 @@ internal sealed class MetaspacePreTokenizer(char replacement, PrependScheme prep
 
     private Piece Mark(Piece piece)
     {
-        string text = piece.Span.ToString().Replace(' ', replacement);
-        bool wanted = prepend == PrependScheme.Always || (prepend == PrependScheme.First && piece.StartsText);
+        var text = piece.Span.ToString().Replace(' ', replacement);
+        var wanted = prepend == PrependScheme.Always || (prepend == PrependScheme.First && piece.StartsText);
         if (wanted && !text.StartsWith(replacement))
         {
             text = replacement + text;

@@ -5,7 +5,7 @@ internal static class MetaspaceReader
 {
     public static char ReadReplacement(JsonPart part)
     {
-        string text = part.OptionalString("replacement") ?? "▁";
+        var text = part.OptionalString("replacement") ?? "▁";
         return text.Length == 1 ? text[0] : throw part.Error($"'replacement' is '{text}', expected one character");
     }
 

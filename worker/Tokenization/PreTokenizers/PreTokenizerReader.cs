@@ -1,3 +1,5 @@
+using Cluster.Worker.Tokenization.Patterns;
+
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
 /// <summary>Maps <c>pre_tokenizer.type</c> of tokenizer.json to the class of that name.</summary>
@@ -32,7 +34,7 @@ internal static class PreTokenizerReader
 
     private static SplitBehavior ReadBehavior(JsonPart part)
     {
-        string name = part.RequiredString("behavior");
+        var name = part.RequiredString("behavior");
         return Enum.GetNames<SplitBehavior>().Contains(name)
             ? Enum.Parse<SplitBehavior>(name)
             : throw part.Error($"unknown behavior '{name}'; supported: {string.Join(", ", Enum.GetNames<SplitBehavior>())}");

@@ -5,7 +5,7 @@ internal sealed class PreTokenizerSequence(IReadOnlyList<IPreTokenizer> preToken
 {
     public List<Piece> Split(List<Piece> pieces)
     {
-        foreach (IPreTokenizer preTokenizer in preTokenizers)
+        foreach (var preTokenizer in preTokenizers)
         {
             pieces = preTokenizer.Split(pieces);
         }

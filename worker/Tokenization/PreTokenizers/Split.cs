@@ -1,6 +1,9 @@
+using Cluster.Worker.Tokenization.Patterns;
+
 namespace Cluster.Worker.Tokenization.PreTokenizers;
 
-/// <summary><c>Split</c>: cuts at the matches of a pattern. <c>Digits</c>, <c>Punctuation</c> and their like are the same with a fixed pattern.</summary>
+/// <summary><c>Split</c>: cuts at the matches of a pattern. <c>Digits</c>, <c>Punctuation</c> and their like are the same with a fixed
+/// pattern.</summary>
 /// <param name="invert">The matches are the words and the rest the delimiters.</param>
 internal sealed class Split(ISplitPattern pattern, SplitBehavior behavior, bool invert) : IPreTokenizer
 {
@@ -11,13 +14,13 @@ internal sealed class Split(ISplitPattern pattern, SplitBehavior behavior, bool 
         List<Piece> result = new(pieces.Count);
         List<TextSpan> matches = [];
         List<Segment> segments = [];
-        foreach (Piece piece in pieces)
+        foreach (var piece in pieces)
         {
             matches.Clear();
             segments.Clear();
             pattern.FindMatches(piece.Text, piece.Start, piece.Length, matches);
             FillGaps(piece, matches, segments);
-            foreach (Segment segment in Apply(segments))
+            foreach (var segment in Apply(segments))
             {
                 if (segment.End > segment.Start && !(behavior == SplitBehavior.Removed && segment.IsDelimiter))
                 {
@@ -30,8 +33,8 @@ internal sealed class Split(ISplitPattern pattern, SplitBehavior behavior, bool 
 
     private void FillGaps(Piece piece, List<TextSpan> matches, List<Segment> segments)
     {
-        int at = piece.Start;
-        foreach (TextSpan match in matches)
+        var at = piece.Start;
+        foreach (var match in matches)
         {
             if (match.Start > at)
             {
@@ -58,7 +61,7 @@ internal sealed class Split(ISplitPattern pattern, SplitBehavior behavior, bool 
     private static List<Segment> Join(List<Segment> segments, Func<Segment, Segment, bool> belongTogether)
     {
         List<Segment> joined = new(segments.Count);
-        for (int i = 0; i < segments.Count; i++)
+        for (var i = 0; i < segments.Count; i++)
         {
             if (i > 0 && belongTogether(segments[i - 1], segments[i]))
             {

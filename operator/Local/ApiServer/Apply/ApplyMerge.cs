@@ -4,11 +4,13 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 
-/// <summary>The tree operations of server-side apply: merging an applied configuration into the live object, and taking out fields nobody applies any more.</summary>
+/// <summary>The tree operations of server-side apply: merging an applied configuration into the live object, and taking out fields nobody
+/// applies any more.</summary>
 internal static class ApplyMerge
 {
     /// <returns>A new tree; neither argument is changed.</returns>
-    /// <exception cref="ApiException">When an associative list of the applied configuration has two items of one key, or an item without its key.</exception>
+    /// <exception cref="ApiException">When an associative list of the applied configuration has two items of one key, or an item without
+    /// its key.</exception>
     public static JsonNode? Merge(JsonNode? live, JsonNode? applied, FieldShape shape, string path = "")
     {
         switch (live, applied)
@@ -35,7 +37,8 @@ internal static class ApplyMerge
         }
     }
 
-    /// <summary>Removes <paramref name="gone"/> from a tree, in place, except what <paramref name="keep"/> still owns. Containers emptied by it go too, unless kept.</summary>
+    /// <summary>Removes <paramref name="gone"/> from a tree, in place, except what <paramref name="keep"/> still owns. Containers emptied
+    /// by it go too, unless kept.</summary>
     public static void Remove(JsonNode? node, FieldSet gone, FieldSet? keep, FieldShape shape)
     {
         switch (node)
@@ -44,7 +47,9 @@ internal static class ApplyMerge
                 foreach (var (element, below) in gone.Children)
                 {
                     var name = element[2..];
-                    if (element[0] == 'f' && map.TryGetPropertyValue(name, out var child) && RemoveBelow(child, below, keep?.Child(element), shape.Field(name)))
+                    if (element[0] == 'f'
+                        && map.TryGetPropertyValue(name, out var child)
+                        && RemoveBelow(child, below, keep?.Child(element), shape.Field(name)))
                     {
                         map.Remove(name);
                     }
@@ -92,7 +97,8 @@ internal static class ApplyMerge
             var element = FieldPaths.ItemElement(applied[i], i, shape);
             if (element[0] == 'i')
             {
-                throw Untyped($"{path}: element {i}: associative list with keys has an element that omits key field \"{shape.Keys[0].Name}\"");
+                throw Untyped(
+                    $"{path}: element {i}: associative list with keys has an element that omits key field \"{shape.Keys[0].Name}\"");
             }
             if (!seen.Add(element))
             {

@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 
-/// <summary>Which fields a value has, and which differ between two values, under a kind's merge rules (structured-merge-diff's ToFieldSet and Compare).</summary>
+/// <summary>Which fields a value has, and which differ between two values, under a kind's merge rules (structured-merge-diff's ToFieldSet
+/// and Compare).</summary>
 internal static class FieldPaths
 {
     /// <summary>Every field of a value: scalars, atomic values, empty containers, and each item of an associative list.</summary>

@@ -145,7 +145,8 @@ internal sealed class FieldSet
         return element[0] switch
         {
             'f' => $".{body}",
-            'k' when JsonReading.Parse(Encoding.UTF8.GetBytes(body)) is JsonObject keys => $"[{string.Join(",", keys.Select(k => $"{k.Key}={JsonText.ToText(k.Value)}"))}]",
+            'k' when JsonReading.Parse(Encoding.UTF8.GetBytes(body)) is JsonObject keys =>
+                $"[{string.Join(",", keys.Select(k => $"{k.Key}={JsonText.ToText(k.Value)}"))}]",
             'v' => $"[={body}]",
             _ => $"[{body}]",
         };

@@ -3,7 +3,8 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 
-/// <summary>One entry of metadata.managedFields: what one manager set, by which operation, in which version, through which subresource.</summary>
+/// <summary>One entry of metadata.managedFields: what one manager set, by which operation, in which version, through which
+/// subresource.</summary>
 internal sealed record ManagedEntry(string Manager, string Operation, string ApiVersion, string Subresource, string? Time, FieldSet Fields)
 {
     public const string ApplyOperation = "Apply";

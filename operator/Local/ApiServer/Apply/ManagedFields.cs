@@ -4,18 +4,24 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Apply;
 
-/// <summary>Field ownership of one object (server-side apply, "Field management"). Pure: trees in, trees out; called by <c>Writing</c>.</summary>
+/// <summary>Field ownership of one object (server-side apply, "Field management"). Pure: trees in, trees out; called by
+/// <c>Writing</c>.</summary>
 internal static class ManagedFields
 {
-    private static readonly string[] SystemMetadata = ["name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds"];
+    private static readonly string[] SystemMetadata = [
+        "name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink", "generateName",
+        "deletionTimestamp", "deletionGracePeriodSeconds"];
 
     public static List<ManagedEntry> Read(JsonObject value) => [.. value.Items("metadata", "managedFields").Select(ManagedEntry.Parse)];
 
-    /// <summary>Records that a manager wrote <paramref name="current"/> over <paramref name="old"/> by create, update or patch: it owns what changed, and others lose that and what is gone.</summary>
+    /// <summary>Records that a manager wrote <paramref name="current"/> over <paramref name="old"/> by create, update or patch: it owns
+    /// what changed, and others lose that and what is gone.</summary>
     /// <param name="old">null for a create.</param>
     /// <param name="stated">The entries to start from: those of the live object, or what the client wrote in their place.</param>
     /// <param name="now">RFC 3339.</param>
-    public static void RecordUpdate(JsonObject? old, IReadOnlyList<ManagedEntry> stated, JsonObject current, FieldShape shape, string manager, string apiVersion, string subresource, string now)
+    public static void RecordUpdate(
+        JsonObject? old, IReadOnlyList<ManagedEntry> stated, JsonObject current, FieldShape shape, string manager, string apiVersion,
+        string subresource, string now)
     {
         var before = old is null ? null : Ownable(old);
         var after = Ownable(current);
@@ -44,20 +50,26 @@ internal static class ManagedFields
         Write(current, entries);
     }
 
-    /// <summary>Server-side apply: merges <paramref name="applied"/> into <paramref name="live"/>, takes out what this manager no longer applies and nobody else owns.</summary>
+    /// <summary>Server-side apply: merges <paramref name="applied"/> into <paramref name="live"/>, takes out what this manager no longer
+    /// applies and nobody else owns.</summary>
     /// <param name="live">An object without content for a create.</param>
     /// <returns>The new object with its managedFields; the caller defaults, validates and stores it.</returns>
-    /// <exception cref="ApiException">409 with one cause a field, when another manager owns a field with another value and <paramref name="force"/> is not set.</exception>
-    public static JsonObject Apply(JsonObject live, JsonObject applied, FieldShape shape, string manager, string apiVersion, string subresource, bool force, string now)
+    /// <exception cref="ApiException">409 with one cause a field, when another manager owns a field with another value and
+    /// <paramref name="force"/> is not set.</exception>
+    public static JsonObject Apply(
+        JsonObject live, JsonObject applied, FieldShape shape, string manager, string apiVersion, string subresource, bool force,
+        string now)
     {
-        var mine = new ManagedEntry(manager, ManagedEntry.ApplyOperation, apiVersion, subresource, now, FieldPaths.Of(Ownable(applied), shape));
+        var mine = new ManagedEntry(
+            manager, ManagedEntry.ApplyOperation, apiVersion, subresource, now, FieldPaths.Of(Ownable(applied), shape));
         var merged = (JsonObject)ApplyMerge.Merge(live, applied, shape)!;
         var changed = FieldPaths.Changed(Ownable(live), Ownable(merged), shape).Intersect(mine.Fields);
 
         var entries = Read(live);
         var previous = entries.FirstOrDefault(entry => entry.SameManager(mine));
         var others = entries.Where(entry => !entry.SameManager(mine)).ToList();
-        var conflicts = others.Select(entry => (Entry: entry, Fields: entry.Fields.Intersect(changed))).Where(c => !c.Fields.IsEmpty).ToList();
+        var conflicts = others.Select(entry => (Entry: entry, Fields: entry.Fields.Intersect(changed))).Where(c => !c.Fields.IsEmpty)
+            .ToList();
         if (conflicts.Count > 0 && !force)
         {
             throw Conflict(conflicts);
@@ -79,7 +91,8 @@ internal static class ManagedFields
         return merged;
     }
 
-    /// <summary>The entries an update starts from: a client may rewrite them (kubectl moves client-side apply's to server-side apply), and an empty list clears them.</summary>
+    /// <summary>The entries an update starts from: a client may rewrite them (kubectl moves client-side apply's to server-side apply), and
+    /// an empty list clears them.</summary>
     public static List<ManagedEntry> Stated(JsonObject live, JsonObject wanted) =>
         wanted.At("metadata", "managedFields") is JsonArray ? [.. Read(wanted).Where(entry => entry.Manager.Length > 0)] : Read(live);
 
@@ -135,7 +148,13 @@ internal static class ManagedFields
             lines.AddRange(paths.Select(path => $"- {path}"));
             foreach (var path in paths)
             {
-                causes.Add(new JsonObject { ["reason"] = "FieldManagerConflict", ["message"] = $"conflict with {entry.Describe()}", ["field"] = path });
+                causes.Add(
+                    new JsonObject
+                    {
+                        ["reason"] = "FieldManagerConflict",
+                        ["message"] = $"conflict with {entry.Describe()}",
+                        ["field"] = path
+                    });
             }
         }
         var message = count == 1

@@ -4,8 +4,10 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Discovery;
 
-/// <summary>OpenAPI v3, as far as kubectl reads it: <c>explain</c> needs schemas found by path and kind, <c>apply</c> needs to see that PATCH takes fieldValidation and dryRun.</summary>
-/// <remarks>PATCH does not list strategic merge among its media types: kubectl then computes such patches from its own Go types, which know every merge key, instead of from these short schemas.</remarks>
+/// <summary>OpenAPI v3, as far as kubectl reads it: <c>explain</c> needs schemas found by path and kind, <c>apply</c> needs to see that
+/// PATCH takes fieldValidation and dryRun.</summary>
+/// <remarks>PATCH does not list strategic merge among its media types: kubectl then computes such patches from its own Go types, which know
+/// every merge key, instead of from these short schemas.</remarks>
 internal static class OpenApiDocuments
 {
     private const string ObjectMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -47,7 +49,8 @@ internal static class OpenApiDocuments
         };
     }
 
-    public static string PathOf(string apiVersion) => apiVersion.Contains('/', StringComparison.Ordinal) ? $"/apis/{apiVersion}" : $"/api/{apiVersion}";
+    public static string PathOf(string apiVersion) =>
+        apiVersion.Contains('/', StringComparison.Ordinal) ? $"/apis/{apiVersion}" : $"/api/{apiVersion}";
 
     private static void AddPaths(JsonObject paths, ResourceType type)
     {
@@ -59,7 +62,12 @@ internal static class OpenApiDocuments
         }
         paths[collection] = type.IsReview
             ? new JsonObject { ["post"] = Operation(type, "post") }
-            : new JsonObject { ["get"] = Operation(type, "list"), ["post"] = Operation(type, "post"), ["delete"] = Operation(type, "deletecollection") };
+            : new JsonObject
+            {
+                ["get"] = Operation(type, "list"),
+                ["post"] = Operation(type, "post"),
+                ["delete"] = Operation(type, "deletecollection")
+            };
         if (type.IsReview)
         {
             return;
@@ -79,11 +87,15 @@ internal static class OpenApiDocuments
         {
             ["x-kubernetes-action"] = action,
             ["x-kubernetes-group-version-kind"] = Kind(type),
-            ["responses"] = new JsonObject { ["200"] = new JsonObject { ["description"] = "OK", ["content"] = Content("application/json", type) } },
+            ["responses"] = new JsonObject
+            {
+                ["200"] = new JsonObject { ["description"] = "OK", ["content"] = Content("application/json", type) }
+            },
         };
         if (action is "post" or "put" or "patch")
         {
-            operation["parameters"] = new JsonArray([.. new[] { "dryRun", "fieldManager", "fieldValidation" }.Select(name => (JsonNode)new JsonObject
+            operation["parameters"] = new JsonArray(
+                [.. new[] { "dryRun", "fieldManager", "fieldValidation" }.Select(name => (JsonNode)new JsonObject
             {
                 ["name"] = name,
                 ["in"] = "query",
@@ -148,7 +160,8 @@ internal static class OpenApiDocuments
         ["additionalProperties"] = new JsonObject { ["type"] = "string", ["default"] = "" },
     };
 
-    private static JsonObject Open(string description) => new() { ["type"] = "object", ["description"] = description, ["x-kubernetes-preserve-unknown-fields"] = true };
+    private static JsonObject Open(string description) =>
+        new() { ["type"] = "object", ["description"] = description, ["x-kubernetes-preserve-unknown-fields"] = true };
 
     private static JsonObject Kind(ResourceType type) => new() { ["group"] = type.Group, ["version"] = type.Version, ["kind"] = type.Kind };
 

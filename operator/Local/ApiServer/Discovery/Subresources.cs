@@ -2,12 +2,14 @@ using Cluster.Operator.Local.ApiServer.Resources;
 
 namespace Cluster.Operator.Local.ApiServer.Discovery;
 
-/// <summary>One subresource as discovery lists it. <paramref name="ApiVersion"/> and <paramref name="Kind"/> are of the body it speaks.</summary>
+/// <summary>One subresource as discovery lists it. <paramref name="ApiVersion"/> and <paramref name="Kind"/> are of the body it
+/// speaks.</summary>
 internal sealed record Subresource(string Name, string ApiVersion, string Kind, string[] Verbs)
 {
     private static readonly string[] ReadWrite = ["get", "patch", "update"];
 
-    public string Group => ApiVersion.Contains('/', StringComparison.Ordinal) ? ApiVersion[..ApiVersion.IndexOf('/', StringComparison.Ordinal)] : "";
+    public string Group =>
+        ApiVersion.Contains('/', StringComparison.Ordinal) ? ApiVersion[..ApiVersion.IndexOf('/', StringComparison.Ordinal)] : "";
 
     public string Version => ApiVersion[(ApiVersion.IndexOf('/', StringComparison.Ordinal) + 1)..];
 

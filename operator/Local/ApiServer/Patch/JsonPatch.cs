@@ -19,7 +19,8 @@ internal static class JsonPatch
         }
         if (operations.Count > MaxOperations)
         {
-            throw new ApiException(413, "RequestEntityTooLarge", $"The allowed maximum operations in a JSON patch is {MaxOperations}, got {operations.Count}");
+            throw new ApiException(
+                413, "RequestEntityTooLarge", $"The allowed maximum operations in a JSON patch is {MaxOperations}, got {operations.Count}");
         }
         JsonNode? root = target.Copy();
         foreach (var operation in operations)
@@ -61,17 +62,21 @@ internal static class JsonPatch
                 }
                 return root;
             case var other:
-                throw ApiErrors.BadRequest($"JSON patch operation \"{other}\" is unknown; supported: add, remove, replace, move, copy, test");
+                throw ApiErrors.BadRequest(
+                    $"JSON patch operation \"{other}\" is unknown; supported: add, remove, replace, move, copy, test");
         }
     }
 
     private static JsonNode? Value(JsonNode? operation) =>
-        operation is JsonObject map && map.TryGetPropertyValue("value", out var value) ? value?.DeepClone() : throw ApiErrors.BadRequest("a JSON patch operation needs a \"value\"");
+        operation is JsonObject map && map.TryGetPropertyValue("value", out var value)
+            ? value?.DeepClone()
+            : throw ApiErrors.BadRequest("a JSON patch operation needs a \"value\"");
 
     private static string[] Pointer(string text) =>
         text.Length == 0 ? []
         : text[0] != '/' ? throw ApiErrors.BadRequest($"JSON pointer \"{text}\" must start with \"/\"")
-        : [.. text[1..].Split('/').Select(part => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal))];
+        : [.. text[1..].Split('/')
+            .Select(part => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal))];
 
     private static JsonNode? Get(JsonNode? node, ReadOnlySpan<string> path)
     {
@@ -130,5 +135,6 @@ internal static class JsonPatch
 
     private static ApiException Missing(string part) => Inapplicable($"no value at \"{part}\"");
 
-    private static ApiException Inapplicable(string why) => new(422, "Invalid", $"the server rejected our request due to an error in our request: {why}");
+    private static ApiException Inapplicable(string why) =>
+        new(422, "Invalid", $"the server rejected our request due to an error in our request: {why}");
 }

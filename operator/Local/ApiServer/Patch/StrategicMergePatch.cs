@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Patch;
 
-/// <summary>Strategic merge patch (sig-api-machinery, "strategic-merge-patch.md"): merge patch that merges lists by key where the kind says so, with directives.</summary>
+/// <summary>Strategic merge patch (sig-api-machinery, "strategic-merge-patch.md"): merge patch that merges lists by key where the kind says
+/// so, with directives.</summary>
 internal static class StrategicMergePatch
 {
     private const string PatchDirective = "$patch";
@@ -43,7 +44,8 @@ internal static class StrategicMergePatch
                 var field = name[DeletePrimitivePrefix.Length..];
                 if (result[field] is JsonArray list && change is JsonArray gone)
                 {
-                    result[field] = new JsonArray([.. list.Where(item => !gone.Any(g => JsonNode.DeepEquals(g, item))).Select(item => item?.DeepClone())]);
+                    result[field] = new JsonArray(
+                        [.. list.Where(item => !gone.Any(g => JsonNode.DeepEquals(g, item))).Select(item => item?.DeepClone())]);
                 }
             }
         }
@@ -84,7 +86,9 @@ internal static class StrategicMergePatch
 
     private static JsonArray MergeList(JsonArray? target, JsonArray patch, FieldShape shape, JsonArray? order) => shape.Merge switch
     {
-        FieldMerge.Set => Ordered([.. (target ?? []).Concat(patch.Where(item => target is null || !target.Any(t => JsonNode.DeepEquals(t, item)))).Select(item => item?.DeepClone())], item => JsonText.ToText(item), order),
+        FieldMerge.Set => Ordered(
+            [.. (target ?? []).Concat(patch.Where(item => target is null || !target.Any(t => JsonNode.DeepEquals(t, item))))
+                .Select(item => item?.DeepClone())], item => JsonText.ToText(item), order),
         FieldMerge.ListMap => MergeByKey(target, patch, shape, order),
         _ => (JsonArray)patch.DeepClone(),
     };

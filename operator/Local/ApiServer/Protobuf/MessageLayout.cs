@@ -14,7 +14,8 @@ internal enum FieldContent
 /// <param name="Keep">A pointer in Go: zero, false and empty are values, not absence.</param>
 internal sealed record FieldLayout(string Name, FieldContent Content, bool Repeated, bool Keep, string? Message);
 
-/// <summary>The field numbers of the messages kubectl's typed commands send (k8s.io/api generated.proto). A text table, one message a line.</summary>
+/// <summary>The field numbers of the messages kubectl's typed commands send (k8s.io/api generated.proto). A text table, one message a
+/// line.</summary>
 /// <remarks><code>NUMBER name TYPE    s text · i integer · b boolean · m map of text · n map of bytes · Other message
 /// []TYPE repeated · TYPE? optional</code></remarks>
 internal static class MessageLayout
@@ -62,7 +63,9 @@ internal static class MessageLayout
     private static readonly Dictionary<string, Dictionary<int, FieldLayout>> Messages = Table
         .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
         .Select(line => line.Split(':', 2))
-        .ToDictionary(parts => parts[0], parts => parts[1].Split(',', StringSplitOptions.TrimEntries).Select(ParseField).ToDictionary(f => f.Number, f => f.Layout));
+        .ToDictionary(
+            parts => parts[0],
+            parts => parts[1].Split(',', StringSplitOptions.TrimEntries).Select(ParseField).ToDictionary(f => f.Number, f => f.Layout));
 
     /// <returns>null for a message that is not in the table.</returns>
     public static IReadOnlyDictionary<int, FieldLayout>? Of(string message) => Messages.GetValueOrDefault(message);
@@ -83,6 +86,8 @@ internal static class MessageLayout
             "n" => FieldContent.BytesMap,
             _ => FieldContent.Message,
         };
-        return (int.Parse(parts[0], System.Globalization.CultureInfo.InvariantCulture), new FieldLayout(parts[1], content, repeated, keep, content == FieldContent.Message ? type : null));
+        return (
+            int.Parse(parts[0], System.Globalization.CultureInfo.InvariantCulture),
+            new FieldLayout(parts[1], content, repeated, keep, content == FieldContent.Message ? type : null));
     }
 }

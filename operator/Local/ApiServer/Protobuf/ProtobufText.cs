@@ -4,9 +4,11 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Protobuf;
 
-/// <summary>Bodies of <c>application/vnd.kubernetes.protobuf</c> as JSON trees: kubectl's typed commands (<c>create configmap</c>, <c>auth can-i</c>, <c>drain</c>) send nothing else.</summary>
+/// <summary>Bodies of <c>application/vnd.kubernetes.protobuf</c> as JSON trees: kubectl's typed commands (<c>create configmap</c>, <c>auth
+/// can-i</c>, <c>drain</c>) send nothing else.</summary>
 /// <remarks><code>"k8s\0" | Unknown{1: TypeMeta{1: apiVersion, 2: kind}, 2: raw message, …}</code>
-/// A field with a value that <see cref="MessageLayout"/> does not know refuses the request: dropping it would store something else than was sent.</remarks>
+/// A field with a value that <see cref="MessageLayout"/> does not know refuses the request: dropping it would store something else than was
+/// sent.</remarks>
 internal static class ProtobufText
 {
     public const string MediaType = "application/vnd.kubernetes.protobuf";
@@ -30,7 +32,12 @@ internal static class ProtobufText
                 var type = new WireReader(envelope.Content);
                 while (type.Next())
                 {
-                    (apiVersion, kind) = type.Number switch { 1 => (Encoding.UTF8.GetString(type.Content), kind), 2 => (apiVersion, Encoding.UTF8.GetString(type.Content)), _ => (apiVersion, kind) };
+                    (apiVersion, kind) = type.Number switch
+                    {
+                        1 => (Encoding.UTF8.GetString(type.Content), kind),
+                        2 => (apiVersion, Encoding.UTF8.GetString(type.Content)),
+                        _ => (apiVersion, kind)
+                    };
                 }
             }
             else if (envelope.Number == 2)

@@ -112,6 +112,13 @@ internal sealed class VolumeClaimStrategy : ResourceStrategy
 internal sealed class AccessReviewStrategy : ResourceStrategy
 {
     public override void PrepareForCreate(JsonObject value) => value["status"] = value.Text("kind") == "SelfSubjectReview"
-        ? new JsonObject { ["userInfo"] = new JsonObject { ["username"] = "local-admin", ["groups"] = new JsonArray("system:masters", "system:authenticated") } }
+        ? new JsonObject
+        {
+            ["userInfo"] = new JsonObject
+            {
+                ["username"] = "local-admin",
+                ["groups"] = new JsonArray("system:masters", "system:authenticated")
+            }
+        }
         : new JsonObject { ["allowed"] = true };
 }

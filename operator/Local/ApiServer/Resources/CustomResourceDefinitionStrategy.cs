@@ -5,7 +5,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>CustomResourceDefinitions: checks them, accepts their names, and registers the kinds they define. A stored CRD is served at once, so Established is set with the write.</summary>
+/// <summary>CustomResourceDefinitions: checks them, accepts their names, and registers the kinds they define. A stored CRD is served at
+/// once, so Established is set with the write.</summary>
 internal sealed partial class CustomResourceDefinitionStrategy(ResourceRegistry registry) : ResourceStrategy
 {
     /// <summary>Keeps a CRD until its objects are gone; taken off by <see cref="Writing.GarbageCollector"/>.</summary>
@@ -63,7 +64,10 @@ internal sealed partial class CustomResourceDefinitionStrategy(ResourceRegistry 
         var versions = spec.Items("versions").ToList();
         if (versions.Count(version => version.Flag("storage")) != 1)
         {
-            errors.Add(FieldError.Invalid("spec.versions", versions.Count.ToString(System.Globalization.CultureInfo.InvariantCulture), "must have exactly one version marked as storage version"));
+            errors.Add(
+                FieldError.Invalid(
+                    "spec.versions", versions.Count.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    "must have exactly one version marked as storage version"));
         }
         for (var i = 0; i < versions.Count; i++)
         {
@@ -78,7 +82,10 @@ internal sealed partial class CustomResourceDefinitionStrategy(ResourceRegistry 
             }
             if (versions[i].Text("name") is not { } name || !VersionName().IsMatch(name))
             {
-                errors.Add(FieldError.Invalid($"spec.versions[{i}].name", $"\"{versions[i].Text("name")}\"", "must be a version name such as v1, v1beta1 or v1alpha1"));
+                errors.Add(
+                    FieldError.Invalid(
+                        $"spec.versions[{i}].name", $"\"{versions[i].Text("name")}\"",
+                        "must be a version name such as v1, v1beta1 or v1alpha1"));
             }
         }
         return errors;

@@ -9,7 +9,8 @@ namespace Cluster.Operator.Local.ApiServer.Resources;
 internal static class CustomResourceTypes
 {
     public static IReadOnlyList<ResourceType> Define(JsonObject spec) =>
-        [.. spec.Items("versions").OfType<JsonObject>().Where(version => version.Flag("served")).OrderByDescending(version => version.Flag("storage")).Select(version => Define(spec, version))];
+        [.. spec.Items("versions").OfType<JsonObject>().Where(version => version.Flag("served"))
+            .OrderByDescending(version => version.Flag("storage")).Select(version => Define(spec, version))];
 
     private static ResourceType Define(JsonObject spec, JsonObject version)
     {
@@ -33,14 +34,17 @@ internal static class CustomResourceTypes
             Shape = schema.ToShape(isRoot: true),
             Schema = schema,
             Columns = Columns(version),
-            SelectableFields = [.. version.Items("selectableFields").Select(field => field.Text("jsonPath")?.TrimStart('.')).OfType<string>()],
+            SelectableFields = [
+                .. version.Items("selectableFields").Select(field => field.Text("jsonPath")?.TrimStart('.')).OfType<string>()],
         };
     }
 
     private static ScalePaths Scale(JsonObject scale)
     {
         static string[] Path(string? text) => (text ?? "").TrimStart('.').Split('.');
-        return new ScalePaths(Path(scale.Text("specReplicasPath")), Path(scale.Text("statusReplicasPath")), scale.Text("labelSelectorPath") is { } selector ? Path(selector) : null);
+        return new ScalePaths(
+            Path(scale.Text("specReplicasPath")), Path(scale.Text("statusReplicasPath")),
+            scale.Text("labelSelectorPath") is { } selector ? Path(selector) : null);
     }
 
     private static List<TableColumn> Columns(JsonObject version)
@@ -48,9 +52,14 @@ internal static class CustomResourceTypes
         var columns = new List<TableColumn> { StandardColumns.Name };
         foreach (var column in version.Items("additionalPrinterColumns"))
         {
-            if (column.Text("name") is { } name && column.Text("jsonPath") is { } path && JsonPathExpression.TryParse(path, out var expression))
+            if (column.Text("name") is { } name
+                && column.Text("jsonPath") is { } path
+                && JsonPathExpression.TryParse(path, out var expression))
             {
-                columns.Add(TableColumn.OfPath(name, column.Text("type") ?? "string", column.Text("description") ?? "", (int)(column.Integer("priority") ?? 0), expression));
+                columns.Add(
+                    TableColumn.OfPath(
+                        name, column.Text("type") ?? "string", column.Text("description") ?? "", (int)(column.Integer("priority") ?? 0),
+                        expression));
             }
         }
         if (columns.Count == 1)

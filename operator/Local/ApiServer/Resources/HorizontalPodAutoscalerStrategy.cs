@@ -4,8 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>autoscaling/v2 HorizontalPodAutoscalers are stored, not acted on: local mode has no metrics API. Bounds and target are checked as a real server does
-/// (k8s.io/kubernetes/pkg/apis/autoscaling/validation).</summary>
+/// <summary>autoscaling/v2 HorizontalPodAutoscalers are stored, not acted on: local mode has no metrics API. Bounds and target are checked
+/// as a real server does (k8s.io/kubernetes/pkg/apis/autoscaling/validation).</summary>
 internal sealed class HorizontalPodAutoscalerStrategy : ResourceStrategy
 {
     public override void PrepareForCreate(JsonObject value)
@@ -14,7 +14,8 @@ internal sealed class HorizontalPodAutoscalerStrategy : ResourceStrategy
         value["status"] = new JsonObject { ["currentReplicas"] = 0L, ["desiredReplicas"] = 0L };
     }
 
-    public override void PrepareForUpdate(JsonObject value, JsonObject old, string? subresource) => value.Child("spec").SetDefault("minReplicas", 1L);
+    public override void PrepareForUpdate(JsonObject value, JsonObject old, string? subresource) =>
+        value.Child("spec").SetDefault("minReplicas", 1L);
 
     public override IEnumerable<FieldError> Validate(JsonObject value, JsonObject? old, string? subresource)
     {

@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>NetworkPolicies are stored, not enforced: every pod of local mode is on the loopback. A policy without policyTypes is about ingress, and about egress if it has rules for it.</summary>
+/// <summary>NetworkPolicies are stored, not enforced: every pod of local mode is on the loopback. A policy without policyTypes is about
+/// ingress, and about egress if it has rules for it.</summary>
 internal sealed class NetworkPolicyStrategy : ResourceStrategy
 {
     public override void PrepareForCreate(JsonObject value) => Default(value);
@@ -27,7 +28,8 @@ internal sealed class NetworkPolicyStrategy : ResourceStrategy
         var spec = value.Child("spec");
         spec.SetDefault("podSelector", new JsonObject());
         spec.SetDefault("policyTypes", spec["egress"] is null ? new JsonArray("Ingress") : new JsonArray("Ingress", "Egress"));
-        foreach (var port in spec.Items("ingress").Concat(spec.Items("egress")).SelectMany(rule => rule.Items("ports")).OfType<JsonObject>())
+        foreach (var port in spec.Items("ingress").Concat(spec.Items("egress")).SelectMany(rule => rule.Items("ports"))
+            .OfType<JsonObject>())
         {
             port.SetDefault("protocol", "TCP");
         }

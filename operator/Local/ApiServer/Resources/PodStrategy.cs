@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>Pod defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, the fields clients show), quality of service, spec immutability and graceful deletion.</summary>
+/// <summary>Pod defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, the fields clients show), quality of service, spec immutability
+/// and graceful deletion.</summary>
 internal sealed class PodStrategy : ResourceStrategy
 {
     private const long DefaultGraceSeconds = 30;
@@ -44,7 +45,12 @@ internal sealed class PodStrategy : ResourceStrategy
         }
         if (old is not null && subresource is null && !JsonNode.DeepEquals(Frozen(value), Frozen(old)))
         {
-            yield return FieldError.Forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
+            yield return FieldError.Forbidden(
+                "spec",
+                "pod updates may not change fields other than "
+                + "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
+                + "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+                + "negative)");
         }
     }
 

@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>The kinds being served now: built-in ones and those of established CRDs. Reads take no lock; each change publishes a new list.</summary>
+/// <summary>The kinds being served now: built-in ones and those of established CRDs. Reads take no lock; each change publishes a new
+/// list.</summary>
 internal sealed class ResourceRegistry
 {
     private ImmutableList<ResourceType> _types = [];
@@ -26,7 +27,8 @@ internal sealed class ResourceRegistry
     /// <summary>Serves these versions of a kind in place of those served before.</summary>
     public void Replace(string group, string plural, IReadOnlyList<ResourceType> versions)
     {
-        ImmutableInterlocked.Update(ref _types, types => types.RemoveAll(type => type.Group == group && type.Plural == plural).AddRange(versions));
+        ImmutableInterlocked.Update(
+            ref _types, types => types.RemoveAll(type => type.Group == group && type.Plural == plural).AddRange(versions));
         Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
     }
 

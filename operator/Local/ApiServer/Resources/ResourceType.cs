@@ -7,7 +7,8 @@ namespace Cluster.Operator.Local.ApiServer.Resources;
 /// <summary>Where a kind keeps what its scale subresource shows: JSON paths without the leading dot.</summary>
 internal sealed record ScalePaths(string[] SpecReplicas, string[] StatusReplicas, string[]? LabelSelector);
 
-/// <summary>One kind in one version: how it is named, stored, merged, checked and shown. Immutable; listed by <see cref="ResourceRegistry"/>.</summary>
+/// <summary>One kind in one version: how it is named, stored, merged, checked and shown. Immutable; listed by
+/// <see cref="ResourceRegistry"/>.</summary>
 internal sealed class ResourceType
 {
     private static readonly string[] EveryVerb = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];

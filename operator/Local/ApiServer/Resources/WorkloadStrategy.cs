@@ -4,8 +4,9 @@ using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
-/// <summary>Deployments, ReplicaSets and DaemonSets are stored, not run: local mode has no controllers for them. What a real server refuses is refused here too
-/// (k8s.io/kubernetes/pkg/apis/apps/validation): a selector that its own pods do not match, and changing the selector.</summary>
+/// <summary>Deployments, ReplicaSets and DaemonSets are stored, not run: local mode has no controllers for them. What a real server refuses
+/// is refused here too (k8s.io/kubernetes/pkg/apis/apps/validation): a selector that its own pods do not match, and changing the
+/// selector.</summary>
 internal sealed class WorkloadStrategy : ResourceStrategy
 {
     public override void PrepareForCreate(JsonObject value)
@@ -26,7 +27,9 @@ internal sealed class WorkloadStrategy : ResourceStrategy
         var labels = value.At("spec", "template", "metadata", "labels");
         if ((selector["matchLabels"] as JsonObject ?? []).Any(wanted => labels.Text(wanted.Key) != wanted.Value.Text()))
         {
-            yield return FieldError.Invalid("spec.template.metadata.labels", JsonText.ToText(labels ?? new JsonObject()), "`selector` does not match template `labels`");
+            yield return FieldError.Invalid(
+                "spec.template.metadata.labels", JsonText.ToText(labels ?? new JsonObject()),
+                "`selector` does not match template `labels`");
         }
         if (value.At("spec", "template", "spec", "containers") is not JsonArray { Count: > 0 })
         {

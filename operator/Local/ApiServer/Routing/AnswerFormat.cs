@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>How the client wants objects: whole, as a table, or their metadata only. The first form of the Accept header that is known wins.</summary>
+/// <summary>How the client wants objects: whole, as a table, or their metadata only. The first form of the Accept header that is known
+/// wins.</summary>
 internal enum AnswerForm
 {
     Objects,

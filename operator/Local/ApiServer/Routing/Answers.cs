@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Manifests;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 

@@ -6,7 +6,6 @@ using Cluster.Operator.Local.ApiServer.Selectors;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Local.ApiServer.Writing;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
@@ -87,19 +86,30 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
     {
         foreach (var warning in warnings ?? [])
         {
-            Http.Response.Headers.Append("Warning", $"299 - \"{warning.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
+            Http.Response.Headers.Append(
+                "Warning",
+                $"299 - \"{warning.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
         }
         var rendered = ObjectUpdate.Rendered(value, Type);
         var answer = Form switch
         {
-            AnswerForm.Table when value.Text("kind") == Type.Kind => TableWriter.Write(Type, [rendered], new JsonObject { ["resourceVersion"] = value.Text("metadata", "resourceVersion") }, Query("includeObject"), withColumns: true, now),
+            AnswerForm.Table
+                when value.Text("kind") == Type.Kind => TableWriter.Write(
+                    Type, [rendered], new JsonObject { ["resourceVersion"] = value.Text("metadata", "resourceVersion") },
+                    Query("includeObject"), withColumns: true, now),
             AnswerForm.Metadata when value.Text("kind") == Type.Kind => TableWriter.PartialMetadata(rendered),
             _ => rendered,
         };
         await Answers.WriteAsync(Http, status, answer);
     }
 
-    private static ResourceType OptionsType { get; } = new() { Group = "meta.k8s.io", Version = "v1", Kind = "PatchOptions", Plural = "patchoptions" };
+    private static ResourceType OptionsType { get; } = new()
+    {
+        Group = "meta.k8s.io",
+        Version = "v1",
+        Kind = "PatchOptions",
+        Plural = "patchoptions"
+    };
 
     private string UserAgentManager()
     {

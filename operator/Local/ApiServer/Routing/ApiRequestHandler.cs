@@ -2,13 +2,14 @@ using System.Security.Cryptography;
 using System.Text;
 using Cluster.Operator.Local.ApiServer.Discovery;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Manifests;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>Every request: authenticates it, finds what it is about, and turns errors into Status answers. Called by Kestrel through <see cref="LocalApiServer"/>.</summary>
-internal sealed class ApiRequestHandler(ResourceRegistry registry, string token, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write, SubresourceEndpoint subresources)
+/// <summary>Every request: authenticates it, finds what it is about, and turns errors into Status answers. Called by Kestrel through
+/// <see cref="LocalApiServer"/>.</summary>
+internal sealed class ApiRequestHandler(
+    ResourceRegistry registry, string token, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write,
+    SubresourceEndpoint subresources)
 {
     private readonly byte[] _authorization = Encoding.ASCII.GetBytes($"Bearer {token}");
 
@@ -24,7 +25,8 @@ internal sealed class ApiRequestHandler(ResourceRegistry registry, string token,
         }
         catch (BadHttpRequestException error) when (!http.Response.HasStarted)
         {
-            await Answers.WriteErrorAsync(http, new ApiException(error.StatusCode, error.StatusCode == 413 ? "RequestEntityTooLarge" : "BadRequest", error.Message));
+            await Answers.WriteErrorAsync(
+                http, new ApiException(error.StatusCode, error.StatusCode == 413 ? "RequestEntityTooLarge" : "BadRequest", error.Message));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -32,7 +34,8 @@ internal sealed class ApiRequestHandler(ResourceRegistry registry, string token,
         }
         catch (Exception error) when (!http.Response.HasStarted)
         {
-            await Answers.WriteErrorAsync(http, new ApiException(500, "InternalError", $"Internal error occurred: {error.GetType().Name}: {error.Message}"));
+            await Answers.WriteErrorAsync(
+                http, new ApiException(500, "InternalError", $"Internal error occurred: {error.GetType().Name}: {error.Message}"));
         }
     }
 

@@ -9,7 +9,8 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 /// <param name="Version">0 for whatever is the newest: a list that goes on after its version has expired.</param>
 internal sealed record ContinueToken(long Version, ObjectKey After)
 {
-    public string Encode() => Convert.ToBase64String(JsonText.Serialize(new JsonObject { ["v"] = Version, ["ns"] = After.Namespace, ["name"] = After.Name }));
+    public string Encode() =>
+        Convert.ToBase64String(JsonText.Serialize(new JsonObject { ["v"] = Version, ["ns"] = After.Namespace, ["name"] = After.Name }));
 
     /// <exception cref="ApiException">400 when the text is not such a token.</exception>
     public static ContinueToken Decode(string text)

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Discovery;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 

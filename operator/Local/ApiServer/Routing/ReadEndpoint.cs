@@ -80,35 +80,46 @@ internal sealed class ReadEndpoint(ApiState state)
             }
             var objects = state.Store.SnapshotAt(call.Type.Collection, page.Version)
                 ?? throw ApiErrors.Expired(
-                    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+                    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+                    + "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+                    + "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+                    + "deleted between the time the first chunk was returned and now may show up in the list.",
                     (page with { Version = 0 }).Encode());
             return (objects, page.Version, page.After);
         }
         if (match is not null and not ("Exact" or "NotOlderThan"))
         {
-            throw Invalid("resourceVersionMatch", FieldError.NotSupported("resourceVersionMatch", $"\"{match}\"", ["\"Exact\"", "\"NotOlderThan\"", "\"\""]));
+            throw Invalid(
+                "resourceVersionMatch",
+                FieldError.NotSupported("resourceVersionMatch", $"\"{match}\"", ["\"Exact\"", "\"NotOlderThan\"", "\"\""]));
         }
         if (match is not null && call.Query("resourceVersion") is null)
         {
-            throw Invalid("resourceVersionMatch", FieldError.Forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+            throw Invalid(
+                "resourceVersionMatch",
+                FieldError.Forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
         }
         if (match == "Exact" && asked == 0)
         {
-            throw Invalid("resourceVersionMatch", FieldError.Forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+            throw Invalid(
+                "resourceVersionMatch",
+                FieldError.Forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
         }
         if (asked is { } atLeast)
         {
             RequireReached(atLeast);
             if (atLeast > 0 && (match == "Exact" || (match is null && limited)))
             {
-                var objects = state.Store.SnapshotAt(call.Type.Collection, atLeast) ?? throw ApiErrors.Expired($"too old resource version: {atLeast} ({state.Store.Version})");
+                var objects = state.Store.SnapshotAt(call.Type.Collection, atLeast)
+                    ?? throw ApiErrors.Expired($"too old resource version: {atLeast} ({state.Store.Version})");
                 return (objects, atLeast, null);
             }
         }
         var (current, version) = state.Store.Snapshot(call.Type.Collection);
         return (current, version, null);
 
-        ApiException Invalid(string _, FieldError error) => ApiErrors.Invalid(new() { Group = "meta.k8s.io", Version = "v1", Kind = "ListOptions", Plural = "listoptions" }, "", [error]);
+        ApiException Invalid(string _, FieldError error) =>
+            ApiErrors.Invalid(new() { Group = "meta.k8s.io", Version = "v1", Kind = "ListOptions", Plural = "listoptions" }, "", [error]);
     }
 
     private void RequireReached(long version)
@@ -123,7 +134,8 @@ internal sealed class ReadEndpoint(ApiState state)
     /// <exception cref="ApiException">400 when the text is not a version.</exception>
     public static long? ParseVersion(string? text) =>
         text is null ? null
-        : long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var version) ? version
+        : long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var version)
+            ? version
         : throw ApiErrors.BadRequest($"Invalid value: \"{text}\": resourceVersion must be a non-negative integer");
 
     private async Task WriteAsync(ApiCall call, List<StoredObject> page, JsonObject metadata)
@@ -131,7 +143,9 @@ internal sealed class ReadEndpoint(ApiState state)
         var rendered = page.Select(stored => ObjectUpdate.Rendered(stored.Root, call.Type));
         if (call.Form == AnswerForm.Table)
         {
-            await Answers.WriteAsync(call.Http, 200, TableWriter.Write(call.Type, rendered, metadata, call.Query("includeObject"), withColumns: true, state.Clock.GetUtcNow()));
+            await Answers.WriteAsync(
+                call.Http, 200,
+                TableWriter.Write(call.Type, rendered, metadata, call.Query("includeObject"), withColumns: true, state.Clock.GetUtcNow()));
             return;
         }
         var partial = call.Form == AnswerForm.Metadata;

@@ -1,9 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer.Protobuf;
 using Cluster.Operator.Yaml;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
@@ -42,11 +40,14 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
         var duplicates = new List<string>();
         switch (mediaType)
         {
-            case "application/json" or "application/json-patch+json" or "application/merge-patch+json" or "application/strategic-merge-patch+json" or "":
+            case "application/json" or "application/json-patch+json" or "application/merge-patch+json"
+                or "application/strategic-merge-patch+json" or "":
                 return new(JsonReading.ParseBody(bytes, duplicates), duplicates, mediaType);
             case "application/yaml" or "application/apply-patch+yaml":
                 var isJson = bytes.TrimStart(" \t\r\n"u8) is [(byte)'{', ..];
-                return new(isJson ? JsonReading.ParseBody(bytes, duplicates) : ParseYaml(Encoding.UTF8.GetString(bytes), duplicates), duplicates, mediaType);
+                return new(
+                    isJson ? JsonReading.ParseBody(bytes, duplicates) : ParseYaml(Encoding.UTF8.GetString(bytes), duplicates), duplicates,
+                    mediaType);
             case ProtobufText.MediaType:
                 return new(ProtobufText.Parse(bytes), [], mediaType);
             default:

@@ -1,12 +1,12 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Writing;
 using Cluster.Operator.Manifests;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Subresources that are not a part of the object itself: scale, log, binding, eviction.</summary>
-internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, PodOperations pods, IPodLogSource? logs, long bodyLimitBytes, CancellationToken stopping)
+internal sealed class SubresourceEndpoint(
+    ApiState state, ObjectUpdate update, PodOperations pods, IPodLogSource? logs, long bodyLimitBytes, CancellationToken stopping)
 {
     /// <returns>false when the kind has no such subresource or it has no such verb.</returns>
     public async Task<bool> TryHandleAsync(ApiCall call)
@@ -57,7 +57,8 @@ internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, P
         var names = pod.Items("spec", "initContainers").Concat(pod.Items("spec", "containers")).Select(c => c.Text("name") ?? "").ToList();
         var container = call.Query("container") ?? (names.Count == 1
             ? names[0]
-            : throw ApiErrors.BadRequest($"a container name must be specified for pod {pod.Name()}, choose one of: [{string.Join(' ', names)}]"));
+            : throw ApiErrors.BadRequest(
+                $"a container name must be specified for pod {pod.Name()}, choose one of: [{string.Join(' ', names)}]"));
         if (!names.Contains(container))
         {
             throw ApiErrors.BadRequest($"container {container} is not valid for pod {pod.Name()}");
@@ -88,5 +89,6 @@ internal sealed class SubresourceEndpoint(ApiState state, ObjectUpdate update, P
         }
     }
 
-    private static JsonObject SuccessStatus() => new() { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 };
+    private static JsonObject SuccessStatus() =>
+        new() { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 };
 }

@@ -7,7 +7,8 @@ using Cluster.Operator.Local.ApiServer.Writing;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>GET with <c>watch=true</c>: changes as JSON lines until the client goes, the time is up, or the watch has fallen too far behind (api-concepts, "Efficient detection of changes").</summary>
+/// <summary>GET with <c>watch=true</c>: changes as JSON lines until the client goes, the time is up, or the watch has fallen too far behind
+/// (api-concepts, "Efficient detection of changes").</summary>
 internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, CancellationToken stopping)
 {
     // A real server picks 30 to 60 minutes when the client names no limit.
@@ -19,7 +20,9 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
         var stream = new EventStream(call, state.Clock);
         var (initial, version, reader) = Start(call);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, stopping);
-        var timeout = long.TryParse(call.Query("timeoutSeconds"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(Math.Min(seconds, 86_400)) : DefaultTimeout;
+        var timeout = long.TryParse(call.Query("timeoutSeconds"), out var seconds) && seconds > 0
+            ? TimeSpan.FromSeconds(Math.Min(seconds, 86_400))
+            : DefaultTimeout;
         var bookmarks = call.Flag("allowWatchBookmarks");
 
         call.Http.Response.ContentType = Answers.Json;
@@ -28,7 +31,8 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             await call.Http.Response.StartAsync(ending.Token);
             if (reader is null)
             {
-                await stream.WriteErrorAsync(ApiErrors.Expired($"too old resource version: {call.Query("resourceVersion")} ({state.Store.Version})"), ending.Token);
+                await stream.WriteErrorAsync(
+                    ApiErrors.Expired($"too old resource version: {call.Query("resourceVersion")} ({state.Store.Version})"), ending.Token);
                 return;
             }
             foreach (var stored in initial.Where(stored => matches(stored.Root)))
@@ -46,10 +50,14 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             // The client went or the server stops: the stream just ends.
         }
     }
-    private async Task FollowAsync(ApiCall call, EventStream stream, ChangeReader reader, Func<JsonObject, bool> matches, bool bookmarks, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task FollowAsync(
+        ApiCall call, EventStream stream, ChangeReader reader, Func<JsonObject, bool> matches, bool bookmarks, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
         var timeUp = Task.Delay(timeout, state.Clock, cancellationToken);
-        var bookmarkDue = bookmarks ? Task.Delay(bookmarkInterval, state.Clock, cancellationToken) : Task.Delay(Timeout.Infinite, cancellationToken);
+        var bookmarkDue = bookmarks
+            ? Task.Delay(bookmarkInterval, state.Clock, cancellationToken)
+            : Task.Delay(Timeout.Infinite, cancellationToken);
         // Every commit of any collection wakes every watch; most have nothing to send then.
         var flushed = false;
         while (true)
@@ -57,7 +65,8 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             var (changes, version, next) = reader.Take();
             if (changes is null)
             {
-                await stream.WriteErrorAsync(ApiErrors.Expired($"too old resource version: the watch fell behind ({version})"), cancellationToken);
+                await stream.WriteErrorAsync(
+                    ApiErrors.Expired($"too old resource version: the watch fell behind ({version})"), cancellationToken);
                 return;
             }
             foreach (var change in changes)
@@ -87,7 +96,8 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
     }
 
     // An object that starts or stops matching the selector appears or disappears for this watcher.
-    private static async Task WriteChangeAsync(EventStream stream, StoreChange change, Func<JsonObject, bool> matches, CancellationToken cancellationToken)
+    private static async Task WriteChangeAsync(
+        EventStream stream, StoreChange change, Func<JsonObject, bool> matches, CancellationToken cancellationToken)
     {
         var before = change.Previous is { } previous && matches(previous.Root);
         var now = change.Current is { } current && matches(current.Root);
@@ -141,9 +151,11 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
                 ? WriteLineAsync(eventType, stored.Json, cancellationToken)
                 : WriteAsync(eventType, stored.Root, cancellationToken);
 
-        public Task WriteAsync(string eventType, JsonObject value, CancellationToken cancellationToken) => WriteLineAsync(eventType, Shape(value), cancellationToken);
+        public Task WriteAsync(string eventType, JsonObject value, CancellationToken cancellationToken) =>
+            WriteLineAsync(eventType, Shape(value), cancellationToken);
 
-        public Task WriteErrorAsync(ApiException error, CancellationToken cancellationToken) => WriteLineAsync("ERROR", error.ToStatus(), cancellationToken);
+        public Task WriteErrorAsync(ApiException error, CancellationToken cancellationToken) =>
+            WriteLineAsync("ERROR", error.ToStatus(), cancellationToken);
 
         public Task WriteBookmarkAsync(long version, bool initialEventsEnd, CancellationToken cancellationToken)
         {
@@ -153,7 +165,9 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
                 metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
             }
             var value = call.Form == AnswerForm.Table
-                ? TableWriter.Write(call.Type, [], new JsonObject { ["resourceVersion"] = VersionedStore.Text(version) }, null, withColumns: false, clock.GetUtcNow())
+                ? TableWriter.Write(
+                    call.Type, [], new JsonObject { ["resourceVersion"] = VersionedStore.Text(version) }, null, withColumns: false,
+                    clock.GetUtcNow())
                 : new JsonObject { ["kind"] = call.Type.Kind, ["apiVersion"] = call.Type.ApiVersion, ["metadata"] = metadata };
             return WriteLineAsync("BOOKMARK", value, cancellationToken);
         }
@@ -164,7 +178,9 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             switch (call.Form)
             {
                 case AnswerForm.Table:
-                    var table = TableWriter.Write(call.Type, [rendered], new JsonObject { ["resourceVersion"] = value.Text("metadata", "resourceVersion") }, call.Query("includeObject"), !_columnsSent, clock.GetUtcNow());
+                    var table = TableWriter.Write(
+                        call.Type, [rendered], new JsonObject { ["resourceVersion"] = value.Text("metadata", "resourceVersion") },
+                        call.Query("includeObject"), !_columnsSent, clock.GetUtcNow());
                     _columnsSent = true;
                     return table;
                 case AnswerForm.Metadata:

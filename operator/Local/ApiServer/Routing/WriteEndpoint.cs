@@ -3,12 +3,12 @@ using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Writing;
 using Cluster.Operator.Manifests;
-using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>POST, PUT, PATCH and DELETE of objects and their status.</summary>
-internal sealed class WriteEndpoint(ApiState state, ObjectCreation creation, ObjectUpdate update, ObjectPatch patch, ObjectDeletion deletion, long bodyLimitBytes)
+internal sealed class WriteEndpoint(
+    ApiState state, ObjectCreation creation, ObjectUpdate update, ObjectPatch patch, ObjectDeletion deletion, long bodyLimitBytes)
 {
     public async Task CreateAsync(ApiCall call)
     {
@@ -86,6 +86,13 @@ internal sealed class WriteEndpoint(ApiState state, ObjectCreation creation, Obj
         {
             details["group"] = type.Group;
         }
-        return new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["details"] = details };
+        return new JsonObject
+        {
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Success",
+            ["details"] = details
+        };
     }
 }

@@ -3,7 +3,8 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Selectors;
 
-/// <summary>A parsed <c>fieldSelector</c>: <c>path=value</c>, <c>==</c>, <c>!=</c>, joined by commas; <c>\</c> escapes. Only fields the kind lists may be used.</summary>
+/// <summary>A parsed <c>fieldSelector</c>: <c>path=value</c>, <c>==</c>, <c>!=</c>, joined by commas; <c>\</c> escapes. Only fields the
+/// kind lists may be used.</summary>
 internal sealed class FieldSelector
 {
     private readonly List<(string[] Path, string Value, bool Equal)> _terms = [];
@@ -70,6 +71,7 @@ internal sealed class FieldSelector
     }
 
     private static string Unescape(string value) => value.Contains('\\', StringComparison.Ordinal)
-        ? value.Replace("\\,", ",", StringComparison.Ordinal).Replace("\\=", "=", StringComparison.Ordinal).Replace("\\\\", "\\", StringComparison.Ordinal)
+        ? value.Replace("\\,", ",", StringComparison.Ordinal).Replace("\\=", "=", StringComparison.Ordinal)
+            .Replace("\\\\", "\\", StringComparison.Ordinal)
         : value;
 }

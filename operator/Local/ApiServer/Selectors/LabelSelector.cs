@@ -66,7 +66,9 @@ internal sealed class LabelSelector
             {
                 var key = Key(part[..at], part);
                 var values = part[(open + 1)..^1].Split(',').Select(v => v.Trim()).ToHashSet(StringComparer.Ordinal);
-                return labels => negated ? labels.Text(key) is not { } value || !values.Contains(value) : labels.Text(key) is { } v && values.Contains(v);
+                return labels => negated
+                    ? labels.Text(key) is not { } value || !values.Contains(value)
+                    : labels.Text(key) is { } v && values.Contains(v);
             }
         }
         if (part.IndexOf("!=", StringComparison.Ordinal) is var unequal and > 0)
@@ -96,7 +98,9 @@ internal sealed class LabelSelector
         var key = text.Trim();
         return key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/')
             ? key
-            : throw ApiErrors.BadRequest($"unable to parse requirement: <nil>: Invalid value: \"{part}\": not a label selector requirement (key=value, key!=value, key in (a,b), key notin (a,b), key, !key)");
+            : throw ApiErrors.BadRequest(
+                $"unable to parse requirement: <nil>: Invalid value: \"{part}\": not a label selector requirement (key=value, "
+                + $"key!=value, key in (a,b), key notin (a,b), key, !key)");
     }
 
     private static IEnumerable<string> SplitTopLevel(string text)

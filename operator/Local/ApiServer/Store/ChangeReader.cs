@@ -6,7 +6,8 @@ internal sealed class ChangeReader(VersionedStore store, string collection, long
     private long _sequence = sequence;
 
     /// <summary>Takes what has been committed since the last call.</summary>
-    /// <returns>Changes: null when this reader fell behind the log. Version: the store's version up to which nothing is missing. NextChange: completes at the next commit.</returns>
+    /// <returns>Changes: null when this reader fell behind the log. Version: the store's version up to which nothing is missing.
+    /// NextChange: completes at the next commit.</returns>
     public (StoreChange[]? Changes, long Version, Task NextChange) Take()
     {
         var (changes, version, next) = store.Read(collection, _sequence);

@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace Cluster.Operator.Local.ApiServer.Store;
 
-/// <summary>The objects of one resource and the last changes to them. Not thread-safe: <see cref="VersionedStore"/> holds its lock around every call.</summary>
+/// <summary>The objects of one resource and the last changes to them. Not thread-safe: <see cref="VersionedStore"/> holds its lock around
+/// every call.</summary>
 /// <remarks>Watchers read the change log at their own pace by sequence number, so a slow one costs the store nothing;
 /// when the log has moved past it, it learns that it is expired.</remarks>
 internal sealed class ObjectCollection(int historyLimit)
@@ -11,7 +12,8 @@ internal sealed class ObjectCollection(int historyLimit)
     private long _next;
     private long _compactedSequence;
 
-    public ImmutableSortedDictionary<ObjectKey, StoredObject> Objects { get; private set; } = ImmutableSortedDictionary<ObjectKey, StoredObject>.Empty;
+    public ImmutableSortedDictionary<ObjectKey, StoredObject> Objects { get; private set; } =
+        ImmutableSortedDictionary<ObjectKey, StoredObject>.Empty;
 
     /// <summary>The version of the newest change no longer in the log; a watch from before it cannot be served.</summary>
     public long CompactedThrough { get; private set; }

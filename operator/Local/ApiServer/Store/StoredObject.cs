@@ -4,7 +4,8 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Store;
 
-/// <summary>One version of an object. Immutable: <see cref="Root"/> is shared by every reader and must be copied before it is changed.</summary>
+/// <summary>One version of an object. Immutable: <see cref="Root"/> is shared by every reader and must be copied before it is
+/// changed.</summary>
 internal sealed class StoredObject
 {
     private StoredObject(JsonObject root, byte[] json, long version)

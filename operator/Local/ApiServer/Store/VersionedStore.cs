@@ -5,7 +5,8 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Store;
 
-/// <summary>Every object of the cluster under one version counter, as etcd keeps them. Knows nothing of kinds, schemas or HTTP. Called by <c>Writing</c> and <c>Routing</c>.</summary>
+/// <summary>Every object of the cluster under one version counter, as etcd keeps them. Knows nothing of kinds, schemas or HTTP. Called by
+/// <c>Writing</c> and <c>Routing</c>.</summary>
 internal sealed class VersionedStore(int historyLimit)
 {
     private readonly Lock _gate = new();
@@ -96,7 +97,8 @@ internal sealed class VersionedStore(int historyLimit)
     }
 
     /// <param name="last">The state to announce as deleted, for a deletion that also changes the object; null for the stored one.</param>
-    /// <returns>The object under the version of its deletion; null when <paramref name="expected"/> is no longer the stored version.</returns>
+    /// <returns>The object under the version of its deletion; null when <paramref name="expected"/> is no longer the stored
+    /// version.</returns>
     public StoredObject? Delete(string collection, StoredObject expected, JsonObject? last = null)
     {
         lock (_gate)
@@ -122,7 +124,8 @@ internal sealed class VersionedStore(int historyLimit)
     }
 
     /// <summary>The present objects and a reader of what follows, without a gap.</summary>
-    public (ImmutableSortedDictionary<ObjectKey, StoredObject> Objects, long Version, ChangeReader Changes) SnapshotAndRead(string collection)
+    public (
+        ImmutableSortedDictionary<ObjectKey, StoredObject> Objects, long Version, ChangeReader Changes) SnapshotAndRead(string collection)
     {
         lock (_gate)
         {

@@ -3,12 +3,14 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Tables;
 
-/// <summary>Time spans as kubectl shows them (apimachinery <c>duration.HumanDuration</c>): two significant units, coarser the longer ago.</summary>
+/// <summary>Time spans as kubectl shows them (apimachinery <c>duration.HumanDuration</c>): two significant units, coarser the longer
+/// ago.</summary>
 internal static class Age
 {
     public const string Unknown = "<unknown>";
 
-    public static string Since(JsonNode? value, DateTimeOffset now, params ReadOnlySpan<string> path) => value.Time(path) is { } time ? Of(time, now) : Unknown;
+    public static string Since(JsonNode? value, DateTimeOffset now, params ReadOnlySpan<string> path) =>
+        value.Time(path) is { } time ? Of(time, now) : Unknown;
 
     public static string Of(DateTimeOffset time, DateTimeOffset now)
     {

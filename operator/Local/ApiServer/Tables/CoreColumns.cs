@@ -7,7 +7,8 @@ namespace Cluster.Operator.Local.ApiServer.Tables;
 /// <summary>Tables of the smaller core kinds.</summary>
 internal static class CoreColumns
 {
-    public static TableColumn[] Namespaces { get; } = [StandardColumns.Name, TableColumn.Of("Status", value => value.Text("status", "phase")), StandardColumns.Age];
+    public static TableColumn[] Namespaces { get; } = [
+        StandardColumns.Name, TableColumn.Of("Status", value => value.Text("status", "phase")), StandardColumns.Age];
 
     public static TableColumn[] Services { get; } =
     [
@@ -21,7 +22,8 @@ internal static class CoreColumns
     ];
 
     public static TableColumn[] Secrets { get; } =
-        [StandardColumns.Name, TableColumn.Of("Type", value => value.Text("type")), TableColumn.Of("Data", value => Count(value, "data")), StandardColumns.Age];
+        [StandardColumns.Name, TableColumn.Of("Type", value => value.Text("type")), TableColumn.Of("Data", value => Count(value, "data")),
+            StandardColumns.Age];
 
     public static TableColumn[] ConfigMaps { get; } =
         [StandardColumns.Name, TableColumn.Of("Data", value => Count(value, "data") + Count(value, "binaryData")), StandardColumns.Age];
@@ -44,7 +46,8 @@ internal static class CoreColumns
         [StandardColumns.Name, TableColumn.Of("Holder", value => value.Text("spec", "holderIdentity") ?? ""), StandardColumns.Age];
 
     public static TableColumn[] RoleBindings { get; } =
-        [StandardColumns.Name, TableColumn.Of("Role", value => $"{value.Text("roleRef", "kind")}/{value.Text("roleRef", "name")}"), StandardColumns.Age];
+        [StandardColumns.Name, TableColumn.Of("Role", value => $"{value.Text("roleRef", "kind")}/{value.Text("roleRef", "name")}"),
+            StandardColumns.Age];
 
     public static string Labels(JsonNode? map)
     {
@@ -59,7 +62,10 @@ internal static class CoreColumns
     private static string Ports(JsonObject service)
     {
         var ports = service.Items("spec", "ports")
-            .Select(port => port.Integer("nodePort") is { } node ? $"{port.Integer("port")}:{node}/{port.Text("protocol")}" : $"{port.Integer("port")}/{port.Text("protocol")}")
+            .Select(
+                port => port.Integer("nodePort") is { } node
+                    ? $"{port.Integer("port")}:{node}/{port.Text("protocol")}"
+                    : $"{port.Integer("port")}/{port.Text("protocol")}")
             .ToList();
         return ports.Count == 0 ? "<none>" : string.Join(",", ports);
     }

@@ -11,12 +11,15 @@ internal static class EventColumns
         new("Last Seen", "string", "", "When it was last seen.", 0, (value, now) => LastSeen(value, now)),
         TableColumn.Of("Type", value => value.Text("type")),
         TableColumn.Of("Reason", value => value.Text("reason")),
-        TableColumn.Of("Object", value => $"{value.Text("involvedObject", "kind")?.ToLowerInvariant()}/{value.Text("involvedObject", "name")}"),
+        TableColumn.Of(
+            "Object", value => $"{value.Text("involvedObject", "kind")?.ToLowerInvariant()}/{value.Text("involvedObject", "name")}"),
         TableColumn.Wide("Subobject", value => value.Text("involvedObject", "fieldPath")),
         TableColumn.Wide("Source", value => Source(value)),
         TableColumn.Of("Message", value => value.Text("message")?.Trim()),
-        new("First Seen", "string", "", "When it was first seen.", 1, (value, now) => Age.Since(value, now, value.At("firstTimestamp") is null ? "eventTime" : "firstTimestamp")),
-        new("Count", "string", "", "How often it was seen.", 1, (value, _) => $"{value.Integer("series", "count") ?? value.Integer("count") ?? 1}"),
+        new("First Seen", "string", "", "When it was first seen.", 1,
+            (value, now) => Age.Since(value, now, value.At("firstTimestamp") is null ? "eventTime" : "firstTimestamp")),
+        new("Count", "string", "", "How often it was seen.", 1,
+            (value, _) => $"{value.Integer("series", "count") ?? value.Integer("count") ?? 1}"),
         StandardColumns.Name with { Priority = 1 },
     ];
 

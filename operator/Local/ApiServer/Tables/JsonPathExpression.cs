@@ -5,7 +5,8 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Tables;
 
-/// <summary>The JSONPath of printer columns: <c>.a.b</c>, <c>['a.b']</c>, <c>.a\.b</c>, <c>[0]</c>, <c>[-1]</c>, <c>[*]</c>, <c>[?(@.type=="Ready")]</c>.</summary>
+/// <summary>The JSONPath of printer columns: <c>.a.b</c>, <c>['a.b']</c>, <c>.a\.b</c>, <c>[0]</c>, <c>[-1]</c>, <c>[*]</c>,
+/// <c>[?(@.type=="Ready")]</c>.</summary>
 internal sealed class JsonPathExpression
 {
     private readonly List<Func<JsonNode?, IEnumerable<JsonNode?>>> _steps = [];
@@ -64,18 +65,23 @@ internal sealed class JsonPathExpression
         }
         if (int.TryParse(body, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var index))
         {
-            return node => node is JsonArray list && (index < 0 ? list.Count + index : index) is var i && i >= 0 && i < list.Count ? Existing(list[i]) : [];
+            return node => node is JsonArray list && (index < 0 ? list.Count + index : index) is var i && i >= 0 && i < list.Count
+                ? Existing(list[i])
+                : [];
         }
         if (Unquote(body) is { } field)
         {
             return node => Existing(node.At(field));
         }
-        if (body.StartsWith("?(@.", StringComparison.Ordinal) && body.EndsWith(')') && body.IndexOf("==", StringComparison.Ordinal) is var equal and > 0)
+        if (body.StartsWith("?(@.", StringComparison.Ordinal)
+            && body.EndsWith(')')
+            && body.IndexOf("==", StringComparison.Ordinal) is var equal and > 0)
         {
             var path = body[4..equal].Trim().Split('.');
             var wanted = body[(equal + 2)..^1].Trim();
             var value = Unquote(wanted) ?? wanted;
-            return node => node is JsonArray list ? list.Where(item => (item.At(path).Text() ?? JsonText.ToText(item.At(path))) == value) : [];
+            return node =>
+                node is JsonArray list ? list.Where(item => (item.At(path).Text() ?? JsonText.ToText(item.At(path))) == value) : [];
         }
         return null;
     }

@@ -9,7 +9,9 @@ internal static class PodColumns
     public static TableColumn[] All { get; } =
     [
         StandardColumns.Name,
-        TableColumn.Of("Ready", pod => $"{pod.Items("status", "containerStatuses").Count(c => c.Flag("ready"))}/{pod.Items("spec", "containers").Count()}"),
+        TableColumn.Of(
+            "Ready",
+            pod => $"{pod.Items("status", "containerStatuses").Count(c => c.Flag("ready"))}/{pod.Items("spec", "containers").Count()}"),
         TableColumn.Of("Status", pod => Status(pod)),
         new("Restarts", "string", "", "Restarts of all containers.", 0, (pod, now) => Restarts(pod, now)),
         StandardColumns.Age,
@@ -60,7 +62,9 @@ internal static class PodColumns
             }
             if (reason == "Completed" && running)
             {
-                reason = pod.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True") ? "Running" : "NotReady";
+                reason = pod.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True")
+                    ? "Running"
+                    : "NotReady";
             }
         }
         return !pod.IsDeleting() ? reason : pod.Text("status", "reason") == "NodeLost" ? "Unknown" : "Terminating";

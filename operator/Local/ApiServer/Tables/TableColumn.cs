@@ -4,9 +4,11 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Tables;
 
-/// <summary>One column of a kind's table: its definition (metav1.TableColumnDefinition) and how a cell is made from an object at a time.</summary>
+/// <summary>One column of a kind's table: its definition (metav1.TableColumnDefinition) and how a cell is made from an object at a
+/// time.</summary>
 /// <param name="Priority">0: always shown; above: only with <c>-o wide</c>.</param>
-internal sealed record TableColumn(string Name, string Type, string Format, string Description, int Priority, Func<JsonObject, DateTimeOffset, JsonNode?> Cell)
+internal sealed record TableColumn(
+    string Name, string Type, string Format, string Description, int Priority, Func<JsonObject, DateTimeOffset, JsonNode?> Cell)
 {
     public static TableColumn Of(string name, Func<JsonObject, JsonNode?> cell, int priority = 0, string type = "string") =>
         new(name, type, "", name, priority, (value, _) => cell(value));

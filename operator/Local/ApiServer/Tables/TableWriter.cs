@@ -8,7 +8,9 @@ internal static class TableWriter
 {
     /// <param name="includeObject">What rows carry besides cells: Metadata (default), Object or None.</param>
     /// <param name="withColumns">Only the first table of a watch repeats the column definitions.</param>
-    public static JsonObject Write(ResourceType type, IEnumerable<JsonObject> values, JsonObject listMetadata, string? includeObject, bool withColumns, DateTimeOffset now)
+    public static JsonObject Write(
+        ResourceType type, IEnumerable<JsonObject> values, JsonObject listMetadata, string? includeObject, bool withColumns,
+        DateTimeOffset now)
     {
         var rows = new JsonArray();
         foreach (var value in values)

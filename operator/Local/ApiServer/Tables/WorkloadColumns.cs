@@ -8,8 +8,10 @@ internal static class WorkloadColumns
 {
     private static readonly TableColumn[] Template =
     [
-        TableColumn.Wide("Containers", value => string.Join(",", value.Items("spec", "template", "spec", "containers").Select(c => c.Text("name")))),
-        TableColumn.Wide("Images", value => string.Join(",", value.Items("spec", "template", "spec", "containers").Select(c => c.Text("image")))),
+        TableColumn.Wide(
+            "Containers", value => string.Join(",", value.Items("spec", "template", "spec", "containers").Select(c => c.Text("name")))),
+        TableColumn.Wide(
+            "Images", value => string.Join(",", value.Items("spec", "template", "spec", "containers").Select(c => c.Text("image")))),
         TableColumn.Wide("Selector", value => CoreColumns.Selector(value.At("spec", "selector"))),
     ];
 
@@ -58,7 +60,8 @@ internal static class WorkloadColumns
     public static TableColumn[] Autoscalers { get; } =
     [
         StandardColumns.Name,
-        TableColumn.Of("Reference", value => $"{value.Text("spec", "scaleTargetRef", "kind")}/{value.Text("spec", "scaleTargetRef", "name")}"),
+        TableColumn.Of(
+            "Reference", value => $"{value.Text("spec", "scaleTargetRef", "kind")}/{value.Text("spec", "scaleTargetRef", "name")}"),
         TableColumn.Of("MinPods", value => IntOrString(value.At("spec", "minReplicas"))),
         TableColumn.Of("MaxPods", value => Number(value, "spec", "maxReplicas"), type: "integer"),
         TableColumn.Of("Replicas", value => Number(value, "status", "currentReplicas"), type: "integer"),
@@ -66,7 +69,8 @@ internal static class WorkloadColumns
     ];
 
     public static TableColumn[] NetworkPolicies { get; } =
-        [StandardColumns.Name, TableColumn.Of("Pod-Selector", value => CoreColumns.Selector(value.At("spec", "podSelector"))), StandardColumns.Age];
+        [StandardColumns.Name, TableColumn.Of("Pod-Selector", value => CoreColumns.Selector(value.At("spec", "podSelector"))),
+            StandardColumns.Age];
 
     public static TableColumn[] PriorityClasses { get; } =
     [

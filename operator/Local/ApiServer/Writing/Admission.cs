@@ -15,7 +15,8 @@ internal static class Admission
     /// <exception cref="ApiException">400 for unknown fields under Strict; 422 for an invalid object.</exception>
     public static void Admit(ResourceType type, JsonObject value, JsonObject? old, string? subresource, WriteOptions options)
     {
-        List<string> complaints = [.. ObjectChecks.Prune(value, type.Schema), .. options.DuplicateFields.Select(field => $"duplicate field \"{field}\"")];
+        List<string> complaints = [
+            .. ObjectChecks.Prune(value, type.Schema), .. options.DuplicateFields.Select(field => $"duplicate field \"{field}\"")];
         if (complaints.Count > 0 && options.Validation == FieldValidation.Strict)
         {
             throw ApiErrors.BadRequest(ObjectChecks.StrictDecodingProblem(type.Named, complaints));

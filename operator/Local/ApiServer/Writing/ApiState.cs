@@ -10,5 +10,6 @@ internal sealed record ApiState(VersionedStore Store, ResourceRegistry Registry,
     public string Now => ApiObject.Timestamp(Clock.GetUtcNow());
 
     /// <exception cref="ApiException">404.</exception>
-    public StoredObject Require(ResourceType type, ObjectKey key) => Store.Get(type.Collection, key) ?? throw ApiErrors.NotFound(type, key.Name);
+    public StoredObject Require(ResourceType type, ObjectKey key) =>
+        Store.Get(type.Collection, key) ?? throw ApiErrors.NotFound(type, key.Name);
 }

@@ -7,7 +7,8 @@ namespace Cluster.Operator.Local.ApiServer.Writing;
 
 /// <summary>metav1.DeleteOptions, from the body or the query.</summary>
 /// <param name="Propagation">null keeps what an earlier deletion asked for, and is Background for a first one.</param>
-internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion = null, long? GracePeriodSeconds = null, string? Propagation = null, bool DryRun = false)
+internal sealed record DeleteOptions(
+    string? Uid = null, string? ResourceVersion = null, long? GracePeriodSeconds = null, string? Propagation = null, bool DryRun = false)
 {
     public const string Background = "Background";
     public const string Foreground = "Foreground";
@@ -20,7 +21,9 @@ internal sealed record DeleteOptions(string? Uid = null, string? ResourceVersion
             ?? (body.Flag("orphanDependents") || query("orphanDependents") == "true" ? Orphan : null);
         if (propagation is not (null or Background or Foreground or Orphan))
         {
-            throw ApiErrors.Invalid(type, "", [FieldError.NotSupported("propagationPolicy", $"\"{propagation}\"", ["\"Background\"", "\"Foreground\"", "\"Orphan\""])]);
+            throw ApiErrors.Invalid(
+                type, "",
+                [FieldError.NotSupported("propagationPolicy", $"\"{propagation}\"", ["\"Background\"", "\"Foreground\"", "\"Orphan\""])]);
         }
         var grace = body.Integer("gracePeriodSeconds") ?? (long.TryParse(query("gracePeriodSeconds"), out var seconds) ? seconds : null);
         return new DeleteOptions(

@@ -6,8 +6,9 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
-/// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and completes foreground and orphaning deletion.
-/// Level-triggered: after any write it looks at the whole cluster, and after each look it rests, so that on a large one it does not take the server's time.</summary>
+/// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and
+/// completes foreground and orphaning deletion. Level-triggered: after any write it looks at the whole cluster, and after each look it
+/// rests, so that on a large one it does not take the server's time.</summary>
 internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, ObjectDeletion deletion)
 {
     private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
@@ -29,12 +30,14 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
             var started = Stopwatch.GetTimestamp();
             Collect();
             ExpireEvents();
-            await Task.Delay(Stopwatch.GetElapsedTime(started) * RestFactor, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Stopwatch.GetElapsedTime(started) * RestFactor, cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await changed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>One pass over every object. Losing a race to another writer leaves the work to the next pass, which that write triggers.</summary>
+    /// <summary>One pass over every object. Losing a race to another writer leaves the work to the next pass, which that write
+    /// triggers.</summary>
     public void Collect()
     {
         var objects = state.Registry.Collections
@@ -72,7 +75,8 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
         _eventsChecked = now;
         foreach (var stored in state.Store.Snapshot("/events").Objects.Values)
         {
-            var last = stored.Root.Time("series", "lastObservedTime") ?? stored.Root.Time("lastTimestamp") ?? stored.Root.Time("metadata", "creationTimestamp");
+            var last = stored.Root.Time("series", "lastObservedTime")
+                ?? stored.Root.Time("lastTimestamp") ?? stored.Root.Time("metadata", "creationTimestamp");
             if (now - last > EventLifetime)
             {
                 state.Store.Delete("/events", stored);
@@ -88,7 +92,8 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
             return;
         }
         // An owner in another namespace does not count: references do not cross namespaces.
-        bool Exists(JsonNode? owner) => byUid[owner.Text("uid") ?? ""].Any(o => o.Stored.Key.Namespace.Length == 0 || o.Stored.Key.Namespace == stored.Key.Namespace);
+        bool Exists(JsonNode? owner) =>
+            byUid[owner.Text("uid") ?? ""].Any(o => o.Stored.Key.Namespace.Length == 0 || o.Stored.Key.Namespace == stored.Key.Namespace);
         var present = owners.Where(Exists).ToList();
         if (present.Count == 0)
         {
@@ -118,20 +123,23 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
         var blocked = false;
         foreach (var (dependentType, dependent) in objects)
         {
-            if (dependent.Root.Items("metadata", "ownerReferences").FirstOrDefault(owner => owner.Text("uid") == root.Uid()) is not { } reference)
+            if (dependent.Root.Items("metadata", "ownerReferences")
+                .FirstOrDefault(owner => owner.Text("uid") == root.Uid()) is not { } reference)
             {
                 continue;
             }
             if (orphaning)
             {
-                update.Update(dependentType, dependent.Key, null, live => WithoutOwners(live, owner => owner.Text("uid") == root.Uid()), Quiet);
+                update.Update(
+                    dependentType, dependent.Key, null, live => WithoutOwners(live, owner => owner.Text("uid") == root.Uid()), Quiet);
                 continue;
             }
             blocked |= reference.Flag("blockOwnerDeletion");
             var hasOtherOwner = dependent.Root.Items("metadata", "ownerReferences").Count() > 1;
             if (!dependent.Root.IsDeleting() && !hasOtherOwner)
             {
-                deletion.Delete(dependentType, dependent.Key, new DeleteOptions(Uid: dependent.Root.Uid(), Propagation: DeleteOptions.Foreground));
+                deletion.Delete(
+                    dependentType, dependent.Key, new DeleteOptions(Uid: dependent.Root.Uid(), Propagation: DeleteOptions.Foreground));
             }
         }
         if (orphaning || !blocked)
@@ -157,12 +165,16 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
                     update.Update(type, stored.Key, "finalize", WithoutNamespaceFinalizer, Quiet);
                 }
                 break;
-            case "CustomResourceDefinition" when stored.Root.Texts("metadata", "finalizers").Contains(CustomResourceDefinitionStrategy.CleanupFinalizer):
-                var instances = objects.Where(o => o.Type.Group == stored.Root.Text("spec", "group") && o.Type.Plural == stored.Root.Text("spec", "names", "plural")).ToList();
+            case "CustomResourceDefinition"
+                when stored.Root.Texts("metadata", "finalizers").Contains(CustomResourceDefinitionStrategy.CleanupFinalizer):
+                var instances = objects.Where(
+                    o => o.Type.Group == stored.Root.Text("spec", "group") && o.Type.Plural == stored.Root.Text("spec", "names", "plural"))
+                    .ToList();
                 DeleteAll(instances);
                 if (instances.Count == 0)
                 {
-                    update.Update(type, stored.Key, null, live => WithoutFinalizer(live, CustomResourceDefinitionStrategy.CleanupFinalizer), Quiet);
+                    update.Update(
+                        type, stored.Key, null, live => WithoutFinalizer(live, CustomResourceDefinitionStrategy.CleanupFinalizer), Quiet);
                 }
                 break;
         }
@@ -191,7 +203,8 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
     private static JsonObject WithoutFinalizer(JsonObject live, string finalizer)
     {
         var next = live.Copy();
-        next.Metadata()["finalizers"] = new JsonArray([.. live.Texts("metadata", "finalizers").Where(f => f != finalizer).Select(f => (JsonNode)f)]);
+        next.Metadata()["finalizers"] = new JsonArray(
+            [.. live.Texts("metadata", "finalizers").Where(f => f != finalizer).Select(f => (JsonNode)f)]);
         return next;
     }
 

@@ -16,7 +16,8 @@ internal sealed class ObjectCreation(ApiState state)
     private const int SuffixLength = 5;
     private const int MaxGeneratedBase = 58;
 
-    private static readonly string[] ServerFields = ["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
+    private static readonly string[] ServerFields = [
+        "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
 
     /// <param name="namespace">Of the path; empty for cluster-scoped kinds.</param>
     /// <param name="isApplied">The body carries its managedFields already (server-side apply).</param>
@@ -40,7 +41,8 @@ internal sealed class ObjectCreation(ApiState state)
             var stem = metadata.Text("generateName") is { Length: > 0 } prefix ? prefix
                 : type.IsReview ? "review-"
                 : throw ApiErrors.Invalid(type, "", [FieldError.Required("metadata.name", "name or generateName is required")]);
-            metadata["name"] = stem[..Math.Min(stem.Length, MaxGeneratedBase)] + RandomNumberGenerator.GetString(SuffixAlphabet, SuffixLength);
+            metadata["name"] = stem[..Math.Min(stem.Length, MaxGeneratedBase)]
+                + RandomNumberGenerator.GetString(SuffixAlphabet, SuffixLength);
         }
         metadata["uid"] = Guid.NewGuid().ToString();
         metadata["creationTimestamp"] = state.Now;
@@ -67,7 +69,9 @@ internal sealed class ObjectCreation(ApiState state)
 
         if (options.DryRun)
         {
-            return state.Store.Get(type.Collection, new ObjectKey(value.Namespace(), value.Name())) is null ? value : throw ApiErrors.AlreadyExists(type, value.Name());
+            return state.Store.Get(type.Collection, new ObjectKey(value.Namespace(), value.Name())) is null
+                ? value
+                : throw ApiErrors.AlreadyExists(type, value.Name());
         }
         var stored = state.Store.Create(type.Collection, value) ?? throw ApiErrors.AlreadyExists(type, value.Name());
         type.Strategy.Stored(stored.Root);

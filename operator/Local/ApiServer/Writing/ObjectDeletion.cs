@@ -87,11 +87,15 @@ internal sealed class ObjectDeletion(ApiState state)
     {
         if (options.Uid is { } uid && uid != live.Uid())
         {
-            throw ApiErrors.Conflict(type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
+            throw ApiErrors.Conflict(
+                type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
         }
         if (options.ResourceVersion is { } version && version != live.Text("metadata", "resourceVersion"))
         {
-            throw ApiErrors.Conflict(type, live.Name(), $"Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {live.Text("metadata", "resourceVersion")}");
+            throw ApiErrors.Conflict(
+                type, live.Name(),
+                $"Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: "
+                + $"{live.Text("metadata", "resourceVersion")}");
         }
     }
 }

@@ -16,7 +16,8 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
     public const string Apply = "application/apply-patch+yaml";
 
     /// <returns>The new state and whether the patch (an apply) created the object.</returns>
-    public (JsonObject Value, bool Created) Patch(ResourceType type, ObjectKey key, string? subresource, string dialect, JsonNode? patch, WriteOptions options) =>
+    public (JsonObject Value, bool Created) Patch(
+        ResourceType type, ObjectKey key, string? subresource, string dialect, JsonNode? patch, WriteOptions options) =>
         dialect == Apply
             ? ApplyConfiguration(type, key, subresource, patch, options)
             : (update.Update(type, key, subresource, live => Patched(live, dialect, patch, type), options), false);
@@ -27,10 +28,12 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
         Json => JsonPatch.Apply(live, patch),
         Merge => MergePatch.Apply(live, RequireObject(patch)) as JsonObject ?? [],
         Strategic when !type.IsCustom => StrategicMergePatch.Apply(live, RequireObject(patch), type.Shape),
-        _ => throw ApiErrors.UnsupportedMediaType(dialect, string.Join(", ", type.IsCustom ? [Json, Merge, Apply] : [Json, Merge, Strategic, Apply])),
+        _ => throw ApiErrors.UnsupportedMediaType(
+            dialect, string.Join(", ", type.IsCustom ? [Json, Merge, Apply] : [Json, Merge, Strategic, Apply])),
     };
 
-    private (JsonObject Value, bool Created) ApplyConfiguration(ResourceType type, ObjectKey key, string? subresource, JsonNode? patch, WriteOptions options)
+    private (JsonObject Value, bool Created) ApplyConfiguration(
+        ResourceType type, ObjectKey key, string? subresource, JsonNode? patch, WriteOptions options)
     {
         var applied = Admission.RequireKind(RequireObject(patch).Copy(), type);
         if (applied.At("metadata", "managedFields") is JsonArray { Count: > 0 })
@@ -57,11 +60,14 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
             if (subresource is not null || applied.Uid().Length > 0)
             {
                 throw applied.Uid().Length > 0
-                    ? ApiErrors.Conflict(type, key.Name, $"uid mismatch: the provided object specified uid {applied.Uid()}, and no existing object was found")
+                    ? ApiErrors.Conflict(
+                        type, key.Name,
+                        $"uid mismatch: the provided object specified uid {applied.Uid()}, and no existing object was found")
                     : ApiErrors.NotFound(type, key.Name);
             }
             var blank = new JsonObject { ["apiVersion"] = type.ApiVersion, ["kind"] = type.Kind, ["metadata"] = new JsonObject() };
-            var created = ManagedFields.Apply(blank, applied, type.Shape, options.FieldManager, type.ApiVersion, "", options.Force, state.Now);
+            var created = ManagedFields.Apply(
+                blank, applied, type.Shape, options.FieldManager, type.ApiVersion, "", options.Force, state.Now);
             try
             {
                 return (creation.Create(type, key.Namespace, created, options, isApplied: true), true);
@@ -75,7 +81,8 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
             type,
             key,
             subresource,
-            live => ManagedFields.Apply(live, applied, type.Shape, options.FieldManager, type.ApiVersion, subresource ?? "", options.Force, state.Now),
+            live => ManagedFields.Apply(
+                live, applied, type.Shape, options.FieldManager, type.ApiVersion, subresource ?? "", options.Force, state.Now),
             options,
             isApplied: true);
         return (value, false);
@@ -87,11 +94,13 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
         if (subresource == "status")
         {
             var metadata = applied.Metadata();
-            foreach (var member in metadata.Select(m => m.Key).Where(m => m is not ("name" or "namespace" or "uid" or "resourceVersion")).ToList())
+            foreach (var member in metadata.Select(m => m.Key).Where(m => m is not ("name" or "namespace" or "uid" or "resourceVersion"))
+                .ToList())
             {
                 metadata.Remove(member);
             }
-            foreach (var member in applied.Select(m => m.Key).Where(m => m is not ("apiVersion" or "kind" or "metadata" or "status")).ToList())
+            foreach (var member in applied.Select(m => m.Key).Where(m => m is not ("apiVersion" or "kind" or "metadata" or "status"))
+                .ToList())
             {
                 applied.Remove(member);
             }
@@ -102,5 +111,6 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
         }
     }
 
-    private static JsonObject RequireObject(JsonNode? patch) => patch as JsonObject ?? throw ApiErrors.BadRequest("the patch must be an object");
+    private static JsonObject RequireObject(JsonNode? patch) =>
+        patch as JsonObject ?? throw ApiErrors.BadRequest("the patch must be an object");
 }

@@ -7,19 +7,24 @@ using Cluster.Operator.Local.ApiServer.Store;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
-/// <summary>PUT and the writing half of PATCH: turns a changed copy into the next version of an object, under optimistic concurrency.</summary>
+/// <summary>PUT and the writing half of PATCH: turns a changed copy into the next version of an object, under optimistic
+/// concurrency.</summary>
 internal sealed class ObjectUpdate(ApiState state)
 {
     // A patch is tried again when somebody else wrote between its read and its write.
     private const int MaxAttempts = 8;
 
-    private static readonly string[] FixedMetadata = ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"];
+    private static readonly string[] FixedMetadata = [
+        "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink",
+        "managedFields"];
 
     /// <param name="subresource">null, <c>status</c>, <c>scale</c>, …: who is credited, and which part may change.</param>
     /// <param name="change">Makes the wanted object from the live one (which it must not change). Called again after a lost race.</param>
     /// <param name="isApplied">The changed object carries its managedFields already.</param>
     /// <returns>The object as stored, the live one when nothing changed, or the last state when the change completed a deletion.</returns>
-    public JsonObject Update(ResourceType type, ObjectKey key, string? subresource, Func<JsonObject, JsonObject> change, WriteOptions options, bool isApplied = false)
+    public JsonObject Update(
+        ResourceType type, ObjectKey key, string? subresource, Func<JsonObject, JsonObject> change, WriteOptions options,
+        bool isApplied = false)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -58,7 +63,8 @@ internal sealed class ObjectUpdate(ApiState state)
         && (value.Integer("metadata", "deletionGracePeriodSeconds") ?? 0) == 0
         && !(value.Text("kind") == "Namespace" && value.At("spec", "finalizers") is JsonArray { Count: > 0 });
 
-    private JsonObject Next(ResourceType type, JsonObject live, JsonObject wanted, string? subresource, WriteOptions options, bool isApplied)
+    private JsonObject Next(
+        ResourceType type, JsonObject live, JsonObject wanted, string? subresource, WriteOptions options, bool isApplied)
     {
         wanted = Admission.RequireKind(wanted.Copy(), type);
         CheckIdentity(type, live, wanted);
@@ -114,7 +120,8 @@ internal sealed class ObjectUpdate(ApiState state)
         }
         if (wanted.Uid() is { Length: > 0 } uid && uid != live.Uid())
         {
-            throw ApiErrors.Conflict(type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
+            throw ApiErrors.Conflict(
+                type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
         }
         var version = wanted.Text("metadata", "resourceVersion");
         if (version is { Length: > 0 } and not "0" && version != live.Text("metadata", "resourceVersion"))
@@ -123,7 +130,8 @@ internal sealed class ObjectUpdate(ApiState state)
         }
         if (type.IsCustom && version is null or "")
         {
-            throw ApiErrors.Invalid(type, live.Name(), [FieldError.Invalid("metadata.resourceVersion", "0x0", "must be specified for an update")]);
+            throw ApiErrors.Invalid(
+                type, live.Name(), [FieldError.Invalid("metadata.resourceVersion", "0x0", "must be specified for an update")]);
         }
     }
 
@@ -137,7 +145,12 @@ internal sealed class ObjectUpdate(ApiState state)
         var added = next.Texts("metadata", "finalizers").Where(finalizer => !present.Contains(finalizer)).ToList();
         if (added.Count > 0)
         {
-            throw ApiErrors.Invalid(type, live.Name(), [FieldError.Forbidden("metadata.finalizers", $"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{string.Join(", ", added.Select(f => $"\"{f}\""))}}}")]);
+            throw ApiErrors.Invalid(
+                type, live.Name(),
+                [FieldError.Forbidden(
+                    "metadata.finalizers",
+                    $"no new finalizers can be added if the object is being deleted, found new finalizers "
+                    + $"[]string{{{string.Join(", ", added.Select(f => $"\"{f}\""))}}}")]);
         }
     }
 

@@ -15,7 +15,9 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
     /// <summary>Assigns a pod to a node, once.</summary>
     public void Bind(ResourceType pods, ObjectKey key, JsonNode? binding, WriteOptions options)
     {
-        var node = binding.Text("target", "name") is { Length: > 0 } name ? name : throw ApiErrors.BadRequest("a Binding needs target.name, the node");
+        var node = binding.Text("target", "name") is { Length: > 0 } name
+            ? name
+            : throw ApiErrors.BadRequest("a Binding needs target.name, the node");
         update.Update(pods, key, "binding", pod => Bound(pods, pod, node), options);
         update.Update(pods, key, "status", Scheduled, options);
     }
@@ -29,9 +31,15 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
         {
             if (LabelSelector.Parse(LabelSelector.Text(budget.Root.At("spec", "selector"))).Matches(pod) && IsUsedUp(pods, budget.Root))
             {
-                throw new ApiException(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
+                throw new ApiException(
+                    429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
                 {
-                    ["causes"] = new JsonArray(new JsonObject { ["reason"] = "DisruptionBudget", ["message"] = $"The disruption budget {budget.Key.Name} does not allow another pod to be unavailable" }),
+                    ["causes"] = new JsonArray(
+                        new JsonObject
+                        {
+                            ["reason"] = "DisruptionBudget",
+                            ["message"] = $"The disruption budget {budget.Key.Name} does not allow another pod to be unavailable"
+                        }),
                 });
             }
         }
@@ -54,7 +62,15 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
         var next = pod.Copy();
         var status = next.Child("status");
         var others = status.Items("conditions").Where(c => c.Text("type") != "PodScheduled").Select(c => c?.DeepClone());
-        status["conditions"] = new JsonArray([.. others, new JsonObject { ["type"] = "PodScheduled", ["status"] = "True", ["lastProbeTime"] = null, ["lastTransitionTime"] = state.Now }]);
+        status["conditions"] = new JsonArray(
+            [.. others,
+                new JsonObject
+                {
+                    ["type"] = "PodScheduled",
+                    ["status"] = "True",
+                    ["lastProbeTime"] = null,
+                    ["lastTransitionTime"] = state.Now
+                }]);
         return next;
     }
 
@@ -62,8 +78,11 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
     private bool IsUsedUp(ResourceType pods, JsonObject budget)
     {
         var selector = LabelSelector.Parse(LabelSelector.Text(budget.At("spec", "selector")));
-        var covered = state.Store.Snapshot(pods.Collection).Objects.Values.Where(pod => pod.Key.Namespace == budget.Namespace() && selector.Matches(pod.Root)).ToList();
-        var healthy = covered.Count(pod => !pod.Root.IsDeleting() && pod.Root.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True"));
+        var covered = state.Store.Snapshot(pods.Collection).Objects.Values.Where(
+            pod => pod.Key.Namespace == budget.Namespace() && selector.Matches(pod.Root)).ToList();
+        var healthy = covered.Count(
+            pod => !pod.Root.IsDeleting()
+                && pod.Root.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True"));
         var required = budget.At("spec", "minAvailable") is { } minimum ? Amount(minimum, covered.Count)
             : budget.At("spec", "maxUnavailable") is { } maximum ? covered.Count - Amount(maximum, covered.Count)
             : 0;
@@ -71,5 +90,8 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
     }
 
     private static long Amount(JsonNode value, int total) =>
-        value.AsInteger() ?? (value.Text() is { } text && text.EndsWith('%') && double.TryParse(text[..^1], CultureInfo.InvariantCulture, out var percent) ? (long)Math.Ceiling(total * percent / 100) : 0);
+        value.AsInteger()
+            ?? (value.Text() is { } text && text.EndsWith('%') && double.TryParse(text[..^1], CultureInfo.InvariantCulture, out var percent)
+                ? (long)Math.Ceiling(total * percent / 100)
+                : 0);
 }

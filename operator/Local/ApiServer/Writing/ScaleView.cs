@@ -45,7 +45,9 @@ internal static class ScaleView
         var replicas = scale.At("spec", "replicas") is null ? 0 : scale.Integer("spec", "replicas") ?? -1;
         if (replicas < 0)
         {
-            throw ApiErrors.Invalid(type, value.Name(), [FieldError.Invalid("spec.replicas", JsonText.ToText(scale.At("spec", "replicas")), "must be greater than or equal to 0")]);
+            throw ApiErrors.Invalid(
+                type, value.Name(),
+                [FieldError.Invalid("spec.replicas", JsonText.ToText(scale.At("spec", "replicas")), "must be greater than or equal to 0")]);
         }
         var next = value.Copy();
         var parent = next;

@@ -37,7 +37,9 @@ internal static class CelArithmetic
 
     public static object? Index(object? target, object? index) => (target, index) switch
     {
-        (IReadOnlyList<object?> list, long or double) => CelValue.Compare(index, 0L) >= 0 && CelValue.Compare(index, (long)list.Count) < 0 && (index is long || double.IsInteger((double)index))
+        (IReadOnlyList<object?> list, long or double) => CelValue.Compare(index, 0L) >= 0
+            && CelValue.Compare(index, (long)list.Count) < 0
+            && (index is long || double.IsInteger((double)index))
             ? list[Convert.ToInt32(index, System.Globalization.CultureInfo.InvariantCulture)]
             : throw new CelEvaluationException($"index out of bounds: {CelValue.Show(index)}"),
         (CelMap map, _) => map.TryGet(index, out var value) ? value : throw NoSuchKey(index),
@@ -55,7 +57,8 @@ internal static class CelArithmetic
     }
 
     // Not-a-number is less than nothing and more than nothing.
-    private static int? Order(object? left, object? right) => CelValue.Compare(left, right) ?? (left is long or double && right is long or double ? null : throw NoOverload());
+    private static int? Order(object? left, object? right) =>
+        CelValue.Compare(left, right) ?? (left is long or double && right is long or double ? null : throw NoOverload());
 
     private static bool Contains(object? container, object? item, CelBudget budget)
     {

@@ -1,7 +1,8 @@
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
 /// <summary>How much work evaluations may still do. A unit is one node of an expression, or ten characters of a string.</summary>
-/// <remarks>The limits have the values of the real server's <c>PerCallLimit</c> and <c>RuntimeCELCostBudget</c>; what a unit is differs a little.</remarks>
+/// <remarks>The limits have the values of the real server's <c>PerCallLimit</c> and <c>RuntimeCELCostBudget</c>; what a unit is differs a
+/// little.</remarks>
 internal sealed class CelBudget(long units, CelBudget? whole = null)
 {
     private const long PerRule = 1_000_000;

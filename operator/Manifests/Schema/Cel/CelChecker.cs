@@ -2,8 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>Finds what cannot work in an expression before it ever runs: unknown names, fields and functions, operands of types that never fit. Called by <see cref="CelProgram"/>.</summary>
-/// <remarks>What is only known at run time (<see cref="CelKind.Dyn"/>) passes, so it accepts no less than the real server does of what <see cref="CelLibrary"/> knows.</remarks>
+/// <summary>Finds what cannot work in an expression before it ever runs: unknown names, fields and functions, operands of types that never
+/// fit. Called by <see cref="CelProgram"/>.</summary>
+/// <remarks>What is only known at run time (<see cref="CelKind.Dyn"/>) passes, so it accepts no less than the real server does of what
+/// <see cref="CelLibrary"/> knows.</remarks>
 internal sealed class CelChecker
 {
     private static readonly Dictionary<string, CelKind> TypeNames = new()
@@ -79,7 +81,8 @@ internal sealed class CelChecker
         {
             CelKind.Dyn => CelType.Dyn,
             CelKind.Map => target.ItemOrDyn,
-            CelKind.Object => target.Fields!.GetValueOrDefault(select.Field) ?? throw new CelSyntaxException($"undefined field '{select.Field}'", select.Position),
+            CelKind.Object => target.Fields!.GetValueOrDefault(select.Field)
+                ?? throw new CelSyntaxException($"undefined field '{select.Field}'", select.Position),
             _ => throw new CelSyntaxException($"type '{target}' does not support field selection", select.Position),
         };
         return select.IsTest ? CelType.Bool : type;
@@ -93,7 +96,9 @@ internal sealed class CelChecker
             CelKind.List => range.ItemOrDyn,
             CelKind.Map => CelType.Text,
             CelKind.Dyn => CelType.Dyn,
-            _ => throw new CelSyntaxException($"expression of type '{range}' cannot be range of a comprehension (must be list, map, or dynamic)", comprehension.Range.Position),
+            _ => throw new CelSyntaxException(
+                $"expression of type '{range}' cannot be range of a comprehension (must be list, map, or dynamic)",
+                comprehension.Range.Position),
         };
         var inner = new CelScope<CelType>(comprehension.Variable, item, scope);
         if (comprehension.Condition is { } condition)
@@ -118,9 +123,11 @@ internal sealed class CelChecker
         var named = CelLibrary.Named(call.Function);
         if (named.Count == 0)
         {
-            throw new CelSyntaxException($"undeclared reference to '{call.Function}' (in container ''): the local API server knows no such function", call.Position);
+            throw new CelSyntaxException(
+                $"undeclared reference to '{call.Function}' (in container ''): the local API server knows no such function", call.Position);
         }
-        var fitting = named.Where(function => function.Takes(call.Function, call.Target is not null, [.. types.Select(type => type.Kind)])).ToList();
+        var fitting = named.Where(function => function.Takes(call.Function, call.Target is not null, [.. types.Select(type => type.Kind)]))
+            .ToList();
         if (fitting.Count == 0)
         {
             throw NoOverload(call, types);
@@ -129,7 +136,9 @@ internal sealed class CelChecker
         {
             RequireRegex(pattern, literal.Position);
         }
-        return call.Function is "value" or "orValue" ? types[0].ItemOrDyn : fitting.Count == 1 ? fitting[0].Result : fitting.All(f => f.Result == fitting[0].Result) ? fitting[0].Result : CelType.Dyn;
+        return call.Function is "value" or "orValue"
+            ? types[0].ItemOrDyn
+            : fitting.Count == 1 ? fitting[0].Result : fitting.All(f => f.Result == fitting[0].Result) ? fitting[0].Result : CelType.Dyn;
     }
 
     /// <returns>Null where no overload fits.</returns>
@@ -148,10 +157,13 @@ internal sealed class CelChecker
             case "_<_" or "_<=_" or "_>_" or "_>=_":
                 return AreOrdered(left.Kind, right.Kind) ? CelType.Bool : null;
             case "@in":
-                return right.Kind == CelKind.Dyn || (right.Kind == CelKind.List && left.Fits(right.ItemOrDyn)) || (right.Kind == CelKind.Map && left.Fits(CelType.Text)) ? CelType.Bool : null;
+                return right.Kind == CelKind.Dyn
+                    || (right.Kind == CelKind.List && left.Fits(right.ItemOrDyn))
+                    || (right.Kind == CelKind.Map && left.Fits(CelType.Text)) ? CelType.Bool : null;
             case "_[_]":
                 return left.Kind == CelKind.Dyn ? CelType.Dyn
-                    : (left.Kind == CelKind.List && right.Kind is CelKind.Int or CelKind.Dyn) || (left.Kind == CelKind.Map && right.Kind is not CelKind.Null) ? left.ItemOrDyn
+                    : (left.Kind == CelKind.List && right.Kind is CelKind.Int or CelKind.Dyn)
+                        || (left.Kind == CelKind.Map && right.Kind is not CelKind.Null) ? left.ItemOrDyn
                     : null;
             default:
                 return Arithmetic(@operator, left, right);
@@ -175,7 +187,9 @@ internal sealed class CelChecker
     {
         static bool IsNumber(CelKind kind) => kind is CelKind.Int or CelKind.Double;
         static bool HasOrder(CelKind kind) => kind is CelKind.Dyn or CelKind.Int or CelKind.Double or CelKind.Text or CelKind.Bool;
-        return HasOrder(left) && HasOrder(right) && (left == right || left == CelKind.Dyn || right == CelKind.Dyn || (IsNumber(left) && IsNumber(right)));
+        return HasOrder(left)
+            && HasOrder(right)
+            && (left == right || left == CelKind.Dyn || right == CelKind.Dyn || (IsNumber(left) && IsNumber(right)));
     }
 
     /// <summary>The one type of all of them; Dyn where there are none or, for a list or map literal, where they differ.</summary>
@@ -188,7 +202,8 @@ internal sealed class CelChecker
         }
         return known.All(known[0].Fits) ? known[0]
             : @operator is null ? CelType.Dyn
-            : throw new CelSyntaxException($"found no matching overload for '{@operator}' applied to '(bool, {string.Join(", ", types)})'", position);
+            : throw new CelSyntaxException(
+                $"found no matching overload for '{@operator}' applied to '(bool, {string.Join(", ", types)})'", position);
     }
 
     private static void Require(CelType actual, CelType wanted, string @operator, int position)

@@ -1,7 +1,7 @@
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>Computes a checked <see cref="CelExpression"/>. Called by <see cref="CelProgram"/>. The walk is as deep as the expression, which <see cref="CelParser.MaxDepth"/> bounds;
-/// how long it takes is bounded by the budget.</summary>
+/// <summary>Computes a checked <see cref="CelExpression"/>. Called by <see cref="CelProgram"/>. The walk is as deep as the expression,
+/// which <see cref="CelParser.MaxDepth"/> bounds; how long it takes is bounded by the budget.</summary>
 internal sealed class CelEvaluator(CelBudget budget)
 {
     /// <exception cref="CelEvaluationException">The expression has no value.</exception>
@@ -73,7 +73,8 @@ internal sealed class CelEvaluator(CelBudget budget)
             CelMap map => map.Keys,
             _ => throw CelArithmetic.NoOverload(),
         };
-        object? With(CelExpression expression, object? item) => Evaluate(expression, new CelScope<object?>(comprehension.Variable, item, scope));
+        object? With(CelExpression expression, object? item) =>
+            Evaluate(expression, new CelScope<object?>(comprehension.Variable, item, scope));
         object? Condition(object? item) => With(comprehension.Condition!, item);
         return comprehension.Macro switch
         {
@@ -81,7 +82,8 @@ internal sealed class CelEvaluator(CelBudget budget)
             CelMacro.Exists => Decide(items, decisive: true, Condition),
             CelMacro.ExistsOne => items.Count(item => Truth(Condition(item))) == 1,
             CelMacro.Filter => items.Where(item => Truth(Condition(item))).ToList(),
-            _ => items.Where(item => comprehension.Condition is null || Truth(Condition(item))).Select(item => With(comprehension.Transform!, item)).ToList(),
+            _ => items.Where(item => comprehension.Condition is null || Truth(Condition(item)))
+                .Select(item => With(comprehension.Transform!, item)).ToList(),
         };
     }
 

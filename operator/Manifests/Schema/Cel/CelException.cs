@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>An expression that is no CEL, or does not fit the types it is used with. Thrown by <see cref="CelLexer"/>, <see cref="CelParser"/> and <see cref="CelChecker"/>.</summary>
+/// <summary>An expression that is no CEL, or does not fit the types it is used with. Thrown by <see cref="CelLexer"/>,
+/// <see cref="CelParser"/> and <see cref="CelChecker"/>.</summary>
 /// <param name="position">Character of the source it is about.</param>
 internal sealed class CelSyntaxException(string message, int position) : Exception(message)
 {
@@ -15,7 +16,8 @@ internal sealed class CelSyntaxException(string message, int position) : Excepti
     }
 }
 
-/// <summary>An evaluation that has no value: CEL's errors. <c>&amp;&amp;</c>, <c>||</c>, <c>all</c> and <c>exists</c> absorb them where the other operands decide.</summary>
+/// <summary>An evaluation that has no value: CEL's errors. <c>&amp;&amp;</c>, <c>||</c>, <c>all</c> and <c>exists</c> absorb them where the
+/// other operands decide.</summary>
 internal sealed class CelEvaluationException(string message) : Exception(message);
 
 /// <summary>An evaluation that was cut off because it did too much work. Nothing absorbs it.</summary>

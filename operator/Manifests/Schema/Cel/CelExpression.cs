@@ -1,6 +1,7 @@
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>A parsed CEL expression. Made by <see cref="CelParser"/>, typed by <see cref="CelChecker"/>, computed by <see cref="CelEvaluator"/>. Immutable.</summary>
+/// <summary>A parsed CEL expression. Made by <see cref="CelParser"/>, typed by <see cref="CelChecker"/>, computed by
+/// <see cref="CelEvaluator"/>. Immutable.</summary>
 /// <param name="Position">Character of the source, for error messages.</param>
 /// <param name="Depth">How deep the tree below is, this node included: bounds the recursion of whoever walks it.</param>
 internal abstract record CelExpression(int Position, int Depth)
@@ -22,7 +23,8 @@ internal sealed record CelLiteral(object? Value, int Position) : CelExpression(P
 internal sealed record CelIdentifier(string Name, int Position) : CelExpression(Position, 1);
 
 /// <summary><c>target.field</c>, or <c>has(target.field)</c>.</summary>
-internal sealed record CelSelect(CelExpression Target, string Field, bool IsTest, int Position) : CelExpression(Position, DepthOver(Target));
+internal sealed record CelSelect(CelExpression Target, string Field, bool IsTest, int Position)
+    : CelExpression(Position, DepthOver(Target));
 
 /// <summary>A function, a method (with a target) or an operator (named as cel-go names it: <c>_+_</c>, <c>_[_]</c>, <c>!_</c>).</summary>
 internal sealed record CelCall(string Function, CelExpression? Target, IReadOnlyList<CelExpression> Arguments, int Position)
@@ -36,7 +38,8 @@ internal sealed record CelCall(string Function, CelExpression? Target, IReadOnly
 }
 
 /// <summary>A chain of <c>&amp;&amp;</c> or of <c>||</c>, flat: chains are long in practice.</summary>
-internal sealed record CelLogical(bool IsAnd, IReadOnlyList<CelExpression> Terms, int Position) : CelExpression(Position, DepthOver([.. Terms]));
+internal sealed record CelLogical(bool IsAnd, IReadOnlyList<CelExpression> Terms, int Position)
+    : CelExpression(Position, DepthOver([.. Terms]));
 
 internal sealed record CelConditional(CelExpression Condition, CelExpression Then, CelExpression Else, int Position)
     : CelExpression(Position, DepthOver(Condition, Then, Else));
@@ -58,5 +61,6 @@ internal enum CelMacro
 /// <summary>A macro over a list's items or a map's keys.</summary>
 /// <param name="Condition">The predicate; of <c>map</c> its filter, or null.</param>
 /// <param name="Transform">Of <c>map</c>: what becomes of an item.</param>
-internal sealed record CelComprehension(CelMacro Macro, CelExpression Range, string Variable, CelExpression? Condition, CelExpression? Transform, int Position)
+internal sealed record CelComprehension(
+    CelMacro Macro, CelExpression Range, string Variable, CelExpression? Condition, CelExpression? Transform, int Position)
     : CelExpression(Position, DepthOver(Range, Condition, Transform));

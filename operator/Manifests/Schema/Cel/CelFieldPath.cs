@@ -1,9 +1,11 @@
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>A rule's <c>fieldPath</c>: the field its errors are about, relative to the rule's own place: <c>.a.b</c>, <c>.a['b-c']</c>. Called by <see cref="CelRule"/>.</summary>
+/// <summary>A rule's <c>fieldPath</c>: the field its errors are about, relative to the rule's own place: <c>.a.b</c>, <c>.a['b-c']</c>.
+/// Called by <see cref="CelRule"/>.</summary>
 internal static class CelFieldPath
 {
-    /// <returns>The path as errors show it, to be appended to the rule's place (<c>.a.b</c>; <c>.a[key]</c> in a map); null with a reason when the schema has no such field.</returns>
+    /// <returns>The path as errors show it, to be appended to the rule's place (<c>.a.b</c>; <c>.a[key]</c> in a map); null with a reason
+    /// when the schema has no such field.</returns>
     public static (string? Path, string Problem) Resolve(string text, StructuralSchema schema)
     {
         var path = "";

@@ -18,10 +18,12 @@ internal enum CelTokenKind
 /// <param name="Text">An identifier's name, a number's digits, a string's value, a symbol.</param>
 internal readonly record struct CelToken(CelTokenKind Kind, string Text, int Position);
 
-/// <summary>Splits CEL source into tokens. Called by <see cref="CelParser"/>. Grammar: cel-spec, langdef.md, "Syntax". Unsigned integers and bytes are refused: no JSON value has these types.</summary>
+/// <summary>Splits CEL source into tokens. Called by <see cref="CelParser"/>. Grammar: cel-spec, langdef.md, "Syntax". Unsigned integers
+/// and bytes are refused: no JSON value has these types.</summary>
 internal ref struct CelLexer(string source)
 {
-    private static readonly string[] Symbols = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]", "{", "}"];
+    private static readonly string[] Symbols = [
+        "&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]", "{", "}"];
 
     private int _at;
 
@@ -220,9 +222,17 @@ internal ref struct CelLexer(string source)
         var value = 0L;
         for (var i = 0; i < digits; i++, _at++)
         {
-            var digit = _at < source.Length && int.TryParse(source.AsSpan(_at, 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var parsed) ? parsed : radix;
-            value = digit < radix ? (value * radix) + digit : throw new CelSyntaxException($"Syntax error: an escape sequence needs {digits} digits", start);
+            var digit = _at < source.Length
+                && int.TryParse(source.AsSpan(_at, 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var parsed)
+                ? parsed
+                : radix;
+            value = digit < radix
+                ? (value * radix) + digit
+                : throw new CelSyntaxException($"Syntax error: an escape sequence needs {digits} digits", start);
         }
-        text.Append(value <= int.MaxValue && Rune.TryCreate((int)value, out var rune) ? rune.ToString() : throw new CelSyntaxException("Syntax error: an escape sequence is no code point", start));
+        text.Append(
+            value <= int.MaxValue && Rune.TryCreate((int)value, out var rune)
+                ? rune.ToString()
+                : throw new CelSyntaxException("Syntax error: an escape sequence is no code point", start));
     }
 }

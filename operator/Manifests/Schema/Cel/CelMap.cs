@@ -58,5 +58,8 @@ internal sealed class CelJsonMap(JsonObject json, StructuralSchema? schema) : Ce
     }
 
     public override bool TryGetField(string name, out object? value) =>
-        TryGet(schema is { AdditionalProperties: null, Properties.Count: > 0 } ? json.Select(member => member.Key).FirstOrDefault(key => CelNames.Escape(key) == name) : name, out value);
+        TryGet(
+            schema is { AdditionalProperties: null, Properties.Count: > 0 }
+                ? json.Select(member => member.Key).FirstOrDefault(key => CelNames.Escape(key) == name)
+                : name, out value);
 }

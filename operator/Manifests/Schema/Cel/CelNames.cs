@@ -2,12 +2,14 @@ using System.Text;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>Property names as CEL field names: <c>my-prop</c> is <c>my__dash__prop</c>, <c>if</c> is <c>__if__</c>. Source: Kubernetes documentation, "Validation rules", escaping.</summary>
+/// <summary>Property names as CEL field names: <c>my-prop</c> is <c>my__dash__prop</c>, <c>if</c> is <c>__if__</c>. Source: Kubernetes
+/// documentation, "Validation rules", escaping.</summary>
 internal static class CelNames
 {
     private static readonly HashSet<string> Keywords =
     [
-        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
+        "package", "namespace", "return", "var", "void", "while",
     ];
 
     /// <returns>Null for a property that no expression can name.</returns>

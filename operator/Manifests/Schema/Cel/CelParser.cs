@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>Parses CEL source into a <see cref="CelExpression"/>, macros expanded. Called by <see cref="CelProgram"/>. Grammar: cel-spec, langdef.md, "Syntax".</summary>
+/// <summary>Parses CEL source into a <see cref="CelExpression"/>, macros expanded. Called by <see cref="CelProgram"/>. Grammar: cel-spec,
+/// langdef.md, "Syntax".</summary>
 internal sealed class CelParser
 {
     /// <summary>As cel-go's default; also what keeps the evaluator's recursion within a thread's stack.</summary>
@@ -11,7 +12,8 @@ internal sealed class CelParser
     private const int MaxSourceLength = 64 << 10;
 
     private static readonly HashSet<string> Reserved =
-        ["as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"];
+        ["as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return",
+            "var", "void", "while"];
 
     private static readonly Dictionary<string, CelMacro> Macros = new()
     {
@@ -78,7 +80,8 @@ internal sealed class CelParser
         while (Precedence(Current) is var precedence && precedence >= lowest)
         {
             var symbol = _tokens[_at++];
-            left = Bounded(new CelCall(symbol.Text == "in" ? "@in" : $"_{symbol.Text}_", null, [left, Binary(precedence + 1)], symbol.Position));
+            left = Bounded(
+                new CelCall(symbol.Text == "in" ? "@in" : $"_{symbol.Text}_", null, [left, Binary(precedence + 1)], symbol.Position));
         }
         return left;
     }
@@ -184,7 +187,9 @@ internal sealed class CelParser
                 ? select with { IsTest = true }
                 : throw new CelSyntaxException("invalid argument to has() macro", position);
         }
-        if (target is null || !Macros.TryGetValue(name, out var macro) || arguments.Count != (macro == CelMacro.Map && arguments.Count == 3 ? 3 : 2))
+        if (target is null
+            || !Macros.TryGetValue(name, out var macro)
+            || arguments.Count != (macro == CelMacro.Map && arguments.Count == 3 ? 3 : 2))
         {
             return new CelCall(name, target, arguments, position);
         }
@@ -220,13 +225,16 @@ internal sealed class CelParser
     {
         if (token.Kind == CelTokenKind.Double)
         {
-            return double.TryParse(sign + token.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            return double.TryParse(sign + token.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                && double.IsFinite(number)
                 ? new CelLiteral(number, token.Position)
                 : throw new CelSyntaxException($"invalid double literal: {token.Text}", token.Position);
         }
         var hex = token.Text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
         var parsed = hex
-            ? Int128.TryParse("0" + token.Text.AsSpan(2).ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) && token.Text.Length is > 2 and <= 18
+            ? Int128.TryParse(
+                "0" + token.Text.AsSpan(2).ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+                && token.Text.Length is > 2 and <= 18
             : Int128.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
         value = sign.Length > 0 ? -value : value;
         return parsed && value >= long.MinValue && value <= long.MaxValue
@@ -237,7 +245,9 @@ internal sealed class CelParser
     private string Name(CelToken token, bool isField)
     {
         // Kubernetes escapes reserved words in field names (__if__), so that they are none here.
-        if (token.Kind != CelTokenKind.Identifier || token.Text is "in" or "true" or "false" or "null" || (!isField && Reserved.Contains(token.Text)))
+        if (token.Kind != CelTokenKind.Identifier
+            || token.Text is "in" or "true" or "false" or "null"
+            || (!isField && Reserved.Contains(token.Text)))
         {
             throw Unexpected();
         }
@@ -264,7 +274,9 @@ internal sealed class CelParser
     }
 
     private static CelExpression Bounded(CelExpression expression) =>
-        expression.Depth <= MaxDepth ? expression : throw new CelSyntaxException($"expression recursion limit exceeded: {MaxDepth}", expression.Position);
+        expression.Depth <= MaxDepth
+            ? expression
+            : throw new CelSyntaxException($"expression recursion limit exceeded: {MaxDepth}", expression.Position);
 
     private CelSyntaxException Unexpected(string? expected = null) =>
         new($"Syntax error: unexpected '{Current.Text}'{(expected is null ? "" : $", expecting '{expected}'")}", Current.Position);

@@ -2,8 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>One compiled rule of <c>x-kubernetes-validations</c>. Compiled when its CRD is admitted, by <see cref="StructuralSchema"/>; run by <see cref="CelValidator"/>.</summary>
-/// <remarks>Source: apiextensions-apiserver, pkg/apis/apiextensions/validation and pkg/apiserver/schema/cel; Kubernetes documentation, "Validation rules".</remarks>
+/// <summary>One compiled rule of <c>x-kubernetes-validations</c>. Compiled when its CRD is admitted, by <see cref="StructuralSchema"/>; run
+/// by <see cref="CelValidator"/>.</summary>
+/// <remarks>Source: apiextensions-apiserver, pkg/apis/apiextensions/validation and pkg/apiserver/schema/cel; Kubernetes documentation,
+/// "Validation rules".</remarks>
 internal sealed class CelRule
 {
     private const string Self = "self";
@@ -35,9 +37,11 @@ internal sealed class CelRule
 
     /// <param name="path">Of the schema that has the rules.</param>
     /// <param name="isResource">The schema is of a whole object.</param>
-    /// <param name="atomicParent">Path of the list whose items cannot be told apart between versions and that this schema is below of; null if there is none.</param>
+    /// <param name="atomicParent">Path of the list whose items cannot be told apart between versions and that this schema is below of; null
+    /// if there is none.</param>
     /// <param name="errors">Receives what is wrong with the rules; such rules are not returned.</param>
-    public static IReadOnlyList<CelRule> Compile(StructuralSchema schema, string path, bool isResource, string? atomicParent, List<FieldError> errors)
+    public static IReadOnlyList<CelRule> Compile(
+        StructuralSchema schema, string path, bool isResource, string? atomicParent, List<FieldError> errors)
     {
         var rules = new List<CelRule>();
         var self = CelType.Of(schema, isResource);
@@ -69,22 +73,29 @@ internal sealed class CelRule
         ];
         try
         {
-            return _rule.Run(budget.ForRule(), variables) is true ? null : Violation(path.Length + _fieldPath.Length == 0 ? "<nil>" : (path + _fieldPath).TrimStart('.'), type, Explain(variables, budget));
+            return _rule.Run(budget.ForRule(), variables) is true
+                ? null
+                : Violation(
+                    path.Length + _fieldPath.Length == 0 ? "<nil>" : (path + _fieldPath).TrimStart('.'), type, Explain(variables, budget));
         }
         catch (CelEvaluationException error)
         {
             var detail = error.Message.StartsWith("no such overload", StringComparison.Ordinal)
-                ? $"'{error.Message}': call arguments did not match a supported operator, function or macro signature for rule: {_message ?? _source}"
+                ? $"'{error.Message}': call arguments did not match a supported operator, function or macro signature for rule: "
+                    + $"{_message ?? _source}"
                 : $"{error.Message} evaluating rule: {_message ?? _source}";
             return FieldError.Invalid(path.Length == 0 ? "<nil>" : path, type, detail);
         }
         catch (CelBudgetException error)
         {
-            return FieldError.Invalid(path.Length == 0 ? "<nil>" : path, type, $"'{error.Message}': no further validation rules will be run due to call cost exceeds limit for rule: {_message ?? _source}");
+            return FieldError.Invalid(
+                path.Length == 0 ? "<nil>" : path, type,
+                $"'{error.Message}': no further validation rules will be run due to call cost exceeds limit for rule: {_message ?? _source}");
         }
     }
 
-    private static CelRule? Compile(JsonNode? document, StructuralSchema schema, CelType self, string path, string? atomicParent, List<FieldError> errors)
+    private static CelRule? Compile(
+        JsonNode? document, StructuralSchema schema, CelType self, string path, string? atomicParent, List<FieldError> errors)
     {
         var before = errors.Count;
         CheckTexts(document, path, errors);
@@ -103,7 +114,10 @@ internal sealed class CelRule
         var messageExpression = Program(document.Text("messageExpression"), $"{path}.messageExpression", CelType.Text);
         if (rule?.Uses(OldSelf) == true && atomicParent is not null)
         {
-            errors.Add(FieldError.Invalid($"{path}.rule", $"\"{document.Text("rule")}\"", $"oldSelf cannot be used on the uncorrelatable portion of the schema within {atomicParent}"));
+            errors.Add(
+                FieldError.Invalid(
+                    $"{path}.rule", $"\"{document.Text("rule")}\"",
+                    $"oldSelf cannot be used on the uncorrelatable portion of the schema within {atomicParent}"));
         }
         return errors.Count == before ? new CelRule(document, rule!, messageExpression, fieldPath) : null;
 
@@ -159,7 +173,9 @@ internal sealed class CelRule
     {
         try
         {
-            if (_messageExpression?.Run(budget.ForRule(), variables) is string text && text.Trim() is { Length: > 0 } said && !said.Contains('\n'))
+            if (_messageExpression?.Run(budget.ForRule(), variables) is string text
+                && text.Trim() is { Length: > 0 } said
+                && !said.Contains('\n'))
             {
                 return said;
             }

@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>CEL's string functions. Positions count code points, as CEL does, not UTF-16 units. Called through <see cref="CelLibrary"/>.</summary>
+/// <summary>CEL's string functions. Positions count code points, as CEL does, not UTF-16 units. Called through
+/// <see cref="CelLibrary"/>.</summary>
 internal static class CelText
 {
     private static readonly TimeSpan RegexLimit = TimeSpan.FromSeconds(1);
@@ -43,7 +44,9 @@ internal static class CelText
         {
             throw OutOfRange(start < 0 || start > runes.Length ? start : last);
         }
-        return start <= last ? string.Concat(runes[(int)start..(int)last]) : throw new CelEvaluationException($"invalid substring range. start: {start}, end: {last}");
+        return start <= last
+            ? string.Concat(runes[(int)start..(int)last])
+            : throw new CelEvaluationException($"invalid substring range. start: {start}, end: {last}");
     }
 
     /// <returns>-1 when the text does not hold it.</returns>

@@ -18,7 +18,8 @@ internal enum CelKind
     Optional,
 }
 
-/// <summary>The static type of an expression, as far as <see cref="CelChecker"/> follows types: kinds, the items of lists and maps, and schemas of objects.</summary>
+/// <summary>The static type of an expression, as far as <see cref="CelChecker"/> follows types: kinds, the items of lists and maps, and
+/// schemas of objects.</summary>
 /// <param name="Item">Of a list its items, of a map its values, of an optional its value.</param>
 /// <param name="Fields">Of an object, by escaped name.</param>
 internal sealed record CelType(CelKind Kind, CelType? Item = null, IReadOnlyDictionary<string, CelType>? Fields = null)
@@ -103,7 +104,8 @@ internal sealed record CelType(CelKind Kind, CelType? Item = null, IReadOnlyDict
         {
             fields["apiVersion"] = Text;
             fields["kind"] = Text;
-            fields["metadata"] = new CelType(CelKind.Object, Fields: new Dictionary<string, CelType> { ["name"] = Text, ["generateName"] = Text });
+            fields["metadata"] = new CelType(
+                CelKind.Object, Fields: new Dictionary<string, CelType> { ["name"] = Text, ["generateName"] = Text });
         }
         return new CelType(CelKind.Object, Fields: fields);
     }

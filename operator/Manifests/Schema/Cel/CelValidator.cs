@@ -2,9 +2,11 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Operator.Manifests.Schema.Cel;
 
-/// <summary>Runs the rules of a schema on an object, parents before children. Called by <see cref="SchemaValidator"/> for objects that are otherwise valid.</summary>
-/// <remarks>A value that an update leaves as it is may go on breaking a rule (that is newer than it): a warning, as with the real server's ratcheting. Rules about the change have no such excuse.
-/// On an update, old values are found by field, by map key and, in lists of type map, by their keys; elsewhere in lists no item has one.</remarks>
+/// <summary>Runs the rules of a schema on an object, parents before children. Called by <see cref="SchemaValidator"/> for objects that are
+/// otherwise valid.</summary>
+/// <remarks>A value that an update leaves as it is may go on breaking a rule (that is newer than it): a warning, as with the real server's
+/// ratcheting. Rules about the change have no such excuse. On an update, old values are found by field, by map key and, in lists of type
+/// map, by their keys; elsewhere in lists no item has one.</remarks>
 internal sealed class CelValidator
 {
     // One broken document must not produce an unbounded answer.

@@ -11,8 +11,9 @@ internal sealed record CelOptional(bool HasValue, object? Value)
     public static CelOptional None { get; } = new(false, null);
 }
 
-/// <summary>What CEL computes with: null, <see cref="bool"/>, <see cref="long"/>, <see cref="double"/>, <see cref="string"/>, <c>IReadOnlyList&lt;object?&gt;</c>,
-/// <see cref="CelMap"/>, <see cref="CelOptional"/>, and <see cref="CelKind"/> for the value of <c>type()</c>.</summary>
+/// <summary>What CEL computes with: null, <see cref="bool"/>, <see cref="long"/>, <see cref="double"/>, <see cref="string"/>,
+/// <c>IReadOnlyList&lt;object?&gt;</c>, <see cref="CelMap"/>, <see cref="CelOptional"/>, and <see cref="CelKind"/> for the value of
+/// <c>type()</c>.</summary>
 internal static class CelValue
 {
     /// <param name="schema">Decides between int and double: a <c>number</c> is a double even where the document says 1.</param>
@@ -43,15 +44,18 @@ internal static class CelValue
         _ => CelKind.Type,
     };
 
-    /// <summary>CEL's equality: numbers by their mathematical value whatever their types, lists and maps by their items; values of different types are unequal.</summary>
+    /// <summary>CEL's equality: numbers by their mathematical value whatever their types, lists and maps by their items; values of
+    /// different types are unequal.</summary>
     public static bool AreEqual(object? left, object? right) => (left, right) switch
     {
         (null, null) => true,
         (bool a, bool b) => a == b,
         (string a, string b) => a == b,
         (long or double, long or double) => Compare(left, right) == 0,
-        (IReadOnlyList<object?> a, IReadOnlyList<object?> b) => a.Count == b.Count && a.Zip(b).All(pair => AreEqual(pair.First, pair.Second)),
-        (CelMap a, CelMap b) => a.Count == b.Count && a.Keys.All(key => a.TryGet(key, out var x) && b.TryGet(key, out var y) && AreEqual(x, y)),
+        (IReadOnlyList<object?> a, IReadOnlyList<object?> b) =>
+            a.Count == b.Count && a.Zip(b).All(pair => AreEqual(pair.First, pair.Second)),
+        (CelMap a, CelMap b) =>
+            a.Count == b.Count && a.Keys.All(key => a.TryGet(key, out var x) && b.TryGet(key, out var y) && AreEqual(x, y)),
         (CelOptional a, CelOptional b) => a.HasValue == b.HasValue && AreEqual(a.Value, b.Value),
         (CelKind a, CelKind b) => a == b,
         _ => false,

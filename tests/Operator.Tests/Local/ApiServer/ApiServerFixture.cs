@@ -2,12 +2,12 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
-using Cluster.Operator.Tests.Scenarios;
-using Xunit;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
-/// <summary>A running server and an HTTP client that trusts only its authority. Every test works in a namespace of its own, so tests share one server.</summary>
+/// <summary>A running server and an HTTP client that trusts only its authority. Every test works in a namespace of its own, so tests share
+/// one server.</summary>
 public sealed class ApiServerFixture : IAsyncLifetime
 {
     private static int _lastNamespace;
@@ -22,7 +22,9 @@ public sealed class ApiServerFixture : IAsyncLifetime
     {
         Server = await LocalApiServer.StartAsync(new LocalApiServerOptions { PodLogs = Logs }, CancellationToken.None);
         Client = new ApiClient(Server);
-        await Client.ExpectAsync(HttpStatusCode.Created, HttpMethod.Post, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", Fixtures.WidgetDefinition());
+        await Client.ExpectAsync(
+            HttpStatusCode.Created, HttpMethod.Post, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            Fixtures.WidgetDefinition());
     }
 
     public async ValueTask DisposeAsync()
@@ -34,7 +36,9 @@ public sealed class ApiServerFixture : IAsyncLifetime
     internal async Task<string> NewNamespaceAsync()
     {
         var name = $"test-{Interlocked.Increment(ref _lastNamespace)}";
-        await Client.ExpectAsync(HttpStatusCode.Created, HttpMethod.Post, "/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } });
+        await Client.ExpectAsync(
+            HttpStatusCode.Created, HttpMethod.Post, "/api/v1/namespaces",
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } });
         return name;
     }
 }
@@ -44,7 +48,8 @@ internal sealed class RecordingLogSource : IPodLogSource
 {
     public PodLogOptions? LastOptions { get; private set; }
 
-    public async Task WriteLogAsync(string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken)
+    public async Task WriteLogAsync(
+        string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken)
     {
         LastOptions = options;
         await output.WriteAsync(Encoding.UTF8.GetBytes($"hello from {@namespace}/{pod}/{container}\n"), cancellationToken);
@@ -65,7 +70,8 @@ internal sealed class ApiClient : IDisposable
 
     public HttpClient Http => _http;
 
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, JsonNode? body = null, string contentType = "application/json", string? accept = null)
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, JsonNode? body = null, string contentType = "application/json", string? accept = null)
     {
         using var request = new HttpRequestMessage(method, path);
         if (body is not null)
@@ -79,7 +85,9 @@ internal sealed class ApiClient : IDisposable
         return await _http.SendAsync(request);
     }
 
-    public async Task<JsonObject> ExpectAsync(HttpStatusCode status, HttpMethod method, string path, JsonNode? body = null, string contentType = "application/json", string? accept = null)
+    public async Task<JsonObject> ExpectAsync(
+        HttpStatusCode status, HttpMethod method, string path, JsonNode? body = null, string contentType = "application/json",
+        string? accept = null)
     {
         using var response = await SendAsync(method, path, body, contentType, accept);
         var text = await response.Content.ReadAsStringAsync();
@@ -91,13 +99,15 @@ internal sealed class ApiClient : IDisposable
 
     public Task<JsonObject> CreateAsync(string path, JsonNode body) => ExpectAsync(HttpStatusCode.Created, HttpMethod.Post, path, body);
 
-    public Task<JsonObject> PatchAsync(string path, JsonNode body, string contentType) => ExpectAsync(HttpStatusCode.OK, HttpMethod.Patch, path, body, contentType);
+    public Task<JsonObject> PatchAsync(string path, JsonNode body, string contentType) =>
+        ExpectAsync(HttpStatusCode.OK, HttpMethod.Patch, path, body, contentType);
 
     public Task<JsonObject> MergeAsync(string path, JsonNode body) => PatchAsync(path, body, "application/merge-patch+json");
 
     public async Task<JsonObject> ApplyAsync(string path, JsonNode body, string manager, bool force = false)
     {
-        using var response = await SendAsync(HttpMethod.Patch, $"{path}?fieldManager={manager}&force={(force ? "true" : "false")}", body, "application/apply-patch+yaml");
+        using var response = await SendAsync(
+            HttpMethod.Patch, $"{path}?fieldManager={manager}&force={(force ? "true" : "false")}", body, "application/apply-patch+yaml");
         var text = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, text);
         return (JsonObject)JsonNode.Parse(text)!;

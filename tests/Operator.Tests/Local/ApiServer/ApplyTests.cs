@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -12,15 +11,19 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     private async Task<string> PathAsync() => $"{Fixtures.WidgetsIn(await fixture.NewNamespaceAsync())}/w";
 
     private static JsonNode? Entry(JsonObject value, string manager, string operation = "Apply") =>
-        ((JsonArray)value["metadata"]!["managedFields"]!).FirstOrDefault(e => (string?)e!["manager"] == manager && (string?)e["operation"] == operation);
+        ((JsonArray)value["metadata"]!["managedFields"]!)
+            .FirstOrDefault(e => (string?)e!["manager"] == manager && (string?)e["operation"] == operation);
 
-    private static JsonObject Part(string name, string fields) => Fixtures.Widget("w", $$$"""{"source": "hf://a", "parts": [{"name": "{{{name}}}"{{{fields}}}}]}""");
+    private static JsonObject Part(string name, string fields) =>
+        Fixtures.Widget("w", $$$"""{"source": "hf://a", "parts": [{"name": "{{{name}}}"{{{fields}}}}]}""");
 
     [Fact]
     public async Task Apply_creates_and_records_ownership()
     {
         var path = await PathAsync();
-        var created = await Client.ExpectAsync(HttpStatusCode.Created, HttpMethod.Patch, $"{path}?fieldManager=m", Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2}"""), "application/apply-patch+yaml");
+        var created = await Client.ExpectAsync(
+            HttpStatusCode.Created, HttpMethod.Patch, $"{path}?fieldManager=m",
+            Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2}"""), "application/apply-patch+yaml");
         var entry = Entry(created, "m")!;
         Assert.Equal("""{"f:spec":{"f:replicas":{},"f:source":{}}}""", entry["fieldsV1"]!.ToJsonString());
         Assert.Equal("example.test/v1", (string?)entry["apiVersion"]);
@@ -33,7 +36,8 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     public async Task A_field_no_longer_applied_goes_back_to_its_default_or_away()
     {
         var path = await PathAsync();
-        await Client.ApplyAsync(path, Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2, "optional": "o", "labels": {"a": "b"}}"""), "m");
+        await Client.ApplyAsync(
+            path, Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2, "optional": "o", "labels": {"a": "b"}}"""), "m");
         var after = await Client.ApplyAsync(path, Fixtures.Widget("w"), "m");
         Assert.Equal(1, (int?)after["spec"]!["replicas"]);
         Assert.Null(after["spec"]!["optional"]);
@@ -45,10 +49,15 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var path = await PathAsync();
         await Client.ApplyAsync(path, Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2}"""), "one");
-        var conflict = await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=two", Fixtures.Widget("w", """{"source": "hf://a", "replicas": 3}"""), "application/apply-patch+yaml");
-        Assert.Equal("Apply failed with 1 conflict: conflict with \"one\" using example.test/v1: .spec.replicas", (string?)conflict["message"]);
+        var conflict = await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=two",
+            Fixtures.Widget("w", """{"source": "hf://a", "replicas": 3}"""), "application/apply-patch+yaml");
+        Assert.Equal(
+            "Apply failed with 1 conflict: conflict with \"one\" using example.test/v1: .spec.replicas", (string?)conflict["message"]);
         var cause = conflict["details"]!["causes"]![0]!;
-        Assert.Equal(("FieldManagerConflict", ".spec.replicas", "conflict with \"one\" using example.test/v1"), ((string?)cause["reason"], (string?)cause["field"], (string?)cause["message"]));
+        Assert.Equal(
+            ("FieldManagerConflict", ".spec.replicas", "conflict with \"one\" using example.test/v1"),
+            ((string?)cause["reason"], (string?)cause["field"], (string?)cause["message"]));
 
         var forced = await Client.ApplyAsync(path, Fixtures.Widget("w", """{"source": "hf://a", "replicas": 3}"""), "two", force: true);
         Assert.Equal("""{"f:spec":{"f:source":{}}}""", Entry(forced, "one")!["fieldsV1"]!.ToJsonString());
@@ -74,7 +83,10 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         await Client.ApplyAsync(path, Part("a", """, "color": "red" """), "one");
         var merged = await Client.ApplyAsync(path, Part("b", ""), "two");
         Assert.Equal(["a", "b"], ((JsonArray)merged["spec"]!["parts"]!).Select(p => (string?)p!["name"]));
-        Assert.Contains("""f:parts":{"k:{\"name\":\"b\"}":{".":{},"f:name":{}}}""", Entry(merged, "two")!["fieldsV1"]!.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+        Assert.Contains(
+            """f:parts":{"k:{\"name\":\"b\"}":{".":{},"f:name":{}}}""",
+            Entry(merged, "two")!["fieldsV1"]!.ToJsonString(
+                new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
         var without = await Client.ApplyAsync(path, Fixtures.Widget("w"), "one");
         Assert.Equal(["b"], ((JsonArray)without["spec"]!["parts"]!).Select(p => (string?)p!["name"]));
     }
@@ -96,7 +108,9 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         await Client.ApplyAsync(path, Fixtures.Widget("w", """{"source": "hf://a", "tags": ["x"]}"""), "one");
         var merged = await Client.ApplyAsync(path, Fixtures.Widget("w", """{"source": "hf://a", "tags": ["y"], "list": ["p"]}"""), "two");
         Assert.Equal("""["x","y"]""", merged["spec"]!["tags"]!.ToJsonString());
-        await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=one", Fixtures.Widget("w", """{"source": "hf://a", "tags": ["x"], "list": ["q"]}"""), "application/apply-patch+yaml");
+        await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=one",
+            Fixtures.Widget("w", """{"source": "hf://a", "tags": ["x"], "list": ["q"]}"""), "application/apply-patch+yaml");
     }
 
     [Fact]
@@ -107,7 +121,9 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         var updated = await Client.MergeAsync($"{path}?fieldManager=hand", Fixtures.Json("""{"spec": {"replicas": 4}}"""));
         Assert.Equal("""{"f:spec":{"f:replicas":{}}}""", Entry(updated, "hand", "Update")!["fieldsV1"]!.ToJsonString());
         Assert.DoesNotContain("replicas", Entry(updated, "one")!.ToJsonString());
-        var conflict = await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=one", Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2}"""), "application/apply-patch+yaml");
+        var conflict = await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Patch, $"{path}?fieldManager=one",
+            Fixtures.Widget("w", """{"source": "hf://a", "replicas": 2}"""), "application/apply-patch+yaml");
         Assert.Matches("conflict with \"hand\" using example.test/v1 at .*Z: .spec.replicas", (string?)conflict["message"]);
     }
 
@@ -124,12 +140,16 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var path = await PathAsync();
         await Client.ApplyAsync(path, Fixtures.Widget("w"), "one");
-        var status = Fixtures.Json("""{"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"source": "zz://"}, "status": {"replicas": 1, "conditions": [{"type": "Ready", "status": "True"}]}}""");
+        var status = Fixtures.Json(
+            """{"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"source": "zz://"}, "status": {"replicas": 1, "conditions": [{"type": "Ready", "status": "True"}]}}""");
         var applied = await Client.ApplyAsync($"{path}/status", status.DeepClone(), "controller");
         Assert.Equal("hf://a", (string?)applied["spec"]!["source"]);
         Assert.Equal(1, (int?)applied["status"]!["replicas"]);
         Assert.Equal("status", (string?)Entry(applied, "controller")!["subresource"]);
-        var ignored = await Client.ApplyAsync(path, Fixtures.Json("""{"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"source": "hf://a"}, "status": {"replicas": 7}}"""), "one");
+        var ignored = await Client.ApplyAsync(
+            path,
+            Fixtures.Json(
+                """{"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"source": "hf://a"}, "status": {"replicas": 7}}"""), "one");
         Assert.Equal(1, (int?)ignored["status"]!["replicas"]);
     }
 
@@ -139,7 +159,8 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         var path = $"{Fixtures.PodsIn(await fixture.NewNamespaceAsync())}/p";
         var pod = Fixtures.Pod("p");
         await Client.ApplyAsync(path, pod.DeepClone(), "one");
-        var two = Fixtures.Json("""{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"x": "y"}}, "spec": {"containers": [{"name": "worker", "image": "local/worker:1", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}""");
+        var two = Fixtures.Json(
+            """{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"x": "y"}}, "spec": {"containers": [{"name": "worker", "image": "local/worker:1", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}""");
         var merged = await Client.ApplyAsync(path, two, "two");
         Assert.Single((JsonArray)merged["spec"]!["containers"]![0]!["ports"]!);
         Assert.Equal(2, ((JsonArray)merged["spec"]!["containers"]![0]!["env"]!).Count);
@@ -150,8 +171,11 @@ public sealed class ApplyTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     public async Task A_manager_is_required_and_duplicate_keys_are_refused()
     {
         var path = await PathAsync();
-        var missing = await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, path, Fixtures.Widget("w"), "application/apply-patch+yaml");
+        var missing = await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, path, Fixtures.Widget("w"), "application/apply-patch+yaml");
         Assert.Contains("is required for apply patch", (string?)missing["message"]);
-        await Client.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Patch, $"{path}?fieldManager=m", Fixtures.Widget("w", """{"source": "hf://a", "parts": [{"name": "a"}, {"name": "a"}]}"""), "application/apply-patch+yaml");
+        await Client.ExpectAsync(
+            HttpStatusCode.BadRequest, HttpMethod.Patch, $"{path}?fieldManager=m",
+            Fixtures.Widget("w", """{"source": "hf://a", "parts": [{"name": "a"}, {"name": "a"}]}"""), "application/apply-patch+yaml");
     }
 }

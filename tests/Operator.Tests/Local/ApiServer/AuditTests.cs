@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Routing;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -12,7 +11,8 @@ public sealed class AuditTests
     public async Task Every_request_is_told_in_the_words_of_authorization()
     {
         var told = new ConcurrentQueue<AuditedRequest>();
-        await using var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Audit = told.Enqueue }, CancellationToken.None);
+        await using var server = await LocalApiServer.StartAsync(
+            new LocalApiServerOptions { Audit = told.Enqueue }, CancellationToken.None);
         using var client = new ApiClient(server);
         const string Pods = "/api/v1/namespaces/default/pods";
 
@@ -20,7 +20,9 @@ public sealed class AuditTests
         await client.GetAsync($"{Pods}/a");
         await client.GetAsync("/api/v1/pods");
         await client.MergeAsync($"{Pods}/a/status", new JsonObject { ["status"] = new JsonObject { ["phase"] = "Running" } });
-        await client.ApplyAsync("/apis/coordination.k8s.io/v1/namespaces/default/leases/l", Fixtures.Json("""{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}"""), "me");
+        await client.ApplyAsync(
+            "/apis/coordination.k8s.io/v1/namespaces/default/leases/l",
+            Fixtures.Json("""{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}"""), "me");
         (await client.SendAsync(HttpMethod.Delete, $"{Pods}/missing")).Dispose();
         (await client.SendAsync(HttpMethod.Delete, Pods)).Dispose();
         (await client.Http.GetAsync("/api/v1/pods?watch=true", HttpCompletionOption.ResponseHeadersRead)).Dispose();
@@ -28,7 +30,8 @@ public sealed class AuditTests
 
         Assert.Equal(
             [
-                "create /pods default  201", "get /pods default a 200", "list /pods   200", "patch /pods/status default a 200", "patch coordination.k8s.io/leases default l 201",
+                "create /pods default  201", "get /pods default a 200", "list /pods   200", "patch /pods/status default a 200",
+                "patch coordination.k8s.io/leases default l 201",
                 "delete /pods default missing 404", "deletecollection /pods default  200", "watch /pods   200",
             ],
             told.Select(one => $"{one.Verb} {one.Group}/{one.Resource} {one.Namespace} {one.Name} {one.StatusCode}"));

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Manifests.Schema.Cel;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -56,7 +55,8 @@ public sealed class CelTests
     [InlineData("'\\uffff' < '😀'")]
     [InlineData("dyn([1, [2]]) == dyn([1.0, [2]]) && [1] != [1, 2] && {'a': [1]} == {'a': [1]} && {'a': 1} != {'b': 1}")]
     [InlineData("dyn('1') != 1 && dyn(null) != 0 && null == null")]
-    [InlineData("type(1) == int && type('') == string && type([]) == list && type(1.0) != int && type({}) == map && type(null) == null_type")]
+    [InlineData(
+        "type(1) == int && type('') == string && type([]) == list && type(1.0) != int && type({}) == map && type(null) == null_type")]
     // Logic absorbs errors where the other side decides.
     [InlineData("true || 1 / 0 == 1")]
     [InlineData("1 / 0 == 1 || true")]
@@ -76,13 +76,19 @@ public sealed class CelTests
     [InlineData("'abc'.startsWith('ab') && 'abc'.endsWith('bc') && 'abc'.contains('') && !'abc'.contains('d')")]
     [InlineData("'abc'.matches('b') && !'abc'.matches('^b') && matches('abc', '^a.c$')")]
     [InlineData("'ABCé'.lowerAscii() == 'abcé' && 'abcé'.upperAscii() == 'ABCé' && '  a '.trim() == 'a'")]
-    [InlineData("'a,b,c'.split(',') == ['a', 'b', 'c'] && 'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'é😀'.split('') == ['é', '😀'] && 'a'.split(',', 0) == []")]
+    [InlineData(
+        "'a,b,c'.split(',') == ['a', 'b', 'c'] && 'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'é😀'.split('') == ['é', '😀'] && "
+        + "'a'.split(',', 0) == []")]
     [InlineData("['a', 'b'].join('-') == 'a-b' && ['a', 'b'].join() == 'ab' && 'a-b-c'.replace('-', '+') == 'a+b+c'")]
     [InlineData("'😀bc'.substring(1) == 'bc' && '😀bc'.substring(0, 1) == '😀' && '😀b'.charAt(1) == 'b' && 'ab'.charAt(2) == ''")]
     [InlineData("'x😀y'.indexOf('y') == 2 && 'aba'.lastIndexOf('a') == 2 && 'a'.indexOf('b') == -1")]
     // Conversions and lists.
-    [InlineData("int('42') == 42 && int(3.9) == 3 && double('1.5') == 1.5 && double(2) == 2.0 && string(5) == '5' && string(true) == 'true' && string(1.5) == '1.5' && bool('true')")]
-    [InlineData("[1, 2, 2].isSorted() && ![2, 1].isSorted() && [1, 3].max() == 3 && [1, 3].min() == 1 && [1, 2].sum() == 3 && [1.5, 2.0].sum() == 3.5 && [].sum() == 0")]
+    [InlineData(
+        "int('42') == 42 && int(3.9) == 3 && double('1.5') == 1.5 && double(2) == 2.0 && string(5) == '5' && string(true) == 'true' && "
+        + "string(1.5) == '1.5' && bool('true')")]
+    [InlineData(
+        "[1, 2, 2].isSorted() && ![2, 1].isSorted() && [1, 3].max() == 3 && [1, 3].min() == 1 && [1, 2].sum() == 3 && [1.5, 2.0].sum() "
+        + "== 3.5 && [].sum() == 0")]
     [InlineData("[1, 2, 1].indexOf(1) == 0 && [1, 2, 1].lastIndexOf(1) == 2 && [1].indexOf(5) == -1")]
     [InlineData("[1] + [2] == [1, 2] && [1, 2][1] == 2 && {'a': 1}['a'] == 1 && {'a': 1}.a == 1 && size([1]) == 1 && size({'a': 1}) == 1")]
     [InlineData("has({'a': 1}.a) && !has({'a': 1}.b) && 'a' in {'a': 1} && !(2 in [1])")]
@@ -91,7 +97,9 @@ public sealed class CelTests
     [InlineData("self.n / 2.0 == 0.5 && type(self.n) == double")]
     [InlineData("size(self.s) == 7 && type(self.any) == string && self.any.endsWith('%')")]
     [InlineData("self.list[0] == 3 && self.list.exists(x, x == 2) && 1 in self.list && self.list.max() == 3")]
-    [InlineData("'k' in self.map && self.map.k == 'v' && self.map['dash-ed'] == 'w' && has(self.map.k) && !has(self.map.z) && self.map.all(k, size(self.map[k]) == 1)")]
+    [InlineData(
+        "'k' in self.map && self.map.k == 'v' && self.map['dash-ed'] == 'w' && has(self.map.k) && !has(self.map.z) && self.map.all(k, "
+        + "size(self.map[k]) == 1)")]
     [InlineData("self.o.__if__ == 'kept' && self.o.a__dash__b == 7 && self.o.c__dot__d__slash__e == 8 && self.o.x__underscores__y == 9")]
     [InlineData("has(self.o) && has(self.o.a__dash__b) && !has(self.o.absent)")]
     [InlineData("self.items.map(x, x.name).join(',') == 'p,q' && self.items.filter(x, x.size > 1).size() == 1")]
@@ -117,7 +125,8 @@ public sealed class CelTests
     [InlineData("[1, 2].exists_one(x, 1 / (x - 1) == 1)", "division by zero")]
     [InlineData("[0].all(x, 1 / x == 1)", "division by zero")]
     [InlineData("dyn('(').contains('(') && 'a'.matches(dyn('('))", "error parsing regexp")]
-    public void Has_no_value(string expression, string problem) => Assert.Contains(problem, Assert.Throws<CelEvaluationException>(() => Run(expression)).Message);
+    public void Has_no_value(string expression, string problem) =>
+    Assert.Contains(problem, Assert.Throws<CelEvaluationException>(() => Run(expression)).Message);
 
     [Theory]
     [InlineData("", "unexpected '<EOF>'")]
@@ -159,15 +168,18 @@ public sealed class CelTests
     [InlineData("self.list.all(x, x)", "expected type 'bool' but found 'int'")]
     [InlineData("self.i", "must evaluate to a bool")]
     [InlineData("'a'.matches('(')", "invalid matches argument")]
-    public void Does_not_compile(string expression, string problem) => Assert.Contains(problem, Assert.Throws<CelSyntaxException>(() => Run(expression)).Message);
+    public void Does_not_compile(string expression, string problem) =>
+    Assert.Contains(problem, Assert.Throws<CelSyntaxException>(() => Run(expression)).Message);
 
     [Fact]
     public void A_compile_error_shows_the_place()
     {
-        const string source = "self.i > 0 &&\n  self.missing";
-        CelSyntaxException error = Assert.Throws<CelSyntaxException>(() => Run(source));
-        Assert.Equal("ERROR: <input>:2:7: undefined field 'missing'\n |   self.missing\n | ......^", error.Describe(source));
-        Assert.Equal("ERROR: <input>:1:1: Syntax error: unexpected '<EOF>'\n | \n | ^", Assert.Throws<CelSyntaxException>(() => Run("")).Describe(""));
+        const string Source = "self.i > 0 &&\n  self.missing";
+        var error = Assert.Throws<CelSyntaxException>(() => Run(Source));
+        Assert.Equal("ERROR: <input>:2:7: undefined field 'missing'\n |   self.missing\n | ......^", error.Describe(Source));
+        Assert.Equal(
+            "ERROR: <input>:1:1: Syntax error: unexpected '<EOF>'\n | \n | ^",
+            Assert.Throws<CelSyntaxException>(() => Run("")).Describe(""));
     }
 
     [Theory]
@@ -188,20 +200,32 @@ public sealed class CelTests
     public void Long_chains_are_not_deep() => Assert.True(Run(string.Join(" && ", Enumerable.Repeat("self.i == 5", 2000))) is true);
 
     [Theory]
-    [InlineData("[1,2,3,4,5,6,7,8,9,0].all(a, [1,2,3,4,5,6,7,8,9,0].all(b, [1,2,3,4,5,6,7,8,9,0].all(c, [1,2,3,4,5,6,7,8,9,0].all(d, [1,2,3,4,5,6,7,8,9,0].all(e, [1,2,3,4,5,6,7,8,9,0].all(f, true))))))")]
-    [InlineData("['0123456789'].map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).size() > 0")]
-    [InlineData("'aaaaaaaaaaaaaaaaaaaa'.replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').size() > 0")]
+    [InlineData(
+        "[1,2,3,4,5,6,7,8,9,0].all(a, [1,2,3,4,5,6,7,8,9,0].all(b, [1,2,3,4,5,6,7,8,9,0].all(c, [1,2,3,4,5,6,7,8,9,0].all(d, "
+        + "[1,2,3,4,5,6,7,8,9,0].all(e, [1,2,3,4,5,6,7,8,9,0].all(f, true))))))")]
+    [InlineData(
+        "['0123456789'].map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + "
+        + "x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + "
+        + "x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).size() > 0")]
+    [InlineData(
+        "'aaaaaaaaaaaaaaaaaaaa'.replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', "
+        + "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', "
+        + "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').size() > 0")]
     public void An_evaluation_that_explodes_is_cut_off(string expression) => Assert.Throws<CelBudgetException>(() => Run(expression));
 
     [Fact]
     public void Random_input_gives_a_value_or_one_of_the_documented_errors()
     {
-        string[] parts = ["self", ".", "i", "list", "s", "map", "(", ")", "[", "]", "{", "}", "1", "-1", "0", "1.5", "'a'", "+", "-", "*", "/", "%", "==", "<", "&&", "||", "!", "?", ":", ",", "in", "has", "all", "x", "size", "matches", "true", "null", "_", "oldSelf", "\"", "\\", "//", "😀"];
+        string[] parts = [
+            "self", ".", "i", "list", "s", "map", "(", ")", "[", "]", "{", "}", "1", "-1", "0", "1.5", "'a'", "+", "-", "*", "/", "%", "==",
+            "<", "&&", "||", "!", "?", ":", ",", "in", "has", "all", "x", "size", "matches", "true", "null", "_", "oldSelf", "\"", "\\",
+            "//", "😀"];
         Random random = new(11);
-        for (int i = 0; i < 3_000; i++)
+        for (var i = 0; i < 3_000; i++)
         {
-            string source = string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => parts[random.Next(parts.Length)] + (random.Next(3) == 0 ? " " : "")));
-            Exception? error = Record.Exception(() => Run(source, CelType.Dyn));
+            var source = string.Concat(
+                Enumerable.Range(0, random.Next(1, 12)).Select(_ => parts[random.Next(parts.Length)] + (random.Next(3) == 0 ? " " : "")));
+            var error = Record.Exception(() => Run(source, CelType.Dyn));
             Assert.True(error is null or CelSyntaxException or CelEvaluationException, $"{source}: {error}");
         }
     }
@@ -211,9 +235,10 @@ public sealed class CelTests
     private static object? Run(string expression, CelType wanted)
     {
         List<FieldError> errors = [];
-        StructuralSchema schema = StructuralSchema.Parse((JsonObject)Parsed(Schema), "", errors);
+        var schema = StructuralSchema.Parse((JsonObject)Parsed(Schema), "", errors);
         Assert.Empty(errors);
-        return CelProgram.Compile(expression, wanted, ("self", CelType.Of(schema, isResource: false))).Run(CelBudget.ForObject().ForRule(), ("self", CelValue.Of(Parsed(Document), schema)));
+        return CelProgram.Compile(expression, wanted, ("self", CelType.Of(schema, isResource: false)))
+            .Run(CelBudget.ForObject().ForRule(), ("self", CelValue.Of(Parsed(Document), schema)));
     }
 
     private static JsonNode Parsed(string json) => JsonReading.Parse(Encoding.UTF8.GetBytes(json))!;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -42,11 +41,13 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task Create_sets_identity_and_the_second_create_conflicts()
     {
         var space = await fixture.NewNamespaceAsync();
-        var created = await Client.CreateAsync(Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a", """{"uid": "mine", "creationTimestamp": "1999-01-01T00:00:00Z"}"""));
+        var created = await Client.CreateAsync(
+            Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a", """{"uid": "mine", "creationTimestamp": "1999-01-01T00:00:00Z"}"""));
         Assert.Equal(space, (string?)created["metadata"]!["namespace"]);
         Assert.NotEqual("mine", (string?)created["metadata"]!["uid"]);
         Assert.NotEqual("1999-01-01T00:00:00Z", (string?)created["metadata"]!["creationTimestamp"]);
-        var again = await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a"));
+        var again = await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a"));
         Assert.Equal("AlreadyExists", (string?)again["reason"]);
         Assert.Equal("configmaps \"a\" already exists", (string?)again["message"]);
     }
@@ -65,13 +66,18 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     [Fact]
     public async Task Create_needs_an_existing_namespace_and_a_valid_name()
     {
-        var missing = await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Post, Fixtures.ConfigMapsIn("nowhere"), Fixtures.ConfigMap("a"));
+        var missing = await Client.ExpectAsync(
+            HttpStatusCode.NotFound, HttpMethod.Post, Fixtures.ConfigMapsIn("nowhere"), Fixtures.ConfigMap("a"));
         Assert.Equal("namespaces \"nowhere\" not found", (string?)missing["message"]);
         var space = await fixture.NewNamespaceAsync();
-        var invalid = await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("Not_Valid"));
+        var invalid = await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("Not_Valid"));
         Assert.Equal("metadata.name", (string?)invalid["details"]!["causes"]![0]!["field"]);
-        await Client.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a", """{"namespace": "default"}"""));
-        await Client.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a", """{"labels": {"n": 1}}"""));
+        await Client.ExpectAsync(
+            HttpStatusCode.BadRequest, HttpMethod.Post, Fixtures.ConfigMapsIn(space),
+            Fixtures.ConfigMap("a", """{"namespace": "default"}"""));
+        await Client.ExpectAsync(
+            HttpStatusCode.BadRequest, HttpMethod.Post, Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a", """{"labels": {"n": 1}}"""));
     }
 
     [Fact]
@@ -82,7 +88,8 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
             (await Client.Http.PostAsync(path, new StringContent(text, Encoding.UTF8, type))).StatusCode;
         Assert.Equal(HttpStatusCode.BadRequest, await PostAsync("{"));
         Assert.Equal(HttpStatusCode.BadRequest, await PostAsync("{}{}"));
-        Assert.Equal(HttpStatusCode.BadRequest, await PostAsync(string.Concat(Enumerable.Repeat("{\"a\":", 200)) + "1" + new string('}', 200)));
+        Assert.Equal(
+            HttpStatusCode.BadRequest, await PostAsync(string.Concat(Enumerable.Repeat("{\"a\":", 200)) + "1" + new string('}', 200)));
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, await PostAsync("<a/>", "application/xml"));
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, await PostAsync($"{{\"data\":{{\"a\":\"{new string('x', 4 << 20)}\"}}}}"));
     }
@@ -95,7 +102,8 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
         {
             text.Append($"a{i}: &a{i} [{string.Join(',', Enumerable.Repeat($"*a{i - 1}", 10))}]\n");
         }
-        using var response = await Client.Http.PostAsync(Fixtures.ConfigMapsIn("default"), new StringContent(text.ToString(), Encoding.UTF8, "application/yaml"));
+        using var response = await Client.Http.PostAsync(
+            Fixtures.ConfigMapsIn("default"), new StringContent(text.ToString(), Encoding.UTF8, "application/yaml"));
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
@@ -103,8 +111,9 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task A_yaml_body_creates()
     {
         var space = await fixture.NewNamespaceAsync();
-        const string yaml = "metadata:\n  name: from-yaml\ndata:\n  a: \"1\"\n  b: plain text\n";
-        using var response = await Client.Http.PostAsync(Fixtures.ConfigMapsIn(space), new StringContent(yaml, Encoding.UTF8, "application/yaml"));
+        const string Yaml = "metadata:\n  name: from-yaml\ndata:\n  a: \"1\"\n  b: plain text\n";
+        using var response = await Client.Http.PostAsync(
+            Fixtures.ConfigMapsIn(space), new StringContent(Yaml, Encoding.UTF8, "application/yaml"));
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         Assert.Equal("plain text", (string?)(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}/from-yaml"))["data"]!["b"]);
     }
@@ -123,7 +132,9 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
         await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Put, path, changed.DeepClone());
         changed["data"]!["a"] = "3";
         var conflict = await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Put, path, changed);
-        Assert.Equal("Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again", (string?)conflict["message"]);
+        Assert.Equal(
+            "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest "
+            + "version and try again", (string?)conflict["message"]);
     }
 
     [Fact]
@@ -131,7 +142,8 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.WidgetsIn(space), Fixtures.Widget("w"));
-        var refused = await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Put, $"{Fixtures.WidgetsIn(space)}/w", Fixtures.Widget("w"));
+        var refused = await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Put, $"{Fixtures.WidgetsIn(space)}/w", Fixtures.Widget("w"));
         Assert.Contains("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update", (string?)refused["message"]);
     }
 
@@ -149,21 +161,27 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task Dry_run_changes_nothing()
     {
         var space = await fixture.NewNamespaceAsync();
-        await Client.ExpectAsync(HttpStatusCode.Created, HttpMethod.Post, $"{Fixtures.ConfigMapsIn(space)}?dryRun=All", Fixtures.ConfigMap("a"));
+        await Client.ExpectAsync(
+            HttpStatusCode.Created, HttpMethod.Post, $"{Fixtures.ConfigMapsIn(space)}?dryRun=All", Fixtures.ConfigMap("a"));
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}/a");
         await Client.CreateAsync(Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap("a"));
         await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{Fixtures.ConfigMapsIn(space)}/a?dryRun=All");
         var patched = await Client.MergeAsync($"{Fixtures.ConfigMapsIn(space)}/a?dryRun=All", Fixtures.Json("""{"data": {"a": "9"}}"""));
         Assert.Equal("9", (string?)patched["data"]!["a"]);
         Assert.Equal("1", (string?)(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}/a"))["data"]!["a"]);
-        await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Post, $"{Fixtures.ConfigMapsIn(space)}?dryRun=Some", Fixtures.ConfigMap("b"));
+        await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Post, $"{Fixtures.ConfigMapsIn(space)}?dryRun=Some", Fixtures.ConfigMap("b"));
     }
 
     [Fact]
     public async Task Unknown_paths_and_methods_answer_with_a_status()
     {
-        Assert.Equal("NotFound", (string?)(await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, "/apis/none/v1/things"))["reason"]);
-        Assert.Equal("MethodNotAllowed", (string?)(await Client.ExpectAsync(HttpStatusCode.MethodNotAllowed, HttpMethod.Post, "/api/v1/pods", new JsonObject()))["reason"]);
+        Assert.Equal(
+            "NotFound", (string?)(await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, "/apis/none/v1/things"))["reason"]);
+        Assert.Equal(
+            "MethodNotAllowed",
+            (string?)(await Client.ExpectAsync(
+                HttpStatusCode.MethodNotAllowed, HttpMethod.Post, "/api/v1/pods", new JsonObject()))["reason"]);
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, "/api/v1/namespaces/default/pods/x/exec");
     }
 
@@ -171,7 +189,8 @@ public sealed class CrudTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task Secrets_take_plain_text_and_keep_base64()
     {
         var space = await fixture.NewNamespaceAsync();
-        var secret = await Client.CreateAsync($"/api/v1/namespaces/{space}/secrets", Fixtures.Json("""{"metadata": {"name": "s"}, "stringData": {"a": "hello"}}"""));
+        var secret = await Client.CreateAsync(
+            $"/api/v1/namespaces/{space}/secrets", Fixtures.Json("""{"metadata": {"name": "s"}, "stringData": {"a": "hello"}}"""));
         Assert.Equal("aGVsbG8=", (string?)secret["data"]!["a"]);
         Assert.Null(secret["stringData"]);
         Assert.Equal("Opaque", (string?)secret["type"]);

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Microsoft.Extensions.Time.Testing;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -24,7 +23,9 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         await Client.CreateAsync(path, Fixtures.ConfigMap("a", """{"finalizers": ["x.test/f"]}"""));
         var marked = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/a");
         Assert.NotNull(marked["metadata"]!["deletionTimestamp"]);
-        var refused = await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/a", Fixtures.Json("""{"metadata": {"finalizers": ["x.test/f", "x.test/g"]}}"""), "application/merge-patch+json");
+        var refused = await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/a",
+            Fixtures.Json("""{"metadata": {"finalizers": ["x.test/f", "x.test/g"]}}"""), "application/merge-patch+json");
         Assert.Contains("no new finalizers can be added if the object is being deleted", (string?)refused["message"]);
         await Client.MergeAsync($"{path}/a", Fixtures.Json("""{"metadata": {"finalizers": null}}"""));
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{path}/a");
@@ -35,9 +36,13 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     {
         var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
         var created = await Client.CreateAsync(path, Fixtures.ConfigMap("a"));
-        await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Delete, $"{path}/a", Fixtures.Json("""{"preconditions": {"uid": "other"}}"""));
-        await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Delete, $"{path}/a", Fixtures.Json("""{"preconditions": {"resourceVersion": "1"}}"""));
-        var deleted = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/a", new JsonObject { ["preconditions"] = new JsonObject { ["uid"] = (string?)created["metadata"]!["uid"] } });
+        await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Delete, $"{path}/a", Fixtures.Json("""{"preconditions": {"uid": "other"}}"""));
+        await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Delete, $"{path}/a", Fixtures.Json("""{"preconditions": {"resourceVersion": "1"}}"""));
+        var deleted = await Client.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{path}/a",
+            new JsonObject { ["preconditions"] = new JsonObject { ["uid"] = (string?)created["metadata"]!["uid"] } });
         Assert.Equal(("Success", "configmaps"), ((string?)deleted["status"], (string?)deleted["details"]!["kind"]));
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Delete, $"{path}/a");
     }
@@ -52,11 +57,18 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{path}/loose");
 
         await Client.CreateAsync(path, Fixtures.Pod("p"));
-        await Client.CreateAsync($"{path}/p/binding", Fixtures.Json("""{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}"""));
-        await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Post, $"{path}/p/binding", Fixtures.Json("""{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "m"}}"""));
+        await Client.CreateAsync(
+            $"{path}/p/binding",
+            Fixtures.Json(
+                """{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}"""));
+        await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Post, $"{path}/p/binding",
+            Fixtures.Json(
+                """{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "m"}}"""));
         var marked = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/p");
         Assert.Equal(30, (int?)marked["metadata"]!["deletionGracePeriodSeconds"]);
-        Assert.Equal("True", (string?)((JsonArray)marked["status"]!["conditions"]!).Single(c => (string?)c!["type"] == "PodScheduled")!["status"]);
+        Assert.Equal(
+            "True", (string?)((JsonArray)marked["status"]!["conditions"]!).Single(c => (string?)c!["type"] == "PodScheduled")!["status"]);
         var sooner = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/p?gracePeriodSeconds=5");
         Assert.Equal(5, (int?)sooner["metadata"]!["deletionGracePeriodSeconds"]);
         await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/p", Fixtures.Json("""{"gracePeriodSeconds": 0}"""));
@@ -68,8 +80,13 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     {
         var path = Fixtures.PodsIn(await fixture.NewNamespaceAsync());
         var pod = await Client.CreateAsync(path, Fixtures.Pod("p"));
-        Assert.Equal(("Always", 30, "Pending", "BestEffort"), ((string?)pod["spec"]!["restartPolicy"], (int?)pod["spec"]!["terminationGracePeriodSeconds"], (string?)pod["status"]!["phase"], (string?)pod["status"]!["qosClass"]));
-        var refused = await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/p", Fixtures.Json("""{"spec": {"restartPolicy": "Never"}}"""), "application/merge-patch+json");
+        Assert.Equal(
+            ("Always", 30, "Pending", "BestEffort"),
+            ((string?)pod["spec"]!["restartPolicy"], (int?)pod["spec"]!["terminationGracePeriodSeconds"], (string?)pod["status"]!["phase"],
+                (string?)pod["status"]!["qosClass"]));
+        var refused = await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/p", Fixtures.Json("""{"spec": {"restartPolicy": "Never"}}"""),
+            "application/merge-patch+json");
         Assert.Contains("Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than", (string?)refused["message"]);
         await Client.MergeAsync($"{path}/p/status", Fixtures.Json("""{"status": {"phase": "Running"}}"""));
         Assert.Equal("Running", (string?)(await Client.GetAsync($"{path}/p"))["status"]!["phase"]);
@@ -80,11 +97,15 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p", """{"app": "x"}"""));
-        await Client.MergeAsync($"{Fixtures.PodsIn(space)}/p/status", Fixtures.Json("""{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"""));
+        await Client.MergeAsync(
+            $"{Fixtures.PodsIn(space)}/p/status", Fixtures.Json("""{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"""));
         var budgets = $"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets";
-        await Client.CreateAsync(budgets, Fixtures.Json("""{"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}}"""));
+        await Client.CreateAsync(
+            budgets,
+            Fixtures.Json("""{"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}}"""));
         var eviction = Fixtures.Json("""{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}""");
-        var refused = await Client.ExpectAsync(HttpStatusCode.TooManyRequests, HttpMethod.Post, $"{Fixtures.PodsIn(space)}/p/eviction", eviction.DeepClone());
+        var refused = await Client.ExpectAsync(
+            HttpStatusCode.TooManyRequests, HttpMethod.Post, $"{Fixtures.PodsIn(space)}/p/eviction", eviction.DeepClone());
         Assert.Equal("DisruptionBudget", (string?)refused["details"]!["causes"]![0]!["reason"]);
         await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{budgets}/b");
         await Client.CreateAsync($"{Fixtures.PodsIn(space)}/p/eviction", eviction);
@@ -107,7 +128,10 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     public async Task A_dependent_of_an_owner_that_never_was_is_collected()
     {
         var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
-        await Client.CreateAsync(path, Fixtures.ConfigMap("a", """{"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "0000"}]}"""));
+        await Client.CreateAsync(
+            path,
+            Fixtures.ConfigMap(
+                "a", """{"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "0000"}]}"""));
         (await Client.EventuallyAsync($"{path}/a", IsGone)).Dispose();
     }
 
@@ -130,12 +154,17 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         var child = Fixtures.ConfigMap("child", Owner(owner, block: true));
         child["metadata"]!["finalizers"] = new JsonArray("x.test/hold");
         await Client.CreateAsync(path, child);
-        await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{path}/owner", Fixtures.Json("""{"propagationPolicy": "Foreground"}"""));
-        using (await Client.EventuallyAsync($"{path}/child", r => r.Content.ReadAsStringAsync().Result.Contains("deletionTimestamp", StringComparison.Ordinal)))
+        await Client.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{path}/owner", Fixtures.Json("""{"propagationPolicy": "Foreground"}"""));
+        using (await Client.EventuallyAsync(
+            $"{path}/child", r => r.Content.ReadAsStringAsync().Result.Contains("deletionTimestamp", StringComparison.Ordinal)))
         {
             Assert.Equal("foregroundDeletion", (string?)(await Client.GetAsync($"{path}/owner"))["metadata"]!["finalizers"]![0]);
         }
-        await Client.PatchAsync($"{path}/child", Fixtures.Json("""[{"op": "test", "path": "/metadata/finalizers/0", "value": "x.test/hold"}, {"op": "remove", "path": "/metadata/finalizers/0"}]"""), "application/json-patch+json");
+        await Client.PatchAsync(
+            $"{path}/child",
+            Fixtures.Json(
+                """[{"op": "test", "path": "/metadata/finalizers/0", "value": "x.test/hold"}, {"op": "remove", "path": "/metadata/finalizers/0"}]"""), "application/json-patch+json");
         (await Client.EventuallyAsync($"{path}/owner", IsGone)).Dispose();
     }
 
@@ -156,14 +185,17 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         await using var server = await LocalApiServer.StartAsync(new LocalApiServerOptions { Clock = clock }, CancellationToken.None);
         using var client = new ApiClient(server);
-        const string events = "/api/v1/namespaces/default/events";
-        await client.CreateAsync(events, Fixtures.Json("""{"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p"}, "reason": "R", "message": "m", "type": "Normal"}"""));
+        const string Events = "/api/v1/namespaces/default/events";
+        await client.CreateAsync(
+            Events,
+            Fixtures.Json(
+                """{"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p"}, "reason": "R", "message": "m", "type": "Normal"}"""));
         clock.Advance(TimeSpan.FromMinutes(59));
         await client.CreateAsync(Fixtures.ConfigMapsIn("default"), Fixtures.ConfigMap("a"));
-        await client.GetAsync($"{events}/e");
+        await client.GetAsync($"{Events}/e");
         clock.Advance(TimeSpan.FromMinutes(2));
         await client.CreateAsync(Fixtures.ConfigMapsIn("default"), Fixtures.ConfigMap("b"));
-        (await client.EventuallyAsync($"{events}/e", IsGone)).Dispose();
+        (await client.EventuallyAsync($"{Events}/e", IsGone)).Dispose();
     }
 
     [Fact]
@@ -185,10 +217,12 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p"));
-        var text = await Client.Http.GetStringAsync($"{Fixtures.PodsIn(space)}/p/log?container=worker&tailLines=7&previous=true&timestamps=true&limitBytes=9");
+        var text = await Client.Http.GetStringAsync(
+            $"{Fixtures.PodsIn(space)}/p/log?container=worker&tailLines=7&previous=true&timestamps=true&limitBytes=9");
         Assert.Equal($"hello from {space}/p/worker\n", text);
         var options = fixture.Logs.LastOptions!;
-        Assert.Equal((7L, true, true, 9L, false), (options.TailLines, options.Previous, options.Timestamps, options.LimitBytes, options.Follow));
+        Assert.Equal(
+            (7L, true, true, 9L, false), (options.TailLines, options.Previous, options.Timestamps, options.LimitBytes, options.Follow));
         await Client.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Get, $"{Fixtures.PodsIn(space)}/p/log?container=nope");
         await Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, $"{Fixtures.PodsIn(space)}/none/log");
     }

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Protobuf;
 using Cluster.Operator.Local.ApiServer.Tables;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -16,9 +15,13 @@ public sealed class DiscoveryTests(ApiServerFixture fixture) : IClassFixture<Api
     [Fact]
     public async Task Both_forms_of_discovery_name_the_same_resources()
     {
-        using var aggregated = await Client.SendAsync(HttpMethod.Get, "/apis", accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json");
-        Assert.Equal("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", aggregated.Content.Headers.GetValues("Content-Type").Single().Replace(" ", "", StringComparison.Ordinal));
-        var group = ((JsonArray)JsonNode.Parse(await aggregated.Content.ReadAsStringAsync())!["items"]!).Single(item => (string?)item!["metadata"]!["name"] == "example.test")!;
+        using var aggregated = await Client.SendAsync(
+            HttpMethod.Get, "/apis", accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json");
+        Assert.Equal(
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            aggregated.Content.Headers.GetValues("Content-Type").Single().Replace(" ", "", StringComparison.Ordinal));
+        var group = ((JsonArray)JsonNode.Parse(await aggregated.Content.ReadAsStringAsync())!["items"]!)
+            .Single(item => (string?)item!["metadata"]!["name"] == "example.test")!;
         var widget = group["versions"]![0]!["resources"]![0]!;
         Assert.Equal(("widgets", "Namespaced"), ((string?)widget["resource"], (string?)widget["scope"]));
         Assert.Equal(["status", "scale"], ((JsonArray)widget["subresources"]!).Select(s => (string?)s!["subresource"]));
@@ -36,15 +39,20 @@ public sealed class DiscoveryTests(ApiServerFixture fixture) : IClassFixture<Api
         var index = await Client.GetAsync("/openapi/v3");
         var url = (string)index["paths"]!["apis/example.test/v1"]!["serverRelativeURL"]!;
         var document = await Client.GetAsync(url);
-        Assert.Equal("integer", (string?)document["components"]!["schemas"]!["test.example.v1.Widget"]!["properties"]!["spec"]!["properties"]!["replicas"]!["type"]);
-        var parameters = (JsonArray)document["paths"]!["/apis/example.test/v1/namespaces/{namespace}/widgets/{name}"]!["patch"]!["parameters"]!;
+        Assert.Equal(
+            "integer",
+            (string?)document["components"]!["schemas"]!["test.example.v1.Widget"]!["properties"]!["spec"]!["properties"]!["replicas"]!["type"]);
+        var parameters =
+            (JsonArray)document["paths"]!["/apis/example.test/v1/namespaces/{namespace}/widgets/{name}"]!["patch"]!["parameters"]!;
         Assert.Contains(parameters, p => (string?)p!["name"] == "fieldValidation");
     }
 
     [Fact]
     public async Task Access_reviews_say_yes()
     {
-        var review = await Client.CreateAsync("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Fixtures.Json("""{"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}"""));
+        var review = await Client.CreateAsync(
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            Fixtures.Json("""{"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}"""));
         Assert.True((bool?)review["status"]!["allowed"]);
         await Client.ExpectAsync(HttpStatusCode.MethodNotAllowed, HttpMethod.Get, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
     }
@@ -92,13 +100,16 @@ public sealed class DiscoveryTests(ApiServerFixture fixture) : IClassFixture<Api
     public void Json_paths_outside_the_subset_are_refused(string path) => Assert.False(JsonPathExpression.TryParse(path, out _));
 
     // k8s\0, Unknown{1: {1: "v1", 2: "ConfigMap"}, 2: {1: {1: "a"}, 2: {1: "k", 2: "v"}}}
-    private const string ConfigMapHex = "6b387300" + "0a0f" + "0a027631" + "1209436f6e6669674d6170" + "120d" + "0a030a0161" + "12060a016b120176";
+    private const string ConfigMapHex = "6b387300" + "0a0f" + "0a027631" + "1209436f6e6669674d6170" + "120d" + "0a030a0161"
+        + "12060a016b120176";
 
     private static byte[] ProtobufConfigMap() => Convert.FromHexString(ConfigMapHex);
 
     [Fact]
     public void A_protobuf_body_reads_as_json() =>
-        Assert.Equal("""{"metadata":{"name":"a"},"data":{"k":"v"},"apiVersion":"v1","kind":"ConfigMap"}""", ProtobufText.Parse(ProtobufConfigMap()).ToJsonString());
+        Assert.Equal(
+            """{"metadata":{"name":"a"},"data":{"k":"v"},"apiVersion":"v1","kind":"ConfigMap"}""",
+            ProtobufText.Parse(ProtobufConfigMap()).ToJsonString());
 
     [Fact]
     public void A_protobuf_body_cut_anywhere_is_an_error_and_never_a_crash()

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
 using Cluster.Operator.Manifests.Schema;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -86,7 +85,8 @@ public sealed class FieldSetTests
         for (var i = 0; i < 100; i++)
         {
             var (mine, theirs) = (Value(random), Value(random));
-            var both = ManagedFields.Apply(ManagedFields.Apply([], theirs, Shape, "theirs", "v1", "", true, "t"), mine, Shape, "mine", "v1", "", true, "t");
+            var both = ManagedFields.Apply(
+                ManagedFields.Apply([], theirs, Shape, "theirs", "v1", "", true, "t"), mine, Shape, "mine", "v1", "", true, "t");
             var after = ManagedFields.Apply(both, [], Shape, "mine", "v1", "", true, "t");
             var remaining = ManagedFields.Read(after);
             Assert.DoesNotContain(remaining, entry => entry.Manager == "mine");

@@ -11,7 +11,8 @@ internal static class Fixtures
 
     public static string ConfigMapsIn(string space) => $"/api/v1/namespaces/{space}/configmaps";
 
-    public static JsonObject WidgetDefinition(string group = "example.test", string plural = "widgets", string kind = "Widget") => (JsonObject)JsonNode.Parse($$$"""
+    public static JsonObject WidgetDefinition(string group = "example.test", string plural = "widgets", string kind = "Widget") =>
+        (JsonObject)JsonNode.Parse($$$"""
         {
           "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
           "metadata": {"name": "{{{plural}}}.{{{group}}}"},
@@ -61,7 +62,8 @@ internal static class Fixtures
 
     public static JsonObject ConfigMap(string name, string metadata = "{}", string data = """{"a": "1"}""")
     {
-        var map = (JsonObject)JsonNode.Parse($$$"""{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{{metadata}}}, "data": {{{data}}}}""")!;
+        var map = (JsonObject)JsonNode.Parse(
+            $$$"""{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{{metadata}}}, "data": {{{data}}}}""")!;
         map["metadata"]!["name"] = name;
         return map;
     }

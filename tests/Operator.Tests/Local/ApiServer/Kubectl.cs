@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Cluster.Operator.Local.ApiServer;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -43,7 +42,12 @@ internal sealed class Kubectl : IDisposable
     /// <summary>Starts a command; the caller reads its output as it comes.</summary>
     public Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Program!) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(Program!)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true
+        };
         foreach (var argument in (string[])["--namespace", Namespace, .. arguments])
         {
             start.ArgumentList.Add(argument);

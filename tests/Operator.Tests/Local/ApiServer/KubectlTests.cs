@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -31,7 +30,9 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         using var kubectl = await OpenAsync();
         Assert.Contains("widget.example.test/haiku created", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
         Assert.Contains("widget.example.test/haiku unchanged", await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-"));
-        Assert.Equal("widget.example.test/haiku configured\n", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 3"), "apply", "-f", "-"));
+        Assert.Equal(
+            "widget.example.test/haiku configured\n",
+            await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 3"), "apply", "-f", "-"));
         Assert.Equal("3", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas}"));
     }
 
@@ -39,11 +40,17 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     public async Task Server_side_apply_reports_conflicts_and_force_takes_over()
     {
         using var kubectl = await OpenAsync();
-        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest, "apply", "--server-side", "--field-manager=first", "-f", "-"));
-        var (code, output) = await kubectl.TryAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "-f", "-");
+        Assert.Contains(
+            "serverside-applied", await kubectl.RunWithInputAsync(Manifest, "apply", "--server-side", "--field-manager=first", "-f", "-"));
+        var (code, output) = await kubectl.TryAsync(
+            Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "-f", "-");
         Assert.NotEqual(0, code);
         Assert.Contains("conflict with \"first\" using example.test/v1: .spec.replicas", output);
-        Assert.Contains("serverside-applied", await kubectl.RunWithInputAsync(Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "--force-conflicts", "-f", "-"));
+        Assert.Contains(
+            "serverside-applied",
+            await kubectl.RunWithInputAsync(
+                Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "--force-conflicts",
+                "-f", "-"));
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -64,7 +71,9 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         var (_, unknown) = await kubectl.TryAsync(Manifest + "\n  foo: 1\n", "apply", "-f", "-");
         Assert.Contains("strict decoding error: unknown field \"spec.foo\"", unknown);
         var (_, wrong) = await kubectl.TryAsync(Manifest.Replace("replicas: 2", "replicas: many"), "apply", "-f", "-");
-        Assert.Contains("The Widget \"haiku\" is invalid: spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"", wrong);
+        Assert.Contains(
+            "The Widget \"haiku\" is invalid: spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: "
+            + "\"string\"", wrong);
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -104,11 +113,22 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("scaled", await kubectl.RunAsync("scale", "widget", "haiku", "--current-replicas=3", "--replicas=5"));
         Assert.Contains("labeled", await kubectl.RunAsync("label", "widget", "haiku", "tier=gold"));
         Assert.Contains("annotated", await kubectl.RunAsync("annotate", "widget", "haiku", "note=hi"));
-        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=merge", "-p", """{"spec":{"mode":"Slow"}}"""));
-        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=json", "-p", """[{"op":"replace","path":"/spec/source","value":"oci://x"}]"""));
-        Assert.Contains("patched", await kubectl.RunAsync("patch", "widget", "haiku", "--subresource=status", "--type=merge", "-p", """{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"""));
+        Assert.Contains(
+            "patched", await kubectl.RunAsync("patch", "widget", "haiku", "--type=merge", "-p", """{"spec":{"mode":"Slow"}}"""));
+        Assert.Contains(
+            "patched",
+            await kubectl.RunAsync(
+                "patch", "widget", "haiku", "--type=json", "-p", """[{"op":"replace","path":"/spec/source","value":"oci://x"}]"""));
+        Assert.Contains(
+            "patched",
+            await kubectl.RunAsync(
+                "patch", "widget", "haiku", "--subresource=status", "--type=merge", "-p",
+                """{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"""));
         Assert.Contains("condition met", await kubectl.RunAsync("wait", "widget/haiku", "--for=condition=Ready", "--timeout=20s"));
-        Assert.Equal("5 Slow oci://x gold", await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode} {.spec.source} {.metadata.labels.tier}"));
+        Assert.Equal(
+            "5 Slow oci://x gold",
+            await kubectl.RunAsync(
+                "get", "widget", "haiku", "-o", "jsonpath={.spec.replicas} {.spec.mode} {.spec.source} {.metadata.labels.tier}"));
         Assert.Contains("deleted", await kubectl.RunAsync("delete", "widget", "haiku", "--timeout=20s"));
         var (code, gone) = await kubectl.TryAsync(null, "get", "widget", "haiku");
         Assert.Equal(1, code);
@@ -123,7 +143,13 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         await fixture.Client.CreateAsync($"/api/v1/namespaces/{kubectl.Namespace}/events", new JsonObject
         {
             ["metadata"] = new JsonObject { ["name"] = "p.1" },
-            ["involvedObject"] = new JsonObject { ["kind"] = "Pod", ["name"] = "p", ["namespace"] = kubectl.Namespace, ["uid"] = (string)pod["metadata"]!["uid"]! },
+            ["involvedObject"] = new JsonObject
+            {
+                ["kind"] = "Pod",
+                ["name"] = "p",
+                ["namespace"] = kubectl.Namespace,
+                ["uid"] = (string)pod["metadata"]!["uid"]!
+            },
             ["reason"] = "Started",
             ["message"] = "it started",
             ["type"] = "Normal",
@@ -139,7 +165,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Matches(@"Normal +Started +pod/p +it started", await kubectl.RunAsync("get", "events"));
         Assert.Matches(@"p +0/1 +Pending +0 +\d+s +<none> +<none> +<none> +<none>", await kubectl.RunAsync("get", "pods", "-o", "wide"));
         Assert.Contains("hello from", await kubectl.RunAsync("logs", "p", "--tail=5"));
-        Assert.StartsWith("pod/p configured\n", await kubectl.RunWithInputAsync("""{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "worker", "image": "local/worker:2"}]}}""", "apply", "-f", "-"));
+        Assert.StartsWith(
+            "pod/p configured\n",
+            await kubectl.RunWithInputAsync(
+                """{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "worker", "image": "local/worker:2"}]}}""", "apply", "-f", "-"));
         Assert.Equal("local/worker:2", await kubectl.RunAsync("get", "pod", "p", "-o", "jsonpath={.spec.containers[0].image}"));
     }
 
@@ -179,7 +208,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     public async Task Built_in_kinds_apply_with_strategic_merge()
     {
         using var kubectl = await OpenAsync();
-        const string service = """
+        const string Service = """
             apiVersion: v1
             kind: Service
             metadata: {name: web}
@@ -189,8 +218,9 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
               - {name: http, port: 80}
               - {name: grpc, port: 90}
             """;
-        await kubectl.RunWithInputAsync(service, "apply", "-f", "-");
-        Assert.Equal("service/web configured\n", await kubectl.RunWithInputAsync(service.Replace("port: 90", "port: 91"), "apply", "-f", "-"));
+        await kubectl.RunWithInputAsync(Service, "apply", "-f", "-");
+        Assert.Equal(
+            "service/web configured\n", await kubectl.RunWithInputAsync(Service.Replace("port: 90", "port: 91"), "apply", "-f", "-"));
         Assert.Equal("80 91", await kubectl.RunAsync("get", "svc", "web", "-o", "jsonpath={.spec.ports[*].port}"));
         Assert.Matches(@"web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80/TCP,91/TCP", await kubectl.RunAsync("get", "svc"));
         await kubectl.RunAsync("create", "configmap", "c", "--from-literal=a=b");
@@ -199,12 +229,15 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         await kubectl.RunAsync("create", "role", "r", "--verb=get", "--resource=pods");
         await kubectl.RunAsync("create", "rolebinding", "rb", "--role=r", $"--serviceaccount={kubectl.Namespace}:sa");
         await kubectl.RunAsync("create", "service", "clusterip", "cs", "--tcp=80:8080");
-        Assert.Equal("80 8080", await kubectl.RunAsync("get", "svc", "cs", "-o", "jsonpath={.spec.ports[0].port} {.spec.ports[0].targetPort}"));
+        Assert.Equal(
+            "80 8080", await kubectl.RunAsync("get", "svc", "cs", "-o", "jsonpath={.spec.ports[0].port} {.spec.ports[0].targetPort}"));
         await kubectl.RunAsync("create", "secret", "generic", "s", "--from-literal=a=b");
         await kubectl.RunAsync("create", "deployment", "d", "--image=x", "--replicas=2");
         await kubectl.RunAsync("set", "image", "deployment/d", "x=y:2");
         await kubectl.RunAsync("scale", "deployment", "d", "--replicas=1");
-        Assert.Equal("y:2 1", await kubectl.RunAsync("get", "deploy", "d", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}"));
+        Assert.Equal(
+            "y:2 1",
+            await kubectl.RunAsync("get", "deploy", "d", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}"));
         await kubectl.RunAsync("run", "one", "--image=x");
         Assert.Contains("deleted", await kubectl.RunAsync("delete", "pod,svc,cm,secret,deploy", "--all", "--timeout=20s"));
     }
@@ -214,7 +247,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     {
         using var kubectl = await OpenAsync();
         var name = $"node-{kubectl.Namespace}";
-        await fixture.Client.CreateAsync("/api/v1/nodes", Fixtures.Json($$$"""{"metadata": {"name": "{{{name}}}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1"} } }"""));
+        await fixture.Client.CreateAsync(
+            "/api/v1/nodes",
+            Fixtures.Json(
+                $$$"""{"metadata": {"name": "{{{name}}}"}, "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1"} } }"""));
         await kubectl.RunAsync("label", "node", name, "a=b");
         await kubectl.RunAsync("taint", "node", name, "k=v:NoSchedule");
         Assert.Contains("cordoned", await kubectl.RunAsync("cordon", name));
@@ -244,8 +280,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
 
         var definition = kubectl.WriteFile("crd.json", Fixtures.WidgetDefinition("other.test", "gadgets", "Gadget").ToJsonString());
         await kubectl.RunAsync("create", "-f", definition);
-        Assert.Contains("condition met", await kubectl.RunAsync("wait", "crd/gadgets.other.test", "--for=condition=Established", "--timeout=20s"));
-        await kubectl.RunWithInputAsync(Manifest.Replace("example.test", "other.test").Replace("Widget", "Gadget"), "create", "--namespace=default", "-f", "-");
+        Assert.Contains(
+            "condition met", await kubectl.RunAsync("wait", "crd/gadgets.other.test", "--for=condition=Established", "--timeout=20s"));
+        await kubectl.RunWithInputAsync(
+            Manifest.Replace("example.test", "other.test").Replace("Widget", "Gadget"), "create", "--namespace=default", "-f", "-");
         Assert.Contains("deleted", await kubectl.RunAsync("delete", "-f", definition, "--timeout=30s"));
         await fixture.Client.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Get, "/apis/other.test/v1/gadgets");
     }

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -8,12 +7,19 @@ public sealed class ListTests(ApiServerFixture fixture) : IClassFixture<ApiServe
 {
     private ApiClient Client => fixture.Client;
 
-    private static string Names(JsonObject list) => string.Join(' ', ((JsonArray)list["items"]!).Select(item => (string?)item!["metadata"]!["name"]));
+    private static string Names(JsonObject list) =>
+        string.Join(' ', ((JsonArray)list["items"]!).Select(item => (string?)item!["metadata"]!["name"]));
 
     private async Task<string> FilledAsync()
     {
         var space = await fixture.NewNamespaceAsync();
-        foreach (var (name, labels) in new[] { ("a", """{"app": "x", "tier": "1"}"""), ("b", """{"app": "y"}"""), ("c", """{"app": "x"}"""), ("d", "{}") })
+        foreach (var (name, labels) in new[]
+        {
+            ("a", """{"app": "x", "tier": "1"}"""),
+            ("b", """{"app": "y"}"""),
+            ("c", """{"app": "x"}"""),
+            ("d", "{}")
+        })
         {
             await Client.CreateAsync(Fixtures.ConfigMapsIn(space), Fixtures.ConfigMap(name, $$"""{"labels": {{labels}}}"""));
         }
@@ -31,7 +37,8 @@ public sealed class ListTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     public async Task Label_selectors_choose(string selector, string expected)
     {
         var space = await FilledAsync();
-        Assert.Equal(expected, Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?labelSelector={Uri.EscapeDataString(selector)}")));
+        Assert.Equal(
+            expected, Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?labelSelector={Uri.EscapeDataString(selector)}")));
     }
 
     [Fact]
@@ -40,8 +47,12 @@ public sealed class ListTests(ApiServerFixture fixture) : IClassFixture<ApiServe
         var space = await FilledAsync();
         Assert.Equal("b", Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?fieldSelector=metadata.name%3Db")));
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p"));
-        Assert.Equal("p", Names(await Client.GetAsync($"/api/v1/pods?fieldSelector=status.phase%3DPending,spec.nodeName%3D,metadata.namespace%3D{space}")));
-        var refused = await Client.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?fieldSelector=data.a%3D1");
+        Assert.Equal(
+            "p",
+            Names(
+                await Client.GetAsync($"/api/v1/pods?fieldSelector=status.phase%3DPending,spec.nodeName%3D,metadata.namespace%3D{space}")));
+        var refused = await Client.ExpectAsync(
+            HttpStatusCode.BadRequest, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?fieldSelector=data.a%3D1");
         Assert.Equal("field label not supported: data.a", (string?)refused["message"]);
     }
 
@@ -68,19 +79,26 @@ public sealed class ListTests(ApiServerFixture fixture) : IClassFixture<ApiServe
         var space = await FilledAsync();
         var version = (string)(await Client.GetAsync(Fixtures.ConfigMapsIn(space)))["metadata"]!["resourceVersion"]!;
         await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{Fixtures.ConfigMapsIn(space)}/a");
-        Assert.Equal("a b c d", Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?resourceVersion={version}&resourceVersionMatch=Exact")));
-        Assert.Equal("b c d", Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?resourceVersion={version}&resourceVersionMatch=NotOlderThan")));
+        Assert.Equal(
+            "a b c d",
+            Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?resourceVersion={version}&resourceVersionMatch=Exact")));
+        Assert.Equal(
+            "b c d",
+            Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?resourceVersion={version}&resourceVersionMatch=NotOlderThan")));
         Assert.Equal("b c d", Names(await Client.GetAsync($"{Fixtures.ConfigMapsIn(space)}?resourceVersion=0")));
-        var future = await Client.ExpectAsync(HttpStatusCode.GatewayTimeout, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?resourceVersion=99999999");
+        var future = await Client.ExpectAsync(
+            HttpStatusCode.GatewayTimeout, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?resourceVersion=99999999");
         Assert.Equal("ResourceVersionTooLarge", (string?)future["details"]!["causes"]![0]!["reason"]);
-        await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?resourceVersionMatch=Exact");
+        await Client.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Get, $"{Fixtures.ConfigMapsIn(space)}?resourceVersionMatch=Exact");
     }
 
     [Fact]
     public async Task Delete_collection_takes_what_the_selector_matches()
     {
         var space = await FilledAsync();
-        var deleted = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{Fixtures.ConfigMapsIn(space)}?labelSelector=app%3Dx");
+        var deleted = await Client.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{Fixtures.ConfigMapsIn(space)}?labelSelector=app%3Dx");
         Assert.Equal("a c", Names(deleted));
         Assert.Equal("b d", Names(await Client.GetAsync(Fixtures.ConfigMapsIn(space))));
     }
@@ -90,13 +108,17 @@ public sealed class ListTests(ApiServerFixture fixture) : IClassFixture<ApiServe
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p"));
-        var table = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Get, Fixtures.PodsIn(space), accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
+        var table = await Client.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Get, Fixtures.PodsIn(space),
+            accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
         Assert.Equal("Table", (string?)table["kind"]);
         var columns = ((JsonArray)table["columnDefinitions"]!).Select(c => (string?)c!["name"]);
         Assert.Equal("Name,Ready,Status,Restarts,Age,IP,Node,Nominated Node,Readiness Gates", string.Join(',', columns));
         Assert.Equal(["p", "0/1", "Pending", "0"], ((JsonArray)table["rows"]![0]!["cells"]!).Take(4).Select(c => (string?)c));
         Assert.Equal("PartialObjectMetadata", (string?)table["rows"]![0]!["object"]!["kind"]);
-        var metadata = await Client.ExpectAsync(HttpStatusCode.OK, HttpMethod.Get, Fixtures.PodsIn(space), accept: "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io");
+        var metadata = await Client.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Get, Fixtures.PodsIn(space),
+            accept: "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io");
         Assert.Equal("PartialObjectMetadataList", (string?)metadata["kind"]);
         Assert.Null(metadata["items"]![0]!["spec"]);
     }

@@ -1,12 +1,11 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Yaml;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
-/// <summary>Every CEL rule of deploy/crds/modeldeployments.yaml: a manifest that it lets pass and one that it refuses, at the API and with kubectl.</summary>
+/// <summary>Every CEL rule of deploy/crds/modeldeployments.yaml: a manifest that it lets pass and one that it refuses, at the API and with
+/// kubectl.</summary>
 public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassFixture<ApiServerFixture>, IAsyncLifetime
 {
     private const string NoKubectl = "kubectl is not installed (set CLUSTER_KUBECTL or put it on the PATH)";
@@ -22,26 +21,38 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
         ("spec", "model.cache keeps what is downloaded",
             """{"model": {"source": "hf://org/name", "cache": "file:///models"}}""",
             """{"model": {"source": "file:///data/m", "cache": "file:///models"}}"""),
-        ("spec", "tuning.ncclMinNChannels above 64", """{"tensorParallelSize": 8, "tuning": {"ncclMinNChannels": 65}}""", """{"tensorParallelSize": 7, "tuning": {"ncclMinNChannels": 65}}"""),
-        ("spec", "tuning.ncclMinNChannels above 64", """{"tuning": {"ncclMinNChannels": "Auto"}}""", """{"tuning": {"ncclMinNChannels": 112}}"""),
-        ("spec.gpu", "placement applies to allocation Pinned only", """{"gpu": {"placement": "Spread"}}""", """{"gpu": {"allocation": "DevicePlugin", "placement": "Pack"}}"""),
-        ("spec", "optimizeFor says what tensorParallelSize auto is chosen for", """{"tensorParallelSize": "auto", "optimizeFor": "Latency"}""", """{"tensorParallelSize": 2, "optimizeFor": "Latency"}"""),
+        ("spec", "tuning.ncclMinNChannels above 64", """{"tensorParallelSize": 8, "tuning": {"ncclMinNChannels": 65}}""",
+            """{"tensorParallelSize": 7, "tuning": {"ncclMinNChannels": 65}}"""),
+        ("spec", "tuning.ncclMinNChannels above 64", """{"tuning": {"ncclMinNChannels": "Auto"}}""",
+            """{"tuning": {"ncclMinNChannels": 112}}"""),
+        ("spec.gpu", "placement applies to allocation Pinned only", """{"gpu": {"placement": "Spread"}}""",
+            """{"gpu": {"allocation": "DevicePlugin", "placement": "Pack"}}"""),
+        ("spec", "optimizeFor says what tensorParallelSize auto is chosen for",
+            """{"tensorParallelSize": "auto", "optimizeFor": "Latency"}""", """{"tensorParallelSize": 2, "optimizeFor": "Latency"}"""),
         ("spec", "model.config is what tensorParallelSize auto is computed from",
             """{"tensorParallelSize": "auto", "model": {"source": "file:///m", "config": {"model_type": "llama"}}}""",
             """{"model": {"source": "file:///m", "config": {"model_type": "llama"}}}"""),
-        ("spec.gpu", "deviceAccess applies to allocation Pinned only", """{"gpu": {"deviceAccess": "RuntimeClass"}}""", """{"gpu": {"allocation": "DevicePlugin", "deviceAccess": "Privileged"}}"""),
-        ("spec.gpu", "requireSameHive applies to allocation Pinned only", """{"gpu": {"allocation": "Pinned", "requireSameHive": false}}""", """{"gpu": {"allocation": "DevicePlugin", "requireSameHive": true}}"""),
-        ("spec.gpu.allocation", "cannot be changed", """{"gpu": {"allocation": "Pinned"}}""", """{"gpu": {"allocation": "DevicePlugin"}}"""),
-        ("spec.engine", "maxNumBatchedTokens must be at least maxNumSeqs", """{"engine": {"maxNumBatchedTokens": 8, "maxNumSeqs": 8}}""", """{"engine": {"maxNumBatchedTokens": 7, "maxNumSeqs": 8}}"""),
-        ("spec.engine", "dtype float32 contradicts a quantization", """{"engine": {"dtype": "float32", "quantization": "none"}}""", """{"engine": {"dtype": "float32", "quantization": "awq"}}"""),
-        ("spec.engine", "dtype bfloat16 contradicts quantization awq and squeezellm", """{"engine": {"dtype": "bfloat16", "quantization": "fp8"}}""", """{"engine": {"dtype": "bfloat16", "quantization": "squeezellm"}}"""),
+        ("spec.gpu", "deviceAccess applies to allocation Pinned only", """{"gpu": {"deviceAccess": "RuntimeClass"}}""",
+            """{"gpu": {"allocation": "DevicePlugin", "deviceAccess": "Privileged"}}"""),
+        ("spec.gpu", "requireSameHive applies to allocation Pinned only", """{"gpu": {"allocation": "Pinned", "requireSameHive": false}}""",
+            """{"gpu": {"allocation": "DevicePlugin", "requireSameHive": true}}"""),
+        ("spec.gpu.allocation", "cannot be changed", """{"gpu": {"allocation": "Pinned"}}""",
+            """{"gpu": {"allocation": "DevicePlugin"}}"""),
+        ("spec.engine", "maxNumBatchedTokens must be at least maxNumSeqs", """{"engine": {"maxNumBatchedTokens": 8, "maxNumSeqs": 8}}""",
+            """{"engine": {"maxNumBatchedTokens": 7, "maxNumSeqs": 8}}"""),
+        ("spec.engine", "dtype float32 contradicts a quantization", """{"engine": {"dtype": "float32", "quantization": "none"}}""",
+            """{"engine": {"dtype": "float32", "quantization": "awq"}}"""),
+        ("spec.engine", "dtype bfloat16 contradicts quantization awq and squeezellm",
+            """{"engine": {"dtype": "bfloat16", "quantization": "fp8"}}""",
+            """{"engine": {"dtype": "bfloat16", "quantization": "squeezellm"}}"""),
         ("spec.engine", "without chunked prefill maxNumBatchedTokens",
             """{"engine": {"enableChunkedPrefill": true, "maxNumBatchedTokens": 7, "maxModelLen": 8}}""",
             """{"engine": {"enableChunkedPrefill": false, "maxNumBatchedTokens": 7, "maxModelLen": 8}}"""),
         ("spec.engine", "numSchedulerSteps above 1 cannot be combined with speculative",
             """{"engine": {"numSchedulerSteps": 1, "speculative": {"model": "hf://a/b", "numTokens": 2}}}""",
             """{"engine": {"numSchedulerSteps": 2, "speculative": {"model": "hf://a/b", "numTokens": 2}}}"""),
-        ("spec.rollout", "maxUnavailable and maxSurge cannot both be 0", """{"rollout": {"maxUnavailable": 0, "maxSurge": 1}}""", """{"rollout": {"maxUnavailable": 0}}"""),
+        ("spec.rollout", "maxUnavailable and maxSurge cannot both be 0", """{"rollout": {"maxUnavailable": 0, "maxSurge": 1}}""",
+            """{"rollout": {"maxUnavailable": 0}}"""),
     ];
 
     private static readonly JsonObject Definition = ReadDefinition();
@@ -62,7 +73,8 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
 
     [Fact]
     public void Every_rule_of_the_definition_has_its_case() =>
-        Assert.All(Messages(Definition).ToList(), message => Assert.Contains(Cases, c => message.StartsWith(c.Message, StringComparison.Ordinal)));
+        Assert.All(
+            Messages(Definition).ToList(), message => Assert.Contains(Cases, c => message.StartsWith(c.Message, StringComparison.Ordinal)));
 
     [Theory, MemberData(nameof(Rules))]
     public async Task A_right_manifest_is_accepted_and_a_wrong_one_refused_where_it_is_wrong(int rule)
@@ -73,7 +85,9 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
 
         // What is immutable can only be wrong in a change.
         var refused = IsAboutChange(field)
-            ? await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/{accepted["metadata"]!["name"]}", new JsonObject { ["spec"] = Manifest(wrong)["spec"]!.DeepClone() }, "application/merge-patch+json")
+            ? await Client.ExpectAsync(
+                HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{path}/{accepted["metadata"]!["name"]}",
+                new JsonObject { ["spec"] = Manifest(wrong)["spec"]!.DeepClone() }, "application/merge-patch+json")
             : await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Post, path, Manifest(wrong));
         var cause = Assert.Single((JsonArray)refused["details"]!["causes"]!)!;
         Assert.Equal((field, "FieldValueInvalid"), ((string?)cause["field"], (string?)cause["reason"]));
@@ -109,11 +123,15 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
         };
     }
 
-    private static JsonObject ReadDefinition() => (JsonObject)YamlJson.Parse(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "deploy", "crds", "modeldeployments.yaml")), "modeldeployments.yaml")!;
+    private static JsonObject ReadDefinition() => (JsonObject)YamlJson.Parse(
+        File.ReadAllText(Path.Combine(RepositoryRoot.Path, "deploy", "crds", "modeldeployments.yaml")), "modeldeployments.yaml")!;
 
     private static IEnumerable<string> Messages(JsonNode? node) => node switch
     {
-        JsonObject map => map.SelectMany(member => member.Key == "x-kubernetes-validations" ? member.Value!.AsArray().Select(rule => (string)rule!["message"]!) : Messages(member.Value)),
+        JsonObject map => map.SelectMany(
+            member => member.Key == "x-kubernetes-validations"
+                ? member.Value!.AsArray().Select(rule => (string)rule!["message"]!)
+                : Messages(member.Value)),
         JsonArray list => list.SelectMany(Messages),
         _ => [],
     };

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Patch;
 using Cluster.Operator.Manifests.Schema;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -34,13 +33,22 @@ public sealed class PatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     [InlineData("""{"baz":"qux","foo":"bar"}""", """[{"op":"remove","path":"/baz"}]""", """{"foo":"bar"}""")]
     [InlineData("""{"foo":["bar","qux","baz"]}""", """[{"op":"remove","path":"/foo/1"}]""", """{"foo":["bar","baz"]}""")]
     [InlineData("""{"baz":"qux","foo":"bar"}""", """[{"op":"replace","path":"/baz","value":"boo"}]""", """{"baz":"boo","foo":"bar"}""")]
-    [InlineData("""{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}""", """[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]""", """{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}""")]
-    [InlineData("""{"foo":["all","grass","cows","eat"]}""", """[{"op":"move","from":"/foo/1","path":"/foo/3"}]""", """{"foo":["all","cows","eat","grass"]}""")]
-    [InlineData("""{"baz":"qux","foo":["a",2,"c"]}""", """[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]""", """{"baz":"qux","foo":["a",2,"c"]}""")]
+    [InlineData(
+        """{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}""", """[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]""",
+        """{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}""")]
+    [InlineData(
+        """{"foo":["all","grass","cows","eat"]}""", """[{"op":"move","from":"/foo/1","path":"/foo/3"}]""",
+        """{"foo":["all","cows","eat","grass"]}""")]
+    [InlineData(
+        """{"baz":"qux","foo":["a",2,"c"]}""", """[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]""",
+        """{"baz":"qux","foo":["a",2,"c"]}""")]
     [InlineData("""{"foo":["bar"]}""", """[{"op":"add","path":"/foo/-","value":["abc","def"]}]""", """{"foo":["bar",["abc","def"]]}""")]
-    [InlineData("""{"/":9,"~1":10}""", """[{"op":"test","path":"/~01","value":10},{"op":"copy","from":"/~1","path":"/m~1n"}]""", """{"/":9,"~1":10,"m/n":9}""")]
+    [InlineData(
+        """{"/":9,"~1":10}""", """[{"op":"test","path":"/~01","value":10},{"op":"copy","from":"/~1","path":"/m~1n"}]""",
+        """{"/":9,"~1":10,"m/n":9}""")]
     public void Json_patch_follows_the_examples_of_its_rfc(string target, string patch, string expected) =>
-        Assert.True(JsonNode.DeepEquals(JsonNode.Parse(expected), JsonPatch.Apply((JsonObject)JsonNode.Parse(target)!, JsonNode.Parse(patch))));
+        Assert.True(
+            JsonNode.DeepEquals(JsonNode.Parse(expected), JsonPatch.Apply((JsonObject)JsonNode.Parse(target)!, JsonNode.Parse(patch))));
 
     [Theory]
     [InlineData("""[{"op":"test","path":"/baz","value":"bar"}]""")]
@@ -67,21 +75,37 @@ public sealed class PatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     [Fact]
     public void Strategic_merge_merges_lists_by_their_key()
     {
-        var pod = Strategic("""{"spec": {"containers": [{"name": "a", "image": "a:2", "env": [{"name": "F", "value": "2"}]}, {"name": "c", "image": "c:1"}]}}""");
-        Assert.Equal("""[{"name":"a","image":"a:2","env":[{"name":"E","value":"1"},{"name":"F","value":"2"}]},{"name":"b","image":"b:1"},{"name":"c","image":"c:1"}]""", pod["spec"]!["containers"]!.ToJsonString());
+        var pod = Strategic(
+            """{"spec": {"containers": [{"name": "a", "image": "a:2", "env": [{"name": "F", "value": "2"}]}, {"name": "c", "image": "c:1"}]}}""");
+        Assert.Equal(
+            """[{"name":"a","image":"a:2","env":[{"name":"E","value":"1"},{"name":"F","value":"2"}]},{"name":"b","image":"b:1"},{"name":"c","image":"c:1"}]""", pod["spec"]!["containers"]!.ToJsonString());
     }
 
     [Fact]
     public void Strategic_merge_obeys_its_directives()
     {
-        Assert.Equal("""[{"name":"b","image":"b:1"}]""", Strategic("""{"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}""")["spec"]!["containers"]!.ToJsonString());
-        Assert.Equal("""[{"name":"z"}]""", Strategic("""{"spec": {"containers": [{"$patch": "replace"}, {"name": "z"}]}}""")["spec"]!["containers"]!.ToJsonString());
+        Assert.Equal(
+            """[{"name":"b","image":"b:1"}]""",
+            Strategic("""{"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}""")["spec"]!["containers"]!.ToJsonString());
+        Assert.Equal(
+            """[{"name":"z"}]""",
+            Strategic("""{"spec": {"containers": [{"$patch": "replace"}, {"name": "z"}]}}""")["spec"]!["containers"]!.ToJsonString());
         Assert.Equal("""{"containers":[]}""", Strategic("""{"spec": {"$patch": "replace", "containers": []}}""")["spec"]!.ToJsonString());
-        Assert.Equal("""[{"name":"v","hostPath":{"path":"/d"}}]""", Strategic("""{"spec": {"volumes": [{"$retainKeys": ["name", "hostPath"], "name": "v", "hostPath": {"path": "/d"}}]}}""")["spec"]!["volumes"]!.ToJsonString());
-        Assert.Equal("""["y"]""", Strategic("""{"metadata": {"$deleteFromPrimitiveList/finalizers": ["x"]}}""")["metadata"]!["finalizers"]!.ToJsonString());
+        Assert.Equal(
+            """[{"name":"v","hostPath":{"path":"/d"}}]""",
+            Strategic(
+                """{"spec": {"volumes": [{"$retainKeys": ["name", "hostPath"], "name": "v", "hostPath": {"path": "/d"}}]}}""")["spec"]!["volumes"]!.ToJsonString());
+        Assert.Equal(
+            """["y"]""",
+            Strategic("""{"metadata": {"$deleteFromPrimitiveList/finalizers": ["x"]}}""")["metadata"]!["finalizers"]!.ToJsonString());
         Assert.Equal("""["x","y","z"]""", Strategic("""{"metadata": {"finalizers": ["z"]}}""")["metadata"]!["finalizers"]!.ToJsonString());
-        Assert.StartsWith("""[{"name":"b",""", Strategic("""{"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": [{"name": "a", "image": "x"}]}}""")["spec"]!["containers"]!.ToJsonString());
-        Assert.Equal("""[{"key":"other"}]""", Strategic("""{"spec": {"tolerations": [{"key": "other"}]}}""")["spec"]!["tolerations"]!.ToJsonString());
+        Assert.StartsWith(
+            """[{"name":"b",""",
+            Strategic(
+                """{"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": [{"name": "a", "image": "x"}]}}""")["spec"]!["containers"]!.ToJsonString());
+        Assert.Equal(
+            """[{"key":"other"}]""",
+            Strategic("""{"spec": {"tolerations": [{"key": "other"}]}}""")["spec"]!["tolerations"]!.ToJsonString());
     }
 
     [Fact]
@@ -89,13 +113,19 @@ public sealed class PatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p"));
-        var patched = await Client.PatchAsync($"{Fixtures.PodsIn(space)}/p", Fixtures.Json("""{"spec": {"containers": [{"name": "worker", "image": "new"}]}}"""), "application/strategic-merge-patch+json");
+        var patched = await Client.PatchAsync(
+            $"{Fixtures.PodsIn(space)}/p", Fixtures.Json("""{"spec": {"containers": [{"name": "worker", "image": "new"}]}}"""),
+            "application/strategic-merge-patch+json");
         Assert.Equal("new", (string?)patched["spec"]!["containers"]![0]!["image"]);
         Assert.Equal(2, ((JsonArray)patched["spec"]!["containers"]![0]!["env"]!).Count);
-        await Client.PatchAsync($"{Fixtures.PodsIn(space)}/p", Fixtures.Json("""[{"op": "add", "path": "/metadata/labels/a", "value": "b"}]"""), "application/json-patch+json");
+        await Client.PatchAsync(
+            $"{Fixtures.PodsIn(space)}/p", Fixtures.Json("""[{"op": "add", "path": "/metadata/labels/a", "value": "b"}]"""),
+            "application/json-patch+json");
 
         await Client.CreateAsync(Fixtures.WidgetsIn(space), Fixtures.Widget("w"));
-        await Client.ExpectAsync(HttpStatusCode.UnsupportedMediaType, HttpMethod.Patch, $"{Fixtures.WidgetsIn(space)}/w", Fixtures.Json("{}"), "application/strategic-merge-patch+json");
+        await Client.ExpectAsync(
+            HttpStatusCode.UnsupportedMediaType, HttpMethod.Patch, $"{Fixtures.WidgetsIn(space)}/w", Fixtures.Json("{}"),
+            "application/strategic-merge-patch+json");
     }
 
     [Fact]
@@ -103,6 +133,8 @@ public sealed class PatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.WidgetsIn(space), Fixtures.Widget("w"));
-        await Client.ExpectAsync(HttpStatusCode.Conflict, HttpMethod.Patch, $"{Fixtures.WidgetsIn(space)}/w", Fixtures.Json("""{"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 2}}"""), "application/merge-patch+json");
+        await Client.ExpectAsync(
+            HttpStatusCode.Conflict, HttpMethod.Patch, $"{Fixtures.WidgetsIn(space)}/w",
+            Fixtures.Json("""{"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 2}}"""), "application/merge-patch+json");
     }
 }

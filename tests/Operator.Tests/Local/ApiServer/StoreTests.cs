@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Store;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -8,9 +7,11 @@ public sealed class StoreTests
 {
     private const string Things = "/things";
 
-    private static JsonObject Thing(string name, int value = 0) => new() { ["metadata"] = new JsonObject { ["name"] = name }, ["value"] = value };
+    private static JsonObject Thing(string name, int value = 0) =>
+        new() { ["metadata"] = new JsonObject { ["name"] = name }, ["value"] = value };
 
-    private static string Names(IEnumerable<KeyValuePair<ObjectKey, StoredObject>> objects) => string.Join(' ', objects.Select(o => o.Key.Name));
+    private static string Names(IEnumerable<KeyValuePair<ObjectKey, StoredObject>> objects) =>
+        string.Join(' ', objects.Select(o => o.Key.Name));
 
     [Fact]
     public void Versions_grow_across_collections_and_a_lost_race_changes_nothing()
@@ -37,7 +38,9 @@ public sealed class StoreTests
         {
             var name = $"n{random.Next(12)}";
             var present = store.Get(Things, new ObjectKey("", name));
-            _ = present is null ? store.Create(Things, Thing(name)) : random.Next(2) == 0 ? store.Delete(Things, present) : store.Update(Things, present, Thing(name, i));
+            _ = present is null
+                ? store.Create(Things, Thing(name))
+                : random.Next(2) == 0 ? store.Delete(Things, present) : store.Update(Things, present, Thing(name, i));
             seen.Add((store.Version, Names(store.Snapshot(Things).Objects)));
         }
         Assert.All(seen, at => Assert.Equal(at.Names, Names(store.SnapshotAt(Things, at.Version)!)));

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
@@ -57,7 +56,9 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         Assert.Equal("MODIFIED", (string?)modified["type"]);
         var deleted = (await watch.NextAsync())!;
         Assert.Equal("DELETED", (string?)deleted["type"]);
-        Assert.True(long.Parse((string)deleted["object"]!["metadata"]!["resourceVersion"]!) > long.Parse((string)modified["object"]!["metadata"]!["resourceVersion"]!));
+        Assert.True(
+            long.Parse((string)deleted["object"]!["metadata"]!["resourceVersion"]!)
+                > long.Parse((string)modified["object"]!["metadata"]!["resourceVersion"]!));
         await Client.CreateAsync(path, Fixtures.ConfigMap("live"));
         Assert.Equal("ADDED live", await watch.NextTextAsync());
     }
@@ -80,7 +81,8 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
         await Client.CreateAsync(path, Fixtures.ConfigMap("a"));
-        using var watch = await Watch.OpenAsync(Client, $"{path}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan");
+        using var watch = await Watch.OpenAsync(
+            Client, $"{path}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan");
         Assert.Equal("ADDED a", await watch.NextTextAsync());
         var bookmark = (await watch.NextAsync())!;
         Assert.Equal("BOOKMARK", (string?)bookmark["type"]);
@@ -111,7 +113,8 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     {
         var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
         var version = await VersionAsync(path);
-        using var watch = await Watch.OpenAsync(Client, $"{path}?watch=true&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true");
+        using var watch = await Watch.OpenAsync(
+            Client, $"{path}?watch=true&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true");
         Assert.Equal("BOOKMARK", (string?)(await watch.NextAsync())!["type"]);
         Assert.Null(await watch.NextAsync());
     }
@@ -143,9 +146,12 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
         server.CompactHistory();
         using var watch = await Watch.OpenAsync(client, $"{path}?watch=true&resourceVersion={old}");
         var error = (await watch.NextAsync())!;
-        Assert.Equal(("ERROR", 410, "Expired"), ((string?)error["type"], (int?)error["object"]!["code"], (string?)error["object"]!["reason"]));
+        Assert.Equal(
+            ("ERROR", 410, "Expired"), ((string?)error["type"], (int?)error["object"]!["code"], (string?)error["object"]!["reason"]));
         Assert.Null(await watch.NextAsync());
-        var expired = await client.ExpectAsync(HttpStatusCode.Gone, HttpMethod.Get, $"/api/v1/namespaces?limit=1&continue={Uri.EscapeDataString((string)page["metadata"]!["continue"]!)}");
+        var expired = await client.ExpectAsync(
+            HttpStatusCode.Gone, HttpMethod.Get,
+            $"/api/v1/namespaces?limit=1&continue={Uri.EscapeDataString((string)page["metadata"]!["continue"]!)}");
         var rest = await client.GetAsync($"/api/v1/namespaces?continue={Uri.EscapeDataString((string)expired["metadata"]!["continue"]!)}");
         Assert.Equal(["kube-system", "late"], ((JsonArray)rest["items"]!).Select(item => (string?)item!["metadata"]!["name"]));
     }

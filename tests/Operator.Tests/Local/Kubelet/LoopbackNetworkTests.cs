@@ -1,5 +1,4 @@
 using Cluster.Operator.Local.Kubelet;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Local.Kubelet;
 

@@ -2,8 +2,6 @@ using System.Net;
 using System.Text;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
-using Cluster.Operator.Tests.Kubernetes;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling.Sizing;
 
@@ -18,8 +16,12 @@ public sealed class ModelConfigsTests
     [Fact]
     public async Task The_hub_is_asked_for_two_files_without_a_token()
     {
-        FakeHub hub = new() { ["/mirror/org/name/resolve/refs%2Fpr%2F1/config.json"] = PublishedModels.Config("Yi-34B").ToJsonString(), ["/mirror/org/name/resolve/refs%2Fpr%2F1/model.safetensors.index.json"] = Index };
-        ModelConfig config = await hub.Configs("https://hub.example/mirror/").ReadAsync(Model, Cancelled);
+        FakeHub hub = new()
+        {
+            ["/mirror/org/name/resolve/refs%2Fpr%2F1/config.json"] = PublishedModels.Config("Yi-34B").ToJsonString(),
+            ["/mirror/org/name/resolve/refs%2Fpr%2F1/model.safetensors.index.json"] = Index
+        };
+        var config = await hub.Configs("https://hub.example/mirror/").ReadAsync(Model, Cancelled);
         Assert.Equal(("llama", 16060522496L), ((string?)config.Json["model_type"], config.WeightBytes));
         Assert.Equal("config.json of org/name@refs/pr/1 at hub.example", config.Origin);
         Assert.Equal(2, hub.Requests.Count);
@@ -28,7 +30,9 @@ public sealed class ModelConfigsTests
 
     [Fact]
     public async Task A_checkpoint_of_one_file_has_no_index() =>
-        Assert.Null((await new FakeHub { ["/org/name/resolve/main/config.json"] = "{}" }.Configs().ReadAsync(ModelSource.Parse("hf://org/name"), Cancelled)).WeightBytes);
+        Assert.Null(
+            (await new FakeHub { ["/org/name/resolve/main/config.json"] = "{}" }.Configs()
+                .ReadAsync(ModelSource.Parse("hf://org/name"), Cancelled)).WeightBytes);
 
     [Theory]
     [InlineData(HttpStatusCode.Unauthorized, null, "hub.example has no config.json of org/name at revision main for everybody to read")]
@@ -44,7 +48,8 @@ public sealed class ModelConfigsTests
             hub["/org/name/resolve/main/config.json"] = text;
         }
 
-        var failure = await Assert.ThrowsAsync<ModelConfigException>(() => hub.Configs().ReadAsync(ModelSource.Parse("hf://org/name"), Cancelled));
+        var failure = await Assert.ThrowsAsync<ModelConfigException>(
+            () => hub.Configs().ReadAsync(ModelSource.Parse("hf://org/name"), Cancelled));
         Assert.Contains(message, failure.Message, StringComparison.Ordinal);
     }
 
@@ -84,7 +89,8 @@ public sealed class ModelConfigsTests
         using TemporaryFolder folder = new();
         Directory.CreateDirectory(Path.Combine(folder.Path, "m"));
         FolderModelConfigs configs = new(path => path.Replace("/models", folder.Path, StringComparison.Ordinal), new NoModelConfigs());
-        var missing = await Assert.ThrowsAsync<ModelConfigException>(() => configs.ReadAsync(ModelSource.Parse("file:///models/m"), Cancelled));
+        var missing = await Assert.ThrowsAsync<ModelConfigException>(
+            () => configs.ReadAsync(ModelSource.Parse("file:///models/m"), Cancelled));
         Assert.Equal($"there is no config.json in /models/m ({folder.Path}/m on this machine)", missing.Message);
 
         await File.WriteAllTextAsync(Path.Combine(folder.Path, "m", "config.json"), "{}", Cancelled);
@@ -97,7 +103,7 @@ public sealed class ModelConfigsTests
 
     private sealed class FakeHub : HttpMessageHandler
     {
-        private readonly Dictionary<string, string> files = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, string> _files = new(StringComparer.Ordinal);
 
         public HttpStatusCode Status { get; init; } = HttpStatusCode.NotFound;
 
@@ -107,16 +113,17 @@ public sealed class ModelConfigsTests
 
         public string this[string path]
         {
-            set => files[path] = value;
+            set => _files[path] = value;
         }
 
-        public HubModelConfigs Configs(string endpoint = "https://hub.example") => new(new HttpClient(this), new Uri(endpoint), new NoModelConfigs());
+        public HubModelConfigs Configs(string endpoint = "https://hub.example") =>
+            new(new HttpClient(this), new Uri(endpoint), new NoModelConfigs());
 
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Requests.Add(request);
             return Failure is not null ? throw Failure
-                : Task.FromResult(files.TryGetValue(request.RequestUri!.AbsolutePath, out string? text)
+                : Task.FromResult(_files.TryGetValue(request.RequestUri!.AbsolutePath, out var text)
                     ? new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent(text, Encoding.UTF8) }
                     : new HttpResponseMessage(Status) { Content = new StringContent("") });
         }

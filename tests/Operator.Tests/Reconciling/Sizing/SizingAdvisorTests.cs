@@ -1,6 +1,5 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling.Sizing;
 
@@ -14,10 +13,12 @@ public sealed class SizingAdvisorTests
     [Fact]
     public void What_does_not_fit_says_by_how_much_and_what_would_help()
     {
-        SizingStatus advice = Advise("Llama-3.1-70B", new SizingInputs(), Mi210);
+        var advice = Advise("Llama-3.1-70B", new SizingInputs(), Mi210);
         Assert.Null(advice.TensorParallelSize);
-        string message = advice.Message!;
-        Assert.StartsWith("131.4 GiB of weights (llama, 70.6 B parameters, 16 bits) and 160 GiB of KV cache (4 x 131,072 tokens) do not fit 4 GPUs of 64 GiB:", message, StringComparison.Ordinal);
+        var message = advice.Message!;
+        Assert.StartsWith(
+            "131.4 GiB of weights (llama, 70.6 B parameters, 16 bits) and 160 GiB of KV cache (4 x 131,072 tokens) do not fit 4 GPUs of "
+            + "64 GiB:", message, StringComparison.Ordinal);
         Assert.Matches(@"\d+(\.\d)? GiB are missing, \d+(\.\d)? GiB on each", message);
         Assert.Contains("engine.kvCacheDtype: fp8 would fit 4 GPUs", message, StringComparison.Ordinal);
         Assert.Matches(@"engine\.maxModelLen: \d{5} or less would fit 4 GPUs", message.Replace(",", "", StringComparison.Ordinal));
@@ -31,10 +32,14 @@ public sealed class SizingAdvisorTests
     public void What_is_said_to_help_does(string model)
     {
         SizingInputs inputs = new();
-        string message = Advise(model, inputs, Mi210).Message!.Replace(",", "", StringComparison.Ordinal);
-        ModelShape shape = PublishedModels.Shape(model);
-        Assert.Equal(message.Contains("an FP8 checkpoint", StringComparison.Ordinal), SizingAdvisor.Advise(shape.As(WeightFormat.Fp8), null, inputs, [Mi210]).TensorParallelSize is not null);
-        Assert.Equal(message.Contains("kvCacheDtype: fp8", StringComparison.Ordinal), Advise(model, inputs with { KvElementBytes = 1 }, Mi210).TensorParallelSize is not null);
+        var message = Advise(model, inputs, Mi210).Message!.Replace(",", "", StringComparison.Ordinal);
+        var shape = PublishedModels.Shape(model);
+        Assert.Equal(
+            message.Contains("an FP8 checkpoint", StringComparison.Ordinal),
+            SizingAdvisor.Advise(shape.As(WeightFormat.Fp8), null, inputs, [Mi210]).TensorParallelSize is not null);
+        Assert.Equal(
+            message.Contains("kvCacheDtype: fp8", StringComparison.Ordinal),
+            Advise(model, inputs with { KvElementBytes = 1 }, Mi210).TensorParallelSize is not null);
         if (Find(message, @"maxModelLen: (\d+)") is { } length)
         {
             Assert.NotNull(Advise(model, inputs with { MaxModelLen = length }, Mi210).TensorParallelSize);
@@ -55,7 +60,7 @@ public sealed class SizingAdvisorTests
 
         static (int?, long?) Choice(string model, SizingInputs inputs)
         {
-            SizingStatus advice = Advise(model, inputs, Mi210, Mi300X);
+            var advice = Advise(model, inputs, Mi210, Mi300X);
             return (advice.TensorParallelSize, advice.VramBytesPerGpu);
         }
     }
@@ -63,11 +68,13 @@ public sealed class SizingAdvisorTests
     [Fact]
     public void Seven_GPUs_of_eight_are_not_asked_for_where_eight_cost_no_replica()
     {
-        SizingStatus advice = Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 8));
+        var advice = Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 8));
         Assert.Equal(8, advice.TensorParallelSize);
         Assert.True(advice.Alternatives!.Single(a => a.TensorParallelSize == 7).Fits);
         Assert.Contains("; 4 GPUs would lack 33.8 GiB each", advice.Message, StringComparison.Ordinal);
-        Assert.EndsWith("; 7 GPUs would hold it, but a node of 8 makes one such replica either way, and 8 leave none of its GPUs over", advice.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "; 7 GPUs would hold it, but a node of 8 makes one such replica either way, and 8 leave none of its GPUs over", advice.Message,
+            StringComparison.Ordinal);
 
         // Nothing to be gained where the rest of the node is a replica of its own, or no degree divides the node.
         Assert.Equal(7, Advise("BLOOM-176B", new SizingInputs { MaxModelLen = 2048 }, new GpuClass(64 * Gib, 14)).TensorParallelSize);
@@ -77,16 +84,17 @@ public sealed class SizingAdvisorTests
     [Fact]
     public void For_latency_a_model_takes_what_of_a_node_it_can_be_split_over_and_says_why()
     {
-        SizingStatus advice = Advise("Qwen2-7B", new SizingInputs { OptimizeFor = OptimizeFor.Latency }, Mi300X);
+        var advice = Advise("Qwen2-7B", new SizingInputs { OptimizeFor = OptimizeFor.Latency }, Mi300X);
         Assert.Equal(4, advice.TensorParallelSize);
-        Assert.EndsWith("; of a node's 8 it can be split over 1, 2, 4 (28 attention heads, 4 KV heads)", advice.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "; of a node's 8 it can be split over 1, 2, 4 (28 attention heads, 4 KV heads)", advice.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_smaller_share_of_memory_and_more_tokens_a_step_leave_less_for_the_cache()
     {
         SizingInputs usual = new() { MaxModelLen = 8192 };
-        long tokens = Tokens(usual);
+        var tokens = Tokens(usual);
         Assert.True(Tokens(usual with { GpuMemoryUtilization = 0.5 }) < tokens);
         Assert.True(Tokens(usual with { MaxNumBatchedTokens = 65536 }) < tokens);
         Assert.InRange(Tokens(usual with { KvElementBytes = 1 }), (2 * tokens) - 1, (2 * tokens) + 1);
@@ -97,35 +105,46 @@ public sealed class SizingAdvisorTests
     [Fact]
     public void A_draft_model_takes_its_room_on_every_GPU()
     {
-        ModelShape model = PublishedModels.Shape("Llama-3.1-70B");
-        ModelShape draft = PublishedModels.Shape("Llama-3.1-8B");
+        var model = PublishedModels.Shape("Llama-3.1-70B");
+        var draft = PublishedModels.Shape("Llama-3.1-8B");
         SizingInputs inputs = new() { MaxModelLen = 8192 };
-        SizingStatus without = SizingAdvisor.Advise(model, null, inputs, [Mi300X]);
-        SizingStatus with = SizingAdvisor.Advise(model, draft, inputs, [Mi300X]);
+        var without = SizingAdvisor.Advise(model, null, inputs, [Mi300X]);
+        var with = SizingAdvisor.Advise(model, draft, inputs, [Mi300X]);
         Assert.Equal(without.WeightBytesPerGpu + draft.WeightBytes, with.WeightBytesPerGpu);
         Assert.Equal(without.KvBytesPerToken + draft.KvBytesPerTokenOn(1, 2), with.KvBytesPerToken);
         Assert.Contains("15 GiB of a draft model on each GPU", with.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Whatever the sizes, an advice for throughput is the smallest degree that fits, and more memory never asks for more GPUs.</summary>
+    /// <summary>Whatever the sizes, an advice for throughput is the smallest degree that fits, and more memory never asks for more
+    /// GPUs.</summary>
     [Fact]
     public void More_memory_never_asks_for_more_GPUs()
     {
         Random random = new(20);
         string[] models = [.. PublishedModels.Names];
-        for (int i = 0; i < 300; i++)
+        for (var i = 0; i < 300; i++)
         {
-            string model = models[random.Next(models.Length)];
-            SizingInputs inputs = new() { MaxModelLen = 1 << random.Next(8, 18), GpuMemoryUtilization = 0.5 + (random.NextDouble() / 2), MaxNumSeqs = random.Next(1, 500) };
+            var model = models[random.Next(models.Length)];
+            SizingInputs inputs = new()
+            {
+                MaxModelLen = 1 << random.Next(8, 18),
+                GpuMemoryUtilization = 0.5 + (random.NextDouble() / 2),
+                MaxNumSeqs = random.Next(1, 500)
+            };
             GpuClass small = new(random.NextInt64(8, 256) * Gib, 1 << random.Next(4));
-            int few = Advise(model, inputs, small).TensorParallelSize ?? int.MaxValue;
-            int fewer = Advise(model, inputs, small with { VramBytes = small.VramBytes + (random.NextInt64(0, 128) * Gib) }).TensorParallelSize ?? int.MaxValue;
+            var few = Advise(model, inputs, small).TensorParallelSize ?? int.MaxValue;
+            var fewer = Advise(
+                model, inputs, small with { VramBytes = small.VramBytes + (random.NextInt64(0, 128) * Gib) }).TensorParallelSize
+                ?? int.MaxValue;
             Assert.True(fewer <= few, $"{model} on {small}: {few}, with more memory {fewer}");
         }
     }
 
-    private static SizingStatus Advise(string model, SizingInputs inputs, params GpuClass[] classes) => SizingAdvisor.Advise(PublishedModels.Shape(model), null, inputs, classes);
+    private static SizingStatus Advise(string model, SizingInputs inputs, params GpuClass[] classes) =>
+        SizingAdvisor.Advise(PublishedModels.Shape(model), null, inputs, classes);
 
     private static int? Find(string text, string pattern) =>
-        System.Text.RegularExpressions.Regex.Match(text, pattern) is { Success: true } match ? int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) : null;
+        System.Text.RegularExpressions.Regex.Match(text, pattern) is { Success: true } match
+            ? int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)
+            : null;
 }

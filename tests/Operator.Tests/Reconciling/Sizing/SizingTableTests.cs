@@ -1,11 +1,11 @@
 using System.Globalization;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
-using Xunit;
 
 namespace Cluster.Operator.Tests.Reconciling.Sizing;
 
-/// <summary>The advice for published models on AMD's accelerators, planned for requests of 8192 tokens (BLOOM: 2048, Yi: 4096, their limits).</summary>
+/// <summary>The advice for published models on AMD's accelerators, planned for requests of 8192 tokens (BLOOM: 2048, Yi: 4096, their
+/// limits).</summary>
 public sealed class SizingTableTests
 {
     private const int Context = 8192;
@@ -34,25 +34,28 @@ public sealed class SizingTableTests
     ];
 
     public static TheoryData<string, string, string> Cells =>
-        [.. Table.SelectMany(row => row.Expected.Select((expected, i) => new TheoryDataRow<string, string, string>(row.Model, Machines[i].Name, expected)))];
+        [.. Table.SelectMany(
+            row => row.Expected.Select((expected, i) => new TheoryDataRow<string, string, string>(row.Model, Machines[i].Name, expected)))];
 
     [Theory, MemberData(nameof(Cells))]
     public void Advises_what_a_person_would(string model, string machine, string expected)
     {
-        GpuClass gpus = Machines.Single(m => m.Name == machine).Gpus;
-        SizingStatus throughput = Advise(model, gpus, OptimizeFor.Throughput);
-        SizingStatus latency = Advise(model, gpus, OptimizeFor.Latency);
+        var gpus = Machines.Single(m => m.Name == machine).Gpus;
+        var throughput = Advise(model, gpus, OptimizeFor.Throughput);
+        var latency = Advise(model, gpus, OptimizeFor.Latency);
         Assert.True(expected == $"{Degree(throughput)}/{Degree(latency)}", $"{throughput.Message}\n{latency.Message}");
 
         // An advice holds what it promises: what is asked for fits, and a smaller degree does not, or makes no more replicas of a node.
-        foreach (SizingStatus advice in new[] { throughput, latency })
+        foreach (var advice in new[] { throughput, latency })
         {
             Assert.Equal(advice.TensorParallelSize is not null, advice.Alternatives!.Exists(a => a.Fits));
-            Assert.True(advice.TensorParallelSize is null || advice.KvCacheTokens >= (long)advice.ContextTokens! * advice.ContextSequences!);
+            Assert.True(
+                advice.TensorParallelSize is null || advice.KvCacheTokens >= (long)advice.ContextTokens! * advice.ContextSequences!);
         }
 
         Assert.All(throughput.Alternatives!, a => Assert.Equal(
-            throughput.TensorParallelSize is { } chosen && (a.TensorParallelSize >= chosen || gpus.GroupSize / a.TensorParallelSize == gpus.GroupSize / chosen),
+            throughput.TensorParallelSize is { } chosen
+                && (a.TensorParallelSize >= chosen || gpus.GroupSize / a.TensorParallelSize == gpus.GroupSize / chosen),
             a.Fits));
     }
 
@@ -101,7 +104,8 @@ public sealed class SizingTableTests
 
     private static SizingStatus Advise(string model, GpuClass gpus, OptimizeFor purpose)
     {
-        ModelShape shape = PublishedModels.Shape(model);
-        return SizingAdvisor.Advise(shape, null, new SizingInputs { OptimizeFor = purpose, MaxModelLen = Math.Min(Context, shape.MaxLength) }, [gpus]);
+        var shape = PublishedModels.Shape(model);
+        return SizingAdvisor.Advise(
+            shape, null, new SizingInputs { OptimizeFor = purpose, MaxModelLen = Math.Min(Context, shape.MaxLength) }, [gpus]);
     }
 }

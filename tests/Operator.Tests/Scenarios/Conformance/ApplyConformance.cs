@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios.Conformance;
 
@@ -87,12 +88,17 @@ public sealed class ApplyConformance(ApiServerUnderTest server) : ConformanceTes
     {
         await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, Path, Deployment(), Apply);
         await Api.ApplyAsync(Path, Deployment(), "one");
-        await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Path}?force=true", Fixtures.Json("{}"), "application/merge-patch+json");
-        await RefusedAsync(HttpStatusCode.UnsupportedMediaType, "UnsupportedMediaType", HttpMethod.Patch, Path, Fixtures.Json("{}"), "application/strategic-merge-patch+json");
+        await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Path}?force=true", Fixtures.Json("{}"),
+            "application/merge-patch+json");
+        await RefusedAsync(
+            HttpStatusCode.UnsupportedMediaType, "UnsupportedMediaType", HttpMethod.Patch, Path, Fixtures.Json("{}"),
+            "application/strategic-merge-patch+json");
     }
 
     private static string[] Managers(JsonObject value) =>
-        [.. value["metadata"]!["managedFields"]!.AsArray().Select(e => $"{e!["manager"]} {e["operation"]} {e["subresource"]}").Order(StringComparer.Ordinal)];
+        [.. value["metadata"]!["managedFields"]!.AsArray().Select(e => $"{e!["manager"]} {e["operation"]} {e["subresource"]}")
+            .Order(StringComparer.Ordinal)];
 
     private static string Entry(JsonObject value, string manager) =>
         value["metadata"]!["managedFields"]!.AsArray().Single(e => (string?)e!["manager"] == manager)!.ToJsonString();

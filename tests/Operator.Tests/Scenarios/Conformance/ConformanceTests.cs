@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios.Conformance;
 
@@ -43,13 +44,18 @@ public abstract class ConformanceTests(ApiServerUnderTest server) : IAsyncLifeti
 
     private protected static long? Generation(JsonObject value) => (long?)value["metadata"]!["generation"];
 
-    private protected Task<JsonObject> ConflictAsync(HttpMethod method, string path, JsonNode body, string contentType = "application/json") =>
+    private protected Task<JsonObject> ConflictAsync(
+        HttpMethod method, string path, JsonNode body, string contentType = "application/json") =>
         RefusedAsync(HttpStatusCode.Conflict, "Conflict", method, path, body, contentType);
 
-    private protected async Task<JsonObject> RefusedAsync(HttpStatusCode status, string? reason, HttpMethod method, string path, JsonNode? body = null, string contentType = "application/json")
+    private protected async Task<JsonObject> RefusedAsync(
+        HttpStatusCode status, string? reason, HttpMethod method, string path, JsonNode? body = null,
+        string contentType = "application/json")
     {
         var answer = await Api.ExpectAsync(status, method, path, body, contentType);
-        Assert.Equal(("Status", "Failure", reason, (int)status), ((string?)answer["kind"], (string?)answer["status"], (string?)answer["reason"], (int?)answer["code"]));
+        Assert.Equal(
+            ("Status", "Failure", reason, (int)status),
+            ((string?)answer["kind"], (string?)answer["status"], (string?)answer["reason"], (int?)answer["code"]));
         return answer;
     }
 }

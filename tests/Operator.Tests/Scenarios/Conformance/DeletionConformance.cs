@@ -1,13 +1,15 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios.Conformance;
 
 /// <summary>Deleting: finalizers, grace, preconditions, and what becomes of dependents.</summary>
 public sealed class DeletionConformance(ApiServerUnderTest server) : ConformanceTests(server)
 {
-    private const string NeedsCollector = "garbage collection is kube-controller-manager's work, which does not run beside a bare kube-apiserver";
+    private const string NeedsCollector =
+        "garbage collection is kube-controller-manager's work, which does not run beside a bare kube-apiserver";
 
     [Fact]
     public async Task A_finalizer_holds_a_deleted_object_until_it_is_taken_off()
@@ -22,8 +24,11 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
 
         var again = await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, path);
         Assert.Equal((string?)deleted["metadata"]!["deletionTimestamp"], (string?)again["metadata"]!["deletionTimestamp"]);
-        var forbidden = await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, path, Fixtures.Json("""{"metadata": {"finalizers": ["example.test/a", "example.test/c"]}}"""), "application/merge-patch+json");
-        Assert.Contains("no new finalizers can be added if the object is being deleted", (string?)forbidden["message"], StringComparison.Ordinal);
+        var forbidden = await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, path,
+            Fixtures.Json("""{"metadata": {"finalizers": ["example.test/a", "example.test/c"]}}"""), "application/merge-patch+json");
+        Assert.Contains(
+            "no new finalizers can be added if the object is being deleted", (string?)forbidden["message"], StringComparison.Ordinal);
         await Api.MergeAsync($"{path}/status", Fixtures.Json("""{"status": {"replicas": 0}}"""));
         await Api.MergeAsync(path, Fixtures.Json("""{"metadata": {"finalizers": ["example.test/b"]}}"""));
         await Api.GetAsync(path);
@@ -64,15 +69,20 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         await ConflictAsync(HttpMethod.Post, $"{Pods}/p/binding", Binding("p"));
         var bound = await Api.GetAsync($"{Pods}/p");
         Assert.Equal("some-node", (string?)bound["spec"]!["nodeName"]);
-        Assert.Contains(bound["status"]!["conditions"]!.AsArray(), c => (string?)c!["type"] == "PodScheduled" && (string?)c["status"] == "True");
-        await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Pods}/p", Fixtures.Json("""{"spec": {"nodeName": "another"}}"""), "application/merge-patch+json");
+        Assert.Contains(
+            bound["status"]!["conditions"]!.AsArray(), c => (string?)c!["type"] == "PodScheduled" && (string?)c["status"] == "True");
+        await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Pods}/p",
+            Fixtures.Json("""{"spec": {"nodeName": "another"}}"""), "application/merge-patch+json");
     }
 
     [Fact]
     public async Task An_evicted_pod_is_deleted()
     {
         await Api.CreateAsync(Pods, Fixtures.Pod("p"));
-        await Api.ExpectAsync(HttpStatusCode.Created, HttpMethod.Post, $"{Pods}/p/eviction", Fixtures.Json($$$"""{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": "{{{Space}}}"}}"""));
+        await Api.ExpectAsync(
+            HttpStatusCode.Created, HttpMethod.Post, $"{Pods}/p/eviction",
+            Fixtures.Json($$$"""{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": "{{{Space}}}"}}"""));
         await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Get, $"{Pods}/p");
     }
 
@@ -81,9 +91,13 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
     {
         var first = await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("a"));
         await Api.MergeAsync($"{ConfigMaps}/a", Fixtures.Json("""{"data": {"a": "2"}}"""));
-        await ConflictAsync(HttpMethod.Delete, $"{ConfigMaps}/a", Options($$$"""{"preconditions": {"resourceVersion": "{{{Version(first)}}}"}}"""));
-        await ConflictAsync(HttpMethod.Delete, $"{ConfigMaps}/a", Options("""{"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}"""));
-        var gone = await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/a", Options($$$"""{"preconditions": {"uid": "{{{first["metadata"]!["uid"]}}}"}}"""));
+        await ConflictAsync(
+            HttpMethod.Delete, $"{ConfigMaps}/a", Options($$$"""{"preconditions": {"resourceVersion": "{{{Version(first)}}}"}}"""));
+        await ConflictAsync(
+            HttpMethod.Delete, $"{ConfigMaps}/a", Options("""{"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}"""));
+        var gone = await Api.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/a",
+            Options($$$"""{"preconditions": {"uid": "{{{first["metadata"]!["uid"]}}}"}}"""));
         Assert.Equal(("Status", "Success"), ((string?)gone["kind"], (string?)gone["status"]));
         await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Delete, $"{ConfigMaps}/a");
     }
@@ -97,7 +111,8 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         Assert.SkipWhen(ApiServerUnderTest.IsReal, NeedsCollector);
         var owner = await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("owner"));
         await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("dependent", OwnedBy(owner)));
-        await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/owner", Options($$$"""{"propagationPolicy": "{{{policy}}}"}"""));
+        await Api.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/owner", Options($$$"""{"propagationPolicy": "{{{policy}}}"}"""));
         using var ownerGone = await Api.EventuallyAsync($"{ConfigMaps}/owner", r => r.StatusCode == HttpStatusCode.NotFound);
         if (stays)
         {
@@ -117,9 +132,12 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         var dependent = Fixtures.ConfigMap("dependent", OwnedBy(owner, """, "blockOwnerDeletion": true"""));
         dependent["metadata"]!["finalizers"] = new JsonArray("example.test/hold");
         await Api.CreateAsync(ConfigMaps, dependent);
-        var waiting = await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/owner", Options("""{"propagationPolicy": "Foreground"}"""));
+        var waiting = await Api.ExpectAsync(
+            HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/owner", Options("""{"propagationPolicy": "Foreground"}"""));
         Assert.Equal("foregroundDeletion", (string?)waiting["metadata"]!["finalizers"]![0]);
-        await Eventually.True(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["deletionTimestamp"] is not null, "the dependent is told to go");
+        await Eventually.True(
+            async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["deletionTimestamp"] is not null,
+            "the dependent is told to go");
         await Api.GetAsync($"{ConfigMaps}/owner");
         await Api.MergeAsync($"{ConfigMaps}/dependent", Fixtures.Json("""{"metadata": {"finalizers": null}}"""));
         using var gone = await Api.EventuallyAsync($"{ConfigMaps}/owner", r => r.StatusCode == HttpStatusCode.NotFound);
@@ -135,13 +153,16 @@ public sealed class DeletionConformance(ApiServerUnderTest server) : Conformance
         dependent["metadata"]!["ownerReferences"]!.AsArray().Add(JsonNode.Parse(OwnedBy(two))!["ownerReferences"]![0]!.DeepClone());
         await Api.CreateAsync(ConfigMaps, dependent);
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/one");
-        await Eventually.True(async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["ownerReferences"]!.AsArray().Count == 1, "the absent owner is struck off");
+        await Eventually.True(
+            async () => (await Api.GetAsync($"{ConfigMaps}/dependent"))["metadata"]!["ownerReferences"]!.AsArray().Count == 1,
+            "the absent owner is struck off");
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/two");
         using var gone = await Api.EventuallyAsync($"{ConfigMaps}/dependent", r => r.StatusCode == HttpStatusCode.NotFound);
     }
 
     private static JsonObject Binding(string pod) =>
-        (JsonObject)Fixtures.Json($$$"""{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "{{{pod}}}"}, "target": {"apiVersion": "v1", "kind": "Node", "name": "some-node"}}""");
+        (JsonObject)Fixtures.Json(
+            $$$"""{"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "{{{pod}}}"}, "target": {"apiVersion": "v1", "kind": "Node", "name": "some-node"}}""");
 
     private static JsonObject Options(string options)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios.Conformance;
 
@@ -19,7 +20,9 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
         Assert.Equal("a b", Names(await Api.GetAsync(ConfigMaps)));
         Assert.Equal("a", Names(await Api.GetAsync($"{ConfigMaps}?resourceVersion={before}&resourceVersionMatch=Exact")));
         Assert.Equal(before, Version(await Api.GetAsync($"{ConfigMaps}?resourceVersion={before}&resourceVersionMatch=Exact")));
-        Assert.StartsWith("a", Names(await Api.GetAsync($"{ConfigMaps}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "a", Names(await Api.GetAsync($"{ConfigMaps}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")),
+            StringComparison.Ordinal);
         await Api.GetAsync($"{ConfigMaps}?resourceVersion=0");
     }
 
@@ -34,7 +37,9 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
     public async Task A_version_of_the_future_is_told_to_come_back_later()
     {
         var now = long.Parse(Version(await Api.GetAsync(ConfigMaps))!, CultureInfo.InvariantCulture);
-        var refused = await Api.ExpectAsync(HttpStatusCode.GatewayTimeout, HttpMethod.Get, $"{ConfigMaps}?resourceVersion={now + 1_000_000}&resourceVersionMatch=NotOlderThan");
+        var refused = await Api.ExpectAsync(
+            HttpStatusCode.GatewayTimeout, HttpMethod.Get,
+            $"{ConfigMaps}?resourceVersion={now + 1_000_000}&resourceVersionMatch=NotOlderThan");
         Assert.Contains("Too large resource version", (string?)refused["message"], StringComparison.Ordinal);
         Assert.Equal("ResourceVersionTooLarge", (string?)refused["details"]!["causes"]![0]!["reason"]);
     }
@@ -71,7 +76,8 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
         await Api.MergeAsync($"{ConfigMaps}/a", Fixtures.Json("""{"data": {"a": "1"}}"""));
         var changed = await Api.MergeAsync($"{ConfigMaps}/a", Fixtures.Json("""{"data": {"a": "2"}}"""));
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{ConfigMaps}/a");
-        var events = await WatchAsync($"{ConfigMaps}?watch=true&resourceVersion={start}&timeoutSeconds=20", e => (string?)e["type"] == "DELETED");
+        var events = await WatchAsync(
+            $"{ConfigMaps}?watch=true&resourceVersion={start}&timeoutSeconds=20", e => (string?)e["type"] == "DELETED");
         Assert.Equal(["ADDED", "MODIFIED", "DELETED"], events.Select(e => (string?)e["type"]));
         Assert.Equal([Version(created), Version(changed)], events.Take(2).Select(e => Version(e["object"]!.AsObject())));
         var deletedAt = long.Parse(Version(events[2]["object"]!.AsObject())!, CultureInfo.InvariantCulture);
@@ -82,10 +88,13 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
     public async Task Bookmarks_come_to_those_who_allow_them_and_say_only_how_far_one_is()
     {
         var map = await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("a"));
-        var events = await WatchAsync($"{ConfigMaps}?watch=true&resourceVersion={Version(map)}&allowWatchBookmarks=true&timeoutSeconds=5", e => (string?)e["type"] == "BOOKMARK");
+        var events = await WatchAsync(
+            $"{ConfigMaps}?watch=true&resourceVersion={Version(map)}&allowWatchBookmarks=true&timeoutSeconds=5",
+            e => (string?)e["type"] == "BOOKMARK");
         var bookmark = events[^1]["object"]!.AsObject();
         Assert.Equal(("BOOKMARK", "ConfigMap"), ((string?)events[^1]["type"], (string?)bookmark["kind"]));
-        Assert.True(long.Parse(Version(bookmark)!, CultureInfo.InvariantCulture) >= long.Parse(Version(map)!, CultureInfo.InvariantCulture));
+        Assert.True(
+            long.Parse(Version(bookmark)!, CultureInfo.InvariantCulture) >= long.Parse(Version(map)!, CultureInfo.InvariantCulture));
         Assert.Null(bookmark["data"]);
         var without = await WatchAsync($"{ConfigMaps}?watch=true&resourceVersion={Version(map)}&timeoutSeconds=2", _ => false);
         Assert.Empty(without);
@@ -96,13 +105,16 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
     {
         await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("a"));
         await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("b"));
-        const string query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20";
-        using var probe = await Api.SendAsync(HttpMethod.Get, $"{ConfigMaps}?{query.Replace("timeoutSeconds=20", "timeoutSeconds=1", StringComparison.Ordinal)}");
+        const string Query =
+            "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20";
+        using var probe = await Api.SendAsync(
+            HttpMethod.Get, $"{ConfigMaps}?{Query.Replace("timeoutSeconds=20", "timeoutSeconds=1", StringComparison.Ordinal)}");
         Assert.SkipWhen(probe.StatusCode == HttpStatusCode.UnprocessableEntity, "this server has the WatchList feature off");
-        var events = await WatchAsync($"{ConfigMaps}?{query}", e => (string?)e["type"] == "BOOKMARK");
+        var events = await WatchAsync($"{ConfigMaps}?{Query}", e => (string?)e["type"] == "BOOKMARK");
         Assert.Equal(["ADDED", "ADDED", "BOOKMARK"], events.Select(e => (string?)e["type"]));
         Assert.Equal("true", (string?)events[2]["object"]!["metadata"]!["annotations"]!["k8s.io/initial-events-end"]);
-        await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Get, $"{ConfigMaps}?watch=true&sendInitialEvents=true");
+        await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Get, $"{ConfigMaps}?watch=true&sendInitialEvents=true");
     }
 
     [Fact]
@@ -112,7 +124,9 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
         await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("a", """{"labels": {"on": "no"}}"""));
         await Api.MergeAsync($"{ConfigMaps}/a", Fixtures.Json("""{"metadata": {"labels": {"on": "yes"}}}"""));
         await Api.MergeAsync($"{ConfigMaps}/a", Fixtures.Json("""{"metadata": {"labels": {"on": "no"}}}"""));
-        var events = await WatchAsync($"{ConfigMaps}?watch=true&resourceVersion={start}&labelSelector=on%3Dyes&timeoutSeconds=20", e => (string?)e["type"] == "DELETED");
+        var events = await WatchAsync(
+            $"{ConfigMaps}?watch=true&resourceVersion={start}&labelSelector=on%3Dyes&timeoutSeconds=20",
+            e => (string?)e["type"] == "DELETED");
         Assert.Equal(["ADDED", "DELETED"], events.Select(e => (string?)e["type"]));
     }
 

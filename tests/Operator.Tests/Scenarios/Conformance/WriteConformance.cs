@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Tests.Local.ApiServer;
+using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios.Conformance;
 
@@ -17,9 +18,12 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
         Assert.NotEqual("mine", (string?)created["metadata"]!["uid"]);
         Assert.Null(created["metadata"]!["generation"]);
         await RefusedAsync(HttpStatusCode.Conflict, "AlreadyExists", HttpMethod.Post, ConfigMaps, Fixtures.ConfigMap("a"));
-        await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Post, Fixtures.ConfigMapsIn("no-such-namespace"), Fixtures.ConfigMap("a"));
+        await RefusedAsync(
+            HttpStatusCode.NotFound, "NotFound", HttpMethod.Post, Fixtures.ConfigMapsIn("no-such-namespace"), Fixtures.ConfigMap("a"));
         await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Post, ConfigMaps, Fixtures.ConfigMap("Not_A_Name"));
-        await RefusedAsync(HttpStatusCode.BadRequest, "BadRequest", HttpMethod.Post, ConfigMaps, Fixtures.ConfigMap("b", """{"namespace": "elsewhere"}"""));
+        await RefusedAsync(
+            HttpStatusCode.BadRequest, "BadRequest", HttpMethod.Post, ConfigMaps,
+            Fixtures.ConfigMap("b", """{"namespace": "elsewhere"}"""));
     }
 
     [Fact]
@@ -27,7 +31,9 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     {
         using var refused = await Api.SendAsync(HttpMethod.Post, ConfigMaps, Fixtures.ConfigMap("a", """{"resourceVersion": "5"}"""));
         Assert.False(refused.IsSuccessStatusCode);
-        Assert.Contains("resourceVersion should not be set on objects to be created", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "resourceVersion should not be set on objects to be created", await refused.Content.ReadAsStringAsync(),
+            StringComparison.Ordinal);
         await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Get, $"{ConfigMaps}/a");
     }
 
@@ -35,7 +41,11 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     public async Task Generated_names_keep_their_stem_and_differ()
     {
         var stem = Fixtures.Json("""{"metadata": {"generateName": "part-"}}""");
-        var names = new[] { await Api.CreateAsync(ConfigMaps, stem.DeepClone()), await Api.CreateAsync(ConfigMaps, stem.DeepClone()) }.Select(m => (string)m["metadata"]!["name"]!).ToList();
+        var names = new[]
+        {
+            await Api.CreateAsync(ConfigMaps, stem.DeepClone()),
+            await Api.CreateAsync(ConfigMaps, stem.DeepClone())
+        }.Select(m => (string)m["metadata"]!["name"]!).ToList();
         Assert.All(names, name => Assert.Matches("^part-[a-z0-9]{5}$", name));
         Assert.Equal(2, names.Distinct().Count());
     }
@@ -48,7 +58,8 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
         second["data"] = Fixtures.Json("""{"a": "2"}""");
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Put, $"{ConfigMaps}/a", second);
         var conflict = await ConflictAsync(HttpMethod.Put, $"{ConfigMaps}/a", first);
-        Assert.Contains("please apply your changes to the latest version and try again", (string?)conflict["message"], StringComparison.Ordinal);
+        Assert.Contains(
+            "please apply your changes to the latest version and try again", (string?)conflict["message"], StringComparison.Ordinal);
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Put, $"{ConfigMaps}/a", Fixtures.ConfigMap("a"));
 
         await Api.CreateAsync(Deployments, Deployment());
@@ -65,7 +76,10 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
         await Api.MergeAsync($"{Deployments}/llm", Fixtures.Json("""{"spec": {"replicas": 2}}"""));
         old["status"] = new JsonObject { ["replicas"] = 1 };
         await ConflictAsync(HttpMethod.Put, $"{Deployments}/llm/status", old);
-        await ConflictAsync(HttpMethod.Patch, $"{Deployments}/llm/status", Fixtures.Json($$$"""{"metadata": {"resourceVersion": "{{{Version(old)}}}"}, "status": {"replicas": 1}}"""), "application/merge-patch+json");
+        await ConflictAsync(
+            HttpMethod.Patch, $"{Deployments}/llm/status",
+            Fixtures.Json($$$"""{"metadata": {"resourceVersion": "{{{Version(old)}}}"}, "status": {"replicas": 1}}"""),
+            "application/merge-patch+json");
         var written = await Api.MergeAsync($"{Deployments}/llm/status", Fixtures.Json("""{"status": {"replicas": 1}}"""));
         Assert.Equal((2, 1), ((int?)written["spec"]!["replicas"], (int?)written["status"]!["replicas"]));
     }
@@ -75,7 +89,9 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     {
         Assert.Equal(1, Generation(await Api.CreateAsync(Deployments, Deployment())));
         var path = $"{Deployments}/llm";
-        Assert.Equal(1, Generation(await Api.MergeAsync(path, Fixtures.Json("""{"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}"""))));
+        Assert.Equal(
+            1,
+            Generation(await Api.MergeAsync(path, Fixtures.Json("""{"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}"""))));
         Assert.Equal(1, Generation(await Api.MergeAsync($"{path}/status", Fixtures.Json("""{"status": {"replicas": 1}}"""))));
         Assert.Equal(1, Generation(await Api.MergeAsync(path, Fixtures.Json("""{"metadata": {"generation": 9}}"""))));
         Assert.Equal(1, Generation(await Api.MergeAsync(path, Fixtures.Json("""{"spec": {"replicas": 1}}"""))));
@@ -92,8 +108,11 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
         var created = await Api.CreateAsync(Deployments, wanted);
         Assert.Null(created["status"]);
         Assert.Null((await Api.MergeAsync($"{Deployments}/llm", Fixtures.Json("""{"status": {"replicas": 5}}""")))["status"]);
-        var written = await Api.MergeAsync($"{Deployments}/llm/status", Fixtures.Json("""{"spec": {"replicas": 8}, "metadata": {"labels": {"a": "b"}}, "status": {"replicas": 5}}"""));
-        Assert.Equal((1, null, 5), ((int?)written["spec"]!["replicas"], written["metadata"]!["labels"], (int?)written["status"]!["replicas"]));
+        var written = await Api.MergeAsync(
+            $"{Deployments}/llm/status",
+            Fixtures.Json("""{"spec": {"replicas": 8}, "metadata": {"labels": {"a": "b"}}, "status": {"replicas": 5}}"""));
+        Assert.Equal(
+            (1, null, 5), ((int?)written["spec"]!["replicas"], written["metadata"]!["labels"], (int?)written["status"]!["replicas"]));
     }
 
     [Fact]
@@ -108,9 +127,15 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     public async Task A_json_patch_tests_before_it_changes()
     {
         await Api.CreateAsync(Deployments, Deployment());
-        const string type = "application/json-patch+json";
-        await Api.PatchAsync($"{Deployments}/llm", Fixtures.Json("""[{"op": "test", "path": "/spec/replicas", "value": 1}, {"op": "replace", "path": "/spec/replicas", "value": 2}]"""), type);
-        await Api.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{Deployments}/llm", Fixtures.Json("""[{"op": "test", "path": "/spec/replicas", "value": 1}]"""), type);
+        const string Type = "application/json-patch+json";
+        await Api.PatchAsync(
+            $"{Deployments}/llm",
+            Fixtures.Json(
+                """[{"op": "test", "path": "/spec/replicas", "value": 1}, {"op": "replace", "path": "/spec/replicas", "value": 2}]"""),
+                Type);
+        await Api.ExpectAsync(
+            HttpStatusCode.UnprocessableEntity, HttpMethod.Patch, $"{Deployments}/llm",
+            Fixtures.Json("""[{"op": "test", "path": "/spec/replicas", "value": 1}]"""), Type);
     }
 
     [Fact]
@@ -121,9 +146,14 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
         await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Get, $"{ConfigMaps}/a");
 
         var real = await Api.CreateAsync(Deployments, Deployment());
-        Assert.Equal(3, (int?)(await Api.MergeAsync($"{Deployments}/llm?dryRun=All", Fixtures.Json("""{"spec": {"replicas": 3}}""")))["spec"]!["replicas"]);
+        Assert.Equal(
+            3,
+            (int?)(await Api.MergeAsync(
+                $"{Deployments}/llm?dryRun=All", Fixtures.Json("""{"spec": {"replicas": 3}}""")))["spec"]!["replicas"]);
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Delete, $"{Deployments}/llm?dryRun=All");
-        await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Deployments}/llm?dryRun=All", Fixtures.Json("""{"spec": {"replicas": -3}}"""), "application/merge-patch+json");
+        await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Deployments}/llm?dryRun=All",
+            Fixtures.Json("""{"spec": {"replicas": -3}}"""), "application/merge-patch+json");
         await RefusedAsync(HttpStatusCode.Conflict, "AlreadyExists", HttpMethod.Post, $"{Deployments}?dryRun=All", Deployment());
         Assert.Equal(Version(real), Version(await Api.GetAsync($"{Deployments}/llm")));
     }
@@ -133,7 +163,8 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     {
         var wrong = Deployment();
         wrong["spec"]!["replica"] = 2;
-        var refused = await RefusedAsync(HttpStatusCode.BadRequest, "BadRequest", HttpMethod.Post, $"{Deployments}?fieldValidation=Strict", wrong);
+        var refused = await RefusedAsync(
+            HttpStatusCode.BadRequest, "BadRequest", HttpMethod.Post, $"{Deployments}?fieldValidation=Strict", wrong);
         Assert.Contains("strict decoding error: unknown field \"spec.replica\"", (string?)refused["message"], StringComparison.Ordinal);
 
         using var warned = await Api.SendAsync(HttpMethod.Post, $"{Deployments}?dryRun=All&fieldValidation=Warn", wrong);
@@ -150,12 +181,15 @@ public sealed class WriteConformance(ApiServerUnderTest server) : ConformanceTes
     {
         await Api.CreateAsync(Deployments, Deployment(replicas: 2));
         var scale = await Api.GetAsync($"{Deployments}/llm/scale");
-        Assert.Equal(("Scale", "autoscaling/v1", 2), ((string?)scale["kind"], (string?)scale["apiVersion"], (int?)scale["spec"]!["replicas"]));
+        Assert.Equal(
+            ("Scale", "autoscaling/v1", 2), ((string?)scale["kind"], (string?)scale["apiVersion"], (int?)scale["spec"]!["replicas"]));
         var stale = scale.DeepClone();
         scale["spec"]!["replicas"] = 3;
         await Api.ExpectAsync(HttpStatusCode.OK, HttpMethod.Put, $"{Deployments}/llm/scale", scale);
         await ConflictAsync(HttpMethod.Put, $"{Deployments}/llm/scale", stale);
-        await RefusedAsync(HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Deployments}/llm/scale", Fixtures.Json("""{"spec": {"replicas": -1}}"""), "application/merge-patch+json");
+        await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Deployments}/llm/scale",
+            Fixtures.Json("""{"spec": {"replicas": -1}}"""), "application/merge-patch+json");
         await RefusedAsync(HttpStatusCode.NotFound, "NotFound", HttpMethod.Get, $"{ConfigMaps}/a/scale");
     }
 }

@@ -1,38 +1,39 @@
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
-using Cluster.Operator.Tests.Scenarios;
+using Cluster.Operator.Tests.Scenarios.Support;
 using Cluster.Operator.Yaml;
 using k8s.Models;
 
 [assembly: AssemblyFixture(typeof(ApiServerUnderTest))]
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>The API server that scenarios talk to, one for all of them, started when the first one asks: local mode's own, or a
 /// real kube-apiserver with etcd where <c>KUBEBUILDER_ASSETS</c> names a folder that holds both (envtest's convention).</summary>
-/// <remarks>No controller of kube-controller-manager runs beside a real one, so what needs garbage collection asks <see cref="IsReal"/> first.</remarks>
+/// <remarks>No controller of kube-controller-manager runs beside a real one, so what needs garbage collection asks <see cref="IsReal"/>
+/// first.</remarks>
 public sealed class ApiServerUnderTest : IAsyncLifetime
 {
     /// <summary>Names the folder with the programs kube-apiserver and etcd.</summary>
     public const string AssetsVariable = "KUBEBUILDER_ASSETS";
 
-    private readonly SemaphoreSlim starting = new(1);
-    private IAsyncDisposable? server;
-    private ServerAccess? access;
+    private readonly SemaphoreSlim _starting = new(1);
+    private IAsyncDisposable? _server;
+    private ServerAccess? _access;
 
     public static bool IsReal => RealControlPlane.AssetsFolder is not null;
 
     /// <summary>The server with the ModelDeployment CRD established.</summary>
     internal async Task<ServerAccess> AccessAsync()
     {
-        await starting.WaitAsync();
+        await _starting.WaitAsync();
         try
         {
-            return access ??= await StartAsync();
+            return _access ??= await StartAsync();
         }
         finally
         {
-            starting.Release();
+            _starting.Release();
         }
     }
 
@@ -40,12 +41,12 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (server is not null)
+        if (_server is not null)
         {
-            await server.DisposeAsync();
+            await _server.DisposeAsync();
         }
 
-        starting.Dispose();
+        _starting.Dispose();
     }
 
     /// <summary>Applies deploy/crds and waits until the kind is served.</summary>
@@ -55,7 +56,8 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         foreach (var manifest in Manifest.Load(Path.Combine(RepositoryRoot.Path, "deploy", "crds")))
         {
-            var definition = await client.ApplyAsync<V1CustomResourceDefinition>(manifest.Object, "tests", force: true, subresource: null, patience.Token);
+            var definition = await client.ApplyAsync<V1CustomResourceDefinition>(
+                manifest.Object, "tests", force: true, subresource: null, patience.Token);
             await Eventually.True(
                 async () => IsEstablished(definition)
                     || IsEstablished(definition = await client.GetAsync<V1CustomResourceDefinition>(null, manifest.Name, patience.Token)),
@@ -72,12 +74,13 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
         if (RealControlPlane.AssetsFolder is { } folder)
         {
             var real = await RealControlPlane.StartAsync(folder);
-            (server, started) = (real, real.Access);
+            (_server, started) = (real, real.Access);
         }
         else
         {
-            var local = await LocalApiServer.StartAsync(new LocalApiServerOptions { BookmarkInterval = TimeSpan.FromSeconds(1) }, CancellationToken.None);
-            (server, started) = (local, new ServerAccess(local.BaseAddress, local.CaCertificatePem, local.Token));
+            var local = await LocalApiServer.StartAsync(
+                new LocalApiServerOptions { BookmarkInterval = TimeSpan.FromSeconds(1) }, CancellationToken.None);
+            (_server, started) = (local, new ServerAccess(local.BaseAddress, local.CaCertificatePem, local.Token));
         }
 
         await InstallDefinitionsAsync(started);

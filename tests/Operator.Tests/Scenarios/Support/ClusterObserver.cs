@@ -1,11 +1,10 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s;
 using k8s.Models;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>Follows one namespace from outside, by list and watch straight from the server, and checks at every single change that
 /// no GPU is held by two pods. The judge of the scenarios: it shares no state with the operator.</summary>
@@ -13,14 +12,14 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly CancellationTokenSource stop = new();
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, V1Pod> pods = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ModelDeployment> deployments = new(StringComparer.Ordinal);
-    private readonly List<string> doubleBookings = [];
-    private readonly List<(Func<V1Pod, bool> Of, int Least)> lows = [];
-    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Task following = Task.CompletedTask;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, V1Pod> _pods = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ModelDeployment> _deployments = new(StringComparer.Ordinal);
+    private readonly List<string> _doubleBookings = [];
+    private readonly List<(Func<V1Pod, bool> Of, int Least)> _lows = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _following = Task.CompletedTask;
 
     /// <summary>Called for every change of a pod, on the observer's loop.</summary>
     public Action<V1Pod>? OnPod { get; set; }
@@ -29,9 +28,9 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. pods.Values.OrderBy(p => p.Metadata.Name, StringComparer.Ordinal)];
+                return [.. _pods.Values.OrderBy(p => p.Metadata.Name, StringComparer.Ordinal)];
             }
         }
     }
@@ -40,20 +39,20 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. doubleBookings];
+                return [.. _doubleBookings];
             }
         }
     }
 
-    public void Start() => following = Task.WhenAll(
-        Task.Run(() => FollowAsync(pods, PodChanged)),
-        Task.Run(() => FollowAsync(deployments, _ => { })));
+    public void Start() => _following = Task.WhenAll(
+        Task.Run(() => FollowAsync(_pods, PodChanged)),
+        Task.Run(() => FollowAsync(_deployments, _ => { })));
 
-    public V1Pod? Pod(string name) => Find(pods, name);
+    public V1Pod? Pod(string name) => Find(_pods, name);
 
-    public ModelDeployment? Deployment(string name) => Find(deployments, name);
+    public ModelDeployment? Deployment(string name) => Find(_deployments, name);
 
     /// <summary>Pods of a deployment that are neither ending nor over.</summary>
     public IReadOnlyList<Replica> Active(string deployment) =>
@@ -68,15 +67,15 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     /// <returns>A reader of the fewest ready pods of the deployment that were ever seen from now on, change by change.</returns>
     public Func<int> WatchFewestReady(string deployment)
     {
-        lock (gate)
+        lock (_gate)
         {
-            int index = lows.Count;
-            lows.Add((p => BelongsTo(p, deployment), CountReady(p => BelongsTo(p, deployment))));
+            var index = _lows.Count;
+            _lows.Add((p => BelongsTo(p, deployment), CountReady(p => BelongsTo(p, deployment))));
             return () =>
             {
-                lock (gate)
+                lock (_gate)
                 {
-                    return lows[index].Least;
+                    return _lows[index].Least;
                 }
             };
         }
@@ -90,9 +89,9 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
         while (true)
         {
             Task next;
-            lock (gate)
+            lock (_gate)
             {
-                next = changed.Task;
+                next = _changed.Task;
             }
 
             if (condition())
@@ -113,24 +112,24 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        await following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        stop.Dispose();
+        await _stop.CancelAsync();
+        await _following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
     }
 
     private async Task FollowAsync<T>(Dictionary<string, T> into, Action<T> told)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        ResourceList<T> list = await client.ListAsync<T>(@namespace, null, stop.Token);
-        string version = list.ResourceVersion;
-        foreach (T item in list.Items)
+        var list = await client.ListAsync<T>(@namespace, null, _stop.Token);
+        var version = list.ResourceVersion;
+        foreach (var item in list.Items)
         {
             Put(into, WatchEventType.Added, item, told);
         }
 
-        while (!stop.IsCancellationRequested)
+        while (!_stop.IsCancellationRequested)
         {
-            await foreach (WatchEvent<T> change in client.WatchAsync<T>(@namespace, version, null, stop.Token))
+            await foreach (var change in client.WatchAsync<T>(@namespace, version, null, _stop.Token))
             {
                 version = change.Object.Metadata.ResourceVersion ?? version;
                 if (change.Type != WatchEventType.Bookmark)
@@ -144,7 +143,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     private void Put<T>(Dictionary<string, T> into, WatchEventType type, T value, Action<T> told)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        lock (gate)
+        lock (_gate)
         {
             if (type == WatchEventType.Deleted)
             {
@@ -168,10 +167,10 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     private void Wake()
     {
         TaskCompletionSource before;
-        lock (gate)
+        lock (_gate)
         {
-            before = changed;
-            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            before = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
         before.SetResult();
@@ -179,22 +178,22 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 
     private void PodChanged(V1Pod _)
     {
-        var twice = pods.Values.Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
+        var twice = _pods.Values.Select(p => Replica.Of(p)).Where(r => r.HoldsGpus)
             .SelectMany(r => r.Gpus.Select(g => (Gpu: $"{r.Node}/{g}", r.Name)))
             .GroupBy(h => h.Gpu, h => h.Name).Where(g => g.Count() > 1);
-        doubleBookings.AddRange(twice.Select(g => $"{g.Key}: {string.Join(", ", g)}"));
-        for (int i = 0; i < lows.Count; i++)
+        _doubleBookings.AddRange(twice.Select(g => $"{g.Key}: {string.Join(", ", g)}"));
+        for (var i = 0; i < _lows.Count; i++)
         {
-            lows[i] = lows[i] with { Least = Math.Min(lows[i].Least, CountReady(lows[i].Of)) };
+            _lows[i] = _lows[i] with { Least = Math.Min(_lows[i].Least, CountReady(_lows[i].Of)) };
         }
     }
 
-    private int CountReady(Func<V1Pod, bool> of) => pods.Values.Where(of).Count(p => Replica.Of(p).Ready);
+    private int CountReady(Func<V1Pod, bool> of) => _pods.Values.Where(of).Count(p => Replica.Of(p).Ready);
 
     private T? Find<T>(Dictionary<string, T> from, string name)
         where T : class
     {
-        lock (gate)
+        lock (_gate)
         {
             return from.GetValueOrDefault(name);
         }
@@ -203,10 +202,18 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
     private string Describe()
     {
         var lines = Pods.Select(p => Replica.Of(p)).Select(r =>
-            $"  pod {r.Name} on {r.Node} GPUs {string.Join(',', r.Gpus)} {r.Pod.Status?.Phase}{(r.Ready ? " ready" : "")}{(r.Terminating ? " terminating" : "")} bound={r.IsBound} template={r.TemplateHash}");
-        lock (gate)
+            $"  pod {r.Name} on {r.Node} GPUs {string.Join(',', r.Gpus)} "
+            + $"{r.Pod.Status?.Phase}{(r.Ready ? " ready" : "")}{(r.Terminating ? " terminating" : "")} bound={r.IsBound} "
+            + $"template={r.TemplateHash}");
+        lock (_gate)
         {
-            return string.Join('\n', lines.Concat(deployments.Values.SelectMany(d => (d.Status?.Conditions ?? []).Select(c => $"  {d.Metadata.Name} {c.Type}={c.Status} {c.Reason}: {c.Message}").Prepend($"  mdep {d.Metadata.Name} generation {d.Metadata.Generation} observed {d.Status?.ObservedGeneration}"))));
+            return string.Join(
+                '\n',
+                lines.Concat(
+                    _deployments.Values.SelectMany(
+                        d => (d.Status?.Conditions ?? []).Select(c => $"  {d.Metadata.Name} {c.Type}={c.Status} {c.Reason}: {c.Message}")
+                            .Prepend(
+                                $"  mdep {d.Metadata.Name} generation {d.Metadata.Generation} observed {d.Status?.ObservedGeneration}"))));
         }
     }
 }

@@ -5,30 +5,31 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using k8s.Models;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>Scheduler and kubelets of a test's nodes, by nothing but the HTTP API: binds pods to the node they are pinned to, says
 /// that they run, and confirms their end. Tests tell it to hold back, to crash or to lose a node.</summary>
 internal sealed class FakeKubelet : IAsyncDisposable
 {
-    private readonly KubernetesClient client;
-    private readonly ClusterObserver observer;
-    private readonly CancellationTokenSource stop = new();
-    private readonly Channel<string> work = Channel.CreateUnbounded<string>();
-    private readonly ConcurrentDictionary<string, bool> lostNodes = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
+    private readonly KubernetesClient _client;
+    private readonly ClusterObserver _observer;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<string> _work = Channel.CreateUnbounded<string>();
+    private readonly ConcurrentDictionary<string, bool> _lostNodes = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _broken = new(StringComparer.Ordinal);
 
-    /// <summary>Held while a pod is looked at and told of: what a test does to a pod must not be overwritten by what was seen before.</summary>
-    private readonly SemaphoreSlim turn = new(1);
+    /// <summary>Held while a pod is looked at and told of: what a test does to a pod must not be overwritten by what was seen
+    /// before.</summary>
+    private readonly SemaphoreSlim _turn = new(1);
 
-    private readonly Task working;
+    private readonly Task _working;
 
     public FakeKubelet(KubernetesClient client, ClusterObserver observer)
     {
-        this.client = client;
-        this.observer = observer;
-        observer.OnPod = pod => work.Writer.TryWrite(pod.Metadata.Name);
-        working = Task.Run(WorkAsync);
+        _client = client;
+        _observer = observer;
+        observer.OnPod = pod => _work.Writer.TryWrite(pod.Metadata.Name);
+        _working = Task.Run(WorkAsync);
     }
 
     /// <summary>Which pods pass their readiness probe. After a change call <see cref="LookAgain"/>.</summary>
@@ -39,43 +40,50 @@ internal sealed class FakeKubelet : IAsyncDisposable
 
     public void LookAgain()
     {
-        foreach (V1Pod pod in observer.Pods)
+        foreach (var pod in _observer.Pods)
         {
-            work.Writer.TryWrite(pod.Metadata.Name);
+            _work.Writer.TryWrite(pod.Metadata.Name);
         }
     }
 
     /// <summary>The worker exits again and again; its last words are what the container log ended with.</summary>
     public Task CrashAsync(string pod, string lastWords, int exitCode = 1) => InTurnAsync(() =>
     {
-        broken[pod] = true;
+        _broken[pod] = true;
         return SetStatusAsync(Find(pod), "Running", ready: false, container: Container(ready: false, restarts: 3, new JsonObject
         {
-            ["state"] = new JsonObject { ["waiting"] = new JsonObject { ["reason"] = "CrashLoopBackOff", ["message"] = "back-off 40s restarting failed container" } },
-            ["lastState"] = new JsonObject { ["terminated"] = new JsonObject { ["exitCode"] = exitCode, ["reason"] = "Error", ["message"] = lastWords } },
+            ["state"] = new JsonObject
+            {
+                ["waiting"] = new JsonObject { ["reason"] = "CrashLoopBackOff", ["message"] = "back-off 40s restarting failed container" }
+            },
+            ["lastState"] = new JsonObject
+            {
+                ["terminated"] = new JsonObject { ["exitCode"] = exitCode, ["reason"] = "Error", ["message"] = lastWords }
+            },
         }));
     });
 
     /// <summary>The worker came up after all.</summary>
     public Task RecoverAsync(string pod) => InTurnAsync(() =>
     {
-        broken.TryRemove(pod, out _);
+        _broken.TryRemove(pod, out _);
         return SetStatusAsync(Find(pod), "Running", ready: true);
     });
 
     /// <summary>What a kubelet under memory or disk pressure does.</summary>
     public Task EvictAsync(string pod) => InTurnAsync(() =>
     {
-        broken[pod] = true;
+        _broken[pod] = true;
         return SetStatusAsync(Find(pod), "Failed", ready: false, reason: "Evicted", message: "The node was low on resource: memory.");
     });
 
-    /// <summary>The machine falls silent: its kubelet acts no more, and the node controller (absent in tests) marks node and pods.</summary>
+    /// <summary>The machine falls silent: its kubelet acts no more, and the node controller (absent in tests) marks node and
+    /// pods.</summary>
     public Task LoseNodeAsync(string node) => InTurnAsync(async () =>
     {
-        lostNodes[node] = true;
+        _lostNodes[node] = true;
         await SetNodeReadyAsync(node, "Unknown");
-        foreach (V1Pod pod in observer.Pods.Where(p => p.Spec.NodeName == node && p.Metadata.DeletionTimestamp is null))
+        foreach (var pod in _observer.Pods.Where(p => p.Spec.NodeName == node && p.Metadata.DeletionTimestamp is null))
         {
             try
             {
@@ -91,32 +99,34 @@ internal sealed class FakeKubelet : IAsyncDisposable
     /// <summary>The machine is back; its kubelet finishes what it was told meanwhile.</summary>
     public async Task ReturnNodeAsync(string node)
     {
-        lostNodes.TryRemove(node, out _);
+        _lostNodes.TryRemove(node, out _);
         await SetNodeReadyAsync(node, "True");
         LookAgain();
     }
 
-    public Task SetNodeReadyAsync(string node, string status) => client.PatchAsync<V1Node>(
-        null, node, PatchType.Merge, new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(Condition("Ready", status)) } }, "status", stop.Token);
+    public Task SetNodeReadyAsync(string node, string status) => _client.PatchAsync<V1Node>(
+        null, node, PatchType.Merge,
+        new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray(Condition("Ready", status)) } }, "status",
+        _stop.Token);
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        await working;
-        stop.Dispose();
-        turn.Dispose();
+        await _stop.CancelAsync();
+        await _working;
+        _stop.Dispose();
+        _turn.Dispose();
     }
 
     private async Task InTurnAsync(Func<Task> act)
     {
-        await turn.WaitAsync(stop.Token);
+        await _turn.WaitAsync(_stop.Token);
         try
         {
             await act();
         }
         finally
         {
-            turn.Release();
+            _turn.Release();
         }
     }
 
@@ -124,11 +134,11 @@ internal sealed class FakeKubelet : IAsyncDisposable
     {
         try
         {
-            await foreach (string name in work.Reader.ReadAllAsync(stop.Token))
+            await foreach (var name in _work.Reader.ReadAllAsync(_stop.Token))
             {
                 try
                 {
-                    if (observer.Pod(name) is { } pod)
+                    if (_observer.Pod(name) is { } pod)
                     {
                         await InTurnAsync(() => ActAsync(pod));
                     }
@@ -139,7 +149,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
                 }
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             // The test is over.
         }
@@ -147,8 +157,8 @@ internal sealed class FakeKubelet : IAsyncDisposable
 
     private async Task ActAsync(V1Pod pod)
     {
-        string? node = pod.Spec.NodeName ?? pod.GetAnnotation(ApiNames.GpuNodeAnnotation);
-        if (node is null || lostNodes.ContainsKey(node))
+        var node = pod.Spec.NodeName ?? pod.GetAnnotation(ApiNames.GpuNodeAnnotation);
+        if (node is null || _lostNodes.ContainsKey(node))
         {
             return;
         }
@@ -157,19 +167,20 @@ internal sealed class FakeKubelet : IAsyncDisposable
         {
             if (Ends(pod))
             {
-                await client.DeleteAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, stop.Token);
+                await _client.DeleteAsync<V1Pod>(
+                    pod.Metadata.NamespaceProperty, pod.Metadata.Name, pod.Metadata.Uid, gracePeriodSeconds: 0, _stop.Token);
             }
         }
         else if (pod.Spec.NodeName is null)
         {
-            if ((await client.GetAsync<V1Node>(null, node, stop.Token)).Spec.Unschedulable != true)
+            if ((await _client.GetAsync<V1Node>(null, node, _stop.Token)).Spec.Unschedulable != true)
             {
-                await client.BindAsync(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, stop.Token);
+                await _client.BindAsync(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, _stop.Token);
             }
         }
-        else if (pod.Status?.Phase is "Pending" or "Running" && !broken.ContainsKey(pod.Metadata.Name))
+        else if (pod.Status?.Phase is "Pending" or "Running" && !_broken.ContainsKey(pod.Metadata.Name))
         {
-            bool ready = BecomesReady(pod);
+            var ready = BecomesReady(pod);
             if (pod.Status.Phase == "Pending" || ready != IsReady(pod))
             {
                 await SetStatusAsync(pod, "Running", ready);
@@ -179,9 +190,10 @@ internal sealed class FakeKubelet : IAsyncDisposable
 
     private static bool IsReady(V1Pod pod) => pod.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) == true;
 
-    private V1Pod Find(string pod) => observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
+    private V1Pod Find(string pod) => _observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
 
-    private Task SetStatusAsync(V1Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
+    private Task SetStatusAsync(
+        V1Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
     {
         JsonObject status = new()
         {
@@ -191,7 +203,9 @@ internal sealed class FakeKubelet : IAsyncDisposable
             ["conditions"] = new JsonArray(Condition("PodScheduled", "True"), Condition("Ready", ready ? "True" : "False")),
             ["containerStatuses"] = new JsonArray(container ?? Container(ready, restarts: 0, new JsonObject())),
         };
-        return client.PatchAsync<V1Pod>(pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status", stop.Token);
+        return _client.PatchAsync<V1Pod>(
+            pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status",
+            _stop.Token);
     }
 
     private static JsonObject Container(bool ready, int restarts, JsonObject rest)

@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>One request as it passed a gateway.</summary>
 /// <param name="Order">Global over all gateways of the process: who was first.</param>
@@ -32,24 +32,24 @@ internal sealed record Fault(int StatusCode, int? RetryAfterSeconds = null, bool
 /// them back. So faults are the same whatever server is behind it.</summary>
 internal sealed class FaultyGateway : IAsyncDisposable
 {
-    private static long lastOrder;
+    private static long _lastOrder;
 
-    private readonly WebApplication application;
-    private readonly ConcurrentDictionary<CancellationTokenSource, GatewayRequest> open = new();
-    private readonly ConcurrentQueue<GatewayRequest> requests = new();
-    private HttpClient upstream;
-    private volatile bool down;
+    private readonly WebApplication _application;
+    private readonly ConcurrentDictionary<CancellationTokenSource, GatewayRequest> _open = new();
+    private readonly ConcurrentQueue<GatewayRequest> _requests = new();
+    private HttpClient _upstream;
+    private volatile bool _down;
 
     private FaultyGateway(WebApplication application, ServerAccess server)
     {
-        this.application = application;
-        upstream = server.NewHttpClient();
+        _application = application;
+        _upstream = server.NewHttpClient();
     }
 
     public Uri Address { get; private set; } = null!;
 
     /// <summary>In order of arrival, refused ones included.</summary>
-    public IReadOnlyList<GatewayRequest> Requests => [.. requests];
+    public IReadOnlyList<GatewayRequest> Requests => [.. _requests];
 
     public IEnumerable<GatewayRequest> Writes => Requests.Where(r => r.IsWrite);
 
@@ -62,10 +62,10 @@ internal sealed class FaultyGateway : IAsyncDisposable
     /// <summary>As if the server's process had ended: every connection breaks, until false again.</summary>
     public bool Down
     {
-        get => down;
+        get => _down;
         set
         {
-            down = value;
+            _down = value;
             if (value)
             {
                 Cut(_ => true);
@@ -78,9 +78,10 @@ internal sealed class FaultyGateway : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         var gateway = new FaultyGateway(builder.Build(), server);
-        gateway.application.Run(gateway.HandleAsync);
-        await gateway.application.StartAsync();
-        gateway.Address = new Uri(gateway.application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        gateway._application.Run(gateway.HandleAsync);
+        await gateway._application.StartAsync();
+        gateway.Address = new Uri(
+            gateway._application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         return gateway;
     }
 
@@ -90,16 +91,16 @@ internal sealed class FaultyGateway : IAsyncDisposable
     /// <summary>Another server from now on, at the old address.</summary>
     public void Retarget(ServerAccess server)
     {
-        using var former = upstream;
-        upstream = server.NewHttpClient();
+        using var former = _upstream;
+        _upstream = server.NewHttpClient();
         Cut(_ => true);
     }
 
     public async ValueTask DisposeAsync()
     {
         Down = true;
-        await application.DisposeAsync();
-        upstream.Dispose();
+        await _application.DisposeAsync();
+        _upstream.Dispose();
     }
 
     private async Task HandleAsync(HttpContext context)
@@ -112,15 +113,16 @@ internal sealed class FaultyGateway : IAsyncDisposable
             using var reader = new StreamReader(context.Request.Body);
             var body = await reader.ReadToEndAsync(ending.Token);
             var request = new GatewayRequest(
-                Interlocked.Increment(ref lastOrder), context.Request.Method, context.Request.Path, context.Request.QueryString.Value ?? "", context.Request.Headers.UserAgent.ToString(), body);
-            requests.Enqueue(request);
-            open[broken] = request;
-            if ((down ? new Fault(0) : OnRequest?.Invoke(request)) is { } fault)
+                Interlocked.Increment(ref _lastOrder), context.Request.Method, context.Request.Path,
+                context.Request.QueryString.Value ?? "", context.Request.Headers.UserAgent.ToString(), body);
+            _requests.Enqueue(request);
+            _open[broken] = request;
+            if ((_down ? new Fault(0) : OnRequest?.Invoke(request)) is { } fault)
             {
                 if (fault.AnswerLost)
                 {
                     using var message = Message(context, request);
-                    using var lost = await upstream.SendAsync(message, ending.Token);
+                    using var lost = await _upstream.SendAsync(message, ending.Token);
                 }
 
                 Refuse(context, fault);
@@ -140,13 +142,13 @@ internal sealed class FaultyGateway : IAsyncDisposable
         }
         finally
         {
-            open.TryRemove(broken, out _);
+            _open.TryRemove(broken, out _);
         }
     }
 
     private void Cut(Func<GatewayRequest, bool> which)
     {
-        foreach (var (broken, _) in open.Where(o => which(o.Value)))
+        foreach (var (broken, _) in _open.Where(o => which(o.Value)))
         {
             broken.Cancel();
         }
@@ -170,7 +172,7 @@ internal sealed class FaultyGateway : IAsyncDisposable
     private async Task ForwardAsync(HttpContext context, GatewayRequest request, CancellationToken cancellationToken)
     {
         using var message = Message(context, request);
-        using var answer = await upstream.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var answer = await _upstream.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         context.Response.StatusCode = (int)answer.StatusCode;
         context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
         context.Features.Get<IHttpResponseBodyFeature>()!.DisableBuffering();

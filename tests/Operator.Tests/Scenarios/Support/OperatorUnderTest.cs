@@ -3,21 +3,21 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>A running operator, as its command runs it, behind a gateway of its own.</summary>
 internal sealed class OperatorUnderTest : IAsyncDisposable
 {
-    private readonly CancellationTokenSource stop = new();
-    private readonly KubernetesClient client;
-    private bool disposed;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly KubernetesClient _client;
+    private bool _disposed;
 
     private OperatorUnderTest(FaultyGateway gateway, KubernetesClient client, OperatorOptions options)
     {
         Gateway = gateway;
-        this.client = client;
+        _client = client;
         Metrics = options.Metrics;
-        Running = Task.Run(() => OperatorHost.RunAsync(client, options, stop.Token));
+        Running = Task.Run(() => OperatorHost.RunAsync(client, options, _stop.Token));
     }
 
     public FaultyGateway Gateway { get; }
@@ -26,11 +26,13 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
 
     public Task Running { get; }
 
-    public static async Task<OperatorUnderTest> StartAsync(ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null)
+    public static async Task<OperatorUnderTest> StartAsync(
+        ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null)
     {
         var gateway = await FaultyGateway.StartAsync(server);
         var metrics = new MetricsRegistry();
-        var client = KubernetesClient.Create(ClientConfiguration.ForToken(gateway.Address, server.Token), observe: new RestClientMetrics(metrics).Observe);
+        var client = KubernetesClient.Create(
+            ClientConfiguration.ForToken(gateway.Address, server.Token), observe: new RestClientMetrics(metrics).Observe);
         return new OperatorUnderTest(gateway, client, new OperatorOptions
         {
             Worker = new WorkerOptions("worker:test"),
@@ -44,7 +46,7 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
     /// <summary>SIGTERM: ends in order, gives the lease back.</summary>
     public async Task StopAsync()
     {
-        await stop.CancelAsync();
+        await _stop.CancelAsync();
         await Running;
     }
 
@@ -52,21 +54,21 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
     public async Task CrashAsync()
     {
         Gateway.Down = true;
-        await stop.CancelAsync();
+        await _stop.CancelAsync();
         await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref disposed, true))
+        if (Interlocked.Exchange(ref _disposed, true))
         {
             return; // A scenario may end an operator before its cluster does.
         }
 
-        await stop.CancelAsync();
+        await _stop.CancelAsync();
         await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        client.Dispose();
+        _client.Dispose();
         await Gateway.DisposeAsync();
-        stop.Dispose();
+        _stop.Dispose();
     }
 }

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Cluster.Operator.Local.ApiServer;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>etcd and kube-apiserver as processes, with the flags that envtest documents: loopback, free ports, everything in one
 /// temporary folder, a static administrator token, no ServiceAccount admission (nothing would make the default account).</summary>
@@ -12,10 +12,10 @@ internal sealed class RealControlPlane : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
-    private readonly DirectoryInfo folder;
-    private readonly List<Process> processes = [];
+    private readonly DirectoryInfo _folder;
+    private readonly List<Process> _processes = [];
 
-    private RealControlPlane(DirectoryInfo folder) => this.folder = folder;
+    private RealControlPlane(DirectoryInfo folder) => _folder = folder;
 
     /// <summary>Where the programs are; null when they are not to be had.</summary>
     public static string? AssetsFolder { get; } = Find(Environment.GetEnvironmentVariable(ApiServerUnderTest.AssetsVariable));
@@ -41,7 +41,7 @@ internal sealed class RealControlPlane : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // The API server first: etcd ends faster without a client.
-        foreach (var process in Enumerable.Reverse(processes))
+        foreach (var process in Enumerable.Reverse(_processes))
         {
             if (!process.HasExited)
             {
@@ -52,7 +52,7 @@ internal sealed class RealControlPlane : IAsyncDisposable
             process.Dispose();
         }
 
-        folder.Delete(recursive: true);
+        _folder.Delete(recursive: true);
     }
 
     private async Task StartProcessesAsync(string assets)
@@ -82,7 +82,7 @@ internal sealed class RealControlPlane : IAsyncDisposable
         Start(Path.Combine(assets, "kube-apiserver"),
         [
             $"--etcd-servers={Root(etcd)}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", $"--secure-port={address.Port}",
-            $"--cert-dir={folder.FullName}", $"--tls-cert-file={In("apiserver.crt")}", $"--tls-private-key-file={In("apiserver.key")}",
+            $"--cert-dir={_folder.FullName}", $"--tls-cert-file={In("apiserver.crt")}", $"--tls-private-key-file={In("apiserver.key")}",
             $"--token-auth-file={In("tokens.csv")}", "--authorization-mode=RBAC", "--allow-privileged=true",
             "--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount",
             $"--service-account-key-file={In("service-account.key")}", $"--service-account-signing-key-file={In("service-account.key")}",
@@ -96,7 +96,10 @@ internal sealed class RealControlPlane : IAsyncDisposable
     private void Start(string program, string[] arguments)
     {
         var log = new StreamWriter(In(Path.GetFileName(program) + ".log")) { AutoFlush = true };
-        var process = new Process { StartInfo = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true } };
+        var process = new Process
+        {
+            StartInfo = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true }
+        };
         var gate = new Lock();
         DataReceivedEventHandler write = (_, line) =>
         {
@@ -110,13 +113,13 @@ internal sealed class RealControlPlane : IAsyncDisposable
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        processes.Add(process);
+        _processes.Add(process);
     }
 
     private async Task HealthyAsync(HttpClient http, Uri address, string program)
     {
         var healthy = await Eventually.IsTrueAsync(() => IsHealthyOrGoneAsync(http, address), StartLimit);
-        if (!healthy || processes.Exists(p => p.HasExited))
+        if (!healthy || _processes.Exists(p => p.HasExited))
         {
             var log = string.Join('\n', File.ReadLines(In(program + ".log")).TakeLast(20));
             throw new TimeoutException($"{program} was not healthy at {address} within {StartLimit.TotalSeconds} s:\n{log}");
@@ -134,14 +137,16 @@ internal sealed class RealControlPlane : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException)
         {
-            return processes.Exists(p => p.HasExited);
+            return _processes.Exists(p => p.HasExited);
         }
     }
 
-    private string In(string name) => Path.Combine(folder.FullName, name);
+    private string In(string name) => Path.Combine(_folder.FullName, name);
 
     private static string Root(Uri address) => address.GetLeftPart(UriPartial.Authority);
 
     private static string? Find(string? folder) =>
-        folder is { Length: > 0 } && File.Exists(Path.Combine(folder, "kube-apiserver")) && File.Exists(Path.Combine(folder, "etcd")) ? folder : null;
+        folder is { Length: > 0 } && File.Exists(Path.Combine(folder, "kube-apiserver")) && File.Exists(Path.Combine(folder, "etcd"))
+            ? folder
+            : null;
 }

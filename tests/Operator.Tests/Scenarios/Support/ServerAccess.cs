@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Cluster.Operator.Kubernetes;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>How to reach an API server: all that a client of any kind needs.</summary>
 /// <param name="Address"><c>https://127.0.0.1:PORT</c>.</param>
@@ -22,8 +22,13 @@ internal sealed record ServerAccess(Uri Address, string AuthorityPem, string Tok
     public HttpClient NewHttpClient()
     {
         var handler = new SocketsHttpHandler { UseProxy = false };
-        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(ClientCertificate.ReadAuthorities(AuthorityPem, "the server under test"));
+        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck
+        };
+        handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(
+            ClientCertificate.ReadAuthorities(AuthorityPem, "the server under test"));
         var http = new HttpClient(handler) { BaseAddress = Address };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
         http.DefaultRequestHeaders.UserAgent.ParseAdd("tester/1.0");

@@ -6,7 +6,7 @@ using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Tests.Reconciling;
 using k8s.Models;
 
-namespace Cluster.Operator.Tests.Scenarios;
+namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>A scenario's own corner of the API server: a namespace, GPU nodes that only its deployments may use, kubelets,
 /// an observer, and any number of operators. Scenarios so can run side by side on one server.</summary>
@@ -14,7 +14,7 @@ internal sealed class TestCluster : IAsyncDisposable
 {
     private const string NodeLabel = "scenario";
 
-    private readonly List<OperatorUnderTest> operators = [];
+    private readonly List<OperatorUnderTest> _operators = [];
 
     private TestCluster(ServerAccess server, string @namespace)
     {
@@ -37,18 +37,20 @@ internal sealed class TestCluster : IAsyncDisposable
     public FakeKubelet Kubelet { get; }
 
     /// <summary>The first operator.</summary>
-    public OperatorUnderTest Operator => operators[0];
+    public OperatorUnderTest Operator => _operators[0];
 
     /// <summary>Of the first operator.</summary>
-    public FaultyGateway Gateway => operators[0].Gateway;
+    public FaultyGateway Gateway => _operators[0].Gateway;
 
     /// <summary>With nodes n1, n2, … of eight GPUs in one hive unless told otherwise, and one operator.</summary>
     /// <param name="namespace">Null for one of its own.</param>
-    public static async Task<TestCluster> StartAsync(ServerAccess server, int nodes = 1, int gpus = 8, bool withOperator = true, string? @namespace = null)
+    public static async Task<TestCluster> StartAsync(
+        ServerAccess server, int nodes = 1, int gpus = 8, bool withOperator = true, string? @namespace = null)
     {
         var cluster = new TestCluster(server, @namespace ?? $"s-{Guid.NewGuid():N}"[..12]);
-        await cluster.Client.CreateAsync<V1Namespace>(new JsonObject { ["metadata"] = new JsonObject { ["name"] = cluster.Namespace } }, CancellationToken.None);
-        for (int i = 1; i <= nodes; i++)
+        await cluster.Client.CreateAsync<V1Namespace>(
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = cluster.Namespace } }, CancellationToken.None);
+        for (var i = 1; i <= nodes; i++)
         {
             await cluster.AddNodeAsync($"n{i}", gpus);
         }
@@ -65,7 +67,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<OperatorUnderTest> StartOperatorAsync(LeaderElectionOptions? election = null, TimeProvider? time = null)
     {
         var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time);
-        operators.Add(one);
+        _operators.Add(one);
         return one;
     }
 
@@ -95,15 +97,23 @@ internal sealed class TestCluster : IAsyncDisposable
     public Task PatchNodeAsync(string name, string patch, string? subresource = null) =>
         Client.PatchAsync<V1Node>(null, Node(name), PatchType.Merge, JsonNode.Parse(patch)!, subresource, CancellationToken.None);
 
-    /// <summary><c>kubectl apply --server-side</c>, until the observer has seen it: else it might take the state before for the one wanted.</summary>
-    public async Task<ModelDeployment> ApplyAsync(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null)
+    /// <summary><c>kubectl apply --server-side</c>, until the observer has seen it: else it might take the state before for the one
+    /// wanted.</summary>
+    public async Task<ModelDeployment> ApplyAsync(
+        string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null,
+        Action<JsonObject>? change = null)
     {
-        var applied = await Client.ApplyAsync<ModelDeployment>(Manifest(name, replicas, gpus, model, rollout, change), "user", force: true, subresource: null, CancellationToken.None);
-        await UntilAsync(() => Observer.Deployment(name)?.Metadata.Generation >= applied.Metadata.Generation, $"the observer sees generation {applied.Metadata.Generation} of {name}");
+        var applied = await Client.ApplyAsync<ModelDeployment>(
+            Manifest(name, replicas, gpus, model, rollout, change), "user", force: true, subresource: null, CancellationToken.None);
+        await UntilAsync(
+            () => Observer.Deployment(name)?.Metadata.Generation >= applied.Metadata.Generation,
+            $"the observer sees generation {applied.Metadata.Generation} of {name}");
         return applied;
     }
 
-    public JsonObject Manifest(string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null, Action<JsonObject>? change = null)
+    public JsonObject Manifest(
+        string name, int replicas = 1, int gpus = 1, string model = "file:///models/a", string? rollout = null,
+        Action<JsonObject>? change = null)
     {
         JsonObject spec = new()
         {
@@ -129,7 +139,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary><c>kubectl scale</c>: the scale subresource.</summary>
     public Task ScaleAsync(string name, int replicas) => Client.PatchAsync<ModelDeployment>(
-        Namespace, name, PatchType.Merge, new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }, "scale", CancellationToken.None);
+        Namespace, name, PatchType.Merge, new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }, "scale",
+        CancellationToken.None);
 
     public Task DeleteAsync(string name) => Client.DeleteAsync<ModelDeployment>(Namespace, name, null, null, CancellationToken.None);
 
@@ -137,7 +148,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Until the replicas are there and ready, all of the present template, no other is left, and the status says so.</summary>
     public Task UntilReadyAsync(string name, int replicas) => UntilAsync(
-        () => IsSettled(name) && Observer.Ready(name) == replicas && Observer.Pods.Count(p => ClusterObserver.BelongsTo(p, name)) == replicas
+        () =>
+            IsSettled(name) && Observer.Ready(name) == replicas && Observer.Pods.Count(p => ClusterObserver.BelongsTo(p, name)) == replicas
             && Observer.Deployment(name)!.Status is { } status && status.ReadyReplicas == replicas && status.UpdatedReplicas == replicas
             && (status.Placements ?? []).Select(p => p.Pod).ToHashSet().SetEquals(Observer.Active(name).Select(r => r.Name)),
         $"{name} has {replicas} ready replicas");
@@ -168,14 +180,15 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <exception cref="Xunit.Sdk.XunitException">A GPU was held by two pods at any moment of the scenario.</exception>
     public async ValueTask DisposeAsync()
     {
-        foreach (var one in operators)
+        foreach (var one in _operators)
         {
             await one.DisposeAsync();
         }
 
         await Kubelet.DisposeAsync();
         await Observer.DisposeAsync();
-        foreach (var node in (await Client.ListAsync<V1Node>(null, new Selection($"{NodeLabel}={Namespace}"), CancellationToken.None)).Items)
+        foreach (var node in (await Client.ListAsync<V1Node>(
+            null, new Selection($"{NodeLabel}={Namespace}"), CancellationToken.None)).Items)
         {
             await Client.DeleteAsync<V1Node>(null, node.Metadata.Name, null, null, CancellationToken.None);
         }

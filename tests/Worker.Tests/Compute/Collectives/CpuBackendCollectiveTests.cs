@@ -1,4 +1,5 @@
-using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Tests.Compute.Cpu;
 
 namespace Cluster.Worker.Tests.Compute.Collectives;
 

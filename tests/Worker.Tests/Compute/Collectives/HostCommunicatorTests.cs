@@ -80,7 +80,8 @@ public class HostCommunicatorTests
     });
 
     [Theory, InlineData(HostKind.Threads), InlineData(HostKind.SharedMemory)]
-    public void A_gather_into_the_wrong_length_and_a_root_that_is_no_rank_are_refused(HostKind kind) => HostRanks.Run(kind, 2, 64, communicator =>
+    public void A_gather_into_the_wrong_length_and_a_root_that_is_no_rank_are_refused(HostKind kind) =>
+    HostRanks.Run(kind, 2, 64, communicator =>
     {
         Assert.Throws<ArgumentException>(() => communicator.AllGather(new float[3], new float[7]));
         Assert.Throws<ArgumentOutOfRangeException>(() => communicator.Broadcast([1], 2));
@@ -94,7 +95,8 @@ public class HostCommunicatorTests
         Assert.Throws<ArgumentOutOfRangeException>(() => ThreadCommunicator.CreateGroup(65, HostRanks.Generous));
         Assert.Throws<ArgumentOutOfRangeException>(() => ThreadCommunicator.CreateGroup(2, TimeSpan.Zero));
         Assert.Throws<ArgumentOutOfRangeException>(() => ThreadCommunicator.CreateGroup(2, HostRanks.Generous, 100));
-        var exception = Assert.Throws<ArgumentOutOfRangeException>(() => SharedMemoryCommunicator.Join("unused", 2, 2, new SharedMemoryOptions()));
+        var exception = Assert.Throws<ArgumentOutOfRangeException>(
+            () => SharedMemoryCommunicator.Join("unused", 2, 2, new SharedMemoryOptions()));
         Assert.Contains("ranks of a group of 2 are 0 to 1", exception.Message);
     }
 

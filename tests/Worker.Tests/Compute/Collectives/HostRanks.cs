@@ -9,7 +9,8 @@ public enum HostKind
     SharedMemory,
 }
 
-/// <summary>Groups of ranks under test, a thread a rank. The memory of the second kind is a file that every rank opens for itself, as a process would.</summary>
+/// <summary>Groups of ranks under test, a thread a rank. The memory of the second kind is a file that every rank opens for itself, as a
+/// process would.</summary>
 internal static class HostRanks
 {
     /// <summary>Far above what a loaded machine needs, so that only a hang ends here.</summary>

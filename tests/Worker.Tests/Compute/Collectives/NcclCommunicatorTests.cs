@@ -30,17 +30,22 @@ public class NcclCommunicatorTests
             communicator.Barrier();
         });
         Assert.Equal(
-            ["AllReduce 100 100 5 Float32 4711 7", "AllGather 200 300 6 Float32 4711 8", "Broadcast 400 400 9 UInt8 0 4711 10", "CommGetAsyncError 4711", "CommDestroy 4711"],
+            ["AllReduce 100 100 5 Float32 4711 7", "AllGather 200 300 6 Float32 4711 8", "Broadcast 400 400 9 UInt8 0 4711 10",
+                "CommGetAsyncError 4711", "CommDestroy 4711"],
             library.Calls[2..]);
     }
 
     [Fact]
     public void An_id_that_cannot_be_made_fails_every_rank_with_the_function_and_the_reason()
     {
-        var failures = HostRanks.Failures(HostKind.Threads, 2, 256, HostRanks.Generous, host => new NcclCommunicator(new FakeNccl { Fails = ("GetUniqueId", 3) }, host).Dispose());
+        var failures = HostRanks.Failures(
+            HostKind.Threads, 2, 256, HostRanks.Generous,
+            host => new NcclCommunicator(new FakeNccl { Fails = ("GetUniqueId", 3) }, host).Dispose());
         for (var rank = 0; rank < 2; rank++)
         {
-            Assert.Equal($"rank {rank}: ncclGetUniqueId of libfake.so failed with 'error number 3' (3)", Assert.IsType<InvalidOperationException>(failures[rank]).Message);
+            Assert.Equal(
+                $"rank {rank}: ncclGetUniqueId of libfake.so failed with 'error number 3' (3)",
+                Assert.IsType<InvalidOperationException>(failures[rank]).Message);
         }
     }
 
@@ -49,7 +54,9 @@ public class NcclCommunicatorTests
     {
         var library = new FakeNccl { Fails = ("AllReduce", 1) };
         Alone(library, communicator =>
-            Assert.Contains("ncclAllReduce of libfake.so failed with 'error number 1'", Assert.Throws<InvalidOperationException>(() => communicator.AllReduce(1, 1, 0)).Message));
+            Assert.Contains(
+                "ncclAllReduce of libfake.so failed with 'error number 1'",
+                Assert.Throws<InvalidOperationException>(() => communicator.AllReduce(1, 1, 0)).Message));
         Assert.Equal("CommAbort 4711", library.Calls[^1]);
     }
 

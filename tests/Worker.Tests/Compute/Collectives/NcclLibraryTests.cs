@@ -8,7 +8,8 @@ namespace Cluster.Worker.Tests.Compute.Collectives;
 [Trait(Category.Name, Category.Slow)]
 public unsafe class NcclLibraryTests
 {
-    /// <summary>A group of one whose "device" is the host: sums double, so that a call shows; the arguments that must be right are checked.</summary>
+    /// <summary>A group of one whose "device" is the host: sums double, so that a call shows; the arguments that must be right are
+    /// checked.</summary>
     private const string Source = """
         #include <string.h>
         #include <stddef.h>
@@ -82,7 +83,8 @@ public unsafe class NcclLibraryTests
             Path = System.IO.Path.Combine(_folder.FullName, "libfake.so");
             try
             {
-                using var compiler = Process.Start(new ProcessStartInfo("cc", ["-shared", "-fPIC", "-x", "c", "-o", Path, "-"]) { RedirectStandardInput = true })!;
+                using var compiler = Process.Start(
+                    new ProcessStartInfo("cc", ["-shared", "-fPIC", "-x", "c", "-o", Path, "-"]) { RedirectStandardInput = true })!;
                 compiler.StandardInput.Write(source);
                 compiler.StandardInput.Close();
                 compiler.WaitForExit();

@@ -44,7 +44,8 @@ public class RankLossTests
             }
         });
         Assert.Null(failures[2]);
-        Assert.All(failures[..2], failure => Assert.Matches("rank 2.* has left the group", Assert.IsType<RankLostException>(failure).Message));
+        Assert.All(
+            failures[..2], failure => Assert.Matches("rank 2.* has left the group", Assert.IsType<RankLostException>(failure).Message));
     }
 
     [Theory, InlineData(HostKind.Threads), InlineData(HostKind.SharedMemory)]

@@ -5,7 +5,8 @@ using Cluster.Worker.Compute.Collectives;
 
 namespace Cluster.Worker.Tests.Compute.Collectives;
 
-/// <summary>A rank in a process of its own: this test program, started with a variable that makes it one before it becomes a test runner.</summary>
+/// <summary>A rank in a process of its own: this test program, started with a variable that makes it one before it becomes a test
+/// runner.</summary>
 internal sealed class RankProgram : IDisposable
 {
     public const int ExitAfterLoss = 3;
@@ -64,7 +65,8 @@ internal sealed class RankProgram : IDisposable
     {
         try
         {
-            using var communicator = SharedMemoryCommunicator.Join(path, rank, size, new SharedMemoryOptions { Timeout = HostRanks.Generous });
+            using var communicator = SharedMemoryCommunicator.Join(
+                path, rank, size, new SharedMemoryOptions { Timeout = HostRanks.Generous });
             Console.WriteLine("joined");
             for (var round = 1; rounds == 0 || round <= rounds; round++)
             {

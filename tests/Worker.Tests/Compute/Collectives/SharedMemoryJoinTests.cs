@@ -18,12 +18,16 @@ public class SharedMemoryJoinTests
         var first = JoinAsync(path, 0, 2, Options);
         var (size, options, line) = difference switch
         {
-            "version" => (2, Options with { Version = "1.2.4+abc" }, "rank 1 cannot join: rank 0 is version 1.2.3+abc, this rank 1.2.4+abc: all ranks must be the same build"),
+            "version" => (
+                2, Options with { Version = "1.2.4+abc" },
+                "rank 1 cannot join: rank 0 is version 1.2.3+abc, this rank 1.2.4+abc: all ranks must be the same build"),
             "ranks" => (3, Options, "rank 1 cannot join: rank 0 was started with 2 ranks, this rank with 3"),
-            _ => (2, Options with { SlotBytes = 8192 }, "rank 1 cannot join: rank 0 was started with slots of 4096 bytes, this rank with 8192"),
+            _ => (2, Options with { SlotBytes = 8192 },
+                "rank 1 cannot join: rank 0 was started with slots of 4096 bytes, this rank with 8192"),
         };
         Assert.Equal(line, (await Assert.ThrowsAsync<InvalidOperationException>(() => JoinAsync(path, 1, size, options))).Message);
-        Assert.Contains("rank 1 has not joined: a rank refused the group", (await Assert.ThrowsAsync<RankLostException>(() => first)).Message);
+        Assert.Contains(
+            "rank 1 has not joined: a rank refused the group", (await Assert.ThrowsAsync<RankLostException>(() => first)).Message);
         Assert.False(File.Exists(path));
     }
 
@@ -45,9 +49,13 @@ public class SharedMemoryJoinTests
     {
         var path = SharedMemoryCommunicator.NewPath();
         var hasty = Options with { Timeout = TimeSpan.FromSeconds(0.1) };
-        Assert.Equal("rank 1 has not joined the group within 0.1 s", (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 0, 2, hasty))).Message);
+        Assert.Equal(
+            "rank 1 has not joined the group within 0.1 s",
+            (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 0, 2, hasty))).Message);
         Assert.False(File.Exists(path));
-        Assert.Contains("rank 0 has not made the group's file", (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 1, 2, hasty))).Message);
+        Assert.Contains(
+            "rank 0 has not made the group's file",
+            (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 1, 2, hasty))).Message);
     }
 
     [Fact]
@@ -74,7 +82,9 @@ public class SharedMemoryJoinTests
     {
         var path = SharedMemoryCommunicator.NewPath();
         var forsaken = Options with { Timeout = Timeout.InfiniteTimeSpan, CanJoin = () => false };
-        Assert.StartsWith("rank 1 has not joined: a rank refused the group or has ended", (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 0, 2, forsaken))).Message);
+        Assert.StartsWith(
+            "rank 1 has not joined: a rank refused the group or has ended",
+            (await Assert.ThrowsAsync<RankLostException>(() => JoinAsync(path, 0, 2, forsaken))).Message);
         Assert.False(File.Exists(path));
     }
 
@@ -98,7 +108,9 @@ public class SharedMemoryJoinTests
 
             SharedMemoryCommunicator.Join(Named("own"), 0, 1, Options).Dispose();
 
-            Assert.Equal([Named("being-made"), Named("link"), Named("pipe"), Named("socket"), elsewhere], Directory.GetFiles(directory.FullName).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                [Named("being-made"), Named("link"), Named("pipe"), Named("socket"), elsewhere],
+                Directory.GetFiles(directory.FullName).Order(StringComparer.Ordinal));
             Assert.Throws<IOException>(() => SharedMemoryCommunicator.Join(Named("link"), 1, 2, Options));
         }
         finally
@@ -113,7 +125,10 @@ public class SharedMemoryJoinTests
         var path = SharedMemoryCommunicator.NewPath();
         var ranks = new[] { 0, 1, 1 }.Select(rank => JoinAsync(path, rank, 3, Options)).ToArray();
         var failures = await Task.WhenAll(ranks.Select(rank => Assert.ThrowsAnyAsync<Exception>(() => rank)));
-        Assert.Single(failures, failure => failure is IOException && failure.Message.StartsWith("rank 1 has already joined the group", StringComparison.Ordinal));
+        Assert.Single(
+            failures,
+            failure =>
+                failure is IOException && failure.Message.StartsWith("rank 1 has already joined the group", StringComparison.Ordinal));
         Assert.Equal(2, failures.Count(failure => failure is RankLostException));
     }
 
@@ -131,7 +146,8 @@ public class SharedMemoryJoinTests
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "mounting a small file system needs root");
         var directory = Directory.CreateTempSubdirectory("ranks-");
-        Assert.SkipUnless(Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory.FullName) == 0, "mounting is not allowed here");
+        Assert.SkipUnless(
+            Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory.FullName) == 0, "mounting is not allowed here");
         try
         {
             var path = SharedMemoryCommunicator.NewPath(directory.FullName);

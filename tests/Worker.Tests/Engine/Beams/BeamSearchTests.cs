@@ -1,10 +1,10 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Beams;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Beams;
 
-/// <summary>Beam search through the whole engine. That beams among other requests, with little memory, equal those alone is <see cref="EngineWorkloadTests"/>'.</summary>
+/// <summary>Beam search through the whole engine. That beams among other requests, with little memory, equal those alone is
+/// <see cref="EngineWorkloadTests"/>'.</summary>
 [Trait(Category.Name, Category.Slow)]
 public sealed class BeamSearchTests
 {
@@ -37,8 +37,11 @@ public sealed class BeamSearchTests
                 return [.. adjusted.Select(logit => logit - logSum)];
             }
 
-            var expected = new NaiveBeamSearch(Logprobs, sampling, stopTokens, Decode).Run(prompt, Math.Min(sampling.MaxTokens!.Value, 50 - prompt.Length));
-            Assert.Equal(expected.Select(output => string.Join(' ', output.Tokens)), actual.Select(generation => string.Join(' ', generation.TokenIds)));
+            var expected = new NaiveBeamSearch(Logprobs, sampling, stopTokens, Decode)
+                .Run(prompt, Math.Min(sampling.MaxTokens!.Value, 50 - prompt.Length));
+            Assert.Equal(
+                expected.Select(output => string.Join(' ', output.Tokens)),
+                actual.Select(generation => string.Join(' ', generation.TokenIds)));
             Assert.Equal(expected.Select(output => output.Reason), actual.Select(generation => generation.Last.FinishReason!.Value));
             Assert.All(actual, generation => Assert.Equal(TextOf(generation, sampling, stopTokens), generation.Text));
             Assert.Equal((0, 0, 0.0), (engine.Statistics.Running, engine.Statistics.Waiting, engine.Statistics.KvCacheUsage));
@@ -72,13 +75,16 @@ public sealed class BeamSearchTests
     public async Task Beams_that_cannot_all_run_at_once_give_the_same(int maxNumSeqs, int numBlocks)
     {
         await using var wide = Engine(new FakeModelRunner(Vocab, 4, 64, 20));
-        await using var narrow = Engine(new FakeModelRunner(Vocab, 4, numBlocks, 20), new EngineOptions { MaxNumSeqs = maxNumSeqs, EnablePrefixCaching = false });
+        await using var narrow = Engine(
+            new FakeModelRunner(Vocab, 4, numBlocks, 20), new EngineOptions { MaxNumSeqs = maxNumSeqs, EnablePrefixCaching = false });
         var sampling = Three with { BestOf = 6, MaxTokens = null };
 
         var expected = await RunAsync(wide, sampling);
         var actual = await Task.WhenAll(RunAsync(narrow, sampling, id: "one"), RunAsync(narrow, sampling, id: "other"));
 
-        Assert.All(actual, generations => Assert.Equal(expected.Select(generation => generation.Text), generations.Select(generation => generation.Text)));
+        Assert.All(
+            actual,
+            generations => Assert.Equal(expected.Select(generation => generation.Text), generations.Select(generation => generation.Text)));
         Assert.Equal((0, 0, 0.0), (narrow.Statistics.Running, narrow.Statistics.Waiting, narrow.Statistics.KvCacheUsage));
     }
 
@@ -107,7 +113,8 @@ public sealed class BeamSearchTests
     {
         await using var engine = Engine(new FakeModelRunner(Vocab, 4, 64, 100));
 
-        var generations = await RunAsync(engine, Three with { Logprobs = 2, PromptLogprobs = 1, LogitBias = new Dictionary<int, float> { [3] = 3 } });
+        var generations = await RunAsync(
+            engine, Three with { Logprobs = 2, PromptLogprobs = 1, LogitBias = new Dictionary<int, float> { [3] = 3 } });
 
         foreach (var generation in generations)
         {
@@ -116,7 +123,9 @@ public sealed class BeamSearchTests
             {
                 FakeModelRunner.Logits([.. Prompt, .. generation.TokenIds[..i]], row);
                 Assert.Equal(generation.TokenIds[i], generation.Logprobs[i].Sampled.TokenId);
-                Assert.Equal(row[generation.TokenIds[i]] - Math.Log(row.Sum(logit => Math.Exp(logit))), generation.Logprobs[i].Sampled.Logprob, 1e-5);
+                Assert.Equal(
+                    row[generation.TokenIds[i]] - Math.Log(row.Sum(logit => Math.Exp(logit))), generation.Logprobs[i].Sampled.Logprob,
+                    1e-5);
                 Assert.Equal(row.Max() - Math.Log(row.Sum(logit => Math.Exp(logit))), generation.Logprobs[i].Top[0].Logprob, 1e-5);
                 Assert.Equal(2, generation.Logprobs[i].Top.Count);
             }
@@ -130,7 +139,8 @@ public sealed class BeamSearchTests
     {
         const int ByteEos = 256;
         await using var engine = new LlmEngine(
-            new FakeModelRunner(257, 4, 64, 100), new ByteTokenizer(["</s>"]), new EngineOptions { EosTokenIds = [ByteEos] }, TimeProvider.System);
+            new FakeModelRunner(257, 4, 64, 100), new ByteTokenizer(["</s>"]), new EngineOptions { EosTokenIds = [ByteEos] },
+            TimeProvider.System);
         var sampling = Three with { N = 4, MaxTokens = 20, Constraint = new Constraint.Choice(["yes", "yet", "no"]) };
 
         var generations = await RunAsync(engine, sampling);
@@ -160,7 +170,9 @@ public sealed class BeamSearchTests
         var generations = await RunAsync(engine, Three with { MaxTokens = null, IgnoreEos = true });
 
         Assert.Equal(3, generations.Length);
-        Assert.All(generations, generation => Assert.Equal((FinishReason.Abort, step + 1), (generation.Last.FinishReason, generation.TokenIds.Length)));
+        Assert.All(
+            generations,
+            generation => Assert.Equal((FinishReason.Abort, step + 1), (generation.Last.FinishReason, generation.TokenIds.Length)));
         Assert.Equal((0, 0, 0.0), (engine.Statistics.Running, engine.Statistics.Waiting, engine.Statistics.KvCacheUsage));
     }
 
@@ -186,7 +198,9 @@ public sealed class BeamSearchTests
         MaxTokens = random.Next(1, 14),
         MinTokens = random.Next(3) == 0 ? 1 : 0,
         IgnoreEos = random.Next(3) == 0,
-        Stop = random.Next(3) == 0 ? [((char)random.Next(Vocab)).ToString() + (char)random.Next(Vocab), ((char)random.Next(Vocab)).ToString()] : [],
+        Stop = random.Next(3) == 0
+            ? [((char)random.Next(Vocab)).ToString() + (char)random.Next(Vocab), ((char)random.Next(Vocab)).ToString()]
+            : [],
         StopTokenIds = random.Next(3) == 0 ? [random.Next(Eos)] : [],
         PresencePenalty = random.Next(3) == 0 ? 1 : 0,
         RepetitionPenalty = random.Next(3) == 0 ? 1.5f : 1,

@@ -11,16 +11,36 @@ internal static class Compiled
 
     public static ByteTokenizer Tokenizer { get; } = new(
         ["</s>"],
-        [.. new[] { "{\"", "\": ", "\", \"", "true", "false", "null", "[[", "]}", "ab", "abc", "00", "12", ", ", "\\u00", "é", "日本", "\n  " }.Select(Encoding.UTF8.GetBytes), [0x80], [0xF0, 0x9F]]);
+        [.. new[]
+        {
+            "{\"",
+            "\": ",
+            "\", \"",
+            "true",
+            "false",
+            "null",
+            "[[",
+            "]}",
+            "ab",
+            "abc",
+            "00",
+            "12",
+            ", ",
+            "\\u00",
+            "é",
+            "日本",
+            "\n  "
+        }.Select(Encoding.UTF8.GetBytes), [0x80], [0xF0, 0x9F]]);
 
-    public static CompiledConstraint Of(Constraint constraint) => new ConstraintCompiler(Tokenizer, Tokenizer.VocabSize, [Eos]).Compile(constraint);
+    public static CompiledConstraint Of(Constraint constraint) =>
+        new ConstraintCompiler(Tokenizer, Tokenizer.VocabSize, [Eos]).Compile(constraint);
 
     public static CompiledConstraint Schema(string schema) => Of(new Constraint.JsonSchema(schema));
 
     /// <summary>Whether a whole text fits, byte by byte: the first tokens are the bytes.</summary>
     public static bool Accepts(this CompiledConstraint constraint, string text)
     {
-        ConstraintState? state = constraint.Start;
+        var state = constraint.Start;
         foreach (var value in Encoding.UTF8.GetBytes(text))
         {
             state = constraint.Advance(state, value);

@@ -4,7 +4,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Engine.Constraints;
 
-/// <summary>Structured output through the whole engine, with logits that mean nothing, over the sample model's tokenizer and over bytes.</summary>
+/// <summary>Structured output through the whole engine, with logits that mean nothing, over the sample model's tokenizer and over
+/// bytes.</summary>
 public sealed class ConstrainedEngineTests
 {
     private const int Eos = 256;
@@ -16,7 +17,9 @@ public sealed class ConstrainedEngineTests
         await using var engine = Engine(Haiku, 0, eosBias: 3);
         string[] schemas = [.. RandomSchemas.Make(200, seed: 8)];
         var results = await Task.WhenAll(schemas.Select((schema, index) =>
-            RunAsync(engine, $"{index}", [1 + index % 50], new SamplingParameters { Constraint = new Constraint.JsonSchema(schema), MaxTokens = 300, Seed = index })));
+            RunAsync(
+                engine, $"{index}", [1 + index % 50],
+                new SamplingParameters { Constraint = new Constraint.JsonSchema(schema), MaxTokens = 300, Seed = index })));
         var stopped = 0;
         for (var i = 0; i < schemas.Length; i++)
         {
@@ -62,10 +65,14 @@ public sealed class ConstrainedEngineTests
     {
         await using var engine = Engine(new ByteTokenizer(["</s>"]), Eos, eosBias: 0);
         var bad = Assert.Throws<InvalidRequestException>(() =>
-            engine.GenerateAsync(new GenerationRequest("r", [1], new SamplingParameters { Constraint = new Constraint.Regex("(") }), CancellationToken.None));
+            engine.GenerateAsync(
+                new GenerationRequest("r", [1], new SamplingParameters { Constraint = new Constraint.Regex("(") }),
+                CancellationToken.None));
         Assert.Equal("regex", bad.Parameter);
         bad = Assert.Throws<InvalidRequestException>(() =>
-            engine.GenerateAsync(new GenerationRequest("r", [1], new SamplingParameters { Constraint = new Constraint.Regex("a"), IgnoreEos = true }), CancellationToken.None));
+            engine.GenerateAsync(
+                new GenerationRequest("r", [1], new SamplingParameters { Constraint = new Constraint.Regex("a"), IgnoreEos = true }),
+                CancellationToken.None));
         Assert.Equal("ignore_eos", bad.Parameter);
         Assert.Equal(0, engine.Statistics.Waiting);
     }

@@ -4,7 +4,8 @@ using Cluster.Worker.Engine.Constraints;
 
 namespace Cluster.Worker.Tests.Engine.Constraints;
 
-/// <summary>A constraint lives as long as the engine: what it remembers has to have an end, and so has the work that one request can ask for between two steps.</summary>
+/// <summary>A constraint lives as long as the engine: what it remembers has to have an end, and so has the work that one request can ask
+/// for between two steps.</summary>
 public sealed class ConstraintMemoryTests
 {
     /// <summary>The places of the last letters a are remembered: two to the power of 40 states.</summary>
@@ -50,7 +51,9 @@ public sealed class ConstraintMemoryTests
     public void A_mask_that_would_take_too_long_is_a_failure_of_its_request()
     {
         // Every token leads to a state of its own, of hundreds of ways each.
-        byte[][] tokens = [.. Enumerable.Range(0, 1 << 14).Select(number => Enumerable.Range(0, 14).Select(bit => (byte)((number >> bit & 1) == 0 ? 'a' : 'b')).ToArray())];
+        byte[][] tokens = [
+            .. Enumerable.Range(0, 1 << 14)
+                .Select(number => Enumerable.Range(0, 14).Select(bit => (byte)((number >> bit & 1) == 0 ? 'a' : 'b')).ToArray())];
         var tokenizer = new ByteTokenizer(["</s>"], tokens);
         var constraint = new ConstraintCompiler(tokenizer, tokenizer.VocabSize, [256]).Compile(new Constraint.Regex("[ab]*a[ab]{1000}"));
         var state = constraint.Start;
@@ -59,7 +62,9 @@ public sealed class ConstraintMemoryTests
             state = constraint.Advance(state, i % 3 == 0 ? 'a' : 'b')!;
         }
 
-        Assert.Contains($"{ConstraintLimits.MaxWork}", Assert.Throws<GenerationFailedException>(() => constraint.Mask(state)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{ConstraintLimits.MaxWork}", Assert.Throws<GenerationFailedException>(() => constraint.Mask(state)).Message,
+            StringComparison.Ordinal);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

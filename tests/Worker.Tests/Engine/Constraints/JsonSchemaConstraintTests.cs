@@ -63,7 +63,8 @@ public sealed class JsonSchemaConstraintTests
         { """{"prefixItems": [{"const": 1}], "items": {"const": 2}, "minItems": 1}""", "[1] [1,2] [1,2,2]", "[] [2] [1,1]", "" },
         { """{"items": false}""", "[]", "[1]", "" },
         { """{"properties": {"a": {"const": 1}, "b": {"const": 2}}, "required": ["b"]}""", "{\"a\":1,\"b\":2} {\"b\":2}", "{} {\"a\":1} {\"b\":2,}", "{\"b\":2,\"c\":3}" },
-        { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}}""", "{} {\"a\":1} {\"a\":1,\"b\":2} {\"aa\":2,\"\":2}", "{\"a\":2} {\"b\":1} {\"\\u0061\":2}", "" },
+        { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}}""", "{} {\"a\":1} {\"a\":1,\"b\":2} "
+            + "{\"aa\":2,\"\":2}", "{\"a\":2} {\"b\":1} {\"\\u0061\":2}", "" },
         { """{"type": "object", "properties": {"a": false, "b": {"const": 1}}}""", "{} {\"b\":1}", "{\"a\":1}", "" },
     };
 
@@ -88,7 +89,8 @@ public sealed class JsonSchemaConstraintTests
     {
         Assert.All(accepted.Split(' '), text => Assert.True(SecondOpinion.IsValid(schema, text), text));
         Assert.All(rejected.Split(' '), text => Assert.False(SecondOpinion.IsValid(schema, text), text));
-        Assert.All(narrower.Split(' ', StringSplitOptions.RemoveEmptyEntries), text => Assert.True(SecondOpinion.IsValid(schema, text), text));
+        Assert.All(
+            narrower.Split(' ', StringSplitOptions.RemoveEmptyEntries), text => Assert.True(SecondOpinion.IsValid(schema, text), text));
     }
 
     [Theory]
@@ -103,7 +105,8 @@ public sealed class JsonSchemaConstraintTests
     [InlineData("""{"type": "string", "pattern": "(?=a)"}""", "lookahead")]
     [InlineData("""{"type": "string", "maxLength": 1000000000}""", "8192")]
     [InlineData("""{"type": "array", "minItems": 1000000000}""", "1024")]
-    [InlineData("""{"type": "array", "items": {"type": "string", "minLength": 8000}, "prefixItems": [{"minLength": 8000}, {"minLength": 8000}, {"minLength": 8000}]}""", "200000 nodes")]
+    [InlineData(
+        """{"type": "array", "items": {"type": "string", "minLength": 8000}, "prefixItems": [{"minLength": 8000}, {"minLength": 8000}, {"minLength": 8000}]}""", "200000 nodes")]
     [InlineData("""{"type": "integer", "minimum": 5, "maximum": 4}""", "minimum")]
     [InlineData("""{"type": "integer", "minimum": 1e30}""", "minimum")]
     [InlineData("""{"oneOf": [{"type": "integer"}, {"type": "number"}]}""", "oneOf")]
@@ -126,14 +129,17 @@ public sealed class JsonSchemaConstraintTests
     /// <summary>Not a case above: attributes are written as UTF-8, which has no half pairs.</summary>
     [Fact]
     public void Half_a_surrogate_pair_that_is_not_escaped_is_refused_too() =>
-        Assert.Contains("Unicode", Assert.Throws<InvalidRequestException>(() => Compiled.Schema("\"\ud800\"")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Unicode", Assert.Throws<InvalidRequestException>(() => Compiled.Schema("\"\ud800\"")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Hostile_sizes_are_refused_with_the_limit()
     {
         Assert.Contains("4096", Refusal($$"""{"enum": [{{string.Join(',', Enumerable.Range(0, 10_000))}}]}"""), StringComparison.Ordinal);
-        Assert.Contains("256", Refusal($$"""{"anyOf": [{{string.Join(',', Enumerable.Repeat("{}", 10_000))}}]}"""), StringComparison.Ordinal);
-        Assert.Contains("64", Refusal(string.Concat(Enumerable.Repeat("{\"items\":", 5000)) + "{}" + new string('}', 5000)), StringComparison.Ordinal);
+        Assert.Contains(
+            "256", Refusal($$"""{"anyOf": [{{string.Join(',', Enumerable.Repeat("{}", 10_000))}}]}"""), StringComparison.Ordinal);
+        Assert.Contains(
+            "64", Refusal(string.Concat(Enumerable.Repeat("{\"items\":", 5000)) + "{}" + new string('}', 5000)), StringComparison.Ordinal);
         Assert.Contains("1048576", Refusal(new string(' ', 2_000_000)), StringComparison.Ordinal);
     }
 

@@ -15,7 +15,8 @@ internal static class RandomSchemas
             var schema = Value(random, 3);
             schema["$defs"] = new JsonObject
             {
-                ["tree"] = JsonNode.Parse("""{"type": "object", "properties": {"v": {"type": "integer", "minimum": 0, "maximum": 99}, "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/tree"}]}}, "required": ["next"], "additionalProperties": false}"""),
+                ["tree"] = JsonNode.Parse(
+                    """{"type": "object", "properties": {"v": {"type": "integer", "minimum": 0, "maximum": 99}, "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/tree"}]}}, "required": ["next"], "additionalProperties": false}"""),
                 ["list"] = JsonNode.Parse("""{"type": "array", "maxItems": 2, "items": {"$ref": "#/$defs/list"}}"""),
             };
             yield return schema.ToJsonString();
@@ -35,11 +36,20 @@ internal static class RandomSchemas
         8 => new JsonObject { ["$ref"] = random.Next(2) == 0 ? "#/$defs/tree" : "#/$defs/list" },
         9 or 10 => Array(random, depth),
         11 => new JsonObject { ["anyOf"] = new JsonArray(Value(random, depth - 1), Value(random, depth - 1)) },
-        12 => new JsonObject { ["oneOf"] = new JsonArray(Range(random, "integer"), Text(random), new JsonObject { ["type"] = new JsonArray("null", "boolean") }) },
+        12 => new JsonObject
+        {
+            ["oneOf"] = new JsonArray(
+                Range(random, "integer"), Text(random), new JsonObject { ["type"] = new JsonArray("null", "boolean") })
+        },
         13 => new JsonObject
         {
             ["allOf"] = new JsonArray(
-                new JsonObject { ["type"] = "object", ["properties"] = new JsonObject { ["x"] = Value(random, depth - 1) }, ["required"] = new JsonArray("x") },
+                new JsonObject
+                {
+                    ["type"] = "object",
+                    ["properties"] = new JsonObject { ["x"] = Value(random, depth - 1) },
+                    ["required"] = new JsonArray("x")
+                },
                 new JsonObject { ["properties"] = new JsonObject { ["y"] = Value(random, depth - 1) } }),
         },
         _ => Object(random, depth),

@@ -13,7 +13,8 @@ public sealed class RegexConstraintTests
         for (var i = 0; i < 400; i++)
         {
             var pattern = Pattern(random, 3);
-            var constraint = new CompiledConstraint(ConstraintCompiler.Build(new Constraint.Regex(pattern)), new TokenTrie(Compiled.Tokenizer, 257, [Compiled.Eos]));
+            var constraint = new CompiledConstraint(
+                ConstraintCompiler.Build(new Constraint.Regex(pattern)), new TokenTrie(Compiled.Tokenizer, 257, [Compiled.Eos]));
             var reference = new Regex($"^(?:{Ascii(pattern)})\\z", RegexOptions.NonBacktracking);
             for (var j = 0; j < 30; j++)
             {
@@ -33,7 +34,8 @@ public sealed class RegexConstraintTests
     {
         var constraint = Compiled.Of(new Constraint.Regex(pattern));
         var random = new Random(2);
-        var reference = new Regex($"^(?:{pattern.Replace("\\u{1F600}", "😀", StringComparison.Ordinal).Replace("?P<", "?<", StringComparison.Ordinal)})\\z");
+        var reference = new Regex(
+            $"^(?:{pattern.Replace("\\u{1F600}", "😀", StringComparison.Ordinal).Replace("?P<", "?<", StringComparison.Ordinal)})\\z");
         for (var i = 0; i < 50; i++)
         {
             if (constraint.Sample(random, 200) is { } text)
@@ -82,9 +84,13 @@ public sealed class RegexConstraintTests
     [Fact]
     public void Deep_groups_and_many_choices_are_refused_with_the_limit()
     {
-        Assert.Contains("64", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(new string('(', 100_000)))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "64", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(new string('(', 100_000)))).Message,
+            StringComparison.Ordinal);
         var choices = Enumerable.Range(0, 10_000).Select(i => $"{i}").ToArray();
-        Assert.Contains("4096", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Choice(choices))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "4096", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Choice(choices))).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>Alternatives of one character and empty ones need no nodes, only edges.</summary>
@@ -96,7 +102,9 @@ public sealed class RegexConstraintTests
         var pattern = $"({string.Join('|', Enumerable.Repeat(alternative, 20_000))}){{1000}}";
         var before = GC.GetAllocatedBytesForCurrentThread();
 
-        Assert.Contains("edges", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(pattern))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "edges", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(pattern))).Message,
+            StringComparison.Ordinal);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200 << 20);
     }
 

@@ -15,7 +15,9 @@ internal sealed class SchemaValidator(JsonElement root)
     }
 
     private bool IsValid(JsonElement schema, JsonElement value) =>
-        schema.ValueKind == JsonValueKind.True || (schema.ValueKind == JsonValueKind.Object && schema.EnumerateObject().All(keyword => Holds(keyword.Name, keyword.Value, schema, value)));
+        schema.ValueKind == JsonValueKind.True
+            || (schema.ValueKind == JsonValueKind.Object
+                && schema.EnumerateObject().All(keyword => Holds(keyword.Name, keyword.Value, schema, value)));
 
     private bool Holds(string keyword, JsonElement argument, JsonElement schema, JsonElement value)
     {
@@ -26,7 +28,9 @@ internal sealed class SchemaValidator(JsonElement root)
         return keyword switch
         {
             "$ref" => IsValid(Resolve(argument.GetString()!), value),
-            "type" => argument.ValueKind == JsonValueKind.Array ? argument.EnumerateArray().Any(type => IsOf(type.GetString()!, value)) : IsOf(argument.GetString()!, value),
+            "type" => argument.ValueKind == JsonValueKind.Array
+                ? argument.EnumerateArray().Any(type => IsOf(type.GetString()!, value))
+                : IsOf(argument.GetString()!, value),
             "enum" => argument.EnumerateArray().Any(item => JsonElement.DeepEquals(item, value)),
             "const" => JsonElement.DeepEquals(argument, value),
             "allOf" => argument.EnumerateArray().All(part => IsValid(part, value)),
@@ -42,12 +46,19 @@ internal sealed class SchemaValidator(JsonElement root)
             "format" => !isText || HasFormat(argument.GetString()!, value.GetString()!),
             "minItems" => !isArray || value.GetArrayLength() >= argument.GetInt32(),
             "maxItems" => !isArray || value.GetArrayLength() <= argument.GetInt32(),
-            "prefixItems" => !isArray || value.EnumerateArray().Zip(argument.EnumerateArray()).All(pair => IsValid(pair.Second, pair.First)),
-            "items" => !isArray || value.EnumerateArray().Skip(schema.TryGetProperty("prefixItems", out var prefix) ? prefix.GetArrayLength() : 0).All(item => IsValid(argument, item)),
+            "prefixItems" =>
+                !isArray || value.EnumerateArray().Zip(argument.EnumerateArray()).All(pair => IsValid(pair.Second, pair.First)),
+            "items" => !isArray
+                || value.EnumerateArray().Skip(schema.TryGetProperty("prefixItems", out var prefix) ? prefix.GetArrayLength() : 0)
+                    .All(item => IsValid(argument, item)),
             "required" => !isObject || argument.EnumerateArray().All(name => value.TryGetProperty(name.GetString()!, out _)),
-            "properties" => !isObject || value.EnumerateObject().All(member => !argument.TryGetProperty(member.Name, out var own) || IsValid(own, member.Value)),
+            "properties" => !isObject
+                || value.EnumerateObject().All(member => !argument.TryGetProperty(member.Name, out var own) || IsValid(own, member.Value)),
             "additionalProperties" => !isObject
-                || value.EnumerateObject().All(member => (schema.TryGetProperty("properties", out var known) && known.TryGetProperty(member.Name, out _)) || IsValid(argument, member.Value)),
+                || value.EnumerateObject()
+                    .All(
+                        member => (schema.TryGetProperty("properties", out var known) && known.TryGetProperty(member.Name, out _))
+                            || IsValid(argument, member.Value)),
             "$defs" or "title" or "description" => true,
             _ => throw new InvalidOperationException($"the validator does not know '{keyword}'"),
         };
@@ -70,7 +81,9 @@ internal sealed class SchemaValidator(JsonElement root)
 
     private static bool HasFormat(string format, string text) => format switch
     {
-        "date" => DateOnly.TryParseExact(text.Replace("0000-", "0004-", StringComparison.Ordinal), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
+        "date" => DateOnly.TryParseExact(
+            text.Replace("0000-", "0004-", StringComparison.Ordinal), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None,
+            out _),
         "uuid" => Guid.TryParseExact(text, "D", out _),
         "ipv4" or "ipv6" => System.Net.IPAddress.TryParse(text, out _),
         "uri" => Uri.TryCreate(text, UriKind.Absolute, out _),

@@ -23,5 +23,6 @@ internal static class SecondOpinion
     }
 
     /// <summary>Each schema gets a registry of its own: they all have the same address, because they have none.</summary>
-    private static JsonSchema Read(string schema) => JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry() });
+    private static JsonSchema Read(string schema) =>
+        JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry() });
 }

@@ -6,7 +6,8 @@ public sealed class TokenMaskTests
 {
     [Theory]
     [InlineData("{}")]
-    [InlineData("""{"type": "object", "properties": {"ab": {"type": "integer"}, "abc": {"enum": ["é", "日本", null]}}, "additionalProperties": {"type": "boolean"}}""")]
+    [InlineData(
+        """{"type": "object", "properties": {"ab": {"type": "integer"}, "abc": {"enum": ["é", "日本", null]}}, "additionalProperties": {"type": "boolean"}}""")]
     [InlineData("""{"$defs": {"tree": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}, "$ref": "#/$defs/tree"}""")]
     public void A_mask_is_what_trying_every_token_gives(string schema)
     {

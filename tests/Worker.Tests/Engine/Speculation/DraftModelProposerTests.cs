@@ -1,10 +1,10 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 
-/// <summary>The draft model is <see cref="FakeModelRunner"/>, which throws when a step reads a slot that does not hold what it should.</summary>
+/// <summary>The draft model is <see cref="FakeModelRunner"/>, which throws when a step reads a slot that does not hold what it
+/// should.</summary>
 public class DraftModelProposerTests
 {
     private const int Vocab = 32;
@@ -135,7 +135,10 @@ public class DraftModelProposerTests
     [Fact]
     public void Logits_that_are_no_numbers_end_the_draft()
     {
-        var runner = new FakeModelRunner(Vocab, 4, 16, 64) { OnLogits = (context, row) => row[3] = context.Length == 4 ? float.NaN : row[3] };
+        var runner = new FakeModelRunner(Vocab, 4, 16, 64)
+        {
+            OnLogits = (context, row) => row[3] = context.Length == 4 ? float.NaN : row[3]
+        };
         using var proposer = new DraftModelProposer(runner, Vocab);
         var sequence = new Sequence([1, 2, 3]);
 

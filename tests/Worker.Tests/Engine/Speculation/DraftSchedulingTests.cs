@@ -1,6 +1,4 @@
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 

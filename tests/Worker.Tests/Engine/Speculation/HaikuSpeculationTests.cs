@@ -2,10 +2,11 @@ using System.Text.Json.Nodes;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tests.Models;
+using Cluster.Worker.Tests.Models.Parallel;
 using Cluster.Worker.Tokenization;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 
@@ -46,22 +47,29 @@ public sealed class HaikuSpeculationTests
 
     /// <summary>Log-probabilities are a function of every logit, so equal bits here are equal logits.</summary>
     private static IEnumerable<(int, int)> Bits(Generation generation) => generation.Logprobs
-        .SelectMany(position => position.Top.Append(position.Sampled)).Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob)));
+        .SelectMany(position => position.Top.Append(position.Sampled))
+        .Select(one => (one.TokenId, BitConverter.SingleToInt32Bits(one.Logprob)));
 
-    private static Task<Generation[]> RunAsync(LlmEngine engine) => Task.WhenAll(Prompts.Select((prompt, index) => Generation.CollectAsync(engine.GenerateAsync(
+    private static Task<Generation[]> RunAsync(LlmEngine engine) =>
+        Task.WhenAll(Prompts.Select((prompt, index) => Generation.CollectAsync(engine.GenerateAsync(
         new GenerationRequest(
-            $"{index}", prompt, new SamplingParameters { Temperature = index % 2 == 0 ? 0 : 0.9f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 }), CancellationToken.None))));
+            $"{index}", prompt,
+            new SamplingParameters { Temperature = index % 2 == 0 ? 0 : 0.9f, TopP = 0.95f, Seed = index, MaxTokens = 40, Logprobs = 20 }),
+            CancellationToken.None))));
 
     /// <param name="ranks">Of the model; a draft model is whole.</param>
     private static LlmEngine Start(string? kind, int numTokens, int ranks)
     {
         var options = new ModelRunnerOptions { MaxSequences = 16, MaxLogits = 96, MaxModelLength = 512, MaxBatchedTokens = 1024 };
-        var runner = ranks == 1 ? ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), options).Runner : (IModelRunner)CpuRanks.Load(Fixtures.Haiku, ranks, options).Runner;
+        var runner = ranks == 1
+            ? ModelLoader.Load(Fixtures.Haiku, CpuBackend.Create(new CpuOptions()), options).Runner
+            : (IModelRunner)CpuRanks.Load(Fixtures.Haiku, ranks, options).Runner;
         IDraftProposer? proposer = kind switch
         {
             null => null,
             "look-up" => new NgramProposer(1, 4),
-            _ => new DraftModelProposer(ModelLoader.Load(Fixtures.HaikuDraft, CpuBackend.Create(new CpuOptions { Threads = 1 }), options).Runner, runner.VocabSize),
+            _ => new DraftModelProposer(
+                ModelLoader.Load(Fixtures.HaikuDraft, CpuBackend.Create(new CpuOptions { Threads = 1 }), options).Runner, runner.VocabSize),
         };
         return new LlmEngine(
             runner,

@@ -1,6 +1,5 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 

@@ -1,11 +1,10 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 
-/// <summary>Random workloads with little memory, small budgets, chunks, preemption and aborts: with speculation, every request gets what it gets alone
-/// without it.</summary>
+/// <summary>Random workloads with little memory, small budgets, chunks, preemption and aborts: with speculation, every request gets what it
+/// gets alone without it.</summary>
 [Trait(Category.Name, Category.Slow)]
 public class SpeculationWorkloadTests
 {
@@ -18,7 +17,8 @@ public class SpeculationWorkloadTests
         {
             // Right three times of four; sometimes too short or too small for the sequences it drafts for.
             var draft = new FakeModelRunner(
-                Vocab, random.Next(1, 9), random.Next(2, 80), random.Next(10, EngineWorkloadTests.Workload.MaxModelLength + 1), maxBatchedTokens: random.Next(9, 60), maxSequences: 9)
+                Vocab, random.Next(1, 9), random.Next(2, 80), random.Next(10, EngineWorkloadTests.Workload.MaxModelLength + 1),
+                maxBatchedTokens: random.Next(9, 60), maxSequences: 9)
             {
                 OnLogits = static (context, row) =>
                 {
@@ -62,7 +62,8 @@ public class SpeculationWorkloadTests
         {
             var random = new Random(seed);
             var workload = EngineWorkloadTests.Workload.Random(seed);
-            workload.Requests = [.. workload.Requests.Select((request, index) => request with { Sampling = Vary(request.Sampling, index) })];
+            workload.Requests = [
+                .. workload.Requests.Select((request, index) => request with { Sampling = Vary(request.Sampling, index) })];
             workload.OnLogits = onLogits;
             workload.Proposer = propose(random, workload);
             workload.MaxLogits = random.Next(10, 60);

@@ -1,10 +1,10 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Engine.Speculation;
 
-/// <summary>Sampled outputs with speculation have the target's distribution: chi-square over many seeds against the probabilities themselves.</summary>
+/// <summary>Sampled outputs with speculation have the target's distribution: chi-square over many seeds against the probabilities
+/// themselves.</summary>
 [Trait(Category.Name, Category.Slow)]
 public class SpeculativeDistributionTests
 {
@@ -25,10 +25,14 @@ public class SpeculativeDistributionTests
     public async Task Sampled_outputs_have_the_distribution_of_the_target(string kind)
     {
         IDraftProposer proposer = kind == "look-up" ? new NgramProposer(1, 3) : new DraftModelProposer(Runner(Draft), Vocab);
-        await using var engine = new LlmEngine(Runner(Target), new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3, MaxQueue = NumSeeds }, TimeProvider.System, proposer);
+        await using var engine = new LlmEngine(
+            Runner(Target), new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3, MaxQueue = NumSeeds }, TimeProvider.System,
+            proposer);
 
         var outputs = await Task.WhenAll(Enumerable.Range(0, NumSeeds).Select(seed => Generation.CollectAsync(engine.GenerateAsync(
-            new GenerationRequest($"{seed}", Prompt, new SamplingParameters { Temperature = Temperature, Seed = seed, MaxTokens = NumTokens }), CancellationToken.None))));
+            new GenerationRequest(
+                $"{seed}", Prompt, new SamplingParameters { Temperature = Temperature, Seed = seed, MaxTokens = NumTokens }),
+                CancellationToken.None))));
 
         var counts = new int[(int)Math.Pow(Vocab, NumTokens)];
         foreach (var output in outputs)
@@ -36,7 +40,8 @@ public class SpeculativeDistributionTests
             counts[output.TokenIds.Aggregate(0, (cell, token) => cell * Vocab + token)]++;
         }
 
-        var chiSquare = counts.Select((count, cell) => Math.Pow(count - NumSeeds * Probability(cell), 2) / (NumSeeds * Probability(cell))).Sum();
+        var chiSquare = counts.Select((count, cell) => Math.Pow(count - NumSeeds * Probability(cell), 2) / (NumSeeds * Probability(cell)))
+            .Sum();
         var freedom = counts.Length - 1;
         Assert.True(chiSquare < freedom + 3.1 * Math.Sqrt(2 * freedom), $"chi-square {chiSquare:F1} with {freedom} degrees of freedom");
 
@@ -50,10 +55,12 @@ public class SpeculativeDistributionTests
     public async Task A_draft_with_the_target_s_distribution_is_always_right()
     {
         await using var engine = new LlmEngine(
-            Runner(Target), new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System, new DraftModelProposer(Runner(Target), Vocab));
+            Runner(Target), new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System,
+            new DraftModelProposer(Runner(Target), Vocab));
 
         await Generation.CollectAsync(engine.GenerateAsync(
-            new GenerationRequest("one", Prompt, new SamplingParameters { Temperature = 1, TopP = 0.9f, Seed = 3, MaxTokens = 40 }), CancellationToken.None));
+            new GenerationRequest("one", Prompt, new SamplingParameters { Temperature = 1, TopP = 0.9f, Seed = 3, MaxTokens = 40 }),
+            CancellationToken.None));
 
         var speculation = engine.Statistics.Speculation!;
         Assert.Equal(speculation.NumDraftTokens, speculation.NumAcceptedTokens);
@@ -67,10 +74,12 @@ public class SpeculativeDistributionTests
         var target = Runner(Target);
         target.OnLaunch = _ => read.Wait();
         await using var engine = new LlmEngine(
-            target, new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System, new DraftModelProposer(Runner(Target), Vocab));
+            target, new ByteTokenizer(), new EngineOptions { NumSpeculativeTokens = 3 }, TimeProvider.System,
+            new DraftModelProposer(Runner(Target), Vocab));
         var sizes = new List<int>();
         await foreach (var output in engine.GenerateAsync(
-            new GenerationRequest("one", Prompt, new SamplingParameters { Temperature = 0, MaxTokens = 10, Logprobs = 1 }), CancellationToken.None))
+            new GenerationRequest("one", Prompt, new SamplingParameters { Temperature = 0, MaxTokens = 10, Logprobs = 1 }),
+            CancellationToken.None))
         {
             read.Release();
             sizes.Add(output.TokenIds.Count);

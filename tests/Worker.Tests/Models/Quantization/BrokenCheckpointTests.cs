@@ -1,7 +1,10 @@
 using Cluster.Worker.Compute;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tests.Compute;
-using Xunit;
+using Cluster.Worker.Tests.Models.Checkpoints;
+using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 
@@ -62,7 +65,8 @@ public sealed class BrokenCheckpointTests
         var index = new byte[128 * 4];
         BitConverter.TryWriteBytes(index.AsSpan(7 * 4), group);
 
-        var error = Refused("gptq-act-order", weights => weights.With(Layer + ".g_idx", HostTensors.Raw(Layer + ".g_idx", DType.I32, index, 128)));
+        var error = Refused(
+            "gptq-act-order", weights => weights.With(Layer + ".g_idx", HostTensors.Raw(Layer + ".g_idx", DType.I32, index, 128)));
 
         Assert.Contains($"tensor '{Layer}.g_idx' has {group} as element 7; there are 4 groups", error.Message);
     }
@@ -84,7 +88,8 @@ public sealed class BrokenCheckpointTests
         var codes = new byte[384 * 128];
         codes[5 * 128 + 9] = (byte)code;
 
-        var error = Refused("fp8-dynamic", weights => weights.With(Layer + ".weight", HostTensors.Raw(Layer + ".weight", DType.F8E4M3, codes, 384, 128)));
+        var error = Refused(
+            "fp8-dynamic", weights => weights.With(Layer + ".weight", HostTensors.Raw(Layer + ".weight", DType.F8E4M3, codes, 384, 128)));
 
         Assert.Contains($"tensor '{Layer}.weight' has NaN (code 0x{code:X2}) at [5, 9]", error.Message);
     }
@@ -95,7 +100,8 @@ public sealed class BrokenCheckpointTests
         var scales = new float[4 * 384];
         scales[77] = float.PositiveInfinity;
 
-        var error = Refused("awq", weights => weights.With(Layer + ".scales", HostTensors.Of(Layer + ".scales", DType.F16, scales, 4, 384)));
+        var error = Refused(
+            "awq", weights => weights.With(Layer + ".scales", HostTensors.Of(Layer + ".scales", DType.F16, scales, 4, 384)));
 
         Assert.Contains($"tensor '{Layer}.scales' has ∞ as element 77", error.Message.Replace("Infinity", "∞"));
     }
@@ -103,7 +109,8 @@ public sealed class BrokenCheckpointTests
     [Fact]
     public void An_input_scale_must_be_positive()
     {
-        var error = Refused("fp8-static", weights => weights.With(Layer + ".input_scale", HostTensors.Of(Layer + ".input_scale", DType.F32, [0f])));
+        var error = Refused(
+            "fp8-static", weights => weights.With(Layer + ".input_scale", HostTensors.Of(Layer + ".input_scale", DType.F32, [0f])));
 
         Assert.Contains($"tensor '{Layer}.input_scale' is 0; expected more than 0", error.Message);
     }
@@ -111,13 +118,17 @@ public sealed class BrokenCheckpointTests
     [Fact]
     public void A_tensor_of_another_type_is_refused_with_both()
     {
-        var error = Refused("squeezellm", weights => weights.With(Layer + ".qweight", HostTensors.Of(Layer + ".qweight", DType.F32, new float[16 * 384], 16, 384)));
+        var error = Refused(
+            "squeezellm",
+            weights => weights.With(Layer + ".qweight", HostTensors.Of(Layer + ".qweight", DType.F32, new float[16 * 384], 16, 384)));
 
         Assert.Contains($"tensor '{Layer}.qweight' is F32; squeezellm calls for I32", error.Message);
     }
 
     [Theory]
-    [InlineData("gptq", "\"group_size\": 32", "\"group_size\": 48", "tensor 'model.layers.0.self_attn.q_proj.scales' cannot have 128 inputs in groups: they come in 48s")]
+    [InlineData(
+        "gptq", "\"group_size\": 32", "\"group_size\": 48",
+        "tensor 'model.layers.0.self_attn.q_proj.scales' cannot have 128 inputs in groups: they come in 48s")]
     [InlineData("awq", "\"group_size\": 32", "\"group_size\": 64", "has shape [4, 128]; config.json calls for [2, 128]")]
     [InlineData("gptq", "\"bits\": 4", "\"bits\": 8", "has shape [16, 128]; config.json calls for [32, 128]")]
     public void A_configuration_of_another_model_is_refused(string name, string from, string to, string reason)
@@ -129,7 +140,9 @@ public sealed class BrokenCheckpointTests
         var config = ModelConfig.Load(folder.Path);
 
         var error = Assert.Throws<CheckpointFormatException>(
-            () => ModelLoader.Load(config, Checkpoint.Open(QuantizedCheckpoints.Folder(name)), new RecordingBackend(), new ModelRunnerOptions { MaxModelLength = 64 }));
+            () => ModelLoader.Load(
+                config, Checkpoint.Open(QuantizedCheckpoints.Folder(name)), new RecordingBackend(),
+                new ModelRunnerOptions { MaxModelLength = 64 }));
 
         Assert.Contains(reason, error.Message);
     }
@@ -140,10 +153,12 @@ public sealed class BrokenCheckpointTests
         var zeros = HostTensors.Of(Layer + ".weight", DType.BF16, new float[128 * 384], 128, 384);
         var down = "model.layers.2.mlp.down_proj";
         var weights = new EditedWeights(Checkpoint.Open(QuantizedCheckpoints.Folder("gptq")))
-            .With(down + ".weight", zeros).Without(down + ".qweight").Without(down + ".qzeros").Without(down + ".scales").Without(down + ".g_idx");
+            .With(down + ".weight", zeros).Without(down + ".qweight").Without(down + ".qzeros").Without(down + ".scales")
+            .Without(down + ".g_idx");
 
         using var model = ModelLoader.Load(
-            ModelConfig.Load(QuantizedCheckpoints.Folder("gptq")), weights, new RecordingBackend(), new ModelRunnerOptions { MaxModelLength = 64 });
+            ModelConfig.Load(QuantizedCheckpoints.Folder("gptq")), weights, new RecordingBackend(),
+            new ModelRunnerOptions { MaxModelLength = 64 });
 
         Assert.NotNull(model.Config.Quantization);
     }
@@ -153,7 +168,8 @@ public sealed class BrokenCheckpointTests
     {
         var gate = "model.layers.2.mlp.gate_proj";
         var error = Refused("gptq", weights => weights
-            .With(gate + ".weight", HostTensors.Of(gate + ".weight", DType.BF16, new float[384 * 128], 384, 128)).Without(gate + ".qweight"));
+            .With(gate + ".weight", HostTensors.Of(gate + ".weight", DType.BF16, new float[384 * 128], 384, 128))
+            .Without(gate + ".qweight"));
 
         Assert.Contains($"quantizes only some of {gate}, {Layer}", error.Message);
     }
@@ -163,6 +179,7 @@ public sealed class BrokenCheckpointTests
         var folder = QuantizedCheckpoints.Folder(name);
         var weights = edit(new EditedWeights(Checkpoint.Open(folder)));
         return Assert.Throws<CheckpointFormatException>(
-            () => ModelLoader.Load(ModelConfig.Load(folder), weights, new RecordingBackend(), new ModelRunnerOptions { MaxModelLength = 64 }));
+            () => ModelLoader.Load(
+                ModelConfig.Load(folder), weights, new RecordingBackend(), new ModelRunnerOptions { MaxModelLength = 64 }));
     }
 }

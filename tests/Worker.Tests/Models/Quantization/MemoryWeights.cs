@@ -1,5 +1,5 @@
 using Cluster.Worker.Compute;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 

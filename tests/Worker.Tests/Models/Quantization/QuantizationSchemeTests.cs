@@ -1,7 +1,9 @@
 using System.Text;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Quantization;
-using Xunit;
+using Cluster.Worker.Models.Running;
+using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 
@@ -25,12 +27,15 @@ public sealed class QuantizationSchemeTests
     {
         { """{"bits":4}""", "'quantization_config.quant_method' is ''; supported: fp8, compressed-tensors, gptq, awq, squeezellm" },
         { """{"quant_method":"fp8"}""", "'quantization_config.activation_scheme' is ''; supported: static, dynamic" },
-        { """{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128]}""", "weight_block_size' asks for one scale per block" },
+        { """{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128]}""", "weight_block_size' asks for one "
+            + "scale per block" },
         { """{"quant_method":"gptq","bits":3,"group_size":32}""", "'quantization_config.bits' is 3; supported: 4, 8" },
         { """{"quant_method":"gptq","bits":4}""", "'quantization_config.group_size' is missing" },
-        { """{"quant_method":"gptq","bits":4,"group_size":0}""", "'quantization_config.group_size' is 0; expected a number of inputs, or -1 for all" },
+        { """{"quant_method":"gptq","bits":4,"group_size":0}""", "'quantization_config.group_size' is 0; expected a number of inputs, or "
+            + "-1 for all" },
         { """{"quant_method":"gptq","bits":4,"group_size":-2}""", "'quantization_config.group_size' is -2; expected -1 to" },
-        { """{"quant_method":"gptq","bits":4,"group_size":32,"checkpoint_format":"marlin"}""", "checkpoint_format' is 'marlin'; supported: gptq, gptq_v2" },
+        { """{"quant_method":"gptq","bits":4,"group_size":32,"checkpoint_format":"marlin"}""", "checkpoint_format' is 'marlin'; "
+            + "supported: gptq, gptq_v2" },
         { """{"quant_method":"gptq","bits":4,"group_size":32,"dynamic":{"-:x":{}}}""", "dynamic' has settings per layer" },
         { """{"quant_method":"awq","bits":8,"group_size":32}""", "'quantization_config.bits' is 8; supported: 4" },
         { """{"quant_method":"awq","bits":4,"group_size":32,"zero_point":false}""", "zero_point' is false; supported: true" },
@@ -69,8 +74,10 @@ public sealed class QuantizationSchemeTests
     public void Ignored_layers_are_whole_names_or_expressions(string layer, bool quantized)
     {
         var compressed = Find(Compressed(Group, """["lm_head","mlp.gate","re:.*layers\\.3\\..*","re:vision"]"""));
-        var fp8 = Find("""{"quant_method":"fp8","activation_scheme":"dynamic","ignored_layers":["lm_head","mlp.gate","re:vision"],"modules_to_not_convert":["layers.3"]}""");
-        var awq = Find("""{"quant_method":"awq","bits":4,"group_size":32,"modules_to_not_convert":["lm_head","mlp.gate","layers.3","vision"]}""");
+        var fp8 = Find(
+            """{"quant_method":"fp8","activation_scheme":"dynamic","ignored_layers":["lm_head","mlp.gate","re:vision"],"modules_to_not_convert":["layers.3"]}""");
+        var awq = Find(
+            """{"quant_method":"awq","bits":4,"group_size":32,"modules_to_not_convert":["lm_head","mlp.gate","layers.3","vision"]}""");
 
         Assert.All([compressed, fp8, awq], scheme => Assert.Equal(quantized, scheme!.Quantizes(layer)));
     }
@@ -86,12 +93,15 @@ public sealed class QuantizationSchemeTests
 
     [Theory]
     [InlineData("gptq", "awq", "quantization awq was asked for, but the checkpoint is quantized by gptq; use auto or gptq")]
-    [InlineData("fp8-compressed-tensors", "fp8", "quantization fp8 was asked for, but the checkpoint is quantized by compressed-tensors; use auto or compressed-tensors")]
+    [InlineData(
+        "fp8-compressed-tensors", "fp8",
+        "quantization fp8 was asked for, but the checkpoint is quantized by compressed-tensors; use auto or compressed-tensors")]
     [InlineData("awq", "none", "quantization none was asked for, but the checkpoint is quantized by awq; use auto or awq")]
     public void Another_method_than_the_checkpoints_is_refused(string name, string requested, string message)
     {
         var error = Assert.Throws<ArgumentException>(
-            () => ModelLoader.Load(QuantizedCheckpoints.Folder(name), new RecordingBackend(), new ModelRunnerOptions { Quantization = requested }));
+            () => ModelLoader.Load(
+                QuantizedCheckpoints.Folder(name), new RecordingBackend(), new ModelRunnerOptions { Quantization = requested }));
 
         Assert.Equal(message, error.Message);
     }
@@ -99,11 +109,13 @@ public sealed class QuantizationSchemeTests
     [Fact]
     public void Quantizing_while_loading_is_refused_and_saying_what_is_so_is_not()
     {
-        var error = Assert.Throws<ArgumentException>(() => ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "fp8" }));
+        var error = Assert.Throws<ArgumentException>(
+            () => ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "fp8" }));
         Assert.Equal("quantization fp8 was asked for, but the checkpoint is not quantized; use auto or none", error.Message);
 
         ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "none" }).Dispose();
-        ModelLoader.Load(QuantizedCheckpoints.Folder("gptq"), new RecordingBackend(), new ModelRunnerOptions { Quantization = "gptq" }).Dispose();
+        ModelLoader.Load(QuantizedCheckpoints.Folder("gptq"), new RecordingBackend(), new ModelRunnerOptions { Quantization = "gptq" })
+            .Dispose();
     }
 
     private static QuantizationScheme? Find(string config) =>

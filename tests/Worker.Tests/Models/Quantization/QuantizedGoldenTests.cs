@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
-using Cluster.Worker.Models;
-using Xunit;
+using Cluster.Worker.Models.Running;
+using Cluster.Worker.Models.Verification;
+using Cluster.Worker.Tests.Models.Layers;
+using Cluster.Worker.Tests.Models.Verification;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 
@@ -18,8 +20,8 @@ public sealed class QuantizedGoldenTests
 
     public static TheoryData<string> Names => [.. QuantizedCheckpoints.Names];
 
-    /// <summary>Bytes that all weights of haiku-1m keep. Unquantized they are 2 525 696, of which 534 016 are embedding, output matrix and norms, quantized in
-    /// no format; the rest is 5 layers of 196 608 weights for 1280 outputs, each with a bias of 4 bytes:
+    /// <summary>Bytes that all weights of haiku-1m keep. Unquantized they are 2 525 696, of which 534 016 are embedding, output matrix and
+    /// norms, quantized in no format; the rest is 5 layers of 196 608 weights for 1280 outputs, each with a bias of 4 bytes:
     /// <code>
     /// FP8      a byte a weight, 4 an output
     /// 4 bits   half a byte a weight, 4 an output and group (4 groups of 32 inputs, 12 in down_proj), 4 an input;
@@ -40,7 +42,8 @@ public sealed class QuantizedGoldenTests
     [Theory, MemberData(nameof(Checkpoints))]
     public void Logits_are_those_of_the_dequantized_model(string name, string backend)
     {
-        var result = GoldenVerification.Verify(QuantizedCheckpoints.Folder(name), GoldenFile.Open(QuantizedCheckpoints.Golden(name)), () => Create(backend), Tolerance);
+        var result = GoldenVerification.Verify(
+            QuantizedCheckpoints.Folder(name), GoldenFile.Open(QuantizedCheckpoints.Golden(name)), () => Create(backend), Tolerance);
 
         Assert.True(result.Passes(Tolerance), $"{name}: {result}");
         Assert.True(result.MaxAbsDiff > 0, "an exact match means that nothing was compared");
@@ -113,7 +116,8 @@ public sealed class QuantizedGoldenTests
     public void Weights_stay_packed_in_memory(string name, long bytes)
     {
         using var model = ModelLoader.Load(
-            QuantizedCheckpoints.Folder(name), Create("cpu"), new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, MaxModelLength = 32 });
+            QuantizedCheckpoints.Folder(name), Create("cpu"),
+            new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, MaxModelLength = 32 });
 
         Assert.Equal(bytes, model.ResidentWeightBytes);
     }
@@ -124,7 +128,14 @@ public sealed class QuantizedGoldenTests
         var perplexity = reference.RootElement.GetProperty("perplexity");
         var ids = perplexity.GetProperty("input_ids").EnumerateArray().Select(id => id.GetInt32()).ToArray();
         var window = perplexity.GetProperty("window").GetInt32();
-        var options = new ModelRunnerOptions { MaxSequences = 1, MaxBatchedTokens = window, MaxLogits = window, MaxModelLength = window, KvCacheDType = cache };
+        var options = new ModelRunnerOptions
+        {
+            MaxSequences = 1,
+            MaxBatchedTokens = window,
+            MaxLogits = window,
+            MaxModelLength = window,
+            KvCacheDType = cache
+        };
         using var model = ModelLoader.Load(folder, Create("cpu"), options);
         return (Perplexity.Evaluate(model.Runner, ids, window), perplexity.GetProperty("value").GetDouble());
     }

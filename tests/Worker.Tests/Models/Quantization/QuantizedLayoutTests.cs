@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute;
-using Xunit;
+using Cluster.Worker.Tests.Compute.Cpu.Quantized;
+using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 
@@ -14,7 +16,7 @@ public sealed class QuantizedLayoutTests
     private const int In = 48;
     private const int Out = 24;
 
-    private readonly Random random = new(9);
+    private readonly Random _random = new(9);
 
     /// <summary>Bits, group size, checkpoint format, act-order.</summary>
     public static TheoryData<int, int, string, bool> GptqVariants => new()
@@ -36,7 +38,7 @@ public sealed class QuantizedLayoutTests
         var groupOf = Enumerable.Range(0, In).Select(k => k / size).ToArray();
         if (actOrder)
         {
-            random.Shuffle(groupOf);
+            _random.Shuffle(groupOf);
         }
 
         int[,] codes = Codes(In, Out, 1 << bits), zeros = Codes(groups, Out, 1 << bits);
@@ -46,7 +48,8 @@ public sealed class QuantizedLayoutTests
         var qzeros = new uint[groups, Out / perWord];
         ForEach(In, Out, (k, n) => qweight[k / perWord, n] |= (uint)codes[k, n] << (bits * (k % perWord)));
         ForEach(groups, Out, (g, n) => qzeros[g, n / perWord] |= (uint)zeros[g, n] << (bits * (n % perWord)));
-        var scheme = Scheme($$"""{"quant_method":"gptq","bits":{{bits}},"group_size":{{groupSize}},"desc_act":{{(actOrder ? "true" : "false")}},"checkpoint_format":"{{format}}"}""");
+        var scheme = Scheme(
+            $$"""{"quant_method":"gptq","bits":{{bits}},"group_size":{{groupSize}},"desc_act":{{(actOrder ? "true" : "false")}},"checkpoint_format":"{{format}}"}""");
 
         var matrix = Read(
             scheme,
@@ -93,7 +96,8 @@ public sealed class QuantizedLayoutTests
         ForEach(In, Out, (k, n) => qweight[k / 8, n] |= (uint)codes[k, n] << (4 * (k % 8)));
 
         var matrix = Read(
-            Scheme("""{"quant_method":"squeezellm","wbits":4}"""), Words("x.qweight", qweight), HostTensors.Of("x.lookup_table", DType.F16, table, Out, 16));
+            Scheme("""{"quant_method":"squeezellm","wbits":4}"""), Words("x.qweight", qweight),
+            HostTensors.Of("x.lookup_table", DType.F16, table, Out, 16));
 
         AssertWeights(matrix, (n, k) => table[n * 16 + codes[k, n]]);
     }
@@ -108,7 +112,7 @@ public sealed class QuantizedLayoutTests
         var codes = new byte[Out * In];
         for (var i = 0; i < codes.Length; i++)
         {
-            codes[i] = (byte)random.Next(0x7F);
+            codes[i] = (byte)_random.Next(0x7F);
         }
 
         var scales = Scales(shape.Aggregate(1, (product, length) => product * length));
@@ -124,8 +128,12 @@ public sealed class QuantizedLayoutTests
     public void The_output_matrix_may_be_quantized_or_not()
     {
         var weights = new MemoryWeights(
-            HostTensors.Raw("lm_head.weight", DType.F8E4M3, new byte[Out * In], Out, In), HostTensors.Of("lm_head.weight_scale", DType.F32, [2f]));
-        var loader = new WeightLoader(weights, new RecordingBackend(), progress: null) { Quantization = Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""") };
+            HostTensors.Raw("lm_head.weight", DType.F8E4M3, new byte[Out * In], Out, In),
+            HostTensors.Of("lm_head.weight_scale", DType.F32, [2f]));
+        var loader = new WeightLoader(weights, new RecordingBackend(), progress: null)
+        {
+            Quantization = Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""")
+        };
 
         Assert.Equal(Out * In, loader.Linear("lm_head", ["lm_head"], In, [Out], bias: false).ResidentBytes);
         loader.RefuseUnused(_ => false);
@@ -137,7 +145,8 @@ public sealed class QuantizedLayoutTests
     }
 
     private static QuantizationScheme Scheme(string json) =>
-        QuantizationScheme.Find(ConfigObject.Parse("config.json", System.Text.Encoding.UTF8.GetBytes($$"""{"quantization_config":{{json}}}""")))!;
+        QuantizationScheme.Find(
+            ConfigObject.Parse("config.json", System.Text.Encoding.UTF8.GetBytes($$"""{"quantization_config":{{json}}}""")))!;
 
     private static QuantizedMatrix Read(QuantizationScheme scheme, params HostTensor[] tensors)
     {
@@ -177,9 +186,9 @@ public sealed class QuantizedLayoutTests
     private int[,] Codes(int rows, int columns, int end)
     {
         var codes = new int[rows, columns];
-        ForEach(rows, columns, (row, column) => codes[row, column] = random.Next(end));
+        ForEach(rows, columns, (row, column) => codes[row, column] = _random.Next(end));
         return codes;
     }
 
-    private float[] Scales(int count) => Array.ConvertAll(HostTensors.Random(random, count), value => (float)(Half)value);
+    private float[] Scales(int count) => Array.ConvertAll(HostTensors.Random(_random, count), value => (float)(Half)value);
 }

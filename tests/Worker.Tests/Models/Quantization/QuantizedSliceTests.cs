@@ -1,12 +1,13 @@
 using Cluster.Worker.Compute.Quantized;
-using Cluster.Worker.Models;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Quantization;
-using Cluster.Worker.Tests.Compute;
-using Xunit;
+using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
 
-/// <summary>A rank's part of a quantized layer has the weights that the whole layer has there, wherever the layout lets it be cut.</summary>
+/// <summary>A rank's part of a quantized layer has the weights that the whole layer has there, wherever the layout lets it be
+/// cut.</summary>
 public sealed class QuantizedSliceTests
 {
     private const string Layer = "model.layers.1.mlp.down_proj";

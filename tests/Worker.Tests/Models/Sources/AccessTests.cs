@@ -1,4 +1,3 @@
-using Cluster.Worker.Models.Sources;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Worker.Tests.Models.Sources;
@@ -17,21 +16,30 @@ public class AccessTests
         await test.FetchAsync(Token);
 
         test.AssertWeightsAreWhole();
-        Assert.All(test.Hub.Requests.Where(request => !request.AtStorage), request => Assert.Equal($"Bearer {Token}", request.Authorization));
+        Assert.All(
+            test.Hub.Requests.Where(request => !request.AtStorage), request => Assert.Equal($"Bearer {Token}", request.Authorization));
         Assert.All(test.RequestsAtStorage, request => Assert.Null(request.Authorization));
         Assert.Single(test.RequestsAtStorage);
         Assert.DoesNotContain(test.Log, line => line.Contains(Token, StringComparison.Ordinal));
     }
 
     [Theory]
-    [InlineData(401, "RepoNotFound", false, "there is no repository test/model, or it is private (401): check the name, or set HF_TOKEN to a token that may read it")]
-    [InlineData(404, "RepoNotFound", true, "there is no repository test/model, or it is private (404): check the name and that the account of HF_TOKEN may read it")]
+    [InlineData(
+        401, "RepoNotFound", false,
+        "there is no repository test/model, or it is private (401): check the name, or set HF_TOKEN to a token that may read it")]
+    [InlineData(
+        404, "RepoNotFound", true,
+        "there is no repository test/model, or it is private (404): check the name and that the account of HF_TOKEN may read it")]
     [InlineData(404, "RevisionNotFound", false, "test/model has no revision 'main' (404); its branches and tags are on ")]
     [InlineData(401, null, false, "the hub wants to know who asks: set HF_TOKEN (401); the model's page is ")]
-    [InlineData(401, null, true, "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token) (401); the model's page is ")]
-    [InlineData(403, "GatedRepo", false, "access to test/model is gated (403): set HF_TOKEN to a token of an account that has access, or ask for it on ")]
+    [InlineData(
+        401, null, true, "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token) (401); the model's page is ")]
+    [InlineData(
+        403, "GatedRepo", false,
+        "access to test/model is gated (403): set HF_TOKEN to a token of an account that has access, or ask for it on ")]
     [InlineData(403, "GatedRepo", true, "access to test/model is gated (403): ask for access on ")]
-    [InlineData(403, null, true, "access is refused (403): the token of HF_TOKEN may not read test/model; request access to a gated model on ")]
+    [InlineData(
+        403, null, true, "access is refused (403): the token of HF_TOKEN may not read test/model; request access to a gated model on ")]
     [InlineData(404, null, false, "test/model has no revision 'main' (404), or there is no such repository; its page is ")]
     [InlineData(400, null, false, "unexpected answer 400")]
     public async Task A_refusal_says_what_to_do(int status, string? code, bool withToken, string message)
@@ -41,7 +49,8 @@ public class AccessTests
 
         var error = await test.FailAsync(withToken ? Token : null);
 
-        Assert.StartsWith($"{test.Hub.Address}api/models/test/model/revision/main?blobs=true: {message}", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{test.Hub.Address}api/models/test/model/revision/main?blobs=true: {message}", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(Token, error.ToString(), StringComparison.Ordinal);
         Assert.Single(test.Hub.Requests);
         if (message.EndsWith(" on ", StringComparison.Ordinal) || message.EndsWith(" is ", StringComparison.Ordinal))
@@ -58,7 +67,8 @@ public class AccessTests
 
         var error = await test.FailAsync();
 
-        Assert.Matches("test/model has no file '(config\\.json|tokenizer\\.json|model\\.safetensors)' at revision 'main' \\(404\\)$", error.Message);
+        Assert.Matches(
+            "test/model has no file '(config\\.json|tokenizer\\.json|model\\.safetensors)' at revision 'main' \\(404\\)$", error.Message);
     }
 
     [Fact]
@@ -69,7 +79,10 @@ public class AccessTests
         test.Hub.Requests.Clear();
 
         Assert.Equal(folder, await test.FetchAsync(offline: true));
-        Assert.Equal(folder, await test.Store(offline: true).FetchAsync(HubTest.Model with { Revision = FakeHub.Commit }, null, TestContext.Current.CancellationToken));
+        Assert.Equal(
+            folder,
+            await test.Store(offline: true)
+                .FetchAsync(HubTest.Model with { Revision = FakeHub.Commit }, null, TestContext.Current.CancellationToken));
 
         Assert.Empty(test.Hub.Requests);
     }
@@ -81,7 +94,8 @@ public class AccessTests
 
         var error = await test.FailAsync(offline: true);
 
-        Assert.Equal($"hf://test/model@main is not in the cache {test.CacheFolder}, and HF_HUB_OFFLINE forbids downloading it", error.Message);
+        Assert.Equal(
+            $"hf://test/model@main is not in the cache {test.CacheFolder}, and HF_HUB_OFFLINE forbids downloading it", error.Message);
         Assert.Empty(test.Hub.Requests);
     }
 
@@ -147,7 +161,9 @@ public class AccessTests
 
         var error = await test.FailAsync();
 
-        Assert.StartsWith("hf://test/model@main has its weights as 'pytorch_model.bin' only, and weights are read from safetensors only: ", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "hf://test/model@main has its weights as 'pytorch_model.bin' only, and weights are read from safetensors only: ", error.Message,
+            StringComparison.Ordinal);
         Assert.Contains("test/model@refs/pr/1", error.Message, StringComparison.Ordinal);
         Assert.Single(test.Hub.Requests);
     }
@@ -156,13 +172,16 @@ public class AccessTests
     public async Task A_shard_that_the_repository_lacks_is_named()
     {
         await using var test = await HubTest.StartAsync();
-        test.Hub.EditListing = listing => listing["siblings"]!.AsArray().Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
+        test.Hub.EditListing = listing => listing["siblings"]!.AsArray()
+            .Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
         test.Hub.Add("model.safetensors.index.json", """{"weight_map": {"a": "../../../outside.safetensors"}}""");
         test.Hub.Add("other.safetensors", [1, 2, 3], large: true);
 
         var error = await test.FailAsync();
 
-        Assert.Equal("hf://test/model@main: 'model.safetensors.index.json' names the shard '../../../outside.safetensors', which is no safetensors file of the repository", error.Message);
+        Assert.Equal(
+            "hf://test/model@main: 'model.safetensors.index.json' names the shard '../../../outside.safetensors', which is no "
+            + "safetensors file of the repository", error.Message);
     }
 
     private static async Task<bool> Refuse(HttpContext context, int status, string? code)

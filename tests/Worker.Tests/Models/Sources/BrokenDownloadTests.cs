@@ -1,5 +1,4 @@
 using Cluster.Worker.Models.Sources;
-using Cluster.Worker.Tests.Serving;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Worker.Tests.Models.Sources;
@@ -56,7 +55,9 @@ public class BrokenDownloadTests
     public async Task A_later_run_continues_what_an_earlier_one_left()
     {
         await using var test = await HubTest.StartAsync();
-        test.InterfereWithWeights([.. Enumerable.Repeat<Func<FakeHubRequest, HttpContext, Task>>((request, context) => FakeHub.CutAsync(context, request, test.WeightBytes, 10_000), 6)]);
+        test.InterfereWithWeights(
+            [.. Enumerable.Repeat<Func<FakeHubRequest, HttpContext, Task>>(
+                (request, context) => FakeHub.CutAsync(context, request, test.WeightBytes, 10_000), 6)]);
         var error = await test.FailAsync();
         Assert.Contains("given up after 6 attempts", error.Message, StringComparison.Ordinal);
         Assert.Contains(HubTest.WeightsAddress, error.Message, StringComparison.Ordinal);
@@ -74,7 +75,9 @@ public class BrokenDownloadTests
     public async Task Attempts_that_bring_much_are_not_counted()
     {
         await using var test = await HubTest.StartAsync();
-        test.InterfereWithWeights([.. Enumerable.Repeat<Func<FakeHubRequest, HttpContext, Task>>((request, context) => FakeHub.CutAsync(context, request, test.WeightBytes, 20_000), 14)]);
+        test.InterfereWithWeights(
+            [.. Enumerable.Repeat<Func<FakeHubRequest, HttpContext, Task>>(
+                (request, context) => FakeHub.CutAsync(context, request, test.WeightBytes, 20_000), 14)]);
 
         await test.FetchAsync(options: new HubOptions { MaxRetries = 1, ProgressBytes = 20_000 });
 
@@ -129,7 +132,8 @@ public class BrokenDownloadTests
             context.Response.ContentLength = test.WeightBytes.Length;
             await context.Response.Body.WriteAsync(test.WeightBytes.AsMemory(0, 70_000));
             await context.Response.Body.FlushAsync();
-            await Task.Delay(Timeout.Infinite, CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ended.Token).Token).ContinueWith(_ => { }, TaskScheduler.Default);
+            await Task.Delay(Timeout.Infinite, CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ended.Token).Token)
+                .ContinueWith(_ => { }, TaskScheduler.Default);
         });
         var stalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         test.OnProgress = report =>
@@ -194,7 +198,9 @@ public class BrokenDownloadTests
     public async Task A_file_that_is_corrupted_twice_is_an_error_and_stays_invisible()
     {
         await using var test = await HubTest.StartAsync();
-        test.InterfereWithWeights((_, context) => test.Hub.SendAsync(context, Corrupted(test.WeightBytes)), (_, context) => test.Hub.SendAsync(context, Corrupted(test.WeightBytes)));
+        test.InterfereWithWeights(
+            (_, context) => test.Hub.SendAsync(context, Corrupted(test.WeightBytes)),
+            (_, context) => test.Hub.SendAsync(context, Corrupted(test.WeightBytes)));
 
         var error = await Assert.ThrowsAsync<HubFormatException>(() => test.FetchAsync());
 
@@ -263,7 +269,8 @@ public class BrokenDownloadTests
 
         var error = await Assert.ThrowsAsync<HubFormatException>(() => test.FetchAsync());
 
-        Assert.EndsWith($"{HubTest.WeightsAddress}: has {300_000 + difference} bytes; the hub lists 300000", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            $"{HubTest.WeightsAddress}: has {300_000 + difference} bytes; the hub lists 300000", error.Message, StringComparison.Ordinal);
         test.AssertWeightsAreInvisible();
     }
 
@@ -282,7 +289,8 @@ public class BrokenDownloadTests
 
         var error = await Assert.ThrowsAsync<HubFormatException>(() => test.FetchAsync());
 
-        Assert.Contains("answered with the range 'bytes 5-299999/300000'; asked from byte 100000 of 300000", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "answered with the range 'bytes 5-299999/300000'; asked from byte 100000 of 300000", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -290,9 +298,12 @@ public class BrokenDownloadTests
     {
         await using var test = await HubTest.StartAsync(weightBytes: 3 << 20);
 
-        var error = await Assert.ThrowsAsync<HubException>(() => test.Store(freeBytes: _ => 2 << 20).FetchAsync(HubTest.Model, null, TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<HubException>(
+            () => test.Store(freeBytes: _ => 2 << 20).FetchAsync(HubTest.Model, null, TestContext.Current.CancellationToken));
 
-        Assert.Equal($"hf://test/model@main needs 3.0 MiB more in {test.CacheFolder}, where 2.0 MiB are free: make room, or choose another disk with --download-dir or HF_HOME", error.Message);
+        Assert.Equal(
+            $"hf://test/model@main needs 3.0 MiB more in {test.CacheFolder}, where 2.0 MiB are free: make room, or choose another disk "
+            + $"with --download-dir or HF_HOME", error.Message);
         Assert.Empty(test.RequestsAtStorage);
     }
 

@@ -16,7 +16,8 @@ public class CacheLockTests
         var waiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var first = await AcquireAsync(path);
 
-        var second = CacheLock.AcquireAsync(path, waiting.SetResult, (_, cancellation) => Task.Delay(1, cancellation), TestContext.Current.CancellationToken);
+        var second = CacheLock.AcquireAsync(
+            path, waiting.SetResult, (_, cancellation) => Task.Delay(1, cancellation), TestContext.Current.CancellationToken);
         await waiting.Task.WaitAsync(TestContext.Current.CancellationToken);
         Assert.False(second.IsCompleted);
         first.Dispose();
@@ -33,7 +34,8 @@ public class CacheLockTests
         using var first = await AcquireAsync(path);
         using var cancel = new CancellationTokenSource();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CacheLock.AcquireAsync(path, cancel.Cancel, (_, cancellation) => Task.Delay(1, cancellation), cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => CacheLock.AcquireAsync(path, cancel.Cancel, (_, cancellation) => Task.Delay(1, cancellation), cancel.Token));
     }
 
     [Fact]

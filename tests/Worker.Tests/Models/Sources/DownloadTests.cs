@@ -15,7 +15,9 @@ public class DownloadTests
 
         Assert.Equal(test.SnapshotFolder, folder);
         Assert.Equal(FakeHub.Commit, File.ReadAllText(Path.Combine(test.RepositoryFolder, "refs", "main")));
-        Assert.Equal(["config.json", "model.safetensors", "tokenizer.json"], Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["config.json", "model.safetensors", "tokenizer.json"],
+            Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         var sha256 = FakeHub.HashOf(test.WeightBytes, large: true);
         Assert.Equal($"../../blobs/{sha256}", new FileInfo(Path.Combine(folder, HubTest.Weights)).LinkTarget);
         var config = File.ReadAllBytes(Path.Combine(folder, "config.json"));
@@ -42,17 +44,17 @@ public class DownloadTests
     {
         await using var test = await HubTest.StartAsync();
         await test.FetchAsync();
-        const string next = "fedcba9876543210fedcba9876543210fedcba98";
-        test.Hub.EditListing = listing => listing["sha"] = next;
+        const string Next = "fedcba9876543210fedcba9876543210fedcba98";
+        test.Hub.EditListing = listing => listing["sha"] = Next;
         test.Hub.Requests.Clear();
 
         var folder = await test.FetchAsync();
 
         // Every content is the same: links are all that the new snapshot needs.
         Assert.Single(test.Hub.Requests);
-        Assert.EndsWith(next, folder, StringComparison.Ordinal);
+        Assert.EndsWith(Next, folder, StringComparison.Ordinal);
         Assert.Equal(test.WeightBytes, File.ReadAllBytes(Path.Combine(folder, HubTest.Weights)));
-        Assert.Equal(next, File.ReadAllText(Path.Combine(test.RepositoryFolder, "refs", "main")));
+        Assert.Equal(Next, File.ReadAllText(Path.Combine(test.RepositoryFolder, "refs", "main")));
     }
 
     [Fact]
@@ -71,8 +73,11 @@ public class DownloadTests
     public async Task Only_the_shards_that_the_index_names_are_downloaded()
     {
         await using var test = await HubTest.StartAsync();
-        test.Hub.EditListing = listing => listing["siblings"]!.AsArray().Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
-        test.Hub.Add("model.safetensors.index.json", """{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors", "c": "model-00001-of-00002.safetensors"}}""");
+        test.Hub.EditListing = listing => listing["siblings"]!.AsArray()
+            .Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
+        test.Hub.Add(
+            "model.safetensors.index.json",
+            """{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors", "c": "model-00001-of-00002.safetensors"}}""");
         test.Hub.Add("model-00001-of-00002.safetensors", HubTest.RandomBytes(5000, 2), large: true);
         test.Hub.Add("model-00002-of-00002.safetensors", HubTest.RandomBytes(6000, 3), large: true);
         test.Hub.Add("consolidated.safetensors", HubTest.RandomBytes(11_000, 4), large: true);
@@ -81,7 +86,8 @@ public class DownloadTests
         var folder = await test.FetchAsync();
 
         Assert.Equal(
-            ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.json"],
+            ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+                "tokenizer.json"],
             Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
@@ -125,8 +131,12 @@ public class DownloadTests
     {
         await using var test = await HubTest.StartAsync();
         var names = Enumerable.Range(1, 12).Select(n => $"model-{n:D5}-of-00012.safetensors").ToArray();
-        test.Hub.EditListing = listing => listing["siblings"]!.AsArray().Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
-        test.Hub.Add("model.safetensors.index.json", new JsonObject { ["weight_map"] = new JsonObject(names.Select((name, n) => KeyValuePair.Create($"w{n}", (JsonNode?)name))) }.ToJsonString());
+        test.Hub.EditListing = listing => listing["siblings"]!.AsArray()
+            .Remove(listing["siblings"]!.AsArray().Single(file => (string)file!["rfilename"]! == HubTest.Weights));
+        test.Hub.Add(
+            "model.safetensors.index.json",
+            new JsonObject { ["weight_map"] = new JsonObject(names.Select((name, n) => KeyValuePair.Create($"w{n}", (JsonNode?)name))) }
+                .ToJsonString());
         foreach (var name in names)
         {
             test.Hub.Add(name, HubTest.RandomBytes(1000, name.GetHashCode(StringComparison.Ordinal)), large: true);
@@ -166,7 +176,8 @@ public class DownloadTests
 
         Assert.Single(folders.Distinct());
         Assert.Single(test.RequestsAtStorage);
-        Assert.Equal(2, test.Hub.Requests.Count(request => !request.AtStorage && !request.IsListing && request.Target != HubTest.WeightsAddress));
+        Assert.Equal(
+            2, test.Hub.Requests.Count(request => !request.AtStorage && !request.IsListing && request.Target != HubTest.WeightsAddress));
         test.AssertWeightsAreWhole();
     }
 
@@ -181,7 +192,10 @@ public class DownloadTests
 
         Assert.Empty(File.ReadAllBytes(Path.Combine(folder, "merges.txt")));
         Assert.Equal("{}", File.ReadAllText(Path.Combine(folder, "vocab.json")));
-        Assert.Single(test.Hub.Requests, request => request.Target.EndsWith("/tokenizer.json", StringComparison.Ordinal) || request.Target.EndsWith("/vocab.json", StringComparison.Ordinal));
+        Assert.Single(
+            test.Hub.Requests,
+            request => request.Target.EndsWith("/tokenizer.json", StringComparison.Ordinal)
+                || request.Target.EndsWith("/vocab.json", StringComparison.Ordinal));
         Assert.DoesNotContain(test.Hub.Requests, request => request.Target.EndsWith("/merges.txt", StringComparison.Ordinal));
     }
 }

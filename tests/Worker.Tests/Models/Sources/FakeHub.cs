@@ -20,14 +20,15 @@ internal sealed record FakeHubRequest(bool AtStorage, string Method, string Targ
     public bool IsListing => Target.StartsWith("/api/", StringComparison.Ordinal);
 }
 
-/// <summary>One repository on two loopback listeners, as the hub has it: the API and small files on the first, large files (LFS) on the second, by redirect.</summary>
+/// <summary>One repository on two loopback listeners, as the hub has it: the API and small files on the first, large files (LFS) on the
+/// second, by redirect.</summary>
 internal sealed class FakeHub : IAsyncDisposable
 {
     public const string Repository = "test/model";
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
 
-    private readonly WebApplication application;
-    private readonly Dictionary<string, (byte[] Content, bool Large)> files = new(StringComparer.Ordinal);
+    private readonly WebApplication _application;
+    private readonly Dictionary<string, (byte[] Content, bool Large)> _files = new(StringComparer.Ordinal);
 
     private FakeHub()
     {
@@ -38,8 +39,8 @@ internal sealed class FakeHub : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, 0);
             kestrel.Listen(IPAddress.Loopback, 0);
         });
-        application = builder.Build();
-        application.Run(AnswerAsync);
+        _application = builder.Build();
+        _application.Run(AnswerAsync);
     }
 
     public ConcurrentQueue<FakeHubRequest> Requests { get; } = new();
@@ -58,21 +59,21 @@ internal sealed class FakeHub : IAsyncDisposable
 
     public bool SupportsRanges { get; set; } = true;
 
-    public Uri Address => new(application.Urls.First());
+    public Uri Address => new(_application.Urls.First());
 
-    private Uri StorageAddress => new(application.Urls.Last());
+    private Uri StorageAddress => new(_application.Urls.Last());
 
     public static async Task<FakeHub> StartAsync()
     {
         var hub = new FakeHub();
-        await hub.application.StartAsync();
+        await hub._application.StartAsync();
         return hub;
     }
 
     /// <param name="large">Kept in LFS: named by SHA-256 and served by the storage host.</param>
     public byte[] Add(string name, byte[] content, bool large = false)
     {
-        files[name] = (content, large);
+        _files[name] = (content, large);
         return content;
     }
 
@@ -85,7 +86,7 @@ internal sealed class FakeHub : IAsyncDisposable
     public JsonObject Listing()
     {
         var siblings = new JsonArray();
-        foreach (var (name, (content, large)) in files)
+        foreach (var (name, (content, large)) in _files)
         {
             var sibling = new JsonObject { ["rfilename"] = name, ["size"] = content.Length, ["blobId"] = HashOf(content, large: false) };
             if (large)
@@ -101,7 +102,7 @@ internal sealed class FakeHub : IAsyncDisposable
         return listing;
     }
 
-    public ValueTask DisposeAsync() => application.DisposeAsync();
+    public ValueTask DisposeAsync() => _application.DisposeAsync();
 
     /// <summary>Sends a file, or the part of it that was asked for.</summary>
     public async Task SendAsync(HttpContext context, byte[] content)
@@ -127,7 +128,8 @@ internal sealed class FakeHub : IAsyncDisposable
         }
     }
 
-    /// <summary>Promises the rest of a file and closes the connection after some bytes of it, all of which arrive (an abort would lose some on the way).</summary>
+    /// <summary>Promises the rest of a file and closes the connection after some bytes of it, all of which arrive (an abort would lose some
+    /// on the way).</summary>
     public static async Task CutAsync(HttpContext context, FakeHubRequest request, byte[] content, int after)
     {
         var from = (int)(request.From ?? 0);
@@ -159,7 +161,7 @@ internal sealed class FakeHub : IAsyncDisposable
         if (request.AtStorage)
         {
             var hash = target.Split('/', '?')[2];
-            await SendAsync(context, files.Values.Single(file => file.Large && HashOf(file.Content, large: true) == hash).Content);
+            await SendAsync(context, _files.Values.Single(file => file.Large && HashOf(file.Content, large: true) == hash).Content);
         }
         else if (Token is not null && request.Authorization != $"Bearer {Token}")
         {
@@ -177,14 +179,14 @@ internal sealed class FakeHub : IAsyncDisposable
 
     private async Task AnswerListingAsync(HttpContext context, string target)
     {
-        const string prefix = $"/api/models/{Repository}/revision/";
-        if (!target.StartsWith(prefix, StringComparison.Ordinal))
+        const string Prefix = $"/api/models/{Repository}/revision/";
+        if (!target.StartsWith(Prefix, StringComparison.Ordinal))
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, "RepoNotFound");
             return;
         }
 
-        var revision = Uri.UnescapeDataString(target[prefix.Length..].Split('?')[0]);
+        var revision = Uri.UnescapeDataString(target[Prefix.Length..].Split('?')[0]);
         if (revision != Commit && !Branches.ContainsKey(revision))
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, "RevisionNotFound");
@@ -199,8 +201,9 @@ internal sealed class FakeHub : IAsyncDisposable
 
     private async Task AnswerFileAsync(HttpContext context, string target)
     {
-        const string prefix = $"/{Repository}/resolve/{Commit}/";
-        if (!target.StartsWith(prefix, StringComparison.Ordinal) || !files.TryGetValue(Uri.UnescapeDataString(target[prefix.Length..]), out var file))
+        const string Prefix = $"/{Repository}/resolve/{Commit}/";
+        if (!target.StartsWith(Prefix, StringComparison.Ordinal)
+            || !_files.TryGetValue(Uri.UnescapeDataString(target[Prefix.Length..]), out var file))
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, "EntryNotFound");
             return;

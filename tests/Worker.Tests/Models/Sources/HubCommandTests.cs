@@ -19,7 +19,9 @@ public class HubCommandTests
 
         for (var run = 0; run < 2; run++)
         {
-            await using var worker = new WorkerProcess(test, "generate", "--model", "hf://test/model@main", "--chat", "--prompt", (string)expected["messages"]![0]!["content"]!, "--max-tokens", "64");
+            await using var worker = new WorkerProcess(
+                test, "generate", "--model", "hf://test/model@main", "--chat", "--prompt", (string)expected["messages"]![0]!["content"]!,
+                "--max-tokens", "64");
             var (exitCode, output, errors) = await worker.EndAsync(TestContext.Current.CancellationToken);
 
             Assert.True(exitCode == 0, errors);
@@ -67,7 +69,8 @@ public class HubCommandTests
     {
         var cancellation = TestContext.Current.CancellationToken;
         await using var test = await HaikuHubAsync();
-        test.InterfereWithWeights((_, context) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
+        test.InterfereWithWeights(
+            (_, context) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
 
         await using var worker = new WorkerProcess(test, "serve", "--model", "test/model", "--port", "0", "--grpc-port", "0");
         await worker.LineAsync("downloading", cancellation);
@@ -86,7 +89,8 @@ public class HubCommandTests
 
         Assert.Equal(1, exitCode);
         Assert.Equal(
-            $"error: {test.Hub.Address}api/models/test/other/revision/main?blobs=true: there is no repository test/other, or it is private (404): check the name, or set HF_TOKEN to a token that may read it",
+            $"error: {test.Hub.Address}api/models/test/other/revision/main?blobs=true: there is no repository test/other, or it is "
+            + $"private (404): check the name, or set HF_TOKEN to a token that may read it",
             errors.Trim());
     }
 

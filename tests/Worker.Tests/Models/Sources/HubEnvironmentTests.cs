@@ -54,7 +54,9 @@ public class HubEnvironmentTests
         using var folder = new TemporaryFolder();
         folder.Write("token", new byte[5000]);
 
-        Assert.Contains("has more than 4096 bytes", Assert.Throws<HubFormatException>(() => Of([$"HF_HOME={folder.Path}"])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "has more than 4096 bytes", Assert.Throws<HubFormatException>(() => Of([$"HF_HOME={folder.Path}"])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -77,7 +79,8 @@ public class HubEnvironmentTests
     [InlineData("https://user:password@mirror")]
     [InlineData("https://mirror/?x=1")]
     public void An_endpoint_that_is_none_is_refused(string endpoint) =>
-        Assert.StartsWith("HF_ENDPOINT: ", Assert.Throws<HubFormatException>(() => Of([$"HF_ENDPOINT={endpoint}"])).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "HF_ENDPOINT: ", Assert.Throws<HubFormatException>(() => Of([$"HF_ENDPOINT={endpoint}"])).Message, StringComparison.Ordinal);
 
     [Fact]
     public void An_endpoint_may_lie_below_a_path() =>

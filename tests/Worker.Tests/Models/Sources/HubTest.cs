@@ -9,8 +9,8 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
     public const string Weights = "model.safetensors";
     public const string WeightsAddress = $"/{FakeHub.Repository}/resolve/{FakeHub.Commit}/{Weights}";
 
-    private readonly TemporaryFolder folder = new();
-    private readonly HttpClient http = HubClient.CreateHttpClient();
+    private readonly TemporaryFolder _folder = new();
+    private readonly HttpClient _http = HubClient.CreateHttpClient();
 
     private HubTest(FakeHub hub) => Hub = hub;
 
@@ -18,7 +18,7 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
 
     public static HubModel Model { get; } = new(FakeHub.Repository, HubModel.DefaultRevision);
 
-    public string CacheFolder => Path.Combine(folder.Path, "hub");
+    public string CacheFolder => Path.Combine(_folder.Path, "hub");
 
     public string RepositoryFolder => Path.Combine(CacheFolder, "models--test--model");
 
@@ -57,8 +57,10 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
         return bytes;
     }
 
-    public HubModelStore Store(string? token = null, bool offline = false, HubOptions? options = null, TimeProvider? time = null, Func<string, long>? freeBytes = null) => new(
-        http,
+    public HubModelStore Store(
+        string? token = null, bool offline = false, HubOptions? options = null, TimeProvider? time = null,
+        Func<string, long>? freeBytes = null) => new(
+        _http,
         new HubEnvironment { Endpoint = Hub.Address, Token = token, CacheFolder = CacheFolder, Offline = offline },
         options ?? new HubOptions(),
         time ?? TimeProvider.System,
@@ -75,7 +77,8 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
         Store(token, offline, options, time).FetchAsync(Model, this, TestContext.Current.CancellationToken);
 
     public async Task<HubException> FailAsync(string? token = null, bool offline = false, HubModel? model = null) =>
-        await Assert.ThrowsAsync<HubException>(() => Store(token, offline).FetchAsync(model ?? Model, this, TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<HubException>(
+            () => Store(token, offline).FetchAsync(model ?? Model, this, TestContext.Current.CancellationToken));
 
     /// <summary>Lets the first requests for the weights at the storage host fail in some way.</summary>
     public void InterfereWithWeights(params Func<FakeHubRequest, Microsoft.AspNetCore.Http.HttpContext, Task>[] faults)
@@ -114,8 +117,8 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
 
     public async ValueTask DisposeAsync()
     {
-        http.Dispose();
+        _http.Dispose();
         await Hub.DisposeAsync();
-        folder.Dispose();
+        _folder.Dispose();
     }
 }

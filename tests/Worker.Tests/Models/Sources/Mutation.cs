@@ -2,12 +2,14 @@ using System.Text;
 
 namespace Cluster.Worker.Tests.Models.Sources;
 
-/// <summary>Breaks a JSON text the way networks and enemies do: bytes flipped, cut, repeated, and tokens exchanged for nasty ones.</summary>
+/// <summary>Breaks a JSON text the way networks and enemies do: bytes flipped, cut, repeated, and tokens exchanged for nasty
+/// ones.</summary>
 internal static class Mutation
 {
     private static readonly byte[][] NastyTokens = [.. new[]
     {
-        "null", "-1", "1e999", "99999999999999999999", "\"../../x\"", "\"\\ud800\"", "\"\\u0000\"", "[[[[[[[[", "{\"a\":", "\"", "}", "]", ",", "\"sha\"", "\"siblings\"", "\"rfilename\"", "\"/etc/passwd\"", "true", "{}", "[]",
+        "null", "-1", "1e999", "99999999999999999999", "\"../../x\"", "\"\\ud800\"", "\"\\u0000\"", "[[[[[[[[", "{\"a\":", "\"", "}", "]",
+        ",", "\"sha\"", "\"siblings\"", "\"rfilename\"", "\"/etc/passwd\"", "true", "{}", "[]",
     }.Select(Encoding.UTF8.GetBytes)];
 
     public static byte[] Of(byte[] original, Random random)

@@ -59,7 +59,9 @@ public class RepositoryListingTests
     [InlineData("{SHA, \"siblings\": [{\"rfilename\": \"a\", \"size\": -1}]}", "lists 'a' with a size that no file has")]
     [InlineData("{SHA, \"siblings\": [{\"rfilename\": \"a\", \"size\": 9223372036854775807}]}", "lists 'a' with a size that no file has")]
     [InlineData("{SHA, \"siblings\": [{\"rfilename\": \"a\", \"size\": 1e300}]}", "lists 'a' with a size that no file has")]
-    [InlineData("{SHA, \"siblings\": [{\"rfilename\": \"a\", \"blobId\": \"../../../x\"}]}", "lists 'a' with a hash that is neither a SHA-256 nor a git SHA-1")]
+    [InlineData(
+        "{SHA, \"siblings\": [{\"rfilename\": \"a\", \"blobId\": \"../../../x\"}]}",
+        "lists 'a' with a hash that is neither a SHA-256 nor a git SHA-1")]
     [InlineData("{SHA, \"siblings\": [{\"rfilename\": \"a\", \"lfs\": {\"sha256\": 7}}]}", "lists 'a' with a hash that is neither")]
     [InlineData("<html>", "answered with invalid JSON")]
     [InlineData("", "answered with invalid JSON")]
@@ -75,7 +77,9 @@ public class RepositoryListingTests
     {
         Assert.Throws<HubFormatException>(() => Parse(new string('[', 100_000)));
         var files = string.Join(',', Enumerable.Range(0, 100_001).Select(n => $$"""{"rfilename": "{{n}}"}"""));
-        Assert.Contains("lists 100001 files; at most 100000 are read", Assert.Throws<HubFormatException>(() => Parse($$"""{{{Sha}}, "siblings": [{{files}}]}""")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "lists 100001 files; at most 100000 are read",
+            Assert.Throws<HubFormatException>(() => Parse($$"""{{{Sha}}, "siblings": [{{files}}]}""")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -100,7 +104,9 @@ public class RepositoryListingTests
 
         var error = await Assert.ThrowsAsync<HubFormatException>(() => test.FetchAsync());
 
-        Assert.Equal($"{test.Hub.Address}api/models/test/model/revision/main?blobs=true: answered with more than {RepositoryListing.MaxBytes} bytes", error.Message);
+        Assert.Equal(
+            $"{test.Hub.Address}api/models/test/model/revision/main?blobs=true: answered with more than {RepositoryListing.MaxBytes} bytes",
+            error.Message);
     }
 
     [Fact]
@@ -150,13 +156,17 @@ public class RepositoryListingTests
             answer = Mutation.Of(original, random);
             try
             {
-                await test.Store(options: new HubOptions { MaxRetries = 0 }).FetchAsync(HubTest.Model, null, TestContext.Current.CancellationToken);
+                await test.Store(options: new HubOptions { MaxRetries = 0 })
+                    .FetchAsync(HubTest.Model, null, TestContext.Current.CancellationToken);
                 fetched++;
             }
             catch (Exception exception) when (exception is HubFormatException or HubException)
             {
                 refused++;
-                Assert.Contains(exception is HubFormatException || exception.Message.StartsWith("http", StringComparison.Ordinal) ? test.Hub.Address.AbsoluteUri : "hf://test/model@main", exception.Message, StringComparison.Ordinal);
+                Assert.Contains(
+                    exception is HubFormatException || exception.Message.StartsWith("http", StringComparison.Ordinal)
+                        ? test.Hub.Address.AbsoluteUri
+                        : "hf://test/model@main", exception.Message, StringComparison.Ordinal);
             }
         }
 
@@ -173,7 +183,12 @@ public class RepositoryListingTests
         ["tags"] = new JsonArray("a", "b"),
         ["siblings"] = new JsonArray(
             new JsonObject { ["rfilename"] = "config.json", ["size"] = 720, ["blobId"] = new string('1', 40) },
-            new JsonObject { ["rfilename"] = "model.safetensors", ["size"] = 5, ["lfs"] = new JsonObject { ["sha256"] = new string('3', 64), ["size"] = 5 } }),
+            new JsonObject
+            {
+                ["rfilename"] = "model.safetensors",
+                ["size"] = 5,
+                ["lfs"] = new JsonObject { ["sha256"] = new string('3', 64), ["size"] = 5 }
+            }),
     }.ToJsonString());
 
     private static RepositoryListing Parse(string json) => RepositoryListing.Parse(Encoding.UTF8.GetBytes(json), Url);

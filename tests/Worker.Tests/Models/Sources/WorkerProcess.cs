@@ -7,20 +7,23 @@ namespace Cluster.Worker.Tests.Models.Sources;
 /// <summary>The worker's command line in a process of its own, pointed at a fake hub.</summary>
 internal sealed class WorkerProcess : IAsyncDisposable
 {
-    private readonly Process process;
-    private readonly Channel lines = new();
-    private readonly Task<string> errors;
-    private readonly Task reading;
+    private readonly Process _process;
+    private readonly Channel _lines = new();
+    private readonly Task<string> _errors;
+    private readonly Task _reading;
 
     public WorkerProcess(HubTest hub, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", [typeof(EngineFlags).Assembly.Location, .. arguments])
+        var start = new ProcessStartInfo(
+            Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+            [typeof(EngineFlags).Assembly.Location, .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal) || name.StartsWith("HUGGING", StringComparison.Ordinal)).ToList())
+        foreach (var name in start.Environment.Keys.Where(
+            name => name.StartsWith("HF_", StringComparison.Ordinal) || name.StartsWith("HUGGING", StringComparison.Ordinal)).ToList())
         {
             start.Environment.Remove(name);
         }
@@ -29,9 +32,9 @@ internal sealed class WorkerProcess : IAsyncDisposable
         start.Environment["HF_HOME"] = Path.GetDirectoryName(hub.CacheFolder);
         start.Environment["HF_TOKEN"] = hub.Hub.Token;
         start.Environment["CLUSTER_LIFELINE"] = "stdin";
-        process = Process.Start(start)!;
-        errors = process.StandardError.ReadToEndAsync();
-        reading = ReadAsync();
+        _process = Process.Start(start)!;
+        _errors = _process.StandardError.ReadToEndAsync();
+        _reading = ReadAsync();
     }
 
     /// <summary>Waits for a line on standard output.</summary>
@@ -39,7 +42,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
     {
         while (true)
         {
-            var line = await lines.NextAsync(cancellationToken) ?? throw new EndOfStreamException($"the worker ended without saying '{part}': {await errors}");
+            var line = await _lines.NextAsync(cancellationToken)
+                ?? throw new EndOfStreamException($"the worker ended without saying '{part}': {await _errors}");
             if (line.Contains(part, StringComparison.Ordinal))
             {
                 return line;
@@ -48,41 +52,41 @@ internal sealed class WorkerProcess : IAsyncDisposable
     }
 
     /// <summary>Closes standard input, which tells a serving worker to stop.</summary>
-    public void Stop() => process.StandardInput.Close();
+    public void Stop() => _process.StandardInput.Close();
 
     /// <summary>Waits for the end.</summary>
     public async Task<(int ExitCode, string Output, string Errors)> EndAsync(CancellationToken cancellationToken)
     {
-        await process.WaitForExitAsync(cancellationToken);
-        await reading;
-        return (process.ExitCode, string.Join('\n', lines.All), await errors);
+        await _process.WaitForExitAsync(cancellationToken);
+        await _reading;
+        return (_process.ExitCode, string.Join('\n', _lines.All), await _errors);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (!process.HasExited)
+        if (!_process.HasExited)
         {
-            process.Kill();
-            await process.WaitForExitAsync(CancellationToken.None);
+            _process.Kill();
+            await _process.WaitForExitAsync(CancellationToken.None);
         }
 
-        process.Dispose();
+        _process.Dispose();
     }
 
     private async Task ReadAsync()
     {
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        while (await _process.StandardOutput.ReadLineAsync() is { } line)
         {
-            lines.Add(line);
+            _lines.Add(line);
         }
 
-        lines.Add(null);
+        _lines.Add(null);
     }
 
     /// <summary>Lines to wait for, all of which are kept.</summary>
     private sealed class Channel
     {
-        private readonly System.Threading.Channels.Channel<string?> next = System.Threading.Channels.Channel.CreateUnbounded<string?>();
+        private readonly System.Threading.Channels.Channel<string?> _next = System.Threading.Channels.Channel.CreateUnbounded<string?>();
 
         public ConcurrentQueue<string> All { get; } = new();
 
@@ -93,9 +97,9 @@ internal sealed class WorkerProcess : IAsyncDisposable
                 All.Enqueue(line);
             }
 
-            next.Writer.TryWrite(line);
+            _next.Writer.TryWrite(line);
         }
 
-        public async Task<string?> NextAsync(CancellationToken cancellationToken) => await next.Reader.ReadAsync(cancellationToken);
+        public async Task<string?> NextAsync(CancellationToken cancellationToken) => await _next.Reader.ReadAsync(cancellationToken);
     }
 }

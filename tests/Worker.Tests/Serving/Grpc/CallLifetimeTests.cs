@@ -1,8 +1,6 @@
 using System.Net;
-using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Grpc.Core;
-using Xunit;
 using FinishReason = Cluster.Worker.Engine.FinishReason;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -96,7 +94,8 @@ public sealed class CallLifetimeTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
 
-        using var call = server.Text.GenerateStream(new GenerateRequest { RequestId = "late", Prompt = "hi" }, deadline: DateTime.UtcNow.AddSeconds(2));
+        using var call = server.Text.GenerateStream(
+            new GenerateRequest { RequestId = "late", Prompt = "hi" }, deadline: DateTime.UtcNow.AddSeconds(2));
         Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
 
         Assert.Equal(StatusCode.DeadlineExceeded, (await call.ResponseStream.FailNextAsync()).Status);
@@ -109,7 +108,8 @@ public sealed class CallLifetimeTests
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
         using var cancel = new CancellationTokenSource();
 
-        using var call = server.Text.GenerateStream(new GenerateRequest { RequestId = "gone", Prompt = "hi" }, cancellationToken: cancel.Token);
+        using var call = server.Text.GenerateStream(
+            new GenerateRequest { RequestId = "gone", Prompt = "hi" }, cancellationToken: cancel.Token);
         Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
         await cancel.CancelAsync();
         Assert.Equal(StatusCode.Cancelled, (await call.ResponseStream.FailNextAsync()).Status);
@@ -132,7 +132,8 @@ public sealed class CallLifetimeTests
         });
         var channel = GrpcClients.Open(server.Address);
 
-        var calling = new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { RequestId = "gone", Prompt = "hi" });
+        var calling = new TextGeneration.TextGenerationClient(channel)
+            .GenerateAsync(new GenerateRequest { RequestId = "gone", Prompt = "hi" });
         await reached.Task;
         channel.Dispose();
 
@@ -143,19 +144,24 @@ public sealed class CallLifetimeTests
     [Fact]
     public async Task What_a_client_does_not_read_in_time_comes_in_fewer_messages_and_whole()
     {
-        const int tokens = 20_000;
+        const int Tokens = 20_000;
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { RunsAhead = true });
-        var request = new GenerateRequest { RequestId = "slow", Prompt = "hi", Sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true } };
+        var request = new GenerateRequest
+        {
+            RequestId = "slow",
+            Prompt = "hi",
+            Sampling = new SamplingParams { MaxTokens = Tokens, IgnoreEos = true }
+        };
 
         using var unread = server.Text.GenerateStream(request);
 
         // The engine is not held back; the messages that fit are the client's window of 64 KiB and Kestrel's buffer.
         Assert.Equal(FinishReason.Length, await server.Engine.EndingOf("slow").WaitAsync(TimeSpan.FromMinutes(1)));
         var messages = await unread.ToListAsync();
-        Assert.InRange(messages.Count, 2, tokens / 2);
-        Assert.Equal(tokens, messages.Sum(message => message.TokenIds.Count));
-        Assert.Equal(tokens, messages.Sum(message => message.Text.Length));
-        Assert.Equal(tokens, (int)messages[^1].Usage.CompletionTokens);
+        Assert.InRange(messages.Count, 2, Tokens / 2);
+        Assert.Equal(Tokens, messages.Sum(message => message.TokenIds.Count));
+        Assert.Equal(Tokens, messages.Sum(message => message.Text.Length));
+        Assert.Equal(Tokens, (int)messages[^1].Usage.CompletionTokens);
     }
 
     [Fact]
@@ -180,13 +186,13 @@ public sealed class CallLifetimeTests
     [Fact]
     public async Task One_connection_carries_more_calls_than_a_batch_has_places()
     {
-        const int calls = 600;
+        const int Calls = 600;
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = HoldAfter(1) });
 
-        var running = Enumerable.Range(0, calls).Select(_ => server.Text.GenerateStream(new GenerateRequest { Prompt = "hi" })).ToArray();
+        var running = Enumerable.Range(0, Calls).Select(_ => server.Text.GenerateStream(new GenerateRequest { Prompt = "hi" })).ToArray();
 
         Assert.All(await Task.WhenAll(running.Select(call => call.ResponseStream.MoveNext(CancellationToken.None))), Assert.True);
-        Assert.Equal(calls, server.Engine.Statistics.Running);
+        Assert.Equal(Calls, server.Engine.Statistics.Running);
         Assert.All(running, call => call.Dispose());
     }
 
@@ -201,11 +207,13 @@ public sealed class CallLifetimeTests
         server.State.BeginDraining();
         await server.Engine.DrainAsync(TimeSpan.Zero);
 
-        Assert.Equal((StatusCode.Unavailable, "the worker shut down before the request was finished"), await call.ResponseStream.FailNextAsync());
+        Assert.Equal(
+            (StatusCode.Unavailable, "the worker shut down before the request was finished"), await call.ResponseStream.FailNextAsync());
         Assert.Equal(FinishReason.Abort, await server.Engine.EndingOf("cut"));
     }
 
-    private static Action<HttpRequestMessage> With(string header, string value) => request => request.Headers.TryAddWithoutValidation(header, value);
+    private static Action<HttpRequestMessage> With(string header, string value) =>
+        request => request.Headers.TryAddWithoutValidation(header, value);
 
     private static Func<int, CancellationToken, Task> HoldAfter(int tokens) =>
         (made, token) => made < tokens ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token);

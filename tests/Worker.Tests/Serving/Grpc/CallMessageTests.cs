@@ -3,7 +3,6 @@ using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Grpc;
 using Google.Protobuf;
 using Grpc.Core;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -18,15 +17,19 @@ public sealed class CallMessageTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "ok" });
         var random = new Random(3);
-        string[] paths = [Generate, GenerateStream, "/vllm.grpc.engine.VllmEngine/Generate", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
-        StatusCode[] possible = [StatusCode.OK, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Internal, StatusCode.ResourceExhausted];
+        string[] paths = [
+            Generate, GenerateStream, "/vllm.grpc.engine.VllmEngine/Generate", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
+        StatusCode[] possible = [
+            StatusCode.OK, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Internal,
+            StatusCode.ResourceExhausted];
         for (var round = 0; round < 300; round++)
         {
             var noise = new byte[random.Next(60)];
             random.NextBytes(noise);
             var body = random.Next(3) == 0 ? noise : GrpcTestClient.Frame(noise, flag: (byte)random.Next(2));
 
-            using var call = await server.Raw.SendAsync(paths[round % paths.Length], body, random.Next(2) == 0 ? With("grpc-encoding", "gzip") : null);
+            using var call = await server.Raw.SendAsync(
+                paths[round % paths.Length], body, random.Next(2) == 0 ? With("grpc-encoding", "gzip") : null);
             await call.ReadFramesAsync();
 
             Assert.Contains(call.Status.Code, possible);
@@ -40,7 +43,8 @@ public sealed class CallMessageTests
     public async Task A_message_over_the_limit_is_refused_and_one_at_the_limit_is_not()
     {
         var fitting = new GenerateRequest { Prompt = new string('x', 900) };
-        await using var server = await GrpcTestServer.StartAsync(options: new GrpcOptions { MaxReceiveMessageBytes = fitting.CalculateSize() });
+        await using var server = await GrpcTestServer.StartAsync(
+            options: new GrpcOptions { MaxReceiveMessageBytes = fitting.CalculateSize() });
 
         await server.Text.GenerateAsync(fitting);
         var (status, message) = await server.Text.GenerateAsync(new GenerateRequest { Prompt = fitting.Prompt + "x" }).FailAsync();
@@ -53,14 +57,14 @@ public sealed class CallMessageTests
     public async Task The_default_limit_is_4_MiB()
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { MaxModelLength = 100_000_000 });
-        const int limit = 4 * 1024 * 1024;
+        const int Limit = 4 * 1024 * 1024;
 
-        var (refused, _) = await server.Text.GenerateAsync(new GenerateRequest { Prompt = new string('x', limit) }).FailAsync();
+        var (refused, _) = await server.Text.GenerateAsync(new GenerateRequest { Prompt = new string('x', Limit) }).FailAsync();
         var detokenized = await server.Text.DetokenizeAsync(
-            new DetokenizeRequest { TokenIds = { Enumerable.Repeat((uint)FakeTokenizer.IdOf((byte)'x'), limit - 100) } });
+            new DetokenizeRequest { TokenIds = { Enumerable.Repeat((uint)FakeTokenizer.IdOf((byte)'x'), Limit - 100) } });
 
         Assert.Equal(StatusCode.ResourceExhausted, refused);
-        Assert.Equal(limit - 100, detokenized.Text.Length);
+        Assert.Equal(Limit - 100, detokenized.Text.Length);
     }
 
     [Fact]
@@ -160,7 +164,8 @@ public sealed class CallMessageTests
 
         var (status, message) = await SendPackedAsync(server, Gzip(new byte[50 * 1024 * 1024]));
 
-        Assert.Equal((StatusCode.ResourceExhausted, "request message is more than 4194304 bytes after decompression, the limit"), (status, message));
+        Assert.Equal(
+            (StatusCode.ResourceExhausted, "request message is more than 4194304 bytes after decompression, the limit"), (status, message));
     }
 
     [Fact]
@@ -193,5 +198,6 @@ public sealed class CallMessageTests
         return packed.ToArray();
     }
 
-    private static Action<HttpRequestMessage> With(string header, string value) => request => request.Headers.TryAddWithoutValidation(header, value);
+    private static Action<HttpRequestMessage> With(string header, string value) =>
+        request => request.Headers.TryAddWithoutValidation(header, value);
 }

@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Grpc.Core;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -89,11 +88,15 @@ public sealed class CallTests
         using var http = new HttpClient { BaseAddress = server.Address };
 
         Assert.Equal("alive", await http.GetStringAsync("/health"));
-        Assert.Equal("text/plain", await (await http.PostAsync("/v1/completions", new StringContent("", new MediaTypeHeaderValue("text/plain")))).Content.ReadAsStringAsync());
+        Assert.Equal(
+            "text/plain",
+            await (await http.PostAsync(
+                "/v1/completions", new StringContent("", new MediaTypeHeaderValue("text/plain")))).Content.ReadAsStringAsync());
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync("/nowhere")).StatusCode);
         Assert.Equal(HttpStatusCode.MethodNotAllowed, (await http.GetAsync("/v1/completions")).StatusCode);
 
-        using var upgrade = await http.PostAsync(Generate, new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc") } });
+        using var upgrade = await http.PostAsync(
+            Generate, new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc") } });
         Assert.Equal(HttpStatusCode.UpgradeRequired, upgrade.StatusCode);
     }
 
@@ -122,7 +125,8 @@ public sealed class CallTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var (status, message) = await server.Text.GenerateAsync(new GenerateRequest { Model = "größe-海🌊 100%", Prompt = "hi" }).FailAsync();
+        var (status, message) = await server.Text.GenerateAsync(new GenerateRequest { Model = "größe-海🌊 100%", Prompt = "hi" })
+            .FailAsync();
 
         Assert.Equal(StatusCode.NotFound, status);
         Assert.Equal("model 'größe-海🌊 100%' is not served here; served: fake, alias", message);
@@ -131,12 +135,16 @@ public sealed class CallTests
     [Fact]
     public async Task Failures_of_the_engine_have_their_status_and_unexpected_ones_tell_nothing()
     {
-        await using var invalid = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new InvalidRequestException("top_p is 7; it must be at most 1", "top_p") });
-        await using var unavailable = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new EngineUnavailableException("the engine died") });
-        await using var unexpected = await GrpcTestServer.StartAsync(new FakeEngine { Failure = new FormatException("secret path /etc/passwd") });
+        await using var invalid = await GrpcTestServer.StartAsync(
+            new FakeEngine { Failure = new InvalidRequestException("top_p is 7; it must be at most 1", "top_p") });
+        await using var unavailable = await GrpcTestServer.StartAsync(
+            new FakeEngine { Failure = new EngineUnavailableException("the engine died") });
+        await using var unexpected = await GrpcTestServer.StartAsync(
+            new FakeEngine { Failure = new FormatException("secret path /etc/passwd") });
         var request = new GenerateRequest { Prompt = "hi" };
 
-        Assert.Equal((StatusCode.InvalidArgument, "top_p is 7; it must be at most 1"), await invalid.Text.GenerateAsync(request).FailAsync());
+        Assert.Equal(
+            (StatusCode.InvalidArgument, "top_p is 7; it must be at most 1"), await invalid.Text.GenerateAsync(request).FailAsync());
         Assert.Equal((StatusCode.Unavailable, "the engine died"), await unavailable.Text.GenerateAsync(request).FailAsync());
         var (status, message) = await unexpected.Text.GenerateAsync(request).FailAsync();
         Assert.Equal(StatusCode.Internal, status);
@@ -155,6 +163,8 @@ public sealed class CallTests
         server.BecomeReady();
         await server.Text.GenerateAsync(request);
         server.State.BeginDraining();
-        Assert.Equal((StatusCode.Unavailable, "the worker is shutting down and takes no new requests"), await server.Text.GenerateAsync(request).FailAsync());
+        Assert.Equal(
+            (StatusCode.Unavailable, "the worker is shutting down and takes no new requests"),
+            await server.Text.GenerateAsync(request).FailAsync());
     }
 }

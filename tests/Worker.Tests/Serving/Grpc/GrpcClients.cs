@@ -1,6 +1,5 @@
 using Grpc.Core;
 using Grpc.Net.Client;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -46,7 +45,8 @@ internal static class GrpcClients
     }
 
     /// <summary>The status of a stream that fails after some responses.</summary>
-    public static async Task<(StatusCode Status, string Message)> FailAtEndAsync<T>(this AsyncServerStreamingCall<T> call) => Told(await Assert.ThrowsAsync<RpcException>(async () =>
+    public static async Task<(StatusCode Status, string Message)> FailAtEndAsync<T>(this AsyncServerStreamingCall<T> call) =>
+        Told(await Assert.ThrowsAsync<RpcException>(async () =>
     {
         while (await call.ResponseStream.MoveNext(CancellationToken.None))
         {

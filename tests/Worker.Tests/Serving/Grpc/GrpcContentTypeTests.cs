@@ -1,5 +1,4 @@
 using Cluster.Worker.Serving.Grpc;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 

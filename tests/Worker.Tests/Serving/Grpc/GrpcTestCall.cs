@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using Google.Protobuf;
 using Grpc.Core;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -51,7 +50,8 @@ internal sealed class GrpcTestCall(HttpResponseMessage response) : IDisposable
         }
     }
 
-    public async IAsyncEnumerable<(byte Flag, byte[] Payload)> FramesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<(byte Flag, byte[] Payload)> FramesAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var body = await Response.Content.ReadAsStreamAsync(cancellationToken);
         var prefix = new byte[GrpcTestClient.PrefixBytes];

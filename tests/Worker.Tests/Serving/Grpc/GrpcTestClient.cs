@@ -5,12 +5,13 @@ using Google.Protobuf;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
-/// <summary>A gRPC client that frames by itself over HTTP/2 with prior knowledge, so that a test can also send what no client would.</summary>
+/// <summary>A gRPC client that frames by itself over HTTP/2 with prior knowledge, so that a test can also send what no client
+/// would.</summary>
 internal sealed class GrpcTestClient(Uri address) : IDisposable
 {
     public const int PrefixBytes = 5;
 
-    private readonly HttpClient http = new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 })
+    private readonly HttpClient _http = new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 65_535 })
     {
         BaseAddress = address,
         Timeout = Timeout.InfiniteTimeSpan,
@@ -28,7 +29,8 @@ internal sealed class GrpcTestClient(Uri address) : IDisposable
     }
 
     /// <summary>Sends a request with this body and returns once headers came back.</summary>
-    public async Task<GrpcTestCall> SendAsync(string path, HttpContent content, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default)
+    public async Task<GrpcTestCall> SendAsync(
+        string path, HttpContent content, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path)
         {
@@ -39,14 +41,16 @@ internal sealed class GrpcTestClient(Uri address) : IDisposable
         content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
         request.Headers.TryAddWithoutValidation("te", "trailers");
         shape?.Invoke(request);
-        return new GrpcTestCall(await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken));
+        return new GrpcTestCall(await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken));
     }
 
-    public Task<GrpcTestCall> SendAsync(string path, byte[] body, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default) =>
+    public Task<GrpcTestCall> SendAsync(
+        string path, byte[] body, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default) =>
         SendAsync(path, new ByteArrayContent(body), shape, cancellationToken);
 
-    public Task<GrpcTestCall> SendAsync(string path, IMessage message, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default) =>
+    public Task<GrpcTestCall> SendAsync(
+        string path, IMessage message, Action<HttpRequestMessage>? shape = null, CancellationToken cancellationToken = default) =>
         SendAsync(path, Frame(message), shape, cancellationToken);
 
-    public void Dispose() => http.Dispose();
+    public void Dispose() => _http.Dispose();
 }

@@ -18,11 +18,11 @@ namespace Cluster.Worker.Tests.Serving.Grpc;
 /// <summary>A real Kestrel on a free loopback port that serves gRPC over h2c for a <see cref="FakeEngine"/>.</summary>
 internal sealed class GrpcTestServer : IAsyncDisposable
 {
-    private readonly WebApplication app;
+    private readonly WebApplication _app;
 
     private GrpcTestServer(WebApplication app, ServingState state, FakeEngine engine, ManualTime time, RecordedLog log)
     {
-        this.app = app;
+        _app = app;
         State = state;
         Engine = engine;
         Time = time;
@@ -50,7 +50,7 @@ internal sealed class GrpcTestServer : IAsyncDisposable
     /// <summary>For what the library's client would not send, and for what it does not show.</summary>
     public GrpcTestClient Raw { get; }
 
-    public Uri Address => new(app.Urls.Single());
+    public Uri Address => new(_app.Urls.Single());
 
     /// <param name="ready">False leaves the worker loading; <see cref="BecomeReady"/> ends that.</param>
     /// <param name="http1">Listens as an HTTP port does, without HTTP/2.</param>
@@ -95,15 +95,16 @@ internal sealed class GrpcTestServer : IAsyncDisposable
     }
 
     public void BecomeReady(bool withChatTemplate = true) => State.BecomeReady(
-        new ServedModel(["fake", "alias"], "/models/fake", Engine, new FakeTokenizer(), withChatTemplate ? new FakeChatTemplate() : null, ["0"]));
+        new ServedModel(
+            ["fake", "alias"], "/models/fake", Engine, new FakeTokenizer(), withChatTemplate ? new FakeChatTemplate() : null, ["0"]));
 
     /// <summary>Stops as SIGTERM does and waits for running calls, however long.</summary>
-    public Task StopAsync() => app.StopAsync();
+    public Task StopAsync() => _app.StopAsync();
 
     public async ValueTask DisposeAsync()
     {
         Channel.Dispose();
         Raw.Dispose();
-        await app.DisposeAsync();
+        await _app.DisposeAsync();
     }
 }

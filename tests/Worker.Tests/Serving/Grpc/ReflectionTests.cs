@@ -4,7 +4,6 @@ using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Grpc.Reflection.V1;
-using Xunit;
 using V1Alpha = Grpc.Reflection.V1Alpha;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -96,7 +95,8 @@ public sealed class ReflectionTests
         Assert.Equal(StatusCode.OK, call.Status.Code);
         Assert.Equal(requests, responses.Select(response => response.OriginalRequest));
         Assert.Equal(
-            [StatusCode.NotFound, StatusCode.NotFound, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Unimplemented, StatusCode.Unimplemented],
+            [StatusCode.NotFound, StatusCode.NotFound, StatusCode.NotFound, StatusCode.Unimplemented, StatusCode.Unimplemented,
+                StatusCode.Unimplemented],
             responses.Select(response => (StatusCode)response.ErrorResponse.ErrorCode));
     }
 

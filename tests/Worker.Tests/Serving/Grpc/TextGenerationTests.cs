@@ -2,7 +2,6 @@ using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Grpc.Services;
 using Grpc.Core;
-using Xunit;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -50,7 +49,8 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "A" });
 
-        var response = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Logprobs = 2 } });
+        var response = await server.Text.GenerateAsync(
+            new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Logprobs = 2 } });
 
         var position = Assert.Single(response.Logprobs);
         Assert.Equal("A", position.Sampled.Text);
@@ -71,7 +71,9 @@ public sealed class TextGenerationTests
         var scored = await server.Text.GenerateAsync(request);
 
         Assert.Equal(["h", "i"], response.PromptLogprobs.Select(position => position.Token.Text));
-        Assert.All(response.PromptLogprobs, position => Assert.Equal((-0.25f, 1u, 1), (position.Token.Logprob, position.Rank, position.Top.Count)));
+        Assert.All(
+            response.PromptLogprobs,
+            position => Assert.Equal((-0.25f, 1u, 1), (position.Token.Logprob, position.Rank, position.Top.Count)));
         Assert.Equal([2, 0], parts.Select(part => part.PromptLogprobs.Count));
         Assert.Equal(response.PromptLogprobs, scored.PromptLogprobs);
         Assert.Empty(scored.TokenIds);
@@ -87,7 +89,8 @@ public sealed class TextGenerationTests
         var tokenized = await server.Text.TokenizeAsync(new TokenizeRequest { Chat = chat });
 
         var prompt = server.Engine.Requests.Single().PromptTokenIds;
-        Assert.Equal("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
+        Assert.Equal(
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
         Assert.Equal(prompt, tokenized.TokenIds.Select(id => (int)id));
     }
 
@@ -97,11 +100,16 @@ public sealed class TextGenerationTests
         await using var server = await GrpcTestServer.StartAsync();
         var alien = new Conversation { Messages = { new Message { Role = "alien", Content = "hi" } } };
 
-        Assert.Equal((StatusCode.InvalidArgument, "line 1: unknown role 'alien'"), await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync());
-        Assert.Equal((StatusCode.InvalidArgument, "chat has no messages; at least one is needed"), await server.Text.GenerateAsync(new GenerateRequest { Chat = new() }).FailAsync());
+        Assert.Equal(
+            (StatusCode.InvalidArgument, "line 1: unknown role 'alien'"),
+            await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync());
+        Assert.Equal(
+            (StatusCode.InvalidArgument, "chat has no messages; at least one is needed"),
+            await server.Text.GenerateAsync(new GenerateRequest { Chat = new() }).FailAsync());
 
         server.BecomeReady(withChatTemplate: false);
-        Assert.Equal(StatusCode.FailedPrecondition, (await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync()).Status);
+        Assert.Equal(
+            StatusCode.FailedPrecondition, (await server.Text.GenerateAsync(new GenerateRequest { Chat = alien }).FailAsync()).Status);
     }
 
     [Fact]
@@ -109,7 +117,9 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        Assert.Equal((StatusCode.InvalidArgument, "no token for the bell"), await server.Text.TokenizeAsync(new TokenizeRequest { Text = "\a" }).FailAsync());
+        Assert.Equal(
+            (StatusCode.InvalidArgument, "no token for the bell"),
+            await server.Text.TokenizeAsync(new TokenizeRequest { Text = "\a" }).FailAsync());
     }
 
     [Fact]
@@ -136,8 +146,12 @@ public sealed class TextGenerationTests
 
         Assert.Contains("no input", (await server.Text.GenerateAsync(new GenerateRequest()).FailAsync()).Message);
         Assert.Contains("no tokens", (await server.Text.GenerateAsync(new GenerateRequest { TokenIds = new() }).FailAsync()).Message);
-        Assert.Contains("token_ids[1] is 9999", (await server.Text.GenerateAsync(new GenerateRequest { TokenIds = new() { Ids = { 5, 9999 } } }).FailAsync()).Message);
-        Assert.Contains("token_ids[0] is 4294967295", (await server.Text.DetokenizeAsync(new DetokenizeRequest { TokenIds = { uint.MaxValue } }).FailAsync()).Message);
+        Assert.Contains(
+            "token_ids[1] is 9999",
+            (await server.Text.GenerateAsync(new GenerateRequest { TokenIds = new() { Ids = { 5, 9999 } } }).FailAsync()).Message);
+        Assert.Contains(
+            "token_ids[0] is 4294967295",
+            (await server.Text.DetokenizeAsync(new DetokenizeRequest { TokenIds = { uint.MaxValue } }).FailAsync()).Message);
         Assert.Contains("no input", (await server.Text.TokenizeAsync(new TokenizeRequest()).FailAsync()).Message);
         Assert.Empty(server.Engine.Requests);
     }
@@ -149,7 +163,8 @@ public sealed class TextGenerationTests
 
         foreach (var id in new[] { "mine", "" })
         {
-            await server.Text.GenerateAsync(new GenerateRequest { RequestId = id, Prompt = "hi" }, new Metadata { { "x-request-id", "theirs" } });
+            await server.Text.GenerateAsync(
+                new GenerateRequest { RequestId = id, Prompt = "hi" }, new Metadata { { "x-request-id", "theirs" } });
         }
 
         await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
@@ -167,7 +182,13 @@ public sealed class TextGenerationTests
         var late = new TaskCompletionSource();
         var engine = new FakeEngine { BeforeReply = request => request.RequestId == "0" ? late.Task : Task.CompletedTask };
         await using var server = await GrpcTestServer.StartAsync(engine);
-        var batch = new GenerateBatchRequest { Requests = { Enumerable.Range(0, 3).Select(index => new GenerateRequest { RequestId = $"{index}", Prompt = $"prompt {index}" }) } };
+        var batch = new GenerateBatchRequest
+        {
+            Requests =
+            {
+                Enumerable.Range(0, 3).Select(index => new GenerateRequest { RequestId = $"{index}", Prompt = $"prompt {index}" })
+            }
+        };
         batch.Requests.Add(new GenerateRequest { Prompt = "x", Sampling = new SamplingParams { TopP = 7 } });
         batch.Requests.Add(new GenerateRequest { Prompt = "x", Model = "other" });
 
@@ -196,7 +217,9 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var (status, message) = await server.Text.GenerateBatch(new GenerateBatchRequest { Requests = { Enumerable.Range(0, count).Select(_ => new GenerateRequest { Prompt = "x" }) } }).FailAsync();
+        var (status, message) = await server.Text.GenerateBatch(
+            new GenerateBatchRequest { Requests = { Enumerable.Range(0, count).Select(_ => new GenerateRequest { Prompt = "x" }) } })
+            .FailAsync();
 
         Assert.Equal((StatusCode.InvalidArgument, $"requests has {count} of them; possible are 1 to 1024"), (status, message));
     }
@@ -210,7 +233,10 @@ public sealed class TextGenerationTests
         using var leave = new CancellationTokenSource();
 
         using var call = server.Text.GenerateBatch(
-            new GenerateBatchRequest { Requests = { new GenerateRequest { RequestId = "a", Prompt = "x" }, new GenerateRequest { RequestId = "b", Prompt = "y" } } },
+            new GenerateBatchRequest
+            {
+                Requests = { new GenerateRequest { RequestId = "a", Prompt = "x" }, new GenerateRequest { RequestId = "b", Prompt = "y" } }
+            },
             cancellationToken: leave.Token);
         await begun.WaitAsync();
         await begun.WaitAsync();
@@ -225,7 +251,9 @@ public sealed class TextGenerationTests
     {
         Assert.Equal(new Constraint.JsonSchema("{}"), TextGenerationSampling.Map(new SamplingParams { JsonSchema = "{}" }, 100).Constraint);
         Assert.Equal(new Constraint.Regex(".*"), TextGenerationSampling.Map(new SamplingParams { Regex = ".*" }, 100).Constraint);
-        Assert.Equal("""["a","b"]""", TextGenerationSampling.Map(new SamplingParams { Choice = new Choice { Texts = { "a", "b" } } }, 100).Constraint!.Text);
+        Assert.Equal(
+            """["a","b"]""",
+            TextGenerationSampling.Map(new SamplingParams { Choice = new Choice { Texts = { "a", "b" } } }, 100).Constraint!.Text);
         Assert.Equal(new Constraint.JsonObject(), TextGenerationSampling.Map(new SamplingParams { JsonObject = true }, 100).Constraint);
         Assert.Null(TextGenerationSampling.Map(new SamplingParams { JsonObject = false }, 100).Constraint);
     }
@@ -236,7 +264,8 @@ public sealed class TextGenerationTests
         var mapped = TextGenerationSampling.Map(
             new SamplingParams
             {
-                Temperature = 0.5f, TopP = 0.9f, TopK = 40, MinP = 0.1f, RepetitionPenalty = 1.2f, PresencePenalty = 0.3f, FrequencyPenalty = -0.4f,
+                Temperature = 0.5f, TopP = 0.9f, TopK = 40, MinP = 0.1f, RepetitionPenalty = 1.2f, PresencePenalty = 0.3f,
+                FrequencyPenalty = -0.4f,
                 LogitBias = { { 7, -3f } }, Seed = 1L << 40, MaxTokens = 99, MinTokens = 3, Stop = { "END" }, StopTokenIds = { 11 },
                 IgnoreEos = true, IncludeStopStringInOutput = true, SkipSpecialTokens = false, Logprobs = 5,
             },
@@ -244,10 +273,12 @@ public sealed class TextGenerationTests
 
         Assert.Equal(
             (0.5f, 0.9f, 40, 0.1f, 1.2f, 0.3f, -0.4f),
-            (mapped.Temperature, mapped.TopP, mapped.TopK, mapped.MinP, mapped.RepetitionPenalty, mapped.PresencePenalty, mapped.FrequencyPenalty));
+            (mapped.Temperature, mapped.TopP, mapped.TopK, mapped.MinP, mapped.RepetitionPenalty, mapped.PresencePenalty,
+                mapped.FrequencyPenalty));
         Assert.Equal(
             (1L << 40, 99, 3, true, true, false, 5),
-            (mapped.Seed, mapped.MaxTokens, mapped.MinTokens, mapped.IgnoreEos, mapped.IncludeStopStringInOutput, mapped.SkipSpecialTokens, mapped.Logprobs));
+            (mapped.Seed, mapped.MaxTokens, mapped.MinTokens, mapped.IgnoreEos, mapped.IncludeStopStringInOutput, mapped.SkipSpecialTokens,
+                mapped.Logprobs));
         Assert.Equal(-3f, mapped.LogitBias![7]);
         Assert.Equal(["END"], mapped.Stop);
         Assert.Equal([11], mapped.StopTokenIds);
@@ -269,13 +300,16 @@ public sealed class TextGenerationTests
     {
         await using var server = await GrpcTestServer.StartAsync();
 
-        var cold = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Temperature = -1 } }).FailAsync();
-        var huge = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { TopK = 3_000_000_000 } }).FailAsync();
+        var cold = await server.Text.GenerateAsync(
+            new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { Temperature = -1 } }).FailAsync();
+        var huge = await server.Text.GenerateAsync(
+            new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { TopK = 3_000_000_000 } }).FailAsync();
 
         Assert.Equal((StatusCode.InvalidArgument, "temperature is -1; it must not be negative"), cold);
         Assert.Equal(
             (StatusCode.InvalidArgument, "logit_bias names token 260; the vocabulary has 260 tokens"),
-            await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { LogitBias = { { 260, 1 } } } }).FailAsync());
+            await server.Text.GenerateAsync(
+                new GenerateRequest { Prompt = "hi", Sampling = new SamplingParams { LogitBias = { { 260, 1 } } } }).FailAsync());
         Assert.Equal((StatusCode.InvalidArgument, "top_k is 3000000000; at most 2147483647 is possible"), huge);
     }
 }

@@ -1,7 +1,6 @@
 using Cluster.Worker.Protos.Vllm;
 using Google.Protobuf;
 using Grpc.Core;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -16,7 +15,9 @@ public sealed class VllmEngineTests
 
         var ids = new FakeTokenizer().Encode("sea", addSpecialTokens: false).Select(id => (uint)id).ToList();
         Assert.Equal(
-            ids.Select((id, i) => new GenerateStreamChunk { TokenIds = { id }, PromptTokens = 3, CompletionTokens = (uint)i + 1, CachedTokens = 1 }),
+            ids.Select(
+                (id, i) =>
+                    new GenerateStreamChunk { TokenIds = { id }, PromptTokens = 3, CompletionTokens = (uint)i + 1, CachedTokens = 1 }),
             responses[..^1].Select(response => response.Chunk));
         Assert.Equal(
             new GenerateComplete { OutputIds = { ids }, FinishReason = "stop", PromptTokens = 3, CompletionTokens = 3, CachedTokens = 1 },
@@ -70,7 +71,8 @@ public sealed class VllmEngineTests
     [Fact]
     public async Task Two_running_requests_cannot_share_an_id()
     {
-        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { BeforeOutput = (made, token) => made < 1 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token) });
+        await using var server = await GrpcTestServer.StartAsync(
+            new FakeEngine { BeforeOutput = (made, token) => made < 1 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token) });
         var request = new GenerateRequest { RequestId = "twin", Text = "hi", Stream = true };
 
         using var first = server.Vllm.Generate(request);
@@ -102,7 +104,9 @@ public sealed class VllmEngineTests
 
         Assert.Contains("no input", (await server.Vllm.Generate(new GenerateRequest()).FailAsync()).Message);
         Assert.Contains("no tokens", (await server.Vllm.Generate(new GenerateRequest { Tokenized = new() }).FailAsync()).Message);
-        Assert.Contains("input_ids[0] is 260; the vocabulary has 260", (await server.Vllm.Generate(new GenerateRequest { Tokenized = new() { InputIds = { 260 } } }).FailAsync()).Message);
+        Assert.Contains(
+            "input_ids[0] is 260; the vocabulary has 260",
+            (await server.Vllm.Generate(new GenerateRequest { Tokenized = new() { InputIds = { 260 } } }).FailAsync()).Message);
     }
 
     [Fact]
@@ -125,7 +129,9 @@ public sealed class VllmEngineTests
         server.State.BeginDraining();
         var after = await server.Vllm.GetServerInfoAsync(new GetServerInfoRequest());
 
-        Assert.Equal(new GetModelInfoResponse { ModelPath = "/models/fake", IsGeneration = true, MaxContextLength = 1_000_000, VocabSize = 260 }, model);
+        Assert.Equal(
+            new GetModelInfoResponse { ModelPath = "/models/fake", IsGeneration = true, MaxContextLength = 1_000_000, VocabSize = 260 },
+            model);
         Assert.Equal(new GetServerInfoResponse { UptimeSeconds = 90, ServerType = "cluster-worker" }, before);
         Assert.Equal(
             new GetServerInfoResponse

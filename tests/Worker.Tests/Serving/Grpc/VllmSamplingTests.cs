@@ -1,7 +1,6 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.Vllm;
 using Cluster.Worker.Serving.Grpc.Services;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
@@ -14,7 +13,15 @@ public sealed class VllmSamplingTests
     {
         var mapped = VllmSampling.Map(new SamplingParams(), VocabSize);
 
-        var neutral = new SamplingParameters { Temperature = 1, TopP = 1, TopK = 0, RepetitionPenalty = 1, MaxTokens = null, SkipSpecialTokens = false };
+        var neutral = new SamplingParameters
+        {
+            Temperature = 1,
+            TopP = 1,
+            TopK = 0,
+            RepetitionPenalty = 1,
+            MaxTokens = null,
+            SkipSpecialTokens = false
+        };
         Assert.Equal(neutral with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds }, mapped);
         Assert.Empty(mapped.Stop);
         Assert.Empty(mapped.StopTokenIds);
@@ -59,7 +66,9 @@ public sealed class VllmSamplingTests
         Assert.Equal(new Constraint.Regex(".*"), VllmSampling.Map(new SamplingParams { Regex = ".*" }, VocabSize).Constraint);
         Assert.Equal(new Constraint.JsonObject(), VllmSampling.Map(new SamplingParams { JsonObject = true }, VocabSize).Constraint);
         Assert.Null(VllmSampling.Map(new SamplingParams { JsonObject = false }, VocabSize).Constraint);
-        Assert.Equal("""["a","b"]""", VllmSampling.Map(new SamplingParams { Choice = new ChoiceConstraint { Choices = { "a", "b" } } }, VocabSize).Constraint!.Text);
+        Assert.Equal(
+            """["a","b"]""",
+            VllmSampling.Map(new SamplingParams { Choice = new ChoiceConstraint { Choices = { "a", "b" } } }, VocabSize).Constraint!.Text);
     }
 
     [Fact]
@@ -68,11 +77,13 @@ public sealed class VllmSamplingTests
         var mapped = VllmSampling.Map(Everything, VocabSize);
         var defaults = VllmSampling.Map(new SamplingParams(), VocabSize);
 
-        var untouched = typeof(SamplingParameters).GetProperties().Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
+        var untouched = typeof(SamplingParameters).GetProperties()
+            .Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
         string[] unanswerable = [nameof(SamplingParameters.N), nameof(SamplingParameters.BestOf), nameof(SamplingParameters.NumSequences)];
         string[] unreported = [nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.PromptLogprobs)];
         Assert.Equal(
-            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), nameof(SamplingParameters.Constraint)], untouched.Select(property => property.Name));
+            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), nameof(SamplingParameters.Constraint)],
+            untouched.Select(property => property.Name));
     }
 
     public static TheoryData<string, byte[]> Refused => new()
@@ -109,7 +120,8 @@ public sealed class VllmSamplingTests
             VllmSampling.Map(new SamplingParams { N = 1, SpacesBetweenSpecialTokens = true }, VocabSize));
         Assert.Equivalent(
             VllmSampling.Map(new SamplingParams { SkipSpecialTokens = true, Stop = { "END" } }, VocabSize),
-            VllmSampling.Map(new SamplingParams { SpacesBetweenSpecialTokens = true, SkipSpecialTokens = true, Stop = { "END" } }, VocabSize));
+            VllmSampling.Map(
+                new SamplingParams { SpacesBetweenSpecialTokens = true, SkipSpecialTokens = true, Stop = { "END" } }, VocabSize));
     }
 
     [Theory]
@@ -143,7 +155,8 @@ public sealed class VllmSamplingTests
     private static SamplingParams Everything => new()
     {
         Temperature = 0, TopP = 0.9f, TopK = 40, MinP = 0.1f, FrequencyPenalty = -0.4f, PresencePenalty = 0.3f, RepetitionPenalty = 1.2f,
-        MaxTokens = 99, MinTokens = 3, Stop = { "END", "。" }, StopTokenIds = { 11, 99 }, SkipSpecialTokens = true, IgnoreEos = true, Seed = -5,
+        MaxTokens = 99, MinTokens = 3, Stop = { "END", "。" }, StopTokenIds = { 11, 99 }, SkipSpecialTokens = true, IgnoreEos = true,
+        Seed = -5,
         IncludeStopStrInOutput = true, LogitBias = { { 7, -3f }, { 8, 4f } },
     };
 

@@ -1,14 +1,16 @@
 using Cluster.Worker.Protos.Vllm;
 using Google.Protobuf.Reflection;
-using Xunit;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
 
-/// <summary>Field numbers and types other programs are compiled against; written down here a second time, so that nobody changes them by accident.</summary>
+/// <summary>Field numbers and types other programs are compiled against; written down here a second time, so that nobody changes them by
+/// accident.</summary>
 public sealed class WireContractTests
 {
     [Theory]
-    [InlineData("GenerateRequest", "1 request_id String, 2 tokenized Message, 3 text String, 4 sampling_params Message, 5 stream Bool, 7 mm_inputs Bytes?")]
+    [InlineData(
+        "GenerateRequest",
+        "1 request_id String, 2 tokenized Message, 3 text String, 4 sampling_params Message, 5 stream Bool, 7 mm_inputs Bytes?")]
     [InlineData("TokenizedInput", "1 original_text String, 2 input_ids UInt32[]")]
     [InlineData(
         "SamplingParams",
@@ -16,17 +18,24 @@ public sealed class WireContractTests
         + "7 repetition_penalty Float, 8 max_tokens UInt32?, 9 min_tokens UInt32, 10 stop String[], 11 stop_token_ids UInt32[], "
         + "12 skip_special_tokens Bool, 13 spaces_between_special_tokens Bool, 14 ignore_eos Bool, 15 n UInt32, 16 json_schema String, "
         + "17 regex String, 18 grammar String, 19 structural_tag String, 20 json_object Bool, 21 choice Message, 22 logprobs Int32?, "
-        + "23 prompt_logprobs Int32?, 24 seed Int32?, 25 include_stop_str_in_output Bool, 26 logit_bias Message[], 27 truncate_prompt_tokens Int32?")]
+        + "23 prompt_logprobs Int32?, 24 seed Int32?, 25 include_stop_str_in_output Bool, 26 logit_bias Message[], 27 "
+        + "truncate_prompt_tokens Int32?")]
     [InlineData("ChoiceConstraint", "1 choices String[]")]
     [InlineData("GenerateResponse", "1 chunk Message, 2 complete Message")]
     [InlineData("GenerateStreamChunk", "1 token_ids UInt32[], 2 prompt_tokens UInt32, 3 completion_tokens UInt32, 4 cached_tokens UInt32")]
-    [InlineData("GenerateComplete", "1 output_ids UInt32[], 2 finish_reason String, 3 prompt_tokens UInt32, 4 completion_tokens UInt32, 5 cached_tokens UInt32")]
+    [InlineData(
+        "GenerateComplete",
+        "1 output_ids UInt32[], 2 finish_reason String, 3 prompt_tokens UInt32, 4 completion_tokens UInt32, 5 cached_tokens UInt32")]
     [InlineData("EmbedRequest", "1 request_id String, 2 tokenized Message")]
     [InlineData("EmbedResponse", "1 embedding Float[], 2 prompt_tokens UInt32, 3 embedding_dim UInt32")]
     [InlineData("HealthCheckResponse", "1 healthy Bool, 2 message String")]
     [InlineData("AbortRequest", "1 request_ids String[]")]
-    [InlineData("GetModelInfoResponse", "1 model_path String, 2 is_generation Bool, 3 max_context_length UInt32, 4 vocab_size UInt32, 5 supports_vision Bool")]
-    [InlineData("GetServerInfoResponse", "1 active_requests UInt32, 2 is_paused Bool, 3 last_receive_timestamp Double, 4 uptime_seconds Double, 5 server_type String")]
+    [InlineData(
+        "GetModelInfoResponse",
+        "1 model_path String, 2 is_generation Bool, 3 max_context_length UInt32, 4 vocab_size UInt32, 5 supports_vision Bool")]
+    [InlineData(
+        "GetServerInfoResponse",
+        "1 active_requests UInt32, 2 is_paused Bool, 3 last_receive_timestamp Double, 4 uptime_seconds Double, 5 server_type String")]
     public void The_engine_interface_has_the_agreed_fields(string message, string fields)
     {
         var descriptor = VllmEngineReflection.Descriptor.FindTypeByName<MessageDescriptor>(message);

@@ -32,7 +32,9 @@ public sealed class BadRequestTests
     [InlineData("/v1/completions", """{"prompt": "x", "truncate_prompt_tokens": 0}""", 400, "truncate_prompt_tokens")]
     [InlineData("/v1/completions", """{"prompt": "x", "truncate_prompt_tokens": 1000001}""", 400, "1000000")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "echo": true}""", 400, "echo")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "truncate_prompt_tokens": -2}""", 400, "truncate_prompt_tokens")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "truncate_prompt_tokens": -2}""", 400,
+        "truncate_prompt_tokens")]
     [InlineData("/generate", """{"prompt": "x", "prompt_logprobs": 1}""", 400, "prompt_logprobs")]
     [InlineData("/tokenize", """{"prompt": "x", "truncate_prompt_tokens": 1}""", 400, "truncate_prompt_tokens")]
     [InlineData("/v1/completions", """{"prompt": ["x", "y"], "best_of": 65}""", 400, "best_of")]
@@ -43,25 +45,48 @@ public sealed class BadRequestTests
     [InlineData("/v1/chat/completions", "{}", 400, "messages")]
     [InlineData("/v1/chat/completions", """{"messages": [{"content": "x"}]}""", 400, "messages[0].role")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user"}]}""", 400, "messages[0].content")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}""", 400, "messages[0].content[0]")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}""", 400, "messages[0].content[0]")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "alien", "content": "x"}]}""", 400, "alien")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "top_logprobs": 3}""", 400, "logprobs")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 21}""", 400, "top_logprobs")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required"}""", 400, "tool_choice")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "sometimes"}""", 400, "tool_choice")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function"}}""", 400, "tool_choice")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function", "function": {"name": "later"}}, "tools": [{"type": "function", "function": {"name": "now"}}]}""", 400, "later")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required", "tools": [{"type": "function", "function": {"name": "now"}}], "guided_regex": "a"}""", 400, "tool_choice")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "modalities": ["text", "audio"]}""", 400, "modalities")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"}""", 400, "reasoning_effort")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}""", 400, "response_format")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object", "indent": 2}}""", 400, "response_format.indent")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "version": 7}}}""", 400, "version")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 21}""", 400,
+        "top_logprobs")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required"}""", 400, "tool_choice")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "sometimes"}""", 400, "tool_choice")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function"}}""", 400,
+        "tool_choice")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "function", "function": {"name": "later"}}, "tools": [{"type": "function", "function": {"name": "now"}}]}""", 400, "later")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required", "tools": [{"type": "function", "function": {"name": "now"}}], "guided_regex": "a"}""", 400, "tool_choice")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "modalities": ["text", "audio"]}""", 400, "modalities")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"}""", 400,
+        "reasoning_effort")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}""", 400,
+        "response_format")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object", "indent": 2}}""", 400,
+        "response_format.indent")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "version": 7}}}""", 400, "version")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_regex": "a", "guided_choice": ["a"]}""", 400, "guided_choice")]
-    [InlineData("/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": "root ::= x"}}""", 400, "structured_outputs.grammar")]
+    [InlineData(
+        "/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": "root ::= x"}}""", 400, "structured_outputs.grammar")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_grammar": "root ::= x"}""", 400, "guided_grammar")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "content": "y"}]}""", 400, "content")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}""", 400, "tools")]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}""", 400, "tools")]
     [InlineData("/generate", "{}", 400, "prompt")]
     [InlineData("/detokenize", """{"tokens": [100000]}""", 400, "100000")]
     [InlineData("/tokenize", "{}", 400, "prompt")]
@@ -83,10 +108,13 @@ public sealed class BadRequestTests
 
     [Theory]
     [InlineData("/v1/completions", """{"prompt": "x", "model": "other"}""", 404, "invalid_request_error", "model", "model_not_found")]
-    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "colour": 1}""", 400, "invalid_request_error", "colour", null)]
+    [InlineData(
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "colour": 1}""", 400, "invalid_request_error", "colour",
+        null)]
     [InlineData("/v1/completions", "{]", 400, "invalid_request_error", null, null)]
     [InlineData("/v1/nowhere", "{}", 404, "invalid_request_error", null, "unknown_url")]
-    public async Task Errors_have_the_members_of_the_real_service(string path, string json, int expected, string type, string? parameter, string? code)
+    public async Task Errors_have_the_members_of_the_real_service(
+        string path, string json, int expected, string type, string? parameter, string? code)
     {
         await using var server = await HttpTestServer.StartAsync();
 
@@ -119,7 +147,8 @@ public sealed class BadRequestTests
     {
         await using var server = await HttpTestServer.StartAsync();
 
-        var (status, body) = await server.PostAsync("/v1/completions", $$"""{"prompt": [{{string.Join(',', Enumerable.Repeat(prompt, 129))}}]}""");
+        var (status, body) = await server.PostAsync(
+            "/v1/completions", $$"""{"prompt": [{{string.Join(',', Enumerable.Repeat(prompt, 129))}}]}""");
 
         Assert.Equal((400, "prompt"), (status, (string?)body["error"]!["param"]));
         Assert.Contains("129 prompts; at most 128", (string?)body["error"]!["message"], StringComparison.Ordinal);
@@ -154,7 +183,8 @@ public sealed class BadRequestTests
     [Fact]
     public async Task An_engine_that_drains_is_a_503_with_a_time_to_try_again()
     {
-        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new EngineUnavailableException("the engine has stopped") });
+        await using var server = await HttpTestServer.StartAsync(
+            new FakeEngine { Failure = new EngineUnavailableException("the engine has stopped") });
 
         using var response = await server.Client.PostAsync("/v1/completions", HttpTestServer.Json("""{"prompt": "x"}"""));
 
@@ -165,7 +195,8 @@ public sealed class BadRequestTests
     [Fact]
     public async Task An_unexpected_failure_is_a_500_that_tells_no_internals()
     {
-        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Failure = new InvalidOperationException("secret path /etc") });
+        await using var server = await HttpTestServer.StartAsync(
+            new FakeEngine { Failure = new InvalidOperationException("secret path /etc") });
 
         var (status, body) = await server.PostAsync("/v1/completions", """{"prompt": "x"}""");
 
@@ -176,7 +207,11 @@ public sealed class BadRequestTests
     [Fact]
     public async Task A_failure_in_mid_stream_ends_the_stream_with_an_error_event()
     {
-        var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = (made, _) => made < 3 ? Task.CompletedTask : throw new EngineUnavailableException("the engine died") };
+        var engine = new FakeEngine
+        {
+            Reply = _ => "abcdef",
+            BeforeOutput = (made, _) => made < 3 ? Task.CompletedTask : throw new EngineUnavailableException("the engine died")
+        };
         await using var server = await HttpTestServer.StartAsync(engine);
 
         var events = await server.StreamAsync("/v1/completions", """{"prompt": "x", "stream": true}""");

@@ -10,12 +10,15 @@ public sealed class ChatCompletionsTests
         var engine = new FakeEngine { Reply = _ => "hi" };
         await using var server = await HttpTestServer.StartAsync(engine);
 
-        var (status, body) = await server.PostAsync(Path, """{"model": "alias", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hello"}, {"type": "text", "text": "there"}]}]}""");
+        var (status, body) = await server.PostAsync(
+            Path,
+            """{"model": "alias", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hello"}, {"type": "text", "text": "there"}]}]}""");
 
         Assert.Equal(200, status);
         Assert.Equal("chat.completion", (string?)body["object"]);
         Assert.Equal("model", (string?)body["model"]);
-        Assert.Equal(("assistant", "hi"), ((string?)body["choices"]![0]!["message"]!["role"], (string?)body["choices"]![0]!["message"]!["content"]));
+        Assert.Equal(
+            ("assistant", "hi"), ((string?)body["choices"]![0]!["message"]!["role"], (string?)body["choices"]![0]!["message"]!["content"]));
         Assert.Equal(
             "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhello\nthere<|im_end|>\n<|im_start|>assistant\n",
             new FakeTokenizer().Decode([.. Assert.Single(engine.Requests).PromptTokenIds], skipSpecialTokens: false));
@@ -55,10 +58,13 @@ public sealed class ChatCompletionsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "a🌊" });
 
-        var (_, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "max_tokens": 5.0}""");
+        var (_, body) = await server.PostAsync(
+            Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "max_tokens": 5.0}""");
 
         var positions = body["choices"]![0]!["logprobs"]!["content"]!.AsArray();
-        Assert.Equal("a🌊"u8.ToArray(), positions.SelectMany(position => position!["bytes"]!.AsArray().Select(octet => (byte)(int)octet!)).ToArray());
+        Assert.Equal(
+            "a🌊"u8.ToArray(),
+            positions.SelectMany(position => position!["bytes"]!.AsArray().Select(octet => (byte)(int)octet!)).ToArray());
         Assert.Equal(["a", "\uFFFD"], positions.Select(position => (string)position!["token"]!).Distinct());
     }
 
@@ -78,7 +84,8 @@ public sealed class ChatCompletionsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "a" });
 
-        var (_, body) = await server.PostAsync(Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 2}""");
+        var (_, body) = await server.PostAsync(
+            Path, """{"messages": [{"role": "user", "content": "x"}], "logprobs": true, "top_logprobs": 2}""");
 
         var position = body["choices"]![0]!["logprobs"]!["content"]![0]!;
         Assert.Equal(("a", -0.5f, 97), ((string?)position["token"], (float)position["logprob"]!, (int)position["bytes"]![0]!));
@@ -101,25 +108,30 @@ public sealed class ChatCompletionsTests
     [Fact]
     public async Task Calls_in_the_answer_become_tool_calls()
     {
-        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => """Wait. <tool_call>{"name": "now", "arguments": {"zone": "CET"}}</tool_call>""" });
+        await using var server = await HttpTestServer.StartAsync(
+            new FakeEngine { Reply = _ => """Wait. <tool_call>{"name": "now", "arguments": {"zone": "CET"}}</tool_call>""" });
 
         var (_, body) = await server.PostAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], {{Tools}}}""");
 
         var choice = body["choices"]![0]!;
         var call = Assert.Single(choice["message"]!["tool_calls"]!.AsArray())!;
         Assert.Equal(("Wait.", "tool_calls"), ((string?)choice["message"]!["content"], (string?)choice["finish_reason"]));
-        Assert.Equal(("function", "now", """{"zone": "CET"}"""), ((string?)call["type"], (string?)call["function"]!["name"], (string?)call["function"]!["arguments"]));
+        Assert.Equal(
+            ("function", "now", """{"zone": "CET"}"""),
+            ((string?)call["type"], (string?)call["function"]!["name"], (string?)call["function"]!["arguments"]));
         Assert.NotEmpty((string)call["id"]!);
     }
 
     [Fact]
     public async Task Calls_in_a_stream_come_whole_and_end_it_with_their_reason()
     {
-        await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => """<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "now"}</tool_call>""" });
+        await using var server = await HttpTestServer.StartAsync(
+            new FakeEngine { Reply = _ => """<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "now"}</tool_call>""" });
 
         var events = await server.StreamAsync(Path, $$"""{"messages": [{"role": "user", "content": "x"}], "stream": true, {{Tools}}}""");
 
-        var calls = events.Select(chunk => chunk["choices"]![0]!["delta"]!["tool_calls"]).Where(delta => delta is not null).SelectMany(delta => delta!.AsArray());
+        var calls = events.Select(chunk => chunk["choices"]![0]!["delta"]!["tool_calls"]).Where(delta => delta is not null)
+            .SelectMany(delta => delta!.AsArray());
         Assert.Equal([0, 1], calls.Select(call => (int)call!["index"]!));
         Assert.Equal("tool_calls", (string?)events[^1]["choices"]![0]!["finish_reason"]);
         Assert.Equal("", string.Concat(events.Select(chunk => (string?)chunk["choices"]![0]!["delta"]!["content"])));

@@ -38,7 +38,8 @@ public sealed class ChatPromptTests
     {
         await using var server = await HttpTestServer.StartAsync();
 
-        var (status, body) = await server.PostAsync("/v1/chat/completions", """{"messages": [{"role": "assistant", "content": " "}], "continue_final_message": true}""");
+        var (status, body) = await server.PostAsync(
+            "/v1/chat/completions", """{"messages": [{"role": "assistant", "content": " "}], "continue_final_message": true}""");
 
         Assert.Equal((400, "continue_final_message"), (status, (string?)body["error"]!["param"]));
     }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Serving.Http;
@@ -19,7 +18,10 @@ public sealed class CompletionsTests
         Assert.Equal("blue", (string?)body["choices"]![0]!["text"]);
         Assert.Equal("stop", (string?)body["choices"]![0]!["finish_reason"]);
         Assert.True(body["choices"]![0]!.AsObject().ContainsKey("logprobs"));
-        Assert.Equal((4, 4, 8, 2), ((int)body["usage"]!["prompt_tokens"]!, (int)body["usage"]!["completion_tokens"]!, (int)body["usage"]!["total_tokens"]!, (int)body["usage"]!["prompt_tokens_details"]!["cached_tokens"]!));
+        Assert.Equal(
+            (4, 4, 8, 2),
+            ((int)body["usage"]!["prompt_tokens"]!, (int)body["usage"]!["completion_tokens"]!, (int)body["usage"]!["total_tokens"]!,
+                (int)body["usage"]!["prompt_tokens_details"]!["cached_tokens"]!));
     }
 
     [Theory]
@@ -37,7 +39,9 @@ public sealed class CompletionsTests
         Assert.Equal(200, status);
         Assert.Equal(choices, body["choices"]!.AsArray().Count);
         var byIndex = body["choices"]!.AsArray().ToDictionary(choice => (int)choice!["index"]!, choice => (string)choice!["text"]!);
-        var sizes = engine.Requests.ToDictionary(request => int.Parse(request.RequestId[(request.RequestId.LastIndexOf('-') + 1)..]), request => $"{request.PromptTokenIds.Count}");
+        var sizes = engine.Requests.ToDictionary(
+            request => int.Parse(request.RequestId[(request.RequestId.LastIndexOf('-') + 1)..]),
+            request => $"{request.PromptTokenIds.Count}");
         Assert.Equal(sizes.OrderBy(pair => pair.Key), byIndex.OrderBy(pair => pair.Key));
     }
 
@@ -102,9 +106,11 @@ public sealed class CompletionsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "größer 🌊" });
 
-        var events = await server.StreamAsync(Path, """{"prompt": "p", "stream": true, "max_tokens": 64, "stream_options": {"include_usage": true}}""");
+        var events = await server.StreamAsync(
+            Path, """{"prompt": "p", "stream": true, "max_tokens": 64, "stream_options": {"include_usage": true}}""");
 
-        Assert.Equal("größer 🌊", string.Concat(events.SelectMany(chunk => chunk["choices"]!.AsArray()).Select(choice => (string?)choice!["text"])));
+        Assert.Equal(
+            "größer 🌊", string.Concat(events.SelectMany(chunk => chunk["choices"]!.AsArray()).Select(choice => (string?)choice!["text"])));
         Assert.Equal("stop", (string?)events[^2]["choices"]![0]!["finish_reason"]);
         Assert.Empty(events[^1]["choices"]!.AsArray());
         Assert.Equal(13, (int)events[^1]["usage"]!["completion_tokens"]!);
@@ -118,7 +124,8 @@ public sealed class CompletionsTests
 
         var events = await server.StreamAsync(Path, """{"prompt": "p", "stream": true, "n": 3, "max_tokens": 64}""");
 
-        var texts = events.SelectMany(chunk => chunk["choices"]!.AsArray()).GroupBy(choice => (int)choice!["index"]!).ToDictionary(group => group.Key, group => string.Concat(group.Select(choice => (string?)choice!["text"])));
+        var texts = events.SelectMany(chunk => chunk["choices"]!.AsArray()).GroupBy(choice => (int)choice!["index"]!)
+            .ToDictionary(group => group.Key, group => string.Concat(group.Select(choice => (string?)choice!["text"])));
         Assert.Equal(["answer 0", "answer 1", "answer 2"], texts.OrderBy(pair => pair.Key).Select(pair => pair.Value));
     }
 
@@ -127,7 +134,8 @@ public sealed class CompletionsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { ReplyOf = sample => $" {sample}" });
 
-        var (_, body) = await server.PostAsync(Path, """{"prompt": ["a", "b"], "n": 2, "best_of": 3, "echo": true, "add_special_tokens": false}""");
+        var (_, body) = await server.PostAsync(
+            Path, """{"prompt": ["a", "b"], "n": 2, "best_of": 3, "echo": true, "add_special_tokens": false}""");
 
         Assert.Equal(["a 0", "a 1", "b 0", "b 1"], body["choices"]!.AsArray().Select(choice => (string?)choice!["text"]));
         Assert.Equal([0, 1, 2, 3], body["choices"]!.AsArray().Select(choice => (int)choice!["index"]!));
@@ -164,10 +172,17 @@ public sealed class CompletionsTests
     public async Task A_client_that_leaves_ends_its_generation()
     {
         var held = new TaskCompletionSource();
-        var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = async (made, stop) => await (made < 2 ? Task.CompletedTask : held.Task.WaitAsync(stop)) };
+        var engine = new FakeEngine
+        {
+            Reply = _ => "abcdef",
+            BeforeOutput = async (made, stop) => await (made < 2 ? Task.CompletedTask : held.Task.WaitAsync(stop))
+        };
         await using var server = await HttpTestServer.StartAsync(engine);
         using var leave = new CancellationTokenSource();
-        using var request = new HttpRequestMessage(HttpMethod.Post, Path) { Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, Path)
+        {
+            Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""")
+        };
         using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, leave.Token);
         var id = Assert.Single(engine.Requests).RequestId;
 

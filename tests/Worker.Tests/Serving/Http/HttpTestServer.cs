@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Cluster.Worker.Engine;
 using Cluster.Worker.Serving;
 using Microsoft.Extensions.Logging;
 
@@ -9,13 +8,13 @@ namespace Cluster.Worker.Tests.Serving.Http;
 /// <summary>A real worker server on loopback over the scripted engine.</summary>
 internal sealed class HttpTestServer : IAsyncDisposable
 {
-    private readonly WorkerServer server;
-    private readonly TimeProvider time;
+    private readonly WorkerServer _server;
+    private readonly TimeProvider _time;
 
     private HttpTestServer(WorkerServer server, ServingState state, TimeProvider time)
     {
-        this.server = server;
-        this.time = time;
+        _server = server;
+        _time = time;
         State = state;
         Client = new HttpClient { BaseAddress = server.HttpAddress };
     }
@@ -24,9 +23,11 @@ internal sealed class HttpTestServer : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public WorkerServer Server => server;
+    public WorkerServer Server => _server;
 
-    public static async Task<HttpTestServer> StartAsync(FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null, TimeProvider? time = null, ILoggerProvider? log = null, string modelName = "model")
+    public static async Task<HttpTestServer> StartAsync(
+        FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null,
+        TimeProvider? time = null, ILoggerProvider? log = null, string modelName = "model")
     {
         var state = new ServingState(TimeProvider.System);
         var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
@@ -55,9 +56,12 @@ internal sealed class HttpTestServer : IAsyncDisposable
 
     public void BecomeReady(FakeEngine engine, bool chatTemplate = true)
     {
-        engine.Observer = server.Observer;
-        engine.Time = time;
-        server.BecomeReady(new ServedModel(["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null, ["GPU-0123456789abcdef"]));
+        engine.Observer = _server.Observer;
+        engine.Time = _time;
+        _server.BecomeReady(
+            new ServedModel(
+                ["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null,
+                ["GPU-0123456789abcdef"]));
     }
 
     /// <summary>A body that says it is JSON.</summary>
@@ -86,7 +90,7 @@ internal sealed class HttpTestServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await server.DrainAsync();
-        await server.DisposeAsync();
+        await _server.DrainAsync();
+        await _server.DisposeAsync();
     }
 }

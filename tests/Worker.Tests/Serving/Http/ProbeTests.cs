@@ -37,9 +37,16 @@ public sealed class ProbeTests
     public async Task Draining_finishes_the_answers_that_have_begun()
     {
         var held = new TaskCompletionSource();
-        var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = (made, stop) => made < 1 ? Task.CompletedTask : held.Task.WaitAsync(stop) };
+        var engine = new FakeEngine
+        {
+            Reply = _ => "abcdef",
+            BeforeOutput = (made, stop) => made < 1 ? Task.CompletedTask : held.Task.WaitAsync(stop)
+        };
         await using var server = await HttpTestServer.StartAsync(engine);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
+        {
+            Content = HttpTestServer.Json("""{"prompt": "p", "stream": true}""")
+        };
         using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
 
         await server.Server.DrainAsync();
@@ -119,7 +126,8 @@ public sealed class ProbeTests
     public async Task A_model_may_have_a_slash_in_its_name(string path)
     {
         await using var server = await HttpTestServer.StartAsync(ready: false);
-        server.Server.BecomeReady(new Worker.Serving.ServedModel(["org/name"], "/models/name", new FakeEngine(), new FakeTokenizer(), null, ["0"]));
+        server.Server.BecomeReady(
+            new Worker.Serving.ServedModel(["org/name"], "/models/name", new FakeEngine(), new FakeTokenizer(), null, ["0"]));
 
         var card = await server.Client.GetFromJsonAsync<JsonNode>(path);
 

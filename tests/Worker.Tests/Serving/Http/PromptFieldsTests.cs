@@ -3,7 +3,8 @@ using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Tests.Serving.Http;
 
-/// <summary>What a request may ask about its prompt, and beam search, over a scripted engine: each prompt token but the first has -0.25, each of the output -0.5.</summary>
+/// <summary>What a request may ask about its prompt, and beam search, over a scripted engine: each prompt token but the first has -0.25,
+/// each of the output -0.5.</summary>
 public sealed class PromptFieldsTests
 {
     private const string Completions = "/v1/completions";
@@ -14,8 +15,10 @@ public sealed class PromptFieldsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "cd" });
 
-        var (_, body) = await server.PostAsync(Completions, """{"prompt": "ab", "echo": true, "logprobs": 2, "add_special_tokens": false}""");
-        var events = await server.StreamAsync(Completions, """{"prompt": "ab", "echo": true, "logprobs": 2, "add_special_tokens": false, "stream": true}""");
+        var (_, body) = await server.PostAsync(
+            Completions, """{"prompt": "ab", "echo": true, "logprobs": 2, "add_special_tokens": false}""");
+        var events = await server.StreamAsync(
+            Completions, """{"prompt": "ab", "echo": true, "logprobs": 2, "add_special_tokens": false, "stream": true}""");
 
         var choice = body["choices"]![0]!;
         Assert.Equal("abcd", (string?)choice["text"]);
@@ -31,10 +34,12 @@ public sealed class PromptFieldsTests
     public async Task Without_output_an_echo_scores_the_prompt(bool stream)
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "cd" });
-        var json = $$"""{"prompt": ["ab", "xyz"], "echo": true, "logprobs": 0, "max_tokens": 0, "add_special_tokens": false, "stream": {{(stream ? "true" : "false")}}}""";
+        var json =
+            $$"""{"prompt": ["ab", "xyz"], "echo": true, "logprobs": 0, "max_tokens": 0, "add_special_tokens": false, "stream": {{(stream ? "true" : "false")}}}""";
 
         var choices = stream
-            ? (await server.StreamAsync(Completions, json)).Select(chunk => chunk["choices"]![0]!).OrderBy(choice => (int)choice["index"]!).ToArray()
+            ? (await server.StreamAsync(Completions, json)).Select(chunk => chunk["choices"]![0]!).OrderBy(choice => (int)choice["index"]!)
+                .ToArray()
             : [.. (await server.PostAsync(Completions, json)).Body["choices"]!.AsArray().Select(choice => choice!)];
 
         Assert.Equal(["ab", "xyz"], choices.Select(choice => (string?)choice["text"]));
@@ -48,7 +53,8 @@ public sealed class PromptFieldsTests
     {
         await using var server = await HttpTestServer.StartAsync();
 
-        var (status, body) = await server.PostAsync(Completions, """{"prompt": "ab", "echo": true, "max_tokens": 0, "add_special_tokens": false}""");
+        var (status, body) = await server.PostAsync(
+            Completions, """{"prompt": "ab", "echo": true, "max_tokens": 0, "add_special_tokens": false}""");
 
         Assert.Equal((200, "ab", 0), (status, (string?)body["choices"]![0]!["text"], (int)body["usage"]!["completion_tokens"]!));
         Assert.Null(body["choices"]![0]!["logprobs"]);
@@ -59,7 +65,8 @@ public sealed class PromptFieldsTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "x" });
 
-        var (_, body) = await server.PostAsync(Completions, """{"prompt": ["ab", "c"], "n": 2, "prompt_logprobs": 2, "add_special_tokens": false}""");
+        var (_, body) = await server.PostAsync(
+            Completions, """{"prompt": ["ab", "c"], "n": 2, "prompt_logprobs": 2, "add_special_tokens": false}""");
         var (_, chat) = await server.PostAsync(Chat, """{"messages": [{"role": "user", "content": "a"}], "n": 2, "prompt_logprobs": 0}""");
 
         var (b, c) = (FakeTokenizer.IdOf((byte)'b'), FakeTokenizer.IdOf((byte)'c'));
@@ -82,7 +89,8 @@ public sealed class PromptFieldsTests
         var engine = new FakeEngine { Reply = _ => "x" };
         await using var server = await HttpTestServer.StartAsync(engine);
 
-        var (_, body) = await server.PostAsync(Completions, """{"prompt": "ab", "echo": true, "logprobs": 1, "prompt_logprobs": 3, "add_special_tokens": false}""");
+        var (_, body) = await server.PostAsync(
+            Completions, """{"prompt": "ab", "echo": true, "logprobs": 1, "prompt_logprobs": 3, "add_special_tokens": false}""");
 
         Assert.Equal(3, Assert.Single(engine.Requests).Sampling.PromptLogprobs);
         Assert.Single(body["choices"]![0]!["logprobs"]!["top_logprobs"]![1]!.AsObject());
@@ -114,15 +122,21 @@ public sealed class PromptFieldsTests
         var engine = new FakeEngine { Reply = _ => "x" };
         await using var server = await HttpTestServer.StartAsync(engine);
 
-        await server.PostAsync(Completions, """{"prompt": "p", "n": 2, "best_of": 4, "use_beam_search": true, "length_penalty": 0.5, "early_stopping": "never"}""");
-        await server.PostAsync(Chat, """{"messages": [{"role": "user", "content": "x"}], "use_beam_search": true, "early_stopping": true, "temperature": 0}""");
+        await server.PostAsync(
+            Completions,
+            """{"prompt": "p", "n": 2, "best_of": 4, "use_beam_search": true, "length_penalty": 0.5, "early_stopping": "never"}""");
+        await server.PostAsync(
+            Chat,
+            """{"messages": [{"role": "user", "content": "x"}], "use_beam_search": true, "early_stopping": true, "temperature": 0}""");
         await server.PostAsync(Completions, """{"prompt": "p", "use_beam_search": false, "length_penalty": 1, "early_stopping": false}""");
 
         var sampling = engine.Requests.Select(request => request.Sampling).ToArray();
         Assert.Equal(
             [new BeamParameters(0.5f, EarlyStopping.Never), new BeamParameters(1, EarlyStopping.Immediate), null],
             sampling.Select(one => one.Beams));
-        Assert.Equal((2, 4, 0f, 0f, 1f), (sampling[0].N, sampling[0].NumSequences, sampling[0].Temperature, sampling[1].Temperature, sampling[2].Temperature));
+        Assert.Equal(
+            (2, 4, 0f, 0f, 1f),
+            (sampling[0].N, sampling[0].NumSequences, sampling[0].Temperature, sampling[1].Temperature, sampling[2].Temperature));
     }
 
     private static void AssertEchoed(IEnumerable<JsonNode> parts)
@@ -131,7 +145,9 @@ public sealed class PromptFieldsTests
         JsonNode?[] Joined(string name) => [.. all.SelectMany(part => part[name]!.AsArray())];
         Assert.Equal(["a", "b", "c", "d"], Joined("tokens").Select(token => (string?)token));
         Assert.Equal([null, -0.25f, -0.5f, -0.5f], Joined("token_logprobs").Select(value => (float?)value));
-        Assert.Equal([null, "b c", "c d", "d e"], Joined("top_logprobs").Select(top => top is null ? null : string.Join(' ', top.AsObject().Select(pair => pair.Key))));
+        Assert.Equal(
+            [null, "b c", "c d", "d e"],
+            Joined("top_logprobs").Select(top => top is null ? null : string.Join(' ', top.AsObject().Select(pair => pair.Key))));
         Assert.Equal([0, 1, 2, 3], Joined("text_offset").Select(offset => (int)offset!));
     }
 }

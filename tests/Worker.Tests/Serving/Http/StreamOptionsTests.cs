@@ -39,7 +39,8 @@ public sealed class StreamOptionsTests
     {
         await using var server = await HttpTestServer.StartAsync();
 
-        var (status, body) = await server.PostAsync("/v1/completions", $$"""{"prompt": "x", "stream": true, "stream_options": {{options}}}""");
+        var (status, body) = await server.PostAsync(
+            "/v1/completions", $$"""{"prompt": "x", "stream": true, "stream_options": {{options}}}""");
 
         Assert.Equal((400, parameter), (status, (string?)body["error"]!["param"]));
     }

@@ -1,11 +1,12 @@
-using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Serving.Http;
 
 public sealed class StructuredOutputTests
 {
     [Theory]
-    [InlineData("\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"strict\": true, \"schema\": {\"type\": \"object\"}}}", "json_schema", """{"type": "object"}""")]
+    [InlineData(
+        "\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"strict\": true, \"schema\": {\"type\": "
+        + "\"object\"}}}", "json_schema", """{"type": "object"}""")]
     [InlineData("\"response_format\": {\"type\": \"json_object\"}", "json_object", "")]
     [InlineData("\"guided_json\": {\"type\": \"null\"}", "json_schema", """{"type": "null"}""")]
     [InlineData("\"guided_json\": \"{}\"", "json_schema", "{}")]
@@ -19,7 +20,8 @@ public sealed class StructuredOutputTests
         var engine = new FakeEngine();
         await using var server = await HttpTestServer.StartAsync(engine);
 
-        var (status, _) = await server.PostAsync("/v1/chat/completions", $$"""{"messages": [{"role": "user", "content": "x"}], {{field}}}""");
+        var (status, _) = await server.PostAsync(
+            "/v1/chat/completions", $$"""{"messages": [{"role": "user", "content": "x"}], {{field}}}""");
 
         Assert.Equal(200, status);
         var constraint = Assert.Single(engine.Requests).Sampling.Constraint!;

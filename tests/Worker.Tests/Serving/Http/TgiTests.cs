@@ -14,7 +14,9 @@ public sealed class TgiTests
 
         var (status, body) = await server.PostAsync("/generate", """{"inputs": "hi"}""");
 
-        Assert.Equal((200, """{"generated_text":"Grüße"}"""), (status, body.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping })));
+        Assert.Equal(
+            (200, """{"generated_text":"Grüße"}"""),
+            (status, body.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping })));
         var sampling = Assert.Single(engine.Requests).Sampling;
         Assert.Equal((0f, 100, true), (sampling.Temperature, sampling.MaxTokens!.Value, sampling.IncludeStopStringInOutput));
     }
@@ -54,7 +56,8 @@ public sealed class TgiTests
         var sampling = request.Sampling;
         Assert.Equal("llo", new FakeTokenizer().Decode([.. request.PromptTokenIds], skipSpecialTokens: false));
         Assert.Equal((7, 0.7f, 40, 0.9f), (sampling.MaxTokens!.Value, sampling.Temperature, sampling.TopK, sampling.TopP));
-        Assert.Equal((1.1f, 0.2f, 42L, 2), (sampling.RepetitionPenalty, sampling.FrequencyPenalty, sampling.Seed!.Value, sampling.Logprobs!.Value));
+        Assert.Equal(
+            (1.1f, 0.2f, 42L, 2), (sampling.RepetitionPenalty, sampling.FrequencyPenalty, sampling.Seed!.Value, sampling.Logprobs!.Value));
         Assert.Equal(["\n"], sampling.Stop);
         Assert.Equal(new Constraint.Regex("a+"), sampling.Constraint);
     }
@@ -64,7 +67,9 @@ public sealed class TgiTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "ab</s>" });
 
-        var (_, body) = await server.PostAsync("/generate", """{"inputs": "hi", "parameters": {"details": true, "return_full_text": true, "top_n_tokens": 1, "seed": 5, "do_sample": true}}""");
+        var (_, body) = await server.PostAsync(
+            "/generate",
+            """{"inputs": "hi", "parameters": {"details": true, "return_full_text": true, "top_n_tokens": 1, "seed": 5, "do_sample": true}}""");
 
         Assert.Equal("hiab", (string?)body["generated_text"]);
         var details = body["details"]!;
@@ -81,10 +86,12 @@ public sealed class TgiTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { ReplyOf = sample => $"reply {sample}" });
 
-        var (_, body) = await server.PostAsync("/generate", """{"inputs": "hi", "parameters": {"best_of": 3, "do_sample": true, "details": true}}""");
+        var (_, body) = await server.PostAsync(
+            "/generate", """{"inputs": "hi", "parameters": {"best_of": 3, "do_sample": true, "details": true}}""");
 
         Assert.Equal("reply 0", (string?)body["generated_text"]);
-        Assert.Equal(["reply 1", "reply 2"], body["details"]!["best_of_sequences"]!.AsArray().Select(other => (string)other!["generated_text"]!));
+        Assert.Equal(
+            ["reply 1", "reply 2"], body["details"]!["best_of_sequences"]!.AsArray().Select(other => (string)other!["generated_text"]!));
     }
 
     [Theory]
@@ -94,13 +101,18 @@ public sealed class TgiTests
     {
         await using var server = await HttpTestServer.StartAsync(new FakeEngine { Reply = _ => "für" });
 
-        var events = await EventsAsync(server, path, $$"""{"inputs": "hi", "parameters": {"details": true, "max_new_tokens": 3}{{stream}}}""");
+        var events = await EventsAsync(
+            server, path, $$"""{"inputs": "hi", "parameters": {"details": true, "max_new_tokens": 3}{{stream}}}""");
 
         Assert.Equal([1, 2, 3], events.Select(item => (int)item["index"]!));
         Assert.Equal("fü", string.Concat(events.Select(item => (string?)item["token"]!["text"])));
-        Assert.All(events.SkipLast(1), item => Assert.True(item.AsObject().ContainsKey("generated_text") && item["generated_text"] is null && item["details"] is null));
+        Assert.All(
+            events.SkipLast(1),
+            item =>
+                Assert.True(item.AsObject().ContainsKey("generated_text") && item["generated_text"] is null && item["details"] is null));
         Assert.Equal("fü", (string?)events[^1]["generated_text"]);
-        Assert.Equal("""{"finish_reason":"length","generated_tokens":3,"seed":null,"input_length":3}""", events[^1]["details"]!.ToJsonString());
+        Assert.Equal(
+            """{"finish_reason":"length","generated_tokens":3,"seed":null,"input_length":3}""", events[^1]["details"]!.ToJsonString());
     }
 
     [Fact]
@@ -167,7 +179,8 @@ public sealed class TgiTests
     {
         await using var server = await HttpTestServer.StartAsync();
 
-        var (status, body) = await server.PostAsync("/generate_stream", """{"inputs": "hi", "parameters": {"best_of": 2, "do_sample": true}}""");
+        var (status, body) = await server.PostAsync(
+            "/generate_stream", """{"inputs": "hi", "parameters": {"best_of": 2, "do_sample": true}}""");
 
         Assert.Equal(422, status);
         Assert.Contains("stream", (string?)body["error"], StringComparison.Ordinal);
@@ -194,7 +207,11 @@ public sealed class TgiTests
     [Fact]
     public async Task A_failure_in_mid_stream_is_the_last_event()
     {
-        var engine = new FakeEngine { Reply = _ => "abcdef", BeforeOutput = (made, _) => made < 3 ? Task.CompletedTask : throw new GenerationFailedException("broken") };
+        var engine = new FakeEngine
+        {
+            Reply = _ => "abcdef",
+            BeforeOutput = (made, _) => made < 3 ? Task.CompletedTask : throw new GenerationFailedException("broken")
+        };
         await using var server = await HttpTestServer.StartAsync(engine);
 
         var events = await EventsAsync(server, "/generate_stream", """{"inputs": "hi"}""");

@@ -10,7 +10,9 @@ public sealed class ToolCallParserTests
     [InlineData("plain text\n", "plain text\n", "")]
     [InlineData("a < b and <tool", "a < b and <tool", "")]
     [InlineData(Weather, "", """weather({"city": "Zürich", "days": [1, 2]})""")]
-    [InlineData("Let me see.\n\n" + Weather + "\n" + Weather, "Let me see.", """weather({"city": "Zürich", "days": [1, 2]});weather({"city": "Zürich", "days": [1, 2]})""")]
+    [InlineData(
+        "Let me see.\n\n" + Weather + "\n" + Weather, "Let me see.",
+        """weather({"city": "Zürich", "days": [1, 2]});weather({"city": "Zürich", "days": [1, 2]})""")]
     [InlineData("<tool_call>\n{\"name\": \"now\"}\n</tool_call>\n", "", "now({})")]
     [InlineData("""<tool_call>{"name": "now", "arguments": {}}""", "", "now({})")]
     [InlineData("""<tool_call>{"name": "now", "argum""", """<tool_call>{"name": "now", "argum""", "")]
@@ -45,8 +47,10 @@ public sealed class ToolCallParserTests
     }
 
     [Fact]
-    public void Text_that_cannot_be_a_call_is_not_held_back() => Assert.Equal("a <b", new ToolCallParser().Add("a <b", ended: false).Content);
+    public void Text_that_cannot_be_a_call_is_not_held_back() =>
+    Assert.Equal("a <b", new ToolCallParser().Add("a <b", ended: false).Content);
 
     [Fact]
-    public void Only_one_call_is_made_where_only_one_is_wanted() => Assert.Single(new ToolCallParser(maxCalls: 1).Add(Weather + Weather, ended: true).Calls);
+    public void Only_one_call_is_made_where_only_one_is_wanted() =>
+    Assert.Single(new ToolCallParser(maxCalls: 1).Add(Weather + Weather, ended: true).Calls);
 }

@@ -22,10 +22,14 @@ public sealed class MetricsTests
         Assert.Equal("text/plain", response.Content.Headers.ContentType?.MediaType);
         foreach (var (name, type) in ((string, string)[])
             [
-                ("vllm:num_requests_running", "gauge"), ("vllm:num_requests_waiting", "gauge"), ("vllm:kv_cache_usage_perc", "gauge"), ("vllm:gpu_cache_usage_perc", "gauge"),
-                ("vllm:prefix_cache_queries_total", "counter"), ("vllm:prefix_cache_hits_total", "counter"), ("vllm:num_preemptions_total", "counter"),
-                ("vllm:prompt_tokens_total", "counter"), ("vllm:generation_tokens_total", "counter"), ("vllm:request_success_total", "counter"),
-                ("vllm:time_to_first_token_seconds", "histogram"), ("vllm:inter_token_latency_seconds", "histogram"), ("vllm:e2e_request_latency_seconds", "histogram"),
+                ("vllm:num_requests_running", "gauge"), ("vllm:num_requests_waiting", "gauge"), ("vllm:kv_cache_usage_perc", "gauge"),
+                ("vllm:gpu_cache_usage_perc", "gauge"),
+                ("vllm:prefix_cache_queries_total", "counter"), ("vllm:prefix_cache_hits_total", "counter"),
+                ("vllm:num_preemptions_total", "counter"),
+                ("vllm:prompt_tokens_total", "counter"), ("vllm:generation_tokens_total", "counter"),
+                ("vllm:request_success_total", "counter"),
+                ("vllm:time_to_first_token_seconds", "histogram"), ("vllm:inter_token_latency_seconds", "histogram"),
+                ("vllm:e2e_request_latency_seconds", "histogram"),
                 ("vllm:cache_config_info", "gauge"),
             ])
         {
@@ -87,7 +91,8 @@ public sealed class MetricsTests
         Assert.Equal((2, 2), Of("request_params_n"));
 
         (double Sum, double Count) Of(string name) =>
-            (Math.Round(page.Samples[$"vllm:{name}_sum{{model_name=\"model\"}}"], 6), page.Samples[$"vllm:{name}_count{{model_name=\"model\"}}"]);
+            (Math.Round(page.Samples[$"vllm:{name}_sum{{model_name=\"model\"}}"], 6),
+                page.Samples[$"vllm:{name}_count{{model_name=\"model\"}}"]);
     }
 
     [Fact]

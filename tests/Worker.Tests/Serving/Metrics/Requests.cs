@@ -10,6 +10,7 @@ internal static class Requests
     {
         var sequence = new EndedSequence(reason, CompletionTokens: 20, end);
         return new EndedRequest(
-            new GenerationRequest("one", [1, 2, 3], new SamplingParameters()), default, DateTimeOffset.UnixEpoch, TimeSpan.Zero, end / 2, end, CachedTokens: 0, [sequence], [sequence]);
+            new GenerationRequest("one", [1, 2, 3], new SamplingParameters()), default, DateTimeOffset.UnixEpoch, TimeSpan.Zero, end / 2,
+            end, CachedTokens: 0, [sequence], [sequence]);
     }
 }

@@ -38,7 +38,9 @@ public sealed class Http1Tests(HaikuFixture fixture) : IClassFixture<HaikuFixtur
             var answer = Encoding.Latin1.GetString(await connection.ReceiveAsync(bytes => bytes.AsSpan().IndexOf("\r\n\r\n"u8) >= 0));
 
             // Refused in mid-sentence, what was still on its way makes the kernel reset the connection, and the answer may go with it.
-            Assert.True(answer.StartsWith($"HTTP/1.1 {status} ", StringComparison.Ordinal) || answer.Length == 0 && request.Length > 50_000, answer);
+            Assert.True(
+                answer.StartsWith($"HTTP/1.1 {status} ", StringComparison.Ordinal) || answer.Length == 0 && request.Length > 50_000,
+                answer);
         }
 
         await fixture.Server.RequireItServesAsync();

@@ -29,7 +29,8 @@ public sealed class Http2Tests(HaikuFixture fixture) : IClassFixture<HaikuFixtur
         { "a reset of three bytes", Frame(ResetStream, 0, 1, new byte[3]), [FrameSizeError] },
         { "a ping of seven bytes", Frame(Ping, 0, 0, new byte[7]), [FrameSizeError] },
         { "a window grown by nothing", Frame(WindowUpdate, 0, 0, new byte[4]), [ProtocolError] },
-        { "a header block that is interrupted", [.. Frame(Headers, 0, 1, GrpcHeaders(Generate)), .. Frame(Ping, 0, 0, new byte[8])], [ProtocolError] },
+        { "a header block that is interrupted", [
+            .. Frame(Headers, 0, 1, GrpcHeaders(Generate)), .. Frame(Ping, 0, 0, new byte[8])], [ProtocolError] },
     };
 
     [Theory]
@@ -73,7 +74,8 @@ public sealed class Http2Tests(HaikuFixture fixture) : IClassFixture<HaikuFixtur
     [Fact]
     public async Task Calls_that_are_reset_at_once_leave_nothing_behind()
     {
-        var message = GrpcTestClient.Frame(new GenerateRequest { Prompt = "Write a haiku about the sea", Sampling = new SamplingParams { IgnoreEos = true } });
+        var message = GrpcTestClient.Frame(
+            new GenerateRequest { Prompt = "Write a haiku about the sea", Sampling = new SamplingParams { IgnoreEos = true } });
         var frames = new List<byte>(Preface);
         for (var call = 0; call < 300; call++)
         {

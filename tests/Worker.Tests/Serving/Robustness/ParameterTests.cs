@@ -98,8 +98,11 @@ public sealed class ParameterTests(HaikuFixture fixture) : IClassFixture<HaikuFi
     {
         using var channel = GrpcClients.Open(fixture.Server.Http.Server.GrpcAddress);
 
-        Assert.Equal(StatusCode.InvalidArgument, (await SendAsync(channel, new SamplingParams { LogitBias = { { 5, float.NaN } } })).Status);
-        Assert.Equal(StatusCode.InvalidArgument, (await SendAsync(channel, new Vllm.SamplingParams { LogitBias = { { 5, float.PositiveInfinity } } })).Status);
+        Assert.Equal(
+            StatusCode.InvalidArgument, (await SendAsync(channel, new SamplingParams { LogitBias = { { 5, float.NaN } } })).Status);
+        Assert.Equal(
+            StatusCode.InvalidArgument,
+            (await SendAsync(channel, new Vllm.SamplingParams { LogitBias = { { 5, float.PositiveInfinity } } })).Status);
     }
 
     [Theory]
@@ -109,7 +112,8 @@ public sealed class ParameterTests(HaikuFixture fixture) : IClassFixture<HaikuFi
     [InlineData("/tokenize", "{\"prompt\": \"\u00f8\"}")]
     public async Task A_text_that_is_no_UTF8_is_refused_over_http(string path, string bytes)
     {
-        using var response = await fixture.Server.Http.Client.PostAsync(path, new ByteArrayContent(Encoding.Latin1.GetBytes(bytes)) { Headers = { ContentType = new("application/json") } });
+        using var response = await fixture.Server.Http.Client.PostAsync(
+            path, new ByteArrayContent(Encoding.Latin1.GetBytes(bytes)) { Headers = { ContentType = new("application/json") } });
 
         Assert.Equal(400, (int)response.StatusCode);
         await fixture.Server.RequireItServesAsync();
@@ -121,7 +125,8 @@ public sealed class ParameterTests(HaikuFixture fixture) : IClassFixture<HaikuFi
         using var client = new GrpcTestClient(fixture.Server.Http.Server.GrpcAddress);
 
         // Field 3, prompt, of three bytes.
-        using var call = await client.SendAsync("/cluster.v1.TextGeneration/Generate", GrpcTestClient.Frame([0x1a, 3, (byte)'a', 0xff, 0xfe]));
+        using var call = await client.SendAsync(
+            "/cluster.v1.TextGeneration/Generate", GrpcTestClient.Frame([0x1a, 3, (byte)'a', 0xff, 0xfe]));
         await call.ReadFramesAsync();
 
         Assert.Equal((StatusCode.InvalidArgument, "request message is not valid: String is invalid UTF-8."), call.Status);
@@ -148,7 +153,9 @@ public sealed class ParameterTests(HaikuFixture fixture) : IClassFixture<HaikuFi
         await fixture.Server.RequireItServesAsync();
     }
 
-    private static Task<(StatusCode Status, string Message)> SendAsync(GrpcChannel channel, IMessage sampling) => sampling is Vllm.SamplingParams vllm
+    private static Task<(StatusCode Status, string Message)> SendAsync(GrpcChannel channel, IMessage sampling) =>
+        sampling is Vllm.SamplingParams vllm
         ? new Vllm.VllmEngine.VllmEngineClient(channel).Generate(new Vllm.GenerateRequest { Text = "x", SamplingParams = vllm }).FailAsync()
-        : new TextGeneration.TextGenerationClient(channel).GenerateAsync(new GenerateRequest { Prompt = "x", Sampling = (SamplingParams)sampling }).FailAsync();
+        : new TextGeneration.TextGenerationClient(channel)
+            .GenerateAsync(new GenerateRequest { Prompt = "x", Sampling = (SamplingParams)sampling }).FailAsync();
 }

@@ -7,8 +7,8 @@ internal sealed class RawConnection : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    private readonly Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-    private readonly CancellationTokenSource limit = new(Limit);
+    private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly CancellationTokenSource _limit = new(Limit);
 
     private RawConnection()
     {
@@ -17,7 +17,7 @@ internal sealed class RawConnection : IDisposable
     public static async Task<RawConnection> OpenAsync(Uri address)
     {
         var connection = new RawConnection();
-        await connection.socket.ConnectAsync(address.Host, address.Port, connection.limit.Token);
+        await connection._socket.ConnectAsync(address.Host, address.Port, connection._limit.Token);
         return connection;
     }
 
@@ -28,7 +28,7 @@ internal sealed class RawConnection : IDisposable
         {
             while (bytes.Length > 0)
             {
-                bytes = bytes[await socket.SendAsync(bytes, limit.Token)..];
+                bytes = bytes[await _socket.SendAsync(bytes, _limit.Token)..];
             }
 
             return true;
@@ -44,7 +44,7 @@ internal sealed class RawConnection : IDisposable
     {
         try
         {
-            socket.Shutdown(SocketShutdown.Send);
+            _socket.Shutdown(SocketShutdown.Send);
         }
         catch (SocketException)
         {
@@ -61,7 +61,7 @@ internal sealed class RawConnection : IDisposable
         var buffer = new byte[4096];
         try
         {
-            while (!isEnough(received.ToArray()) && await socket.ReceiveAsync(buffer, limit.Token) is var count and > 0)
+            while (!isEnough(received.ToArray()) && await _socket.ReceiveAsync(buffer, _limit.Token) is var count and > 0)
             {
                 received.Write(buffer, 0, count);
             }
@@ -76,7 +76,7 @@ internal sealed class RawConnection : IDisposable
 
     public void Dispose()
     {
-        socket.Dispose();
-        limit.Dispose();
+        _socket.Dispose();
+        _limit.Dispose();
     }
 }

@@ -10,16 +10,19 @@ using Microsoft.Extensions.Logging;
 
 namespace Cluster.Worker.Tests.Serving.Telemetry;
 
-internal sealed record OtlpSpan(string TraceId, string Id, string ParentId, string Name, int Kind, ulong Start, ulong End, Dictionary<string, string> Attributes, ulong StatusCode);
+internal sealed record OtlpSpan(
+    string TraceId, string Id, string ParentId, string Name, int Kind, ulong Start, ulong End, Dictionary<string, string> Attributes,
+    ulong StatusCode);
 
-internal sealed record OtlpMetric(string Name, string Kind, Dictionary<string, string> Attributes, double Value, ulong Count, bool IsMonotonic);
+internal sealed record OtlpMetric(
+    string Name, string Kind, Dictionary<string, string> Attributes, double Value, ulong Count, bool IsMonotonic);
 
 /// <summary>A collector on loopback that takes OTLP as <c>http/protobuf</c> and as <c>grpc</c> and keeps what it was told.</summary>
 internal sealed class OtlpCollector : IAsyncDisposable
 {
-    private readonly WebApplication app;
+    private readonly WebApplication _app;
 
-    private OtlpCollector(WebApplication app) => this.app = app;
+    private OtlpCollector(WebApplication app) => _app = app;
 
     public ConcurrentQueue<OtlpSpan> Spans { get; } = new();
 
@@ -32,7 +35,7 @@ internal sealed class OtlpCollector : IAsyncDisposable
     public ConcurrentQueue<(string Path, string Authorization)> Requests { get; } = new();
 
     /// <param name="protocol"><c>http/protobuf</c> or <c>grpc</c>.</param>
-    public Uri Address(string protocol) => new(app.Urls.ElementAt(protocol == "grpc" ? 1 : 0));
+    public Uri Address(string protocol) => new(_app.Urls.ElementAt(protocol == "grpc" ? 1 : 0));
 
     public static async Task<OtlpCollector> StartAsync()
     {
@@ -47,19 +50,24 @@ internal sealed class OtlpCollector : IAsyncDisposable
         var collector = new OtlpCollector(app);
         app.MapPost("/v1/traces", context => collector.TakeAsync(context, collector.TakeTraces));
         app.MapPost("/v1/metrics", context => collector.TakeAsync(context, collector.TakeMetrics));
-        app.MapPost("/opentelemetry.proto.collector.trace.v1.TraceService/Export", context => collector.TakeAsync(context, collector.TakeTraces));
-        app.MapPost("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", context => collector.TakeAsync(context, collector.TakeMetrics));
+        app.MapPost(
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export", context => collector.TakeAsync(context, collector.TakeTraces));
+        app.MapPost(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            context => collector.TakeAsync(context, collector.TakeMetrics));
         await app.StartAsync();
         return collector;
     }
 
-    public ValueTask DisposeAsync() => app.DisposeAsync();
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private async Task TakeAsync(HttpContext context, Action<OtlpMessage> take)
     {
         Requests.Enqueue((context.Request.Path, context.Request.Headers.Authorization.ToString()));
         using var buffer = new MemoryStream();
-        await using (var body = context.Request.Headers.ContentEncoding == "gzip" ? new GZipStream(context.Request.Body, CompressionMode.Decompress) : context.Request.Body)
+        await using (var body = context.Request.Headers.ContentEncoding == "gzip"
+            ? new GZipStream(context.Request.Body, CompressionMode.Decompress)
+            : context.Request.Body)
         {
             await body.CopyToAsync(buffer);
         }
@@ -89,7 +97,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
             foreach (var span in resource.Messages(2).SelectMany(scope => scope.Messages(2)))
             {
                 Spans.Enqueue(new OtlpSpan(
-                    span.Hex(1), span.Hex(2), span.Hex(4), span.Text(5), (int)span.Number(6), span.Number(7), span.Number(8), span.Attributes(9), span.Message(15)?.Number(3) ?? 0));
+                    span.Hex(1), span.Hex(2), span.Hex(4), span.Text(5), (int)span.Number(6), span.Number(7), span.Number(8),
+                    span.Attributes(9), span.Message(15)?.Number(3) ?? 0));
             }
         }
     }
@@ -103,7 +112,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
                 foreach (var point in metric.Messages(field).SelectMany(all => all.Messages(1)))
                 {
                     var value = point.Number(6) != 0 ? (long)point.Number(6) : point.Double(4);
-                    Metrics.Enqueue(new OtlpMetric(metric.Text(1), kind, point.Attributes(7), value, 0, metric.Message(field)!.Number(3) != 0));
+                    Metrics.Enqueue(
+                        new OtlpMetric(metric.Text(1), kind, point.Attributes(7), value, 0, metric.Message(field)!.Number(3) != 0));
                 }
             }
 

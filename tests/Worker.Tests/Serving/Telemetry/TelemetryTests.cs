@@ -27,18 +27,27 @@ public sealed class TelemetryTests
         await using (var server = await StartAsync(collector, new FakeEngine { Reply = _ => "abc", CachedTokens = 2 }, protocol))
         {
             server.Client.DefaultRequestHeaders.Add("traceparent", Traceparent);
-            var (status, _) = await server.PostAsync("/v1/completions", """{"prompt": "hello", "best_of": 2, "max_tokens": 9, "temperature": 0.5, "seed": 3}""");
+            var (status, _) = await server.PostAsync(
+                "/v1/completions", """{"prompt": "hello", "best_of": 2, "max_tokens": 9, "temperature": 0.5, "seed": 3}""");
             Assert.Equal(200, status);
             using var probe = await server.Client.GetAsync("/health");
         }
 
         var root = Tree(collector, "POST /v1/completions");
         Assert.Equal((TraceId, CallerId, Server), (root.Span.TraceId, root.Span.ParentId, root.Span.Kind));
-        Assert.Equal(("POST", "/v1/completions", "/v1/completions", "200"), (root["http.request.method"], root["http.route"], root["url.path"], root["http.response.status_code"]));
+        Assert.Equal(
+            ("POST", "/v1/completions", "/v1/completions", "200"),
+            (root["http.request.method"], root["http.route"], root["url.path"], root["http.response.status_code"]));
         var request = Assert.Single(root.Children);
         Assert.Equal(("llm_request", Internal), (request.Span.Name, request.Span.Kind));
-        Assert.Equal(("model", "0.5", "9", "3"), (request["gen_ai.response.model"], request["gen_ai.request.temperature"], request["gen_ai.request.max_tokens"], request["gen_ai.request.seed"]));
-        Assert.Equal(("6", "3", "2", "stop"), (request["gen_ai.usage.prompt_tokens"], request["gen_ai.usage.completion_tokens"], request["gen_ai.usage.cached_tokens"], request["gen_ai.response.finish_reasons"]));
+        Assert.Equal(
+            ("model", "0.5", "9", "3"),
+            (request["gen_ai.response.model"], request["gen_ai.request.temperature"], request["gen_ai.request.max_tokens"],
+                request["gen_ai.request.seed"]));
+        Assert.Equal(
+            ("6", "3", "2", "stop"),
+            (request["gen_ai.usage.prompt_tokens"], request["gen_ai.usage.completion_tokens"], request["gen_ai.usage.cached_tokens"],
+                request["gen_ai.response.finish_reasons"]));
         Assert.StartsWith("cmpl-", request["gen_ai.request.id"], StringComparison.Ordinal);
         Assert.Equal(["queue", "prefill", "decode"], request.Children.Select(child => child.Span.Name));
         Assert.Equal("6", request.Children[1]["gen_ai.usage.prompt_tokens"]);
@@ -54,13 +63,16 @@ public sealed class TelemetryTests
         {
             using var channel = GrpcClients.Open(server.Server.GrpcAddress);
             var client = new TextGeneration.TextGenerationClient(channel);
-            await client.GenerateAsync(new GenerateRequest { Prompt = "hi", RequestId = "mine" }, new Metadata { { "traceparent", Traceparent } });
+            await client.GenerateAsync(
+                new GenerateRequest { Prompt = "hi", RequestId = "mine" }, new Metadata { { "traceparent", Traceparent } });
             await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
         }
 
         var root = Tree(collector, "cluster.v1.TextGeneration/Generate");
         Assert.Equal((TraceId, CallerId, Server), (root.Span.TraceId, root.Span.ParentId, root.Span.Kind));
-        Assert.Equal(("grpc", "cluster.v1.TextGeneration", "Generate", "0"), (root["rpc.system"], root["rpc.service"], root["rpc.method"], root["rpc.grpc.status_code"]));
+        Assert.Equal(
+            ("grpc", "cluster.v1.TextGeneration", "Generate", "0"),
+            (root["rpc.system"], root["rpc.service"], root["rpc.method"], root["rpc.grpc.status_code"]));
         var request = Assert.Single(root.Children);
         Assert.Equal("mine", request["gen_ai.request.id"]);
         Assert.Equal(["queue", "prefill", "decode"], request.Children.Select(child => child.Span.Name));
@@ -101,7 +113,8 @@ public sealed class TelemetryTests
     public async Task A_failure_marks_its_spans_and_a_refusal_does_not()
     {
         await using var collector = await OtlpCollector.StartAsync();
-        await using (var server = await StartAsync(collector, new FakeEngine { BeforeOutput = (_, _) => throw new GenerationFailedException("broken") }))
+        await using (var server = await StartAsync(
+            collector, new FakeEngine { BeforeOutput = (_, _) => throw new GenerationFailedException("broken") }))
         {
             Assert.Equal(500, (await server.PostAsync("/v1/completions", """{"prompt": "a"}""")).Status);
             Assert.Equal(400, (await server.PostAsync("/v1/chat/completions", "{}")).Status);
@@ -132,7 +145,8 @@ public sealed class TelemetryTests
         var metrics = collector.Metrics.Where(metric => metric.Attributes.GetValueOrDefault("model_name") == $"otlp {protocol}").ToArray();
         var firstToken = Assert.Single(metrics, metric => metric.Name == "vllm.time_to_first_token_seconds");
         Assert.Equal(("histogram", 0.03, 1UL), (firstToken.Kind, firstToken.Value, firstToken.Count));
-        var success = Assert.Single(metrics, metric => metric.Name == "vllm.request_success_total" && metric.Attributes["finished_reason"] == "stop");
+        var success = Assert.Single(
+            metrics, metric => metric.Name == "vllm.request_success_total" && metric.Attributes["finished_reason"] == "stop");
         Assert.Equal(("sum", 1.0, true), (success.Kind, success.Value, success.IsMonotonic));
         Assert.Contains(metrics, metric => metric is { Name: "vllm.num_requests_running", Kind: "gauge" });
         Assert.Contains(metrics, metric => metric is { Name: "vllm.prompt_tokens_total", Kind: "sum", IsMonotonic: true });
@@ -142,7 +156,11 @@ public sealed class TelemetryTests
     public async Task The_environment_names_the_service_and_adds_headers()
     {
         await using var collector = await OtlpCollector.StartAsync();
-        await using (var server = await StartAsync(collector, settings: [("OTEL_SERVICE_NAME", "replica"), ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=pod-1"), ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x")]))
+        await using (var server = await StartAsync(
+            collector,
+            settings: [
+                ("OTEL_SERVICE_NAME", "replica"), ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=pod-1"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x")]))
         {
             await server.PostAsync("/v1/completions", """{"prompt": "a"}""");
         }
@@ -169,7 +187,8 @@ public sealed class TelemetryTests
     public async Task The_real_engine_tells_how_long_a_request_waited()
     {
         await using var collector = await OtlpCollector.StartAsync();
-        await using (var server = await HaikuServer.StartAsync(options => options with { Telemetry = Options(collector, "http/protobuf", []) }))
+        await using (var server = await HaikuServer.StartAsync(
+            options => options with { Telemetry = Options(collector, "http/protobuf", []) }))
         {
             await server.Http.PostAsync("/v1/completions", """{"prompt": "Write a haiku about the sea", "max_tokens": 5, "n": 2}""");
         }
@@ -185,7 +204,12 @@ public sealed class TelemetryTests
     [InlineData("OTEL_SDK_DISABLED", "true")]
     [InlineData("UNRELATED", "x")]
     public void Nothing_is_started_without_an_endpoint(string variable, string value) =>
-        Assert.Null(TelemetryOptions.Read(Environment(variable == "OTEL_SDK_DISABLED" ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x")] : [(variable, value)])));
+        Assert.Null(
+            TelemetryOptions.Read(
+                Environment(
+                    variable == "OTEL_SDK_DISABLED"
+                        ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x")]
+                        : [(variable, value)])));
 
     [Theory]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")]
@@ -194,29 +218,45 @@ public sealed class TelemetryTests
     public void A_variable_nobody_could_act_on_is_refused(string variable, string value) =>
         Assert.Contains(
             value,
-            Assert.Throws<FormatException>(() => TelemetryOptions.Read(Environment(("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x"), (variable, value)))).Message,
+            Assert.Throws<FormatException>(
+                () => TelemetryOptions.Read(Environment(("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x"), (variable, value)))).Message,
             StringComparison.Ordinal);
 
     /// <summary>The span of this name with those below it, checked to lie within each other and in one trace.</summary>
-    private static Node Tree(OtlpCollector collector, string name) => Grow(collector, Assert.Single(collector.Spans, span => span.Name == name));
+    private static Node Tree(OtlpCollector collector, string name) =>
+        Grow(collector, Assert.Single(collector.Spans, span => span.Name == name));
 
     private static Node Grow(OtlpCollector collector, OtlpSpan span)
     {
         Assert.True(span.Start <= span.End, span.Name);
-        Node[] children = [.. collector.Spans.Where(other => other.ParentId == span.Id).OrderBy(other => other.End).ThenBy(other => other.Start).Select(other => Grow(collector, other))];
-        Assert.All(children, child => Assert.True(child.Span.TraceId == span.TraceId && span.Start <= child.Span.Start && child.Span.End <= span.End, $"{child.Span.Name} in {span.Name}"));
+        Node[] children = [
+            .. collector.Spans.Where(other => other.ParentId == span.Id).OrderBy(other => other.End).ThenBy(other => other.Start)
+                .Select(other => Grow(collector, other))];
+        Assert.All(
+            children,
+            child => Assert.True(
+                child.Span.TraceId == span.TraceId && span.Start <= child.Span.Start && child.Span.End <= span.End,
+                $"{child.Span.Name} in {span.Name}"));
         return new Node(span, children);
     }
 
     private static Task<HttpTestServer> StartAsync(
-        OtlpCollector collector, FakeEngine? engine = null, string protocol = "http/protobuf", string modelName = "model", (string, string)[]? settings = null) =>
-        HttpTestServer.StartAsync(engine, configure: options => options with { Telemetry = Options(collector, protocol, settings ?? []) }, modelName: modelName);
+        OtlpCollector collector, FakeEngine? engine = null, string protocol = "http/protobuf", string modelName = "model",
+        (string, string)[]? settings = null) =>
+        HttpTestServer.StartAsync(
+            engine, configure: options => options with { Telemetry = Options(collector, protocol, settings ?? []) }, modelName: modelName);
 
     private static TelemetryOptions Options(OtlpCollector collector, string protocol, (string, string)[] settings) =>
-        TelemetryOptions.Read(Environment([("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Address(protocol).ToString()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), .. settings]))!;
+        TelemetryOptions.Read(
+            Environment(
+                [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Address(protocol).ToString()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                    .. settings]))!;
 
     private static IConfiguration Environment(params (string Name, string Value)[] variables) =>
-        new ConfigurationBuilder().AddInMemoryCollection(variables.GroupBy(variable => variable.Name).Select(group => KeyValuePair.Create(group.Key, (string?)group.Last().Value))).Build();
+        new ConfigurationBuilder()
+            .AddInMemoryCollection(
+                variables.GroupBy(variable => variable.Name).Select(group => KeyValuePair.Create(group.Key, (string?)group.Last().Value)))
+                .Build();
 
     private sealed record Node(OtlpSpan Span, IReadOnlyList<Node> Children)
     {

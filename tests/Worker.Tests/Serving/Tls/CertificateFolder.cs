@@ -4,22 +4,23 @@ using Cluster.Worker.Serving.Tls;
 
 namespace Cluster.Worker.Tests.Serving.Tls;
 
-/// <summary>A folder like a mounted secret: <c>tls.crt</c> and <c>tls.key</c> are links through <c>..data</c>, which is swapped at each renewal.</summary>
+/// <summary>A folder like a mounted secret: <c>tls.crt</c> and <c>tls.key</c> are links through <c>..data</c>, which is swapped at each
+/// renewal.</summary>
 internal sealed class CertificateFolder : IDisposable
 {
-    private readonly string root = Directory.CreateTempSubdirectory("tls-").FullName;
-    private int version;
+    private readonly string _root = Directory.CreateTempSubdirectory("tls-").FullName;
+    private int _version;
 
     public CertificateFolder(string name)
     {
         Renew(name);
         foreach (var file in (string[])["tls.crt", "tls.key"])
         {
-            File.CreateSymbolicLink(Path.Combine(root, file), Path.Combine("..data", file));
+            File.CreateSymbolicLink(Path.Combine(_root, file), Path.Combine("..data", file));
         }
     }
 
-    public TlsFiles Files => new(Path.Combine(root, "tls.crt"), Path.Combine(root, "tls.key"));
+    public TlsFiles Files => new(Path.Combine(_root, "tls.crt"), Path.Combine(_root, "tls.key"));
 
     /// <summary>Swaps in a certificate for this common name.</summary>
     /// <param name="ownKey">False writes another certificate's key beside it.</param>
@@ -34,12 +35,12 @@ internal sealed class CertificateFolder : IDisposable
 
     public void Swap(string certificate, string key)
     {
-        var folder = $"..{++version}";
-        Directory.CreateDirectory(Path.Combine(root, folder));
-        File.WriteAllText(Path.Combine(root, folder, "tls.crt"), certificate);
-        File.WriteAllText(Path.Combine(root, folder, "tls.key"), key);
-        var link = Path.Combine(root, "..data");
-        if (version > 1)
+        var folder = $"..{++_version}";
+        Directory.CreateDirectory(Path.Combine(_root, folder));
+        File.WriteAllText(Path.Combine(_root, folder, "tls.crt"), certificate);
+        File.WriteAllText(Path.Combine(_root, folder, "tls.key"), key);
+        var link = Path.Combine(_root, "..data");
+        if (_version > 1)
         {
             Directory.Delete(link);
         }
@@ -47,5 +48,5 @@ internal sealed class CertificateFolder : IDisposable
         Directory.CreateSymbolicLink(link, folder);
     }
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 }

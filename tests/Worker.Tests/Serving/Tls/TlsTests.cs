@@ -17,7 +17,8 @@ public sealed class TlsTests
         Assert.Equal("https", server.Server.HttpAddress.Scheme);
         Assert.Equal(("CN=one", SslApplicationProtocol.Http2), await HandshakeAsync(server.Server.GrpcAddress));
         Assert.Equal(("CN=one", SslApplicationProtocol.Http2), await HandshakeAsync(server.Server.HttpAddress));
-        Assert.Equal(("CN=one", SslApplicationProtocol.Http11), await HandshakeAsync(server.Server.HttpAddress, SslApplicationProtocol.Http11));
+        Assert.Equal(
+            ("CN=one", SslApplicationProtocol.Http11), await HandshakeAsync(server.Server.HttpAddress, SslApplicationProtocol.Http11));
     }
 
     [Fact]
@@ -105,7 +106,8 @@ public sealed class TlsTests
         BaseAddress = server.Server.HttpAddress,
     };
 
-    private static async Task<(string Subject, SslApplicationProtocol Protocol)> HandshakeAsync(Uri address, params List<SslApplicationProtocol> offered)
+    private static async Task<(string Subject, SslApplicationProtocol Protocol)> HandshakeAsync(
+        Uri address, params List<SslApplicationProtocol> offered)
     {
         using var socket = new TcpClient();
         await socket.ConnectAsync(IPAddress.Loopback, address.Port);

@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
+using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary><see cref="GroupedMatrix"/>; the table has a pair of weights' place for each group: scales in that of the even k, zeros in that of the odd.</summary>
+/// <summary><see cref="GroupedMatrix"/>; the table has a pair of weights' place for each group: scales in that of the even k, zeros in that
+/// of the odd.</summary>
 internal readonly unsafe struct GroupedCodes<TBits, TTable> : IPanelCodes
     where TBits : ICodeBits
     where TTable : IPanelFormat

@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;

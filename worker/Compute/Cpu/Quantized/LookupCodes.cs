@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Quantized;
 

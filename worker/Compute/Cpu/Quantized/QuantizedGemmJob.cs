@@ -1,11 +1,13 @@
+using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over <see cref="QuantizedPanels"/>: a block of a panel is decoded into cache once, then every tile of
-/// the chunk is multiplied by it as by F32 weights. Called by <see cref="VectorBackend{V, TSimd}"/>.</summary>
-/// <remarks>A decoded weight is one rounded float and products are summed as for F32 weights: the result has the very bits of a layer whose matrix was
-/// dequantized to F32, whatever the batch.</remarks>
+/// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over <see cref="QuantizedPanels"/>: a block of a panel is decoded into cache once,
+/// then every tile of the chunk is multiplied by it as by F32 weights. Called by <see cref="VectorBackend{V, TSimd}"/>.</summary>
+/// <remarks>A decoded weight is one rounded float and products are summed as for F32 weights: the result has the very bits of a layer whose
+/// matrix was dequantized to F32, whatever the batch.</remarks>
 internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     where V : unmanaged
     where TSimd : ISimd<V>
@@ -51,12 +53,14 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
                 var results = scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults;
                 if (together == 1 || panel + 1 == endPanel)
                 {
-                    Product.MultiplyTiles<F32Panel>(firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)decoded, (byte*)decoded, results);
+                    Product.MultiplyTiles<F32Panel>(
+                        firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)decoded, (byte*)decoded, results);
                     continue;
                 }
 
                 Decode(panel + 1, firstPair, pairs, nextDecoded);
-                Product.MultiplyTiles<F32Panel>(firstTile, endTile, firstPair, pairs, panel, Partner.Next, (byte*)decoded, (byte*)nextDecoded, results);
+                Product.MultiplyTiles<F32Panel>(
+                    firstTile, endTile, firstPair, pairs, panel, Partner.Next, (byte*)decoded, (byte*)nextDecoded, results);
                 Product.MultiplyTiles<F32Panel>(
                     firstTile,
                     endTile,

@@ -109,10 +109,12 @@ internal static unsafe class QuantizedPacker
         switch (target.TableDType)
         {
             case DType.F16:
-                ((uint*)table)[pair * width + lane] = BitConverter.HalfToUInt16Bits((Half)even) | ((uint)BitConverter.HalfToUInt16Bits((Half)odd) << 16);
+                ((uint*)table)[pair * width + lane] = BitConverter.HalfToUInt16Bits((Half)even)
+                    | ((uint)BitConverter.HalfToUInt16Bits((Half)odd) << 16);
                 break;
             case DType.BF16:
-                ((uint*)table)[pair * width + lane] = (BitConverter.SingleToUInt32Bits(even) >> 16) | (BitConverter.SingleToUInt32Bits(odd) & 0xFFFF_0000);
+                ((uint*)table)[pair * width + lane] = (BitConverter.SingleToUInt32Bits(even) >> 16)
+                    | (BitConverter.SingleToUInt32Bits(odd) & 0xFFFF_0000);
                 break;
             default:
                 ((float*)table)[2 * pair * width + lane] = even;

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
+using Cluster.Worker.Compute.Cpu.Gemm;
+using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>Stacked quantized matrices in the panels that <see cref="QuantizedGemmJob{V, TSimd, TCodes}"/> decodes, each walked once from front to back.
-/// Filled by <see cref="QuantizedPacker"/>.</summary>
+/// <summary>Stacked quantized matrices in the panels that <see cref="QuantizedGemmJob{V, TSimd, TCodes}"/> decodes, each walked once from
+/// front to back. Filled by <see cref="QuantizedPacker"/>.</summary>
 /// <remarks>
 /// Panels of width 4 (real ones are 32 or 16 wide); a 32-bit word has consecutive k of one output, the first in the low bits:
 /// <code>
@@ -50,7 +52,9 @@ internal sealed unsafe class QuantizedPanels
         _panels = allocate(PanelCount * PanelBytes);
         _bias = allocate((long)PanelCount * panelWidth * sizeof(float));
         _bias.Clear();
-        GroupSize = parts[0] is GroupedMatrix { Groups: var groups, GroupOf: var groupOf } && IsConsecutive(groupOf, InFeatures / groups) ? InFeatures / groups : 1;
+        GroupSize = parts[0] is GroupedMatrix { Groups: var groups, GroupOf: var groupOf } && IsConsecutive(groupOf, InFeatures / groups)
+            ? InFeatures / groups
+            : 1;
         _groups = allocate(parts[0] is GroupedMatrix ? 2L * Pairs * sizeof(int) : 0);
     }
 

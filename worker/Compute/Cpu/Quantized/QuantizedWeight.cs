@@ -2,8 +2,8 @@ using System.Collections.Immutable;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>A linear layer whose codes stay packed. Usually one set of panels; parts whose inputs are grouped differently (act-order may choose an order for
-/// each) cannot share panels and are multiplied one after another, each into its own columns.</summary>
+/// <summary>A linear layer whose codes stay packed. Usually one set of panels; parts whose inputs are grouped differently (act-order may
+/// choose an order for each) cannot share panels and are multiplied one after another, each into its own columns.</summary>
 internal sealed class QuantizedWeight(string name, int inFeatures, int outFeatures, ImmutableArray<QuantizedPanels> sections)
     : LinearWeight(name, inFeatures, outFeatures)
 {

@@ -1,7 +1,8 @@
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
 /// <summary>The vector operations kernels are written in, once for all widths. <typeparamref name="V"/> is the vector itself
-/// (<c>Vector512&lt;float&gt;</c>, <c>Vector256&lt;float&gt;</c> or <c>float</c>), so the compiler keeps it in a register and inlines every operation.</summary>
+/// (<c>Vector512&lt;float&gt;</c>, <c>Vector256&lt;float&gt;</c> or <c>float</c>), so the compiler keeps it in a register and inlines every
+/// operation.</summary>
 /// <remarks>Lane operations give the same bits at every width; only <see cref="Sum"/> depends on it.</remarks>
 internal unsafe partial interface ISimd<V>
     where V : unmanaged
@@ -9,7 +10,8 @@ internal unsafe partial interface ISimd<V>
     /// <summary>Floats in a vector.</summary>
     static abstract int Lanes { get; }
 
-    /// <summary>Most rows a matrix kernel may keep in registers: rows × 2 accumulators, 2 weights and 1 input must fit the register file.</summary>
+    /// <summary>Most rows a matrix kernel may keep in registers: rows × 2 accumulators, 2 weights and 1 input must fit the register
+    /// file.</summary>
     static abstract int MaxRows { get; }
 
     static abstract V Create(float value);

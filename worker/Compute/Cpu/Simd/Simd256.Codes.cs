@@ -32,7 +32,8 @@ internal readonly unsafe partial struct Simd256
         var magnitude = codes & Vector256.Create(0x7Fu);
 
         // The largest exponent means infinity or NaN in both types.
-        var exponent = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(0x7Cu)), Vector256.Create(112u << 23), Vector256.Create(224u << 23));
+        var exponent = Vector256.ConditionalSelect(
+            Vector256.LessThan(magnitude, Vector256.Create(0x7Cu)), Vector256.Create(112u << 23), Vector256.Create(224u << 23));
         return Join(codes, magnitude, (magnitude << 21) + exponent, smallestNormal: 4, step: 1 / 65536f);
     }
 
@@ -45,10 +46,11 @@ internal readonly unsafe partial struct Simd256
         return Join(codes, magnitude, ((magnitude << 20) + Vector256.Create(120u << 23)) | isNaN, smallestNormal: 8, step: 1 / 512f);
     }
 
-    /// <summary>Subnormals are counted in steps: multiplying a subnormal F32 into place, as <see cref="LowF16"/> does, traps into microcode on many
-    /// processors, and in a cache, whose numbers no scale moves upwards, subnormals are frequent.</summary>
+    /// <summary>Subnormals are counted in steps: multiplying a subnormal F32 into place, as <see cref="LowF16"/> does, traps into microcode
+    /// on many processors, and in a cache, whose numbers no scale moves upwards, subnormals are frequent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Join(Vector256<uint> codes, Vector256<uint> magnitude, Vector256<uint> normal, int smallestNormal, float step)
+    private static Vector256<float> Join(
+        Vector256<uint> codes, Vector256<uint> magnitude, Vector256<uint> normal, int smallestNormal, float step)
     {
         var subnormal = Vector256.ConvertToSingle(magnitude.AsInt32()) * Vector256.Create(step);
         var isSubnormal = Vector256.LessThan(magnitude.AsInt32(), Vector256.Create(smallestNormal)).AsUInt32();
@@ -64,5 +66,6 @@ internal readonly unsafe partial struct Simd256
     }
 
     private static Vector256<float> Gather(float* table, Vector256<int> index) => Vector256.Create(
-        table[index[0]], table[index[1]], table[index[2]], table[index[3]], table[index[4]], table[index[5]], table[index[6]], table[index[7]]);
+        table[index[0]], table[index[1]], table[index[2]], table[index[3]], table[index[4]], table[index[5]], table[index[6]],
+        table[index[7]]);
 }

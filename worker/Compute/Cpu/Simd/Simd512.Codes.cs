@@ -27,7 +27,8 @@ internal readonly unsafe partial struct Simd512
         var magnitude = codes & Vector512.Create(0x7Fu);
 
         // The largest exponent means infinity or NaN in both types.
-        var exponent = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(0x7Cu)), Vector512.Create(112u << 23), Vector512.Create(224u << 23));
+        var exponent = Vector512.ConditionalSelect(
+            Vector512.LessThan(magnitude, Vector512.Create(0x7Cu)), Vector512.Create(112u << 23), Vector512.Create(224u << 23));
         return Join(codes, magnitude, (magnitude << 21) + exponent, smallestNormal: 4, step: 1 / 65536f);
     }
 
@@ -40,10 +41,11 @@ internal readonly unsafe partial struct Simd512
         return Join(codes, magnitude, ((magnitude << 20) + Vector512.Create(120u << 23)) | isNaN, smallestNormal: 8, step: 1 / 512f);
     }
 
-    /// <summary>Subnormals are counted in steps: multiplying a subnormal F32 into place, as <see cref="LowF16"/> does, traps into microcode on many
-    /// processors, and in a cache, whose numbers no scale moves upwards, subnormals are frequent.</summary>
+    /// <summary>Subnormals are counted in steps: multiplying a subnormal F32 into place, as <see cref="LowF16"/> does, traps into microcode
+    /// on many processors, and in a cache, whose numbers no scale moves upwards, subnormals are frequent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Join(Vector512<uint> codes, Vector512<uint> magnitude, Vector512<uint> normal, int smallestNormal, float step)
+    private static Vector512<float> Join(
+        Vector512<uint> codes, Vector512<uint> magnitude, Vector512<uint> normal, int smallestNormal, float step)
     {
         var subnormal = Vector512.ConvertToSingle(magnitude.AsInt32()) * Vector512.Create(step);
         var isSubnormal = Vector512.LessThan(magnitude.AsInt32(), Vector512.Create(smallestNormal)).AsUInt32();

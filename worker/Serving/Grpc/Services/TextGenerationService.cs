@@ -56,8 +56,10 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         return Task.FromResult(new DetokenizeResponse { Text = model.Tokenizer.Decode(ids, request.SkipSpecialTokens) });
     }
 
-    /// <summary>The last <c>x-request-id</c> the call came with. Of the header itself: the library's metadata would decode every other entry, too.</summary>
-    private static string? TraceOf(ServerCallContext context) => context.GetHttpContext().Request.Headers[RequestIdKey] is [.., var last] ? last : null;
+    /// <summary>The last <c>x-request-id</c> the call came with. Of the header itself: the library's metadata would decode every other
+    /// entry, too.</summary>
+    private static string? TraceOf(ServerCallContext context) =>
+        context.GetHttpContext().Request.Headers[RequestIdKey] is [.., var last] ? last : null;
 
     private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, string? trace, CancellationToken cancellationToken)
     {
@@ -125,7 +127,8 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         }
     }
 
-    private async Task<GenerateBatchResponse> AnswerAsync(GenerateRequest request, int index, string? trace, CancellationToken cancellationToken)
+    private async Task<GenerateBatchResponse> AnswerAsync(
+        GenerateRequest request, int index, string? trace, CancellationToken cancellationToken)
     {
         var answer = new GenerateBatchResponse { Index = (uint)index };
         try
@@ -218,7 +221,7 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
     {
         // A chat template writes the special tokens itself.
-        IReadOnlyList<int> prompt = request.InputCase switch
+        var prompt = request.InputCase switch
         {
             GenerateRequest.InputOneofCase.Prompt => model.Tokenizer.Encode(request.Prompt, addSpecialTokens: true),
             GenerateRequest.InputOneofCase.TokenIds => WireNumber.ToTokenIds(request.TokenIds.Ids, model.Engine.VocabSize, "token_ids"),
@@ -233,13 +236,15 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     private static string Render(Conversation chat, ServedModel model)
     {
         var template = model.ChatTemplate
-            ?? throw CallFailures.Error(StatusCode.FailedPrecondition, $"model '{model.Name}' has no chat template; send plain text instead");
+            ?? throw CallFailures.Error(
+                StatusCode.FailedPrecondition, $"model '{model.Name}' has no chat template; send plain text instead");
         if (chat.Messages.Count == 0)
         {
             throw new InvalidRequestException("chat has no messages; at least one is needed", "chat");
         }
 
-        var messages = new JsonArray([.. chat.Messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]);
+        var messages = new JsonArray(
+            [.. chat.Messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]);
         return template.Render(messages, tools: null, addGenerationPrompt: true);
     }
 }

@@ -6,13 +6,14 @@ using Grpc.Core;
 namespace Cluster.Worker.Serving.Grpc.Services;
 
 /// <summary><c>vllm.grpc.engine.VllmEngine</c>: tokens in, tokens out, for gateways that tokenize themselves.</summary>
-/// <remarks>A stream is a chunk for each engine output that has tokens, then a <c>complete</c> that repeats all ids: a client that only wants the
-/// whole reads the last message, with or without <c>stream</c>.</remarks>
+/// <remarks>A stream is a chunk for each engine output that has tokens, then a <c>complete</c> that repeats all ids: a client that only
+/// wants the whole reads the last message, with or without <c>stream</c>.</remarks>
 internal sealed class VllmEngineService(ServingState state, TimeProvider time) : VllmEngine.VllmEngineBase
 {
     private long _lastReceivedUnixMilliseconds;
 
-    public override Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
+    public override Task Generate(
+        GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
         responseStream.WriteAllAsync(GenerateAsync(request, context.CancellationToken));
 
     public override Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context) =>
@@ -58,7 +59,8 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
         });
     }
 
-    private async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<GenerateResponse> GenerateAsync(
+        GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = state.RequireReady();
         Interlocked.Exchange(ref _lastReceivedUnixMilliseconds, time.GetUtcNow().ToUnixTimeMilliseconds());
@@ -105,7 +107,7 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
             throw new InvalidRequestException("mm_inputs is set; this worker takes no multimodal input", "mm_inputs");
         }
 
-        IReadOnlyList<int> prompt = request.InputCase switch
+        var prompt = request.InputCase switch
         {
             GenerateRequest.InputOneofCase.Tokenized =>
                 WireNumber.ToTokenIds(request.Tokenized.InputIds, model.Engine.VocabSize, "input_ids"),

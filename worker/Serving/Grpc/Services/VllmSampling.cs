@@ -3,8 +3,8 @@ using Cluster.Worker.Protos.Vllm;
 
 namespace Cluster.Worker.Serving.Grpc.Services;
 
-/// <summary><c>vllm.grpc.engine.SamplingParams</c> into the engine's terms. proto3 scalars have no "unset": their zero means the neutral value.
-/// What this worker cannot do is refused by name, never passed over.</summary>
+/// <summary><c>vllm.grpc.engine.SamplingParams</c> into the engine's terms. proto3 scalars have no "unset": their zero means the neutral
+/// value. What this worker cannot do is refused by name, never passed over.</summary>
 internal static class VllmSampling
 {
     /// <exception cref="InvalidRequestException">A field asks for something this worker or this interface cannot do.</exception>
@@ -46,14 +46,16 @@ internal static class VllmSampling
         SamplingParams.ConstraintOneofCase.Choice => new Constraint.Choice([.. wire.Choice.Choices]),
         SamplingParams.ConstraintOneofCase.JsonObject => wire.JsonObject ? new Constraint.JsonObject() : null,
         _ => throw Unsupported(
-            SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name, "is set; this worker constrains by json_schema, regex, choice and json_object"),
+            SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name,
+            "is set; this worker constrains by json_schema, regex, choice and json_object"),
     };
 
     private static void RefuseUnsupported(SamplingParams wire)
     {
         if (wire.N > 1)
         {
-            throw Unsupported("n", $"is {wire.N}; responses of this interface have no place for whose sequence they are: send a request for each");
+            throw Unsupported(
+                "n", $"is {wire.N}; responses of this interface have no place for whose sequence they are: send a request for each");
         }
 
         if (wire.HasLogprobs)
@@ -63,13 +65,17 @@ internal static class VllmSampling
 
         if (wire.HasPromptLogprobs)
         {
-            throw Unsupported("prompt_logprobs", "is set; responses of this interface have no place for them, cluster.v1.TextGeneration has");
+            throw Unsupported(
+                "prompt_logprobs", "is set; responses of this interface have no place for them, cluster.v1.TextGeneration has");
         }
 
-        // Only ids leave through this interface. Text is made to find stop texts in it, and then only special tokens that are kept could be spaced.
+        // Only ids leave through this interface. Text is made to find stop texts in it, and then only special tokens that are kept could be
+        // spaced.
         if (wire is { SpacesBetweenSpecialTokens: true, SkipSpecialTokens: false, Stop.Count: > 0 })
         {
-            throw Unsupported("spaces_between_special_tokens", "is set with stop and without skip_special_tokens; this worker puts no spaces between special tokens");
+            throw Unsupported(
+                "spaces_between_special_tokens",
+                "is set with stop and without skip_special_tokens; this worker puts no spaces between special tokens");
         }
     }
 

@@ -1,0 +1,138 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Tests.Compute.Cpu.Quantized;
+
+public class QuantizedLinearTests
+{
+    public static MatrixTheoryData<string, (int M, int N, int K)> OddShapes => new(
+        QuantizedMatrices.Kinds, [(1, 1, 1), (1, 33, 7), (2, 17, 31), (3, 65, 64), (5, 31, 33), (7, 70, 19), (13, 129, 65), (25, 48, 515)]);
+
+    public static TheoryData<string> Kinds => [.. QuantizedMatrices.Kinds];
+
+    [Theory, MemberData(nameof(OddShapes))]
+    public void Matches_the_scalar_twin_and_has_the_bits_of_the_dequantized_layer(string kind, (int M, int N, int K) shape)
+    {
+        var (m, n, k) = shape;
+        var random = new Random(m * 1000 + n * 10 + k);
+        var matrix = QuantizedMatrices.Random(kind, random, n, k);
+        float[] x = HostTensors.Random(random, m * k), bias = HostTensors.Random(random, n);
+        var weights = QuantizedMatrices.Dequantize(matrix);
+        var expected = ScalarTwin.Linear(x, weights, bias, m, n, k);
+        var scale = Math.Max(1, weights.Max(Math.Abs));
+        foreach (var width in CpuDevice.Widths)
+        {
+            using var device = new CpuDevice(width);
+            var biases = new[] { HostTensors.Of("b", DType.F32, bias, n) };
+            var actual = Multiply(device, x, m, k, device.Backend.LoadLinear("w", [matrix], biases));
+            for (var i = 0; i < expected.Length; i++)
+            {
+                Assert.Equal(expected[i], actual[i], 1e-6 * (4 + k / 8.0) * scale);
+            }
+
+            var plain = device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, weights, n, k)], biases);
+            Assert.Equal(Multiply(device, x, m, k, plain), actual);
+        }
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void A_row_has_the_same_bits_alone_in_any_batch_at_any_width_and_thread_count(string kind)
+    {
+        const int Rows = 140, N = 77, K = 1041;
+        var random = new Random(11);
+        var matrix = QuantizedMatrices.Random(kind, random, N, K);
+        float[] x = HostTensors.Random(random, Rows * K), bias = HostTensors.Random(random, N);
+        float[]? reference = null;
+        foreach (var width in CpuDevice.Widths)
+        {
+            foreach (var threads in new[] { 1, 3 })
+            {
+                using var device = new CpuDevice(width, threads);
+                var weight = device.Backend.LoadLinear("w", [matrix], [HostTensors.Of("b", DType.F32, bias, N)]);
+                reference ??= [
+                    .. Enumerable.Range(0, Rows).SelectMany(row => Multiply(device, x[(row * K)..((row + 1) * K)], 1, K, weight))];
+                foreach (var batch in new[] { 2, 3, 7, 29, Rows })
+                {
+                    var first = (Rows - batch) / 2;
+                    var actual = Multiply(device, x[(first * K)..((first + batch) * K)], batch, K, weight);
+                    Assert.Equal(reference[(first * N)..((first + batch) * N)], actual);
+                }
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void Parts_stack_even_where_each_orders_its_groups_differently(string kind)
+    {
+        const int M = 3, K = 40;
+        var random = new Random(5);
+        QuantizedMatrix[] parts = [.. new[] { 19, 5, 7 }.Select(rows => QuantizedMatrices.Random(kind, random, rows, K))];
+        HostTensor[] biases = [
+            .. parts.Select(part => HostTensors.Of("b", DType.F32, HostTensors.Random(random, part.OutFeatures), part.OutFeatures))];
+        var x = HostTensors.Random(random, M * K);
+        float[] weights = [.. parts.SelectMany(QuantizedMatrices.Dequantize)], bias = [.. biases.SelectMany(WeightReader.ReadAll)];
+        foreach (var width in CpuDevice.Widths)
+        {
+            using var device = new CpuDevice(width, threads: 2);
+            var weight = device.Backend.LoadLinear("qkv", parts, biases);
+            Assert.Equal((K, 31), (weight.InFeatures, weight.OutFeatures));
+            var plain = device.Backend.LoadLinear(
+                "qkv", [HostTensors.Of("w", DType.F32, weights, 31, K)], [HostTensors.Of("b", DType.F32, bias, 31)]);
+            Assert.Equal(Multiply(device, x, M, K, plain), Multiply(device, x, M, K, weight));
+        }
+    }
+
+    [Theory]
+    [InlineData("fp8", 1, 4)]
+    [InlineData("4 bits", 0.5, 4 * 102)]
+    [InlineData("8 bits", 1, 4 * 102)]
+    [InlineData("8 bits, act-order", 1, 4 * 102)]
+    [InlineData("lookup", 0.5, 32)]
+    public void Codes_stay_as_small_as_they_were(string kind, double bytesPerCode, int tableBytesPerOutput)
+    {
+        const int N = 64, K = 512;
+        using var device = new CpuDevice(VectorWidth.Bits256);
+        var weight = device.Backend.LoadLinear("w", [QuantizedMatrices.Random(kind, new Random(1), N, K)]);
+
+        var groups = kind.Contains("bits") ? K * sizeof(int) : 0;
+        Assert.Equal((long)(N * K * bytesPerCode) + (N * tableBytesPerOutput) + (N * sizeof(float)) + groups, weight.ResidentBytes);
+    }
+
+    [Fact]
+    public void A_steady_decode_step_allocates_nothing()
+    {
+        using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);
+        var weight = device.Backend.LoadLinear("w", [QuantizedMatrices.Random("4 bits", new Random(1), 64, 64)]);
+        Tensor input = device.Empty(1, 64), output = device.Empty(1, 64);
+        long before = 0;
+        for (var step = 0; step < 20; step++)
+        {
+            before = step == 10 ? GC.GetAllocatedBytesForCurrentThread() : before;
+            device.Backend.Linear(input, weight, output);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Parts_that_do_not_stack_are_refused()
+    {
+        using var device = new CpuDevice(VectorWidth.Scalar);
+        var random = new Random(1);
+        QuantizedMatrix q = QuantizedMatrices.Random("4 bits", random, 2, 16), k = QuantizedMatrices.Random("4 bits", random, 2, 24);
+        var error = Assert.Throws<ArgumentException>(() => device.Backend.LoadLinear("qkv", [q, k]));
+        Assert.Equal("'grouped' has 24 inputs of 4 bits; linear layer 'qkv' needs 16 of 4", error.Message);
+        error = Assert.Throws<ArgumentException>(
+            () => device.Backend.LoadLinear("qkv", [q], [HostTensors.Of("b", DType.F32, new float[3], 3)]));
+        Assert.Equal("tensor 'b' has shape [3]; the bias of 'grouped' needs [2]", error.Message);
+        Assert.Throws<ArgumentException>(() => device.Backend.LoadLinear("qkv", [q], []));
+    }
+
+    private static float[] Multiply(CpuDevice device, float[] x, int rows, int inFeatures, LinearWeight weight)
+    {
+        var output = device.Empty(rows, weight.OutFeatures);
+        device.Backend.Linear(device.Floats(x, rows, inFeatures), weight, output);
+        return device.Read(output);
+    }
+}

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Tests.Compute.Cpu.Quantized;
+
+/// <summary>Random quantized matrices, and what any such matrix means in floats.</summary>
+internal static class QuantizedMatrices
+{
+    /// <summary>Kinds that <see cref="Random"/> makes.</summary>
+    public static readonly string[] Kinds =
+        ["fp8", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales", "8 bits", "8 bits, act-order", "lookup",
+            "lookup, bf16"];
+
+    /// <summary>The weights <c>[out, in]</c>, decoded by the formulas and not by the code under test.</summary>
+    public static float[] Dequantize(QuantizedMatrix matrix)
+    {
+        var weights = new float[matrix.OutFeatures * matrix.InFeatures];
+        var codes = new byte[matrix.OutFeatures];
+        for (var k = 0; k < matrix.InFeatures; k++)
+        {
+            matrix.ReadCodes(k, 0, codes);
+            for (var n = 0; n < codes.Length; n++)
+            {
+                weights[n * matrix.InFeatures + k] = matrix switch
+                {
+                    Fp8Matrix fp8 => Fp8Oracle.E4M3.Value(codes[n]) * fp8.Scale(n),
+                    GroupedMatrix grouped => (codes[n] - grouped.Zero(grouped.GroupOf[k], n)) * grouped.Scale(grouped.GroupOf[k], n),
+                    LookupMatrix lookup => lookup.Entry(n, codes[n]),
+                    _ => throw new NotSupportedException(matrix.GetType().Name),
+                };
+            }
+        }
+
+        return weights;
+    }
+
+    public static QuantizedMatrix Random(string kind, Random random, int outFeatures, int inFeatures)
+    {
+        var dtype = kind.Contains("bf16") ? DType.BF16 : kind.Contains("f32") ? DType.F32 : DType.F16;
+        if (kind == "fp8")
+        {
+            var codes = new byte[outFeatures * inFeatures];
+            random.NextBytes(codes);
+            for (var i = 0; i < codes.Length; i++)
+            {
+                codes[i] = (codes[i] & 0x7F) == 0x7F ? (byte)0 : codes[i];
+            }
+
+            return new Fp8Matrix(
+                "fp8", HostTensors.Raw("codes", DType.F8E4M3, codes, outFeatures, inFeatures),
+                [.. HostTensors.Random(random, outFeatures, 0.01f)]);
+        }
+
+        if (kind.StartsWith("lookup", StringComparison.Ordinal))
+        {
+            return new Lookup(
+                dtype, Codes(random, 16, outFeatures * inFeatures), outFeatures, inFeatures, Rounded(random, dtype, outFeatures * 16, 1));
+        }
+
+        // Group sizes that divide nothing: what is asked for is that any assignment of inputs to groups works.
+        var bits = kind[0] - '0';
+        var groups = Math.Max(1, inFeatures / 5);
+        var groupOf = Enumerable.Range(0, inFeatures).Select(k => Math.Min(k / 5, groups - 1)).ToArray();
+        if (kind.Contains("act-order"))
+        {
+            random.Shuffle(groupOf);
+        }
+
+        return new Grouped(
+            bits,
+            dtype,
+            Codes(random, 1 << bits, outFeatures * inFeatures),
+            outFeatures,
+            inFeatures,
+            [.. groupOf],
+            Rounded(random, dtype, groups * outFeatures, 1f / (1 << bits)),
+            [.. Enumerable.Range(0, groups * outFeatures).Select(_ => random.Next((1 << bits) + 1))]);
+    }
+
+    private static byte[] Codes(Random random, int end, int count) => [.. Enumerable.Range(0, count).Select(_ => (byte)random.Next(end))];
+
+    private static float[] Rounded(Random random, DType dtype, int count, float scale) =>
+        Array.ConvertAll(HostTensors.Random(random, count, scale), value => HostTensors.Rounded(dtype, value));
+
+    private sealed class Grouped(
+        int bits, DType dtype, byte[] codes, int outFeatures, int inFeatures, ImmutableArray<int> groupOf, float[] scales, int[] zeros)
+        : GroupedMatrix("grouped", outFeatures, inFeatures, groupOf)
+    {
+        public override int Bits => bits;
+
+        public override int Groups => scales.Length / OutFeatures;
+
+        public override DType ScaleDType => dtype;
+
+        public override float Scale(int group, int output) => scales[group * OutFeatures + output];
+
+        public override int Zero(int group, int output) => zeros[group * OutFeatures + output];
+
+        public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
+            codes.AsSpan(k * OutFeatures + firstOutput, destination.Length).CopyTo(destination);
+    }
+
+    private sealed class Lookup(DType dtype, byte[] codes, int outFeatures, int inFeatures, float[] table)
+        : LookupMatrix("lookup", outFeatures, inFeatures)
+    {
+        public override DType TableDType => dtype;
+
+        public override float Entry(int output, int code) => table[output * Entries + code];
+
+        public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
+            codes.AsSpan(k * OutFeatures + firstOutput, destination.Length).CopyTo(destination);
+    }
+}

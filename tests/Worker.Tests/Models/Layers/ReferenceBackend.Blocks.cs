@@ -1,0 +1,114 @@
+using Cluster.Worker.Compute;
+
+namespace Cluster.Worker.Tests.Models.Layers;
+
+/// <content>The operations that only some architectures need.</content>
+internal sealed partial class ReferenceBackend
+{
+    public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output)
+    {
+        for (var t = 0; t < output.Rows; t++)
+        {
+            var row = ((Embedding32)table).Values.AsSpan(Ints(ids)[t] * table.Columns, table.Columns);
+            for (var i = 0; i < table.Columns; i++)
+            {
+                Row(output, t)[i] += row[i];
+            }
+        }
+    }
+
+    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = firstHead; head < firstHead + heads; head++)
+            {
+                var values = Row(x, t).Slice(head * weight.Columns, weight.Columns);
+                var scale = 1 / Math.Sqrt((Dot(values, values) / values.Length) + epsilon);
+                for (var i = 0; i < values.Length; i++)
+                {
+                    values[i] = (float)(values[i] * scale * Floats(weight)[i]);
+                }
+            }
+        }
+    }
+
+    public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            var row = Row(x, t).ToArray();
+            var mean = row.Average(value => (double)value);
+            var scale = 1 / Math.Sqrt(row.Average(value => (value - mean) * (value - mean)) + epsilon);
+            for (var i = 0; i < x.Columns; i++)
+            {
+                Row(output, t)[i] = (float)(((row[i] - mean) * scale * Floats(weight)[i]) + Floats(bias)[i]);
+            }
+        }
+    }
+
+    public override void AddLayerNorm(Tensor residual, Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
+    {
+        Add(residual, x);
+        LayerNorm(residual, weight, bias, epsilon, output);
+    }
+
+    public override void Scale(Tensor x, float factor) => ForEach(x, value => value * factor);
+
+    public override void SoftCap(Tensor x, float cap) => ForEach(x, value => cap * Math.Tanh(value / cap));
+
+    public override void Activate(Tensor x, Activation activation) => ForEach(x, value => Apply(activation, value));
+
+    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    {
+        for (var t = 0; t < logits.Rows; t++)
+        {
+            var row = Row(logits, t).ToArray();
+            var chosen = Enumerable.Range(0, row.Length).OrderByDescending(expert => row[expert]).Take(experts.Columns).ToArray();
+            var sum = (normalize ? chosen : Enumerable.Range(0, row.Length)).Sum(expert => Math.Exp(row[expert]));
+            for (var i = 0; i < chosen.Length; i++)
+            {
+                Ints(experts)[(t * chosen.Length) + i] = chosen[i];
+                Row(weights, t)[i] = (float)(Math.Exp(row[chosen[i]]) / sum);
+            }
+        }
+    }
+
+    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
+    {
+        for (var i = 0; i < output.Rows; i++)
+        {
+            var (matrix, bias) = ((Linear32)weights.Experts[Ints(experts)[i]]).Parameters;
+            for (var n = 0; n < weights.OutFeatures; n++)
+            {
+                var row = Row(x, i / (output.Rows / x.Rows));
+                Row(output, i)[n] = (float)(Dot(row, matrix.AsSpan(n * weights.InFeatures, weights.InFeatures)) + (bias?[n] ?? 0));
+            }
+        }
+    }
+
+    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
+    {
+        for (var t = 0; t < output.Rows; t++)
+        {
+            for (var i = 0; i < output.Columns; i++)
+            {
+                var sum = 0.0;
+                for (var j = 0; j < weights.Columns; j++)
+                {
+                    sum += (double)Row(weights, t)[j] * Row(x, (t * weights.Columns) + j)[i];
+                }
+
+                Row(output, t)[i] = (float)sum;
+            }
+        }
+    }
+
+    private static void ForEach(Tensor x, Func<double, double> function)
+    {
+        foreach (ref var value in Floats(x))
+        {
+            value = (float)function(value);
+        }
+    }
+}

@@ -1,9 +1,0 @@
-using Cluster.Worker.Compute;
-
-namespace Cluster.Worker.Tests.Models;
-
-/// <summary>Model code alone against the reference implementation: the scalar backend has no kernels to blame.</summary>
-public sealed class ReferenceGoldenTests : GoldenTests
-{
-    private protected override Backend CreateBackend() => new ReferenceBackend();
-}

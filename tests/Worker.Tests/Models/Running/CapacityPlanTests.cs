@@ -1,0 +1,151 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Running;
+using Cluster.Worker.Tests.Models.Layers;
+
+namespace Cluster.Worker.Tests.Models.Running;
+
+public sealed class CapacityPlanTests
+{
+    /// <summary>haiku-1m: 5 layers × 2 KV heads × 32, so a block of 16 tokens takes 40 KiB; 2048 positions.</summary>
+    private static readonly ModelConfig Haiku = ModelConfig.Load(Fixtures.Haiku);
+
+    private const long BytesPerBlock = 2 * 5 * 2 * 32 * 16 * 4;
+
+    [Fact]
+    public void Memory_decides_the_number_of_blocks()
+    {
+        var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions(), (1000 * BytesPerBlock) + 7);
+
+        Assert.Equal((1000, 2048), (plan.Cache.NumBlocks, plan.MaxModelLength));
+        Assert.Equal((16_000, 1000 * BytesPerBlock), (plan.CacheTokens, plan.CacheBytes));
+        Assert.Equal("KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048", plan.ToString());
+    }
+
+    [Fact]
+    public void An_fp8_cache_has_four_times_the_blocks_of_an_f32_one()
+    {
+        var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { KvCacheDType = DType.F8E4M3 }, (1000 * BytesPerBlock) + 7);
+
+        Assert.Equal(4000, plan.Cache.NumBlocks);
+        Assert.Equal("KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048", plan.ToString());
+    }
+
+    [Fact]
+    public void No_more_blocks_are_taken_than_the_sequences_can_fill()
+    {
+        var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { MaxSequences = 3, MaxModelLength = 100 }, 1L << 40);
+
+        Assert.Equal(3 * 7, plan.Cache.NumBlocks);
+    }
+
+    [Fact]
+    public void A_length_nobody_asked_for_gives_way_to_memory()
+    {
+        Assert.Equal(10 * 16, CapacityPlan.Fit(Haiku, new ModelRunnerOptions(), 10 * BytesPerBlock).MaxModelLength);
+    }
+
+    [Fact]
+    public void A_length_asked_for_must_fit()
+    {
+        var error = Assert.Throws<ArgumentException>(
+            () => CapacityPlan.Fit(Haiku, new ModelRunnerOptions { MaxModelLength = 161 }, 10 * BytesPerBlock));
+
+        Assert.Contains("max-model-len 161 needs 11 KV blocks of 16 tokens, but there are 10; lower it to 160", error.Message);
+    }
+
+    [Theory]
+    [InlineData(BytesPerBlock - 1)]
+    [InlineData(-1_000_000)]
+    public void A_device_without_room_for_a_block_is_refused(long budget)
+    {
+        Assert.Contains(
+            "no memory is left for the KV cache",
+            Assert.Throws<ArgumentException>(() => CapacityPlan.Fit(Haiku, new ModelRunnerOptions(), budget)).Message);
+    }
+
+    [Fact]
+    public void A_length_beyond_the_models_is_refused()
+    {
+        var error = Assert.Throws<ArgumentException>(
+            () => CapacityPlan.WantedLength(Haiku, new ModelRunnerOptions { MaxModelLength = 2049 }));
+
+        Assert.Contains("max-model-len 2049 exceeds the 2048 positions", error.Message);
+    }
+
+    [Fact]
+    public void A_number_of_blocks_asked_for_is_taken_as_it_is()
+    {
+        Assert.Equal(77, CapacityPlan.Fit(Haiku, new ModelRunnerOptions { NumBlocks = 77 }, 0).Cache.NumBlocks);
+    }
+
+    public static TheoryData<string, string> BadOptions { get; } = new()
+    {
+        { nameof(ModelRunnerOptions.MaxBatchedTokens), "max-num-batched-tokens is 0" },
+        { nameof(ModelRunnerOptions.MaxSequences), "max-num-seqs is 0" },
+        { nameof(ModelRunnerOptions.BlockSize), "block-size is 0" },
+        { nameof(ModelRunnerOptions.NumBlocks), "num-blocks is 0" },
+        { nameof(ModelRunnerOptions.MaxModelLength), "max-model-len is 0" },
+        { nameof(ModelRunnerOptions.MaxLogits), "max-logits is 0" },
+        { nameof(ModelRunnerOptions.GpuMemoryUtilization), "gpu-memory-utilization is NaN" },
+        { "more sequences than tokens", "max-num-seqs 256 exceeds max-num-batched-tokens 255" },
+        { "too many slots", "exceeds 2147483647 token slots" },
+    };
+
+    [Theory, MemberData(nameof(BadOptions))]
+    public void Options_out_of_range_are_refused_by_their_flag(string option, string reason)
+    {
+        var options = new ModelRunnerOptions();
+        options = option switch
+        {
+            nameof(ModelRunnerOptions.MaxBatchedTokens) => options with { MaxBatchedTokens = 0 },
+            nameof(ModelRunnerOptions.MaxSequences) => options with { MaxSequences = 0 },
+            nameof(ModelRunnerOptions.BlockSize) => options with { BlockSize = 0 },
+            nameof(ModelRunnerOptions.NumBlocks) => options with { NumBlocks = 0 },
+            nameof(ModelRunnerOptions.MaxModelLength) => options with { MaxModelLength = 0 },
+            nameof(ModelRunnerOptions.MaxLogits) => options with { MaxLogits = 0 },
+            nameof(ModelRunnerOptions.GpuMemoryUtilization) => options with { GpuMemoryUtilization = double.NaN },
+            "too many slots" => options with { NumBlocks = int.MaxValue },
+            _ => options with { MaxBatchedTokens = 255 },
+        };
+
+        Assert.Contains(reason, Assert.Throws<ArgumentException>(options.Validate).Message);
+    }
+
+    [Fact]
+    public void A_step_too_large_for_the_device_is_refused_before_anything_is_allocated()
+    {
+        var backend = new RecordingBackend();
+
+        var error = Assert.Throws<ArgumentException>(
+            () => ModelLoader.Load(Fixtures.Haiku, backend, new ModelRunnerOptions { MaxBatchedTokens = 2_000_000_000 }));
+
+        Assert.Contains("max-num-batched-tokens 2000000000 needs", error.Message);
+        Assert.Equal(0, backend.AllocatedBytes);
+    }
+
+    [Fact]
+    public void A_loaded_model_stays_within_its_share_of_the_device()
+    {
+        var backend = new RecordingBackend { DeviceBytes = 256L << 20 };
+        using var model = ModelLoader.Load(Fixtures.Haiku, backend, new ModelRunnerOptions { GpuMemoryUtilization = 0.5 });
+
+        var taken = backend.AllocatedBytes + backend.KvCacheBytes + model.ResidentWeightBytes;
+        Assert.InRange(taken, 120L << 20, 130L << 20);
+        Assert.Equal(model.Capacity.CacheBytes, backend.KvCacheBytes);
+        Assert.InRange(backend.AllocatedBytes - model.ActivationBytes, 0, 1 << 20);
+    }
+
+    [Theory, MemberData(nameof(ForwardPassTests.Names), MemberType = typeof(ForwardPassTests))]
+    public void Memory_for_activations_is_foreseen_to_the_byte(string name)
+    {
+        const int Tokens = 64, Sequences = 4, BlocksOfSequence = 13;
+        var backend = new RecordingBackend();
+        using var model = ModelLoader.Load(
+            Fixtures.Checkpoint(name), backend,
+            new ModelRunnerOptions { MaxBatchedTokens = Tokens, MaxSequences = Sequences, MaxModelLength = 200 });
+
+        var stepTensors = (3 * Tokens) + (Sequences + 1) + Sequences + (Sequences * BlocksOfSequence) + Sequences + (2 * Sequences);
+        Assert.Equal(backend.AllocatedBytes, model.ActivationBytes + (sizeof(int) * stepTensors));
+    }
+}

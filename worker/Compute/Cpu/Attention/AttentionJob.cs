@@ -1,0 +1,256 @@
+using System.Runtime.CompilerServices;
+using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Cpu.Threads;
+
+namespace Cluster.Worker.Compute.Cpu.Attention;
+
+/// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/>
+/// of one KV head. Called by <see cref="VectorBackend{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// <remarks>
+/// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on
+/// positions alone, so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.
+/// Slots outside a query's range may hold anything, NaN included: their scores are overwritten and their values never touched.
+/// </remarks>
+internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
+    where V : unmanaged
+    where TSimd : ISimd<V>
+{
+    /// <summary>Queries a task aims to have, over rows and the query heads that share a KV head.</summary>
+    private const int QueriesPerItem = 16;
+
+    private const int Tile = CpuKvCache.TileSlots;
+
+    public AttentionItem* Items;
+    public float* Qkv;
+    public float* Output;
+    public int* Positions;
+    public int* BlockTables;
+    public KvLayer Cache;
+
+    /// <summary>One for each query head, or null.</summary>
+    public float* AlibiSlopes;
+
+    /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query, then a tile of
+    /// the cache.</summary>
+    public float* Scratch;
+
+    public int Heads;
+    public int KvHeads;
+    public int HeadDim;
+    public int BlockSize;
+    public int MaxBlocks;
+    public int NumBlocks;
+    public float Scale;
+    public float LogitSoftCap;
+    public int SlidingWindow;
+
+    public static int RowsPerItem(int headsPerKvHead) => Math.Max(1, QueriesPerItem / headsPerKvHead);
+
+    public static int ScratchFloats(int headsPerKvHead, int headDim, KvLayer cache) =>
+        StateFloats(headsPerKvHead, headDim) + cache.ScratchFloats;
+
+    private static int StateFloats(int headsPerKvHead, int headDim)
+    {
+        var queries = RowsPerItem(headsPerKvHead) * headsPerKvHead;
+        return (queries * (sizeof(Query) / sizeof(float) + Tile + headDim) + Tile - 1) / Tile * Tile;
+    }
+
+    private readonly int Group => Heads / KvHeads;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public readonly void Execute(int task, int worker)
+    {
+        var item = Items[task / KvHeads];
+        var kvHead = task % KvHeads;
+        var count = item.Rows * Group;
+        var scratch = Scratch + (long)worker * ScratchFloats(Group, HeadDim, Cache);
+        var tile = scratch + StateFloats(Group, HeadDim);
+        var queries = (Query*)scratch;
+        var weights = (float*)(queries + count);
+        var outputs = weights + count * Tile;
+        Begin(item, kvHead, queries);
+        new Span<float>(outputs, count * HeadDim).Clear();
+
+        var lastPosition = queries[count - 1].Position;
+        var slot = queries[0].First / Tile * Tile;
+        var page = PageOf(item.Sequence, kvHead, slot);
+        for (; slot <= lastPosition; slot += Tile)
+        {
+            // Pages lie anywhere, so only this loop knows what memory comes next.
+            var nextSlot = Math.Min(slot + Tile, lastPosition);
+            var nextPage = PageOf(item.Sequence, kvHead, nextSlot);
+            var offset = slot % BlockSize;
+            var nextOffset = nextSlot / Tile * Tile % BlockSize;
+            var keys = Cache.OpenKeys<V, TSimd>(page + offset, nextPage + nextOffset, tile, out var nextKeys);
+            Score(queries, count, keys, nextKeys, weights);
+            for (var i = 0; i < count; i++)
+            {
+                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[kvHead * Group + i % Group];
+                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * HeadDim);
+            }
+
+            var values = Cache.OpenValues<V, TSimd>(
+                page + (long)offset * HeadDim, nextPage + (long)nextOffset * HeadDim, tile, out var nextValues);
+            Accumulate(queries, count, slot, weights, values, nextValues, outputs);
+            page = nextPage;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            var scale = 1f / queries[i].Sum;
+            AttentionKernels<V, TSimd>.Scale(outputs + (long)i * HeadDim, scale, HeadDim);
+            var bytes = (long)HeadDim * sizeof(float);
+            Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
+        }
+    }
+
+    /// <summary>Where the keys and values of a slot's block begin, for one KV head.</summary>
+    private readonly long PageOf(int sequence, int kvHead, int slot)
+    {
+        var index = slot / BlockSize;
+        var block = index < MaxBlocks ? BlockTables[(long)sequence * MaxBlocks + index] : -1;
+        return (uint)block < (uint)NumBlocks
+            ? Cache.PageOf(block, kvHead)
+            : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
+    }
+
+    /// <summary>The item's queries: row after row, in a row the heads that share the KV head. Positions ascend.</summary>
+    private readonly void Begin(AttentionItem item, int kvHead, Query* queries)
+    {
+        for (var row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
+        {
+            var position = Positions[row];
+            var first = SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1);
+            for (var head = kvHead * Group; head < (kvHead + 1) * Group; head++)
+            {
+                *queries++ = new Query
+                {
+                    Vector = Qkv + ((long)row * (Heads + 2 * KvHeads) + head) * HeadDim,
+                    Output = Output + ((long)row * Heads + head) * HeadDim,
+                    First = first,
+                    Position = position,
+                    Maximum = float.NegativeInfinity,
+                };
+            }
+        }
+    }
+
+    private readonly void Score(Query* queries, int count, float* keys, float* nextKeys, float* scores)
+    {
+        var i = 0;
+        for (; i <= count - 4; i += 4)
+        {
+            AttentionKernels<V, TSimd>.Score4(
+                queries[i].Vector,
+                queries[i + 1].Vector,
+                queries[i + 2].Vector,
+                queries[i + 3].Vector,
+                keys,
+                nextKeys,
+                Cache.KeyStride,
+                HeadDim,
+                scores + i * Tile);
+            nextKeys = keys;
+        }
+
+        for (; i < count; i++)
+        {
+            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, nextKeys, Cache.KeyStride, HeadDim, scores + i * Tile);
+            nextKeys = keys;
+        }
+    }
+
+    /// <summary>Turns a tile's scores into weights relative to the running maximum and rescales what was summed under an older
+    /// one.</summary>
+    private readonly void Weigh(ref Query query, float alibiSlope, int slot, float* scores, float* output)
+    {
+        var (from, to) = query.VisibleIn(slot);
+        if (from >= to)
+        {
+            return;
+        }
+
+        AttentionKernels<V, TSimd>.Scale(scores, Scale, Tile);
+        if (LogitSoftCap != 0)
+        {
+            for (var i = 0; i < Tile; i++)
+            {
+                scores[i] = LogitSoftCap * MathF.Tanh(scores[i] / LogitSoftCap);
+            }
+        }
+
+        if (alibiSlope != 0)
+        {
+            for (var i = 0; i < Tile; i++)
+            {
+                scores[i] += alibiSlope * (slot + i - query.Position);
+            }
+        }
+
+        FillOutside(scores, from, to, float.NegativeInfinity);
+        var maximum = AttentionKernels<V, TSimd>.Largest(scores, query.Maximum);
+        if (maximum > query.Maximum)
+        {
+            var factor = MathF.Exp(query.Maximum - maximum);
+            query.Sum *= factor;
+            query.Maximum = maximum;
+            AttentionKernels<V, TSimd>.Scale(output, factor, HeadDim);
+        }
+
+        AttentionKernels<V, TSimd>.ExpMinus(scores, maximum);
+        FillOutside(scores, from, to, 0);
+        query.Sum += AttentionKernels<V, TSimd>.SumOfTile(scores);
+    }
+
+    private static void FillOutside(float* tile, int from, int to, float value)
+    {
+        for (var i = 0; i < from; i++)
+        {
+            tile[i] = value;
+        }
+
+        for (var i = to; i < Tile; i++)
+        {
+            tile[i] = value;
+        }
+    }
+
+    private readonly void Accumulate(Query* queries, int count, int slot, float* weights, float* values, float* nextValues, float* outputs)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            // As positions ascend, the first of four decides where all must end and the last where all must begin.
+            if (i <= count - 4 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
+            {
+                AttentionKernels<V, TSimd>.Accumulate4(weights + i * Tile, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                nextValues = values;
+                i += 3;
+                continue;
+            }
+
+            var (from, to) = queries[i].VisibleIn(slot);
+            if (from < to)
+            {
+                AttentionKernels<V, TSimd>.Accumulate1(
+                    weights + i * Tile, from, to, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                nextValues = values;
+            }
+        }
+    }
+
+    /// <summary>One query head of one row and what its softmax has seen so far.</summary>
+    private struct Query
+    {
+        public float* Vector;
+        public float* Output;
+
+        /// <summary>The positions it sees are [First, Position].</summary>
+        public int First;
+        public int Position;
+        public float Maximum;
+        public float Sum;
+
+        /// <summary>The slots of a tile it sees, relative to the tile; none when From ≥ To.</summary>
+        public readonly (int From, int To) VisibleIn(int slot) => (Math.Max(0, First - slot), Math.Min(Tile, Position + 1 - slot));
+    }
+}

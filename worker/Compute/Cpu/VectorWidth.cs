@@ -1,9 +1,0 @@
-namespace Cluster.Worker.Compute.Cpu;
-
-/// <summary>Bits the CPU kernels compute with at a time.</summary>
-internal enum VectorWidth
-{
-    Scalar = 32,
-    Bits256 = 256,
-    Bits512 = 512,
-}

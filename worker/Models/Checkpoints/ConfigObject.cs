@@ -1,0 +1,274 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Cluster.Worker.Models.Config;
+
+namespace Cluster.Worker.Models.Checkpoints;
+
+/// <summary>A JSON object of a model's configuration, read field by field with the checks each field needs. A null field counts as missing,
+/// as in Hugging Face transformers. Used by <see cref="ModelConfig"/>, <see cref="RopeParameters"/> and the architectures.</summary>
+internal sealed class ConfigObject
+{
+    private const long MaxFileBytes = 4 << 20;
+
+    private readonly string _path;
+    private readonly JsonElement _element;
+    private readonly ImmutableDictionary<string, string> _aliases;
+
+    private ConfigObject(string file, string path, JsonElement element, ImmutableDictionary<string, string>? aliases = null)
+    {
+        _aliases = aliases ?? ImmutableDictionary<string, string>.Empty;
+        File = file;
+        _path = path;
+        _element = element;
+    }
+
+    /// <summary>Path of the file, for messages.</summary>
+    public string File { get; }
+
+    /// <exception cref="ModelConfigException">The file is missing, too large, or not a JSON object.</exception>
+    public static ConfigObject Load(string file)
+    {
+        if (!System.IO.File.Exists(file))
+        {
+            throw new ModelConfigException(file, "does not exist");
+        }
+
+        var length = new FileInfo(file).Length;
+        if (length > MaxFileBytes)
+        {
+            throw new ModelConfigException(file, $"has {length} bytes; at most {MaxFileBytes} are allowed");
+        }
+
+        return Parse(file, System.IO.File.ReadAllBytes(file));
+    }
+
+    /// <param name="file">Path, for messages.</param>
+    /// <param name="json">UTF-8 text of one object.</param>
+    /// <exception cref="ModelConfigException">Not a JSON object.</exception>
+    public static ConfigObject Parse(string file, ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? new ConfigObject(file, "", document.RootElement.Clone())
+                : throw new ModelConfigException(file, $"must hold an object, not {Kind(document.RootElement)}");
+        }
+        catch (JsonException e)
+        {
+            throw new ModelConfigException(file, $"is not valid JSON: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The same object, where a missing field is looked up by another name: the <c>attribute_map</c> of a configuration in
+    /// transformers.</summary>
+    public ConfigObject WithAliases(params ReadOnlySpan<(string Name, string Alias)> names)
+    {
+        var more = _aliases;
+        foreach (var (name, alias) in names)
+        {
+            more = more.SetItem(name, alias);
+        }
+
+        return new ConfigObject(File, _path, _element, more);
+    }
+
+    /// <summary>Refuses a switch that is not in the one position that is supported.</summary>
+    /// <param name="fallback">What transformers assumes when the field is missing.</param>
+    /// <exception cref="ModelConfigException">It is in the other one.</exception>
+    public void Require(string name, bool supported, bool fallback)
+    {
+        if (Boolean(name, fallback) != supported)
+        {
+            throw Invalid(name, $"is {(supported ? "false" : "true")}; only {(supported ? "true" : "false")} is supported");
+        }
+    }
+
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>A whole number that must be there.</summary>
+    public int Integer(string name, int min, int max) => OptionalInteger(name, min, max) ?? throw Missing(name);
+
+    /// <summary>Null when missing.</summary>
+    public int? OptionalInteger(string name, int min, int max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out var number))
+        {
+            throw Wrong(name, value, "a whole number");
+        }
+
+        return number >= min && number <= max ? (int)number : throw Wrong(name, value, $"{min} to {max}");
+    }
+
+    /// <summary>A number within (0, max]; null when missing.</summary>
+    public double? OptionalPositive(string name, double max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Number)
+        {
+            throw Wrong(name, value, "a number");
+        }
+
+        var number = value.GetDouble();
+        return number > 0 && number <= max ? number : throw Wrong(name, value, $"above 0 and at most {max}");
+    }
+
+    /// <summary>A number within (0, max] that must be there.</summary>
+    public double Positive(string name, double max) => OptionalPositive(name, max) ?? throw Missing(name);
+
+    public bool Boolean(string name, bool fallback) => Find(name) switch
+    {
+        null => fallback,
+        { ValueKind: JsonValueKind.True } => true,
+        { ValueKind: JsonValueKind.False } => false,
+        { } value => throw Wrong(name, value, "true or false"),
+    };
+
+    /// <summary>Null when missing.</summary>
+    public string? OptionalString(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.String } value => Text(name, value),
+        { } value => throw Wrong(name, value, "a string"),
+    };
+
+    /// <summary>Strings of a list; empty when missing.</summary>
+    public ImmutableArray<string> Strings(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. value.EnumerateArray().Select(item => Text(name, item))]
+            : throw Wrong(name, value, "a list of strings");
+    }
+
+    /// <summary>Token ids, written as one number or a list of them; empty when missing.</summary>
+    public ImmutableArray<int> TokenIds(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        var items = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value];
+        var ids = ImmutableArray.CreateBuilder<int>(items.Length);
+        foreach (var item in items)
+        {
+            ids.Add(item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0
+                ? id
+                : throw Wrong(name, value, "a token id or a list of token ids (whole numbers of 0 or more)"));
+        }
+
+        return ids.MoveToImmutable();
+    }
+
+    /// <summary>Numbers of layers; empty when missing.</summary>
+    public ImmutableArray<int> Layers(string name, int numLayers)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => IsLayer(item, numLayers))
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Wrong(name, value, $"a list of layers from 0 to {numLayers - 1}");
+    }
+
+    /// <summary>Null when missing.</summary>
+    public ConfigObject? OptionalObject(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } value => new ConfigObject(File, Name(name) + ".", value),
+        { } value => throw Wrong(name, value, "an object"),
+    };
+
+    /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
+    public IEnumerable<ConfigObject> Objects() =>
+        _element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object)
+            .Select(field => new ConfigObject(File, Name(NameOf(field)) + ".", field.Value));
+
+    /// <summary>An error about a field's value, for checks that concern more than one field.</summary>
+    public ModelConfigException Invalid(string name, string reason) => new(File, $"'{Name(name)}' {reason}");
+
+    private static string Kind(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => "a list",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.Null => "null",
+        JsonValueKind.Object => "an object",
+        _ => "a boolean",
+    };
+
+    private static bool IsLayer(JsonElement item, int numLayers) =>
+        item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var layer) && layer >= 0 && layer < numLayers;
+
+    private JsonElement? Find(string name) => Property(Spelling(name));
+
+    private JsonElement? Property(string name)
+    {
+        try
+        {
+            return _element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(_path.Length == 0 ? "a name" : $"a name in '{_path.TrimEnd('.')}'", e);
+        }
+    }
+
+    private string NameOf(JsonProperty field)
+    {
+        try
+        {
+            return field.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(_path.Length == 0 ? "a name" : $"a name in '{_path.TrimEnd('.')}'", e);
+        }
+    }
+
+    // JSON can spell unpaired surrogates, which the parser lets pass and no string can hold.
+    private string Text(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode($"'{Name(name)}'", e);
+        }
+    }
+
+    private ModelConfigException NotUnicode(string what, Exception inner) => new(File, $"{what} is not valid Unicode", inner);
+
+    private string Name(string name) => _path + Spelling(name);
+
+    /// <summary>The alias if the file has that and not the name itself.</summary>
+    private string Spelling(string name) =>
+        Property(name) is null && _aliases.TryGetValue(name, out var alias) && Property(alias) is not null ? alias : name;
+
+    private ModelConfigException Missing(string name) => new(File, $"'{Name(name)}' is missing");
+
+    private ModelConfigException Wrong(string name, JsonElement value, string expected)
+    {
+        const int Shown = 60;
+        var raw = value.GetRawText();
+        return new ModelConfigException(File, $"'{Name(name)}' is {(raw.Length > Shown ? raw[..Shown] + "…" : raw)}; expected {expected}");
+    }
+}

@@ -1,0 +1,13 @@
+namespace Cluster.Worker.Models.Config;
+
+/// <summary>Rounding to bf16. Used for constants of a model that was cast to bf16 as a whole
+/// (<see cref="ModelConfig.WithConstantsRoundedTo"/>).</summary>
+internal static class BFloat16
+{
+    /// <summary>The nearest bf16 value, ties to even.</summary>
+    public static float Round(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+    }
+}

@@ -1,0 +1,69 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Architectures;
+using Cluster.Worker.Models.Checkpoints;
+
+namespace Cluster.Worker.Models.Layers;
+
+/// <summary>A layer's attention: projection to heads, positions, cache, softmax over the past, projection back. Called by
+/// <see cref="TransformerLayer"/>.</summary>
+internal sealed class Attention
+{
+    private readonly int _layer;
+    private readonly Backend _backend;
+    private readonly int _numHeads;
+    private readonly int _numKvHeads;
+    private readonly float _epsilon;
+    private readonly AttentionSettings _settings;
+    private readonly RopeTable? _rope;
+    private readonly LinearWeight _qkv;
+    private readonly LinearWeight _output;
+    private readonly Tensor? _queryNorm;
+    private readonly Tensor? _keyNorm;
+
+    /// <param name="positions">Shared by all layers.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
+    public Attention(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
+    {
+        var config = shard.Config;
+        _layer = layer;
+        _backend = backend;
+        _numHeads = config.NumHeads;
+        _numKvHeads = config.NumKvHeads;
+        _epsilon = config.NormEpsilon;
+        _rope = positions.Rope;
+        _settings = new AttentionSettings(
+            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes);
+
+        string Named(string name) => names.InLayer(layer, name);
+        var attended = shard.Heads.Times(config.HeadDim);
+        var cached = shard.KvHeads.Times(config.HeadDim);
+        _qkv = config.InterleavedQkv
+            ? weights.InterleavedQkv(Named(names.Qkv[0]), config.HiddenSize, shard.Heads, config.HeadDim, config.QkvBias)
+            : weights.Linear(
+                Named("qkv"), [.. names.Qkv.Select(Named)], config.HiddenSize, [attended, cached, cached], config.QkvBias);
+        _output = weights.Linear(
+            Named(names.AttentionOutput), [Named(names.AttentionOutput)], attended, [config.HiddenSize], config.AttentionOutputBias);
+        if (config.QueryKeyNorm)
+        {
+            _queryNorm = weights.Vector(Named(names.QueryNorm) + ".weight", config.HeadDim);
+            _keyNorm = weights.Vector(Named(names.KeyNorm) + ".weight", config.HeadDim);
+        }
+    }
+
+    /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
+    public void Forward(Activations activations, in AttentionInputs inputs, KvCache cache, Tensor x, Tensor result)
+    {
+        var heads = activations.Qkv.FirstRows(x.Rows);
+        var attended = activations.Attention.FirstRows(x.Rows);
+        _backend.Linear(x, _qkv, heads);
+        if (_queryNorm is { } query && _keyNorm is { } key)
+        {
+            _backend.RmsNormHeads(heads, 0, _numHeads, query, _epsilon);
+            _backend.RmsNormHeads(heads, _numHeads, _numKvHeads, key, _epsilon);
+        }
+
+        _backend.RopeAndCache(heads, _rope, inputs, cache, _layer);
+        _backend.PagedAttention(heads, inputs, cache, _layer, _settings, attended);
+        _backend.Linear(attended, _output, result);
+    }
+}

@@ -1,0 +1,33 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Architectures;
+
+namespace Cluster.Worker.Models.Layers;
+
+/// <summary>down(activation(gate(x)) · up(x)): Shazeer, arXiv 2002.05202.</summary>
+internal sealed class GatedMlp : FeedForward
+{
+    private readonly Backend _backend;
+    private readonly Activation _activation;
+    private readonly LinearWeight _gateUp;
+    private readonly LinearWeight _down;
+
+    public GatedMlp(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names)
+    {
+        _backend = backend;
+        var config = shard.Config;
+        _activation = config.Activation;
+        string Named(string name) => names.InLayer(layer, name);
+        _gateUp = weights.Linear(
+            Named("gate_up"), [.. names.GateUp.Select(Named)], config.HiddenSize, [shard.Intermediate, shard.Intermediate], config.MlpBias);
+        _down = weights.Linear(Named(names.Down), [Named(names.Down)], shard.Intermediate, [config.HiddenSize], config.MlpBias);
+    }
+
+    public override void Forward(Activations activations, Tensor x, Tensor output)
+    {
+        var gated = activations.GateUp.FirstRows(x.Rows);
+        var activated = activations.Activated.FirstRows(x.Rows);
+        _backend.Linear(x, _gateUp, gated);
+        _backend.GatedActivation(gated, _activation, activated);
+        _backend.Linear(activated, _down, output);
+    }
+}

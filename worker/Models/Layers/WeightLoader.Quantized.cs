@@ -1,0 +1,50 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Quantization;
+
+namespace Cluster.Worker.Models.Layers;
+
+/// <content>Layers whose weights are codes.</content>
+internal sealed partial class WeightLoader
+{
+    /// <summary>How the source's layers are quantized; null when none is.</summary>
+    public QuantizationScheme? Quantization { get; init; }
+
+    /// <summary>Whether a stacked layer is quantized.</summary>
+    /// <exception cref="CheckpointFormatException">Some of its parts are and some are not.</exception>
+    private bool IsQuantized(string name, IReadOnlyList<string> parts)
+    {
+        if (Quantization is null)
+        {
+            return false;
+        }
+
+        var first = IsQuantized(parts[0]);
+        return parts.All(part => IsQuantized(part) == first)
+            ? first
+            : throw new CheckpointFormatException(
+                source.Location, $"quantizes only some of {string.Join(", ", parts)}; '{name}' multiplies by all of them at once");
+    }
+
+    /// <summary>Checkpoints leave layers as they were without always saying so: what can be read as it is, is.</summary>
+    private bool IsQuantized(string layer) =>
+        Quantization!.Quantizes(layer)
+        && (Has(layer + Quantization.MarkerSuffix)
+            || source.Find(layer + LayerTensors.Weight) is not { } plain
+            || !WeightReader.CanRead(plain.DType));
+
+    private LinearWeight QuantizedLinear(
+        string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, HostTensor[]? biases)
+    {
+        var weights = new QuantizedMatrix[parts.Count];
+        for (var i = 0; i < parts.Count; i++)
+        {
+            var layer = new LayerTensors(_tensors, Quantization!.Method, parts[i], outFeatures[i], inFeatures);
+            weights[i] = Quantization.Read(layer);
+            ReplicatedBytes += layer.ReplicatedBytes;
+        }
+
+        return Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
+    }
+}

@@ -1,0 +1,175 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Checkpoints;
+
+namespace Cluster.Worker.Models.Layers;
+
+/// <summary>Takes tensors from a <see cref="WeightSource"/>, checks their shapes and hands them to the backend, counting bytes on both
+/// sides. Called by <see cref="Transformer"/> while it is built.</summary>
+internal sealed partial class WeightLoader(WeightSource source, Backend backend, IProgress<LoadProgress>? progress)
+{
+    private readonly CheckpointTensors _tensors = new(source);
+    private readonly long _totalBytes = source.TotalBytes;
+
+    /// <summary>Ranks that share the model.</summary>
+    public int Ranks { get; init; } = 1;
+
+    /// <summary>Device memory that everything loaded so far keeps.</summary>
+    public long ResidentBytes { get; private set; }
+
+    /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, key/value heads where there are
+    /// fewer than ranks, and what decodes codes on several.</summary>
+    public long ReplicatedBytes { get; private set; }
+
+    /// <summary>Whether the source has a tensor of this name.</summary>
+    public bool Has(string name) => _tensors.Has(name);
+
+    /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
+    /// <param name="offset">Added to every element.</param>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public Tensor Vector(string name, int length, float offset = 0)
+    {
+        var host = _tensors.Take(name, length);
+        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        GC.KeepAlive(host);
+        return vector;
+    }
+
+    /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
+    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
+
+    /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    public EmbeddingTable Embedding(string name, Slice rows, int columns)
+    {
+        var host = _tensors.Take(name, rows, columns);
+        var table = backend.LoadEmbedding(host);
+        GC.KeepAlive(host);
+        Account(name, table.ResidentBytes, columns, [rows]);
+        return table;
+    }
+
+    /// <summary>Linear layers stacked into one multiplication; part i is <c>[outFeatures[i], inFeatures]</c>. Of several ranks that
+    /// multiply parts of the inputs, to be summed, the first adds the bias.</summary>
+    /// <param name="name">What the stacked layer is called in traces.</param>
+    /// <param name="parts">Names without <c>.weight</c> and <c>.bias</c>.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
+    public LinearWeight Linear(string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, bool bias)
+    {
+        var biases = bias ? Biases(parts, inFeatures, outFeatures) : null;
+        if (IsQuantized(name, parts))
+        {
+            return QuantizedLinear(name, parts, inFeatures, outFeatures, biases);
+        }
+
+        var weights = new HostTensor[parts.Count];
+        for (var i = 0; i < parts.Count; i++)
+        {
+            weights[i] = _tensors.Take(parts[i] + ".weight", outFeatures[i], inFeatures);
+        }
+
+        return Load(name, weights, biases, inFeatures, outFeatures);
+    }
+
+    /// <summary>Query, key and value projections that a checkpoint stores as one matrix, head by head: <c>[heads, 3, headDim,
+    /// inFeatures]</c>. Loaded in the order of <see cref="Linear"/>: all query heads, all key heads, all value heads.</summary>
+    /// <param name="name">Without <c>.weight</c> and <c>.bias</c>.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
+    public LinearWeight InterleavedQkv(string name, int inFeatures, Slice heads, int headDim, bool bias)
+    {
+        var rows = heads.Times(3 * headDim);
+        var weight = _tensors.Take(name + ".weight", rows, inFeatures);
+        return Load(name, ByPart(weight), bias ? ByPart(_tensors.Take(name + ".bias", rows)) : null, inFeatures, [rows]);
+
+        HostTensor[] ByPart(HostTensor fused) =>
+        [
+            .. from part in Enumerable.Range(0, 3)
+               from head in Enumerable.Range(0, heads.Count)
+               select fused.RowRange(((3 * head) + part) * headDim, headDim),
+        ];
+    }
+
+    /// <summary>A single matrix under its full name, such as the output matrix.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures) =>
+        Load(name, [_tensors.Take(name, outFeatures, inFeatures)], null, inFeatures, [outFeatures]);
+
+    /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration
+    /// describes.</summary>
+    /// <exception cref="CheckpointFormatException">Names the first few.</exception>
+    public void RefuseUnused(Predicate<string> isIgnorable)
+    {
+        const int Shown = 5;
+        var unused = _tensors.Untaken.Where(name => !isIgnorable(name) && Quantization?.IsIgnorable(name) != true)
+            .Order(StringComparer.Ordinal).ToImmutableArray();
+        if (!unused.IsEmpty)
+        {
+            var list = string.Join(", ", unused.Take(Shown).Select(name => $"'{name}'"));
+            throw new CheckpointFormatException(
+                source.Location,
+                $"has {unused.Length} tensors that config.json has no place for: {list}{(unused.Length > Shown ? ", …" : "")}");
+        }
+    }
+
+    private Tensor LoadVector(HostTensor host)
+    {
+        var tensor = backend.LoadVector(host);
+        GC.KeepAlive(host);
+        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [host.Rows]);
+        return tensor;
+    }
+
+    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures) =>
+        Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
+
+    /// <summary>Counts a layer and lets go of what it was loaded from.</summary>
+    private LinearWeight Loaded(
+        string name, LinearWeight linear, object[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
+        // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
+        GC.KeepAlive(weights);
+        GC.KeepAlive(biases);
+        Account(name, linear.ResidentBytes, inFeatures, outFeatures);
+        return linear;
+    }
+
+    /// <summary>Null on a rank that does not add them; their shapes are checked there, too.</summary>
+    private HostTensor[]? Biases(IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
+        var biases = new HostTensor[parts.Count];
+        for (var i = 0; i < parts.Count; i++)
+        {
+            biases[i] = _tensors.Take(parts[i] + ".bias", outFeatures[i]);
+        }
+
+        return inFeatures.First == 0 ? biases : null;
+    }
+
+    private static HostTensor InMemory(string name, float[] values)
+    {
+        var pinned = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
+        values.CopyTo(pinned, 0);
+        return new HostTensor(name, DType.F32, [values.Length], Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), pinned);
+    }
+
+    /// <summary>Counts what has been loaded and reports it.</summary>
+    private void Account(string name, long residentBytes, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    {
+        ResidentBytes += residentBytes;
+        long outputs = 0, replicated = 0;
+        foreach (var part in outFeatures)
+        {
+            outputs += part.Count;
+            replicated += IsReplicated(part) && IsReplicated(inFeatures) ? part.Count : 0;
+        }
+
+        ReplicatedBytes += replicated == 0 ? 0 : residentBytes * replicated / outputs;
+        progress?.Report(new LoadProgress(_tensors.BytesTaken, _totalBytes, name));
+    }
+
+    /// <summary>An even share may be rounded up, and a table may leave out some rows that no rank needs: between once and twice an even
+    /// share lies the line.</summary>
+    private bool IsReplicated(Slice slice) => Ranks > 1 && 2L * slice.Count * Ranks >= 3L * slice.Full;
+}

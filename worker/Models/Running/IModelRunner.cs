@@ -1,0 +1,38 @@
+namespace Cluster.Worker.Models.Running;
+
+/// <summary>Runs steps on a device. Implemented by <c>ModelRunner</c> (a transformer on a backend); the engine's tests have a fake.
+/// Called by one thread, the engine's.</summary>
+internal interface IModelRunner : IDisposable
+{
+    int VocabSize { get; }
+
+    /// <summary>Token slots of a KV block.</summary>
+    int BlockSize { get; }
+
+    /// <summary>Blocks in the KV cache.</summary>
+    int NumBlocks { get; }
+
+    /// <summary>Longest sequence, prompt and output together.</summary>
+    int MaxModelLength { get; }
+
+    /// <summary>Most rows one step may have.</summary>
+    int MaxBatchedTokens { get; }
+
+    /// <summary>Most sequences one step may have.</summary>
+    int MaxSequences { get; }
+
+    /// <summary>Most rows of one step whose logits may be wanted; at least one for each sequence.</summary>
+    int MaxLogits => MaxSequences;
+
+    /// <summary>Whether <see cref="Launch"/> returns before the step is computed, so that the caller has something to gain from working
+    /// meanwhile.</summary>
+    bool RunsInBackground => false;
+
+    /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused after
+    /// <see cref="WaitForLogits"/>.</summary>
+    void Launch(StepBatch batch);
+
+    /// <summary>Waits for the step last launched. Row-major <c>[NumLogits, VocabSize]</c>, valid until the next
+    /// <see cref="Launch"/>.</summary>
+    ReadOnlySpan<float> WaitForLogits();
+}

@@ -1,0 +1,133 @@
+using System.Buffers.Binary;
+using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
+using Cluster.Worker.Models.Quantization;
+using Cluster.Worker.Models.Sources;
+
+namespace Cluster.Worker.Models.Running;
+
+/// <summary>From a source to a model that runs: configuration, weights, transformer, cache. Called by the worker's commands.</summary>
+internal static class ModelLoader
+{
+    /// <summary>Loads a model on a backend.</summary>
+    /// <param name="source">A Hugging Face checkpoint folder, or <c>synthetic:NAME</c> (<see cref="SyntheticModel"/>).</param>
+    /// <param name="backend">Taken over: the returned runner disposes it, and so does a failure here.</param>
+    /// <param name="progress">Told after each tensor.</param>
+    /// <param name="group">The rank's end of its group, which the backend computes with; null where one device holds the whole model.
+    /// Every rank of the group must load the same source with the same options.</param>
+    /// <param name="weightsLoaded">Called when the weights are loaded, before the ranks' first operation together. It returns when the
+    /// others are as far: their loading may take any time, but from then on silence counts as a loss.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="ModelConfigException">The configuration is wrong or not supported.</exception>
+    /// <exception cref="CheckpointFormatException">The weights are broken or are not those the configuration describes.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot read a weight's type.</exception>
+    /// <exception cref="ArgumentException">The options ask for more than model or memory can hold, the synthetic model is unknown, or the
+    /// model cannot be cut for so many ranks.</exception>
+    /// <exception cref="RankLostException">Another rank could not load its part.</exception>
+    public static LoadedModel Load(
+        string source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress = null, Communicator? group = null,
+        Action? weightsLoaded = null)
+    {
+        try
+        {
+            var (config, weights) = Open(source);
+            return Build(config, weights, backend, options, progress, group, weightsLoaded);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loads weights that fit a configuration; otherwise as above.</summary>
+    public static LoadedModel Load(
+        ModelConfig config, WeightSource weights, Backend backend, ModelRunnerOptions options, Communicator? group = null)
+    {
+        try
+        {
+            return Build(config, weights, backend, options, progress: null, group, weightsLoaded: null);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a source's configuration and finds its weights, without loading them.</summary>
+    public static (ModelConfig Config, WeightSource Weights) Open(string source)
+    {
+        if (SyntheticModel.IsSource(source))
+        {
+            var synthetic = SyntheticModel.Find(source);
+            return (synthetic.Config, synthetic.Weights());
+        }
+
+        return Directory.Exists(source)
+            ? (ModelConfig.Load(source), Checkpoint.Open(source))
+            : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
+    }
+
+    private static LoadedModel Build(
+        ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress,
+        Communicator? group, Action? weightsLoaded)
+    {
+        options.Validate();
+        QuantizationScheme.Require(options.Quantization, config.Quantization);
+        RequireType(options.DType, config.DType);
+        var shard = Shard.Of(config, group);
+        var maxLogits = options.MaxLogits ?? options.MaxSequences;
+        var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
+        var activationBytes = Activations.Bytes(shard, options.MaxBatchedTokens, maxLogits);
+        if (activationBytes > availableBytes)
+        {
+            throw new ArgumentException(
+                $"max-num-batched-tokens {options.MaxBatchedTokens} needs {activationBytes} bytes for intermediate results; the device "
+                + $"offers {availableBytes}");
+        }
+
+        var weights = new WeightLoader(source, backend, progress) { Quantization = config.Quantization, Ranks = shard.Size };
+        var transformer = new Transformer(
+            shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
+
+        weightsLoaded?.Invoke();
+        var budgetBytes = options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes;
+        var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
+        var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
+        return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
+    }
+
+    /// <summary>Weights stay as they are stored and are multiplied in float32: a 16-bit type can only be the one they are in.</summary>
+    /// <exception cref="ArgumentException">The weights would have to be converted.</exception>
+    private static void RequireType(DType? requested, DType? stored)
+    {
+        if (requested is DType.F16 or DType.BF16 && stored is not null && stored != requested)
+        {
+            throw new ArgumentException(
+                $"dtype {Spelling(requested)} was asked for, but the checkpoint is {Spelling(stored)}, and this device keeps weights as "
+                + "they are stored; "
+                + $"use auto, float32 or {Spelling(stored)}");
+        }
+
+        static string Spelling(DType? type) => type switch { DType.F16 => "float16", DType.BF16 => "bfloat16", _ => "float32" };
+    }
+
+    /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>
+    private static long Smallest(long value, Communicator group)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        var smallest = value;
+        for (var root = 0; root < group.Size; root++)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+            group.Broadcast(bytes, root);
+            smallest = Math.Min(smallest, BinaryPrimitives.ReadInt64LittleEndian(bytes));
+        }
+
+        return smallest;
+    }
+}

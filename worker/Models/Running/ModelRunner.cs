@@ -1,0 +1,97 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Layers;
+
+namespace Cluster.Worker.Models.Running;
+
+/// <summary>Runs steps of a <see cref="Transformer"/>: uploads the batch, enqueues the pass, downloads logits. Called by the engine's
+/// thread; made by <see cref="ModelLoader"/>. Owns its backend: disposing the runner disposes it.</summary>
+internal sealed class ModelRunner : IModelRunner
+{
+    private readonly Backend _backend;
+    private readonly Transformer _transformer;
+    private readonly VocabularyShards _vocabulary;
+    private readonly KvCache _cache;
+    private readonly StepTensors _tensors;
+    private float[] _hostLogits = [];
+    private Tensor? _launched;
+
+    /// <param name="plan">Longest sequence and size of the cache, which is allocated here.</param>
+    /// <param name="maxLogits">Most rows of one step that need logits.</param>
+    public ModelRunner(
+        Backend backend, Shard shard, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits)
+    {
+        _backend = backend;
+        _transformer = transformer;
+        _vocabulary = shard.Vocabulary;
+        VocabSize = shard.Config.VocabSize;
+        BlockSize = plan.Cache.BlockSize;
+        NumBlocks = plan.Cache.NumBlocks;
+        MaxModelLength = plan.MaxModelLength;
+        MaxBatchedTokens = maxTokens;
+        MaxSequences = maxSequences;
+        MaxLogits = maxLogits;
+        _tensors = new StepTensors(backend, maxTokens, maxSequences, maxLogits, plan.MaxModelLength, BlockSize);
+        _cache = backend.AllocateKvCache(plan.Cache);
+    }
+
+    public int VocabSize { get; }
+
+    public int BlockSize { get; }
+
+    public int NumBlocks { get; }
+
+    public int MaxModelLength { get; }
+
+    public int MaxBatchedTokens { get; }
+
+    public int MaxSequences { get; }
+
+    /// <summary>Most rows of one step that need logits.</summary>
+    public int MaxLogits { get; }
+
+    /// <exception cref="ArgumentOutOfRangeException">The batch is empty or exceeds a limit of this runner.</exception>
+    public void Launch(StepBatch batch)
+    {
+        Check(batch.NumTokens, 1, MaxBatchedTokens, "tokens");
+        Check(batch.NumSequences, 1, MaxSequences, "sequences");
+        Check(batch.NumLogits, 0, MaxLogits, "logits");
+        Check(batch.MaxQueryLength, 1, batch.NumTokens, "rows of the longest query");
+        Check(batch.MaxContextLength, batch.MaxQueryLength, MaxModelLength, "tokens of the longest context");
+        Check(batch.MaxBlocks * BlockSize, batch.MaxContextLength, int.MaxValue, "slots of a block table");
+        Check(batch.NumBlockCopies, 0, batch.NumSequences, "block copies");
+        var inputs = _tensors.Upload(batch);
+        if (batch.NumBlockCopies > 0)
+        {
+            _backend.CopyKvBlocks(_cache, inputs.BlockCopies);
+        }
+
+        _launched = _transformer.Forward(inputs, _cache);
+    }
+
+    /// <exception cref="InvalidOperationException">Nothing was launched.</exception>
+    public ReadOnlySpan<float> WaitForLogits()
+    {
+        var logits = _launched ?? throw new InvalidOperationException("no step was launched");
+        var count = logits.Rows * logits.Columns;
+        if (_hostLogits.Length < count)
+        {
+            // Doubled, so that a slowly growing batch does not allocate at every step. Pinned: a GPU copies into it directly.
+            _hostLogits = GC.AllocateUninitializedArray<float>(
+                Math.Max(count, (int)Math.Min(2L * _hostLogits.Length, (long)MaxLogits * logits.Columns)), pinned: true);
+        }
+
+        _backend.Download(logits, _hostLogits.AsSpan(0, count));
+        return _vocabulary.Compact(_hostLogits.AsSpan(0, count), logits.Rows);
+    }
+
+    public void Dispose() => _backend.Dispose();
+
+    private static void Check(int value, int min, int max, string what)
+    {
+        if (value < min || value > max)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(value), value, $"a step of {value} {what} was launched; this runner takes {min} to {max}");
+        }
+    }
+}

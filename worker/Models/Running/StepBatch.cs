@@ -1,0 +1,53 @@
+namespace Cluster.Worker.Models.Running;
+
+/// <summary>One step's packed batch, as plain host numbers: what the scheduler plans and a model runner executes.
+/// Reused from step to step; arrays grow and never shrink.</summary>
+/// <remarks>
+/// Three sequences, of which one decodes and two prefill:
+/// <code>
+/// TokenIds     [ d | p p p p | q q ]        rows packed, sequence after sequence; decode rows first
+/// Positions    [ 41| 0 1 2 3 | 16 17 ]
+/// SlotMapping  [ …  one cache slot a row: block · BlockSize + offset ]
+/// QueryStarts  [ 0, 1, 5, 7 ]               NumSequences + 1 entries
+/// ContextLengths [ 42, 4, 18 ]              tokens in cache after this step
+/// BlockTables  [ NumSequences × MaxBlocks ] row-major, padded with 0
+/// LogitRows    [ 0, 6 ]                     rows whose logits are wanted
+/// BlockCopies  [ 7,9 | 7,3 ]                cache blocks, source and destination, copied in order before any row is computed
+/// </code>
+/// A row may read slots that rows of another sequence write in the same step (a prefix shared the moment it is planned), so in every layer
+/// all keys and values are written before any attention reads them.
+/// </remarks>
+internal sealed class StepBatch
+{
+    public int NumTokens { get; set; }
+
+    public int NumSequences { get; set; }
+
+    public int NumLogits { get; set; }
+
+    /// <summary>Width of a block-table row in this step.</summary>
+    public int MaxBlocks { get; set; }
+
+    public int MaxQueryLength { get; set; }
+
+    public int MaxContextLength { get; set; }
+
+    public int[] TokenIds { get; set; } = [];
+
+    public int[] Positions { get; set; } = [];
+
+    public int[] SlotMapping { get; set; } = [];
+
+    public int[] QueryStarts { get; set; } = [];
+
+    public int[] ContextLengths { get; set; } = [];
+
+    public int[] BlockTables { get; set; } = [];
+
+    public int[] LogitRows { get; set; } = [];
+
+    /// <summary>Pairs in <see cref="BlockCopies"/>; at most one for each sequence.</summary>
+    public int NumBlockCopies { get; set; }
+
+    public int[] BlockCopies { get; set; } = [];
+}

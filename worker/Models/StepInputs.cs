@@ -1,9 +1,0 @@
-using Cluster.Worker.Compute;
-
-namespace Cluster.Worker.Models;
-
-/// <summary>One step's batch on the device: what <see cref="ModelRunner"/> uploads and <see cref="Transformer"/> computes on.</summary>
-/// <param name="TokenIds"><c>[tokens]</c>.</param>
-/// <param name="LogitRows"><c>[logits]</c> rows whose logits are wanted; may have no rows.</param>
-/// <param name="BlockCopies"><c>[pairs, 2]</c> cache blocks to copy first; nearly always without rows.</param>
-internal readonly record struct StepInputs(Tensor TokenIds, AttentionInputs Attention, Tensor LogitRows, Tensor BlockCopies);
