@@ -16,7 +16,10 @@ internal static class EngineArguments
     public const int GrpcPort = WorkerFlags.DefaultGrpcPort;
 
     private static readonly (PropertyInfo Property, WorkerFlag Flag)[] EngineFields =
-        [.. from property in typeof(EngineSpec).GetProperties() let field = property.GetCustomAttribute<FromFlagAttribute>() where field is not null select (property, field.Flag)];
+        [.. from property in typeof(EngineSpec).GetProperties()
+            let field = property.GetCustomAttribute<FromFlagAttribute>()
+            where field is not null
+            select (property, field.Flag)];
 
     /// <param name="model">What <c>--model</c> is told.</param>
     /// <param name="draft">What <c>--speculative-model</c> is told; null without speculation.</param>

@@ -28,7 +28,8 @@ internal static class VisibleDevices
             if (!IsUuid(device) && !IsIndex(device))
             {
                 throw new FormatException(
-                    $"{Variable}='{value}': '{device}' is neither GPU- followed by 16 hex digits nor a decimal index without leading zeros");
+                    $"{Variable}='{value}': '{device}' is neither GPU- followed by 16 hex digits "
+                    + "nor a decimal index without leading zeros");
             }
         }
 

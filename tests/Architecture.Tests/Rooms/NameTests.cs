@@ -14,7 +14,7 @@ public sealed class NameTests
         var open = Code.ClassesOf(assembly).Where(type => type.IsSealed != true && type.IsAbstract != true && !Code.IsDerivedFrom(type));
         var wrong = visible.Concat(open).Where(type => !Code.IsGenerated(type)).Select(Code.NameOf);
 
-        Known.Only(KnownExceptions.OpenTypes[assembly], wrong);
+        Known.Only([], wrong);
     }
 
     [Theory, MemberData(nameof(Assemblies))]
@@ -26,6 +26,6 @@ public sealed class NameTests
             .Where(types => types.Select(type => type.Namespace.FullName).Distinct().Count() > 1)
             .Select(types => types.Key);
 
-        Known.Only(KnownExceptions.SharedNames[assembly], shared);
+        Known.Only([], shared);
     }
 }

@@ -18,20 +18,26 @@ internal static class RoomPlan
         new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),
         new("Worker", "Startup", ["Compute", "Models", "Engine", "Tokenization", "Serving"]),
         new("Worker", "Commands", ["Compute", "Models", "Engine", "Tokenization", "Serving", "Benchmarking", "Startup"]),
-        new("Worker", Room.Program, ["Commands"]),
+
+        // The program says which exceptions' messages tell users all they need.
+        new("Worker", Room.Program, ["Compute", "Tokenization", "Startup", "Commands"]),
     ];
 
     /// <summary>Reconciling → Controller → Kubernetes → Api.</summary>
     public static readonly IReadOnlyList<Room> Operator =
     [
-        new("Operator", "Api", []),
-        new("Operator", "Kubernetes", ["Api"]),
-        new("Operator", "Controller", ["Api", "Kubernetes"]),
+        new("Operator", "Yaml", []),
+        new("Operator", "Manifests", ["Yaml"]),
+        new("Operator", "Api", ["Yaml", "Manifests"]),
+        new("Operator", "Kubernetes", ["Yaml", "Api"]),
+        new("Operator", "Controller", ["Kubernetes"]),
         new("Operator", "NodeAgent", ["Api", "Kubernetes", "Controller"]),
-        new("Operator", "Reconciling", ["Api", "Kubernetes", "Controller", "NodeAgent"]),
-        new("Operator", "Local", ["Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
-        new("Operator", "Commands", ["Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),
-        new("Operator", Room.Program, ["Commands"]),
+        new("Operator", "Reconciling", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent"]),
+        new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
+        new("Operator", "Commands", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),
+
+        // The program says which exceptions' messages tell users all they need.
+        new("Operator", Room.Program, ["Kubernetes", "Commands"]),
     ];
 
     public static IReadOnlyList<Room> All { get; } = [.. Worker, .. Operator];

@@ -16,7 +16,8 @@ internal static class Rendezvous
         if (sum[0] != expected)
         {
             throw new InvalidDataException(
-                $"the ranks' first all-reduce gave {sum[0]} on rank {communicator.Rank}; expected 1 + … + {communicator.Size} = {expected}");
+                $"the ranks' first all-reduce gave {sum[0]} on rank {communicator.Rank}; "
+                + $"expected 1 + … + {communicator.Size} = {expected}");
         }
     }
 }

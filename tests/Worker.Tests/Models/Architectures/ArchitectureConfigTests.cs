@@ -39,7 +39,8 @@ public sealed class ArchitectureConfigTests
         { "qwen3-moe", "moe_intermediate_size", null, "'moe_intermediate_size' is missing" },
         { "qwen3-moe", "decoder_sparse_step", "0", "'decoder_sparse_step' is 0; expected 1 to" },
         { "qwen3-moe", "mlp_only_layers", "[3]", "'mlp_only_layers' is [3]; expected a list of layers from 0 to 2" },
-        { "qwen2", "rope_scaling", """{"type":"mrope","mrope_section":[1,2]}""", "'rope_scaling.rope_type' is 'mrope'; supported: default" },
+        { "qwen2", "rope_scaling", """{"type":"mrope","mrope_section":[1,2]}""",
+            "'rope_scaling.rope_type' is 'mrope'; supported: default" },
     };
 
     [Theory, MemberData(nameof(Wrong))]
