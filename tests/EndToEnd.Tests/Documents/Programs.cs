@@ -87,7 +87,7 @@ internal static partial class Programs
     private static IEnumerable<string> CheckBenchmarks(Invocation one)
     {
         var source = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "tests", "Benchmarks", "Program.cs"));
-        var usage = Usage().Match(source).Groups[1].Value;
+        var usage = Joint().Replace(Usage().Match(source).Groups[1].Value, "");
         var form = usage.Split('|')
             .Select(text => text.Trim()).SingleOrDefault(text => one.Arguments.Count > 0 && text.Split(' ')[0] == one.Arguments[0]);
         return form is null
@@ -99,6 +99,14 @@ internal static partial class Programs
     [GeneratedRegex("is required| needs |Required command|Required argument missing")]
     private static partial Regex Missing();
 
-    [GeneratedRegex("\"usage: ([^\"]+)\"")]
+    [GeneratedRegex("""
+        "usage: ((?:[^"]|"\s*\+ ")+)"
+        """)]
     private static partial Regex Usage();
+
+    /// <summary>Between the pieces of a string that does not fit a line.</summary>
+    [GeneratedRegex("""
+        "\s*\+ "
+        """)]
+    private static partial Regex Joint();
 }

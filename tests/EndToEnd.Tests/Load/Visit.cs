@@ -1,4 +1,5 @@
 using Cluster.EndToEnd.Tests.Support;
+using Grpc.Core;
 
 namespace Cluster.EndToEnd.Tests.Load;
 
@@ -43,7 +44,8 @@ internal sealed class Visit(WorkerProcess worker, Api api, LoadRequest request, 
         }
         catch (Exception exception)
             when (conduct is Conduct.LeavesBeforeTheFirstToken or Conduct.Resets
-                && exception is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
+                && exception is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException
+                    or RpcException { StatusCode: StatusCode.Cancelled or StatusCode.Unavailable or StatusCode.Internal })
         {
             // Its own doing.
         }
