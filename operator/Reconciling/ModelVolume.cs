@@ -1,5 +1,5 @@
-using Cluster.Operator.Api;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling;
 

@@ -24,11 +24,11 @@ internal sealed class WorkerBudget(IKubernetesClient client, ObjectStore<V1PodDi
 
     public static JsonObject Manifest(ModelDeployment deployment) =>
         OwnedObjects<V1PodDisruptionBudget>.Manifest(deployment, deployment.Metadata.Name, new JsonObject
-    {
-        // Never 0, as a rollout that surges instead may have it: no node could ever be drained.
-        ["maxUnavailable"] = Math.Max(1, deployment.Spec.Rollout.MaxUnavailable),
-        ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name } },
-        // A worker that does not serve has nothing to lose, and must not hold up a drain.
-        ["unhealthyPodEvictionPolicy"] = "AlwaysAllow",
-    });
+        {
+            // Never 0, as a rollout that surges instead may have it: no node could ever be drained.
+            ["maxUnavailable"] = Math.Max(1, deployment.Spec.Rollout.MaxUnavailable),
+            ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name } },
+            // A worker that does not serve has nothing to lose, and must not hold up a drain.
+            ["unhealthyPodEvictionPolicy"] = "AlwaysAllow",
+        });
 }

@@ -23,7 +23,8 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false
-        }) { MaxResponseContentBufferSize = MostBytes };
+        })
+        { MaxResponseContentBufferSize = MostBytes };
 
     /// <param name="client">From <see cref="CreateClient"/>; used for all requests.</param>
     public static WorkerLoads Over(HttpClient client, TimeProvider time) => new(client.GetStringAsync, time);

@@ -8,9 +8,9 @@ internal sealed class NoModelConfigs : IModelConfigs
 {
     public Task<ModelConfig> ReadAsync(ModelSource source, CancellationToken cancellationToken) =>
         throw new ModelConfigException(source switch
-    {
-        ModelSource.Hf => "the operator was told not to ask the hub (--model-config-endpoint none)",
-        ModelSource.Pvc => "the operator mounts no volume claims",
-        _ => "the operator cannot look into a folder of the nodes",
-    });
+        {
+            ModelSource.Hf => "the operator was told not to ask the hub (--model-config-endpoint none)",
+            ModelSource.Pvc => "the operator mounts no volume claims",
+            _ => "the operator cannot look into a folder of the nodes",
+        });
 }

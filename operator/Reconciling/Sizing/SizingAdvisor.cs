@@ -51,28 +51,28 @@ internal static class SizingAdvisor
     private static SizingStatus Status(
         ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit? chosen,
         string message) => new()
-    {
-        TensorParallelSize = chosen?.Degree,
-        Message = message,
-        OptimizedFor = inputs.OptimizeFor.ToString(),
-        Model = Describe(model),
-        WeightBytes = model.WeightBytes + (draft?.WeightBytes ?? 0),
-        WeightBytesPerGpu = chosen?.WeightBytes,
-        KvBytesPerToken = table[0].KvBytesPerToken,
-        VramBytesPerGpu = gpus.VramBytes,
-        GpusPerGroup = gpus.GroupSize,
-        ContextTokens = ContextOf(model, inputs),
-        ContextSequences = inputs.ContextSequences,
-        KvCacheTokens = chosen?.Tokens,
-        FullLengthSequences = chosen is null ? null : Math.Round((double)chosen.Tokens / ContextOf(model, inputs), 1),
-        Alternatives = [.. table.Select(fit => new SizingAlternative
+        {
+            TensorParallelSize = chosen?.Degree,
+            Message = message,
+            OptimizedFor = inputs.OptimizeFor.ToString(),
+            Model = Describe(model),
+            WeightBytes = model.WeightBytes + (draft?.WeightBytes ?? 0),
+            WeightBytesPerGpu = chosen?.WeightBytes,
+            KvBytesPerToken = table[0].KvBytesPerToken,
+            VramBytesPerGpu = gpus.VramBytes,
+            GpusPerGroup = gpus.GroupSize,
+            ContextTokens = ContextOf(model, inputs),
+            ContextSequences = inputs.ContextSequences,
+            KvCacheTokens = chosen?.Tokens,
+            FullLengthSequences = chosen is null ? null : Math.Round((double)chosen.Tokens / ContextOf(model, inputs), 1),
+            Alternatives = [.. table.Select(fit => new SizingAlternative
         {
             TensorParallelSize = fit.Degree,
             Fits = fit.Fits,
             KvCacheTokens = fit.Tokens,
             MissingBytesPerGpu = fit.Fits ? null : fit.MissingBytes,
         })],
-    };
+        };
 
     private static string Praise(
         ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit chosen)

@@ -51,7 +51,8 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         ];
         var start = new ProcessStartInfo(
             Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
-            arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+            arguments)
+        { RedirectStandardOutput = true, RedirectStandardError = true };
 
         // Compiling again what is hot takes seconds of CPU, whatever the size of the cluster: it would hide how the rest grows.
         start.Environment["DOTNET_TieredCompilation"] = "0";

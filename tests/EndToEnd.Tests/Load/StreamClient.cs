@@ -24,7 +24,8 @@ internal static class StreamClient
     {
         using var http = new HttpClient(connection.Handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
         using var message = new HttpRequestMessage(
-            HttpMethod.Post, new Uri(address, "/v1/completions")) { Content = JsonContent.Create(request.ToHttp()) };
+            HttpMethod.Post, new Uri(address, "/v1/completions"))
+        { Content = JsonContent.Create(request.ToHttp()) };
         using var response = await http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         response.EnsureSuccessStatusCode();
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);

@@ -116,13 +116,13 @@ internal static class Given
     public static PlanRequest Request(
         int replicas = 1, int groupSize = 1, int maxUnavailable = 1, int maxSurge = 0, GpuSpec? gpu = null, JsonObject? podSpec = null,
         bool replaceFailed = true) => new()
-    {
-        Replicas = replicas,
-        GroupSize = groupSize,
-        Gpu = gpu ?? new GpuSpec(),
-        Rollout = new RolloutSpec { MaxUnavailable = maxUnavailable, MaxSurge = maxSurge },
-        TemplateHash = "new",
-        Requirements = PodRequirements.Of(podSpec ?? []),
-        ReplaceFailed = replaceFailed,
-    };
+        {
+            Replicas = replicas,
+            GroupSize = groupSize,
+            Gpu = gpu ?? new GpuSpec(),
+            Rollout = new RolloutSpec { MaxUnavailable = maxUnavailable, MaxSurge = maxSurge },
+            TemplateHash = "new",
+            Requirements = PodRequirements.Of(podSpec ?? []),
+            ReplaceFailed = replaceFailed,
+        };
 }

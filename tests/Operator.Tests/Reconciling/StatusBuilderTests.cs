@@ -176,11 +176,11 @@ public sealed class StatusBuilderTests
 
     private static ModelDeploymentStatus Build(ModelDeployment deployment, V1Node node, params Replica[] pods) =>
         StatusBuilder.Build(new Observation
-    {
-        Deployment = deployment,
-        Pods = pods,
-        TemplateHash = "new",
-        FindNode = name => name == node.Metadata.Name ? node : null,
-        Now = Now,
-    });
+        {
+            Deployment = deployment,
+            Pods = pods,
+            TemplateHash = "new",
+            FindNode = name => name == node.Metadata.Name ? node : null,
+            Now = Now,
+        });
 }

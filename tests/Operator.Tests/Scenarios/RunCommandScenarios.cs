@@ -121,7 +121,8 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
     {
         var start = new ProcessStartInfo(
             Path.Combine(AppContext.BaseDirectory, "cluster-operator"),
-            arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+            arguments)
+        { RedirectStandardError = true, RedirectStandardOutput = true };
         start.Environment.Remove("KUBECONFIG");
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };

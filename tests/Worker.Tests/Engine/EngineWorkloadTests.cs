@@ -200,7 +200,8 @@ public class EngineWorkloadTests
         public async Task<(Generation[]?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
         {
             var runner = new FakeModelRunner(
-                Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits) { OnLogits = OnLogits };
+                Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits)
+            { OnLogits = OnLogits };
             await using var engine = new LlmEngine(
                 Background ? new BackgroundRunner(runner) : runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
             var tasks = new Task<Generation[]?>[Requests.Length];

@@ -22,7 +22,8 @@ internal sealed class CompletionClient(HttpClient http, Uri endpoint, string mod
             {
                 UseProxy = false,
                 PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan
-            }) { Timeout = Timeout.InfiniteTimeSpan };
+            })
+        { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.Authorization = apiKey is null ? null : new AuthenticationHeaderValue("Bearer", apiKey);
         return http;
     }

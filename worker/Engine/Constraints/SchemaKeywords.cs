@@ -18,10 +18,21 @@ internal static class SchemaKeywords
     /// <summary>Keywords that speak of values of one type only; where a schema names no type, they name it.</summary>
     public static readonly Dictionary<string, string> TypeOf = new()
     {
-        ["properties"] = "object", ["required"] = "object", ["additionalProperties"] = "object",
-        ["items"] = "array", ["prefixItems"] = "array", ["minItems"] = "array", ["maxItems"] = "array",
-        ["minLength"] = "string", ["maxLength"] = "string", ["pattern"] = "string", ["format"] = "string",
-        ["minimum"] = "number", ["maximum"] = "number", ["exclusiveMinimum"] = "number", ["exclusiveMaximum"] = "number",
+        ["properties"] = "object",
+        ["required"] = "object",
+        ["additionalProperties"] = "object",
+        ["items"] = "array",
+        ["prefixItems"] = "array",
+        ["minItems"] = "array",
+        ["maxItems"] = "array",
+        ["minLength"] = "string",
+        ["maxLength"] = "string",
+        ["pattern"] = "string",
+        ["format"] = "string",
+        ["minimum"] = "number",
+        ["maximum"] = "number",
+        ["exclusiveMinimum"] = "number",
+        ["exclusiveMaximum"] = "number",
     };
 
     public static readonly string[] Types = ["null", "boolean", "integer", "number", "string", "array", "object"];

@@ -8,7 +8,7 @@ namespace Cluster.Worker.Models.Architectures;
 /// MLP — are <see cref="Transformer"/>'s, chosen by the switches of <see cref="ModelConfig"/>.</summary>
 internal abstract class Architecture
 {
-    private static readonly Architecture[] Supported = 
+    private static readonly Architecture[] Supported =
     [
         new Llama(), new Yi(), new Mistral(), new Mixtral(), new Qwen2(), new Qwen3(), new Qwen3Moe(), new Gemma2(), new Phi(), new Bloom(),
         new Opt(),

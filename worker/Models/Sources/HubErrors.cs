@@ -39,10 +39,10 @@ internal static class HubErrors
                 new HubException($"{asked}: {model.Repository} has no {what} (404), or there is no such repository; its page is {page}"),
             (HttpStatusCode.TooManyRequests, _) => new HubException(
                 $"{asked}: the hub limits the rate of requests (429){(hasToken ? "" : "; with HF_TOKEN set the limit is higher")}")
-                {
-                    IsTransient = true,
-                    RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
-                },
+            {
+                IsTransient = true,
+                RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
+            },
             (HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError,
                 _) => new HubException($"{asked}: the server failed ({status})")
                 {

@@ -35,7 +35,8 @@ internal sealed class HubRetry(HubOptions options, Func<TimeSpan, CancellationTo
                 {
                     throw new HubException(
                         $"{exception.Message}; given up after {failures} {(failures == 1 ? "attempt" : "attempts")}",
-                        exception) { IsTransient = true };
+                        exception)
+                    { IsTransient = true };
                 }
 
                 var delay = Delay(failures, exception.RetryAfter);

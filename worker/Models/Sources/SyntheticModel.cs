@@ -44,20 +44,20 @@ internal sealed record SyntheticModel(string Name, ModelConfig Config)
 
     private static ModelConfig Llama(int hidden, int intermediate, int layers, int heads, int kvHeads, int vocabulary, int positions) =>
         new()
-    {
-        Architecture = new Llama(),
-        VocabSize = vocabulary,
-        HiddenSize = hidden,
-        IntermediateSize = intermediate,
-        NumLayers = layers,
-        NumHeads = heads,
-        NumKvHeads = kvHeads,
-        HeadDim = hidden / heads,
-        NormEpsilon = 1e-5f,
-        Activation = Activation.Silu,
-        TieWordEmbeddings = true,
-        MaxPositionEmbeddings = positions,
-        Rope = new RopeParameters(10_000, hidden / heads, positions, new RopeScaling()),
-        DType = DType.BF16,
-    };
+        {
+            Architecture = new Llama(),
+            VocabSize = vocabulary,
+            HiddenSize = hidden,
+            IntermediateSize = intermediate,
+            NumLayers = layers,
+            NumHeads = heads,
+            NumKvHeads = kvHeads,
+            HeadDim = hidden / heads,
+            NormEpsilon = 1e-5f,
+            Activation = Activation.Silu,
+            TieWordEmbeddings = true,
+            MaxPositionEmbeddings = positions,
+            Rope = new RopeParameters(10_000, hidden / heads, positions, new RopeScaling()),
+            DType = DType.BF16,
+        };
 }

@@ -18,7 +18,8 @@ internal static class DictMethods
                 Update(dict, a.Get(0, "other") as Dict ?? [], budget);
                 Update(dict, a.Named, budget);
                 return null;
-            },
+            }
+            ,
             "setdefault" => a =>
             {
                 if (!dict.TryGet(a.Required(0, "key"), out var value))
@@ -26,7 +27,8 @@ internal static class DictMethods
                     dict.Set(a.Required(0, "key"), value = a.Get(1, "default"));
                 }
                 return value;
-            },
+            }
+            ,
             "pop" => a =>
             {
                 var key = a.Required(0, "key");
@@ -35,7 +37,8 @@ internal static class DictMethods
                 return found && dict.Remove(Dict.Key(key)) ? value
                     : a.TryGet(1, "default", out var fallback) ? fallback
                     : throw new RenderError($"the dict has no key {ValueWriter.Repr(key, budget)}");
-            },
+            }
+            ,
             _ => null,
         };
         return method is null ? null : new Function(name, method);

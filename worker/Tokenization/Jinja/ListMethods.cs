@@ -25,20 +25,23 @@ internal static class ListMethods
             budget.Step(list.Count);
             list.Insert((int)Math.Clamp(at < 0 ? at + list.Count : at, 0, list.Count), a.Required(1, "object"));
             return null;
-        },
+        }
+        ,
         "pop" => a =>
         {
             (var found, var item) = Slicing.At(list, a.Integer(0, "index", -1));
             var at = a.Integer(0, "index", -1);
             list.RemoveAt(found ? (int)(at < 0 ? at + list.Count : at) : throw new RenderError("'pop' index is out of range"));
             return item;
-        },
+        }
+        ,
         "copy" => _ => budget.Charge([.. list]),
         "reverse" => _ =>
         {
             list.Reverse();
             return null;
-        },
+        }
+        ,
         _ => null,
     };
 

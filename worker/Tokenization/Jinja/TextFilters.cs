@@ -76,10 +76,10 @@ internal static class TextFilters
 
     private static int Width(Arguments arguments, int position, string name, long fallback) =>
         arguments.Integer(position, name, fallback) switch
-    {
-        >= 0 and <= 10_000 and var width => (int)width,
-        var width => throw new RenderError($"'{name}' is {width}, expected 0 to 10000"),
-    };
+        {
+            >= 0 and <= 10_000 and var width => (int)width,
+            var width => throw new RenderError($"'{name}' is {width}, expected 0 to 10000"),
+        };
 
     private static string Escape(string text, RenderBudget budget)
     {

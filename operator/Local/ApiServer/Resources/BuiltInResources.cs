@@ -1,5 +1,5 @@
-using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Tables;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 
@@ -11,21 +11,21 @@ internal static class BuiltInResources
         ResourceType Core(
             string kind, string plural, string[] shortNames, TableColumn[] columns, FieldShape? shape = null, bool namespaced = true,
             bool status = false, ResourceStrategy? strategy = null, string[]? fields = null, string[]? categories = null) => new()
-        {
-            Group = "",
-            Version = "v1",
-            Kind = kind,
-            Plural = plural,
-            Singular = kind.ToLowerInvariant(),
-            ShortNames = shortNames,
-            Columns = columns,
-            Shape = shape ?? CoreShapes.Plain,
-            Namespaced = namespaced,
-            HasStatus = status,
-            Strategy = strategy ?? new ResourceStrategy(),
-            SelectableFields = fields ?? [],
-            Categories = categories ?? [],
-        };
+            {
+                Group = "",
+                Version = "v1",
+                Kind = kind,
+                Plural = plural,
+                Singular = kind.ToLowerInvariant(),
+                ShortNames = shortNames,
+                Columns = columns,
+                Shape = shape ?? CoreShapes.Plain,
+                Namespaced = namespaced,
+                HasStatus = status,
+                Strategy = strategy ?? new ResourceStrategy(),
+                SelectableFields = fields ?? [],
+                Categories = categories ?? [],
+            };
 
         yield return Core(
             "Namespace", "namespaces", ["ns"], CoreColumns.Namespaces, CoreShapes.Namespace, namespaced: false, status: true,
@@ -56,23 +56,23 @@ internal static class BuiltInResources
             string group, string version, string kind, string plural, string[] shortNames, IReadOnlyList<TableColumn> columns,
             FieldShape? shape = null, bool namespaced = true, bool status = false, bool generation = false, ScalePaths? scale = null,
             ResourceStrategy? strategy = null, string[]? categories = null, bool review = false) => new()
-        {
-            Group = group,
-            Version = version,
-            Kind = kind,
-            Plural = plural,
-            Singular = kind.ToLowerInvariant(),
-            ShortNames = shortNames,
-            Columns = columns,
-            Shape = shape ?? CoreShapes.Plain,
-            Namespaced = namespaced,
-            HasStatus = status,
-            TracksGeneration = generation,
-            Scale = scale,
-            Strategy = strategy ?? new ResourceStrategy(),
-            Categories = categories ?? [],
-            IsReview = review,
-        };
+            {
+                Group = group,
+                Version = version,
+                Kind = kind,
+                Plural = plural,
+                Singular = kind.ToLowerInvariant(),
+                ShortNames = shortNames,
+                Columns = columns,
+                Shape = shape ?? CoreShapes.Plain,
+                Namespaced = namespaced,
+                HasStatus = status,
+                TracksGeneration = generation,
+                Scale = scale,
+                Strategy = strategy ?? new ResourceStrategy(),
+                Categories = categories ?? [],
+                IsReview = review,
+            };
         var replicas = new ScalePaths(["spec", "replicas"], ["status", "replicas"], null);
         var workload = new WorkloadStrategy();
 

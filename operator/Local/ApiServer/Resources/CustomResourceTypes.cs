@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
-using Cluster.Operator.Local.ApiServer.Tables;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 

@@ -1,6 +1,6 @@
+using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
-using Cluster.Operator.Local.ApiServer.Tables;
 
 namespace Cluster.Operator.Local.ApiServer.Resources;
 

@@ -1,11 +1,11 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Manifests;
-using Cluster.Operator.Manifests.Schema;
 using Cluster.Operator.Local.ApiServer.Selectors;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Local.ApiServer.Tables;
 using Cluster.Operator.Local.ApiServer.Writing;
+using Cluster.Operator.Manifests;
+using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 

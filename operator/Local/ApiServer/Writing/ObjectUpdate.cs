@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
-using Cluster.Operator.Local.ApiServer.Store;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 

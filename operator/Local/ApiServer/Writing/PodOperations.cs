@@ -33,14 +33,14 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
             {
                 throw new ApiException(
                     429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
-                {
-                    ["causes"] = new JsonArray(
+                    {
+                        ["causes"] = new JsonArray(
                         new JsonObject
                         {
                             ["reason"] = "DisruptionBudget",
                             ["message"] = $"The disruption budget {budget.Key.Name} does not allow another pod to be unavailable"
                         }),
-                });
+                    });
             }
         }
         deletion.Delete(pods, key, DeleteOptions.Parse(eviction.At("deleteOptions"), _ => null, pods));

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Selectors;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
-using Cluster.Operator.Local.ApiServer.Selectors;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 

@@ -42,8 +42,13 @@ public sealed class ConstrainedEngineTests
         {
             var result = await RunAsync(engine, $"{seed}", [1, 2, seed], new SamplingParameters
             {
-                Constraint = new Constraint.Choice(choices), Temperature = seed % 3, Seed = seed, MaxTokens = 20,
-                LogitBias = new Dictionary<int, float> { ['z'] = 100 }, MinTokens = 15, RepetitionPenalty = 1.5f,
+                Constraint = new Constraint.Choice(choices),
+                Temperature = seed % 3,
+                Seed = seed,
+                MaxTokens = 20,
+                LogitBias = new Dictionary<int, float> { ['z'] = 100 },
+                MinTokens = 15,
+                RepetitionPenalty = 1.5f,
             });
 
             Assert.Contains(result.Text, choices);

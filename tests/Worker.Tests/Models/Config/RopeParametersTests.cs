@@ -74,7 +74,12 @@ public sealed class RopeParametersTests
     {
         var scaling = new YarnRopeScaling
         {
-            Factor = 40, BetaFast = 32, BetaSlow = 1, Truncate = true, Mscale = mscale, MscaleAllDim = mscaleAllDim,
+            Factor = 40,
+            BetaFast = 32,
+            BetaSlow = 1,
+            Truncate = true,
+            Mscale = mscale,
+            MscaleAllDim = mscaleAllDim,
             AttentionFactor = attentionFactor,
         };
 

@@ -264,10 +264,23 @@ public sealed class TextGenerationTests
         var mapped = TextGenerationSampling.Map(
             new SamplingParams
             {
-                Temperature = 0.5f, TopP = 0.9f, TopK = 40, MinP = 0.1f, RepetitionPenalty = 1.2f, PresencePenalty = 0.3f,
+                Temperature = 0.5f,
+                TopP = 0.9f,
+                TopK = 40,
+                MinP = 0.1f,
+                RepetitionPenalty = 1.2f,
+                PresencePenalty = 0.3f,
                 FrequencyPenalty = -0.4f,
-                LogitBias = { { 7, -3f } }, Seed = 1L << 40, MaxTokens = 99, MinTokens = 3, Stop = { "END" }, StopTokenIds = { 11 },
-                IgnoreEos = true, IncludeStopStringInOutput = true, SkipSpecialTokens = false, Logprobs = 5,
+                LogitBias = { { 7, -3f } },
+                Seed = 1L << 40,
+                MaxTokens = 99,
+                MinTokens = 3,
+                Stop = { "END" },
+                StopTokenIds = { 11 },
+                IgnoreEos = true,
+                IncludeStopStringInOutput = true,
+                SkipSpecialTokens = false,
+                Logprobs = 5,
             },
             vocabSize: 100);
 

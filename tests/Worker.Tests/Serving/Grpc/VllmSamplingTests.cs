@@ -154,10 +154,22 @@ public sealed class VllmSamplingTests
 
     private static SamplingParams Everything => new()
     {
-        Temperature = 0, TopP = 0.9f, TopK = 40, MinP = 0.1f, FrequencyPenalty = -0.4f, PresencePenalty = 0.3f, RepetitionPenalty = 1.2f,
-        MaxTokens = 99, MinTokens = 3, Stop = { "END", "。" }, StopTokenIds = { 11, 99 }, SkipSpecialTokens = true, IgnoreEos = true,
+        Temperature = 0,
+        TopP = 0.9f,
+        TopK = 40,
+        MinP = 0.1f,
+        FrequencyPenalty = -0.4f,
+        PresencePenalty = 0.3f,
+        RepetitionPenalty = 1.2f,
+        MaxTokens = 99,
+        MinTokens = 3,
+        Stop = { "END", "。" },
+        StopTokenIds = { 11, 99 },
+        SkipSpecialTokens = true,
+        IgnoreEos = true,
         Seed = -5,
-        IncludeStopStrInOutput = true, LogitBias = { { 7, -3f }, { 8, 4f } },
+        IncludeStopStrInOutput = true,
+        LogitBias = { { 7, -3f }, { 8, 4f } },
     };
 
     private static SamplingParams Truncation(int? limit)
