@@ -50,12 +50,12 @@ public sealed class FlagTableTests
     public void Speculation_is_understood_by_both()
     {
         var deployment = Deployment(nameof(EngineSpec.MaxNumSeqs), "1");
-        foreach (var tokens in (int[])[1, WorkerFlags.MaxSpeculativeTokens])
+        Assert.All((int[])[1, WorkerFlags.MaxSpeculativeTokens], tokens =>
         {
             deployment.Spec.Engine.Speculative = new SpeculativeSpec { Model = "file:///draft", NumTokens = tokens };
             Assert.Empty(ModelDeploymentValidator.Validate(deployment));
             Assert.Empty(Parse(deployment));
-        }
+        });
 
         deployment.Spec.Engine.Speculative = new SpeculativeSpec
         {

@@ -44,14 +44,14 @@ public sealed class ChartTests
         Assert.True((bool)pod["securityContext"]!["runAsNonRoot"]!);
         Assert.Equal("RuntimeDefault", (string?)pod["securityContext"]!["seccompProfile"]!["type"]);
         Assert.All(["hostNetwork", "hostPID", "hostIPC", "volumes"], field => Assert.Null(pod[field]));
-        foreach (var container in pod["containers"].Objects())
+        Assert.All(pod["containers"].Objects(), container =>
         {
             var security = container["securityContext"]!;
             Assert.False((bool)security["allowPrivilegeEscalation"]!);
             Assert.Null(security["privileged"]);
             Assert.Equal(["ALL"], security["capabilities"]!["drop"].Texts());
             Assert.Null(security["capabilities"]!["add"]);
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
@@ -70,7 +70,7 @@ public sealed class ChartTests
     [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
     public async Task The_node_agent_understands_its_arguments(string set)
     {
-        foreach (var daemons in (await Chart.RenderAsync(set)).OfKind("DaemonSet"))
+        Assert.All((await Chart.RenderAsync(set)).OfKind("DaemonSet"), daemons =>
         {
             var container = Assert.Single(daemons["spec"]!["template"]!["spec"]!["containers"].Objects());
             string[] arguments = [.. container["args"].Texts()];
@@ -78,7 +78,7 @@ public sealed class ChartTests
             Assert.Equal("node-agent", arguments[0]);
             Assert.Empty(NodeAgentCommand.Create().Parse(arguments[1..]).Errors);
             Assert.Contains($"--metrics-port={container["ports"]![0]!["containerPort"]}", arguments);
-        }
+        });
     }
 
     [Fact]

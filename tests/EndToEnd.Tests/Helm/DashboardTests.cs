@@ -28,7 +28,7 @@ public sealed partial class DashboardTests(SampleCluster cluster)
     [Fact]
     public void Dashboards_fit_their_grid_and_explain_every_panel()
     {
-        foreach (var file in new[] { "worker.json", "operator.json" })
+        Assert.All(new[] { "worker.json", "operator.json" }, file =>
         {
             var panels = Read(file)["panels"].Objects().ToList();
             Assert.Equal(panels.Count, panels.Select(panel => (int)panel["id"]!).Distinct().Count());
@@ -38,7 +38,7 @@ public sealed partial class DashboardTests(SampleCluster cluster)
                 var at = panel["gridPos"]!;
                 Assert.InRange((int)at["x"]! + (int)at["w"]!, 1, 24);
             });
-        }
+        });
     }
 
     [Theory]

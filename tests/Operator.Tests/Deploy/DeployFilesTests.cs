@@ -51,10 +51,10 @@ public sealed class DeployFilesTests
         Assert.NotEmpty(originals);
         Assert.Equal(
             originals.Select(Path.GetFileName), Directory.EnumerateFiles(chart).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        foreach (var original in originals)
+        Assert.All(originals, original =>
         {
             var copy = Path.Combine(chart, Path.GetFileName(original));
             Assert.True(File.ReadAllText(original) == File.ReadAllText(copy), $"cp {original} {copy}");
-        }
+        });
     }
 }

@@ -62,7 +62,7 @@ public sealed class WorkerPodTests
     {
         var plain = Given.Deployment();
         var without = Arguments(Build(plain));
-        foreach (var property in typeof(EngineSpec).GetProperties())
+        Assert.All(typeof(EngineSpec).GetProperties(), property =>
         {
             EngineSpec engine = new();
             property.SetValue(
@@ -81,7 +81,7 @@ public sealed class WorkerPodTests
             };
             Assert.NotEqual(without, with);
             Assert.Contains(" " + flag, with, StringComparison.Ordinal);
-        }
+        });
     }
 
     [Fact]

@@ -16,10 +16,10 @@ public class Fp8Tests
     public void Every_code_has_the_value_that_the_specification_gives_it(string type)
     {
         var (oracle, decode, _) = Codec(type);
-        for (var code = 0; code < 256; code++)
+        Assert.All(Enumerable.Range(0, 256), code =>
         {
             Assert.Equal(Bits(oracle.Value((byte)code)), Bits(decode((byte)code)));
-        }
+        });
     }
 
     [Fact]
@@ -36,14 +36,14 @@ public class Fp8Tests
     public void Every_number_survives_the_way_there_and_back(string type)
     {
         var (_, decode, encode) = Codec(type);
-        for (var code = 0; code < 256; code++)
+        Assert.All(Enumerable.Range(0, 256), code =>
         {
             var value = decode((byte)code);
             if (float.IsFinite(value))
             {
                 Assert.Equal((byte)code, encode(value));
             }
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Types))]
@@ -68,13 +68,13 @@ public class Fp8Tests
     {
         var (oracle, _, encode) = Codec(type);
         var random = new Random(3);
-        for (var i = 0; i < 20_000; i++)
+        Assert.All(Enumerable.Range(0, 20_000), i =>
         {
             var value = BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue));
             Assert.Equal(oracle.Nearest(value), encode(value));
             value = (float)(random.NextDouble() * Math.Pow(2, random.Next(-20, 18)));
             Assert.Equal(oracle.Nearest(value), encode(value));
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Types))]
@@ -82,10 +82,10 @@ public class Fp8Tests
     {
         var (oracle, decode, encode) = Codec(type);
         var largest = (float)oracle.Finite[^1];
-        foreach (var value in new[] { largest, MathF.BitIncrement(largest), largest * 2, float.MaxValue, float.PositiveInfinity })
+        Assert.All(new[] { largest, MathF.BitIncrement(largest), largest * 2, float.MaxValue, float.PositiveInfinity }, value =>
         {
             Assert.Equal((largest, -largest), (decode(encode(value)), decode(encode(-value))));
-        }
+        });
 
         Assert.True(float.IsNaN(decode(encode(float.NaN))));
         Assert.Equal((0x00, 0x80), (encode(0f), encode(-0f)));

@@ -11,7 +11,7 @@ public class DetokenizerTests
     public void Bytes_of_random_text_come_out_as_that_text_and_never_as_half_a_character()
     {
         var random = new Random(1);
-        for (var round = 0; round < 200; round++)
+        Assert.All(Enumerable.Range(0, 200), round =>
         {
             var text = RandomText(random, 60);
             var tokenizer = new ByteTokenizer();
@@ -19,14 +19,14 @@ public class DetokenizerTests
 
             Assert.Equal(text, string.Concat(pieces));
             Assert.All(pieces, AssertWholeCharacters);
-        }
+        });
     }
 
     [Fact]
     public void Tokens_of_several_bytes_that_all_end_inside_a_character_still_come_out_whole()
     {
         var random = new Random(2);
-        for (var round = 0; round < 200; round++)
+        Assert.All(Enumerable.Range(0, 200), round =>
         {
             var bytes = Encoding.UTF8.GetBytes(RandomText(random, 60));
             var longs = new List<byte[]>();
@@ -41,7 +41,7 @@ public class DetokenizerTests
 
             Assert.Equal(Encoding.UTF8.GetString(bytes), string.Concat(pieces));
             Assert.All(pieces, AssertWholeCharacters);
-        }
+        });
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public class DetokenizerTests
     public void Random_garbage_comes_out_as_the_tokenizer_decodes_it_at_once()
     {
         var random = new Random(3);
-        for (var round = 0; round < 500; round++)
+        Assert.All(Enumerable.Range(0, 500), round =>
         {
             // Lead and continuation bytes are likely, so that cut and overlong characters abound.
             int[] tokens = [.. Enumerable.Range(0, 80).Select(_ => random.Next(4) switch
@@ -75,7 +75,7 @@ public class DetokenizerTests
             var tokenizer = new ByteTokenizer();
 
             Assert.Equal(tokenizer.Decode(tokens, true), string.Concat(Stream(tokenizer, tokens, out _)));
-        }
+        });
     }
 
     [Theory]

@@ -50,10 +50,10 @@ public class LogitMathTests
         var logits = Enumerable.Range(0, 100_000).Select(i => -i * 0.001f).Append(float.NegativeInfinity).Append(-1e30f)
             .Append(float.MinValue).ToArray();
         Assert.Equal(1, LogitMath.Exp(Vector256<float>.Zero)[0]);
-        foreach (var logit in logits)
+        Assert.All(logits, logit =>
         {
             var expected = Math.Exp(logit);
             Assert.InRange(LogitMath.Exp(Vector256.Create(logit))[5], expected * (1 - 3e-7) - 1.2e-38, expected * (1 + 3e-7));
-        }
+        });
     }
 }

@@ -75,12 +75,12 @@ public class PartialSelectionTests
         var (weights, total) = (filled.Values.ToArray(), filled.Total);
         var keys = Keys(logits);
         var sorted = keys.Order().ToArray();
-        foreach (var share in new[] { 1e-15, 1e-9, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1, 2 })
+        Assert.All(new[] { 1e-15, 1e-9, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1, 2 }, share =>
         {
             var cutoff = PartialSelection.CutoffByMass(keys, weights, share * total, new ulong[length]);
 
             Assert.Equal(SortedCutoff(sorted, weights, share * total), cutoff);
-        }
+        });
     }
 
     [Fact]

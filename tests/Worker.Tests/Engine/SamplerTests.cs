@@ -51,7 +51,7 @@ public class SamplerTests
     public void Adjusted_greedy_choices_agree_with_the_naive_sampler()
     {
         var random = new Random(3);
-        for (var round = 0; round < 300; round++)
+        Assert.All(Enumerable.Range(0, 300), round =>
         {
             var logits = RandomLogits(round);
             var sampling = RandomAdjustments(random) with { Temperature = 0 };
@@ -64,7 +64,7 @@ public class SamplerTests
             var token = new Sampler(Vocab).Sample(logits, state);
 
             Assert.Equal(adjusted.Max(), adjusted[token], 1e-4);
-        }
+        });
     }
 
     /// <summary>Each case draws many times from one distribution. The 99.99 % quantile of χ² with d degrees of freedom is below d + 4·√(2d)
@@ -212,7 +212,7 @@ public class SamplerTests
     public void Top_p_draws_what_a_full_sort_draws(string shape, float temperature)
     {
         var random = new Random(9);
-        for (var round = 0; round < 12; round++)
+        Assert.All(Enumerable.Range(0, 12), round =>
         {
             var logits = Enumerable.Range(0, 5000).Select(token => shape switch
             {
@@ -237,7 +237,7 @@ public class SamplerTests
                 Assert.Equal(naive(CounterRandom.Uniform((ulong)round, (ulong)position)), sampler.Sample(logits, state));
                 state.Accept(0);
             }
-        }
+        });
     }
 
     [Fact]
@@ -260,10 +260,8 @@ public class SamplerTests
     {
         var logits = RandomLogits(4);
         var best = Array.IndexOf(logits, logits.Max());
-        for (var seed = 0; seed < 50; seed++)
-        {
-            Assert.Equal(best, Sample(logits, new SamplingParameters { TopP = 1e-6f, Seed = seed }));
-        }
+        Assert.All(
+            Enumerable.Range(0, 50), seed => Assert.Equal(best, Sample(logits, new SamplingParameters { TopP = 1e-6f, Seed = seed })));
     }
 
     [Theory]
@@ -297,11 +295,11 @@ public class SamplerTests
             logits[token] = float.NegativeInfinity;
         }
 
-        for (var seed = 0; seed < 500; seed++)
+        Assert.All(Enumerable.Range(0, 500), seed =>
         {
             Assert.True(Sample(logits, new SamplingParameters { Seed = seed, Temperature = 5 }) % 2 == 1);
             Assert.True(Sample(logits, new SamplingParameters { Seed = seed, Temperature = 5, TopK = 35 }) % 2 == 1);
-        }
+        });
     }
 
     [Theory]

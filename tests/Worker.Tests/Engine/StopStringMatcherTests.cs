@@ -57,7 +57,7 @@ public class StopStringMatcherTests
     {
         var random = new Random(1);
         string RandomText(int length) => string.Concat(Enumerable.Range(0, length).Select(_ => "ab\n"[random.Next(3)]));
-        for (var round = 0; round < 3000; round++)
+        Assert.All(Enumerable.Range(0, 3000), round =>
         {
             var text = RandomText(random.Next(1, 40));
             string[] stops = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => RandomText(random.Next(1, 7)))];
@@ -77,7 +77,7 @@ public class StopStringMatcherTests
             actual.Append(matcher.Flush());
             Assert.Equal(expectedMatch, matcher.Match);
             Assert.Equal(expectedText, actual.ToString());
-        }
+        });
     }
 
     private static (string Text, string? Match) Search(string text, string[] stops, bool include)

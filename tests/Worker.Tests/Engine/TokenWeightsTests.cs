@@ -34,7 +34,7 @@ public class TokenWeightsTests
         Assert.Equal(before.Select(weight => weight >= least ? weight : 0), weights.Values.ToArray());
         Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
 
-        foreach (var last in (int[])[0, length / 2, length - 1])
+        Assert.All((int[])[0, length / 2, length - 1], last =>
         {
             weights = Filled(logits, 1);
             weights.DropBehind(logits, last);
@@ -42,7 +42,7 @@ public class TokenWeightsTests
                 (weight, token) => PartialSelection.Key(logits[token], token) <= PartialSelection.Key(logits[last], last) ? weight : 0);
             Assert.Equal(kept, weights.Values.ToArray());
             Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Lengths))]

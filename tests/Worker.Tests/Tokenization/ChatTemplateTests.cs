@@ -35,12 +35,12 @@ public sealed class ChatTemplateTests
             "{{ enable_thinking }} {{ budget.tokens }}{{ bos_token }}", null, new Dictionary<string, string> { ["bos_token"] = "<s>" });
         JsonObject variables = new() { ["enable_thinking"] = false, ["budget"] = new JsonObject { ["tokens"] = 5 } };
         Assert.Equal("False 5<s>", template.Render(Messages, tools: null, addGenerationPrompt: true, variables));
-        foreach (var taken in (string[])["messages", "bos_token"])
+        Assert.All((string[])["messages", "bos_token"], taken =>
         {
             var refused = Assert.Throws<ChatTemplateException>(
                 () => template.Render(Messages, null, true, new JsonObject { [taken] = "x" }));
             Assert.Contains($"'{taken}'", refused.Message, StringComparison.Ordinal);
-        }
+        });
     }
 
     [Fact]

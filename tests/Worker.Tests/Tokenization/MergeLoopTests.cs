@@ -8,14 +8,14 @@ public sealed class MergeLoopTests
     public void The_queue_merges_like_the_scan()
     {
         Random random = new(3);
-        for (var round = 0; round < 300; round++)
+        Assert.All(Enumerable.Range(0, 300), round =>
         {
             var merges = RandomMerges(random, alphabet: 4, count: 40);
             int[] word = [.. Enumerable.Range(0, random.Next(1, 80)).Select(_ => random.Next(4))];
             int[] scanned = [.. word], queued = [.. word];
             int scannedCount = MergeLoop.RunByScan(scanned, merges), queuedCount = MergeLoop.RunByQueue(queued, merges, out _);
             Assert.Equal(scanned[..scannedCount], queued[..queuedCount]);
-        }
+        });
     }
 
     [Fact]

@@ -15,11 +15,11 @@ public sealed class SplitPatternTests
         var scanner = KnownRegexes.Find(regex)!;
         RegexPattern oracle = new(regex);
         Random random = new(11);
-        for (var i = 0; i < 3000; i++)
+        Assert.All(Enumerable.Range(0, 3000), i =>
         {
             var text = RandomText.Make(random, 30);
             Assert.Equal(Words(oracle, text), Words(scanner, text));
-        }
+        });
     }
 
     [Fact]
@@ -41,12 +41,12 @@ public sealed class SplitPatternTests
     public void Offsets_count_from_the_start_of_the_string_and_look_ahead_ends_with_the_window()
     {
         var text = "xx  yy";
-        foreach (var pattern in (ISplitPattern[])[KnownRegexes.Find(KnownRegexes.Llama3)!, new RegexPattern(KnownRegexes.Llama3)])
+        Assert.All((ISplitPattern[])[KnownRegexes.Find(KnownRegexes.Llama3)!, new RegexPattern(KnownRegexes.Llama3)], pattern =>
         {
             List<TextSpan> matches = [];
             pattern.FindMatches(text, 1, 3, matches);
             Assert.Equal([new TextSpan(1, 2), new TextSpan(2, 4)], matches);
-        }
+        });
     }
 
     [Theory]

@@ -10,12 +10,12 @@ public sealed class TokenizerTests
     {
         var tokenizer = TinyTokenizer.OfBytes().Build();
         Random random = new(7);
-        for (var i = 0; i < 200; i++)
+        Assert.All(Enumerable.Range(0, 200), i =>
         {
             var text = RandomText.Make(random, 50);
             Assert.Equal(Encoding.UTF8.GetBytes(text).Select(b => (int)b), tokenizer.Encode(text, addSpecialTokens: false));
             Assert.Equal(text, tokenizer.Decode([.. tokenizer.Encode(text, addSpecialTokens: false)], skipSpecialTokens: false));
-        }
+        });
     }
 
     [Fact]

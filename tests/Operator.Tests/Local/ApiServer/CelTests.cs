@@ -221,13 +221,13 @@ public sealed class CelTests
             "<", "&&", "||", "!", "?", ":", ",", "in", "has", "all", "x", "size", "matches", "true", "null", "_", "oldSelf", "\"", "\\",
             "//", "😀"];
         Random random = new(11);
-        for (var i = 0; i < 3_000; i++)
+        Assert.All(Enumerable.Range(0, 3_000), i =>
         {
             var source = string.Concat(
                 Enumerable.Range(0, random.Next(1, 12)).Select(_ => parts[random.Next(parts.Length)] + (random.Next(3) == 0 ? " " : "")));
             var error = Record.Exception(() => Run(source, CelType.Dyn));
             Assert.True(error is null or CelSyntaxException or CelEvaluationException, $"{source}: {error}");
-        }
+        });
     }
 
     private static object? Run(string expression) => Run(expression, CelType.Bool);

@@ -45,44 +45,44 @@ public sealed class FieldSetTests
     public void A_set_survives_its_wire_form()
     {
         var random = new Random(1);
-        for (var i = 0; i < 200; i++)
+        Assert.All(Enumerable.Range(0, 200), i =>
         {
             var set = FieldPaths.Of(Value(random), Shape);
             Assert.True(set.SetEquals(FieldSet.Parse(set.ToFieldsV1())));
-        }
+        });
     }
 
     [Fact]
     public void Difference_and_intersection_make_the_whole()
     {
         var random = new Random(2);
-        for (var i = 0; i < 200; i++)
+        Assert.All(Enumerable.Range(0, 200), i =>
         {
             var (one, two) = (FieldPaths.Of(Value(random), Shape), FieldPaths.Of(Value(random), Shape));
             var whole = one.Without(two);
             Assert.True(whole.Intersect(two).IsEmpty);
             whole.UnionWith(one.Intersect(two));
             Assert.True(whole.SetEquals(one));
-        }
+        });
     }
 
     [Fact]
     public void Merging_a_configuration_twice_changes_nothing_more()
     {
         var random = new Random(3);
-        for (var i = 0; i < 200; i++)
+        Assert.All(Enumerable.Range(0, 200), i =>
         {
             var (live, applied) = (Value(random), Value(random));
             var merged = ApplyMerge.Merge(live, applied, Shape)!;
             Assert.True(JsonNode.DeepEquals(merged, ApplyMerge.Merge(merged, applied, Shape)));
-        }
+        });
     }
 
     [Fact]
     public void Applying_and_then_applying_nothing_leaves_what_others_own()
     {
         var random = new Random(4);
-        for (var i = 0; i < 100; i++)
+        Assert.All(Enumerable.Range(0, 100), i =>
         {
             var (mine, theirs) = (Value(random), Value(random));
             var both = ManagedFields.Apply(
@@ -92,6 +92,6 @@ public sealed class FieldSetTests
             Assert.DoesNotContain(remaining, entry => entry.Manager == "mine");
             var kept = ManagedFields.Read(both).Single(entry => entry.Manager == "theirs").Fields;
             Assert.True(remaining.Single(entry => entry.Manager == "theirs").Fields.SetEquals(kept));
-        }
+        });
     }
 }

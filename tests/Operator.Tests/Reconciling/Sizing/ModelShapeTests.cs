@@ -16,11 +16,11 @@ public sealed class ModelShapeTests
     {
         var shape = PublishedModels.Shape(model);
         Assert.Equal(2 * shape.Parameters, shape.WeightBytes);
-        foreach (var degree in shape.Degrees(shape.KvHeads))
+        Assert.All(shape.Degrees(shape.KvHeads), degree =>
         {
             var replicated = (shape.WeightBytesOn(degree) * degree) - shape.WeightBytes;
             Assert.InRange(replicated, 0, degree * shape.WeightBytes / 50);
-        }
+        });
     }
 
     [Theory]

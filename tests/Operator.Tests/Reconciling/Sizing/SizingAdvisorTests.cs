@@ -122,7 +122,7 @@ public sealed class SizingAdvisorTests
     {
         Random random = new(20);
         string[] models = [.. PublishedModels.Names];
-        for (var i = 0; i < 300; i++)
+        Assert.All(Enumerable.Range(0, 300), i =>
         {
             var model = models[random.Next(models.Length)];
             SizingInputs inputs = new()
@@ -137,7 +137,7 @@ public sealed class SizingAdvisorTests
                 model, inputs, small with { VramBytes = small.VramBytes + (random.NextInt64(0, 128) * Gib) }).TensorParallelSize
                 ?? int.MaxValue;
             Assert.True(fewer <= few, $"{model} on {small}: {few}, with more memory {fewer}");
-        }
+        });
     }
 
     private static SizingStatus Advise(string model, SizingInputs inputs, params GpuClass[] classes) =>

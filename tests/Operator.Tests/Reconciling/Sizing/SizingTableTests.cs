@@ -46,12 +46,12 @@ public sealed class SizingTableTests
         Assert.True(expected == $"{Degree(throughput)}/{Degree(latency)}", $"{throughput.Message}\n{latency.Message}");
 
         // An advice holds what it promises: what is asked for fits, and a smaller degree does not, or makes no more replicas of a node.
-        foreach (var advice in new[] { throughput, latency })
+        Assert.All(new[] { throughput, latency }, advice =>
         {
             Assert.Equal(advice.TensorParallelSize is not null, advice.Alternatives!.Exists(a => a.Fits));
             Assert.True(
                 advice.TensorParallelSize is null || advice.KvCacheTokens >= (long)advice.ContextTokens! * advice.ContextSequences!);
-        }
+        });
 
         Assert.All(throughput.Alternatives!, a => Assert.Equal(
             throughput.TensorParallelSize is { } chosen

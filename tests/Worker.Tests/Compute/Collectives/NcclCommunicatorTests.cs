@@ -41,12 +41,12 @@ public class NcclCommunicatorTests
         var failures = HostRanks.Failures(
             HostKind.Threads, 2, 256, HostRanks.Generous,
             host => new NcclCommunicator(new FakeNccl { Fails = ("GetUniqueId", 3) }, host).Dispose());
-        for (var rank = 0; rank < 2; rank++)
+        Assert.All(Enumerable.Range(0, 2), rank =>
         {
             Assert.Equal(
                 $"rank {rank}: ncclGetUniqueId of libfake.so failed with 'error number 3' (3)",
                 Assert.IsType<InvalidOperationException>(failures[rank]).Message);
-        }
+        });
     }
 
     [Fact]

@@ -27,10 +27,10 @@ public class RankLossTests
             }
         });
         Assert.Null(failures[1]);
-        foreach (var failure in new[] { failures[0], failures[2] })
+        Assert.All(new[] { failures[0], failures[2] }, failure =>
         {
             Assert.Contains("rank 1 has not answered for 0.2 s", Assert.IsType<RankLostException>(failure).Message);
-        }
+        });
     }
 
     [Theory, InlineData(HostKind.Threads), InlineData(HostKind.SharedMemory)]

@@ -15,7 +15,7 @@ public class BlockOperationTests
         var random = new Random(columns);
         float[] x = [.. HostTensors.Random(random, rows * columns, 3).Select(value => value + 5)];
         float[] weight = HostTensors.Random(random, columns), bias = HostTensors.Random(random, columns);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var input = device.Floats(x, rows, columns);
@@ -31,7 +31,7 @@ public class BlockOperationTests
 
             device.Backend.LayerNorm(input, w, b, 1e-5f, input);
             Assert.Equal(actual, device.Read(input));
-        }
+        });
     }
 
     [Theory, MemberData(nameof(OddShapes))]
@@ -41,7 +41,7 @@ public class BlockOperationTests
         float[] residual = HostTensors.Random(random, rows * columns), x = HostTensors.Random(random, rows * columns);
         float[] weight = HostTensors.Random(random, columns), bias = HostTensors.Random(random, columns);
         var sum = residual.Zip(x, (a, b) => a + b).ToArray();
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var tensor = device.Floats(residual, rows, columns);
@@ -55,7 +55,7 @@ public class BlockOperationTests
                 AssertClose(
                     ScalarTwin.LayerNorm(Doubles(sum, row, columns), weight, bias, 1e-3), actual.AsSpan(row * columns, columns), 5e-6);
             }
-        }
+        });
     }
 
     [Theory, InlineData(1, 16), InlineData(3, 7), InlineData(5, 40)]
@@ -64,7 +64,7 @@ public class BlockOperationTests
         const int Heads = 5, First = 1, Count = 3;
         var random = new Random(headDim);
         float[] x = HostTensors.Random(random, rows * Heads * headDim), weight = HostTensors.Random(random, headDim);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var tensor = device.Floats(x, rows, Heads * headDim);
@@ -76,7 +76,7 @@ public class BlockOperationTests
                 var values = Doubles(x, head, headDim);
                 AssertClose(isNormalized ? ScalarTwin.RmsNorm(values, weight, 1e-6) : values, actual.AsSpan(head * headDim, headDim), 2e-6);
             }
-        }
+        });
     }
 
     [Fact]
@@ -113,14 +113,14 @@ public class BlockOperationTests
         int[] ids = [10, 0, 3, 3];
         var expected = ids.SelectMany(
             (id, row) => Enumerable.Range(0, 19).Select(i => x[row * 19 + i] + HostTensors.Rounded(dtype, values[id * 19 + i])));
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width, threads: 2);
             var table = device.Backend.LoadEmbedding(HostTensors.Of("positions", dtype, values, 11, 19));
             var output = device.Floats(x, 4, 19);
             device.Backend.AddEmbedding(device.Integers(4, 1, ids), table, output);
             Assert.Equal(expected, device.Read(output));
-        }
+        });
     }
 
     /// <summary>Every magnitude, in an odd number of rows, cut into more than one task.</summary>
@@ -128,13 +128,13 @@ public class BlockOperationTests
 
     private static void InPlace(double[] expected, double tolerance, Action<Backend, Tensor> operation)
     {
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width, threads: 2);
             var x = device.Floats(Ramp, 41, 447);
             operation(device.Backend, x);
             AssertClose(expected, device.Read(x), tolerance);
-        }
+        });
     }
 
     private static double[] Doubles(float[] values, int row, int columns) =>

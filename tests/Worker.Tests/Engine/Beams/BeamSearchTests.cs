@@ -40,9 +40,8 @@ public sealed class BeamSearchTests
             var expected = new NaiveBeamSearch(Logprobs, sampling, stopTokens, Decode)
                 .Run(prompt, Math.Min(sampling.MaxTokens!.Value, 50 - prompt.Length));
             Assert.Equal(
-                expected.Select(output => string.Join(' ', output.Tokens)),
-                actual.Select(generation => string.Join(' ', generation.TokenIds)));
-            Assert.Equal(expected.Select(output => output.Reason), actual.Select(generation => generation.Last.FinishReason!.Value));
+                expected.Select(output => $"seed {seed}: {string.Join(' ', output.Tokens)} {output.Reason}"),
+                actual.Select(beam => $"seed {seed}: {string.Join(' ', beam.TokenIds)} {beam.Last.FinishReason!.Value}"));
             Assert.All(actual, generation => Assert.Equal(TextOf(generation, sampling, stopTokens), generation.Text));
             Assert.Equal((0, 0, 0.0), (engine.Statistics.Running, engine.Statistics.Waiting, engine.Statistics.KvCacheUsage));
             stopped += actual.Count(generation => generation.Last.FinishReason == FinishReason.Stop);
@@ -116,7 +115,7 @@ public sealed class BeamSearchTests
         var generations = await RunAsync(
             engine, Three with { Logprobs = 2, PromptLogprobs = 1, LogitBias = new Dictionary<int, float> { [3] = 3 } });
 
-        foreach (var generation in generations)
+        Assert.All(generations, generation =>
         {
             var row = new float[Vocab];
             for (var i = 0; i < generation.TokenIds.Length; i++)
@@ -131,7 +130,7 @@ public sealed class BeamSearchTests
             }
 
             Assert.Equal(Prompt.Length, generation.PromptLogprobs!.Count);
-        }
+        });
     }
 
     [Fact(Timeout = 30_000)]

@@ -33,27 +33,26 @@ public sealed class ConstrainedEngineTests
         Assert.InRange(stopped, 100, 200);
     }
 
-    [Fact]
-    public async Task A_choice_is_made_whatever_the_temperature_and_the_bias()
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 10)];
+
+    [Theory, MemberData(nameof(Seeds))]
+    public async Task A_choice_is_made_whatever_the_temperature_and_the_bias(int seed)
     {
         await using var engine = Engine(new ByteTokenizer(["</s>"]), Eos, eosBias: 0);
         string[] choices = ["yes", "no", "maybe"];
-        for (var seed = 0; seed < 10; seed++)
+        var result = await RunAsync(engine, $"{seed}", [1, 2, seed], new SamplingParameters
         {
-            var result = await RunAsync(engine, $"{seed}", [1, 2, seed], new SamplingParameters
-            {
-                Constraint = new Constraint.Choice(choices),
-                Temperature = seed % 3,
-                Seed = seed,
-                MaxTokens = 20,
-                LogitBias = new Dictionary<int, float> { ['z'] = 100 },
-                MinTokens = 15,
-                RepetitionPenalty = 1.5f,
-            });
+            Constraint = new Constraint.Choice(choices),
+            Temperature = seed % 3,
+            Seed = seed,
+            MaxTokens = 20,
+            LogitBias = new Dictionary<int, float> { ['z'] = 100 },
+            MinTokens = 15,
+            RepetitionPenalty = 1.5f,
+        });
 
-            Assert.Contains(result.Text, choices);
-            Assert.Equal(FinishReason.Stop, result.Last.FinishReason);
-        }
+        Assert.Contains(result.Text, choices);
+        Assert.Equal(FinishReason.Stop, result.Last.FinishReason);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public sealed class RegexConstraintTests
     public void Random_patterns_accept_what_dotnets_regular_expressions_accept()
     {
         var random = new Random(1);
-        for (var i = 0; i < 400; i++)
+        Assert.All(Enumerable.Range(0, 400), i =>
         {
             var pattern = Pattern(random, 3);
             var constraint = new CompiledConstraint(
@@ -21,7 +21,7 @@ public sealed class RegexConstraintTests
                 var text = string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "abc0_é日\n -"[random.Next(10)]));
                 Assert.True(reference.IsMatch(text) == constraint.Accepts(text), $"/{pattern}/ on '{text}'");
             }
-        }
+        });
     }
 
     [Theory]
@@ -36,14 +36,14 @@ public sealed class RegexConstraintTests
         var random = new Random(2);
         var reference = new Regex(
             $"^(?:{pattern.Replace("\\u{1F600}", "😀", StringComparison.Ordinal).Replace("?P<", "?<", StringComparison.Ordinal)})\\z");
-        for (var i = 0; i < 50; i++)
+        Assert.All(Enumerable.Range(0, 50), i =>
         {
             if (constraint.Sample(random, 200) is { } text)
             {
                 // .NET counts characters beyond U+FFFF twice.
                 Assert.True(text.Any(char.IsSurrogate) || reference.IsMatch(text), text);
             }
-        }
+        });
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class TokenMaskTests
     {
         var constraint = Compiled.Schema(schema);
         var random = new Random(4);
-        for (var i = 0; i < 20; i++)
+        Assert.All(Enumerable.Range(0, 20), i =>
         {
             constraint.Sample(random, 60, state =>
             {
@@ -24,7 +24,7 @@ public sealed class TokenMaskTests
                     Assert.Equal(constraint.Advance(state, token) is not null, Compiled.Allows(mask, token));
                 }
             });
-        }
+        });
     }
 
     [Fact]

@@ -35,13 +35,13 @@ public class NgramProposerTests
     public void Finds_what_a_search_token_by_token_finds()
     {
         var random = new Random(5);
-        for (var round = 0; round < 500; round++)
+        Assert.All(Enumerable.Range(0, 500), round =>
         {
             var tokens = Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(4)).ToArray();
             var (min, most) = (random.Next(1, 3), random.Next(1, 6));
             var max = min + random.Next(3);
             Assert.Equal(Naive(tokens, min, max, most), Propose(tokens, min, max, most));
-        }
+        });
     }
 
     [Theory]

@@ -105,7 +105,7 @@ public sealed class SafetensorsFileTests
         using var folder = new TemporaryFolder();
         var whole = File.ReadAllBytes(Fixtures.Golden("llama2"));
         var random = new Random(1);
-        for (var i = 0; i < 300; i++)
+        Assert.All(Enumerable.Range(0, 300), i =>
         {
             var changed = whole.ToArray();
             changed[random.Next(8 + 216)] = (byte)random.Next(256);
@@ -122,7 +122,7 @@ public sealed class SafetensorsFileTests
             catch (CheckpointFormatException)
             {
             }
-        }
+        });
     }
 
     [Fact]

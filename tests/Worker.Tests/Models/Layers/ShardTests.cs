@@ -48,7 +48,7 @@ public sealed class ShardTests
     public void Every_query_head_has_its_key_value_head_on_its_rank(int heads, int kvHeads)
     {
         var config = Haiku with { NumHeads = heads, NumKvHeads = kvHeads, IntermediateSize = 48 * heads };
-        foreach (var size in Shard.Degrees(config))
+        Assert.All(Shard.Degrees(config), size =>
         {
             Shard[] shards = [.. Enumerable.Range(0, size).Select(rank => Shard.Of(config, rank, size))];
             Assert.Equal(Enumerable.Range(0, heads), shards.SelectMany(shard => Enumerable.Range(shard.Heads.First, shard.Heads.Count)));
@@ -61,7 +61,7 @@ public sealed class ShardTests
                     Assert.Equal((shard.Heads.First + i) / (heads / kvHeads), shard.KvHeads.First + onRank);
                 }
             }
-        }
+        });
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class QuantizedSliceTests
     public void A_part_has_the_weights_of_the_whole(string name)
     {
         var whole = QuantizedMatrices.Dequantize(Read(name, Out, In));
-        foreach (var outputs in new[] { Out, new Slice(Out, 64, 64), new Slice(Out, 8, 24) })
+        Assert.All(new[] { Out, new Slice(Out, 64, 64), new Slice(Out, 8, 24) }, outputs =>
         {
             foreach (var inputs in new[] { In, new Slice(In, 192, 96), new Slice(In, 40, 56), new Slice(In, 376, 8) })
             {
@@ -32,7 +32,7 @@ public sealed class QuantizedSliceTests
                                select whole[(n * In) + k];
                 Assert.Equal(expected, part);
             }
-        }
+        });
     }
 
     [Theory, InlineData("gptq", 2), InlineData("awq", 3)]

@@ -86,7 +86,7 @@ public class NeededFilesTests
         var listing = Listing("config.json", Checkpoint.IndexFile, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors");
         var random = new Random(5);
         var refused = 0;
-        for (var n = 0; n < 2000; n++)
+        Assert.All(Enumerable.Range(0, 2000), n =>
         {
             var index = folder.Write(Checkpoint.IndexFile, Mutation.Of(original, random));
             try
@@ -99,7 +99,7 @@ public class NeededFilesTests
                 refused++;
                 Assert.Contains(Checkpoint.IndexFile, exception.Message, StringComparison.Ordinal);
             }
-        }
+        });
 
         Assert.InRange(refused, 1000, 1999);
     }

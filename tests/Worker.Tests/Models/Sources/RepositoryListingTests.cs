@@ -115,7 +115,7 @@ public class RepositoryListingTests
         var original = Original();
         var random = new Random(3);
         var refused = 0;
-        for (var n = 0; n < 4000; n++)
+        Assert.All(Enumerable.Range(0, 4000), n =>
         {
             try
             {
@@ -128,7 +128,7 @@ public class RepositoryListingTests
                 refused++;
                 Assert.StartsWith($"{Url}: ", exception.Message, StringComparison.Ordinal);
             }
-        }
+        });
 
         Assert.InRange(refused, 2000, 3999);
     }

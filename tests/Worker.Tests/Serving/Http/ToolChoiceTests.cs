@@ -72,7 +72,7 @@ public sealed class ToolChoiceTests
             Path, Request(choice, ", \"parallel_tool_calls\": false, \"n\": 4, \"seed\": 1, \"temperature\": 1.3"));
 
         Assert.Equal(200, status);
-        foreach (var answer in body["choices"]!.AsArray())
+        Assert.All(body["choices"]!.AsArray(), answer =>
         {
             var function = Assert.Single(answer!["message"]!["tool_calls"]!.AsArray())!["function"]!;
             var isWeather = (string?)function["name"] == "weather";
@@ -80,7 +80,7 @@ public sealed class ToolChoiceTests
             Assert.True(
                 isWeather ? SchemaValidator.IsValid(Parameters, (string)function["arguments"]!) : (string?)function["arguments"] == "{}",
                 function.ToJsonString());
-        }
+        });
     }
 
     private static string Request(string choice, string more = "") =>

@@ -25,7 +25,7 @@ public class PagedAttentionTests
     {
         var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap, slope);
         var expected = run.Expected();
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             var actual = run.Execute(width, threads: 1, run.AtOnce(), blockSeed: 1);
             for (var sequence = 0; sequence < expected.Length; sequence++)
@@ -35,7 +35,7 @@ public class PagedAttentionTests
                     Assert.Equal(expected[sequence][i], actual[sequence][i], 3e-6);
                 }
             }
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Shapes))]
@@ -43,14 +43,14 @@ public class PagedAttentionTests
         int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope)
     {
         var run = Run(heads, kvHeads, headDim, rotaryDim, window, softCap, slope);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             var reference = run.Execute(width, threads: 1, run.AloneInChunks(1), blockSeed: 1);
             Assert.Equal(reference, run.Execute(width, threads: 3, run.AtOnce(), blockSeed: 2));
             Assert.Equal(reference, run.Execute(width, threads: 1, run.AloneInChunks(7), blockSeed: 3));
             Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(16), blockSeed: 4));
             Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(1), blockSeed: 5));
-        }
+        });
     }
 
     [Theory, InlineData(nameof(DType.F8E4M3)), InlineData(nameof(DType.F8E5M2))]
@@ -62,7 +62,7 @@ public class PagedAttentionTests
             var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window);
             var run = new PagedRun(settings, kvHeads, headDim, rotaryDim: 0, [37, 1, 16, 21], Enum.Parse<DType>(dtypeName));
             var expected = run.Expected();
-            foreach (var width in CpuDevice.Widths)
+            Assert.All(CpuDevice.Widths, width =>
             {
                 var reference = run.Execute(width, threads: 1, run.AloneInChunks(1), blockSeed: 1);
                 for (var sequence = 0; sequence < expected.Length; sequence++)
@@ -75,7 +75,7 @@ public class PagedAttentionTests
 
                 Assert.Equal(reference, run.Execute(width, threads: 3, run.AtOnce(), blockSeed: 2));
                 Assert.Equal(reference, run.Execute(width, threads: 2, run.TogetherInChunks(16), blockSeed: 4));
-            }
+            });
         }
     }
 

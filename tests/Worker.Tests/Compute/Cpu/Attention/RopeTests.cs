@@ -12,7 +12,7 @@ public class RopeTests
     {
         var frequencies = Enumerable.Range(0, 33).Select(i => (float)Math.Pow(500_000, -i / 33.0)).ToArray();
         var row = HostTensors.Random(new Random(1), 4 * HeadDim);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var actual = Rotate(
@@ -27,7 +27,7 @@ public class RopeTests
             }
 
             Assert.Equal(row[(3 * HeadDim)..], actual[(3 * HeadDim)..]);
-        }
+        });
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public class LinearTests
             float[] x = HostTensors.Random(random, m * k), w = HostTensors.Random(random, n * k), bias = HostTensors.Random(random, n);
             var rounded = Array.ConvertAll(w, value => HostTensors.Rounded(dtype, value));
             var expected = ScalarTwin.Linear(x, rounded, bias, m, n, k);
-            foreach (var width in CpuDevice.Widths)
+            Assert.All(CpuDevice.Widths, width =>
             {
                 using var device = new CpuDevice(width);
                 var weight = device.Backend.LoadLinear(
@@ -30,7 +30,7 @@ public class LinearTests
                 {
                     Assert.Equal(expected[i], actual[i], 1e-6 * (4 + k / 8.0));
                 }
-            }
+            });
         }
     }
 
@@ -38,12 +38,12 @@ public class LinearTests
     public void Subnormal_and_extreme_half_precision_weights_are_exact()
     {
         float[] weights = [5.9604645e-8f, -6.097555e-5f, 65504f, -65504f, 0f, 6.1035156e-5f, 1.0009766f, -0.33325195f];
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var weight = device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F16, weights, weights.Length, 1)]);
             Assert.Equal(weights, Multiply(device, [1f], 1, 1, weight));
-        }
+        });
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public class LinearTests
         {
             var kRounded = Array.ConvertAll(k, value => HostTensors.Rounded(dtype, value));
             var expected = ScalarTwin.Linear(x, [.. q, .. kRounded, .. v], [.. bq, .. bk, .. bv], M, 31, K);
-            foreach (var width in CpuDevice.Widths)
+            Assert.All(CpuDevice.Widths, width =>
             {
                 using var device = new CpuDevice(width);
                 var weight = device.Backend.LoadLinear(
@@ -73,7 +73,7 @@ public class LinearTests
                 {
                     Assert.Equal(expected[i], actual[i], 1e-5);
                 }
-            }
+            });
         }
     }
 
@@ -85,7 +85,7 @@ public class LinearTests
         var random = new Random(11);
         float[] x = HostTensors.Random(random, Rows * K), w = HostTensors.Random(random, N * K), bias = HostTensors.Random(random, N);
         float[]? reference = null;
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             foreach (var threads in new[] { 1, 3 })
             {
@@ -101,7 +101,7 @@ public class LinearTests
                     Assert.Equal(reference[(first * N)..((first + batch) * N)], actual);
                 }
             }
-        }
+        });
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public class QuantizedLinearTests
         var weights = QuantizedMatrices.Dequantize(matrix);
         var expected = ScalarTwin.Linear(x, weights, bias, m, n, k);
         var scale = Math.Max(1, weights.Max(Math.Abs));
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var biases = new[] { HostTensors.Of("b", DType.F32, bias, n) };
@@ -33,7 +33,7 @@ public class QuantizedLinearTests
 
             var plain = device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, weights, n, k)], biases);
             Assert.Equal(Multiply(device, x, m, k, plain), actual);
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Kinds))]
@@ -44,7 +44,7 @@ public class QuantizedLinearTests
         var matrix = QuantizedMatrices.Random(kind, random, N, K);
         float[] x = HostTensors.Random(random, Rows * K), bias = HostTensors.Random(random, N);
         float[]? reference = null;
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             foreach (var threads in new[] { 1, 3 })
             {
@@ -59,7 +59,7 @@ public class QuantizedLinearTests
                     Assert.Equal(reference[(first * N)..((first + batch) * N)], actual);
                 }
             }
-        }
+        });
     }
 
     [Theory, MemberData(nameof(Kinds))]
@@ -72,7 +72,7 @@ public class QuantizedLinearTests
             .. parts.Select(part => HostTensors.Of("b", DType.F32, HostTensors.Random(random, part.OutFeatures), part.OutFeatures))];
         var x = HostTensors.Random(random, M * K);
         float[] weights = [.. parts.SelectMany(QuantizedMatrices.Dequantize)], bias = [.. biases.SelectMany(WeightReader.ReadAll)];
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width, threads: 2);
             var weight = device.Backend.LoadLinear("qkv", parts, biases);
@@ -80,7 +80,7 @@ public class QuantizedLinearTests
             var plain = device.Backend.LoadLinear(
                 "qkv", [HostTensors.Of("w", DType.F32, weights, 31, K)], [HostTensors.Of("b", DType.F32, bias, 31)]);
             Assert.Equal(Multiply(device, x, M, K, plain), Multiply(device, x, M, K, weight));
-        }
+        });
     }
 
     [Theory]

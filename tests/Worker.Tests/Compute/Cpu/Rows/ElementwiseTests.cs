@@ -12,7 +12,7 @@ public class ElementwiseTests
     {
         var random = new Random(columns);
         float[] x = HostTensors.Random(random, rows * columns, 3), weight = HostTensors.Random(random, columns);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var output = device.Empty(rows, columns);
@@ -24,7 +24,7 @@ public class ElementwiseTests
                     Array.ConvertAll(x[(row * columns)..((row + 1) * columns)], v => (double)v), weight, 1e-5);
                 AssertClose(expected, actual.AsSpan(row * columns, columns), 2e-6);
             }
-        }
+        });
     }
 
     [Theory, MemberData(nameof(OddShapes))]
@@ -34,7 +34,7 @@ public class ElementwiseTests
         float[] residual = HostTensors.Random(
             random, rows * columns), x = HostTensors.Random(random, rows * columns), weight = HostTensors.Random(random, columns);
         var sum = residual.Zip(x, (a, b) => a + b).ToArray();
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var residualTensor = device.Floats(residual, rows, columns);
@@ -48,7 +48,7 @@ public class ElementwiseTests
                     Array.ConvertAll(sum[(row * columns)..((row + 1) * columns)], v => (double)v), weight, 1e-6);
                 AssertClose(expected, actual.AsSpan(row * columns, columns), 2e-6);
             }
-        }
+        });
     }
 
     [Fact]
@@ -56,13 +56,13 @@ public class ElementwiseTests
     {
         var random = new Random(2);
         float[] residual = HostTensors.Random(random, 3 * 37), x = HostTensors.Random(random, 3 * 37);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var tensor = device.Floats(residual, 3, 37);
             device.Backend.Add(tensor, device.Floats(x, 3, 37));
             Assert.Equal(residual.Zip(x, (a, b) => a + b), device.Read(tensor));
-        }
+        });
     }
 
     [Theory, InlineData(nameof(Activation.Silu)), InlineData(nameof(Activation.Gelu)), InlineData(
@@ -82,13 +82,13 @@ public class ElementwiseTests
         }
 
         var expected = gate.Zip(up, (g, u) => ScalarTwin.Activate(activation, g) * u).ToArray();
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var output = device.Empty(Rows, Columns);
             device.Backend.GatedActivation(device.Floats(gateUp, Rows, 2 * Columns), activation, output);
             AssertClose(expected, device.Read(output), 1e-6);
-        }
+        });
     }
 
     [Theory, InlineData(nameof(DType.F32)), InlineData(nameof(DType.F16)), InlineData(nameof(DType.BF16))]

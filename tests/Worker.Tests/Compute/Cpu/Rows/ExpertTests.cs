@@ -57,13 +57,13 @@ public class ExpertTests
         var matrices = Enumerable.Range(0, Experts).Select(_ => HostTensors.Random(random, Out * In)).ToArray();
         var routes = Routes(random, tokens, Experts, Chosen);
         float[] x = HostTensors.Random(random, tokens * In), routedX = HostTensors.Random(random, tokens * Chosen * In);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width, threads: 2);
             var weights = Load(device, matrices);
             Compare(x, i => i / Chosen, Multiply(device, x, tokens, routes, Chosen, weights));
             Compare(routedX, i => i, Multiply(device, routedX, tokens * Chosen, routes, Chosen, weights));
-        }
+        });
 
         void Compare(float[] inputs, Func<int, int> rowOf, float[] actual)
         {
@@ -83,7 +83,7 @@ public class ExpertTests
         var matrices = Enumerable.Range(0, Experts).Select(_ => HostTensors.Random(random, Out * In)).ToArray();
         var routes = Routes(random, Tokens, Experts, Chosen);
         var x = HostTensors.Random(random, Tokens * In);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width, threads: 3);
             var weights = Load(device, matrices);
@@ -94,7 +94,7 @@ public class ExpertTests
                     device, x[(token * In)..((token + 1) * In)], 1, routes[(token * Chosen)..((token + 1) * Chosen)], Chosen, weights);
                 Assert.Equal(together[(token * Chosen * Out)..((token + 1) * Chosen * Out)], alone);
             }
-        }
+        });
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public class ExpertTests
     {
         var random = new Random(columns);
         float[] x = HostTensors.Random(random, tokens * chosen * columns), weights = HostTensors.Random(random, tokens * chosen);
-        foreach (var width in CpuDevice.Widths)
+        Assert.All(CpuDevice.Widths, width =>
         {
             using var device = new CpuDevice(width);
             var output = device.Empty(tokens, columns);
@@ -123,7 +123,7 @@ public class ExpertTests
                     .Sum(j => (double)weights[i / columns * chosen + j] * x[(i / columns * chosen + j) * columns + i % columns]);
                 Assert.Equal(expected, actual[i], 1e-6);
             }
-        }
+        });
     }
 
     [Fact]
