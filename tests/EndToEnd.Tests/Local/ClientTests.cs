@@ -33,7 +33,7 @@ public sealed class ClientTests(SampleCluster cluster)
 
         var result = await RunClientAsync("openai.mjs", modules, cluster.Local.HttpEndpoints[replica], Haiku.ExpectedFile);
 
-        Assert.True(result.ExitCode == 0, result.All);
+        Assert.True(result.ExitCode == 0, $"{result.All}\n{await cluster.DescribeAsync()}");
     }
 
     [Theory]
@@ -47,7 +47,7 @@ public sealed class ClientTests(SampleCluster cluster)
             "grpc.mjs", modules, cluster.Local.GrpcEndpoints[replica], Path.Combine(RepositoryRoot.Path, "worker", "Protos"), Haiku.Prompt,
             Haiku.Text);
 
-        Assert.True(result.ExitCode == 0, result.All);
+        Assert.True(result.ExitCode == 0, $"{result.All}\n{await cluster.DescribeAsync()}");
     }
 
     private static Task<CommandResult> RunClientAsync(string script, string modules, params string[] arguments) =>

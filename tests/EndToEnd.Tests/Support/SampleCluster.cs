@@ -1,4 +1,3 @@
-
 namespace Cluster.EndToEnd.Tests.Support;
 
 /// <summary>One local cluster with the sample deployment, shared by the tests of <see cref="SampleClusterCollection"/>. They leave it as
@@ -31,6 +30,10 @@ public sealed class SampleCluster : IAsyncLifetime
         };
         return await CommandLine.RunAsync(program, arguments, environment, input);
     }
+
+    /// <summary>What has happened in it, for the message of an assertion: what local mode has printed, pods and events.</summary>
+    internal async Task<string> DescribeAsync() =>
+        $"{Local.Output}\n{(await KubectlAsync(null, "get", "pods,events", "-A", "-o", "wide")).All}";
 
     internal async Task<string> KubectlOutputAsync(params string[] arguments)
     {

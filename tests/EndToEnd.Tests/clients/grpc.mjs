@@ -247,6 +247,17 @@ const steps = {
     return ended;
   },
 
+  // Its own deadline and the server's pass at the same moment, so that some calls are reset while the server ends them.
+  async manyDeadlines() {
+    const codes = {};
+    for (let i = 0; i < 400; i++) {
+      const { code } = await failure(stream(text, 'GenerateStream', { prompt, sampling: endless }, { deadline: Date.now() + 1 + i % 14 }));
+      codes[code] = (codes[code] ?? 0) + 1;
+    }
+    expect(codes.DEADLINE_EXCEEDED === 400, `DEADLINE_EXCEEDED 400 times, got ${JSON.stringify(codes)}`);
+    return codes;
+  },
+
   async invalidArgument() {
     const ended = await failure(call(text, 'Generate', { prompt, sampling: { top_p: 7 } }));
     expect(ended.code === 'INVALID_ARGUMENT' && ended.details.includes('top_p'), `INVALID_ARGUMENT naming top_p, got ${JSON.stringify(ended)}`);

@@ -37,8 +37,8 @@ internal sealed class CallDeadline : IDisposable
             static pipes =>
             {
                 var (request, response) = ((PipeReader, PipeWriter))pipes!;
-                request.CancelPendingRead();
-                response.CancelPendingFlush();
+                Try(request.CancelPendingRead);
+                Try(response.CancelPendingFlush);
             },
             (context.Request.BodyReader, context.Response.BodyWriter));
     }
@@ -50,6 +50,19 @@ internal sealed class CallDeadline : IDisposable
 
     /// <summary>The deadline of a call that is being handled.</summary>
     public static CallDeadline Of(HttpContext context) => context.Features.GetRequiredFeature<CallDeadline>();
+
+    /// <summary>Kestrel's pipes throw here what reading would have thrown, such as the reset of a client whose own deadline has passed at the
+    /// same moment. Nobody waits then, and an exception in a timer would end the process.</summary>
+    private static void Try(Action wake)
+    {
+        try
+        {
+            wake();
+        }
+        catch (Exception exception) when (exception is IOException or InvalidOperationException or OperationCanceledException)
+        {
+        }
+    }
 
     public void Dispose()
     {
