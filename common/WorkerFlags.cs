@@ -25,8 +25,7 @@ internal static class WorkerFlags
     public static WorkerFlag Model { get; } = new(
         "--model", FlagValue.Text, "spec.model.source",
         "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / "
-        + "-160m / -1b "
-        + "(random weights in true shapes, for benchmarks).")
+        + "-160m / -1b (random weights in true shapes, for benchmarks).")
     { ValueName = "MODEL" };
 
     public static WorkerFlag ServedModelName { get; } = new(
@@ -42,8 +41,7 @@ internal static class WorkerFlags
     public static WorkerFlag DType { get; } = new(
         "--dtype", FlagValue.Word, "spec.engine.dtype",
         "Type of weights and activations; auto is the checkpoint's. The CPU keeps weights as they are stored, so that a 16-bit type must "
-        + "be the checkpoint's, "
-        + "and computes in float32.")
+        + "be the checkpoint's, and computes in float32.")
     { Words = [Auto, "float32", "float16", "bfloat16"] };
 
     public static WorkerFlag Quantization { get; } = new(
@@ -96,9 +94,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag SpeculativeModel { get; } = new(
         "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
-        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look "
-        + "tokens up in the text so far. "
-        + "Outputs stay the same; only their speed changes.")
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens "
+        + "up in the text so far. Outputs stay the same; only their speed changes.")
     { ValueName = "MODEL" };
 
     public static WorkerFlag NumSpeculativeTokens { get; } = new(
@@ -124,10 +121,8 @@ internal static class WorkerFlags
     public static IReadOnlyList<WorkerFlag> All { get; } =
     [
         Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens,
-        EnablePrefixCaching,
-        EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens,
-        ShutdownTimeout, Host, Port,
-        GrpcPort,
+        EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel,
+        NumSpeculativeTokens, ShutdownTimeout, Host, Port, GrpcPort,
     ];
 
     /// <exception cref="ArgumentException">There is no such flag in the table.</exception>

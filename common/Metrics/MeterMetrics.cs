@@ -4,29 +4,28 @@ using System.Text;
 
 namespace Cluster.Common.Metrics;
 
-/// <summary>Renders the instruments of one <see cref="Meter"/>: keeps a <see cref="MetricsRegistry"/> up to date with them. Their owner can
-/// so use the .NET runtime's own instruments, which another exporter (OTLP) listens to as well. A metric appears with its first
+/// <summary>Renders the instruments of one <see cref="Meter"/>: keeps a <see cref="MetricsRegistry"/> up to date with them, so that their
+/// owner can use the .NET runtime's own instruments, which another exporter (OTLP) listens to as well. A metric appears with its first
 /// measurement: one that does not exist yet is better than a zero that never was.</summary>
 internal sealed class MeterMetrics : IDisposable
 {
     private readonly MetricsRegistry _registry = new();
     private readonly MeterListener _listener = new();
-    private readonly Func<string, string> _spell;
 
     /// <param name="meter">Its instruments are of <see cref="long"/> or <see cref="double"/>; histograms say their buckets.</param>
     /// <param name="spell">A metric's name from its instrument's.</param>
     public MeterMetrics(Meter meter, Func<string, string> spell)
     {
-        _spell = spell;
         _listener.InstrumentPublished = (instrument, self) =>
         {
             if (ReferenceEquals(instrument.Meter, meter))
             {
-                self.EnableMeasurementEvents(instrument, new Instrumented(instrument));
+                var name = spell(instrument.Name);
+                self.EnableMeasurementEvents(instrument, new Lazy<Action<string, double>>(() => Recorder(instrument, name)));
             }
         };
-        _listener.SetMeasurementEventCallback<long>((_, value, tags, state) => Record((Instrumented)state!, value, tags));
-        _listener.SetMeasurementEventCallback<double>((_, value, tags, state) => Record((Instrumented)state!, value, tags));
+        _listener.SetMeasurementEventCallback<long>((_, value, tags, state) => Record(value, tags, state));
+        _listener.SetMeasurementEventCallback<double>((_, value, tags, state) => Record(value, tags, state));
         _listener.Start();
     }
 
@@ -39,7 +38,8 @@ internal sealed class MeterMetrics : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private void Record(Instrumented one, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    /// <param name="state">The instrument's <see cref="Recorder"/>.</param>
+    private static void Record(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state)
     {
         var labels = new StringBuilder();
         foreach (var (key, tag) in tags)
@@ -47,36 +47,34 @@ internal sealed class MeterMetrics : IDisposable
             Metric.AppendLabel(labels, key, Convert.ToString(tag, CultureInfo.InvariantCulture)!);
         }
 
-        var name = _spell(one.Instrument.Name);
-        var help = one.Instrument.Description ?? "";
-        var series = labels.ToString();
-        switch (one.Instrument)
-        {
-            case Counter<long>:
-                _registry.Counter(name, help).Labelled(series).Add((long)value);
-                break;
-            case ObservableCounter<long>:
-                _registry.Counter(name, help).Labelled(series).Set((long)value);
-                break;
-            case { } when one.Buckets is { } buckets:
-                _registry.Histogram(name, help, buckets).Labelled(series).Observe(value);
-                break;
-            default:
-                _registry.Gauge(name, help).Labelled(series).Set(value);
-                break;
-        }
+        ((Lazy<Action<string, double>>)state!).Value(labels.ToString(), value);
     }
 
-    /// <summary>An instrument with the buckets it is to be rendered with, where it is a histogram.</summary>
-    private sealed class Instrumented(Instrument instrument)
+    /// <summary>Makes an instrument's metric, and what puts a measurement with its labels there.</summary>
+    private Action<string, double> Recorder(Instrument instrument, string name)
     {
-        public Instrument Instrument => instrument;
-
-        public IReadOnlyList<double>? Buckets { get; } = instrument switch
+        var help = instrument.Description ?? "";
+        switch (instrument)
         {
-            Histogram<double> histogram => histogram.Advice?.HistogramBucketBoundaries,
-            Histogram<long> histogram => histogram.Advice?.HistogramBucketBoundaries?.Select(bound => (double)bound).ToArray(),
-            _ => null,
-        };
+            case Counter<long>:
+                var counter = _registry.Counter(name, help);
+                return (labels, value) => counter.Labelled(labels).Add((long)value);
+            case ObservableCounter<long>:
+                var total = _registry.Counter(name, help);
+                return (labels, value) => total.Labelled(labels).Set((long)value);
+            case Histogram<double> { Advice.HistogramBucketBoundaries: { } bounds }:
+                return Observer(bounds);
+            case Histogram<long> { Advice.HistogramBucketBoundaries: { } bounds }:
+                return Observer([.. bounds.Select(bound => (double)bound)]);
+            default:
+                var gauge = _registry.Gauge(name, help);
+                return (labels, value) => gauge.Labelled(labels).Set(value);
+        }
+
+        Action<string, double> Observer(IReadOnlyList<double> buckets)
+        {
+            var histogram = _registry.Histogram(name, help, buckets);
+            return (labels, value) => histogram.Labelled(labels).Observe(value);
+        }
     }
 }

@@ -67,7 +67,7 @@ internal abstract class Metric<TSeries>(string name, string help, string type, I
     }
 
     /// <summary>The series with labels that <see cref="Metric.AppendLabel"/> has put together, made on first use.</summary>
-    public TSeries Labelled(string labels) => _series.GetOrAdd(labels, _ => NewSeries());
+    public TSeries Labelled(string labels) => _series.GetOrAdd(labels, static (_, metric) => metric.NewSeries(), this);
 
     public sealed override void Render(StringBuilder text)
     {

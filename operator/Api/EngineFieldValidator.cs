@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Reflection;
 using System.Text.Json;
 using Cluster.Common;
 
@@ -10,13 +9,13 @@ namespace Cluster.Operator.Api;
 /// <see cref="ModelDeploymentValidator"/>.</summary>
 internal static class EngineFieldValidator
 {
-    /// <param name="spec">An object whose properties bear <see cref="FromFlagAttribute"/>; other properties are passed over.</param>
+    /// <param name="spec">A part of the spec; properties that no flag is made from are passed over.</param>
     /// <param name="path">Where it stands.</param>
-    public static void Validate(object spec, string path, List<ValidationError> errors)
+    public static void Validate<T>(T spec, string path, List<ValidationError> errors)
     {
-        foreach (var property in spec.GetType().GetProperties())
+        foreach (var (property, flag) in FlagFields<T>.All)
         {
-            if (property.GetCustomAttribute<FromFlagAttribute>() is not { Flag: var flag } || property.GetValue(spec) is not { } value)
+            if (property.GetValue(spec) is not { } value)
             {
                 continue;
             }

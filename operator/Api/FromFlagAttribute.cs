@@ -10,12 +10,17 @@ internal sealed class FromFlagAttribute : SchemaAttribute
     /// <param name="flag">Such as <c>--max-num-seqs</c>.</param>
     /// <exception cref="ArgumentException">The worker has no such flag.</exception>
     public FromFlagAttribute(string flag)
-        : base(Describe(WorkerFlags.Of(flag)))
+        : this(WorkerFlags.Of(flag))
     {
-        Flag = WorkerFlags.Of(flag);
-        Enum = Flag.Words is [] ? null : [.. Flag.Words];
-        Minimum = Flag.Minimum;
-        Maximum = Flag.Maximum;
+    }
+
+    private FromFlagAttribute(WorkerFlag flag)
+        : base(Describe(flag))
+    {
+        Flag = flag;
+        Enum = flag.Words is [] ? null : [.. flag.Words];
+        Minimum = flag.Minimum;
+        Maximum = flag.Maximum;
     }
 
     public WorkerFlag Flag { get; }

@@ -177,7 +177,8 @@ internal static partial class ModelDeploymentValidator
         if (engine.MaxNumBatchedTokens < engine.MaxNumSeqs)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token per step"));
+                $"{engine.MaxNumBatchedTokens} is less than maxNumSeqs {engine.MaxNumSeqs}: every running sequence needs one token "
+                + "per step"));
         }
 
         if (engine.EnableChunkedPrefill == false

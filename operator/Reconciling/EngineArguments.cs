@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Reflection;
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
@@ -10,17 +9,6 @@ namespace Cluster.Operator.Reconciling;
 /// <see cref="WorkerPodSpec"/>.</summary>
 internal static class EngineArguments
 {
-    /// <summary>Ports of the container and of both services.</summary>
-    public const int HttpPort = WorkerFlags.DefaultHttpPort;
-
-    public const int GrpcPort = WorkerFlags.DefaultGrpcPort;
-
-    private static readonly (PropertyInfo Property, WorkerFlag Flag)[] EngineFields =
-        [.. from property in typeof(EngineSpec).GetProperties()
-            let field = property.GetCustomAttribute<FromFlagAttribute>()
-            where field is not null
-            select (property, field.Flag)];
-
     /// <param name="model">What <c>--model</c> is told.</param>
     /// <param name="draft">What <c>--speculative-model</c> is told; null without speculation.</param>
     public static JsonArray For(ModelDeployment deployment, string model, string? draft)
@@ -29,12 +17,12 @@ internal static class EngineArguments
         JsonArray arguments = ["serve"];
         Add(WorkerFlags.Model, model);
         Add(WorkerFlags.Host, "0.0.0.0");
-        Add(WorkerFlags.Port, HttpPort);
-        Add(WorkerFlags.GrpcPort, GrpcPort);
+        Add(WorkerFlags.Port, WorkerFlags.DefaultHttpPort);
+        Add(WorkerFlags.GrpcPort, WorkerFlags.DefaultGrpcPort);
         Add(WorkerFlags.ServedModelName, spec.Model.ServedName ?? deployment.Metadata.Name);
         Add(WorkerFlags.TensorParallelSize, spec.TensorParallelSize.Degree);
         Add(WorkerFlags.ShutdownTimeout, spec.DrainSeconds);
-        foreach (var (property, flag) in EngineFields)
+        foreach (var (property, flag) in FlagFields<EngineSpec>.All)
         {
             Add(flag, property.GetValue(spec.Engine));
         }

@@ -85,8 +85,9 @@ internal sealed class GpuPacking
         var needs = $"needs {Count(_request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
         var largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count)
             .ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
+        var everywhere = candidates is [var only] ? $"node {only.Name} (0 free of {only.Gpus.Count})" : $"any of {candidates.Count} nodes";
         var found = largest is null
-            ? $"no GPU is free on {(candidates.Count == 1 ? $"node {candidates[0].Name} (0 free of {candidates[0].Gpus.Count})" : $"any of {candidates.Count} nodes")}"
+            ? $"no GPU is free on {everywhere}"
             : $"the largest free group is {largest.Gpus.Count} (node {largest.Node.Name}: {largest.NodeFree} free of "
                 + $"{largest.Node.Gpus.Count})";
         var hiveIsAll = SharesHive && candidates.Exists(n => n.FreeCount >= _request.GroupSize);

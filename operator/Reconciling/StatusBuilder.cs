@@ -1,3 +1,4 @@
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
 
@@ -35,7 +36,11 @@ internal static class StatusBuilder
             Sizing = sizing,
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
-            Endpoints = new Endpoints { Grpc = $"{host}:{EngineArguments.GrpcPort}", Http = $"http://{host}:{EngineArguments.HttpPort}" },
+            Endpoints = new Endpoints
+            {
+                Grpc = $"{host}:{WorkerFlags.DefaultGrpcPort}",
+                Http = $"http://{host}:{WorkerFlags.DefaultHttpPort}",
+            },
         };
         ConditionList conditions = new(deployment.Status?.Conditions, deployment.Metadata.Generation, o.Now);
         SetReady(conditions, o, status);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -53,7 +54,7 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
         try
         {
             return Sum(
-                await read(new UriBuilder("http", pod.Pod.Status!.PodIP!, EngineArguments.HttpPort, "metrics").Uri, cancellationToken));
+                await read(new UriBuilder("http", pod.Pod.Status!.PodIP!, WorkerFlags.DefaultHttpPort, "metrics").Uri, cancellationToken));
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException)
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling;
@@ -59,7 +60,7 @@ internal static class WorkerPodSpec
             ["name"] = WorkerTemplate.ContainerName,
             ["image"] = options.Image,
             ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument),
-            ["ports"] = new JsonArray(Port("http", EngineArguments.HttpPort), Port("grpc", EngineArguments.GrpcPort)),
+            ["ports"] = new JsonArray(Port("http", WorkerFlags.DefaultHttpPort), Port("grpc", WorkerFlags.DefaultGrpcPort)),
             ["env"] = Environment(spec, usesHubCache),
             // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.
             ["startupProbe"] = Probe("/ready", periodSeconds: 1, failureThreshold: 3600),

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
@@ -36,7 +37,8 @@ internal sealed class WorkerServices(IKubernetesClient client, ObjectStore<V1Ser
             ["type"] = "ClusterIP",
             ["selector"] = new JsonObject { [ApiNames.DeploymentLabel] = deployment.Metadata.Name },
             ["ports"] = new JsonArray(
-                Port("http", EngineArguments.HttpPort, appProtocol: null), Port("grpc", EngineArguments.GrpcPort, "kubernetes.io/h2c")),
+                Port("http", WorkerFlags.DefaultHttpPort, appProtocol: null),
+                Port("grpc", WorkerFlags.DefaultGrpcPort, "kubernetes.io/h2c")),
         };
         if (headless)
         {

@@ -17,14 +17,15 @@ internal sealed class ThroughputReport(
 
     public string Text() => string.Join(
         Environment.NewLine,
-        Line(
-            $"Throughput: {RequestsPerSecond:F2} requests/s, {TokensPerSecond:F2} total tokens/s, {OutputTokensPerSecond:F2} output tokens/s"),
+        Line($"Throughput: {RequestsPerSecond:F2} requests/s, {TokensPerSecond:F2} total tokens/s, ")
+        + Line($"{OutputTokensPerSecond:F2} output tokens/s"),
         Line($"Total num prompt tokens:  {run.PromptTokens}"),
         Line($"Total num output tokens:  {run.OutputTokens}"),
-        Line(
-            $"Prefill: {steps.Prefill.Steps} steps, {steps.Prefill.RowsPerSecond:F1} tokens/s, {steps.Prefill.GflopsPerSecond:F1} GFLOP/s = {Percent(steps.Prefill.GflopsPerSecond, ceilings.GflopsPerSecond)} of the {ceilings.GflopsPerSecond:F1} measured"),
-        Line(
-            $"Decode:  {steps.Decode.Steps} steps, {steps.Decode.RowsPerSecond:F1} tokens/s, {steps.Decode.GigabytesPerSecond:F1} GB/s = {Percent(steps.Decode.GigabytesPerSecond, ceilings.GigabytesPerSecond)} of the {ceilings.GigabytesPerSecond:F1} measured, {steps.Decode.GflopsPerSecond:F1} GFLOP/s = {Percent(steps.Decode.GflopsPerSecond, ceilings.GflopsPerSecond)}"),
+        Line($"Prefill: {steps.Prefill.Steps} steps, {steps.Prefill.RowsPerSecond:F1} tokens/s, ")
+        + Compute(steps.Prefill.GflopsPerSecond) + Line($" of the {ceilings.GflopsPerSecond:F1} measured"),
+        Line($"Decode:  {steps.Decode.Steps} steps, {steps.Decode.RowsPerSecond:F1} tokens/s, ")
+        + Line($"{steps.Decode.GigabytesPerSecond:F1} GB/s = {Percent(steps.Decode.GigabytesPerSecond, ceilings.GigabytesPerSecond)} ")
+        + Line($"of the {ceilings.GigabytesPerSecond:F1} measured, ") + Compute(steps.Decode.GflopsPerSecond),
         Line($"Engine:  {100 * EngineShare:F1} % of the model's time, for planning, sampling and bookkeeping"));
 
     public JsonObject Json() => new()
@@ -43,6 +44,8 @@ internal sealed class ThroughputReport(
         ["ceiling_gigabytes_per_second"] = ceilings.GigabytesPerSecond,
         ["engine_overhead"] = EngineShare,
     };
+
+    private string Compute(double gflops) => Line($"{gflops:F1} GFLOP/s = {Percent(gflops, ceilings.GflopsPerSecond)}");
 
     private static string Percent(double value, double ceiling) => Line($"{100 * value / ceiling:F0} %");
 

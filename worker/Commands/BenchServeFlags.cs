@@ -160,10 +160,9 @@ internal sealed class BenchServeFlags
         foreach (var option in (Option[])
             [
                 Backend, BaseUrl, Host, Port, Endpoint, Model, Tokenizer, ServedModelName, DatasetName, DatasetPath, NumPrompts,
-                RequestRate, Burstiness, MaxConcurrency, Seed,
-                IgnoreEos, RandomInputLen, RandomOutputLen, RandomRangeRatio, ShareGptOutputLen, SonnetInputLen, SonnetOutputLen,
-                SonnetPrefixLen, PercentileMetrics,
-                MetricPercentiles, Goodput, SaveResult, ResultFilename, ResultDir, Plot,
+                RequestRate, Burstiness, MaxConcurrency, Seed, IgnoreEos, RandomInputLen, RandomOutputLen, RandomRangeRatio,
+                ShareGptOutputLen, SonnetInputLen, SonnetOutputLen, SonnetPrefixLen, PercentileMetrics, MetricPercentiles, Goodput,
+                SaveResult, ResultFilename, ResultDir, Plot,
             ])
         {
             command.Options.Add(option);

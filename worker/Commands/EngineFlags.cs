@@ -114,15 +114,6 @@ internal sealed class EngineFlags
         return option;
     }
 
-    /// <summary>What a value of <see cref="DType"/> means; null for the checkpoint's.</summary>
-    public static Compute.DType? DTypeOf(string value) => value switch
-    {
-        "float32" => Compute.DType.F32,
-        "float16" => Compute.DType.F16,
-        "bfloat16" => Compute.DType.BF16,
-        _ => null,
-    };
-
     /// <summary>What a value of <see cref="KvCacheDType"/> means.</summary>
     public static Compute.DType KvCacheDTypeOf(string value) => value switch
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Startup;
@@ -37,7 +38,7 @@ internal static class StartupArguments
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
         KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
-        DType = EngineFlags.DTypeOf(arguments.GetValue(flags.DType)!),
+        DType = DTypes.OfName(arguments.GetValue(flags.DType)!),
         KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
     };
 

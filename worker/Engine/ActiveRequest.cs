@@ -20,7 +20,6 @@ internal sealed class ActiveRequest
     private readonly int _maxModelLength;
     private readonly ulong _seed;
     private readonly List<ActiveSequence> _sequences = [];
-    private readonly OutputQueue _queue = new();
     private readonly BestOutputs? _best;
     private readonly List<PromptPosition?> _promptLogprobs = [null];
     private readonly Dictionary<ActiveSequence, EndedSequence> _ended = [];
@@ -99,7 +98,7 @@ internal sealed class ActiveRequest
     /// <summary>What went wrong in one sequence ends all of them.</summary>
     public GenerationFailedException? Failure { get; private set; }
 
-    public OutputQueue Outputs => _queue;
+    public OutputQueue Outputs { get; } = new();
 
     /// <summary>Makes the sequences beside the first, which has computed its prompt and sampled nothing yet.</summary>
     public ReadOnlySpan<ActiveSequence> Fork()
@@ -158,7 +157,7 @@ internal sealed class ActiveRequest
         {
             if (leavesNow)
             {
-                _queue.Add(output);
+                Outputs.Add(output);
             }
 
             sequence.Delivered();
@@ -186,10 +185,10 @@ internal sealed class ActiveRequest
             Tell(observer, output.CachedTokens, failure: null);
         }
 
-        leaving.ForEach(_queue.Add);
+        leaving.ForEach(Outputs.Add);
         if (isLast)
         {
-            _queue.End();
+            Outputs.End();
         }
     }
 
@@ -209,7 +208,7 @@ internal sealed class ActiveRequest
         }
 
         Tell(observer, _sequences[0].Sequence.NumCachedTokens ?? 0, failure);
-        _queue.End(failure);
+        Outputs.End(failure);
     }
 
     private EndedSequence End(FinishReason? reason, int completionTokens) => new(reason, completionTokens, _time.GetElapsedTime(Arrival));

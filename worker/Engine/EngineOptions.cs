@@ -51,9 +51,8 @@ internal sealed record EngineOptions
         if (!EnableChunkedPrefill && budget < maxModelLength)
         {
             throw new ArgumentException(
-                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's "
-                + $"length {maxModelLength}; "
-                + "raise the one, lower the other, or enable chunked prefill");
+                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's length "
+                + $"{maxModelLength}; raise the one, lower the other, or enable chunked prefill");
         }
 
         // A sequence decodes in every step, so there can be no more of them than rows.

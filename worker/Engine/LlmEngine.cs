@@ -187,9 +187,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             if (_numSequences + request.NumUnfinished > _options.MaxNumSeqs + _options.MaxQueue)
             {
                 throw new QueueFullException(
-                    $"{_numSequences} sequences are running or waiting and the request has {request.NumUnfinished}, more than the "
-                    + "engine takes "
-                    + $"({_options.MaxNumSeqs} + a queue of {_options.MaxQueue}); try again later");
+                    $"{_numSequences} sequences are running or waiting and the request has {request.NumUnfinished}, more than the engine "
+                    + $"takes ({_options.MaxNumSeqs} + a queue of {_options.MaxQueue}); try again later");
             }
 
             if (!_requests.TryAdd(request.Id, request))

@@ -67,7 +67,8 @@ internal sealed class BackendFactory
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
     public IEnumerable<string> Remarks(DType? requested, DType? stored)
     {
-        yield return $"dtype {Spelling(requested) ?? Auto}: weights as stored ({Spelling(stored) ?? "type not in config.json"}), activations float32";
+        yield return $"dtype {requested?.Name() ?? Auto}: weights as stored ({stored?.Name() ?? "type not in config.json"}), "
+            + "activations float32";
         if (_options.EnforceEager)
         {
             yield return $"--enforce-eager has no effect on {Device}: it captures no graphs";
@@ -78,12 +79,4 @@ internal sealed class BackendFactory
             yield return $"--max-seq-len-to-capture {length} has no effect on {Device}: it captures no graphs";
         }
     }
-
-    private static string? Spelling(DType? type) => type switch
-    {
-        DType.F32 => "float32",
-        DType.F16 => "float16",
-        DType.BF16 => "bfloat16",
-        _ => null,
-    };
 }

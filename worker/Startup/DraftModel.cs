@@ -50,9 +50,9 @@ internal static class DraftModel
                     + "model has the same vocabulary");
             default:
                 RequireSameTokens(tokenizer, Tokenizer.Load(draftFolder), Math.Max(model.Config.VocabSize, tokenizer.VocabSize));
-                var (config, _) = ModelLoader.Open(draftFolder);
+                var (config, weights) = ModelLoader.Open(draftFolder);
                 var draft = ModelLoader.Load(
-                    draftFolder, open(), options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
+                    config, weights, open(), options with { MaxModelLength = Math.Min(model.Capacity.MaxModelLength, config.MaxLength) });
                 log($"draft model {draftFolder}: {draft.Config.Architecture.Name}, {draft.Config.NumLayers} layers, weights "
                     + $"{draft.ResidentWeightBytes / 1048576.0:F1} MiB resident; {draft.Capacity}");
                 return new DraftModelProposer(draft.Runner, model.Config.VocabSize);

@@ -34,7 +34,8 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
         var (target, backend) = (loaded.Target, loaded.Backend);
         try
         {
-            log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, vocabulary {target.Config.VocabSize}");
+            log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, "
+                + $"vocabulary {target.Config.VocabSize}");
             log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
                 + $"{target.Config.Quantization?.Description ?? "not quantized"}");
             foreach (var remark in backends.Remarks(options.DType, target.Config.DType))

@@ -28,7 +28,8 @@ internal sealed class HubModelConfigs(HttpClient http, Uri endpoint, IModelConfi
         if (config.Length > ModelConfig.MaxConfigBytes)
         {
             throw new ModelConfigException(
-                $"{ModelConfig.FileName} of {model.Repository} is {config.Length} bytes long; at most {ModelConfig.MaxConfigBytes} are read");
+                $"{ModelConfig.FileName} of {model.Repository} is {config.Length} bytes long; "
+                + $"at most {ModelConfig.MaxConfigBytes} are read");
         }
 
         var index = await GetAsync(model, ModelConfig.IndexName, cancellationToken);

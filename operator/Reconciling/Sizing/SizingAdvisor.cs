@@ -154,7 +154,8 @@ internal static class SizingAdvisor
 
     private static string Describe(ModelShape model) =>
         $"{model.Type}, {ByteText.Parameters(model.Parameters)} parameters, "
-        + $"{(model.Format == WeightFormat.Plain ? $"{8 * model.ElementBytes} bits" : model.Format.Name)}{(model.Experts > 0 ? $", {model.Experts} experts" : "")}";
+        + (model.Format == WeightFormat.Plain ? $"{8 * model.ElementBytes} bits" : model.Format.Name)
+        + (model.Experts > 0 ? $", {model.Experts} experts" : "");
 
     private static string Heads(ModelShape model) => $"{model.Heads} attention heads, {model.KvHeads} KV heads";
 

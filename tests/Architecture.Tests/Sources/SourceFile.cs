@@ -8,7 +8,8 @@ namespace Cluster.Architecture.Tests.Sources;
 internal sealed record SourceFile(string Path, CompilationUnitSyntax Root)
 {
     private static readonly Lazy<IReadOnlyList<SourceFile>> Repository = new(() =>
-        [.. new[] { "common", "operator", "tests", "worker" }.SelectMany(Files).Order(StringComparer.Ordinal).Select(Read)]);
+        [.. new[] { "common", "operator", "tests", "worker" }
+            .SelectMany(folder => RepositoryFiles.Under(folder, "*.cs")).Order(StringComparer.Ordinal).Select(Read)]);
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<SourceFile> All => Repository.Value;
@@ -19,11 +20,6 @@ internal sealed record SourceFile(string Path, CompilationUnitSyntax Root)
 
     public string Folder => Path[..Path.LastIndexOf('/')];
 
-    private static IEnumerable<string> Files(string folder) =>
-        Directory.EnumerateFiles(System.IO.Path.Combine(RepositoryRoot.Path, folder), "*.cs", SearchOption.AllDirectories)
-            .Select(path => System.IO.Path.GetRelativePath(RepositoryRoot.Path, path).Replace('\\', '/'))
-            .Where(path => !path.Split('/').Intersect(["bin", "obj", "node_modules"]).Any());
-
     private static SourceFile Read(string path) =>
-        new(path, CSharpSyntaxTree.ParseText(File.ReadAllText(System.IO.Path.Combine(RepositoryRoot.Path, path))).GetCompilationUnitRoot());
+        new(path, CSharpSyntaxTree.ParseText(RepositoryFiles.Read(path)).GetCompilationUnitRoot());
 }

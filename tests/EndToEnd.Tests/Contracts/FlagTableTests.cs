@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Reflection;
 using System.Text.Json;
 using Cluster.Common;
 using Cluster.Operator.Api;
@@ -82,7 +81,7 @@ public sealed class FlagTableTests
     [Fact]
     public void Every_engine_row_of_the_table_is_a_field_of_the_spec()
     {
-        var fields = Fields()
+        var fields = FlagFields<EngineSpec>.All
             .Select(field => $"spec.engine.{JsonNamingPolicy.CamelCase.ConvertName(field.Property.Name)} {field.Flag.Name}");
         var rows = WorkerFlags.All.Where(
             flag => flag.SetBy.StartsWith("spec.engine.", StringComparison.Ordinal)
@@ -102,16 +101,10 @@ public sealed class FlagTableTests
             (engine.EnablePrefixCaching, engine.EnableChunkedPrefill, engine.NumSchedulerSteps));
     }
 
-    private static IEnumerable<(PropertyInfo Property, WorkerFlag Flag)> Fields() =>
-        from property in typeof(EngineSpec).GetProperties()
-        let field = property.GetCustomAttribute<FromFlagAttribute>()
-        where field is not null
-        select (property, field.Flag);
-
     private static TheoryData<string, string> Values(Func<WorkerFlag, IEnumerable<string>> values)
     {
         var data = new TheoryData<string, string>();
-        foreach (var (property, flag) in Fields())
+        foreach (var (property, flag) in FlagFields<EngineSpec>.All)
         {
             foreach (var value in values(flag))
             {

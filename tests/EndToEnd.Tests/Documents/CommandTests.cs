@@ -1,4 +1,3 @@
-
 namespace Cluster.EndToEnd.Tests.Documents;
 
 /// <summary>Every command in the documents, the samples and the chart's notes could be typed as it stands there.</summary>

@@ -159,12 +159,11 @@ public sealed partial class DocumentTests
     }
 
     private static IEnumerable<string> ReadSources(params string[] extensions) =>
-        from folder in new[] { "common", "docs", "operator", "worker", "tests", "deploy", "." }
-        let depth = folder == "." ? SearchOption.TopDirectoryOnly : SearchOption.AllDirectories
-        from file in Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Path, folder), "*", depth)
-        where extensions.Contains(Path.GetExtension(file)) && !BuildOutput().IsMatch(file)
-            && !file.Contains("EndToEnd.Tests/Documents/", StringComparison.Ordinal)
-        select File.ReadAllText(file);
+        new[] { "common", "docs", "operator", "worker", "tests", "deploy" }.SelectMany(folder => RepositoryFiles.Under(folder, "*"))
+            .Where(file => !file.StartsWith(LayoutTests.Documents, StringComparison.Ordinal))
+            .Append("Dockerfile.rocm")
+            .Where(file => extensions.Contains(Path.GetExtension(file)))
+            .Select(RepositoryFiles.Read);
 
     /// <summary>INVALID_ARGUMENT as C# has it.</summary>
     private static string Pascal(string capitals) => $".{capitals.Replace("_", "", StringComparison.Ordinal)}";
@@ -192,9 +191,6 @@ public sealed partial class DocumentTests
 
     [GeneratedRegex("//.*")]
     private static partial Regex Comment();
-
-    [GeneratedRegex("/(bin|obj|TestResults|node_modules)/")]
-    private static partial Regex BuildOutput();
 
     [GeneratedRegex("<Version>([^<]+)<")]
     private static partial Regex VersionInProps();

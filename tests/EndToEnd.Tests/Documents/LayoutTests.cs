@@ -5,18 +5,19 @@ namespace Cluster.EndToEnd.Tests.Documents;
 /// <summary>The rooms, files and types that the documents name are in the repository.</summary>
 public sealed partial class LayoutTests
 {
+    /// <summary>The folder of the documents' tests: what only they name proves nothing.</summary>
+    internal const string Documents = "tests/EndToEnd.Tests/Documents/";
+
     private static readonly string[] Code = ["common", "operator", "worker", "tests"];
 
     private static readonly Lazy<HashSet<string>> Words = new(() =>
     [
         .. from folder in Code
-           from file in Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Path, folder), "*.cs", SearchOption.AllDirectories)
-           where !BuildOutput().IsMatch(file) && !file.Contains("EndToEnd.Tests/Documents/", StringComparison.Ordinal)
-           from word in Identifier().Matches(File.ReadAllText(file)).Select(match => match.Value)
+           from file in RepositoryFiles.Under(folder, "*.cs")
+           where !file.StartsWith(Documents, StringComparison.Ordinal)
+           from word in WordsOf(file)
            select word,
-        .. from file in Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Path, "worker"), "*.proto", SearchOption.AllDirectories)
-           from word in Identifier().Matches(File.ReadAllText(file)).Select(match => match.Value)
-           select word,
+        .. RepositoryFiles.Under("worker", "*.proto").SelectMany(WordsOf),
     ]);
 
     public static TheoryData<string> Paths { get; } = [.. Document.All.Select(document => document.Path)];
@@ -47,6 +48,9 @@ public sealed partial class LayoutTests
 
         Assert.Empty(named.Where(name => !Words.Value.Contains(name.Name)).Select(name => $"{path}:{name.Line} {name.Name}"));
     }
+
+    private static IEnumerable<string> WordsOf(string file) =>
+        Identifier().Matches(RepositoryFiles.Read(file)).Select(match => match.Value);
 
     /// <summary>Folders are words that end in a slash. The first one of a line lies in the folder above, the others of the line in
     /// it.</summary>
@@ -111,7 +115,4 @@ public sealed partial class LayoutTests
 
     [GeneratedRegex(@"(?<=^|[ (])[A-Za-z][\w.-]*/(?=[ );]|$)|[()]")]
     private static partial Regex FolderOrParenthesis();
-
-    [GeneratedRegex("/(bin|obj|TestResults|node_modules)/")]
-    private static partial Regex BuildOutput();
 }

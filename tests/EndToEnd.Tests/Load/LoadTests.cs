@@ -108,16 +108,14 @@ public sealed class LoadTests(ITestOutputHelper log)
         int Count(Conduct conduct) => visits.Count(visit => visit.Conduct == conduct);
         log.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Clients} clients at once, {visits.Count} requests: {Count(Conduct.ReadsToTheEnd)} read to the end, "
-            + $"{Count(Conduct.Stalls)} stalled, "
-            + $"{Count(Conduct.Cancels)} cancelled, {Count(Conduct.Resets)} reset by TCP, {Count(Conduct.LeavesBeforeTheFirstToken)} "
-            + $"left before the first token"));
+            $"{Clients} clients at once, {visits.Count} requests: {Count(Conduct.ReadsToTheEnd)} read to the end, {Count(Conduct.Stalls)} "
+            + $"stalled, {Count(Conduct.Cancels)} cancelled, {Count(Conduct.Resets)} reset by TCP, "
+            + $"{Count(Conduct.LeavesBeforeTheFirstToken)} left before the first token"));
         log.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{tokens:F0} tokens generated in {elapsed.TotalSeconds:F1} s ({tokens / elapsed.TotalSeconds:F0} tok/s), {preemptions:F0} "
-            + $"preemptions; "
-            + $"time to first token p50 {firstTokens[firstTokens.Length / 2]:F0} ms, p99 "
-            + $"{firstTokens[firstTokens.Length * 99 / 100]:F0} ms; "
-            + $"resident {residentBefore >> 20} MiB before, {residentPeak >> 20} MiB at most"));
+            + $"preemptions; time to first token p50 {firstTokens[firstTokens.Length / 2]:F0} ms, p99 "
+            + $"{firstTokens[firstTokens.Length * 99 / 100]:F0} ms; resident {residentBefore >> 20} MiB before, {residentPeak >> 20} MiB "
+            + $"at most"));
     }
 }

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Cluster.Operator.Reconciling;
+using Cluster.Common;
 
 namespace Cluster.Operator.Tests.Deploy;
 
@@ -54,8 +54,8 @@ public sealed partial class ImageTests
     [Fact]
     public void The_worker_listens_where_the_operator_looks()
     {
-        Assert.Equal([EngineArguments.HttpPort, EngineArguments.GrpcPort], Worker.Final("EXPOSE").Split(' ').Select(int.Parse));
-        Assert.EndsWith($"http://127.0.0.1:{EngineArguments.HttpPort}/health\"]", Worker.Final("HEALTHCHECK"), StringComparison.Ordinal);
+        Assert.Equal([WorkerFlags.DefaultHttpPort, WorkerFlags.DefaultGrpcPort], Worker.Final("EXPOSE").Split(' ').Select(int.Parse));
+        Assert.EndsWith($"http://127.0.0.1:{WorkerFlags.DefaultHttpPort}/health\"]", Worker.Final("HEALTHCHECK"), StringComparison.Ordinal);
     }
 
     [Fact]

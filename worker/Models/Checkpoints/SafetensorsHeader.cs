@@ -227,7 +227,8 @@ internal ref struct SafetensorsHeader
         {
             throw new CheckpointFormatException(
                 _file, name,
-                $"takes {end - begin} bytes, but shape [{string.Join(", ", shape)}] of {SafetensorsDTypes.Spelling(dtype)} needs {expected}");
+                $"takes {end - begin} bytes, but shape [{string.Join(", ", shape)}] of {SafetensorsDTypes.Spelling(dtype)} "
+                + $"needs {expected}");
         }
 
         return new TensorEntry(name, dtype, dimensions.MoveToImmutable(), begin, expected);

@@ -223,10 +223,8 @@ internal sealed record ModelConfig
         return json.OptionalString(field) switch
         {
             null or "auto" => null,
-            "bfloat16" => Compute.DType.BF16,
-            "float16" => Compute.DType.F16,
-            "float32" => Compute.DType.F32,
-            var name => throw json.Invalid(field, $"is '{name}'; supported: bfloat16, float16, float32"),
+            var name => DTypes.OfName(name)
+                ?? throw json.Invalid(field, $"is '{name}'; supported: bfloat16, float16, float32"),
         };
     }
 }

@@ -37,9 +37,8 @@ internal sealed record CapacityPlan(int MaxModelLength, KvCacheLayout Cache)
         if (length < options.MaxModelLength)
         {
             throw new ArgumentException(
-                $"max-model-len {wanted} needs {Blocks(wanted, options.BlockSize)} KV blocks of {options.BlockSize} tokens, but there "
-                + $"are {affordable}; "
-                + $"lower it to {length} or raise gpu-memory-utilization");
+                $"max-model-len {wanted} needs {Blocks(wanted, options.BlockSize)} KV blocks of {options.BlockSize} tokens, but there are "
+                + $"{affordable}; lower it to {length} or raise gpu-memory-utilization");
         }
 
         var useful = Math.Min((long)options.MaxSequences * Blocks(length, options.BlockSize), int.MaxValue / options.BlockSize);

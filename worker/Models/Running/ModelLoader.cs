@@ -105,15 +105,12 @@ internal static class ModelLoader
     /// <exception cref="ArgumentException">The weights would have to be converted.</exception>
     private static void RequireType(DType? requested, DType? stored)
     {
-        if (requested is DType.F16 or DType.BF16 && stored is not null && stored != requested)
+        if (requested is DType.F16 or DType.BF16 && stored is { } own && own != requested)
         {
             throw new ArgumentException(
-                $"dtype {Spelling(requested)} was asked for, but the checkpoint is {Spelling(stored)}, and this device keeps weights as "
-                + "they are stored; "
-                + $"use auto, float32 or {Spelling(stored)}");
+                $"dtype {requested.Value.Name()} was asked for, but the checkpoint is {own.Name()}, and this device keeps weights as "
+                + $"they are stored; use auto, float32 or {own.Name()}");
         }
-
-        static string Spelling(DType? type) => type switch { DType.F16 => "float16", DType.BF16 => "bfloat16", _ => "float32" };
     }
 
     /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>

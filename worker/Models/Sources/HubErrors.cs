@@ -18,8 +18,9 @@ internal static class HubErrors
         return (response.StatusCode, code) switch
         {
             (_, "GatedRepo") => new HubException(
-                $"{asked}: access to {model.Repository} is gated ({status}): {(hasToken ? "ask for access" : "set HF_TOKEN to a token of "
-                    + "an account that has access, or ask for it")} on {page}"),
+                $"{asked}: access to {model.Repository} is gated ({status}): "
+                + (hasToken ? "ask for access" : "set HF_TOKEN to a token of an account that has access, or ask for it")
+                + $" on {page}"),
             (_, "DisabledRepo") => new HubException($"{asked}: the hub has disabled {model.Repository} ({status}); see {page}"),
             (_, "RevisionNotFound") => new HubException(
                 $"{asked}: {model.Repository} has no revision '{model.Revision}' ({status}); its branches and tags are on {page}"),
@@ -28,13 +29,18 @@ internal static class HubErrors
 
             // The hub answers 401 for a repository that does not exist, so as not to tell which private ones do.
             (_, "RepoNotFound") => new HubException(
-                $"{asked}: there is no repository {model.Repository}, or it is private ({status}): check the "
-                + $"name{(hasToken ? " and that the account of HF_TOKEN may read it" : ", or set HF_TOKEN to a token that may read it")}"),
+                $"{asked}: there is no repository {model.Repository}, or it is private ({status}): check the name"
+                + (hasToken ? " and that the account of HF_TOKEN may read it" : ", or set HF_TOKEN to a token that may read it")),
             (HttpStatusCode.Unauthorized, _) => new HubException(
-                $"{asked}: {(hasToken ? "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token)" : "the hub wants to know who asks: set HF_TOKEN")} (401); the model's page is {page}"),
+                $"{asked}: "
+                + (hasToken
+                    ? "the hub does not accept the token of HF_TOKEN (or of the file HF_HOME/token)"
+                    : "the hub wants to know who asks: set HF_TOKEN")
+                + $" (401); the model's page is {page}"),
             (HttpStatusCode.Forbidden, _) => new HubException(
-                $"{asked}: access is refused (403): {(hasToken ? "the token of HF_TOKEN may not read" : "set HF_TOKEN to a token that "
-                    + "may read")} {model.Repository}; request access to a gated model on {page}"),
+                $"{asked}: access is refused (403): "
+                + (hasToken ? "the token of HF_TOKEN may not read" : "set HF_TOKEN to a token that may read")
+                + $" {model.Repository}; request access to a gated model on {page}"),
             (HttpStatusCode.NotFound, _) =>
                 new HubException($"{asked}: {model.Repository} has no {what} (404), or there is no such repository; its page is {page}"),
             (HttpStatusCode.TooManyRequests, _) => new HubException(
@@ -43,12 +49,12 @@ internal static class HubErrors
                 IsTransient = true,
                 RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
             },
-            (HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError,
-                _) => new HubException($"{asked}: the server failed ({status})")
-                {
-                    IsTransient = true,
-                    RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
-                },
+            (HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError, _) => new HubException(
+                $"{asked}: the server failed ({status})")
+            {
+                IsTransient = true,
+                RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
+            },
             _ => new HubException($"{asked}: unexpected answer {status} {response.ReasonPhrase}"),
         };
     }

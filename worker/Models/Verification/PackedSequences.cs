@@ -24,8 +24,7 @@ internal sealed class PackedSequences
         {
             throw new ArgumentException(
                 $"{count} sequences of {maxLength} tokens do not fit a runner of {runner.MaxSequences} sequences of "
-                + $"{runner.MaxModelLength} tokens "
-                + $"and {runner.NumBlocks} blocks of {runner.BlockSize}");
+                + $"{runner.MaxModelLength} tokens and {runner.NumBlocks} blocks of {runner.BlockSize}");
         }
 
         _computed = new int[count];

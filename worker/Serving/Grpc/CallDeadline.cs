@@ -51,8 +51,8 @@ internal sealed class CallDeadline : IDisposable
     /// <summary>The deadline of a call that is being handled.</summary>
     public static CallDeadline Of(HttpContext context) => context.Features.GetRequiredFeature<CallDeadline>();
 
-    /// <summary>Kestrel's pipes throw here what reading would have thrown, such as the reset of a client whose own deadline has passed at the
-    /// same moment. Nobody waits then, and an exception in a timer would end the process.</summary>
+    /// <summary>Kestrel's pipes throw here what reading would have thrown, such as the reset of a client whose own deadline has passed at
+    /// the same moment. Nobody waits then, and an exception in a timer would end the process.</summary>
     private static void Try(Action wake)
     {
         try

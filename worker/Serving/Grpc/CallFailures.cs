@@ -7,14 +7,27 @@ using Microsoft.AspNetCore.Connections;
 namespace Cluster.Worker.Serving.Grpc;
 
 /// <summary>The status a call ends with for an exception.</summary>
-internal static class CallFailures
+internal static partial class CallFailures
 {
     public static Status DeadlinePassed { get; } = new(StatusCode.DeadlineExceeded, "the call's deadline passed");
 
     /// <summary>For an exception nobody foresaw. Tells nothing of it.</summary>
-    public static Status Unexpected { get; } = new(StatusCode.Internal, "internal error; the worker's log has the details");
+    private static Status Unexpected { get; } = new(StatusCode.Internal, "internal error; the worker's log has the details");
 
     public static RpcException Error(StatusCode status, string message) => new(new Status(status, message));
+
+    /// <summary>The status for any exception. One that nobody foresaw is logged, and its caller told nothing of it.</summary>
+    /// <param name="path">Of the call, for the log.</param>
+    public static Status StatusOf(Exception exception, string? path, ILogger logger)
+    {
+        if (StatusOf(exception) is { } known)
+        {
+            return known;
+        }
+
+        LogUnexpected(logger, path, exception);
+        return Unexpected;
+    }
 
     /// <summary>What is refused on purpose, by this worker or by the library. Null for any other exception.</summary>
     public static Status? StatusOf(Exception exception) => exception switch
@@ -40,4 +53,7 @@ internal static class CallFailures
         IOException => new Status(StatusCode.ResourceExhausted, $"request body cannot be read: {exception.Message}"),
         _ => null,
     };
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "gRPC call {Path} failed unexpectedly")]
+    private static partial void LogUnexpected(ILogger logger, string? path, Exception exception);
 }

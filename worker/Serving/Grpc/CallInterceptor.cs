@@ -6,7 +6,7 @@ namespace Cluster.Worker.Serving.Grpc;
 
 /// <summary>Around every handler: turns what it throws into a status, keeps small responses unpacked, and ends streams of requests when the
 /// server stops.</summary>
-internal sealed partial class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<CallInterceptor> logger) : Interceptor
+internal sealed class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<CallInterceptor> logger) : Interceptor
 {
     /// <summary>Response messages below this go out unpacked even to clients that want gzip: a token or two does not get smaller.</summary>
     private const int MinCompressedBytes = 512;
@@ -78,22 +78,10 @@ internal sealed partial class CallInterceptor(IHostApplicationLifetime lifetime,
             return new Status(StatusCode.Cancelled, "the client has gone");
         }
 
-        if (CallFailures.StatusOf(exception) is { } expected)
-        {
-            return expected;
-        }
-
-        if (exception is OperationCanceledException)
-        {
-            return new Status(StatusCode.Unavailable, "the server ended the call; it is shutting down");
-        }
-
-        LogUnexpected(context.Method, exception);
-        return CallFailures.Unexpected;
+        return exception is OperationCanceledException
+            ? new Status(StatusCode.Unavailable, "the server ended the call; it is shutting down")
+            : CallFailures.StatusOf(exception, context.Method, logger);
     }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "gRPC call {Path} failed unexpectedly")]
-    private partial void LogUnexpected(string path, Exception exception);
 
     private sealed class Responses<T>(IServerStreamWriter<T> inner) : IServerStreamWriter<T>
     {

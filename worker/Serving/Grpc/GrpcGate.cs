@@ -9,7 +9,7 @@ namespace Cluster.Worker.Serving.Grpc;
 /// passes every other request on.</summary>
 /// <remarks>A middleware of its own before the library's routes: gRPC's paths are case-sensitive, routes are not, and none of the HTTP
 /// API's middleware may see a call. Used by <see cref="GrpcServing"/>. Specification: gRPC <c>doc/PROTOCOL-HTTP2.md</c>.</remarks>
-internal sealed partial class GrpcGate(IEnumerable<Endpoint> endpoints, GrpcOptions options, TimeProvider time, ILogger<GrpcGate> logger)
+internal sealed class GrpcGate(IEnumerable<Endpoint> endpoints, GrpcOptions options, TimeProvider time, ILogger<GrpcGate> logger)
 {
     private const string AcceptEncoding = "grpc-accept-encoding";
 
@@ -169,13 +169,7 @@ internal sealed partial class GrpcGate(IEnumerable<Endpoint> endpoints, GrpcOpti
         }
         else if (status.DebugException is { } exception)
         {
-            if (CallFailures.StatusOf(exception) is not { } known)
-            {
-                LogUnexpected(context.Request.Path, exception);
-                known = CallFailures.Unexpected;
-            }
-
-            Write(context.Response, known);
+            Write(context.Response, CallFailures.StatusOf(exception, context.Request.Path, logger));
         }
     }
 
@@ -192,7 +186,4 @@ internal sealed partial class GrpcGate(IEnumerable<Endpoint> endpoints, GrpcOpti
             ? Uri.EscapeDataString(status.Detail)
             : status.Detail;
     }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "gRPC call {Path} failed unexpectedly")]
-    private partial void LogUnexpected(string? path, Exception exception);
 }

@@ -90,7 +90,8 @@ internal sealed class CelRule
         {
             return FieldError.Invalid(
                 path.Length == 0 ? "<nil>" : path, type,
-                $"'{error.Message}': no further validation rules will be run due to call cost exceeds limit for rule: {_message ?? _source}");
+                $"'{error.Message}': no further validation rules will be run due to call cost exceeds limit for rule: "
+                + (_message ?? _source));
         }
     }
 

@@ -17,7 +17,6 @@ export const streams = ({ openai, client, model, expected }) => [
     assert.equal(chunks.map(({ choices }) => choices[0].delta.content ?? '').join(''), text);
     assert.deepEqual(chunks.map(({ choices }) => choices[0].finish_reason).filter(Boolean), ['stop']);
     assert.ok(chunks.every(({ usage, id, object }) => !usage && id === last.id && object === 'chat.completion.chunk'));
-    assert.ok(chunks.length > 5, `only ${chunks.length} chunks`);
     return `${chunks.length} chunks`;
   }],
 

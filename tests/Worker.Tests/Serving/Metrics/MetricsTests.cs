@@ -23,13 +23,11 @@ public sealed class MetricsTests
         foreach (var (name, type) in ((string, string)[])
             [
                 ("vllm:num_requests_running", "gauge"), ("vllm:num_requests_waiting", "gauge"), ("vllm:kv_cache_usage_perc", "gauge"),
-                ("vllm:gpu_cache_usage_perc", "gauge"),
-                ("vllm:prefix_cache_queries_total", "counter"), ("vllm:prefix_cache_hits_total", "counter"),
-                ("vllm:num_preemptions_total", "counter"),
+                ("vllm:gpu_cache_usage_perc", "gauge"), ("vllm:prefix_cache_queries_total", "counter"),
+                ("vllm:prefix_cache_hits_total", "counter"), ("vllm:num_preemptions_total", "counter"),
                 ("vllm:prompt_tokens_total", "counter"), ("vllm:generation_tokens_total", "counter"),
-                ("vllm:request_success_total", "counter"),
-                ("vllm:time_to_first_token_seconds", "histogram"), ("vllm:inter_token_latency_seconds", "histogram"),
-                ("vllm:e2e_request_latency_seconds", "histogram"),
+                ("vllm:request_success_total", "counter"), ("vllm:time_to_first_token_seconds", "histogram"),
+                ("vllm:inter_token_latency_seconds", "histogram"), ("vllm:e2e_request_latency_seconds", "histogram"),
                 ("vllm:cache_config_info", "gauge"),
             ])
         {
