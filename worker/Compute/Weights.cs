@@ -15,7 +15,7 @@ internal abstract class LinearWeight(string name, int inFeatures, int outFeature
 
 /// <summary>The same linear layer of every expert of a mixture. A backend that multiplies them together may derive its own from
 /// it.</summary>
-internal sealed class ExpertWeights(string name, IReadOnlyList<LinearWeight> experts)
+internal class ExpertWeights(string name, IReadOnlyList<LinearWeight> experts)
 {
     public string Name { get; } = name;
 

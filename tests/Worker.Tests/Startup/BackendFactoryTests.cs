@@ -16,16 +16,22 @@ public sealed class BackendFactoryTests
         Assert.Equal(("cpu", "cpu", 2), (backend.Name, factory.Device, factory.Threads));
     }
 
+    [Fact]
+    public void The_interpreter_is_made_only_when_asked_for_by_name()
+    {
+        using var backend = BackendFactory.For(new DeviceOptions("interpreter")).Create();
+
+        Assert.Equal("interpreter", backend.Name);
+    }
+
     [Theory]
     [InlineData("hip")]
     [InlineData("cuda")]
-    [InlineData("opencl")]
-    [InlineData("interpreter")]
     public void A_device_that_this_build_lacks_is_refused_and_those_it_has_are_named(string device)
     {
         var refused = Assert.Throws<StartupException>(() => BackendFactory.For(new DeviceOptions(device)));
 
-        Assert.Equal($"--device {device}: this build has no {device} backend; it has cpu, which auto takes", refused.Message);
+        Assert.Equal($"--device {device}: this build has no {device} launcher; it has cpu, opencl and interpreter", refused.Message);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Quantized;
 using Cluster.Worker.Compute.Quantized;
 
@@ -14,7 +13,7 @@ internal abstract unsafe partial class CpuBackend
         var sections = ImmutableArray.CreateBuilder<QuantizedPanels>();
         var firstOutput = 0;
         var firstPart = 0;
-        foreach (var run in QuantizedPacker.Runs(parts))
+        foreach (var run in QuantizedRuns.Of(parts))
         {
             var section = new QuantizedPanels(run, firstOutput, PanelWidth, bytes => AllocateMemory(name, bytes));
             QuantizedPacker.WriteGroups(run[0], section);

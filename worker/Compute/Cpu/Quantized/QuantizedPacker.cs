@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Quantized;
 
@@ -8,22 +7,6 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// <see cref="CpuBackend"/> while weights load.</summary>
 internal static unsafe class QuantizedPacker
 {
-    /// <summary>Cuts parts into runs that can share panels.</summary>
-    public static IEnumerable<ImmutableArray<QuantizedMatrix>> Runs(IReadOnlyList<QuantizedMatrix> parts)
-    {
-        for (var begin = 0; begin < parts.Count;)
-        {
-            var end = begin + 1;
-            while (end < parts.Count && SameGroups(parts[begin], parts[end]))
-            {
-                end++;
-            }
-
-            yield return [.. parts.Skip(begin).Take(end - begin)];
-            begin = end;
-        }
-    }
-
     /// <summary>Writes the group of each input, and of the one that makes their number even.</summary>
     public static void WriteGroups(QuantizedMatrix part, QuantizedPanels target)
     {
@@ -57,9 +40,6 @@ internal static unsafe class QuantizedPacker
             partStart += part.OutFeatures;
         }
     }
-
-    private static bool SameGroups(QuantizedMatrix a, QuantizedMatrix b) =>
-        a is not GroupedMatrix first || (b is GroupedMatrix second && first.GroupOf.AsSpan().SequenceEqual(second.GroupOf.AsSpan()));
 
     private static void PackCodes(QuantizedMatrix part, int firstOutput, int count, uint* words, int panelWidth)
     {

@@ -1,6 +1,6 @@
 using Cluster.Worker.Compute.Quantized;
 
-namespace Cluster.Worker.Compute.Cpu.Gemm;
+namespace Cluster.Worker.Compute;
 
 /// <summary>Checks that the parts of a linear layer stack, before anything is allocated for them.</summary>
 internal static class LinearShape

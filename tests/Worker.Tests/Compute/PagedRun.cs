@@ -1,7 +1,8 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Tests.Compute.Cpu;
 
-namespace Cluster.Worker.Tests.Compute.Cpu.Attention;
+namespace Cluster.Worker.Tests.Compute;
 
 /// <summary>A few sequences with random queries, keys and values, taken through rope, cache and attention in any order of steps.</summary>
 internal sealed class PagedRun(
@@ -45,9 +46,8 @@ internal sealed class PagedRun(
 
     /// <summary>Attention's output for every row, sequence after sequence.</summary>
     /// <param name="blockSeed">Which blocks of the pool the pages get. The pool is full of NaN before.</param>
-    public float[][] Execute(VectorWidth width, int threads, IEnumerable<Chunk[]> steps, int blockSeed)
+    public float[][] Execute(BackendUnderTest device, IEnumerable<Chunk[]> steps, int blockSeed)
     {
-        using var device = new CpuDevice(width, threads);
         var blocksEach = lengths.Select(length => (length + BlockSize - 1) / BlockSize).ToArray();
         var pool = blocksEach.Sum() + 3;
         var cache = device.Backend.AllocateKvCache(new KvCacheLayout(2, kvHeads, headDim, BlockSize, pool, cacheDType));
@@ -70,6 +70,13 @@ internal sealed class PagedRun(
         }
 
         return outputs;
+    }
+
+    /// <summary>The same on a CPU backend of its own.</summary>
+    public float[][] Execute(VectorWidth width, int threads, IEnumerable<Chunk[]> steps, int blockSeed)
+    {
+        using var device = new CpuDevice(width, threads);
+        return Execute(device, steps, blockSeed);
     }
 
     /// <summary>The same by the scalar twin.</summary>
@@ -95,7 +102,8 @@ internal sealed class PagedRun(
         cacheDType == DType.F32 ? values : Array.ConvertAll(values, value => (double)Fp8Oracle.Of(cacheDType).Round((float)value));
 
     private void Step(
-        CpuDevice device, AttentionSettings deviceSettings, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step, float[][] outputs)
+        BackendUnderTest device, AttentionSettings deviceSettings, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step,
+        float[][] outputs)
     {
         var tokens = step.Sum(chunk => chunk.Count);
         var positions = step.SelectMany(chunk => Enumerable.Range(chunk.Start, chunk.Count)).ToArray();
@@ -131,7 +139,7 @@ internal sealed class PagedRun(
         }
     }
 
-    private void Poison(CpuDevice device, KvCache cache, int pool)
+    private void Poison(BackendUnderTest device, KvCache cache, int pool)
     {
         var slots = pool * BlockSize;
         var qkv = new float[slots * Columns];

@@ -1,0 +1,74 @@
+using Cluster.Worker.Compute.Ilgpu.Compile;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <summary>Every kernel that <see cref="IlgpuBackend"/> launches; those of <see cref="Linear"/> are in
+/// <see cref="LinearKernels"/>.</summary>
+internal static class BackendKernels
+{
+    public static Kernel EmbedFloats { get; } = Kernel.Of(Rows.EmbedFloats);
+
+    public static Kernel EmbedF16 { get; } = Kernel.Of(Rows.EmbedHalves<F16Format>);
+
+    public static Kernel EmbedBF16 { get; } = Kernel.Of(Rows.EmbedHalves<BF16Format>);
+
+    public static Kernel Gather { get; } = Kernel.Of(Rows.Gather);
+
+    public static Kernel CopyBlocks { get; } = Kernel.Of(Rows.CopyBlocks);
+
+    public static Kernel Rms { get; } = Kernel.OfWaves(Norms.Rms);
+
+    public static Kernel Layer { get; } = Kernel.OfWaves(Norms.Layer);
+
+    public static Kernel RmsHeads { get; } = Kernel.Of(Norms.RmsHeads);
+
+    public static Kernel Add { get; } = Kernel.Of(Elementwise.Add);
+
+    public static Kernel Scale { get; } = Kernel.Of(Elementwise.Apply<ScaleFunction>);
+
+    public static Kernel SoftCap { get; } = Kernel.Of(Elementwise.Apply<SoftCapFunction>);
+
+    public static IReadOnlyDictionary<Activation, (Kernel Plain, Kernel Gated)> Activations { get; } =
+        new Dictionary<Activation, (Kernel, Kernel)>
+        {
+            [Activation.Silu] = OfFunction<SiluFunction>(),
+            [Activation.Gelu] = OfFunction<GeluFunction>(),
+            [Activation.GeluTanh] = OfFunction<GeluTanhFunction>(),
+            [Activation.Relu] = OfFunction<ReluFunction>(),
+        };
+
+    public static Kernel Route { get; } = Kernel.Of(Experts.Route);
+
+    public static Kernel Sort { get; } = Kernel.Of(Experts.Sort);
+
+    public static Kernel SumExperts { get; } = Kernel.Of(Elementwise.SumExperts);
+
+    /// <summary>By the cache's element type: what fills it, and what reads it.</summary>
+    public static IReadOnlyDictionary<DType, (Kernel Write, Kernel Attend)> Caches { get; } = new Dictionary<DType, (Kernel, Kernel)>
+    {
+        [DType.F32] = OfCache<F32Cache, float>(),
+        [DType.BF16] = OfCache<BF16Cache, ushort>(),
+        [DType.F16] = OfCache<F16Cache, ushort>(),
+        [DType.F8E4M3] = OfCache<E4M3Cache, byte>(),
+        [DType.F8E5M2] = OfCache<E5M2Cache, byte>(),
+    };
+
+    public static Kernel Combine { get; } = Kernel.Of(PagedAttention.Combine);
+
+    /// <summary>All of them, for tools that look at every kernel's code.</summary>
+    public static IReadOnlyList<Kernel> All { get; } =
+    [
+        EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, SoftCap,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SumExperts,
+        .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, .. LinearKernels.All,
+    ];
+
+    private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
+        where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));
+
+    private static (Kernel Write, Kernel Attend) OfCache<TFormat, TElement>()
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged =>
+        (Kernel.Of(RopeAndCache.Run<TFormat, TElement>), Kernel.OfWaves(PagedAttention.Attend<TFormat, TElement>));
+}

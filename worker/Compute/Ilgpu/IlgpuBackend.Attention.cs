@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Launch;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <content>Positions, cache and attention.</content>
+internal sealed partial class IlgpuBackend
+{
+    /// <summary>Memory that stretches of contexts may take between kernels: what a few long sequences need. Steps that would need more keep
+    /// the device busy without.</summary>
+    private const long MaxPartialBytes = 256 << 20;
+
+    private MemoryRange _partial;
+
+    /// <exception cref="NotSupportedException">There is no kernel for such a cache.</exception>
+    public override KvCache AllocateKvCache(KvCacheLayout layout)
+    {
+        if (!BackendKernels.Caches.ContainsKey(layout.DType))
+        {
+            throw new NotSupportedException(
+                $"a KV cache of {layout.DType} is not supported on {Name}; supported: {string.Join(", ", BackendKernels.Caches.Keys)}");
+        }
+
+        if (layout.HeadDim > Kernels.PagedAttention.MaxElements)
+        {
+            throw new NotSupportedException(
+                $"heads of {layout.HeadDim} elements are not supported on {Name}; supported: up to {Kernels.PagedAttention.MaxElements}");
+        }
+
+        var bytes = 16L * IlgpuKvCache.HeadPiecesOf(layout) * layout.KvHeads * layout.BlockSize * layout.NumBlocks;
+        ImmutableArray<MemoryRange> Layers(string name) =>
+        [
+            .. Enumerable.Range(0, layout.Layers).Select(layer =>
+            {
+                var range = _arena.Take($"{name} of layer {layer}", bytes);
+                _launcher.Clear(range);
+                return range;
+            }),
+        ];
+        return new IlgpuKvCache(layout, Layers("keys"), Layers("values"));
+    }
+
+    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    {
+        var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
+        Require(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim);
+        _launcher.Launch(
+            BackendKernels.Caches[layout.DType].Write, new GridSize(heads + 2 * layout.KvHeads, qkv.Rows), qkv,
+            (rope as IlgpuRopeTable)?.Memory ?? _nothing, RangeOf(inputs.Positions, DType.I32, qkv.Rows),
+            RangeOf(inputs.SlotMapping, DType.I32, qkv.Rows), own.Keys[layer], own.Values[layer], heads, layout.KvHeads, layout.HeadDim,
+            (rope?.RotaryDim ?? 0) / 2, own.HeadPieces, layout.BlockSize);
+    }
+
+    public override void CopyKvBlocks(KvCache cache, Tensor pairs)
+    {
+        var own = (IlgpuKvCache)cache;
+        foreach (var blocks in own.Keys.Concat(own.Values))
+        {
+            _launcher.Launch(
+                BackendKernels.CopyBlocks, new GridSize(Groups(own.BlockPieces, Wave.Lanes)), blocks,
+                RangeOf(pairs, DType.I32, 2L * pairs.Rows), own.BlockPieces, pairs.Rows);
+        }
+    }
+
+    public override void PagedAttention(
+        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
+    {
+        var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        Require(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim);
+        Require(output, qkv.Rows, settings.Heads * layout.HeadDim);
+        var quads = Groups(layout.HeadDim, 4);
+        var headsOfGroup = Math.Min(
+            Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads), Kernels.PagedAttention.MaxElements / (4 * quads));
+        var chunks = layout.KvHeads * Groups(settings.Heads / layout.KvHeads, headsOfGroup);
+        var splits = Splits(qkv.Rows, settings.Heads, layout.HeadDim, chunks, inputs.MaxContextLength);
+        _launcher.Launch(
+            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer], own.Values[layer],
+            RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
+            RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns),
+            settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, output,
+            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, settings.Heads, layout.KvHeads,
+            layout.HeadDim, own.HeadPieces, layout.BlockSize, headsOfGroup, settings.SlidingWindow, settings.AlibiSlopes is not null,
+            settings.Scale, settings.LogitSoftCap);
+        if (splits > 1)
+        {
+            _launcher.Launch(BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, output, layout.HeadDim, splits);
+        }
+    }
+
+    /// <summary>Groups that share a row's context: as many as it has stretches where there would otherwise be too few to keep the device
+    /// busy, else one. The results are the same.</summary>
+    private int Splits(int rows, int heads, int headDim, int chunks, int maxContextLength)
+    {
+        var stretches = Groups(maxContextLength, Kernels.PagedAttention.Stretch);
+        var bytes = sizeof(float) * (long)stretches * rows * heads * (headDim + 2);
+        if (stretches == 1 || (long)rows * chunks >= _launcher.BusyGroups || bytes > MaxPartialBytes)
+        {
+            return 1;
+        }
+
+        Scratch(ref _partial, "attention stretches", bytes);
+        return stretches;
+    }
+}

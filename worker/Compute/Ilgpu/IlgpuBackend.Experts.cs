@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using System.Numerics;
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+using Cluster.Worker.Compute.Ilgpu.Launch;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <content>Mixtures of experts: all experts of a layer in one launch.</content>
+internal sealed partial class IlgpuBackend
+{
+    private MemoryRange _starts;
+    private MemoryRange _order;
+    private MemoryRange _tiles;
+
+    public override ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts)
+    {
+        var layers = experts.Cast<IlgpuLinear>().ToArray();
+        var sections = ImmutableArray.CreateBuilder<LinearSection>();
+        for (var i = 0; i < layers[0].Sections.Length; i++)
+        {
+            var ofAll = layers.Select(layer => layer.Sections.Length == layers[0].Sections.Length ? layer.Sections[i] : null).ToArray();
+            var first = ofAll[0]!;
+
+            // One expert with scattered groups makes the kernel for them the kernel of all: it reads the others just as well.
+            var format = ofAll.FirstOrDefault(section => section?.Format.IsScattered == true)?.Format ?? first.Format;
+            if (ofAll.Any(section => section is null
+                || section.Format with { IsScattered = format.IsScattered } != format
+                || (section.FirstOutput, section.Outputs, section.Pieces) != (first.FirstOutput, first.Outputs, first.Pieces)
+                || section.Tables.Bytes != first.Tables.Bytes))
+            {
+                throw new NotSupportedException($"'{name}': the experts are quantized in different ways, and are multiplied together");
+            }
+
+            MemoryRange Stacked(Func<LinearSection, MemoryRange> part)
+            {
+                if (part(first) == _nothing)
+                {
+                    return _nothing;
+                }
+
+                var bytes = part(first).Bytes;
+                var all = _arena.Take(name, bytes * layers.Length);
+                for (var expert = 0; expert < layers.Length; expert++)
+                {
+                    _launcher.Copy(part(ofAll[expert]!), all.Slice(expert * bytes, bytes));
+                    _arena.Return(part(ofAll[expert]!));
+                }
+
+                return all;
+            }
+
+            sections.Add(first with
+            {
+                Format = format,
+                Codes = Stacked(section => section.Codes),
+                Tables = Stacked(section => section.Tables),
+                Groups = Stacked(section => section.Groups),
+                Bias = Stacked(section => section.Bias),
+            });
+        }
+
+        return new IlgpuExperts(name, experts, sections.ToImmutable());
+    }
+
+    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    {
+        if (experts.Columns > logits.Columns)
+        {
+            throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
+        }
+
+        Require(weights, experts.Rows, experts.Columns);
+        Require(logits, experts.Rows, logits.Columns);
+        _launcher.Launch(
+            BackendKernels.Route, new GridSize(Groups(logits.Rows, Wave.Lanes)), logits,
+            RangeOf(experts, DType.I32, experts.Rows * experts.Columns), weights, logits.Rows, logits.Columns, experts.Columns, normalize);
+    }
+
+    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
+    {
+        var routed = checked(experts.Rows * experts.Columns);
+        if (x.Rows != experts.Rows && x.Rows != routed)
+        {
+            throw new ArgumentException($"{x} given where {experts.Rows} or {routed} rows are needed");
+        }
+
+        Require(x, x.Rows, weights.InFeatures);
+        Require(output, routed, weights.OutFeatures);
+        var count = weights.Experts.Count;
+        var maxTiles = Math.Min(routed, Groups(routed, Experts.TileRows) + count);
+        Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
+        Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
+        Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
+        _launcher.Launch(
+            BackendKernels.Sort, new GridSize(1), RangeOf(experts, DType.I32, routed), _starts, _order, _tiles, routed, count, maxTiles);
+        foreach (var section in ((IlgpuExperts)weights).Sections)
+        {
+            _launcher.Launch(
+                LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true),
+                new GridSize(Groups(section.Padded, Wave.Lanes * _launcher.Waves), maxTiles), x, section.Codes, section.Tables,
+                section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs, section.Padded,
+                section.FirstOutput, weights.OutFeatures, routed / Math.Max(1, x.Rows), (int)(section.Codes.Bytes / 16 / count),
+                (int)(section.Tables.Bytes / sizeof(uint) / count), (int)(section.Groups.Bytes / sizeof(int) / count));
+        }
+    }
+
+    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
+    {
+        Require(x, checked(output.Rows * weights.Columns), output.Columns);
+        Require(weights, output.Rows, weights.Columns);
+        _launcher.Launch(BackendKernels.SumExperts, Pieces(output), x, weights, output, output.Columns, weights.Columns);
+    }
+
+    /// <summary>Memory between kernels that grows to the largest step ever seen, so that a steady decode takes nothing.</summary>
+    private void Scratch(ref MemoryRange range, string name, long bytes)
+    {
+        if (range.Bytes < bytes)
+        {
+            if (range.Memory is not null)
+            {
+                _arena.Return(range);
+            }
+
+            range = _arena.Take(name, (long)BitOperations.RoundUpToPowerOf2((ulong)bytes));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using System.Collections.Immutable;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Launch;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <content>Weights, and multiplying by them.</content>
+internal sealed partial class IlgpuBackend
+{
+    public override Tensor LoadVector(HostTensor source)
+    {
+        WeightReader.RequireReadable(source);
+        var values = WeightReader.ReadAll(source);
+        var range = _arena.Take(source.Name, (long)values.Length * sizeof(float));
+        _launcher.Write(range, MemoryMarshal.AsBytes(values.AsSpan()));
+        return new Tensor(new IlgpuBuffer(source.Name, range), DType.F32, 1, values.Length);
+    }
+
+    public override LinearWeight LoadLinear(string name, IReadOnlyList<HostTensor> parts, IReadOnlyList<HostTensor>? biases = null)
+    {
+        var (inFeatures, outFeatures) = LinearShape.Check(name, parts, biases);
+        var format = WeightFormat.Plain(parts.All(part => part.DType == parts[0].DType) ? parts[0].DType : DType.F32);
+        var section = Section(name, format, 0, outFeatures, inFeatures, tableWords: 0);
+        _packer.Write(parts, section);
+        _packer.WriteBiases(biases ?? [], section);
+        return new IlgpuLinear(name, inFeatures, outFeatures, [section]);
+    }
+
+    public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
+    {
+        var (inFeatures, outFeatures) = LinearShape.Check(name, parts, biases);
+        var sections = ImmutableArray.CreateBuilder<LinearSection>();
+        var (firstOutput, firstPart) = (0, 0);
+        foreach (var run in QuantizedRuns.Of(parts))
+        {
+            var outputs = run.Sum(part => part.OutFeatures);
+            var words = run.Max(part => WeightPacker.TableWords(part, LinearSection.PaddedOf(outputs)));
+            var section = Section(name, WeightFormat.Of(run[0]), firstOutput, outputs, inFeatures, words);
+            _packer.Write(run, section);
+            _packer.WriteBiases(biases?.Skip(firstPart).Take(run.Length) ?? [], section);
+            sections.Add(section);
+            firstOutput += outputs;
+            firstPart += run.Length;
+        }
+
+        return new IlgpuLinear(name, inFeatures, outFeatures, sections.ToImmutable());
+    }
+
+    public override EmbeddingTable LoadEmbedding(HostTensor source)
+    {
+        WeightReader.RequireReadable(source);
+        var range = _arena.Take(source.Name, source.ByteLength);
+        var rowBytes = source.RowLength * source.DType.Size();
+
+        // As many rows at once as make a transfer worth its while.
+        var staging = new byte[Math.Min(source.Rows, Math.Max(1, (4 << 20) / rowBytes)) * (long)rowBytes];
+        for (var row = 0; row < source.Rows;)
+        {
+            var count = (int)Math.Min(source.Rows - row, staging.Length / rowBytes);
+            for (var i = 0; i < count; i++)
+            {
+                source.Row(row + i).CopyTo(staging.AsSpan(i * rowBytes));
+            }
+
+            _launcher.Write(range.Slice((long)row * rowBytes, (long)count * rowBytes), staging.AsSpan(0, count * rowBytes));
+            row += count;
+        }
+
+        return new IlgpuEmbeddingTable(source.Name, source.Rows, source.RowLength, source.DType, range);
+    }
+
+    public override RopeTable LoadRope(RopeFrequencies frequencies)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(frequencies.MaxPositions, 1);
+        var pairs = frequencies.InverseFrequencies.Length;
+        var values = new float[checked(2 * pairs * frequencies.MaxPositions)];
+        for (var position = 0; position < frequencies.MaxPositions; position++)
+        {
+            var row = values.AsSpan(2 * pairs * position, 2 * pairs);
+            for (var i = 0; i < pairs; i++)
+            {
+                var (sin, cos) = Math.SinCos((double)position * frequencies.InverseFrequencies[i]);
+                row[i] = (float)(cos * frequencies.AttentionScale);
+                row[pairs + i] = (float)(sin * frequencies.AttentionScale);
+            }
+        }
+
+        var range = _arena.Take("rope", (long)values.Length * sizeof(float));
+        _launcher.Write(range, MemoryMarshal.AsBytes(values.AsSpan()));
+        return new IlgpuRopeTable(2 * pairs, frequencies.MaxPositions, range);
+    }
+
+    public override void Linear(Tensor x, LinearWeight weight, Tensor output)
+    {
+        Require(x, x.Rows, weight.InFeatures);
+        Require(output, x.Rows, weight.OutFeatures);
+
+        // Few rows: waves of a group share them and have different outputs; many rows: the other way round. The results are the same.
+        var rowWaves = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(
+            (x.Rows + Kernels.Linear.Rows - 1) / Kernels.Linear.Rows, 1, _launcher.Waves));
+        rowWaves = Math.Min(rowWaves, _launcher.Waves);
+        foreach (var section in ((IlgpuLinear)weight).Sections)
+        {
+            var grid = new GridSize(
+                Groups(section.Padded, Wave.Lanes * (_launcher.Waves / rowWaves)), Groups(x.Rows, Kernels.Linear.Rows * rowWaves));
+            _launcher.Launch(
+                LinearKernels.Of(section.Format, weight.InFeatures % 4 == 0, experts: false), grid, x, section.Codes, section.Tables,
+                section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs, section.Padded,
+                section.FirstOutput, weight.OutFeatures, rowWaves);
+        }
+    }
+
+    private static int Groups(int count, int ofGroup) => (count + ofGroup - 1) / ofGroup;
+
+    private LinearSection Section(string name, WeightFormat format, int firstOutput, int outputs, int inFeatures, long tableWords)
+    {
+        var pieces = Groups(inFeatures, format.Elements);
+        var padded = LinearSection.PaddedOf(outputs);
+        return new LinearSection(
+            format, firstOutput, outputs, pieces,
+            _arena.Take(name, 16L * pieces * padded),
+            tableWords == 0 ? _nothing : _arena.Take(name, sizeof(uint) * tableWords),
+            format.Kind == WeightKind.Grouped ? _arena.Take(name, (long)sizeof(int) * pieces * format.Elements) : _nothing,
+            _arena.Take(name, (long)sizeof(float) * padded));
+    }
+}

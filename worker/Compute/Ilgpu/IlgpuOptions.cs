@@ -1,0 +1,14 @@
+using Cluster.Worker.Compute.Collectives;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <summary>How an <see cref="IlgpuBackend"/> uses its device.</summary>
+internal sealed record IlgpuOptions
+{
+    /// <summary>Bytes that weights, cache and activations may take; null for all the device has.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>This rank's end of a tensor-parallel group; null when one device holds the whole model. Messages go through the host. Not
+    /// disposed of.</summary>
+    public Communicator? Communicator { get; init; }
+}

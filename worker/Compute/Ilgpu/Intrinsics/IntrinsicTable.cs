@@ -1,0 +1,56 @@
+using System.Reflection;
+using ILGPU;
+using ILGPU.Backends.OpenCL;
+using ILGPU.IR.Intrinsics;
+using ILGPU.Runtime.OpenCL;
+
+namespace Cluster.Worker.Compute.Ilgpu.Intrinsics;
+
+/// <summary>What each kind of device runs for the methods marked as intrinsics. Added to a context before anything is compiled.</summary>
+internal static class IntrinsicTable
+{
+    private static readonly CLDeviceVendor[] Vendors =
+        [CLDeviceVendor.AMD, CLDeviceVendor.Nvidia, CLDeviceVendor.Intel, CLDeviceVendor.Other];
+
+    public static Context.Builder AddIntrinsics(this Context.Builder builder)
+    {
+        var manager = ILGPU.IR.IRContextExtensions.GetIntrinsicManager(builder);
+        foreach (var vendor in Vendors)
+        {
+            ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
+        }
+
+        Redirect(manager, Of(Wave.Sum), typeof(Wave), nameof(Wave.PortableSum));
+        Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
+        ClTemplate.Register(manager, Of(Wave.Sum), CLDeviceVendor.AMD, Butterfly("{0} + {1}"));
+        ClTemplate.Register(manager, Of(Wave.Max), CLDeviceVendor.AMD, Butterfly("fmax({0}, {1})"));
+        return builder;
+    }
+
+    private static MethodInfo Of(Delegate method) => method.Method;
+
+    /// <summary>Devices of any vendor; a template registered later for one goes before.</summary>
+    private static void Redirect(IntrinsicImplementationManager manager, MethodInfo method, Type type, string target) =>
+        manager.RegisterMethod(method, new CLIntrinsic(type, target, IntrinsicImplementationMode.Redirect));
+
+    /// <summary>A reduction without memory: partners 1, 2, 4 and 8 lanes away by data-parallel primitives (quad_perm twice,
+    /// row_half_mirror, row_mirror: once quads and octets agree, a mirror image is as good as the partner), 16 and 32 away by
+    /// readlane.</summary>
+    private static string Butterfly(string operation)
+    {
+        string Apply(string a, string b) =>
+            operation.Replace("{0}", a, StringComparison.Ordinal).Replace("{1}", b, StringComparison.Ordinal);
+        var text = "{ float v = $0, w;";
+        foreach (var control in (string[])["0xB1", "0x4E", "0x141", "0x140"])
+        {
+            text += $" w = as_float(__builtin_amdgcn_update_dpp(0, as_int(v), {control}, 0xF, 0xF, true)); v = {Apply("v", "w")};";
+        }
+
+        for (var row = 0; row < 4; row++)
+        {
+            text += $" float r{row} = as_float(__builtin_amdgcn_readlane(as_int(v), {row * 16}));";
+        }
+
+        return text + $" r0 = {Apply("r0", "r1")}; r2 = {Apply("r2", "r3")}; $r = {Apply("r0", "r2")}; }}";
+    }
+}

@@ -1,0 +1,104 @@
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using ILGPU;
+
+namespace Cluster.Worker.Compute.Ilgpu.Kernels;
+
+/// <summary>A function of one number.</summary>
+internal interface IFunction
+{
+    float Apply(float x, float parameter);
+}
+
+/// <summary>x · σ(x).</summary>
+internal readonly struct SiluFunction : IFunction
+{
+    public float Apply(float x, float parameter) => x * Native.Sigmoid(x);
+}
+
+/// <summary>x · Φ(x).</summary>
+internal readonly struct GeluFunction : IFunction
+{
+    public float Apply(float x, float parameter) => x * Native.NormalCdf(x);
+}
+
+/// <summary>½x · (1 + tanh(√(2/π)·(x + 0.044715·x³))), which is x · σ of twice the argument of tanh.</summary>
+internal readonly struct GeluTanhFunction : IFunction
+{
+    public float Apply(float x, float parameter) =>
+        x * Native.Sigmoid(x * Native.Fma(x * x, 2 * 0.7978845608f * 0.044715f, 2 * 0.7978845608f));
+}
+
+/// <summary>max(x, 0).</summary>
+internal readonly struct ReluFunction : IFunction
+{
+    public float Apply(float x, float parameter) => Native.Max(x, 0f);
+}
+
+/// <summary>x · factor.</summary>
+internal readonly struct ScaleFunction : IFunction
+{
+    public float Apply(float x, float parameter) => x * parameter;
+}
+
+/// <summary>cap · tanh(x / cap).</summary>
+internal readonly struct SoftCapFunction : IFunction
+{
+    public float Apply(float x, float parameter) => parameter * Native.Tanh(x / parameter);
+}
+
+/// <summary>Kernels that look at each element alone. Groups of one wave; grid (<see cref="OfGroup"/> elements each).</summary>
+internal static class Elementwise
+{
+    /// <summary>Elements of a group.</summary>
+    public const int OfGroup = 4 * Wave.Lanes;
+
+    /// <summary>x = f(x).</summary>
+    public static void Apply<TFunction>(ArrayView<float> x, int count, float parameter)
+        where TFunction : struct, IFunction
+    {
+        var first = (long)Grid.IdxX * OfGroup;
+        for (var i = Group.IdxX; i < OfGroup && first + i < count; i += Wave.Lanes)
+        {
+            x[first + i] = default(TFunction).Apply(x[first + i], parameter);
+        }
+    }
+
+    /// <summary>sum += x.</summary>
+    public static void Add(ArrayView<float> sum, ArrayView<float> x, int count)
+    {
+        var first = (long)Grid.IdxX * OfGroup;
+        for (var i = Group.IdxX; i < OfGroup && first + i < count; i += Wave.Lanes)
+        {
+            sum[first + i] += x[first + i];
+        }
+    }
+
+    /// <summary>output[t, i] = f(gateUp[t, i]) · gateUp[t, i + columns]. Grid (pieces of a row, rows).</summary>
+    public static void Gate<TFunction>(ArrayView<float> gateUp, ArrayView<float> output, int columns)
+        where TFunction : struct, IFunction
+    {
+        var gate = (long)Grid.IdxY * 2 * columns;
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            output[(long)Grid.IdxY * columns + i] = default(TFunction).Apply(gateUp[gate + i], 0f) * gateUp[gate + columns + i];
+        }
+    }
+
+    /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending. Grid (pieces of a row, rows).</summary>
+    public static void SumExperts(ArrayView<float> x, ArrayView<float> weights, ArrayView<float> output, int columns, int chosen)
+    {
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            var sum = 0f;
+            for (var j = 0; j < chosen; j++)
+            {
+                var routed = (long)Grid.IdxY * chosen + j;
+                sum = Native.Fma(weights[routed], x[routed * columns + i], sum);
+            }
+
+            output[(long)Grid.IdxY * columns + i] = sum;
+        }
+    }
+}

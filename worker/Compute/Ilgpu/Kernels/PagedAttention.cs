@@ -1,0 +1,322 @@
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using ILGPU;
+
+namespace Cluster.Worker.Compute.Ilgpu.Kernels;
+
+/// <summary>Causal attention over pages. A group has one row and up to <see cref="MaxHeads"/> query heads that share a key/value
+/// head.</summary>
+/// <remarks>The context is cut into stretches of <see cref="Stretch"/> tokens at fixed places. Each gives a maximum, a sum and a weighted
+/// mean of its own, from nothing but its own tokens; they are merged in order (<see cref="Merge"/>). Whether one group walks all stretches
+/// or each has a group of its own, the arithmetic is the same, and so are the bits.</remarks>
+internal static class PagedAttention
+{
+    /// <summary>Tokens of a stretch.</summary>
+    public const int Stretch = 256;
+
+    /// <summary>Most query heads of a group.</summary>
+    public const int MaxHeads = 8;
+
+    /// <summary>Most elements of all query heads of a group.</summary>
+    public const int MaxElements = 2048;
+
+    /// <summary>Score of what must not be seen.</summary>
+    private const float Nothing = float.NegativeInfinity;
+
+    /// <summary>Grid (kvHeads · chunks of query heads, rows, splits). With one split a group walks all stretches and writes
+    /// <paramref name="output"/>; with more, each has the stretch of its number and writes <paramref name="partial"/>.</summary>
+    /// <param name="qkv"><c>[rows, (heads + 2·kvHeads)·headDim]</c>.</param>
+    /// <param name="keys">See <see cref="RopeAndCache"/>.</param>
+    /// <param name="slopes"><c>[heads]</c> of ALiBi; read where <paramref name="hasSlopes"/> is 1.</param>
+    /// <param name="partial"><c>[splits][rows][heads][headDim + 2]</c>: the mean times the sum, the maximum, the sum.</param>
+    /// <param name="numSequences">Sequences; row t is one's whose query starts are around it.</param>
+    /// <param name="headsOfGroup">Query heads of a chunk.</param>
+    /// <param name="window">Keys further back are masked; 0 for none.</param>
+    /// <param name="cap">Of scores; 0 for none.</param>
+    public static void Attend<TFormat, TElement>(
+        ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
+        ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> output, ArrayView<float> partial, int numSequences,
+        int tableWidth, int heads, int kvHeads, int headDim, int pieces, int blockSize, int headsOfGroup, int window, int hasSlopes,
+        float scale, float cap)
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged
+    {
+        var queries = SharedMemory.Allocate<Float4>(MaxElements / 4);
+        var mixed = SharedMemory.Allocate<Float4>(MaxElements / 4);
+        var parts = SharedMemory.Allocate<Float4>(MaxElements / 4);
+        var weights = SharedMemory.Allocate<float>(MaxHeads * Stretch);
+        var state = SharedMemory.Allocate<float>(MaxHeads * 4);
+        var format = default(TFormat);
+        var threads = Group.DimY * Wave.Lanes;
+        var thread = Group.IdxY * Wave.Lanes + Group.IdxX;
+        var perKvHead = heads / kvHeads;
+        var chunks = (perKvHead + headsOfGroup - 1) / headsOfGroup;
+        var kvHead = Grid.IdxX / chunks;
+        var firstHead = kvHead * perKvHead + Grid.IdxX % chunks * headsOfGroup;
+        var numHeads = Native.Min(headsOfGroup, (kvHead + 1) * perKvHead - firstHead);
+        var row = Grid.IdxY;
+        var position = positions[row];
+        var table = (long)SequenceOf(queryStarts, numSequences, row) * tableWidth;
+        var quads = (headDim + 3) / 4;
+        var rowAt = ((long)row * (heads + 2 * kvHeads) + firstHead) * headDim;
+
+        // Queries, padded to whole quads; nothing is mixed yet.
+        for (var i = thread; i < numHeads * quads; i += threads)
+        {
+            var element = i % quads * 4;
+            queries[i] = default(AnyInput).Quad(qkv, rowAt + (long)(i / quads) * headDim, element, headDim);
+            mixed[i] = default;
+        }
+
+        for (var head = thread; head < numHeads; head += threads)
+        {
+            state[2 * head] = Nothing;
+            state[2 * head + 1] = 0f;
+        }
+
+        Group.Barrier();
+        var firstSeen = window > 0 ? Native.Max(0, position - window + 1) : 0;
+        var isSplit = Grid.DimZ > 1;
+        var firstStretch = isSplit ? Grid.IdxZ : firstSeen / Stretch;
+        var endStretch = isSplit ? Grid.IdxZ + 1 : position / Stretch + 1;
+        for (var stretch = firstStretch; stretch < endStretch; stretch++)
+        {
+            var from = Native.Max(stretch * Stretch, firstSeen);
+            var to = Native.Min((stretch + 1) * Stretch, position + 1);
+            if (from >= to)
+            {
+                continue;
+            }
+
+            // Scores: a thread has a token and a head.
+            for (var i = thread; i < numHeads * Stretch; i += threads)
+            {
+                var head = i / Stretch;
+                var token = stretch * Stretch + i % Stretch;
+                weights[i] = token >= from && token < to
+                    ? Score<TFormat, TElement>(
+                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, headDim, pieces, blockSize, scale, cap)
+                        + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
+                    : Nothing;
+            }
+
+            Group.Barrier();
+
+            // Weights: a wave has a head. All waves go round as often, because they wait for each other.
+            for (var round = 0; round < numHeads; round += Group.DimY)
+            {
+                var head = round + Group.IdxY;
+                var isOwn = head < numHeads;
+                var max = Nothing;
+                for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
+                {
+                    max = Native.Max(weights[head * Stretch + i], max);
+                }
+
+                max = Wave.Max(max);
+                var sum = 0f;
+                for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
+                {
+                    var score = weights[head * Stretch + i];
+                    var weight = score > Nothing ? Native.Exp(score - max) : 0f;
+                    weights[head * Stretch + i] = weight;
+                    sum += weight;
+                }
+
+                sum = Wave.Sum(sum);
+                if (isOwn && Group.IdxX == 0)
+                {
+                    state[2 * MaxHeads + 2 * head] = max;
+                    state[2 * MaxHeads + 2 * head + 1] = sum;
+                }
+            }
+
+            Group.Barrier();
+
+            // Values: a thread has four elements of a head and, where there are threads enough, every n-th token.
+            var items = numHeads * quads;
+            var shares = items < threads ? threads / items : 1;
+            for (var i = thread; i < items * shares; i += threads)
+            {
+                var item = i % items;
+                var head = item / quads;
+                var quad = item % quads;
+                Float4 part = default;
+                for (var token = from + (i / items + shares - from % shares) % shares; token < to; token += shares)
+                {
+                    var block = blockTables[table + token / blockSize];
+                    var at = (((long)block * kvHeads + kvHead) * blockSize + token % blockSize) * pieces + quad * 4 / format.Elements;
+                    var value = format.Quad(values[at], quad % (format.Elements / 4));
+                    part = MultiplyAdd(value, weights[head * Stretch + token - stretch * Stretch], part);
+                }
+
+                parts[i] = part;
+            }
+
+            Group.Barrier();
+            for (var item = thread; item < items; item += threads)
+            {
+                var part = parts[item];
+                for (var share = 1; share < shares; share++)
+                {
+                    part = Add(part, parts[share * items + item]);
+                }
+
+                var head = item / quads;
+                mixed[item] = Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
+            }
+
+            Group.Barrier();
+            for (var head = thread; head < numHeads; head += threads)
+            {
+                var max = state[2 * head];
+                state[2 * head + 1] = MergeSums(
+                    state[2 * head + 1], max, state[2 * MaxHeads + 2 * head + 1], state[2 * MaxHeads + 2 * head]);
+                state[2 * head] = Native.Max(max, state[2 * MaxHeads + 2 * head]);
+            }
+
+            Group.Barrier();
+        }
+
+        for (var i = thread; i < numHeads * headDim; i += threads)
+        {
+            var head = i / headDim;
+            var element = i % headDim;
+            var value = mixed[head * quads + element / 4];
+            var chosen = element % 4 == 0 ? value.X : element % 4 == 1 ? value.Y : element % 4 == 2 ? value.Z : value.W;
+            if (isSplit)
+            {
+                var at = (((long)Grid.IdxZ * Grid.DimY + row) * heads + firstHead + head) * (headDim + 2);
+                partial[at + element] = chosen;
+                if (element == 0)
+                {
+                    partial[at + headDim] = state[2 * head];
+                    partial[at + headDim + 1] = state[2 * head + 1];
+                }
+            }
+            else
+            {
+                output[((long)row * heads + firstHead + head) * headDim + element] = chosen / state[2 * head + 1];
+            }
+        }
+    }
+
+    /// <summary>Merges the stretches of rows in order. Grid (heads, rows), a wave each.</summary>
+    public static void Combine(ArrayView<float> partial, ArrayView<float> output, int headDim, int splits)
+    {
+        var head = (long)Grid.IdxY * Grid.DimX + Grid.IdxX;
+        var stride = (long)Grid.DimY * Grid.DimX * (headDim + 2);
+        for (var element = Group.IdxX; element < headDim; element += Wave.Lanes)
+        {
+            Float4 mixed = default;
+            var max = Nothing;
+            var sum = 0f;
+            for (var split = 0; split < splits; split++)
+            {
+                var at = split * stride + head * (headDim + 2);
+                var ownMax = partial[at + headDim];
+                var ownSum = partial[at + headDim + 1];
+                if (ownSum > 0f)
+                {
+                    Float4 part = default;
+                    part.X = partial[at + element];
+                    mixed = Merge(mixed, max, part, ownMax);
+                    sum = MergeSums(sum, max, ownSum, ownMax);
+                    max = Native.Max(max, ownMax);
+                }
+            }
+
+            output[head * headDim + element] = mixed.X / sum;
+        }
+    }
+
+    private static float Score<TFormat, TElement>(
+        ArrayView<Float4> queries, ArrayView<UInt4> keys, ArrayView<int> blockTables, long table, int token, int query, int kvHead,
+        int kvHeads, int headDim, int pieces, int blockSize, float scale, float cap)
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged
+    {
+        var format = default(TFormat);
+        var block = blockTables[table + token / blockSize];
+        var at = ((long)block * kvHeads + kvHead) * pieces * blockSize + token % blockSize;
+        var sum = 0f;
+        for (var piece = 0; piece < pieces; piece++)
+        {
+            var key = keys[at + (long)piece * blockSize];
+            for (var quad = 0; quad < format.Elements / 4; quad++)
+            {
+                // The cache is padded to whole pieces with zeros, queries to whole quads only.
+                var index = piece * (format.Elements / 4) + quad;
+                if (index * 4 < headDim)
+                {
+                    var k = format.Quad(key, quad);
+                    var q = queries[query + index];
+                    sum = Native.Fma(q.X, k.X, sum);
+                    sum = Native.Fma(q.Y, k.Y, sum);
+                    sum = Native.Fma(q.Z, k.Z, sum);
+                    sum = Native.Fma(q.W, k.W, sum);
+                }
+            }
+        }
+
+        sum *= scale;
+        return cap > 0f ? cap * Native.Tanh(sum / cap) : sum;
+    }
+
+    /// <summary>What is mixed so far and a stretch's part, both times their sums, relative to the larger maximum.</summary>
+    private static Float4 Merge(Float4 mixed, float max, Float4 part, float partMax)
+    {
+        var larger = Native.Max(max, partMax);
+        var factor = Native.Exp(max - larger);
+        var partFactor = Native.Exp(partMax - larger);
+        mixed.X = Native.Fma(mixed.X, factor, part.X * partFactor);
+        mixed.Y = Native.Fma(mixed.Y, factor, part.Y * partFactor);
+        mixed.Z = Native.Fma(mixed.Z, factor, part.Z * partFactor);
+        mixed.W = Native.Fma(mixed.W, factor, part.W * partFactor);
+        return mixed;
+    }
+
+    private static float MergeSums(float sum, float max, float part, float partMax)
+    {
+        var larger = Native.Max(max, partMax);
+        return Native.Fma(sum, Native.Exp(max - larger), part * Native.Exp(partMax - larger));
+    }
+
+    private static Float4 MultiplyAdd(Float4 value, float weight, Float4 sum)
+    {
+        sum.X = Native.Fma(value.X, weight, sum.X);
+        sum.Y = Native.Fma(value.Y, weight, sum.Y);
+        sum.Z = Native.Fma(value.Z, weight, sum.Z);
+        sum.W = Native.Fma(value.W, weight, sum.W);
+        return sum;
+    }
+
+    private static Float4 Add(Float4 a, Float4 b)
+    {
+        a.X += b.X;
+        a.Y += b.Y;
+        a.Z += b.Z;
+        a.W += b.W;
+        return a;
+    }
+
+    /// <summary>The last sequence that starts at or before a row.</summary>
+    private static int SequenceOf(ArrayView<int> queryStarts, int numSequences, int row)
+    {
+        var low = 0;
+        var high = numSequences - 1;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (queryStarts[middle] <= row)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle - 1;
+            }
+        }
+
+        return low;
+    }
+}

@@ -1,0 +1,7 @@
+namespace Cluster.Worker.Compute.Ilgpu.Launch;
+
+/// <summary>Groups of a launch in each dimension.</summary>
+internal readonly record struct GridSize(int X, int Y = 1, int Z = 1)
+{
+    public bool IsEmpty => X == 0 || Y == 0 || Z == 0;
+}

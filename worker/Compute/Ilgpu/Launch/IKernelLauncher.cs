@@ -1,0 +1,39 @@
+using Cluster.Worker.Compute.Ilgpu.Compile;
+
+namespace Cluster.Worker.Compute.Ilgpu.Launch;
+
+/// <summary>Runs kernels on one device: memory, one queue, launches. The seam between <see cref="IlgpuBackend"/> and what drives a device;
+/// nothing above it knows which. Called by one thread.</summary>
+/// <remarks>All operations are done in the order of their calls; only <see cref="Read"/> and <see cref="Synchronize"/> wait.</remarks>
+/// <exception cref="DeviceLostException">Every operation: the device has failed and answers no more.</exception>
+internal interface IKernelLauncher : IDisposable
+{
+    DeviceDescription Device { get; }
+
+    /// <summary>Waves of a group of a <see cref="Kernel.IsWide"/> kernel.</summary>
+    int Waves { get; }
+
+    /// <summary>Groups that keep the device busy.</summary>
+    int BusyGroups { get; }
+
+    /// <summary>Device memory, contents undefined.</summary>
+    /// <exception cref="InsufficientMemoryException">The device does not have it.</exception>
+    DeviceMemory Allocate(long bytes);
+
+    void Clear(MemoryRange range);
+
+    /// <summary>Copies to the device. The span may be reused when the call returns.</summary>
+    void Write(MemoryRange range, ReadOnlySpan<byte> values);
+
+    void Copy(MemoryRange source, MemoryRange destination);
+
+    /// <param name="arguments">One for each of the kernel's parameters.</param>
+    /// <exception cref="KernelBuildException">The kernel, used for the first time, cannot be built for the device.</exception>
+    void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments);
+
+    /// <summary>Waits for everything before, and copies to the host.</summary>
+    void Read(MemoryRange range, Span<byte> values);
+
+    /// <summary>Waits for everything before.</summary>
+    void Synchronize();
+}

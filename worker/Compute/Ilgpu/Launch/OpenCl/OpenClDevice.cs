@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Silk.NET.OpenCL;
+
+namespace Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
+
+/// <summary>A device of the ICD loader.</summary>
+/// <param name="Platform">Handle of its platform.</param>
+/// <param name="Handle">Its own.</param>
+internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescription Description)
+{
+    private const DeviceInfo UuidKhr = (DeviceInfo)0x106A;
+    private const DeviceInfo BoardNameAmd = (DeviceInfo)0x4038;
+    private const int DeviceNotFound = -1;
+    private const int PlatformNotFound = -1001;
+
+    /// <summary>Vendor id of AMD on the PCI bus.</summary>
+    private const uint Amd = 0x1002;
+
+    /// <summary>Whether its compiler knows AMD's instructions.</summary>
+    public bool IsAmd { get; private init; }
+
+    /// <summary>Largest piece of memory it allocates at once.</summary>
+    public long MaxAllocationBytes { get; private init; }
+
+    /// <summary>Threads of a group at most.</summary>
+    public long MaxGroupSize { get; private init; }
+
+    /// <summary>Shared memory of a group.</summary>
+    public long SharedBytes { get; private init; }
+
+    /// <summary>All devices, GPUs first. An AMD driver shows those that <see cref="VisibleDevices.Variable"/> leaves.</summary>
+    public static unsafe ImmutableArray<OpenClDevice> All()
+    {
+        if (OpenClApi.Find() is not { } cl)
+        {
+            return [];
+        }
+
+        uint count = 0;
+        var error = cl.GetPlatformIDs(0, null, &count);
+        if (error is PlatformNotFound || count == 0)
+        {
+            return [];
+        }
+
+        OpenClApi.Check(error, "clGetPlatformIDs");
+        var platforms = new nint[count];
+        fixed (nint* p = platforms)
+        {
+            OpenClApi.Check(cl.GetPlatformIDs(count, p, null), "clGetPlatformIDs");
+        }
+
+        return [.. platforms.SelectMany(platform => Devices(cl, platform)).OrderBy(device => device.Description.IsGpu ? 0 : 1)];
+    }
+
+    private static unsafe List<OpenClDevice> Devices(CL cl, nint platform)
+    {
+        uint count = 0;
+        var error = cl.GetDeviceIDs(platform, DeviceType.All, 0, null, &count);
+        if (error == DeviceNotFound || count == 0)
+        {
+            return [];
+        }
+
+        OpenClApi.Check(error, "clGetDeviceIDs");
+        var handles = new nint[count];
+        fixed (nint* p = handles)
+        {
+            OpenClApi.Check(cl.GetDeviceIDs(platform, DeviceType.All, count, p, null), "clGetDeviceIDs");
+        }
+
+        return [.. handles.Select(handle => Describe(cl, platform, handle))];
+    }
+
+    private static OpenClDevice Describe(CL cl, nint platform, nint handle)
+    {
+        string? Text(DeviceInfo property) => OpenClApi.Text(cl, handle, property);
+        long Number(DeviceInfo property) => OpenClApi.Value<long>(cl, handle, property) ?? 0;
+        var type = (DeviceType)(ulong)Number(DeviceInfo.Type);
+        var isAmd = OpenClApi.Value<uint>(cl, handle, DeviceInfo.VendorID) == Amd && type.HasFlag(DeviceType.Gpu);
+        var name = Text(DeviceInfo.Name) ?? "unnamed device";
+        var board = isAmd ? OpenClApi.Text(cl, handle, BoardNameAmd) : null;
+        return new OpenClDevice(platform, handle, new DeviceDescription(
+            "opencl", board ?? name, $"{Text(DeviceInfo.Version)}, driver {Text(DeviceInfo.DriverVersion)}",
+            type.HasFlag(DeviceType.Gpu), Number(DeviceInfo.GlobalMemSize), (int)(OpenClApi.Value<uint>(
+                cl, handle, DeviceInfo.MaxComputeUnits) ?? 1))
+        {
+            Architecture = isAmd ? name : null,
+            Uuid = OpenClApi.Value<Guid>(cl, handle, UuidKhr) is { } uuid ? Convert.ToHexStringLower(uuid.ToByteArray()) : null,
+        })
+        {
+            IsAmd = isAmd,
+            MaxAllocationBytes = Number(DeviceInfo.MaxMemAllocSize),
+            MaxGroupSize = Number(DeviceInfo.MaxWorkGroupSize),
+            SharedBytes = Number(DeviceInfo.LocalMemSize),
+        };
+    }
+}

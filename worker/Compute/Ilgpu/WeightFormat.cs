@@ -1,0 +1,65 @@
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <summary>How a section's weights are coded; with the shape of the inputs it decides the kernel (<see cref="LinearKernels"/>).</summary>
+/// <param name="Kind">Plain numbers or codes.</param>
+/// <param name="DType">Of plain numbers; of codes, the type of scales or entries.</param>
+/// <param name="Bits">Of a weight.</param>
+/// <param name="IsScattered">Neighbouring inputs are in different groups.</param>
+internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int Bits, bool IsScattered = false)
+{
+    /// <summary>Weights in a piece of 16 bytes.</summary>
+    public int Elements => 128 / Bits;
+
+    public static WeightFormat Plain(DType dtype) => new(WeightKind.Plain, dtype, 8 * dtype.Size());
+
+    /// <exception cref="NotSupportedException">There is no kernel for such a matrix.</exception>
+    public static WeightFormat Of(QuantizedMatrix matrix) => matrix switch
+    {
+        Fp8Matrix => new WeightFormat(WeightKind.Fp8, DType.F32, 8),
+        GroupedMatrix grouped => new WeightFormat(WeightKind.Grouped, grouped.ScaleDType, grouped.Bits, IsSpread(grouped)),
+        LookupMatrix lookup => new WeightFormat(WeightKind.Lookup, lookup.TableDType, lookup.Bits),
+        _ => throw new NotSupportedException(
+            $"quantized layer '{matrix.Name}' is a {matrix.GetType().Name}, which has no kernel on this device"),
+    };
+
+    /// <summary>The <see cref="IWeightFormat"/> that decodes it.</summary>
+    public Type KernelType => Kind switch
+    {
+        WeightKind.Plain when DType == DType.F32 => typeof(F32Weights),
+        WeightKind.Plain => typeof(HalfWeights<>).MakeGenericType(Half),
+        WeightKind.Fp8 => typeof(Fp8Weights),
+        WeightKind.Grouped => (IsScattered ? typeof(ScatteredWeights<,>) : typeof(GroupedWeights<,>)).MakeGenericType(
+            Bits == 4 ? typeof(Nibbles) : typeof(WholeBytes),
+            DType == DType.F32 ? typeof(F32Scales) : typeof(HalfScales<>).MakeGenericType(Half)),
+        _ => typeof(LookupWeights<>).MakeGenericType(
+            DType == DType.F32 ? typeof(F32Entries) : typeof(HalfEntries<>).MakeGenericType(Half)),
+    };
+
+    private Type Half => DType == DType.F16 ? typeof(F16Format) : typeof(BF16Format);
+
+    private static bool IsSpread(GroupedMatrix matrix)
+    {
+        var elements = 128 / matrix.Bits;
+        for (var k = 0; k < matrix.InFeatures; k++)
+        {
+            if (matrix.GroupOf[k] != matrix.GroupOf[k / elements * elements])
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary>What <see cref="WeightFormat"/> tells apart.</summary>
+internal enum WeightKind
+{
+    Plain,
+    Fp8,
+    Grouped,
+    Lookup,
+}

@@ -1,0 +1,213 @@
+using System.Collections.Immutable;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+using Cluster.Worker.Compute.Ilgpu.Launch;
+using Cluster.Worker.Compute.Quantized;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <summary>Rearranges a checkpoint's weights into what <see cref="Linear"/> reads, and uploads them: never more on the host than
+/// <see cref="StagingBytes"/>. Called by <see cref="IlgpuBackend"/> while weights load.</summary>
+internal sealed class WeightPacker(IKernelLauncher launcher)
+{
+    private const int PieceBytes = 16;
+    private const long StagingBytes = 64 << 20;
+
+    private byte[] _staging = [];
+
+    /// <summary>Plain weights, in their own type; in F32 where the parts' types differ.</summary>
+    public void Write(IReadOnlyList<HostTensor> parts, LinearSection section)
+    {
+        var size = section.Format.DType.Size();
+        var inFeatures = parts[0].RowLength;
+        WritePanels(section, (panel, bytes) =>
+        {
+            var row = new float[inFeatures];
+            foreach (var (part, output, count, lane) in OutputsOf(parts, part => part.Rows, panel))
+            {
+                for (var i = 0; i < count; i++)
+                {
+                    var source = part.Row(output + i);
+                    if (part.DType != section.Format.DType)
+                    {
+                        WeightReader.Widen(part.DType, source, row);
+                        source = MemoryMarshal.AsBytes(row.AsSpan());
+                    }
+
+                    for (var at = 0; at < inFeatures * size; at += PieceBytes)
+                    {
+                        var length = Math.Min(PieceBytes, inFeatures * size - at);
+                        source.Slice(at, length).CopyTo(bytes[((at / PieceBytes * Linear.Panel + lane + i) * PieceBytes)..]);
+                    }
+                }
+            }
+        });
+    }
+
+    /// <summary>Codes as they are, and what decodes them.</summary>
+    public void Write(ImmutableArray<QuantizedMatrix> parts, LinearSection section)
+    {
+        var bits = section.Format.Bits;
+        WritePanels(section, (panel, bytes) =>
+        {
+            Span<byte> codes = stackalloc byte[Linear.Panel];
+            foreach (var (part, output, count, lane) in OutputsOf(parts, part => part.OutFeatures, panel))
+            {
+                for (var k = 0; k < part.InFeatures; k++)
+                {
+                    part.ReadCodes(k, output, codes[..count]);
+                    var bit = k * bits;
+                    var at = (bit / 128 * Linear.Panel + lane) * PieceBytes + bit % 128 / 8;
+                    for (var i = 0; i < count; i++)
+                    {
+                        bytes[at + i * PieceBytes] |= (byte)(codes[i] << (bit % 8));
+                    }
+                }
+            }
+        });
+        launcher.Write(section.Tables, MemoryMarshal.AsBytes(Tables(parts, section).AsSpan()));
+        if (parts[0] is GroupedMatrix grouped)
+        {
+            var groups = new int[section.Pieces * section.Format.Elements];
+            grouped.GroupOf.CopyTo(groups);
+            launcher.Write(section.Groups, MemoryMarshal.AsBytes(groups.AsSpan()));
+        }
+    }
+
+    public void WriteBiases(IEnumerable<HostTensor> biases, LinearSection section)
+    {
+        var values = new float[section.Padded];
+        biases.SelectMany(WeightReader.ReadAll).ToArray().CopyTo(values, 0);
+        launcher.Write(section.Bias, MemoryMarshal.AsBytes(values.AsSpan()));
+    }
+
+    /// <summary>Words of tables that a section of these parts has.</summary>
+    public static long TableWords(QuantizedMatrix part, int padded) => part switch
+    {
+        Fp8Matrix => padded,
+        GroupedMatrix grouped => (long)grouped.Groups * padded * (grouped.ScaleDType == DType.F32 ? 2 : 1),
+        LookupMatrix lookup => (long)padded * LookupMatrix.Entries / (lookup.TableDType == DType.F32 ? 1 : 2),
+        _ => 0,
+    };
+
+    private static uint[] Tables(ImmutableArray<QuantizedMatrix> parts, LinearSection section)
+    {
+        var padded = section.Padded;
+        var words = new uint[parts.Max(part => TableWords(part, padded))];
+        var first = 0;
+        foreach (var part in parts)
+        {
+            for (var output = 0; output < part.OutFeatures; output++)
+            {
+                WriteTable(part, output, words, first + output, padded);
+            }
+
+            first += part.OutFeatures;
+        }
+
+        return words;
+    }
+
+    private static void WriteTable(QuantizedMatrix part, int output, uint[] words, int column, int padded)
+    {
+        switch (part)
+        {
+            case Fp8Matrix fp8:
+                words[column] = BitConverter.SingleToUInt32Bits(fp8.Scale(output));
+                break;
+            case GroupedMatrix { ScaleDType: DType.F32 } grouped:
+                for (var group = 0; group < grouped.Groups; group++)
+                {
+                    var at = 2L * ((long)group * padded + column);
+                    words[at] = BitConverter.SingleToUInt32Bits(grouped.Scale(group, output));
+                    words[at + 1] = (uint)grouped.Zero(group, output);
+                }
+
+                break;
+            case GroupedMatrix grouped:
+                for (var group = 0; group < grouped.Groups; group++)
+                {
+                    words[(long)group * padded + column] =
+                        HalfBits(grouped.Scale(group, output), grouped.ScaleDType) | ((uint)grouped.Zero(group, output) << 16);
+                }
+
+                break;
+            case LookupMatrix { TableDType: DType.F32 } lookup:
+                for (var entry = 0; entry < LookupMatrix.Entries; entry++)
+                {
+                    words[(long)entry * padded + column] = BitConverter.SingleToUInt32Bits(lookup.Entry(output, entry));
+                }
+
+                break;
+            case LookupMatrix lookup:
+                for (var entry = 0; entry < LookupMatrix.Entries; entry++)
+                {
+                    words[(long)(entry / 2) * padded + column] |=
+                        HalfBits(lookup.Entry(output, entry), lookup.TableDType) << (entry % 2 * 16);
+                }
+
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static uint HalfBits(float value, DType dtype) =>
+        dtype == DType.F16 ? BitConverter.HalfToUInt16Bits((Half)value) : BitConverter.SingleToUInt32Bits(value) >> 16;
+
+    /// <summary>The outputs of a panel, part by part: the first of the part, how many, and the lane of the first.</summary>
+    private static IEnumerable<(T Part, int Output, int Count, int Lane)> OutputsOf<T>(
+        IReadOnlyList<T> parts, Func<T, int> outputsOf, int panel)
+    {
+        var first = panel * Linear.Panel;
+        var partStart = 0;
+        foreach (var part in parts)
+        {
+            var outputs = outputsOf(part);
+            var from = Math.Max(first, partStart);
+            var to = Math.Min(first + Linear.Panel, partStart + outputs);
+            if (from < to)
+            {
+                yield return (part, from - partStart, to - from, from - first);
+            }
+
+            partStart += outputs;
+        }
+    }
+
+    /// <summary>Packs panels in parallel into a staging buffer, as many as it holds, and uploads them.</summary>
+    private void WritePanels(LinearSection section, PackPanel pack)
+    {
+        var panelBytes = checked(section.Pieces * Linear.Panel * PieceBytes);
+        var panels = section.Padded / Linear.Panel;
+        var atOnce = (int)Math.Clamp(StagingBytes / panelBytes, 1, panels);
+        if (_staging.Length < atOnce * panelBytes)
+        {
+            _staging = GC.AllocateUninitializedArray<byte>(atOnce * panelBytes, pinned: true);
+        }
+
+        for (var begin = 0; begin < panels; begin += atOnce)
+        {
+            var count = Math.Min(atOnce, panels - begin);
+            try
+            {
+                Parallel.For(0, count, i =>
+                {
+                    var bytes = _staging.AsSpan(i * panelBytes, panelBytes);
+                    bytes.Clear();
+                    pack(begin + i, bytes);
+                });
+            }
+            catch (AggregateException exceptions)
+            {
+                ExceptionDispatchInfo.Throw(exceptions.InnerExceptions[0]);
+            }
+
+            launcher.Write(
+                section.Codes.Slice((long)begin * panelBytes, (long)count * panelBytes), _staging.AsSpan(0, count * panelBytes));
+        }
+    }
+
+    private delegate void PackPanel(int panel, Span<byte> bytes);
+}
