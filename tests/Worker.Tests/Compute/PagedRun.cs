@@ -99,7 +99,9 @@ internal sealed class PagedRun(
     })];
 
     private double[] Stored(double[] values) =>
-        cacheDType == DType.F32 ? values : Array.ConvertAll(values, value => (double)Fp8Oracle.Of(cacheDType).Round((float)value));
+        Array.ConvertAll(values, value => cacheDType is DType.F8E4M3 or DType.F8E5M2
+            ? Fp8Oracle.Of(cacheDType).Round((float)value)
+            : cacheDType == DType.F32 ? value : HostTensors.Rounded(cacheDType, (float)value));
 
     private void Step(
         BackendUnderTest device, AttentionSettings deviceSettings, KvCache cache, RopeTable? rope, int[][] tables, Chunk[] step,

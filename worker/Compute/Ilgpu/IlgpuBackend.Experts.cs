@@ -88,17 +88,21 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weights.InFeatures);
         Require(output, routed, weights.OutFeatures);
         var count = weights.Experts.Count;
-        var maxTiles = Math.Min(routed, Groups(routed, Experts.TileRows) + count);
+        var matrix = _launcher.HasMatrixCores;
+        var tileRows = matrix ? MatrixLinear.Rows : Kernels.Linear.Rows;
+        var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
+        var maxTiles = Math.Min(routed, Groups(routed, tileRows) + count);
         Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
         Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
         Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
         _launcher.Launch(
-            BackendKernels.Sort, new GridSize(1), RangeOf(experts, DType.I32, routed), _starts, _order, _tiles, routed, count, maxTiles);
+            BackendKernels.Sort, new GridSize(1), RangeOf(experts, DType.I32, routed), _starts, _order, _tiles, routed, count, tileRows,
+            maxTiles);
         foreach (var section in ((IlgpuExperts)weights).Sections)
         {
             _launcher.Launch(
-                LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true),
-                new GridSize(Groups(section.Padded, Wave.Lanes * _launcher.Waves), maxTiles), x, section.Codes, section.Tables,
+                LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true, matrix),
+                new GridSize(Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x, section.Codes, section.Tables,
                 section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs, section.Padded,
                 section.FirstOutput, weights.OutFeatures, routed / Math.Max(1, x.Rows), (int)(section.Codes.Bytes / 16 / count),
                 (int)(section.Tables.Bytes / sizeof(uint) / count), (int)(section.Groups.Bytes / sizeof(int) / count));

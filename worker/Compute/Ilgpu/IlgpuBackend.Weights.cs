@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Quantized;
 
@@ -98,6 +99,21 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weight.InFeatures);
         Require(output, x.Rows, weight.OutFeatures);
 
+        var wholeQuads = weight.InFeatures % 4 == 0;
+        if (_launcher.HasMatrixCores)
+        {
+            foreach (var section in ((IlgpuLinear)weight).Sections)
+            {
+                _launcher.Launch(
+                    LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: true),
+                    new GridSize(Groups(section.Outputs, Kernels.Linear.Panel), Groups(x.Rows, MatrixLinear.Rows)), x, section.Codes,
+                    section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs,
+                    section.Padded, section.FirstOutput, weight.OutFeatures);
+            }
+
+            return;
+        }
+
         // Few rows: waves of a group share them and have different outputs; many rows: the other way round. The results are the same.
         var rowWaves = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(
             (x.Rows + Kernels.Linear.Rows - 1) / Kernels.Linear.Rows, 1, _launcher.Waves));
@@ -107,7 +123,7 @@ internal sealed partial class IlgpuBackend
             var grid = new GridSize(
                 Groups(section.Padded, Wave.Lanes * (_launcher.Waves / rowWaves)), Groups(x.Rows, Kernels.Linear.Rows * rowWaves));
             _launcher.Launch(
-                LinearKernels.Of(section.Format, weight.InFeatures % 4 == 0, experts: false), grid, x, section.Codes, section.Tables,
+                LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: false), grid, x, section.Codes, section.Tables,
                 section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs, section.Padded,
                 section.FirstOutput, weight.OutFeatures, rowWaves);
         }

@@ -4,26 +4,29 @@ using Cluster.Worker.Compute.Ilgpu.Kernels;
 
 namespace Cluster.Worker.Compute.Ilgpu;
 
-/// <summary>The kernels of <see cref="Linear"/> for each way weights are coded.</summary>
+/// <summary>The kernels of <see cref="Linear"/> and <see cref="MatrixLinear"/> for each way weights are coded.</summary>
 internal static class LinearKernels
 {
-    private static readonly ConcurrentDictionary<(WeightFormat Format, bool WholeQuads, bool Experts), Kernel> Made = new();
+    private static readonly ConcurrentDictionary<(WeightFormat Format, bool WholeQuads, bool Experts, bool Matrix), Kernel> Made = new();
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Kernel> All { get; } =
     [
         .. from format in Formats()
            from experts in new[] { false, true }
+           from matrix in new[] { false, true }
            from wholeQuads in new[] { true, false }
-           select Of(format, wholeQuads, experts),
+           select Of(format, wholeQuads, experts, matrix),
     ];
 
     /// <param name="wholeQuads">Rows of inputs are whole quads.</param>
     /// <param name="experts">Each row has an expert of its own.</param>
-    public static Kernel Of(WeightFormat format, bool wholeQuads, bool experts) => Made.GetOrAdd(
-        (format, wholeQuads, experts),
+    /// <param name="matrix">On matrix cores.</param>
+    public static Kernel Of(WeightFormat format, bool wholeQuads, bool experts, bool matrix) => Made.GetOrAdd(
+        (format, wholeQuads, experts, matrix),
         static key => Kernel.OfWaves(
-            typeof(Linear).GetMethod(key.Experts ? nameof(Linear.MultiplyExperts) : nameof(Linear.Multiply))!
+            (key.Matrix ? typeof(MatrixLinear) : typeof(Linear))
+                .GetMethod(key.Experts ? nameof(Linear.MultiplyExperts) : nameof(Linear.Multiply))!
                 .MakeGenericMethod(key.Format.KernelType, key.WholeQuads ? typeof(QuadInput) : typeof(AnyInput))));
 
     private static IEnumerable<WeightFormat> Formats()

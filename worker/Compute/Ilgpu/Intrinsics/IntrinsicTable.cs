@@ -24,6 +24,11 @@ internal static class IntrinsicTable
         Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
         ClTemplate.Register(manager, Of(Wave.Sum), CLDeviceVendor.AMD, Butterfly("{0} + {1}"));
         ClTemplate.Register(manager, Of(Wave.Max), CLDeviceVendor.AMD, Butterfly("fmax({0}, {1})"));
+        Redirect(manager, Of(MatrixCore.MultiplyAdd), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAdd));
+        ClTemplate.Register(
+            manager, Of(MatrixCore.MultiplyAdd), CLDeviceVendor.AMD,
+            "{ float4 d = __builtin_amdgcn_mfma_f32_16x16x4f32($0, $1, (float4)($2.field_0, $2.field_1, $2.field_2, $2.field_3), 0, 0, 0); "
+            + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }");
         return builder;
     }
 

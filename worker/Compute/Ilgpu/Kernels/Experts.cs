@@ -6,9 +6,6 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// <summary>Which experts a token's row goes to.</summary>
 internal static class Experts
 {
-    /// <summary>Routed rows of a tile: those a wave of <see cref="Linear"/> has.</summary>
-    public const int TileRows = Linear.Rows;
-
     /// <summary>Chooses a row's experts, largest logit first, the lower number first among equals. A thread for each row; grid (rows /
     /// 64).</summary>
     /// <param name="logits"><c>[rows, count]</c>.</param>
@@ -76,9 +73,11 @@ internal static class Experts
     /// <param name="experts"><c>[routed]</c>.</param>
     /// <param name="starts">Room for <c>[2·(count + 1)]</c>: where each expert's rows and tiles begin.</param>
     /// <param name="order">Receives the rows.</param>
+    /// <param name="tileRows">Most rows of a tile.</param>
     /// <param name="tiles">Receives <c>[maxTiles][3]</c>, see <see cref="Linear.MultiplyExperts"/>.</param>
     public static void Sort(
-        ArrayView<int> experts, ArrayView<int> starts, ArrayView<int> order, ArrayView<int> tiles, int routed, int count, int maxTiles)
+        ArrayView<int> experts, ArrayView<int> starts, ArrayView<int> order, ArrayView<int> tiles, int routed, int count, int tileRows,
+        int maxTiles)
     {
         for (var tile = Group.IdxX; tile < maxTiles; tile += Wave.Lanes)
         {
@@ -107,7 +106,7 @@ internal static class Experts
                 starts[expert] = rows;
                 starts[count + 1 + expert] = numTiles;
                 rows += own;
-                numTiles += (own + TileRows - 1) / TileRows;
+                numTiles += (own + tileRows - 1) / tileRows;
             }
 
             starts[count] = rows;
@@ -128,11 +127,11 @@ internal static class Experts
             }
 
             var tile = starts[count + 1 + expert];
-            for (var at = first; at < next; at += TileRows)
+            for (var at = first; at < next; at += tileRows)
             {
                 tiles[3 * tile] = expert;
                 tiles[3 * tile + 1] = at;
-                tiles[3 * tile + 2] = Native.Min(TileRows, next - at);
+                tiles[3 * tile + 2] = Native.Min(tileRows, next - at);
                 tile++;
             }
         }

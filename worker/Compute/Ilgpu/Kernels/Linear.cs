@@ -71,7 +71,7 @@ internal static class Linear
         }
     }
 
-    /// <summary>The same for rows that each have an expert of their own. Tiles are runs of up to four routed rows of one expert
+    /// <summary>The same for rows that each have an expert of their own. Tiles are runs of routed rows of one expert
     /// (<see cref="Experts.Sort"/>). Grid (outputs, tiles) in groups of several waves, all of different outputs.</summary>
     /// <param name="tiles"><c>[tiles][3]</c> expert, first of its rows in <paramref name="order"/>, and how many; none left where that is
     /// 0.</param>

@@ -13,6 +13,9 @@ internal interface IKernelLauncher : IDisposable
     /// <summary>Waves of a group of a <see cref="Kernel.IsWide"/> kernel.</summary>
     int Waves { get; }
 
+    /// <summary>Whether <see cref="Intrinsics.MatrixCore"/> is an instruction.</summary>
+    bool HasMatrixCores { get; }
+
     /// <summary>Groups that keep the device busy.</summary>
     int BusyGroups { get; }
 

@@ -19,6 +19,12 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     /// <summary>Whether its compiler knows AMD's instructions.</summary>
     public bool IsAmd { get; private init; }
 
+    /// <summary>AMD's CDNA and its successors: gfx908, gfx90a, gfx94x, gfx950.</summary>
+    public bool HasMatrixCores => IsAmd
+        && Description.Architecture is { } name
+        && (name.StartsWith("gfx908", StringComparison.Ordinal) || name.StartsWith("gfx90a", StringComparison.Ordinal)
+            || name.StartsWith("gfx94", StringComparison.Ordinal) || name.StartsWith("gfx95", StringComparison.Ordinal));
+
     /// <summary>Largest piece of memory it allocates at once.</summary>
     public long MaxAllocationBytes { get; private init; }
 

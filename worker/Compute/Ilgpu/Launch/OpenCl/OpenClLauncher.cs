@@ -50,6 +50,8 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
     public int Waves => Wave.MaxWaves;
 
+    public bool HasMatrixCores => _device.HasMatrixCores;
+
     public int BusyGroups => Device.ComputeUnits * GroupsPerUnit;
 
     public DeviceMemory Allocate(long bytes)
