@@ -70,9 +70,9 @@ internal sealed partial class IlgpuBackend
         var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
         Require(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim);
         Require(output, qkv.Rows, settings.Heads * layout.HeadDim);
-        var quads = Groups(layout.HeadDim, 4);
         var headsOfGroup = Math.Min(
-            Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads), Kernels.PagedAttention.MaxElements / (4 * quads));
+            Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads),
+            Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
         var chunks = layout.KvHeads * Groups(settings.Heads / layout.KvHeads, headsOfGroup);
         var splits = Splits(qkv.Rows, settings.Heads, layout.HeadDim, chunks, inputs.MaxContextLength);
         _launcher.Launch(

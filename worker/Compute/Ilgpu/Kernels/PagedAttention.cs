@@ -56,10 +56,10 @@ internal static class PagedAttention
         var row = Grid.IdxY;
         var position = positions[row];
         var table = (long)SequenceOf(queryStarts, numSequences, row) * tableWidth;
-        var quads = (headDim + 3) / 4;
+        var quads = pieces * format.Elements / 4;
         var rowAt = ((long)row * (heads + 2 * kvHeads) + firstHead) * headDim;
 
-        // Queries, padded to whole quads; nothing is mixed yet.
+        // Queries, padded with zeros to whole pieces as the cache is; nothing is mixed yet.
         for (var i = thread; i < numHeads * quads; i += threads)
         {
             var element = i % quads * 4;
@@ -94,7 +94,7 @@ internal static class PagedAttention
                 var token = stretch * Stretch + i % Stretch;
                 weights[i] = token >= from && token < to
                     ? Score<TFormat, TElement>(
-                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, headDim, pieces, blockSize, scale, cap)
+                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, scale, cap)
                         + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
                     : Nothing;
             }
@@ -231,7 +231,7 @@ internal static class PagedAttention
 
     private static float Score<TFormat, TElement>(
         ArrayView<Float4> queries, ArrayView<UInt4> keys, ArrayView<int> blockTables, long table, int token, int query, int kvHead,
-        int kvHeads, int headDim, int pieces, int blockSize, float scale, float cap)
+        int kvHeads, int pieces, int blockSize, float scale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
@@ -244,17 +244,12 @@ internal static class PagedAttention
             var key = keys[at + (long)piece * blockSize];
             for (var quad = 0; quad < format.Elements / 4; quad++)
             {
-                // The cache is padded to whole pieces with zeros, queries to whole quads only.
-                var index = piece * (format.Elements / 4) + quad;
-                if (index * 4 < headDim)
-                {
-                    var k = format.Quad(key, quad);
-                    var q = queries[query + index];
-                    sum = Native.Fma(q.X, k.X, sum);
-                    sum = Native.Fma(q.Y, k.Y, sum);
-                    sum = Native.Fma(q.Z, k.Z, sum);
-                    sum = Native.Fma(q.W, k.W, sum);
-                }
+                var k = format.Quad(key, quad);
+                var q = queries[query + piece * (format.Elements / 4) + quad];
+                sum = Native.Fma(q.X, k.X, sum);
+                sum = Native.Fma(q.Y, k.Y, sum);
+                sum = Native.Fma(q.Z, k.Z, sum);
+                sum = Native.Fma(q.W, k.W, sum);
             }
         }
 

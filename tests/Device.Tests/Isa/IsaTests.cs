@@ -1,0 +1,101 @@
+using System.Text;
+using Cluster.Worker.Compute.Ilgpu;
+using Cluster.Worker.Compute.Ilgpu.Compile;
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+using ILGPU.Runtime.OpenCL;
+
+namespace Cluster.Device.Tests.Isa;
+
+/// <summary>Every kernel as AMD's instructions, read where no GPU is at hand.</summary>
+public sealed class IsaTests
+{
+    private const string WriteVariable = "CLUSTER_WRITE_DOCS";
+
+    private static readonly string[] Architectures = ["gfx90a", "gfx942"];
+
+    private static readonly Lazy<Task<List<(string Kernel, string Architecture, IsaFacts Facts)>>> Compiled = new(CompileAllAsync);
+
+    /// <summary>Those that such GPUs run: with matrix cores, that leaves out the kernels of <see cref="Linear"/>.</summary>
+    private static readonly Kernel[] Kernels = [.. BackendKernels.All.Where(kernel => kernel.Method.DeclaringType != typeof(Linear))];
+
+    private static readonly string Document = Path.Combine(RepositoryRoot.Path, "docs", "kernels.md");
+
+    [Fact]
+    public async Task No_kernel_spills_or_races_and_those_that_multiply_tiles_use_matrix_cores()
+    {
+        Assert.SkipWhen(Clang.Version is null, $"{Clang.Program} is not installed");
+        var facts = await Compiled.Value;
+
+        Assert.All(facts, one =>
+        {
+            Assert.Equal((one.Kernel, 0, 0), (one.Kernel, one.Facts.Scratch, one.Facts.UnfencedBarriers));
+            Assert.True(one.Facts.Vgprs <= 256 && one.Facts.SharedBytes <= 64 << 10, $"{one.Kernel}: {one.Facts}");
+            Assert.Equal(
+                (one.Kernel, one.Kernel.StartsWith("MatrixLinear", StringComparison.Ordinal)),
+                (one.Kernel, one.Facts.MatrixInstructions > 0));
+            if (StreamsMemory(one.Kernel))
+            {
+                Assert.True(one.Facts.WideLoads > 0, $"{one.Kernel} for {one.Architecture} has no 16-byte load: {one.Facts}");
+            }
+        });
+    }
+
+    [Fact]
+    public async Task The_documents_have_the_table_that_the_compiler_gives()
+    {
+        Assert.SkipWhen(Clang.Version is null, $"{Clang.Program} is not installed");
+        var written = await File.ReadAllTextAsync(Document);
+        var table = Table(await Compiled.Value);
+        const string Begin = "<!-- table -->\n";
+        var text = written[..(written.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length)] + table;
+        if (Environment.GetEnvironmentVariable(WriteVariable) is not null)
+        {
+            await File.WriteAllTextAsync(Document, text);
+            written = text;
+        }
+
+        Assert.SkipUnless(
+            written.Contains(Clang.Version!, StringComparison.Ordinal), $"the table is another compiler's, not {Clang.Version}'s");
+        Assert.Equal(text, written);
+    }
+
+    /// <summary>What reads weights or the cache, in rows of whole quads.</summary>
+    private static bool StreamsMemory(string kernel) =>
+        kernel.Contains("QuadInput", StringComparison.Ordinal) || kernel.StartsWith("PagedAttention.Attend", StringComparison.Ordinal)
+        || kernel == "Rows.CopyBlocks";
+
+    private static async Task<List<(string Kernel, string Architecture, IsaFacts Facts)>> CompileAllAsync()
+    {
+        var compiler = new ClCompiler(CLDeviceVendor.AMD);
+        var facts = new List<(string Kernel, string Architecture, IsaFacts Facts)>();
+        await Parallel.ForEachAsync(Kernels, async (kernel, _) =>
+        {
+            var source = compiler.Compile(kernel, Wave.MaxWaves);
+            foreach (var architecture in Architectures)
+            {
+                var own = IsaFacts.Of(await Clang.CompileAsync(source, architecture));
+                lock (facts)
+                {
+                    facts.Add((kernel.Name, architecture, own));
+                }
+            }
+        });
+        return [.. facts.OrderBy(one => one.Kernel, StringComparer.Ordinal).ThenBy(one => one.Architecture, StringComparer.Ordinal)];
+    }
+
+    private static string Table(List<(string Kernel, string Architecture, IsaFacts Facts)> facts)
+    {
+        var text = new StringBuilder();
+        text.Append("Compiled by ").Append(Clang.Version).Append(". Kernels for rows of any width (AnyInput) are left out.\n\n")
+            .Append("| kernel | for | registers | shared bytes | waves a SIMD | 16-byte loads | other loads | matrix | barriers |\n")
+            .Append("|---|---|---|---|---|---|---|---|---|\n");
+        foreach (var (kernel, architecture, own) in facts.Where(one => !one.Kernel.Contains("AnyInput", StringComparison.Ordinal)))
+        {
+            text.Append($"| {kernel} | {architecture} | {own.Vgprs} | {own.SharedBytes} | {own.Occupancy} | {own.WideLoads} ")
+                .Append($"| {own.NarrowLoads} | {own.MatrixInstructions} | {own.Barriers} |\n");
+        }
+
+        return text.ToString();
+    }
+}
