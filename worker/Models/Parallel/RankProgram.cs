@@ -27,7 +27,7 @@ internal sealed record RankProgram(string Path, IReadOnlyList<string> Arguments)
         }
 
         // Started as "HOST exec APP.dll": the host was chosen for a reason, such as the C library that a driver needs.
-        if (System.IO.Path.GetFileNameWithoutExtension(process) is var host && host != entry)
+        if (System.IO.Path.GetFileName(process) is var host && host != entry && host != $"{entry}.exe")
         {
             return new(process, ["exec", assembly, Command]);
         }

@@ -9,6 +9,7 @@ public sealed class RankProgramTests
     [Theory]
     [InlineData("/app/cluster-worker", "cluster-worker", "/app/cluster-worker rank")]
     [InlineData("/bench/Benchmarks", "Benchmarks", "/app/cluster-worker rank")]
+    [InlineData("/tests/Worker.Tests", "Worker.Tests", "/app/cluster-worker rank")]
     [InlineData("/opt/newer/dotnet", "cluster-worker", "/opt/newer/dotnet exec /app/cluster-worker.dll rank")]
     [InlineData("/usr/bin/dotnet", "Benchmarks", "/usr/bin/dotnet exec /app/cluster-worker.dll rank")]
     public void A_rank_is_started_as_its_leader_was(string process, string entry, string expected) =>
