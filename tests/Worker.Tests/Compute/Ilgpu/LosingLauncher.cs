@@ -6,9 +6,7 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu;
 /// <summary>A device that fails when the test says so and does nothing from then on.</summary>
 internal sealed class LosingLauncher(IKernelLauncher inner) : IKernelLauncher
 {
-    public const string Reason = "device fake failed: clEnqueueNDRangeKernel: OutOfResources (-5)";
-
-    private volatile bool _lost;
+    private volatile Exception? _failure;
 
     public DeviceDescription Device => inner.Device;
 
@@ -16,7 +14,8 @@ internal sealed class LosingLauncher(IKernelLauncher inner) : IKernelLauncher
 
     public int BusyGroups => inner.BusyGroups;
 
-    public void Lose() => _lost = true;
+    /// <param name="failure">Thrown by every operation from now on.</param>
+    public void Lose(Exception failure) => _failure = failure;
 
     public DeviceMemory Allocate(long bytes) => There().Allocate(bytes);
 
@@ -35,5 +34,5 @@ internal sealed class LosingLauncher(IKernelLauncher inner) : IKernelLauncher
 
     public void Dispose() => inner.Dispose();
 
-    private IKernelLauncher There() => _lost ? throw new DeviceLostException(Reason) : inner;
+    private IKernelLauncher There() => _failure is { } failure ? throw failure : inner;
 }
