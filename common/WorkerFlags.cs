@@ -40,9 +40,9 @@ internal static class WorkerFlags
 
     public static WorkerFlag DType { get; } = new(
         "--dtype", FlagValue.Word, "spec.engine.dtype",
-        "Type of weights and activations; auto is the checkpoint's. The CPU keeps weights as they are stored, so that a 16-bit type must "
-        + "be the checkpoint's, and computes in float32.")
-    { Words = [Auto, "float32", "float16", "bfloat16"] };
+        "Type that was asked for. Every device keeps weights as they are stored and computes in float32, which is at least what any of "
+        + "these types gives; the start log says what it comes to. half is float16, float is float32.")
+    { Words = [Auto, "half", "float16", "bfloat16", "float", "float32"] };
 
     public static WorkerFlag Quantization { get; } = new(
         "--quantization", FlagValue.Word, "spec.engine.quantization",
@@ -51,8 +51,9 @@ internal static class WorkerFlags
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
-        "Type of the KV cache; auto is float32 on the CPU. fp8 is fp8_e4m3 and holds four times the tokens of float32.")
-    { Words = [Auto, "float32", "fp8", "fp8_e4m3", "fp8_e5m2"] };
+        "Type of the KV cache; auto is float32 on the CPU and the checkpoint's type on other devices. The CPU has no 16-bit cache. fp8 is "
+        + "fp8_e4m3 and holds twice the tokens of a 16-bit type.")
+    { Words = [Auto, "float32", "float16", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] };
 
     public static WorkerFlag MaxModelLen { get; } = new(
         "--max-model-len", FlagValue.Integer, "spec.engine.maxModelLen",
@@ -84,7 +85,7 @@ internal static class WorkerFlags
 
     public static WorkerFlag MaxSeqLenToCapture { get; } = new(
         "--max-seq-len-to-capture", FlagValue.Integer, "spec.engine.maxSeqLenToCapture",
-        "Maximum sequence length that graphs are captured for. No effect on the CPU, which captures none.")
+        "Maximum sequence length that graphs are captured for. No effect on devices that capture none; the start log says so.")
     { ValueName = "TOKENS", Minimum = 1 };
 
     public static WorkerFlag GpuMemoryUtilization { get; } = new(

@@ -1,17 +1,13 @@
 using System.CommandLine;
 using Cluster.Worker.Commands;
-using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Startup;
-using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker;
 
 internal static class Program
 {
     public static Task<int> Main(string[] arguments) =>
-        CommandRunner.RunAsync(
-            CreateRoot(), arguments, "cluster-worker",
-            exception => exception is StartupException or RankLostException or ChatTemplateException or NotSupportedException);
+        CommandRunner.RunAsync(CreateRoot(), arguments, "cluster-worker", ExplainedFailure.Is);
 
     /// <summary>Every command with its options. Tests of the documents parse with it, too.</summary>
     internal static RootCommand CreateRoot() =>
@@ -21,6 +17,9 @@ internal static class Program
             GenerateCommand.Create(),
             VerifyCommand.Create(),
             BenchCommand.Create(),
+            DevicesCommand.Create(),
+            KernelsCommand.Create(),
+            CollectEnvCommand.Create(),
             RankCommand.Create(),
         };
 }

@@ -308,7 +308,7 @@ internal sealed class GpuSpec
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
     "numSchedulerSteps above 1 cannot be combined with speculative: tokens are drafted anew before each step")]
 [SchemaRule(
-    "!has(self.quantization) || !has(self.dtype) || self.dtype != 'float32' || self.quantization in ['auto', 'none']",
+    "!has(self.quantization) || !has(self.dtype) || !(self.dtype in ['float', 'float32']) || self.quantization in ['auto', 'none']",
     "dtype float32 contradicts a quantization: quantized weights are multiplied in 16 bits; leave dtype auto")]
 [SchemaRule(
     "!has(self.quantization) || !has(self.dtype) || self.dtype != 'bfloat16' || !(self.quantization in ['awq', 'squeezellm'])",

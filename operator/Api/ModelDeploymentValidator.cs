@@ -197,7 +197,7 @@ internal static partial class ModelDeploymentValidator
 
         var contradiction = (engine.Quantization, engine.Dtype) switch
         {
-            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float32") =>
+            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float" or "float32") =>
                 "quantized weights are multiplied in 16 bits; leave dtype auto",
             ("awq" or "squeezellm", "bfloat16") => "its scales and tables are float16; use dtype auto or float16",
             _ => null,

@@ -13,6 +13,9 @@ internal static class LocalCommand
 {
     private const string SamplePrompt = "Write a haiku about artificial intelligence";
 
+    /// <summary>Those that a worker may be told without GPUs of one vendor.</summary>
+    private static readonly string[] Devices = ["auto", "cpu", "opencl", "interpreter"];
+
     public static Command Create()
     {
         var files = new Option<string[]>("--filename", "-f")
@@ -51,6 +54,26 @@ internal static class LocalCommand
             Description = "Worker executable. Default: the one built with this operator.",
             HelpName = "PATH"
         };
+        var host = new Option<string?>("--worker-host")
+        {
+            Description =
+                "Dotnet host to start workers with: PATH exec cluster-worker.dll. For drivers that need a newer C library than the system's. "
+                + $"Default: {WorkerProgram.HostVariable}, or none.",
+            HelpName = "PATH"
+        };
+        var device = new Option<string?>("--device")
+        {
+            Description = "What workers compute on, as their own --device. Default: cpu where GPUs are simulated, else auto.",
+            HelpName = string.Join('|', Devices)
+        };
+        device.CompletionSources.Add(Devices);
+        device.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && !Devices.Contains(token.Value))
+            {
+                result.AddError($"--device {token.Value}: must be {string.Join(", ", Devices[..^1])} or {Devices[^1]}");
+            }
+        });
         var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };
         var prompt = new Option<string>("--prompt")
         {
@@ -68,7 +91,7 @@ internal static class LocalCommand
         var command = new Command(
             "local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
         {
-            files, gpus, models, port, worker, once, prompt, timeout, verbose,
+            files, gpus, models, port, worker, host, device, once, prompt, timeout, verbose,
         };
         configs.AddTo(command);
         command.SetAction(arguments => RunAsync(
@@ -80,6 +103,8 @@ internal static class LocalCommand
                 HubConfigs = configs.Read(arguments),
                 ApiPort = arguments.GetValue(port),
                 Worker = arguments.GetValue(worker),
+                WorkerHost = arguments.GetValue(host) ?? HostOfEnvironment(),
+                Device = arguments.GetValue(device),
                 Logging = logging,
             },
             arguments.GetValue(once) ? TimeSpan.FromSeconds(arguments.GetValue(timeout)) : null,
@@ -142,6 +167,9 @@ internal static class LocalCommand
         await cluster.Operating.WaitAsync(cancellationToken);
         throw new CommandFailure("the operator stopped unexpectedly; run again with --verbose to see why");
     }
+
+    private static string? HostOfEnvironment() =>
+        Environment.GetEnvironmentVariable(WorkerProgram.HostVariable) is { Length: > 0 } host ? host : null;
 
     private static List<Manifest> Load(string[] files) => [.. files.SelectMany(Manifest.Load)];
 }

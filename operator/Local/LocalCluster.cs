@@ -35,9 +35,11 @@ internal sealed class LocalCluster : IAsyncDisposable
     private Task _operating = Task.CompletedTask;
     private Task _scheduling = Task.CompletedTask;
 
-    private LocalCluster(DirectoryInfo folder)
+    private LocalCluster(DirectoryInfo folder, IReadOnlyList<GpuDevice> gpus, string device)
     {
         Folder = folder;
+        Gpus = gpus;
+        Device = device;
         Kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
     }
 
@@ -47,7 +49,10 @@ internal sealed class LocalCluster : IAsyncDisposable
     public KubernetesClient Client { get; private set; } = null!;
 
     /// <summary>GPUs of the node, simulated or not.</summary>
-    public IReadOnlyList<GpuDevice> Gpus { get; private set; } = [];
+    public IReadOnlyList<GpuDevice> Gpus { get; }
+
+    /// <summary>What workers compute on: the value of their <c>--device</c>.</summary>
+    public string Device { get; }
 
     /// <summary>Completes when the operator ends by itself, which it should not.</summary>
     public Task Operating => _operating;
@@ -57,8 +62,12 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Starts API server, node, scheduler and operator. On failure what was started is stopped again.</summary>
     public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, CancellationToken cancellationToken)
     {
-        var program = WorkerProgram.Resolve(options.Worker);
-        var cluster = new LocalCluster(Directory.CreateTempSubdirectory("cluster-local-"));
+        var gpus = FindGpus(options.SimulatedGpus);
+
+        // A GPU that is only a name computes nothing.
+        var device = options.Device ?? (gpus.Any(gpu => gpu.Simulated) ? "cpu" : "auto");
+        var program = WorkerProgram.Resolve(options.Worker, options.WorkerHost, device);
+        var cluster = new LocalCluster(Directory.CreateTempSubdirectory("cluster-local-"), gpus, device);
         try
         {
             await cluster.StartPartsAsync(options, program, cancellationToken);
@@ -88,7 +97,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         _stopScheduler.Dispose();
     }
 
-    private async Task StartPartsAsync(LocalClusterOptions options, IReadOnlyList<string> program, CancellationToken cancellationToken)
+    private async Task StartPartsAsync(LocalClusterOptions options, WorkerProgram program, CancellationToken cancellationToken)
     {
         var network = LoopbackNetwork.Acquire();
         _resources.Push(new Owned(network));
@@ -117,7 +126,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             Client,
             network,
             new PodVolumes(folders, Path.Combine(Folder.FullName, "volumes")),
-            new Dictionary<string, IReadOnlyList<string>> { [WorkerImage] = program },
+            new Dictionary<string, WorkerProgram> { [WorkerImage] = program },
             secrets.Read,
             new PodEvents(Client, time, options.Logging.CreateLogger("cluster.local.events")).Record,
             prober,
@@ -127,7 +136,6 @@ internal sealed class LocalCluster : IAsyncDisposable
         logs.Node = node;
         _resources.Push(node);
 
-        Gpus = FindGpus(options.SimulatedGpus);
         await node.StartAsync(Gpus, cancellationToken);
         var scheduler = new LocalScheduler(
             Client, Client.BindAsync, NodeName, time, options.Logging.CreateLogger("cluster.local.scheduler"));

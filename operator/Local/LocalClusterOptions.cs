@@ -20,5 +20,11 @@ internal sealed record LocalClusterOptions
     /// <summary>Worker executable; null for the one built with the operator.</summary>
     public string? Worker { get; init; }
 
+    /// <summary>Dotnet host to start workers with; null for the usual.</summary>
+    public string? WorkerHost { get; init; }
+
+    /// <summary>What workers compute on (their <c>--device</c>); null for the CPU where GPUs are simulated, else a GPU.</summary>
+    public string? Device { get; init; }
+
     public required ILoggerFactory Logging { get; init; }
 }

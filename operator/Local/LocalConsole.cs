@@ -28,7 +28,13 @@ internal static class LocalConsole
 
     public static void Welcome(IAnsiConsole console, LocalCluster cluster)
     {
-        var kind = cluster.Gpus.Any(gpu => gpu.Simulated) ? "simulated GPUs, computing on the CPU" : "GPUs";
+        var place = cluster.Device switch
+        {
+            "cpu" => "the CPU",
+            "auto" => "the best device that workers find",
+            var device => device,
+        };
+        var kind = $"{(cluster.Gpus.Any(gpu => gpu.Simulated) ? "simulated GPUs" : "GPUs")}, computing on {place}";
         console.MarkupLineInterpolated($"[bold]local cluster[/] with node {LocalCluster.NodeName}: {cluster.Gpus.Count} {kind}");
         WriteLine(console, $"  export KUBECONFIG={cluster.Kubeconfig}   # kubectl get mdep -o wide");
     }

@@ -33,7 +33,7 @@ internal static class BenchLatencyCommand
             var prompts = new RandomDataset(engine.Vocabulary, new Random(unchecked((int)arguments.GetValue(flags.Seed))));
             var numWarmup = arguments.GetValue(warmup);
             var total = numWarmup + arguments.GetValue(iterations);
-            var latencies = await BenchBar.RunAsync("latency", async report =>
+            var latencies = await CountBar.RunAsync("latency", async report =>
             {
                 var seconds = new List<double>();
                 for (var i = 0; i < total; i++)

@@ -56,7 +56,7 @@ internal static class BenchServeCommand
             var arrivals = prompts[0].ArrivalSeconds is null
                 ? ArrivalProcess.Generate(prompts.Count, rate, arguments.GetValue(flags.Burstiness), random)
                 : [.. prompts.Select(prompt => prompt.ArrivalSeconds!.Value)];
-            var (requests, seconds) = await BenchBar.RunAsync(
+            var (requests, seconds) = await CountBar.RunAsync(
                 $"{LoadPlot.RateName(rate)} requests/s",
                 show => ServeRun.RunAsync(
                     client.SendAsync, prompts, arrivals, arguments.GetValue(flags.MaxConcurrency), new Progress(show), TimeProvider.System,

@@ -82,7 +82,7 @@ internal static class BenchThroughputCommand
             new RandomDataset(engine.Vocabulary, random).Draw(count: 2, inputLength: 16, outputLength: 8), null, cancellationToken);
         engine.Steps.Reset();
         var finished = 0;
-        var run = await BenchBar.RunAsync(
+        var run = await CountBar.RunAsync(
             "throughput",
             report => engine.RunAsync(prompts, () => report(Interlocked.Increment(ref finished), prompts.Count, ""), cancellationToken));
         var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings);

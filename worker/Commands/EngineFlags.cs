@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Startup;
 
@@ -67,7 +68,10 @@ internal sealed class EngineFlags
 
     public Option<int> NumSchedulerSteps { get; } = WorkerFlags.NumSchedulerSteps.Integer();
 
-    public Option<bool> EnforceEager { get; } = new("--enforce-eager") { Description = "Do not capture graphs. The CPU never does." };
+    public Option<bool> EnforceEager { get; } = new("--enforce-eager")
+    {
+        Description = "Do not capture graphs. No device of this build does."
+    };
 
     public Option<int?> MaxSeqLenToCapture { get; } = WorkerFlags.MaxSeqLenToCapture.OptionalInteger();
 
@@ -114,12 +118,20 @@ internal sealed class EngineFlags
         return option;
     }
 
-    /// <summary>What a value of <see cref="KvCacheDType"/> means.</summary>
-    public static Compute.DType KvCacheDTypeOf(string value) => value switch
+    /// <summary>What a value of <see cref="DType"/> means; null for <c>auto</c>.</summary>
+    public static DType? DTypeOf(string value) => value switch
     {
-        WorkerFlags.Auto or "float32" => Compute.DType.F32,
+        "half" => Compute.DType.F16,
+        "float" => Compute.DType.F32,
+        _ => DTypes.OfName(value),
+    };
+
+    /// <summary>What a value of <see cref="KvCacheDType"/> means; null for <c>auto</c>.</summary>
+    public static DType? KvCacheDTypeOf(string value) => value switch
+    {
+        "fp8" or "fp8_e4m3" => Compute.DType.F8E4M3,
         "fp8_e5m2" => Compute.DType.F8E5M2,
-        _ => Compute.DType.F8E4M3,
+        _ => DTypes.OfName(value),
     };
 
     /// <summary>Adds every option to a command, with the checks that need more than one of them.</summary>

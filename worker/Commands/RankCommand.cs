@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Parallel;
 using Cluster.Worker.Startup;
@@ -26,6 +27,20 @@ internal static class RankCommand
         return session.Run(
             setup => SharedMemoryCommunicator.Join(
                 setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
-            (setup, communicator) => BackendFactory.For(setup).Create(communicator));
+            Open);
+    }
+
+    /// <exception cref="NotSupportedException">The device cannot be used; the session, which knows nothing of options, reports
+    /// it.</exception>
+    private static Backend Open(RankSetup setup, Communicator communicator)
+    {
+        try
+        {
+            return BackendFactory.For(setup).Create(communicator);
+        }
+        catch (StartupException exception)
+        {
+            throw new NotSupportedException(exception.Message, exception);
+        }
     }
 }

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Cluster.Worker.Compute;
-using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Telemetry;
@@ -28,6 +26,7 @@ internal static class ServeCommand
         command.SetAction(arguments =>
         {
             var startup = StartupArguments.Read(flags, arguments);
+            startup = startup with { Device = startup.Device with { ExactGpus = true } };
             return RunAsync(
                 startup,
                 arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(startup).DefaultName],
@@ -53,14 +52,13 @@ internal static class ServeCommand
 
         void Log(string line) => logger.LogInformation("{Line}", line);
 
-        var size = startup.Ranks.Size;
-        var devices = VisibleDevices.Require(
-            Environment.GetEnvironmentVariable(VisibleDevices.Variable), size, () => [.. Enumerable.Repeat("cpu", size)]);
+        var given = startup.Ranks.Devices;
         var state = new ServingState(TimeProvider.System);
         await using var server = await WorkerServer.StartAsync(
             options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
         logger.LogInformation(
-            "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress, string.Join(',', devices));
+            "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress,
+            string.Join(',', given ?? [startup.Device.Name]));
 
         using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>
@@ -76,37 +74,12 @@ internal static class ServeCommand
         }
 
         await using var worker = await loading;
-        server.BecomeReady(new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices));
+        server.BecomeReady(
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices));
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
-        var failed = FailureAsync(worker);
-        if (await Task.WhenAny(stopping.Task, failed) != failed)
-        {
-            logger.LogInformation("{Signal}: draining, up to {Seconds} s", await stopping.Task, options.ShutdownTimeout.TotalSeconds);
-            await server.DrainAsync();
-        }
-
-        if (failed.IsCompleted)
-        {
-            var failure = await failed;
-            logger.LogCritical(
-                failure is RankLostException ? null : failure, "{Reason}; exiting so that the replica is restarted", failure.Message);
-            await server.FailAsync($"the model can no longer run: {failure.Message}");
-            return 1;
-        }
-
-        logger.LogInformation("stopped");
-        return 0;
-    }
-
-    /// <summary>Completes when the model can be computed no more, with why.</summary>
-    private static async Task<Exception> FailureAsync(TextEngine worker)
-    {
-        var (engine, lost) = (worker.Engine.Completion, worker.Ranks?.Lost);
-        await Task.WhenAny(lost is null ? [engine] : [engine, lost]);
-        return lost is { IsCompleted: true }
-            ? await lost
-            : engine.Exception?.InnerException ?? new InvalidOperationException("the engine has ended");
+        var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);
+        return await ServingEnd.AwaitAsync(server, stopping.Task, failed, options.ShutdownTimeout, logger);
     }
 
     /// <exception cref="CommandFailure">A variable has a value nobody could act on.</exception>

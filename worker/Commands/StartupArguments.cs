@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Startup;
@@ -16,6 +15,8 @@ internal static class StartupArguments
         new DeviceOptions(arguments.GetValue(flags.Device)!)
         {
             CpuThreads = arguments.GetValue(flags.CpuThreads),
+            DType = EngineFlags.DTypeOf(arguments.GetValue(flags.DType)!),
+            KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
             EnforceEager = arguments.GetValue(flags.EnforceEager),
             MaxSeqLenToCapture = arguments.GetValue(flags.MaxSeqLenToCapture),
         },
@@ -38,8 +39,6 @@ internal static class StartupArguments
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
         KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
-        DType = DTypes.OfName(arguments.GetValue(flags.DType)!),
-        KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
     };
 
     private static EngineOptions Engine(EngineFlags flags, ParseResult arguments) => new()

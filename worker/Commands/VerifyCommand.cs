@@ -92,8 +92,11 @@ internal static class VerifyCommand
         command.SetAction(arguments =>
         {
             var size = arguments.GetValue(ranks);
+
+            // References are computed in float32: auto keeps to that on every device.
+            var cache = EngineFlags.KvCacheDTypeOf(arguments.GetValue(kvCacheDType)!) ?? DType.F32;
             var backends = BackendFactory.For(
-                new DeviceOptions(arguments.GetValue(device)!) { CpuThreads = arguments.GetValue(threads) }, size);
+                new DeviceOptions(arguments.GetValue(device)!) { CpuThreads = arguments.GetValue(threads), KvCacheDType = cache }, size);
             var told = false;
             RunnerLoader load = (config, weights, limits) =>
             {
@@ -102,7 +105,6 @@ internal static class VerifyCommand
                 told = true;
                 return runner;
             };
-            var cache = EngineFlags.KvCacheDTypeOf(arguments.GetValue(kvCacheDType)!);
             var passed = true;
             if (arguments.GetValue(golden) is { } goldenFile)
             {

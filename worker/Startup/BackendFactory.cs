@@ -24,11 +24,13 @@ internal sealed class BackendFactory
 
     private readonly DeviceOptions _options;
     private readonly ImmutableArray<OpenClDevice> _gpus;
+    private readonly int _ranks;
 
-    private BackendFactory(DeviceOptions options, ImmutableArray<OpenClDevice> gpus, int threads, long memoryBytes)
+    private BackendFactory(DeviceOptions options, ImmutableArray<OpenClDevice> gpus, int ranks, int threads, long memoryBytes)
     {
         _options = options;
         _gpus = gpus;
+        _ranks = ranks;
         Threads = threads;
         MemoryBytes = memoryBytes;
         Device = options.Name == Auto ? (gpus.IsEmpty ? Cpu : OpenCl) : options.Name;
@@ -40,15 +42,22 @@ internal sealed class BackendFactory
     /// <summary>What all ranks run on: never <see cref="Auto"/>.</summary>
     public string Device { get; }
 
+    /// <summary>What each rank computes on: a GPU's UUID, or its name where the driver tells none; else the device they share.</summary>
+    public IReadOnlyList<string> Titles => [.. Enumerable.Range(0, _ranks).Select(TitleOf)];
+
     /// <summary>Processor threads of one rank: at least one, even if there are more ranks than processors.</summary>
     public int Threads { get; }
 
     /// <summary>Memory of one rank, in bytes, where it is the machine's. A GPU has its own.</summary>
     public long MemoryBytes { get; }
 
-    /// <summary>Type that <c>--kv-cache-dtype auto</c> means: on the CPU what it computes in, on other devices the model's own.</summary>
+    /// <summary>Whether <see cref="Device"/> is the processor with kernels of its own.</summary>
+    public bool IsCpu => Device == Cpu;
+
+    /// <summary>Element type of the KV cache. <c>auto</c> is on the CPU what it computes in, on other devices the model's own.</summary>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
-    public DType AutoCacheDType(DType? stored) => Device == Cpu ? DType.F32 : stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32;
+    public DType CacheDType(DType? stored) =>
+        _options.KvCacheDType ?? (!IsCpu && stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
 
     /// <summary>Why this build cannot run on a device; null if it may.</summary>
     public static string? WhyNot(string device) => device is "hip" or "cuda"
@@ -68,13 +77,13 @@ internal sealed class BackendFactory
     public static BackendFactory For(RankSetup setup) => Make(new DeviceOptions(setup.Device), 1, setup.Threads, setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
-    public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], threads, memoryBytes);
+    public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
 
     /// <param name="communicator">This rank's end of its group; null when one device holds the whole model. Not owned.</param>
     /// <exception cref="StartupException">The device lacks what kernels need, or its driver fails.</exception>
     public Backend Create(Communicator? communicator = null)
     {
-        if (Device == Cpu)
+        if (IsCpu)
         {
             return CpuBackend.Create(new CpuOptions { Threads = Threads, MemoryBytes = MemoryBytes, Communicator = communicator });
         }
@@ -84,7 +93,7 @@ internal sealed class BackendFactory
         {
             launcher = Device == Interpreter
                 ? new InterpreterLauncher(MemoryBytes)
-                : new OpenClLauncher(_gpus[_gpus.Length > 1 ? communicator?.Rank ?? 0 : 0], KernelCache.OfEnvironment());
+                : new OpenClLauncher(DeviceOf(communicator?.Rank ?? 0), KernelCache.OfEnvironment());
             var isShared = !launcher.Device.IsGpu;
             return new IlgpuBackend(
                 launcher, new IlgpuOptions { MemoryBytes = isShared ? MemoryBytes : null, Communicator = communicator });
@@ -97,12 +106,19 @@ internal sealed class BackendFactory
     }
 
     /// <summary>For the start log: what <c>--dtype</c> comes to on this device, and which options have no effect on it.</summary>
-    /// <param name="requested">The value of <c>--dtype</c>; null for <c>auto</c>.</param>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
-    public IEnumerable<string> Remarks(DType? requested, DType? stored)
+    public IEnumerable<string> Remarks(DType? stored)
     {
-        yield return $"dtype {requested?.Name() ?? Auto}: weights as stored ({stored?.Name() ?? "type not in config.json"}), "
-            + "activations float32";
+        var weights = stored?.Name() ?? "type not in config.json";
+        yield return _options.DType is { } asked && asked != stored
+            ? $"dtype {asked.Name()} asked for: weights stay as stored ({weights}), activations float32"
+            : $"dtype {_options.DType?.Name() ?? Auto}: weights as stored ({weights}), activations float32";
+        if (HasGpus)
+        {
+            yield return string.Join(
+                "; ", Enumerable.Range(0, _ranks).Select(rank => $"rank {rank} computes on {DeviceOf(rank).Description.Title}"));
+        }
+
         if (_options.EnforceEager)
         {
             yield return $"--enforce-eager has no effect on {Device}: it captures no graphs";
@@ -114,6 +130,13 @@ internal sealed class BackendFactory
         }
     }
 
+    private bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
+
+    private string TitleOf(int rank) => HasGpus ? DeviceOf(rank).Description.Uuid ?? DeviceOf(rank).Description.Name : Device;
+
+    /// <summary>Of several devices each rank has its own, of one it is the only one that this process sees.</summary>
+    private OpenClDevice DeviceOf(int rank) => _gpus[_gpus.Length > 1 ? rank : 0];
+
     private static BackendFactory Make(DeviceOptions options, int ranks, int threads, long memoryBytes)
     {
         if (WhyNot(options.Name) is { } reason)
@@ -121,27 +144,38 @@ internal sealed class BackendFactory
             throw new StartupException($"--device {options.Name}: {reason}");
         }
 
-        var devices = options.Name is Auto or OpenCl ? OpenClDevice.All() : [];
+        var devices = options.Name is Auto or OpenCl ? Find(options.Name) : [];
         var gpus = devices.Where(device => device.Description.IsGpu).ToImmutableArray();
 
         // A processor that pretends to be a device is shared by all ranks, as the CPU is; only who asks for it by name gets it.
         var chosen = gpus.IsEmpty && options.Name == OpenCl ? [.. devices.Take(1)] : gpus;
         if (options.Name == OpenCl && chosen.IsEmpty)
         {
-            throw new StartupException(
-                "--device opencl: no OpenCL device is visible; "
-                + (OpenClApi.Find() is null
-                    ? "libOpenCL.so.1 is not installed (package ocl-icd-libopencl1)"
-                    : $"is a driver installed (see OCL_ICD_VENDORS, /etc/OpenCL/vendors and {VisibleDevices.Variable})?"));
+            throw new StartupException($"--device opencl: no OpenCL device is visible. {OpenClAdvice.Text}");
         }
 
-        if (!gpus.IsEmpty && gpus.Length < ranks)
+        VisibleGpus.Require([.. gpus.Select(gpu => gpu.Description)], ranks, options.ExactGpus);
+        var factory = new BackendFactory(options, chosen, ranks, threads, memoryBytes);
+        if (factory.IsCpu && options.KvCacheDType is DType.F16 or DType.BF16)
         {
             throw new StartupException(
-                $"--tensor-parallel-size {ranks} needs {ranks} devices, but {gpus.Length} are visible: "
-                + string.Join(", ", gpus.Select(gpu => gpu.Description.Name)));
+                $"--kv-cache-dtype {options.KvCacheDType.Value.Name()}: the CPU's kernels read float32, fp8_e4m3 and fp8_e5m2; a 16-bit "
+                + $"cache is for other devices ({OpenCl}, {Interpreter})");
         }
 
-        return new BackendFactory(options, chosen, threads, memoryBytes);
+        return factory;
+    }
+
+    /// <exception cref="StartupException">A driver fails.</exception>
+    private static ImmutableArray<OpenClDevice> Find(string option)
+    {
+        try
+        {
+            return OpenClDevice.All();
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new StartupException($"--device {option}: {exception.Message}; --device {Cpu} does without OpenCL", exception);
+        }
     }
 }

@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute;
+
 namespace Cluster.Worker.Startup;
 
 /// <summary>What a worker runs on and how it uses it. Read by <see cref="BackendFactory"/>.</summary>
@@ -6,6 +8,15 @@ internal sealed record DeviceOptions(string Name = BackendFactory.Auto)
 {
     /// <summary>Threads of the CPU, of all ranks together; null for one per processor.</summary>
     public int? CpuThreads { get; init; }
+
+    /// <summary>Type that weights and activations were asked for in (<c>--dtype</c>); null for the checkpoint's.</summary>
+    public DType? DType { get; init; }
+
+    /// <summary>Element type of the KV cache (<c>--kv-cache-dtype</c>); null leaves the choice to the device.</summary>
+    public DType? KvCacheDType { get; init; }
+
+    /// <summary>Whether there must be as many GPUs as ranks and no more: one that a replica does not use was meant for another.</summary>
+    public bool ExactGpus { get; init; }
 
     /// <summary>Graphs are not captured (<c>--enforce-eager</c>).</summary>
     public bool EnforceEager { get; init; }

@@ -13,17 +13,45 @@ namespace Cluster.Worker.Startup;
 /// <param name="Runner">Runs the whole model. Owns it, and the other ranks.</param>
 /// <param name="Ranks">The other ranks; null when there are none.</param>
 /// <param name="Proposer">Null without speculation.</param>
-internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer)
+/// <param name="Devices">What each rank computes on.</param>
+internal sealed record ReplicaModel(
+    LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer, IReadOnlyList<string> Devices)
 {
     /// <param name="tokenizer">The model's; null where it has none.</param>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
-    /// <exception cref="StartupException">This build lacks the device.</exception>
+    /// <exception cref="StartupException">This build lacks the device, or the device has not the memory.</exception>
     public static ReplicaModel Load(
         StartupOptions startup, ModelFolders folders, Tokenizer? tokenizer, IProgress<LoadProgress>? progress, Action<string> log)
     {
-        var (source, options) = (folders.Model, startup.Runner);
+        try
+        {
+            return LoadParts(startup, folders, tokenizer, progress, log);
+        }
+        catch (InsufficientMemoryException exception)
+        {
+            throw new StartupException(
+                $"model {folders.Model} does not fit the device: {exception.Message}; more ranks (--tensor-parallel-size) or a quantized "
+                + "checkpoint take less on each",
+                exception);
+        }
+    }
+
+    /// <summary>Starts an engine, which owns the model from then on.</summary>
+    /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
+    /// <param name="observer">Is told of latencies and ended requests.</param>
+    /// <exception cref="ArgumentException">The options do not fit the model.</exception>
+    public LlmEngine StartEngine(
+        ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
+        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] },
+        TimeProvider.System, Proposer, observer);
+
+    private static ReplicaModel LoadParts(
+        StartupOptions startup, ModelFolders folders, Tokenizer? tokenizer, IProgress<LoadProgress>? progress, Action<string> log)
+    {
+        var source = folders.Model;
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
+        var options = startup.Runner with { KvCacheDType = backends.CacheDType(ModelLoader.Open(source).Config.DType) };
         var draftShare = DraftModel.MemoryShare(source, folders.Draft);
         var targetOptions = options with
         {
@@ -38,20 +66,26 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
                 + $"vocabulary {target.Config.VocabSize}");
             log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
                 + $"{target.Config.Quantization?.Description ?? "not quantized"}");
-            foreach (var remark in backends.Remarks(options.DType, target.Config.DType))
+            foreach (var remark in backends.Remarks(target.Config.DType))
             {
                 log(remark);
             }
 
             log(target.Capacity.ToString());
-            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare, DType = null };
+            if (!backends.IsCpu)
+            {
+                // As vLLM prints it, for scripts that read the number there.
+                log($"# GPU blocks: {target.Capacity.Cache.NumBlocks}, # CPU blocks: 0");
+            }
+
+            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare };
             var proposer = DraftModel.Load(startup.Draft, folders.Draft, target, tokenizer, loaded.DraftBackend, draftOptions, log);
             if (proposer is not null)
             {
                 log($"speculative decoding: {startup.Draft!.NumTokens} tokens per step by {proposer.Description}");
             }
 
-            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer);
+            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles);
         }
         catch
         {
@@ -59,13 +93,4 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
             throw;
         }
     }
-
-    /// <summary>Starts an engine, which owns the model from then on.</summary>
-    /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
-    /// <param name="observer">Is told of latencies and ended requests.</param>
-    /// <exception cref="ArgumentException">The options do not fit the model.</exception>
-    public LlmEngine StartEngine(
-        ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
-        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] },
-        TimeProvider.System, Proposer, observer);
 }

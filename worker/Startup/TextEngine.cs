@@ -10,12 +10,14 @@ namespace Cluster.Worker.Startup;
 /// <see cref="StartupOptions"/>. Loaded by every command that generates.</summary>
 internal sealed class TextEngine : IAsyncDisposable
 {
-    private TextEngine(Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks)
+    private TextEngine(
+        Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks, IReadOnlyList<string> devices)
     {
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
         Engine = engine;
         Ranks = ranks;
+        Devices = devices;
     }
 
     public Tokenizer Tokenizer { get; }
@@ -26,6 +28,9 @@ internal sealed class TextEngine : IAsyncDisposable
 
     /// <summary>The other ranks of a tensor-parallel group; null when the model runs in this process alone.</summary>
     public RankGroup? Ranks { get; }
+
+    /// <summary>What each rank computes on.</summary>
+    public IReadOnlyList<string> Devices { get; }
 
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
@@ -43,7 +48,7 @@ internal sealed class TextEngine : IAsyncDisposable
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
             var engine = model.StartEngine(tokenizer, options.Engine, observer: observer);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks);
+            return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks, model.Devices);
         }
         catch (ArgumentException exception)
         {

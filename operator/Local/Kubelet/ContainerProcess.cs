@@ -13,6 +13,14 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
 
     private const int SigTerm = 15;
 
+    /// <summary>A container does not inherit its node's environment, but a process here needs to find its runtime, the drivers of devices,
+    /// and what it has compiled for them.</summary>
+    private static readonly string[] Inherited =
+    [
+        "PATH", "HOME", "TMPDIR", "DOTNET_ROOT", "LANG", "LD_LIBRARY_PATH", "OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "CLUSTER_KERNEL_CACHE",
+        "XDG_CACHE_HOME", "POCL_CACHE_DIR",
+    ];
+
     private readonly Process _process;
     private readonly ContainerLog _log;
     private readonly Task _output;
@@ -41,8 +49,7 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
             WorkingDirectory = workingDirectory ?? "/",
         };
 
-        // A container does not inherit its node's environment, but a process here needs to find its runtime.
-        foreach (var name in start.Environment.Keys.Except(["PATH", "HOME", "TMPDIR", "DOTNET_ROOT", "LANG"]).ToArray())
+        foreach (var name in start.Environment.Keys.Except(Inherited).ToArray())
         {
             start.Environment.Remove(name);
         }

@@ -5,14 +5,14 @@ using k8s.Models;
 namespace Cluster.Operator.Local.Kubelet;
 
 /// <summary>What a pod worker needs from its node.</summary>
-/// <param name="Images">Programs that stand for images: image name → program and its leading arguments.</param>
+/// <param name="Images">Programs that stand for images.</param>
 /// <param name="Secret">Reads namespace, secret, key.</param>
 /// <param name="Record">Writes an event for a pod: type, reason, message.</param>
 internal sealed record NodeServices(
     IKubernetesClient Client,
     LoopbackNetwork Network,
     PodVolumes Volumes,
-    IReadOnlyDictionary<string, IReadOnlyList<string>> Images,
+    IReadOnlyDictionary<string, WorkerProgram> Images,
     Func<string, string, string, string?> Secret,
     Action<JsonObject, string, string, string> Record,
     Prober Prober,
@@ -134,7 +134,7 @@ internal sealed class PodRunner : IAsyncDisposable
         }
 
         return _node.Images.TryGetValue(spec.Image, out var program)
-            ? (spec, program[0], [.. program.Skip(1), .. spec.Arguments])
+            ? (spec, program.Path, program.Arguments(spec.Arguments))
             : throw new PodConfigurationException(
                 "ErrImagePull",
                 $"local mode runs processes, not images: '{spec.Image}' is not one of "

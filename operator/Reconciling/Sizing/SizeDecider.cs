@@ -41,10 +41,10 @@ internal sealed class SizeDecider(
         try
         {
             (model, origin) = await ReadAsync(
-                spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"), inputs,
+                spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"),
                 cancellationToken);
             draft = spec.Engine.Speculative is { } speculative
-                ? (await ReadAsync(speculative.Model, null, inputs, cancellationToken)).Shape
+                ? (await ReadAsync(speculative.Model, null, cancellationToken)).Shape
                 : null;
         }
         catch (ModelConfigException e)
@@ -83,13 +83,11 @@ internal sealed class SizeDecider(
 
     /// <param name="given">What the spec carries; null to read it at the source.</param>
     private async Task<(ModelShape Shape, string Origin)> ReadAsync(
-        string source, ModelConfig? given, SizingInputs inputs, CancellationToken cancellationToken)
+        string source, ModelConfig? given, CancellationToken cancellationToken)
     {
         var config = given ?? await configs.ReadAsync(ModelSource.Parse(source), cancellationToken);
-        var shape = ModelShapeReader.Read(config.Json);
-        var elementBytes = inputs.ElementBytes ?? shape.ElementBytes;
-        return (
-            shape with { CheckpointBytes = elementBytes == shape.ElementBytes ? config.WeightBytes : null, ElementBytes = elementBytes },
-            config.Origin);
+
+        // Whatever dtype the spec asks for: workers keep weights as they are stored.
+        return (ModelShapeReader.Read(config.Json) with { CheckpointBytes = config.WeightBytes }, config.Origin);
     }
 }

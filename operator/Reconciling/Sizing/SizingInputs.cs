@@ -29,9 +29,6 @@ internal sealed record SizingInputs
     /// <summary>Bytes of a cached key or value; null for those of the weights' type.</summary>
     public int? KvElementBytes { get; init; }
 
-    /// <summary>Bytes of a weight that is not quantized; null for those of the checkpoint's type.</summary>
-    public int? ElementBytes { get; init; }
-
     /// <summary>Requests of full length that have to fit at once; one is enough where it is about the time of one.</summary>
     public int ContextSequences => Math.Min(MaxNumSeqs, OptimizeFor == OptimizeFor.Latency ? 1 : SequencesForThroughput);
 
@@ -46,8 +43,13 @@ internal sealed record SizingInputs
             MaxNumSeqs = engine.MaxNumSeqs ?? usual.MaxNumSeqs,
             MaxNumBatchedTokens = engine.MaxNumBatchedTokens ?? usual.MaxNumBatchedTokens,
             GpuMemoryUtilization = engine.GpuMemoryUtilization ?? usual.GpuMemoryUtilization,
-            KvElementBytes = engine.KvCacheDtype switch { null or WorkerFlags.Auto => null, "float32" => 4, _ => 1 },
-            ElementBytes = engine.Dtype switch { "float32" => 4, "float16" or "bfloat16" => 2, _ => null },
+            KvElementBytes = engine.KvCacheDtype switch
+            {
+                null or WorkerFlags.Auto => null,
+                "float32" => 4,
+                "float16" or "bfloat16" => 2,
+                _ => 1,
+            },
         };
     }
 

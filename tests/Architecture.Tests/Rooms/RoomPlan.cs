@@ -18,9 +18,7 @@ internal static class RoomPlan
         new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),
         new("Worker", "Startup", ["Compute", "Models", "Engine", "Tokenization", "Serving"]),
         new("Worker", "Commands", ["Compute", "Models", "Engine", "Tokenization", "Serving", "Benchmarking", "Startup"]),
-
-        // The program says which exceptions' messages tell users all they need.
-        new("Worker", Room.Program, ["Compute", "Tokenization", "Startup", "Commands"]),
+        new("Worker", Room.Program, ["Startup", "Commands"]),
     ];
 
     /// <summary>Reconciling → Controller → Kubernetes → Api.</summary>

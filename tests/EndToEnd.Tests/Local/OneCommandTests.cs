@@ -49,6 +49,22 @@ public sealed class OneCommandTests
         Directory.Delete(folder, recursive: true);
     }
 
+    [Fact]
+    public async Task A_host_named_for_workers_starts_them_and_their_ranks()
+    {
+        // <host>/shared/Microsoft.NETCore.App/<version>/System.Private.CoreLib.dll
+        var host = Path.GetFullPath(Path.Combine(typeof(object).Assembly.Location, "..", "..", "..", "..", "dotnet"));
+        var sample = Path.Combine(Path.GetDirectoryName(LocalOperator.SampleManifest)!, "haiku-tp2.yaml");
+        await using var local = await LocalOperator.StartAsync(untilReady: true, "-f", sample, "--worker-host", host, "--device", "cpu");
+        var workers = local.Children();
+        var ranks = workers.SelectMany(LocalOperator.ChildrenOf).ToList();
+
+        Assert.Equal((2, 2), (workers.Count, ranks.Count));
+        Assert.All([.. workers, .. ranks], process => Assert.StartsWith(
+            $"{host} exec ", File.ReadAllText($"/proc/{process}/cmdline").Replace('\0', ' '), StringComparison.Ordinal));
+        Assert.Contains("8 simulated GPUs, computing on the CPU", local.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("replicas: two", "replicas")]
     [InlineData("colour: blue", "colour")]

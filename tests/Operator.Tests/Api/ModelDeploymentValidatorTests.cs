@@ -63,6 +63,7 @@ public class ModelDeploymentValidatorTests
         "{engine: {quantization: squeezellm, dtype: bfloat16}}", "spec.engine.dtype", "Invalid",
         "bfloat16 contradicts quantization squeezellm")]
     [InlineData("{engine: {quantization: awq, dtype: bfloat16}}", "spec.engine.dtype", "Invalid", "use dtype auto or float16")]
+    [InlineData("{engine: {quantization: gptq, dtype: float}}", "spec.engine.dtype", "Invalid", "float contradicts quantization gptq")]
     [InlineData(
         "{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid",
         "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]

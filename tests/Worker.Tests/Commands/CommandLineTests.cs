@@ -7,7 +7,7 @@ namespace Cluster.Worker.Tests.Commands;
 public sealed class CommandLineTests
 {
     [Theory]
-    [InlineData("serve --model m --dtype int8", "--dtype int8: must be auto, float32, float16 or bfloat16", "serve")]
+    [InlineData("serve --model m --dtype int8", "--dtype int8: must be auto, half, float16, bfloat16, float or float32", "serve")]
     [InlineData(
         "serve --model m --device hip", "--device hip: this build has no hip launcher; it has cpu, opencl and interpreter", "serve")]
     [InlineData("serve --model m --device gpu", "--device gpu: must be auto, cpu, hip, cuda, opencl or interpreter", "serve")]
@@ -44,6 +44,34 @@ public sealed class CommandLineTests
 
         Assert.Empty(arguments.Errors);
         Assert.Equal((prefixCaching, chunkedPrefill), (flags.PrefixCaching.IsOn(arguments), flags.ChunkedPrefill.IsOn(arguments)));
+    }
+
+    [Theory]
+    [InlineData("auto", null)]
+    [InlineData("half", "F16")]
+    [InlineData("float16", "F16")]
+    [InlineData("bfloat16", "BF16")]
+    [InlineData("float", "F32")]
+    [InlineData("float32", "F32")]
+    public void Types_have_vLLMs_names(string word, string? type) =>
+        Assert.Equal(type, EngineFlags.DTypeOf(word)?.ToString());
+
+    [Theory]
+    [InlineData("auto", null)]
+    [InlineData("float32", "F32")]
+    [InlineData("float16", "F16")]
+    [InlineData("bfloat16", "BF16")]
+    [InlineData("fp8", "F8E4M3")]
+    [InlineData("fp8_e4m3", "F8E4M3")]
+    [InlineData("fp8_e5m2", "F8E5M2")]
+    public void Types_of_the_cache_have_vLLMs_names(string word, string? type) =>
+        Assert.Equal(type, EngineFlags.KvCacheDTypeOf(word)?.ToString());
+
+    [Fact]
+    public void Every_word_of_the_table_for_types_has_a_meaning()
+    {
+        Assert.All(WorkerFlags.DType.Words.Skip(1), word => Assert.NotNull(EngineFlags.DTypeOf(word)));
+        Assert.All(WorkerFlags.KvCacheDType.Words.Skip(1), word => Assert.NotNull(EngineFlags.KvCacheDTypeOf(word)));
     }
 
     private static RootCommand Root() => [ServeCommand.Create(), GenerateCommand.Create(), BenchCommand.Create()];

@@ -37,16 +37,54 @@ public sealed class BackendFactoryTests
     [Fact]
     public void What_an_option_comes_to_on_the_device_is_said()
     {
-        var plain = BackendFactory.For(new DeviceOptions());
-        var withGraphs = BackendFactory.For(new DeviceOptions { EnforceEager = true, MaxSeqLenToCapture = 8192 });
+        var plain = BackendFactory.For(new DeviceOptions("cpu"));
+        var withGraphs = BackendFactory.For(
+            new DeviceOptions("cpu") { DType = DType.F32, EnforceEager = true, MaxSeqLenToCapture = 8192 });
 
-        Assert.Equal(["dtype auto: weights as stored (bfloat16), activations float32"], plain.Remarks(requested: null, DType.BF16));
+        Assert.Equal(["dtype auto: weights as stored (bfloat16), activations float32"], plain.Remarks(DType.BF16));
         Assert.Equal(
             [
-                "dtype float32: weights as stored (float16), activations float32",
+                "dtype float32 asked for: weights stay as stored (float16), activations float32",
                 "--enforce-eager has no effect on cpu: it captures no graphs",
                 "--max-seq-len-to-capture 8192 has no effect on cpu: it captures no graphs",
             ],
-            withGraphs.Remarks(DType.F32, DType.F16));
+            withGraphs.Remarks(DType.F16));
+    }
+
+    [Theory]
+    [InlineData("cpu", null, "BF16", "F32")]
+    [InlineData("cpu", "F8E4M3", "BF16", "F8E4M3")]
+    [InlineData("interpreter", null, "BF16", "BF16")]
+    [InlineData("interpreter", null, "F16", "F16")]
+    [InlineData("interpreter", null, "F32", "F32")]
+    [InlineData("interpreter", null, null, "F32")]
+    [InlineData("interpreter", "F16", "BF16", "F16")]
+    public void The_cache_has_the_type_asked_for_or_what_auto_is_there(string device, string? asked, string? stored, string expected)
+    {
+        var factory = BackendFactory.For(new DeviceOptions(device) { KvCacheDType = Parse(asked) });
+
+        Assert.Equal(Parse(expected), factory.CacheDType(Parse(stored)));
+
+        static DType? Parse(string? name) => name is null ? null : Enum.Parse<DType>(name);
+    }
+
+    [Fact]
+    public void A_16_bit_cache_on_the_CPU_is_refused_with_what_the_CPU_has()
+    {
+        var refused = Assert.Throws<StartupException>(
+            () => BackendFactory.For(new DeviceOptions("cpu") { KvCacheDType = DType.BF16 }));
+
+        Assert.Equal(
+            "--kv-cache-dtype bfloat16: the CPU's kernels read float32, fp8_e4m3 and fp8_e5m2; a 16-bit cache is for other devices "
+            + "(opencl, interpreter)",
+            refused.Message);
+    }
+
+    [Fact]
+    public void Ranks_that_share_a_device_are_all_said_to_compute_on_it()
+    {
+        var factory = BackendFactory.For(new DeviceOptions("interpreter") { ExactGpus = true }, ranks: 2);
+
+        Assert.Equal(["interpreter", "interpreter"], factory.Titles);
     }
 }

@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace Cluster.Worker.Models.Parallel;
 
 /// <summary>How to start one more process of the program that runs.</summary>
@@ -10,15 +12,27 @@ internal sealed record RankProgram(string Path, IReadOnlyList<string> Arguments)
 
     /// <summary>The worker's own program. Its assembly may have been loaded by another one (a benchmark), whose process is no
     /// worker.</summary>
-    public static RankProgram Own
+    public static RankProgram Own => Of(
+        typeof(RankProgram).Assembly.Location, Environment.ProcessPath!, Assembly.GetEntryAssembly()?.GetName().Name, File.Exists);
+
+    /// <param name="assembly">The worker's file; empty where it is published as a single one.</param>
+    /// <param name="process">What this process was started from.</param>
+    /// <param name="entry">Name of the assembly it runs.</param>
+    /// <param name="exists">Whether there is a file.</param>
+    public static RankProgram Of(string assembly, string process, string? entry, Func<string, bool> exists)
     {
-        get
+        if (assembly.Length == 0)
         {
-            var assembly = typeof(RankProgram).Assembly.Location;
-            var host = System.IO.Path.ChangeExtension(assembly, null);
-            return File.Exists(host) ? new(host, [Command])
-                : assembly.Length > 0 ? new("dotnet", [assembly, Command])
-                : new(Environment.ProcessPath!, [Command]); // published as a single file
+            return new(process, [Command]);
         }
+
+        // Started as "HOST exec APP.dll": the host was chosen for a reason, such as the C library that a driver needs.
+        if (System.IO.Path.GetFileName(process) is var host && host != entry && host != $"{entry}.exe")
+        {
+            return new(process, ["exec", assembly, Command]);
+        }
+
+        var program = System.IO.Path.ChangeExtension(assembly, null);
+        return exists(program) ? new(program, [Command]) : new("dotnet", ["exec", assembly, Command]);
     }
 }

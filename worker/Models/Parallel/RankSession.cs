@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Compute.Ilgpu.Compile;
+using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Models.Parallel;
@@ -53,7 +55,7 @@ internal sealed class RankSession
         }
         catch (Exception exception) when (exception is RankLostException or IOException or FormatException or InvalidDataException
             or ArgumentException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException
-            or OutOfMemoryException)
+            or OutOfMemoryException or DeviceLostException or KernelBuildException)
         {
             Report(new RankReport(Failure: exception.Message));
             return 1;

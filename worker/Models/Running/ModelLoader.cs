@@ -78,7 +78,6 @@ internal static class ModelLoader
     {
         options.Validate();
         QuantizationScheme.Require(options.Quantization, config.Quantization);
-        RequireType(options.DType, config.DType);
         var shard = Shard.Of(config, group);
         var maxLogits = options.MaxLogits ?? options.MaxSequences;
         var availableBytes = (long)(backend.AvailableBytes * options.GpuMemoryUtilization);
@@ -99,18 +98,6 @@ internal static class ModelLoader
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
         var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
         return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
-    }
-
-    /// <summary>Weights stay as they are stored and are multiplied in float32: a 16-bit type can only be the one they are in.</summary>
-    /// <exception cref="ArgumentException">The weights would have to be converted.</exception>
-    private static void RequireType(DType? requested, DType? stored)
-    {
-        if (requested is DType.F16 or DType.BF16 && stored is { } own && own != requested)
-        {
-            throw new ArgumentException(
-                $"dtype {requested.Value.Name()} was asked for, but the checkpoint is {own.Name()}, and this device keeps weights as "
-                + $"they are stored; use auto, float32 or {own.Name()}");
-        }
     }
 
     /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>

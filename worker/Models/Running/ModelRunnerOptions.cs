@@ -35,12 +35,8 @@ internal sealed record ModelRunnerOptions
     /// <see cref="Models.Quantization.QuantizationScheme.Method"/>, <c>none</c>, or <c>auto</c> for whatever it is.</summary>
     public string Quantization { get; init; } = "auto";
 
-    /// <summary>Type of weights and activations (<c>--dtype</c>); null for the checkpoint's. Devices compute in at least this
-    /// type.</summary>
-    public DType? DType { get; init; }
-
     /// <summary>Element type of the KV cache (<c>--kv-cache-dtype</c>).</summary>
-    public DType KvCacheDType { get; init; } = Compute.DType.F32;
+    public DType KvCacheDType { get; init; } = DType.F32;
 
     /// <exception cref="ArgumentException">A value is out of range; names it and what would be right.</exception>
     public void Validate()

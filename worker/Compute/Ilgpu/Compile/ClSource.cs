@@ -35,11 +35,31 @@ internal static partial class ClSource
             StringComparison.Ordinal);
 
         // A product and a sum are fused only where the kernel says so: else a row's bits could depend on where in a loop it stands.
-        return "#pragma OPENCL FP_CONTRACT OFF\n" + source;
+        return "#pragma OPENCL FP_CONTRACT OFF\n" + Renumber(source);
     }
 
     /// <summary>Name of the kernel function.</summary>
     public static string EntryPoint(string source) => KernelName().Match(source).Groups[1].Value;
+
+    /// <summary>ILGPU counts types and labels through the whole process, so that a kernel's text would depend on what was compiled before
+    /// it: here they are counted in each text anew.</summary>
+    private static string Renumber(string source)
+    {
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        return CountedName().Replace(source, match =>
+        {
+            if (!names.TryGetValue(match.Value, out var name))
+            {
+                name = string.Create(CultureInfo.InvariantCulture, $"{match.Groups[1].Value}_{names.Count}");
+                names.Add(match.Value, name);
+            }
+
+            return name;
+        });
+    }
+
+    [GeneratedRegex(@"\b(type|L)_\d+")]
+    private static partial Regex CountedName();
 
     [GeneratedRegex(@"struct (type_\d+)\s*\{((?:\s*(?:int|uint|float) field_\d;){4}\s*)\};")]
     private static partial Regex QuadStruct();

@@ -15,6 +15,9 @@ internal sealed record DeviceDescription(string Kind, string Name, string Driver
     /// <summary>Where the driver tells.</summary>
     public string? Uuid { get; init; }
 
+    /// <summary>Name and UUID, to tell devices of one kind apart.</summary>
+    public string Title => Uuid is null ? Name : $"{Name} ({Uuid})";
+
     /// <summary>For the start log.</summary>
     public override string ToString() =>
         $"{Kind}: {Name}{(Architecture is null ? "" : $", {Architecture}")}, {ComputeUnits} compute units, "

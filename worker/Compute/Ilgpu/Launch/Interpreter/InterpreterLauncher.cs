@@ -33,9 +33,7 @@ internal sealed class InterpreterLauncher : IKernelLauncher
         var device = new CPUDevice(Wave.Lanes, waves, numMultiprocessors: 1);
         _context = Contexts.Create(builder => builder.CPU(device));
         _accelerator = _context.GetCPUDevice(0).CreateCPUAccelerator(_context, CPUAcceleratorMode.Parallel);
-        Device = new DeviceDescription(
-            "interpreter", $"ILGPU CPUAccelerator, {Wave.Lanes} × {waves} threads", typeof(Context).Assembly.GetName().Version!.ToString(),
-            IsGpu: false, memoryBytes, ComputeUnits: 1);
+        Device = Describe(memoryBytes, waves);
     }
 
     public DeviceDescription Device { get; }
@@ -45,6 +43,11 @@ internal sealed class InterpreterLauncher : IKernelLauncher
     public bool HasMatrixCores { get; }
 
     public int BusyGroups => 1;
+
+    /// <summary>What one with this memory and these waves says of itself.</summary>
+    public static DeviceDescription Describe(long memoryBytes, int waves) => new(
+        "interpreter", $"ILGPU CPUAccelerator, {Wave.Lanes} × {waves} threads", $"ILGPU {typeof(Context).Assembly.GetName().Version}",
+        IsGpu: false, memoryBytes, ComputeUnits: 1);
 
     public DeviceMemory Allocate(long bytes)
     {

@@ -56,7 +56,20 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
             OpenClApi.Check(cl.GetPlatformIDs(count, p, null), "clGetPlatformIDs");
         }
 
-        return [.. platforms.SelectMany(platform => Devices(cl, platform)).OrderBy(device => device.Description.IsGpu ? 0 : 1)];
+        var devices = platforms.SelectMany(platform => Devices(cl, platform)).OrderBy(device => device.Description.IsGpu ? 0 : 1);
+        return WithUuids([.. devices], Environment.GetEnvironmentVariable(VisibleDevices.Variable));
+    }
+
+    /// <summary>AMD's driver tells no UUIDs, but shows the devices in the order in which the variable names them.</summary>
+    private static ImmutableArray<OpenClDevice> WithUuids(ImmutableArray<OpenClDevice> devices, string? visible)
+    {
+        var amd = devices.Where(device => device.IsAmd).ToList();
+        var names = visible?.Split(',') ?? [];
+        return amd.Count != names.Length ? devices : [.. devices.Select(device => device.IsAmd ? Named(device) : device)];
+
+        OpenClDevice Named(OpenClDevice device) => names[amd.IndexOf(device)] is ['G', 'P', 'U', '-', ..] and var uuid
+            ? device with { Description = device.Description with { Uuid = device.Description.Uuid ?? uuid } }
+            : device;
     }
 
     private static unsafe List<OpenClDevice> Devices(CL cl, nint platform)

@@ -2,8 +2,8 @@ using Spectre.Console;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>A progress bar on standard error while a benchmark runs; nothing where standard error is not a terminal.</summary>
-internal static class BenchBar
+/// <summary>A progress bar on standard error for things that are done one by one; nothing where standard error is not a terminal.</summary>
+internal static class CountBar
 {
     /// <param name="run">Told how to report: finished, total, and a note to show (may be empty).</param>
     public static Task<T> RunAsync<T>(string title, Func<Action<int, int, string>, Task<T>> run)

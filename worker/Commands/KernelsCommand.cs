@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Cluster.Worker.Compute.Ilgpu;
+using Cluster.Worker.Compute.Ilgpu.Compile;
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using ILGPU.Runtime.OpenCL;
+
+namespace Cluster.Worker.Commands;
+
+/// <summary><c>kernels</c>: the kernels of devices other than the CPU, and their OpenCL C for whoever wants to read or compile it. Needs no
+/// device.</summary>
+internal static class KernelsCommand
+{
+    public static Command Create()
+    {
+        var emit = new Option<string?>("--emit")
+        {
+            Description = "Folder to write each kernel's OpenCL C to, as NAME.cl.",
+            HelpName = "DIR"
+        };
+        var target = OptionChecks.OneOf(
+            "--target", "Whose instructions --emit may use: amd for AMD GPUs, other for devices of which nothing is known.", "amd",
+            "other");
+        var command = new Command("kernels", "Lists the kernels of devices other than the CPU, or writes their OpenCL C.") { emit, target };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(target) is { Implicit: false } && result.GetValue(emit) is null)
+            {
+                result.AddError("--target says how to write kernels, so it needs --emit DIR");
+            }
+        });
+        command.SetAction(async (arguments, cancellationToken) =>
+        {
+            if (arguments.GetValue(emit) is not { } folder)
+            {
+                foreach (var kernel in BackendKernels.All)
+                {
+                    Console.WriteLine(kernel.Name);
+                }
+
+                return;
+            }
+
+            var vendor = arguments.GetValue(target) == "amd" ? CLDeviceVendor.AMD : CLDeviceVendor.Other;
+            Directory.CreateDirectory(folder);
+            var bytes = await CountBar.RunAsync("kernels", report => EmitAsync(folder, vendor, report, cancellationToken));
+            Console.WriteLine($"{BackendKernels.All.Count} kernels for {arguments.GetValue(target)} in {folder}, {bytes} bytes");
+        });
+        return command;
+    }
+
+    /// <summary>A kernel's name as a file's: what file systems and shells read as something else becomes a dash.</summary>
+    public static string FileNameOf(Kernel kernel) =>
+        string.Join('-', kernel.Name.Split(['(', ')', ',', ' '], StringSplitOptions.RemoveEmptyEntries)) + ".cl";
+
+    /// <summary>Compiles on all processors: each compilation has a context of its own.</summary>
+    /// <param name="report">Told how many are done, of how many, and a note.</param>
+    /// <returns>Bytes written.</returns>
+    private static async Task<long> EmitAsync(
+        string folder, CLDeviceVendor vendor, Action<int, int, string> report, CancellationToken cancellationToken)
+    {
+        var compiler = new ClCompiler(vendor);
+        var gate = new Lock();
+        var (done, bytes) = (0, 0L);
+        await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, async (kernel, cancelled) =>
+        {
+            var text = compiler.Compile(kernel, Wave.MaxWaves);
+            await File.WriteAllTextAsync(Path.Combine(folder, FileNameOf(kernel)), text, cancelled);
+            lock (gate)
+            {
+                bytes += text.Length;
+                report(++done, BackendKernels.All.Count, $" {kernel.Name}");
+            }
+        });
+        return bytes;
+    }
+}
