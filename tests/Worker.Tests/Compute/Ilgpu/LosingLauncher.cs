@@ -12,6 +12,8 @@ internal sealed class LosingLauncher(IKernelLauncher inner) : IKernelLauncher
 
     public int Waves => inner.Waves;
 
+    public bool HasMatrixCores => false;
+
     public int BusyGroups => inner.BusyGroups;
 
     /// <param name="failure">Thrown by every operation from now on.</param>
