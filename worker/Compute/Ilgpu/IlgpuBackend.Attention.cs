@@ -100,7 +100,14 @@ internal sealed partial class IlgpuBackend
             return 1;
         }
 
-        Scratch(ref _partial, "attention stretches", bytes);
-        return stretches;
+        try
+        {
+            Scratch(ref _partial, "attention stretches", bytes);
+            return stretches;
+        }
+        catch (InsufficientMemoryException)
+        {
+            return 1;
+        }
     }
 }

@@ -124,6 +124,7 @@ internal sealed partial class IlgpuBackend
             if (range.Memory is not null)
             {
                 _arena.Return(range);
+                range = default;
             }
 
             range = _arena.Take(name, (long)BitOperations.RoundUpToPowerOf2((ulong)bytes));

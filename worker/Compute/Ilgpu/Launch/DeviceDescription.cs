@@ -5,7 +5,7 @@ namespace Cluster.Worker.Compute.Ilgpu.Launch;
 /// <param name="Name">As its driver calls it.</param>
 /// <param name="Driver">Platform and driver version; part of the kernel cache's key.</param>
 /// <param name="IsGpu">False for a processor that pretends.</param>
-/// <param name="MemoryBytes">Global memory.</param>
+/// <param name="MemoryBytes">Global memory; what is free of it, where the driver tells.</param>
 /// <param name="ComputeUnits">Processors that run groups.</param>
 internal sealed record DeviceDescription(string Kind, string Name, string Driver, bool IsGpu, long MemoryBytes, int ComputeUnits)
 {

@@ -10,6 +10,7 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
 {
     private const DeviceInfo UuidKhr = (DeviceInfo)0x106A;
     private const DeviceInfo BoardNameAmd = (DeviceInfo)0x4038;
+    private const DeviceInfo FreeMemoryAmd = (DeviceInfo)0x4039;
     private const int DeviceNotFound = -1;
     private const int PlatformNotFound = -1001;
 
@@ -24,6 +25,9 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
         && Description.Architecture is { } name
         && (name.StartsWith("gfx908", StringComparison.Ordinal) || name.StartsWith("gfx90a", StringComparison.Ordinal)
             || name.StartsWith("gfx94", StringComparison.Ordinal) || name.StartsWith("gfx95", StringComparison.Ordinal));
+
+    /// <summary>The version of OpenCL it speaks: 2.0 where its driver says "OpenCL 2.0 …".</summary>
+    public Version Version { get; private init; } = new(0, 0);
 
     /// <summary>Largest piece of memory it allocates at once.</summary>
     public long MaxAllocationBytes { get; private init; }
@@ -101,17 +105,31 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
         var board = isAmd ? OpenClApi.Text(cl, handle, BoardNameAmd) : null;
         return new OpenClDevice(platform, handle, new DeviceDescription(
             "opencl", board ?? name, $"{Text(DeviceInfo.Version)}, driver {Text(DeviceInfo.DriverVersion)}",
-            type.HasFlag(DeviceType.Gpu), Number(DeviceInfo.GlobalMemSize), (int)(OpenClApi.Value<uint>(
-                cl, handle, DeviceInfo.MaxComputeUnits) ?? 1))
+            type.HasFlag(DeviceType.Gpu), FreeBytes(cl, handle) ?? Number(DeviceInfo.GlobalMemSize),
+            (int)(OpenClApi.Value<uint>(cl, handle, DeviceInfo.MaxComputeUnits) ?? 1))
         {
             Architecture = isAmd ? name : null,
             Uuid = OpenClApi.Value<Guid>(cl, handle, UuidKhr) is { } uuid ? Convert.ToHexStringLower(uuid.ToByteArray()) : null,
         })
         {
             IsAmd = isAmd,
+            Version = VersionOf(Text(DeviceInfo.Version)),
             MaxAllocationBytes = Number(DeviceInfo.MaxMemAllocSize),
             MaxGroupSize = Number(DeviceInfo.MaxWorkGroupSize),
             SharedBytes = Number(DeviceInfo.LocalMemSize),
         };
     }
+
+    /// <summary>What other processes have left of the memory, where the driver tells: in KiB, alone or before the largest free
+    /// block.</summary>
+    private static long? FreeBytes(CL cl, nint handle)
+    {
+        var kibibytes = OpenClApi.Value<(long Free, long Largest)>(cl, handle, FreeMemoryAmd)?.Free
+            ?? OpenClApi.Value<long>(cl, handle, FreeMemoryAmd);
+        return kibibytes * 1024;
+    }
+
+    /// <param name="text">"OpenCL", major.minor, and what the vendor likes to add.</param>
+    private static Version VersionOf(string? text) =>
+        text?.Split(' ') is ["OpenCL", var number, ..] && Version.TryParse(number, out var version) ? version : new Version(0, 0);
 }

@@ -9,7 +9,6 @@ namespace Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
 /// <summary>Runs kernels through OpenCL: one context and one in-order queue on one device.</summary>
 internal sealed unsafe class OpenClLauncher : IKernelLauncher
 {
-    private const string BuildOptions = "-cl-std=CL3.0";
     private const int OutOfResources = -5;
     private const int OutOfHostMemory = -6;
     private const int MemAllocationFailure = -4;
@@ -22,6 +21,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     private readonly ClCompiler _compiler;
     private readonly Dictionary<Kernel, nint> _kernels = [];
     private readonly List<nint> _programs = [];
+    private readonly string _buildOptions;
     private readonly nint _context;
     private readonly nint _queue;
 
@@ -33,6 +33,12 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         _device = device;
         _cache = cache;
         _compiler = new ClCompiler(device.IsAmd ? CLDeviceVendor.AMD : CLDeviceVendor.Other);
+        if (device.Version.Major < 2)
+        {
+            throw new NotSupportedException($"{device.Description.Name} speaks {device.Description.Driver}; kernels need OpenCL 2.0");
+        }
+
+        _buildOptions = device.Version.Major == 2 ? "-cl-std=CL2.0" : "-cl-std=CL3.0";
         Require(device.MaxGroupSize, Wave.Lanes * Wave.MaxWaves, "threads in a group");
         Require(device.SharedBytes, SharedBytesNeeded, "bytes of shared memory in a group");
         int error;
@@ -222,7 +228,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
             ".cl",
             [ThisBuild, kernel.Name, _device.IsAmd ? "amd" : "other", $"{Waves}"],
             () => Encoding.UTF8.GetBytes(_compiler.Compile(kernel, Waves))));
-        string[] key = [text, Device.Name, Device.Architecture ?? "", Device.Driver, BuildOptions];
+        string[] key = [text, Device.Name, Device.Architecture ?? "", Device.Driver, _buildOptions];
         var program = (nint)0;
         var binary = _cache.GetOrMake(".bin", key, () =>
         {
@@ -306,7 +312,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     private int BuildProgram(nint program)
     {
         var device = _device.Handle;
-        fixed (byte* options = Encoding.UTF8.GetBytes(BuildOptions + '\0'))
+        fixed (byte* options = Encoding.UTF8.GetBytes(_buildOptions + '\0'))
         {
             return _cl.BuildProgram(program, 1, &device, options, null, null);
         }
