@@ -157,8 +157,12 @@ public sealed class ReflectionTests
         await call.RequestStream.WriteAsync(new ServerReflectionRequest { ListServices = "" });
         Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
 
-        // Never returns while a call is open. What the client sees of the end depends on how far its open request keeps the stream alive.
-        await server.StopAsync();
+        // Never returns while a call is open: the server ends its half, upon which the client lets go of its own. Which status the client
+        // sees depends on whether the connection ends before it has read the call's.
+        var stopping = server.StopAsync();
+        await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(CancellationToken.None));
+        call.Dispose();
+        await stopping;
     }
 
     private static async Task<ServerReflectionResponse> AskAsync(GrpcTestServer server, ServerReflectionRequest request)
