@@ -1,4 +1,3 @@
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute;

@@ -1,4 +1,4 @@
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Engine;
 

@@ -1,5 +1,5 @@
 using System.Numerics;
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Engine;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.Intrinsics;
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
@@ -45,6 +45,14 @@ internal sealed class Sampler(int vocabSize)
         }
 
         return Choose(logits, FiniteMax(logits, "output", state.NumAccepted), state, 0);
+    }
+
+    /// <summary>The token that a device chose in place of <see cref="Sample"/>.</summary>
+    /// <exception cref="GenerationFailedException">As for <see cref="Sample"/>.</exception>
+    public static int Accept(DrawResult drawn, SamplingState state)
+    {
+        RequireFinite(drawn.Max, "output", state.NumAccepted);
+        return drawn.Token;
     }
 
     /// <summary>The likeliest next tokens, by the logits as <see cref="Sample"/> adjusts them: what a beam may go on with.</summary>
@@ -131,15 +139,15 @@ internal sealed class Sampler(int vocabSize)
         return new PositionLogprobs(Logprob(logits, sampled, max, logSum), top);
     }
 
-    private static float FiniteMax(ReadOnlySpan<float> logits, string where, int position)
-    {
-        var max = LogitMath.Max(logits);
-        return float.IsFinite(max)
+    private static float FiniteMax(ReadOnlySpan<float> logits, string where, int position) =>
+        RequireFinite(LogitMath.Max(logits), where, position);
+
+    private static float RequireFinite(float max, string where, int position) =>
+        float.IsFinite(max)
             ? max
             : throw new GenerationFailedException(float.IsNegativeInfinity(max)
                 ? "every token is masked: no finite logit is left to choose from"
                 : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}");
-    }
 
     private double LogSum(ReadOnlySpan<float> logits, float max) => Math.Log(_weights.SumOf(logits, max));
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Engine;
 

@@ -44,7 +44,10 @@ internal sealed record ReplicaModel(LoadedModel Target, IModelRunner Runner, Ran
             }
 
             log(target.Capacity.ToString());
-            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare, DType = null };
+            var draftOptions = options with
+            {
+                GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare, DType = null, SampleOnDevice = false,
+            };
             var proposer = DraftModel.Load(startup.Draft, folders.Draft, target, tokenizer, loaded.DraftBackend, draftOptions, log);
             if (proposer is not null)
             {

@@ -1,4 +1,4 @@
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Engine;

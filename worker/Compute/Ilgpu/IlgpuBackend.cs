@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;

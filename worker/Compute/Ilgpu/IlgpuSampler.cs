@@ -1,13 +1,13 @@
 using System.Runtime.InteropServices;
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Compute.Ilgpu;
 
-/// <summary>Launches the kernels of <see cref="Sampling"/> and <see cref="Selection"/> for the draws of a step; those that no draw needs are
-/// left out. Made by <see cref="IlgpuBackend"/>.</summary>
+/// <summary>Launches the kernels of <see cref="Sampling"/> and <see cref="Selection"/> for the draws of a step; those that no draw needs
+/// are left out. Made by <see cref="IlgpuBackend"/>.</summary>
 /// <remarks>The log-probability of a token needs maximum and mass of the plain row at temperature 1. A second draw of that row gives
 /// both.</remarks>
 internal sealed class IlgpuSampler : DeviceSampler

@@ -1,12 +1,12 @@
 using Cluster.Worker.Compute;
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>A device chooses the tokens that the engine's sampler chooses, all of them. A device is put to these tests by a class that makes
-/// its backend.</summary>
+/// <summary>A device chooses the tokens that the engine's sampler chooses, all of them. A device is put to these tests by a class that
+/// makes its backend.</summary>
 public abstract class SamplingTests
 {
     /// <summary>Draws of a test and vocabulary; a device that is slow at barriers has few.</summary>

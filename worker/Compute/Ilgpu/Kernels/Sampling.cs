@@ -1,11 +1,11 @@
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Draws;
 using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
 /// <summary>Chooses tokens from rows of logits: adjusting, maxima, masses, the pick. What top_k and top_p drop is decided by
-/// <see cref="Selection"/>. Every step is the engine's, bit for bit; sums are <see cref="TokenMass"/>, whose order does not matter.</summary>
+/// <see cref="Selection"/>. Every step is the engine's, bit for bit; sums are <see cref="TokenMass"/>, in whatever order.</summary>
 /// <remarks>
 /// A row is cut into chunks of 64 · 64 tokens. A lane has every 64th token of its chunk, so that reads are contiguous; what lanes find is
 /// put together by the launches that follow, without barriers:
@@ -255,7 +255,8 @@ internal static class Sampling
         return weight >= draw.MinP ? TokenMass.Of(weight) : 0UL;
     }
 
-    /// <summary>difference / temperature, rounded as IEEE says, where the result matters to e to its power: between -87.4 and -2⁻²⁶.</summary>
+    /// <summary>difference / temperature, rounded as IEEE says where the result matters to e to its power: between -87.4 and
+    /// -2⁻²⁶.</summary>
     /// <remarks>Markstein's theorem: a quotient off by less than a unit in the last place is made right by its remainder, which is exact,
     /// and a reciprocal that is rounded right.</remarks>
     /// <param name="difference">At most 0.</param>

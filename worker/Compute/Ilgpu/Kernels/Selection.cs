@@ -1,5 +1,5 @@
-using Cluster.Worker.Compute.Draws;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Draws;
 using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
@@ -11,8 +11,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// ranks     │ all: 2¹¹ bins of 2²¹ ranks │ one bin: 2¹¹ of 2¹⁰ │ one bin: 2¹⁰ of one rank each │
 /// tokens    of that rank, where not all of them are kept: the same by id
 /// </code>
-/// Bins are sums of whole numbers in shared memory, so the order of the threads does not matter. A mass has 41 bits and is added in parts of
-/// ten: two million tokens fit 32 bits.
+/// Bins are sums of whole numbers in shared memory, so the order of the threads does not matter. A mass has 41 bits and is added in parts
+/// of ten: two million tokens fit 32 bits.
 /// </remarks>
 internal static class Selection
 {

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
-/// <summary>The tokens that a device shall choose in a step, and how. Filled by the engine, read by a <see cref="DeviceSampler"/>; reused
-/// from step to step.</summary>
+/// <summary>The tokens that a device shall choose in a step, and how. Filled by the engine, read by a backend's <c>DeviceSampler</c>;
+/// reused from step to step.</summary>
 /// <remarks>
 /// A draw whose logits are adjusted has a slot, a copy of its row; adjustments name slots:
 /// <code>

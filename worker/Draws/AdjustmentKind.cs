@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
 /// <summary>What happens to a logit, in the order in which it happens.</summary>
 internal enum AdjustmentKind

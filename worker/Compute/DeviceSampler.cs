@@ -1,4 +1,6 @@
-namespace Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
+
+namespace Cluster.Worker.Compute;
 
 /// <summary>Chooses tokens where the logits are, by the rules of the engine's sampler: the same token for the same logits, parameters and
 /// random number. Made by <see cref="Backend.CreateSampler"/>; called by the model runner.</summary>

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
 /// <summary>A token that a device chose.</summary>
 /// <param name="Token">Its id; of no meaning where <paramref name="Max"/> is not finite.</param>

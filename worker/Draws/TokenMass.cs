@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
 /// <summary>How likely tokens are, as whole numbers: weights become multiples of 2⁻⁴⁰ before they are added. Whole numbers have the same
 /// sum in any order, so the host, whatever its vectors, and a device, whatever its threads, draw the same token. Called by the host's

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
 /// <summary>A change to one logit of an adjusted row: what a kernel reads.</summary>
 [StructLayout(LayoutKind.Sequential)]

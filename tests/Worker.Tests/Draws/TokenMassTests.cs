@@ -1,7 +1,7 @@
 using System.Numerics;
-using Cluster.Worker.Compute.Draws;
+using Cluster.Worker.Draws;
 
-namespace Cluster.Worker.Tests.Compute.Draws;
+namespace Cluster.Worker.Tests.Draws;
 
 public class TokenMassTests
 {

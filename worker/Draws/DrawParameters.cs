@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Cluster.Worker.Compute.Draws;
+namespace Cluster.Worker.Draws;
 
 /// <summary>How a device chooses one token: what a kernel reads, in 32-bit fields.</summary>
 [StructLayout(LayoutKind.Sequential)]
