@@ -182,7 +182,8 @@ internal static class VerifyCommand
             MaxSequences = 1,
             MaxLogits = window,
             MaxModelLength = window,
-            KvCacheDType = cache
+            KvCacheDType = cache,
+            SampleOnDevice = false
         };
         var (config, weights) = ModelLoader.Open(folder);
         using var runner = load(config, weights, options);

@@ -64,6 +64,11 @@ internal abstract class Backend : IDisposable
 
     public abstract KvCache AllocateKvCache(KvCacheLayout layout);
 
+    /// <summary>Makes what chooses tokens on the device, so that a step returns their ids instead of logits.</summary>
+    /// <param name="maxDraws">Most tokens of a step.</param>
+    /// <returns>Null where logits are as near to the host as to the device; the default.</returns>
+    public virtual DeviceSampler? CreateSampler(int vocabSize, int maxDraws) => null;
+
     // ---- operations, in stream order; none waits ----
 
     /// <summary>Copies host values to the device. The span may be reused as soon as the call returns.</summary>
@@ -170,6 +175,12 @@ internal abstract class Backend : IDisposable
 
     /// <summary>Waits for everything enqueued before and copies an F32 tensor to the host. Never called by model code.</summary>
     public abstract void Download(Tensor source, Span<float> destination);
+
+    /// <summary>The same for some of its rows. Needed where there is a <see cref="CreateSampler"/>.</summary>
+    /// <param name="firstRow">The first to copy; as many follow as fill <paramref name="destination"/>.</param>
+    /// <exception cref="NotSupportedException">The backend copies whole tensors only.</exception>
+    public virtual void DownloadRows(Tensor source, int firstRow, Span<float> destination) =>
+        throw new NotSupportedException($"device {Name} copies whole tensors to the host");
 
     public abstract void Dispose();
 }

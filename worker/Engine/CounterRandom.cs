@@ -11,8 +11,11 @@ internal static class CounterRandom
     /// <summary>64 random bits.</summary>
     public static ulong Bits(ulong seed, ulong position) => Mix(Mix(seed + GoldenGamma) + (position + 1) * GoldenGamma);
 
-    /// <summary>Uniform in [0, 1), with 53 random bits.</summary>
-    public static double Uniform(ulong seed, ulong position) => (Bits(seed, position) >> 11) * (1.0 / (1UL << 53));
+    /// <summary>A random number of 53 bits.</summary>
+    public static ulong Bits53(ulong seed, ulong position) => Bits(seed, position) >> 11;
+
+    /// <summary>Uniform in [0, 1): the same 53 bits behind the point.</summary>
+    public static double Uniform(ulong seed, ulong position) => Bits53(seed, position) * (1.0 / (1UL << 53));
 
     private static ulong Mix(ulong z)
     {

@@ -1,3 +1,4 @@
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
@@ -23,6 +24,7 @@ internal sealed partial class LlmEngine
             }
         }
 
+        PlanDraws(batch);
         _runner.Launch(batch);
         if (_runner.RunsInBackground)
         {
@@ -34,8 +36,10 @@ internal sealed partial class LlmEngine
         }
 
         var logits = _runner.WaitForLogits();
-        foreach (var entry in _scheduler.Scheduled)
+        var drawn = _runner.Drawn;
+        for (var i = 0; i < _drawOf.Count; i++)
         {
+            var entry = _scheduler.Scheduled[i];
             if (entry.NumScored > 0 && !TryScore(entry, logits))
             {
                 _touched.Add(_active[entry.Sequence]);
@@ -43,6 +47,13 @@ internal sealed partial class LlmEngine
             else if (entry.LogitIndex >= 0)
             {
                 var sequence = _active[entry.Sequence];
+                if (_drawOf[i] >= 0)
+                {
+                    Advance(sequence, [], drawn[_drawOf[i]]);
+                    _touched.Add(sequence);
+                    continue;
+                }
+
                 var rows = logits[(entry.LogitIndex * _runner.VocabSize)..];
                 if (sequence.Request.Beams is { } search)
                 {
@@ -165,7 +176,9 @@ internal sealed partial class LlmEngine
     }
 
     /// <summary>Gives a sequence its next token. Whatever goes wrong here concerns its request only.</summary>
-    private void Advance(ActiveSequence sequence, ReadOnlySpan<float> logits)
+    /// <param name="logits">The sequence's row; not looked at when the token is known.</param>
+    /// <param name="drawn">What the device has chosen; null where the host chooses.</param>
+    private void Advance(ActiveSequence sequence, ReadOnlySpan<float> logits, DrawResult? drawn = null)
     {
         var request = sequence.Request;
         var position = sequence.Sequence.CompletionLength;
@@ -182,8 +195,12 @@ internal sealed partial class LlmEngine
                 return;
             }
 
-            var token = _sampler.Sample(logits, sequence.SamplingState);
-            var logprobs = sequence.NumLogprobs is { } numTop ? _sampler.Logprobs(logits, token, numTop) : null;
+            var token = drawn is { } known
+                ? Sampler.Accept(known, sequence.SamplingState)
+                : _sampler.Sample(logits, sequence.SamplingState);
+            var logprobs = sequence.NumLogprobs is not { } numTop ? null
+                : drawn?.Logprob is { } own ? new PositionLogprobs(new TokenLogprob(token, own), [])
+                : _sampler.Logprobs(logits, token, numTop);
             _numGenerationTokens++;
             request.Continue();
             sequence.Accept(token, logprobs);

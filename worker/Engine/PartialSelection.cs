@@ -1,4 +1,5 @@
 using System.Numerics;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Engine;
 
@@ -14,9 +15,6 @@ internal static class PartialSelection
     private const int SortBelow = 24;
     private const int MaxStretches = 4096;
     private const int RadixBits = 11;
-
-    /// <summary>Fixed-point masses of a million tokens fit 64 bits.</summary>
-    private const long MassUnit = 1L << 40;
 
     /// <param name="logit">Not NaN.</param>
     public static ulong Key(float logit, int tokenId)
@@ -88,25 +86,24 @@ internal static class PartialSelection
         keys[from..to].Sort();
     }
 
-    /// <summary>The largest of the fewest smallest keys whose weights add up to a mass. Weights are added as fixed-point numbers, exactly,
-    /// so the answer is that of a full sort to the last bit, whatever the order of the keys.</summary>
+    /// <summary>The largest of the fewest smallest keys whose masses add up to a target. <see cref="TokenMass"/> is exact, so the answer is
+    /// that of a full sort, whatever the order of the keys.</summary>
     /// <remarks>Radix selection: a histogram of masses by the keys' leading bits finds the bucket in which the mass is reached, and only
     /// that bucket's keys are looked at again, by their next bits.</remarks>
     /// <param name="keys">At least one.</param>
     /// <param name="weights">By token id; in [0, 1].</param>
-    /// <param name="mass">Above 0. When the weights never reach it, the answer is the largest key.</param>
+    /// <param name="target">Above 0. When the masses never reach it, the answer is the largest key.</param>
     /// <param name="scratch">As long as <paramref name="keys"/>.</param>
-    public static ulong CutoffByMass(ReadOnlySpan<ulong> keys, ReadOnlySpan<float> weights, double mass, Span<ulong> scratch)
+    public static ulong CutoffByMass(ReadOnlySpan<ulong> keys, ReadOnlySpan<float> weights, ulong target, Span<ulong> scratch)
     {
         Span<ulong> masses = stackalloc ulong[1 << RadixBits];
-        var target = Math.Max(1, (ulong)Math.Ceiling(mass * MassUnit));
         var candidates = keys;
         for (var shift = 64 - RadixBits; candidates.Length > SortBelow; shift = Math.Max(0, shift - RadixBits))
         {
             masses.Clear();
             foreach (var key in candidates)
             {
-                masses[Digit(key, shift)] += Fixed(weights[TokenId(key)]);
+                masses[Digit(key, shift)] += TokenMass.Of(weights[TokenId(key)]);
             }
 
             var bucket = 0;
@@ -137,13 +134,13 @@ internal static class PartialSelection
         sorted.Sort();
         foreach (var key in sorted)
         {
-            var weight = Fixed(weights[TokenId(key)]);
-            if (weight >= target)
+            var mass = TokenMass.Of(weights[TokenId(key)]);
+            if (mass >= target)
             {
                 return key;
             }
 
-            target -= weight;
+            target -= mass;
         }
 
         return sorted[^1];
@@ -164,8 +161,6 @@ internal static class PartialSelection
     }
 
     private static int Digit(ulong key, int shift) => (int)(key >> shift) & ((1 << RadixBits) - 1);
-
-    private static ulong Fixed(float weight) => (ulong)(long)(weight * (float)MassUnit);
 
     private static ulong Max(ReadOnlySpan<ulong> keys)
     {

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine.Beams;
 
 namespace Cluster.Worker.Engine;
@@ -43,6 +45,14 @@ internal sealed class Sampler(int vocabSize)
         }
 
         return Choose(logits, FiniteMax(logits, "output", state.NumAccepted), state, 0);
+    }
+
+    /// <summary>The token that a device chose in place of <see cref="Sample"/>.</summary>
+    /// <exception cref="GenerationFailedException">As for <see cref="Sample"/>.</exception>
+    public static int Accept(DrawResult drawn, SamplingState state)
+    {
+        RequireFinite(drawn.Max, "output", state.NumAccepted);
+        return drawn.Token;
     }
 
     /// <summary>The likeliest next tokens, by the logits as <see cref="Sample"/> adjusts them: what a beam may go on with.</summary>
@@ -129,21 +139,17 @@ internal sealed class Sampler(int vocabSize)
         return new PositionLogprobs(Logprob(logits, sampled, max, logSum), top);
     }
 
-    private static float FiniteMax(ReadOnlySpan<float> logits, string where, int position)
-    {
-        var max = LogitMath.Max(logits);
-        return float.IsFinite(max)
+    private static float FiniteMax(ReadOnlySpan<float> logits, string where, int position) =>
+        RequireFinite(LogitMath.Max(logits), where, position);
+
+    private static float RequireFinite(float max, string where, int position) =>
+        float.IsFinite(max)
             ? max
             : throw new GenerationFailedException(float.IsNegativeInfinity(max)
                 ? "every token is masked: no finite logit is left to choose from"
                 : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}");
-    }
 
-    private double LogSum(ReadOnlySpan<float> logits, float max)
-    {
-        _weights.Fill(logits, max, 1);
-        return Math.Log(_weights.Total);
-    }
+    private double LogSum(ReadOnlySpan<float> logits, float max) => Math.Log(_weights.SumOf(logits, max));
 
     /// <summary>Keys of the largest logits, in order; valid until the next use of the scratch space.</summary>
     private ReadOnlySpan<ulong> Likeliest(ReadOnlySpan<float> logits, int count)
@@ -242,7 +248,7 @@ internal sealed class Sampler(int vocabSize)
             _weights.DropBelow(logits, parameters.MinP);
         }
 
-        var random = CounterRandom.Uniform(state.Seed, (ulong)(state.NumAccepted + ahead));
+        var random = CounterRandom.Bits53(state.Seed, (ulong)(state.NumAccepted + ahead));
         if (parameters.TopK > 0 && parameters.TopK < logits.Length)
         {
             return DrawOfLikeliest(logits, parameters, random);
@@ -253,10 +259,10 @@ internal sealed class Sampler(int vocabSize)
             DropTail(logits, max, parameters);
         }
 
-        return _weights.Pick(random);
+        return _weights.Pick(Place(_weights.Total, random));
     }
 
-    private int DrawOfLikeliest(ReadOnlySpan<float> logits, SamplingParameters parameters, double random)
+    private int DrawOfLikeliest(ReadOnlySpan<float> logits, SamplingParameters parameters, ulong random)
     {
         var kept = Candidates(logits, PartialSelection.Floor(logits, parameters.TopK), float.PositiveInfinity);
         if (parameters.TopK < kept.Length)
@@ -266,21 +272,22 @@ internal sealed class Sampler(int vocabSize)
 
         if (parameters.TopP < 1)
         {
-            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, _weights.Values, parameters.TopP * Mass(kept), _selection));
+            var mass = TokenMass.Part(Mass(kept), TokenMass.ShareOf(parameters.TopP));
+            kept = KeepUpTo(kept, PartialSelection.CutoffByMass(kept, _weights.Values, mass, _selection));
         }
 
-        return Pick(kept, random * Mass(kept));
+        return Pick(kept, Place(Mass(kept), random));
     }
 
     /// <summary>Drops what top_p does. Bounds close in on the logit at which the mass is reached; only tokens between the last two are put
     /// in order.</summary>
     private void DropTail(ReadOnlySpan<float> logits, float max, SamplingParameters parameters)
     {
-        var mass = parameters.TopP * _weights.Total;
+        var mass = TokenMass.Part(_weights.Total, TokenMass.ShareOf(parameters.TopP));
         var (low, lowMass) = (LeastLogit(max, parameters), _weights.Total);
-        var (high, highMass) = (MathF.BitIncrement(max), 0.0);
+        var (high, highMass) = (MathF.BitIncrement(max), 0UL);
         for (var pass = 0; pass < MaxPasses
-            && lowMass - highMass > FewTokens * Math.Exp(((double)low - max) / parameters.Temperature); pass++)
+            && lowMass - highMass > TokenMass.One * FewTokens * Math.Exp(((double)low - max) / parameters.Temperature); pass++)
         {
             var quarter = ((double)high - low) / 4;
             var (first, second, third) = ((float)(low + quarter), (float)(low + (2 * quarter)), (float)(low + (3 * quarter)));
@@ -300,7 +307,8 @@ internal sealed class Sampler(int vocabSize)
     /// that, so that rounding cannot matter.</summary>
     private float LeastLogit(float max, SamplingParameters parameters)
     {
-        var least = max + (parameters.Temperature * Math.Log(0.99 * (1 - (double)parameters.TopP) * _weights.Total / vocabSize));
+        var weight = 0.99 * (1 - (double)parameters.TopP) * _weights.Total / TokenMass.One / vocabSize;
+        var least = max + (parameters.Temperature * Math.Log(weight));
         return MathF.BitDecrement((float)Math.Max(float.MinValue, least));
     }
 
@@ -336,37 +344,36 @@ internal sealed class Sampler(int vocabSize)
     private static Span<ulong> KeepUpTo(Span<ulong> candidates, ulong cutoff) =>
         candidates[..PartialSelection.KeepUpTo(candidates, cutoff)];
 
-    private double Mass(ReadOnlySpan<ulong> candidates)
+    private ulong Mass(ReadOnlySpan<ulong> candidates)
     {
         var values = _weights.Values;
-        var mass = 0.0;
+        var mass = 0UL;
         foreach (var key in candidates)
         {
-            mass += values[PartialSelection.TokenId(key)];
+            mass += TokenMass.Of(values[PartialSelection.TokenId(key)]);
         }
 
         return mass;
     }
 
-    /// <summary>The first of the candidates at which the weights so far exceed the target.</summary>
-    private int Pick(ReadOnlySpan<ulong> candidates, double target)
+    private static ulong Place(ulong total, ulong random) => TokenMass.Place(total, (uint)(random >> 32), (uint)random);
+
+    /// <summary>The first of the candidates at which the masses so far exceed a place among them.</summary>
+    private int Pick(ReadOnlySpan<ulong> candidates, ulong place)
     {
         var values = _weights.Values;
-        var last = 0;
         foreach (var key in candidates)
         {
             var token = PartialSelection.TokenId(key);
-            if (values[token] > 0)
+            var mass = TokenMass.Of(values[token]);
+            if (place < mass)
             {
-                last = token;
-                target -= values[token];
-                if (target < 0)
-                {
-                    break;
-                }
+                return token;
             }
+
+            place -= mass;
         }
 
-        return last;
+        throw new UnreachableException("a place lies within the mass of all candidates");
     }
 }

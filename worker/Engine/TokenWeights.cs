@@ -1,13 +1,14 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Cluster.Worker.Draws;
 
 namespace Cluster.Worker.Engine;
 
 /// <summary>How likely each token of a row is, up to a common factor, with sums of stretches of the row, so that a draw looks at one
 /// stretch only. Scratch space of <see cref="Sampler"/>: filled for each draw, allocates nothing.</summary>
-/// <remarks>Every pass walks vectors of eight in the vocabulary's order and adds in double precision, whatever the processor's width: the
-/// same row gives the same weights, sums and draws everywhere.
+/// <remarks>Sums are those of <see cref="TokenMass"/>: the same row gives the same weights, sums and draws everywhere, on other devices
+/// too.
 /// <code>
 /// weights   w0 w1 … w63 │ w64 … w127 │ … │ …  0 0      padded to whole stretches with tokens that cannot be
 /// masses    └ their sum │ └ sum      │ … │
@@ -17,8 +18,11 @@ internal sealed class TokenWeights(int vocabSize)
     private const int Stretch = 64;
     private const int Width = 8;
 
+    /// <summary>Tokens whose masses, in two parts, fit eight sums of 32 bits.</summary>
+    private const int Block = 512;
+
     private readonly float[] _weights = new float[(vocabSize + Stretch - 1) / Stretch * Stretch];
-    private readonly double[] _masses = new double[(vocabSize + Stretch - 1) / Stretch];
+    private readonly ulong[] _masses = new ulong[(vocabSize + Stretch - 1) / Stretch];
 
     private interface IRule
     {
@@ -29,7 +33,8 @@ internal sealed class TokenWeights(int vocabSize)
     /// <summary>By token id.</summary>
     public ReadOnlySpan<float> Values => _weights.AsSpan(0, vocabSize);
 
-    public double Total { get; private set; }
+    /// <summary>As <see cref="TokenMass"/>.</summary>
+    public ulong Total { get; private set; }
 
     /// <summary>Tokens in whole vectors.</summary>
     private int NumWhole => vocabSize / Width * Width;
@@ -48,53 +53,95 @@ internal sealed class TokenWeights(int vocabSize)
     public void DropBehind(ReadOnlySpan<float> logits, int token) =>
         Apply(logits, new UpTo(Vector256.Create(logits[token]), Vector256.Create(token)));
 
-    /// <summary>The sums of the weights whose logits reach each of three bounds; one pass.</summary>
-    public (double First, double Second, double Third) MassesFrom(ReadOnlySpan<float> logits, float first, float second, float third)
+    /// <summary>The masses of the tokens whose logits reach each of three bounds; one pass.</summary>
+    public (ulong First, ulong Second, ulong Third) MassesFrom(ReadOnlySpan<float> logits, float first, float second, float third)
     {
         var (firsts, seconds, thirds) = (Vector256.Create(first), Vector256.Create(second), Vector256.Create(third));
-        var (firstSum, secondSum, thirdSum) = (Vector256<double>.Zero, Vector256<double>.Zero, Vector256<double>.Zero);
+        var (firstSum, secondSum, thirdSum) = (Vector256<ulong>.Zero, Vector256<ulong>.Zero, Vector256<ulong>.Zero);
         ref var weight = ref MemoryMarshal.GetArrayDataReference(_weights);
         if (NumWhole < vocabSize)
         {
-            Add(Last(logits), Vector256.LoadUnsafe(ref weight, (nuint)NumWhole));
+            var (high, low) = Split(Vector256.LoadUnsafe(ref weight, (nuint)NumWhole));
+            var reach = Last(logits);
+            firstSum += Wide(high & Reach(reach, firsts), low & Reach(reach, firsts));
+            secondSum += Wide(high & Reach(reach, seconds), low & Reach(reach, seconds));
+            thirdSum += Wide(high & Reach(reach, thirds), low & Reach(reach, thirds));
         }
 
         ref var logit = ref MemoryMarshal.GetReference(logits);
-        for (var token = 0; token < NumWhole; token += Width)
+        for (var token = 0; token < NumWhole;)
         {
-            Add(Vector256.LoadUnsafe(ref logit, (nuint)token), Vector256.LoadUnsafe(ref weight, (nuint)token));
+            var (firstHigh, firstLow) = (Vector256<int>.Zero, Vector256<int>.Zero);
+            var (secondHigh, secondLow) = (Vector256<int>.Zero, Vector256<int>.Zero);
+            var (thirdHigh, thirdLow) = (Vector256<int>.Zero, Vector256<int>.Zero);
+            for (var end = Math.Min(NumWhole, token + Block); token < end; token += Width)
+            {
+                var (high, low) = Split(Vector256.LoadUnsafe(ref weight, (nuint)token));
+                var reach = Vector256.LoadUnsafe(ref logit, (nuint)token);
+                var mask = Reach(reach, firsts);
+                firstHigh += high & mask;
+                firstLow += low & mask;
+                mask = Reach(reach, seconds);
+                secondHigh += high & mask;
+                secondLow += low & mask;
+                mask = Reach(reach, thirds);
+                thirdHigh += high & mask;
+                thirdLow += low & mask;
+            }
+
+            firstSum += Wide(firstHigh, firstLow);
+            secondSum += Wide(secondHigh, secondLow);
+            thirdSum += Wide(thirdHigh, thirdLow);
         }
 
-        return (Sum(firstSum), Sum(secondSum), Sum(thirdSum));
+        return (Vector256.Sum(firstSum), Vector256.Sum(secondSum), Vector256.Sum(thirdSum));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        void Add(Vector256<float> reach, Vector256<float> add)
-        {
-            firstSum += Widened(add & Vector256.GreaterThanOrEqual(reach, firsts));
-            secondSum += Widened(add & Vector256.GreaterThanOrEqual(reach, seconds));
-            thirdSum += Widened(add & Vector256.GreaterThanOrEqual(reach, thirds));
-        }
+        static Vector256<int> Reach(Vector256<float> logits, Vector256<float> bounds) =>
+            Vector256.GreaterThanOrEqual(logits, bounds).AsInt32();
     }
 
-    /// <summary>The first token of the vocabulary at which the weights so far exceed a share of their total.</summary>
-    /// <param name="share">In [0, 1).</param>
-    public int Pick(double share)
+    /// <summary>The sum of exp(logit - max) over a row, in double precision. Leaves the weights as they are.</summary>
+    /// <param name="logits">As for <see cref="Fill"/>.</param>
+    public double SumOf(ReadOnlySpan<float> logits, float max)
     {
-        var target = share * Total;
+        var maxima = Vector256.Create(max);
+        var rest = NumWhole < vocabSize ? Sum(Widened(LogitMath.Exp(Last(logits) - maxima))) : 0;
+        ref var logit = ref MemoryMarshal.GetReference(logits);
+        var total = 0.0;
+        for (var token = 0; token < NumWhole;)
+        {
+            var sum = Vector256<double>.Zero;
+            for (var end = Math.Min(NumWhole, token + Stretch); token < end; token += Width)
+            {
+                sum += Widened(LogitMath.Exp(Vector256.LoadUnsafe(ref logit, (nuint)token) - maxima));
+            }
+
+            total += Sum(sum);
+        }
+
+        return total + rest;
+    }
+
+    /// <summary>The first token of the vocabulary at which the masses so far exceed a place among them.</summary>
+    /// <param name="place">Below <see cref="Total"/>.</param>
+    public int Pick(ulong place)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(place, Total);
         var stretch = 0;
-        while (stretch < _masses.Length && target >= _masses[stretch])
+        while (place >= _masses[stretch])
         {
-            target -= _masses[stretch++];
+            place -= _masses[stretch++];
         }
 
-        // Sums are rounded, so the target may be passed a little later than the stretch's own sum promised, or not at all.
         var token = stretch * Stretch;
-        for (; token < _weights.Length && target >= _weights[token]; token++)
+        for (var mass = TokenMass.Of(_weights[token]); place >= mass; mass = TokenMass.Of(_weights[token]))
         {
-            target -= _weights[token];
+            place -= mass;
+            token++;
         }
 
-        return token < _weights.Length ? token : _weights.AsSpan().LastIndexOfAnyExcept(0f);
+        return token;
     }
 
     private void Apply<T>(ReadOnlySpan<float> logits, T rule)
@@ -106,27 +153,30 @@ internal sealed class TokenWeights(int vocabSize)
             ? rule.Weigh(Last(logits), Vector256.LoadUnsafe(ref weight, (nuint)NumWhole), NumWhole)
             : Vector256<float>.Zero;
         ref var logit = ref MemoryMarshal.GetReference(logits);
-        var total = 0.0;
+        var total = 0UL;
         for (var stretch = 0; stretch < _masses.Length; stretch++)
         {
-            var sum = Vector256<double>.Zero;
+            var (highs, lows) = (Vector256<int>.Zero, Vector256<int>.Zero);
             var end = Math.Min(NumWhole, (stretch + 1) * Stretch);
             for (var token = stretch * Stretch; token < end; token += Width)
             {
                 var weighed = rule.Weigh(
                     Vector256.LoadUnsafe(ref logit, (nuint)token), Vector256.LoadUnsafe(ref weight, (nuint)token), token);
                 weighed.StoreUnsafe(ref weight, (nuint)token);
-                sum += Widened(weighed);
+                var (high, low) = Split(weighed);
+                highs += high;
+                lows += low;
             }
 
-            _masses[stretch] = Sum(sum);
+            _masses[stretch] = Mass(highs, lows);
             total += _masses[stretch];
         }
 
         if (NumWhole < vocabSize)
         {
             rest.StoreUnsafe(ref weight, (nuint)NumWhole);
-            var mass = Sum(Widened(rest));
+            var (high, low) = Split(rest);
+            var mass = Mass(high, low);
             _masses[^1] += mass;
             total += mass;
         }
@@ -141,6 +191,29 @@ internal sealed class TokenWeights(int vocabSize)
         padded.Fill(float.NegativeInfinity);
         logits[(logits.Length / Width * Width)..].CopyTo(padded);
         return Vector256.Create<float>(padded);
+    }
+
+    /// <summary><see cref="TokenMass.Of"/> in two parts: the upper ones of 24 bits, the lower ones of 16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<int> High, Vector256<int> Low) Split(Vector256<float> weights)
+    {
+        var scaled = weights * Vector256.Create(16777216f);
+        var high = Vector256.ConvertToInt32Native(scaled);
+        return (high, Vector256.ConvertToInt32Native((scaled - Vector256.ConvertToSingle(high)) * Vector256.Create(65536f)));
+    }
+
+    /// <param name="high">Sums over at most a stretch.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Mass(Vector256<int> high, Vector256<int> low) =>
+        ((ulong)(uint)Vector256.Sum(high) << 16) + (uint)Vector256.Sum(low);
+
+    /// <param name="high">Sums over at most a block.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ulong> Wide(Vector256<int> high, Vector256<int> low)
+    {
+        var (highs, lows) = (high.AsUInt32(), low.AsUInt32());
+        return ((Vector256.WidenLower(highs) + Vector256.WidenUpper(highs)) << 16)
+            + Vector256.WidenLower(lows) + Vector256.WidenUpper(lows);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

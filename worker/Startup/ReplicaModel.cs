@@ -78,7 +78,11 @@ internal sealed record ReplicaModel(
                 log($"# GPU blocks: {target.Capacity.Cache.NumBlocks}, # CPU blocks: 0");
             }
 
-            var draftOptions = options with { GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare };
+            var draftOptions = options with
+            {
+                GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare,
+                SampleOnDevice = false,
+            };
             var proposer = DraftModel.Load(startup.Draft, folders.Draft, target, tokenizer, loaded.DraftBackend, draftOptions, log);
             if (proposer is not null)
             {

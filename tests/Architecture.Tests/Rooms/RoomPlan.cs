@@ -6,14 +6,15 @@ namespace Cluster.Architecture.Tests.Rooms;
 /// </summary>
 internal static class RoomPlan
 {
-    /// <summary>Serving → Engine → Models → Compute: whoever is below never knows who is above.</summary>
+    /// <summary>Serving → Engine → Models → Compute → Draws: whoever is below never knows who is above.</summary>
     public static readonly IReadOnlyList<Room> Worker =
     [
-        new("Worker", "Compute", []),
+        new("Worker", "Draws", []),
+        new("Worker", "Compute", ["Draws"]),
         new("Worker", "Tokenization", []),
         new("Worker", "Protos", []),
-        new("Worker", "Models", ["Compute"]),
-        new("Worker", "Engine", ["Models", "Tokenization"]),
+        new("Worker", "Models", ["Draws", "Compute"]),
+        new("Worker", "Engine", ["Draws", "Models", "Tokenization"]),
         new("Worker", "Serving", ["Engine", "Tokenization", "Protos"]),
         new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),
         new("Worker", "Startup", ["Compute", "Models", "Engine", "Tokenization", "Serving"]),

@@ -30,7 +30,8 @@ internal sealed partial record IsaFacts(
         return new IsaFacts(
             Said("ScratchSize"), Said("TotalNumVgprs"), Said("LDSByteSize"), Said("Occupancy"), wide,
             lines.Count(line => Load().IsMatch(line) && !WideLoad().IsMatch(line)), Count("v_mfma"), Count("s_barrier"),
-            Enumerable.Range(0, lines.Length).Count(i => lines[i].StartsWith("s_barrier", StringComparison.Ordinal) && !IsFenced(lines, i)));
+            Enumerable.Range(0, lines.Length)
+                .Count(i => lines[i].StartsWith("s_barrier", StringComparison.Ordinal) && !IsFenced(lines, i)));
     }
 
     /// <summary>Whether shared memory was not touched since the last wait for it.</summary>

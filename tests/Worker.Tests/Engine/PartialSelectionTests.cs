@@ -77,9 +77,11 @@ public class PartialSelectionTests
         var sorted = keys.Order().ToArray();
         Assert.All(new[] { 1e-15, 1e-9, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1, 2 }, share =>
         {
-            var cutoff = PartialSelection.CutoffByMass(keys, weights, share * total, new ulong[length]);
+            var mass = Math.Max(1, (ulong)(share * total));
 
-            Assert.Equal(SortedCutoff(sorted, weights, share * total), cutoff);
+            var cutoff = PartialSelection.CutoffByMass(keys, weights, mass, new ulong[length]);
+
+            Assert.Equal(SortedCutoff(sorted, weights, mass), cutoff);
         });
     }
 
@@ -92,14 +94,14 @@ public class PartialSelectionTests
     }
 
     /// <summary>The slow and obvious way: most likely first, in decimal fractions of a trillionth and less.</summary>
-    private static ulong SortedCutoff(ulong[] sorted, float[] weights, double mass)
+    private static ulong SortedCutoff(ulong[] sorted, float[] weights, ulong mass)
     {
         const double Unit = 1099511627776;
         Int128 reached = 0;
         foreach (var key in sorted)
         {
             reached += (Int128)Math.Truncate(weights[PartialSelection.TokenId(key)] * Unit);
-            if (reached >= (Int128)Math.Ceiling(mass * Unit) && reached > 0)
+            if (reached >= mass)
             {
                 return key;
             }

@@ -1,3 +1,4 @@
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -362,6 +363,24 @@ public class SamplerTests
 
         Assert.Equal([0, 1, 2, 3], logprobs.Top.Select(top => top.TokenId));
         Assert.Empty(new Sampler(Vocab).Logprobs(new float[Vocab], 30, 0).Top);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.PositiveInfinity, "+infinity")]
+    [InlineData(float.NegativeInfinity, "masked")]
+    public void A_device_that_had_no_choice_fails_as_the_host_does(float max, string says)
+    {
+        var state = State(new SamplingParameters());
+        var logits = new float[Vocab];
+        Array.Fill(logits, float.NegativeInfinity);
+        logits[3] = max;
+
+        var onHost = Assert.Throws<GenerationFailedException>(() => new Sampler(Vocab).Sample(logits, state));
+        var onDevice = Assert.Throws<GenerationFailedException>(() => Sampler.Accept(new DrawResult(0, max, null), state));
+
+        Assert.Contains(says, onHost.Message, StringComparison.Ordinal);
+        Assert.Equal(onHost.Message, onDevice.Message);
     }
 
     private static int Sample(float[] logits, SamplingParameters sampling) => new Sampler(logits.Length).Sample(logits, State(sampling));

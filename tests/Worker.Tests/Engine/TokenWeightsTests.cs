@@ -1,3 +1,4 @@
+using Cluster.Worker.Draws;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Tests.Engine;
@@ -19,7 +20,7 @@ public class TokenWeightsTests
             Assert.InRange(weights.Values[i], expected * (1 - 1e-5), expected * (1 + 1e-5));
         }
 
-        Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
+        Assert.Equal(Sum(weights), weights.Total);
     }
 
     [Theory, MemberData(nameof(Lengths))]
@@ -32,7 +33,7 @@ public class TokenWeightsTests
         var weights = Filled(logits, 1);
         weights.DropBelow(logits, least);
         Assert.Equal(before.Select(weight => weight >= least ? weight : 0), weights.Values.ToArray());
-        Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
+        Assert.Equal(Sum(weights), weights.Total);
 
         Assert.All((int[])[0, length / 2, length - 1], last =>
         {
@@ -41,7 +42,7 @@ public class TokenWeightsTests
             var kept = before.Select(
                 (weight, token) => PartialSelection.Key(logits[token], token) <= PartialSelection.Key(logits[last], last) ? weight : 0);
             Assert.Equal(kept, weights.Values.ToArray());
-            Assert.Equal(Sum(weights), weights.Total, 1e-12 * length);
+            Assert.Equal(Sum(weights), weights.Total);
         });
     }
 
@@ -50,37 +51,46 @@ public class TokenWeightsTests
     {
         var logits = Logits(length);
         var weights = Filled(logits, 1.5f);
-        double MassFrom(float bound) =>
-            logits.Zip(weights.Values.ToArray()).Where(pair => pair.First >= bound).Sum(pair => (double)pair.Second);
+        ulong MassFrom(float bound) =>
+            Sum(logits.Zip(weights.Values.ToArray()).Where(pair => pair.First >= bound).Select(pair => pair.Second));
 
         var (first, second, third) = weights.MassesFrom(logits, -5, 0, logits.Max());
 
-        Assert.Equal(MassFrom(-5), first, 1e-12 * length);
-        Assert.Equal(MassFrom(0), second, 1e-12 * length);
-        Assert.Equal(MassFrom(logits.Max()), third, 1e-12 * length);
+        Assert.Equal((MassFrom(-5), MassFrom(0), MassFrom(logits.Max())), (first, second, third));
     }
 
     [Theory, MemberData(nameof(Lengths))]
-    public void A_share_picks_the_token_where_the_running_sum_exceeds_it(int length)
+    public void The_sum_of_a_row_is_that_of_its_weights_at_temperature_1(int length)
+    {
+        var logits = Logits(length);
+        var weights = Filled(logits, 1);
+
+        Assert.Equal(weights.Values.ToArray().Sum(weight => (double)weight), weights.SumOf(logits, logits.Max()), 1e-12 * length);
+    }
+
+    [Theory, MemberData(nameof(Lengths))]
+    public void A_place_picks_the_token_where_the_running_sum_exceeds_it(int length)
     {
         var weights = Filled(Logits(length), 3);
         var values = weights.Values.ToArray();
         for (var share = 0.0; share < 1; share += 0.003)
         {
-            var sum = 0.0;
-            var expected = Array.FindIndex(values, weight => (sum += weight) > share * weights.Total);
+            var place = (ulong)(share * weights.Total);
+            var sum = 0UL;
+            var expected = Array.FindIndex(values, weight => (sum += TokenMass.Of(weight)) > place);
 
-            Assert.Equal(expected, weights.Pick(share));
+            Assert.Equal(expected, weights.Pick(place));
         }
     }
 
     [Fact]
-    public void A_share_that_rounding_puts_past_the_end_picks_the_last_token_that_can_be()
+    public void The_first_and_the_last_place_are_those_of_tokens_that_can_be()
     {
-        float[] logits = [float.NegativeInfinity, 1, 2, 3, float.NegativeInfinity];
+        var weights = Filled([float.NegativeInfinity, 1, 2, 3, float.NegativeInfinity], 1);
 
-        Assert.Equal(3, Filled(logits, 1).Pick(1));
-        Assert.Equal(1, Filled(logits, 1).Pick(0));
+        Assert.Equal(1, weights.Pick(0));
+        Assert.Equal(3, weights.Pick(weights.Total - 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => weights.Pick(weights.Total));
     }
 
     private static TokenWeights Filled(float[] logits, float temperature)
@@ -90,7 +100,9 @@ public class TokenWeightsTests
         return weights;
     }
 
-    private static double Sum(TokenWeights weights) => weights.Values.ToArray().Sum(weight => (double)weight);
+    private static ulong Sum(TokenWeights weights) => Sum(weights.Values.ToArray());
+
+    private static ulong Sum(IEnumerable<float> weights) => weights.Aggregate(0UL, (sum, weight) => sum + TokenMass.Of(weight));
 
     /// <summary>With equal and masked ones among them.</summary>
     private static float[] Logits(int length)

@@ -56,12 +56,31 @@ internal static class BackendKernels
 
     public static Kernel Combine { get; } = Kernel.Of(PagedAttention.Combine);
 
+    public static Kernel CopyRows { get; } = Kernel.Of(Sampling.Copy);
+
+    public static Kernel Adjust { get; } = Kernel.Of(Sampling.Adjust);
+
+    public static Kernel Maxima { get; } = Kernel.Of(Sampling.Maxima);
+
+    public static Kernel ChunkMaxima { get; } = Kernel.Of(Sampling.ChunkMaxima);
+
+    public static Kernel Select { get; } = Kernel.OfWaves(Selection.Run);
+
+    public static Kernel Masses { get; } = Kernel.Of(Sampling.Masses);
+
+    public static Kernel ChunkMasses { get; } = Kernel.Of(Sampling.ChunkMasses);
+
+    public static Kernel Stretches { get; } = Kernel.Of(Sampling.Stretches);
+
+    public static Kernel Pick { get; } = Kernel.Of(Sampling.Pick);
+
     /// <summary>All of them, for tools that look at every kernel's code.</summary>
     public static IReadOnlyList<Kernel> All { get; } =
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, SoftCap,
         .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SumExperts,
-        .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, .. LinearKernels.All,
+        .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
+        Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()

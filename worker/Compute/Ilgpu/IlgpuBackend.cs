@@ -45,6 +45,9 @@ internal sealed partial class IlgpuBackend : Backend
         return new Tensor(new IlgpuBuffer(name, range), dtype, rows, columns);
     }
 
+    public override DeviceSampler? CreateSampler(int vocabSize, int maxDraws) =>
+        vocabSize <= Selection.MaxVocabulary ? new IlgpuSampler(_launcher, _arena, vocabSize, maxDraws) : null;
+
     public override void Upload(ReadOnlySpan<int> values, Tensor destination) =>
         _launcher.Write(RangeOf(destination, DType.I32, values.Length), MemoryMarshal.AsBytes(values));
 
@@ -111,6 +114,13 @@ internal sealed partial class IlgpuBackend : Backend
         {
             _launcher.Read(RangeOf(source, DType.F32, length), MemoryMarshal.AsBytes(destination[..length]));
         }
+    }
+
+    public override void DownloadRows(Tensor source, int firstRow, Span<float> destination)
+    {
+        var from = sizeof(float) * (long)firstRow * source.Columns;
+        var range = RangeOf(source, DType.F32, checked(source.Rows * source.Columns));
+        _launcher.Read(range.Slice(from, sizeof(float) * (long)destination.Length), MemoryMarshal.AsBytes(destination));
     }
 
     public override void Dispose()

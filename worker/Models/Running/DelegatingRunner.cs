@@ -1,9 +1,15 @@
+using Cluster.Worker.Draws;
+
 namespace Cluster.Worker.Models.Running;
 
 /// <summary>A runner in front of another, which it owns: passes everything on. For those that change one thing about it.</summary>
 internal abstract class DelegatingRunner(IModelRunner inner) : IModelRunner
 {
     public virtual bool RunsInBackground => Inner.RunsInBackground;
+
+    public virtual bool SamplesOnDevice => Inner.SamplesOnDevice;
+
+    public ReadOnlySpan<DrawResult> Drawn => Inner.Drawn;
 
     public int VocabSize => Inner.VocabSize;
 

@@ -1,3 +1,5 @@
+using Cluster.Worker.Draws;
+
 namespace Cluster.Worker.Models.Running;
 
 /// <summary>Runs steps on a device. Implemented by <c>ModelRunner</c> (a transformer on a backend); the engine's tests have a fake.
@@ -28,11 +30,18 @@ internal interface IModelRunner : IDisposable
     /// meanwhile.</summary>
     bool RunsInBackground => false;
 
+    /// <summary>Whether steps may have <see cref="StepBatch.Draws"/>.</summary>
+    bool SamplesOnDevice => false;
+
+    /// <summary>Tokens chosen in the step that was waited for, in the order of its draws; valid until the next
+    /// <see cref="Launch"/>.</summary>
+    ReadOnlySpan<DrawResult> Drawn => [];
+
     /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused after
     /// <see cref="WaitForLogits"/>.</summary>
     void Launch(StepBatch batch);
 
     /// <summary>Waits for the step last launched. Row-major <c>[NumLogits, VocabSize]</c>, valid until the next
-    /// <see cref="Launch"/>.</summary>
+    /// <see cref="Launch"/>. Rows that draws were made from have undefined contents.</summary>
     ReadOnlySpan<float> WaitForLogits();
 }

@@ -93,10 +93,14 @@ internal static class ModelLoader
         var transformer = new Transformer(
             shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
 
+        // The logits of several ranks come together on the host.
+        var sampler = options.SampleOnDevice && shard.IsWhole ? backend.CreateSampler(config.VocabSize, options.MaxSequences) : null;
+        activationBytes += sampler?.Bytes ?? 0;
         weightsLoaded?.Invoke();
         var budgetBytes = options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes;
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
-        var runner = new ModelRunner(backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits);
+        var runner = new ModelRunner(
+            backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits, sampler);
         return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
     }
 

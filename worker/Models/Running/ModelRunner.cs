@@ -1,9 +1,11 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Draws;
 using Cluster.Worker.Models.Layers;
 
 namespace Cluster.Worker.Models.Running;
 
-/// <summary>Runs steps of a <see cref="Transformer"/>: uploads the batch, enqueues the pass, downloads logits. Called by the engine's
+/// <summary>Runs steps of a <see cref="Transformer"/>: uploads the batch, enqueues the pass, downloads logits
+/// or the tokens chosen from them. Called by the engine's
 /// thread; made by <see cref="ModelLoader"/>. Owns its backend: disposing the runner disposes it.</summary>
 internal sealed class ModelRunner : IModelRunner
 {
@@ -12,16 +14,23 @@ internal sealed class ModelRunner : IModelRunner
     private readonly VocabularyShards _vocabulary;
     private readonly KvCache _cache;
     private readonly StepTensors _tensors;
+    private readonly DeviceSampler? _sampler;
+    private readonly bool[] _isDrawn;
     private float[] _hostLogits = [];
     private Tensor? _launched;
+    private int _numDraws;
 
     /// <param name="plan">Longest sequence and size of the cache, which is allocated here.</param>
     /// <param name="maxLogits">Most rows of one step that need logits.</param>
+    /// <param name="sampler">Null where the host chooses all tokens.</param>
     public ModelRunner(
-        Backend backend, Shard shard, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits)
+        Backend backend, Shard shard, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits,
+        DeviceSampler? sampler = null)
     {
         _backend = backend;
         _transformer = transformer;
+        _sampler = sampler;
+        _isDrawn = new bool[maxLogits];
         _vocabulary = shard.Vocabulary;
         VocabSize = shard.Config.VocabSize;
         BlockSize = plan.Cache.BlockSize;
@@ -49,6 +58,10 @@ internal sealed class ModelRunner : IModelRunner
     /// <summary>Most rows of one step that need logits.</summary>
     public int MaxLogits { get; }
 
+    public bool SamplesOnDevice => _sampler is not null;
+
+    public ReadOnlySpan<DrawResult> Drawn => _numDraws > 0 ? _sampler!.Results : [];
+
     /// <exception cref="ArgumentOutOfRangeException">The batch is empty or exceeds a limit of this runner.</exception>
     public void Launch(StepBatch batch)
     {
@@ -58,6 +71,7 @@ internal sealed class ModelRunner : IModelRunner
         Check(batch.MaxQueryLength, 1, batch.NumTokens, "rows of the longest query");
         Check(batch.MaxContextLength, batch.MaxQueryLength, MaxModelLength, "tokens of the longest context");
         Check(batch.MaxBlocks * BlockSize, batch.MaxContextLength, int.MaxValue, "slots of a block table");
+        Check(batch.Draws.Count, 0, _sampler is null ? 0 : batch.NumSequences, "draws");
         Check(batch.NumBlockCopies, 0, batch.NumSequences, "block copies");
         var inputs = _tensors.Upload(batch);
         if (batch.NumBlockCopies > 0)
@@ -66,6 +80,17 @@ internal sealed class ModelRunner : IModelRunner
         }
 
         _launched = _transformer.Forward(inputs, _cache);
+        _numDraws = batch.Draws.Count;
+        if (_numDraws > 0)
+        {
+            _isDrawn.AsSpan().Clear();
+            foreach (var draw in batch.Draws.Draws)
+            {
+                _isDrawn[draw.Row] = true;
+            }
+
+            _sampler!.Enqueue(_launched.Value, batch.Draws);
+        }
     }
 
     /// <exception cref="InvalidOperationException">Nothing was launched.</exception>
@@ -80,11 +105,40 @@ internal sealed class ModelRunner : IModelRunner
                 Math.Max(count, (int)Math.Min(2L * _hostLogits.Length, (long)MaxLogits * logits.Columns)), pinned: true);
         }
 
-        _backend.Download(logits, _hostLogits.AsSpan(0, count));
+        if (_numDraws > 0)
+        {
+            _sampler!.Wait();
+            DownloadOthers(logits);
+        }
+        else
+        {
+            _backend.Download(logits, _hostLogits.AsSpan(0, count));
+        }
+
         return _vocabulary.Compact(_hostLogits.AsSpan(0, count), logits.Rows);
     }
 
     public void Dispose() => _backend.Dispose();
+
+    /// <summary>Copies the rows from which no token was chosen to their places.</summary>
+    private void DownloadOthers(Tensor logits)
+    {
+        for (var row = 0; row < logits.Rows; row++)
+        {
+            var end = row;
+            while (end < logits.Rows && !_isDrawn[end])
+            {
+                end++;
+            }
+
+            if (end > row)
+            {
+                var (from, to) = (row * logits.Columns, end * logits.Columns);
+                _backend.DownloadRows(logits, row, _hostLogits.AsSpan(from..to));
+                row = end;
+            }
+        }
+    }
 
     private static void Check(int value, int min, int max, string what)
     {

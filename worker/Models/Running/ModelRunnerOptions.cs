@@ -38,6 +38,9 @@ internal sealed record ModelRunnerOptions
     /// <summary>Element type of the KV cache (<c>--kv-cache-dtype</c>).</summary>
     public DType KvCacheDType { get; init; } = DType.F32;
 
+    /// <summary>Whether the device may choose tokens, for which it sets memory aside. Not needed where all logits are wanted.</summary>
+    public bool SampleOnDevice { get; init; } = true;
+
     /// <exception cref="ArgumentException">A value is out of range; names it and what would be right.</exception>
     public void Validate()
     {

@@ -1,3 +1,5 @@
+using Cluster.Worker.Draws;
+
 namespace Cluster.Worker.Models.Running;
 
 /// <summary>One step's packed batch, as plain host numbers: what the scheduler plans and a model runner executes.
@@ -50,4 +52,8 @@ internal sealed class StepBatch
     public int NumBlockCopies { get; set; }
 
     public int[] BlockCopies { get; set; } = [];
+
+    /// <summary>Tokens to choose on the device; for runners that do (<see cref="IModelRunner.SamplesOnDevice"/>). Rows of logits that a
+    /// draw is made from are not downloaded.</summary>
+    public DrawBatch Draws { get; } = new();
 }

@@ -94,6 +94,7 @@ internal sealed class GoldenFile
             MaxLogits = Math.Max(Count, Math.Min(MostRows, Count * PromptLength)),
             MaxModelLength = length,
             BlockSize = BlockSize,
+            SampleOnDevice = false,
             NumBlocks = Count * ((length + BlockSize - 1) / BlockSize),
         };
     }

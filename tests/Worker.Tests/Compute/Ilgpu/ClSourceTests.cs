@@ -58,5 +58,25 @@ public sealed class ClSourceTests
         Assert.StartsWith("kernel ClSourceTests.Allocates: ILGPU cannot compile it: ", refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Sums_in_shared_memory_need_no_feature_that_a_driver_may_lack()
+    {
+        var text = new ClCompiler(CLDeviceVendor.Other).Compile(BackendKernels.Select, waves: 4);
+
+        Assert.Contains("atomic_add ((volatile local uint*)", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("atomic_fetch", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("atomic_uint", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Sampling_needs_no_double_precision()
+    {
+        var compiler = new ClCompiler(CLDeviceVendor.Other);
+
+        Assert.All(
+            BackendKernels.All.Where(kernel => kernel.Name.StartsWith("S", StringComparison.Ordinal)),
+            kernel => Assert.DoesNotContain("double ", compiler.Compile(kernel, waves: 4), StringComparison.Ordinal));
+    }
+
     private static void Allocates(ArrayView<float> x) => x[0] = new List<float> { 1 }.Count + Wave.Lanes;
 }

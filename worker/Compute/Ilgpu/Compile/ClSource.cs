@@ -22,6 +22,12 @@ internal static partial class ClSource
                 $"ILGPU wrote '{barrier.Value}', which does not fence shared memory: on AMD GPUs waves would race");
         }
 
+        source = SharedAdd().Replace(source, match => AddTo(source, match.Groups[1].Value));
+        if (UnknownAtomic().Match(source) is { Success: true } atomic)
+        {
+            throw new NotSupportedException($"ILGPU wrote '{atomic.Value}', which is not OpenCL C of every version");
+        }
+
         // One access instead of four: structs of four 32-bit fields are 16 bytes apart in memory anyway.
         source = QuadStruct().Replace(source, "struct __attribute__((aligned(16))) $1\n{$2};");
 
@@ -60,6 +66,22 @@ internal static partial class ClSource
 
     [GeneratedRegex(@"\b(type|L)_\d+")]
     private static partial Regex CountedName();
+
+    /// <summary>ILGPU's own atomics go through generic pointers and are sequentially consistent over the device: two features that a driver
+    /// may lack. Additions in shared memory have been in OpenCL C since its first version.</summary>
+    private static string AddTo(string source, string pointer)
+    {
+        var type = Regex.Match(source, $@"\t(\w+) {pointer};").Groups[1].Value;
+        return Regex.IsMatch(source, $@"typedef local u?int\* {type};")
+            ? $"atomic_add ((volatile local uint*){pointer},"
+            : throw new NotSupportedException($"ILGPU wrote an atomic addition to '{pointer}', which is not in shared memory");
+    }
+
+    [GeneratedRegex(@"atomic_fetch_add \(\(atomic_uint\*\)(\w+),")]
+    private static partial Regex SharedAdd();
+
+    [GeneratedRegex(@"\batomic_(?!add \(\(volatile local)\w+ \(")]
+    private static partial Regex UnknownAtomic();
 
     [GeneratedRegex(@"struct (type_\d+)\s*\{((?:\s*(?:int|uint|float) field_\d;){4}\s*)\};")]
     private static partial Regex QuadStruct();

@@ -34,6 +34,91 @@ internal static class Native
         return p * Interop.IntAsFloat((uint)(((int)n + 127) << 23));
     }
 
+    /// <summary>eˣ of a number that is at most 0, by the very steps of the engine's <c>LogitMath.Exp</c>: the same bits. What would be
+    /// subnormal is 0.</summary>
+    public static float ExpOfNegative(float x)
+    {
+        if (!(x >= -87.33654f))
+        {
+            return 0f;
+        }
+
+        var shifted = Fma(x, 1.44269504f, 12582912f);
+        var n = shifted - 12582912f;
+        var r = Fma(n, -0.693359375f, x);
+        r = Fma(n, 2.12194440e-4f, r);
+        var p = Fma(r, 1.9875691500e-4f, 1.3981999507e-3f);
+        p = Fma(p, r, 8.3334519073e-3f);
+        p = Fma(p, r, 4.1665795894e-2f);
+        p = Fma(p, r, 1.6666665459e-1f);
+        p = Fma(p, r, 5.0000001201e-1f);
+        p = Fma(p, r * r, r) + 1f;
+        return p * Interop.IntAsFloat((Interop.FloatAsInt(shifted) + 127u) << 23);
+    }
+
+    /// <summary>a / b rounded as IEEE says, in whole numbers: OpenCL's own division may be off by 2.5 units in the last place.</summary>
+    /// <param name="a">Above 0.</param>
+    /// <param name="b">Above 0, finite, not subnormal.</param>
+    public static float Divide(float a, float b)
+    {
+        var bits = Interop.FloatAsInt(a);
+        if (bits >= 0x7f800000u)
+        {
+            return a;
+        }
+
+        var exponent = (int)(bits >> 23);
+        var mantissa = bits & 0x7fffffu;
+        if (exponent != 0)
+        {
+            mantissa |= 0x800000u;
+        }
+        else
+        {
+            for (exponent = 1; mantissa < 0x800000u; exponent--)
+            {
+                mantissa <<= 1;
+            }
+        }
+
+        var divisorBits = Interop.FloatAsInt(b);
+        ulong divisor = (divisorBits & 0x7fffffu) | 0x800000u;
+        var dividend = (ulong)mantissa << 32;
+        var quotient = dividend / divisor;
+        var isExact = quotient * divisor == dividend;
+        exponent += 127 - (int)(divisorBits >> 23);
+        if (quotient < 0x100000000UL)
+        {
+            quotient <<= 1;
+            exponent--;
+        }
+
+        if (exponent >= 255)
+        {
+            return float.PositiveInfinity;
+        }
+
+        // 33 bits, of which 24 stay; of a subnormal result fewer.
+        var dropped = exponent > 0 ? 9 : 10 - exponent;
+        if (dropped > 40)
+        {
+            return 0f;
+        }
+
+        var kept = quotient >> dropped;
+        var rest = quotient - (kept << dropped);
+        var half = 1UL << (dropped - 1);
+        if (rest > half || (rest == half && (!isExact || (kept & 1UL) != 0)))
+        {
+            kept++;
+        }
+
+        return Interop.IntAsFloat((exponent > 0 ? (uint)(exponent - 1) << 23 : 0u) + (uint)kept);
+    }
+
+    /// <summary>Whether a float is NaN, by its bits.</summary>
+    public static bool IsNaN(float value) => (Interop.FloatAsInt(value) & 0x7fffffffu) > 0x7f800000u;
+
     /// <summary>1 / (1 + e⁻ˣ).</summary>
     public static float Sigmoid(float x) => 1f / (1f + Exp(-x));
 

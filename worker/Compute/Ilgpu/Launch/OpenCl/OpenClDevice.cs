@@ -14,6 +14,9 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     private const int DeviceNotFound = -1;
     private const int PlatformNotFound = -1001;
 
+    /// <summary>Drivers start when devices are first asked for, and some show none to a second thread meanwhile.</summary>
+    private static readonly Lock Enumerating = new();
+
     /// <summary>Vendor id of AMD on the PCI bus.</summary>
     private const uint Amd = 0x1002;
 
@@ -39,7 +42,15 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     public long SharedBytes { get; private init; }
 
     /// <summary>All devices, GPUs first. An AMD driver shows those that <see cref="VisibleDevices.Variable"/> leaves.</summary>
-    public static unsafe ImmutableArray<OpenClDevice> All()
+    public static ImmutableArray<OpenClDevice> All()
+    {
+        lock (Enumerating)
+        {
+            return Enumerate();
+        }
+    }
+
+    private static unsafe ImmutableArray<OpenClDevice> Enumerate()
     {
         if (OpenClApi.Find() is not { } cl)
         {

@@ -202,6 +202,13 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         {
             if (parameters[i].ElementType is not null)
             {
+                if (arguments[i].Offset % parameters[i].ElementBytes != 0)
+                {
+                    throw new ArgumentException(
+                        $"kernel {kernel}: argument {i} begins at byte {arguments[i].Offset}, in the middle of an element of "
+                        + $"{parameters[i].ElementBytes} bytes");
+                }
+
                 view[0] = arguments[i].Offset / parameters[i].ElementBytes;
                 view[1] = arguments[i].Bytes / parameters[i].ElementBytes;
                 Set(kernel, handle, index++, 2 * sizeof(long), view);
