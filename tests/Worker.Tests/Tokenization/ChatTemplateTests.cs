@@ -63,6 +63,17 @@ public sealed class ChatTemplateTests
         Assert.Equal("file <b>hi", ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: false));
     }
 
+    [Theory]
+    [InlineData("""{"chat_template": "json {{ bos_token }}{{ messages[0].content }}"}""", "json <b>hi")]
+    [InlineData("""{"chat_template": [{"name": "default", "template": "list {{ messages[0].content }}"}]}""", "list hi")]
+    [InlineData("{}", "config hi")]
+    public void A_template_in_its_own_JSON_file_comes_before_the_config(string json, string expected)
+    {
+        using var folder = new TemporaryFolder().With("chat_template.json", json)
+            .With("tokenizer_config.json", """{"bos_token": "<b>", "chat_template": "config {{ messages[0].content }}"}""");
+        Assert.Equal(expected, ChatTemplate.Load(folder.Path)!.Render(Messages, tools: null, addGenerationPrompt: false));
+    }
+
     [Fact]
     public void A_bad_config_names_the_file()
     {
