@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Startup;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
@@ -52,7 +53,14 @@ internal static class GenerateCommand
         if (chat)
         {
             var template = worker.ChatTemplate ?? throw new CommandFailure($"{startup.Model} has no chat template; leave out --chat");
-            text = template.Render([new JsonObject { ["role"] = "user", ["content"] = text }], null, addGenerationPrompt: true);
+            try
+            {
+                text = template.Render([new JsonObject { ["role"] = "user", ["content"] = text }], null, addGenerationPrompt: true);
+            }
+            catch (ChatTemplateException exception)
+            {
+                throw new CommandFailure(exception.Message, exception);
+            }
         }
 
         var started = TimeProvider.System.GetTimestamp();

@@ -19,14 +19,27 @@ internal static class ServeCommand
         var flags = new EngineFlags();
         var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
+        var chatTemplate = new Option<string?>("--chat-template")
+        {
+            Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
+            HelpName = "FILE|TEMPLATE",
+        };
         var command = new Command(
-            "serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).") { names };
+            "serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).")
+        {
+            names,
+            chatTemplate,
+        };
         serving.AddTo(command);
         flags.AddTo(command);
         command.SetAction(arguments =>
         {
             var startup = StartupArguments.Read(flags, arguments);
-            startup = startup with { Device = startup.Device with { ExactGpus = true } };
+            startup = startup with
+            {
+                Device = startup.Device with { ExactGpus = true },
+                ChatTemplate = arguments.GetValue(chatTemplate),
+            };
             return RunAsync(
                 startup,
                 arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(startup).DefaultName],

@@ -40,10 +40,16 @@ internal sealed record ReplicaModel(
     /// <summary>Starts an engine, which owns the model from then on.</summary>
     /// <param name="runner">Stands for <see cref="Runner"/>, which it owns; null for the runner itself.</param>
     /// <param name="observer">Is told of latencies and ended requests.</param>
+    /// <param name="endOfSequence">The tokenizer's token for it, which need not be among the model's.</param>
     /// <exception cref="ArgumentException">The options do not fit the model.</exception>
     public LlmEngine StartEngine(
-        ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null) => new(
-        new BackgroundRunner(runner ?? Runner), tokenizer, options with { EosTokenIds = [.. Target.Config.EosTokenIds] },
+        ITokenizer tokenizer, EngineOptions options, IModelRunner? runner = null, IEngineObserver? observer = null,
+        int? endOfSequence = null) => new(
+        new BackgroundRunner(runner ?? Runner), tokenizer,
+        options with
+        {
+            EosTokenIds = [.. endOfSequence is { } token ? Target.Config.EosTokenIds.Add(token).Distinct() : Target.Config.EosTokenIds],
+        },
         TimeProvider.System, Proposer, observer);
 
     private static ReplicaModel LoadParts(

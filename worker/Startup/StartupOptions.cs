@@ -22,4 +22,7 @@ internal sealed record StartupOptions(
 
     /// <summary>Null without speculative decoding.</summary>
     public DraftOptions? Draft { get; init; }
+
+    /// <summary>A file with a chat template, or the template itself; null for the checkpoint's.</summary>
+    public string? ChatTemplate { get; init; }
 }

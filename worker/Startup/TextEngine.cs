@@ -11,7 +11,7 @@ namespace Cluster.Worker.Startup;
 internal sealed class TextEngine : IAsyncDisposable
 {
     private TextEngine(
-        Tokenizer tokenizer, ChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks, IReadOnlyList<string> devices)
+        Tokenizer tokenizer, IChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks, IReadOnlyList<string> devices)
     {
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
@@ -22,7 +22,7 @@ internal sealed class TextEngine : IAsyncDisposable
 
     public Tokenizer Tokenizer { get; }
 
-    public ChatTemplate? ChatTemplate { get; }
+    public IChatTemplate? ChatTemplate { get; }
 
     public LlmEngine Engine { get; }
 
@@ -44,9 +44,10 @@ internal sealed class TextEngine : IAsyncDisposable
         try
         {
             var tokenizer = Tokenizer.Load(folders.Model);
-            var chatTemplate = ChatTemplate.Load(folders.Model);
+            var chatTemplate = ServedTemplate.Load(folders.Model, options.ChatTemplate, log);
+            var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
-            var engine = model.StartEngine(tokenizer, options.Engine, observer: observer);
+            var engine = model.StartEngine(tokenizer, options.Engine, observer: observer, endOfSequence: endOfSequence);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
             return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks, model.Devices);
         }

@@ -8,6 +8,8 @@ namespace Cluster.Worker.Tokenization;
 /// request adds. Safe for concurrent use.</summary>
 internal sealed class ChatTemplate : IChatTemplate
 {
+    private const string Developer = "developer";
+
     private readonly Template _template;
     private readonly Template? _toolTemplate;
     private readonly IReadOnlyDictionary<string, string> _specialTokens;
@@ -50,11 +52,14 @@ internal sealed class ChatTemplate : IChatTemplate
         }
     }
 
+    /// <exception cref="ChatTemplateException">The template failed, or has no place for one of the messages.</exception>
     public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null)
     {
+        var template = tools is null ? _template : _toolTemplate ?? _template;
+        var written = template.Mentions(Developer) ? messages : WithSystemFor(messages);
         Dictionary<string, object?> all = new(StringComparer.Ordinal)
         {
-            ["messages"] = Values.FromJson(messages),
+            ["messages"] = Values.FromJson(written),
             ["tools"] = Values.FromJson(tools),
             ["documents"] = null,
             ["add_generation_prompt"] = addGenerationPrompt,
@@ -70,7 +75,34 @@ internal sealed class ChatTemplate : IChatTemplate
                 throw new ChatTemplateException($"the template variable '{name}' is set by the server and cannot be overridden");
             }
         }
-        var template = tools is null ? _template : _toolTemplate ?? _template;
-        return template.Render(all, _clock, _limits);
+
+        var text = template.Render(all, _clock, _limits);
+        var leftOut = LeftOutMessage.Find(
+            written,
+            marked => template.Render(
+                new Dictionary<string, object?>(all, StringComparer.Ordinal) { ["messages"] = Values.FromJson(marked) }, _clock, _limits));
+        return leftOut is not { } index
+            ? text
+            : throw new ChatTemplateException(
+                $"the model's chat template has no place for 'messages[{index}]', whose role is '{messages[index]!["role"]}': "
+                + "it would be left out");
     }
+
+    /// <summary>OpenAI's newer name of the system's role; most models know the older one alone.</summary>
+    private static JsonArray WithSystemFor(JsonArray messages)
+    {
+        if (!messages.Any(IsDeveloper))
+        {
+            return messages;
+        }
+        var renamed = (JsonArray)messages.DeepClone();
+        foreach (var message in renamed.Where(IsDeveloper))
+        {
+            message!["role"] = "system";
+        }
+        return renamed;
+    }
+
+    private static bool IsDeveloper(JsonNode? message) =>
+        message?["role"] is JsonValue role && role.TryGetValue<string>(out var name) && name == Developer;
 }

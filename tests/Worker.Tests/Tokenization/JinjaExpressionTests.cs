@@ -1,3 +1,4 @@
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Tokenization;
 
@@ -127,4 +128,20 @@ public sealed class JinjaExpressionTests
 
     private static void Check(string expression, string expected) =>
         Assert.Equal(expected, Rendering.Render("{{ " + expression + " }}", Variables));
+
+    [Theory]
+    [InlineData("{{ big }} {{ big | string | length }} {{ big is integer }} {{ big is number }}", "18446744073709551617 20 True True")]
+    [InlineData("{{ big > 1 }} {{ big == big }} {{ big == 1.5 }} {{ -big }} {{ big | int }}",
+        "True True False -18446744073709551617 18446744073709551617")]
+    [InlineData("{{ [big] | tojson }}{{ 'y' if big }}{{ big | abs }}", "[18446744073709551617]y18446744073709551617")]
+    public void Integers_beyond_64_bits_stay_exact(string template, string expected) =>
+        Assert.Equal(expected, Rendering.Render(template, """{"big": 18446744073709551617}"""));
+
+    [Fact]
+    public void Arithmetic_on_them_is_refused_rather_than_rounded() =>
+        Assert.Throws<ChatTemplateException>(() => Rendering.Render("{{ big + 1 }}", """{"big": 18446744073709551617}"""));
+
+    [Fact]
+    public void A_number_has_as_many_digits_as_Python_reads() =>
+        Assert.Throws<ChatTemplateException>(() => Rendering.Render("{{ big }}", $$"""{"big": {{new string('7', 4301)}}}"""));
 }

@@ -154,7 +154,8 @@ internal sealed class ConfigObject
             : throw Wrong(name, value, "a list of strings");
     }
 
-    /// <summary>Token ids, written as one number or a list of them; empty when missing.</summary>
+    /// <summary>Token ids, written as one number or a list of them; empty when missing. A negative one is no token's and left out: that is
+    /// how some checkpoints say that there is none, and what transformers takes.</summary>
     public ImmutableArray<int> TokenIds(string name)
     {
         if (Find(name) is not { } value)
@@ -166,12 +167,16 @@ internal sealed class ConfigObject
         var ids = ImmutableArray.CreateBuilder<int>(items.Length);
         foreach (var item in items)
         {
-            ids.Add(item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0
-                ? id
-                : throw Wrong(name, value, "a token id or a list of token ids (whole numbers of 0 or more)"));
+            var id = item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number)
+                ? number
+                : throw Wrong(name, value, "a token id or a list of token ids (whole numbers)");
+            if (id >= 0)
+            {
+                ids.Add(id);
+            }
         }
 
-        return ids.MoveToImmutable();
+        return ids.ToImmutable();
     }
 
     /// <summary>Numbers of layers; empty when missing.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -33,14 +34,35 @@ internal static class ChatPrompt
         var variables = fields.Element(Variables) switch
         {
             null => null,
-            { ValueKind: JsonValueKind.Object } given => JsonObject.Create(given.Clone()),
+            { ValueKind: JsonValueKind.Object } given => (JsonObject)JsonText.ToNode(given)!,
             { } other => throw RequestFields.WrongType(Variables, other, "an object of the template's variables"),
         };
-        var text = template.Render(messages, tools, generates, variables);
+        var text = Render(template, messages, tools, generates, variables);
 
         // The template writes the special tokens itself.
         return model.Tokenizer.Encode(
             continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
+    }
+
+    /// <summary>Some templates write arguments as they come, others go through their members: arguments that are no object are text to the
+    /// first and none to the others.</summary>
+    private static string Render(IChatTemplate template, JsonArray messages, JsonArray? tools, bool generates, JsonObject? variables)
+    {
+        try
+        {
+            return template.Render(messages, tools, generates, variables);
+        }
+        catch (ChatTemplateException refused) when (PastCalls.WithoutText(messages) is { } other)
+        {
+            try
+            {
+                return template.Render(other, tools, generates, variables);
+            }
+            catch (ChatTemplateException)
+            {
+                throw new ChatTemplateException(refused.Message, refused);
+            }
+        }
     }
 
     /// <summary>The prompt without what the template wrote behind the last message, so that the model goes on with it. As in transformers,

@@ -23,13 +23,22 @@ internal sealed class RequestFields : IDisposable
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         RequireJson(request);
-        var document = await JsonDocument.ParseAsync(
-            request.Body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
+        var document = await ParseAsync(request.Body, cancellationToken);
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
         {
             document.Dispose();
             throw ApiException.BadRequest($"the request body must be a JSON object, not {Describe(kind)}");
+        }
+
+        try
+        {
+            UnicodeCheck.Require(document.RootElement);
+        }
+        catch
+        {
+            document.Dispose();
+            throw;
         }
 
         return new RequestFields(document.RootElement, document);
@@ -173,6 +182,20 @@ internal sealed class RequestFields : IDisposable
         catch (InvalidOperationException)
         {
             throw ApiException.BadRequest($"'{name}' is not valid Unicode text", name);
+        }
+    }
+
+    private static async Task<JsonDocument> ParseAsync(Stream body, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await JsonDocument.ParseAsync(
+                body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
+        }
+        catch (InvalidOperationException)
+        {
+            // Names are compared as the document is read, and one of them is no text.
+            throw ApiException.BadRequest("a name in the request body is not valid Unicode text");
         }
     }
 

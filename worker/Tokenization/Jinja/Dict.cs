@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 
 namespace Cluster.Worker.Tokenization.Jinja;
 
@@ -14,14 +15,14 @@ internal sealed class Dict : OrderedDictionary<object, object?>
     public static object Key(object? value) => value switch
     {
         null => NoneKey.Instance,
-        string or long or double or bool => value,
+        string or long or BigInteger or double or bool => value,
         _ => throw new RenderError($"a dict key must be a string, number, boolean or none, not {Jinja.Values.TypeName(value)}"),
     };
 
     public bool TryGet(object? key, out object? value)
     {
         value = null;
-        return key is null or string or long or double or bool && TryGetValue(Key(key), out value);
+        return key is null or string or long or BigInteger or double or bool && TryGetValue(Key(key), out value);
     }
 
     public void Set(object? key, object? value) => this[Key(key)] = value;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Text;
 
@@ -71,7 +72,7 @@ internal sealed class JsonFormat(
     {
         null => "null",
         bool flag => flag ? "true" : "false",
-        long number => number.ToString(CultureInfo.InvariantCulture),
+        long or BigInteger => ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
         double number =>
             double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? (number > 0 ? "Infinity" : "-Infinity") : PythonFloat.Format(number),
         Undefined undefined => throw new RenderError($"{undefined.Message} and cannot be written as JSON"),

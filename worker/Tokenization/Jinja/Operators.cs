@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>Python's arithmetic on template values.</summary>
@@ -18,6 +20,7 @@ internal static class Operators
                 ("*", long count, string or List<object?>) => Repeat(right, count, budget),
                 ("%", string format, _) => PercentFormat.Apply(format, right, budget),
                 _ when IsInteger(left) && IsInteger(right) => Integers(name, ToLong(left), ToLong(right)),
+                (_, BigInteger, not double) or (_, not double, BigInteger) => throw new OverflowException(),
                 _ when Values.AsNumber(left) is { } a && Values.AsNumber(right) is { } b => Floats(name, a, b),
                 _ => throw new RenderError($"'{name}' cannot be applied to {Values.TypeName(left)} and {Values.TypeName(right)}"),
             };
@@ -31,6 +34,7 @@ internal static class Operators
     public static object Negate(object? value) => Values.Defined(value) switch
     {
         long number when number != long.MinValue => (object)-number,
+        BigInteger large => -large,
         bool flag => flag ? -1L : 0L,
         double number => -number,
         _ => throw new RenderError($"'-' cannot be applied to {Values.TypeName(value)}"),

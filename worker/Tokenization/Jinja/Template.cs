@@ -28,6 +28,9 @@ internal sealed class Template
         }
     }
 
+    /// <summary>The source has this word, so that the template may know of it.</summary>
+    public bool Mentions(string word) => _source.Contains(word, StringComparison.Ordinal);
+
     /// <exception cref="ChatTemplateException">The template failed on these values or used up its limits.</exception>
     public string Render(IReadOnlyDictionary<string, object?> variables, TimeProvider clock, RenderLimits limits)
     {

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>What may stand after <c>is</c>.</summary>
@@ -25,9 +27,9 @@ internal static class Tests
             ["boolean"] = (value, _, _) => value is bool,
             ["true"] = (value, _, _) => value is true,
             ["false"] = (value, _, _) => value is false,
-            ["integer"] = (value, _, _) => value is long,
+            ["integer"] = (value, _, _) => value is long or BigInteger,
             ["float"] = (value, _, _) => value is double,
-            ["number"] = (value, _, _) => value is long or double or bool,
+            ["number"] = (value, _, _) => value is long or BigInteger or double or bool,
             ["string"] = (value, _, _) => value is string,
             ["mapping"] = (value, _, _) => value is Dict,
             ["sequence"] = (value, _, _) => value is string or IReadOnlyList<object?> or Dict or Undefined,
@@ -77,6 +79,7 @@ internal static class Tests
         (null, null) => true,
         (bool a, bool b) => a == b,
         (long a, long b) => a == b,
+        (BigInteger a, BigInteger b) => a == b,
         (string a, string b) => a == b,
         _ => ReferenceEquals(value, other),
     };

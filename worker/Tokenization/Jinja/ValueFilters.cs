@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace Cluster.Worker.Tokenization.Jinja;
 
@@ -14,6 +15,7 @@ internal static class ValueFilters
         filters["abs"] = (value, _, _) => Values.Defined(value) switch
         {
             long number and > long.MinValue => (object)Math.Abs(number),
+            BigInteger number => BigInteger.Abs(number),
             double number => Math.Abs(number),
             _ => throw new RenderError($"'abs' needs a number, not {Values.TypeName(value)}"),
         };
@@ -23,7 +25,7 @@ internal static class ValueFilters
 
     private static object? ToInteger(object? value, object? fallback) => value switch
     {
-        long => value,
+        long or BigInteger => value,
         bool flag => flag ? 1L : 0L,
         _ => ToFloat(value) is { } number && Math.Abs(number) < 9e18 ? (long)number : fallback,
     };

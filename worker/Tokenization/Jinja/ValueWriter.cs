@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Text;
 
@@ -43,8 +44,8 @@ internal static class ValueWriter
             case bool flag:
                 result.Append(flag ? "True" : "False");
                 break;
-            case long number:
-                result.Append(CultureInfo.InvariantCulture, $"{number}");
+            case long or BigInteger:
+                result.Append(CultureInfo.InvariantCulture, $"{value}");
                 break;
             case double number:
                 result.Append(PythonFloat.Format(number));

@@ -1,15 +1,20 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Tokenization.Jinja;
 
-/// <summary>Python's view of values. A template value is null (None), bool, long, double, string, <c>List&lt;object?&gt;</c> (list),
+/// <summary>Python's view of values. A template value is null (None), bool, long, BigInteger
+/// (an integer beyond 64 bits), double, string, <c>List&lt;object?&gt;</c> (list),
 /// <c>object?[]</c> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>, <see cref="Function"/> or
 /// <see cref="Undefined"/>.</summary>
 internal static class Values
 {
+    /// <summary>Python's own bound.</summary>
+    private const int MaxDigits = 4300;
+
     public static object? FromJson(JsonNode? node)
     {
         switch (node)
@@ -41,7 +46,7 @@ internal static class Values
     {
         null => "none",
         bool => "bool",
-        long => "int",
+        long or BigInteger => "int",
         double => "float",
         string => "str",
         List<object?> => "list",
@@ -58,6 +63,7 @@ internal static class Values
         null or Undefined => false,
         bool b => b,
         long l => l != 0,
+        BigInteger => true,
         double d => d != 0,
         string s => s.Length > 0,
         IReadOnlyList<object?> list => list.Count > 0,
@@ -73,6 +79,7 @@ internal static class Values
     {
         bool b => b ? 1 : 0,
         long l => l,
+        BigInteger large => (double)large,
         double d => d,
         _ => null,
     };
@@ -84,7 +91,7 @@ internal static class Values
         budget.Step();
         if (AsNumber(left) is { } a)
         {
-            return left is long l && right is long r ? l == r : a == AsNumber(right);
+            return AsInteger(left) is { } l && AsInteger(right) is { } r ? l == r : a == AsNumber(right);
         }
         return (left, right) switch
         {
@@ -107,6 +114,8 @@ internal static class Values
         {
             case (long x, long y):
                 return x.CompareTo(y);
+            case (long or BigInteger, long or BigInteger):
+                return AsInteger(left)!.Value.CompareTo(AsInteger(right)!.Value);
             case (string x, string y):
                 return string.CompareOrdinal(x, y);
             case (List<object?> x, List<object?> y):
@@ -192,8 +201,25 @@ internal static class Values
         return count;
     }
 
-    private static object Number(string json) =>
-        long.TryParse(json, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer)
-            ? (object)integer
-            : double.Parse(json, CultureInfo.InvariantCulture);
+    private static BigInteger? AsInteger(object? value) => value switch
+    {
+        long number => number,
+        BigInteger large => large,
+        _ => null,
+    };
+
+    private static object Number(string json)
+    {
+        if (long.TryParse(json, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer))
+        {
+            return integer;
+        }
+        if (json.AsSpan().ContainsAny('.', 'e', 'E'))
+        {
+            return double.Parse(json, CultureInfo.InvariantCulture);
+        }
+        return json.Length <= MaxDigits
+            ? BigInteger.Parse(json, CultureInfo.InvariantCulture)
+            : throw new ChatTemplateException($"a number has {json.Length} digits; at most {MaxDigits} are read");
+    }
 }

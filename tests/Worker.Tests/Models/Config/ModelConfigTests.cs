@@ -45,7 +45,7 @@ public sealed class ModelConfigTests
         { "mlp_bias", "0", "'mlp_bias' is 0; expected true or false" },
         { "dtype", "\"int4\"", "'dtype' is 'int4'; supported: bfloat16" },
         { "torch_dtype", "7", "'torch_dtype' is 7; expected a string" },
-        { "eos_token_id", "-1", "'eos_token_id' is -1; expected a token id" },
+        { "eos_token_id", "\"2\"", "expected a token id or a list" },
         { "eos_token_id", "[1,\"2\"]", "expected a token id or a list" },
         { "rope_theta", "1", "'rope_theta' is 1; it must be above 1" },
         { "rope_theta", "-3", "'rope_theta' is -3; expected above 0" },
@@ -161,6 +161,8 @@ public sealed class ModelConfigTests
     [InlineData("2", """{"eos_token_id":0}""", new[] { 0, 2 })]
     [InlineData("[2]", """{"eos_token_id":[7,2,0]}""", new[] { 0, 2, 7 })]
     [InlineData("null", """{"eos_token_id":[3]}""", new[] { 3 })]
+    [InlineData("-1", null, new int[0])]
+    [InlineData("0", """{"eos_token_id":[-1, 4]}""", new[] { 0, 4 })]
     [InlineData("null", """{"eos_token_id":null}""", new int[0])]
     public void End_of_sequence_tokens_are_those_of_both_files(string config, string? generation, int[] expected)
     {
