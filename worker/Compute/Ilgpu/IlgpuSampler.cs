@@ -155,7 +155,12 @@ internal sealed class IlgpuSampler : DeviceSampler
             {
                 _hostDraws.Add(new DrawParameters
                 {
-                    Row = draw.Row, Slot = -1, Temperature = 1, Reciprocal = 1, CutRank = uint.MaxValue, CutToken = int.MaxValue,
+                    Row = draw.Row,
+                    Slot = -1,
+                    Temperature = 1,
+                    Reciprocal = 1,
+                    CutRank = uint.MaxValue,
+                    CutToken = int.MaxValue,
                 });
             }
         }
