@@ -32,12 +32,11 @@ internal static class LeftOutMessage
 
     private static string MarkOf(int index) => $"{Mark}{index}z";
 
-    /// <summary>A template may write the calls of a message and not its text.</summary>
+    /// <summary>A template may write the calls of a message and not its text, or know no calls and write the text alone.</summary>
     private static JsonNode Marked(JsonNode message, string mark)
     {
         var copy = message.DeepClone();
-        var calls = copy["tool_calls"] as JsonArray;
-        foreach (var call in calls ?? [])
+        foreach (var call in copy["tool_calls"] as JsonArray ?? [])
         {
             if (call?["function"] is JsonObject function)
             {
@@ -46,11 +45,7 @@ internal static class LeftOutMessage
             }
         }
 
-        if (calls is not { Count: > 0 } || (string?)copy["content"] is { Length: > 0 })
-        {
-            copy["content"] = mark;
-        }
-
+        copy["content"] = mark;
         return copy;
     }
 }

@@ -30,6 +30,7 @@ public sealed class CommandTests
     [InlineData("cluster-worker serve --model DIR --colour blue", "Unrecognized command or argument '--colour'")]
     [InlineData("dotnet run --project operator -c Release -- locale", "Unrecognized command or argument 'locale'")]
     [InlineData("dotnet test tests/Worker.Tests -c Release --filter GoneTests", "there is no such class of tests")]
+    [InlineData("dotnet run --project tests/Device.Tests -c Release -- -class A.GoneTests", "A.GoneTests: there is no such class of tests")]
     [InlineData("dotnet run --project tests/Benchmarks -c Release -- engine --fast 1", "--fast is not in: engine")]
     [InlineData("grpcurl -plaintext -d '{\"promt\":\"a\"}' host:1 cluster.v1.TextGeneration/Generate", "is no cluster.v1.GenerateRequest")]
     [InlineData("rm -rf deploy", "'rm' is no program")]

@@ -27,6 +27,13 @@ internal static partial class Dotnet
                 break;
             case "run" when mention && one.Arguments[^1] == "--":
                 yield break;
+            case "run" when one.Arguments is [_, "--project", "tests/Device.Tests", "-c", "Release", "--", "-class", var name]:
+                if (!TestClasses.Value.Contains(name.Split('.')[^1]))
+                {
+                    yield return $"-class {name}: there is no such class of tests";
+                }
+
+                yield break;
             default:
                 yield return $"dotnet {string.Join(' ', one.Arguments)} is not known here";
                 yield break;

@@ -67,6 +67,18 @@ public sealed class ChatRoleTests
         Assert.Equal("look", new ChatTemplate(CallsOnly, null, new Dictionary<string, string>()).Render(messages, null, false));
     }
 
+    [Theory, InlineData("null"), InlineData("\"\"")]
+    public void A_message_of_calls_alone_is_taken_by_a_template_that_knows_no_calls(string content)
+    {
+        JsonArray messages = [JsonNode.Parse("""
+            {"role": "assistant", "tool_calls": [{"function": {"name": "look", "arguments": {}}}]}
+            """)];
+        messages[0]!["content"] = JsonNode.Parse(content);
+        const string NoCalls = "{% for message in messages %}<{{ message.role }}>{{ message.content or '' }}{% endfor %}";
+
+        Assert.Equal("<assistant>", new ChatTemplate(NoCalls, null, new Dictionary<string, string>()).Render(messages, null, false));
+    }
+
     [Fact]
     public void A_template_that_takes_no_other_text_decides_for_itself() =>
         Assert.Equal("ok", Render(
