@@ -57,7 +57,7 @@ internal sealed record ReplicaModel(
     {
         var source = folders.Model;
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
-        var options = startup.Runner with { KvCacheDType = backends.CacheDType(ModelLoader.Open(source).Config.DType) };
+        var options = startup.Runner with { KvCacheDType = backends.CacheDType(ModelLoader.ConfigOf(source).DType) };
         var draftShare = DraftModel.MemoryShare(source, folders.Draft);
         var targetOptions = options with
         {

@@ -59,7 +59,7 @@ internal sealed partial class IlgpuBackend
         foreach (var blocks in own.Keys.Concat(own.Values))
         {
             _launcher.Launch(
-                BackendKernels.CopyBlocks, new GridSize(Groups(own.BlockPieces, Wave.Lanes)), blocks,
+                BackendKernels.CopyBlocks, new GridSize(GridSize.Groups(own.BlockPieces, Wave.Lanes)), blocks,
                 RangeOf(pairs, DType.I32, 2L * pairs.Rows), own.BlockPieces, pairs.Rows);
         }
     }
@@ -73,7 +73,7 @@ internal sealed partial class IlgpuBackend
         var headsOfGroup = Math.Min(
             Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads),
             Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
-        var chunks = layout.KvHeads * Groups(settings.Heads / layout.KvHeads, headsOfGroup);
+        var chunks = layout.KvHeads * GridSize.Groups(settings.Heads / layout.KvHeads, headsOfGroup);
         var splits = Splits(qkv.Rows, settings.Heads, layout.HeadDim, chunks, inputs.MaxContextLength);
         _launcher.Launch(
             BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer], own.Values[layer],
@@ -93,7 +93,7 @@ internal sealed partial class IlgpuBackend
     /// busy, else one. The results are the same.</summary>
     private int Splits(int rows, int heads, int headDim, int chunks, int maxContextLength)
     {
-        var stretches = Groups(maxContextLength, Kernels.PagedAttention.Stretch);
+        var stretches = GridSize.Groups(maxContextLength, Kernels.PagedAttention.Stretch);
         var bytes = sizeof(float) * (long)stretches * rows * heads * (headDim + 2);
         if (stretches == 1 || (long)rows * chunks >= _launcher.BusyGroups || bytes > MaxPartialBytes)
         {

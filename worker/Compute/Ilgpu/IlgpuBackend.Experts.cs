@@ -73,7 +73,7 @@ internal sealed partial class IlgpuBackend
         Require(weights, experts.Rows, experts.Columns);
         Require(logits, experts.Rows, logits.Columns);
         _launcher.Launch(
-            BackendKernels.Route, new GridSize(Groups(logits.Rows, Wave.Lanes)), logits,
+            BackendKernels.Route, new GridSize(GridSize.Groups(logits.Rows, Wave.Lanes)), logits,
             RangeOf(experts, DType.I32, experts.Rows * experts.Columns), weights, logits.Rows, logits.Columns, experts.Columns, normalize);
     }
 
@@ -91,7 +91,7 @@ internal sealed partial class IlgpuBackend
         var matrix = _launcher.HasMatrixCores;
         var tileRows = matrix ? MatrixLinear.Rows : Kernels.Linear.Rows;
         var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
-        var maxTiles = Math.Min(routed, Groups(routed, tileRows) + count);
+        var maxTiles = Math.Min(routed, GridSize.Groups(routed, tileRows) + count);
         Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
         Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
         Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
@@ -102,10 +102,11 @@ internal sealed partial class IlgpuBackend
         {
             _launcher.Launch(
                 LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true, matrix),
-                new GridSize(Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x, section.Codes, section.Tables,
-                section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs, section.Padded,
-                section.FirstOutput, weights.OutFeatures, routed / Math.Max(1, x.Rows), (int)(section.Codes.Bytes / 16 / count),
-                (int)(section.Tables.Bytes / sizeof(uint) / count), (int)(section.Groups.Bytes / sizeof(int) / count));
+                new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x, section.Codes,
+                section.Tables, section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs,
+                section.Padded, section.FirstOutput, weights.OutFeatures, routed / Math.Max(1, x.Rows),
+                (int)(section.Codes.Bytes / 16 / count), (int)(section.Tables.Bytes / sizeof(uint) / count),
+                (int)(section.Groups.Bytes / sizeof(int) / count));
         }
     }
 

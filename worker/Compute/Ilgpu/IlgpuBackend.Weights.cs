@@ -106,9 +106,9 @@ internal sealed partial class IlgpuBackend
             {
                 _launcher.Launch(
                     LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: true),
-                    new GridSize(Groups(section.Outputs, Kernels.Linear.Panel), Groups(x.Rows, MatrixLinear.Rows)), x, section.Codes,
-                    section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs,
-                    section.Padded, section.FirstOutput, weight.OutFeatures);
+                    new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel), GridSize.Groups(x.Rows, MatrixLinear.Rows)), x,
+                    section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces,
+                    section.Outputs, section.Padded, section.FirstOutput, weight.OutFeatures);
             }
 
             return;
@@ -121,7 +121,8 @@ internal sealed partial class IlgpuBackend
         foreach (var section in ((IlgpuLinear)weight).Sections)
         {
             var grid = new GridSize(
-                Groups(section.Padded, Wave.Lanes * (_launcher.Waves / rowWaves)), Groups(x.Rows, Kernels.Linear.Rows * rowWaves));
+                GridSize.Groups(section.Padded, Wave.Lanes * (_launcher.Waves / rowWaves)),
+                GridSize.Groups(x.Rows, Kernels.Linear.Rows * rowWaves));
             _launcher.Launch(
                 LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: false), grid, x, section.Codes, section.Tables,
                 section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs, section.Padded,
@@ -129,11 +130,9 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private static int Groups(int count, int ofGroup) => (count + ofGroup - 1) / ofGroup;
-
     private LinearSection Section(string name, WeightFormat format, int firstOutput, int outputs, int inFeatures, long tableWords)
     {
-        var pieces = Groups(inFeatures, format.Elements);
+        var pieces = GridSize.Groups(inFeatures, format.Elements);
         var padded = LinearSection.PaddedOf(outputs);
         return new LinearSection(
             format, firstOutput, outputs, pieces,

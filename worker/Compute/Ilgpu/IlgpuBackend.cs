@@ -132,7 +132,7 @@ internal sealed partial class IlgpuBackend : Backend
     private static GridSize Pieces(long count) => new(checked((int)((count + Elementwise.OfGroup - 1) / Elementwise.OfGroup)));
 
     /// <summary>Groups for the pieces of each row.</summary>
-    private static GridSize Pieces(Tensor rows) => new((rows.Columns + Rows.FloatsOfGroup - 1) / Rows.FloatsOfGroup, rows.Rows);
+    private static GridSize Pieces(Tensor rows) => new(GridSize.Groups(rows.Columns, Rows.FloatsOfGroup), rows.Rows);
 
     /// <exception cref="ArgumentException">A tensor has another shape or type than the operation asks for.</exception>
     private static void Require(Tensor tensor, int rows, int columns)

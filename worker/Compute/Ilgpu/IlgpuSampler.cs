@@ -44,8 +44,8 @@ internal sealed class IlgpuSampler : DeviceSampler
         _launcher = launcher;
         _arena = arena;
         _vocabSize = vocabSize;
-        _chunks = Groups(vocabSize, Sampling.ChunkTokens);
-        _words = 2 * Groups(vocabSize, 64);
+        _chunks = GridSize.Groups(vocabSize, Sampling.ChunkTokens);
+        _words = 2 * GridSize.Groups(vocabSize, 64);
         _maxDraws = maxDraws;
         _hostOutcomes = new DrawOutcome[2 * maxDraws];
         _results = new DrawResult[maxDraws];
@@ -80,7 +80,7 @@ internal sealed class IlgpuSampler : DeviceSampler
         var count = _hostDraws.Count;
         var chunks = count * _chunks;
         var ofChunks = new GridSize(_chunks, count);
-        var perChunk = new GridSize(Groups(chunks, Wave.Lanes));
+        var perChunk = new GridSize(GridSize.Groups(chunks, Wave.Lanes));
         _launcher.Launch(BackendKernels.Maxima, ofChunks, logits, _adjusted, _draws, _maxima, _vocabSize);
         _launcher.Launch(BackendKernels.ChunkMaxima, perChunk, _maxima, _chunkMaxima, chunks);
         if (_hostSelecting.Count > 0)
@@ -100,8 +100,8 @@ internal sealed class IlgpuSampler : DeviceSampler
         }
 
         _launcher.Launch(
-            BackendKernels.Pick, new GridSize(Groups(count, Wave.Lanes)), logits, _adjusted, _draws, _maxima, _chunkMaxima, _chunkMasses,
-            _stretches, _outcomes, _vocabSize, _chunks, count);
+            BackendKernels.Pick, new GridSize(GridSize.Groups(count, Wave.Lanes)), logits, _adjusted, _draws, _maxima, _chunkMaxima,
+            _chunkMasses, _stretches, _outcomes, _vocabSize, _chunks, count);
         _isEnqueued = true;
     }
 
@@ -127,8 +127,6 @@ internal sealed class IlgpuSampler : DeviceSampler
             _results[i] = new DrawResult(outcomes[i].Token, outcomes[i].Max, logprob);
         }
     }
-
-    private static int Groups(int count, int size) => (count + size - 1) / size;
 
     private MemoryRange Take(string name, long bytes)
     {
@@ -179,8 +177,8 @@ internal sealed class IlgpuSampler : DeviceSampler
         _launcher.Write(_slots, MemoryMarshal.AsBytes(draws.Slots));
         _launcher.Write(_masks, MemoryMarshal.AsBytes(draws.Masks));
         _launcher.Launch(
-            BackendKernels.CopyRows, new GridSize(Groups(_vocabSize, Sampling.PieceTokens), draws.NumSlots), logits, _slots, _masks,
-            _adjusted, _vocabSize, _words);
+            BackendKernels.CopyRows, new GridSize(GridSize.Groups(_vocabSize, Sampling.PieceTokens), draws.NumSlots), logits, _slots,
+            _masks, _adjusted, _vocabSize, _words);
         var first = 0;
         foreach (var kind in Enum.GetValues<AdjustmentKind>())
         {
@@ -190,7 +188,7 @@ internal sealed class IlgpuSampler : DeviceSampler
                 var values = MemoryMarshal.AsBytes(adjustments);
                 _launcher.Write(_adjustments.Slice((long)first * Marshal.SizeOf<LogitAdjustment>(), values.Length), values);
                 _launcher.Launch(
-                    BackendKernels.Adjust, new GridSize(Groups(adjustments.Length, Wave.Lanes)), _adjustments, _adjusted, first,
+                    BackendKernels.Adjust, new GridSize(GridSize.Groups(adjustments.Length, Wave.Lanes)), _adjustments, _adjusted, first,
                     adjustments.Length, (int)kind, _vocabSize);
                 first += adjustments.Length;
             }

@@ -58,19 +58,15 @@ internal static class ModelLoader
         }
     }
 
-    /// <summary>Reads a source's configuration and finds its weights, without loading them.</summary>
-    public static (ModelConfig Config, WeightSource Weights) Open(string source)
-    {
-        if (SyntheticModel.IsSource(source))
-        {
-            var synthetic = SyntheticModel.Find(source);
-            return (synthetic.Config, synthetic.Weights());
-        }
+    /// <summary>Reads a source's configuration, and nothing of its weights.</summary>
+    public static ModelConfig ConfigOf(string source) =>
+        SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Config
+        : Directory.Exists(source) ? ModelConfig.Load(source)
+        : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
 
-        return Directory.Exists(source)
-            ? (ModelConfig.Load(source), Checkpoint.Open(source))
-            : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
-    }
+    /// <summary>Reads a source's configuration and finds its weights, without loading them.</summary>
+    public static (ModelConfig Config, WeightSource Weights) Open(string source) =>
+        (ConfigOf(source), SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Weights() : Checkpoint.Open(source));
 
     private static LoadedModel Build(
         ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress,

@@ -1,5 +1,4 @@
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
-using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
@@ -22,15 +21,7 @@ internal readonly struct F32Cache : ICacheFormat<float>
 
     public float Encode(float value) => value;
 
-    public Float4 Quad(UInt4 piece, int quad)
-    {
-        Float4 values;
-        values.X = Interop.IntAsFloat(piece.X);
-        values.Y = Interop.IntAsFloat(piece.Y);
-        values.Z = Interop.IntAsFloat(piece.Z);
-        values.W = Interop.IntAsFloat(piece.W);
-        return values;
-    }
+    public Float4 Quad(UInt4 piece, int quad) => PieceWords.Floats(piece);
 }
 
 internal readonly struct BF16Cache : ICacheFormat<ushort>
@@ -39,17 +30,7 @@ internal readonly struct BF16Cache : ICacheFormat<ushort>
 
     public ushort Encode(float value) => (ushort)Native.ToBF16(value);
 
-    public Float4 Quad(UInt4 piece, int quad)
-    {
-        var low = quad == 0 ? piece.X : piece.Z;
-        var high = quad == 0 ? piece.Y : piece.W;
-        Float4 values;
-        values.X = Native.FromBF16(low);
-        values.Y = Native.FromBF16(low >> 16);
-        values.Z = Native.FromBF16(high);
-        values.W = Native.FromBF16(high >> 16);
-        return values;
-    }
+    public Float4 Quad(UInt4 piece, int quad) => PieceWords.Halves<BF16Format>(piece, quad);
 }
 
 internal readonly struct F16Cache : ICacheFormat<ushort>
@@ -58,17 +39,7 @@ internal readonly struct F16Cache : ICacheFormat<ushort>
 
     public ushort Encode(float value) => (ushort)Native.ToF16(value);
 
-    public Float4 Quad(UInt4 piece, int quad)
-    {
-        var low = quad == 0 ? piece.X : piece.Z;
-        var high = quad == 0 ? piece.Y : piece.W;
-        Float4 values;
-        values.X = Native.FromF16(low & 0xffffu);
-        values.Y = Native.FromF16(low >> 16);
-        values.Z = Native.FromF16(high & 0xffffu);
-        values.W = Native.FromF16(high >> 16);
-        return values;
-    }
+    public Float4 Quad(UInt4 piece, int quad) => PieceWords.Halves<F16Format>(piece, quad);
 }
 
 internal readonly struct E4M3Cache : ICacheFormat<byte>
@@ -77,16 +48,7 @@ internal readonly struct E4M3Cache : ICacheFormat<byte>
 
     public byte Encode(float value) => (byte)Native.ToE4M3(value);
 
-    public Float4 Quad(UInt4 piece, int quad)
-    {
-        var word = PieceWords.At(piece, quad);
-        Float4 values;
-        values.X = Native.FromE4M3(word & 0xffu);
-        values.Y = Native.FromE4M3((word >> 8) & 0xffu);
-        values.Z = Native.FromE4M3((word >> 16) & 0xffu);
-        values.W = Native.FromE4M3(word >> 24);
-        return values;
-    }
+    public Float4 Quad(UInt4 piece, int quad) => PieceWords.E4M3(piece, quad);
 }
 
 internal readonly struct E5M2Cache : ICacheFormat<byte>

@@ -47,12 +47,6 @@ internal interface IWeightFormat
         int piece);
 }
 
-/// <summary>Words of a piece.</summary>
-internal static class PieceWords
-{
-    public static uint At(UInt4 codes, int index) => index == 0 ? codes.X : index == 1 ? codes.Y : index == 2 ? codes.Z : codes.W;
-}
-
 internal readonly struct F32Weights : IWeightFormat
 {
     public int Elements => 4;
@@ -61,15 +55,8 @@ internal readonly struct F32Weights : IWeightFormat
 
     public Float4 Quad(
         UInt4 codes, int quad, PieceScale scale, ArrayView<uint> tables, ArrayView<int> groups, long first, int output, int outputs,
-        int piece)
-    {
-        Float4 weights;
-        weights.X = Interop.IntAsFloat(codes.X);
-        weights.Y = Interop.IntAsFloat(codes.Y);
-        weights.Z = Interop.IntAsFloat(codes.Z);
-        weights.W = Interop.IntAsFloat(codes.W);
-        return weights;
-    }
+        int piece) =>
+        PieceWords.Floats(codes);
 }
 
 internal readonly struct HalfWeights<TFormat> : IWeightFormat
@@ -81,17 +68,8 @@ internal readonly struct HalfWeights<TFormat> : IWeightFormat
 
     public Float4 Quad(
         UInt4 codes, int quad, PieceScale scale, ArrayView<uint> tables, ArrayView<int> groups, long first, int output, int outputs,
-        int piece)
-    {
-        var low = quad == 0 ? codes.X : codes.Z;
-        var high = quad == 0 ? codes.Y : codes.W;
-        Float4 weights;
-        weights.X = default(TFormat).Widen(low);
-        weights.Y = default(TFormat).Widen(low >> 16);
-        weights.Z = default(TFormat).Widen(high);
-        weights.W = default(TFormat).Widen(high >> 16);
-        return weights;
-    }
+        int piece) =>
+        PieceWords.Halves<TFormat>(codes, quad);
 }
 
 /// <summary>E4M3(code) · scale of the output.</summary>
@@ -111,12 +89,11 @@ internal readonly struct Fp8Weights : IWeightFormat
         UInt4 codes, int quad, PieceScale scale, ArrayView<uint> tables, ArrayView<int> groups, long first, int output, int outputs,
         int piece)
     {
-        var word = PieceWords.At(codes, quad);
-        Float4 weights;
-        weights.X = Native.FromE4M3(word & 0xffu) * scale.Scale;
-        weights.Y = Native.FromE4M3((word >> 8) & 0xffu) * scale.Scale;
-        weights.Z = Native.FromE4M3((word >> 16) & 0xffu) * scale.Scale;
-        weights.W = Native.FromE4M3(word >> 24) * scale.Scale;
+        var weights = PieceWords.E4M3(codes, quad);
+        weights.X *= scale.Scale;
+        weights.Y *= scale.Scale;
+        weights.Z *= scale.Scale;
+        weights.W *= scale.Scale;
         return weights;
     }
 }

@@ -31,6 +31,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     {
         _cl = OpenClApi.Find() ?? throw new InvalidOperationException("libOpenCL.so.1 is not installed");
         _device = device;
+        HasMatrixCores = device.HasMatrixCores;
         _cache = cache;
         _compiler = new ClCompiler(device.IsAmd ? CLDeviceVendor.AMD : CLDeviceVendor.Other);
         if (device.Version.Major < 2)
@@ -56,7 +57,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
     public int Waves => Wave.MaxWaves;
 
-    public bool HasMatrixCores => _device.HasMatrixCores;
+    public bool HasMatrixCores { get; }
 
     public int BusyGroups => Device.ComputeUnits * GroupsPerUnit;
 
