@@ -59,6 +59,15 @@ internal sealed class ServingFlags
         HelpName = "BYTES"
     }.Between(1);
 
+    private readonly Option<long> _maxInflightRequestBytes = new Option<long>("--max-inflight-request-bytes")
+    {
+        Description =
+            "Bytes that the bodies of all requests in work may have together, not counting the first 64 KiB of each; more are refused "
+            + "(429, RESOURCE_EXHAUSTED). At least --max-request-bytes.",
+        DefaultValueFactory = _ => ServerOptions.DefaultMaxInflightRequestBytes,
+        HelpName = "BYTES"
+    };
+
     private readonly Option<double?> _requestTimeout = new Option<double?>("--request-timeout")
     {
         Description =
@@ -85,13 +94,20 @@ internal sealed class ServingFlags
                 result.AddError("--api-key and --api-key-file cannot be used together");
             }
 
+            if (result.GetValue(_maxInflightRequestBytes) < result.GetValue(_maxRequestBytes))
+            {
+                result.AddError(
+                    $"--max-inflight-request-bytes {result.GetValue(_maxInflightRequestBytes)}: must be at least --max-request-bytes, "
+                    + $"which is {result.GetValue(_maxRequestBytes)}");
+            }
+
             if (result.GetValue(_tlsCert) is null != result.GetValue(_tlsKey) is null)
             {
                 result.AddError("--tls-cert and --tls-key must be given together");
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes, _requestTimeout])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout])
         {
             command.Options.Add(option);
         }
@@ -109,6 +125,7 @@ internal sealed class ServingFlags
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
             MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
+            MaxInflightRequestBytes = arguments.GetValue(_maxInflightRequestBytes),
             RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };
 

@@ -13,6 +13,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
     /// <summary>32 MiB: a long document many times over.</summary>
     public const int DefaultMaxRequestBytes = 32 << 20;
 
+    /// <summary>256 MiB: hundreds of long documents.</summary>
+    public const long DefaultMaxInflightRequestBytes = 256L << 20;
+
     /// <summary>Certificate and key of both ports; null serves without TLS.</summary>
     public TlsFiles? Tls { get; init; }
 
@@ -20,6 +23,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
+
+    /// <summary>Bytes that the bodies of all requests in work may have together (<see cref="Limits.BodyBudget"/>).</summary>
+    public long MaxInflightRequestBytes { get; init; } = DefaultMaxInflightRequestBytes;
 
     /// <summary>Where traces and metrics are pushed; null for nowhere.</summary>
     public TelemetryOptions? Telemetry { get; init; }

@@ -2,6 +2,7 @@ using System.Net;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Http;
+using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Serving.Metrics;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Serving.Tls;
@@ -66,6 +67,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(_ => ScratchMemory.OfProcess(time));
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         if (options.Tls is { } tls)
@@ -108,6 +110,8 @@ internal sealed class WorkerServer : IAsyncDisposable
             application.UseAuthentication(options.ApiKeys);
         }
 
+        application.Use(
+            new BodyBudget(options.MaxInflightRequestBytes, application.Services.GetRequiredService<ScratchMemory>()).RunAsync);
         application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));

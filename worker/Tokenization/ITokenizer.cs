@@ -16,6 +16,10 @@ internal interface ITokenizer
     /// <summary>Highest id + 1 over vocabulary and added tokens.</summary>
     int VocabSize { get; }
 
+    /// <summary>Characters (UTF-16) of the longest token: a text of more than n times as many has more than n tokens. Where the
+    /// tokenizer shortens a text first or has one token for any unknown word, this is an estimate.</summary>
+    int MaxTokenLength => int.MaxValue;
+
     /// <summary>Id of a token by its exact content; null when there is none.</summary>
     int? TokenToId(string token);
 

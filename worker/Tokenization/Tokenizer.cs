@@ -43,6 +43,7 @@ internal sealed class Tokenizer : ITokenizer
         {
             _tokens[token.Id] = token.Content;
         }
+        MaxTokenLength = Math.Max(1, _tokens.Select(token => token?.Length ?? 0).DefaultIfEmpty().Max());
     }
 
     /// <summary>Reads tokenizer.json and tokenizer_config.json of a checkpoint folder.</summary>
@@ -51,6 +52,8 @@ internal sealed class Tokenizer : ITokenizer
     public static Tokenizer Load(string folder) => new(TokenizerReader.Read(folder));
 
     public int VocabSize => _tokens.Length;
+
+    public int MaxTokenLength { get; }
 
     public int? TokenToId(string token) =>
         _addedByContent.TryGetValue(token, out var added) ? added.Id

@@ -1,4 +1,5 @@
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Tokenization;
 using Google.Protobuf;
 using Grpc.Core;
@@ -33,10 +34,11 @@ internal static partial class CallFailures
     public static Status? StatusOf(Exception exception) => exception switch
     {
         RpcException { Status: var status } => status,
-        InvalidRequestException or ChatTemplateException or TokenizationException =>
+        InvalidRequestException or PromptTooLongException or ChatTemplateException or TokenizationException =>
             new Status(StatusCode.InvalidArgument, exception.Message),
         GenerationFailedException => new Status(StatusCode.Internal, exception.Message),
-        QueueFullException => new Status(StatusCode.ResourceExhausted, exception.Message),
+        QueueFullException or BodyBudgetException => new Status(StatusCode.ResourceExhausted, exception.Message),
+        OutOfMemoryException => new Status(StatusCode.ResourceExhausted, "there is not enough memory for this request now"),
         EngineUnavailableException => new Status(StatusCode.Unavailable, exception.Message),
 
         // Google.Protobuf has no exception of its own for a string that is not UTF-8. Everything else is a client's broken encoder.

@@ -43,7 +43,10 @@ internal static class ChatCompletionsEndpoint
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
-        var prompt = PromptTruncation.Apply(ChatPrompt.Read(fields, model, tools.Definitions), fields, model.Engine.MaxModelLength);
+        var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
+        var prompt = ChatPrompt.Read(
+            fields, model, tools.Definitions,
+            (served, text, addSpecialTokens, name) => PromptEncoding.Encode(served, text, addSpecialTokens, name, kept));
         ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);

@@ -13,9 +13,16 @@ internal static class ChatPrompt
     private const string Variables = "chat_template_kwargs";
 
     /// <param name="tools">Their definitions; null when the model is to know of none.</param>
+    /// <param name="encode">Makes tokens of the rendered text, with or without special tokens; gets the field that it is made of.</param>
     /// <exception cref="ApiException">There is no template, no conversation, or nothing to continue.</exception>
-    public static IReadOnlyList<int> Read(RequestFields fields, ServedModel model, JsonArray? tools)
+    public static IReadOnlyList<int> Read(
+        RequestFields fields, ServedModel model, JsonArray? tools, Func<ServedModel, string, bool, string, IReadOnlyList<int>> encode)
     {
+        if (fields.Element("messages") is { } conversation)
+        {
+            PromptEncoding.RequirePossible(model, conversation, "messages");
+        }
+
         var messages = ChatMessages.Read(fields);
         if (model.ChatTemplate is not { } template)
         {
@@ -40,8 +47,9 @@ internal static class ChatPrompt
         var text = Render(template, messages, tools, generates, variables);
 
         // The template writes the special tokens itself.
-        return model.Tokenizer.Encode(
-            continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
+        return encode(
+            model, continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false,
+            "messages");
     }
 
     /// <summary>Some templates write arguments as they come, others go through their members: arguments that are no object are text to the

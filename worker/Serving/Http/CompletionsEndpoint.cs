@@ -26,8 +26,8 @@ internal static class CompletionsEndpoint
         var model = ServingRequest.RequireModel(state);
         using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
         ServingRequest.RequireName(model, fields.String("model"));
-        var prompts = Prompts(fields, model).Select(prompt => PromptTruncation.Apply(prompt, fields, model.Engine.MaxModelLength))
-            .ToArray();
+        var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
+        var prompts = Prompts(fields, model, kept).Select(prompt => PromptTruncation.Apply(prompt, kept)).ToArray();
         Array.ForEach(prompts, prompt => ServingRequest.RequireRoom(model, prompt, "prompt"));
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);
@@ -120,7 +120,7 @@ internal static class CompletionsEndpoint
     }
 
     /// <summary>A text, several texts, token ids, or several lists of token ids.</summary>
-    private static IReadOnlyList<IReadOnlyList<int>> Prompts(RequestFields fields, ServedModel model)
+    private static IReadOnlyList<IReadOnlyList<int>> Prompts(RequestFields fields, ServedModel model, int? kept)
     {
         const string Name = "prompt";
         var addSpecialTokens = fields.Boolean("add_special_tokens") ?? true;
@@ -138,10 +138,15 @@ internal static class CompletionsEndpoint
                 $"'{Name}' is an array of {prompt.GetArrayLength()} prompts; at most {Choices.MaxChoices} are possible", Name);
         }
 
+        if (prompt.ValueKind == JsonValueKind.String && kept is null)
+        {
+            PromptEncoding.RequirePossible(model, prompt, Name);
+        }
+
         if (prompt.ValueKind == JsonValueKind.String
             || prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind == JsonValueKind.String)
         {
-            return [.. fields.Strings(Name).Select(text => model.Tokenizer.Encode(text, addSpecialTokens))];
+            return [.. fields.Strings(Name).Select(text => PromptEncoding.Encode(model, text, addSpecialTokens, Name, kept))];
         }
 
         if (prompt.ValueKind != JsonValueKind.Array || prompt.GetArrayLength() == 0)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Serving.Http;
@@ -47,11 +48,16 @@ internal static class ErrorResponses
     {
         ApiException api => api,
         InvalidRequestException invalid => ApiException.BadRequest(invalid.Message, invalid.Parameter),
+        PromptTooLongException tooLong => new ApiException(
+            StatusCodes.Status400BadRequest, tooLong.Message, "invalid_request_error", tooLong.Parameter, "context_length_exceeded"),
+        OutOfMemoryException => ApiException.Unavailable("there is not enough memory for this request now; send it again, or a smaller one"),
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
         TokenizationException text => ApiException.BadRequest(text.Message),
         GenerationFailedException failed => new ApiException(StatusCodes.Status500InternalServerError, failed.Message, "server_error"),
         QueueFullException full =>
             new ApiException(StatusCodes.Status429TooManyRequests, full.Message, "rate_limit_error", code: "queue_full"),
+        BodyBudgetException busy =>
+            new ApiException(StatusCodes.Status429TooManyRequests, busy.Message, "rate_limit_error", code: "too_many_request_bytes"),
         EngineUnavailableException unavailable => ApiException.Unavailable(unavailable.Message),
         JsonException json => ApiException.BadRequest($"the request body is not valid JSON: {json.Message}"),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } large =>

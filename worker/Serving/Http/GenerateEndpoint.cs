@@ -25,7 +25,8 @@ internal static class GenerateEndpoint
             ?? throw ApiException.BadRequest("'prompt' is required: a text (or 'inputs', TGI's field)", "prompt");
         var stream = fields.Boolean("stream") ?? false;
         var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
-        var tokens = PromptTruncation.Apply(model.Tokenizer.Encode(prompt, addSpecialTokens: true), fields, model.Engine.MaxModelLength);
+        var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
+        var tokens = PromptEncoding.Encode(model, prompt, addSpecialTokens: true, "prompt", kept);
         fields.RejectUnread();
         var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [tokens], sampling, stream);
         if (!stream)

@@ -6,6 +6,9 @@ namespace Cluster.Worker.Serving.Http;
 /// (<see cref="RejectUnread"/>), so no field is ever silently ignored.</summary>
 internal sealed class RequestFields : IDisposable
 {
+    /// <summary>Bodies of up to 1 MiB are read into pooled memory.</summary>
+    private const int PooledBytes = 1 << 20;
+
     private static readonly JsonElement Empty = JsonElement.Parse("{}"u8);
 
     private readonly JsonElement _root;
@@ -23,7 +26,7 @@ internal sealed class RequestFields : IDisposable
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         RequireJson(request);
-        var document = await ParseAsync(request.Body, cancellationToken);
+        var document = await ParseAsync(request, cancellationToken);
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
         {
@@ -185,12 +188,20 @@ internal sealed class RequestFields : IDisposable
         }
     }
 
-    private static async Task<JsonDocument> ParseAsync(Stream body, CancellationToken cancellationToken)
+    private static async Task<JsonDocument> ParseAsync(HttpRequest request, CancellationToken cancellationToken)
     {
+        var options = new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false };
         try
         {
-            return await JsonDocument.ParseAsync(
-                body, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false }, cancellationToken);
+            if (request.ContentLength <= PooledBytes)
+            {
+                return await JsonDocument.ParseAsync(request.Body, options, cancellationToken);
+            }
+
+            // The parser would take its memory from a pool, which keeps it for the next large body.
+            var body = new MemoryStream();
+            await request.Body.CopyToAsync(body, cancellationToken);
+            return JsonDocument.Parse(body.GetBuffer().AsMemory(0, (int)body.Length), options);
         }
         catch (InvalidOperationException)
         {

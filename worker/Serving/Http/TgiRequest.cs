@@ -17,13 +17,19 @@ internal sealed record TgiRequest(
     /// <exception cref="ApiException">A parameter is out of TGI's range, unknown, or one this server cannot honour.</exception>
     public static TgiRequest Read(RequestFields fields, ServedModel model, bool stream)
     {
+        var parameters = fields.Nested("parameters");
+        var kept = Kept(parameters.Integer("truncate"), model.Engine.MaxModelLength);
+        if (kept is null && fields.Element("inputs") is { } text)
+        {
+            PromptEncoding.RequirePossible(model, text, "inputs");
+        }
+
         var inputs = fields.String("inputs");
         if (string.IsNullOrEmpty(inputs))
         {
             throw ApiException.BadRequest("`inputs` cannot be empty", "inputs");
         }
 
-        var parameters = fields.Nested("parameters");
         parameters.Refuse("typical_p", "sampling by typicality is not available; use top_p or min_p of the OpenAI API");
         parameters.Refuse("watermark", "this server marks no texts", IsFalse);
         parameters.Refuse("adapter_id", "this server has no adapters");
@@ -52,9 +58,9 @@ internal sealed record TgiRequest(
         long? drawn = samples ? seed ?? Random.Shared.NextInt64() : null;
         var request = new TgiRequest(
             inputs,
-            Truncate(
-                model.Tokenizer.Encode(inputs, fields.Boolean("add_special_tokens") ?? true), parameters.Integer("truncate"),
-                model.Engine.MaxModelLength),
+            PromptEncoding.Encode(
+                model, inputs, fields.Boolean("add_special_tokens") ?? true, "inputs",
+                kept),
             new SamplingParameters
             {
                 N = bestOf,
@@ -80,12 +86,12 @@ internal sealed record TgiRequest(
     }
 
     /// <summary>Keeps the prompt's end, as TGI does.</summary>
-    private static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, int? truncate, int maxModelLength)
+    private static int? Kept(int? truncate, int maxModelLength)
     {
         Require(
             truncate is null || (truncate > 0 && truncate < maxModelLength), "truncate",
             $"must be strictly positive and less than {maxModelLength}", truncate);
-        return truncate < prompt.Count ? [.. prompt.Skip(prompt.Count - truncate.Value)] : prompt;
+        return truncate;
     }
 
     private static Constraint? Grammar(RequestFields parameters)

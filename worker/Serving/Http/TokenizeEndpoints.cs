@@ -15,11 +15,11 @@ internal static class TokenizeEndpoints
         IReadOnlyList<int> tokens;
         if (fields.String("prompt") is { } prompt)
         {
-            tokens = model.Tokenizer.Encode(prompt, fields.Boolean("add_special_tokens") ?? true);
+            tokens = PromptEncoding.Count(model, prompt, fields.Boolean("add_special_tokens") ?? true, "prompt");
         }
         else if (fields.Element("messages") is not null)
         {
-            tokens = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions);
+            tokens = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions, PromptEncoding.Count);
         }
         else
         {

@@ -1,5 +1,6 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.Vllm;
+using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Grpc.Services;
 
 namespace Cluster.Worker.Tests.Serving.Grpc;
@@ -134,14 +135,14 @@ public sealed class VllmSamplingTests
     {
         var prompt = Enumerable.Range(0, 10).ToArray();
 
-        var truncated = VllmSampling.Truncate(prompt, Truncation(limit), maxModelLength: 12);
+        var truncated = PromptTruncation.Apply(prompt, VllmSampling.Kept(Truncation(limit), maxModelLength: 12));
 
         Assert.Equal(prompt[^kept..], truncated);
     }
 
     [Fact]
     public void Truncation_to_the_model_leaves_room_for_an_answer() =>
-        Assert.Equal([3, 4, 5, 6, 7, 8, 9], VllmSampling.Truncate([.. Enumerable.Range(0, 10)], Truncation(-1), maxModelLength: 8));
+        Assert.Equal([3, 4, 5, 6, 7, 8, 9], PromptTruncation.Apply([.. Enumerable.Range(0, 10)], VllmSampling.Kept(Truncation(-1), maxModelLength: 8)));
 
     [Theory]
     [InlineData(0)]
@@ -150,7 +151,7 @@ public sealed class VllmSamplingTests
     public void An_impossible_truncation_is_refused(int limit) =>
         Assert.Equal(
             "truncate_prompt_tokens",
-            Assert.Throws<InvalidRequestException>(() => VllmSampling.Truncate([1], Truncation(limit), maxModelLength: 12)).Parameter);
+            Assert.Throws<InvalidRequestException>(() => VllmSampling.Kept(Truncation(limit), maxModelLength: 12)).Parameter);
 
     private static SamplingParams Everything => new()
     {

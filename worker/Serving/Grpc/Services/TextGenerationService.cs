@@ -36,9 +36,9 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         var ids = request.InputCase switch
         {
             TokenizeRequest.InputOneofCase.Text =>
-                model.Tokenizer.Encode(request.Text, addSpecialTokens: !request.HasAddSpecialTokens || request.AddSpecialTokens),
+                PromptEncoding.Count(model, request.Text, !request.HasAddSpecialTokens || request.AddSpecialTokens, "text"),
             TokenizeRequest.InputOneofCase.Chat =>
-                model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: request.AddSpecialTokens),
+                PromptEncoding.Count(model, Render(request.Chat, model), request.AddSpecialTokens, "chat"),
             _ => throw new InvalidRequestException("the request has no input; set text or chat", "input"),
         };
         return Task.FromResult(new TokenizeResponse
@@ -223,9 +223,9 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         // A chat template writes the special tokens itself.
         var prompt = request.InputCase switch
         {
-            GenerateRequest.InputOneofCase.Prompt => model.Tokenizer.Encode(request.Prompt, addSpecialTokens: true),
+            GenerateRequest.InputOneofCase.Prompt => PromptEncoding.Encode(model, request.Prompt, addSpecialTokens: true, "prompt"),
             GenerateRequest.InputOneofCase.TokenIds => WireNumber.ToTokenIds(request.TokenIds.Ids, model.Engine.VocabSize, "token_ids"),
-            GenerateRequest.InputOneofCase.Chat => model.Tokenizer.Encode(Render(request.Chat, model), addSpecialTokens: false),
+            GenerateRequest.InputOneofCase.Chat => PromptEncoding.Encode(model, Render(request.Chat, model), addSpecialTokens: false, "chat"),
             _ => throw new InvalidRequestException("the request has no input; set prompt, token_ids or chat", "input"),
         };
         return prompt.Count > 0

@@ -107,11 +107,13 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
             throw new InvalidRequestException("mm_inputs is set; this worker takes no multimodal input", "mm_inputs");
         }
 
+        var wire = request.SamplingParams ?? new SamplingParams();
+        var kept = VllmSampling.Kept(wire, model.Engine.MaxModelLength);
         var prompt = request.InputCase switch
         {
             GenerateRequest.InputOneofCase.Tokenized =>
                 WireNumber.ToTokenIds(request.Tokenized.InputIds, model.Engine.VocabSize, "input_ids"),
-            GenerateRequest.InputOneofCase.Text => model.Tokenizer.Encode(request.Text, addSpecialTokens: true),
+            GenerateRequest.InputOneofCase.Text => PromptEncoding.Encode(model, request.Text, addSpecialTokens: true, "text", kept),
             _ => throw new InvalidRequestException("the request has no input; set tokenized or text", "input"),
         };
         if (prompt.Count == 0)
@@ -119,10 +121,9 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
             throw new InvalidRequestException("the prompt has no tokens; at least one is needed", "input");
         }
 
-        var wire = request.SamplingParams ?? new SamplingParams();
         return new GenerationRequest(
             request.RequestId.Length > 0 ? request.RequestId : Generation.DrawRequestId(),
-            VllmSampling.Truncate(prompt, wire, model.Engine.MaxModelLength),
+            PromptTruncation.Apply(prompt, kept),
             VllmSampling.Map(wire, model.Engine.VocabSize));
     }
 

@@ -35,8 +35,8 @@ internal static class VllmSampling
 
     /// <summary>Applies <c>truncate_prompt_tokens</c>.</summary>
     /// <exception cref="InvalidRequestException">The field is neither -1 nor a possible prompt length.</exception>
-    public static IReadOnlyList<int> Truncate(IReadOnlyList<int> prompt, SamplingParams wire, int maxModelLength) =>
-        PromptTruncation.Apply(prompt, wire.HasTruncatePromptTokens ? wire.TruncatePromptTokens : null, maxModelLength);
+    public static int? Kept(SamplingParams wire, int maxModelLength) =>
+        PromptTruncation.Kept(wire.HasTruncatePromptTokens ? wire.TruncatePromptTokens : null, maxModelLength);
 
     private static Constraint? MapConstraint(SamplingParams wire) => wire.ConstraintCase switch
     {
