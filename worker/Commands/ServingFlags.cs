@@ -94,20 +94,14 @@ internal sealed class ServingFlags
                 result.AddError("--api-key and --api-key-file cannot be used together");
             }
 
-            if (result.GetValue(_maxInflightRequestBytes) < result.GetValue(_maxRequestBytes))
-            {
-                result.AddError(
-                    $"--max-inflight-request-bytes {result.GetValue(_maxInflightRequestBytes)}: must be at least --max-request-bytes, "
-                    + $"which is {result.GetValue(_maxRequestBytes)}");
-            }
-
             if (result.GetValue(_tlsCert) is null != result.GetValue(_tlsKey) is null)
             {
                 result.AddError("--tls-cert and --tls-key must be given together");
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes,
+            _maxInflightRequestBytes, _requestTimeout])
         {
             command.Options.Add(option);
         }
@@ -124,8 +118,10 @@ internal sealed class ServingFlags
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
+            OpenSecrets = [
+                .. new[] { arguments.GetValue(_apiKeyFile), arguments.GetValue(_tlsKey) }.OfType<string>().Where(IsReadableByOthers)],
             MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
-            MaxInflightRequestBytes = arguments.GetValue(_maxInflightRequestBytes),
+            MaxInflightRequestBytes = InflightBytes(arguments),
             RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };
 
@@ -163,6 +159,16 @@ internal sealed class ServingFlags
 
         return ApiKeys.None;
     }
+
+    private long InflightBytes(ParseResult arguments)
+    {
+        var (all, one) = (arguments.GetValue(_maxInflightRequestBytes), arguments.GetValue(_maxRequestBytes));
+        return all >= one ? all
+            : throw new CommandFailure($"--max-inflight-request-bytes {all}: must be at least --max-request-bytes, which is {one}");
+    }
+
+    private static bool IsReadableByOthers(string file) =>
+        !OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file).HasFlag(UnixFileMode.OtherRead);
 
     /// <exception cref="CommandFailure">The file cannot be read, is no list of keys, or an empty one. The message holds none of
     /// it.</exception>

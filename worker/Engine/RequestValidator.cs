@@ -15,6 +15,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     /// <summary>Longest stop text in characters.</summary>
     public const int MaxStopStringLength = 1024;
 
+    /// <summary>Most tokens that end an output; models have a handful.</summary>
+    public const int MaxStopTokenIds = 1024;
+
     /// <summary>Most sequences of one request.</summary>
     public const int MaxSequences = 128;
 
@@ -122,6 +125,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
         Require(
             sampling.Constraint is null || !sampling.IgnoreEos, "ignore_eos", "true",
             "false with structured output, which the end-of-sequence token ends");
+        Require(
+            sampling.StopTokenIds.Count <= MaxStopTokenIds, "stop_token_ids", sampling.StopTokenIds.Count,
+            $"at most {MaxStopTokenIds} token ids");
         foreach (var token in sampling.StopTokenIds)
         {
             Require((uint)token < (uint)vocabSize, "stop_token_ids", token, $"a token id in [0, {vocabSize})");

@@ -21,6 +21,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 
+    /// <summary>Files with secrets that other users of the machine can read; the server says so when it starts.</summary>
+    public IReadOnlyList<string> OpenSecrets { get; init; } = [];
+
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
 

@@ -15,7 +15,7 @@ namespace Cluster.Worker.Serving;
 /// <summary>The listening half of a worker: Kestrel with the HTTP API on one port and gRPC on another. Started before the model is loaded,
 /// so that probes are answered from the first second. Used by the serve command; calls <see cref="HttpEndpoints"/> and
 /// <see cref="GrpcServing"/>.</summary>
-internal sealed class WorkerServer : IAsyncDisposable
+internal sealed partial class WorkerServer : IAsyncDisposable
 {
     /// <summary>Least time to write what has been generated.</summary>
     private static readonly TimeSpan LastBytesTimeout = TimeSpan.FromSeconds(5);
@@ -116,6 +116,11 @@ internal sealed class WorkerServer : IAsyncDisposable
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
         application.MapHttp(state, metrics, time);
+        foreach (var file in options.OpenSecrets)
+        {
+            LogOpenSecret(application.Services.GetRequiredService<ILogger<WorkerServer>>(), file);
+        }
+
         try
         {
             await application.StartAsync(cancellationToken);
@@ -181,6 +186,11 @@ internal sealed class WorkerServer : IAsyncDisposable
         var addresses = _application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         return new Uri(addresses.ElementAt(listener));
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "{File} holds a secret and every user of this machine can read it; chmod 600 it, or mount it with defaultMode 0400")]
+    private static partial void LogOpenSecret(ILogger logger, string file);
 
     private sealed class SilentLifetime : IHostLifetime
     {

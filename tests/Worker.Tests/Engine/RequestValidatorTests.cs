@@ -43,6 +43,7 @@ public class RequestValidatorTests
         Add("min_tokens", "-1", new() { MinTokens = -1 });
         Add("min_tokens", "9", new() { MinTokens = 9, MaxTokens = 8 });
         Add("stop_token_ids", "100", new() { StopTokenIds = [1, 100] });
+        Add("stop_token_ids", "1025", new() { StopTokenIds = [.. Enumerable.Repeat(1, 1025)] });
         Add("stop_token_ids", "-3", new() { StopTokenIds = [-3] });
         Add("stop", "0 characters", new() { Stop = ["ok", ""] });
         Add("stop", "2000 characters", new() { Stop = [new string('x', 2000)] });

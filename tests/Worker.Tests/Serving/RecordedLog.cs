@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Cluster.Worker.Tests.Serving;
 
-/// <summary>Keeps what a server logs at Error and above.</summary>
-internal sealed class RecordedLog : ILoggerProvider, ILogger
+/// <summary>Keeps what a server logs at Error and above, or from another level on.</summary>
+internal sealed class RecordedLog(LogLevel least = LogLevel.Error) : ILoggerProvider, ILogger
 {
     public ConcurrentQueue<string> Errors { get; } = new();
 
@@ -13,7 +13,7 @@ internal sealed class RecordedLog : ILoggerProvider, ILogger
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= least;
 
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)

@@ -90,6 +90,29 @@ public sealed class ServingFlagsTests
         Assert.DoesNotContain("sec ret", failure.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(UnixFileMode.UserRead, false)]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.GroupRead, false)]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.OtherRead, true)]
+    public void A_secret_that_others_can_read_is_told_of(UnixFileMode mode, bool isOpen)
+    {
+        using var folder = new TemporaryFolder().With("keys", "a").With("tls.key", "b").With("tls.crt", "c");
+        foreach (var file in new[] { "keys", "tls.key" })
+        {
+            File.SetUnixFileMode($"{folder.Path}/{file}", mode);
+        }
+
+        var options = Read($"--api-key-file {folder.Path}/keys --tls-key {folder.Path}/tls.key --tls-cert {folder.Path}/tls.crt", []);
+
+        Assert.Equal(isOpen ? [$"{folder.Path}/keys", $"{folder.Path}/tls.key"] : [], options.OpenSecrets);
+    }
+
+    [Theory]
+    [InlineData("--max-inflight-request-bytes 999 --max-request-bytes 1000", "must be at least --max-request-bytes, which is 1000")]
+    [InlineData("--max-inflight-request-bytes 1000", "must be at least --max-request-bytes, which is 33554432")]
+    public void The_budget_of_all_bodies_holds_one_of_them(string arguments, string expected) =>
+        Assert.Contains(expected, Assert.Throws<CommandFailure>(() => Read(arguments, [])).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Limits_are_read()
     {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Tokenization;
+using Microsoft.AspNetCore.Connections;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -29,6 +30,10 @@ internal static class ErrorResponses
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
             // The client left; there is nobody to answer.
+        }
+        catch (Exception exception) when (exception is ConnectionResetException or ConnectionAbortedException)
+        {
+            // It left in the middle of its request, which can be seen before the request counts as aborted.
         }
         catch (Exception exception) when (!context.Response.HasStarted)
         {

@@ -74,6 +74,13 @@ internal sealed class RawConnection : IDisposable
         return received.ToArray();
     }
 
+    /// <summary>Leaves without a goodbye, as a crashed client's machine does.</summary>
+    public void Reset()
+    {
+        _socket.LingerState = new LingerOption(true, 0);
+        _socket.Close();
+    }
+
     public void Dispose()
     {
         _socket.Dispose();
