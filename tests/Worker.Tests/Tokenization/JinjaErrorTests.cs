@@ -73,7 +73,7 @@ public sealed class JinjaErrorTests
     [InlineData("{{ [[1]] | tojson(indent=2000000000) }}")]
     public void A_hostile_template_comes_to_an_end(string template)
     {
-        RenderLimits limits = new(Steps: 1_000_000, Characters: 10_000_000, CallDepth: 100);
+        RenderLimits limits = new(Steps: 1_000_000, Bytes: 20_000_000, CallDepth: 100);
         Assert.Throws<ChatTemplateException>(() => Rendering.Render(template, limits: limits));
     }
 

@@ -19,13 +19,26 @@ internal sealed class Dict : OrderedDictionary<object, object?>
         _ => throw new RenderError($"a dict key must be a string, number, boolean or none, not {Jinja.Values.TypeName(value)}"),
     };
 
-    public bool TryGet(object? key, out object? value)
+    public bool TryGet(object? key, out object? value, RenderBudget budget)
     {
+        budget.Work(key as string);
         value = null;
         return key is null or string or long or BigInteger or double or bool && TryGetValue(Key(key), out value);
     }
 
-    public void Set(object? key, object? value) => this[Key(key)] = value;
+    public void Set(object? key, object? value, RenderBudget budget)
+    {
+        budget.Entry(key);
+        this[Key(key)] = value;
+    }
+
+    /// <summary>Removes an entry and closes the gap.</summary>
+    public bool Drop(object? key, RenderBudget budget)
+    {
+        budget.Work(key as string);
+        budget.Step(Count);
+        return Remove(Key(key));
+    }
 
     /// <summary>Keys as the template sees them.</summary>
     public IEnumerable<object?> TemplateKeys => Keys.Select(key => ReferenceEquals(key, NoneKey.Instance) ? null : key);

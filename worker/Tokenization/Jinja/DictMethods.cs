@@ -8,10 +8,10 @@ internal static class DictMethods
     {
         Func<Arguments, object?>? method = name switch
         {
-            "get" => a => dict.TryGet(a.Required(0, "key"), out var value) ? value : a.Get(1, "default"),
+            "get" => a => dict.TryGet(a.Required(0, "key"), out var value, budget) ? value : a.Get(1, "default"),
             "items" => _ => Items(dict, budget),
-            "keys" => _ => budget.Charge([.. dict.TemplateKeys]),
-            "values" => _ => budget.Charge([.. dict.Values]),
+            "keys" => _ => Values.Copy(dict, budget),
+            "values" => _ => ValuesOf(dict, budget),
             "copy" => _ => Update([], dict, budget),
             "update" => a =>
             {
@@ -22,9 +22,9 @@ internal static class DictMethods
             ,
             "setdefault" => a =>
             {
-                if (!dict.TryGet(a.Required(0, "key"), out var value))
+                if (!dict.TryGet(a.Required(0, "key"), out var value, budget))
                 {
-                    dict.Set(a.Required(0, "key"), value = a.Get(1, "default"));
+                    dict.Set(a.Required(0, "key"), value = a.Get(1, "default"), budget);
                 }
                 return value;
             }
@@ -32,9 +32,8 @@ internal static class DictMethods
             "pop" => a =>
             {
                 var key = a.Required(0, "key");
-                var found = dict.TryGet(key, out var value);
-                budget.Step(dict.Count);
-                return found && dict.Remove(Dict.Key(key)) ? value
+                var found = dict.TryGet(key, out var value, budget);
+                return found && dict.Drop(key, budget) ? value
                     : a.TryGet(1, "default", out var fallback) ? fallback
                     : throw new RenderError($"the dict has no key {ValueWriter.Repr(key, budget)}");
             }
@@ -44,15 +43,26 @@ internal static class DictMethods
         return method is null ? null : new Function(name, method);
     }
 
-    public static List<object?> Items(Dict dict, RenderBudget budget) =>
-        budget.Charge([.. dict.Entries.Select(entry => new[] { entry.Key, entry.Value })]);
+    public static List<object?> Items(Dict dict, RenderBudget budget)
+    {
+        budget.Slots(dict.Count);
+        budget.Objects(dict.Count);
+        return [.. dict.Entries.Select(entry => new[] { entry.Key, entry.Value })];
+    }
+
+    private static List<object?> ValuesOf(Dict dict, RenderBudget budget)
+    {
+        budget.Slots(dict.Count);
+        return [.. dict.Values];
+    }
 
     private static Dict Update(Dict dict, Dict other, RenderBudget budget)
     {
-        budget.Step(other.Count);
+        budget.Slots(other.Count);
+        budget.Objects();
         foreach ((var key, var value) in other.Entries.ToArray())
         {
-            dict.Set(key, value);
+            dict.Set(key, value, budget);
         }
         return dict;
     }
@@ -62,7 +72,7 @@ internal static class DictMethods
         budget.Step(named.Count);
         foreach ((var key, var value) in named)
         {
-            dict.Set(key, value);
+            dict.Set(key, value, budget);
         }
     }
 }

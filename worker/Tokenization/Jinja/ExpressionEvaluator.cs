@@ -21,7 +21,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             case Literal literal:
                 return literal.Value;
             case Variable variable:
-                return scope.TryGet(variable.Name, out var value) ? value : Undefined.Name(variable.Name);
+                return scope.TryGet(variable.Name, out var value) ? value : Missing(Undefined.Name(variable.Name));
             case AttributeAccess access:
                 return GetAttribute(Evaluate(access.Target, scope), access.Name);
             case IndexAccess access:
@@ -61,16 +61,17 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             case Conditional conditional:
                 return Values.IsTrue(Evaluate(conditional.Condition, scope)) ? Evaluate(conditional.Then, scope)
                     : conditional.Otherwise is { } otherwise ? Evaluate(otherwise, scope)
-                    : new Undefined("the condition is false and there is no 'else'");
+                    : Missing(new Undefined("the condition is false and there is no 'else'"));
             case ListLiteral list:
                 return EvaluateAll(list.Items, scope);
             case TupleLiteral tuple:
                 return EvaluateAll(tuple.Items, scope).ToArray();
             case DictLiteral literal:
+                Budget.Objects(2);
                 Dict dict = [];
                 foreach ((var key, var entry) in literal.Entries)
                 {
-                    dict.Set(Evaluate(key, scope), Evaluate(entry, scope));
+                    dict.Set(Evaluate(key, scope), Evaluate(entry, scope), Budget);
                 }
                 return dict;
             case Captured:
@@ -85,9 +86,20 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
     }
 
     /// <summary><c>target.name</c>: a method or attribute, else the item of that name.</summary>
-    public object? GetAttribute(object? target, string name) => Values.Defined(target) switch
+    public object? GetAttribute(object? target, string name)
     {
-        Dict dict => DictMethods.Find(dict, name, Budget) ?? (dict.TryGet(name, out var value) ? value : Undefined.Attribute(target, name)),
+        var result = Find(target, name);
+        if (result is Function or Undefined)
+        {
+            Budget.Objects();
+        }
+        return result;
+    }
+
+    private object? Find(object? target, string name) => Values.Defined(target) switch
+    {
+        Dict dict => DictMethods.Find(dict, name, Budget)
+            ?? (dict.TryGet(name, out var value, Budget) ? value : Undefined.Attribute(target, name)),
         string text => StringMethods.Find(text, name, Budget) ?? (object)Undefined.Attribute(target, name),
         IReadOnlyList<object?> list => ListMethods.Find(list, name, Budget) ?? (object)Undefined.Attribute(target, name),
         LoopContext loop => loop.Attribute(name),
@@ -99,17 +111,18 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
     /// <summary><c>target[key]</c>: the item, else the attribute of that name.</summary>
     public object? GetItem(object? target, object? key)
     {
-        Budget.Work(target is string ? target : key as string);
+        Budget.Work(target as string);
         switch (Values.Defined(target))
         {
-            case Dict dict when dict.TryGet(key, out var value):
+            case Dict dict when dict.TryGet(key, out var value, Budget):
                 return value;
             case string or IReadOnlyList<object?> when key is long index:
                 (var found, var item) = Slicing.At(target!, index);
-                return found ? item : new Undefined($"{Values.TypeName(target)} index {index} is out of range");
+                return found ? item : Missing(new Undefined($"{Values.TypeName(target)} index {index} is out of range"));
             default:
                 return key is string name ? GetAttribute(target, name)
-                    : new Undefined($"'{Values.TypeName(target)} object' has no item {ValueWriter.Repr(key, Budget)}");
+                    : Missing(
+                        new Undefined($"'{Values.TypeName(target)} object' has no item {Undefined.Shorten(ValueWriter.Repr(key, Budget))}"));
         }
     }
 
@@ -132,7 +145,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
             var value = Evaluate(expression, scope);
             if (spread)
             {
-                positional.AddRange(Budget.Charge([.. Values.Items(value)]));
+                positional.AddRange(Values.Copy(value, Budget));
             }
             else
             {
@@ -149,12 +162,20 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
 
     private List<object?> EvaluateAll(IReadOnlyList<Expression> expressions, Scope scope)
     {
+        Budget.Objects();
+        Budget.Slots(2L * expressions.Count);
         List<object?> values = new(expressions.Count);
         foreach (var expression in expressions)
         {
             values.Add(Evaluate(expression, scope));
         }
         return values;
+    }
+
+    private Undefined Missing(Undefined value)
+    {
+        Budget.Objects();
+        return value;
     }
 
     private bool Holds(Comparison comparison, Scope scope)

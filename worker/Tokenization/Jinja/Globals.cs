@@ -4,15 +4,21 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <c>strftime_now</c>.</summary>
 internal static class Globals
 {
+    /// <summary>What a number takes in a list, in places of items: it is an object of its own.</summary>
+    private const int NumberSlots = 3;
+
+    /// <summary>Characters that the longest directive of strftime becomes, a character of the format, and a copy.</summary>
+    private const int MaxDirective = 16;
+
     public static void AddTo(Scope scope, TimeProvider clock, RenderBudget budget)
     {
         Add("range", arguments => Range(arguments, budget));
-        Add("namespace", MakeNamespace);
-        Add("dict", MakeDict);
+        Add("namespace", arguments => MakeNamespace(arguments, budget));
+        Add("dict", arguments => MakeDict(arguments, budget));
         Add("raise_exception", arguments => throw new RenderError(ValueWriter.ToText(arguments.Required(0, "message"), budget)));
-        Add("strftime_now", arguments => budget.Charge(StrftimeFormat.Format(clock.GetLocalNow(), arguments.Text(0, "format"))));
-        Add("cycler", arguments => Cycler(arguments));
-        Add("joiner", arguments => Joiner(arguments));
+        Add("strftime_now", arguments => Now(clock, arguments.Text(0, "format"), budget));
+        Add("cycler", arguments => Cycler(arguments, budget));
+        Add("joiner", arguments => Joiner(arguments, budget));
 
         void Add(string name, Func<Arguments, object?> function) => scope.Set(name, new Function(name, function));
     }
@@ -30,24 +36,34 @@ internal static class Globals
         List<object?> numbers = [];
         for (var i = start; step > 0 ? i < stop : i > stop; i += step)
         {
-            budget.Step();
+            budget.Slots(NumberSlots);
             numbers.Add(i);
         }
         return numbers;
     }
 
-    private static object? MakeNamespace(Arguments arguments)
+    private static string Now(TimeProvider clock, string format, RenderBudget budget)
     {
+        budget.Work(format);
+        budget.Characters((long)format.Length * MaxDirective);
+        return StrftimeFormat.Format(clock.GetLocalNow(), format);
+    }
+
+    private static object? MakeNamespace(Arguments arguments, RenderBudget budget)
+    {
+        budget.Objects(2);
         Namespace space = new();
-        foreach ((var key, var value) in ((Dict)MakeDict(arguments)!).Entries)
+        foreach ((var key, var value) in ((Dict)MakeDict(arguments, budget)!).Entries)
         {
+            budget.Entry(key);
             space.Attributes[key as string ?? throw new RenderError("attribute names of a namespace must be strings")] = value;
         }
         return space;
     }
 
-    private static object? MakeDict(Arguments arguments)
+    private static object? MakeDict(Arguments arguments, RenderBudget budget)
     {
+        budget.Objects(2);
         Dict dict = [];
         switch (arguments.Get(0, "mapping"))
         {
@@ -56,30 +72,31 @@ internal static class Globals
             case Dict other:
                 foreach ((var key, var value) in other.Entries)
                 {
-                    dict.Set(key, value);
+                    dict.Set(key, value, budget);
                 }
                 break;
             case var pairs:
-                foreach (var pair in Values.Items(pairs))
+                foreach (var pair in Values.Items(pairs, budget))
                 {
-                    var entry = Values.Items(pair);
+                    var entry = Values.Items(pair, budget);
                     if (entry.Count != 2)
                     {
                         throw new RenderError("'dict' needs a dict or pairs");
                     }
-                    dict.Set(entry[0], entry[1]);
+                    dict.Set(entry[0], entry[1], budget);
                 }
                 break;
         }
         foreach ((var name, var value) in arguments.Named)
         {
-            dict.Set(name, value);
+            dict.Set(name, value, budget);
         }
         return dict;
     }
 
-    private static Namespace Cycler(Arguments arguments)
+    private static Namespace Cycler(Arguments arguments, RenderBudget budget)
     {
+        budget.Objects(6);
         var values = arguments.Positional;
         if (values.Count == 0)
         {
@@ -98,8 +115,9 @@ internal static class Globals
         return cycler;
     }
 
-    private static Function Joiner(Arguments arguments)
+    private static Function Joiner(Arguments arguments, RenderBudget budget)
     {
+        budget.Objects();
         var separator = arguments.Text(0, "sep", ", ");
         var used = false;
         return new Function("joiner", _ =>

@@ -35,6 +35,7 @@ internal sealed class Interpreter
             globals.Set(name, value);
         }
         Execute(statements, new Scope(globals));
+        _budget.Characters(_output.Length);
         return _output.ToString();
     }
 
@@ -67,7 +68,7 @@ internal sealed class Interpreter
             case If branches:
                 return ExecuteIf(branches, scope);
             case For loop:
-                return ExecuteFor(loop, Values.Items(_evaluator.Evaluate(loop.Items, scope)), scope, depth: 0);
+                return ExecuteFor(loop, Values.Items(_evaluator.Evaluate(loop.Items, scope), _budget), scope, depth: 0);
             case Assignment assignment:
                 Assign(assignment.Target, _evaluator.Evaluate(assignment.Value, scope), scope);
                 return Flow.Next;
@@ -80,12 +81,15 @@ internal sealed class Interpreter
                 Write(ValueWriter.ToText(_evaluator.Evaluate(filter.Filter, scope, body), _budget));
                 return Flow.Next;
             case MacroDefinition macro:
+                // It keeps the scopes around it.
+                _budget.Objects(8);
                 scope.Set(macro.Name, Macro(macro.Name, macro.Parameters, macro.Body, scope));
                 return Flow.Next;
             case CallBlock block:
                 ExecuteCallBlock(block, scope);
                 return Flow.Next;
             case Scoped scoped:
+                _budget.Objects(2);
                 Scope inner = new(scope);
                 foreach ((var target, var value) in scoped.Assignments)
                 {
@@ -116,9 +120,11 @@ internal sealed class Interpreter
     private Flow ExecuteFor(For loop, IReadOnlyList<object?> items, Scope scope, int depth)
     {
         // The loop sees a snapshot: its body may append to the list it walks over.
-        items = _budget.Charge([.. items]);
+        items = Values.Copy(items, _budget);
+        _budget.Objects();
         if (loop.Condition is { } condition)
         {
+            _budget.Slots(items.Count);
             items = items.Where(item =>
             {
                 Scope candidate = new(scope);
@@ -145,7 +151,7 @@ internal sealed class Interpreter
         return Flow.Next;
 
         object? Recurse(object? inner) =>
-            _budget.Call(() => Capture(() => ExecuteFor(loop, Values.Items(inner), scope, depth + 1)));
+            _budget.Call(() => Capture(() => ExecuteFor(loop, Values.Items(inner, _budget), scope, depth + 1)));
     }
 
     private void Assign(Target target, object? value, Scope scope)
@@ -159,10 +165,11 @@ internal sealed class Interpreter
                 var space = scope.TryGet(attribute.Namespace, out var found) && found is Namespace existing
                     ? existing
                     : throw new RenderError($"'{attribute.Namespace}' is not a namespace, so '{attribute.Attribute}' cannot be set on it");
+                _budget.Entry(attribute.Attribute);
                 space.Attributes[attribute.Attribute] = value;
                 break;
             case TupleTarget tuple:
-                var values = Values.Items(Values.Defined(value));
+                var values = Values.Items(Values.Defined(value), _budget);
                 if (values.Count != tuple.Items.Count)
                 {
                     throw new RenderError($"{values.Count} values cannot be unpacked into {tuple.Items.Count} names");
@@ -179,6 +186,7 @@ internal sealed class Interpreter
     {
         var target = _evaluator.Evaluate(block.Call.Target, scope);
         var arguments = _evaluator.EvaluateArguments(block.Call.Arguments, scope);
+        _budget.Objects(8);
         Dictionary<string, object?> named = new(arguments.Named, StringComparer.Ordinal)
         {
             ["caller"] = Macro("caller", block.Parameters, block.Body, scope),
@@ -215,9 +223,11 @@ internal sealed class Interpreter
             }
             else if (parameters.All(parameter => parameter.Name != name))
             {
-                rest.Set(name, value);
+                rest.Set(name, value, _budget);
             }
         }
+        _budget.Objects(2);
+        _budget.Slots(arguments.Positional.Count);
         scope.Set("varargs", arguments.Positional.Skip(parameters.Count).ToArray());
         scope.Set("kwargs", rest);
     }
@@ -229,6 +239,7 @@ internal sealed class Interpreter
         var outer = _output;
         _output = new StringBuilder();
         write();
+        _budget.Characters(_output.Length);
         var text = _output.ToString();
         _output = outer;
         return text;
@@ -236,7 +247,7 @@ internal sealed class Interpreter
 
     private void Write(string text)
     {
-        _budget.Characters(text.Length);
+        _budget.Growth(text.Length);
         _output.Append(text);
     }
 }

@@ -9,6 +9,11 @@ namespace Cluster.Worker.Tokenization.Jinja;
 internal sealed class JsonFormat(
     RenderBudget budget, bool ensureAscii, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
 {
+    private const int MaxScalar = 40;
+
+    /// <summary>Of the longest integer that is read.</summary>
+    private const int MaxDigits = 4300;
+
     private readonly StringBuilder _result = new();
 
     /// <summary>Takes json.dumps' arguments <c>ensure_ascii</c>, <c>indent</c>, <c>separators</c> and <c>sort_keys</c>.</summary>
@@ -30,12 +35,13 @@ internal sealed class JsonFormat(
         JsonFormat format = new(
             budget, arguments.Flag(0, "ensure_ascii"), indent, itemSeparator, keySeparator, arguments.Flag(3, "sort_keys"));
         format.Append(value, 0);
+        budget.Characters(format._result.Length);
         return format._result.ToString();
     }
 
     private static string Blanks(long width, RenderBudget budget)
     {
-        budget.Characters(Math.Max(0, width));
+        budget.Characters(Math.Clamp(width, 0, int.MaxValue));
         return new string(' ', (int)Math.Max(0, width));
     }
 
@@ -43,17 +49,18 @@ internal sealed class JsonFormat(
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         budget.Step();
-        var before = _result.Length;
         switch (value)
         {
             case IReadOnlyList<object?> list:
                 AppendAll(list, '[', ']', depth, item => Append(item, depth + 1));
                 return;
             case Dict dict:
+                budget.Objects(dict.Count);
                 var entries = sortKeys ? dict.Entries.OrderBy(e => KeyText(e.Key), StringComparer.Ordinal) : dict.Entries;
                 AppendAll([.. entries], '{', '}', depth, entry =>
                 {
                     AppendString(KeyText(entry.Key));
+                    budget.Growth(keySeparator.Length);
                     _result.Append(keySeparator);
                     Append(entry.Value, depth + 1);
                 });
@@ -62,10 +69,10 @@ internal sealed class JsonFormat(
                 AppendString(text);
                 break;
             default:
+                budget.Growth(value is BigInteger ? 2 * MaxDigits : MaxScalar);
                 _result.Append(Scalar(value));
                 break;
         }
-        budget.Characters(_result.Length - before);
     }
 
     private static string Scalar(object? value) => value switch
@@ -83,9 +90,11 @@ internal sealed class JsonFormat(
 
     private void AppendAll<T>(IReadOnlyList<T> items, char open, char close, int depth, Action<T> append)
     {
+        budget.Growth(2);
         _result.Append(open);
         for (var i = 0; i < items.Count; i++)
         {
+            budget.Growth(i > 0 ? itemSeparator.Length : 0);
             _result.Append(i > 0 ? itemSeparator : "");
             AppendLineBreak(depth + 1);
             append(items[i]);
@@ -103,7 +112,7 @@ internal sealed class JsonFormat(
         {
             return;
         }
-        budget.Characters(1 + (long)indent.Length * depth);
+        budget.Growth(1 + (long)indent.Length * depth);
         _result.Append('\n');
         for (var i = 0; i < depth; i++)
         {
@@ -113,16 +122,20 @@ internal sealed class JsonFormat(
 
     private void AppendString(string text)
     {
+        budget.Work(text);
+        budget.Growth(2 + text.Length);
         _result.Append('"');
         foreach (var c in text)
         {
             var known = "\"\\\n\r\t\b\f".IndexOf(c, StringComparison.Ordinal);
             if (known >= 0)
             {
+                budget.Growth(1);
                 _result.Append('\\').Append("\"\\nrtbf"[known]);
             }
             else if (c < ' ' || (ensureAscii && c > '~'))
             {
+                budget.Growth(5);
                 _result.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
             }
             else

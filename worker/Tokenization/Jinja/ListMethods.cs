@@ -18,26 +18,29 @@ internal static class ListMethods
     private static Func<Arguments, object?>? FindMutating(List<object?> list, string name, RenderBudget budget) => name switch
     {
         "append" => a => Add(list, [a.Required(0, "object")], budget),
-        "extend" => a => Add(list, [.. Values.Items(a.Required(0, "iterable"))], budget),
+        "extend" => a => Add(list, Values.Copy(a.Required(0, "iterable"), budget), budget),
         "insert" => a =>
         {
             var at = a.Integer(0, "index");
             budget.Step(list.Count);
+            budget.Slots(1);
             list.Insert((int)Math.Clamp(at < 0 ? at + list.Count : at, 0, list.Count), a.Required(1, "object"));
             return null;
         }
         ,
         "pop" => a =>
         {
+            budget.Work(list);
             (var found, var item) = Slicing.At(list, a.Integer(0, "index", -1));
             var at = a.Integer(0, "index", -1);
             list.RemoveAt(found ? (int)(at < 0 ? at + list.Count : at) : throw new RenderError("'pop' index is out of range"));
             return item;
         }
         ,
-        "copy" => _ => budget.Charge([.. list]),
+        "copy" => _ => Values.Copy(list, budget),
         "reverse" => _ =>
         {
+            budget.Work(list);
             list.Reverse();
             return null;
         }
@@ -47,7 +50,8 @@ internal static class ListMethods
 
     private static object? Add(List<object?> list, List<object?> items, RenderBudget budget)
     {
-        list.AddRange(budget.Charge(items));
+        budget.Slots(items.Count);
+        list.AddRange(items);
         return null;
     }
 

@@ -48,7 +48,7 @@ internal static class Operators
 
     private static List<object?> Concatenate(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
     {
-        budget.Step((long)left.Count + right.Count);
+        budget.Slots((long)left.Count + right.Count);
         return [.. left, .. right];
     }
 
@@ -57,11 +57,19 @@ internal static class Operators
         count = Math.Max(count, 0);
         if (value is string text)
         {
-            budget.Characters(text.Length == 0 ? 0 : checked(text.Length * count));
-            return text.Length == 0 ? "" : string.Concat(Enumerable.Repeat(text, (int)count));
+            count = text.Length == 0 ? 0 : count;
+            budget.Characters(checked(text.Length * count));
+            return string.Create((int)(text.Length * count), text, (target, source) =>
+            {
+                source.AsSpan(0, Math.Min(source.Length, target.Length)).CopyTo(target);
+                for (var made = source.Length; made < target.Length; made *= 2)
+                {
+                    target[..Math.Min(made, target.Length - made)].CopyTo(target[made..]);
+                }
+            });
         }
         var list = (List<object?>)value!;
-        budget.Step(checked(list.Count * count));
+        budget.Slots(checked(list.Count * count));
         List<object?> result = [];
         for (long i = 0; list.Count > 0 && i < count; i++)
         {

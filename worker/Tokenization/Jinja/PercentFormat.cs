@@ -9,9 +9,14 @@ internal static class PercentFormat
 {
     private const int MaxWidth = 1000;
 
+    /// <summary>Digits of the largest double before its point.</summary>
+    private const int MaxNumber = 310;
+
     public static string Apply(string format, object? value, RenderBudget budget)
     {
         IReadOnlyList<object?> values = value is object?[] tuple ? tuple : [value];
+        budget.Work(format);
+        budget.Growth(format.Length);
         StringBuilder result = new();
         var used = 0;
         for (var i = 0; i < format.Length; i++)
@@ -37,7 +42,7 @@ internal static class PercentFormat
             }
             if (i >= format.Length)
             {
-                throw new RenderError($"format '{format}' ends inside of a placeholder");
+                throw new RenderError($"format '{Undefined.Shorten(format)}' ends inside of a placeholder");
             }
             if (format[i] == '%')
             {
@@ -46,17 +51,21 @@ internal static class PercentFormat
             }
             if (used == values.Count)
             {
-                throw new RenderError($"format '{format}' needs more than {used} values");
+                throw new RenderError($"format '{Undefined.Shorten(format)}' needs more than {used} values");
             }
+            budget.Step();
+            budget.Characters(MaxNumber + 2L * width + (precision ?? 0));
             var text = One(format[i], values[used++], precision, budget);
+            budget.Growth(2L * text.Length);
             result.Append(
                 flagText.Contains('-') ? text.PadRight(width)
                 : flagText.Contains('0') && text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0')
                 : text.PadLeft(width, flagText.Contains('0') ? '0' : ' '));
         }
+        budget.Characters(result.Length);
         return used == values.Count
-            ? budget.Charge(result.ToString())
-            : throw new RenderError($"format '{format}' needs {used} values, not {values.Count}");
+            ? result.ToString()
+            : throw new RenderError($"format '{Undefined.Shorten(format)}' needs {used} values, not {values.Count}");
     }
 
     private static string One(char kind, object? value, int? precision, RenderBudget budget) => kind switch
@@ -88,6 +97,6 @@ internal static class PercentFormat
         return int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             && number <= MaxWidth
             ? number
-            : throw new RenderError($"format '{format}' asks for more than {MaxWidth} characters");
+            : throw new RenderError($"format '{Undefined.Shorten(format)}' asks for more than {MaxWidth} characters");
     }
 }

@@ -31,7 +31,9 @@ internal static class SelectionFilters
             var rest = arguments.Skip(1);
             map = item => Filters.Apply(filter, item, rest, evaluator);
         }
-        return evaluator.Budget.Charge([.. Values.Items(value).Select(map)]);
+        var items = Values.Items(value, evaluator.Budget);
+        evaluator.Budget.Slots(items.Count);
+        return items.Select(map).ToList();
     }
 
     // select(test, …), selectattr(attribute, test, …); without a test it is the value's truth that counts.
@@ -42,16 +44,17 @@ internal static class SelectionFilters
         var test = rest.Positional.Count > 0 ? rest.Text(0, "test") : null;
         rest = rest.Skip(1);
         List<object?> result = [];
-        foreach (var item in Values.Items(value))
+        foreach (var item in Values.Items(value, evaluator.Budget))
         {
             var tested = SequenceFilters.Attribute(item, attribute, evaluator);
             var holds = test is null ? Values.IsTrue(tested) : Tests.Apply(test, tested, rest, evaluator.Budget);
             if (holds == keep)
             {
+                evaluator.Budget.Slots(1);
                 result.Add(item);
             }
         }
-        return evaluator.Budget.Charge(result);
+        return result;
     }
 
     private static object? GroupBy(object? value, Arguments arguments, ExpressionEvaluator evaluator)
@@ -62,6 +65,7 @@ internal static class SelectionFilters
         foreach (var item in (List<object?>)Filters.Apply(
             "sort", value, new Arguments([], new Dictionary<string, object?> { ["attribute"] = attribute }), evaluator)!)
         {
+            evaluator.Budget.Slots(1);
             var key = SequenceFilters.Attribute(item, attribute, evaluator) is var found and not Undefined ? found : fallback;
             if (groups is [.., object?[] last] && Values.AreEqual(last[0], key, evaluator.Budget))
             {
@@ -69,9 +73,11 @@ internal static class SelectionFilters
             }
             else
             {
+                evaluator.Budget.Slots(1);
+                evaluator.Budget.Objects(2);
                 groups.Add(new[] { key, new List<object?> { item } });
             }
         }
-        return evaluator.Budget.Charge(groups);
+        return groups;
     }
 }

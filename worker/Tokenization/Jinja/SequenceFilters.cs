@@ -6,9 +6,9 @@ internal static class SequenceFilters
     public static void AddTo(Dictionary<string, Filter> filters)
     {
         filters["length"] = filters["count"] = (value, _, _) => Values.Length(value);
-        filters["first"] = (value, _, _) => Values.Items(value) is [var first, ..] ? first : new Undefined("there is no first item");
-        filters["last"] = (value, _, _) => Values.Items(value) is [.., var last] ? last : new Undefined("there is no last item");
-        filters["list"] = (value, _, evaluator) => evaluator.Budget.Charge([.. Values.Items(value)]);
+        filters["first"] = (value, _, evaluator) => End(value, 0, "there is no first item", evaluator.Budget);
+        filters["last"] = (value, _, evaluator) => End(value, -1, "there is no last item", evaluator.Budget);
+        filters["list"] = (value, _, evaluator) => Values.Copy(value, evaluator.Budget);
         filters["join"] = Join;
         filters["items"] = (value, _, evaluator) => value switch
         {
@@ -18,8 +18,8 @@ internal static class SequenceFilters
         };
         filters["dictsort"] = DictSort;
         filters["reverse"] = (value, _, evaluator) => value is string text
-            ? evaluator.Budget.Charge(string.Concat(Values.CodePoints(text).Reverse()))
-            : evaluator.Budget.Charge([.. Values.Items(value).Reverse()]);
+            ? CodePoints.Reversed(text, evaluator.Budget)
+            : Reversed(Values.Copy(value, evaluator.Budget));
         filters["sort"] = (value, a, evaluator) =>
             Sort(value, a.Flag(0, "reverse"), a.Flag(1, "case_sensitive"), a.Get(2, "attribute"), evaluator);
         filters["unique"] = Unique;
@@ -47,7 +47,9 @@ internal static class SequenceFilters
 
     private static object? Join(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        var texts = Values.Items(value).Select(item =>
+        var items = Values.Items(value, evaluator.Budget);
+        evaluator.Budget.Slots(items.Count);
+        var texts = items.Select(item =>
             (object?)ValueWriter.ToText(Attribute(item, arguments.Get(1, "attribute"), evaluator), evaluator.Budget));
         return StringMethods.Join(ValueWriter.ToText(arguments.Get(0, "d", ""), evaluator.Budget), [.. texts], evaluator.Budget);
     }
@@ -68,11 +70,14 @@ internal static class SequenceFilters
     private static List<object?> Sort(object? value, bool reverse, bool caseSensitive, object? attribute, ExpressionEvaluator evaluator)
     {
         var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, evaluator.Budget));
-        object?[] keyed = [.. Values.Items(value)];
-        object? Key(object? item) => Fold(Attribute(item, attribute, evaluator), caseSensitive);
+        var items = Values.Items(value, evaluator.Budget);
+
+        // The result, and inside the library the items again, their keys and their order.
+        evaluator.Budget.Slots(3L * items.Count);
+        object? Key(object? item) => Fold(Attribute(item, attribute, evaluator), caseSensitive, evaluator.Budget);
         try
         {
-            return evaluator.Budget.Charge(reverse ? [.. keyed.OrderByDescending(Key, comparer)] : [.. keyed.OrderBy(Key, comparer)]);
+            return reverse ? [.. items.OrderByDescending(Key, comparer)] : [.. items.OrderBy(Key, comparer)];
         }
         catch (InvalidOperationException e) when (e.InnerException is RenderError inner)
         {
@@ -85,16 +90,17 @@ internal static class SequenceFilters
         var caseSensitive = arguments.Flag(0, "case_sensitive");
         Dict seen = [];
         List<object?> result = [];
-        foreach (var item in Values.Items(value))
+        foreach (var item in Values.Items(value, evaluator.Budget))
         {
-            var key = Fold(Attribute(item, arguments.Get(1, "attribute"), evaluator), caseSensitive);
-            if (!seen.TryGet(key, out _))
+            var key = Fold(Attribute(item, arguments.Get(1, "attribute"), evaluator), caseSensitive, evaluator.Budget);
+            if (!seen.TryGet(key, out _, evaluator.Budget))
             {
-                seen.Set(key, null);
+                seen.Set(key, null, evaluator.Budget);
+                evaluator.Budget.Slots(1);
                 result.Add(item);
             }
         }
-        return evaluator.Budget.Charge(result);
+        return result;
     }
 
     private static object? Extreme(object? value, Arguments arguments, ExpressionEvaluator evaluator, bool reverse) =>
@@ -105,7 +111,7 @@ internal static class SequenceFilters
     private static object? Sum(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
         var total = arguments.Get(1, "start", 0L);
-        foreach (var item in Values.Items(value))
+        foreach (var item in Values.Items(value, evaluator.Budget))
         {
             total = Operators.Apply("+", total, Attribute(item, arguments.Get(0, "attribute"), evaluator), evaluator.Budget);
         }
@@ -115,10 +121,13 @@ internal static class SequenceFilters
     private static object? Batch(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
         var size = (int)Math.Clamp(arguments.Integer(0, "linecount"), 1, int.MaxValue);
-        List<object?> batches = [.. evaluator.Budget.Charge([.. Values.Items(value)]).Chunk(size).Select(chunk => chunk.ToList())];
+        var items = Values.Copy(value, evaluator.Budget);
+        evaluator.Budget.Slots(2L * items.Count);
+        evaluator.Budget.Objects(1 + items.Count / size);
+        List<object?> batches = [.. items.Chunk(size).Select(chunk => chunk.ToList())];
         if (batches is [.., List<object?> last] && arguments.Get(1, "fill_with") is { } fill)
         {
-            evaluator.Budget.Step(size - last.Count);
+            evaluator.Budget.Slots(size - last.Count);
             last.AddRange(Enumerable.Repeat(fill, size - last.Count)!);
         }
         return batches;
@@ -126,9 +135,11 @@ internal static class SequenceFilters
 
     private static object? Slice(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
-        var items = Values.Items(value);
+        var items = Values.Items(value, evaluator.Budget);
         var slices = Math.Max(1, arguments.Integer(0, "slices"));
-        evaluator.Budget.Step(slices + items.Count);
+        evaluator.Budget.Slots(slices);
+        evaluator.Budget.Slots(items.Count);
+        evaluator.Budget.Objects(slices);
         List<object?> result = [];
         var at = 0;
         for (long i = 0; i < slices; i++)
@@ -140,6 +151,27 @@ internal static class SequenceFilters
         return result;
     }
 
-    private static object? Fold(object? value, bool caseSensitive) =>
-        value is string text && !caseSensitive ? text.ToLowerInvariant() : value;
+    private static object? Fold(object? value, bool caseSensitive, RenderBudget budget)
+    {
+        if (value is not string text || caseSensitive)
+        {
+            return value;
+        }
+        budget.Work(text);
+        budget.Characters(text.Length);
+        return text.ToLowerInvariant();
+    }
+
+    private static object? End(object? value, int index, string otherwise, RenderBudget budget)
+    {
+        var items = value is string or IReadOnlyList<object?> ? value : Values.Items(value, budget);
+        (var found, var item) = Slicing.At(items!, index);
+        return found ? item : new Undefined(otherwise);
+    }
+
+    private static List<object?> Reversed(List<object?> list)
+    {
+        list.Reverse();
+        return list;
+    }
 }

@@ -10,32 +10,34 @@ internal static class StringMethods
     {
         Func<Arguments, object?>? method = name switch
         {
-            "strip" => a => Strip(text, a, left: true, right: true),
-            "lstrip" => a => Strip(text, a, left: true, right: false),
-            "rstrip" => a => Strip(text, a, left: false, right: true),
-            "split" => a => budget.Charge(Split(text, a)),
-            "rsplit" => a => budget.Charge(RightSplit(text, a)),
-            "splitlines" => _ => budget.Charge(SplitLines(text)),
-            "partition" => a => Partition(text, a.Text(0, "sep"), last: false),
-            "rpartition" => a => Partition(text, a.Text(0, "sep"), last: true),
-            "join" => a => Join(text, Values.Items(a.Required(0, "iterable")), budget),
+            "strip" => a => Strip(text, a, left: true, right: true, budget),
+            "lstrip" => a => Strip(text, a, left: true, right: false, budget),
+            "rstrip" => a => Strip(text, a, left: false, right: true, budget),
+            "split" => a => Split(text, a, budget),
+            "rsplit" => a => RightSplit(text, a, budget),
+            "splitlines" => _ => SplitLines(text, budget),
+            "partition" => a => Partition(text, a.Text(0, "sep"), last: false, budget),
+            "rpartition" => a => Partition(text, a.Text(0, "sep"), last: true, budget),
+            "join" => a => Join(text, Values.Items(a.Required(0, "iterable"), budget), budget),
             "replace" => a => Replace(text, a.Text(0, "old"), a.Text(1, "new"), a.Integer(2, "count", -1), budget),
-            "startswith" => a => AnyOf(a.Required(0, "prefix"), part => text.StartsWith(part, StringComparison.Ordinal)),
-            "endswith" => a => AnyOf(a.Required(0, "suffix"), part => text.EndsWith(part, StringComparison.Ordinal)),
-            "removeprefix" =>
-                a => text.StartsWith(a.Text(0, "prefix"), StringComparison.Ordinal) ? text[a.Text(0, "prefix").Length..] : text,
-            "removesuffix" =>
-                a => text.EndsWith(a.Text(0, "suffix"), StringComparison.Ordinal) ? text[..^a.Text(0, "suffix").Length] : text,
-            "find" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
-            "rfind" => a => Position(text, text.LastIndexOf(a.Text(0, "sub"), StringComparison.Ordinal)),
-            "index" => a => Position(text, text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal)) is >= 0 and var at
+            "startswith" => a => AnyOf(a.Required(0, "prefix"), part => text.StartsWith(part, StringComparison.Ordinal), budget),
+            "endswith" => a => AnyOf(a.Required(0, "suffix"), part => text.EndsWith(part, StringComparison.Ordinal), budget),
+            "removeprefix" => a => a.Text(0, "prefix") is var prefix && text.StartsWith(prefix, StringComparison.Ordinal)
+                ? Cut(text, prefix.Length, text.Length, budget)
+                : text,
+            "removesuffix" => a => a.Text(0, "suffix") is var suffix && text.EndsWith(suffix, StringComparison.Ordinal)
+                ? Cut(text, 0, text.Length - suffix.Length, budget)
+                : text,
+            "find" => a => Position(text, Find(text, a.Text(0, "sub"), last: false, budget)),
+            "rfind" => a => Position(text, Find(text, a.Text(0, "sub"), last: true, budget)),
+            "index" => a => Position(text, Find(text, a.Text(0, "sub"), last: false, budget)) is >= 0 and var at
                 ? at
                 : throw new RenderError("substring not found"),
-            "count" => a => Count(text, a.Text(0, "sub")),
-            "upper" => _ => text.ToUpperInvariant(),
-            "lower" => _ => text.ToLowerInvariant(),
-            "title" => _ => Title(text),
-            "capitalize" => _ => Capitalize(text),
+            "count" => a => Count(text, a.Text(0, "sub"), budget),
+            "upper" => _ => Same(text, budget).ToUpperInvariant(),
+            "lower" => _ => Same(text, budget).ToLowerInvariant(),
+            "title" => _ => Title(Same(text, budget)),
+            "capitalize" => _ => Capitalize(text, budget),
             "isdigit" or "isdecimal" or "isnumeric" => _ => text.Length > 0 && text.All(char.IsDigit),
             "isalpha" => _ => text.Length > 0 && text.All(char.IsLetter),
             "isalnum" => _ => text.Length > 0 && text.All(char.IsLetterOrDigit),
@@ -51,14 +53,15 @@ internal static class StringMethods
         return method is null ? null : new Function(name, arguments =>
         {
             budget.Work(text);
-            var result = method(arguments);
-            budget.Characters(result is string made ? made.Length : 0);
-            return result;
+            return method(arguments);
         });
     }
 
-    public static string Capitalize(string text) =>
-        text.Length == 0 ? text : text[..1].ToUpperInvariant() + text[1..].ToLowerInvariant();
+    public static string Capitalize(string text, RenderBudget budget)
+    {
+        budget.Characters(3L * text.Length);
+        return text.Length == 0 ? text : text[..1].ToUpperInvariant() + text[1..].ToLowerInvariant();
+    }
 
     /// <summary>Python's title: letters after a non-letter are upper case, the others lower.</summary>
     public static string Title(string text) => string.Create(text.Length, text, (target, source) =>
@@ -76,10 +79,11 @@ internal static class StringMethods
     {
         if (count < 0 && old.Length > 0)
         {
-            long growth = Math.Max(0, replacement.Length - old.Length);
-            budget.Characters(growth == 0 ? 0 : growth * Count(text, old));
+            budget.Characters(text.Length + (replacement.Length - old.Length) * Count(text, old, budget));
             return text.Replace(old, replacement, StringComparison.Ordinal);
         }
+        budget.Search(text, old);
+        budget.Characters(2L * text.Length);
         StringBuilder result = new();
         var at = 0;
         for (; count != 0; count--)
@@ -90,7 +94,8 @@ internal static class StringMethods
             {
                 break;
             }
-            budget.Characters(replacement.Length);
+            budget.Step();
+            budget.Growth(2L * replacement.Length);
             result.Append(text, at, found - at).Append(replacement);
             at = found + old.Length;
             if (old.Length == 0)
@@ -100,6 +105,7 @@ internal static class StringMethods
         }
         if (old.Length == 0 && count != 0)
         {
+            budget.Growth(2L * replacement.Length);
             result.Append(replacement);
         }
         return result.Append(text, at, text.Length - at).ToString();
@@ -107,15 +113,16 @@ internal static class StringMethods
 
     public static string Join(string separator, IReadOnlyList<object?> items, RenderBudget budget)
     {
+        budget.Step(items.Count);
         budget.Characters((long)separator.Length * items.Count + items.Sum(item => item is string text ? (long)text.Length : 0));
         return string.Join(separator, items.Select(item =>
             item as string ?? throw new RenderError($"only strings can be joined, not {Values.TypeName(item)}")));
     }
 
-    public static string Strip(string text, Arguments arguments, bool left, bool right)
+    public static string Strip(string text, Arguments arguments, bool left, bool right, RenderBudget budget)
     {
         // Without characters it is whitespace that goes; the set is Python's str.isspace, which adds four separators to Unicode's.
-        var set = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars").ToCharArray();
+        var set = arguments.Get(0, "chars") is null ? null : Characters(arguments.Text(0, "chars"), budget);
         int start = 0, end = text.Length;
         while (left && start < end && Goes(text[start]))
         {
@@ -125,20 +132,22 @@ internal static class StringMethods
         {
             end--;
         }
-        return text[start..end];
+        return Cut(text, start, end, budget);
 
         bool Goes(char c) => set is null ? IsSpace(c) : set.Contains(c);
     }
 
     private static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\x1C' and <= '\x1F';
 
-    private static List<object?> Split(string text, Arguments arguments)
+    private static List<object?> Split(string text, Arguments arguments, RenderBudget budget)
     {
         var limit = arguments.Integer(1, "maxsplit", -1);
         var parts = limit < 0 || limit >= int.MaxValue ? int.MaxValue : (int)limit + 1;
         if (arguments.Get(0, "sep") is not null)
         {
-            return [.. text.Split(Separator(arguments), parts)];
+            var separator = Separator(arguments);
+            budget.Cuts(2 * Math.Min(parts, Count(text, separator, budget) + 1), text.Length);
+            return [.. text.Split(separator, parts)];
         }
         List<object?> words = [];
         var at = 0;
@@ -157,14 +166,17 @@ internal static class StringMethods
             {
                 end++;
             }
+            budget.Cuts(1, end - at);
             words.Add(text[at..end]);
             at = end;
         }
     }
 
-    private static List<object?> RightSplit(string text, Arguments arguments)
+    private static List<object?> RightSplit(string text, Arguments arguments, RenderBudget budget)
     {
         var separator = Separator(arguments);
+        budget.Search(text, separator);
+        budget.Cuts(1, text.Length);
         var limit = arguments.Integer(1, "maxsplit", -1);
         List<object?> parts = [];
         var end = text.Length;
@@ -175,6 +187,7 @@ internal static class StringMethods
             {
                 break;
             }
+            budget.Cuts(1, 0);
             parts.Add(text[(at + separator.Length)..end]);
             end = at;
         }
@@ -183,19 +196,23 @@ internal static class StringMethods
         return parts;
     }
 
-    private static List<object?> SplitLines(string text)
+    private static List<object?> SplitLines(string text, RenderBudget budget)
     {
-        List<object?> lines = [.. text.Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n', '\r')];
-        if (lines[^1] is "")
+        List<object?> lines = [];
+        for (var at = 0; at < text.Length;)
         {
-            lines.RemoveAt(lines.Count - 1);
+            var end = text.AsSpan(at).IndexOfAny('\n', '\r') is >= 0 and var found ? at + found : text.Length;
+            budget.Cuts(1, end - at);
+            lines.Add(text[at..end]);
+            at = end + (text.AsSpan(end).StartsWith("\r\n") ? 2 : 1);
         }
         return lines;
     }
 
-    private static object?[] Partition(string text, string separator, bool last)
+    private static object?[] Partition(string text, string separator, bool last, RenderBudget budget)
     {
-        var at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        var at = Find(text, separator, last, budget);
+        budget.Cuts(3, text.Length);
         return at >= 0 ? [text[..at], separator, text[(at + separator.Length)..]]
             : last ? ["", "", text]
             : [text, "", ""];
@@ -204,29 +221,68 @@ internal static class StringMethods
     private static string Separator(Arguments arguments) =>
         arguments.Text(0, "sep") is { Length: > 0 } separator ? separator : throw new RenderError("the separator is empty");
 
-    private static object? AnyOf(object? parts, Func<string, bool> matches) => parts switch
+    private static object? AnyOf(object? parts, Func<string, bool> matches, RenderBudget budget)
     {
-        string part => matches(part),
-        object?[] tuple => tuple.Any(part => part is string text && matches(text)),
-        _ => throw new RenderError($"a string or a tuple of strings is needed, not {Values.TypeName(parts)}"),
-    };
+        return parts switch
+        {
+            string part => Matches(part),
+            object?[] tuple => tuple.Any(part => part is string text && Matches(text)),
+            _ => throw new RenderError($"a string or a tuple of strings is needed, not {Values.TypeName(parts)}"),
+        };
+
+        bool Matches(string part)
+        {
+            budget.Work(part);
+            return matches(part);
+        }
+    }
 
     // Positions count code points, as in Python.
-    private static long Position(string text, int at) => at <= 0 ? at : Values.Length(text[..at]);
+    private static long Position(string text, int at) => at <= 0 ? at : CodePoints.Count(text.AsSpan(0, at));
 
-    private static long Count(string text, string part)
+    private static int Find(string text, string part, bool last, RenderBudget budget)
     {
-        if (part.Length == 0)
+        budget.Search(text, part);
+        return last ? text.LastIndexOf(part, StringComparison.Ordinal) : text.IndexOf(part, StringComparison.Ordinal);
+    }
+
+    private static long Count(string text, string part, RenderBudget budget)
+    {
+        budget.Search(text, part);
+        return part.Length == 0 ? CodePoints.Count(text) + 1 : text.AsSpan().Count(part);
+    }
+
+    private static string Cut(string text, int start, int end, RenderBudget budget)
+    {
+        budget.Characters(end - start == text.Length ? 0 : end - start);
+        return text[start..end];
+    }
+
+    private static HashSet<char> Characters(string text, RenderBudget budget)
+    {
+        budget.Work(text);
+        HashSet<char> set = [];
+        foreach (var c in text)
         {
-            return Values.Length(text) + 1;
+            if (set.Add(c))
+            {
+                budget.Objects();
+            }
         }
-        return text.AsSpan().Count(part);
+        return set;
+    }
+
+    /// <summary>The text, when another of its length is about to be made.</summary>
+    private static string Same(string text, RenderBudget budget)
+    {
+        budget.Characters(text.Length);
+        return text;
     }
 
     private static string Pad(string text, Arguments arguments, RenderBudget budget, Func<int, char, string> pad)
     {
         var width = Math.Max(arguments.Integer(0, "width"), text.Length);
-        budget.Characters(width);
+        budget.Characters(2 * Math.Min(width, int.MaxValue));
         var fill = arguments.Text(1, "fillchar", " ");
         return fill.Length == 1 ? pad((int)width, fill[0]) : throw new RenderError($"the fill must be one character, not '{fill}'");
     }

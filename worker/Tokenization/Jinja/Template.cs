@@ -52,6 +52,8 @@ internal sealed class Template
     private ChatTemplateException At(int line, string message, Exception inner)
     {
         const int MaxQuoted = 120;
+        const int MaxMessage = 4096;
+        message = message.Length <= MaxMessage ? message : message[..MaxMessage] + "…";
         var text = _source.ReplaceLineEndings("\n").Split('\n').ElementAtOrDefault(line - 1)?.Trim() ?? "";
         text = text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…";
         return new ChatTemplateException($"chat template line {line}: {message}\n  {text}", inner);

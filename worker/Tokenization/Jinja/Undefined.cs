@@ -4,7 +4,12 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <param name="Message">What to say then.</param>
 internal sealed record Undefined(string Message)
 {
-    public static Undefined Name(string name) => new($"'{name}' is undefined");
+    private const int MaxQuoted = 80;
 
-    public static Undefined Attribute(object? target, string name) => new($"'{Values.TypeName(target)} object' has no attribute '{name}'");
+    public static Undefined Name(string name) => new($"'{Shorten(name)}' is undefined");
+
+    public static Undefined Attribute(object? target, string name) => new($"'{Values.TypeName(target)} object' has no attribute '{Shorten(name)}'");
+
+    /// <summary>As much of a text as belongs into a message.</summary>
+    public static string Shorten(string text) => text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…";
 }

@@ -8,6 +8,12 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <summary>Python's <c>str</c> and <c>repr</c>.</summary>
 internal static class ValueWriter
 {
+    /// <summary>Characters of any value that is no string, list or dict, with what stands around it.</summary>
+    private const int MaxScalar = 40;
+
+    /// <summary>Of the longest integer that is read.</summary>
+    private const int MaxDigits = 4300;
+
     /// <summary>What <c>{{ value }}</c> and <c>value | string</c> give.</summary>
     public static string ToText(object? value, RenderBudget budget)
     {
@@ -19,15 +25,14 @@ internal static class ValueWriter
         {
             return "";
         }
-        StringBuilder result = new();
-        AppendRepr(value, result, budget);
-        return result.ToString();
+        return Repr(value, budget);
     }
 
     public static string Repr(object? value, RenderBudget budget)
     {
         StringBuilder result = new();
         AppendRepr(value, result, budget);
+        budget.Characters(result.Length);
         return result.ToString();
     }
 
@@ -35,7 +40,7 @@ internal static class ValueWriter
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         budget.Step();
-        var before = result.Length;
+        budget.Growth(MaxScalar);
         switch (value)
         {
             case null:
@@ -44,14 +49,18 @@ internal static class ValueWriter
             case bool flag:
                 result.Append(flag ? "True" : "False");
                 break;
-            case long or BigInteger:
+            case BigInteger:
+                budget.Growth(MaxDigits);
+                result.Append(CultureInfo.InvariantCulture, $"{value}");
+                break;
+            case long:
                 result.Append(CultureInfo.InvariantCulture, $"{value}");
                 break;
             case double number:
                 result.Append(PythonFloat.Format(number));
                 break;
             case string text:
-                AppendQuoted(text, result);
+                AppendQuoted(text, result, budget);
                 break;
             case List<object?> list:
                 AppendItems(list, "[", "]", result, budget);
@@ -66,7 +75,6 @@ internal static class ValueWriter
                 result.Append(value is Undefined ? "Undefined" : $"<{Values.TypeName(value)}>");
                 break;
         }
-        budget.Characters(result.Length - before);
     }
 
     private static void AppendItems(IReadOnlyList<object?> items, string open, string close, StringBuilder result, RenderBudget budget)
@@ -95,8 +103,20 @@ internal static class ValueWriter
         result.Append('}');
     }
 
-    private static void AppendQuoted(string text, StringBuilder result)
+    private static int CountEscapes(string text)
     {
+        var count = 0;
+        foreach (var c in text)
+        {
+            count += c is < ' ' or '\'' or '"' or '\\' or '\x7F' ? 1 : 0;
+        }
+        return count;
+    }
+
+    private static void AppendQuoted(string text, StringBuilder result, RenderBudget budget)
+    {
+        budget.Work(text);
+        budget.Growth(text.Length + CountEscapes(text) * 3L);
         var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         result.Append(quote);
         foreach (var c in text)

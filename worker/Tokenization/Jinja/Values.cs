@@ -27,7 +27,7 @@ internal static class Values
                 Dict dict = [];
                 foreach ((var name, var value) in entries)
                 {
-                    dict.Set(name, FromJson(value));
+                    dict[name] = FromJson(value);
                 }
                 return dict;
             default:
@@ -96,11 +96,11 @@ internal static class Values
         return (left, right) switch
         {
             (null, null) or (Undefined, Undefined) => true,
-            (string x, string y) => x == y,
+            (string x, string y) => SameText(x, y, budget),
             (List<object?> x, List<object?> y) => ItemsAreEqual(x, y, budget),
             (object?[] x, object?[] y) => ItemsAreEqual(x, y, budget),
             (Dict x, Dict y) => x.Count == y.Count
-                && x.Entries.All(e => y.TryGet(e.Key, out var other) && AreEqual(e.Value, other, budget)),
+                && x.Entries.All(e => y.TryGet(e.Key, out var other, budget) && AreEqual(e.Value, other, budget)),
             _ => ReferenceEquals(left, right),
         };
     }
@@ -117,6 +117,7 @@ internal static class Values
             case (long or BigInteger, long or BigInteger):
                 return AsInteger(left)!.Value.CompareTo(AsInteger(right)!.Value);
             case (string x, string y):
+                budget.Work(x.Length < y.Length ? x : y);
                 return string.CompareOrdinal(x, y);
             case (List<object?> x, List<object?> y):
                 return CompareItems(x, y, budget);
@@ -131,18 +132,35 @@ internal static class Values
 
     /// <summary>The items a loop goes over: of a list, the characters of a string, the keys of a dict, none of an undefined
     /// value.</summary>
-    public static IReadOnlyList<object?> Items(object? value) => value switch
+    public static IReadOnlyList<object?> Items(object? value, RenderBudget budget)
     {
-        IReadOnlyList<object?> list => list,
-        string text => [.. CodePoints(text)],
-        Dict dict => [.. dict.TemplateKeys],
-        Undefined => [],
-        _ => throw new RenderError($"{TypeName(value)} is not iterable"),
-    };
+        switch (value)
+        {
+            case IReadOnlyList<object?> list:
+                return list;
+            case string text:
+                return CodePoints.All(text, budget);
+            case Dict dict:
+                budget.Slots(dict.Count);
+                return [.. dict.TemplateKeys];
+            case Undefined:
+                return [];
+            default:
+                throw new RenderError($"{TypeName(value)} is not iterable");
+        }
+    }
+
+    /// <summary>A list of these that is its own.</summary>
+    public static List<object?> Copy(object? value, RenderBudget budget)
+    {
+        var items = Items(value, budget);
+        budget.Slots(items.Count);
+        return [.. items];
+    }
 
     public static long Length(object? value) => value switch
     {
-        string text => CountCodePoints(text),
+        string text => CodePoints.Count(text),
         IReadOnlyList<object?> list => list.Count,
         Dict dict => dict.Count,
         Undefined => 0,
@@ -152,21 +170,22 @@ internal static class Values
     /// <summary>Python's <c>item in container</c>.</summary>
     public static bool Contains(object? container, object? item, RenderBudget budget) => container switch
     {
-        string text when item is string part => text.Contains(part, StringComparison.Ordinal),
+        string text when item is string part => Contains(text, part, budget),
         string => throw new RenderError($"'in' a string needs a string, not {TypeName(item)}"),
-        Dict dict => dict.TryGet(item, out _),
-        _ => Items(container).Any(other => AreEqual(item, other, budget)),
+        Dict dict => dict.TryGet(item, out _, budget),
+        _ => Items(container, budget).Any(other => AreEqual(item, other, budget)),
     };
 
-    /// <summary>Python counts code points; .NET strings hold UTF-16.</summary>
-    public static IEnumerable<string> CodePoints(string text)
+    private static bool Contains(string text, string part, RenderBudget budget)
     {
-        for (var i = 0; i < text.Length; i++)
-        {
-            var width = char.IsSurrogatePair(text, i) ? 2 : 1;
-            yield return text.Substring(i, width);
-            i += width - 1;
-        }
+        budget.Search(text, part);
+        return text.Contains(part, StringComparison.Ordinal);
+    }
+
+    private static bool SameText(string left, string right, RenderBudget budget)
+    {
+        budget.Work(left.Length == right.Length ? left : null);
+        return left == right;
     }
 
     private static bool ItemsAreEqual(IReadOnlyList<object?> left, IReadOnlyList<object?> right, RenderBudget budget)
@@ -189,16 +208,6 @@ internal static class Values
             }
         }
         return left.Count.CompareTo(right.Count);
-    }
-
-    private static int CountCodePoints(string text)
-    {
-        var count = text.Length;
-        for (var i = 0; i + 1 < text.Length; i++)
-        {
-            count -= char.IsSurrogatePair(text[i], text[i + 1]) ? 1 : 0;
-        }
-        return count;
     }
 
     private static BigInteger? AsInteger(object? value) => value switch
