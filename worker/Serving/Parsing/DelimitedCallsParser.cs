@@ -44,6 +44,12 @@ internal abstract class DelimitedCallsParser(CallDelimiters delimiters) : Buffer
                     return false;
                 }
 
+                if (name.Length == 0)
+                {
+                    _place = Place.CallEnd;
+                    return true;
+                }
+
                 pieces.BeginCall(name, id);
                 _arguments = new ArgumentReader(delimiters.CallEnd);
                 _place = Place.Arguments;

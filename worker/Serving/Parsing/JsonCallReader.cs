@@ -41,8 +41,10 @@ internal sealed class JsonCallReader(bool isBare)
     private string _key = "";
     private string? _name;
     private string? _arguments;
-    private bool _begun;
     private bool _inArguments;
+
+    /// <summary>Whether the call has left, so that the text cannot be anything else any more.</summary>
+    public bool HasBegun { get; private set; }
 
     /// <summary>Reads on in the object that the buffer begins with.</summary>
     public CallProgress Read(TextBuffer buffer, OutputPieces pieces, bool ended)
@@ -69,19 +71,19 @@ internal sealed class JsonCallReader(bool isBare)
 
             if (Advance(buffer, pieces) is { } progress)
             {
-                return progress == CallProgress.NoCall && _begun ? CallProgress.Done : progress;
+                return progress == CallProgress.NoCall && HasBegun ? CallProgress.Done : progress;
             }
         }
     }
 
     private CallProgress End(TextBuffer buffer)
     {
-        if (_begun)
+        if (HasBegun)
         {
             buffer.Skip(buffer.Length);
         }
 
-        return _begun ? CallProgress.Done : CallProgress.NoCall;
+        return HasBegun ? CallProgress.Done : CallProgress.NoCall;
     }
 
     /// <summary>Goes past a character, or as much of a key or value as has come.</summary>
@@ -125,13 +127,13 @@ internal sealed class JsonCallReader(bool isBare)
                 _place = Place.Key;
                 Start();
                 return null;
-            case (Place.Value, '{') when !_begun && _name is not null && IsArguments(_key):
+            case (Place.Value, '{') when !HasBegun && _name is not null && IsArguments(_key):
                 Begin(pieces);
                 buffer.Skip(_at);
                 _inArguments = true;
                 _scanner = default;
                 return null;
-            case (Place.Value, not '"') when !_begun && _key == "name":
+            case (Place.Value, not '"') when !HasBegun && _key == "name":
                 return CallProgress.NoCall;
             case (Place.Value, _):
                 Start();
@@ -153,11 +155,11 @@ internal sealed class JsonCallReader(bool isBare)
         if (_place == Place.Key)
         {
             _place = Place.Colon;
-            return TryText(token, out _key) && (_begun || !isBare || Members.Contains(_key));
+            return TryText(token, out _key) && (HasBegun || !isBare || Members.Contains(_key));
         }
 
         _place = Place.Comma;
-        if (_begun)
+        if (HasBegun)
         {
             return true;
         }
@@ -193,7 +195,7 @@ internal sealed class JsonCallReader(bool isBare)
 
     private CallProgress Close(TextBuffer buffer, OutputPieces pieces)
     {
-        if (!_begun)
+        if (!HasBegun)
         {
             if (_name is null || isBare)
             {
@@ -210,7 +212,7 @@ internal sealed class JsonCallReader(bool isBare)
 
     private void Begin(OutputPieces pieces)
     {
-        _begun = true;
+        HasBegun = true;
         pieces.BeginCall(_name!);
     }
 

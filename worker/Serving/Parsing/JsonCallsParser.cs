@@ -58,7 +58,11 @@ internal class JsonCallsParser(IReadOnlyList<string> opens, string? close, BareC
     protected override void Finish(OutputPieces pieces)
     {
         var blanks = Buffer.Take(Buffer.Length);
-        Fail(pieces);
+        if (_place != Place.Call || !_call.HasBegun)
+        {
+            Fail(pieces);
+        }
+
         pieces.Content(blanks);
     }
 

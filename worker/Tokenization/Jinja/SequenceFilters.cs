@@ -67,12 +67,24 @@ internal static class SequenceFilters
 
     private static List<object?> Sort(object? value, bool reverse, bool caseSensitive, object? attribute, ExpressionEvaluator evaluator)
     {
-        var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, evaluator.Budget));
-        object?[] keyed = [.. Values.Items(value)];
-        object? Key(object? item) => Fold(Attribute(item, attribute, evaluator), caseSensitive);
+        // Several attributes, parted by commas, are compared one after the other.
+        var names = (attribute as string)?.Split(',');
+        return Sort(value, Key, reverse, evaluator.Budget);
+
+        object? Key(object? item) => names is { Length: > 1 }
+            ? names.Select(name => Fold(Attribute(item, name, evaluator), caseSensitive)).ToArray()
+            : Fold(Attribute(item, attribute, evaluator), caseSensitive);
+    }
+
+    /// <summary>Items in the order of their keys; those of one key stay as they are.</summary>
+    public static List<object?> Sort(object? value, Func<object?, object?> key, bool reverse, RenderBudget budget)
+    {
+        var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, budget));
+        var items = Values.Items(value);
+        budget.Step(items.Count);
         try
         {
-            return evaluator.Budget.Charge(reverse ? [.. keyed.OrderByDescending(Key, comparer)] : [.. keyed.OrderBy(Key, comparer)]);
+            return reverse ? [.. items.OrderByDescending(key, comparer)] : [.. items.OrderBy(key, comparer)];
         }
         catch (InvalidOperationException e) when (e.InnerException is RenderError inner)
         {
@@ -140,6 +152,6 @@ internal static class SequenceFilters
         return result;
     }
 
-    private static object? Fold(object? value, bool caseSensitive) =>
+    public static object? Fold(object? value, bool caseSensitive) =>
         value is string text && !caseSensitive ? text.ToLowerInvariant() : value;
 }

@@ -22,8 +22,11 @@ internal static class TextFilters
         Add("center", Center);
         Add("escape", (text, _, budget) => Escape(text, budget));
         filters["e"] = filters["escape"];
-        filters["format"] = (value, a, evaluator) => PercentFormat.Apply(
-            ValueWriter.ToText(value, evaluator.Budget), a.Positional.ToArray(), evaluator.Budget);
+        filters["forceescape"] = filters["escape"];
+        Add("wordwrap", TextWrap.Apply);
+        Add("striptags", (text, _, budget) => StripTags(text, budget));
+        filters["filesizeformat"] = (value, a, evaluator) => FileSize(value, a.Flag(0, "binary"), evaluator.Budget);
+        filters["format"] = Format;
         filters["wordcount"] = (value, _, evaluator) => (long)ValueWriter.ToText(value, evaluator.Budget)
             .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
         filters["urlencode"] = (value, _, evaluator) => evaluator.Budget.Charge(
@@ -33,6 +36,66 @@ internal static class TextFilters
 
         void Add(string name, Func<string, Arguments, RenderBudget, string> filter) => filters[name] = (value, arguments, evaluator) =>
             evaluator.Budget.Charge(filter(ValueWriter.ToText(value, evaluator.Budget), arguments, evaluator.Budget));
+    }
+
+    private static object? Format(object? value, Arguments arguments, ExpressionEvaluator evaluator)
+    {
+        if (arguments.Positional.Count > 0 && arguments.Named.Count > 0)
+        {
+            throw new RenderError("'format' takes values by position or by name, not both");
+        }
+        Dict named = [];
+        foreach ((var name, var item) in arguments.Named)
+        {
+            named.Set(name, item);
+        }
+        return PercentFormat.Apply(
+            ValueWriter.ToText(value, evaluator.Budget), named.Count > 0 ? named : arguments.Positional.ToArray(), evaluator.Budget);
+    }
+
+    // Tags and comments go, blanks become one each, as in Markup.striptags; entities stay.
+    private static string StripTags(string text, RenderBudget budget)
+    {
+        budget.Characters(text.Length);
+        StringBuilder result = new(text.Length);
+        for (var at = 0; at < text.Length; at++)
+        {
+            var comment = text.AsSpan(at).StartsWith("<!--", StringComparison.Ordinal);
+            var end = text[at] != '<' ? -1 : comment ? text.IndexOf("-->", at, StringComparison.Ordinal) : text.IndexOf('>', at);
+            if (text[at] == '<' && end < 0)
+            {
+                result.Append(text, at, text.Length - at);
+                break;
+            }
+            _ = end < 0 ? result.Append(text[at]) : result;
+            at = end < 0 ? at : end + (comment ? 2 : 0);
+        }
+        return string.Join(' ', result.ToString().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    private static string FileSize(object? value, bool binary, RenderBudget budget)
+    {
+        var bytes = value is string text && double.TryParse(
+            text, System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out var read)
+            ? read
+            : Values.AsNumber(Values.Defined(value)) ?? throw new RenderError($"a number of bytes is needed, not {Values.TypeName(value)}");
+        double unit = binary ? 1024 : 1000;
+        if (bytes == 1)
+        {
+            return "1 Byte";
+        }
+        if (bytes < unit)
+        {
+            return budget.Charge($"{PythonNumber.Float(Math.Truncate(bytes), 'f', 0, false)} Bytes");
+        }
+        var power = 1;
+        while (power < 8 && bytes >= Math.Pow(unit, power + 1))
+        {
+            power++;
+        }
+        var prefix = "kMGTPEZY"[power - 1];
+        return budget.Charge(
+            $"{PythonNumber.Float(bytes / Math.Pow(unit, power), 'f', 1, false)} {(binary ? $"{char.ToUpperInvariant(prefix)}iB" : $"{prefix}B")}");
     }
 
     // Unlike str.title, the filter starts words only at blanks, hyphens and opening brackets.

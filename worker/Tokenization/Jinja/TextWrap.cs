@@ -1,0 +1,79 @@
+using System.Text;
+
+namespace Cluster.Worker.Tokenization.Jinja;
+
+/// <summary>The filter <c>wordwrap(width, break_long_words, wrapstring, break_on_hyphens)</c>: each line of a text, broken at
+/// blanks.</summary>
+internal static class TextWrap
+{
+    public static string Apply(string text, Arguments arguments, RenderBudget budget)
+    {
+        var width = (int)Math.Clamp(arguments.Integer(0, "width", 79), 1, int.MaxValue);
+        var breaksWords = arguments.Flag(1, "break_long_words", true);
+        var wrap = arguments.Get(2, "wrapstring") is null ? "\n" : arguments.Text(2, "wrapstring");
+        var onHyphens = arguments.Flag(3, "break_on_hyphens", true);
+        budget.Characters(text.Length);
+        List<string> lines = [];
+        foreach (var line in text.ReplaceLineEndings("\n").Split('\n'))
+        {
+            Wrap(line, width, breaksWords, onHyphens, lines, budget);
+        }
+        budget.Characters(text.Length + (long)wrap.Length * lines.Count);
+        return string.Join(wrap, lines);
+    }
+
+    private static void Wrap(string line, int width, bool breaksWords, bool onHyphens, List<string> lines, RenderBudget budget)
+    {
+        var current = new StringBuilder();
+        var before = lines.Count;
+        foreach (var part in Parts(line, onHyphens))
+        {
+            budget.Step();
+            var piece = part;
+            if (current.Length + piece.Length > width && current.Length > 0 && !(piece.Length > width && breaksWords && piece[0] != ' '))
+            {
+                Close();
+            }
+            while (breaksWords && current.Length + piece.Length > width && !string.IsNullOrWhiteSpace(piece))
+            {
+                budget.Step();
+                var room = width - current.Length;
+                current.Append(piece.AsSpan(0, room));
+                piece = piece[room..];
+                Close();
+            }
+            // A line that was broken does not begin with the blanks of the break.
+            if (!(current.Length == 0 && lines.Count > before && string.IsNullOrWhiteSpace(piece)))
+            {
+                current.Append(piece);
+            }
+        }
+        if (current.Length > 0 || lines.Count == before)
+        {
+            Close();
+        }
+
+        void Close()
+        {
+            lines.Add(current.ToString().TrimEnd());
+            current.Clear();
+        }
+    }
+
+    /// <summary>Words and the blanks between them, in turn.</summary>
+    private static IEnumerable<string> Parts(string line, bool onHyphens)
+    {
+        for (var at = 0; at < line.Length;)
+        {
+            var blank = char.IsWhiteSpace(line[at]);
+            var end = at + 1;
+            while (end < line.Length && char.IsWhiteSpace(line[end]) == blank
+                && !(onHyphens && !blank && line[end - 1] == '-' && end - at > 1 && char.IsLetter(line[end]) && char.IsLetter(line[end - 2])))
+            {
+                end++;
+            }
+            yield return line[at..end];
+            at = end;
+        }
+    }
+}
