@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Startup;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
@@ -19,6 +21,7 @@ internal static class ServeCommand
         var flags = new EngineFlags();
         var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
+        var formats = new OutputFlags();
         var chatTemplate = new Option<string?>("--chat-template")
         {
             Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
@@ -31,6 +34,7 @@ internal static class ServeCommand
             chatTemplate,
         };
         serving.AddTo(command);
+        formats.AddTo(command);
         flags.AddTo(command);
         command.SetAction(arguments =>
         {
@@ -43,12 +47,14 @@ internal static class ServeCommand
             return RunAsync(
                 startup,
                 arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(startup).DefaultName],
-                serving.Read(arguments, Environment.GetEnvironmentVariable) with { Telemetry = ReadTelemetry() });
+                serving.Read(arguments, Environment.GetEnvironmentVariable) with { Telemetry = ReadTelemetry() },
+                template => formats.Read(arguments, template));
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(StartupOptions startup, IReadOnlyList<string> names, ServerOptions options)
+    private static async Task<int> RunAsync(
+        StartupOptions startup, IReadOnlyList<string> names, ServerOptions options, Func<IChatTemplate?, OutputFormats> formatsOf)
     {
         using var logging = LoggerFactory.Create(WorkerLogging.Configure);
         var logger = logging.CreateLogger("cluster.worker");
@@ -87,8 +93,13 @@ internal static class ServeCommand
         }
 
         await using var worker = await loading;
+        var formats = formatsOf(worker.ChatTemplate);
+        logger.LogInformation("tool calls: {Tools}; reasoning: {Reasoning}", formats.Tools.Name, formats.Reasoning?.Name ?? "none");
         server.BecomeReady(
-            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices));
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
+            {
+                Formats = formats,
+            });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);

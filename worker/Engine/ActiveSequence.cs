@@ -29,8 +29,10 @@ internal sealed class ActiveSequence
         _sampling = sampling;
         _stopChecker = new StopChecker(sampling, eosTokenIds, Sequence.PromptLength, maxModelLength);
         _stopStrings = new StopStringMatcher(sampling.Stop, sampling.IncludeStopStringInOutput);
-        _detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens);
-        SamplingState = new SamplingState(sampling, Sequence.Tokens, seed, _stopChecker.StopTokens, constraint);
+        _detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens, sampling.KeptSpecialTokens);
+        SamplingState = new SamplingState(
+            sampling, Sequence.Tokens, seed, _stopChecker.StopTokens, constraint,
+            constraint is not null && sampling.ConstraintDelay is { } delay ? new FreeText(delay, tokenizer) : null);
         _lastOutput = request.Arrival;
     }
 

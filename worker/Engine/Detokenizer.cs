@@ -32,18 +32,28 @@ internal sealed class Detokenizer
 
     private readonly ITokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
+    private readonly IReadOnlyList<int> _kept;
     private readonly int[] _window = new int[2 * MostHeld + 2];
     private int _count;
     private int _read;
     private int _emitted;
 
-    public Detokenizer(ITokenizer tokenizer, ReadOnlySpan<int> promptTokenIds, bool skipSpecialTokens)
+    /// <param name="keptSpecialTokens">Those that are not skipped.</param>
+    public Detokenizer(
+        ITokenizer tokenizer, ReadOnlySpan<int> promptTokenIds, bool skipSpecialTokens, IReadOnlyList<int>? keptSpecialTokens = null)
     {
         _tokenizer = tokenizer;
         _skipSpecialTokens = skipSpecialTokens;
-        var context = promptTokenIds[Math.Max(0, promptTokenIds.Length - PromptContext)..];
-        context.CopyTo(_window);
-        _count = _read = context.Length;
+        _kept = keptSpecialTokens ?? [];
+        foreach (var token in promptTokenIds[Math.Max(0, promptTokenIds.Length - PromptContext)..])
+        {
+            if (!IsLeftOut(token))
+            {
+                _window[_count++] = token;
+            }
+        }
+
+        _read = _count;
         _emitted = Decode().Length;
     }
 
@@ -51,6 +61,7 @@ internal sealed class Detokenizer
     {
         _tokenizer = origin._tokenizer;
         _skipSpecialTokens = origin._skipSpecialTokens;
+        _kept = origin._kept;
         origin._window.CopyTo(_window, 0);
         (_count, _read, _emitted) = (origin._count, origin._read, origin._emitted);
     }
@@ -62,6 +73,11 @@ internal sealed class Detokenizer
     /// <returns>The text that is certain now; empty while a character is incomplete.</returns>
     public string Append(int tokenId)
     {
+        if (IsLeftOut(tokenId))
+        {
+            return "";
+        }
+
         _window[_count++] = tokenId;
         var text = Decode();
         var held = Math.Min(TrailingReplacements(text), CutCharacter);
@@ -90,7 +106,11 @@ internal sealed class Detokenizer
         return Take(text, text.Length);
     }
 
-    private string Decode() => _tokenizer.Decode(_window.AsSpan(0, _count), _skipSpecialTokens);
+    private string Decode() => _tokenizer.Decode(_window.AsSpan(0, _count), _skipSpecialTokens && _kept.Count == 0);
+
+    /// <summary>The tokenizer skips all special tokens or none; where some are kept, the others stay out of the window.</summary>
+    private bool IsLeftOut(int tokenId) =>
+        _skipSpecialTokens && _kept.Count > 0 && _tokenizer.IsSpecial(tokenId) && !_kept.Contains(tokenId);
 
     private string Take(string text, int end)
     {

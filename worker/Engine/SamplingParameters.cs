@@ -61,6 +61,9 @@ internal sealed record SamplingParameters
 
     public bool SkipSpecialTokens { get; init; } = true;
 
+    /// <summary>Special tokens that the text has although others are skipped: marks that somebody looks for in it.</summary>
+    public IReadOnlyList<int> KeptSpecialTokens { get; init; } = [];
+
     /// <summary>Log-probabilities to report for each output token: the sampled token and this many likeliest. Null reports none.</summary>
     public int? Logprobs { get; init; }
 
@@ -72,4 +75,7 @@ internal sealed record SamplingParameters
 
     /// <summary>What the text must look like; null leaves it free.</summary>
     public Constraint? Constraint { get; init; }
+
+    /// <summary>Where the constraint begins to hold; null when it does from the beginning.</summary>
+    public ConstraintDelay? ConstraintDelay { get; init; }
 }

@@ -6,17 +6,19 @@ namespace Cluster.Worker.Engine;
 /// <see cref="LlmEngine"/> through <see cref="Accept"/>, read by <see cref="Sampler"/>.</summary>
 internal sealed class SamplingState
 {
+    private readonly ConstraintCursor? _constraint;
     private readonly HashSet<int>? _seenTokens;
     private readonly Dictionary<int, int>? _outputCounts;
 
     /// <param name="seed">Used when the parameters bring none.</param>
     /// <param name="stopTokens">Every token that can end the sequence; masked until the minimum length is reached.</param>
     /// <param name="constraint">Compiled from the parameters' <see cref="SamplingParameters.Constraint"/>.</param>
+    /// <param name="free">What comes before the constraint begins to hold.</param>
     public SamplingState(
         SamplingParameters parameters, ReadOnlySpan<int> promptTokenIds, ulong seed, int[] stopTokens,
-        CompiledConstraint? constraint = null)
+        CompiledConstraint? constraint = null, FreeText? free = null)
     {
-        Constraint = constraint is null ? null : new ConstraintCursor(constraint);
+        _constraint = constraint is null ? null : new ConstraintCursor(constraint, free);
         Parameters = parameters;
         Seed = parameters.Seed is { } own ? (ulong)own : seed;
         StopTokens = stopTokens;
@@ -33,7 +35,7 @@ internal sealed class SamplingState
 
     private SamplingState(SamplingState origin)
     {
-        Constraint = origin.Constraint?.Fork();
+        _constraint = origin._constraint?.Fork();
         Parameters = origin.Parameters;
         Seed = origin.Seed;
         StopTokens = origin.StopTokens;
@@ -48,8 +50,8 @@ internal sealed class SamplingState
 
     public int[] StopTokens { get; }
 
-    /// <summary>Where the output stands in its constraint; null when it is free.</summary>
-    public ConstraintCursor? Constraint { get; }
+    /// <summary>Where the output stands in its constraint; null when it is free, or still is.</summary>
+    public ConstraintCursor? Constraint => _constraint is { IsFree: true } ? null : _constraint;
 
     /// <summary>Tokens of prompt and output; null when no penalty asks.</summary>
     public HashSet<int>? SeenTokens => _seenTokens;
@@ -78,7 +80,7 @@ internal sealed class SamplingState
     public void Accept(int tokenId)
     {
         NumAccepted++;
-        Constraint?.Accept(tokenId);
+        _constraint?.Accept(tokenId);
         _seenTokens?.Add(tokenId);
         if (_outputCounts is not null)
         {

@@ -1,4 +1,5 @@
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Serving;
@@ -17,4 +18,7 @@ internal sealed record ServedModel(
     IReadOnlyList<string> DeviceIds)
 {
     public string Name => Names[0];
+
+    /// <summary>How the model writes tool calls and reasoning.</summary>
+    public OutputFormats Formats { get; init; } = OutputFormats.Default;
 }

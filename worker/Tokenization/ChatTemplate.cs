@@ -88,6 +88,8 @@ internal sealed class ChatTemplate : IChatTemplate
                 + "it would be left out");
     }
 
+    public bool Mentions(string word) => _template.Mentions(word) || _toolTemplate?.Mentions(word) == true;
+
     /// <summary>OpenAI's newer name of the system's role; most models know the older one alone.</summary>
     private static JsonArray WithSystemFor(JsonArray messages)
     {

@@ -12,6 +12,9 @@ internal interface IChatTemplate
     /// <exception cref="ChatTemplateException">The template raised an error or cannot render this input; the message quotes template line
     /// and cause.</exception>
     string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null);
+
+    /// <summary>Whether the template has this word in its source, which tells what the model was trained to write.</summary>
+    bool Mentions(string word) => false;
 }
 
 /// <summary>A chat template failed on this input. HTTP 400.</summary>

@@ -75,7 +75,11 @@ public abstract class DeviceSamplingTests
         };
         return (index % 7) switch
         {
-            1 => sampling with { Constraint = new Constraint.Regex("[a-z ]{5,40}") },
+            1 => sampling with
+            {
+                Constraint = new Constraint.Regex("[a-z ]{5,40}"),
+                ConstraintDelay = index % 2 == 0 ? new ConstraintDelay(["e"]) : null,
+            },
             2 => sampling with { Logprobs = 3 },
             3 => sampling with { N = 2 },
             4 => sampling with { BestOf = 2 },

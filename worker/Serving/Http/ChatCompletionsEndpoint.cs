@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Parsing;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -12,10 +13,19 @@ internal sealed record AssistantMessage(
     /// <summary>OpenAI's models may refuse; its clients expect the member.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public string? Refusal => null;
+
+    /// <summary>What the model thought before it answered: vLLM's and DeepSeek's addition.</summary>
+    public string? ReasoningContent { get; init; }
 }
 
 /// <summary>The new part of a message in a stream.</summary>
-internal sealed record MessageDelta(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null);
+internal sealed record MessageDelta(string? Role, string? Content, IReadOnlyList<ToolCall>? ToolCalls = null)
+{
+    public string? ReasoningContent { get; init; }
+
+    [JsonIgnore]
+    public bool IsEmpty => Content is null && ToolCalls is null && ReasoningContent is null;
+}
 
 internal sealed record ChatChoice(
     int Index,
@@ -55,7 +65,8 @@ internal static class ChatCompletionsEndpoint
         fields.Accept("max_tokens");
         fields.AcceptInert();
         fields.RefuseUnavailableToChat();
-        var sampling = Demand(tools, SamplingFields.Read(fields, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
+        var output = ChatOutput.Read(fields, model, tools, prompt);
+        var sampling = output.Sampling(SamplingFields.Read(fields, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
         fields.RejectUnread();
 
         var id = $"chatcmpl-{Guid.NewGuid():N}";
@@ -70,7 +81,7 @@ internal static class ChatCompletionsEndpoint
                 {
                     Choices = [
                         .. choices.Where(choice => choice.Last is not null)
-                            .Select((choice, index) => WholeChoice(model, index, choice, tools.CreateParser()))],
+                            .Select((choice, index) => WholeChoice(model, index, choice, output))],
                     PromptLogprobs = choices[0].PromptLogprobs is { } positions
                         ? PromptLogprob.Of(model.Tokenizer, positions, sampling.PromptLogprobs!.Value)
                         : null,
@@ -82,7 +93,7 @@ internal static class ChatCompletionsEndpoint
         }
 
         var last = new TokenOutput?[sampling.N];
-        var parsers = last.Select(_ => tools.CreateParser()).ToArray();
+        var parsers = last.Select(_ => output.CreateParser()).ToArray();
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
@@ -102,11 +113,9 @@ internal static class ChatCompletionsEndpoint
             {
                 last[item.Index] = item.Output;
                 var parser = parsers[item.Index];
-                var (text, calls) = parser?.Add(item.Output.Text, ended: item.Output.FinishReason is not null)
-                    ?? new ParsedOutput(item.Output.Text, []);
-                var delta = new MessageDelta(null, text.Length == 0 ? null : text, calls.Count == 0 ? null : calls);
+                var delta = output.Delta(item.Output.Text, ended: item.Output.FinishReason is not null, parser);
                 var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
-                return text.Length == 0 && calls.Count == 0 && choice.FinishReason is null && choice.Logprobs is null
+                return delta.IsEmpty && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
                     : events.SendAsync(
                         response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
@@ -116,13 +125,10 @@ internal static class ChatCompletionsEndpoint
                 : Task.CompletedTask);
     }
 
-    private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ICallParser? parser)
+    private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ChatOutput output)
     {
-        var (text, calls) = parser?.Add(choice.Text, ended: true) ?? new ParsedOutput(choice.Text, []);
-        var message = calls.Count == 0
-            ? new AssistantMessage("assistant", text)
-            : new AssistantMessage("assistant", text.Length == 0 ? null : text, [.. calls.Select(call => call with { Index = null })]);
-        return Choice(model, index, message, null, choice.Logprobs, choice.Last, parser);
+        var parser = output.CreateParser();
+        return Choice(model, index, output.Message(choice.Text, parser), null, choice.Logprobs, choice.Last, parser);
     }
 
     private static ChatChoice Choice(
@@ -132,7 +138,7 @@ internal static class ChatCompletionsEndpoint
         MessageDelta? delta,
         IReadOnlyList<PositionLogprobs> positions,
         TokenOutput? last,
-        ICallParser? parser = null) =>
+        OutputParser? parser = null) =>
         new(
             index,
             message,
@@ -140,14 +146,6 @@ internal static class ChatCompletionsEndpoint
             positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
             last?.FinishReason == FinishReason.Stop && parser is { StopsForCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
             last?.StopReason);
-
-    private static SamplingParameters Demand(ChatTools tools, SamplingParameters sampling) => tools.Demand switch
-    {
-        null => sampling,
-        _ when sampling.Constraint is not null =>
-            throw ApiException.BadRequest("'tool_choice' demands a call, which leaves no room for a format of the output", "tool_choice"),
-        var demand => sampling with { Constraint = demand },
-    };
 
     private static int? Logprobs(RequestFields fields)
     {

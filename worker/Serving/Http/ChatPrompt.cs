@@ -44,7 +44,7 @@ internal static class ChatPrompt
             { ValueKind: JsonValueKind.Object } given => (JsonObject)JsonText.ToNode(given)!,
             { } other => throw RequestFields.WrongType(Variables, other, "an object of the template's variables"),
         };
-        var text = Render(template, messages, tools, generates, variables);
+        var text = Render(template, messages, tools, generates, ReasoningFields.AddTo(variables, fields));
 
         // The template writes the special tokens itself.
         return encode(

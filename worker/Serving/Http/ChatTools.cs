@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Parsing;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -10,20 +11,27 @@ internal sealed class ChatTools
 {
     private const string Choice = "tool_choice";
 
-    private readonly Func<ICallParser?> _createParser;
-
-    private ChatTools(JsonArray? definitions, Constraint? demand, Func<ICallParser?> createParser)
+    private ChatTools(CallDemand calls, JsonArray? definitions, int maxCalls)
     {
+        Calls = calls;
         Definitions = definitions;
-        Demand = demand;
-        _createParser = createParser;
+        MaxCalls = maxCalls;
     }
+
+    /// <summary>Which calls the output may hold, or must.</summary>
+    public CallDemand Calls { get; }
 
     /// <summary>What the template renders; null when the model is to know of no tools.</summary>
     public JsonArray? Definitions { get; }
 
+    /// <summary>Calls beyond are dropped.</summary>
+    public int MaxCalls { get; }
+
     /// <summary>What the output must look like to be the call that is demanded; null when none is.</summary>
-    public Constraint? Demand { get; }
+    public Constraint? Demand { get; private init; }
+
+    /// <summary>Of the function that is demanded by its name.</summary>
+    public string? Name { get; private init; }
 
     /// <exception cref="ApiException">A definition has not the shape of one, or a call is demanded of a tool that is not there.</exception>
     public static ChatTools Read(RequestFields fields)
@@ -42,24 +50,21 @@ internal sealed class ChatTools
         switch (choice)
         {
             case { } none when Is(none, "none"):
-                return new ChatTools(null, null, () => null);
+                return new ChatTools(CallDemand.None, null, 0);
             case null:
             case { } auto when Is(auto, "auto"):
-                return new ChatTools(definitions, null, () => definitions is null ? null : new ToolCallParser(maxCalls));
+                return new ChatTools(definitions is null ? CallDemand.None : CallDemand.Auto, definitions, maxCalls);
             case { } required when Is(required, "required"):
                 return functions.Length > 0
-                    ? new ChatTools(definitions, ToolDemand.Any(functions, maxCalls), () => new RequiredCallParser())
+                    ? new ChatTools(CallDemand.Required, definitions, maxCalls) { Demand = ToolDemand.Any(functions, maxCalls) }
                     : throw ApiException.BadRequest($"'{Choice}' is required, but there are no 'tools' to call", Choice);
             case { } named:
                 var name = NameOf(named);
                 var function = Array.Find(functions, function => (string?)function["name"] == name)
                     ?? throw ApiException.BadRequest($"'{Choice}' names '{name}', which is none of the 'tools'", Choice);
-                return new ChatTools(definitions, ToolDemand.Of(function), () => new NamedCallParser(name));
+                return new ChatTools(CallDemand.Named, definitions, 1) { Demand = ToolDemand.Of(function), Name = name };
         }
     }
-
-    /// <summary>A parser for one answer; null when all of it is text.</summary>
-    public ICallParser? CreateParser() => _createParser();
 
     private static bool Is(JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 

@@ -29,6 +29,25 @@ internal static class DictMethods
                 return value;
             }
             ,
+            "clear" => _ =>
+            {
+                dict.Clear();
+                return null;
+            }
+            ,
+            "popitem" => _ =>
+            {
+                if (dict.Count == 0)
+                {
+                    throw new RenderError("the dict is empty");
+                }
+                budget.Step(dict.Count);
+                budget.Objects();
+                (var last, var item) = dict.Entries.Last();
+                dict.RemoveAt(dict.Count - 1);
+                return new[] { last, item };
+            }
+            ,
             "pop" => a =>
             {
                 var key = a.Required(0, "key");

@@ -101,6 +101,8 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
         Dict dict => DictMethods.Find(dict, name, Budget)
             ?? (dict.TryGet(name, out var value, Budget) ? value : Undefined.Attribute(target, name)),
         string text => StringMethods.Find(text, name, Budget) ?? (object)Undefined.Attribute(target, name),
+        GroupTuple group when group.Attribute(name) is { } member => member,
+        GroupTuple and { Grouper: null } when name == "grouper" => null,
         IReadOnlyList<object?> list => ListMethods.Find(list, name, Budget) ?? (object)Undefined.Attribute(target, name),
         LoopContext loop => loop.Attribute(name),
         Namespace space when space.Attributes.TryGetValue(name, out var value) => value,

@@ -9,7 +9,7 @@ internal static class ListMethods
         var method = name switch
         {
             "count" => a => (long)items.Count(item => Values.AreEqual(item, a.Required(0, "value"), budget)),
-            "index" => a => IndexOf(items, a.Required(0, "value"), budget),
+            "index" => a => IndexOf(items, a.Required(0, "value"), a.Integer(1, "start", 0), a.Integer(2, "stop", items.Count), budget),
             _ => items is List<object?> list ? FindMutating(list, name, budget) : null,
         };
         return method is null ? null : new Function(name, method);
@@ -38,6 +38,29 @@ internal static class ListMethods
         }
         ,
         "copy" => _ => Values.Copy(list, budget),
+        "remove" => a =>
+        {
+            list.RemoveAt((int)(long)IndexOf(list, a.Required(0, "value"), 0, list.Count, budget));
+            return null;
+        }
+        ,
+        "clear" => _ =>
+        {
+            list.Clear();
+            return null;
+        }
+        ,
+        "sort" => a =>
+        {
+            var key = a.Named.GetValueOrDefault("key") as Function;
+            var sorted = SequenceFilters.Sort(
+                Values.Copy(list, budget), item => key is null ? item : key.Invoke(new Arguments([item], Arguments.None.Named)),
+                a.Named.TryGetValue("reverse", out var reverse) && Values.IsTrue(reverse), budget);
+            list.Clear();
+            list.AddRange(sorted);
+            return null;
+        }
+        ,
         "reverse" => _ =>
         {
             budget.Work(list);
@@ -55,9 +78,10 @@ internal static class ListMethods
         return null;
     }
 
-    private static object IndexOf(IReadOnlyList<object?> items, object? value, RenderBudget budget)
+    private static object IndexOf(IReadOnlyList<object?> items, object? value, long start, long stop, RenderBudget budget)
     {
-        for (var i = 0; i < items.Count; i++)
+        (start, stop) = (start < 0 ? Math.Max(0, start + items.Count) : start, stop < 0 ? stop + items.Count : stop);
+        for (var i = (int)Math.Min(start, items.Count); i < Math.Min(stop, items.Count); i++)
         {
             if (Values.AreEqual(items[i], value, budget))
             {

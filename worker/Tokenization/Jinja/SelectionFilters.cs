@@ -57,27 +57,36 @@ internal static class SelectionFilters
         return result;
     }
 
+    // groupby(attribute, default, case_sensitive); a group's key is the first item's own.
     private static object? GroupBy(object? value, Arguments arguments, ExpressionEvaluator evaluator)
     {
+        var budget = evaluator.Budget;
         var attribute = arguments.Required(0, "attribute");
         var fallback = arguments.Get(1, "default");
+        var caseSensitive = arguments.Flag(2, "case_sensitive");
         List<object?> groups = [];
-        foreach (var item in (List<object?>)Filters.Apply(
-            "sort", value, new Arguments([], new Dictionary<string, object?> { ["attribute"] = attribute }), evaluator)!)
+        object? last = null;
+        foreach (var item in SequenceFilters.Sort(value, Folded, reverse: false, budget))
         {
-            evaluator.Budget.Slots(1);
-            var key = SequenceFilters.Attribute(item, attribute, evaluator) is var found and not Undefined ? found : fallback;
-            if (groups is [.., object?[] last] && Values.AreEqual(last[0], key, evaluator.Budget))
+            var folded = Folded(item);
+            budget.Slots(1);
+            if (groups is [.., GroupTuple group] && Values.AreEqual(last, folded, budget))
             {
-                ((List<object?>)last[1]!).Add(item);
+                group.List.Add(item);
             }
             else
             {
-                evaluator.Budget.Slots(1);
-                evaluator.Budget.Objects(2);
-                groups.Add(new[] { key, new List<object?> { item } });
+                budget.Slots(1);
+                budget.Objects(2);
+                groups.Add(new GroupTuple(Key(item), [item]));
             }
+            last = folded;
         }
         return groups;
+
+        object? Key(object? item) =>
+            SequenceFilters.Attribute(item, attribute, evaluator) is var found and not Undefined ? found : fallback;
+
+        object? Folded(object? item) => SequenceFilters.Fold(Key(item), caseSensitive, budget);
     }
 }

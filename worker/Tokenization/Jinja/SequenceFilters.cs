@@ -69,15 +69,33 @@ internal static class SequenceFilters
 
     private static List<object?> Sort(object? value, bool reverse, bool caseSensitive, object? attribute, ExpressionEvaluator evaluator)
     {
-        var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, evaluator.Budget));
-        var items = Values.Items(value, evaluator.Budget);
+        // Several attributes, parted by commas, are compared one after the other.
+        var names = (attribute as string)?.Split(',');
+        return Sort(value, Key, reverse, evaluator.Budget);
+
+        object? Key(object? item) => names is { Length: > 1 }
+            ? Keys(item)
+            : Fold(Attribute(item, attribute, evaluator), caseSensitive, evaluator.Budget);
+
+        object?[] Keys(object? item)
+        {
+            evaluator.Budget.Objects();
+            evaluator.Budget.Slots(names.Length);
+            return [.. names.Select(name => Fold(Attribute(item, name, evaluator), caseSensitive, evaluator.Budget))];
+        }
+    }
+
+    /// <summary>Items in the order of their keys; those of one key stay as they are.</summary>
+    public static List<object?> Sort(object? value, Func<object?, object?> key, bool reverse, RenderBudget budget)
+    {
+        var comparer = Comparer<object?>.Create((x, y) => Values.Compare(x, y, budget));
+        var items = Values.Items(value, budget);
 
         // The result, and inside the library the items again, their keys and their order.
-        evaluator.Budget.Slots(3L * items.Count);
-        object? Key(object? item) => Fold(Attribute(item, attribute, evaluator), caseSensitive, evaluator.Budget);
+        budget.Slots(3L * items.Count);
         try
         {
-            return reverse ? [.. items.OrderByDescending(Key, comparer)] : [.. items.OrderBy(Key, comparer)];
+            return reverse ? [.. items.OrderByDescending(key, comparer)] : [.. items.OrderBy(key, comparer)];
         }
         catch (InvalidOperationException e) when (e.InnerException is RenderError inner)
         {
@@ -151,7 +169,7 @@ internal static class SequenceFilters
         return result;
     }
 
-    private static object? Fold(object? value, bool caseSensitive, RenderBudget budget)
+    public static object? Fold(object? value, bool caseSensitive, RenderBudget budget)
     {
         if (value is not string text || caseSensitive)
         {

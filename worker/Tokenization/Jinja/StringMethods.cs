@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Cluster.Worker.Tokenization.Jinja;
@@ -5,6 +6,8 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <summary>Methods of Python's <c>str</c>.</summary>
 internal static class StringMethods
 {
+    private static readonly SearchValues<char> LineEnds = SearchValues.Create("\n\r\v\f\x1C\x1D\x1E\x85\u2028\u2029");
+
     /// <summary>The method bound to a string, or null when there is none of that name.</summary>
     public static Function? Find(string text, string name, RenderBudget budget)
     {
@@ -15,25 +18,49 @@ internal static class StringMethods
             "rstrip" => a => Strip(text, a, left: false, right: true, budget),
             "split" => a => Split(text, a, budget),
             "rsplit" => a => RightSplit(text, a, budget),
-            "splitlines" => _ => SplitLines(text, budget),
+            "splitlines" => a => SplitLines(text, a.Flag(0, "keepends"), budget),
             "partition" => a => Partition(text, a.Text(0, "sep"), last: false, budget),
             "rpartition" => a => Partition(text, a.Text(0, "sep"), last: true, budget),
             "join" => a => Join(text, Values.Items(a.Required(0, "iterable"), budget), budget),
             "replace" => a => Replace(text, a.Text(0, "old"), a.Text(1, "new"), a.Integer(2, "count", -1), budget),
-            "startswith" => a => AnyOf(a.Required(0, "prefix"), part => text.StartsWith(part, StringComparison.Ordinal), budget),
-            "endswith" => a => AnyOf(a.Required(0, "suffix"), part => text.EndsWith(part, StringComparison.Ordinal), budget),
+            "startswith" => a => Range(text, a, budget) is { } range
+                && AnyOf(a.Required(0, "prefix"), part => range.Text.StartsWith(part, StringComparison.Ordinal), budget),
+            "endswith" => a => Range(text, a, budget) is { } range
+                && AnyOf(a.Required(0, "suffix"), part => range.Text.EndsWith(part, StringComparison.Ordinal), budget),
             "removeprefix" => a => a.Text(0, "prefix") is var prefix && text.StartsWith(prefix, StringComparison.Ordinal)
                 ? Cut(text, prefix.Length, text.Length, budget)
                 : text,
             "removesuffix" => a => a.Text(0, "suffix") is var suffix && text.EndsWith(suffix, StringComparison.Ordinal)
                 ? Cut(text, 0, text.Length - suffix.Length, budget)
                 : text,
-            "find" => a => Position(text, Find(text, a.Text(0, "sub"), last: false, budget)),
-            "rfind" => a => Position(text, Find(text, a.Text(0, "sub"), last: true, budget)),
-            "index" => a => Position(text, Find(text, a.Text(0, "sub"), last: false, budget)) is >= 0 and var at
+            "find" => a => Find(text, a, budget, last: false),
+            "rfind" => a => Find(text, a, budget, last: true),
+            "index" or "rindex" => a => Find(text, a, budget, last: name == "rindex") is >= 0 and var at
                 ? at
                 : throw new RenderError("substring not found"),
-            "count" => a => Count(text, a.Text(0, "sub"), budget),
+            "count" => a => Range(text, a, budget) is { } range ? Count(range.Text, a.Text(0, "sub"), budget) : 0L,
+            "format" => a => StringFormat.Apply(text, a, budget),
+            "format_map" => a => StringFormat.ApplyMap(text, a.Required(0, "mapping"), budget),
+            "casefold" => _ => CaseFolding.Fold(text, budget),
+            "swapcase" => _ => string.Create(text.Length, Same(text, budget), (target, source) =>
+            {
+                for (var i = 0; i < source.Length; i++)
+                {
+                    target[i] = char.IsUpper(source[i]) ? char.ToLowerInvariant(source[i]) : char.ToUpperInvariant(source[i]);
+                }
+            }),
+            "expandtabs" => a => ExpandTabs(text, a.Integer(0, "tabsize", 8), budget),
+            "isascii" => _ => text.All(char.IsAscii),
+            "isprintable" => _ => text.All(c => c == ' ' || !(char.IsControl(c) || char.IsWhiteSpace(c))),
+            "isidentifier" => _ => text.Length > 0 && !char.IsDigit(text[0]) && text.All(c => char.IsLetterOrDigit(c) || c == '_'),
+            "istitle" => _ => text.Any(char.IsLetter) && Title(Same(text, budget)) == text,
+            "center" => a => Pad(text, a, budget, (width, fill) =>
+            {
+                // CPython puts the odd one to the left where the width is odd.
+                var missing = width - text.Length;
+                var left = missing / 2 + (missing & width & 1);
+                return new string(fill, left) + text + new string(fill, missing - left);
+            }),
             "upper" => _ => Same(text, budget).ToUpperInvariant(),
             "lower" => _ => Same(text, budget).ToLowerInvariant(),
             "title" => _ => Title(Same(text, budget)),
@@ -47,7 +74,8 @@ internal static class StringMethods
             "ljust" => a => Pad(text, a, budget, (width, fill) => text.PadRight(width, fill)),
             "rjust" => a => Pad(text, a, budget, (width, fill) => text.PadLeft(width, fill)),
             "zfill" => a => Pad(
-                text, a, budget, (width, _) => text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, '0')),
+                text, a, budget,
+                (width, _) => text is ['-' or '+', ..] ? text[0] + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, '0')),
             _ => null,
         };
         return method is null ? null : new Function(name, arguments =>
@@ -55,6 +83,13 @@ internal static class StringMethods
             budget.Work(text);
             return method(arguments);
         });
+    }
+
+    /// <summary>The text, when another of its length is about to be made.</summary>
+    public static string Same(string text, RenderBudget budget)
+    {
+        budget.Characters(text.Length);
+        return text;
     }
 
     public static string Capitalize(string text, RenderBudget budget)
@@ -174,11 +209,15 @@ internal static class StringMethods
 
     private static List<object?> RightSplit(string text, Arguments arguments, RenderBudget budget)
     {
+        var limit = arguments.Integer(1, "maxsplit", -1);
+        List<object?> parts = [];
+        if (arguments.Get(0, "sep") is null)
+        {
+            return RightWords(text, limit, budget);
+        }
         var separator = Separator(arguments);
         budget.Search(text, separator);
         budget.Cuts(1, text.Length);
-        var limit = arguments.Integer(1, "maxsplit", -1);
-        List<object?> parts = [];
         var end = text.Length;
         for (; limit != 0; limit--)
         {
@@ -196,17 +235,105 @@ internal static class StringMethods
         return parts;
     }
 
-    private static List<object?> SplitLines(string text, RenderBudget budget)
+    private static List<object?> RightWords(string text, long limit, RenderBudget budget)
+    {
+        List<object?> words = [];
+        var end = text.Length;
+        while (true)
+        {
+            while (end > 0 && IsSpace(text[end - 1]))
+            {
+                end--;
+            }
+            if (end == 0)
+            {
+                break;
+            }
+            var start = words.Count == limit ? 0 : end;
+            while (start > 0 && !IsSpace(text[start - 1]))
+            {
+                start--;
+            }
+            budget.Cuts(1, end - start);
+            words.Add(text[start..end]);
+            end = start;
+        }
+        words.Reverse();
+        return words;
+    }
+
+    private static List<object?> SplitLines(string text, bool keepEnds, RenderBudget budget)
     {
         List<object?> lines = [];
         for (var at = 0; at < text.Length;)
         {
-            var end = text.AsSpan(at).IndexOfAny('\n', '\r') is >= 0 and var found ? at + found : text.Length;
-            budget.Cuts(1, end - at);
-            lines.Add(text[at..end]);
-            at = end + (text.AsSpan(end).StartsWith("\r\n") ? 2 : 1);
+            var end = text.AsSpan(at).IndexOfAny(LineEnds) is >= 0 and var found ? at + found : text.Length;
+            var next = end == text.Length ? end : end + (text[end] == '\r' && end + 1 < text.Length && text[end + 1] == '\n' ? 2 : 1);
+            budget.Cuts(1, next - at);
+            lines.Add(text[at..(keepEnds ? next : end)]);
+            at = next;
         }
         return lines;
+    }
+
+    private static string ExpandTabs(string text, long size, RenderBudget budget)
+    {
+        budget.Step(text.Length >> 3);
+        StringBuilder result = new();
+        long column = 0;
+        foreach (var c in text)
+        {
+            var blanks = c != '\t' ? 1 : size <= 0 ? 0 : size - column % size;
+            budget.Growth(2 * Math.Min(blanks, int.MaxValue));
+            result.Append(c == '\t' ? ' ' : c, (int)blanks);
+            column = c is '\n' or '\r' ? 0 : column + blanks;
+        }
+        return result.ToString();
+    }
+
+    /// <summary>The part of a text that the arguments <c>start</c> and <c>end</c> mean, and where it begins; null when there is none such.
+    /// Positions count code points.</summary>
+    private static (string Text, int Start)? Range(string text, Arguments arguments, RenderBudget budget)
+    {
+        if (arguments.Get(1, "start") is null && arguments.Get(2, "end") is null)
+        {
+            return (text, 0);
+        }
+        budget.Characters(text.Length);
+        var length = Values.Length(text);
+        var start = Bound(1, "start", 0);
+        var end = Bound(2, "end", length);
+        if (start > length || start > end)
+        {
+            return null;
+        }
+        var first = Offset(start);
+        return (text[first..Offset(Math.Min(end, length))], first);
+
+        long Bound(int position, string name, long fallback) =>
+            arguments.Get(position, name) is null ? fallback
+            : arguments.Integer(position, name) is >= 0 and var given ? given : Math.Max(0, arguments.Integer(position, name) + length);
+
+        int Offset(long points)
+        {
+            var at = 0;
+            for (; points > 0; points--)
+            {
+                at += at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
+            }
+            return at;
+        }
+    }
+
+    private static long Find(string text, Arguments arguments, RenderBudget budget, bool last)
+    {
+        if (Range(text, arguments, budget) is not { } range)
+        {
+            return -1;
+        }
+        var part = arguments.Text(0, "sub");
+        var at = Find(range.Text, part, last, budget);
+        return at < 0 ? -1 : Position(text, range.Start + at);
     }
 
     private static object?[] Partition(string text, string separator, bool last, RenderBudget budget)
@@ -221,7 +348,7 @@ internal static class StringMethods
     private static string Separator(Arguments arguments) =>
         arguments.Text(0, "sep") is { Length: > 0 } separator ? separator : throw new RenderError("the separator is empty");
 
-    private static object? AnyOf(object? parts, Func<string, bool> matches, RenderBudget budget)
+    private static bool AnyOf(object? parts, Func<string, bool> matches, RenderBudget budget)
     {
         return parts switch
         {
@@ -272,17 +399,10 @@ internal static class StringMethods
         return set;
     }
 
-    /// <summary>The text, when another of its length is about to be made.</summary>
-    private static string Same(string text, RenderBudget budget)
-    {
-        budget.Characters(text.Length);
-        return text;
-    }
-
     private static string Pad(string text, Arguments arguments, RenderBudget budget, Func<int, char, string> pad)
     {
         var width = Math.Max(arguments.Integer(0, "width"), text.Length);
-        budget.Characters(2 * Math.Min(width, int.MaxValue));
+        budget.Characters(3 * Math.Min(width, int.MaxValue));
         var fill = arguments.Text(1, "fillchar", " ");
         return fill.Length == 1 ? pad((int)width, fill[0]) : throw new RenderError($"the fill must be one character, not '{fill}'");
     }

@@ -34,6 +34,7 @@ internal static class Tests
             ["mapping"] = (value, _, _) => value is Dict,
             ["sequence"] = (value, _, _) => value is string or IReadOnlyList<object?> or Dict or Undefined,
             ["iterable"] = (value, _, _) => value is string or IReadOnlyList<object?> or Dict or Undefined,
+            ["escaped"] = (_, _, _) => false,
             ["callable"] = (value, _, _) => value is Function,
             ["filter"] = (value, _, _) => value is string name && Filters.Exists(name),
             ["test"] = (value, _, _) => value is string name && Exists(name),

@@ -10,7 +10,9 @@ internal static class ValueFilters
     {
         filters["default"] = filters["d"] = (value, a, _) =>
             value is Undefined || (a.Flag(1, "boolean") && !Values.IsTrue(value)) ? a.Get(0, "default_value", "") : value;
-        filters["int"] = (value, a, _) => ToInteger(value, a.Get(0, "default", 0L));
+        filters["int"] = (value, a, _) => value is string text && a.Integer(1, "base", 10) is not 10 and var numberBase
+            ? InBase(text, numberBase) ?? a.Get(0, "default", 0L)
+            : ToInteger(value, a.Get(0, "default", 0L));
         filters["float"] = (value, a, _) => ToFloat(value) ?? a.Get(0, "default", 0.0);
         filters["abs"] = (value, _, _) => Values.Defined(value) switch
         {
@@ -21,6 +23,32 @@ internal static class ValueFilters
         };
         filters["round"] = Round;
         filters["attr"] = (value, a, evaluator) => evaluator.GetAttribute(value, a.Text(0, "name"));
+    }
+
+    private static object? InBase(string text, long numberBase)
+    {
+        var digits = text.Trim().ToLowerInvariant().Replace("_", "", StringComparison.Ordinal);
+        var negative = digits.StartsWith('-');
+        digits = digits.TrimStart('-', '+');
+        var prefix = digits.Length > 1 && digits[0] == '0' ? digits[1] switch { 'x' => 16L, 'o' => 8, 'b' => 2, _ => 0 } : 0;
+        digits = prefix > 0 && (numberBase == prefix || numberBase == 0) ? digits[2..] : digits;
+        numberBase = numberBase != 0 ? numberBase : prefix > 0 ? prefix : 10;
+        if (numberBase is < 2 or > 36 || digits.Length is 0 or > 64)
+        {
+            return null;
+        }
+        BigInteger number = 0;
+        foreach (var c in digits)
+        {
+            var digit = char.IsAsciiDigit(c) ? c - '0' : c is >= 'a' and <= 'z' ? c - 'a' + 10 : int.MaxValue;
+            if (digit >= numberBase)
+            {
+                return null;
+            }
+            number = number * numberBase + digit;
+        }
+        number = negative ? -number : number;
+        return number >= long.MinValue && number <= long.MaxValue ? (long)number : number;
     }
 
     private static object? ToInteger(object? value, object? fallback) => value switch

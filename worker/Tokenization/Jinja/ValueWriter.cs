@@ -68,6 +68,9 @@ internal static class ValueWriter
             case object?[] tuple:
                 AppendItems(tuple, "(", tuple.Length == 1 ? ",)" : ")", result, budget);
                 return;
+            case GroupTuple group:
+                AppendItems(group, "(", ")", result, budget);
+                return;
             case Dict dict:
                 AppendEntries(dict, result, budget);
                 return;

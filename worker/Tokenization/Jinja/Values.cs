@@ -8,7 +8,7 @@ namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>Python's view of values. A template value is null (None), bool, long, BigInteger
 /// (an integer beyond 64 bits), double, string, <c>List&lt;object?&gt;</c> (list),
-/// <c>object?[]</c> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>, <see cref="Function"/> or
+/// <c>object?[]</c> or <see cref="GroupTuple"/> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>, <see cref="Function"/> or
 /// <see cref="Undefined"/>.</summary>
 internal static class Values
 {
@@ -50,7 +50,7 @@ internal static class Values
         double => "float",
         string => "str",
         List<object?> => "list",
-        object?[] => "tuple",
+        object?[] or GroupTuple => "tuple",
         Dict => "dict",
         Namespace => "namespace",
         LoopContext => "loop",
@@ -84,6 +84,9 @@ internal static class Values
         _ => null,
     };
 
+    /// <summary>The items of a tuple; null for anything else.</summary>
+    public static IReadOnlyList<object?>? Tuple(object? value) => value is object?[] or GroupTuple ? (IReadOnlyList<object?>)value : null;
+
     /// <summary>Python's <c>==</c>.</summary>
     public static bool AreEqual(object? left, object? right, RenderBudget budget)
     {
@@ -98,7 +101,7 @@ internal static class Values
             (null, null) or (Undefined, Undefined) => true,
             (string x, string y) => SameText(x, y, budget),
             (List<object?> x, List<object?> y) => ItemsAreEqual(x, y, budget),
-            (object?[] x, object?[] y) => ItemsAreEqual(x, y, budget),
+            _ when Tuple(left) is { } x && Tuple(right) is { } y => ItemsAreEqual(x, y, budget),
             (Dict x, Dict y) => x.Count == y.Count
                 && x.Entries.All(e => y.TryGet(e.Key, out var other, budget) && AreEqual(e.Value, other, budget)),
             _ => ReferenceEquals(left, right),
@@ -121,7 +124,7 @@ internal static class Values
                 return string.CompareOrdinal(x, y);
             case (List<object?> x, List<object?> y):
                 return CompareItems(x, y, budget);
-            case (object?[] x, object?[] y):
+            case var _ when Tuple(left) is { } x && Tuple(right) is { } y:
                 return CompareItems(x, y, budget);
             default:
                 return AsNumber(left) is { } l && AsNumber(right) is { } r

@@ -3,6 +3,7 @@ using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Protos.Vllm;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Grpc;
+using Cluster.Worker.Serving.Parsing;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
@@ -94,9 +95,12 @@ internal sealed class GrpcTestServer : IAsyncDisposable
         return server;
     }
 
-    public void BecomeReady(bool withChatTemplate = true) => State.BecomeReady(
+    public void BecomeReady(bool withChatTemplate = true, OutputFormats? formats = null) => State.BecomeReady(
         new ServedModel(
-            ["fake", "alias"], "/models/fake", Engine, new FakeTokenizer(), withChatTemplate ? new FakeChatTemplate() : null, ["0"]));
+            ["fake", "alias"], "/models/fake", Engine, new FakeTokenizer(), withChatTemplate ? new FakeChatTemplate() : null, ["0"])
+        {
+            Formats = formats ?? OutputFormats.Default,
+        });
 
     /// <summary>Stops as SIGTERM does and waits for running calls, however long.</summary>
     public Task StopAsync() => _app.StopAsync();

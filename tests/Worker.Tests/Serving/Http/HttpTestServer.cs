@@ -1,6 +1,8 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Parsing;
+using Cluster.Worker.Tokenization;
 using Microsoft.Extensions.Logging;
 
 namespace Cluster.Worker.Tests.Serving.Http;
@@ -27,7 +29,8 @@ internal sealed class HttpTestServer : IAsyncDisposable
 
     public static async Task<HttpTestServer> StartAsync(
         FakeEngine? engine = null, bool ready = true, bool chatTemplate = true, Func<ServerOptions, ServerOptions>? configure = null,
-        TimeProvider? time = null, ILoggerProvider? log = null, string modelName = "model")
+        TimeProvider? time = null, ILoggerProvider? log = null, string modelName = "model", OutputFormats? formats = null,
+        IChatTemplate? template = null)
     {
         var state = new ServingState(TimeProvider.System);
         var options = new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(10));
@@ -48,20 +51,24 @@ internal sealed class HttpTestServer : IAsyncDisposable
         var started = new HttpTestServer(server, state, time ?? TimeProvider.System);
         if (ready)
         {
-            started.BecomeReady(engine ?? new FakeEngine(), chatTemplate);
+            started.BecomeReady(engine ?? new FakeEngine(), chatTemplate, formats, template);
         }
 
         return started;
     }
 
-    public void BecomeReady(FakeEngine engine, bool chatTemplate = true)
+    public void BecomeReady(
+        FakeEngine engine, bool chatTemplate = true, OutputFormats? formats = null, IChatTemplate? template = null)
     {
         engine.Observer = _server.Observer;
         engine.Time = _time;
         _server.BecomeReady(
             new ServedModel(
-                ["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null,
-                ["GPU-0123456789abcdef"]));
+                ["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? template ?? new FakeChatTemplate() : null,
+                ["GPU-0123456789abcdef"])
+            {
+                Formats = formats ?? OutputFormats.Default,
+            });
     }
 
     /// <summary>A body that says it is JSON.</summary>

@@ -45,7 +45,12 @@ public sealed class ToolChoiceTests
         Assert.Equal(
             ["now", "weather"],
             body["choices"]![0]!["message"]!["tool_calls"]!.AsArray().Select(call => (string)call!["function"]!["name"]!));
-        Assert.Equal([0, 1], events[^1]["choices"]![0]!["delta"]!["tool_calls"]!.AsArray().Select(call => (int)call!["index"]!));
+        var parts = events.SelectMany(part => part["choices"]![0]!["delta"]?["tool_calls"]?.AsArray() ?? []).ToList();
+        Assert.Equal([(0, "now"), (1, "weather")], parts.Where(part => part!["id"] is not null)
+            .Select(part => ((int)part!["index"]!, (string)part["function"]!["name"]!)));
+        Assert.Equal(
+            """{"city": "Ulm", "days": 2}""",
+            string.Concat(parts.Where(part => (int)part!["index"]! == 1).Select(part => (string?)part!["function"]!["arguments"])));
         Assert.Equal("tool_calls", (string?)events[^1]["choices"]![0]!["finish_reason"]);
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
+using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Tokenization;
 using Grpc.Core;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
@@ -64,10 +65,12 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, string? trace, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
+        var reasoning = new StringBuilder();
         var response = new GenerateResponse();
         await foreach (var part in GenerateStreamAsync(request, trace, cancellationToken))
         {
             text.Append(part.Text);
+            reasoning.Append(part.Reasoning);
             response.TokenIds.Add(part.TokenIds);
             response.Logprobs.Add(part.Logprobs);
             response.PromptLogprobs.Add(part.PromptLogprobs);
@@ -82,6 +85,7 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         }
 
         response.Text = text.ToString();
+        response.Reasoning = reasoning.ToString();
         return response;
     }
 
@@ -91,13 +95,16 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var model = RequireModel(request.Model);
-        var generation = new GenerationRequest(
-            RequestId(request, trace),
-            Prompt(request, model),
-            TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize));
+        var prompt = Prompt(request, model);
+        var sampling = TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize);
+        var plan = request.InputCase == GenerateRequest.InputOneofCase.Chat
+            ? new OutputPlan(model.Formats, model.Tokenizer, CallDemand.None, prompt, isContinued: false)
+            : null;
+        var parser = plan?.CreateParser();
+        var generation = new GenerationRequest(RequestId(request, trace), prompt, plan?.Sampling(sampling) ?? sampling);
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
         {
-            yield return ToWire(output, generation.RequestId, model);
+            yield return TakenApart(ToWire(output, generation.RequestId, model), output, parser);
         }
     }
 
@@ -141,6 +148,20 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         }
 
         return answer;
+    }
+
+    /// <summary>A chat's answer without the thinking before it, which stands by itself.</summary>
+    private static GenerateStreamResponse TakenApart(GenerateStreamResponse response, TokenOutput output, OutputParser? parser)
+    {
+        if (parser is null)
+        {
+            return response;
+        }
+
+        var pieces = parser.Add(output.Text, ended: output.FinishReason is not null);
+        response.Text = string.Concat(pieces.Where(piece => piece.Kind == PieceKind.Content).Select(piece => piece.Text));
+        response.Reasoning = string.Concat(pieces.Where(piece => piece.Kind == PieceKind.Reasoning).Select(piece => piece.Text));
+        return response;
     }
 
     private static GenerateStreamResponse ToWire(TokenOutput output, string requestId, ServedModel model)
