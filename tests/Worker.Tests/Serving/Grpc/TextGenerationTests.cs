@@ -1,6 +1,7 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Grpc.Services;
+using Cluster.Worker.Serving.Parsing;
 using Grpc.Core;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
 
@@ -92,6 +93,28 @@ public sealed class TextGenerationTests
         Assert.Equal(
             "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
         Assert.Equal(prompt, tokenized.TokenIds.Select(id => (int)id));
+    }
+
+    /// <summary>A prompt is the caller's own text, and so is what comes of it.</summary>
+    [Fact]
+    public async Task The_thinking_before_an_answer_to_a_chat_stands_by_itself()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "<think>Hm.</think>Yes." });
+        server.BecomeReady(formats: OutputFormats.Choose("auto", "qwen3", null));
+        var chat = new GenerateRequest
+        {
+            Chat = new Conversation { Messages = { new Message { Role = "user", Content = "hi" } } },
+            Sampling = new SamplingParams { JsonObject = true },
+        };
+
+        var whole = await server.Text.GenerateAsync(chat);
+        var parts = await server.Text.GenerateStream(chat).ToListAsync();
+        var plain = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
+
+        Assert.Equal(("Hm.", "Yes."), (whole.Reasoning, whole.Text));
+        Assert.Equal(("Hm.", "Yes."), (string.Concat(parts.Select(part => part.Reasoning)), string.Concat(parts.Select(part => part.Text))));
+        Assert.Equal(("", "<think>Hm.</think>Yes."), (plain.Reasoning, plain.Text));
+        Assert.Equal([true, true, false], server.Engine.Requests.Select(request => request.Sampling.ConstraintDelay is not null));
     }
 
     [Fact]
