@@ -88,7 +88,10 @@ internal static class ServeCommand
 
         await using var worker = await loading;
         server.BecomeReady(
-            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices));
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
+            {
+                Defaults = worker.Defaults,
+            });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);

@@ -17,4 +17,7 @@ internal sealed record ServedModel(
     IReadOnlyList<string> DeviceIds)
 {
     public string Name => Names[0];
+
+    /// <summary>How requests are sampled that do not say it.</summary>
+    public SamplingDefaults Defaults { get; init; } = SamplingDefaults.None;
 }

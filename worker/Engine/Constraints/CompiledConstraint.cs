@@ -210,14 +210,20 @@ internal sealed class CompiledConstraint
         {
             throw new GenerationFailedException(
                 $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or "
-                + "schema with fewer overlapping alternatives");
+                + "schema with fewer overlapping alternatives")
+            {
+                IsRequestsFault = true,
+            };
         }
 
         if (++_work > ConstraintLimits.MaxWork)
         {
             throw new GenerationFailedException(
                 $"the structured output can continue in too many ways: more than {ConstraintLimits.MaxWork} for one token; use a "
-                + "pattern or schema with fewer overlapping alternatives or smaller bounds");
+                + "pattern or schema with fewer overlapping alternatives or smaller bounds")
+            {
+                IsRequestsFault = true,
+            };
         }
 
         _open.Push(configuration);

@@ -45,7 +45,7 @@ public sealed class ToolChoiceTests
         Assert.Equal(
             ["now", "weather"],
             body["choices"]![0]!["message"]!["tool_calls"]!.AsArray().Select(call => (string)call!["function"]!["name"]!));
-        Assert.Equal([0, 1], events[^1]["choices"]![0]!["delta"]!["tool_calls"]!.AsArray().Select(call => (int)call!["index"]!));
+        Assert.Equal([0, 1], events[^2]["choices"]![0]!["delta"]!["tool_calls"]!.AsArray().Select(call => (int)call!["index"]!));
         Assert.Equal("tool_calls", (string?)events[^1]["choices"]![0]!["finish_reason"]);
     }
 

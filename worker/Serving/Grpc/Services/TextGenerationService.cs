@@ -94,7 +94,11 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         var generation = new GenerationRequest(
             RequestId(request, trace),
             Prompt(request, model),
-            TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize));
+            TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize, model.Defaults))
+        {
+            Priority = request.Priority,
+            CacheSalt = request.HasCacheSalt ? request.CacheSalt : null,
+        };
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
         {
             yield return ToWire(output, generation.RequestId, model);
