@@ -4,7 +4,7 @@ using System.Text;
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>Parses the patterns that can be compiled: what regular expressions of Python, ECMAScript and .NET have in common and finite
-/// automata can do. <c>\d \w \s</c> are ASCII. Everything else is refused by name.</summary>
+/// automata can do. <c>\d \w \s \b</c> are ASCII. Everything else is refused by name.</summary>
 internal sealed class RegexParser
 {
     private const string Quantifiers = "*+?{";
@@ -13,6 +13,8 @@ internal sealed class RegexParser
     private readonly string _parameter;
     private int _at;
     private int _depth;
+    private bool _ignoresCase;
+    private bool _dotIsAll;
 
     private RegexParser(string pattern, string parameter)
     {
@@ -32,6 +34,7 @@ internal sealed class RegexParser
         }
 
         var parser = new RegexParser(pattern, parameter);
+        parser.ParseFlags();
         var branches = new List<AnchoredBranch>();
         do
         {
@@ -42,7 +45,23 @@ internal sealed class RegexParser
         while (parser.Skip('|'));
         return parser._at == parser._runes.Length
             ? branches
-            : throw parser.Refuse(parser.Peek() == ')' ? "has a ')' without '('" : "has something after '$'");
+            : throw parser.Refuse("has a ')' without '('");
+    }
+
+    /// <summary>A set in [] inside another text, such as a grammar.</summary>
+    /// <param name="at">Where its '[' is; moved past its ']'.</param>
+    public static RuneSet ParseSet(string text, ref int at, string parameter)
+    {
+        var end = at + 1;
+        while (end < text.Length && (text[end] != ']' || end == at + 1 || (end == at + 2 && text[at + 1] == '^')))
+        {
+            end += text[end] == '\\' ? 2 : 1;
+        }
+
+        var parser = new RegexParser(text[(at + 1)..Math.Min(end + 1, text.Length)], parameter);
+        var set = parser.ParseClass();
+        at += 1 + parser._runes.Take(parser._at).Sum(rune => rune > char.MaxValue ? 2 : 1);
+        return set;
     }
 
     private int Peek(int ahead = 0) => _at + ahead < _runes.Length ? _runes[_at + ahead] : -1;
@@ -72,7 +91,7 @@ internal sealed class RegexParser
     private RegexNode ParseSequence()
     {
         var items = new List<RegexNode>();
-        while (Peek() is not (-1 or '|' or ')' or '$'))
+        while (Peek() is not (-1 or '|' or ')') && !(_depth == 0 && Peek() == '$' && Peek(1) is -1 or '|'))
         {
             items.Add(ParseQuantified());
         }
@@ -83,6 +102,11 @@ internal sealed class RegexParser
     private RegexNode ParseQuantified()
     {
         var item = ParseAtom();
+        if (item is RegexNode.Assertion or RegexNode.Look)
+        {
+            return item;
+        }
+
         if (ParseQuantifier() is not { } bounds)
         {
             return item;
@@ -165,21 +189,77 @@ internal sealed class RegexParser
         switch (rune)
         {
             case '.':
-                return new RegexNode.Character(RuneSet.Single('\n').Complement());
+                return new RegexNode.Character(_dotIsAll ? RuneSet.All : RuneSet.Single('\n').Complement());
             case '[':
                 return new RegexNode.Character(ParseClass());
+            case '\\' when AssertionOf(Peek()) is { } assertion:
+                _at++;
+                return new RegexNode.Assertion(assertion);
+            case '^':
+                return new RegexNode.Assertion(RegexAssertion.Start);
+            case '$':
+                return new RegexNode.Assertion(RegexAssertion.End);
             case '(':
                 return ParseGroup();
             case '\\':
-                return new RegexNode.Character(ParseEscape(inClass: false));
-            case '^':
-                _at--;
-                throw Refuse("has '^' where it is not the beginning of the pattern or of an outermost alternative");
+                return new RegexNode.Character(Cased(ParseEscape(inClass: false)));
             case '*' or '+' or '?':
                 _at--;
                 throw Refuse($"has '{(char)rune}' with nothing before it");
             default:
-                return new RegexNode.Character(RuneSet.Single(rune));
+                return new RegexNode.Character(Cased(RuneSet.Single(rune)));
+        }
+    }
+
+    private static RegexAssertion? AssertionOf(int escaped) => escaped switch
+    {
+        'A' => RegexAssertion.Start,
+        'Z' or 'z' => RegexAssertion.End,
+        'b' => RegexAssertion.Boundary,
+        'B' => RegexAssertion.NoBoundary,
+        _ => null,
+    };
+
+    private RuneSet Cased(RuneSet set) => _ignoresCase ? CaseFolding.Both(set) : set;
+
+    /// <summary>(?i) and the like at the beginning, for the whole pattern.</summary>
+    private void ParseFlags()
+    {
+        while (Peek() == '(' && Peek(1) == '?' && char.IsAsciiLetterLower((char)Math.Clamp(Peek(2), 0, 127)))
+        {
+            var start = _at;
+            _at += 2;
+            ReadFlags();
+            if (!Skip(')'))
+            {
+                _at = start;
+                (_ignoresCase, _dotIsAll) = (false, false);
+                return;
+            }
+        }
+    }
+
+    private void ReadFlags()
+    {
+        var on = true;
+        for (; Peek() is not (')' or ':' or -1); _at++)
+        {
+            switch (Peek())
+            {
+                case '-':
+                    on = false;
+                    break;
+                case 'i':
+                    _ignoresCase = on;
+                    break;
+                case 's':
+                    _dotIsAll = on;
+                    break;
+                case 'u' or 'a':
+                    break;
+                default:
+                    throw Refuse("has a group (?…) of a kind that is not supported; known flags are i and s");
+            }
         }
     }
 
@@ -190,24 +270,26 @@ internal sealed class RegexParser
             throw Refuse($"has groups nested more than {ConstraintLimits.MaxNesting} deep, the most that is supported");
         }
 
+        var flags = (_ignoresCase, _dotIsAll);
+        bool? look = null;
         if (Skip('?'))
         {
-            SkipGroupKind();
+            look = Skip('=') ? false : Skip('!') ? true : null;
+            if (look is null)
+            {
+                SkipGroupKind();
+            }
         }
 
         var node = ParseAlternation();
-        if (Peek() == '$')
-        {
-            throw Refuse("has '$' where it is not the end of the pattern or of an outermost alternative");
-        }
-
+        (_ignoresCase, _dotIsAll) = flags;
         if (!Skip(')'))
         {
             throw Refuse("has a '(' without ')'");
         }
 
         _depth--;
-        return node;
+        return look is { } isNegative ? new RegexNode.Look(node, isNegative) : node;
     }
 
     private void SkipGroupKind()
@@ -218,11 +300,21 @@ internal sealed class RegexParser
         }
 
         var named = Peek() == 'P' && Peek(1) == '<' ? 2 : Peek() == '<' && Peek(1) is not ('=' or '!') ? 1 : 0;
+        if (named == 0 && Peek() is >= 'a' and <= 'z' or '-')
+        {
+            ReadFlags();
+            if (!Skip(':'))
+            {
+                throw Refuse("has flags (?…) where they are not the beginning of the pattern; (?i:…) holds for a group");
+            }
+
+            return;
+        }
+
         if (named == 0)
         {
             throw Refuse(Peek() switch
             {
-                '=' or '!' => "has a lookahead, which is not supported",
                 '<' => "has a lookbehind, which is not supported",
                 '>' => "has an atomic group, which is not supported",
                 _ => "has a group (?…) of a kind that is not supported; known are (…), (?:…), (?<name>…) and (?P<name>…)",
@@ -269,7 +361,7 @@ internal sealed class RegexParser
         }
 
         _at++;
-        var set = RuneSet.Of(ranges);
+        var set = Cased(RuneSet.Of(ranges));
         set = negated ? set.Complement() : set;
         return set.IsEmpty ? throw Refuse("has a [] that no character can match") : set;
     }
@@ -325,6 +417,14 @@ internal sealed class RegexParser
                 return RuneSet.Single(ParseHex(2));
             case 'u':
                 return RuneSet.Single(ParseUnicode());
+            case 'U':
+                return RuneSet.Single(ParseHex(8) is var value && Rune.IsValid(value)
+                    ? value
+                    : throw Refuse("has an escape \\U that is no character"));
+            case 'p':
+                return ParseUnicodeClass();
+            case 'P':
+                return ParseUnicodeClass().Complement();
             case 'b' or 'B' or 'A' or 'Z' or 'z' or 'G':
                 throw Refuse($"has the assertion \\{(char)rune}, which is not supported");
             case >= '0' and <= '9' or 'k':
@@ -334,6 +434,30 @@ internal sealed class RegexParser
             default:
                 return RuneSet.Single(rune);
         }
+    }
+
+    private RuneSet ParseUnicodeClass()
+    {
+        var name = new StringBuilder();
+        if (Skip('{'))
+        {
+            while (Peek() is > 0 and not '}' and < 128)
+            {
+                name.Append((char)_runes[_at++]);
+            }
+
+            if (!Skip('}'))
+            {
+                throw Refuse("has an escape \\p{ without '}'");
+            }
+        }
+        else if (Peek() is > 0 and < 128)
+        {
+            name.Append((char)_runes[_at++]);
+        }
+
+        return UnicodeClasses.Find(name.ToString())
+            ?? throw Refuse($"has the class \\p{{{name}}}, which is not supported; known are general categories, such as \\p{{L}} or \\p{{Nd}}");
     }
 
     private int ParseUnicode()
