@@ -16,6 +16,9 @@ internal static class ConstraintLimits
     /// <summary>States of an automaton over characters, which is made where several things must hold at once.</summary>
     public const int MaxRuneStates = 20_000;
 
+    /// <summary>Nodes and ranges looked at to make one of them: a fraction of a second.</summary>
+    public const int MaxRuneWork = 20_000_000;
+
     /// <summary>Rules of a grammar, and alternatives of one after left recursion is taken out.</summary>
     public const int MaxRules = 4096;
 

@@ -50,6 +50,7 @@ internal sealed class RuneAutomaton
         var open = new Queue<(int Left, int Right)>([(0, 0)]);
         var edges = new List<List<(RuneSet, int)>>();
         var accepting = new List<bool>();
+        var work = 0L;
         while (open.TryDequeue(out var pair))
         {
             var list = new List<(RuneSet, int)>();
@@ -59,6 +60,7 @@ internal sealed class RuneAutomaton
             {
                 foreach (var (rightSet, rightTo) in other._edges[pair.Right])
                 {
+                    RequireTime(work += leftSet.Ranges.Count + rightSet.Ranges.Count, refuse);
                     var common = leftSet.Intersect(rightSet);
                     if (common.IsEmpty)
                     {
@@ -152,6 +154,15 @@ internal sealed class RuneAutomaton
             throw refuse(
                 $"needs an automaton of more than {ConstraintLimits.MaxRuneStates} states to hold beside its neighbours; use smaller bounds "
                 + "or a simpler pattern");
+        }
+    }
+
+    /// <exception cref="Exception">What <paramref name="refuse"/> makes: it takes too long.</exception>
+    public static void RequireTime(long work, Func<string, Exception> refuse)
+    {
+        if (work > ConstraintLimits.MaxRuneWork)
+        {
+            throw refuse("takes too long to be made an automaton; use smaller bounds or a simpler pattern");
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed class RuneNfa(Func<string, Exception> refuse)
     private readonly List<List<(RegexAssertion? If, int To)>> _jumps = [];
     private readonly RuneSet _word = RuneSet.Word;
     private bool _asserts;
+    private long _work;
 
     private enum Neighbour
     {
@@ -62,6 +63,7 @@ internal sealed class RuneNfa(Func<string, Exception> refuse)
                 }
 
                 var rune = set.Ranges[0].Low;
+                RuneAutomaton.RequireTime(_work += all.Count, refuse);
                 int[] reached = [.. all.SelectMany(node => _edges[node]).Where(edge => edge.Set.Contains(rune)).Select(edge => edge.To)
                     .Distinct().Order()];
                 if (reached.Length > 0)
@@ -96,6 +98,7 @@ internal sealed class RuneNfa(Func<string, Exception> refuse)
         var open = new Stack<int>(nodes);
         while (open.TryPop(out var node))
         {
+            RuneAutomaton.RequireTime(_work += 1 + _edges[node].Count, refuse);
             foreach (var (condition, to) in _jumps[node])
             {
                 if ((condition is null || Holds(condition.Value, before, next)) && reached.Add(to))

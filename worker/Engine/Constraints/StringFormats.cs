@@ -11,7 +11,7 @@ internal static class StringFormats
     private const string Label = "[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?";
     private const string Host = Label + "(\\." + Label + "){0,3}";
 
-    private const string Email = "[A-Za-z0-9_+-]{1,32}(\\.[A-Za-z0-9_+-]{1,16})?@" + Label + "(\\." + Label + "){1,3}";
+    private const string Email = "[A-Za-z0-9_+-]{1,32}(\\.[A-Za-z0-9_+-]{1,16})?@" + Label + "(\\." + Label + "){0,2}\\.[A-Za-z]{2,16}";
     private const string Uri = "https?://" + Host + "(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~-]{0,64}){0,8}";
 
     private static readonly Dictionary<string, string> Patterns = new()

@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
 using Cluster.Worker.Serving;
 using Microsoft.Extensions.Logging;
 
@@ -54,14 +55,17 @@ internal sealed class HttpTestServer : IAsyncDisposable
         return started;
     }
 
-    public void BecomeReady(FakeEngine engine, bool chatTemplate = true)
+    public void BecomeReady(FakeEngine engine, bool chatTemplate = true, SamplingDefaults? defaults = null)
     {
         engine.Observer = _server.Observer;
         engine.Time = _time;
         _server.BecomeReady(
             new ServedModel(
                 ["model", "alias"], "/models/model", engine, new FakeTokenizer(), chatTemplate ? new FakeChatTemplate() : null,
-                ["GPU-0123456789abcdef"]));
+                ["GPU-0123456789abcdef"])
+            {
+                Defaults = defaults ?? SamplingDefaults.None,
+            });
     }
 
     /// <summary>A body that says it is JSON.</summary>
