@@ -140,7 +140,8 @@ internal static class WorkerFlags
     [
         Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens,
         EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, SchedulingPolicy, GenerationConfig,
-        OverrideGenerationConfig, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host, Port, GrpcPort,
+        OverrideGenerationConfig, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host,
+        Port, GrpcPort,
     ];
 
     /// <exception cref="ArgumentException">There is no such flag in the table.</exception>

@@ -68,11 +68,15 @@ internal sealed class CrossOriginFlags
         var origins = Values(arguments, _origins);
         return origins.Length == 0
             ? null
-            : new CrossOrigin(origins, OrAny(Values(arguments, _methods)), OrAny(Values(arguments, _headers)), arguments.GetValue(_credentials));
+            : new CrossOrigin(
+                origins, OrAny(Values(arguments, _methods)), OrAny(Values(arguments, _headers)), arguments.GetValue(_credentials));
     }
 
     private static bool IsOrigin(string origin) => origin == CrossOrigin.Any
-        || (Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Host.Length > 0 && uri.PathAndQuery == "/" && !origin.EndsWith('/'));
+        || (Uri.TryCreate(origin, UriKind.Absolute, out var uri)
+            && uri.Host.Length > 0
+            && uri.PathAndQuery == "/"
+            && !origin.EndsWith('/'));
 
     private static string[] Values(ParseResult arguments, Option<string[]> option) =>
         [.. (arguments.GetValue(option) ?? []).SelectMany(value => Parse(value) ?? [])];

@@ -118,7 +118,8 @@ internal sealed class RequestValidator(
 
     private void ValidateFilter(SamplingParameters sampling)
     {
-        Require(sampling.BadWords.Count <= MaxBadWords, "bad_words", $"a list of {sampling.BadWords.Count}", $"at most {MaxBadWords} texts");
+        Require(
+            sampling.BadWords.Count <= MaxBadWords, "bad_words", $"a list of {sampling.BadWords.Count}", $"at most {MaxBadWords} texts");
         foreach (var word in sampling.BadWords)
         {
             Require(

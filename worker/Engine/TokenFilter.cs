@@ -2,8 +2,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine;
 
-/// <summary>Tokens a request rules out by name: those that are not in <see cref="SamplingParameters.AllowedTokenIds"/>, and those that would
-/// complete one of its <see cref="SamplingParameters.BadWords"/>. Compiled once for a request; read by its
+/// <summary>Tokens a request rules out by name: those that are not in <see cref="SamplingParameters.AllowedTokenIds"/>, and those that
+/// would complete one of its <see cref="SamplingParameters.BadWords"/>. Compiled once for a request; read by its
 /// <see cref="SamplingState"/>s.</summary>
 internal sealed class TokenFilter
 {

@@ -89,6 +89,7 @@ internal static class GenerationDefaults
         };
         return string.Join(
             ", ",
-            values.Where(one => one.Value is not null).Select(one => $"{one.Name} {one.Value!.ToString(null, CultureInfo.InvariantCulture)}"));
+            values.Where(one => one.Value is not null)
+                .Select(one => $"{one.Name} {one.Value!.ToString(null, CultureInfo.InvariantCulture)}"));
     }
 }

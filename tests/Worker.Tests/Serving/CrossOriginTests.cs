@@ -36,7 +36,8 @@ public sealed class CrossOriginTests
 
         Assert.Equal(expected, answer.Headers.TryGetValues("Access-Control-Allow-Origin", out var origins) ? origins.Single() : null);
         Assert.Equal(
-            credentials ? "true" : null, answer.Headers.TryGetValues("Access-Control-Allow-Credentials", out var sent) ? sent.Single() : null);
+            credentials ? "true" : null,
+            answer.Headers.TryGetValues("Access-Control-Allow-Credentials", out var sent) ? sent.Single() : null);
         Assert.Equal(expected is not null, answer.Headers.Contains("Access-Control-Allow-Methods"));
     }
 

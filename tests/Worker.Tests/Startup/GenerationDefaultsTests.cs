@@ -17,7 +17,9 @@ public sealed class GenerationDefaultsTests : IDisposable
         Assert.Equal(
             new SamplingDefaults { Temperature = 0.6f, TopK = 20, TopP = 0.95f, RepetitionPenalty = 1.05f, MaxTokens = 99 },
             GenerationDefaults.Load(_folder, "auto", null, log.Add));
-        Assert.Contains("temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.05, max_new_tokens 99", Assert.Single(log), StringComparison.Ordinal);
+        Assert.Contains(
+            "temperature 0.6, top_k 20, top_p 0.95, repetition_penalty 1.05, max_new_tokens 99", Assert.Single(log),
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -62,8 +62,8 @@ internal readonly record struct ExactNumber : IComparable<ExactNumber>
 
         var point = parts[0].IndexOf('.', StringComparison.Ordinal);
         var decimals = point < 0 ? 0 : parts[0].Length - point - 1;
-        if (!BigInteger.TryParse(
-            parts[0].Replace(".", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var digits))
+        var whole = parts[0].Replace(".", "", StringComparison.Ordinal);
+        if (!BigInteger.TryParse(whole, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var digits))
         {
             return false;
         }

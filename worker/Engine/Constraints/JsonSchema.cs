@@ -107,7 +107,9 @@ internal sealed class JsonSchema
             return IsTrue(schema, keyword) ? Number(schema, bound) : null;
         }
 
-        return value is JsonValue && value.GetValueKind() == JsonValueKind.Number && ExactNumber.TryParse(value.ToJsonString(), out var number)
+        return value is JsonValue
+            && value.GetValueKind() == JsonValueKind.Number
+            && ExactNumber.TryParse(value.ToJsonString(), out var number)
             ? number
             : throw Refuse($"keyword '{keyword}' is {Show(value)}; a number with an exponent of at most 400 is supported", schema, keyword);
     }
@@ -228,7 +230,8 @@ internal sealed class JsonSchema
                 return string.Concat(steps.Prepend("#"));
             }
 
-            steps.Push("/" + (at.Parent is JsonArray ? at.GetElementIndex().ToString(CultureInfo.InvariantCulture) : Escape(at.GetPropertyName())));
+            var name = at.Parent is JsonArray ? at.GetElementIndex().ToString(CultureInfo.InvariantCulture) : Escape(at.GetPropertyName());
+            steps.Push("/" + name);
             at = at.Parent;
         }
     }

@@ -161,7 +161,8 @@ internal sealed class JsonSchemaBuilder
         }
 
         var types = schema.ContainsKey("type") ? _document.Types(schema) : [];
-        return [.. values.Where(value => types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains)).Where(value => Keeps(schema, value))];
+        return [
+            .. values.Where(value => (types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains)) && Keeps(schema, value))];
     }
 
     private bool Keeps(JsonObject schema, JsonNode? value)

@@ -76,7 +76,8 @@ internal sealed class NumberSchema(JsonSchema document, AutomatonBuilder builder
         }
 
         var refuse = document.Refusing(schema, MultipleOf);
-        var multiples = PatternAutomaton.Whole([new AnchoredBranch(numbers, true, true)], refuse).And(Multiples(step.Value, refuse), refuse);
+        var multiples = PatternAutomaton.Whole([new AnchoredBranch(numbers, true, true)], refuse)
+            .And(Multiples(step.Value, refuse), refuse);
         if (multiples.IsEmpty)
         {
             throw document.Refuse($"keyword '{MultipleOf}' is {step}, and no multiple lies between the bounds", schema, MultipleOf);
@@ -89,8 +90,8 @@ internal sealed class NumberSchema(JsonSchema document, AutomatonBuilder builder
         : step.Digits.Sign > 0 ? step
         : throw document.Refuse($"keyword '{MultipleOf}' is {step}; it must be above 0", schema, MultipleOf);
 
-    /// <summary>Numbers that are a multiple: <c>k / 10^d</c> leaves no rest. A state is the rest modulo k of all digits so far, and how many
-    /// of them stand behind the point; behind d of them only zeros come.</summary>
+    /// <summary>Numbers that are a multiple: <c>k / 10^d</c> leaves no rest. A state is the rest modulo k of all digits so far, and how
+    /// many of them stand behind the point; behind d of them only zeros come.</summary>
     private static RuneAutomaton Multiples(ExactNumber step, Func<string, Exception> refuse)
     {
         var (k, d) = (step.Digits, step.Scale);

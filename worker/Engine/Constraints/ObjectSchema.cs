@@ -44,8 +44,8 @@ internal sealed class ObjectSchema(
         grammar.Bracketed("{", "}", from, to, (start, end) => Members(schema, properties, others, min, max, start, end));
     }
 
-    /// <summary>Place n is where n members were written, the last one where it does not matter any more how many; a comma comes first in all
-    /// but the first.</summary>
+    /// <summary>Place n is where n members were written, the last one where it does not matter any more how many; a comma comes first in
+    /// all but the first.</summary>
     private void Members(
         JsonObject schema, IReadOnlyList<NamedProperty> properties, IReadOnlyList<OtherProperties> others, int min, int? max, int start,
         int end)
@@ -54,8 +54,8 @@ internal sealed class ObjectSchema(
         if ((long)last * (properties.Count + 1) > MaxCountedPlaces)
         {
             throw document.Refuse(
-                $"keyword '{(max is null ? "minProperties" : "maxProperties")}' is {last} for {properties.Count} properties, more than can be "
-                + "counted", schema, max is null ? "minProperties" : "maxProperties");
+                $"keyword '{(max is null ? "minProperties" : "maxProperties")}' is {last} for {properties.Count} properties, more than can "
+                + "be counted", schema, max is null ? "minProperties" : "maxProperties");
         }
 
         int[] places = [start, .. Enumerable.Range(1, last).Select(_ => builder.Node())];

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>Makes a deterministic automaton of a pattern. For what <see cref="RegexBuilder"/> cannot lay as it stands: assertions, lookaheads,
-/// and patterns that must hold beside something else.</summary>
+/// <summary>Makes a deterministic automaton of a pattern. For what <see cref="RegexBuilder"/> cannot lay as it stands: assertions,
+/// lookaheads, and patterns that must hold beside something else.</summary>
 internal sealed class PatternAutomaton
 {
     private readonly Func<string, Exception> _refuse;

@@ -35,11 +35,13 @@ internal sealed class PropertyRules
         if (schema.TryGetPropertyValue("patternProperties", out var patterns))
         {
             var all = patterns as JsonObject
-                ?? throw document.Refuse($"keyword 'patternProperties' is {JsonSchema.Show(patterns)}, not an object", schema, "patternProperties");
+                ?? throw document.Refuse(
+                    $"keyword 'patternProperties' is {JsonSchema.Show(patterns)}, not an object", schema, "patternProperties");
             if (all.Count > MaxPatterns)
             {
                 throw document.Refuse(
-                    $"keyword 'patternProperties' has {all.Count} entries; at most {MaxPatterns} are supported", schema, "patternProperties");
+                    $"keyword 'patternProperties' has {all.Count} entries; at most {MaxPatterns} are supported", schema,
+                    "patternProperties");
             }
 
             foreach (var (pattern, value) in all)

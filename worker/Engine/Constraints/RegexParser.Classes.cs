@@ -130,7 +130,8 @@ internal sealed partial class RegexParser
         }
 
         return UnicodeClasses.Find(name.ToString())
-            ?? throw Refuse($"has the class \\p{{{name}}}, which is not supported; known are general categories, such as \\p{{L}} or \\p{{Nd}}");
+            ?? throw Refuse(
+                $"has the class \\p{{{name}}}, which is not supported; known are general categories, such as \\p{{L}} or \\p{{Nd}}");
     }
 
     private int ParseUnicode()

@@ -152,8 +152,8 @@ internal sealed class RuneAutomaton
         if (states > ConstraintLimits.MaxRuneStates)
         {
             throw refuse(
-                $"needs an automaton of more than {ConstraintLimits.MaxRuneStates} states to hold beside its neighbours; use smaller bounds "
-                + "or a simpler pattern");
+                $"needs an automaton of more than {ConstraintLimits.MaxRuneStates} states to hold beside its neighbours; use smaller "
+                + "bounds or a simpler pattern");
         }
     }
 

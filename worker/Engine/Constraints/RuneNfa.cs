@@ -4,8 +4,8 @@ namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>A pattern as a non-deterministic automaton over characters, assertions included, to be made deterministic
 /// (<see cref="Determinize"/>). Filled by <see cref="PatternAutomaton"/>.</summary>
-/// <remarks>An assertion looks at the character before it and the one behind it, so a deterministic state is a set of nodes and what the last
-/// character was; what its assertions allow is decided when the next character is known.</remarks>
+/// <remarks>An assertion looks at the character before it and the one behind it, so a deterministic state is a set of nodes and what the
+/// last character was; what its assertions allow is decided when the next character is known.</remarks>
 internal sealed class RuneNfa(Func<string, Exception> refuse)
 {
     private readonly List<List<(RuneSet Set, int To)>> _edges = [];

@@ -114,7 +114,8 @@ internal sealed class SchemaMerge(JsonSchema document)
                 return JsonNode.DeepEquals(known, value)
                     ? Copy(known)
                     : throw document.Refuse(
-                        $"keyword '{keyword}' is given differently by two schemas that must both hold, which is not supported", part, keyword);
+                        $"keyword '{keyword}' is given differently by two schemas that must both hold, which is not supported", part,
+                        keyword);
         }
     }
 

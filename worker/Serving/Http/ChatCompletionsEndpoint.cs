@@ -59,7 +59,8 @@ internal static class ChatCompletionsEndpoint
         fields.RejectUnread();
 
         var response = new ChatResponse(
-            ticket.ResponseId, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
+            ticket.ResponseId, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [],
+            null);
         var requests = Choices.Plan(ticket, [prompt], sampling, stream);
         if (!stream)
         {

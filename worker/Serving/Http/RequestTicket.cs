@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>What a request is called and whose turn it is: everything beside its prompt and how it is sampled. Read by the endpoints.</summary>
+/// <summary>What a request is called and whose turn it is: everything beside its prompt and how it is sampled. Read by the
+/// endpoints.</summary>
 /// <param name="ResponseId">The <c>id</c> of the response.</param>
 /// <param name="EngineId">Unique, whatever a client calls its requests.</param>
 /// <param name="Priority">Lower comes earlier.</param>

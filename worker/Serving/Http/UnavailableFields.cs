@@ -11,7 +11,8 @@ internal static class UnavailableFields
     {
         fields.Refuse(
             "logits_processors",
-            "a request brings no code to run here; logit_bias, bad_words, allowed_token_ids and structured_outputs say which tokens may come",
+            "a request brings no code to run here; logit_bias, bad_words, allowed_token_ids and structured_outputs say which tokens may "
+            + "come",
             IsEmpty);
         fields.Refuse("detokenize", "outputs are text", Is(JsonValueKind.True));
         fields.Refuse(

@@ -123,7 +123,7 @@ public sealed class JsonSchemaConstraintTests
     [InlineData("""{"not": {}}""", "not")]
     [InlineData("""{"type": "array", "uniqueItems": true}""", "uniqueItems")]
     [InlineData("""{"properties": {"a": {"properties": {"b/c": {"not": {"type": "null"}}}}}}""", "(at #/properties/a/properties/b~1c/not)")]
-    [InlineData("""{"properties": {"a": {"items": {"multipleOf": 1e-9, "minimum": 0}}}}""", "(at #/properties/a/items/multipleOf)")]
+    [InlineData("""{"properties": {"a": {"items": {"multipleOf": 123457, "minimum": 0}}}}""", "(at #/properties/a/items/multipleOf)")]
     [InlineData("""{"$defs": {"x": {"multipleOf": 0}}, "items": {"$ref": "#/$defs/x"}}""", "(at #/$defs/x/multipleOf)")]
     [InlineData("""{"allOf": [{"type": "array"}, {"uniqueItems": true}]}""", "uniqueItems")]
     [InlineData("""{"properties": {"a": {"additionalProperties": {}, "minProperties": 2}}}""", "(at #/properties/a/minProperties)")]

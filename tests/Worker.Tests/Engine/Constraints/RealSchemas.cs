@@ -1,13 +1,16 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Tests.Engine.Constraints;
 
-/// <summary>Schemas as tools, frameworks and configurations have them: fields of many kinds in the wrappings that OpenAI's clients, pydantic,
-/// zod, TypeScript generators, OpenAPI and Kubernetes put around them.</summary>
+/// <summary>Schemas as tools, frameworks and configurations have them: fields of many kinds in the wrappings that OpenAI's clients,
+/// pydantic, zod, generators for TypeScript and configuration files put around them.</summary>
 internal static class RealSchemas
 {
+    private static readonly JsonSerializerOptions Spelling = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Fields, with the annotations that their sources add.</summary>
     private static readonly string[] Fields =
     [
@@ -22,7 +25,7 @@ internal static class RealSchemas
         """{"type": "string", "format": "date-time"}""",
         """{"type": "string", "format": "password", "minLength": 3, "maxLength": 9}""",
         """{"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png", "maxLength": 8}""",
-        """{"type": "string", "pattern": "^(?!test).{3,8}$"}""",
+        """{"type": "string", "pattern": "^(?!test)[ -~é]{3,8}$"}""",
         """{"type": "string", "pattern": "^(?=.*[0-9])(?=.*[a-z])[a-z0-9]{4,8}$"}""",
         """{"type": "string", "pattern": "\\bok\\b", "maxLength": 9}""",
         """{"type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}""",
@@ -82,14 +85,25 @@ internal static class RealSchemas
         {
             ["$defs"] = new JsonObject
             {
-                ["Inner"] = new JsonObject { ["title"] = "Inner", ["type"] = "object", ["properties"] = properties, ["required"] = Names(required) },
+                ["Inner"] = new JsonObject
+                {
+                    ["title"] = "Inner",
+                    ["type"] = "object",
+                    ["properties"] = properties,
+                    ["required"] = Names(required),
+                },
             },
             ["title"] = "Outer",
             ["type"] = "object",
             ["properties"] = new JsonObject
             {
                 ["inner"] = new JsonObject { ["$ref"] = "#/$defs/Inner", ["description"] = "nested" },
-                ["items"] = new JsonObject { ["items"] = new JsonObject { ["$ref"] = "#/$defs/Inner" }, ["maxItems"] = 1, ["type"] = "array" },
+                ["items"] = new JsonObject
+                {
+                    ["items"] = new JsonObject { ["$ref"] = "#/$defs/Inner" },
+                    ["maxItems"] = 1,
+                    ["type"] = "array",
+                },
             },
             ["required"] = Names(["inner"]),
             ["x-order"] = 3,
@@ -197,6 +211,11 @@ internal static class RealSchemas
         var root = JsonNode.Parse(text);
         List<JsonNode> nodes = [];
         Collect(root, nodes);
+        if (nodes.Count == 0)
+        {
+            return "1";
+        }
+
         var node = nodes[random.Next(nodes.Count)];
         JsonNode? changed = node switch
         {
@@ -210,7 +229,7 @@ internal static class RealSchemas
         }
 
         node.ReplaceWith(changed);
-        return root!.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        return root!.ToJsonString(Spelling);
     }
 
     private static void Collect(JsonNode? node, List<JsonNode> nodes)
@@ -261,7 +280,7 @@ internal static class RealSchemas
     {
         JsonValueKind.Number => random.Next(4) switch
         {
-            0 => JsonNode.Parse(value.ToJsonString().Split('e', 'E')[0] + "1"),
+            0 => JsonNode.Parse(value.ToJsonString().Split('e', 'E')[0] is var digits && digits is "0" or "-0" ? "10" : digits + "1"),
             1 => -1,
             2 => 0.3,
             _ => "1",

@@ -110,7 +110,8 @@ public sealed class VllmFieldsTests
         Assert.Null(last["logprobs"]);
         Assert.NotNull(last["finish_reason"]);
         Assert.All(events.SkipLast(1), chunk => Assert.Null(chunk["choices"]![0]!["finish_reason"]));
-        Assert.StartsWith("o", string.Concat(events.Select(chunk => (string?)chunk["choices"]![0]!["delta"]!["content"])), StringComparison.Ordinal);
+        var text = string.Concat(events.Select(chunk => (string?)chunk["choices"]![0]!["delta"]!["content"]));
+        Assert.StartsWith("o", text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -117,7 +117,7 @@ internal sealed class GrammarText(string text, string parameter, params string[]
     }
 
     /// <summary>A set in [], which stands here.</summary>
-    public RuneSet Set() => RegexParser.ParseSet(text, ref _at, $"{parameter} on line {Line}");
+    public RuneSet Set() => Named(() => RegexParser.ParseSet(text, ref _at, "a set"));
 
     /// <summary>What stands between slashes, which stand here; an escaped slash is one.</summary>
     public string Slashed()
@@ -149,9 +149,22 @@ internal sealed class GrammarText(string text, string parameter, params string[]
         return value;
     }
 
-    public IReadOnlyList<AnchoredBranch> Pattern(string pattern) => RegexParser.Parse(pattern, $"{parameter} on line {Line}");
+    public IReadOnlyList<AnchoredBranch> Pattern(string pattern) => Named(() => RegexParser.Parse(pattern, "a pattern"));
 
     public InvalidRequestException Refuse(string problem) => new($"{parameter} {problem} (on line {Line})", parameter);
+
+    /// <summary>What is wrong with a part is wrong with the grammar.</summary>
+    private T Named<T>(Func<T> parse)
+    {
+        try
+        {
+            return parse();
+        }
+        catch (InvalidRequestException exception)
+        {
+            throw Refuse($"is wrong in a part: {exception.Message}");
+        }
+    }
 
     private int Line => 1 + text.AsSpan(0, Math.Min(_at, text.Length)).Count('\n');
 

@@ -1,10 +1,10 @@
 namespace Cluster.Worker.Engine.Constraints.Grammars;
 
-/// <summary>Parses Lark's EBNF: <c>start: greeting NAME ("," NAME)*</c>. Rules have lower-case names, terminals upper-case ones; a terminal is
-/// texts and patterns (<c>/[a-z]+/i</c>). What <c>%ignore</c> names may stand between any two terminals of the rules. The output is a text of
-/// <c>start</c>, or of the first rule.</summary>
-/// <remarks>As in every backend that masks tokens, there is no lexer between characters and rules: what the grammar allows to follow counts,
-/// not what a lexer would have taken for one token.</remarks>
+/// <summary>Parses Lark's EBNF: <c>start: greeting NAME ("," NAME)*</c>. Rules have lower-case names, terminals upper-case ones; a terminal
+/// is texts and patterns (<c>/[a-z]+/i</c>). What <c>%ignore</c> names may stand between any two terminals of the rules. The output is a
+/// text of <c>start</c>, or of the first rule.</summary>
+/// <remarks>As in every backend that masks tokens, there is no lexer between characters and rules: what the grammar allows to follow
+/// counts, not what a lexer would have taken for one token.</remarks>
 internal sealed class LarkParser
 {
     private const string Start = "start";
@@ -115,7 +115,8 @@ internal sealed class LarkParser
         }
         else
         {
-            throw _text.Refuse($"has the directive %{_text.Name(IsPart)}, which is not supported; known are %ignore and %import common.NAME");
+            throw _text.Refuse(
+                $"has the directive %{_text.Name(IsPart)}, which is not supported; known are %ignore and %import common.NAME");
         }
     }
 
@@ -251,7 +252,8 @@ internal sealed class LarkParser
             return Terminal(Literal(literal));
         }
 
-        var name = _text.Name(IsPart) ?? throw _text.Refuse($"has '{_text.Peek()}' where a text, a pattern, a group or a name should stand");
+        var name = _text.Name(IsPart)
+            ?? throw _text.Refuse($"has '{_text.Peek()}' where a text, a pattern, a group or a name should stand");
         var reference = new RegexNode.Reference(name);
         return IsTerminal(name) ? Terminal(reference) : reference;
     }

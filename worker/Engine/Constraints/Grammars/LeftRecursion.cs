@@ -1,10 +1,10 @@
 namespace Cluster.Worker.Engine.Constraints.Grammars;
 
-/// <summary>Takes left recursion out of a grammar: <c>sum: sum "+" n | n</c> becomes <c>sum: n ("+" n)*</c>, which has the same texts, needs
-/// no call for each step, and so no bound on their number. Called by <see cref="GrammarBuilder"/>.</summary>
-/// <remarks>Paull's algorithm over the rules that call each other at their left: each has the alternatives of those before it put in place of
-/// their names, and then loops over what followed its own. Recursion behind something that may be empty stays; it nests within the bound
-/// that all recursion has.</remarks>
+/// <summary>Takes left recursion out of a grammar: <c>sum: sum "+" n | n</c> becomes <c>sum: n ("+" n)*</c>, which has the same texts,
+/// needs no call for each step, and so no bound on their number. Called by <see cref="GrammarBuilder"/>.</summary>
+/// <remarks>Paull's algorithm over the rules that call each other at their left: each has the alternatives of those before it put in place
+/// of their names, and then loops over what followed its own. Recursion behind something that may be empty stays; it nests within the
+/// bound that all recursion has.</remarks>
 internal sealed class LeftRecursion
 {
     private readonly Func<string, InvalidRequestException> _refuse;
@@ -112,8 +112,8 @@ internal sealed class LeftRecursion
         if (ways > ConstraintLimits.MaxRules)
         {
             throw _refuse(
-                $"recurses at the left in a way that takes more than {ConstraintLimits.MaxRules} alternatives to write otherwise; let rules "
-                + "begin with what they read");
+                $"recurses at the left in a way that takes more than {ConstraintLimits.MaxRules} alternatives to write otherwise; let "
+                + "rules begin with what they read");
         }
     }
 
