@@ -41,6 +41,12 @@ internal sealed class ObjectSchema(
             throw document.Refuse($"keyword 'maxProperties' is {max}, but more are required", schema, "maxProperties");
         }
 
+        if (max == 0)
+        {
+            grammar.Bracketed("{", "}", from, to, builder.Epsilon);
+            return;
+        }
+
         grammar.Bracketed("{", "}", from, to, (start, end) => Members(schema, properties, others, min, max, start, end));
     }
 

@@ -30,6 +30,11 @@ internal sealed class PatternAutomaton
         var end = pattern._nfa.Node();
         foreach (var branch in branches)
         {
+            if (Items(branch.Node).Count(item => item is RegexNode.Look) > ConstraintLimits.MaxNesting)
+            {
+                throw refuse($"has more than {ConstraintLimits.MaxNesting} lookaheads, the most that is supported");
+            }
+
             var from = start;
             if (!anchored && !branch.FromStart)
             {
@@ -76,6 +81,11 @@ internal sealed class PatternAutomaton
         if (items.Take(at).Any(item => item is not RegexNode.Look) && items.Skip(at).Append(look.Item).Any(LooksBack))
         {
             throw _refuse("has an assertion such as \\b or ^ at or behind a lookahead that something stands before");
+        }
+
+        if (Items(look.Item).Count(item => item is RegexNode.Look) > ConstraintLimits.MaxNesting)
+        {
+            throw _refuse($"has more than {ConstraintLimits.MaxNesting} lookaheads in one, the most that is supported");
         }
 
         var seen = Own(pattern => (from, to) => pattern.Tail(Items(look.Item), 0, ends: false, from, to));

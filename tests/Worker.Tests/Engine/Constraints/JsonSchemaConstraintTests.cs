@@ -82,6 +82,7 @@ public sealed class JsonSchemaConstraintTests
             "{\"a\":1,\"c\":1} {\"b\":1,\"c\":1}", "{} {\"a\":1} {\"a\":1,\"b\":1,\"c\":1}", "" },
         { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}, "maxProperties": 2, "minProperties": 1}""",
             "{\"a\":1} {\"b\":2} {\"a\":1,\"b\":2}", "{} {\"a\":1,\"b\":2,\"c\":2}", "" },
+        { """{"properties": {"a": {"const": 1}}, "maxProperties": 0}""", "{}", "{\"a\":1}", "" },
         { """{"type": "string", "format": "date", "pattern": "^2026-0[12]", "maxLength": 10}""", "\"2026-01-31\"", "\"2027-01-31\" \"2026-01\"", "" },
         { """{"allOf": [{"pattern": "^a"}, {"pattern": "b$", "minLength": 3}]}""", "\"acb\"", "\"ab\" \"bcb\" \"abc\"", "" },
         { """{"enum": ["a", "abc", 5, 7], "maxLength": 2, "maximum": 6}""", "\"a\" 5", "\"abc\" 7", "" },

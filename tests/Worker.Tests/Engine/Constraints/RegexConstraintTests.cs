@@ -126,6 +126,10 @@ public sealed class RegexConstraintTests
         Assert.Contains(
             "64", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(new string('(', 100_000)))).Message,
             StringComparison.Ordinal);
+        var looks = string.Concat(Enumerable.Repeat("(?=a)", 100_000));
+        Assert.Contains(
+            "lookaheads", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Regex(looks))).Message,
+            StringComparison.Ordinal);
         var choices = Enumerable.Range(0, 10_000).Select(i => $"{i}").ToArray();
         Assert.Contains(
             "4096", Assert.Throws<InvalidRequestException>(() => Compiled.Of(new Constraint.Choice(choices))).Message,
