@@ -48,6 +48,12 @@ internal static class GenerationDefaults
         return defaults;
     }
 
+    /// <summary>Tokens that end a sequence by the file, beside those the model's own files name.</summary>
+    /// <exception cref="ModelConfigException">They are malformed.</exception>
+    /// <exception cref="StartupException">There is no such folder.</exception>
+    public static IReadOnlyCollection<int> EosTokenIds(string model, string source) =>
+        FileOf(model, source) is { } file ? ConfigObject.Load(file).TokenIds("eos_token_id") : [];
+
     private static string? FileOf(string model, string source)
     {
         if (source is WorkerFlags.None or ApiDefaults)

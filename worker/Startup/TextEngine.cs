@@ -53,7 +53,11 @@ internal sealed class TextEngine : IAsyncDisposable
             var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
             var defaults = GenerationDefaults.Load(folders.Model, options.GenerationConfig, options.GenerationOverrides, log);
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
-            var engine = model.StartEngine(tokenizer, options.Engine, observer: observer, endOfSequence: endOfSequence);
+            var engineOptions = options.Engine with
+            {
+                EosTokenIds = GenerationDefaults.EosTokenIds(folders.Model, options.GenerationConfig),
+            };
+            var engine = model.StartEngine(tokenizer, engineOptions, observer: observer, endOfSequence: endOfSequence);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
             return new TextEngine(tokenizer, chatTemplate, defaults, engine, model.Ranks, model.Devices);
         }

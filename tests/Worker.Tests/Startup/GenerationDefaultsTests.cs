@@ -67,6 +67,15 @@ public sealed class GenerationDefaultsTests : IDisposable
     }
 
     [Fact]
+    public void The_files_end_of_sequence_tokens_count_too()
+    {
+        Write("""{"eos_token_id": [7, 9]}""");
+
+        Assert.Equal([7, 9], GenerationDefaults.EosTokenIds("elsewhere", _folder));
+        Assert.Empty(GenerationDefaults.EosTokenIds(_folder, "none"));
+    }
+
+    [Fact]
     public void A_folder_without_the_file_is_named() => Assert.Contains(
         _folder, Assert.Throws<StartupException>(() => GenerationDefaults.Load("elsewhere", _folder, null, _ => { })).Message,
         StringComparison.Ordinal);
