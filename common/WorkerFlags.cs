@@ -83,6 +83,23 @@ internal static class WorkerFlags
         "Number of decode steps per scheduler call; new requests wait for the next call.")
     { Minimum = 1, Maximum = 64, Default = 1 };
 
+    public static WorkerFlag SchedulingPolicy { get; } = new(
+        "--scheduling-policy", FlagValue.Word, "spec.engine.schedulingPolicy",
+        "Whose turn it is: fcfs takes requests in the order they come; priority takes those with the lowest priority field first, and the "
+        + "last in that order give up their blocks when memory is short.")
+    { Words = ["fcfs", "priority"] };
+
+    public static WorkerFlag GenerationConfig { get; } = new(
+        "--generation-config", FlagValue.Text, "spec.engine.generationConfig",
+        "Where temperature, top_k, top_p, min_p, repetition_penalty and max_new_tokens come from when a request sets none: auto reads the "
+        + "model's generation_config.json, none (or vllm) uses the API's defaults, and a folder's file also bounds max_new_tokens.")
+    { ValueName = "auto|none|DIR", Default = Auto };
+
+    public static WorkerFlag OverrideGenerationConfig { get; } = new(
+        "--override-generation-config", FlagValue.Text, "spec.engine.overrideGenerationConfig",
+        "JSON object with fields that stand above those of --generation-config; its max_new_tokens bounds every request.")
+    { ValueName = "JSON" };
+
     public static WorkerFlag MaxSeqLenToCapture { get; } = new(
         "--max-seq-len-to-capture", FlagValue.Integer, "spec.engine.maxSeqLenToCapture",
         "Maximum sequence length that graphs are captured for. No effect on devices that capture none; the start log says so.")
@@ -122,8 +139,9 @@ internal static class WorkerFlags
     public static IReadOnlyList<WorkerFlag> All { get; } =
     [
         Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens,
-        EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel,
-        NumSpeculativeTokens, ShutdownTimeout, Host, Port, GrpcPort,
+        EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, SchedulingPolicy, GenerationConfig,
+        OverrideGenerationConfig, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host,
+        Port, GrpcPort,
     ];
 
     /// <exception cref="ArgumentException">There is no such flag in the table.</exception>

@@ -342,6 +342,15 @@ internal sealed class EngineSpec
     [FromFlag("--num-scheduler-steps")]
     public int? NumSchedulerSteps { get; set; }
 
+    [FromFlag("--scheduling-policy")]
+    public string? SchedulingPolicy { get; set; }
+
+    [FromFlag("--generation-config")]
+    public string? GenerationConfig { get; set; }
+
+    [FromFlag("--override-generation-config")]
+    public string? OverrideGenerationConfig { get; set; }
+
     [FromFlag("--max-seq-len-to-capture")]
     public int? MaxSeqLenToCapture { get; set; }
 

@@ -68,6 +68,12 @@ internal sealed class EngineFlags
 
     public Option<int> NumSchedulerSteps { get; } = WorkerFlags.NumSchedulerSteps.Integer();
 
+    public Option<string> SchedulingPolicy { get; } = WorkerFlags.SchedulingPolicy.Words();
+
+    public Option<string> GenerationConfig { get; } = WorkerFlags.GenerationConfig.Text();
+
+    public Option<string?> OverrideGenerationConfig { get; } = WorkerFlags.OverrideGenerationConfig.OptionalText();
+
     public Option<bool> EnforceEager { get; } = new("--enforce-eager")
     {
         Description = "Do not capture graphs. No device of this build does."
@@ -141,7 +147,8 @@ internal sealed class EngineFlags
         foreach (var option in (Option[])[
             Model, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize,
             GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, PrefixCaching.On, PrefixCaching.Off, ChunkedPrefill.On,
-            ChunkedPrefill.Off, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+            ChunkedPrefill.Off, NumSchedulerSteps, SchedulingPolicy, GenerationConfig, OverrideGenerationConfig, EnforceEager,
+            MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }

@@ -99,6 +99,7 @@ internal static class ServeCommand
             new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
             {
                 Formats = formats,
+                Defaults = worker.Defaults,
             });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 

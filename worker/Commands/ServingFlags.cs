@@ -68,6 +68,8 @@ internal sealed class ServingFlags
     }
         .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
 
+    private readonly CrossOriginFlags _crossOrigin = new();
+
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {
@@ -95,6 +97,8 @@ internal sealed class ServingFlags
         {
             command.Options.Add(option);
         }
+
+        _crossOrigin.AddTo(command);
     }
 
     /// <param name="environment">Value of an environment variable, or null.</param>
@@ -108,6 +112,7 @@ internal sealed class ServingFlags
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
+            CrossOrigin = _crossOrigin.Read(arguments),
             MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
             RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };

@@ -27,6 +27,8 @@ internal static class StartupArguments
     {
         Revision = arguments.GetValue(flags.Revision),
         DownloadFolder = arguments.GetValue(flags.DownloadDir),
+        GenerationConfig = arguments.GetValue(flags.GenerationConfig)!,
+        GenerationOverrides = arguments.GetValue(flags.OverrideGenerationConfig),
         Draft = Draft(flags.Speculation, arguments),
     };
 
@@ -49,6 +51,7 @@ internal static class StartupArguments
         EnablePrefixCaching = flags.PrefixCaching.IsOn(arguments),
         EnableChunkedPrefill = flags.ChunkedPrefill.IsOn(arguments),
         Seed = arguments.GetValue(flags.Seed),
+        SchedulingPolicy = arguments.GetValue(flags.SchedulingPolicy) == "priority" ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs,
         NumSchedulerSteps = arguments.GetValue(flags.NumSchedulerSteps),
         NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
     };

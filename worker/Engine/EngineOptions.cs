@@ -18,6 +18,9 @@ internal sealed record EngineOptions
     /// length.</summary>
     public bool EnableChunkedPrefill { get; init; } = true;
 
+    /// <summary>Whose turn it is, and who gives up blocks when they are short.</summary>
+    public SchedulingPolicy SchedulingPolicy { get; init; }
+
     /// <summary>Requests that may wait beyond those that can run; one more is refused.</summary>
     public int MaxQueue { get; init; } = 1024;
 

@@ -76,7 +76,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         var kvCacheTokens = (int)Math.Min(int.MaxValue, (long)runner.NumBlocks * runner.BlockSize);
         MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
         _options = options.For(runner, MaxModelLength);
-        _validator = new RequestValidator(runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs);
+        _validator = new RequestValidator(
+            runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs, options.SchedulingPolicy);
         _scheduler = new Scheduler(
             _pool,
             options.EnablePrefixCaching ? BlockHasher.Create() : null,
@@ -84,7 +85,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             _options.MaxNumBatchedTokens,
             options.EnableChunkedPrefill,
             runner.MaxLogits,
-            proposer is null ? options.NumSchedulerSteps : 1);
+            proposer is null ? options.NumSchedulerSteps : 1,
+            options.SchedulingPolicy);
         _sampler = new Sampler(runner.VocabSize);
         _speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         _eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
@@ -118,7 +120,9 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _validator.Validate(request);
         var constraint = request.Sampling.Constraint is { } wanted ? _constraints.Compile(wanted) : null;
         var requestSeed = CounterRandom.Bits(_seed, Interlocked.Increment(ref _numArrivals));
-        var accepted = new ActiveRequest(request, constraint, _tokenizer, _eosTokenIds, MaxModelLength, requestSeed, _time);
+        var accepted = new ActiveRequest(
+            request, constraint, TokenFilter.Compile(request.Sampling, _tokenizer, VocabSize), _tokenizer, _eosTokenIds, MaxModelLength,
+            requestSeed, _time);
         Submit(accepted);
         return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
     }

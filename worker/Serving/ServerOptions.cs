@@ -18,6 +18,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 
+    /// <summary>Web pages that may call; null for none.</summary>
+    public CrossOrigin? CrossOrigin { get; init; }
+
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
 

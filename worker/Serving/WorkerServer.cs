@@ -68,6 +68,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
+        builder.Services.AddCors();
         if (options.Tls is { } tls)
         {
             builder.Services.AddSingleton(
@@ -103,6 +104,12 @@ internal sealed class WorkerServer : IAsyncDisposable
         IEngineObserver observer = telemetry?.Requests(modelName) is { } spans ? new EngineObservers(metrics, spans) : metrics;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         telemetry?.Trace(application);
+        if (options.CrossOrigin is { } pages)
+        {
+            // Before keys are asked for: browsers send none with the question whether they may send one.
+            application.UseCors(pages.Configure);
+        }
+
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);

@@ -48,7 +48,8 @@ internal sealed record ReplicaModel(
         new BackgroundRunner(runner ?? Runner), tokenizer,
         options with
         {
-            EosTokenIds = [.. endOfSequence is { } token ? Target.Config.EosTokenIds.Add(token).Distinct() : Target.Config.EosTokenIds],
+            EosTokenIds = [
+                .. Target.Config.EosTokenIds.Concat(options.EosTokenIds).Concat(endOfSequence is { } token ? [token] : []).Distinct()],
         },
         TimeProvider.System, Proposer, observer);
 

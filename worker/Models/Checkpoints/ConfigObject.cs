@@ -105,6 +105,19 @@ internal sealed class ConfigObject
         return number >= min && number <= max ? (int)number : throw Wrong(name, value, $"{min} to {max}");
     }
 
+    /// <summary>A number within [min, max]; null when missing.</summary>
+    public double? OptionalNumber(string name, double min, double max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && number >= min && number <= max
+            ? number
+            : throw Wrong(name, value, FormattableString.Invariant($"a number from {min} to {max}"));
+    }
+
     /// <summary>A number within (0, max]; null when missing.</summary>
     public double? OptionalPositive(string name, double max)
     {

@@ -35,6 +35,7 @@ internal static partial class CallFailures
         RpcException { Status: var status } => status,
         InvalidRequestException or ChatTemplateException or TokenizationException =>
             new Status(StatusCode.InvalidArgument, exception.Message),
+        GenerationFailedException { IsRequestsFault: true } => new Status(StatusCode.InvalidArgument, exception.Message),
         GenerationFailedException => new Status(StatusCode.Internal, exception.Message),
         QueueFullException => new Status(StatusCode.ResourceExhausted, exception.Message),
         EngineUnavailableException => new Status(StatusCode.Unavailable, exception.Message),

@@ -304,6 +304,8 @@ public sealed class TextGenerationTests
                 IncludeStopStringInOutput = true,
                 SkipSpecialTokens = false,
                 Logprobs = 5,
+                BadWords = { "sea" },
+                AllowedTokenIds = { 3, 4 },
             },
             vocabSize: 100);
 
@@ -316,8 +318,21 @@ public sealed class TextGenerationTests
             (mapped.Seed, mapped.MaxTokens, mapped.MinTokens, mapped.IgnoreEos, mapped.IncludeStopStringInOutput, mapped.SkipSpecialTokens,
                 mapped.Logprobs));
         Assert.Equal(-3f, mapped.LogitBias![7]);
+        Assert.Equal(["sea"], mapped.BadWords);
+        Assert.Equal([3, 4], mapped.AllowedTokenIds);
         Assert.Equal(["END"], mapped.Stop);
         Assert.Equal([11], mapped.StopTokenIds);
+    }
+
+    [Fact]
+    public void Unset_sampling_fields_are_those_the_worker_serves_with()
+    {
+        var served = new SamplingDefaults { Temperature = 0.6f, TopK = 20, MinP = 0.05f, MaxTokens = 9, MaxTokensLimit = 50 };
+        var unset = TextGenerationSampling.Map(new SamplingParams(), 100, served);
+        var set = TextGenerationSampling.Map(new SamplingParams { TopK = 0, MinP = 0, Temperature = 1, MaxTokens = 99 }, 100, served);
+
+        Assert.Equal((0.6f, 20, 0.05f, 9), (unset.Temperature, unset.TopK, unset.MinP, unset.MaxTokens));
+        Assert.Equal((1, 0, 0, 50), (set.Temperature, set.TopK, set.MinP, set.MaxTokens));
     }
 
     [Fact]
@@ -326,7 +341,8 @@ public sealed class TextGenerationTests
         var mapped = TextGenerationSampling.Map(new SamplingParams(), vocabSize: 100);
         var defaults = new SamplingParameters { MaxTokens = null };
 
-        Assert.Equal(defaults with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds }, mapped);
+        Assert.Equal(defaults with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds, BadWords = mapped.BadWords }, mapped);
+        Assert.Empty(mapped.BadWords);
         Assert.Empty(mapped.Stop);
         Assert.Empty(mapped.StopTokenIds);
     }
