@@ -47,7 +47,7 @@ internal static class WorkerFlags
     public static WorkerFlag Quantization { get; } = new(
         "--quantization", FlagValue.Word, "spec.engine.quantization",
         "How the weights are quantized; auto reads it from the checkpoint. Any other value must agree with the checkpoint.")
-    { Words = [Auto, None, "fp8", "gptq", "awq", "squeezellm", "compressed-tensors"] };
+    { Words = [Auto, None, .. QuantizationMethods.All] };
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
