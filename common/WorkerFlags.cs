@@ -20,6 +20,9 @@ internal static class WorkerFlags
     public const string Auto = "auto";
     public const string None = "none";
 
+    /// <summary>What stands for a draft model where tokens are looked up in the text so far.</summary>
+    public const string Ngram = "[ngram]";
+
     private const string Operator = "the operator: probes and endpoints depend on it";
 
     public static WorkerFlag Model { get; } = new(
@@ -95,8 +98,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag SpeculativeModel { get; } = new(
         "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
-        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens "
-        + "up in the text so far. Outputs stay the same; only their speed changes.")
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or " + Ngram
+        + " to look tokens up in the text so far. Outputs stay the same; only their speed changes.")
     { ValueName = "MODEL" };
 
     public static WorkerFlag NumSpeculativeTokens { get; } = new(
