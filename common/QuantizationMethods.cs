@@ -18,7 +18,7 @@ internal static class QuantizationMethods
     public const string MethodField = "quant_method";
 
     /// <summary>As <c>quant_method</c> spells them.</summary>
-    public static IReadOnlyList<string> All { get; } = [Fp8, FbgemmFp8, Gptq, Awq, SqueezeLlm, CompressedTensors];
+    public static IReadOnlyList<string> All { get; } = [Fp8, CompressedTensors, Gptq, Awq, SqueezeLlm, FbgemmFp8];
 
     /// <summary>Fields of config.json that hold the settings; the first that is there counts. The second is compressed-tensors' own of
     /// before it moved to the first.</summary>
