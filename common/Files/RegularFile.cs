@@ -5,9 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Cluster.Common.Files;
 
 /// <summary>The one way in which files of a checkpoint, and others that users name, are opened. A checkpoint is downloaded data: its
-/// <c>tokenizer.json</c> may be a link to <c>/dev/zero</c>, a pipe that nobody writes to, or ten gigabytes of holes. Only regular files of a
-/// bounded size are opened; a link in a downloaded folder may lead to a file within that folder, or to the blobs of the hub cache that the
-/// folder is a snapshot of.</summary>
+/// <c>tokenizer.json</c> may be a link to <c>/dev/zero</c>, a pipe that nobody writes to, or ten gigabytes of holes. Only regular files of
+/// a bounded size are opened; a link in a downloaded folder may lead to a file within that folder, or to the blobs of the hub cache that
+/// the folder is a snapshot of.</summary>
 /// <remarks>Order: type by path, without opening; where the links lead; open without waiting; type and size of what was opened, since the
 /// path may lead elsewhere by now. <see cref="LoadWatch"/> is told before each.</remarks>
 internal static partial class RegularFile
@@ -145,15 +145,16 @@ internal static partial class RegularFile
         }
 
         var (home, target) = (TruePath.Of(folder), TruePath.Of(path));
-        if (target.StartsWith(home.TrimEnd('/') + "/", StringComparison.Ordinal) || target.StartsWith(BlobsOf(home), StringComparison.Ordinal))
+        if (target.StartsWith(home.TrimEnd('/') + "/", StringComparison.Ordinal)
+            || target.StartsWith(BlobsOf(home), StringComparison.Ordinal))
         {
             return;
         }
 
         throw new RefusedFileException(
             path,
-            $"is a link to '{target}', which is outside of its folder; expected {Expected(kind)}, or a link to one within {folder} or to the "
-            + "blobs of the hub cache: copy the file here, or name the folder that it is in");
+            $"is a link to '{target}', which is outside of its folder; expected {Expected(kind)}, or a link to one within {folder} or to "
+            + "the blobs of the hub cache: copy the file here, or name the folder that it is in");
     }
 
     /// <summary>A snapshot of the hub cache is a folder of links: <c>snapshots/COMMIT/FILE → ../../blobs/HASH</c>.</summary>

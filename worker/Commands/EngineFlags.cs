@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Globalization;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Startup;

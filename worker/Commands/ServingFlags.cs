@@ -155,7 +155,8 @@ internal sealed class ServingFlags
         {
             string[] keys =
             [
-                .. RegularFile.ReadText(file, KeyFile).Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'),
+                .. RegularFile.ReadText(file, KeyFile).Split('\n').Select(line => line.Trim())
+                    .Where(line => line.Length > 0 && line[0] != '#'),
             ];
             return keys.Length > 0 ? keys : throw new CommandFailure($"--api-key-file {file}: holds no key");
         }

@@ -52,7 +52,8 @@ internal sealed class QuantizationReader
                 return WeightFormat.Fp8;
             case QuantizationMethods.FbgemmFp8:
                 Require(
-                    "activation_scale_ub", _settings["activation_scale_ub"] is null || Number("activation_scale_ub") is > 0 and <= float.MaxValue,
+                    "activation_scale_ub",
+                    _settings["activation_scale_ub"] is null || Number("activation_scale_ub") is > 0 and <= float.MaxValue,
                     "a number above 0");
                 RequireLists("ignored_layers", "modules_to_not_convert");
                 return WeightFormat.Fp8;

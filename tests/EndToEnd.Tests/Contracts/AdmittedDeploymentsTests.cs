@@ -52,7 +52,7 @@ public sealed class AdmittedDeploymentsTests : IDisposable
             var deployment = ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(manifest.Object));
             Assert.Empty(ModelDeploymentValidator.Validate(deployment));
             var sized = deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment;
-            var quantization = sized.Spec.Engine.Quantization is null or WorkerFlags.Auto ? WorkerFlags.None : sized.Spec.Engine.Quantization;
+            var quantization = sized.Spec.Engine.Quantization is { } stated and not WorkerFlags.Auto ? stated : WorkerFlags.None;
             Assert.Null(await WorkerStart.RefusalAsync(sized, Checkpoint(quantization), Longer(Draft, "draft"), Haiku));
         }
 
@@ -72,13 +72,15 @@ public sealed class AdmittedDeploymentsTests : IDisposable
     public async Task Caches_and_drafts_mean_the_same_to_both(string cache, string speculation)
     {
         var model = speculation == "draft" ? "file:///draft" : speculation;
-        await AssertAgreeAsync(
-            Field("kvCacheDtype", cache) + (model.Length == 0 ? "" : $"speculative: {{model: '{model}', numTokens: 3}}, "), WorkerFlags.None);
+        var drafting = model.Length == 0 ? "" : $"speculative: {{model: '{model}', numTokens: 3}}, ";
+        await AssertAgreeAsync(Field("kvCacheDtype", cache) + drafting, WorkerFlags.None);
     }
 
     [Theory, MemberData(nameof(Steps))]
     public Task Sizes_of_steps_mean_the_same_to_both(string sequences, string tokens, string rest) =>
-        AssertAgreeAsync(string.Concat(((string[])[sequences, tokens, rest]).Where(part => part.Length > 0).Select(part => part + ", ")), "none");
+        AssertAgreeAsync(
+            string.Concat(((string[])[sequences, tokens, rest]).Where(part => part.Length > 0).Select(part => part + ", ")),
+            WorkerFlags.None);
 
     [Fact]
     public async Task A_method_that_neither_knows_is_refused_by_both() => await AssertAgreeAsync("quantization: bitsandbytes", "none");

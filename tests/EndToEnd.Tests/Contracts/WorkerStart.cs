@@ -8,8 +8,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.EndToEnd.Tests.Contracts;
 
-/// <summary>A worker as a deployment's pod would start it, in this process: the pod's arguments, the worker's command line, a checkpoint, an
-/// engine. What the pod names and this machine does not have is stood in for.</summary>
+/// <summary>A worker as a deployment's pod would start it, in this process: the pod's arguments, the worker's command line, a checkpoint,
+/// an engine. What the pod names and this machine does not have is stood in for.</summary>
 internal static class WorkerStart
 {
     /// <param name="deployment">With a number of GPUs.</param>

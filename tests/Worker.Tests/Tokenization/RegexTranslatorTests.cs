@@ -88,7 +88,8 @@ public sealed class RegexTranslatorTests
             "tokenizer.json",
             """{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\X"}, "behavior": "Isolated"}}""");
         var error = Assert.Throws<TokenizerFormatException>(() => Tokenizer.Load(folder.Path));
-        Assert.Contains(@"pre_tokenizer.pattern: regex '\X' cannot be used: \X (a grapheme cluster)", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            @"pre_tokenizer.pattern: regex '\X' cannot be used: \X (a grapheme cluster)", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -77,8 +77,8 @@ internal sealed class Checkpoint : WeightSource
             {
                 throw new CheckpointFormatException(
                     path, name,
-                    $"is in '{Path.GetFileName(_tensors[name].File.Path)}' too; without an index that says which one counts, remove the file "
-                    + "that is not part of the model");
+                    $"is in '{Path.GetFileName(_tensors[name].File.Path)}' too; without an index that says which one counts, remove the "
+                    + "file that is not part of the model");
             }
         }
     }
@@ -123,7 +123,8 @@ internal sealed class Checkpoint : WeightSource
         try
         {
             using var document = JsonDocument.Parse(
-                RegularFile.ReadBytes(index, FileKind.WeightIndex), new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+                RegularFile.ReadBytes(index, FileKind.WeightIndex),
+                new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map", out var map)
                 || map.ValueKind != JsonValueKind.Object)

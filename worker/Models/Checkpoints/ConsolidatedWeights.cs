@@ -58,7 +58,7 @@ internal sealed partial class ConsolidatedWeights : WeightSource
             return null;
         }
 
-        var isRotated = Layer().Match(original) is { Success: true } layer && layer.Groups["part"].Value is "attention.wq" or "attention.wk";
+        var isRotated = Layer().Match(original).Groups["part"].Value is "attention.wq" or "attention.wk";
         return isRotated && tensor.Rows % _headDim == 0 ? Reordered(name, tensor) : tensor;
     }
 

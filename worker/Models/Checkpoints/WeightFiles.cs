@@ -73,9 +73,8 @@ internal sealed partial record WeightFiles(string? Index, ImmutableArray<string>
                 && other.Groups["name"].Value == shard.Groups["name"].Value && other.Groups["count"].Value == shard.Groups["count"].Value);
             for (var number = 1; ofAll < count && number <= count; number++)
             {
-                var name = string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{shard.Groups["name"]}-{number.ToString($"D{digits}", CultureInfo.InvariantCulture)}-of-{shard.Groups["count"]}{Ending}");
+                var padded = number.ToString($"D{digits}", CultureInfo.InvariantCulture);
+                var name = $"{shard.Groups["name"]}-{padded}-of-{shard.Groups["count"]}{Ending}";
                 if (!files.Contains(name))
                 {
                     throw new CheckpointFormatException(

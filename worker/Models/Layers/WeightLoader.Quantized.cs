@@ -39,7 +39,9 @@ internal sealed partial class WeightLoader
     private bool IsEmptyBias(string name)
     {
         const string Bias = ".bias";
-        if (Quantization is null || !name.EndsWith(Bias, StringComparison.Ordinal) || !Has(name[..^Bias.Length] + Quantization.MarkerSuffix))
+        if (Quantization is null
+            || !name.EndsWith(Bias, StringComparison.Ordinal)
+            || !Has(name[..^Bias.Length] + Quantization.MarkerSuffix))
         {
             return false;
         }
@@ -49,7 +51,8 @@ internal sealed partial class WeightLoader
         GC.KeepAlive(bias);
         return bad < 0
             ? true
-            : throw _tensors.Wrong(name, $"is not zero (element {bad}), but config.json gives the layer no bias; expected zeros, or no bias");
+            : throw _tensors.Wrong(
+                name, $"is not zero (element {bad}), but config.json gives the layer no bias; expected zeros, or no bias");
     }
 
     private LinearWeight QuantizedLinear(

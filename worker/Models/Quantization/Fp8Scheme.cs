@@ -36,8 +36,8 @@ internal sealed class Fp8Scheme(string method, bool isStatic, LayerPatterns igno
             QuantizationMethods.Fp8, isStatic, LayerPatterns.Read(config, Ignored), LayerPatterns.Read(config, NotConverted));
     }
 
-    /// <summary>FBGEMM's form. Its inputs are quantized token by token below an upper bound (<c>activation_scale_ub</c>); this engine leaves
-    /// inputs in F32, so the bound is not needed.</summary>
+    /// <summary>FBGEMM's form. Its inputs are quantized token by token below an upper bound (<c>activation_scale_ub</c>); this engine
+    /// leaves inputs in F32, so the bound is not needed.</summary>
     /// <exception cref="ModelConfigException">A field is wrong.</exception>
     public static Fp8Scheme OfFbgemm(ConfigObject config)
     {

@@ -169,8 +169,8 @@ internal static class ClassReader
             cursor.Place = place;
             return null;
         }
-        var set = name is "alnum" or "alpha" or "ascii" or "blank" or "cntrl" or "digit" or "graph" or "lower" or "print" or "punct" or "space"
-            or "upper" or "xdigit" or "word"
+        var set = name is "alnum" or "alpha" or "ascii" or "blank" or "cntrl" or "digit" or "graph" or "lower" or "print" or "punct"
+            or "space" or "upper" or "xdigit" or "word"
             ? UnicodeSets.Find(name)!
             : throw new ArgumentException($"there is no class [:{name}:]");
         return negated ? set.Not() : set;

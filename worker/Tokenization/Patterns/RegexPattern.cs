@@ -47,7 +47,9 @@ internal sealed class RegexPattern : ISplitPattern
                 if (match.Length > 0)
                 {
                     int from = match.Index, to = match.Index + match.Length;
-                    matches.Add(offsets is null ? new TextSpan(start + from, start + to) : new TextSpan(start + offsets[from], start + offsets[to]));
+                    matches.Add(offsets is null
+                        ? new TextSpan(start + from, start + to)
+                        : new TextSpan(start + offsets[from], start + offsets[to]));
                 }
             }
         }

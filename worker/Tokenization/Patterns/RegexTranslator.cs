@@ -291,7 +291,8 @@ internal sealed class RegexTranslator
         {
             if (CaseFolds.Several.Contains(code))
             {
-                throw new ArgumentException($"'{new Rune(code)}' without regard to case folds to several characters, which is not supported");
+                throw new ArgumentException(
+                    $"'{new Rune(code)}' without regard to case folds to several characters, which is not supported");
             }
             set = CaseFolds.Close(set);
             _before = code;

@@ -22,7 +22,8 @@ internal static class UnicodeSets
     /// <summary><c>\d</c>.</summary>
     public static CodePointSet Digit => Of(UnicodeCategory.DecimalDigitNumber);
 
-    /// <summary><c>\w</c> and what <c>\b</c> bounds. Outside of classes Oniguruma counts Latin-1's fractions and superscripts as well.</summary>
+    /// <summary><c>\w</c> and what <c>\b</c> bounds. Outside of classes Oniguruma counts Latin-1's fractions and superscripts as
+    /// well.</summary>
     public static CodePointSet Word => WordInClass.Or(CodePointSet.Of([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)]));
 
     /// <summary><c>\w</c> within a class, and <c>[:word:]</c>.</summary>

@@ -1,9 +1,9 @@
 namespace Cluster.Worker.Tokenization.PostProcessors;
 
-/// <summary>The tokens that tokenizer_config.json puts before and after a text by <c>add_bos_token</c> and <c>add_eos_token</c>. Where it has
-/// either field, transformers replaces the post-processor of tokenizer.json by one made from them (TokenizersBackend's
-/// update_post_processor; of earlier versions, that of the Llama and Gemma tokenizers); where it has none, tokenizer.json decides. Called by
-/// <see cref="TokenizerReader"/>.</summary>
+/// <summary>The tokens that tokenizer_config.json puts before and after a text by <c>add_bos_token</c> and <c>add_eos_token</c>. Where it
+/// has either field, transformers replaces the post-processor of tokenizer.json by one made from them (TokenizersBackend's
+/// update_post_processor; of earlier versions, that of the Llama and Gemma tokenizers); where it has none, tokenizer.json decides. Called
+/// by <see cref="TokenizerReader"/>.</summary>
 internal static class EdgeTokens
 {
     /// <summary>What classes call the tokens that their configuration leaves out; the name of the class contains the key.</summary>
@@ -52,7 +52,8 @@ internal static class EdgeTokens
             {
                 return null;
             }
-            return idOf(token) ?? throw config.Error($"'add_{field}' is true, but '{field}' is '{token}', which is no token of the tokenizer");
+            return idOf(token)
+                ?? throw config.Error($"'add_{field}' is true, but '{field}' is '{token}', which is no token of the tokenizer");
         }
     }
 }

@@ -149,7 +149,8 @@ public sealed class OddCheckpointTests : IDisposable
     {
         Copy(name, weights: null);
         var original = Original(name);
-        var biases = original.Names.Where(tensor => tensor.EndsWith(".qweight")).Select(tensor => tensor[..^".qweight".Length]).Select(layer =>
+        var layers = original.Names.Where(tensor => tensor.EndsWith(".qweight")).Select(tensor => tensor[..^".qweight".Length]);
+        var biases = layers.Select(layer =>
         {
             var outputs = original.Find(layer + (name == "squeezellm" ? ".lookup_table" : ".scales"))!.Shape[name == "squeezellm" ? 0 : 1];
             return (layer + ".bias", HostTensors.Of(layer + ".bias", DType.F16, new float[outputs], outputs));
@@ -192,7 +193,8 @@ public sealed class OddCheckpointTests : IDisposable
     {
         Copy("gptq", "model.safetensors", config => config.Remove("quantization_config"));
         var path = _folder.Write("quantize_config.json", """{"bits": 3, "group_size": 128}""");
-        Assert.Equal($"{path}: 'bits' is 3; supported: 4, 8", Assert.Throws<ModelConfigException>(() => ModelConfig.Load(_folder.Path)).Message);
+        var error = Assert.Throws<ModelConfigException>(() => ModelConfig.Load(_folder.Path));
+        Assert.Equal($"{path}: 'bits' is 3; supported: 4, 8", error.Message);
     }
 
     [Theory, InlineData(true), InlineData(false)]
