@@ -51,6 +51,10 @@ public sealed class RegexTranslatorTests
         { @"(?i)[ﬀ-ﬆ]", "folds to several" },
         { new string('(', 200) + new string(')', 200), "nested deeper" },
         { new string('[', 200), "nested deeper" },
+        { "a" + new string('*', 200), "repetitions follow each other" },
+        { "a{12345678}", "too large" },
+        { "a{100001}", "too large" },
+        { new string('a', 70_000), "at most 65536 are read" },
     };
 
     [Fact]

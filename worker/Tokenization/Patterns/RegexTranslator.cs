@@ -10,7 +10,7 @@ namespace Cluster.Worker.Tokenization.Patterns;
 internal sealed class RegexTranslator
 {
     private const int MaxDepth = 100;
-    private const int MaxRepeats = 100_000;
+    private const int MaxLength = 1 << 16;
 
     private static readonly CodePointSet BreakCharacter = CodePointSet.Of([(0x0A, 0x0D), (0x85, 0x85), (0x2028, 0x2029)]);
 
@@ -28,6 +28,10 @@ internal sealed class RegexTranslator
     /// <exception cref="ArgumentException">The regex is wrong, or has what cannot be matched alike; the message names it.</exception>
     public static (string Regex, StandIns StandIns) Translate(string regex)
     {
+        if (regex.Length > MaxLength)
+        {
+            throw new ArgumentException($"it has {regex.Length} characters; at most {MaxLength} are read");
+        }
         RegexTranslator translator = new(regex);
         translator.ReadAlternatives(default, 0);
         if (!translator._cursor.AtEnd)
@@ -50,9 +54,7 @@ internal sealed class RegexTranslator
         return (result.ToString(), standIns);
     }
 
-    private readonly record struct Options(bool IgnoreCase, bool DotTakesNewline, bool Extended);
-
-    private void ReadAlternatives(Options options, int depth)
+    private void ReadAlternatives(RegexFlags flags, int depth)
     {
         if (depth > MaxDepth)
         {
@@ -65,7 +67,7 @@ internal sealed class RegexTranslator
                 _before = null;
                 Write("|");
             }
-            else if (ReadSwitch(options) is { } changed)
+            else if (ReadSwitch(flags) is { } changed)
             {
                 // Oniguruma: an option reaches to the end of its group, with all alternatives: a(?i)b|c is a(?i:b|c).
                 Write("(?:");
@@ -74,15 +76,15 @@ internal sealed class RegexTranslator
             }
             else
             {
-                ReadTerm(options, depth);
+                ReadTerm(flags, depth);
             }
         }
     }
 
     /// <summary>An element with its quantifiers.</summary>
-    private void ReadTerm(Options options, int depth)
+    private void ReadTerm(RegexFlags flags, int depth)
     {
-        if (SkipIgnored(options))
+        if (RegexSkipping.Skip(_cursor, flags))
         {
             return;
         }
@@ -90,30 +92,31 @@ internal sealed class RegexTranslator
         var isGroup = _cursor.LooksAt("(");
         var before = isGroup ? null : _before;
         _before = isGroup ? _before : null;
-        ReadElement(options, depth);
-        SkipIgnored(options);
-        while (ReadQuantifier() is { } quantifier)
+        ReadElement(flags, depth);
+        RegexSkipping.Skip(_cursor, flags);
+        for (var stacked = 0; RegexQuantifier.Read(_cursor) is { } quantifier; stacked++)
         {
+            if (stacked == MaxDepth)
+            {
+                throw new ArgumentException($"more than {MaxDepth} repetitions follow each other");
+            }
             _before = null;
             before = null;
             _parts.Insert(start, "(?:");
             Write(")" + quantifier);
             if (_cursor.Take("?"))
             {
-                Write(quantifier.StartsWith('{') && !quantifier.Contains(',', StringComparison.Ordinal) ? "" : "?");
-                if (quantifier.StartsWith('{') && !quantifier.Contains(',', StringComparison.Ordinal))
-                {
-                    // A fixed number cannot be lazy: {2}? is {2}, or nothing.
-                    _parts.Insert(start, "(?:");
-                    Write(")?");
-                }
+                // A fixed number cannot be lazy: {2}? is {2}, or nothing.
+                var isFixed = quantifier.StartsWith('{') && !quantifier.Contains(',', StringComparison.Ordinal);
+                _parts.Insert(start, isFixed ? "(?:" : "");
+                Write(isFixed ? ")?" : "?");
             }
             else if (!quantifier.StartsWith('{') && _cursor.Take("+"))
             {
                 _parts.Insert(start, "(?>");
                 Write(")");
             }
-            SkipIgnored(options);
+            RegexSkipping.Skip(_cursor, flags);
         }
         if (before is { } first && _before is { } second && CaseFolds.MayBeOne(first, second))
         {
@@ -122,19 +125,19 @@ internal sealed class RegexTranslator
         }
     }
 
-    private void ReadElement(Options options, int depth)
+    private void ReadElement(RegexFlags flags, int depth)
     {
         if (_cursor.Take("("))
         {
-            ReadGroup(options, depth);
+            ReadGroup(flags, depth);
         }
         else if (_cursor.Take("["))
         {
-            _parts.Add(ClassReader.ReadClass(_cursor, options.IgnoreCase));
+            _parts.Add(ClassReader.ReadClass(_cursor, flags.IgnoreCase));
         }
         else if (_cursor.Take("."))
         {
-            _parts.Add(options.DotTakesNewline ? CodePointSet.All : UnicodeSets.Newline.Not());
+            _parts.Add(flags.DotTakesNewline ? CodePointSet.All : UnicodeSets.Newline.Not());
         }
         else if (_cursor.Take("^"))
         {
@@ -146,7 +149,7 @@ internal sealed class RegexTranslator
         }
         else if (_cursor.Take(@"\"))
         {
-            ReadEscape(options);
+            ReadEscape(flags);
         }
         else if (_cursor.Peek is '*' or '+' or '?')
         {
@@ -154,12 +157,12 @@ internal sealed class RegexTranslator
         }
         else
         {
-            WriteLiteral(_cursor.Next(), options);
+            WriteLiteral(_cursor.Next(), flags);
         }
     }
 
     /// <remarks>Oniguruma joins literals across plain groups, so what stands before one may be one character with what is in it.</remarks>
-    private void ReadGroup(Options options, int depth)
+    private void ReadGroup(RegexFlags flags, int depth)
     {
         if (!_cursor.Take("?"))
         {
@@ -186,18 +189,18 @@ internal sealed class RegexTranslator
         }
         else
         {
-            options = ReadOptions(options);
+            flags = RegexFlags.Read(_cursor, flags);
             Write(_cursor.Take(":") ? "(?:" : throw new ArgumentException($"a group (?{_cursor.Peek} is not supported"));
         }
-        ReadAlternatives(options, depth + 1);
+        ReadAlternatives(flags, depth + 1);
         Write(_cursor.Take(")") ? ")" : throw new ArgumentException("a group has no )"));
     }
 
     /// <summary><c>(?i)</c>, for what comes after it.</summary>
-    private Options? ReadSwitch(Options options)
+    private RegexFlags? ReadSwitch(RegexFlags flags)
     {
         var place = _cursor.Place;
-        if (_cursor.Take("(?") && _cursor.Peek is 'i' or 'm' or 'x' or '-' && ReadOptions(options) is var changed && _cursor.Take(")"))
+        if (_cursor.Take("(?") && _cursor.Peek is 'i' or 'm' or 'x' or '-' && RegexFlags.Read(_cursor, flags) is var changed && _cursor.Take(")"))
         {
             return changed;
         }
@@ -205,31 +208,7 @@ internal sealed class RegexTranslator
         return null;
     }
 
-    private Options ReadOptions(Options options)
-    {
-        for (var on = true; ; _cursor.Next())
-        {
-            switch (_cursor.Peek)
-            {
-                case '-':
-                    on = false;
-                    break;
-                case 'i':
-                    options = options with { IgnoreCase = on };
-                    break;
-                case 'm':
-                    options = options with { DotTakesNewline = on };
-                    break;
-                case 'x':
-                    options = options with { Extended = on };
-                    break;
-                default:
-                    return options;
-            }
-        }
-    }
-
-    private void ReadEscape(Options options)
+    private void ReadEscape(RegexFlags flags)
     {
         if (ClassReader.ReadSet(_cursor, UnicodeSets.Word) is { } set)
         {
@@ -266,7 +245,7 @@ internal sealed class RegexTranslator
             case 'G' or 'K' or 'y' or 'Y' or 'k' or 'g' or (>= '1' and <= '9'):
                 throw new ArgumentException($@"\{_cursor.Peek} is not supported");
             default:
-                WriteLiteral(ClassReader.ReadCharacter(_cursor), options);
+                WriteLiteral(ClassReader.ReadCharacter(_cursor), flags);
                 break;
         }
     }
@@ -284,10 +263,10 @@ internal sealed class RegexTranslator
         }
     }
 
-    private void WriteLiteral(int code, Options options)
+    private void WriteLiteral(int code, RegexFlags flags)
     {
         var set = CodePointSet.Of(code);
-        if (options.IgnoreCase)
+        if (flags.IgnoreCase)
         {
             if (CaseFolds.Several.Contains(code))
             {
@@ -298,65 +277,6 @@ internal sealed class RegexTranslator
             _before = code;
         }
         _parts.Add(set);
-    }
-
-    /// <returns>As .NET has it; null, and nowhere further, where none comes.</returns>
-    private string? ReadQuantifier()
-    {
-        if (_cursor.Peek is '*' or '+' or '?')
-        {
-            return ((char)_cursor.Next()).ToString();
-        }
-        var place = _cursor.Place;
-        if (_cursor.Take("{"))
-        {
-            var least = _cursor.Number();
-            var isRange = _cursor.Take(",");
-            var most = isRange ? _cursor.Number() : least;
-            if (_cursor.Take("}") && (least ?? most) is not null)
-            {
-                if (most < least)
-                {
-                    throw new ArgumentException($"a repetition {{{least},{most}}} has its ends swapped");
-                }
-                return Math.Max(least ?? 0, most ?? 0) > MaxRepeats
-                    ? throw new ArgumentException($"a repetition above {MaxRepeats} is too large")
-                    : isRange ? $"{{{least ?? 0},{most}}}" : $"{{{least}}}";
-            }
-        }
-        _cursor.Place = place;
-        return null;
-    }
-
-    /// <summary>Comments, and in extended mode white space: also between an element and its quantifier.</summary>
-    /// <returns>Whether there was any.</returns>
-    private bool SkipIgnored(Options options)
-    {
-        var place = _cursor.Place;
-        while (SkipComment() || (options.Extended && SkipSpace()))
-        {
-        }
-        return _cursor.Place > place;
-    }
-
-    private bool SkipComment() => _cursor.Take("(?#")
-        && (_cursor.Until(")") is not null ? true : throw new ArgumentException("a comment has no )"));
-
-    private bool SkipSpace()
-    {
-        if (_cursor.Take("#"))
-        {
-            while (!_cursor.AtEnd && _cursor.Next() != '\n')
-            {
-            }
-            return true;
-        }
-        if (_cursor.Peek is ' ' or (>= '\t' and <= '\r'))
-        {
-            _cursor.Next();
-            return true;
-        }
-        return false;
     }
 
     private void Write(string text)

@@ -36,10 +36,13 @@ internal sealed class StandIns
         {
             _members.TryAdd(set, []);
         }
+
+        // Most sets are single letters, which no replaced character is in.
+        CodePointSet[] parting = [.. _members.Keys.Where(set => set.Ranges.Any(range => range.Last >= FirstPrivate))];
         for (var i = 0; i < _starts.Length; i++)
         {
-            StringBuilder kind = new(sets.Count);
-            foreach (var set in sets)
+            StringBuilder kind = new(parting.Length);
+            foreach (var set in parting)
             {
                 kind.Append(set.Contains(_starts[i]) ? '1' : '0');
             }
@@ -49,7 +52,7 @@ internal sealed class StandIns
                     ? (char)(FirstPrivate + kinds.Count)
                     : throw new ArgumentException("its classes part the characters into too many kinds");
                 kinds.Add(kind.ToString(), standIn);
-                foreach (var set in _members.Keys.Where(set => set.Contains(_starts[i])))
+                foreach (var set in parting.Where(set => set.Contains(_starts[i])))
                 {
                     _members[set].Add(standIn);
                 }
