@@ -102,7 +102,7 @@ internal static partial class RegularFile
             throw new FileNotFoundException(
                 FileNode.At(path, followLinks: false) is { Type: NodeType.Link }
                     ? $"{path}: is a link to '{new FileInfo(path).LinkTarget}', which is not there"
-                    : $"{path}: there is no such file",
+                    : $"Could not find file '{path}'.",
                 path);
         }
 
@@ -177,7 +177,7 @@ internal static partial class RegularFile
             : Marshal.GetLastPInvokeError() switch
             {
                 1 or 13 => throw new UnauthorizedAccessException($"{path}: permission denied"),
-                2 => throw new FileNotFoundException($"{path}: there is no such file", path),
+                2 => throw new FileNotFoundException($"Could not find file '{path}'.", path),
                 var error => throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(error)}"),
             };
     }

@@ -127,6 +127,12 @@ internal sealed class ClientConfigurationLoader
         };
         try
         {
+            // The library opens whatever is there.
+            if (endpoint is { CertificateAuthority.Length: > 0, CertificateAuthorityData: null or "" })
+            {
+                RegularFile.CheckPath(endpoint.CertificateAuthority, FileKind.Secret);
+            }
+
             var read = KubernetesClientConfiguration.BuildConfigFromConfigObject(only);
             return read.SslCaCerts is not { Count: 0 } ? read : throw Invalid($"{at}: certificate-authority: holds no PEM certificate");
         }
