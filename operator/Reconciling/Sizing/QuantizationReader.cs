@@ -5,7 +5,8 @@ using Cluster.Common;
 namespace Cluster.Operator.Reconciling.Sizing;
 
 /// <summary>Reads how a checkpoint's linear layers are stored, and refuses what no worker would load: the checks are those of the worker's
-/// schemes. Part of <see cref="ModelShapeReader"/>; tests/EndToEnd.Tests/Contracts runs both readers over the same settings.</summary>
+/// schemes, except that a field may be missing from which no size follows, as in a <c>spec.model.config</c> that people have shortened.
+/// Part of <see cref="ModelShapeReader"/>; tests/EndToEnd.Tests/Contracts runs both readers over the same settings.</summary>
 internal sealed class QuantizationReader
 {
     private const int MostFeatures = 1 << 20;
@@ -47,7 +48,7 @@ internal sealed class QuantizationReader
         {
             case QuantizationMethods.Fp8:
                 Require("weight_block_size", _settings["weight_block_size"] is null, "one scale per tensor or per output");
-                Require("activation_scheme", Text("activation_scheme") is "static" or "dynamic", "static, dynamic");
+                Require("activation_scheme", OptionalText("activation_scheme", "dynamic") is "static" or "dynamic", "static, dynamic");
                 RequireLists("ignored_layers", "modules_to_not_convert");
                 return WeightFormat.Fp8;
             case QuantizationMethods.FbgemmFp8:
@@ -84,9 +85,10 @@ internal sealed class QuantizationReader
     private void RequireFloatQuantized()
     {
         Require("format", Text("format") == "float-quantized", "float-quantized");
-        Require("config_groups", _settings["config_groups"] is JsonObject, "an object of groups of layers");
+        Require("config_groups", _settings["config_groups"] is null or JsonObject, "an object of groups of layers");
         RequireLists("ignore");
-        foreach (var (name, group) in _settings["config_groups"]!.AsObject().Where(entry => entry.Value is JsonObject))
+        var groups = _settings["config_groups"] as JsonObject ?? [];
+        foreach (var (name, group) in groups.Where(entry => entry.Value is JsonObject))
         {
             var place = $"config_groups.{name}";
             Require($"{place}.weights", group!["weights"] is JsonObject, "an object");

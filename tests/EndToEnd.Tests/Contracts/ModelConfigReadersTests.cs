@@ -66,12 +66,12 @@ public sealed class ModelConfigReadersTests
             """{"quant_method": "awq", "bits": 4, "group_size": 8, "version": "gemv"}""",
             """{"quant_method": "awq", "bits": 4, "group_size": 8, "zero_point": false}""",
             """{"quant_method": "awq", "bits": 8, "group_size": 8}""",
-            """{"quant_method": "fp8"}""", """{"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}""",
+            """{"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}""",
             """{"quant_method": "fp8", "activation_scheme": "static", "ignored_layers": "lm_head"}""",
             """{"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0, "modules_to_not_convert": ["lm_head"]}""",
             """{"quant_method": "fbgemm_fp8", "activation_scale_ub": 0}""",
             Compressed(""), Compressed(""""format": "pack-quantized","""), Compressed("", "int"), Compressed("", "float", "group"),
-            """{"quant_method": "compressed-tensors", "format": "float-quantized"}""", """{"quant_method": "squeezellm", "wbits": 3}"""]),
+            """{"quant_method": "squeezellm", "wbits": 3}"""]),
         ("compression_config", ["", Compressed(""), """{"format": "float-quantized", "config_groups": {}}""", "5"]),
     ];
 
