@@ -200,9 +200,13 @@ internal sealed class RegexTranslator
     private RegexFlags? ReadSwitch(RegexFlags flags)
     {
         var place = _cursor.Place;
-        if (_cursor.Take("(?") && _cursor.Peek is 'i' or 'm' or 'x' or '-' && RegexFlags.Read(_cursor, flags) is var changed && _cursor.Take(")"))
+        if (_cursor.Take("(?") && _cursor.Peek is 'i' or 'm' or 'x' or '-')
         {
-            return changed;
+            var changed = RegexFlags.Read(_cursor, flags);
+            if (_cursor.Take(")"))
+            {
+                return changed;
+            }
         }
         _cursor.Place = place;
         return null;
