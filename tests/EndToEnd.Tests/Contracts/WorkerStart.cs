@@ -19,7 +19,7 @@ internal static class WorkerStart
     /// <returns>Why the worker would not start; null where it does.</returns>
     public static async Task<string?> RefusalAsync(ModelDeployment deployment, string folder, string draft, string tokenizer)
     {
-        var pod = WorkerPodSpec.For(deployment, new WorkerOptions());
+        var pod = WorkerPodSpec.For(deployment, new WorkerOptions("worker:test"));
         string[] arguments = [.. pod["containers"]![0]!["args"]!.AsArray().Select(argument => (string)argument!)];
         var served = new RootCommand { ServeCommand.Create() }.Parse(arguments);
         if (served.Errors.Count > 0)
