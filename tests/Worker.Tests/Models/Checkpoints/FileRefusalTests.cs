@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Cluster.Common.Files;
 using Cluster.Worker.Compute.Cpu;
@@ -122,7 +123,7 @@ public sealed class FileRefusalTests : IDisposable
     }
 
     [Fact]
-    public void A_load_that_stands_still_says_at_which_file_and_tensor()
+    public async Task A_load_that_stands_still_says_at_which_file_and_tensor()
     {
         ManualTime time = new();
         List<string> log = [];
@@ -131,12 +132,11 @@ public sealed class FileRefusalTests : IDisposable
             new ModelRunnerOptions { NumBlocks = 4, MaxSequences = 1, MaxBatchedTokens = 16, MaxModelLength = 32 }, new EngineOptions());
 
         var stuck = new StuckProgress(() => time.Advance(LoadWatch.Patience));
-        var engine = TextEngine.Load(options, new ModelFolders(_model), stuck, log.Add, time: time);
+        await using var engine = TextEngine.Load(options, new ModelFolders(_model), stuck, log.Add, time: time);
 
         var place = $"{Path.Combine(_model, "model.safetensors")}, tensor 'model.embed_tokens.weight'";
         Assert.Contains($"the load has not come further than {place} for 30 s", log);
         Assert.Equal(0, time.PendingTimers);
-        engine.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class FileRefusalTests : IDisposable
         switch (what)
         {
             case "pipe":
-                Assert.Equal(0, MakePipe(path, 0x1B6));
+                Process.Start("mkfifo", [path]).WaitForExit();
                 return "is a named pipe";
             case "folder":
                 Directory.CreateDirectory(path);
@@ -208,9 +208,6 @@ public sealed class FileRefusalTests : IDisposable
                 return $"is a link to '{what}', a device";
         }
     }
-
-    [System.Runtime.InteropServices.DllImport("libc", EntryPoint = "mkfifo")]
-    private static extern int MakePipe(string path, uint mode);
 
     private sealed class StuckProgress(Action once) : IProgress<LoadProgress>
     {
