@@ -20,6 +20,9 @@ internal static class WorkerFlags
     public const string Auto = "auto";
     public const string None = "none";
 
+    /// <summary>What stands for a draft model where tokens are looked up in the text so far.</summary>
+    public const string Ngram = "[ngram]";
+
     private const string Operator = "the operator: probes and endpoints depend on it";
 
     public static WorkerFlag Model { get; } = new(
@@ -47,7 +50,7 @@ internal static class WorkerFlags
     public static WorkerFlag Quantization { get; } = new(
         "--quantization", FlagValue.Word, "spec.engine.quantization",
         "How the weights are quantized; auto reads it from the checkpoint. Any other value must agree with the checkpoint.")
-    { Words = [Auto, None, "fp8", "gptq", "awq", "squeezellm", "compressed-tensors"] };
+    { Words = [Auto, None, .. QuantizationMethods.All] };
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
@@ -112,8 +115,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag SpeculativeModel { get; } = new(
         "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
-        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens "
-        + "up in the text so far. Outputs stay the same; only their speed changes.")
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or " + Ngram
+        + " to look tokens up in the text so far. Outputs stay the same; only their speed changes.")
     { ValueName = "MODEL" };
 
     public static WorkerFlag NumSpeculativeTokens { get; } = new(

@@ -23,7 +23,7 @@ internal static class WorkerPodSpec
     {
         var spec = deployment.Spec;
         var model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
-        var draft = spec.Engine.Speculative is { } speculative
+        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
             ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
             : null;
         var usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
@@ -59,7 +59,7 @@ internal static class WorkerPodSpec
         {
             ["name"] = WorkerTemplate.ContainerName,
             ["image"] = options.Image,
-            ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument),
+            ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument ?? spec.Engine.Speculative?.Model),
             ["ports"] = new JsonArray(Port("http", WorkerFlags.DefaultHttpPort), Port("grpc", WorkerFlags.DefaultGrpcPort)),
             ["env"] = Environment(spec, usesHubCache),
             // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.

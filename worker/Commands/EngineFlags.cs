@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Startup;
@@ -163,6 +164,17 @@ internal sealed class EngineFlags
                 result.AddError(
                     $"--num-scheduler-steps {result.GetValue(NumSchedulerSteps)} cannot be combined with --speculative-model: tokens "
                     + $"are drafted before every step");
+            }
+
+            // Said both, they must agree, as in vLLM; of a budget alone the sequences follow.
+            if (result.GetResult(MaxNumSeqs) is { Implicit: false, Tokens: [{ Value: var sequences }] }
+                && result.GetResult(MaxNumBatchedTokens) is { Implicit: false, Tokens: [{ Value: var tokens }] }
+                && int.TryParse(sequences, CultureInfo.InvariantCulture, out _) && int.TryParse(tokens, CultureInfo.InvariantCulture, out _)
+                && result.GetValue(MaxNumBatchedTokens) < result.GetValue(MaxNumSeqs))
+            {
+                result.AddError(
+                    $"--max-num-batched-tokens {result.GetValue(MaxNumBatchedTokens)} is less than --max-num-seqs "
+                    + $"{result.GetValue(MaxNumSeqs)}: every running sequence needs one token per step");
             }
         });
     }

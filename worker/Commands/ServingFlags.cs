@@ -12,7 +12,7 @@ internal sealed class ServingFlags
     /// name.</summary>
     private static readonly string[] KeyVariables = ["CLUSTER_API_KEY", "VLLM_API_KEY"];
 
-    private const int MaxKeyFileBytes = 1 << 20;
+    private static readonly FileKind KeyFile = new("a list of keys", 1 << 20);
 
     private const string LocalHost = "localhost";
 
@@ -158,12 +158,11 @@ internal sealed class ServingFlags
     {
         try
         {
-            if (new FileInfo(file).Length > MaxKeyFileBytes)
-            {
-                throw new CommandFailure($"--api-key-file {file}: is larger than {MaxKeyFileBytes} bytes and no list of keys");
-            }
-
-            string[] keys = [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
+            string[] keys =
+            [
+                .. RegularFile.ReadText(file, KeyFile).Split('\n').Select(line => line.Trim())
+                    .Where(line => line.Length > 0 && line[0] != '#'),
+            ];
             return keys.Length > 0 ? keys : throw new CommandFailure($"--api-key-file {file}: holds no key");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -40,12 +40,14 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <param name="observer">Is told of latencies and ended requests.</param>
+    /// <param name="time">Measures how long the load is at one place; null for the system's.</param>
     /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
     public static TextEngine Load(
         StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log,
-        IEngineObserver? observer = null)
+        IEngineObserver? observer = null, TimeProvider? time = null)
     {
         var clock = Stopwatch.StartNew();
+        using var watch = LoadWatch.Start(time ?? TimeProvider.System, log);
         try
         {
             var tokenizer = Tokenizer.Load(folders.Model);

@@ -58,12 +58,8 @@ public class ModelDeploymentValidatorTests
         "{model: {source: 'file:///m', cache: 'pvc://c'}}", "spec.model.cache", "Forbidden", "'file:///m' does not come from there")]
     [InlineData("{gpu: {placement: Scatter}}", "spec.gpu.placement", "NotSupported", "supported: Pack, Spread")]
     [InlineData("{gpu: {allocation: DevicePlugin, placement: Spread}}", "spec.gpu.placement", "Forbidden", "topologySpreadConstraints")]
-    [InlineData("{engine: {quantization: gptq, dtype: float32}}", "spec.engine.dtype", "Invalid", "float32 contradicts quantization gptq")]
-    [InlineData(
-        "{engine: {quantization: squeezellm, dtype: bfloat16}}", "spec.engine.dtype", "Invalid",
-        "bfloat16 contradicts quantization squeezellm")]
-    [InlineData("{engine: {quantization: awq, dtype: bfloat16}}", "spec.engine.dtype", "Invalid", "use dtype auto or float16")]
-    [InlineData("{engine: {quantization: gptq, dtype: float}}", "spec.engine.dtype", "Invalid", "float contradicts quantization gptq")]
+    [InlineData("{engine: {speculative: {model: '[ngrams]', numTokens: 2}}}", "spec.engine.speculative.model", "Invalid", "or [ngram]")]
+    [InlineData("{model: {source: '[ngram]'}}", "spec.model.source", "Invalid", "has no known scheme")]
     [InlineData(
         "{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid",
         "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]
