@@ -60,12 +60,14 @@ internal static class OperatorHost
                 new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker,
                 (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
             new PodActions(client, fleet, events, options.Random),
+            new PodClaims(client, fleet, events),
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),
             WorkerLoads.Over(metricsClient, options.Time),
             new StatusWriter(client, events, options.Time),
             options.Worker,
             options.Time);
+        deployments.OnChange(reconciler.Observe);
         ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
 
         var following = Task.WhenAll(

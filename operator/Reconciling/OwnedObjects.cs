@@ -70,10 +70,13 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
         }
     }
 
-    /// <summary>Applying over what somebody else made would take it from them: a service's clients would end up here.</summary>
+    /// <summary>Applying over what somebody else made would take it from them: a service's clients would end up here. What has our labels
+    /// and no controller was left behind by a deployment of this name, and is adopted.</summary>
     private static void ThrowIfForeign(T? existing, ModelDeployment deployment)
     {
-        if (existing is not null && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true)
+        if (existing is not null
+            && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true
+            && !IsOrphan(existing, deployment))
         {
             var kind = ResourceDefinition.Of<T>().Kind;
             throw new InvalidModelDeploymentException(
@@ -81,4 +84,8 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
                 + "this ModelDeployment; rename one of them");
         }
     }
+
+    private static bool IsOrphan(T existing, ModelDeployment deployment) =>
+        existing.Metadata.OwnerReferences?.Any(o => o.Controller == true) != true
+        && WorkerTemplate.Labels(deployment.Metadata.Name).All(label => existing.GetLabel(label.Key) == label.Value);
 }

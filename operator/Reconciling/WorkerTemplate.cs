@@ -23,14 +23,18 @@ internal sealed class WorkerTemplate
     private WorkerTemplate(JsonObject manifest)
     {
         Manifest = manifest;
-        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
+
+        // Without the owner: a deployment made anew adopts what one of its name left behind, and need not replace it.
+        var anyones = manifest.DeepClone().AsObject();
+        anyones["metadata"]!.AsObject().Remove("ownerReferences");
+        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(anyones))).AsSpan(0, 5));
         Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
     }
 
     /// <summary>A pod manifest; shared, not to be changed.</summary>
     public JsonObject Manifest { get; }
 
-    /// <summary>10 hex digits over the whole manifest: a pod with another hash is outdated.</summary>
+    /// <summary>10 hex digits over the manifest but for its owner: a pod with another hash is outdated.</summary>
     public string Hash { get; }
 
     public PodRequirements Requirements { get; }

@@ -78,7 +78,7 @@ internal sealed class SimulatedCluster
         Reconciler = new ModelDeploymentReconciler(
             Server, Deployments, Nodes,
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
-            new PodActions(Server, Fleet, events, _random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads,
+            new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads,
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
@@ -101,7 +101,7 @@ internal sealed class SimulatedCluster
     /// <summary>The caches catch up, by at most so many changes of each kind.</summary>
     public void Deliver(int limit = int.MaxValue)
     {
-        _deploymentCursor = Deliver(Deployments, _deploymentCursor, limit, null);
+        _deploymentCursor = Deliver(Deployments, _deploymentCursor, limit, Reconciler.Observe);
         _nodeCursor = Deliver(Nodes, _nodeCursor, limit, Fleet.Observe);
         _serviceCursor = Deliver(Services, _serviceCursor, limit, null);
         _budgetCursor = Deliver(Budgets, _budgetCursor, limit, null);
