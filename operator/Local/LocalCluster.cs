@@ -103,7 +103,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         _resources.Push(new Owned(network));
         var logs = new NodeLogs();
         var server = await LocalApiServer.StartAsync(
-            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs }, cancellationToken);
+            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs, AllowedHosts = options.AllowedHosts }, cancellationToken);
         _resources.Push(server);
         server.WriteKubeconfig(Kubeconfig);
 

@@ -17,6 +17,9 @@ internal sealed record LocalClusterOptions
     /// <summary>Port of the API server on 127.0.0.1; 0 takes a free one.</summary>
     public int ApiPort { get; init; }
 
+    /// <summary>Names that the API server may be asked under, besides its own.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     /// <summary>Worker executable; null for the one built with the operator.</summary>
     public string? Worker { get; init; }
 

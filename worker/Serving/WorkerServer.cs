@@ -66,6 +66,8 @@ internal sealed class WorkerServer : IAsyncDisposable
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
+        var health = new WorkerHealth(state, options.HealthTimeout);
+        builder.Services.AddSingleton(health);
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         if (options.Tls is { } tls)
@@ -103,6 +105,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         IEngineObserver observer = telemetry?.Requests(modelName) is { } spans ? new EngineObservers(metrics, spans) : metrics;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         telemetry?.Trace(application);
+        application.UseHostCheck(new HostGuard(address, options.AllowedHosts, allowedOrigins: []));
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);
@@ -111,7 +114,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
-        application.MapHttp(state, metrics, time);
+        application.MapHttp(state, health, metrics, time);
         try
         {
             await application.StartAsync(cancellationToken);

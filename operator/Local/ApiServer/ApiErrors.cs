@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Manifests.Schema;
 
@@ -32,6 +33,9 @@ internal static class ApiErrors
         new(403, "Forbidden", $"{type.QualifiedPlural} \"{name}\" is forbidden: {why}", Details(type, name));
 
     public static ApiException Unauthorized() => new(401, "Unauthorized", "Unauthorized");
+
+    public static ApiException Misdirected(HostRefusal refusal) =>
+        new(refusal.Status, refusal.Status == 403 ? "Forbidden" : "MisdirectedRequest", refusal.Message);
 
     public static ApiException MethodNotAllowed() =>
         new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", new JsonObject());

@@ -68,7 +68,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
             new SubresourceEndpoint(
-                state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
+                state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token),
+            options.AllowedHosts);
         SeedCluster(state, creation, options.Namespaces);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
