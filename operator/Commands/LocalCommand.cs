@@ -88,6 +88,7 @@ internal static class LocalCommand
             HelpName = "SECONDS"
         };
         var hosts = HostCheck.Option();
+        var policy = new PodPolicyOptions();
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Show what operator and node log." };
         var command = new Command(
             "local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
@@ -95,6 +96,7 @@ internal static class LocalCommand
             files, gpus, models, port, worker, host, device, once, prompt, timeout, hosts, verbose,
         };
         configs.AddTo(command);
+        policy.AddTo(command, withPrefixes: false);
         command.SetAction(arguments => RunAsync(
             Load(arguments.GetValue(files) ?? []),
             logging => new LocalClusterOptions
@@ -102,6 +104,7 @@ internal static class LocalCommand
                 SimulatedGpus = arguments.GetValue(gpus),
                 ModelsFolder = arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetValue(files) ?? []),
                 HubConfigs = configs.Read(arguments),
+                PodPrivileges = policy.Privileges(arguments),
                 AllowedHosts = arguments.GetValue(hosts) ?? [],
                 ApiPort = arguments.GetValue(port),
                 Worker = arguments.GetValue(worker),

@@ -1,3 +1,4 @@
+using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Local;
@@ -19,6 +20,9 @@ internal sealed record LocalClusterOptions
 
     /// <summary>Names that the API server may be asked under, besides its own.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>What podTemplates may have.</summary>
+    public IReadOnlyCollection<PodPrivilege> PodPrivileges { get; init; } = [];
 
     /// <summary>Worker executable; null for the one built with the operator.</summary>
     public string? Worker { get; init; }

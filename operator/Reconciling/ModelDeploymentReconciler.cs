@@ -20,6 +20,7 @@ internal sealed class ModelDeploymentReconciler(
     PodClaims claims,
     WorkerServices services,
     WorkerBudget budget,
+    WorkerAccount account,
     WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
@@ -54,6 +55,7 @@ internal sealed class ModelDeploymentReconciler(
             _templates.Forget(key);
             services.Forget(key);
             budget.Forget(key);
+            account.Forget(key);
             _orphaned.TryRemove(key, out _);
             return ReconcileResult.Done;
         }
@@ -99,6 +101,7 @@ internal sealed class ModelDeploymentReconciler(
             template = _templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken);
             await budget.ApplyAsync(deployment, cancellationToken);
+            await account.ApplyAsync(deployment, cancellationToken);
         }
         catch (InvalidModelDeploymentException e)
         {

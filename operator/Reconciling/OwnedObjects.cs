@@ -12,7 +12,8 @@ using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Writes objects that belong to a deployment, by server-side apply and only when they are missing, different, or changed
-/// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/> and <see cref="WorkerBudget"/>.</summary>
+/// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/>,
+/// <see cref="WorkerBudget"/> and <see cref="WorkerAccount"/>.</summary>
 /// <param name="versionOf">What changes whenever somebody writes such an object, and as rarely otherwise as the kind allows.</param>
 internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache, Func<V1ObjectMeta, string?> versionOf)
     where T : class, IKubernetesObject<V1ObjectMeta>
@@ -44,7 +45,15 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     public void Forget(NamespacedName key) => _applied.TryRemove(key, out _);
 
     /// <summary>The head of such an object: owned by the deployment, and found by <see cref="WorkerServices.Selector"/>.</summary>
-    public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec) => new()
+    public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec)
+    {
+        var manifest = Manifest(deployment, name);
+        manifest["spec"] = spec;
+        return manifest;
+    }
+
+    /// <summary>The same for a kind without a spec.</summary>
+    public static JsonObject Manifest(ModelDeployment deployment, string name) => new()
     {
         ["apiVersion"] = ResourceDefinition.Of<T>().ApiVersion,
         ["kind"] = ResourceDefinition.Of<T>().Kind,
@@ -55,7 +64,6 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
             ["labels"] = WorkerTemplate.WithAll(null, WorkerTemplate.Labels(deployment.Metadata.Name)),
             ["ownerReferences"] = new JsonArray(WorkerTemplate.OwnerReference(deployment)),
         },
-        ["spec"] = spec,
     };
 
     private async Task<T?> FindAsync(NamespacedName key, CancellationToken cancellationToken)

@@ -24,6 +24,8 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 
     public void OnBudget(ObjectChange<V1PodDisruptionBudget> change) => AddOwner(change);
 
+    public void OnAccount(ObjectChange<V1ServiceAccount> change) => AddOwner(change);
+
     public void OnNode(ObjectChange<V1Node> change)
     {
         if (change.Type == ChangeType.Updated && Matters(change.Before!) == Matters(change.Object))

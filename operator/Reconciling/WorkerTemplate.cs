@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
@@ -77,7 +78,7 @@ internal sealed class WorkerTemplate
             ["spec"] = WorkerPodSpec.For(deployment, options),
         };
         manifest["spec"]!["terminationGracePeriodSeconds"] = WorkerPodSpec.PreStopSeconds + deployment.Spec.DrainSeconds + ExitSeconds;
-        manifest = Overlay(manifest, deployment.Spec.PodTemplate);
+        manifest = Overlay(manifest, deployment.Spec.PodTemplate, options.Policy);
 
         // After the overlay: these say whose pod it is, which is not the user's to change.
         var metadata = manifest["metadata"]!.AsObject();
@@ -123,7 +124,7 @@ internal sealed class WorkerTemplate
         return result;
     }
 
-    private static JsonObject Overlay(JsonObject manifest, JsonObject? podTemplate)
+    private static JsonObject Overlay(JsonObject manifest, JsonObject? podTemplate, PodPolicy policy)
     {
         if (podTemplate is null)
         {
@@ -158,7 +159,13 @@ internal sealed class WorkerTemplate
                 $"spec.podTemplate: the operator sets {string.Join(", ", DeviceVariables)} itself, or leaves them unset on purpose");
         }
 
-        return merged;
+        if (PodOverlayRules.Check(manifest, merged, policy) is { Count: > 0 } refused)
+        {
+            throw new InvalidModelDeploymentException(string.Join("; ", refused));
+        }
+
+        var impossible = PodUnions.Validate(spec, "spec.podTemplate.spec").ToList();
+        return impossible.Count == 0 ? merged : throw new InvalidModelDeploymentException(string.Join("; ", impossible));
     }
 
     /// <summary>The container called <see cref="ContainerName"/> of a pod manifest.</summary>

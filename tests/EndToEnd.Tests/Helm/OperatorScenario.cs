@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Routing;
@@ -46,7 +47,7 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
 
         var options = new OperatorOptions
         {
-            Worker = new WorkerOptions("worker:1"),
+            Worker = new WorkerOptions("worker:1") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } },
             Namespace = watchNamespace,
             Time = new FastClock(20),
             // Long enough that a slow machine cannot lose it.
