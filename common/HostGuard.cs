@@ -83,7 +83,9 @@ internal sealed class HostGuard
     }
 
     private static bool Covers(string host, string name) =>
-        host == Any || host == name || (host.StartsWith("*.", StringComparison.Ordinal) && name.EndsWith(host[1..], StringComparison.Ordinal));
+        host == Any
+        || host == name
+        || (host.StartsWith("*.", StringComparison.Ordinal) && name.EndsWith(host[1..], StringComparison.Ordinal));
 
     /// <summary>Without port and brackets; null for what is no name with a port.</summary>
     private static string? NameOf(string host)

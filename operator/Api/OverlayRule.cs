@@ -131,7 +131,8 @@ internal abstract record OverlayRule
                 }
                 else if (!JsonNode.DeepEquals(ours[field], theirs[field]) || !ours.ContainsKey(field))
                 {
-                    errors.Add(new(at, ValidationReason.NotSupported, "is no field that a podTemplate may set (docs/security.md has the list)"));
+                    errors.Add(
+                        new(at, ValidationReason.NotSupported, "is no field that a podTemplate may set (docs/security.md has the list)"));
                 }
             }
         }

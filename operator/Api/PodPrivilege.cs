@@ -19,7 +19,7 @@ internal sealed record PodPrivilege(string Name, string Grants)
 
     public static readonly PodPrivilege WorkerCommand = new(
         "workerCommand",
-        "other code than the worker's runs in the worker's container, which has the GPUs and may be privileged: image, command, hooks, loader variables, mounts over the image");
+        "other code than the worker's runs in the worker's container, which has the GPUs and may be privileged");
 
     public static readonly PodPrivilege SecurityContext = new(
         "securityContext", "containers run as root, privileged, with capabilities, or without seccomp");
@@ -32,7 +32,8 @@ internal sealed record PodPrivilege(string Name, string Grants)
     public static readonly PodPrivilege ResourceClaims = new(
         "resourceClaims", "the pod gets devices from a DRA driver, GPUs among them, which the operator does not know as booked");
 
-    public static readonly PodPrivilege Csi = new("csi", "the pod mounts what any CSI driver of the cluster gives inline, with the driver's rights");
+    public static readonly PodPrivilege Csi = new(
+        "csi", "the pod mounts what any CSI driver of the cluster gives inline, with the driver's rights");
 
     public static readonly PodPrivilege VolumeDevices = new(
         "volumeDevices", "the pod reads and writes claims as raw block devices, past their file systems");

@@ -82,7 +82,8 @@ internal static class PodUnions
                 if (count == 0)
                 {
                     yield return FieldError.Invalid(
-                        at, "\"\"", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
+                        at, "\"\"",
+                        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
                 }
                 else if (variables[i].Text("value") is { Length: > 0 })
                 {
@@ -103,7 +104,9 @@ internal static class PodUnions
             {
                 yield return FieldError.Invalid(
                     $"{path}.envFrom[{i}]", "\"\"",
-                    count == 0 ? "must specify one of: `configMapRef` or `secretRef`" : "may not have more than one field specified at a time");
+                    count == 0
+                        ? "must specify one of: `configMapRef` or `secretRef`"
+                        : "may not have more than one field specified at a time");
             }
         }
 
@@ -129,5 +132,6 @@ internal static class PodUnions
     }
 
     private static IEnumerable<FieldError> OneOf(JsonNode? holder, string path, string[] members, string complaint) =>
-        members.Where(member => holder.At(member) is not null).Skip(1).Select(member => FieldError.Forbidden($"{path}.{member}", complaint));
+        members.Where(member => holder.At(member) is not null).Skip(1)
+            .Select(member => FieldError.Forbidden($"{path}.{member}", complaint));
 }

@@ -82,7 +82,8 @@ internal sealed class PodClaims(IKubernetesClient client, Fleet fleet, EventReco
         }
     }
 
-    /// <summary>The cache may be older than a deletion, and what is adopted by a deployment that is gone would be deleted with it.</summary>
+    /// <summary>The cache may be older than a deletion, and what is adopted by a deployment that is gone would be deleted with
+    /// it.</summary>
     private async Task<bool> IsStillThereAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
         try

@@ -111,8 +111,8 @@ internal sealed class ServingFlags
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _allowedHosts, _maxRequestBytes, _requestTimeout,
-            _healthTimeout])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _allowedHosts,
+            _maxRequestBytes, _requestTimeout, _healthTimeout])
         {
             command.Options.Add(option);
         }

@@ -69,7 +69,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
             new SubresourceEndpoint(
-                state, update, new PodOperations(state, update, deletion, budgets), options.PodLogs, options.BodyLimitBytes, stopping.Token),
+                state, update, new PodOperations(state, update, deletion, budgets), options.PodLogs, options.BodyLimitBytes,
+                stopping.Token),
             options.AllowedHosts);
         SeedCluster(state, creation, options.Namespaces);
 

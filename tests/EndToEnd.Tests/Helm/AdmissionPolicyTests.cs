@@ -77,9 +77,18 @@ public sealed class AdmissionPolicyTests
     public static TheoryData<string, bool> Templates { get; } = new()
     {
         { """{"tolerations": [{"operator": "Exists"}], "priorityClassName": "high"}""", true },
-        { """{"containers": [{"name": "worker", "startupProbe": {"failureThreshold": 9}, "env": [{"name": "HF_HUB_OFFLINE", "value": "1"}]}]}""", true },
-        { """{"containers": [{"name": "worker", "volumeMounts": [{"name": "d", "mountPath": "/data"}]}], "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]}""", true },
-        { """{"containers": [{"name": "worker"}, {"name": "log", "image": "i", "command": ["x"], "securityContext": {"runAsUser": 7, "privileged": false}}]}""", true },
+        {
+            """{"containers": [{"name": "worker", "startupProbe": {"failureThreshold": 9}, "env": [{"name": "HF_HUB_OFFLINE", "value": "1"}]}]}""",
+            true
+        },
+        {
+            """{"containers": [{"name": "worker", "volumeMounts": [{"name": "d", "mountPath": "/data"}]}], "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]}""",
+            true
+        },
+        {
+            """{"containers": [{"name": "worker"}, {"name": "log", "image": "i", "command": ["x"], "securityContext": {"runAsUser": 7, "privileged": false}}]}""",
+            true
+        },
         { """{"hostNetwork": false, "securityContext": {"runAsNonRoot": true}}""", true },
         { """{"hostNetwork": true}""", false },
         { """{"hostPID": null}""", false },
@@ -118,8 +127,12 @@ public sealed class AdmissionPolicyTests
     [InlineData("serviceAccount", """{"serviceAccountName": "a", "automountServiceAccountToken": true}""")]
     [InlineData("hostPath", """{"volumes": [{"name": "r", "hostPath": {"path": "/"}}]}""")]
     [InlineData("csi", """{"volumes": [{"name": "r", "csi": {"driver": "d"}}]}""")]
-    [InlineData("workerCommand", """{"containers": [{"name": "worker", "image": "i", "command": ["x"], "env": [{"name": "LD_PRELOAD"}]}]}""")]
-    [InlineData("securityContext", """{"securityContext": {"runAsUser": 0}, "containers": [{"name": "s", "securityContext": {"privileged": true}}]}""")]
+    [InlineData(
+        "workerCommand",
+        """{"containers": [{"name": "worker", "image": "i", "command": ["x"], "env": [{"name": "LD_PRELOAD"}]}]}""")]
+    [InlineData(
+        "securityContext",
+        """{"securityContext": {"runAsUser": 0}, "containers": [{"name": "s", "securityContext": {"privileged": true}}]}""")]
     [InlineData("volumeDevices", """{"containers": [{"name": "s", "volumeDevices": []}]}""")]
     [InlineData("runtimeClass", """{"runtimeClassName": "kata"}""")]
     [InlineData("resourceClaims", """{"resourceClaims": []}""")]

@@ -43,36 +43,99 @@ public sealed class PodPolicyTests
         { "{spec: {serviceAccount: cluster-operator}}", "spec.serviceAccount", "serviceAccount" },
         { "{spec: {automountServiceAccountToken: true}}", "spec.automountServiceAccountToken", "serviceAccount" },
         { "{spec: {automountServiceAccountToken: null}}", "spec.automountServiceAccountToken", "serviceAccount" },
-        { "{spec: {volumes: [{name: t, projected: {sources: [{serviceAccountToken: {path: t}}]}}]}}", "spec.volumes[t].projected.sources[].serviceAccountToken", "serviceAccount" },
+        {
+            "{spec: {volumes: [{name: t, projected: {sources: [{serviceAccountToken: {path: t}}]}}]}}",
+            "spec.volumes[t].projected.sources[].serviceAccountToken", "serviceAccount"
+        },
         { "{spec: {runtimeClassName: kata}}", "spec.runtimeClassName", "runtimeClass" },
         { "{spec: {resourceClaims: [{name: g}]}}", "spec.resourceClaims", "resourceClaims" },
-        { "{spec: {containers: [{name: worker, resources: {claims: [{name: g}]}}]}}", "spec.containers[worker].resources.claims", "resourceClaims" },
+        {
+            "{spec: {containers: [{name: worker, resources: {claims: [{name: g}]}}]}}",
+            "spec.containers[worker].resources.claims", "resourceClaims"
+        },
         { "{spec: {volumes: [{name: root, hostPath: {path: /}}]}}", "spec.volumes[root].hostPath", "hostPath" },
         { "{spec: {volumes: [{name: model, hostPath: {path: /etc}}]}}", "spec.volumes[model].hostPath", "hostPath" },
         { "{spec: {volumes: [{name: c, csi: {driver: d}}]}}", "spec.volumes[c].csi", "csi" },
-        { "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: model, mountPath: /m}]}]}}", "spec.containers[s].volumeMounts[/m]", "hostPath" },
-        { "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: e, mountPath: /m, mountPropagation: Bidirectional}]}]}}", "spec.containers[s].volumeMounts[/m].mountPropagation", "hostPath" },
-        { "{spec: {containers: [{name: worker}, {name: s, volumeDevices: [{name: e, devicePath: /dev/x}]}]}}", "spec.containers[s].volumeDevices", "volumeDevices" },
-        { "{spec: {containers: [{name: worker}, {name: s, ports: [{containerPort: 1, hostPort: 1}]}]}}", "spec.containers[s].ports[1].hostPort", "hostNetwork" },
-        { "{spec: {containers: [{name: worker, livenessProbe: {httpGet: {path: /, port: 1, host: 10.0.0.1}}}]}}", "spec.containers[worker].livenessProbe.httpGet.host", "hostNetwork" },
-        { "{spec: {initContainers: [{name: i, lifecycle: {postStart: {tcpSocket: {port: 1, host: a}}}}]}}", "spec.initContainers[i].lifecycle.postStart.tcpSocket.host", "hostNetwork" },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: model, mountPath: /m}]}]}}",
+            "spec.containers[s].volumeMounts[/m]", "hostPath"
+        },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: e, mountPath: /m, mountPropagation: Bidirectional}]}]}}",
+            "spec.containers[s].volumeMounts[/m].mountPropagation", "hostPath"
+        },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, volumeDevices: [{name: e, devicePath: /dev/x}]}]}}",
+            "spec.containers[s].volumeDevices", "volumeDevices"
+        },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, ports: [{containerPort: 1, hostPort: 1}]}]}}",
+            "spec.containers[s].ports[1].hostPort", "hostNetwork"
+        },
+        {
+            "{spec: {containers: [{name: worker, livenessProbe: {httpGet: {path: /, port: 1, host: 10.0.0.1}}}]}}",
+            "spec.containers[worker].livenessProbe.httpGet.host", "hostNetwork"
+        },
+        {
+            "{spec: {initContainers: [{name: i, lifecycle: {postStart: {tcpSocket: {port: 1, host: a}}}}]}}",
+            "spec.initContainers[i].lifecycle.postStart.tcpSocket.host", "hostNetwork"
+        },
         { "{spec: {containers: [{name: worker, image: evil}]}}", "spec.containers[worker].image", "workerCommand" },
         { "{spec: {containers: [{name: worker, command: [sh]}]}}", "spec.containers[worker].command", "workerCommand" },
         { "{spec: {containers: [{name: worker, workingDir: /data}]}}", "spec.containers[worker].workingDir", "workerCommand" },
         { "{spec: {containers: [{name: worker, tty: true}]}}", "spec.containers[worker].tty", "workerCommand" },
-        { "{spec: {containers: [{name: worker, lifecycle: {preStop: {exec: {command: [x]}}}}]}}", "spec.containers[worker].lifecycle.preStop.exec", "workerCommand" },
-        { "{spec: {containers: [{name: worker, livenessProbe: {exec: {command: [x]}}}]}}", "spec.containers[worker].livenessProbe.exec", "workerCommand" },
-        { "{spec: {containers: [{name: worker, env: [{name: LD_PRELOAD, value: /data/x.so}]}]}}", "spec.containers[worker].env[LD_PRELOAD]", "workerCommand" },
-        { "{spec: {containers: [{name: worker, env: [{name: DOTNET_STARTUP_HOOKS, value: x}]}]}}", "spec.containers[worker].env[DOTNET_STARTUP_HOOKS]", "workerCommand" },
-        { "{spec: {containers: [{name: worker, env: [{name: HSA_TOOLS_LIB, value: x}]}]}}", "spec.containers[worker].env[HSA_TOOLS_LIB]", "workerCommand" },
-        { "{spec: {containers: [{name: worker, env: [{name: NCCL_NET_PLUGIN, value: x}]}]}}", "spec.containers[worker].env[NCCL_NET_PLUGIN]", "workerCommand" },
-        { "{spec: {containers: [{name: worker, env: [{name: CLUSTER_KERNEL_CACHE, value: x}]}]}}", "spec.containers[worker].env[CLUSTER_KERNEL_CACHE]", "workerCommand" },
-        { "{spec: {containers: [{name: worker, envFrom: [{configMapRef: {name: c}}]}]}}", "spec.containers[worker].envFrom", "workerCommand" },
-        { "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /opt/cluster-worker}]}]}}", "spec.containers[worker].volumeMounts[/opt/cluster-worker].mountPath", "workerCommand" },
-        { "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /data/../usr}]}]}}", "spec.containers[worker].volumeMounts[/data/../usr].mountPath", "workerCommand" },
-        { "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: //usr}]}]}}", "spec.containers[worker].volumeMounts[//usr].mountPath", "workerCommand" },
-        { "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /}]}]}}", "spec.containers[worker].volumeMounts[/].mountPath", "workerCommand" },
-        { "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /etc/ld.so.preload}]}]}}", "spec.containers[worker].volumeMounts[/etc/ld.so.preload].mountPath", "workerCommand" },
+        {
+            "{spec: {containers: [{name: worker, lifecycle: {preStop: {exec: {command: [x]}}}}]}}",
+            "spec.containers[worker].lifecycle.preStop.exec", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, livenessProbe: {exec: {command: [x]}}}]}}",
+            "spec.containers[worker].livenessProbe.exec", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: LD_PRELOAD, value: /data/x.so}]}]}}",
+            "spec.containers[worker].env[LD_PRELOAD]", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: DOTNET_STARTUP_HOOKS, value: x}]}]}}",
+            "spec.containers[worker].env[DOTNET_STARTUP_HOOKS]", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: HSA_TOOLS_LIB, value: x}]}]}}",
+            "spec.containers[worker].env[HSA_TOOLS_LIB]", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: NCCL_NET_PLUGIN, value: x}]}]}}",
+            "spec.containers[worker].env[NCCL_NET_PLUGIN]", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: CLUSTER_KERNEL_CACHE, value: x}]}]}}",
+            "spec.containers[worker].env[CLUSTER_KERNEL_CACHE]", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, envFrom: [{configMapRef: {name: c}}]}]}}",
+            "spec.containers[worker].envFrom", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /opt/cluster-worker}]}]}}",
+            "spec.containers[worker].volumeMounts[/opt/cluster-worker].mountPath", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /data/../usr}]}]}}",
+            "spec.containers[worker].volumeMounts[/data/../usr].mountPath", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: //usr}]}]}}",
+            "spec.containers[worker].volumeMounts[//usr].mountPath", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /}]}]}}",
+            "spec.containers[worker].volumeMounts[/].mountPath", "workerCommand"
+        },
+        {
+            "{spec: {containers: [{name: worker, volumeMounts: [{name: e, mountPath: /etc/ld.so.preload}]}]}}",
+            "spec.containers[worker].volumeMounts[/etc/ld.so.preload].mountPath", "workerCommand"
+        },
         { "{spec: {securityContext: {runAsUser: 0}}}", "spec.securityContext.runAsUser", "securityContext" },
         { "{spec: {securityContext: {runAsNonRoot: null}}}", "spec.securityContext.runAsNonRoot", "securityContext" },
         { "{spec: {securityContext: null}}", "spec.securityContext.runAsNonRoot", "securityContext" },
@@ -80,13 +143,31 @@ public sealed class PodPolicyTests
         { "{spec: {securityContext: {supplementalGroups: [0]}}}", "spec.securityContext.supplementalGroups", "securityContext" },
         { "{spec: {securityContext: {seccompProfile: {type: Unconfined}}}}", "spec.securityContext.seccompProfile", "securityContext" },
         { "{spec: {securityContext: {sysctls: [{name: kernel.x, value: '1'}]}}}", "spec.securityContext.sysctls", "securityContext" },
-        { "{spec: {containers: [{name: worker}, {name: s, securityContext: {privileged: true}}]}}", "spec.containers[s].securityContext.privileged", "securityContext" },
-        { "{spec: {containers: [{name: worker}, {name: s, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]}}", "spec.containers[s].securityContext.capabilities.add", "securityContext" },
-        { "{spec: {initContainers: [{name: s, securityContext: {runAsNonRoot: false}}]}}", "spec.initContainers[s].securityContext.runAsNonRoot", "securityContext" },
-        { "{spec: {containers: [{name: worker}, {name: s, securityContext: {procMount: Unmasked}}]}}", "spec.containers[s].securityContext.procMount", "securityContext" },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, securityContext: {privileged: true}}]}}",
+            "spec.containers[s].securityContext.privileged", "securityContext"
+        },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]}}",
+            "spec.containers[s].securityContext.capabilities.add", "securityContext"
+        },
+        {
+            "{spec: {initContainers: [{name: s, securityContext: {runAsNonRoot: false}}]}}",
+            "spec.initContainers[s].securityContext.runAsNonRoot", "securityContext"
+        },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, securityContext: {procMount: Unmasked}}]}}",
+            "spec.containers[s].securityContext.procMount", "securityContext"
+        },
         { "{metadata: {annotations: {cdi.k8s.io/x: 'amd.com/gpu=all'}}}", "metadata.annotations[cdi.k8s.io/x]", "runtimeAnnotations" },
-        { "{metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/worker: unconfined}}}", "metadata.annotations[container.apparmor.security.beta.kubernetes.io/worker]", "runtimeAnnotations" },
-        { "{metadata: {annotations: {IO.Kubernetes.CRI-O.Devices: /dev/sda}}}", "metadata.annotations[IO.Kubernetes.CRI-O.Devices]", "runtimeAnnotations" },
+        {
+            "{metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/worker: unconfined}}}",
+            "metadata.annotations[container.apparmor.security.beta.kubernetes.io/worker]", "runtimeAnnotations"
+        },
+        {
+            "{metadata: {annotations: {IO.Kubernetes.CRI-O.Devices: /dev/sda}}}",
+            "metadata.annotations[IO.Kubernetes.CRI-O.Devices]", "runtimeAnnotations"
+        },
     };
 
     public static TheoryData<string, string> Impossible { get; } = new()
@@ -98,9 +179,15 @@ public sealed class PodPolicyTests
         { "{spec: {volumes: [{name: vol, nfs: {server: s, path: /}}]}}", "spec.volumes[vol].nfs" },
         { "{spec: {volumes: [{name: vol, gitRepo: {repository: r}}]}}", "spec.volumes[vol].gitRepo" },
         { "{spec: {containers: [{name: worker}, {name: s, fieldOfNextYear: 1}]}}", "spec.containers[s].fieldOfNextYear" },
-        { "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: e, mountPath: /m, subPathExpr: $(X)}]}]}}", "spec.containers[s].volumeMounts[/m].subPathExpr" },
+        {
+            "{spec: {containers: [{name: worker}, {name: s, volumeMounts: [{name: e, mountPath: /m, subPathExpr: $(X)}]}]}}",
+            "spec.containers[s].volumeMounts[/m].subPathExpr"
+        },
         { "{spec: {containers: [{name: worker, restartPolicy: Never}]}}", "spec.containers[worker].restartPolicy" },
-        { "{spec: {containers: [{name: worker, env: [{name: X, valueFrom: {fileKeyRef: {}}}]}]}}", "spec.containers[worker].env[X].valueFrom.fileKeyRef" },
+        {
+            "{spec: {containers: [{name: worker, env: [{name: X, valueFrom: {fileKeyRef: {}}}]}]}}",
+            "spec.containers[worker].env[X].valueFrom.fileKeyRef"
+        },
         { "{spec: {securityContext: 3}}", "spec.securityContext" },
         { "{spec: {volumes: {a: b}}}", "spec.volumes" },
         { "{spec: {initContainers: [{name: i, securityContext: [1]}]}}", "spec.initContainers[i].securityContext" },
@@ -116,7 +203,8 @@ public sealed class PodPolicyTests
         Assert.Contains($"spec.podTemplate.{field}: needs the privilege {privilege},", refusal, StringComparison.Ordinal);
 
         var others = PodPrivilege.All.Where(one => one.Name != privilege).ToList();
-        Assert.Contains($"needs the privilege {privilege},", Refusal(overlay, new PodPolicy { Allowed = others }), StringComparison.Ordinal);
+        Assert.Contains(
+            $"needs the privilege {privilege},", Refusal(overlay, new PodPolicy { Allowed = others }), StringComparison.Ordinal);
 
         var own = PodPrivilege.All.Where(one => one.Name == privilege).ToList();
         Assert.NotNull(Template(overlay, new PodPolicy { Allowed = own }));

@@ -24,7 +24,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.StartsWith("# Placed on simulated nodes of 8 GPUs", result.Output, StringComparison.Ordinal);
         Assert.Equal(
-            ["Service llama", "Service llama-pods", "PodDisruptionBudget llama", "ServiceAccount llama-worker", "Pod llama-0", "Pod llama-1", "Pod llama-2"],
+            ["Service llama", "Service llama-pods", "PodDisruptionBudget llama", "ServiceAccount llama-worker",
+                "Pod llama-0", "Pod llama-1", "Pod llama-2"],
             result.Objects.Select(o => $"{o.Kind} {o.Name}"));
         Assert.All(result.Objects, o => Assert.Equal("default", o.Namespace));
         Assert.All(result.Objects, o => Assert.Null(o.Object["metadata"]!["ownerReferences"]));

@@ -82,7 +82,8 @@ internal sealed class SimulatedCluster
         Reconciler = new ModelDeploymentReconciler(
             Server, Deployments, Nodes,
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
-            new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),
+            new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
+            new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),
             new WorkerAccount(Server, Accounts), Loads,
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();

@@ -86,7 +86,8 @@ public sealed class DisruptionBudgetTests(ApiServerFixture fixture) : IClassFixt
     {
         var space = await GivenAsync("\"maxUnavailable\": 1", replicas: 1, pods: 1);
         await Client.CreateAsync(
-            $"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets", Fixtures.Json("""{"metadata": {"name": "c"}, "spec": {"selector": {}}}"""));
+            $"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets",
+            Fixtures.Json("""{"metadata": {"name": "c"}, "spec": {"selector": {}}}"""));
         await EvictAsync(space, "p0", HttpStatusCode.InternalServerError);
     }
 
@@ -117,7 +118,8 @@ public sealed class DisruptionBudgetTests(ApiServerFixture fixture) : IClassFixt
         }
         else
         {
-            (await Client.EventuallyAsync($"{Fixtures.PodsIn(space)}/p0", answer => answer.StatusCode == HttpStatusCode.NotFound)).Dispose();
+            (await Client.EventuallyAsync($"{Fixtures.PodsIn(space)}/p0", answer => answer.StatusCode == HttpStatusCode.NotFound))
+                .Dispose();
         }
     }
 

@@ -13,18 +13,45 @@ public sealed class PodUnionTests(ApiServerFixture fixture) : IClassFixture<ApiS
 
     public static TheoryData<string, string> Refused { get; } = new()
     {
-        { """{"containers": [{"lifecycle": {"preStop": {"exec": {}, "sleep": {}}}}]}""", $"spec.containers[0].lifecycle.preStop.sleep: {Handlers}" },
+        {
+            """{"containers": [{"lifecycle": {"preStop": {"exec": {}, "sleep": {}}}}]}""",
+            $"spec.containers[0].lifecycle.preStop.sleep: {Handlers}"
+        },
         { """{"containers": [{"livenessProbe": {"httpGet": {}, "exec": {}}}]}""", $"spec.containers[0].livenessProbe.httpGet: {Handlers}" },
-        { """{"containers": [{"readinessProbe": {"grpc": {}, "tcpSocket": {}}}]}""", $"spec.containers[0].readinessProbe.grpc: {Handlers}" },
-        { """{"containers": [{"startupProbe": {"periodSeconds": 1}}]}""", "spec.containers[0].startupProbe: Required value: must specify a handler type" },
-        { """{"initContainers": [{"name": "i", "image": "i", "lifecycle": {"postStart": {"exec": {}, "httpGet": {}}}}]}""", $"spec.initContainers[0].lifecycle.postStart.httpGet: {Handlers}" },
+        {
+            """{"containers": [{"readinessProbe": {"grpc": {}, "tcpSocket": {}}}]}""",
+            $"spec.containers[0].readinessProbe.grpc: {Handlers}"
+        },
+        {
+            """{"containers": [{"startupProbe": {"periodSeconds": 1}}]}""",
+            "spec.containers[0].startupProbe: Required value: must specify a handler type"
+        },
+        {
+            """{"initContainers": [{"name": "i", "image": "i", "lifecycle": {"postStart": {"exec": {}, "httpGet": {}}}}]}""",
+            $"spec.initContainers[0].lifecycle.postStart.httpGet: {Handlers}"
+        },
         { """{"volumes": [{"name": "v", "hostPath": {"path": "/"}, "emptyDir": {}}]}""", $"spec.volumes[0].hostPath: {Volumes}" },
         { """{"volumes": [{"name": "v", "configMap": {}, "persistentVolumeClaim": {}}]}""", $"spec.volumes[0].configMap: {Volumes}" },
-        { """{"volumes": [{"name": "v", "projected": {"sources": [{"secret": {}, "configMap": {}}]}}]}""", "spec.volumes[0].projected.sources[0].configMap: Forbidden: may not specify more than 1 volume type per source" },
-        { """{"containers": [{"env": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]}]}""", "spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty" },
-        { """{"containers": [{"env": [{"name": "A", "valueFrom": {"fieldRef": {}, "secretKeyRef": {}}}]}]}""", "spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not have more than one field specified at a time" },
-        { """{"containers": [{"env": [{"name": "A", "valueFrom": {}}]}]}""", "spec.containers[0].env[0].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`" },
-        { """{"containers": [{"envFrom": [{"configMapRef": {}, "secretRef": {}}]}]}""", "spec.containers[0].envFrom[0]: Invalid value: \"\": may not have more than one field specified at a time" },
+        {
+            """{"volumes": [{"name": "v", "projected": {"sources": [{"secret": {}, "configMap": {}}]}}]}""",
+            "spec.volumes[0].projected.sources[0].configMap: Forbidden: may not specify more than 1 volume type per source"
+        },
+        {
+            """{"containers": [{"env": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]}]}""",
+            "spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty"
+        },
+        {
+            """{"containers": [{"env": [{"name": "A", "valueFrom": {"fieldRef": {}, "secretKeyRef": {}}}]}]}""",
+            "spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not have more than one field specified at a time"
+        },
+        {
+            """{"containers": [{"env": [{"name": "A", "valueFrom": {}}]}]}""",
+            "spec.containers[0].env[0].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`"
+        },
+        {
+            """{"containers": [{"envFrom": [{"configMapRef": {}, "secretRef": {}}]}]}""",
+            "spec.containers[0].envFrom[0]: Invalid value: \"\": may not have more than one field specified at a time"
+        },
     };
 
     [Theory, MemberData(nameof(Refused))]

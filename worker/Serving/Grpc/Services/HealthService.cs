@@ -55,7 +55,9 @@ internal sealed class HealthService : HealthServiceImpl
             context.CancellationToken.ThrowIfCancellationRequested();
         }
 
-        if (AlwaysServing.Contains(request.Service) ? _health.Problem is null : ServingWhenReady.Contains(request.Service) && _health.IsReady)
+        if (AlwaysServing.Contains(request.Service)
+            ? _health.Problem is null
+            : ServingWhenReady.Contains(request.Service) && _health.IsReady)
         {
             await responseStream.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing });
         }
