@@ -13,8 +13,8 @@ internal static partial class LoaderVariables
     // The dynamic linker, the .NET runtime, OpenSSL, and what loads plugins by name or path: OpenCL's loader, ROCm, NCCL and RCCL.
     [GeneratedRegex(
         @"^(LD_.*|PATH|HOME|SHELL|BASH_ENV|ENV|GLIBC_.*|GCONV_PATH|LOCPATH|DOTNET_.*|COMPLUS_.*|CORECLR_.*|COR_.*|ASPNETCORE_.*|CLUSTER_.*"
-        + @"|OPENSSL_.*|OCL_.*|OPENCL_.*|ROCP_.*|ROCPROFILER_.*|ROCTRACER_.*|HSA_TOOLS_.*|.*PLUGIN.*|.*_LIB|.*_LIBS|.*_LIBRARY|.*LIBRARY_PATH"
-        + @"|.*_PRELOAD|XDG_CACHE_HOME)\z",
+        + @"|OPENSSL_.*|OCL_.*|OPENCL_.*|ROCP_.*|ROCPROFILER_.*|ROCTRACER_.*|HSA_TOOLS_.*|ROCM_PATH|ROCM_HOME|HIP_PATH|LLVM_PATH"
+        + @"|.*PLUGIN.*|.*_LIB|.*_LIBS|.*_LIBRARY|.*LIBRARY_PATH|.*_PRELOAD|XDG_CACHE_HOME)\z",
         RegexOptions.IgnoreCase)]
     private static partial Regex Pattern();
 }

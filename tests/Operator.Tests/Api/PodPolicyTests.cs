@@ -286,6 +286,25 @@ public sealed class PodPolicyTests
         Assert.False(account.ContainsKey("spec"));
     }
 
+    [Fact]
+    public void Chart_and_documents_name_every_privilege_and_what_it_grants()
+    {
+        var names = PodPrivilege.All.Select(privilege => privilege.Name).ToList();
+        var chart = Path.Combine(RepositoryRoot.Path, "deploy", "helm", "cluster");
+        var schema = JsonNode.Parse(File.ReadAllText(Path.Combine(chart, "values.schema.json")))!;
+        var allow = schema["properties"]!["podTemplate"]!["properties"]!["allow"]!["items"]!["enum"]!.AsArray();
+        Assert.Equal(names, allow.Select(name => (string)name!));
+
+        var values = File.ReadAllText(Path.Combine(chart, "values.yaml"));
+        var document = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "security.md"));
+        Assert.All(PodPrivilege.All, privilege =>
+        {
+            Assert.Contains($"#   {privilege.Name}: {privilege.Grants}\n", values, StringComparison.Ordinal);
+            Assert.Contains($"| `{privilege.Name}` | ", document, StringComparison.Ordinal);
+            Assert.Contains($" | {privilege.Grants} |\n", document, StringComparison.Ordinal);
+        });
+    }
+
     private static WorkerTemplate Template(string overlay, PodPolicy policy) => WorkerTemplate.For(
         Given.Deployment(change: s => s.PodTemplate = YamlJson.ParseAll(overlay, "overlay", [])[0].Root!.AsObject()),
         Given.Options with { Policy = policy with { ModelPathPrefixes = ["/"] } });
