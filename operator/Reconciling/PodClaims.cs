@@ -14,16 +14,18 @@ namespace Cluster.Operator.Reconciling;
 /// deleted.</remarks>
 internal sealed class PodClaims(IKubernetesClient client, Fleet fleet, EventRecorder events)
 {
-    /// <returns>Whether something was sent: what can be planned is known once the cache shows it, and that change brings the deployment
-    /// back.</returns>
+    /// <returns>Whether to stop here: what can be planned is known once the cache shows what was sent, and that change brings the
+    /// deployment back. What the server refused is left as it is, and the rest goes on.</returns>
     public async Task<bool> ClaimAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
         List<Replica> strays = [.. fleet.OwnedBy(deployment.Metadata.Uid!).Where(pod => IsActive(pod) && !Matches(pod, deployment))];
         List<Replica> orphans = [.. fleet.OrphansOf(NamespacedName.Of(deployment)).Where(IsActive)];
+        var sent = false;
         foreach (var pod in strays)
         {
             if (await PatchAsync(pod, Release(deployment, pod), cancellationToken))
             {
+                sent = true;
                 await events.RecordAsync(
                     deployment, EventType.Warning, "ReleasedPod",
                     $"released pod {pod.Name}: its label {ApiNames.DeploymentLabel} is {pod.DeploymentLabel ?? "gone"}; {Holding(pod)}",
@@ -31,20 +33,23 @@ internal sealed class PodClaims(IKubernetesClient client, Fleet fleet, EventReco
             }
         }
 
-        if (orphans.Count > 0 && await IsStillThereAsync(deployment, cancellationToken))
+        if (orphans.Count > 0 && !await IsStillThereAsync(deployment, cancellationToken))
         {
-            foreach (var pod in orphans)
+            return true; // Its end is on its way to the cache.
+        }
+
+        foreach (var pod in orphans)
+        {
+            if (await PatchAsync(pod, Adopt(deployment, pod), cancellationToken))
             {
-                if (await PatchAsync(pod, Adopt(deployment, pod), cancellationToken))
-                {
-                    await events.RecordAsync(
-                        deployment, EventType.Normal, "AdoptedPod",
-                        $"adopted pod {pod.Name}: it has the label {ApiNames.DeploymentLabel} and no other owner", cancellationToken);
-                }
+                sent = true;
+                await events.RecordAsync(
+                    deployment, EventType.Normal, "AdoptedPod",
+                    $"adopted pod {pod.Name}: it has the label {ApiNames.DeploymentLabel} and no other owner", cancellationToken);
             }
         }
 
-        return strays.Count + orphans.Count > 0;
+        return sent;
     }
 
     /// <summary>A pod that we have only asked for is as we made it.</summary>
