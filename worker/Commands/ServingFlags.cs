@@ -52,6 +52,16 @@ internal sealed class ServingFlags
         HelpName = "FILE"
     };
 
+    private readonly Option<string[]> _allowedHosts = new(HostGuard.Flag)
+    {
+        Description =
+            "Further names that callers may use in the Host header or :authority; *.example.com is every name below one. On a loopback "
+            + "address others than localhost and the address itself are refused (421, PERMISSION_DENIED); elsewhere all are allowed "
+            + "unless this is given.",
+        AllowMultipleArgumentsPerToken = true,
+        HelpName = "NAME"
+    };
+
     private readonly Option<int> _maxRequestBytes = new Option<int>("--max-request-bytes")
     {
         Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).",
@@ -67,6 +77,16 @@ internal sealed class ServingFlags
         HelpName = "SECONDS"
     }
         .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
+
+    private readonly Option<double> _healthTimeout = new Option<double>("--health-timeout")
+    {
+        Description =
+            "Seconds without a sign of life from an engine that has work, after which /health answers 503 and gRPC health NOT_SERVING; "
+            + "0 for any number.",
+        DefaultValueFactory = _ => WorkerHealth.DefaultTimeout.TotalSeconds,
+        HelpName = "SECONDS"
+    }
+        .Only(value => value is >= 0 and <= 1e9, "0 to 1000000000 seconds");
 
     private readonly CrossOriginFlags _crossOrigin = new();
 
@@ -93,7 +113,8 @@ internal sealed class ServingFlags
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes, _requestTimeout])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _allowedHosts,
+            _maxRequestBytes, _requestTimeout, _healthTimeout])
         {
             command.Options.Add(option);
         }
@@ -113,6 +134,8 @@ internal sealed class ServingFlags
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
             CrossOrigin = _crossOrigin.Read(arguments),
+            AllowedHosts = arguments.GetValue(_allowedHosts) ?? [],
+            HealthTimeout = TimeSpan.FromSeconds(arguments.GetValue(_healthTimeout)),
             MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
             RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         };

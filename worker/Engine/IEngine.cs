@@ -23,6 +23,9 @@ internal interface IEngine
     /// <summary>Numbers for metrics and server info, taken at once.</summary>
     EngineStatistics Statistics { get; }
 
+    /// <summary>Time since the last sign of life while there is work; zero while there is none. Never waits.</summary>
+    TimeSpan Silence { get; }
+
     /// <summary>Refuses new requests and completes when the running ones have ended or, after <paramref name="timeout"/>, were
     /// aborted.</summary>
     Task DrainAsync(TimeSpan timeout);

@@ -35,6 +35,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     private readonly ConstraintCompiler _constraints;
     private readonly Speculator? _speculator;
     private readonly IEngineObserver? _observer;
+    private readonly StepClock _clock;
     private readonly int[] _eosTokenIds;
     private readonly ulong _seed;
 
@@ -70,6 +71,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _observer = observer;
         _tokenizer = tokenizer;
         _time = time;
+        _clock = new StepClock(time, () => runner.Progress);
         _pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
 
         // A sequence that needs more than the whole pool could never run to its end.
@@ -102,6 +104,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     /// <summary>Completes when the engine has stopped; faulted when it died of an error, which its requests were told, too.</summary>
     public Task Completion => _completion.Task;
+
+    public TimeSpan Silence => _clock.Silence;
 
     public EngineStatistics Statistics
     {
@@ -203,6 +207,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
             _numSequences += request.NumUnfinished;
             _arrivals.Enqueue(request);
+            _clock.Begin();
             Monitor.Pulse(_gate);
         }
     }
@@ -253,6 +258,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
                     if (_scheduler.HasWork)
                     {
                         Step();
+                        _clock.Advance();
                     }
                 }
             }
@@ -273,6 +279,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         {
             while (_arrivals.Count == 0 && _aborts.Count == 0 && !_scheduler.HasWork && !_stopping)
             {
+                _clock.Rest();
                 Monitor.Wait(_gate);
             }
 
@@ -355,6 +362,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         lock (_gate)
         {
             _death = exception;
+            _clock.Rest();
 
             // With those that ended just now and whose last outputs have not left.
             victims = [.. _requests.Values.Union(_touched.Select(sequence => sequence.Request))];

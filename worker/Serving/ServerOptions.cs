@@ -21,11 +21,17 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
     /// <summary>Web pages that may call; null for none.</summary>
     public CrossOrigin? CrossOrigin { get; init; }
 
+    /// <summary>Names that the server may be asked under, besides its own on loopback.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;
 
     /// <summary>Where traces and metrics are pushed; null for nowhere.</summary>
     public TelemetryOptions? Telemetry { get; init; }
+
+    /// <summary>Longest time without a sign of life from an engine that has work; zero for any.</summary>
+    public TimeSpan HealthTimeout { get; init; } = WorkerHealth.DefaultTimeout;
 
     /// <summary>Longest time a request may take; null for no limit.</summary>
     public TimeSpan? RequestTimeout { get; init; }

@@ -66,6 +66,8 @@ internal sealed class WorkerServer : IAsyncDisposable
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
+        var health = new WorkerHealth(state, options.HealthTimeout);
+        builder.Services.AddSingleton(health);
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddCors();
@@ -104,6 +106,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         IEngineObserver observer = telemetry?.Requests(modelName) is { } spans ? new EngineObservers(metrics, spans) : metrics;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         telemetry?.Trace(application);
+        application.UseHostCheck(new HostGuard(address, options.AllowedHosts, options.CrossOrigin?.Origins ?? []));
         if (options.CrossOrigin is { } pages)
         {
             // Before keys are asked for: browsers send none with the question whether they may send one.
@@ -118,7 +121,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
-        application.MapHttp(state, metrics, time);
+        application.MapHttp(state, health, metrics, time);
         try
         {
             await application.StartAsync(cancellationToken);

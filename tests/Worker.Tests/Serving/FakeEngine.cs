@@ -60,6 +60,8 @@ internal sealed class FakeEngine : IEngine
     /// be read.</summary>
     public bool RunsAhead { get; init; }
 
+    public TimeSpan Silence { get; set; }
+
     public SpeculationStatistics? Speculation { get; set; }
 
     public EngineStatistics Statistics => new(_running.Count, 0, 0, 0, 0, 0, 0, Generated, 1024, 16) { Speculation = Speculation };
