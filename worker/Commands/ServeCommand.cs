@@ -25,13 +25,16 @@ internal static class ServeCommand
             HelpName = "FILE|TEMPLATE",
         };
         var command = new Command(
-            "serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).")
+            "serve",
+            "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C). Takes the command lines of vllm "
+            + "serve and of text-generation-launcher, too: underscores for dashes, the beginning of an option, the last of a repeated one; "
+            + "what has no effect here is told, and what is not possible is refused with what to use instead.")
         {
             names,
             chatTemplate,
         };
         serving.AddTo(command);
-        flags.AddTo(command);
+        flags.AddTo(command, isModelPositional: true);
         command.SetAction(arguments =>
         {
             var startup = StartupArguments.Read(flags, arguments);

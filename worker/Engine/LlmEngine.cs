@@ -76,7 +76,10 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         var kvCacheTokens = (int)Math.Min(int.MaxValue, (long)runner.NumBlocks * runner.BlockSize);
         MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
         _options = options.For(runner, MaxModelLength);
-        _validator = new RequestValidator(runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs);
+        _validator = new RequestValidator(runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs)
+        {
+            MaxPromptTokens = options.MaxPromptTokens,
+        };
         _scheduler = new Scheduler(
             _pool,
             options.EnablePrefixCaching ? BlockHasher.Create() : null,

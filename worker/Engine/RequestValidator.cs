@@ -23,6 +23,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
+    /// <summary>Most tokens of a prompt (<c>--max-input-tokens</c>); null for no limit of its own.</summary>
+    public int? MaxPromptTokens { get; init; }
+
     /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
     public void Validate(GenerationRequest request)
     {
@@ -50,6 +53,12 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
                 : $"the KV cache holds {kvCacheTokens} tokens, prompt and output together";
             throw new InvalidRequestException(
                 $"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
+        }
+
+        if (prompt.Count > MaxPromptTokens)
+        {
+            throw new InvalidRequestException(
+                $"prompt has {prompt.Count} tokens; this server takes at most {MaxPromptTokens} (--max-input-tokens)", "prompt");
         }
 
         for (var i = 0; i < prompt.Count; i++)

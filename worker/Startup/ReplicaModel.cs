@@ -57,7 +57,13 @@ internal sealed record ReplicaModel(
     {
         var source = folders.Model;
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
-        var options = startup.Runner with { KvCacheDType = backends.CacheDType(ModelLoader.ConfigOf(source).DType) };
+        var config = ModelLoader.ConfigOf(source);
+        var options = startup.Runner with { KvCacheDType = backends.CacheDType(config.DType) };
+        if (startup.StepHoldsLongest)
+        {
+            options = options with { MaxBatchedTokens = Math.Max(options.MaxBatchedTokens, CapacityPlan.WantedLength(config, options)) };
+        }
+
         var draftShare = DraftModel.MemoryShare(source, folders.Draft);
         var targetOptions = options with
         {
