@@ -33,6 +33,7 @@ internal static class Program
         {
             ServeCommand.Create(),
             GenerateCommand.Create(),
+            RunBatchCommand.Create(),
             VerifyCommand.Create(),
             BenchCommand.Create(),
             DevicesCommand.Create(),

@@ -19,11 +19,7 @@ internal static class ServeCommand
         var flags = new EngineFlags();
         var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
-        var chatTemplate = new Option<string?>("--chat-template")
-        {
-            Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
-            HelpName = "FILE|TEMPLATE",
-        };
+        var chatTemplate = ServingFlags.ChatTemplate();
         var command = new Command(
             "serve",
             "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C). Takes the command lines of vllm "
@@ -75,6 +71,8 @@ internal static class ServeCommand
         logger.LogInformation(
             "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress,
             string.Join(',', given ?? [startup.Device.Name]));
+
+        AddressFile.Write(server.HttpAddress, Environment.GetEnvironmentVariable, Log);
 
         using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>

@@ -68,6 +68,13 @@ internal sealed class ServingFlags
     }
         .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
 
+    /// <summary>The option alone, for commands that answer requests without listening.</summary>
+    public static Option<string?> ChatTemplate() => new("--chat-template")
+    {
+        Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
+        HelpName = "FILE|TEMPLATE",
+    };
+
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {

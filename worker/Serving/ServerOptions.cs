@@ -21,10 +21,6 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 
-    /// <summary>Where the base address of the HTTP API is written once it listens, for health checks of a container; null for
-    /// nowhere.</summary>
-    public string? AddressFile { get; init; }
-
     /// <summary>The gRPC port that belongs to an HTTP port: as far from it as 50051 is from 8000, so that two workers on one machine need one
     /// option each. What would lie behind the last port begins again at the first one that needs no privilege.</summary>
     public static int GrpcPortFor(int port) => port switch

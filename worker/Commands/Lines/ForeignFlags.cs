@@ -113,6 +113,15 @@ internal static class ForeignFlags
             ForeignValue.One, "set OTEL_EXPORTER_OTLP_ENDPOINT", "--otlp-traces-endpoint", "--otlp-endpoint", "--otlp-service-name"),
     ];
 
+    /// <summary>Rows of <c>run-batch</c> alone.</summary>
+    private static readonly IReadOnlyList<ForeignFlag> Batches =
+    [
+        ForeignFlag.Only("assistant", "answers have OpenAI's role", "--response-role"),
+        ForeignFlag.Inert(ForeignValue.One, "answers are added to the output file as they come", "--output-tmp-dir"),
+        ForeignFlag.Inert(ForeignValue.Switch, "nothing listens: there is no port to read metrics from", "--enable-metrics"),
+        ForeignFlag.Inert(ForeignValue.One, "nothing listens: there is no port to read metrics from", "--url", "--port", "--host"),
+    ];
+
     /// <param name="path">The command, as one types it.</param>
     public static IReadOnlyList<ForeignFlag> Of(string path) => path switch
     {
@@ -120,13 +129,14 @@ internal static class ForeignFlags
         "bench latency" => [.. BenchmarkFlags.Latency, .. Engine],
         "bench throughput" => [.. BenchmarkFlags.Throughput, .. Engine],
         "bench serve" => BenchmarkFlags.Serving,
-        "generate" or "run-batch" => Engine,
+        "run-batch" => [.. Batches, .. Engine],
+        "generate" => Engine,
         _ => [],
     };
 
     /// <summary>Every spelling of every row.</summary>
     public static IEnumerable<string> AllNames =>
-        from path in (string[])["serve", "bench latency", "bench throughput", "bench serve"]
+        from path in (string[])["serve", "bench latency", "bench throughput", "bench serve", "run-batch"]
         from flag in Of(path)
         from name in flag.Names
         select name;

@@ -47,6 +47,9 @@ internal sealed class LineBuilder(OptionNames names, IReadOnlyDictionary<string,
                 case { IsWord: true } when names.TakesModel && positional is null && !given.Spelling.StartsWith('-'):
                     positional = given.Spelling;
                     break;
+                case { IsWord: true } when names.TakesModel && !given.Spelling.StartsWith('-'):
+                    Errors.Add($"Unrecognized command or argument '{given.Spelling}': {names.Path} takes one model.");
+                    break;
                 default:
                     _items.Add((new object(), [given.Spelling]));
                     break;
