@@ -35,7 +35,7 @@ internal static class GenerateMany
             {
                 await (writer ?? Console.Out).WriteLineAsync(answer.ToJsonString(ApiJson.Options));
                 report(++finished, prompts.Count, "");
-                generated += (long?)answer["completion_tokens"] ?? 0;
+                generated += (int?)answer["completion_tokens"] ?? 0;
             }
 
             return generated;

@@ -94,6 +94,7 @@ internal sealed record Invocation(string Program, IReadOnlyList<string> Argument
         ["worker"] = "cluster-worker",
         ["tests/Benchmarks"] = "benchmarks",
         ["docs/examples/grpc-client"] = "grpc-client",
+        ["docs/examples/offline"] = "offline",
     };
 
     public static Invocation Of(string[] words)
