@@ -52,7 +52,7 @@ internal sealed class EngineFlags
 
     public Option<string> KvCacheDType { get; } = KvCacheDTypeOption();
 
-    public Option<int?> MaxModelLen { get; } = WorkerFlags.MaxModelLen.OptionalInteger();
+    public Option<int?> MaxModelLen { get; } = WorkerFlags.MaxModelLen.OptionalTokens();
 
     public Option<int> BlockSize { get; } = new("--block-size")
     {
@@ -65,7 +65,7 @@ internal sealed class EngineFlags
 
     public Option<int> MaxNumSeqs { get; } = WorkerFlags.MaxNumSeqs.Integer();
 
-    public Option<int> MaxNumBatchedTokens { get; } = WorkerFlags.MaxNumBatchedTokens.Integer();
+    public Option<int> MaxNumBatchedTokens { get; } = WorkerFlags.MaxNumBatchedTokens.Tokens();
 
     public Option<int> MaxQueue { get; } = new Option<int>("--max-queue")
     {

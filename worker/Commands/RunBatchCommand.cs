@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Net;
-using Cluster.Worker.Engine;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Batches;
 using Cluster.Worker.Startup;

@@ -99,6 +99,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     public int MaxModelLength { get; }
 
+    public int MaxPromptLength => Math.Min(MaxModelLength - 1, _options.MaxPromptTokens ?? int.MaxValue);
+
     public int VocabSize => _runner.VocabSize;
 
     /// <summary>Completes when the engine has stopped; faulted when it died of an error, which its requests were told, too.</summary>

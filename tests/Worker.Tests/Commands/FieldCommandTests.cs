@@ -53,6 +53,8 @@ public sealed class FieldCommandTests
         { """serve org/m -sc {"model":"org/draft","num_speculative_tokens":3}""",
             "serve --model=org/m --num-speculative-tokens=3 --speculative-model=org/draft" },
 
+        { "serve org/m --max-model-len 8k --max-num-batched-tokens=16K", "serve --max-model-len=8k --max-num-batched-tokens=16K --model=org/m" },
+
         // Spellings.
         { "serve org/m --port 1 --port 2", "serve --model=org/m --port=2" },
         { "serve org/m --port=1 --served-model-name a --served-model-name b c --port 3",
@@ -126,6 +128,8 @@ public sealed class FieldCommandTests
         { "serve org/m --otlp-traces-endpoint http://x", "set OTEL_EXPORTER_OTLP_ENDPOINT" },
         { "serve org/m --num-s 4", "--num-s is the beginning of --num-scheduler-steps, --num-shard, --num-speculative-tokens" },
         { "serve org/a --model org/b", "two models are given, 'org/a' and --model 'org/b'; leave one out" },
+        { "serve org/m --max-model-len 1.5K", "--max-model-len 1.5K: expected a whole number, such as 4096, 4k (4000) or 4K (4096)" },
+        { "serve org/m --max-model-len -1k", "--max-model-len -1k: must be at least 1" },
         { "serve", "A model is required" },
         { "serve org/m --colour blue", "Unrecognized command or argument '--colour'" },
         { "serve org/m org/n", "Unrecognized command or argument 'org/n'" },

@@ -34,7 +34,7 @@ internal static class CommandNames
     /// <returns>The command, its own names from the root on, and how many arguments named it.</returns>
     public static (Command Command, IReadOnlyList<string> Path, int Count) Resolve(RootCommand root, IReadOnlyList<string> arguments)
     {
-        Command command = root;
+        var command = (Command)root;
         var path = new List<string>();
         var count = 0;
         while (count < arguments.Count)

@@ -44,7 +44,4 @@ internal sealed record WorkerLine(
         line.Finish();
         return new WorkerLine([.. path, .. line.Arguments], line.Notes, line.Errors, string.Join(' ', path));
     }
-
-    /// <summary>As the program parses; for whoever does not run the command.</summary>
-    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. Read(root, arguments).Arguments]);
 }
