@@ -188,10 +188,10 @@ internal sealed class EngineFlags
 
         BlockSize.Validators.Add(result => RequireOnly(result, 16));
         foreach (var option in (Option[])[
-            Model, Config, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen, BlockSize,
-            GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, MaxConcurrentRequests, MaxInputTokens, MaxLogprobs,
-            NumGpuBlocksOverride, PrefixCaching.On, PrefixCaching.Off, ChunkedPrefill.On,
-            ChunkedPrefill.Off, NumSchedulerSteps, EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
+            Model, Config, Revision, DownloadDir, TensorParallelSize, DistributedTimeout, DType, Quantization, KvCacheDType, MaxModelLen,
+            BlockSize, GpuMemoryUtilization, MaxNumSeqs, MaxNumBatchedTokens, MaxQueue, MaxConcurrentRequests, MaxInputTokens, MaxLogprobs,
+            NumGpuBlocksOverride, PrefixCaching.On, PrefixCaching.Off, ChunkedPrefill.On, ChunkedPrefill.Off, NumSchedulerSteps,
+            EnforceEager, MaxSeqLenToCapture, Seed, Device, CpuThreads, KvCacheGiB])
         {
             command.Options.Add(option);
         }

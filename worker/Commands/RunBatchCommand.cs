@@ -36,8 +36,8 @@ internal static class RunBatchCommand
         var chatTemplate = ServingFlags.ChatTemplate();
         var command = new Command(
             "run-batch",
-            "Answers a file of requests in OpenAI's batch format, with every endpoint that serve has. Run it again to go on where a run was "
-            + "ended.") { input, output, concurrency, names, chatTemplate };
+            "Answers a file of requests in OpenAI's batch format, with every endpoint that serve has. Run it again to go on where a run "
+            + "was ended.") { input, output, concurrency, names, chatTemplate };
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) =>
         {

@@ -87,7 +87,8 @@ public sealed class LLM : IDisposable, IAsyncDisposable
         IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => ChatAsync(conversations, sampling, progress, cancellationToken), cancellationToken).GetAwaiter().GetResult();
 
-    /// <inheritdoc cref="Chat(IEnumerable{IReadOnlyList{ChatMessage}}, SamplingParams?, IProgress{GenerationProgress}?, CancellationToken)"/>
+    /// <summary>Answers every conversation, without holding the calling thread.</summary>
+    /// <exception cref="ArgumentException">A message or a parameter cannot be used.</exception>
     public Task<IReadOnlyList<RequestOutput>> ChatAsync(
         IEnumerable<IReadOnlyList<ChatMessage>> conversations, SamplingParams? sampling = null,
         IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>

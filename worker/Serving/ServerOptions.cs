@@ -21,8 +21,8 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 
-    /// <summary>The gRPC port that belongs to an HTTP port: as far from it as 50051 is from 8000, so that two workers on one machine need one
-    /// option each. What would lie behind the last port begins again at the first one that needs no privilege.</summary>
+    /// <summary>The gRPC port that belongs to an HTTP port: as far from it as 50051 is from 8000, so that two workers on one machine need
+    /// one option each. What would lie behind the last port begins again at the first one that needs no privilege.</summary>
     public static int GrpcPortFor(int port) => port switch
     {
         0 => 0,

@@ -14,7 +14,8 @@ public sealed partial class DocumentTests
 
     private static readonly Lazy<string> Settings = new(() => string.Join('\n', ReadSources(".cs", ".yaml", ".tpl", ".rocm")));
 
-    private static readonly Lazy<HashSet<string>> OurFlags = new(() => [.. ReadFlags(), .. Worker.Commands.Lines.ForeignFlags.AllNames, "--threads", "--ranks", "--nodes"]);
+    private static readonly Lazy<HashSet<string>> OurFlags = new(
+        () => [.. ReadFlags(), .. Worker.Commands.Lines.ForeignFlags.AllNames, "--threads", "--ranks", "--nodes"]);
 
     public static TheoryData<string> Paths { get; } = [.. Document.All.Select(document => document.Path)];
 

@@ -53,7 +53,8 @@ public sealed class FieldCommandTests
         { """serve org/m -sc {"model":"org/draft","num_speculative_tokens":3}""",
             "serve --model=org/m --num-speculative-tokens=3 --speculative-model=org/draft" },
 
-        { "serve org/m --max-model-len 8k --max-num-batched-tokens=16K", "serve --max-model-len=8k --max-num-batched-tokens=16K --model=org/m" },
+        { "serve org/m --max-model-len 8k --max-num-batched-tokens=16K",
+            "serve --max-model-len=8k --max-num-batched-tokens=16K --model=org/m" },
 
         // Spellings.
         { "serve org/m --port 1 --port 2", "serve --model=org/m --port=2" },
@@ -97,7 +98,8 @@ public sealed class FieldCommandTests
             "bench throughput --dataset-name=sonnet --dataset-path=sonnet.txt --model=org/m --num-prompts=10" },
         { "benchmark_throughput --model org/m --input-len 128 --output-len 128 --num-prompts 4 --trust-remote-code --dtype float16",
             "bench throughput --dtype=float16 --input-len=128 --model=org/m --num-prompts=4 --output-len=128" },
-        { "benchmark_serving --backend vllm --model org/m --dataset-name sharegpt --dataset-path s.json --num-prompts 10 --request-rate inf",
+        { "benchmark_serving --backend vllm --model org/m --dataset-name sharegpt --dataset-path s.json --num-prompts 10 "
+            + "--request-rate inf",
             "bench serve --backend=vllm --dataset-name=sharegpt --dataset-path=s.json --model=org/m --num-prompts=10 --request-rate=inf" },
         { "benchmark_serving --backend vllm --model org/m --dataset s.json --request-rate 4 --disable-tqdm",
             "bench serve --backend=vllm --dataset-name=sharegpt --dataset-path=s.json --model=org/m --request-rate=4" },
@@ -193,7 +195,8 @@ public sealed class FieldCommandTests
     internal static WorkerLine Read(
         RootCommand root, string typed, IReadOnlyDictionary<string, string>? variables = null, Func<string, string>? files = null) =>
         WorkerLine.Read(
-            root, typed.Split(' '), variables ?? new Dictionary<string, string>(), files ?? (name => throw new FileNotFoundException(name)));
+            root, typed.Split(' '), variables ?? new Dictionary<string, string>(),
+            files ?? (name => throw new FileNotFoundException(name)));
 
     /// <summary>The command with every option that was given, by name.</summary>
     internal static string Describe(string path, ParseResult parsed) =>

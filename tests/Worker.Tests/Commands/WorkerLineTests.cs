@@ -55,7 +55,13 @@ public sealed class WorkerLineTests
     [Fact]
     public void Variables_of_the_launcher_are_options_of_the_launcher_only()
     {
-        var variables = new Dictionary<string, string> { ["MODEL_ID"] = "org/m", ["NUM_SHARD"] = "2", ["PORT"] = "80", ["MAX_INPUT_TOKENS"] = "9" };
+        var variables = new Dictionary<string, string>
+        {
+            ["MODEL_ID"] = "org/m",
+            ["NUM_SHARD"] = "2",
+            ["PORT"] = "80",
+            ["MAX_INPUT_TOKENS"] = "9",
+        };
 
         Assert.Equal("serve --max-input-tokens=9 --model=org/m --port=81 --tensor-parallel-size=2", Parsed("launch -p 81", variables));
         Assert.Equal("serve --model=org/n", Parsed("serve org/n", variables));

@@ -19,7 +19,8 @@ public sealed class LLMTests(LLMTests.Models models) : IClassFixture<LLMTests.Mo
     public async Task Texts_and_logprobs_are_those_of_the_server(float temperature)
     {
         var outputs = models.LLM.Generate(
-            Prompts, new SamplingParams { Temperature = temperature, Seed = 7, MaxTokens = NumTokens, Logprobs = 3, PromptLogprobs = 1, N = 2 });
+            Prompts,
+            new SamplingParams { Temperature = temperature, Seed = 7, MaxTokens = NumTokens, Logprobs = 3, PromptLogprobs = 1, N = 2 });
 
         Assert.Equal(Prompts, outputs.Select(output => output.Prompt));
         for (var i = 0; i < Prompts.Length; i++)
@@ -64,7 +65,10 @@ public sealed class LLMTests(LLMTests.Models models) : IClassFixture<LLMTests.Mo
         ChatMessage[][] conversations =
         [
             [ChatMessage.User("Write a haiku about artificial intelligence")],
-            [ChatMessage.System("You are a poet"), ChatMessage.User("The sea"), ChatMessage.Assistant("is wide"), ChatMessage.User("Go on")],
+            [
+                ChatMessage.System("You are a poet"), ChatMessage.User("The sea"), ChatMessage.Assistant("is wide"),
+                ChatMessage.User("Go on"),
+            ],
         ];
 
         var outputs = models.LLM.Chat(conversations, new SamplingParams { Temperature = 0, MaxTokens = NumTokens, Logprobs = 0 });

@@ -39,7 +39,7 @@ internal static class CommandNames
         var count = 0;
         while (count < arguments.Count)
         {
-            string[] names = command == root && Others.TryGetValue(Spell(arguments[count]), out var other) ? other : [arguments[count]];
+            var names = command == root && Others.TryGetValue(Spell(arguments[count]), out var other) ? other : [arguments[count]];
             if (Find(command, names) is not { } inner)
             {
                 break;

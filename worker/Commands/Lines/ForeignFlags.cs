@@ -1,7 +1,8 @@
 namespace Cluster.Worker.Commands.Lines;
 
 /// <summary>The options of vLLM and TGI's launcher that are no options of ours: other names, what changes nothing here, and what is refused
-/// with what to use instead. An option that a command has by such a name counts before the row. Asked by <see cref="OptionNames"/>.</summary>
+/// with what to use instead. An option that a command has by such a name counts before the row. Asked by
+/// <see cref="OptionNames"/>.</summary>
 internal static class ForeignFlags
 {
     private const string NoLora = "adapters (LoRA) are not loaded: merge the adapter into the checkpoint";
@@ -82,7 +83,8 @@ internal static class ForeignFlags
             "--kv-cache-memory-bytes"),
         ForeignFlag.Refused(ForeignValue.One, "send logit_bias, structured_outputs or penalties with a request",
             "--logits-processors", "--logits-processor-pattern"),
-        ForeignFlag.Refused(ForeignValue.Switch, "send SIGTERM to release the GPU; a worker starts again in seconds", "--enable-sleep-mode"),
+        ForeignFlag.Refused(
+            ForeignValue.Switch, "send SIGTERM to release the GPU; a worker starts again in seconds", "--enable-sleep-mode"),
     ];
 
     /// <summary>Rows of <c>serve</c> alone.</summary>

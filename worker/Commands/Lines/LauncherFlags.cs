@@ -28,7 +28,8 @@ internal static class LauncherFlags
             ForeignValue.One, "every step takes waiting requests in, as far as its budget goes", "--waiting-served-ratio",
             "--max-waiting-tokens"),
         ForeignFlag.Inert(ForeignValue.Switch, "log-probabilities of prompts are always possible", "--enable-prefill-logprobs"),
-        ForeignFlag.Inert(ForeignValue.Switch, "log lines are for people; OTEL_EXPORTER_OTLP_ENDPOINT sends structured ones", "--json-output"),
+        ForeignFlag.Inert(
+            ForeignValue.Switch, "log lines are for people; OTEL_EXPORTER_OTLP_ENDPOINT sends structured ones", "--json-output"),
         ForeignFlag.Inert(ForeignValue.Switch, "there are no kernels but our own", "--disable-custom-kernels"),
         ForeignFlag.Inert(ForeignValue.One, "nothing is counted or sent", "--usage-stats"),
         ForeignFlag.Inert(

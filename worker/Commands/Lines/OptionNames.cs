@@ -2,8 +2,8 @@ using System.CommandLine;
 
 namespace Cluster.Worker.Commands.Lines;
 
-/// <summary>Every spelling of an option that a command takes: its own options with their aliases, <c>--no-…</c> of each switch, and those of
-/// other servers. Options added to a command are known here without more. Asked by <see cref="ArgumentReader"/>.</summary>
+/// <summary>Every spelling of an option that a command takes: its own options with their aliases, <c>--no-…</c> of each switch, and those
+/// of other servers. Options added to a command are known here without more. Asked by <see cref="ArgumentReader"/>.</summary>
 internal sealed class OptionNames
 {
     private readonly Dictionary<string, GivenOption> _names = new(StringComparer.Ordinal);
@@ -48,7 +48,9 @@ internal sealed class OptionNames
 
     /// <summary>Whether an option's value is true or false, and may be left out.</summary>
     public static bool IsSwitch(Option option) =>
-        option.ValueType == typeof(bool) && option.Arity.MaximumNumberOfValues > 0 && option.Name.StartsWith("--", StringComparison.Ordinal);
+        option.ValueType == typeof(bool)
+        && option.Arity.MaximumNumberOfValues > 0
+        && option.Name.StartsWith("--", StringComparison.Ordinal);
 
     /// <summary>An option of this command by its own name; null where it has none such.</summary>
     public Option? Own(string name) => _names.TryGetValue(name, out var found) && !found.IsNegated ? found.Option : null;

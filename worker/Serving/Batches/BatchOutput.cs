@@ -140,13 +140,12 @@ internal sealed class BatchOutput : IDisposable
         try
         {
             using var document = JsonDocument.Parse(line.Bytes);
-            var id = document.RootElement.GetProperty("id").GetString()!;
-            var number = int.Parse(id.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture);
+            var id = document.RootElement.GetProperty("id").GetString() ?? "";
+            var number = int.Parse(id.AsSpan(Math.Min(id.Length, Prefix.Length)), NumberStyles.None, CultureInfo.InvariantCulture);
             _done[number] = document.RootElement.GetProperty("custom_id").GetString();
         }
         catch (Exception exception)
-            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
-                or OverflowException or ArgumentOutOfRangeException or NullReferenceException)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
         {
             throw new FormatException(
                 $"{_path} line {line.Number} is no line of a batch's output; choose another file", exception);
