@@ -301,9 +301,9 @@ internal sealed class GpuSpec
     "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
     "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token per step")]
 [SchemaRule(
-    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? "
-    + "self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
-    "without chunked prefill maxNumBatchedTokens (default 2048) must be at least maxModelLen: a prompt has to fit into one step")]
+    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || "
+    + "self.maxNumBatchedTokens >= self.maxModelLen",
+    "without chunked prefill maxNumBatchedTokens must be at least maxModelLen, or be left out: a prompt has to fit into one step")]
 [SchemaRule(
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
     "numSchedulerSteps above 1 cannot be combined with speculative: tokens are drafted anew before each step")]

@@ -182,12 +182,11 @@ internal static partial class ModelDeploymentValidator
                 + "per step"));
         }
 
-        if (engine.EnableChunkedPrefill == false
-            && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
+        if (engine.EnableChunkedPrefill == false && engine.MaxNumBatchedTokens < engine.MaxModelLen)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: "
-                + "without chunked prefill a prompt has to fit into one step"));
+                $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit "
+                + "into one step; leave it out, and the budget becomes that length"));
         }
 
         if (engine is { NumSchedulerSteps: > 1, Speculative: not null })

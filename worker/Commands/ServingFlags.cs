@@ -20,7 +20,7 @@ internal sealed class ServingFlags
 
     private readonly Option<int> _port = WorkerFlags.Port.Integer();
 
-    private readonly Option<int> _grpcPort = WorkerFlags.GrpcPort.Integer();
+    private readonly Option<int?> _grpcPort = WorkerFlags.GrpcPort.OptionalInteger();
 
     private readonly Option<double> _shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
 
@@ -90,6 +90,13 @@ internal sealed class ServingFlags
 
     private readonly CrossOriginFlags _crossOrigin = new();
 
+    /// <summary>The option alone, for commands that answer requests without listening.</summary>
+    public static Option<string?> ChatTemplate() => new("--chat-template")
+    {
+        Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
+        HelpName = "FILE|TEMPLATE",
+    };
+
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {
@@ -128,7 +135,7 @@ internal sealed class ServingFlags
         new(
             arguments.GetValue(_host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
             arguments.GetValue(_port),
-            arguments.GetValue(_grpcPort),
+            arguments.GetValue(_grpcPort) ?? ServerOptions.GrpcPortFor(arguments.GetValue(_port)),
             TimeSpan.FromSeconds(arguments.GetValue(_shutdownTimeout)))
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,

@@ -18,6 +18,9 @@ internal interface IEngine
     /// <summary>Longest sequence, prompt and output together.</summary>
     int MaxModelLength { get; }
 
+    /// <summary>Longest prompt: one token less, or what the engine was told.</summary>
+    int MaxPromptLength => MaxModelLength - 1;
+
     int VocabSize { get; }
 
     /// <summary>Numbers for metrics and server info, taken at once.</summary>

@@ -79,7 +79,10 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
         _options = options.For(runner, MaxModelLength);
         _validator = new RequestValidator(
-            runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs, options.SchedulingPolicy);
+            runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs, options.SchedulingPolicy)
+        {
+            MaxPromptTokens = options.MaxPromptTokens,
+        };
         _scheduler = new Scheduler(
             _pool,
             options.EnablePrefixCaching ? BlockHasher.Create() : null,
@@ -99,6 +102,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     }
 
     public int MaxModelLength { get; }
+
+    public int MaxPromptLength => Math.Min(MaxModelLength - 1, _options.MaxPromptTokens ?? int.MaxValue);
 
     public int VocabSize => _runner.VocabSize;
 

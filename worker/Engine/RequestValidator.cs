@@ -33,6 +33,9 @@ internal sealed class RequestValidator(
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
+    /// <summary>Most tokens of a prompt (<c>--max-input-tokens</c>); null for no limit of its own.</summary>
+    public int? MaxPromptTokens { get; init; }
+
     /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
     public void Validate(GenerationRequest request)
     {
@@ -67,6 +70,12 @@ internal sealed class RequestValidator(
                 : $"the KV cache holds {kvCacheTokens} tokens, prompt and output together";
             throw new InvalidRequestException(
                 $"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
+        }
+
+        if (prompt.Count > MaxPromptTokens)
+        {
+            throw new InvalidRequestException(
+                $"prompt has {prompt.Count} tokens; this server takes at most {MaxPromptTokens} (--max-input-tokens)", "prompt");
         }
 
         for (var i = 0; i < prompt.Count; i++)

@@ -13,6 +13,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
     /// <summary>32 MiB: a long document many times over.</summary>
     public const int DefaultMaxRequestBytes = 32 << 20;
 
+    private const int FirstUserPort = 1024;
+    private const int PortDistance = WorkerFlags.DefaultGrpcPort - WorkerFlags.DefaultHttpPort;
+
     /// <summary>Certificate and key of both ports; null serves without TLS.</summary>
     public TlsFiles? Tls { get; init; }
 
@@ -23,6 +26,15 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     /// <summary>Names that the server may be asked under, besides its own on loopback.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>The gRPC port that belongs to an HTTP port: as far from it as 50051 is from 8000, so that two workers on one machine need
+    /// one option each. What would lie behind the last port begins again at the first one that needs no privilege.</summary>
+    public static int GrpcPortFor(int port) => port switch
+    {
+        0 => 0,
+        _ when port + PortDistance <= ushort.MaxValue => port + PortDistance,
+        _ => port + PortDistance - ushort.MaxValue - 1 + FirstUserPort,
+    };
 
     /// <summary>Largest HTTP body and gRPC message.</summary>
     public int MaxRequestBytes { get; init; } = DefaultMaxRequestBytes;

@@ -53,11 +53,12 @@ internal sealed class WorkerServer : IAsyncDisposable
     /// <summary>What the engine shall tell, for metrics and traces.</summary>
     public IEngineObserver Observer { get; }
 
+    /// <param name="inProcess">Takes requests from this process instead of a port; null listens.</param>
     /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
     /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
     public static async Task<WorkerServer> StartAsync(
         ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, InProcessServer? inProcess = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -75,6 +76,11 @@ internal sealed class WorkerServer : IAsyncDisposable
         {
             builder.Services.AddSingleton(
                 services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
+        }
+
+        if (inProcess is not null)
+        {
+            builder.Services.AddSingleton<IServer>(inProcess);
         }
 
         var address = IPAddress.Parse(options.Host);

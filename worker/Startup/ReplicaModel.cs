@@ -60,7 +60,11 @@ internal sealed record ReplicaModel(
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
         var config = ModelLoader.ConfigOf(source);
         var options = startup.Runner with { KvCacheDType = backends.CacheDType(config.DType) };
-        if (!startup.Engine.EnableChunkedPrefill && options.MaxModelLength is null && options.MaxBatchedTokens < config.MaxLength)
+        if (startup.StepHoldsLongest)
+        {
+            options = options with { MaxBatchedTokens = Math.Max(options.MaxBatchedTokens, CapacityPlan.WantedLength(config, options)) };
+        }
+        else if (!startup.Engine.EnableChunkedPrefill && options.MaxModelLength is null && options.MaxBatchedTokens < config.MaxLength)
         {
             // Nobody asked for a length, so it is the one that works.
             options = options with { MaxModelLength = options.MaxBatchedTokens };

@@ -20,6 +20,10 @@ internal sealed record StartupOptions(
     /// <summary>Folder to download models to; null for the cache that the environment names.</summary>
     public string? DownloadFolder { get; init; }
 
+    /// <summary>Whether a step must take the model's longest sequence whole: raises the runner's budget to that length, which is known when
+    /// the model is.</summary>
+    public bool StepHoldsLongest { get; init; }
+
     /// <summary>Null without speculative decoding.</summary>
     public DraftOptions? Draft { get; init; }
 

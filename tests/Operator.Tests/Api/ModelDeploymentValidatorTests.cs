@@ -24,6 +24,7 @@ public class ModelDeploymentValidatorTests
     [InlineData("{gpu: {deviceAccess: RuntimeClass, nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: b, c: d}}}}")]
     [InlineData("{engine: {maxNumSeqs: 8, maxNumBatchedTokens: 8, extraArgs: [--seed, '7', -v, --no-color]}}")]
     [InlineData("{engine: {enableChunkedPrefill: true, maxModelLen: 9000, maxNumBatchedTokens: 512}}")]
+    [InlineData("{engine: {enableChunkedPrefill: false, maxModelLen: 9000}}")]
     [InlineData(
         "{tensorParallelSize: 8, tuning: {ncclMinNChannels: 112, env: [{name: A, value: '1'}, {name: B, valueFrom: {fieldRef: "
         + "{fieldPath: spec.nodeName}}}]}}")]
@@ -77,6 +78,12 @@ public class ModelDeploymentValidatorTests
     [InlineData(
         "{engine: {extraArgs: [--seed=1, --max-model-len=5]}}", "spec.engine.extraArgs[1]", "Forbidden",
         "'--max-model-len=5' is set by spec.engine.maxModelLen")]
+    [InlineData(
+        "{engine: {extraArgs: [--seed=1, --max-model=5]}}", "spec.engine.extraArgs[1]", "Forbidden",
+        "'--max-model=5' is set by spec.engine.maxModelLen")]
+    [InlineData(
+        "{engine: {extraArgs: [--num_shard, '5']}}", "spec.engine.extraArgs[0]", "Forbidden",
+        "'--num_shard' is set by spec.tensorParallelSize")]
     [InlineData("{tensorParallelSize: Auto}", "spec.tensorParallelSize", "Invalid", "Auto must be auto or an integer from 1 to 64")]
     [InlineData("{tensorParallelSize: '2'}", "spec.tensorParallelSize", "Invalid", "must be auto or an integer")]
     [InlineData("{tensorParallelSize: 1.5}", "spec.tensorParallelSize", "Invalid", "1.5 must be auto")]
