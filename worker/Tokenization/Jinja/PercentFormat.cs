@@ -10,7 +10,7 @@ internal static class PercentFormat
 {
     public static string Apply(string format, object? value, RenderBudget budget)
     {
-        IReadOnlyList<object?> values = Values.Tuple(value) ?? [value];
+        var values = Values.Tuple(value) ?? new[] { value };
         StringBuilder result = new();
         var used = 0;
         var byName = false;
