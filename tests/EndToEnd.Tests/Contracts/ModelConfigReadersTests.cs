@@ -70,9 +70,10 @@ public sealed class ModelConfigReadersTests
             """{"quant_method": "fp8", "activation_scheme": "static", "ignored_layers": "lm_head"}""",
             """{"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0, "modules_to_not_convert": ["lm_head"]}""",
             """{"quant_method": "fbgemm_fp8", "activation_scale_ub": 0}""",
-            Compressed(""), Compressed(""""format": "pack-quantized","""), Compressed("", "int"), Compressed("", "float", "group"),
+            Compressed("float-quantized"), Compressed("pack-quantized"), Compressed("float-quantized", "int"),
+            Compressed("float-quantized", "float", "group"),
             """{"quant_method": "squeezellm", "wbits": 3}"""]),
-        ("compression_config", ["", Compressed(""), """{"format": "float-quantized", "config_groups": {}}""", "5"]),
+        ("compression_config", ["", Compressed("float-quantized"), """{"format": "float-quantized", "config_groups": {}}""", "5"]),
     ];
 
     public static TheoryData<string> Goldens
@@ -154,9 +155,9 @@ public sealed class ModelConfigReadersTests
     }
 
     private static string Compressed(string format, string type = "float", string strategy = "channel") =>
-        $$"""
-        {"quant_method": "compressed-tensors", {{(format.Length == 0 ? "\"format\": \"float-quantized\"," : format)}} "config_groups": {"g":
-        {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "{{type}}", "strategy": "{{strategy}}", "symmetric": true}}}}
+        $$$"""
+        {"quant_method": "compressed-tensors", "format": "{{{format}}}", "config_groups": {"g": {"targets": ["Linear"],
+        "weights": {"num_bits": 8, "type": "{{{type}}}", "strategy": "{{{strategy}}}", "symmetric": true}} } }
         """;
 
     private static string Build(string type, Func<string[], int> choose)
