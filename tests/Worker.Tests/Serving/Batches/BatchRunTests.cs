@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Batches;
-using Cluster.Worker.Tests.Models;
 using Cluster.Worker.Tests.Serving.Http;
 using Microsoft.Extensions.Logging;
 
