@@ -36,9 +36,12 @@ internal static partial class CommandRunner
 
     /// <summary>What is wrong with a command line, one error per line, and where to read how it should be.</summary>
     public static string Explain(ParseResult wrong, string program) =>
-        string.Join(
-            Environment.NewLine,
-            [.. wrong.Errors.Select(error => Reword(error.Message)), $"see: {Path(wrong.CommandResult, program)} --help"]);
+        Explain(wrong.Errors.Select(error => Reword(error.Message)), Path(wrong.CommandResult, program));
+
+    /// <summary>The same for errors that are worded already.</summary>
+    /// <param name="command">The command they are about, as one types it.</param>
+    public static string Explain(IEnumerable<string> errors, string command) =>
+        string.Join(Environment.NewLine, [.. errors, $"see: {command} --help"]);
 
     /// <summary>The commands that led here, as one types them.</summary>
     private static string Path(CommandResult command, string program) =>

@@ -12,6 +12,9 @@ internal sealed record WorkerFlag(string Name, FlagValue Value, string SetBy, st
     /// <summary>A second spelling, such as <c>-tp</c>.</summary>
     public string? Alias { get; init; }
 
+    /// <summary>Options of other servers that set this one, in whole or in part; the worker's command line takes them, too.</summary>
+    public IReadOnlyList<string> OtherNames { get; init; } = [];
+
     /// <summary>What stands for the value in help texts.</summary>
     public string ValueName { get; init; } = "N";
 

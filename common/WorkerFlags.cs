@@ -20,13 +20,19 @@ internal static class WorkerFlags
     public const string Auto = "auto";
     public const string None = "none";
 
+    /// <summary>What stands for a draft model where tokens are looked up in the text so far.</summary>
+    public const string Ngram = "[ngram]";
+
+    /// <summary>Two dashes and a letter.</summary>
+    private const int ShortestBeginning = 3;
+
     private const string Operator = "the operator: probes and endpoints depend on it";
 
     public static WorkerFlag Model { get; } = new(
         "--model", FlagValue.Text, "spec.model.source",
         "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / "
         + "-160m / -1b (random weights in true shapes, for benchmarks).")
-    { ValueName = "MODEL" };
+    { ValueName = "MODEL", OtherNames = ["--model-id"] };
 
     public static WorkerFlag ServedModelName { get; } = new(
         "--served-model-name", FlagValue.Text, "spec.model.servedName",
@@ -36,7 +42,7 @@ internal static class WorkerFlags
     public static WorkerFlag TensorParallelSize { get; } = new(
         "--tensor-parallel-size", FlagValue.Integer, "spec.tensorParallelSize",
         "GPUs that the model is split over, with one process per GPU. On the CPU, the processes share its threads and memory.")
-    { Alias = "-tp", Minimum = 1, Maximum = MaxTensorParallelSize, Default = 1 };
+    { Alias = "-tp", OtherNames = ["--num-shard", "--sharded"], Minimum = 1, Maximum = MaxTensorParallelSize, Default = 1 };
 
     public static WorkerFlag DType { get; } = new(
         "--dtype", FlagValue.Word, "spec.engine.dtype",
@@ -47,7 +53,7 @@ internal static class WorkerFlags
     public static WorkerFlag Quantization { get; } = new(
         "--quantization", FlagValue.Word, "spec.engine.quantization",
         "How the weights are quantized; auto reads it from the checkpoint. Any other value must agree with the checkpoint.")
-    { Words = [Auto, None, "fp8", "gptq", "awq", "squeezellm", "compressed-tensors"] };
+    { OtherNames = ["-q", "--quantize"], Words = [Auto, None, .. QuantizationMethods.All] };
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
@@ -58,16 +64,16 @@ internal static class WorkerFlags
     public static WorkerFlag MaxModelLen { get; } = new(
         "--max-model-len", FlagValue.Integer, "spec.engine.maxModelLen",
         "Maximum length of a sequence, prompt and output together. Default: the length the model was trained for.")
-    { ValueName = "TOKENS", Minimum = 1 };
+    { ValueName = "TOKENS", OtherNames = ["--max-total-tokens"], Minimum = 1 };
 
     public static WorkerFlag MaxNumSeqs { get; } = new(
         "--max-num-seqs", FlagValue.Integer, "spec.engine.maxNumSeqs", "Maximum number of sequences per step.")
-    { Minimum = 1, Maximum = 65536, Default = DefaultMaxNumSeqs };
+    { OtherNames = ["--max-batch-size"], Minimum = 1, Maximum = 65536, Default = DefaultMaxNumSeqs };
 
     public static WorkerFlag MaxNumBatchedTokens { get; } = new(
         "--max-num-batched-tokens", FlagValue.Integer, "spec.engine.maxNumBatchedTokens",
         "Maximum number of tokens per step: the budget that prefill and decode share.")
-    { Minimum = 1, Default = DefaultMaxNumBatchedTokens };
+    { OtherNames = ["--max-batch-prefill-tokens"], Minimum = 1, Default = DefaultMaxNumBatchedTokens };
 
     public static WorkerFlag EnablePrefixCaching { get; } = new(
         "--enable-prefix-caching", FlagValue.Switch, "spec.engine.enablePrefixCaching", "Reuse the KV cache of prompts that begin alike.")
@@ -83,6 +89,23 @@ internal static class WorkerFlags
         "Number of decode steps per scheduler call; new requests wait for the next call.")
     { Minimum = 1, Maximum = 64, Default = 1 };
 
+    public static WorkerFlag SchedulingPolicy { get; } = new(
+        "--scheduling-policy", FlagValue.Word, "spec.engine.schedulingPolicy",
+        "Whose turn it is: fcfs takes requests in the order they come; priority takes those with the lowest priority field first, and the "
+        + "last in that order give up their blocks when memory is short.")
+    { Words = ["fcfs", "priority"] };
+
+    public static WorkerFlag GenerationConfig { get; } = new(
+        "--generation-config", FlagValue.Text, "spec.engine.generationConfig",
+        "Where temperature, top_k, top_p, min_p, repetition_penalty and max_new_tokens come from when a request sets none: auto reads the "
+        + "model's generation_config.json, none (or vllm) uses the API's defaults, and a folder's file also bounds max_new_tokens.")
+    { ValueName = "auto|none|DIR", Default = Auto };
+
+    public static WorkerFlag OverrideGenerationConfig { get; } = new(
+        "--override-generation-config", FlagValue.Text, "spec.engine.overrideGenerationConfig",
+        "JSON object with fields that stand above those of --generation-config; its max_new_tokens bounds every request.")
+    { ValueName = "JSON" };
+
     public static WorkerFlag MaxSeqLenToCapture { get; } = new(
         "--max-seq-len-to-capture", FlagValue.Integer, "spec.engine.maxSeqLenToCapture",
         "Maximum sequence length that graphs are captured for. No effect on devices that capture none; the start log says so.")
@@ -91,13 +114,13 @@ internal static class WorkerFlags
     public static WorkerFlag GpuMemoryUtilization { get; } = new(
         "--gpu-memory-utilization", FlagValue.Number, "spec.engine.gpuMemoryUtilization",
         "Fraction of the device's memory for weights and KV cache.")
-    { ValueName = "FRACTION", Minimum = 0.01, Maximum = 1, Default = DefaultGpuMemoryUtilization };
+    { ValueName = "FRACTION", OtherNames = ["--cuda-memory-fraction"], Minimum = 0.01, Maximum = 1, Default = DefaultGpuMemoryUtilization };
 
     public static WorkerFlag SpeculativeModel { get; } = new(
         "--speculative-model", FlagValue.Text, "spec.engine.speculative.model",
-        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or [ngram] to look tokens "
-        + "up in the text so far. Outputs stay the same; only their speed changes.")
-    { ValueName = "MODEL" };
+        "Draft model for speculative decoding: a smaller model with the same vocabulary (named as for --model), or " + Ngram
+        + " to look tokens up in the text so far. Outputs stay the same; only their speed changes.")
+    { ValueName = "MODEL", OtherNames = ["--speculative-config", "-sc", "--speculate"] };
 
     public static WorkerFlag NumSpeculativeTokens { get; } = new(
         "--num-speculative-tokens", FlagValue.Integer, "spec.engine.speculative.numTokens", "Number of tokens to draft per step.")
@@ -110,28 +133,31 @@ internal static class WorkerFlags
     public static WorkerFlag Host { get; } = new(
         "--host", FlagValue.Text, Operator,
         "Address to listen on: localhost, an IP address, or 0.0.0.0 (:: with IPv6) for every interface.")
-    { ValueName = "ADDRESS", Default = "127.0.0.1" };
+    { ValueName = "ADDRESS", OtherNames = ["--hostname"], Default = "127.0.0.1" };
 
     public static WorkerFlag Port { get; } = new("--port", FlagValue.Integer, Operator, "Port of the HTTP API; 0 takes a free one.")
-    { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultHttpPort };
+    { ValueName = "PORT", OtherNames = ["-p"], Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultHttpPort };
 
     public static WorkerFlag GrpcPort { get; } = new(
-        "--grpc-port", FlagValue.Integer, Operator, "Port of the gRPC services; 0 takes a free one.")
-    { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue, Default = DefaultGrpcPort };
+        "--grpc-port", FlagValue.Integer, Operator,
+        "Port of the gRPC services; 0 takes a free one. Default: follows --port, 50051 for 8000, 50052 for 8001 and so on.")
+    { ValueName = "PORT", Minimum = 0, Maximum = ushort.MaxValue };
 
     public static IReadOnlyList<WorkerFlag> All { get; } =
     [
         Model, ServedModelName, TensorParallelSize, DType, Quantization, KvCacheDType, MaxModelLen, MaxNumSeqs, MaxNumBatchedTokens,
-        EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel,
-        NumSpeculativeTokens, ShutdownTimeout, Host, Port, GrpcPort,
+        EnablePrefixCaching, EnableChunkedPrefill, NumSchedulerSteps, SchedulingPolicy, GenerationConfig,
+        OverrideGenerationConfig, MaxSeqLenToCapture, GpuMemoryUtilization, SpeculativeModel, NumSpeculativeTokens, ShutdownTimeout, Host,
+        Port, GrpcPort,
     ];
 
     /// <exception cref="ArgumentException">There is no such flag in the table.</exception>
     public static WorkerFlag Of(string name) =>
         All.FirstOrDefault(flag => flag.Name == name) ?? throw new ArgumentException($"the table has no flag '{name}'");
 
-    /// <summary>The flag that a command-line item gives, or null for one that is not in the table, and for a value.</summary>
-    /// <param name="argument"><c>--flag</c>, <c>--flag=value</c>, <c>--no-flag</c>, <c>-tp</c> or a value.</param>
+    /// <summary>The flag that a command-line item gives, or null for one that is not in the table, and for a value. The worker takes the
+    /// beginning of a name for the whole, so it does here.</summary>
+    /// <param name="argument"><c>--flag</c>, <c>--flag=value</c>, <c>--no-flag</c>, <c>-tp</c>, another server's name, or a value.</param>
     public static WorkerFlag? GivenBy(string argument)
     {
         if (!argument.StartsWith('-'))
@@ -139,8 +165,16 @@ internal static class WorkerFlags
             return null;
         }
 
-        var name = argument.TrimStart('-').Split('=', 2)[0].Replace('_', '-');
-        name = name.StartsWith("no-", StringComparison.Ordinal) ? name[3..] : name;
-        return All.FirstOrDefault(flag => flag.Name[2..] == name || flag.Alias?[1..] == name);
+        var name = argument.Split('=', 2)[0];
+        if (!name.StartsWith("--", StringComparison.Ordinal))
+        {
+            return All.FirstOrDefault(flag => flag.Alias == name || flag.OtherNames.Contains(name));
+        }
+
+        name = name.Replace('_', '-');
+        name = name.StartsWith("--no-", StringComparison.Ordinal) ? $"--{name[5..]}" : name;
+        return All.FirstOrDefault(flag => flag.OtherNames.Prepend(flag.Name).Contains(name))
+            ?? (name.Length < ShortestBeginning ? null : All.FirstOrDefault(
+                flag => flag.OtherNames.Prepend(flag.Name).Any(spelling => spelling.StartsWith(name, StringComparison.Ordinal))));
     }
 }

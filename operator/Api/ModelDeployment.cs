@@ -301,18 +301,12 @@ internal sealed class GpuSpec
     "!has(self.maxNumBatchedTokens) || !has(self.maxNumSeqs) || self.maxNumBatchedTokens >= self.maxNumSeqs",
     "maxNumBatchedTokens must be at least maxNumSeqs: every running sequence needs one token per step")]
 [SchemaRule(
-    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || (has(self.maxNumBatchedTokens) ? "
-    + "self.maxNumBatchedTokens : 2048) >= self.maxModelLen",
-    "without chunked prefill maxNumBatchedTokens (default 2048) must be at least maxModelLen: a prompt has to fit into one step")]
+    "!has(self.enableChunkedPrefill) || self.enableChunkedPrefill || !has(self.maxModelLen) || !has(self.maxNumBatchedTokens) || "
+    + "self.maxNumBatchedTokens >= self.maxModelLen",
+    "without chunked prefill maxNumBatchedTokens must be at least maxModelLen, or be left out: a prompt has to fit into one step")]
 [SchemaRule(
     "!has(self.numSchedulerSteps) || self.numSchedulerSteps == 1 || !has(self.speculative)",
     "numSchedulerSteps above 1 cannot be combined with speculative: tokens are drafted anew before each step")]
-[SchemaRule(
-    "!has(self.quantization) || !has(self.dtype) || !(self.dtype in ['float', 'float32']) || self.quantization in ['auto', 'none']",
-    "dtype float32 contradicts a quantization: quantized weights are multiplied in 16 bits; leave dtype auto")]
-[SchemaRule(
-    "!has(self.quantization) || !has(self.dtype) || self.dtype != 'bfloat16' || !(self.quantization in ['awq', 'squeezellm'])",
-    "dtype bfloat16 contradicts quantization awq and squeezellm, whose scales and tables are float16; use dtype auto or float16")]
 internal sealed class EngineSpec
 {
     [FromFlag("--dtype")]
@@ -342,13 +336,22 @@ internal sealed class EngineSpec
     [FromFlag("--num-scheduler-steps")]
     public int? NumSchedulerSteps { get; set; }
 
+    [FromFlag("--scheduling-policy")]
+    public string? SchedulingPolicy { get; set; }
+
+    [FromFlag("--generation-config")]
+    public string? GenerationConfig { get; set; }
+
+    [FromFlag("--override-generation-config")]
+    public string? OverrideGenerationConfig { get; set; }
+
     [FromFlag("--max-seq-len-to-capture")]
     public int? MaxSeqLenToCapture { get; set; }
 
     [FromFlag("--gpu-memory-utilization")]
     public double? GpuMemoryUtilization { get; set; }
 
-    [Schema("Speculative decoding with a smaller model of the same vocabulary.")]
+    [Schema("Speculative decoding: a smaller model of the same vocabulary, or the text so far, drafts tokens.")]
     public SpeculativeSpec? Speculative { get; set; }
 
     [Schema("Additional worker flags, one argument per item. Flags that are set by a field here are rejected.", MaxLength = 64)]
@@ -358,8 +361,8 @@ internal sealed class EngineSpec
 internal sealed class SpeculativeSpec
 {
     [Schema(
-        "Where the draft model comes from, in the forms of spec.model.source.", Required = true, MaxLength = 1024,
-        Pattern = ModelSource.Pattern)]
+        "Where the draft model comes from, in the forms of spec.model.source; or [ngram], to look tokens up in the text so far.",
+        Required = true, MaxLength = 1024, Pattern = ModelSource.DraftPattern)]
     public string Model { get; set; } = "";
 
     [FromFlag("--num-speculative-tokens", Required = true)]

@@ -66,9 +66,10 @@ internal static partial class ModelDeploymentValidator
             errors.Add(new("spec.model.source", ValidationReason.Invalid, problem));
         }
 
-        if (spec.Engine.Speculative is { } speculative && !ModelSource.TryParse(speculative.Model, out _, out var draftProblem))
+        if (spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
+            && !ModelSource.TryParse(speculative.Model, out _, out var draftProblem))
         {
-            errors.Add(new("spec.engine.speculative.model", ValidationReason.Invalid, draftProblem));
+            errors.Add(new("spec.engine.speculative.model", ValidationReason.Invalid, $"{draftProblem}, or {WorkerFlags.Ngram}"));
         }
 
         var usesHub = IsHub(spec.Model.Source) || IsHub(spec.Engine.Speculative?.Model);
@@ -181,32 +182,17 @@ internal static partial class ModelDeploymentValidator
                 + "per step"));
         }
 
-        if (engine.EnableChunkedPrefill == false
-            && (engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens) < engine.MaxModelLen)
+        if (engine.EnableChunkedPrefill == false && engine.MaxNumBatchedTokens < engine.MaxModelLen)
         {
             errors.Add(new("spec.engine.maxNumBatchedTokens", ValidationReason.Invalid,
-                $"{engine.MaxNumBatchedTokens ?? WorkerFlags.DefaultMaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: "
-                + "without chunked prefill a prompt has to fit into one step"));
+                $"{engine.MaxNumBatchedTokens} is less than maxModelLen {engine.MaxModelLen}: without chunked prefill a prompt has to fit "
+                + "into one step; leave it out, and the budget becomes that length"));
         }
 
         if (engine is { NumSchedulerSteps: > 1, Speculative: not null })
         {
             errors.Add(new("spec.engine.numSchedulerSteps", ValidationReason.Invalid,
                 $"{engine.NumSchedulerSteps} cannot be combined with speculative: tokens are drafted anew before each step"));
-        }
-
-        var contradiction = (engine.Quantization, engine.Dtype) switch
-        {
-            (not (null or WorkerFlags.Auto or WorkerFlags.None), "float" or "float32") =>
-                "quantized weights are multiplied in 16 bits; leave dtype auto",
-            ("awq" or "squeezellm", "bfloat16") => "its scales and tables are float16; use dtype auto or float16",
-            _ => null,
-        };
-        if (contradiction is not null)
-        {
-            errors.Add(
-                new("spec.engine.dtype", ValidationReason.Invalid,
-                    $"{engine.Dtype} contradicts quantization {engine.Quantization}: {contradiction}"));
         }
 
         IReadOnlyList<string> arguments = engine.ExtraArgs ?? [];

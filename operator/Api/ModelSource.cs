@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
+using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
@@ -8,11 +9,16 @@ namespace Cluster.Operator.Api;
 internal abstract partial record ModelSource
 {
     /// <summary>The schema's pattern. <see cref="TryParse"/> is stricter where a regular expression would become unreadable.</summary>
-    public const string Pattern =
-        @"^(hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
+    public const string Pattern = "^(" + Forms + ")$";
+
+    /// <summary>The same of a draft model's, which may be none: <see cref="WorkerFlags.Ngram"/>.</summary>
+    public const string DraftPattern = @"^(\[ngram\]|" + Forms + ")$";
 
     /// <summary>The schema's pattern of a source that is a folder: a claim's or every node's.</summary>
     public const string FolderPattern = @"^(pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
+
+    private const string Forms =
+        @"hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+";
 
     private const int MaxLength = 1024;
 

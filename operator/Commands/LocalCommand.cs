@@ -87,13 +87,16 @@ internal static class LocalCommand
             DefaultValueFactory = _ => 300,
             HelpName = "SECONDS"
         };
+        var hosts = HostCheck.Option();
+        var policy = new PodPolicyOptions();
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Show what operator and node log." };
         var command = new Command(
             "local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
         {
-            files, gpus, models, port, worker, host, device, once, prompt, timeout, verbose,
+            files, gpus, models, port, worker, host, device, once, prompt, timeout, hosts, verbose,
         };
         configs.AddTo(command);
+        policy.AddTo(command, withPrefixes: false);
         command.SetAction(arguments => RunAsync(
             Load(arguments.GetValue(files) ?? []),
             logging => new LocalClusterOptions
@@ -101,6 +104,8 @@ internal static class LocalCommand
                 SimulatedGpus = arguments.GetValue(gpus),
                 ModelsFolder = arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetValue(files) ?? []),
                 HubConfigs = configs.Read(arguments),
+                PodPrivileges = policy.Privileges(arguments),
+                AllowedHosts = arguments.GetValue(hosts) ?? [],
                 ApiPort = arguments.GetValue(port),
                 Worker = arguments.GetValue(worker),
                 WorkerHost = arguments.GetValue(host) ?? HostOfEnvironment(),

@@ -70,9 +70,10 @@ internal static class NodeAgentCommand
             DefaultValueFactory = _ => "127.0.0.1",
             HelpName = "ADDRESS"
         };
+        var hosts = HostCheck.Option();
         var command = new Command("node-agent", "Publishes this node's GPUs and tunes its kernel while model deployments run here.")
         {
-            name, kubeconfig, context, sysRoot, devRoot, procRoot, interval, port, host,
+            name, kubeconfig, context, sysRoot, devRoot, procRoot, interval, port, host, hosts,
         };
         command.SetAction(async arguments =>
         {
@@ -93,7 +94,8 @@ internal static class NodeAgentCommand
                 ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context)));
             var agent = new NodeAgentLoop(client, options);
             var (server, address) = await NodeAgentEndpoints.StartAsync(
-                arguments.GetValue(host)!, arguments.GetValue(port), agent.Health, options.Metrics, signals.Token);
+                arguments.GetValue(host)!, arguments.GetValue(port), agent.Health, options.Metrics, signals.Token,
+                arguments.GetValue(hosts));
             await using (server)
             {
                 logging.CreateLogger("node-agent")

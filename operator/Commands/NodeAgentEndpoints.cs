@@ -10,11 +10,13 @@ namespace Cluster.Operator.Commands;
 internal static class NodeAgentEndpoints
 {
     /// <param name="port">0 takes a free one.</param>
+    /// <param name="allowedHosts">Names that it may be asked under, besides its own on loopback.</param>
     /// <returns>The running server, and its base address.</returns>
     /// <exception cref="CommandFailure">The address is none.</exception>
     /// <exception cref="IOException">The port is taken.</exception>
     public static async Task<(WebApplication Server, string Address)> StartAsync(
-        string host, int port, NodeAgentHealth health, MetricsRegistry metrics, CancellationToken cancellationToken)
+        string host, int port, NodeAgentHealth health, MetricsRegistry metrics, CancellationToken cancellationToken,
+        IReadOnlyList<string>? allowedHosts = null)
     {
         var address = IPAddress.TryParse(host, out var parsed)
             ? parsed
@@ -23,6 +25,7 @@ internal static class NodeAgentEndpoints
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, port));
         var server = builder.Build();
+        server.UseHostCheck(address, allowedHosts ?? []);
         server.MapGet("/healthz", () => health.IsAlive ? Results.Text("ok") : Unavailable("the agent's loop has stopped"));
         server.MapGet(
             "/readyz", () => health.Problems is { Count: > 0 } problems ? Unavailable(string.Join('\n', problems)) : Results.Text("ok"));

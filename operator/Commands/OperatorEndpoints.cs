@@ -15,7 +15,8 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
     /// <exception cref="CommandFailure">The address is none.</exception>
     /// <exception cref="IOException">The port is taken.</exception>
     public static async Task<OperatorEndpoints> StartAsync(
-        string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken)
+        string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken,
+        IReadOnlyList<string>? allowedHosts = null)
     {
         if (port == 0)
         {
@@ -29,6 +30,7 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, port));
         var application = builder.Build();
+        application.UseHostCheck(address, allowedHosts ?? []);
         application.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsRegistry.ContentType));
         application.MapGet("/healthz", () => "ok");
         application.MapGet("/readyz", () => "ok");

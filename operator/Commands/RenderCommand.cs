@@ -41,7 +41,7 @@ internal static class RenderCommand
         {
             Description =
                 "Folder that is /models on the nodes, where tensorParallelSize auto finds config.json of file:///models/… sources. "
-                + "Default: the folder 'models' beside the first manifest.",
+                + "Sources there are allowed then. Default: the folder 'models' beside the first manifest.",
             HelpName = "DIR"
         };
         var configs = new ModelConfigOption();
@@ -56,9 +56,19 @@ internal static class RenderCommand
         {
             var manifests = arguments.GetRequiredValue(files).SelectMany(Manifest.Load).ToList();
             var cluster = arguments.GetValue(nodes) is { } path ? Manifest.Load(path) : null;
-            var folders = HostFolders.ForModels(arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetRequiredValue(files)));
+            var folder = arguments.GetValue(models) ?? HostFolders.BesideFirst(arguments.GetRequiredValue(files));
+            var options = worker.Read(arguments);
+            if (folder is not null)
+            {
+                // Who says which folder is the nodes' /models means models to be there.
+                options = options with
+                {
+                    Policy = options.Policy with { ModelPathPrefixes = [.. options.Policy.ModelPathPrefixes, HostFolders.Models] }
+                };
+            }
+
             return RenderAsync(
-                manifests, cluster, new FolderModelConfigs(folders.Map, configs.Read(arguments)), worker.Read(arguments),
+                manifests, cluster, new FolderModelConfigs(HostFolders.ForModels(folder).Map, configs.Read(arguments)), options,
                 DateTimeOffset.UtcNow, Console.Out, Console.Error, cancellationToken);
         });
         return command;

@@ -66,9 +66,10 @@ internal static class RunCommand
             DefaultValueFactory = _ => "127.0.0.1",
             HelpName = "ADDRESS"
         };
+        var hosts = HostCheck.Option();
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
-            kubeconfig, context, watched, workers, elect, electNamespace, port, host,
+            kubeconfig, context, watched, workers, elect, electNamespace, port, host, hosts,
         };
         worker.AddTo(command);
         configs.AddTo(command);
@@ -94,7 +95,8 @@ internal static class RunCommand
                 Logging = logging,
             };
             await using var endpoints = await OperatorEndpoints.StartAsync(
-                arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token);
+                arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token,
+                arguments.GetValue(hosts));
             try
             {
                 await OperatorHost.RunAsync(client, options, signals.Token);

@@ -33,6 +33,8 @@ internal sealed class WorkerPodOptions
         HelpName = "GID",
     };
 
+    private readonly PodPolicyOptions _policy = new();
+
     /// <param name="defaultImage">Null where the user has to name one.</param>
     public WorkerPodOptions(string? defaultImage)
     {
@@ -63,12 +65,14 @@ internal sealed class WorkerPodOptions
         command.Options.Add(_hubCache);
         command.Options.Add(_pullSecrets);
         command.Options.Add(_deviceGroups);
+        _policy.AddTo(command, withPrefixes: true);
     }
 
     public WorkerOptions Read(ParseResult arguments)
     {
         WorkerOptions options = new(arguments.GetValue(_image)!, arguments.GetValue(_runtimeClass)!, arguments.GetValue(_hubCache))
         {
+            Policy = _policy.Read(arguments),
             ImagePullSecrets = arguments.GetValue(_pullSecrets) ?? [],
         };
         return arguments.GetValue(_deviceGroups) is { Length: > 0 } groups ? options with { DeviceGroups = groups } : options;

@@ -26,6 +26,7 @@ internal static class CachedFields
         [typeof(V1NodeStatus)] = ["allocatable", "conditions"],
         [typeof(V1NodeCondition)] = ["type", "status", "lastTransitionTime"],
         [typeof(V1Service)] = ["apiVersion", "kind", "metadata"],
+        [typeof(V1ServiceAccount)] = ["apiVersion", "kind", "metadata"],
         [typeof(V1PodDisruptionBudget)] = ["apiVersion", "kind", "metadata"],
     };
 

@@ -28,7 +28,7 @@ internal sealed class ClientConfigurationLoader
     {
         if (kubeconfig is not null)
         {
-            return File.Exists(kubeconfig)
+            return RegularFile.IsThere(kubeconfig)
                 ? FromKubeconfig([kubeconfig], context)
                 : throw Invalid($"kubeconfig '{kubeconfig}' does not exist");
         }
@@ -36,7 +36,7 @@ internal sealed class ClientConfigurationLoader
         IReadOnlyList<string> candidates = Environment("KUBECONFIG") is { Length: > 0 } list
             ? list.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             : [Path.Combine(Home, ".kube", "config")];
-        IReadOnlyList<string> existing = [.. candidates.Where(File.Exists)];
+        IReadOnlyList<string> existing = [.. candidates.Where(RegularFile.IsThere)];
         if (existing.Count > 0)
         {
             return FromKubeconfig(existing, context);
@@ -66,7 +66,7 @@ internal sealed class ClientConfigurationLoader
             Server = ParseServer(
                 $"https://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}", "KUBERNETES_SERVICE_HOST/PORT"),
             CertificateAuthorities = ClientCertificate.ReadAuthorities(ReadFile(authority, "service account"), authority),
-            Namespace = File.Exists(namespaceFile) ? ReadFile(namespaceFile, "service account").Trim() : "default",
+            Namespace = RegularFile.IsThere(namespaceFile) ? ReadFile(namespaceFile, "service account").Trim() : "default",
             Credentials = new TokenFileCredentialSource(Path.Combine(ServiceAccountFolder, "token"), certificate: null),
         };
     }
@@ -127,6 +127,12 @@ internal sealed class ClientConfigurationLoader
         };
         try
         {
+            // The library opens whatever is there.
+            if (endpoint is { CertificateAuthority.Length: > 0, CertificateAuthorityData: null or "" })
+            {
+                RegularFile.CheckPath(endpoint.CertificateAuthority, FileKind.Secret);
+            }
+
             var read = KubernetesClientConfiguration.BuildConfigFromConfigObject(only);
             return read.SslCaCerts is not { Count: 0 } ? read : throw Invalid($"{at}: certificate-authority: holds no PEM certificate");
         }
@@ -282,7 +288,7 @@ internal sealed class ClientConfigurationLoader
     {
         try
         {
-            return File.ReadAllText(path);
+            return RegularFile.ReadText(path, FileKind.Secret);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -112,7 +112,7 @@ internal sealed class Kubeconfig
     {
         try
         {
-            return YamlJson.ParseAll(File.ReadAllText(path), path) switch
+            return YamlJson.ParseAll(RegularFile.ReadText(path, FileKind.Kubeconfig), path) switch
             {
                 [] => [],
                 [{ Root: JsonObject root }] => root,

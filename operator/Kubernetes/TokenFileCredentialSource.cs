@@ -13,6 +13,8 @@ internal sealed class TokenFileCredentialSource(string path, ClientCertificate? 
         string? token;
         try
         {
+            // The library opens whatever is there, and a pipe would keep it waiting.
+            RegularFile.CheckPath(path, FileKind.Secret);
             token = (await _file.GetAuthenticationHeaderAsync(cancellationToken)).Parameter;
         }
         catch (Exception error) when (error.GetBaseException() is FormatException)

@@ -103,7 +103,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         _resources.Push(new Owned(network));
         var logs = new NodeLogs();
         var server = await LocalApiServer.StartAsync(
-            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs }, cancellationToken);
+            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs, AllowedHosts = options.AllowedHosts }, cancellationToken);
         _resources.Push(server);
         server.WriteKubeconfig(Kubeconfig);
 
@@ -118,7 +118,11 @@ internal sealed class LocalCluster : IAsyncDisposable
         var folders = HostFolders.ForModels(options.ModelsFolder);
         var operatorOptions = new OperatorOptions
         {
-            Worker = new WorkerOptions(WorkerImage),
+            Worker = new WorkerOptions(WorkerImage)
+            {
+                // Its workers are processes of whoever runs it: they read what they may read, and no more.
+                Policy = new PodPolicy { Allowed = options.PodPrivileges, ModelPathPrefixes = ["/"] }
+            },
             ModelConfigs = new FolderModelConfigs(folders.Map, options.HubConfigs),
             Logging = options.Logging,
         };

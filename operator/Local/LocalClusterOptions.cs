@@ -1,3 +1,4 @@
+using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Local;
@@ -16,6 +17,12 @@ internal sealed record LocalClusterOptions
 
     /// <summary>Port of the API server on 127.0.0.1; 0 takes a free one.</summary>
     public int ApiPort { get; init; }
+
+    /// <summary>Names that the API server may be asked under, besides its own.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>What podTemplates may have.</summary>
+    public IReadOnlyCollection<PodPrivilege> PodPrivileges { get; init; } = [];
 
     /// <summary>Worker executable; null for the one built with the operator.</summary>
     public string? Worker { get; init; }

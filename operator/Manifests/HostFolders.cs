@@ -5,11 +5,13 @@ namespace Cluster.Operator.Manifests;
 /// <param name="folders">From path on the node to path here; the longest match wins.</param>
 internal sealed class HostFolders(IReadOnlyDictionary<string, string> folders)
 {
+    public const string Models = "/models";
+
     /// <summary>The folder <c>/models</c> of the node, where sources like <c>file:///models/name</c> point.</summary>
     public static HostFolders ForModels(string? folder) =>
         new(folder is null
             ? new Dictionary<string, string>()
-            : new Dictionary<string, string>(StringComparer.Ordinal) { ["/models"] = Path.GetFullPath(folder) });
+            : new Dictionary<string, string>(StringComparer.Ordinal) { [Models] = Path.GetFullPath(folder) });
 
     public string Map(string path)
     {

@@ -9,6 +9,9 @@ namespace Cluster.Operator.Reconciling;
 /// made.</summary>
 internal sealed class Finalizer(IKubernetesClient client)
 {
+    /// <summary>The garbage collector's own: dependents are to be left, and only lose their owner.</summary>
+    public const string Orphan = "orphan";
+
     public static bool IsOn(ModelDeployment deployment) => deployment.Metadata.Finalizers?.Contains(ApiNames.Finalizer) == true;
 
     public Task<ReconcileResult> AddAsync(ModelDeployment cached, CancellationToken cancellationToken) =>

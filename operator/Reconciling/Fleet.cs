@@ -25,6 +25,7 @@ internal sealed class Fleet
     private readonly Dictionary<NamespacedName, Replica> _replicas = [];
     private readonly Dictionary<string, HashSet<NamespacedName>> _byOwner = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HashSet<NamespacedName>> _byNode = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<NamespacedName>> _orphans = new(StringComparer.Ordinal);
     private readonly GpuWaiters _waiters = new();
 
     /// <param name="inFlight">Our own writes; from here on only the fleet changes them.</param>
@@ -45,6 +46,15 @@ internal sealed class Fleet
         lock (_gate)
         {
             return Select(_byOwner, uid);
+        }
+    }
+
+    /// <summary>The pods without a controller that the services of this deployment select, by name.</summary>
+    public IReadOnlyList<Replica> OrphansOf(NamespacedName deployment)
+    {
+        lock (_gate)
+        {
+            return Select(_orphans, deployment.ToString());
         }
     }
 
@@ -252,11 +262,12 @@ internal sealed class Fleet
         var now = pod is null ? null : Replica.Of(pod, pod.Metadata.Uid is { } uid && _inFlight.IsDeleting(uid));
         Forget(key);
         var free = _ledger.FreeCount;
-        if (now is not null && (now.HoldsGpus || IsWorker(now.Pod)))
+        if (now is not null && (now.HoldsGpus || IsWorker(now)))
         {
             _replicas[key] = now;
             Index(_byOwner, now.OwnerUid, key);
             Index(_byNode, now.Node, key);
+            Index(_orphans, OrphanOf(now), key);
             _ledger.Put(now);
         }
         else
@@ -271,8 +282,15 @@ internal sealed class Fleet
     }
 
     /// <summary>Other pods that hold no GPUs are nobody's business here, and a large cluster has many.</summary>
-    private static bool IsWorker(V1Pod pod) =>
-        pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
+    private static bool IsWorker(Replica pod) =>
+        OrphanOf(pod) is not null
+        || pod.Pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;
+
+    /// <summary>The deployment that may adopt it; null for a pod with a controller.</summary>
+    private static string? OrphanOf(Replica pod) =>
+        pod is { OwnerUid: null, DeploymentLabel: { } name }
+            ? new NamespacedName(pod.Pod.Metadata.NamespaceProperty ?? "", name).ToString()
+            : null;
 
     private void Forget(NamespacedName key)
     {
@@ -280,6 +298,7 @@ internal sealed class Fleet
         {
             Unindex(_byOwner, before.OwnerUid, key);
             Unindex(_byNode, before.Node, key);
+            Unindex(_orphans, OrphanOf(before), key);
         }
     }
 

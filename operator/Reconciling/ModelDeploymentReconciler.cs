@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
@@ -16,8 +17,10 @@ internal sealed class ModelDeploymentReconciler(
     ObjectStore<V1Node> nodes,
     SizeDecider sizes,
     PodActions actions,
+    PodClaims claims,
     WorkerServices services,
     WorkerBudget budget,
+    WorkerAccount account,
     WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
@@ -30,6 +33,20 @@ internal sealed class ModelDeploymentReconciler(
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
 
+    // Deployments deleted with --cascade=orphan, by the uid that was.
+    private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
+
+    /// <summary>The deployment informer's handler. That dependents are to be left can be seen only until the garbage collector has taken
+    /// their owner references away, which a cache of pods may show later than that it is done.</summary>
+    public void Observe(ObjectChange<ModelDeployment> change)
+    {
+        if (change.Object.Metadata is { DeletionTimestamp: not null, Finalizers: { } finalizers, Uid: { } uid }
+            && finalizers.Contains(Finalizer.Orphan))
+        {
+            _orphaned[NamespacedName.Of(change.Object)] = uid;
+        }
+    }
+
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
         if (deployments.Get(key) is not { } cached)
@@ -38,6 +55,8 @@ internal sealed class ModelDeploymentReconciler(
             _templates.Forget(key);
             services.Forget(key);
             budget.Forget(key);
+            account.Forget(key);
+            _orphaned.TryRemove(key, out _);
             return ReconcileResult.Done;
         }
 
@@ -53,6 +72,7 @@ internal sealed class ModelDeploymentReconciler(
         {
             (true, _) => await TearDownAsync(cached, cancellationToken),
             (_, false) => await _finalizer.AddAsync(cached, cancellationToken), // The change brings it back here.
+            _ when await claims.ClaimAsync(cached, cancellationToken) => ReconcileResult.Done, // As above.
             _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken),
         };
     }
@@ -81,6 +101,7 @@ internal sealed class ModelDeploymentReconciler(
             template = _templates.For(deployment);
             await services.ApplyAsync(deployment, cancellationToken);
             await budget.ApplyAsync(deployment, cancellationToken);
+            await account.ApplyAsync(deployment, cancellationToken);
         }
         catch (InvalidModelDeploymentException e)
         {
@@ -160,6 +181,11 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         var uid = cached.Metadata.Uid!;
+        if (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid)
+        {
+            return await _finalizer.RemoveAsync(cached, cancellationToken);
+        }
+
         var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)

@@ -34,6 +34,7 @@ internal static class OperatorHost
         var deployments = Follow<ModelDeployment>(options.Namespace);
         var services = Follow<V1Service>(options.Namespace, WorkerServices.Selector);
         var budgets = Follow<V1PodDisruptionBudget>(options.Namespace, WorkerServices.Selector);
+        var accounts = Follow<V1ServiceAccount>(options.Namespace, WorkerServices.Selector);
         var nodes = Follow<V1Node>(null);
 
         // Pods of all namespaces: any of them may hold GPUs.
@@ -46,6 +47,7 @@ internal static class OperatorHost
         deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
         budgets.OnChange(triggers.OnBudget);
+        accounts.OnChange(triggers.OnAccount);
         nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
         pods.OnChange(fleet.Observe);
@@ -60,18 +62,22 @@ internal static class OperatorHost
                 new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker,
                 (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
             new PodActions(client, fleet, events, options.Random),
+            new PodClaims(client, fleet, events),
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),
+            new WorkerAccount(client, accounts.Store),
             WorkerLoads.Over(metricsClient, options.Time),
             new StatusWriter(client, events, options.Time),
             options.Worker,
             options.Time);
+        deployments.OnChange(reconciler.Observe);
         ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
 
         var following = Task.WhenAll(
             deployments.RunAsync(cancellationToken), services.RunAsync(cancellationToken), budgets.RunAsync(cancellationToken),
-            nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
-        var synced = Task.WhenAll(deployments.WhenSynced, services.WhenSynced, budgets.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
+            accounts.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), pods.RunAsync(cancellationToken));
+        var synced = Task.WhenAll(
+            deployments.WhenSynced, services.WhenSynced, budgets.WhenSynced, accounts.WhenSynced, nodes.WhenSynced, pods.WhenSynced);
         await Task.WhenAny(synced, following);
 
         // Deciding with half-filled caches would create what exists already.

@@ -12,7 +12,8 @@ using KubernetesException = Cluster.Operator.Kubernetes.KubernetesException;
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Writes objects that belong to a deployment, by server-side apply and only when they are missing, different, or changed
-/// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/> and <see cref="WorkerBudget"/>.</summary>
+/// by somebody since: what we set is ours. Called by <see cref="WorkerServices"/>,
+/// <see cref="WorkerBudget"/> and <see cref="WorkerAccount"/>.</summary>
 /// <param name="versionOf">What changes whenever somebody writes such an object, and as rarely otherwise as the kind allows.</param>
 internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> cache, Func<V1ObjectMeta, string?> versionOf)
     where T : class, IKubernetesObject<V1ObjectMeta>
@@ -44,7 +45,15 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     public void Forget(NamespacedName key) => _applied.TryRemove(key, out _);
 
     /// <summary>The head of such an object: owned by the deployment, and found by <see cref="WorkerServices.Selector"/>.</summary>
-    public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec) => new()
+    public static JsonObject Manifest(ModelDeployment deployment, string name, JsonObject spec)
+    {
+        var manifest = Manifest(deployment, name);
+        manifest["spec"] = spec;
+        return manifest;
+    }
+
+    /// <summary>The same for a kind without a spec.</summary>
+    public static JsonObject Manifest(ModelDeployment deployment, string name) => new()
     {
         ["apiVersion"] = ResourceDefinition.Of<T>().ApiVersion,
         ["kind"] = ResourceDefinition.Of<T>().Kind,
@@ -55,7 +64,6 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
             ["labels"] = WorkerTemplate.WithAll(null, WorkerTemplate.Labels(deployment.Metadata.Name)),
             ["ownerReferences"] = new JsonArray(WorkerTemplate.OwnerReference(deployment)),
         },
-        ["spec"] = spec,
     };
 
     private async Task<T?> FindAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -70,10 +78,13 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
         }
     }
 
-    /// <summary>Applying over what somebody else made would take it from them: a service's clients would end up here.</summary>
+    /// <summary>Applying over what somebody else made would take it from them: a service's clients would end up here. What has our labels
+    /// and no controller was left behind by a deployment of this name, and is adopted.</summary>
     private static void ThrowIfForeign(T? existing, ModelDeployment deployment)
     {
-        if (existing is not null && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true)
+        if (existing is not null
+            && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true
+            && !IsOrphan(existing, deployment))
         {
             var kind = ResourceDefinition.Of<T>().Kind;
             throw new InvalidModelDeploymentException(
@@ -81,4 +92,8 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
                 + "this ModelDeployment; rename one of them");
         }
     }
+
+    private static bool IsOrphan(T existing, ModelDeployment deployment) =>
+        existing.Metadata.OwnerReferences?.Any(o => o.Controller == true) != true
+        && WorkerTemplate.Labels(deployment.Metadata.Name).All(label => existing.GetLabel(label.Key) == label.Value);
 }

@@ -10,7 +10,8 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
 /// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
-/// <param name="Objects">Services, PodDisruptionBudget and pods, without ownerReferences: only a cluster knows the owner's uid.</param>
+/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount and pods, without ownerReferences: only a cluster knows the
+/// owner's uid.</param>
 /// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
 internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
 {
@@ -63,7 +64,7 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
             : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
         List<JsonObject> objects = [
             WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true),
-            WorkerBudget.Manifest(deployment)];
+            WorkerBudget.Manifest(deployment), WorkerAccount.Manifest(deployment)];
         objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
             WorkerPod.Build(
                 template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));

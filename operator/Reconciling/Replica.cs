@@ -29,6 +29,9 @@ internal sealed record Replica
 
     public string? TemplateHash { get; private init; }
 
+    /// <summary>Name of the deployment whose services select it.</summary>
+    public string? DeploymentLabel { get; private init; }
+
     /// <summary>The scheduler has put it on its node.</summary>
     public bool IsBound => Pod.Spec.NodeName is not null;
 
@@ -62,6 +65,7 @@ internal sealed record Replica
             HoldsWholeNode = gpus is null,
             Uuids = pod.GetAnnotation(ApiNames.GpuUuidsAnnotation)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [],
             TemplateHash = pod.GetLabel(ApiNames.TemplateHashLabel),
+            DeploymentLabel = pod.GetLabel(ApiNames.DeploymentLabel),
             Ready = !terminating && !finished && pod.Status?.Conditions?.Any(c => c is { Type: "Ready", Status: "True" }) == true,
             Terminating = terminating,
             Finished = finished,

@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>Kubernetes' strategic merge patch for a pod template: objects merge field by field, null removes a field, and lists
-/// whose items have an identity (containers and env by name, ports by number, …) merge item by item instead of being replaced.
+/// whose items have an identity (containers and env by name, ports by number, …) merge item by item instead of being replaced. Of fields
+/// that exclude each other (<see cref="PodUnions"/>) the patch's stays, without a directive.
 /// See "Update API Objects in Place Using kubectl patch" and the <c>patchMergeKey</c> tags of core/v1.</summary>
 /// <remarks>Directives: <c>$patch: replace|delete|merge</c>, <c>$retainKeys</c>, <c>$deleteFromPrimitiveList/FIELD</c>. Items new to a
 /// list are appended in the patch's order.</remarks>
@@ -36,9 +38,10 @@ internal static class TemplateMerge
 
     /// <returns>A new tree; neither argument is changed.</returns>
     /// <exception cref="FormatException">A directive is unknown, an item lacks its key, or the patch is nested too deeply.</exception>
-    public static JsonObject Apply(JsonObject original, JsonObject patch) => Merge(original, patch, "", 0);
+    public static JsonObject Apply(JsonObject original, JsonObject patch) => Merge(original, patch, "", "", 0);
 
-    private static JsonObject Merge(JsonObject original, JsonObject patch, string path, int depth)
+    /// <param name="holder">The field that holds the object, or the list of which it is an item.</param>
+    private static JsonObject Merge(JsonObject original, JsonObject patch, string holder, string path, int depth)
     {
         if (depth > MaxDepth)
         {
@@ -53,6 +56,7 @@ internal static class TemplateMerge
 
         var result = directive == "replace" ? [] : original.DeepClone().AsObject();
         RetainKeys(result, patch, path);
+        RemoveOtherMembers(result, patch, holder);
         foreach ((var field, var value) in patch)
         {
             var at = path.Length == 0 ? field : $"{path}.{field}";
@@ -83,14 +87,15 @@ internal static class TemplateMerge
     private static JsonNode MergeValue(string field, JsonNode? current, JsonNode patch, string path, int depth) => patch switch
     {
         // Also for a field that is new: directives and nulls in the patch must not end up in the result.
-        JsonObject value => Merge(current as JsonObject ?? [], value, path, depth),
+        JsonObject value => Merge(current as JsonObject ?? [], value, field, path, depth),
         JsonArray value when MergeKeys.TryGetValue(field, out var key) && value.All(i => i is JsonObject) =>
-            MergeItems(current as JsonArray ?? [], value, key, path, depth),
+            MergeItems(current as JsonArray ?? [], value, field, key, path, depth),
         JsonArray value when PrimitiveMerges.Contains(field) => Union(current as JsonArray ?? [], value),
         _ => patch.DeepClone(),
     };
 
-    private static JsonArray MergeItems(JsonArray original, JsonArray patch, string key, string path, int depth)
+    private static JsonArray MergeItems(
+        JsonArray original, JsonArray patch, string list, string key, string path, int depth)
     {
         var replaces = patch.Any(i => Directive(i!.AsObject(), path) == "replace" && !i.AsObject().ContainsKey(key));
         List<JsonObject> result = replaces ? [] : [.. original.OfType<JsonObject>().Select(i => i.DeepClone().AsObject())];
@@ -111,11 +116,11 @@ internal static class TemplateMerge
             }
             else if (index < 0)
             {
-                result.Add(Merge([], item, $"{path}[{identity}]", depth));
+                result.Add(Merge([], item, list, $"{path}[{identity}]", depth));
             }
             else
             {
-                result[index] = Merge(result[index], item, $"{path}[{identity}]", depth);
+                result[index] = Merge(result[index], item, list, $"{path}[{identity}]", depth);
             }
         }
 
@@ -152,6 +157,19 @@ internal static class TemplateMerge
         foreach (var field in result.Select(p => p.Key).Where(f => !kept.Contains(f)).ToList())
         {
             result.Remove(field);
+        }
+    }
+
+    /// <summary>Of a union the patch's member wins: with ours beside it, the API server would refuse the pod.</summary>
+    private static void RemoveOtherMembers(JsonObject result, JsonObject patch, string holder)
+    {
+        var members = PodUnions.MembersOf(holder);
+        if (members.Any(member => patch[member] is not null))
+        {
+            foreach (var other in members.Where(member => patch[member] is null))
+            {
+                result.Remove(other);
+            }
         }
     }
 

@@ -9,11 +9,22 @@ namespace Cluster.Operator.Reconciling;
 /// all. Who waits for GPUs is woken by the <see cref="Fleet"/>. Informer handlers of <see cref="OperatorHost"/>.</summary>
 internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 {
-    public void OnPod(ObjectChange<V1Pod> change) => AddOwner(change.Object.Metadata);
+    public void OnPod(ObjectChange<V1Pod> change)
+    {
+        AddOwner(change);
+        if (change.Object.Metadata is { Labels: { } labels } metadata
+            && labels.TryGetValue(ApiNames.DeploymentLabel, out var adopter)
+            && metadata.OwnerReferences?.Any(o => o.Controller == true) != true)
+        {
+            queue.Add(new NamespacedName(metadata.NamespaceProperty ?? "", adopter));
+        }
+    }
 
-    public void OnService(ObjectChange<V1Service> change) => AddOwner(change.Object.Metadata);
+    public void OnService(ObjectChange<V1Service> change) => AddOwner(change);
 
-    public void OnBudget(ObjectChange<V1PodDisruptionBudget> change) => AddOwner(change.Object.Metadata);
+    public void OnBudget(ObjectChange<V1PodDisruptionBudget> change) => AddOwner(change);
+
+    public void OnAccount(ObjectChange<V1ServiceAccount> change) => AddOwner(change);
 
     public void OnNode(ObjectChange<V1Node> change)
     {
@@ -43,6 +54,17 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
         node.Status?.Allocatable,
         Ready = node.Status?.Conditions?.FirstOrDefault(c => c.Type == "Ready")?.Status,
     }));
+
+    /// <summary>The owner before the change counts as well: a reference may have been taken away.</summary>
+    private void AddOwner<T>(ObjectChange<T> change)
+        where T : k8s.IKubernetesObject<V1ObjectMeta>
+    {
+        AddOwner(change.Object.Metadata);
+        if (change.Before is { } before)
+        {
+            AddOwner(before.Metadata);
+        }
+    }
 
     private void AddOwner(V1ObjectMeta metadata)
     {

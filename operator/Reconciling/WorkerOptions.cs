@@ -1,3 +1,5 @@
+using Cluster.Operator.Api;
+
 namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator's own configuration puts into every worker pod. Given on the command line of <c>run</c> and
@@ -10,6 +12,9 @@ internal sealed record WorkerOptions(string Image, string RuntimeClassName = "am
 {
     /// <summary>Secrets of the deployment's namespace that the kubelet pulls the image with.</summary>
     public IReadOnlyList<string> ImagePullSecrets { get; init; } = [];
+
+    /// <summary>What podTemplates may have, and where models may be.</summary>
+    public PodPolicy Policy { get; init; } = PodPolicy.None;
 
     /// <summary>Groups that own <c>/dev/kfd</c> and <c>/dev/dri/*</c> on the nodes. Default: video and render of Debian and Ubuntu;
     /// render's number differs between releases (<c>stat -c %g /dev/kfd</c>).</summary>

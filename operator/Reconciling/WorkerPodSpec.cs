@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -22,8 +23,9 @@ internal static class WorkerPodSpec
     public static JsonObject For(ModelDeployment deployment, WorkerOptions options)
     {
         var spec = deployment.Spec;
+        RequirePolicy(spec, options.Policy);
         var model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
-        var draft = spec.Engine.Speculative is { } speculative
+        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
             ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
             : null;
         var usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
@@ -59,7 +61,7 @@ internal static class WorkerPodSpec
         {
             ["name"] = WorkerTemplate.ContainerName,
             ["image"] = options.Image,
-            ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument),
+            ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument ?? spec.Engine.Speculative?.Model),
             ["ports"] = new JsonArray(Port("http", WorkerFlags.DefaultHttpPort), Port("grpc", WorkerFlags.DefaultGrpcPort)),
             ["env"] = Environment(spec, usesHubCache),
             // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.
@@ -74,6 +76,7 @@ internal static class WorkerPodSpec
         JsonObject pod = new()
         {
             ["restartPolicy"] = "Always",
+            ["serviceAccountName"] = WorkerAccount.NameOf(deployment.Metadata.Name),
             ["automountServiceAccountToken"] = false,
             ["securityContext"] = PodSecurity(options),
             ["containers"] = new JsonArray(container),
@@ -100,6 +103,29 @@ internal static class WorkerPodSpec
                 volumes.Add(volume);
                 mounts.Add(mount);
             }
+        }
+    }
+
+    /// <exception cref="InvalidModelDeploymentException">A folder of the node or a variable that the operator's administrator does not
+    /// allow.</exception>
+    private static void RequirePolicy(ModelDeploymentSpec spec, PodPolicy policy)
+    {
+        List<ValidationError?> errors =
+        [
+            policy.CheckSource("spec.model.source", spec.Model.Source),
+            policy.CheckSource("spec.model.cache", spec.Model.Cache),
+            policy.CheckSource("spec.engine.speculative.model", spec.Engine.Speculative?.Model),
+        ];
+        if (!policy.Allows(PodPrivilege.WorkerCommand))
+        {
+            errors.AddRange((spec.Tuning.Env ?? []).Select((variable, i) => LoaderVariables.IsOne(variable.Text("name"))
+                ? PodPolicy.Missing($"spec.tuning.env[{i}].name ({variable.Text("name")})", PodPrivilege.WorkerCommand)
+                : null));
+        }
+
+        if (errors.Exists(error => error is not null))
+        {
+            throw new InvalidModelDeploymentException(string.Join("; ", errors.Where(error => error is not null)));
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
 
 namespace Cluster.Operator.Reconciling;
@@ -23,14 +24,18 @@ internal sealed class WorkerTemplate
     private WorkerTemplate(JsonObject manifest)
     {
         Manifest = manifest;
-        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
+
+        // Without the owner: a deployment made anew adopts what one of its name left behind, and need not replace it.
+        var anyones = manifest.DeepClone().AsObject();
+        anyones["metadata"]!.AsObject().Remove("ownerReferences");
+        Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(anyones))).AsSpan(0, 5));
         Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
     }
 
     /// <summary>A pod manifest; shared, not to be changed.</summary>
     public JsonObject Manifest { get; }
 
-    /// <summary>10 hex digits over the whole manifest: a pod with another hash is outdated.</summary>
+    /// <summary>10 hex digits over the manifest but for its owner: a pod with another hash is outdated.</summary>
     public string Hash { get; }
 
     public PodRequirements Requirements { get; }
@@ -73,7 +78,7 @@ internal sealed class WorkerTemplate
             ["spec"] = WorkerPodSpec.For(deployment, options),
         };
         manifest["spec"]!["terminationGracePeriodSeconds"] = WorkerPodSpec.PreStopSeconds + deployment.Spec.DrainSeconds + ExitSeconds;
-        manifest = Overlay(manifest, deployment.Spec.PodTemplate);
+        manifest = Overlay(manifest, deployment.Spec.PodTemplate, options.Policy);
 
         // After the overlay: these say whose pod it is, which is not the user's to change.
         var metadata = manifest["metadata"]!.AsObject();
@@ -119,7 +124,7 @@ internal sealed class WorkerTemplate
         return result;
     }
 
-    private static JsonObject Overlay(JsonObject manifest, JsonObject? podTemplate)
+    private static JsonObject Overlay(JsonObject manifest, JsonObject? podTemplate, PodPolicy policy)
     {
         if (podTemplate is null)
         {
@@ -154,7 +159,13 @@ internal sealed class WorkerTemplate
                 $"spec.podTemplate: the operator sets {string.Join(", ", DeviceVariables)} itself, or leaves them unset on purpose");
         }
 
-        return merged;
+        if (PodOverlayRules.Check(manifest, merged, policy) is { Count: > 0 } refused)
+        {
+            throw new InvalidModelDeploymentException(string.Join("; ", refused));
+        }
+
+        var impossible = PodUnions.Validate(spec, "spec.podTemplate.spec").ToList();
+        return impossible.Count == 0 ? merged : throw new InvalidModelDeploymentException(string.Join("; ", impossible));
     }
 
     /// <summary>The container called <see cref="ContainerName"/> of a pod manifest.</summary>

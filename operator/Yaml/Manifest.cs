@@ -40,7 +40,7 @@ internal sealed record Manifest(JsonObject Object, string Origin)
                 : throw new FileNotFoundException($"folder '{path}' holds no manifest (*.yaml, *.yml, *.json)", path);
         }
 
-        return File.Exists(path) ? LoadFile(path) : throw new FileNotFoundException($"manifest '{path}' does not exist", path);
+        return RegularFile.IsThere(path) ? LoadFile(path) : throw new FileNotFoundException($"manifest '{path}' does not exist", path);
     }
 
     /// <summary>Reads all documents of a text; a <c>kind: List</c> counts as its items.</summary>
@@ -58,7 +58,7 @@ internal sealed record Manifest(JsonObject Object, string Origin)
 
     private static IReadOnlyList<Manifest> LoadFile(string path)
     {
-        using StreamReader reader = new(path);
+        using StreamReader reader = new(RegularFile.OpenStream(path, FileKind.Manifest));
         return Parse(ReadBounded(reader, path), path);
     }
 

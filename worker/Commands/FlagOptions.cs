@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Cluster.Worker.Commands;
@@ -14,6 +15,22 @@ internal static class FlagOptions
 
     /// <summary>An integer whose default depends on the model.</summary>
     public static Option<int?> OptionalInteger(this WorkerFlag flag) => flag.Create<int?>().InRangeOf(flag);
+
+    /// <summary>A number of tokens, which may have a suffix (<see cref="TokenCount"/>).</summary>
+    public static Option<int> Tokens(this WorkerFlag flag)
+    {
+        var option = flag.Create<int>().WithDefault(flag);
+        option.CustomParser = result => CountOf(flag, result) ?? 0;
+        return option;
+    }
+
+    /// <summary>The same where the default depends on the model.</summary>
+    public static Option<int?> OptionalTokens(this WorkerFlag flag)
+    {
+        var option = flag.Create<int?>();
+        option.CustomParser = result => CountOf(flag, result);
+        return option;
+    }
 
     public static Option<double> Number(this WorkerFlag flag) => flag.Create<double>().WithDefault(flag).InRangeOf(flag);
 
@@ -53,6 +70,22 @@ internal static class FlagOptions
             }
         });
         return option;
+    }
+
+    private static int? CountOf(WorkerFlag flag, ArgumentResult result)
+    {
+        var text = result.Tokens is [var token] ? token.Value : "";
+        var count = TokenCount.Parse(text);
+        if (count is null)
+        {
+            result.AddError($"{flag.Name} {text}: expected {TokenCount.Expected}");
+        }
+        else if (!flag.IsInRange(count.Value))
+        {
+            result.AddError($"{flag.Name} {text}: must be {flag.Expected}");
+        }
+
+        return count;
     }
 
     private static bool IsNumber(string text, FlagValue kind, out double number) =>

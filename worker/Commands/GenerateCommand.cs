@@ -12,11 +12,21 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var flags = new EngineFlags();
-        var prompt = new Option<string>("--prompt")
+        var prompt = new Option<string?>("--prompt")
         {
             Description = "Text to continue, or the user's message with --chat; - reads standard input.",
-            Required = true,
             HelpName = "TEXT"
+        };
+        var prompts = new Option<string?>("--prompts-file")
+        {
+            Description = "File of prompts instead, answered together: one per line; in a file whose name ends in .jsonl, texts or objects "
+                + "with 'prompt' or 'messages'. Answers are JSON, one per line and in order.",
+            HelpName = "FILE"
+        };
+        var output = new Option<string?>("--output-file", "-o")
+        {
+            Description = "File for the answers to --prompts-file. Default: standard output.",
+            HelpName = "FILE"
         };
         var chat = new Option<bool>("--chat") { Description = "Render the prompt with the model's chat template." };
         var maxTokens = EngineFlags.Positive("--max-tokens", "Maximum number of tokens to generate.", 128);
@@ -28,19 +38,37 @@ internal static class GenerateCommand
         }
             .Only(value => value >= 0, "at least 0");
         var command = new Command(
-            "generate", "Generates once from a prompt and prints the text as it comes.") { prompt, chat, maxTokens, temperature };
+            "generate", "Generates once from a prompt and prints the text as it comes, or from a file of prompts.")
+            {
+                prompt, prompts, output, chat, maxTokens, temperature,
+            };
         flags.AddTo(command);
-        command.SetAction((arguments, cancellationToken) => RunAsync(
-            StartupArguments.Read(flags, arguments),
-            arguments.GetRequiredValue(prompt),
-            arguments.GetValue(chat),
-            new SamplingParameters
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(prompt) is null == result.GetResult(prompts) is null)
+            {
+                result.AddError("generate needs --prompt TEXT or --prompts-file FILE, and not both");
+            }
+
+            if (result.GetResult(output) is not null && result.GetResult(prompts) is null)
+            {
+                result.AddError("--output-file needs --prompts-file");
+            }
+        });
+        command.SetAction((arguments, cancellationToken) =>
+        {
+            var startup = StartupArguments.Read(flags, arguments);
+            var sampling = new SamplingParameters
             {
                 Temperature = arguments.GetValue(temperature),
                 MaxTokens = arguments.GetValue(maxTokens),
                 Seed = arguments.GetValue(flags.Seed)
-            },
-            cancellationToken));
+            };
+            return arguments.GetValue(prompts) is { } file
+                ? GenerateMany.RunAsync(
+                    startup, file, arguments.GetValue(output), arguments.GetValue(chat), sampling, cancellationToken)
+                : RunAsync(startup, arguments.GetValue(prompt)!, arguments.GetValue(chat), sampling, cancellationToken);
+        });
         return command;
     }
 

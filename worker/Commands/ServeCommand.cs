@@ -22,20 +22,19 @@ internal static class ServeCommand
         var names = WorkerFlags.ServedModelName.Texts();
         var serving = new ServingFlags();
         var formats = new OutputFlags();
-        var chatTemplate = new Option<string?>("--chat-template")
-        {
-            Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
-            HelpName = "FILE|TEMPLATE",
-        };
+        var chatTemplate = ServingFlags.ChatTemplate();
         var command = new Command(
-            "serve", "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C).")
+            "serve",
+            "Serves a model over gRPC and the OpenAI HTTP API until it is told to stop (SIGTERM, Ctrl-C). Takes the command lines of vllm "
+            + "serve and of text-generation-launcher, too: underscores for dashes, the beginning of an option, the last of a repeated one; "
+            + "what has no effect here is told, and what is not possible is refused with what to use instead.")
         {
             names,
             chatTemplate,
         };
         serving.AddTo(command);
         formats.AddTo(command);
-        flags.AddTo(command);
+        flags.AddTo(command, isModelPositional: true);
         command.SetAction(arguments =>
         {
             var startup = StartupArguments.Read(flags, arguments);
@@ -79,6 +78,8 @@ internal static class ServeCommand
             "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress,
             string.Join(',', given ?? [startup.Device.Name]));
 
+        AddressFile.Write(server.HttpAddress, Environment.GetEnvironmentVariable, Log);
+
         using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>
         {
@@ -99,6 +100,7 @@ internal static class ServeCommand
             new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
             {
                 Formats = formats,
+                Defaults = worker.Defaults,
             });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 

@@ -12,7 +12,7 @@ internal sealed class ServingFlags
     /// name.</summary>
     private static readonly string[] KeyVariables = ["CLUSTER_API_KEY", "VLLM_API_KEY"];
 
-    private const int MaxKeyFileBytes = 1 << 20;
+    private static readonly FileKind KeyFile = new("a list of keys", 1 << 20);
 
     private const string LocalHost = "localhost";
 
@@ -20,7 +20,7 @@ internal sealed class ServingFlags
 
     private readonly Option<int> _port = WorkerFlags.Port.Integer();
 
-    private readonly Option<int> _grpcPort = WorkerFlags.GrpcPort.Integer();
+    private readonly Option<int?> _grpcPort = WorkerFlags.GrpcPort.OptionalInteger();
 
     private readonly Option<double> _shutdownTimeout = WorkerFlags.ShutdownTimeout.Number();
 
@@ -52,6 +52,16 @@ internal sealed class ServingFlags
         HelpName = "FILE"
     };
 
+    private readonly Option<string[]> _allowedHosts = new(HostGuard.Flag)
+    {
+        Description =
+            "Further names that callers may use in the Host header or :authority; *.example.com is every name below one. On a loopback "
+            + "address others than localhost and the address itself are refused (421, PERMISSION_DENIED); elsewhere all are allowed "
+            + "unless this is given.",
+        AllowMultipleArgumentsPerToken = true,
+        HelpName = "NAME"
+    };
+
     private readonly Option<int> _maxRequestBytes = new Option<int>("--max-request-bytes")
     {
         Description = "Largest HTTP body and gRPC message; a larger one is refused (413, RESOURCE_EXHAUSTED).",
@@ -77,6 +87,25 @@ internal sealed class ServingFlags
     }
         .Only(value => value is > 0 and <= 1e9, "above 0 and at most 1000000000 seconds");
 
+    private readonly Option<double> _healthTimeout = new Option<double>("--health-timeout")
+    {
+        Description =
+            "Seconds without a sign of life from an engine that has work, after which /health answers 503 and gRPC health NOT_SERVING; "
+            + "0 for any number.",
+        DefaultValueFactory = _ => WorkerHealth.DefaultTimeout.TotalSeconds,
+        HelpName = "SECONDS"
+    }
+        .Only(value => value is >= 0 and <= 1e9, "0 to 1000000000 seconds");
+
+    private readonly CrossOriginFlags _crossOrigin = new();
+
+    /// <summary>The option alone, for commands that answer requests without listening.</summary>
+    public static Option<string?> ChatTemplate() => new("--chat-template")
+    {
+        Description = "Chat template in place of the checkpoint's: a file, or the template itself (Jinja).",
+        HelpName = "FILE|TEMPLATE",
+    };
+
     /// <summary>Adds every option to the command, with its checks.</summary>
     public void AddTo(Command command)
     {
@@ -100,11 +129,13 @@ internal sealed class ServingFlags
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _maxRequestBytes,
-            _maxInflightRequestBytes, _requestTimeout])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _allowedHosts,
+            _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout])
         {
             command.Options.Add(option);
         }
+
+        _crossOrigin.AddTo(command);
     }
 
     /// <param name="environment">Value of an environment variable, or null.</param>
@@ -113,13 +144,16 @@ internal sealed class ServingFlags
         new(
             arguments.GetValue(_host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
             arguments.GetValue(_port),
-            arguments.GetValue(_grpcPort),
+            arguments.GetValue(_grpcPort) ?? ServerOptions.GrpcPortFor(arguments.GetValue(_port)),
             TimeSpan.FromSeconds(arguments.GetValue(_shutdownTimeout)))
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
             OpenSecrets = [
                 .. new[] { arguments.GetValue(_apiKeyFile), arguments.GetValue(_tlsKey) }.OfType<string>().Where(IsReadableByOthers)],
+            CrossOrigin = _crossOrigin.Read(arguments),
+            AllowedHosts = arguments.GetValue(_allowedHosts) ?? [],
+            HealthTimeout = TimeSpan.FromSeconds(arguments.GetValue(_healthTimeout)),
             MaxRequestBytes = arguments.GetValue(_maxRequestBytes),
             MaxInflightRequestBytes = InflightBytes(arguments),
             RequestTimeout = arguments.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
@@ -176,12 +210,11 @@ internal sealed class ServingFlags
     {
         try
         {
-            if (new FileInfo(file).Length > MaxKeyFileBytes)
-            {
-                throw new CommandFailure($"--api-key-file {file}: is larger than {MaxKeyFileBytes} bytes and no list of keys");
-            }
-
-            string[] keys = [.. File.ReadLines(file).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
+            string[] keys =
+            [
+                .. RegularFile.ReadText(file, KeyFile).Split('\n').Select(line => line.Trim())
+                    .Where(line => line.Length > 0 && line[0] != '#'),
+            ];
             return keys.Length > 0 ? keys : throw new CommandFailure($"--api-key-file {file}: holds no key");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

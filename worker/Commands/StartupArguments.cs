@@ -11,7 +11,7 @@ internal static class StartupArguments
 {
     /// <exception cref="FormatException">The environment does not name as many devices as there are ranks.</exception>
     public static StartupOptions Read(EngineFlags flags, ParseResult arguments) => new(
-        arguments.GetRequiredValue(flags.Model),
+        flags.ModelOf(arguments),
         new DeviceOptions(arguments.GetValue(flags.Device)!)
         {
             CpuThreads = arguments.GetValue(flags.CpuThreads),
@@ -27,8 +27,15 @@ internal static class StartupArguments
     {
         Revision = arguments.GetValue(flags.Revision),
         DownloadFolder = arguments.GetValue(flags.DownloadDir),
+        GenerationConfig = arguments.GetValue(flags.GenerationConfig)!,
+        GenerationOverrides = arguments.GetValue(flags.OverrideGenerationConfig),
         Draft = Draft(flags.Speculation, arguments),
+        StepHoldsLongest = HoldsLongest(flags, arguments),
     };
+
+    /// <summary>Without chunked prefill a step must take a whole prompt. As in vLLM, a budget that nobody chose gives way.</summary>
+    private static bool HoldsLongest(EngineFlags flags, ParseResult arguments) =>
+        !flags.ChunkedPrefill.IsOn(arguments) && arguments.GetResult(flags.MaxNumBatchedTokens) is not { Implicit: false };
 
     private static ModelRunnerOptions Runner(EngineFlags flags, ParseResult arguments) => new()
     {
@@ -37,21 +44,32 @@ internal static class StartupArguments
         MaxSequences = Math.Min(arguments.GetValue(flags.MaxNumSeqs), arguments.GetValue(flags.MaxNumBatchedTokens)),
         MaxModelLength = arguments.GetValue(flags.MaxModelLen),
         GpuMemoryUtilization = arguments.GetValue(flags.GpuMemoryUtilization),
+        NumBlocks = arguments.GetValue(flags.NumGpuBlocksOverride),
         KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
     };
 
-    private static EngineOptions Engine(EngineFlags flags, ParseResult arguments) => new()
+    private static EngineOptions Engine(EngineFlags flags, ParseResult arguments)
     {
-        MaxNumSeqs = arguments.GetValue(flags.MaxNumSeqs),
-        MaxNumBatchedTokens = arguments.GetValue(flags.MaxNumBatchedTokens),
-        MaxQueue = arguments.GetValue(flags.MaxQueue),
-        EnablePrefixCaching = flags.PrefixCaching.IsOn(arguments),
-        EnableChunkedPrefill = flags.ChunkedPrefill.IsOn(arguments),
-        Seed = arguments.GetValue(flags.Seed),
-        NumSchedulerSteps = arguments.GetValue(flags.NumSchedulerSteps),
-        NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
-    };
+        var sequences = arguments.GetValue(flags.MaxNumSeqs);
+        var requests = arguments.GetValue(flags.MaxConcurrentRequests);
+        return new EngineOptions
+        {
+            MaxNumSeqs = Math.Min(sequences, requests ?? sequences),
+
+            // Where the budget follows the model's length, the runner's limit is the one that counts.
+            MaxNumBatchedTokens = HoldsLongest(flags, arguments) ? int.MaxValue : arguments.GetValue(flags.MaxNumBatchedTokens),
+            MaxQueue = requests is { } all ? Math.Max(0, all - sequences) : arguments.GetValue(flags.MaxQueue),
+            MaxPromptTokens = arguments.GetValue(flags.MaxInputTokens),
+            MaxLogprobs = arguments.GetValue(flags.MaxLogprobs),
+            EnablePrefixCaching = flags.PrefixCaching.IsOn(arguments),
+            EnableChunkedPrefill = flags.ChunkedPrefill.IsOn(arguments),
+            Seed = arguments.GetValue(flags.Seed),
+            SchedulingPolicy = arguments.GetValue(flags.SchedulingPolicy) == "priority" ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs,
+            NumSchedulerSteps = arguments.GetValue(flags.NumSchedulerSteps),
+            NumSpeculativeTokens = arguments.GetValue(flags.Speculation.NumTokens) ?? 1,
+        };
+    }
 
     private static DraftOptions? Draft(SpeculationFlags flags, ParseResult arguments) => arguments.GetValue(flags.Model) is { } model
         ? new DraftOptions(

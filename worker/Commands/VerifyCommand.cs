@@ -164,7 +164,7 @@ internal static class VerifyCommand
         double expected;
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using var document = JsonDocument.Parse(RegularFile.ReadBytes(file, FileKind.Golden with { MaxBytes = 1 << 30 }));
             var reference = document.RootElement.GetProperty("perplexity");
             ids = [.. reference.GetProperty("input_ids").EnumerateArray().Select(id => id.GetInt32())];
             window = reference.GetProperty("window").GetInt32();

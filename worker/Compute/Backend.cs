@@ -33,6 +33,9 @@ internal abstract class Backend : IDisposable
     /// <summary>Memory that weights and cache may use.</summary>
     public abstract long AvailableBytes { get; }
 
+    /// <summary>Kernels that were built so far, each of which may have taken long. May be read on any thread.</summary>
+    public virtual long KernelsBuilt => 0;
+
     // ---- memory and weights (load time) ----
 
     /// <summary>Zeroed device memory for a row-major tensor.</summary>

@@ -15,6 +15,7 @@ internal sealed class ActiveRequest
 {
     private readonly SamplingParameters _sampling;
     private readonly CompiledConstraint? _constraint;
+    private readonly TokenFilter? _filter;
     private readonly ITokenizer _tokenizer;
     private readonly int[] _eosTokenIds;
     private readonly int _maxModelLength;
@@ -33,11 +34,12 @@ internal sealed class ActiveRequest
 
     /// <param name="request">Validated.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
+    /// <param name="filter">Compiled from the request's lists of tokens, if it has any.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     /// <param name="time">The engine's clock; the request arrives now.</param>
     public ActiveRequest(
-        GenerationRequest request, CompiledConstraint? constraint, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed,
-        TimeProvider time)
+        GenerationRequest request, CompiledConstraint? constraint, TokenFilter? filter, ITokenizer tokenizer, int[] eosTokenIds,
+        int maxModelLength, ulong seed, TimeProvider time)
     {
         Id = request.RequestId;
         Arrival = time.GetTimestamp();
@@ -46,13 +48,17 @@ internal sealed class ActiveRequest
         _time = time;
         _sampling = request.Sampling;
         _constraint = constraint;
+        _filter = filter;
         _tokenizer = tokenizer;
         _eosTokenIds = eosTokenIds;
         _maxModelLength = maxModelLength;
         _seed = seed;
         NumUnfinished = _sampling.NumSequences;
         _best = _sampling.NumSequences > _sampling.N && _sampling.Beams is null ? new BestOutputs(_sampling.N) : null;
-        var prompt = new Sequence([.. request.PromptTokenIds]) { MayFork = _sampling.NumSequences > 1 || _sampling.Beams is not null };
+        var prompt = new Sequence([.. request.PromptTokenIds], request.Priority, request.CacheSalt)
+        {
+            MayFork = _sampling.NumSequences > 1 || _sampling.Beams is not null,
+        };
         prompt.NumScoredTokens = _sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
         _sequences.Add(Make(0, prompt));
         Beams = _sampling.Beams is { } parameters ? new BeamSearch(_sequences[0], _sampling, parameters) : null;
@@ -226,6 +232,6 @@ internal sealed class ActiveRequest
     {
         var own = index == 0 || _sampling.Seed is not { } given ? _sampling : _sampling with { Seed = unchecked(given + index) };
         var drawn = index == 0 ? _seed : CounterRandom.Bits(_seed, (ulong)index);
-        return new ActiveSequence(this, index, sequence, own, _constraint, _tokenizer, _eosTokenIds, _maxModelLength, drawn);
+        return new ActiveSequence(this, index, sequence, own, _constraint, _filter, _tokenizer, _eosTokenIds, _maxModelLength, drawn);
     }
 }

@@ -18,10 +18,11 @@ internal sealed class ActiveSequence
     /// <param name="index">Its place among the request's sequences.</param>
     /// <param name="sampling">The request's, with this sequence's own seed.</param>
     /// <param name="constraint">Compiled from the request's, if it has one.</param>
+    /// <param name="filter">Compiled from the request's lists of tokens, if it has any.</param>
     /// <param name="seed">For a request without a seed of its own.</param>
     public ActiveSequence(
         ActiveRequest request, int index, Sequence sequence, SamplingParameters sampling, CompiledConstraint? constraint,
-        ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
+        TokenFilter? filter, ITokenizer tokenizer, int[] eosTokenIds, int maxModelLength, ulong seed)
     {
         Request = request;
         Index = index;
@@ -32,7 +33,7 @@ internal sealed class ActiveSequence
         _detokenizer = new Detokenizer(tokenizer, Sequence.Tokens, sampling.SkipSpecialTokens, sampling.KeptSpecialTokens);
         SamplingState = new SamplingState(
             sampling, Sequence.Tokens, seed, _stopChecker.StopTokens, constraint,
-            constraint is not null && sampling.ConstraintDelay is { } delay ? new FreeText(delay, tokenizer) : null);
+            constraint is not null && sampling.ConstraintDelay is { } delay ? new FreeText(delay, tokenizer) : null, filter);
         _lastOutput = request.Arrival;
     }
 
@@ -192,6 +193,7 @@ internal sealed class ActiveSequence
         PromptLogprobs = Sequence.CompletionLength == tokenIds.Count ? Request.PromptLogprobs : null,
         FinishReason = stop.Reason,
         StopReason = stop.StopReason,
+        StopTokenId = stop.StopTokenId,
         PromptTokens = Sequence.PromptLength,
         CompletionTokens = Sequence.CompletionLength,
         CachedTokens = Sequence.NumCachedTokens ?? 0,

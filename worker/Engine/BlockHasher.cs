@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Cluster.Worker.Engine;
 
@@ -25,6 +26,16 @@ internal sealed class BlockHasher(ulong key0, ulong key1)
         state.Absorb(parent.Low);
         state.Absorb(parent.High);
         return state.Finish(MemoryMarshal.AsBytes(tokenIds), 2 * sizeof(ulong));
+    }
+
+    /// <summary>What stands for the parent of the first block of sequences with this salt. The message begins as no block's does, whose
+    /// parent would have to be all ones, so a salt cannot be made to continue another prompt.</summary>
+    public BlockHash HashSalt(string salt)
+    {
+        var state = new State(key0, key1);
+        state.Absorb(ulong.MaxValue);
+        state.Absorb(ulong.MaxValue);
+        return state.Finish(Encoding.UTF8.GetBytes(salt), 2 * sizeof(ulong));
     }
 
     /// <summary>Plain SipHash-2-4-128 of bytes.</summary>

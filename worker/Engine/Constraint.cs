@@ -24,6 +24,9 @@ internal abstract record Constraint
     /// <summary>The output as a whole matches the pattern.</summary>
     public sealed record Regex(string Pattern) : Constraint("regex", Pattern);
 
+    /// <summary>The output as a whole is a text of the context-free grammar, in GBNF or Lark's EBNF.</summary>
+    public sealed record Grammar(string Definition) : Constraint("grammar", Definition);
+
     /// <summary>The output is a JSON object, whatever is in it.</summary>
     public sealed record JsonObject() : Constraint("json_object", "");
 

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Engine;
 /// <param name="Ends">The constraint holds for what follows the first of these texts.</param>
 internal sealed record ConstraintDelay(IReadOnlyList<string> Ends)
 {
-    /// <summary>Texts of one token each that the free part begins with. An output that begins otherwise keeps to the constraint from its
-    /// beginning. Empty where all outputs begin with a free part.</summary>
+    /// <summary>Texts that the free part begins with. An output that begins otherwise keeps to the constraint from its beginning. Empty
+    /// where all outputs begin with a free part.</summary>
     public IReadOnlyList<string> Openings { get; init; } = [];
 }

@@ -46,12 +46,18 @@ internal static class DrawPacker
     private static bool IsWithin(float value, float most) => value >= 1 / most && value <= most;
 
     private static int NumAdjustments(SamplingState state) => (state.MasksStopTokens ? state.StopTokens.Length : 0)
+        + state.ForbiddenTokens.Count
         + (state.Parameters.LogitBias?.Count ?? 0) + (state.SeenTokens?.Count ?? 0) + (state.OutputCounts?.Count ?? 0);
 
     private static int AddSlot(DrawBatch draws, int row, SamplingState state)
     {
         var parameters = state.Parameters;
-        var slot = draws.AddSlot(row, state.Constraint is { } constraint ? constraint.Mask : []);
+        var slot = draws.AddSlot(row, state.Mask);
+        foreach (var token in state.ForbiddenTokens)
+        {
+            draws.Adjust(AdjustmentKind.Forbid, slot, token, 0);
+        }
+
         if (state.MasksStopTokens)
         {
             foreach (var token in state.StopTokens)

@@ -18,8 +18,14 @@ internal sealed record EngineOptions
     /// length.</summary>
     public bool EnableChunkedPrefill { get; init; } = true;
 
+    /// <summary>Whose turn it is, and who gives up blocks when they are short.</summary>
+    public SchedulingPolicy SchedulingPolicy { get; init; }
+
     /// <summary>Requests that may wait beyond those that can run; one more is refused.</summary>
     public int MaxQueue { get; init; } = 1024;
+
+    /// <summary>Most tokens of a prompt; null leaves it to the model's length.</summary>
+    public int? MaxPromptTokens { get; init; }
 
     /// <summary>Seeds requests that bring no seed of their own; null draws one at start.</summary>
     public long? Seed { get; init; }
@@ -51,8 +57,8 @@ internal sealed record EngineOptions
         if (!EnableChunkedPrefill && budget < maxModelLength)
         {
             throw new ArgumentException(
-                $"without chunked prefill a step must take a whole sequence: {nameof(MaxNumBatchedTokens)} is {budget}, the model's length "
-                + $"{maxModelLength}; raise the one, lower the other, or enable chunked prefill");
+                $"without chunked prefill a step must take a whole sequence: --max-num-batched-tokens is {budget}, the model's length "
+                + $"{maxModelLength}; raise the one, lower the other (--max-model-len), or enable chunked prefill");
         }
 
         // A sequence decodes in every step, so there can be no more of them than rows.

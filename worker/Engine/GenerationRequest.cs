@@ -3,7 +3,14 @@ namespace Cluster.Worker.Engine;
 /// <summary>One request as the engine takes it: tokens in, <see cref="TokenOutput"/>s out.</summary>
 /// <param name="RequestId">Unique among running requests; what <see cref="IEngine.Abort"/> names.</param>
 /// <param name="PromptTokenIds">At least one token.</param>
-internal sealed record GenerationRequest(string RequestId, IReadOnlyList<int> PromptTokenIds, SamplingParameters Sampling);
+internal sealed record GenerationRequest(string RequestId, IReadOnlyList<int> PromptTokenIds, SamplingParameters Sampling)
+{
+    /// <summary>Lower comes earlier; other than 0 only with <see cref="SchedulingPolicy.Priority"/>.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>Shares cached prefixes only with requests of the same salt; null shares them with all that have none.</summary>
+    public string? CacheSalt { get; init; }
+}
 
 /// <summary>Why a request ended; spelled <c>stop</c>, <c>length</c>, <c>abort</c> on the wire.</summary>
 internal enum FinishReason
@@ -51,6 +58,9 @@ internal sealed record TokenOutput
 
     /// <summary>The stop text or the stop token id that ended the output; null for end-of-sequence.</summary>
     public string? StopReason { get; init; }
+
+    /// <summary>The stop token id, where one ended the output.</summary>
+    public int? StopTokenId { get; init; }
 
     public required int PromptTokens { get; init; }
 

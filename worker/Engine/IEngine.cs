@@ -18,10 +18,16 @@ internal interface IEngine
     /// <summary>Longest sequence, prompt and output together.</summary>
     int MaxModelLength { get; }
 
+    /// <summary>Longest prompt: one token less, or what the engine was told.</summary>
+    int MaxPromptLength => MaxModelLength - 1;
+
     int VocabSize { get; }
 
     /// <summary>Numbers for metrics and server info, taken at once.</summary>
     EngineStatistics Statistics { get; }
+
+    /// <summary>Time since the last sign of life while there is work; zero while there is none. Never waits.</summary>
+    TimeSpan Silence { get; }
 
     /// <summary>Refuses new requests and completes when the running ones have ended or, after <paramref name="timeout"/>, were
     /// aborted.</summary>

@@ -12,6 +12,25 @@ internal sealed class JoinedOutput
     private IReadOnlyList<PromptPosition?>? _promptLogprobs;
     private TokenOutput? _last;
 
+    /// <summary>Runs a request to its end.</summary>
+    /// <returns>One output for each of its sequences that has any, in the order of their indices.</returns>
+    public static async Task<IReadOnlyList<TokenOutput>> CollectAsync(
+        IEngine engine, GenerationRequest request, CancellationToken cancellationToken)
+    {
+        var sequences = new SortedDictionary<int, JoinedOutput>();
+        await foreach (var output in engine.GenerateAsync(request, cancellationToken))
+        {
+            if (!sequences.TryGetValue(output.Index, out var joined))
+            {
+                sequences.Add(output.Index, joined = new JoinedOutput());
+            }
+
+            joined.Add(output);
+        }
+
+        return [.. sequences.Values.Select(joined => joined.Whole())];
+    }
+
     /// <param name="output">The sequence's next.</param>
     public void Add(TokenOutput output)
     {

@@ -35,6 +35,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     private readonly ConstraintCompiler _constraints;
     private readonly Speculator? _speculator;
     private readonly IEngineObserver? _observer;
+    private readonly StepClock _clock;
     private readonly int[] _eosTokenIds;
     private readonly ulong _seed;
 
@@ -70,13 +71,18 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _observer = observer;
         _tokenizer = tokenizer;
         _time = time;
+        _clock = new StepClock(time, () => runner.Progress);
         _pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
 
         // A sequence that needs more than the whole pool could never run to its end.
         var kvCacheTokens = (int)Math.Min(int.MaxValue, (long)runner.NumBlocks * runner.BlockSize);
         MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
         _options = options.For(runner, MaxModelLength);
-        _validator = new RequestValidator(runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs);
+        _validator = new RequestValidator(
+            runner.VocabSize, MaxModelLength, kvCacheTokens, options.MaxLogprobs, options.SchedulingPolicy)
+        {
+            MaxPromptTokens = options.MaxPromptTokens,
+        };
         _scheduler = new Scheduler(
             _pool,
             options.EnablePrefixCaching ? BlockHasher.Create() : null,
@@ -84,7 +90,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             _options.MaxNumBatchedTokens,
             options.EnableChunkedPrefill,
             runner.MaxLogits,
-            proposer is null ? options.NumSchedulerSteps : 1);
+            proposer is null ? options.NumSchedulerSteps : 1,
+            options.SchedulingPolicy);
         _sampler = new Sampler(runner.VocabSize);
         _speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         _eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
@@ -96,10 +103,14 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     public int MaxModelLength { get; }
 
+    public int MaxPromptLength => Math.Min(MaxModelLength - 1, _options.MaxPromptTokens ?? int.MaxValue);
+
     public int VocabSize => _runner.VocabSize;
 
     /// <summary>Completes when the engine has stopped; faulted when it died of an error, which its requests were told, too.</summary>
     public Task Completion => _completion.Task;
+
+    public TimeSpan Silence => _clock.Silence;
 
     public EngineStatistics Statistics
     {
@@ -118,7 +129,9 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _validator.Validate(request);
         var constraint = request.Sampling.Constraint is { } wanted ? _constraints.Compile(wanted) : null;
         var requestSeed = CounterRandom.Bits(_seed, Interlocked.Increment(ref _numArrivals));
-        var accepted = new ActiveRequest(request, constraint, _tokenizer, _eosTokenIds, MaxModelLength, requestSeed, _time);
+        var accepted = new ActiveRequest(
+            request, constraint, TokenFilter.Compile(request.Sampling, _tokenizer, VocabSize), _tokenizer, _eosTokenIds, MaxModelLength,
+            requestSeed, _time);
         Submit(accepted);
         return ReadAsync(accepted, cancellationToken.UnsafeRegister(_ => RequestAbort(accepted), null), cancellationToken);
     }
@@ -199,6 +212,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
             _numSequences += request.NumUnfinished;
             _arrivals.Enqueue(request);
+            _clock.Begin();
             Monitor.Pulse(_gate);
         }
     }
@@ -249,6 +263,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
                     if (_scheduler.HasWork)
                     {
                         Step();
+                        _clock.Advance();
                     }
                 }
             }
@@ -269,6 +284,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         {
             while (_arrivals.Count == 0 && _aborts.Count == 0 && !_scheduler.HasWork && !_stopping)
             {
+                _clock.Rest();
                 Monitor.Wait(_gate);
             }
 
@@ -351,6 +367,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         lock (_gate)
         {
             _death = exception;
+            _clock.Rest();
 
             // With those that ended just now and whose last outputs have not left.
             victims = [.. _requests.Values.Union(_touched.Select(sequence => sequence.Request))];

@@ -7,7 +7,8 @@ namespace Cluster.Worker.Engine;
 /// nothing behind it has to check again. Ranges are vLLM's.</summary>
 /// <param name="maxModelLength">Longest sequence the engine can hold: the model's own limit, or all KV blocks if that is less.</param>
 /// <param name="kvCacheTokens">Token slots of the KV cache.</param>
-internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kvCacheTokens, int maxLogprobs)
+internal sealed class RequestValidator(
+    int vocabSize, int maxModelLength, int kvCacheTokens, int maxLogprobs, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
 {
     /// <summary>Bounds the state a request's stop texts can take; far above what any API asks for.</summary>
     public const int MaxStopStrings = 64;
@@ -18,6 +19,15 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     /// <summary>Most tokens that end an output; models have a handful.</summary>
     public const int MaxStopTokenIds = 1024;
 
+    /// <summary>Each is looked at before every token.</summary>
+    public const int MaxBadWords = 1024;
+
+    /// <summary>Longest of them in characters.</summary>
+    public const int MaxBadWordLength = 256;
+
+    /// <summary>Longest salt of the prefix cache in characters.</summary>
+    public const int MaxCacheSaltLength = 1024;
+
     /// <summary>Most sequences of one request.</summary>
     public const int MaxSequences = 128;
 
@@ -25,6 +35,9 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
     public const int MaxLengthPenalty = 10;
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Most tokens of a prompt (<c>--max-input-tokens</c>); null for no limit of its own.</summary>
+    public int? MaxPromptTokens { get; init; }
 
     /// <exception cref="InvalidRequestException">Names parameter, value and range.</exception>
     public void Validate(GenerationRequest request)
@@ -34,8 +47,15 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
             throw new InvalidRequestException("request_id must not be empty", "request_id");
         }
 
+        Require(
+            request.Priority == 0 || policy == SchedulingPolicy.Priority, "priority", request.Priority,
+            "0, as this server takes requests in the order they come; --scheduling-policy priority lets them have others");
+        Require(
+            request.CacheSalt is null or { Length: > 0 and <= MaxCacheSaltLength }, "cache_salt",
+            $"a text of {request.CacheSalt?.Length} characters", $"1 to {MaxCacheSaltLength} characters long");
         ValidatePrompt(request.PromptTokenIds);
         ValidateSampling(request.Sampling);
+        ValidateFilter(request.Sampling);
         ValidateStopping(request.Sampling);
     }
 
@@ -53,6 +73,12 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
                 : $"the KV cache holds {kvCacheTokens} tokens, prompt and output together";
             throw new InvalidRequestException(
                 $"prompt has {prompt.Count} tokens, but {limit}; shorten it to at most {maxModelLength - 1}", "prompt");
+        }
+
+        if (prompt.Count > MaxPromptTokens)
+        {
+            throw new InvalidRequestException(
+                $"prompt has {prompt.Count} tokens; this server takes at most {MaxPromptTokens} (--max-input-tokens)", "prompt");
         }
 
         for (var i = 0; i < prompt.Count; i++)
@@ -99,6 +125,30 @@ internal sealed class RequestValidator(int vocabSize, int maxModelLength, int kv
         {
             Require((uint)token < (uint)vocabSize, "logit_bias", token, $"a token id in [0, {vocabSize})");
             Require(float.IsFinite(bias), "logit_bias", bias, $"a finite number (token {token})");
+        }
+    }
+
+    private void ValidateFilter(SamplingParameters sampling)
+    {
+        Require(
+            sampling.BadWords.Count <= MaxBadWords, "bad_words", $"a list of {sampling.BadWords.Count}", $"at most {MaxBadWords} texts");
+        foreach (var word in sampling.BadWords)
+        {
+            Require(
+                word.Length <= MaxBadWordLength && !string.IsNullOrWhiteSpace(word), "bad_words", $"a text of {word.Length} characters",
+                $"1 to {MaxBadWordLength} characters long, and not of spaces alone");
+            Require(IsUnicode(word), "bad_words", "a text with half a surrogate pair", "valid Unicode");
+        }
+
+        if (sampling.AllowedTokenIds is { } allowed)
+        {
+            Require(
+                allowed.Count > 0 && allowed.Count <= vocabSize, "allowed_token_ids", $"a list of {allowed.Count}",
+                $"1 to {vocabSize} token ids");
+            foreach (var token in allowed)
+            {
+                Require((uint)token < (uint)vocabSize, "allowed_token_ids", token, $"a token id in [0, {vocabSize})");
+            }
         }
     }
 

@@ -12,8 +12,8 @@ namespace Cluster.Worker.Engine;
 /// <remarks>
 /// The order is vLLM's:
 /// <list type="number">
-/// <item>tokens that a structured output does not allow are masked, and stop tokens below the minimum length; then logit_bias is
-/// added;</item>
+/// <item>tokens that a structured output or the request's own lists do not allow are masked, and stop tokens below the minimum length;
+/// then logit_bias is added;</item>
 /// <item>repetition penalty over prompt and output, then frequency and presence penalty over the output;</item>
 /// <item>temperature 0 takes the largest logit; of equal ones, the lowest token id;</item>
 /// <item>otherwise exp(logit / temperature) are the weights; min_p, top_k and top_p, in this order, each drop the unlikely tail of what is
@@ -146,8 +146,12 @@ internal sealed class Sampler(int vocabSize)
         float.IsFinite(max)
             ? max
             : throw new GenerationFailedException(float.IsNegativeInfinity(max)
-                ? "every token is masked: no finite logit is left to choose from"
-                : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}");
+                ? "the request forbids every token: bad_words, allowed_token_ids, min_tokens and structured output together leave none to "
+                    + $"choose at {where} position {position}"
+                : $"the model computed a logit of {(float.IsNaN(max) ? "NaN" : "+infinity")} at {where} position {position}")
+            {
+                IsRequestsFault = float.IsNegativeInfinity(max),
+            };
 
     private double LogSum(ReadOnlySpan<float> logits, float max) => Math.Log(_weights.SumOf(logits, max));
 
@@ -173,9 +177,14 @@ internal sealed class Sampler(int vocabSize)
     {
         var parameters = state.Parameters;
         logits.CopyTo(_adjusted);
-        if (state.Constraint is { } constraint)
+        if (state.Mask is { IsEmpty: false } mask)
         {
-            KeepOnly(constraint.Mask);
+            KeepOnly(mask);
+        }
+
+        foreach (var token in state.ForbiddenTokens)
+        {
+            _adjusted[token] = float.NegativeInfinity;
         }
 
         if (state.MasksStopTokens)

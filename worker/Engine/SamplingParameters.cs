@@ -73,6 +73,12 @@ internal sealed record SamplingParameters
     /// <summary>Searches for the likeliest outputs instead of sampling, with <see cref="NumSequences"/> beams; null samples.</summary>
     public BeamParameters? Beams { get; init; }
 
+    /// <summary>Texts that shall not be generated: the last token of each is forbidden where the ones before it stand.</summary>
+    public IReadOnlyList<string> BadWords { get; init; } = [];
+
+    /// <summary>The only tokens that may come; null for all.</summary>
+    public IReadOnlyList<int>? AllowedTokenIds { get; init; }
+
     /// <summary>What the text must look like; null leaves it free.</summary>
     public Constraint? Constraint { get; init; }
 

@@ -10,7 +10,7 @@ internal sealed partial class Scheduler
     {
         if (origin.State != SequenceState.Running || _running.Count >= _maxNumSeqs)
         {
-            _waiting.AddFirst(fork.QueueNode);
+            QueueAgain(fork);
             return;
         }
 
@@ -56,7 +56,7 @@ internal sealed partial class Scheduler
         Finish(origin);
         for (var i = heirs.Length - 1; i >= 0; i--)
         {
-            _waiting.AddFirst(heirs[i].QueueNode);
+            QueueAgain(heirs[i]);
         }
     }
 

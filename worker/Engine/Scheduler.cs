@@ -54,6 +54,7 @@ internal sealed partial class Scheduler
     private readonly bool _enableChunkedPrefill;
     private readonly int _maxLogits;
     private readonly int _stepsPerPlan;
+    private readonly SchedulingPolicy _policy;
     private readonly LinkedList<Sequence> _waiting = [];
     private readonly List<Sequence> _running = [];
     private readonly List<ScheduledSequence> _scheduled = [];
@@ -66,7 +67,7 @@ internal sealed partial class Scheduler
     /// <param name="stepsPerPlan">Decode steps a plan covers; more than one only without drafts.</param>
     public Scheduler(
         BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill,
-        int maxLogits = int.MaxValue, int stepsPerPlan = 1)
+        int maxLogits = int.MaxValue, int stepsPerPlan = 1, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
@@ -77,6 +78,7 @@ internal sealed partial class Scheduler
         _enableChunkedPrefill = enableChunkedPrefill;
         _maxLogits = maxLogits;
         _stepsPerPlan = stepsPerPlan;
+        _policy = policy;
     }
 
     public int NumRunning => _running.Count;
@@ -100,8 +102,12 @@ internal sealed partial class Scheduler
     /// <summary>Who takes part in the step planned last.</summary>
     public ReadOnlySpan<ScheduledSequence> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
-    /// <summary>Puts a sequence at the end of the line. It must fit the whole pool on its own.</summary>
-    public void Add(Sequence sequence) => _waiting.AddLast(sequence.QueueNode);
+    /// <summary>Puts a sequence at the end of the line, or of those that are as urgent. It must fit the whole pool on its own.</summary>
+    public void Add(Sequence sequence)
+    {
+        sequence.Arrival = _numArrivals++;
+        Queue(sequence);
+    }
 
     /// <summary>Takes a sequence out, wherever it is, and frees its blocks. Between two steps only.</summary>
     public void Finish(Sequence sequence)
@@ -252,7 +258,7 @@ internal sealed partial class Scheduler
         else
         {
             victim.State = SequenceState.Waiting;
-            _waiting.AddFirst(victim.QueueNode);
+            QueueAgain(victim);
         }
 
         NumPreemptions++;
@@ -317,7 +323,7 @@ internal sealed partial class Scheduler
         }
 
         _waiting.RemoveFirst();
-        _running.Add(sequence);
+        Run(sequence);
         sequence.State = SequenceState.Running;
         sequence.NumRegisteredBlocks = hits;
         sequence.NumComputedTokens = hits * _pool.BlockSize;

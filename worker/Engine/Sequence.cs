@@ -21,11 +21,16 @@ internal enum SequenceState
 internal sealed class Sequence
 {
     private readonly List<BlockHash> _hashes = [];
+    private readonly string? _cacheSalt;
     private int[] _tokens;
 
     /// <param name="promptTokenIds">At least one token; copied.</param>
-    public Sequence(ReadOnlySpan<int> promptTokenIds)
+    /// <param name="priority">Lower comes earlier.</param>
+    /// <param name="cacheSalt">Its blocks are shared only with sequences of the same salt.</param>
+    public Sequence(ReadOnlySpan<int> promptTokenIds, int priority = 0, string? cacheSalt = null)
     {
+        Priority = priority;
+        _cacheSalt = cacheSalt;
         ArgumentOutOfRangeException.ThrowIfZero(promptTokenIds.Length);
         _tokens = new int[promptTokenIds.Length + 64];
         promptTokenIds.CopyTo(_tokens);
@@ -39,6 +44,9 @@ internal sealed class Sequence
         _tokens = new int[origin.Length + 64];
         origin.Tokens.CopyTo(_tokens);
         _hashes.AddRange(origin._hashes);
+        _cacheSalt = origin._cacheSalt;
+        Priority = origin.Priority;
+        Arrival = origin.Arrival;
         PromptLength = origin.PromptLength;
         Length = origin.Length;
         NumScoredTokens = origin.NumScoredTokens;
@@ -48,6 +56,12 @@ internal sealed class Sequence
     }
 
     public SequenceState State { get; set; }
+
+    /// <summary>Lower comes earlier.</summary>
+    public int Priority { get; }
+
+    /// <summary>Among those of equal priority, lower comes earlier; given by <see cref="Scheduler.Add"/>.</summary>
+    public long Arrival { get; set; }
 
     /// <summary>Every token known so far, prompt first.</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
@@ -130,7 +144,7 @@ internal sealed class Sequence
     {
         while (_hashes.Count <= index)
         {
-            var parent = _hashes.Count == 0 ? default : _hashes[^1];
+            var parent = _hashes.Count > 0 ? _hashes[^1] : _cacheSalt is null ? default : hasher.HashSalt(_cacheSalt);
             _hashes.Add(hasher.Hash(parent, Tokens.Slice(_hashes.Count * blockSize, blockSize)));
         }
 

@@ -5,7 +5,8 @@ namespace Cluster.Worker.Engine;
 /// <summary>Whether and why a sequence has ended; the default value means it goes on.</summary>
 /// <param name="StopReason">The stop text or token id; null for end-of-sequence and for reasons other than
 /// <see cref="FinishReason.Stop"/>.</param>
-internal readonly record struct StopDecision(FinishReason? Reason, string? StopReason = null);
+/// <param name="StopTokenId">The stop token id, where it was one.</param>
+internal readonly record struct StopDecision(FinishReason? Reason, string? StopReason = null, int? StopTokenId = null);
 
 /// <summary>Decides by its last token whether a sequence has ended; stop texts are <see cref="StopStringMatcher"/>'s. Called by
 /// <see cref="ActiveSequence"/>.</summary>
@@ -40,7 +41,7 @@ internal sealed class StopChecker
 
         if (_stopTokenIds.Contains(tokenId))
         {
-            return new StopDecision(FinishReason.Stop, tokenId.ToString(CultureInfo.InvariantCulture));
+            return new StopDecision(FinishReason.Stop, tokenId.ToString(CultureInfo.InvariantCulture), tokenId);
         }
 
         return completionLength >= MaxTokens ? new StopDecision(FinishReason.Length) : default;

@@ -9,8 +9,7 @@ internal sealed partial class AccessLog(TimeProvider time, ILogger<AccessLog> lo
 
     public async Task RunAsync(HttpContext context, RequestDelegate next)
     {
-        var given = context.Request.Headers[Header].ToString();
-        var id = IsUsable(given) ? given : Guid.NewGuid().ToString("N");
+        var id = GivenId(context) ?? Guid.NewGuid().ToString("N");
 
         // At the last moment, since an error answer clears the headers prepared before it.
         context.Response.OnStarting(() =>
@@ -30,6 +29,10 @@ internal sealed partial class AccessLog(TimeProvider time, ILogger<AccessLog> lo
                 id);
         }
     }
+
+    /// <summary>The caller's own id; null where it gave none, or one that is of no use.</summary>
+    public static string? GivenId(HttpContext context) =>
+        context.Request.Headers[Header].ToString() is var given && IsUsable(given) ? given : null;
 
     /// <summary>What may go into a header and a line of the log unchanged.</summary>
     private static bool IsUsable(string id) => id.Length is > 0 and <= MaxLength && id.All(character => character is > ' ' and <= '~');

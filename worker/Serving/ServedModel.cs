@@ -21,4 +21,7 @@ internal sealed record ServedModel(
 
     /// <summary>How the model writes tool calls and reasoning.</summary>
     public OutputFormats Formats { get; init; } = OutputFormats.Default;
+
+    /// <summary>How requests are sampled that do not say it.</summary>
+    public SamplingDefaults Defaults { get; init; } = SamplingDefaults.None;
 }

@@ -54,11 +54,12 @@ internal sealed partial class WorkerServer : IAsyncDisposable
     /// <summary>What the engine shall tell, for metrics and traces.</summary>
     public IEngineObserver Observer { get; }
 
+    /// <param name="inProcess">Takes requests from this process instead of a port; null listens.</param>
     /// <exception cref="IOException">A port cannot be bound or a certificate file not read; the message names it.</exception>
     /// <exception cref="FormatException">The certificate files are no usable pair; the message names them.</exception>
     public static async Task<WorkerServer> StartAsync(
         ServerOptions options, ServingState state, string modelName, Action<ILoggingBuilder> logging, TimeProvider time,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, InProcessServer? inProcess = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -68,12 +69,20 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(_ => ScratchMemory.OfProcess(time));
+        var health = new WorkerHealth(state, options.HealthTimeout);
+        builder.Services.AddSingleton(health);
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
+        builder.Services.AddCors();
         if (options.Tls is { } tls)
         {
             builder.Services.AddSingleton(
                 services => new ReloadingCertificate(tls, time, services.GetRequiredService<ILogger<ReloadingCertificate>>()));
+        }
+
+        if (inProcess is not null)
+        {
+            builder.Services.AddSingleton<IServer>(inProcess);
         }
 
         var address = IPAddress.Parse(options.Host);
@@ -105,6 +114,13 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         IEngineObserver observer = telemetry?.Requests(modelName) is { } spans ? new EngineObservers(metrics, spans) : metrics;
         application.Use(new AccessLog(time, application.Services.GetRequiredService<ILogger<AccessLog>>()).RunAsync);
         telemetry?.Trace(application);
+        application.UseHostCheck(new HostGuard(address, options.AllowedHosts, options.CrossOrigin?.Origins ?? []));
+        if (options.CrossOrigin is { } pages)
+        {
+            // Before keys are asked for: browsers send none with the question whether they may send one.
+            application.UseCors(pages.Configure);
+        }
+
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);
@@ -115,7 +131,7 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
-        application.MapHttp(state, metrics, time);
+        application.MapHttp(state, health, metrics, time);
         foreach (var file in options.OpenSecrets)
         {
             LogOpenSecret(application.Services.GetRequiredService<ILogger<WorkerServer>>(), file);

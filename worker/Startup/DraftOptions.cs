@@ -8,7 +8,7 @@ namespace Cluster.Worker.Startup;
 internal sealed record DraftOptions(string Model, int NumTokens, int? NgramMax = null, int? NgramMin = null)
 {
     /// <summary>The value of <c>--speculative-model</c> that looks tokens up in the text so far instead of running a model.</summary>
-    public const string Ngram = "[ngram]";
+    public const string Ngram = WorkerFlags.Ngram;
 
     public bool IsNgram => Model == Ngram;
 }

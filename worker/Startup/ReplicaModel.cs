@@ -48,7 +48,8 @@ internal sealed record ReplicaModel(
         new BackgroundRunner(runner ?? Runner), tokenizer,
         options with
         {
-            EosTokenIds = [.. endOfSequence is { } token ? Target.Config.EosTokenIds.Add(token).Distinct() : Target.Config.EosTokenIds],
+            EosTokenIds = [
+                .. Target.Config.EosTokenIds.Concat(options.EosTokenIds).Concat(endOfSequence is { } token ? [token] : []).Distinct()],
         },
         TimeProvider.System, Proposer, observer);
 
@@ -57,7 +58,20 @@ internal sealed record ReplicaModel(
     {
         var source = folders.Model;
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
-        var options = startup.Runner with { KvCacheDType = backends.CacheDType(ModelLoader.ConfigOf(source).DType) };
+        var config = ModelLoader.ConfigOf(source);
+        var options = startup.Runner with { KvCacheDType = backends.CacheDType(config.DType) };
+        if (startup.StepHoldsLongest)
+        {
+            options = options with { MaxBatchedTokens = Math.Max(options.MaxBatchedTokens, CapacityPlan.WantedLength(config, options)) };
+        }
+        else if (!startup.Engine.EnableChunkedPrefill && options.MaxModelLength is null && options.MaxBatchedTokens < config.MaxLength)
+        {
+            // Nobody asked for a length, so it is the one that works.
+            options = options with { MaxModelLength = options.MaxBatchedTokens };
+            log($"without chunked prefill a prompt has to fit into one step: sequences have up to {options.MaxBatchedTokens} tokens; for "
+                + "longer ones raise --max-num-batched-tokens");
+        }
+
         var draftShare = DraftModel.MemoryShare(source, folders.Draft);
         var targetOptions = options with
         {

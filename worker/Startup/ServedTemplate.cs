@@ -28,13 +28,14 @@ internal static class ServedTemplate
 
     private static string SourceOf(string given)
     {
-        if (File.Exists(given))
+        if (!given.Contains('\0') && RegularFile.IsThere(given))
         {
             try
             {
-                return ChatTemplateFiles.ReadSource(given);
+                // Named by the user: a link may lead anywhere.
+                return RegularFile.ReadText(given, FileKind.ChatTemplate with { StaysInFolder = false });
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or TokenizerFormatException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
                 throw new StartupException($"--chat-template {given}: {exception.Message}", exception);
             }

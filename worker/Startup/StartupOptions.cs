@@ -20,8 +20,18 @@ internal sealed record StartupOptions(
     /// <summary>Folder to download models to; null for the cache that the environment names.</summary>
     public string? DownloadFolder { get; init; }
 
+    /// <summary>Whether a step must take the model's longest sequence whole: raises the runner's budget to that length, which is known when
+    /// the model is.</summary>
+    public bool StepHoldsLongest { get; init; }
+
     /// <summary>Null without speculative decoding.</summary>
     public DraftOptions? Draft { get; init; }
+
+    /// <summary>Where the sampling of requests that do not say it comes from: <c>auto</c>, <c>none</c> or a folder.</summary>
+    public string GenerationConfig { get; init; } = WorkerFlags.Auto;
+
+    /// <summary>A JSON object with fields that stand above <see cref="GenerationConfig"/>; null for none.</summary>
+    public string? GenerationOverrides { get; init; }
 
     /// <summary>A file with a chat template, or the template itself; null for the checkpoint's.</summary>
     public string? ChatTemplate { get; init; }

@@ -11,8 +11,10 @@ namespace Cluster.Worker.Startup;
 internal sealed class TextEngine : IAsyncDisposable
 {
     private TextEngine(
-        Tokenizer tokenizer, IChatTemplate? chatTemplate, LlmEngine engine, RankGroup? ranks, IReadOnlyList<string> devices)
+        Tokenizer tokenizer, IChatTemplate? chatTemplate, SamplingDefaults defaults, LlmEngine engine, RankGroup? ranks,
+        IReadOnlyList<string> devices)
     {
+        Defaults = defaults;
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
         Engine = engine;
@@ -23,6 +25,9 @@ internal sealed class TextEngine : IAsyncDisposable
     public Tokenizer Tokenizer { get; }
 
     public IChatTemplate? ChatTemplate { get; }
+
+    /// <summary>How requests are sampled that do not say it.</summary>
+    public SamplingDefaults Defaults { get; }
 
     public LlmEngine Engine { get; }
 
@@ -35,21 +40,28 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <param name="observer">Is told of latencies and ended requests.</param>
+    /// <param name="time">Measures how long the load is at one place; null for the system's.</param>
     /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
     public static TextEngine Load(
         StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log,
-        IEngineObserver? observer = null)
+        IEngineObserver? observer = null, TimeProvider? time = null)
     {
         var clock = Stopwatch.StartNew();
+        using var watch = LoadWatch.Start(time ?? TimeProvider.System, log);
         try
         {
             var tokenizer = Tokenizer.Load(folders.Model);
             var chatTemplate = ServedTemplate.Load(folders.Model, options.ChatTemplate, log);
             var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
+            var defaults = GenerationDefaults.Load(folders.Model, options.GenerationConfig, options.GenerationOverrides, log);
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
-            var engine = model.StartEngine(tokenizer, options.Engine, observer: observer, endOfSequence: endOfSequence);
+            var engineOptions = options.Engine with
+            {
+                EosTokenIds = GenerationDefaults.EosTokenIds(folders.Model, options.GenerationConfig),
+            };
+            var engine = model.StartEngine(tokenizer, engineOptions, observer: observer, endOfSequence: endOfSequence);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new TextEngine(tokenizer, chatTemplate, engine, model.Ranks, model.Devices);
+            return new TextEngine(tokenizer, chatTemplate, defaults, engine, model.Ranks, model.Devices);
         }
         catch (ArgumentException exception)
         {

@@ -9,33 +9,22 @@ internal sealed record ChatTemplateFiles(string Path, string Source, string? Too
     private const string TemplateFileName = "chat_template.jinja";
     private const string TemplateJsonFileName = "chat_template.json";
     private const string Member = "chat_template";
-    private const long MaxTemplateBytes = 4L << 20;
 
     /// <summary>Null when the folder has no template.</summary>
     public static ChatTemplateFiles? Read(string folder)
     {
         var tokens = SpecialTokenNames.Read(folder);
         var templatePath = System.IO.Path.Combine(folder, TemplateFileName);
-        return File.Exists(templatePath)
-            ? new ChatTemplateFiles(templatePath, ReadSource(templatePath), null, tokens)
+        return RegularFile.IsThere(templatePath)
+            ? new ChatTemplateFiles(templatePath, RegularFile.ReadText(templatePath, FileKind.ChatTemplate), null, tokens)
             : ReadMember(System.IO.Path.Combine(folder, TemplateJsonFileName), tokens)
                 ?? ReadMember(System.IO.Path.Combine(folder, TokenizerReader.ConfigFileName), tokens);
-    }
-
-    /// <summary>The text of a template's file.</summary>
-    /// <exception cref="TokenizerFormatException">The file is too large to be one.</exception>
-    public static string ReadSource(string path)
-    {
-        var bytes = new FileInfo(path).Length;
-        return bytes <= MaxTemplateBytes
-            ? File.ReadAllText(path)
-            : throw new TokenizerFormatException($"{path}: {bytes} bytes; at most {MaxTemplateBytes} are read");
     }
 
     // One template, or a list of named ones.
     private static ChatTemplateFiles? ReadMember(string path, IReadOnlyDictionary<string, string> tokens)
     {
-        if (!File.Exists(path))
+        if (!RegularFile.IsThere(path))
         {
             return null;
         }

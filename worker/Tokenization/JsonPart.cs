@@ -20,6 +20,9 @@ internal readonly struct JsonPart(string file, string path, JsonElement value)
 
     public TokenizerFormatException UnknownType(string supported) => Error($"unknown type '{Type}'; supported: {supported}");
 
+    /// <summary>Whether the object has a member of this name, null or not.</summary>
+    public bool Has(string name) => Find(name) is not null;
+
     public bool IsNull(string name) => Find(name) is not { } value || value.ValueKind == JsonValueKind.Null;
 
     public JsonPart? Optional(string name) =>

@@ -18,7 +18,7 @@ internal static class SpecialTokenNames
         Dictionary<string, string> tokens = new(StringComparer.Ordinal);
         foreach (var path in (string[])[Path.Combine(folder, MapFileName), Path.Combine(folder, TokenizerReader.ConfigFileName)])
         {
-            if (File.Exists(path))
+            if (RegularFile.IsThere(path))
             {
                 using var document = JsonFile.Open(path);
                 Read(new JsonPart(path, "", document.RootElement), tokens);

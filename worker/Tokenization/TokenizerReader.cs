@@ -17,7 +17,7 @@ internal static class TokenizerReader
     public static TokenizerParts Read(string folder)
     {
         var path = Path.Combine(folder, FileName);
-        if (!File.Exists(path))
+        if (!RegularFile.IsThere(path))
         {
             throw new FileNotFoundException(
                 $"{folder} has no {FileName}; a tokenizer in another format must be converted to it first", path);
@@ -25,14 +25,19 @@ internal static class TokenizerReader
         using var document = JsonFile.Open(path);
         JsonPart root = new(path, "", document.RootElement);
         var model = ModelReader.Read(root.Required("model"), out var vocabulary);
+        var addedTokens = ReadAddedTokens(root, folder);
+        var stated = root.Optional("post_processor") is { } postProcessor ? PostProcessorReader.Read(postProcessor) : null;
         return new TokenizerParts(
-            ReadAddedTokens(root, folder),
+            addedTokens,
             root.Optional("normalizer") is { } normalizer ? NormalizerReader.Read(normalizer) : null,
             root.Optional("pre_tokenizer") is { } preTokenizer ? PreTokenizerReader.Read(preTokenizer) : null,
             model,
             vocabulary,
-            root.Optional("post_processor") is { } postProcessor ? PostProcessorReader.Read(postProcessor) : null,
+            EdgeTokens.Read(folder, IdOf) ?? stated,
             root.Optional("decoder") is { } decoder ? DecoderReader.Read(decoder) : null);
+
+        int? IdOf(string token) => addedTokens.Find(added => added.Content == token)?.Id
+            ?? (vocabulary.TryGetId(token, out var id) ? id : null);
     }
 
     // Fine-tuned checkpoints list tokens in tokenizer_config.json that tokenizer.json lacks, or only there mark one as special.
@@ -48,7 +53,7 @@ internal static class TokenizerReader
             }
         }
         var configPath = Path.Combine(folder, ConfigFileName);
-        if (File.Exists(configPath))
+        if (RegularFile.IsThere(configPath))
         {
             using var config = JsonFile.Open(configPath);
             foreach (var token in ReadDecoderTable(new JsonPart(configPath, "", config.RootElement)))

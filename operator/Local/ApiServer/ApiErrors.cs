@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Manifests.Schema;
 
@@ -33,12 +34,28 @@ internal static class ApiErrors
 
     public static ApiException Unauthorized() => new(401, "Unauthorized", "Unauthorized");
 
+    public static ApiException Misdirected(HostRefusal refusal) =>
+        new(refusal.Status, refusal.Status == 403 ? "Forbidden" : "MisdirectedRequest", refusal.Message);
+
     public static ApiException MethodNotAllowed() =>
         new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", new JsonObject());
 
-    public static ApiException UnsupportedMediaType(string got, string supported) =>
+    public static ApiException UnsupportedMediaType(string supported) =>
         new(415, "UnsupportedMediaType",
-            $"the body of the request was in an unknown format ({got}) - accepted media types include: {supported}");
+            $"the body of the request was in an unknown format - accepted media types include: {supported}");
+
+    /// <summary>Without a time to come back after: clients of evictions have their own (kubectl drain: 5 seconds).</summary>
+    public static ApiException DisruptionBudgetUsedUp(string budget, long desired, long current) => new(
+        429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
+        {
+            ["causes"] = new JsonArray(new JsonObject
+            {
+                ["reason"] = "DisruptionBudget",
+                ["message"] = current <= desired
+                    ? $"The disruption budget {budget} needs {desired} healthy pods and has {current} currently"
+                    : $"The disruption budget {budget} does not allow evicting pods currently",
+            }),
+        });
 
     public static ApiException TooLarge(long limitBytes) =>
         new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {limitBytes}");

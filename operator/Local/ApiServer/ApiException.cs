@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer;
 
@@ -11,6 +12,9 @@ internal sealed class ApiException(int code, string reason, string message, Json
     public int Code { get; } = code;
 
     public string Reason { get; } = reason;
+
+    /// <summary>When the client should try again by itself; null when it should not.</summary>
+    public long? RetryAfterSeconds { get; } = details.Integer("retryAfterSeconds");
 
     /// <summary>The body a real server sends (api-concepts, "Status").</summary>
     public JsonObject ToStatus()

@@ -60,6 +60,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
         var creation = new ObjectCreation(state);
         var update = new ObjectUpdate(state);
         var deletion = new ObjectDeletion(state);
+        var budgets = new DisruptionBudgets(state, update);
         var handler = new ApiRequestHandler(
             state.Registry,
             token,
@@ -68,7 +69,9 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
             new SubresourceEndpoint(
-                state, update, new PodOperations(state, update, deletion), options.PodLogs, options.BodyLimitBytes, stopping.Token));
+                state, update, new PodOperations(state, update, deletion, budgets), options.PodLogs, options.BodyLimitBytes,
+                stopping.Token),
+            options.AllowedHosts);
         SeedCluster(state, creation, options.Namespaces);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -101,7 +104,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
             stopping.Dispose();
             throw;
         }
-        var collector = new GarbageCollector(state, update, deletion);
+        var collector = new GarbageCollector(state, update, deletion, budgets);
         return new LocalApiServer(
             app, stopping, Task.Run(() => collector.RunAsync(stopping.Token), CancellationToken.None), state.Store, token,
             certificate.AuthorityPem);

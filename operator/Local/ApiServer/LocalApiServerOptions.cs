@@ -23,6 +23,9 @@ internal sealed record LocalApiServerOptions
     /// <summary>A real server takes bodies of up to 3 MiB.</summary>
     public long BodyLimitBytes { get; init; } = 3 * 1024 * 1024;
 
+    /// <summary>Names that it may be asked under, besides its own.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     public TimeSpan BookmarkInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Namespaces that are there from the start.</summary>

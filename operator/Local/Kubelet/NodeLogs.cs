@@ -10,6 +10,15 @@ internal sealed class NodeLogs : IPodLogSource
     /// <summary>Set once the node exists: the API server, which asks, is older than the node.</summary>
     public LocalNode? Node { get; set; }
 
+    /// <summary>In the kubelet's words.</summary>
+    private static string WhyWaiting(ContainerRunner? runner) => (string?)runner?.Status["state"]?["waiting"]?["reason"] switch
+    {
+        null => "ContainerCreating",
+        "ErrImagePull" => "image can't be pulled",
+        "ImagePullBackOff" => "trying and failing to pull image",
+        var reason => reason,
+    };
+
     public async Task WriteLogAsync(
         string @namespace, string pod, string container, PodLogOptions options, Stream output, CancellationToken cancellationToken)
     {
@@ -19,7 +28,7 @@ internal sealed class NodeLogs : IPodLogSource
         {
             throw new ApiException(400, "BadRequest", options.Previous
                 ? $"previous terminated container \"{container}\" in pod \"{pod}\" not found"
-                : $"container \"{container}\" in pod \"{pod}\" is waiting to start: ContainerCreating");
+                : $"container \"{container}\" in pod \"{pod}\" is waiting to start: {WhyWaiting(runner)}");
         }
 
         var (lines, next, ended, changed) = log.Read(0);

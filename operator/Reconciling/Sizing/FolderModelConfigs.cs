@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Sizing;
@@ -17,26 +18,32 @@ internal sealed class FolderModelConfigs(Func<string, string> map, IModelConfigs
 
         var folder = map(model.Path);
         var here = folder == model.Path ? "" : $" ({folder} on this machine)";
-        var config = Read(folder, ModelConfig.FileName, ModelConfig.MaxConfigBytes)
+        var config = Read(folder, ModelConfig.FileName, FileKind.ModelConfig)
             ?? throw new ModelConfigException($"there is no {ModelConfig.FileName} in {model.Path}{here}");
-        var bytes = Read(folder, ModelConfig.IndexName, ModelConfig.MaxIndexBytes) is { } index ? ModelConfig.TotalSize(index)
-            : new FileInfo(Path.Combine(folder, "model.safetensors")) is { Exists: true } file ? file.Length
-            : null;
+        foreach (var name in QuantizationMethods.Files)
+        {
+            if (ModelConfig.LacksQuantization(config) && Read(folder, name, FileKind.ModelConfig) is { } settings)
+            {
+                ModelConfig.AddQuantization(config, name, settings);
+            }
+        }
+
+        var bytes = Read(folder, ModelConfig.IndexName, FileKind.WeightIndex with { MaxBytes = ModelConfig.MaxIndexBytes }) is { } index
+            ? ModelConfig.TotalSize(index)
+            : FileNode.At(Path.Combine(folder, "model.safetensors"), followLinks: true)?.Length;
         return Task.FromResult(new ModelConfig(config, bytes, $"{ModelConfig.FileName} in {model.Path}"));
     }
 
-    private static JsonObject? Read(string folder, string name, int mostBytes)
+    private static JsonObject? Read(string folder, string name, FileKind kind)
     {
-        FileInfo file = new(Path.Combine(folder, name));
+        var path = Path.Combine(folder, name);
         try
         {
-            return !file.Exists ? null
-                : file.Length <= mostBytes ? ModelConfig.Parse(File.ReadAllBytes(file.FullName), file.FullName)
-                : throw new ModelConfigException($"{file.FullName} is {file.Length} bytes long; at most {mostBytes} are read");
+            return RegularFile.IsThere(path) ? ModelConfig.Parse(RegularFile.ReadBytes(path, kind), path) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ModelConfigException($"{file.FullName} cannot be read: {e.Message}", e);
+            throw new ModelConfigException($"{path} cannot be read: {e.Message}", e);
         }
     }
 }

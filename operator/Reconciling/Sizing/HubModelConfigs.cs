@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Sizing;
@@ -32,12 +34,30 @@ internal sealed class HubModelConfigs(HttpClient http, Uri endpoint, IModelConfi
                 + $"at most {ModelConfig.MaxConfigBytes} are read");
         }
 
-        var index = await GetAsync(model, ModelConfig.IndexName, cancellationToken);
+        var json = ModelConfig.Parse(config, ModelConfig.FileName);
+        var index = await GetAsync(model, ModelConfig.IndexName, cancellationToken) is { } text
+            ? ModelConfig.Parse(text, ModelConfig.IndexName)
+            : null;
+        foreach (var name in QuantizationMethods.Files)
+        {
+            if (MayBeQuantized(json, index) && await GetAsync(model, name, cancellationToken) is { } settings)
+            {
+                ModelConfig.AddQuantization(json, name, ModelConfig.Parse(settings, name));
+            }
+        }
+
         return new ModelConfig(
-            ModelConfig.Parse(config, ModelConfig.FileName),
-            index is null ? null : ModelConfig.TotalSize(ModelConfig.Parse(index, ModelConfig.IndexName)),
+            json,
+            index is null ? null : ModelConfig.TotalSize(index),
             $"{ModelConfig.FileName} of {model.Repository}@{model.Revision} at {endpoint.Host}");
     }
+
+    /// <summary>Whether another file may say how weights are quantized: no request is made for what an index rules out.</summary>
+    private static bool MayBeQuantized(JsonObject config, JsonObject? index) =>
+        ModelConfig.LacksQuantization(config)
+        && config["model_type"] is not null
+        && (index is null
+            || (index["weight_map"] is JsonObject map && map.Any(entry => entry.Key.EndsWith(".qweight", StringComparison.Ordinal))));
 
     /// <returns>Null when the file is not there, or not for everybody: the hub answers 401 for what it will not even admit to
     /// have.</returns>

@@ -33,7 +33,8 @@ internal sealed record MemoryFit(int Degree, long WeightBytes, long KvBytesPerTo
         var kv = KvOn(model, degree) + (draft is null ? 0 : KvOn(draft, 1));
         var width = ((long)HiddenStates * model.HiddenSize)
             + ((((model.Heads + (2L * model.KvHeads)) * model.HeadDim) + (2L * model.IntermediateSize)) / degree);
-        var work = (inputs.MaxNumBatchedTokens * width * model.ElementBytes)
+        var rows = inputs.StepHoldsLongest == true ? Math.Max(inputs.MaxNumBatchedTokens, context) : inputs.MaxNumBatchedTokens;
+        var work = (rows * width * model.ElementBytes)
             + ((long)Math.Min(inputs.MaxNumSeqs, inputs.MaxNumBatchedTokens) * model.VocabSize * LogitBytes);
         var usable = (long)(vramBytes * inputs.GpuMemoryUtilization);
         return new MemoryFit(degree, weights, kv, usable - weights - work - RuntimeBytes, (long)context * inputs.ContextSequences);

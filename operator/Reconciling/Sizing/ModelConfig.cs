@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Sizing;
@@ -15,7 +16,8 @@ internal sealed record ModelConfig(JsonObject Json, long? WeightBytes, string Or
     /// <summary>Lists the files of a checkpoint that has several, and their size in all.</summary>
     public const string IndexName = "model.safetensors.index.json";
 
-    public const int MaxConfigBytes = 1 << 20;
+    public static int MaxConfigBytes => (int)FileKind.ModelConfig.MaxBytes;
+
     public const int MaxIndexBytes = 16 << 20;
 
     /// <exception cref="ModelConfigException">It is not a JSON object.</exception>
@@ -29,6 +31,18 @@ internal sealed record ModelConfig(JsonObject Json, long? WeightBytes, string Or
         {
             throw new ModelConfigException($"{file} is not JSON: {e.Message}", e);
         }
+    }
+
+    /// <summary>Whether config.json leaves it to another file to say how weights are quantized, if they are.</summary>
+    public static bool LacksQuantization(JsonObject config) => QuantizationMethods.ConfigFields.All(field => config[field] is null);
+
+    /// <summary>Puts what a file beside config.json says where config.json says it itself in other checkpoints.</summary>
+    /// <param name="file">One of <see cref="QuantizationMethods.Files"/>.</param>
+    public static void AddQuantization(JsonObject config, string file, JsonObject settings)
+    {
+        var added = settings.DeepClone().AsObject();
+        added[QuantizationMethods.MethodField] ??= QuantizationMethods.Implied(file, name => settings[name] is not null);
+        config[QuantizationMethods.ConfigFields[0]] = added;
     }
 
     /// <summary><c>metadata.total_size</c> of an index; null where there is none.</summary>

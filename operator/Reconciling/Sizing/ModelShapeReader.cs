@@ -59,7 +59,7 @@ internal sealed class ModelShapeReader
             MaxLength = Number(MostPositions, _type == "bloom" ? 2048 : null, "max_position_embeddings"),
             ElementBytes = ReadElementBytes(),
             TiedEmbeddings = ReadTied(),
-            Format = ReadFormat(ReadQuantization()),
+            Format = QuantizationReader.Read(_config),
         };
         return _type switch
         {
@@ -118,13 +118,6 @@ internal sealed class ModelShapeReader
         };
     }
 
-    private JsonObject? ReadQuantization() => _config["quantization_config"] switch
-    {
-        null => null,
-        JsonObject quantization => quantization,
-        var other => throw new ModelConfigException($"config.json: quantization_config is {other.ToJsonString()}; it must be an object"),
-    };
-
     private bool ReadTied()
     {
         var tied = _config["tie_word_embeddings"] switch
@@ -147,45 +140,6 @@ internal sealed class ModelShapeReader
     /// <summary>Of q, k, v, attention output and both MLP projections.</summary>
     private static long Biases(ModelShape shape) =>
         (long)shape.Layers * (((shape.Heads + (2L * shape.KvHeads)) * shape.HeadDim) + (2L * shape.HiddenSize) + shape.IntermediateSize);
-
-    private static WeightFormat ReadFormat(JsonObject? quantization)
-    {
-        switch (quantization is null ? null : Text(quantization, "quant_method") ?? "")
-        {
-            case null:
-                return WeightFormat.Plain;
-            case "fp8":
-            case "compressed-tensors" when Text(quantization!, "format") == "float-quantized":
-                return WeightFormat.Fp8;
-            case "squeezellm":
-                // A table for each output: no groups that limit how inputs are cut.
-                return new WeightFormat($"SqueezeLLM, {Bits(quantization!, "wbits", 4)} bits", 4);
-            case "gptq":
-                return Grouped("GPTQ", Bits(quantization!, "bits", 4, 8), quantization!);
-            case "awq":
-                return Grouped("AWQ", Bits(quantization!, "bits", 4), quantization!);
-            case var other:
-                throw new ModelConfigException(
-                    $"config.json: quantization_config.quant_method '{other}' is none whose memory is known; supported: fp8, "
-                    + "compressed-tensors (float-quantized), gptq, awq, squeezellm");
-        }
-    }
-
-    private static WeightFormat Grouped(string name, int bits, JsonObject quantization) => Integer(quantization["group_size"]) switch
-    {
-        -1 => new WeightFormat($"{name}, {bits} bits", bits), // A group is a whole column.
-        { } size and >= 1 and <= MostFeatures => WeightFormat.Grouped(name, bits, size),
-        _ => throw new ModelConfigException(
-            $"config.json: quantization_config.group_size is {quantization["group_size"]?.ToJsonString() ?? "missing"}; it must be an "
-            + $"integer from 1 to {MostFeatures}, or -1"),
-    };
-
-    private static int Bits(JsonObject quantization, string field, params ReadOnlySpan<int> supported) =>
-        Integer(quantization[field]) is { } bits && supported.Contains(bits)
-            ? bits
-            : throw new ModelConfigException(
-                $"config.json: quantization_config.{field} is {quantization[field]?.ToJsonString() ?? "missing"}; supported: "
-                + $"{string.Join(", ", supported.ToArray())}");
 
     /// <summary>The first of these fields that is there.</summary>
     private int Number(int most, int? fallback, params ReadOnlySpan<string> names)

@@ -1,3 +1,4 @@
+using Cluster.Common;
 using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Sizing;
@@ -43,7 +44,7 @@ internal sealed class SizeDecider(
             (model, origin) = await ReadAsync(
                 spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"),
                 cancellationToken);
-            draft = spec.Engine.Speculative is { } speculative
+            draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
                 ? (await ReadAsync(speculative.Model, null, cancellationToken)).Shape
                 : null;
         }

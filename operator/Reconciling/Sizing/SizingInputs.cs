@@ -24,6 +24,10 @@ internal sealed record SizingInputs
 
     public int MaxNumBatchedTokens { get; init; } = WorkerFlags.DefaultMaxNumBatchedTokens;
 
+    /// <summary>True where a step takes the longest sequence whole: without chunked prefill, and without a budget. Otherwise null, which
+    /// leaves digests of decisions as they are.</summary>
+    public bool? StepHoldsLongest { get; init; }
+
     public double GpuMemoryUtilization { get; init; } = WorkerFlags.DefaultGpuMemoryUtilization;
 
     /// <summary>Bytes of a cached key or value; null for those of the weights' type.</summary>
@@ -42,6 +46,7 @@ internal sealed record SizingInputs
             MaxModelLen = engine.MaxModelLen,
             MaxNumSeqs = engine.MaxNumSeqs ?? usual.MaxNumSeqs,
             MaxNumBatchedTokens = engine.MaxNumBatchedTokens ?? usual.MaxNumBatchedTokens,
+            StepHoldsLongest = engine is { EnableChunkedPrefill: false, MaxNumBatchedTokens: null } ? true : null,
             GpuMemoryUtilization = engine.GpuMemoryUtilization ?? usual.GpuMemoryUtilization,
             KvElementBytes = engine.KvCacheDtype switch
             {

@@ -20,6 +20,9 @@ internal static class RoomPlan
         new("Worker", "Startup", ["Compute", "Models", "Engine", "Tokenization", "Serving"]),
         new("Worker", "Commands", ["Compute", "Models", "Engine", "Tokenization", "Serving", "Benchmarking", "Startup"]),
         new("Worker", Room.Program, ["Startup", "Commands"]),
+
+        // Options are read as a command line is: one name and one range for each.
+        new("Worker", "Offline", ["Engine", "Models", "Tokenization", "Serving", "Startup", "Commands"]),
     ];
 
     /// <summary>Reconciling → Controller → Kubernetes → Api.</summary>

@@ -46,7 +46,7 @@ internal sealed partial class OperatorProcess : IAsyncDisposable
         string[] arguments =
         [
             Path.Combine(AppContext.BaseDirectory, "cluster-operator.dll"), "run", "--kubeconfig", kubeconfig, "--worker-image",
-            "worker:benchmark",
+            "worker:benchmark", "--model-path-prefix", "/models",
             "--leader-elect", "false", "--metrics-port", port.ToString(CultureInfo.InvariantCulture),
         ];
         var start = new ProcessStartInfo(

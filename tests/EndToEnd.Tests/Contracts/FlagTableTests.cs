@@ -56,6 +56,10 @@ public sealed class FlagTableTests
             Assert.Empty(Parse(deployment));
         });
 
+        deployment.Spec.Engine.Speculative = new SpeculativeSpec { Model = WorkerFlags.Ngram, NumTokens = 2 };
+        Assert.Empty(ModelDeploymentValidator.Validate(deployment));
+        Assert.Empty(Parse(deployment));
+
         deployment.Spec.Engine.Speculative = new SpeculativeSpec
         {
             Model = "file:///draft",

@@ -14,7 +14,8 @@ public sealed partial class DocumentTests
 
     private static readonly Lazy<string> Settings = new(() => string.Join('\n', ReadSources(".cs", ".yaml", ".tpl", ".rocm")));
 
-    private static readonly Lazy<HashSet<string>> OurFlags = new(() => [.. ReadFlags(), "--threads", "--ranks", "--nodes"]);
+    private static readonly Lazy<HashSet<string>> OurFlags = new(
+        () => [.. ReadFlags(), .. Worker.Commands.Lines.ForeignFlags.AllNames, "--threads", "--ranks", "--nodes"]);
 
     public static TheoryData<string> Paths { get; } = [.. Document.All.Select(document => document.Path)];
 
@@ -126,6 +127,14 @@ public sealed partial class DocumentTests
         var program = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "examples", "grpc-client", "Program.cs"));
 
         Assert.Equal(program.TrimEnd(), Document.At("docs/api.md").Blocks.Single(block => block.Language == "csharp").Text);
+    }
+
+    [Fact]
+    public void The_example_of_a_program_without_a_server_is_the_one_that_is_run()
+    {
+        var program = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "examples", "offline", "Program.cs"));
+
+        Assert.Equal(program.TrimEnd(), Document.At("docs/offline.md").Blocks.Single(block => block.Language == "csharp").Text);
     }
 
     [Fact]

@@ -85,7 +85,7 @@ internal sealed partial record DocumentedCommand(string Source, string Text, boo
 }
 
 /// <summary>One program with its arguments.</summary>
-internal sealed record Invocation(string Program, IReadOnlyList<string> Arguments)
+internal sealed partial record Invocation(string Program, IReadOnlyList<string> Arguments)
 {
     /// <summary>Projects that are run by <c>dotnet run --project</c>, and the name of what they build.</summary>
     private static readonly Dictionary<string, string> Projects = new(StringComparer.Ordinal)
@@ -94,10 +94,13 @@ internal sealed record Invocation(string Program, IReadOnlyList<string> Argument
         ["worker"] = "cluster-worker",
         ["tests/Benchmarks"] = "benchmarks",
         ["docs/examples/grpc-client"] = "grpc-client",
+        ["docs/examples/offline"] = "offline",
     };
 
     public static Invocation Of(string[] words)
     {
+        // Variables stand before the program.
+        words = [.. words.SkipWhile(word => Variable().IsMatch(word))];
         if (words is ["dotnet", "run", "--project", var project, "-c", "Release", "--", .. var arguments]
             && Projects.TryGetValue(project, out var program))
         {
@@ -106,6 +109,9 @@ internal sealed record Invocation(string Program, IReadOnlyList<string> Argument
 
         return new Invocation(words[0], words[1..]);
     }
+
+    [GeneratedRegex("^[A-Z_]+=")]
+    private static partial Regex Variable();
 
     /// <summary>Options by their names, with what follows behind a <c>=</c> cut off.</summary>
     public IEnumerable<string> Options =>

@@ -18,7 +18,7 @@ internal static partial class Dotnet
         var verb = arguments.Dequeue();
         switch (verb)
         {
-            case "build" or "test" or "publish" or "format":
+            case "build" or "test" or "publish" or "format" or "pack":
                 if (arguments.Count > 0 && !IsProject(arguments.Dequeue()))
                 {
                     yield return $"{one.Arguments[1]} is no project and no solution";
@@ -44,6 +44,7 @@ internal static partial class Dotnet
             switch (option)
             {
                 case "-c" when arguments.TryDequeue(out var configuration) && configuration is "Release" or "Debug":
+                case "-o" when verb == "pack" && arguments.TryDequeue(out _):
                 case "-t:PublishContainer" when verb == "publish":
                 case "--verify-no-changes" when verb == "format":
                 case ['-', 'p', ':', ..] when Properties.Contains(option[3..].Split('=')[0]):

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
+using Cluster.Worker.Commands.Lines;
 
 namespace Cluster.EndToEnd.Tests.Documents;
 
@@ -12,8 +13,9 @@ internal static partial class Programs
     private static readonly Dictionary<string, Func<Invocation, bool, IEnumerable<string>>> Checks = new(StringComparer.Ordinal)
     {
         ["cluster-operator"] = (one, mention) => Parse(Operator.Program.CreateRoot(), one.Arguments, mention),
-        ["cluster-worker"] = (one, mention) => Parse(Worker.Program.CreateRoot(), one.Arguments, mention),
+        ["cluster-worker"] = (one, mention) => ParseWorker(one.Arguments, mention),
         ["benchmarks"] = (one, _) => CheckBenchmarks(one),
+        ["offline"] = (one, _) => one.Arguments is [_] or [_, _] ? [] : ["it takes a model and a number of ranks"],
         ["grpc-client"] = (one, _) => one.Arguments is [_, _] ? [] : ["it takes an address and a prompt"],
         ["dotnet"] = (one, mention) => Dotnet.Check(one, mention),
         ["kubectl"] = (one, _) => Kubectl.Check(one),
@@ -47,6 +49,14 @@ internal static partial class Programs
         }
     }
 
+    /// <summary>The worker takes other servers' command lines, too. Files that they name need not be there.</summary>
+    private static IEnumerable<string> ParseWorker(IReadOnlyList<string> arguments, bool mention)
+    {
+        var root = Worker.Program.CreateRoot();
+        var line = WorkerLine.Read(root, arguments, new Dictionary<string, string>(), _ => "");
+        return line.Errors.Concat(Parse(root, line.Arguments, mention));
+    }
+
     /// <summary>Parses as the program itself does.</summary>
     /// <param name="mention">Required options may be missing.</param>
     private static IEnumerable<string> Parse(RootCommand root, IReadOnlyList<string> arguments, bool mention) =>
@@ -71,7 +81,7 @@ internal static partial class Programs
         return image < 0
             ? ["it runs no image of ours"]
             : OnlyOptions(one with { Arguments = [.. one.Arguments.Take(image)] }, "--device", "--group-add", "--shm-size", "-v", "-p")
-                .Concat(Parse(Worker.Program.CreateRoot(), [.. one.Arguments.Skip(image + 1)], mention: false));
+                .Concat(ParseWorker([.. one.Arguments.Skip(image + 1)], mention: false));
     }
 
     /// <summary>Paths that begin with a folder of the repository and are not there.</summary>

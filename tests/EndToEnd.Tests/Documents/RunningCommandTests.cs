@@ -22,11 +22,11 @@ public sealed class RunningCommandTests(SampleCluster cluster, DocumentedWorker 
         Select(command => command.First.Program == "cluster-operator" && !command.HasPlaceholder);
 
     public static TheoryData<string> OfWorker { get; } = Select(command =>
-        command.First is { Program: "cluster-worker", Arguments: not (["serve", ..] or ["bench", "serve", ..]) }
+        command.First is { Program: "cluster-worker", Arguments: not (["serve" or "launch", ..] or ["bench", "serve", ..]) }
         && !command.HasPlaceholder);
 
     public static TheoryData<string> ThatServe { get; } =
-        Select(command => command.First is { Program: "cluster-worker", Arguments: ["serve", ..] } && !command.HasPlaceholder);
+        Select(command => command.First is { Program: "cluster-worker", Arguments: ["serve" or "launch", ..] } && !command.HasPlaceholder);
 
     public static TheoryData<string> OfClients { get; } =
         Select(command => command.First
@@ -69,10 +69,7 @@ public sealed class RunningCommandTests(SampleCluster cluster, DocumentedWorker 
     [Theory, MemberData(nameof(ThatServe))]
     public async Task The_worker_serves_so(string command)
     {
-        var arguments = DocumentedWorker.WithFullPaths(ByName[command].First.Arguments);
-        Assert.Equal(["serve", "--model"], arguments.Take(2));
-
-        await using var other = await WorkerProcess.StartModelAsync(arguments[2], arguments[3..]);
+        await using var other = await WorkerProcess.StartLineAsync(DocumentedWorker.WithFullPaths(ByName[command].First.Arguments));
 
         Assert.True(await other.IsIdleAsync());
     }

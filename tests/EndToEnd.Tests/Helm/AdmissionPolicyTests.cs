@@ -8,6 +8,7 @@ namespace Cluster.EndToEnd.Tests.Helm;
 public sealed class AdmissionPolicyTests
 {
     private const string Bookings = "test-cluster-gpu-bookings";
+    private const string PodTemplates = "test-cluster-pod-templates";
     private const string NodeAgent = "test-cluster-node-agent";
     private const string Agent = "system:serviceaccount:cluster-system:test-cluster-node-agent";
     private const string Plain = """{"metadata": {"name": "p"}}""";
@@ -73,6 +74,104 @@ public sealed class AdmissionPolicyTests
             string.Join("; ", policy["validations"].Objects().Where(rule => !Holds(rule, variables)).Select(rule => rule["message"])));
     }
 
+    public static TheoryData<string, bool> Templates { get; } = new()
+    {
+        { """{"tolerations": [{"operator": "Exists"}], "priorityClassName": "high"}""", true },
+        {
+            """{"containers": [{"name": "worker", "startupProbe": {"failureThreshold": 9}, "env": [{"name": "HF_HUB_OFFLINE", "value": "1"}]}]}""",
+            true
+        },
+        {
+            """{"containers": [{"name": "worker", "volumeMounts": [{"name": "d", "mountPath": "/data"}]}], "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]}""",
+            true
+        },
+        {
+            """{"containers": [{"name": "worker"}, {"name": "log", "image": "i", "command": ["x"], "securityContext": {"runAsUser": 7, "privileged": false}}]}""",
+            true
+        },
+        { """{"hostNetwork": false, "securityContext": {"runAsNonRoot": true}}""", true },
+        { """{"hostNetwork": true}""", false },
+        { """{"hostPID": null}""", false },
+        { """{"serviceAccountName": "cluster-operator"}""", false },
+        { """{"automountServiceAccountToken": true}""", false },
+        { """{"fieldOfNextYear": 1}""", false },
+        { """{"ephemeralContainers": []}""", false },
+        { """{"volumes": [{"name": "r", "hostPath": {"path": "/"}}]}""", false },
+        { """{"volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}""", false },
+        { """{"containers": [{"name": "worker", "image": "evil"}]}""", false },
+        { """{"containers": [{"name": "worker", "lifecycle": {"preStop": {"exec": {"command": ["x"]}}}}]}""", false },
+        { """{"containers": [{"name": "worker", "env": [{"name": "LD_PRELOAD", "value": "x"}]}]}""", false },
+        { """{"containers": [{"name": "worker", "volumeMounts": [{"name": "d", "mountPath": "//opt/cluster-worker"}]}]}""", false },
+        { """{"containers": [{"name": "s", "ports": [{"containerPort": 1, "hostPort": 1}]}]}""", false },
+        { """{"initContainers": [{"name": "s", "securityContext": {"privileged": true}}]}""", false },
+        { """{"initContainers": [{"name": "s", "volumeDevices": []}]}""", false },
+        { """{"containers": [{"name": "s", "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}]}""", false },
+        { """{"containers": [{"name": "s", "volumeMounts": [{"name": "d", "mountPath": "/d", "subPathExpr": "$(X)"}]}]}""", false },
+        { """{"securityContext": {"runAsUser": 0}}""", false },
+        { """{"securityContext": {"$patch": "replace"}}""", false },
+    };
+
+    [Theory, MemberData(nameof(Templates))]
+    public async Task A_podTemplate_asks_for_no_more_than_the_chart_allows(string podSpec, bool passes)
+    {
+        var policy = await PolicyAsync(PodTemplates);
+        var deployment = $$$"""{"spec": {"model": {"source": "hf://a/b"}, "podTemplate": {"spec": {{{podSpec}}} } } }""";
+
+        Assert.Equal(passes, Passes(policy, deployment));
+        Assert.True(Holds(policy["matchConditions"].Objects().Single(), Variables(deployment, null)));
+        Assert.False(Holds(policy["matchConditions"].Objects().Single(), Variables(deployment, deployment)));
+    }
+
+    [Theory]
+    [InlineData("hostNetwork", """{"hostNetwork": true, "containers": [{"name": "s", "ports": [{"containerPort": 1, "hostPort": 1}]}]}""")]
+    [InlineData("serviceAccount", """{"serviceAccountName": "a", "automountServiceAccountToken": true}""")]
+    [InlineData("hostPath", """{"volumes": [{"name": "r", "hostPath": {"path": "/"}}]}""")]
+    [InlineData("csi", """{"volumes": [{"name": "r", "csi": {"driver": "d"}}]}""")]
+    [InlineData(
+        "workerCommand",
+        """{"containers": [{"name": "worker", "image": "i", "command": ["x"], "env": [{"name": "LD_PRELOAD"}]}]}""")]
+    [InlineData(
+        "securityContext",
+        """{"securityContext": {"runAsUser": 0}, "containers": [{"name": "s", "securityContext": {"privileged": true}}]}""")]
+    [InlineData("volumeDevices", """{"containers": [{"name": "s", "volumeDevices": []}]}""")]
+    [InlineData("runtimeClass", """{"runtimeClassName": "kata"}""")]
+    [InlineData("resourceClaims", """{"resourceClaims": []}""")]
+    [InlineData("shareProcessNamespace", """{"shareProcessNamespace": true}""")]
+    public async Task A_privilege_that_the_chart_gives_is_given_to_operator_and_policy(string privilege, string podSpec)
+    {
+        var objects = await Chart.RenderAsync("defaults", "--set", $"podTemplate.allow={{{privilege}}}");
+        var deployment = $$$"""{"spec": {"model": {"source": "hf://a/b"}, "podTemplate": {"spec": {{{podSpec}}} } } }""";
+
+        Assert.False(Passes(await PolicyAsync(PodTemplates), deployment));
+        Assert.True(Passes(Named(objects, PodTemplates), deployment));
+        Assert.Contains(
+            $"--pod-template-allow={privilege}",
+            objects.OfKind("Deployment").Single()["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
+    }
+
+    [Theory]
+    [InlineData("file:///models/a", true)]
+    [InlineData("file:///models", true)]
+    [InlineData("file:///models-of-others", false)]
+    [InlineData("file:///models/../etc", false)]
+    [InlineData("file:///etc", false)]
+    [InlineData("pvc://claim/etc", true)]
+    public async Task Models_are_in_the_folders_that_the_chart_names(string source, bool passes)
+    {
+        var deployment = $$$"""{"spec": {"model": {"source": "{{{source}}}"} } }""";
+        var cache = $$$"""{"spec": {"model": {"source": "hf://a/b", "cache": "{{{source}}}"} } }""";
+        var draft = $$$"""{"spec": {"model": {"source": "hf://a/b"}, "engine": {"speculative": {"model": "{{{source}}}"} } } }""";
+        var objects = await Chart.RenderAsync("defaults", "--set", "podTemplate.modelPathPrefixes={/models}");
+        foreach (var one in new[] { deployment, cache, draft })
+        {
+            Assert.Equal(passes, Passes(Named(objects, PodTemplates), one));
+            Assert.Equal(passes && !source.StartsWith("file:", StringComparison.Ordinal), Passes(await PolicyAsync(PodTemplates), one));
+        }
+
+        var everywhere = await Chart.RenderAsync("defaults", "--set", "podTemplate.modelPathPrefixes={/}");
+        Assert.Equal(!source.Contains("..", StringComparison.Ordinal), Passes(Named(everywhere, PodTemplates), deployment));
+    }
+
     [Fact]
     public async Task Others_change_nodes_as_ever()
     {
@@ -92,8 +191,13 @@ public sealed class AdmissionPolicyTests
         Assert.All(bindings, binding => Assert.Equal(["Deny"], binding["spec"]!["validationActions"].Texts()));
     }
 
-    private static async Task<JsonNode> PolicyAsync(string name) =>
-        (await Chart.RenderAsync("defaults")).OfKind("ValidatingAdmissionPolicy").Single(policy => policy.NameOf() == name)["spec"]!;
+    private static async Task<JsonNode> PolicyAsync(string name) => Named(await Chart.RenderAsync("defaults"), name);
+
+    private static JsonNode Named(IReadOnlyList<JsonObject> objects, string name) =>
+        objects.OfKind("ValidatingAdmissionPolicy").Single(policy => policy.NameOf() == name)["spec"]!;
+
+    private static bool Passes(JsonNode policy, string deployment) =>
+        policy["validations"].Objects().All(rule => Holds(rule, Variables(deployment, null)));
 
     private static (string Name, object? Value)[] Variables(string now, string? before, string request = "{}") =>
         [("object", Value(now)), ("oldObject", before is null ? null : Value(before)), ("request", Value(request))];

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.ApiServer.Routing;
@@ -46,7 +47,7 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
 
         var options = new OperatorOptions
         {
-            Worker = new WorkerOptions("worker:1"),
+            Worker = new WorkerOptions("worker:1") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } },
             Namespace = watchNamespace,
             Time = new FastClock(20),
             // Long enough that a slow machine cannot lose it.
@@ -67,6 +68,11 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             () => Task.FromResult(requests.Any(request => request is { Resource: "leases", Verb: "update" })));
         var implied = await ImpliedAsync(cluster);
 
+        await OrphanAsync(cluster, (await PodsAsync(cluster))[1]);
+        await UntilAsync(
+            running, "the orphan is adopted",
+            async () => !(await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}[{.metadata.ownerReferences}]{end}"))
+                .Contains("[]", StringComparison.Ordinal));
         await CrashAsync(cluster, (await PodsAsync(cluster))[0]);
         await UntilAsync(running, "its last words are in the condition", async () =>
             (await cluster.KubectlAsync("get", "mdep", Deployment, "-o", "json")).Contains(OneLineLog.Line, StringComparison.Ordinal));
@@ -90,6 +96,9 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             """{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}""");
     }
 
+    private static async Task OrphanAsync(BareCluster cluster, string pod) => await cluster.KubectlAsync(
+        "patch", "pod", pod, "--type=json", "-p", """[{"op": "remove", "path": "/metadata/ownerReferences"}]""");
+
     private static async Task CrashAsync(BareCluster cluster, string pod) =>
         await cluster.KubectlAsync("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", """
             {"status": {"phase": "Running", "containerStatuses": [{"name": "worker", "ready": false, "restartCount": 1, "image": "worker:1", "imageID": "",
@@ -104,7 +113,7 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
     /// (OwnerReferencesPermissionEnforcement, on by default in OpenShift).</summary>
     private static async Task<List<AuditedRequest>> ImpliedAsync(BareCluster cluster)
     {
-        var owned = JsonNode.Parse(await cluster.KubectlAsync("get", "pods,services", "-o", "json"))!["items"].Objects();
+        var owned = JsonNode.Parse(await cluster.KubectlAsync("get", "pods,services,serviceaccounts", "-o", "json"))!["items"].Objects();
         var blocks = owned.SelectMany(one => one["metadata"]!["ownerReferences"].Objects())
             .Any(owner => (bool?)owner["blockOwnerDeletion"] == true);
         return blocks

@@ -65,9 +65,13 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
     public static Task<WorkerProcess> StartAsync(params string[] arguments) => StartModelAsync(SampleModel, arguments);
 
     /// <summary>The same with another folder.</summary>
-    public static async Task<WorkerProcess> StartModelAsync(string model, params string[] arguments)
+    public static Task<WorkerProcess> StartModelAsync(string model, params string[] arguments) =>
+        StartLineAsync(["serve", "--model", model, .. arguments]);
+
+    /// <summary>The same with a whole command line, whatever ports it names: the last of a repeated option counts.</summary>
+    public static async Task<WorkerProcess> StartLineAsync(IReadOnlyList<string> line)
     {
-        var start = new ProcessStartInfo(Program, ["serve", "--model", model, "--port", "0", "--grpc-port", "0", .. arguments])
+        var start = new ProcessStartInfo(Program, [.. line, "--port", "0", "--grpc-port", "0"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -24,6 +24,7 @@ public class ModelDeploymentValidatorTests
     [InlineData("{gpu: {deviceAccess: RuntimeClass, nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: b, c: d}}}}")]
     [InlineData("{engine: {maxNumSeqs: 8, maxNumBatchedTokens: 8, extraArgs: [--seed, '7', -v, --no-color]}}")]
     [InlineData("{engine: {enableChunkedPrefill: true, maxModelLen: 9000, maxNumBatchedTokens: 512}}")]
+    [InlineData("{engine: {enableChunkedPrefill: false, maxModelLen: 9000}}")]
     [InlineData(
         "{tensorParallelSize: 8, tuning: {ncclMinNChannels: 112, env: [{name: A, value: '1'}, {name: B, valueFrom: {fieldRef: "
         + "{fieldPath: spec.nodeName}}}]}}")]
@@ -58,12 +59,8 @@ public class ModelDeploymentValidatorTests
         "{model: {source: 'file:///m', cache: 'pvc://c'}}", "spec.model.cache", "Forbidden", "'file:///m' does not come from there")]
     [InlineData("{gpu: {placement: Scatter}}", "spec.gpu.placement", "NotSupported", "supported: Pack, Spread")]
     [InlineData("{gpu: {allocation: DevicePlugin, placement: Spread}}", "spec.gpu.placement", "Forbidden", "topologySpreadConstraints")]
-    [InlineData("{engine: {quantization: gptq, dtype: float32}}", "spec.engine.dtype", "Invalid", "float32 contradicts quantization gptq")]
-    [InlineData(
-        "{engine: {quantization: squeezellm, dtype: bfloat16}}", "spec.engine.dtype", "Invalid",
-        "bfloat16 contradicts quantization squeezellm")]
-    [InlineData("{engine: {quantization: awq, dtype: bfloat16}}", "spec.engine.dtype", "Invalid", "use dtype auto or float16")]
-    [InlineData("{engine: {quantization: gptq, dtype: float}}", "spec.engine.dtype", "Invalid", "float contradicts quantization gptq")]
+    [InlineData("{engine: {speculative: {model: '[ngrams]', numTokens: 2}}}", "spec.engine.speculative.model", "Invalid", "or [ngram]")]
+    [InlineData("{model: {source: '[ngram]'}}", "spec.model.source", "Invalid", "has no known scheme")]
     [InlineData(
         "{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid",
         "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]
@@ -81,6 +78,12 @@ public class ModelDeploymentValidatorTests
     [InlineData(
         "{engine: {extraArgs: [--seed=1, --max-model-len=5]}}", "spec.engine.extraArgs[1]", "Forbidden",
         "'--max-model-len=5' is set by spec.engine.maxModelLen")]
+    [InlineData(
+        "{engine: {extraArgs: [--seed=1, --max-model=5]}}", "spec.engine.extraArgs[1]", "Forbidden",
+        "'--max-model=5' is set by spec.engine.maxModelLen")]
+    [InlineData(
+        "{engine: {extraArgs: [--num_shard, '5']}}", "spec.engine.extraArgs[0]", "Forbidden",
+        "'--num_shard' is set by spec.tensorParallelSize")]
     [InlineData("{tensorParallelSize: Auto}", "spec.tensorParallelSize", "Invalid", "Auto must be auto or an integer from 1 to 64")]
     [InlineData("{tensorParallelSize: '2'}", "spec.tensorParallelSize", "Invalid", "must be auto or an integer")]
     [InlineData("{tensorParallelSize: 1.5}", "spec.tensorParallelSize", "Invalid", "1.5 must be auto")]

@@ -24,7 +24,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.StartsWith("# Placed on simulated nodes of 8 GPUs", result.Output, StringComparison.Ordinal);
         Assert.Equal(
-            ["Service llama", "Service llama-pods", "PodDisruptionBudget llama", "Pod llama-0", "Pod llama-1", "Pod llama-2"],
+            ["Service llama", "Service llama-pods", "PodDisruptionBudget llama", "ServiceAccount llama-worker",
+                "Pod llama-0", "Pod llama-1", "Pod llama-2"],
             result.Objects.Select(o => $"{o.Kind} {o.Name}"));
         Assert.All(result.Objects, o => Assert.Equal("default", o.Namespace));
         Assert.All(result.Objects, o => Assert.Null(o.Object["metadata"]!["ownerReferences"]));
@@ -135,7 +136,8 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         var result = Render(manifest, Yaml(Given.Node("n1"), Given.Node("n2")));
         var said = await kubectl.RunAsync("apply", $"--dry-run={dryRun}", "-f", kubectl.WriteFile("rendered.yaml", result.Output));
         Assert.Equal(
-            ["service/llama", "service/llama-pods", "poddisruptionbudget.policy/llama", "pod/llama-0", "pod/llama-1"],
+            ["service/llama", "service/llama-pods", "poddisruptionbudget.policy/llama", "serviceaccount/llama-worker", "pod/llama-0",
+                "pod/llama-1"],
             said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line[..line.IndexOf(' ')]));
         var read = await kubectl.RunWithInputAsync(result.Output, "create", "--dry-run=client", "-o", "json", "-f", "-");
         Assert.Contains("\"kubernetes.io/h2c\"", read, StringComparison.Ordinal);

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
 using k8s.Models;
 using WatchEventType = k8s.WatchEventType;
 
@@ -252,8 +253,21 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         {
             var current = Current<T>(@namespace, name);
             ThrowIfStale(current, patch.AsObject());
-            value = current.DeepClone().AsObject();
-            Merge(value, patch.AsObject());
+            if (patch["metadata"]?["uid"]?.ToString() is { } uid && uid != current["metadata"]!["uid"]?.ToString())
+            {
+                throw new KubernetesException(409, "Conflict", $"Precondition failed: UID in precondition: {uid}");
+            }
+
+            if (type == PatchType.StrategicMerge)
+            {
+                value = TemplateMerge.Apply(current, patch.AsObject());
+            }
+            else
+            {
+                value = current.DeepClone().AsObject();
+                Merge(value, patch.AsObject());
+            }
+
             if (patch["spec"] is not null)
             {
                 value["metadata"]!["generation"] = (current["metadata"]!["generation"]?.GetValue<long>() ?? 0) + 1;

@@ -1,6 +1,7 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Reconciling;
 using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Tests.Deploy;
@@ -28,7 +29,7 @@ public sealed class DeployFilesTests
             Assert.Empty(ModelDeploymentValidator.Validate(deployment));
             Assert.NotNull(
                 WorkerTemplate.For(
-                    deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment, new WorkerOptions("worker:1")).Manifest);
+                    deployment.Spec.TensorParallelSize.IsAuto ? deployment.Sized(1) : deployment, Given.Options).Manifest);
         });
     }
 

@@ -55,7 +55,10 @@ public sealed partial class ImageTests
     public void The_worker_listens_where_the_operator_looks()
     {
         Assert.Equal([WorkerFlags.DefaultHttpPort, WorkerFlags.DefaultGrpcPort], Worker.Final("EXPOSE").Split(' ').Select(int.Parse));
-        Assert.EndsWith($"http://127.0.0.1:{WorkerFlags.DefaultHttpPort}/health\"]", Worker.Final("HEALTHCHECK"), StringComparison.Ordinal);
+
+        // Where the worker says that it listens, whatever it was told on the command line: EndToEnd.Tests runs the check.
+        Assert.EndsWith("\"$(cat \"$CLUSTER_ADDRESS_FILE\")/health\"", Worker.Final("HEALTHCHECK"), StringComparison.Ordinal);
+        Assert.Contains("CLUSTER_ADDRESS_FILE=", Worker.Final("ENV"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,7 +11,10 @@ namespace Cluster.Operator.Tests.Reconciling;
 /// <summary>Objects for tests, each with as little in it as makes it valid.</summary>
 internal static class Given
 {
-    public static WorkerOptions Options { get; } = new("worker:test");
+    public static WorkerOptions Options { get; } = new("worker:test")
+    {
+        Policy = new PodPolicy { ModelPathPrefixes = ["/"] }
+    };
 
     public static ModelDeployment Deployment(string name = "haiku", Action<ModelDeploymentSpec>? change = null)
     {

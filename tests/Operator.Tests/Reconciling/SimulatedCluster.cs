@@ -22,6 +22,7 @@ internal sealed class SimulatedCluster
     private long _nodeCursor;
     private long _serviceCursor;
     private long _budgetCursor;
+    private long _accountCursor;
 
     public SimulatedCluster(int seed = 1)
     {
@@ -42,6 +43,8 @@ internal sealed class SimulatedCluster
     public ObjectStore<V1Service> Services { get; private set; } = new();
 
     public ObjectStore<V1PodDisruptionBudget> Budgets { get; private set; } = new();
+
+    public ObjectStore<V1ServiceAccount> Accounts { get; private set; } = new();
 
     /// <summary>Requests that each pod has running, by its address; a pod without does not answer.</summary>
     public Dictionary<string, int> LoadByAddress { get; } = [];
@@ -72,13 +75,16 @@ internal sealed class SimulatedCluster
         Nodes = new();
         Services = new();
         Budgets = new();
-        _deploymentCursor = _podCursor = _nodeCursor = _serviceCursor = _budgetCursor = 0;
+        Accounts = new();
+        _deploymentCursor = _podCursor = _nodeCursor = _serviceCursor = _budgetCursor = _accountCursor = 0;
         Fleet = new Fleet(Pods, Nodes, new PodsInFlight(Time), new GpuLedger([], []), Woken.Add);
         EventRecorder events = new(Server, "test", Time, _random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
             Server, Deployments, Nodes,
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
-            new PodActions(Server, Fleet, events, _random), new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), Loads,
+            new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
+            new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),
+            new WorkerAccount(Server, Accounts), Loads,
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
@@ -101,10 +107,11 @@ internal sealed class SimulatedCluster
     /// <summary>The caches catch up, by at most so many changes of each kind.</summary>
     public void Deliver(int limit = int.MaxValue)
     {
-        _deploymentCursor = Deliver(Deployments, _deploymentCursor, limit, null);
+        _deploymentCursor = Deliver(Deployments, _deploymentCursor, limit, Reconciler.Observe);
         _nodeCursor = Deliver(Nodes, _nodeCursor, limit, Fleet.Observe);
         _serviceCursor = Deliver(Services, _serviceCursor, limit, null);
         _budgetCursor = Deliver(Budgets, _budgetCursor, limit, null);
+        _accountCursor = Deliver(Accounts, _accountCursor, limit, null);
         DeliverPods(limit);
     }
 

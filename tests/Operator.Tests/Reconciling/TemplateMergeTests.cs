@@ -36,6 +36,29 @@ public sealed class TemplateMergeTests
         """{"volumes":[{"name":"v","hostPath":{"path":"/x"}}]}""")]
     [InlineData("""{"finalizers":["a"]}""", """{"finalizers":["b","a"]}""", """{"finalizers":["a","b"]}""")]
     [InlineData("""{"finalizers":["a","b"]}""", """{"$deleteFromPrimitiveList/finalizers":["a"]}""", """{"finalizers":["b"]}""")]
+    [InlineData(
+        """{"preStop":{"sleep":{"seconds":5}}}""", """{"preStop":{"exec":{"command":["x"]}}}""",
+        """{"preStop":{"exec":{"command":["x"]}}}""")]
+    [InlineData(
+        """{"livenessProbe":{"httpGet":{"path":"/health"},"periodSeconds":10}}""", """{"livenessProbe":{"grpc":{"port":1}}}""",
+        """{"livenessProbe":{"periodSeconds":10,"grpc":{"port":1}}}""")]
+    [InlineData(
+        """{"livenessProbe":{"httpGet":{"path":"/health","port":1}}}""", """{"livenessProbe":{"httpGet":{"port":2}}}""",
+        """{"livenessProbe":{"httpGet":{"path":"/health","port":2}}}""")]
+    [InlineData(
+        """{"volumes":[{"name":"model","hostPath":{"path":"/x"}}]}""", """{"volumes":[{"name":"model","emptyDir":{}}]}""",
+        """{"volumes":[{"name":"model","emptyDir":{}}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","value":"1"}]}""", """{"env":[{"name":"A","valueFrom":{"x":1}}]}""",
+        """{"env":[{"name":"A","valueFrom":{"x":1}}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","valueFrom":{"secretKeyRef":{"name":"s"}}}]}""", """{"env":[{"name":"A","value":""}]}""",
+        """{"env":[{"name":"A","value":""}]}""")]
+    [InlineData(
+        """{"env":[{"name":"A","valueFrom":{"secretKeyRef":{"name":"s"}}}]}""",
+        """{"env":[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"p"}}}]}""",
+        """{"env":[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"p"}}}]}""")]
+    [InlineData("""{"env":[{"name":"A","value":"1"}]}""", """{"env":[{"name":"A"}]}""", """{"env":[{"name":"A","value":"1"}]}""")]
     public void Merges_like_kubectl(string original, string patch, string expected)
     {
         var before = Parse(original);

@@ -349,7 +349,7 @@ public sealed class WorkerPodTests
             s => s.PodTemplate = new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["a"] = "b" } } },
         ];
         Assert.All(changes, change => Assert.NotEqual(hash, WorkerTemplate.For(Given.Deployment(change: change), Given.Options).Hash));
-        Assert.NotEqual(hash, WorkerTemplate.For(Given.Deployment(), new WorkerOptions("worker:next")).Hash);
+        Assert.NotEqual(hash, WorkerTemplate.For(Given.Deployment(), Given.Options with { Image = "worker:next" }).Hash);
     }
 
     private static object Sample(Type type) =>

@@ -24,7 +24,7 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
         var port = FreePort.Next();
         using var process = Start(
             "run", "--kubeconfig", kubeconfig, "--namespace", cluster.Namespace, "--worker-image", "worker:test",
-            "--leader-elect-namespace", cluster.Namespace,
+            "--leader-elect-namespace", cluster.Namespace, "--model-path-prefix", "/models",
             "--metrics-host", "127.0.0.1", "--metrics-port", $"{port}");
         try
         {
@@ -59,6 +59,8 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
     [Theory]
     [InlineData("--metrics-host", "everywhere", "--metrics-host everywhere: not an IP address", 1)]
     [InlineData("--workers", "0", "--workers 0: must be at least 1", 2)]
+    [InlineData("--pod-template-allow", "hostnetwork", "--pod-template-allow hostnetwork: must be one of hostNetwork, hostPID", 2)]
+    [InlineData("--model-path-prefix", "models", "--model-path-prefix models: must be an absolute path", 2)]
     [InlineData("--kubeconfig", "/no/such/file", "/no/such/file", 1)]
     public async Task A_wrong_flag_is_named_with_its_value(string flag, string value, string message, int exitCode)
     {

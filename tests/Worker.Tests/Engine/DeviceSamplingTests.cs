@@ -71,19 +71,22 @@ public abstract class DeviceSamplingTests
             Seed = random.Next(),
             MinTokens = random.Next(3) == 0 ? Math.Min(3, NumTokens) : 0,
             MaxTokens = NumTokens,
+            BadWords = random.Next(3) == 0 ? ["the", "an old", "e"] : [],
+            AllowedTokenIds = random.Next(4) == 0 ? [.. Enumerable.Range(0, 700)] : null,
             Logprobs = random.Next(3) == 0 ? 0 : null,
         };
         return (index % 7) switch
         {
             1 => sampling with
             {
+                AllowedTokenIds = null,
                 Constraint = new Constraint.Regex("[a-z ]{5,40}"),
                 ConstraintDelay = index % 2 == 0 ? new ConstraintDelay(["e"]) : null,
             },
             2 => sampling with { Logprobs = 3 },
             3 => sampling with { N = 2 },
             4 => sampling with { BestOf = 2 },
-            5 => new SamplingParameters { Temperature = 0, BestOf = 2, Beams = new BeamParameters(), MaxTokens = NumTokens },
+            5 => new SamplingParameters { Temperature = 0, BestOf = 2, Beams = new BeamParameters(), MaxTokens = NumTokens, BadWords = ["the"] },
             6 => sampling with { PromptLogprobs = 2 },
             _ => sampling,
         };

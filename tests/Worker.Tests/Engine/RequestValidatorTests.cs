@@ -126,6 +126,20 @@ public class RequestValidatorTests
             refused.Message);
     }
 
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(4, false)]
+    public void A_prompt_is_no_longer_than_the_server_takes(int length, bool accepted)
+    {
+        var validator = new RequestValidator(100, maxModelLength: 64, kvCacheTokens: 64, maxLogprobs: 5) { MaxPromptTokens = 3 };
+        var request = new GenerationRequest("r", [.. Enumerable.Repeat(1, length)], new SamplingParameters());
+
+        var error = Record.Exception(() => validator.Validate(request));
+
+        Assert.Equal(accepted, error is null);
+        Assert.True(accepted || error!.Message == "prompt has 4 tokens; this server takes at most 3 (--max-input-tokens)");
+    }
+
     [Fact]
     public void A_prompt_that_can_never_fit_the_cache_is_refused_with_both_numbers()
     {

@@ -23,6 +23,9 @@ internal sealed class FakeEngine : IEngine
     /// <summary>What each sample of a request answers; default: all the same.</summary>
     public Func<int, string>? ReplyOf { get; init; }
 
+    /// <summary>Says why an output ended.</summary>
+    public Func<TokenOutput, TokenOutput> Stop { get; init; } = output => output;
+
     /// <summary>Awaited before each output, with the number of tokens made so far; tests hold a request here.</summary>
     public Func<int, CancellationToken, Task> BeforeOutput { get; init; } = (_, _) => Task.CompletedTask;
 
@@ -56,6 +59,8 @@ internal sealed class FakeEngine : IEngine
     /// <summary>Answers as fast as it can, as the real engine does: what its reader has not read is merged. Otherwise each output waits to
     /// be read.</summary>
     public bool RunsAhead { get; init; }
+
+    public TimeSpan Silence { get; set; }
 
     public SpeculationStatistics? Speculation { get; set; }
 
@@ -249,7 +254,8 @@ internal sealed class FakeEngine : IEngine
             FinishReason? reason = made < length
                 ? null
                 : length == answer.Count && !request.Sampling.IgnoreEos ? FinishReason.Stop : FinishReason.Length;
-            yield return Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
+            var output = Output(request, [id], Text(decoder, id, request.Sampling.SkipSpecialTokens), made) with { FinishReason = reason };
+            yield return reason is null ? output : Stop(output);
         }
     }
 

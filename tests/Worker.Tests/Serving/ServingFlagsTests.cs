@@ -41,6 +41,7 @@ public sealed class ServingFlagsTests
     [InlineData("--max-request-bytes 0")]
     [InlineData("--request-timeout 0")]
     [InlineData("--request-timeout NaN")]
+    [InlineData("--health-timeout -1")]
     [InlineData("--host nowhere")]
     [InlineData("--port 65536")]
     [InlineData("--shutdown-timeout -1")]
@@ -120,6 +121,17 @@ public sealed class ServingFlagsTests
 
         Assert.Equal((1000, TimeSpan.FromSeconds(2.5)), (options.MaxRequestBytes, options.RequestTimeout));
         Assert.Null(Read("", []).RequestTimeout);
+    }
+
+    [Fact]
+    public void Health_timeout_and_allowed_hosts_are_read()
+    {
+        var options = Read("--health-timeout 5 --allowed-hosts a.example *.b.example", []);
+
+        Assert.Equal(TimeSpan.FromSeconds(5), options.HealthTimeout);
+        Assert.Equal(["a.example", "*.b.example"], options.AllowedHosts);
+        Assert.Equal(TimeSpan.FromSeconds(60), Read("", []).HealthTimeout);
+        Assert.Empty(Read("", []).AllowedHosts);
     }
 
     private static ServerOptions Read(string arguments, Dictionary<string, string> environment)

@@ -188,7 +188,7 @@ public sealed class JinjaFormatTests
     public void Formats_are_charged_to_the_template(string template) => Assert.Contains(
         "the template",
         Assert.Throws<ChatTemplateException>(
-            () => Rendering.Render(template, limits: new RenderLimits(Steps: 10_000, Characters: 40_000, CallDepth: 10))).Message,
+            () => Rendering.Render(template, limits: new RenderLimits(Steps: 10_000, Bytes: 2 * 40_000, CallDepth: 10))).Message,
         StringComparison.Ordinal);
 
     /// <summary>Python's own round half to even, of the exact value, whatever the number.</summary>

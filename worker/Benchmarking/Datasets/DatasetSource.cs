@@ -38,11 +38,11 @@ internal sealed record DatasetSource(string Name, string? Path, int NumPrompts)
         var path = Path ?? throw new FormatException($"--dataset-name {Name} reads a file: name it with --dataset-path");
         if (Name == ShareGpt)
         {
-            using var stream = File.OpenRead(path);
+            using var stream = RegularFile.OpenStream(path, FileKind.Dataset);
             return ShareGptDataset.Read(stream, path, NumPrompts, OutputLength, tokenizer, random);
         }
 
-        using var reader = File.OpenText(path);
+        using StreamReader reader = new(RegularFile.OpenStream(path, FileKind.Dataset));
         return Name == Sonnet
             ? SonnetDataset.Read(reader, path, NumPrompts, InputLength, OutputLength ?? 1, PrefixLength, tokenizer, random)
             : TraceDataset.Read(reader, path, NumPrompts, draw);

@@ -36,6 +36,8 @@ internal sealed partial class IlgpuBackend : Backend
     /// <summary>What the backend may take; it does not shrink as memory is allocated.</summary>
     public override long AvailableBytes { get; }
 
+    public override long KernelsBuilt => _launcher.KernelsBuilt;
+
     public override Tensor Allocate(string name, DType dtype, int rows, int columns = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);

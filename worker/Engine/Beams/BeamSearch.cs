@@ -120,7 +120,8 @@ internal sealed class BeamSearch
                 {
                     Index = rank,
                     FinishReason = reason ?? whole.FinishReason,
-                    StopReason = reason is null ? whole.StopReason : null
+                    StopReason = reason is null ? whole.StopReason : null,
+                    StopTokenId = reason is null ? whole.StopTokenId : null,
                 });
             return beam.Sequence;
         })];

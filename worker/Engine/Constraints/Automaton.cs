@@ -34,6 +34,9 @@ internal sealed class Automaton
         (ClassOfByte, FirstByteOfClass) = Classes(_bytes);
     }
 
+    /// <summary>How many calls may be open at once in a text.</summary>
+    public int MaxDepth { get; init; } = ConstraintLimits.MaxDepth;
+
     public int Start => _rules[0].Start;
 
     /// <summary>Bytes that no edge tells apart have the same class.</summary>

@@ -7,12 +7,19 @@ namespace Cluster.Worker.Engine.Constraints;
 /// <param name="parameter">The kind of constraint, for errors.</param>
 internal sealed class AutomatonBuilder(string parameter)
 {
+    private const int ManyRanges = 24;
+
     private readonly List<ByteEdge> _bytes = [];
     private readonly List<(int From, int To)> _epsilons = [];
     private readonly List<CallEdge> _calls = [];
     private readonly List<Rule> _rules = [];
 
+    private readonly Dictionary<RuneSet, int> _sets = [];
+
     public int NumNodes { get; private set; }
+
+    /// <summary>How many calls of rules may be open at once in a text.</summary>
+    public int MaxDepth { get; init; } = ConstraintLimits.MaxDepth;
 
     public string Parameter => parameter;
 
@@ -100,6 +107,24 @@ internal sealed class AutomatonBuilder(string parameter)
             return;
         }
 
+        // A set of many ranges is laid once, as a rule.
+        if (set.Ranges.Count > ManyRanges)
+        {
+            if (!_sets.TryGetValue(set, out var rule))
+            {
+                _sets.Add(set, rule = AddRule());
+                Encode(set, _rules[rule].Start, _rules[rule].End);
+            }
+
+            Call(rule, from, to);
+            return;
+        }
+
+        Encode(set, from, to);
+    }
+
+    private void Encode(RuneSet set, int from, int to)
+    {
         // Sequences that end alike share their ends.
         var suffixes = new Dictionary<(int To, byte Low, byte High), int>();
         foreach (var (low, high) in set.Ranges)
@@ -161,10 +186,10 @@ internal sealed class AutomatonBuilder(string parameter)
     /// <exception cref="InvalidRequestException">Nothing can match.</exception>
     public Automaton Build()
     {
-        var automaton = new Automaton(NumNodes, _bytes, _epsilons, _calls, _rules);
-        return automaton.Height(_rules[0].Start) <= ConstraintLimits.MaxDepth
+        var automaton = new Automaton(NumNodes, _bytes, _epsilons, _calls, _rules) { MaxDepth = MaxDepth };
+        return automaton.Height(_rules[0].Start) <= MaxDepth
             ? automaton
-            : throw Refuse($"can be met by no text, or by none that nests at most {ConstraintLimits.MaxDepth} levels of recursion");
+            : throw Refuse($"can be met by no text, or by none that nests at most {MaxDepth} levels of recursion");
     }
 
     private void Add<T>(List<T> edges, T edge)

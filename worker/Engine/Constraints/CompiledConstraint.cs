@@ -4,7 +4,7 @@ namespace Cluster.Worker.Engine.Constraints;
 /// mask of the tokens that may follow. Shared by all requests with the same constraint; safe for concurrent use.</summary>
 /// <remarks>
 /// A state without a future never comes about: a configuration is dropped as soon as its way to the end of its rule would need more
-/// open calls than <see cref="ConstraintLimits.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was
+/// open calls than <see cref="Automaton.MaxDepth"/> (<see cref="Automaton.Height"/>), and the way of every call that waits was
 /// checked when it began to wait. So from each state some byte, or the end, leads on, and with a token for each byte no mask is empty.
 ///
 /// When too much is remembered, all is forgotten, the ways between states with them, or the first state would hold on to all others.
@@ -210,20 +210,26 @@ internal sealed class CompiledConstraint
         {
             throw new GenerationFailedException(
                 $"the structured output can be read in more than {ConstraintLimits.MaxConfigurations} ways at once; use a pattern or "
-                + "schema with fewer overlapping alternatives");
+                + "schema with fewer overlapping alternatives")
+            {
+                IsRequestsFault = true,
+            };
         }
 
         if (++_work > ConstraintLimits.MaxWork)
         {
             throw new GenerationFailedException(
                 $"the structured output can continue in too many ways: more than {ConstraintLimits.MaxWork} for one token; use a "
-                + "pattern or schema with fewer overlapping alternatives or smaller bounds");
+                + "pattern or schema with fewer overlapping alternatives or smaller bounds")
+            {
+                IsRequestsFault = true,
+            };
         }
 
         _open.Push(configuration);
     }
 
-    private bool IsAlive(int node, CallStack? stack) => _automaton.Height(node) <= ConstraintLimits.MaxDepth - CallStack.DepthOf(stack);
+    private bool IsAlive(int node, CallStack? stack) => _automaton.Height(node) <= _automaton.MaxDepth - CallStack.DepthOf(stack);
 
     private ConstraintState Intern(List<Configuration> readers, bool isAccepting)
     {

@@ -1,3 +1,4 @@
+using Cluster.Worker.Engine.Constraints.Grammars;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Engine.Constraints;
@@ -65,7 +66,10 @@ internal sealed class ConstraintCompiler(ITokenizer tokenizer, int vocabSize, in
     /// <exception cref="InvalidRequestException">As <see cref="Compile"/>.</exception>
     public static Automaton Build(Constraint constraint)
     {
-        var builder = new AutomatonBuilder(constraint.Parameter);
+        var builder = new AutomatonBuilder(constraint.Parameter)
+        {
+            MaxDepth = constraint is Constraint.Grammar ? ConstraintLimits.MaxGrammarDepth : ConstraintLimits.MaxDepth,
+        };
         switch (constraint)
         {
             case Constraint.Choice choice:
@@ -75,6 +79,9 @@ internal sealed class ConstraintCompiler(ITokenizer tokenizer, int vocabSize, in
                 var root = builder.Rule(builder.AddRule());
                 new RegexBuilder(builder, builder.Runes)
                     .Whole(RegexParser.Parse(regex.Pattern, constraint.Parameter), root.Start, root.End);
+                break;
+            case Constraint.Grammar grammar:
+                GrammarBuilder.Lay(grammar.Definition, builder);
                 break;
             case Constraint.JsonObject:
                 var whole = builder.Rule(builder.AddRule());

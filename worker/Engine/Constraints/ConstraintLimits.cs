@@ -13,6 +13,18 @@ internal static class ConstraintLimits
     /// <summary>Edges of an automaton; alternatives of single characters have no nodes of their own.</summary>
     public const int MaxEdges = 2_000_000;
 
+    /// <summary>States of an automaton over characters, which is made where several things must hold at once.</summary>
+    public const int MaxRuneStates = 20_000;
+
+    /// <summary>Nodes and ranges looked at to make one of them: a fraction of a second.</summary>
+    public const int MaxRuneWork = 20_000_000;
+
+    /// <summary>Rules of a grammar, and alternatives of one after left recursion is taken out.</summary>
+    public const int MaxRules = 4096;
+
+    /// <summary>How deep the rules of a grammar may nest in the output; a level of what is described takes several.</summary>
+    public const int MaxGrammarDepth = 256;
+
     /// <summary>Values of one <c>enum</c>, or choices.</summary>
     public const int MaxAlternatives = 4096;
 

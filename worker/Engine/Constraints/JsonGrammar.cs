@@ -97,16 +97,8 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
         }
     }
 
-    /// <summary>A property's name that is none of the given ones. It has no escapes, so it cannot be one of them in another
-    /// spelling.</summary>
-    public void OtherName(IReadOnlyCollection<string> names, int from, int to) =>
-        Quoted(from, to, (start, end) =>
-        {
-            var rest = builder.Node();
-            builder.Runes(Plain, rest, rest);
-            builder.Epsilon(rest, end);
-            Unlike([.. names.Select(name => name.EnumerateRunes().ToArray())], 0, start, rest, end);
-        });
+    /// <summary>One character of a property's name. Names have no escapes, so none can be another in another spelling.</summary>
+    public void NameCharacter(RuneSet set, int from, int to) => builder.Runes(set.Intersect(Plain), from, to);
 
     public void Integer(int from, int to)
     {
@@ -212,24 +204,6 @@ internal sealed class JsonGrammar(AutomatonBuilder builder)
         var last = builder.Node();
         builder.Runes(Hex, lastTwo, last);
         builder.Runes(Hex, last, to);
-    }
-
-    /// <summary>Names that leave the tree of forbidden ones somewhere, or end inside it.</summary>
-    private void Unlike(Rune[][] names, int depth, int from, int rest, int end)
-    {
-        var children = names.Where(name => name.Length > depth).GroupBy(name => name[depth]).ToArray();
-        builder.Runes(Plain.Except(RuneSet.Of(children.Select(child => (child.Key.Value, child.Key.Value)))), from, rest);
-        if (names.All(name => name.Length != depth))
-        {
-            builder.Epsilon(from, end);
-        }
-
-        foreach (var child in children.Where(child => Plain.Intersect(RuneSet.Single(child.Key.Value)).Ranges.Count > 0))
-        {
-            var next = builder.Node();
-            builder.Runes(RuneSet.Single(child.Key.Value), from, next);
-            Unlike([.. child], depth + 1, next, rest, end);
-        }
     }
 
     private static string Escape(int rune) => rune switch

@@ -6,20 +6,19 @@ namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>Lays a JSON schema into an automaton. Called by <see cref="ConstraintCompiler"/>.</summary>
 /// <remarks>Every text of the automaton is valid by the schema. The reverse does not hold: properties come in the schema's order and others
-/// only where <c>additionalProperties</c> allows them in so many words, white space and numbers are bounded (<see cref="JsonGrammar"/>),
-/// and where keywords name no type, they mean the type they speak of. Keywords that cannot be kept are refused, never passed
-/// over.</remarks>
+/// only where the schema speaks of them, white space and numbers are bounded (<see cref="JsonGrammar"/>), and where keywords name no type,
+/// they mean the type they speak of. Keywords that cannot be kept are refused, never passed over; unknown ones say nothing.</remarks>
 internal sealed class JsonSchemaBuilder
 {
-    private const long LargestInteger = 999_999_999_999_999;
-    private const long LargestBound = 1_000_000_000_000_000_000;
-
     private static readonly JsonSerializerOptions Spelling = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly JsonSchema _document;
     private readonly AutomatonBuilder _builder;
     private readonly JsonGrammar _grammar;
-    private readonly NumberRanges _numbers;
+    private readonly NumberSchema _numbers;
+    private readonly StringSchema _strings;
+    private readonly ArraySchema _arrays;
+    private readonly ObjectSchema _objects;
     private readonly SchemaMerge _merge;
     private readonly OneOf _oneOf;
     private readonly Dictionary<string, int> _references = [];
@@ -31,8 +30,11 @@ internal sealed class JsonSchemaBuilder
         _builder = builder;
         _document = new JsonSchema(text, builder.Parameter);
         _grammar = new JsonGrammar(builder);
-        _numbers = new NumberRanges(builder, _grammar);
+        _numbers = new NumberSchema(_document, builder, _grammar);
+        _strings = new StringSchema(_document, builder, _grammar);
+        _arrays = new ArraySchema(_document, builder, _grammar, this);
         _merge = new SchemaMerge(_document);
+        _objects = new ObjectSchema(_document, builder, _grammar, this, _strings);
         _oneOf = new OneOf(_document);
     }
 
@@ -48,14 +50,15 @@ internal sealed class JsonSchemaBuilder
         }
     }
 
-    private int Later(JsonNode? schema)
+    /// <summary>A rule for a schema, laid when what is being laid is done: schemas may refer to each other in circles.</summary>
+    public int Later(JsonNode? schema)
     {
         var rule = _builder.AddRule();
         _pending.Enqueue((schema, rule));
         return rule;
     }
 
-    private void Value(JsonNode? schema, int from, int to)
+    public void Value(JsonNode? schema, int from, int to)
     {
         if (JsonSchema.IsFalse(schema))
         {
@@ -63,7 +66,7 @@ internal sealed class JsonSchemaBuilder
             return;
         }
 
-        if (schema?.GetValueKind() == JsonValueKind.True)
+        if (JsonSchema.IsTrue(schema))
         {
             _grammar.AnyValue(from, to);
             return;
@@ -78,15 +81,35 @@ internal sealed class JsonSchemaBuilder
         _depth--;
     }
 
+    /// <summary>How a value is written.</summary>
+    public static string Spell(JsonNode? value) => value?.ToJsonString(Spelling) ?? "null";
+
+    /// <summary>The values a schema allows, as they are written, where they are few and named; otherwise null.</summary>
+    public IReadOnlyList<string>? FixedValues(JsonNode? schema)
+    {
+        if (schema is not JsonObject json)
+        {
+            return JsonSchema.IsFalse(schema) ? [] : null;
+        }
+
+        var meant = Single(json);
+        var types = _document.Types(meant);
+        return meant.ContainsKey("anyOf") || meant.ContainsKey("oneOf") ? null
+            : meant.ContainsKey("enum") || meant.ContainsKey("const") ? [.. Allowed(meant).Select(Spell).Distinct()]
+            : types.Count > 0 && types.IsSubsetOf(["boolean", "null"])
+                ? [.. types.SelectMany(type => type == "null" ? (string[])["null"] : ["true", "false"])]
+                : null;
+    }
+
+    /// <summary>One schema in place of references and <c>allOf</c>.</summary>
+    public JsonObject Single(JsonObject schema) =>
+        schema.ContainsKey("$ref") || schema.ContainsKey("allOf") ? _merge.All([schema, new JsonObject { ["allOf"] = new JsonArray() }])
+        : _document.Checked(schema);
+
     private void Value(JsonObject schema, int from, int to)
     {
-        if (_document.Text(schema, "$ref") is { } reference)
+        if (_document.Text(schema, "$ref") is { } reference && !schema.Any(pair => pair.Key != "$ref" && SchemaKeywords.Asserts(pair.Key)))
         {
-            if (schema.Any(pair => pair.Key != "$ref" && !SchemaKeywords.Annotations.Contains(pair.Key)))
-            {
-                throw _document.Refuse("keyword '$ref' is not supported beside other keywords; use allOf");
-            }
-
             if (!_references.TryGetValue(reference, out var rule))
             {
                 _references.Add(reference, rule = Later(_document.Resolve(reference)));
@@ -94,9 +117,9 @@ internal sealed class JsonSchemaBuilder
 
             _builder.Call(rule, from, to);
         }
-        else if (_document.Array(schema, "allOf", ConstraintLimits.MaxBranches) is { } all)
+        else if (schema.ContainsKey("$ref") || _document.Array(schema, "allOf", ConstraintLimits.MaxBranches) is not null)
         {
-            Value(_merge.All([Without(schema, "allOf"), .. all]), from, to);
+            Value(Single(schema), from, to);
         }
         else if (_document.Array(schema, "anyOf", ConstraintLimits.MaxBranches) is { } any)
         {
@@ -109,7 +132,7 @@ internal sealed class JsonSchemaBuilder
         }
         else if (schema.ContainsKey("enum") || schema.ContainsKey("const"))
         {
-            Values(schema, from, to);
+            _builder.Texts(Allowed(schema).Select(Spell), from, to);
         }
         else
         {
@@ -119,7 +142,8 @@ internal sealed class JsonSchemaBuilder
 
     private void Branches(JsonObject schema, string keyword, JsonArray branches, int from, int to)
     {
-        var beside = Without(schema, keyword);
+        var beside = _document.Copy(schema);
+        beside.Remove(keyword);
         foreach (var branch in branches)
         {
             // Merged keywords count as one more schema inside.
@@ -127,34 +151,30 @@ internal sealed class JsonSchemaBuilder
         }
     }
 
-    private static JsonObject Without(JsonObject schema, string keyword)
+    /// <summary>The values of <c>enum</c> and <c>const</c> that the keywords beside them allow.</summary>
+    private List<JsonNode?> Allowed(JsonObject schema)
     {
-        var rest = (JsonObject)schema.DeepClone();
-        rest.Remove(keyword);
-        return rest;
-    }
-
-    private void Values(JsonObject schema, int from, int to)
-    {
-        var other = schema.FirstOrDefault(
-            pair => pair.Key is not ("enum" or "const" or "type" or "nullable") && !SchemaKeywords.Annotations.Contains(pair.Key)).Key;
-        if (other is not null)
-        {
-            throw _document.Refuse($"keyword '{other}' is not supported beside 'enum' or 'const'");
-        }
-
         IEnumerable<JsonNode?> values = _document.Array(schema, "enum", ConstraintLimits.MaxAlternatives) ?? [];
         if (schema.TryGetPropertyValue("const", out var constant))
         {
             values = schema.ContainsKey("enum") ? values.Where(value => JsonNode.DeepEquals(value, constant)) : [constant];
         }
 
-        var types = _document.Types(schema);
-        _builder.Texts(
-            values.Where(value => types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains))
-                .Select(value => value?.ToJsonString(Spelling) ?? "null"),
-            from,
-            to);
+        var types = schema.ContainsKey("type") ? _document.Types(schema) : [];
+        return [
+            .. values.Where(value => (types.Count == 0 || OneOf.TypesOf(value).Any(types.Contains)) && Keeps(schema, value))];
+    }
+
+    private bool Keeps(JsonObject schema, JsonNode? value)
+    {
+        var type = OneOf.TypesOf(value)[^1];
+        string[] beside = [.. schema.Select(pair => pair.Key).Where(keyword => SchemaKeywords.TypeOf.GetValueOrDefault(keyword) == type)];
+        return beside.Length == 0 || type switch
+        {
+            "number" => _numbers.Keeps(schema, value!),
+            "string" => _strings.Automaton(schema).Matches(JsonSchema.TextOf(value)!),
+            _ => throw _document.Refuse($"keyword '{beside[0]}' is not supported beside 'enum' or 'const'", schema, beside[0]),
+        };
     }
 
     private void ByType(JsonObject schema, int from, int to)
@@ -177,246 +197,21 @@ internal sealed class JsonSchemaBuilder
                     _builder.Texts(["true", "false"], from, to);
                     break;
                 case "integer" when !types.Contains("number"):
-                    Number(schema, onlyIntegers: true, from, to);
+                    _numbers.Lay(schema, onlyIntegers: true, from, to);
                     break;
                 case "number":
-                    Number(schema, onlyIntegers: false, from, to);
+                    _numbers.Lay(schema, onlyIntegers: false, from, to);
                     break;
                 case "string":
-                    String(schema, from, to);
+                    _strings.Lay(schema, from, to);
                     break;
                 case "array":
-                    Array(schema, from, to);
+                    _arrays.Lay(schema, from, to);
                     break;
                 case "object":
-                    Object(schema, from, to);
+                    _objects.Lay(schema, from, to);
                     break;
             }
         }
-    }
-
-    private void Number(JsonObject schema, bool onlyIntegers, int from, int to)
-    {
-        var (low, lowIsOpen) = Tighter(_document.Decimal(schema, "minimum"), _document.Decimal(schema, "exclusiveMinimum"), 1);
-        var (high, highIsOpen) = Tighter(_document.Decimal(schema, "maximum"), _document.Decimal(schema, "exclusiveMaximum"), -1);
-        if (low is null && high is null)
-        {
-            if (onlyIntegers)
-            {
-                _grammar.Integer(from, to);
-            }
-            else
-            {
-                _grammar.Number(from, to);
-            }
-
-            return;
-        }
-
-        // A missing bound lies beyond all numbers that are written otherwise, and beyond the other bound.
-        var least = low ?? (high < -LargestInteger ? -LargestBound : -LargestInteger);
-        var most = high ?? (low > LargestInteger ? LargestBound : LargestInteger);
-        var first = Math.Ceiling(least) + (lowIsOpen && decimal.IsInteger(least) ? 1 : 0);
-        var last = Math.Floor(most) - (highIsOpen && decimal.IsInteger(most) ? 1 : 0);
-        var any = _numbers.Integers((long)first, (long)last, from, to);
-        if (!onlyIntegers)
-        {
-            any |= _numbers.Decimals(least, lowIsOpen, most, highIsOpen, from, to);
-        }
-
-        if (!any)
-        {
-            throw _document.Refuse(
-                $"keywords 'minimum' and 'maximum' leave no {(onlyIntegers ? "integer" : "number that is supported")} between {least} "
-                + $"and {most}");
-        }
-    }
-
-    /// <param name="direction">1 where the larger bound is the tighter one, -1 where the smaller is.</param>
-    private static (decimal? Bound, bool IsOpen) Tighter(decimal? closed, decimal? open, int direction) =>
-        open is { } && (closed is null || direction * open >= direction * closed) ? (open, true) : (closed, false);
-
-    private void String(JsonObject schema, int from, int to)
-    {
-        var min = _document.Count(schema, "minLength", ConstraintLimits.MaxStringLength);
-        var max = _document.Count(schema, "maxLength", ConstraintLimits.MaxStringLength);
-        if (max < (min ?? 0))
-        {
-            throw _document.Refuse($"keyword 'minLength' is {min}, above 'maxLength', which is {max}");
-        }
-
-        var pattern = _document.Text(schema, "pattern");
-        var format = _document.Text(schema, "format");
-        if ((pattern is null ? 0 : 1) + (format is null ? 0 : 1) + (min is > 0 || max is not null ? 1 : 0) > 1)
-        {
-            throw _document.Refuse("keywords 'pattern', 'format' and 'minLength' or 'maxLength' are not supported beside each other");
-        }
-
-        var regex = new RegexBuilder(_builder, _grammar.Character);
-        if (pattern is not null)
-        {
-            var branches = RegexParser.Parse(pattern, $"{_builder.Parameter}: keyword 'pattern'");
-            _grammar.Quoted(from, to, (start, end) => regex.Search(branches, start, end));
-        }
-        else if (format is not null)
-        {
-            var known = StringFormats.PatternOf(format)
-                ?? throw _document.Refuse($"keyword 'format' is {JsonSchema.Show(format)}; supported are {StringFormats.Known}");
-            _grammar.Quoted(from, to, (start, end) => regex.Whole(RegexParser.Parse(known, "format"), start, end));
-        }
-        else
-        {
-            _grammar.String(min ?? 0, max, from, to);
-        }
-    }
-
-    private void Array(JsonObject schema, int from, int to)
-    {
-        var prefix = _document.Array(schema, "prefixItems", ConstraintLimits.MaxRepeats) ?? [];
-        var min = _document.Count(schema, "minItems", ConstraintLimits.MaxRepeats) ?? 0;
-        var max = _document.Count(schema, "maxItems", ConstraintLimits.MaxRepeats);
-        if (max < min)
-        {
-            throw _document.Refuse($"keyword 'minItems' is {min}, above 'maxItems', which is {max}");
-        }
-
-        var hasItems = schema.TryGetPropertyValue("items", out var items);
-        if (JsonSchema.IsFalse(items) || (!hasItems && prefix.Count > 0 && min <= prefix.Count))
-        {
-            max = Math.Min(max ?? int.MaxValue, prefix.Count);
-        }
-
-        var rest = new Lazy<int>(() => Later(hasItems ? items : JsonValue.Create(true)));
-        _grammar.Bracketed("[", "]", from, to, (start, end) =>
-        {
-            var separated = Math.Max(min, prefix.Count);
-            for (var i = 0; ; i++)
-            {
-                if (i >= min)
-                {
-                    _builder.Epsilon(start, end);
-                }
-
-                if (i == max)
-                {
-                    return;
-                }
-
-                var loops = max is null && i > separated;
-                var item = i == 0 ? start : _builder.Node();
-                var next = loops ? start : _builder.Node();
-                if (i > 0)
-                {
-                    _grammar.Comma(start, item);
-                }
-
-                if (i < prefix.Count)
-                {
-                    Value(prefix[i], item, next);
-                }
-                else
-                {
-                    _builder.Call(rest.Value, item, next);
-                }
-
-                if (loops)
-                {
-                    return;
-                }
-
-                start = next;
-            }
-        });
-    }
-
-    /// <summary>Members in the schema's order, each once. <c>first</c> is where none was written yet, <c>more</c> where one was, so that a
-    /// comma comes first.</summary>
-    private void Object(JsonObject schema, int from, int to)
-    {
-        var required = _document.Texts(schema, "required", ConstraintLimits.MaxProperties).ToHashSet(StringComparer.Ordinal);
-        var others = schema["additionalProperties"];
-        var properties = Properties(schema, required, others ?? JsonValue.Create(true));
-        if (properties.Count == 0 && others is null)
-        {
-            _grammar.AnyObject(from, to);
-            return;
-        }
-
-        _grammar.Bracketed("{", "}", from, to, (start, end) =>
-        {
-            var first = start;
-            var more = _builder.Node();
-            foreach (var (name, value) in properties)
-            {
-                var key = _builder.Node();
-                var nextFirst = _builder.Node();
-                var nextMore = _builder.Node();
-                _builder.Epsilon(first, key);
-                _grammar.Comma(more, key);
-                Member((from, to) => _builder.Text(JsonSerializer.Serialize(name, Spelling), from, to),
-                    (from, to) => Value(value, from, to), key, nextMore);
-                if (!required.Contains(name))
-                {
-                    _builder.Epsilon(first, nextFirst);
-                    _builder.Epsilon(more, nextMore);
-                }
-
-                (first, more) = (nextFirst, nextMore);
-            }
-
-            _builder.Epsilon(first, end);
-            _builder.Epsilon(more, end);
-            if (others is not null && !JsonSchema.IsFalse(others))
-            {
-                Others(others, [.. properties.Select(property => property.Name)], first, more, end);
-            }
-        });
-    }
-
-    private void Others(JsonNode schema, IReadOnlyCollection<string> names, int first, int more, int end)
-    {
-        var key = _builder.Node();
-        var written = _builder.Node();
-        var rule = Later(schema);
-        _builder.Epsilon(first, key);
-        _grammar.Comma(more, key);
-        Member((from, to) => _grammar.OtherName(names, from, to), (from, to) => _builder.Call(rule, from, to), key, written);
-        _grammar.Comma(written, key);
-        _builder.Epsilon(written, end);
-    }
-
-    private void Member(Action<int, int> name, Action<int, int> value, int from, int to)
-    {
-        var colon = _builder.Node();
-        var start = _builder.Node();
-        name(from, colon);
-        _grammar.Colon(colon, start);
-        value(start, to);
-    }
-
-    private List<(string Name, JsonNode? Schema)> Properties(JsonObject schema, HashSet<string> required, JsonNode others)
-    {
-        var properties = new List<(string Name, JsonNode? Schema)>();
-        if (schema.TryGetPropertyValue("properties", out var declared))
-        {
-            foreach (var (name, value) in declared as JsonObject
-                ?? throw _document.Refuse($"keyword 'properties' is {JsonSchema.Show(declared)}, not an object"))
-            {
-                properties.Add((name, value));
-            }
-        }
-
-        var known = properties.Select(property => property.Name).ToHashSet(StringComparer.Ordinal);
-        properties.AddRange(required.Where(name => !known.Contains(name)).Select(name => (name, (JsonNode?)others)));
-        if (properties.Count > ConstraintLimits.MaxProperties)
-        {
-            throw _document.Refuse(
-                $"keyword 'properties' has {properties.Count} entries; at most {ConstraintLimits.MaxProperties} are supported");
-        }
-
-        return properties.Find(property => property.Name.Length > ConstraintLimits.MaxPropertyName) is { Name: { } longest }
-            ? throw _document.Refuse(
-                $"keyword 'properties' has a name of {longest.Length} characters; at most {ConstraintLimits.MaxPropertyName} are supported")
-            : properties;
     }
 }

@@ -34,7 +34,7 @@ internal sealed class OneOf(JsonSchema document)
         JsonValueKind.String => ["string"],
         JsonValueKind.Array => ["array"],
         JsonValueKind.Object => ["object"],
-        _ => value.GetValue<JsonElement>().TryGetDecimal(out var number) && decimal.IsInteger(number) ? ["integer", "number"] : ["number"],
+        _ => ExactNumber.TryParse(value.ToJsonString(), out var number) && number.IsInteger ? ["integer", "number"] : ["number"],
     };
 
     private JsonObject Follow(JsonNode? branch)

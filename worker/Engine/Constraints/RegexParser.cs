@@ -1,11 +1,8 @@
-using System.Globalization;
-using System.Text;
-
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>Parses the patterns that can be compiled: what regular expressions of Python, ECMAScript and .NET have in common and finite
-/// automata can do. <c>\d \w \s</c> are ASCII. Everything else is refused by name.</summary>
-internal sealed class RegexParser
+/// automata can do. <c>\d \w \s \b</c> are ASCII. Everything else is refused by name.</summary>
+internal sealed partial class RegexParser
 {
     private const string Quantifiers = "*+?{";
 
@@ -13,6 +10,8 @@ internal sealed class RegexParser
     private readonly string _parameter;
     private int _at;
     private int _depth;
+    private bool _ignoresCase;
+    private bool _dotIsAll;
 
     private RegexParser(string pattern, string parameter)
     {
@@ -32,6 +31,7 @@ internal sealed class RegexParser
         }
 
         var parser = new RegexParser(pattern, parameter);
+        parser.ParseFlags();
         var branches = new List<AnchoredBranch>();
         do
         {
@@ -42,7 +42,23 @@ internal sealed class RegexParser
         while (parser.Skip('|'));
         return parser._at == parser._runes.Length
             ? branches
-            : throw parser.Refuse(parser.Peek() == ')' ? "has a ')' without '('" : "has something after '$'");
+            : throw parser.Refuse("has a ')' without '('");
+    }
+
+    /// <summary>A set in [] inside another text, such as a grammar.</summary>
+    /// <param name="at">Where its '[' is; moved past its ']'.</param>
+    public static RuneSet ParseSet(string text, ref int at, string parameter)
+    {
+        var end = at + 1;
+        while (end < text.Length && (text[end] != ']' || end == at + 1 || (end == at + 2 && text[at + 1] == '^')))
+        {
+            end += text[end] == '\\' ? 2 : 1;
+        }
+
+        var parser = new RegexParser(text[(at + 1)..Math.Min(end + 1, text.Length)], parameter);
+        var set = parser.ParseClass();
+        at += 1 + parser._runes.Take(parser._at).Sum(rune => rune > char.MaxValue ? 2 : 1);
+        return set;
     }
 
     private int Peek(int ahead = 0) => _at + ahead < _runes.Length ? _runes[_at + ahead] : -1;
@@ -72,7 +88,7 @@ internal sealed class RegexParser
     private RegexNode ParseSequence()
     {
         var items = new List<RegexNode>();
-        while (Peek() is not (-1 or '|' or ')' or '$'))
+        while (Peek() is not (-1 or '|' or ')') && !(_depth == 0 && Peek() == '$' && Peek(1) is -1 or '|'))
         {
             items.Add(ParseQuantified());
         }
@@ -83,6 +99,11 @@ internal sealed class RegexParser
     private RegexNode ParseQuantified()
     {
         var item = ParseAtom();
+        if (item is RegexNode.Assertion or RegexNode.Look)
+        {
+            return item;
+        }
+
         if (ParseQuantifier() is not { } bounds)
         {
             return item;
@@ -165,21 +186,77 @@ internal sealed class RegexParser
         switch (rune)
         {
             case '.':
-                return new RegexNode.Character(RuneSet.Single('\n').Complement());
+                return new RegexNode.Character(_dotIsAll ? RuneSet.All : RuneSet.Single('\n').Complement());
             case '[':
                 return new RegexNode.Character(ParseClass());
+            case '\\' when AssertionOf(Peek()) is { } assertion:
+                _at++;
+                return new RegexNode.Assertion(assertion);
+            case '^':
+                return new RegexNode.Assertion(RegexAssertion.Start);
+            case '$':
+                return new RegexNode.Assertion(RegexAssertion.End);
             case '(':
                 return ParseGroup();
             case '\\':
-                return new RegexNode.Character(ParseEscape(inClass: false));
-            case '^':
-                _at--;
-                throw Refuse("has '^' where it is not the beginning of the pattern or of an outermost alternative");
+                return new RegexNode.Character(Cased(ParseEscape(inClass: false)));
             case '*' or '+' or '?':
                 _at--;
                 throw Refuse($"has '{(char)rune}' with nothing before it");
             default:
-                return new RegexNode.Character(RuneSet.Single(rune));
+                return new RegexNode.Character(Cased(RuneSet.Single(rune)));
+        }
+    }
+
+    private static RegexAssertion? AssertionOf(int escaped) => escaped switch
+    {
+        'A' => RegexAssertion.Start,
+        'Z' or 'z' => RegexAssertion.End,
+        'b' => RegexAssertion.Boundary,
+        'B' => RegexAssertion.NoBoundary,
+        _ => null,
+    };
+
+    private RuneSet Cased(RuneSet set) => _ignoresCase ? CaseFolding.Both(set) : set;
+
+    /// <summary>(?i) and the like at the beginning, for the whole pattern.</summary>
+    private void ParseFlags()
+    {
+        while (Peek() == '(' && Peek(1) == '?' && char.IsAsciiLetterLower((char)Math.Clamp(Peek(2), 0, 127)))
+        {
+            var start = _at;
+            _at += 2;
+            ReadFlags();
+            if (!Skip(')'))
+            {
+                _at = start;
+                (_ignoresCase, _dotIsAll) = (false, false);
+                return;
+            }
+        }
+    }
+
+    private void ReadFlags()
+    {
+        var on = true;
+        for (; Peek() is not (')' or ':' or -1); _at++)
+        {
+            switch (Peek())
+            {
+                case '-':
+                    on = false;
+                    break;
+                case 'i':
+                    _ignoresCase = on;
+                    break;
+                case 's':
+                    _dotIsAll = on;
+                    break;
+                case 'u' or 'a':
+                    break;
+                default:
+                    throw Refuse("has a group (?…) of a kind that is not supported; known flags are i and s");
+            }
         }
     }
 
@@ -190,24 +267,26 @@ internal sealed class RegexParser
             throw Refuse($"has groups nested more than {ConstraintLimits.MaxNesting} deep, the most that is supported");
         }
 
+        var flags = (_ignoresCase, _dotIsAll);
+        bool? look = null;
         if (Skip('?'))
         {
-            SkipGroupKind();
+            look = Skip('=') ? false : Skip('!') ? true : null;
+            if (look is null)
+            {
+                SkipGroupKind();
+            }
         }
 
         var node = ParseAlternation();
-        if (Peek() == '$')
-        {
-            throw Refuse("has '$' where it is not the end of the pattern or of an outermost alternative");
-        }
-
+        (_ignoresCase, _dotIsAll) = flags;
         if (!Skip(')'))
         {
             throw Refuse("has a '(' without ')'");
         }
 
         _depth--;
-        return node;
+        return look is { } isNegative ? new RegexNode.Look(node, isNegative) : node;
     }
 
     private void SkipGroupKind()
@@ -218,11 +297,21 @@ internal sealed class RegexParser
         }
 
         var named = Peek() == 'P' && Peek(1) == '<' ? 2 : Peek() == '<' && Peek(1) is not ('=' or '!') ? 1 : 0;
+        if (named == 0 && Peek() is >= 'a' and <= 'z' or '-')
+        {
+            ReadFlags();
+            if (!Skip(':'))
+            {
+                throw Refuse("has flags (?…) where they are not the beginning of the pattern; (?i:…) holds for a group");
+            }
+
+            return;
+        }
+
         if (named == 0)
         {
             throw Refuse(Peek() switch
             {
-                '=' or '!' => "has a lookahead, which is not supported",
                 '<' => "has a lookbehind, which is not supported",
                 '>' => "has an atomic group, which is not supported",
                 _ => "has a group (?…) of a kind that is not supported; known are (…), (?:…), (?<name>…) and (?P<name>…)",
@@ -239,146 +328,6 @@ internal sealed class RegexParser
         {
             throw Refuse("has a group name without '>'");
         }
-    }
-
-    private RuneSet ParseClass()
-    {
-        var negated = Skip('^');
-        var ranges = new List<(int Low, int High)>();
-        for (var first = true; first || Peek() != ']'; first = false)
-        {
-            if (Peek() == -1)
-            {
-                throw Refuse("has a '[' without ']'");
-            }
-
-            var low = ParseClassItem();
-            if (Peek() == '-' && Peek(1) is not (']' or -1))
-            {
-                _at++;
-                var high = ParseClassItem();
-                if (!IsSingle(low) || !IsSingle(high) || low.Ranges[0].Low > high.Ranges[0].Low)
-                {
-                    throw Refuse("has a range in [] whose ends are not two characters in order");
-                }
-
-                low = RuneSet.Of((low.Ranges[0].Low, high.Ranges[0].Low));
-            }
-
-            ranges.AddRange(low.Ranges);
-        }
-
-        _at++;
-        var set = RuneSet.Of(ranges);
-        set = negated ? set.Complement() : set;
-        return set.IsEmpty ? throw Refuse("has a [] that no character can match") : set;
-    }
-
-    private RuneSet ParseClassItem()
-    {
-        var rune = _runes[_at++];
-        return rune switch
-        {
-            '\\' => ParseEscape(inClass: true),
-            '[' when Peek() is ':' or '.' or '=' => throw Refuse("has a POSIX class in [], which is not supported"),
-            _ => RuneSet.Single(rune),
-        };
-    }
-
-    private static bool IsSingle(RuneSet set) => set.Ranges is [var only] && only.Low == only.High;
-
-    private RuneSet ParseEscape(bool inClass)
-    {
-        var rune = Peek();
-        _at++;
-        switch (rune)
-        {
-            case -1:
-                throw Refuse("ends in a single '\\'");
-            case 'd':
-                return RuneSet.Digits;
-            case 'D':
-                return RuneSet.Digits.Complement();
-            case 'w':
-                return RuneSet.Word;
-            case 'W':
-                return RuneSet.Word.Complement();
-            case 's':
-                return RuneSet.Space;
-            case 'S':
-                return RuneSet.Space.Complement();
-            case 'n':
-                return RuneSet.Single('\n');
-            case 'r':
-                return RuneSet.Single('\r');
-            case 't':
-                return RuneSet.Single('\t');
-            case 'f':
-                return RuneSet.Single('\f');
-            case 'v':
-                return RuneSet.Single('\v');
-            case 'b' when inClass:
-                return RuneSet.Single('\b');
-            case '0' when Peek() is not (>= '0' and <= '9'):
-                return RuneSet.Single(0);
-            case 'x':
-                return RuneSet.Single(ParseHex(2));
-            case 'u':
-                return RuneSet.Single(ParseUnicode());
-            case 'b' or 'B' or 'A' or 'Z' or 'z' or 'G':
-                throw Refuse($"has the assertion \\{(char)rune}, which is not supported");
-            case >= '0' and <= '9' or 'k':
-                throw Refuse($"has the backreference \\{(char)rune}, which is not supported");
-            case >= 'a' and <= 'z' or >= 'A' and <= 'Z':
-                throw Refuse($"has the escape \\{(char)rune}, which is not supported");
-            default:
-                return RuneSet.Single(rune);
-        }
-    }
-
-    private int ParseUnicode()
-    {
-        int value;
-        if (Skip('{'))
-        {
-            var digits = 0;
-            while (Peek(digits) is >= 0 and not '}' && digits < 7)
-            {
-                digits++;
-            }
-
-            value = ParseHex(digits);
-            if (!Skip('}'))
-            {
-                throw Refuse("has an escape \\u{ without '}'");
-            }
-        }
-        else
-        {
-            value = ParseHex(4);
-            if (char.IsHighSurrogate((char)value) && Peek() == '\\' && Peek(1) == 'u')
-            {
-                _at += 2;
-                var low = ParseHex(4);
-                value = char.IsLowSurrogate((char)low) ? char.ConvertToUtf32((char)value, (char)low) : value;
-            }
-        }
-
-        return Rune.IsValid(value) ? value : throw Refuse($"has the escape of U+{value:X4}, which is no character");
-    }
-
-    private int ParseHex(int digits)
-    {
-        var text = new StringBuilder();
-        for (var i = 0; i < digits && Peek() is > 0 and < 128; i++)
-        {
-            text.Append((char)_runes[_at++]);
-        }
-
-        return text.Length == digits
-            && int.TryParse(text.ToString(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
-            ? value
-            : throw Refuse("has an escape \\x or \\u without its hexadecimal digits");
     }
 
     private InvalidRequestException Refuse(string problem) =>

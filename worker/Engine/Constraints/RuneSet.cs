@@ -2,7 +2,7 @@ namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>A set of Unicode scalar values as sorted, disjoint, non-adjacent ranges; surrogates are never part of it. Used by the pattern
 /// parser and by JSON strings.</summary>
-internal sealed class RuneSet
+internal sealed class RuneSet : IEquatable<RuneSet>
 {
     private const int SurrogatesStart = 0xD800;
     private const int SurrogatesEnd = 0xDFFF;
@@ -43,6 +43,29 @@ internal sealed class RuneSet
     }
 
     public static RuneSet Single(int rune) => Of((rune, rune));
+
+    public bool Contains(int rune)
+    {
+        var (low, high) = (0, Ranges.Count - 1);
+        while (low <= high)
+        {
+            var middle = (low + high) / 2;
+            if (rune < Ranges[middle].Low)
+            {
+                high = middle - 1;
+            }
+            else if (rune > Ranges[middle].High)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     public RuneSet Union(RuneSet other) => Of(Ranges.Concat(other.Ranges));
 
@@ -94,6 +117,12 @@ internal sealed class RuneSet
 
         return Of(common);
     }
+
+    public bool Equals(RuneSet? other) => other is not null && Ranges.SequenceEqual(other.Ranges);
+
+    public override bool Equals(object? obj) => Equals(obj as RuneSet);
+
+    public override int GetHashCode() => Ranges.Count == 0 ? 0 : HashCode.Combine(Ranges.Count, Ranges[0], Ranges[^1]);
 
     private static IEnumerable<(int Low, int High)> WithoutSurrogates((int Low, int High) range)
     {

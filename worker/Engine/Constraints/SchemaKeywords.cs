@@ -1,18 +1,14 @@
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>The keywords of JSON schema this server knows, by what they do.</summary>
+/// <summary>The keywords of JSON schema this server knows, by what they do. All others are annotations, and say nothing about which values
+/// are valid.</summary>
 internal static class SchemaKeywords
 {
-    /// <summary>Say nothing about which values are valid.</summary>
-    public static readonly HashSet<string> Annotations =
-        ["title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly", "writeOnly", "$defs",
-            "definitions"];
-
-    public static readonly HashSet<string> Assertions =
+    /// <summary>Keywords that would have to be kept and cannot be: each is refused where it is met.</summary>
+    public static readonly HashSet<string> Unsupported =
     [
-        "type", "enum", "const", "nullable", "$ref", "allOf", "anyOf", "oneOf", "properties", "required", "additionalProperties",
-        "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format",
-        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+        "not", "if", "then", "else", "contains", "minContains", "maxContains", "dependentRequired", "dependentSchemas", "dependencies",
+        "$dynamicRef", "$recursiveRef",
     ];
 
     /// <summary>Keywords that speak of values of one type only; where a schema names no type, they name it.</summary>
@@ -21,10 +17,18 @@ internal static class SchemaKeywords
         ["properties"] = "object",
         ["required"] = "object",
         ["additionalProperties"] = "object",
+        ["unevaluatedProperties"] = "object",
+        ["patternProperties"] = "object",
+        ["propertyNames"] = "object",
+        ["minProperties"] = "object",
+        ["maxProperties"] = "object",
         ["items"] = "array",
+        ["additionalItems"] = "array",
+        ["unevaluatedItems"] = "array",
         ["prefixItems"] = "array",
         ["minItems"] = "array",
         ["maxItems"] = "array",
+        ["uniqueItems"] = "array",
         ["minLength"] = "string",
         ["maxLength"] = "string",
         ["pattern"] = "string",
@@ -33,7 +37,15 @@ internal static class SchemaKeywords
         ["maximum"] = "number",
         ["exclusiveMinimum"] = "number",
         ["exclusiveMaximum"] = "number",
+        ["multipleOf"] = "number",
     };
 
     public static readonly string[] Types = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+    /// <summary>Keywords about values of any type.</summary>
+    private static readonly HashSet<string> General = ["type", "enum", "const", "nullable", "$ref", "allOf", "anyOf", "oneOf"];
+
+    /// <summary>Whether a keyword says something about which values are valid.</summary>
+    public static bool Asserts(string keyword) =>
+        General.Contains(keyword) || TypeOf.ContainsKey(keyword) || Unsupported.Contains(keyword);
 }

@@ -14,8 +14,13 @@ internal abstract class Architecture
         new Opt(),
     ];
 
+    private static readonly string[] RotaryTables = ["rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"];
+
     /// <summary>As <c>architectures</c> in config.json spells it.</summary>
     public abstract string Name { get; }
+
+    /// <summary>Other spellings of <see cref="Name"/> in checkpoints of before transformers had the architecture.</summary>
+    public virtual IReadOnlyList<string> Aliases => [];
 
     public abstract WeightNames WeightNames { get; }
 
@@ -33,7 +38,7 @@ internal abstract class Architecture
             throw json.Invalid("architectures", $"is missing; supported: {SupportedNames()}");
         }
 
-        return Array.Find(Supported, architecture => architecture.Name == named[0])
+        return Array.Find(Supported, architecture => architecture.Name == named[0] || architecture.Aliases.Contains(named[0]))
             ?? throw json.Invalid("architectures", $"names {named[0]}; supported: {SupportedNames()}");
     }
 
@@ -41,9 +46,10 @@ internal abstract class Architecture
     /// <exception cref="ModelConfigException">A field is missing, of the wrong type, or out of range.</exception>
     public abstract ModelConfig Read(ConfigObject json);
 
-    /// <summary>Tensors that checkpoints of this architecture carry and no computation needs.</summary>
+    /// <summary>Tensors that checkpoints of this architecture carry and no computation needs. Older versions of transformers saved the
+    /// tables of rotary positions, which follow from the configuration.</summary>
     public virtual bool IsIgnorable(string tensor, ModelConfig config) =>
-        tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        RotaryTables.Any(table => tensor == table || tensor.EndsWith("." + table, StringComparison.Ordinal))
         || (config.TieWordEmbeddings && tensor == WeightNames.Output + ".weight");
 
     private static string SupportedNames() => string.Join(", ", Supported.Select(architecture => architecture.Name));

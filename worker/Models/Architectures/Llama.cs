@@ -9,6 +9,8 @@ internal sealed class Llama : Architecture
 {
     public override string Name => "LlamaForCausalLM";
 
+    public override IReadOnlyList<string> Aliases => ["LLaMAForCausalLM"];
+
     public override WeightNames WeightNames { get; } = new();
 
     public override ModelConfig Read(ConfigObject json)

@@ -4,8 +4,8 @@ using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Models.Checkpoints;
 
-/// <summary>The weights of a Hugging Face checkpoint folder: <c>model.safetensors</c>, or the shards that
-/// <c>model.safetensors.index.json</c> names. Called by <see cref="ModelLoader"/>.</summary>
+/// <summary>The weights of a Hugging Face checkpoint folder: <c>model.safetensors</c>, the shards that
+/// <c>model.safetensors.index.json</c> names, or what else <see cref="WeightFiles"/> finds. Called by <see cref="ModelLoader"/>.</summary>
 internal sealed class Checkpoint : WeightSource
 {
     /// <summary>The one weight file of a checkpoint that is not split.</summary>
@@ -13,8 +13,6 @@ internal sealed class Checkpoint : WeightSource
 
     /// <summary>Tells which tensor is in which shard.</summary>
     public const string IndexFile = "model.safetensors.index.json";
-
-    private const long MaxIndexBytes = 100_000_000;
 
     private readonly Dictionary<string, (SafetensorsFile File, HostTensor Tensor)> _tensors = new(StringComparer.Ordinal);
 
@@ -31,23 +29,22 @@ internal sealed class Checkpoint : WeightSource
     public static Checkpoint Open(string folder)
     {
         var checkpoint = new Checkpoint(folder);
-        var single = Path.Combine(folder, SingleFile);
-        var index = Path.Combine(folder, IndexFile);
-        if (File.Exists(single))
+
+        // Whatever has such a name, a link that leads nowhere too: it is refused by name when it is opened.
+        var found = WeightFiles.Of(Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)), folder);
+        if (found.Index is { } index)
         {
-            var file = SafetensorsFile.Open(single);
-            foreach (var name in file.Names)
-            {
-                checkpoint._tensors.Add(name, (file, file.Find(name)!));
-            }
+            checkpoint.OpenShards(folder, Path.Combine(folder, index));
         }
-        else if (File.Exists(index))
+        else if (found.Files.IsEmpty)
         {
-            checkpoint.OpenShards(folder, index);
+            throw new CheckpointFormatException(
+                folder, $"has neither {SingleFile} nor {IndexFile}, nor other *.safetensors{HintAtOtherFormats(folder)}");
         }
-        else
+
+        foreach (var name in found.Files)
         {
-            throw new CheckpointFormatException(folder, $"has neither {SingleFile} nor {IndexFile}{HintAtOtherFormats(folder)}");
+            checkpoint.OpenWhole(Path.Combine(folder, name));
         }
 
         return checkpoint;
@@ -69,6 +66,21 @@ internal sealed class Checkpoint : WeightSource
                 || name.EndsWith(".pth", StringComparison.Ordinal)
                 || name.EndsWith(".gguf", StringComparison.Ordinal));
         return other is null ? "" : $"; it has '{other}', but weights are read from safetensors only";
+    }
+
+    private void OpenWhole(string path)
+    {
+        var file = SafetensorsFile.Open(path);
+        foreach (var name in file.Names)
+        {
+            if (!_tensors.TryAdd(name, (file, file.Find(name)!)))
+            {
+                throw new CheckpointFormatException(
+                    path, name,
+                    $"is in '{Path.GetFileName(_tensors[name].File.Path)}' too; without an index that says which one counts, remove the "
+                    + "file that is not part of the model");
+            }
+        }
     }
 
     private void OpenShards(string folder, string index)
@@ -98,7 +110,7 @@ internal sealed class Checkpoint : WeightSource
         }
 
         var path = Path.Combine(folder, shard);
-        if (!File.Exists(path))
+        if (!RegularFile.IsThere(path))
         {
             throw new CheckpointFormatException(index, tensor, $"is said to be in '{shard}', but there is no such file in {folder}");
         }
@@ -108,16 +120,11 @@ internal sealed class Checkpoint : WeightSource
 
     private static List<(string Name, string Shard)> ReadWeightMap(string index)
     {
-        var length = new FileInfo(index).Length;
-        if (length > MaxIndexBytes)
-        {
-            throw new CheckpointFormatException(index, $"has {length} bytes; at most {MaxIndexBytes} are allowed");
-        }
-
         try
         {
             using var document = JsonDocument.Parse(
-                File.ReadAllBytes(index), new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+                RegularFile.ReadBytes(index, FileKind.WeightIndex),
+                new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map", out var map)
                 || map.ValueKind != JsonValueKind.Object)

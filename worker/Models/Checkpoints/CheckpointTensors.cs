@@ -31,6 +31,7 @@ internal sealed class CheckpointTensors(WeightSource source)
             throw Wrong(name, $"has shape [{string.Join(", ", tensor.Shape)}]; config.json calls for [{string.Join(", ", full)}]");
         }
 
+        LoadWatch.At(source.FileOf(name), name);
         if (_taken.Add(name))
         {
             BytesTaken += tensor.ByteLength;

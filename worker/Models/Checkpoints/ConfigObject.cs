@@ -8,8 +8,6 @@ namespace Cluster.Worker.Models.Checkpoints;
 /// as in Hugging Face transformers. Used by <see cref="ModelConfig"/>, <see cref="RopeParameters"/> and the architectures.</summary>
 internal sealed class ConfigObject
 {
-    private const long MaxFileBytes = 4 << 20;
-
     private readonly string _path;
     private readonly JsonElement _element;
     private readonly ImmutableDictionary<string, string> _aliases;
@@ -25,21 +23,16 @@ internal sealed class ConfigObject
     /// <summary>Path of the file, for messages.</summary>
     public string File { get; }
 
-    /// <exception cref="ModelConfigException">The file is missing, too large, or not a JSON object.</exception>
+    /// <exception cref="ModelConfigException">The file is missing, or not a JSON object.</exception>
+    /// <exception cref="RefusedFileException">It is no regular file, or too large.</exception>
     public static ConfigObject Load(string file)
     {
-        if (!System.IO.File.Exists(file))
+        if (!RegularFile.IsThere(file))
         {
             throw new ModelConfigException(file, "does not exist");
         }
 
-        var length = new FileInfo(file).Length;
-        if (length > MaxFileBytes)
-        {
-            throw new ModelConfigException(file, $"has {length} bytes; at most {MaxFileBytes} are allowed");
-        }
-
-        return Parse(file, System.IO.File.ReadAllBytes(file));
+        return Parse(file, RegularFile.ReadBytes(file, FileKind.ModelConfig));
     }
 
     /// <param name="file">Path, for messages.</param>
@@ -86,6 +79,8 @@ internal sealed class ConfigObject
 
     public bool Has(string name) => Find(name) is not null;
 
+    public bool IsEmpty => !_element.EnumerateObject().Any();
+
     /// <summary>A whole number that must be there.</summary>
     public int Integer(string name, int min, int max) => OptionalInteger(name, min, max) ?? throw Missing(name);
 
@@ -103,6 +98,19 @@ internal sealed class ConfigObject
         }
 
         return number >= min && number <= max ? (int)number : throw Wrong(name, value, $"{min} to {max}");
+    }
+
+    /// <summary>A number within [min, max]; null when missing.</summary>
+    public double? OptionalNumber(string name, double min, double max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && number >= min && number <= max
+            ? number
+            : throw Wrong(name, value, FormattableString.Invariant($"a number from {min} to {max}"));
     }
 
     /// <summary>A number within (0, max]; null when missing.</summary>

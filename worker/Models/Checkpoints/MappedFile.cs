@@ -23,10 +23,10 @@ internal sealed unsafe class MappedFile
     public long Length { get; }
 
     /// <summary>Maps a file that is not empty.</summary>
-    /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    public static MappedFile Open(string path)
+    /// <param name="stream">Need not stay open.</param>
+    /// <exception cref="IOException">The file cannot be mapped.</exception>
+    public static MappedFile Of(FileStream stream)
     {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         var length = stream.Length;
         using var file = MemoryMappedFile.CreateFromFile(
             stream, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);

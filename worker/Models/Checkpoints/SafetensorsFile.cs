@@ -32,18 +32,21 @@ internal sealed class SafetensorsFile
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
     /// <summary>Maps the file and checks its header.</summary>
+    /// <param name="kind">What it is read as; null for weights of a checkpoint.</param>
     /// <exception cref="CheckpointFormatException">The file is truncated or its header breaks the format.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    public static SafetensorsFile Open(string path)
+    /// <exception cref="RefusedFileException">It is no regular file.</exception>
+    public static SafetensorsFile Open(string path, FileKind? kind = null)
     {
-        var length = new FileInfo(path).Length;
+        using var stream = RegularFile.OpenStream(path, kind ?? FileKind.Weights);
+        var length = stream.Length;
         if (length < LengthBytes)
         {
             throw new CheckpointFormatException(
                 path, $"has {length} bytes; a safetensors file begins with {LengthBytes} bytes of header length");
         }
 
-        var mapping = MappedFile.Open(path);
+        var mapping = MappedFile.Of(stream);
         var headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(mapping.Bytes(0, LengthBytes));
         if (headerBytes > SafetensorsHeader.MaxBytes)
         {

@@ -155,12 +155,12 @@ internal sealed record ModelConfig
         var config = Architecture.Of(json).Read(json);
         var generation = Path.Combine(folder, "generation_config.json");
         var eos = json.TokenIds("eos_token_id");
-        if (File.Exists(generation))
+        if (RegularFile.IsThere(generation))
         {
             eos = eos.AddRange(ConfigObject.Load(generation).TokenIds("eos_token_id"));
         }
 
-        return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(json) };
+        return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(json, folder) };
     }
 
     /// <summary>The fields that all architectures have; where one spells them otherwise, <see cref="ConfigObject.WithAliases"/> says how.

@@ -22,6 +22,7 @@ internal sealed class Transformer
     private readonly LinearWeight _output;
     private readonly float _logitSoftCap;
     private readonly Activations _activations;
+    private long _layersPassed;
 
     /// <summary>Loads all weights and allocates activations.</summary>
     /// <param name="maxPositions">Positions the rotary table covers: the longest sequence.</param>
@@ -61,6 +62,10 @@ internal sealed class Transformer
         _activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }
 
+    /// <summary>Layers of all steps that were enqueued, or computed where the backend computes at once. May be read on any
+    /// thread.</summary>
+    public long LayersPassed => Interlocked.Read(ref _layersPassed);
+
     /// <summary>Enqueues one step.</summary>
     /// <returns><c>[logits, <see cref="VocabularyShards.GatheredWidth"/>]</c>, computed when the device gets there.</returns>
     public Tensor Forward(in StepInputs inputs, KvCache cache)
@@ -72,6 +77,7 @@ internal sealed class Transformer
         foreach (var layer in _layers)
         {
             layer.Forward(_activations, tokens, inputs.Attention, cache);
+            Interlocked.Increment(ref _layersPassed);
         }
 
         var wanted = inputs.LogitRows.Rows;

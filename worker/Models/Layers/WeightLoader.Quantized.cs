@@ -34,6 +34,27 @@ internal sealed partial class WeightLoader
             || source.Find(layer + LayerTensors.Weight) is not { } plain
             || !WeightReader.CanRead(plain.DType));
 
+    /// <summary>AutoGPTQ writes a bias beside every quantized layer, of zeros where the model has none. vLLM and transformers drop such a
+    /// tensor whatever it holds; one that would change the outputs is refused here.</summary>
+    private bool IsEmptyBias(string name)
+    {
+        const string Bias = ".bias";
+        if (Quantization is null
+            || !name.EndsWith(Bias, StringComparison.Ordinal)
+            || !Has(name[..^Bias.Length] + Quantization.MarkerSuffix))
+        {
+            return false;
+        }
+
+        var bias = source.Find(name)!;
+        var bad = WeightReader.CanRead(bias.DType) ? Array.FindIndex(WeightReader.ReadAll(bias), value => value != 0) : 0;
+        GC.KeepAlive(bias);
+        return bad < 0
+            ? true
+            : throw _tensors.Wrong(
+                name, $"is not zero (element {bad}), but config.json gives the layer no bias; expected zeros, or no bias");
+    }
+
     private LinearWeight QuantizedLinear(
         string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, HostTensor[]? biases)
     {

@@ -102,7 +102,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     public void RefuseUnused(Predicate<string> isIgnorable)
     {
         const int Shown = 5;
-        var unused = _tensors.Untaken.Where(name => !isIgnorable(name) && Quantization?.IsIgnorable(name) != true)
+        var unused = _tensors.Untaken.Where(name => !isIgnorable(name) && Quantization?.IsIgnorable(name) != true && !IsEmptyBias(name))
             .Order(StringComparer.Ordinal).ToImmutableArray();
         if (!unused.IsEmpty)
         {

@@ -14,7 +14,7 @@ namespace Cluster.Worker.Models.Quantization;
 /// </remarks>
 internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : QuantizationScheme
 {
-    public override string Method => "awq";
+    public override string Method => QuantizationMethods.Awq;
 
     public override string Description => $"awq, 4 bits, {(groupSize < 0 ? "one group" : $"groups of {groupSize}")}";
 
@@ -25,6 +25,8 @@ internal sealed class AwqScheme(int groupSize, LayerPatterns notConverted) : Qua
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static AwqScheme Of(ConfigObject config)
     {
+        // AutoAWQ's own file has other names than config.json.
+        config = config.WithAliases(("bits", "w_bit"), ("group_size", "q_group_size"));
         if (config.Integer("bits", 1, 32) is var bits and not 4)
         {
             throw config.Invalid("bits", $"is {bits}; supported: 4");

@@ -11,7 +11,7 @@ internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsSc
 {
     private const string Format = "float-quantized";
 
-    public override string Method => "compressed-tensors";
+    public override string Method => QuantizationMethods.CompressedTensors;
 
     public override string Description => "compressed-tensors, fp8 E4M3 weights";
 

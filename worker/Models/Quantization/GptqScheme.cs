@@ -18,7 +18,7 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
 {
     private const string GroupIndexSuffix = ".g_idx";
 
-    public override string Method => "gptq";
+    public override string Method => QuantizationMethods.Gptq;
 
     public override string Description =>
         $"gptq, {bits} bits, {(groupSize < 0 ? "one group" : $"groups of {groupSize}")}{(descAct ? " in act-order" : "")}";
@@ -36,11 +36,13 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
             throw config.Invalid("bits", $"is {bits}; supported: 4, 8");
         }
 
-        if (config.Has("dynamic"))
+        // GPTQModel writes an empty one where all layers have the same.
+        if (config.OptionalObject("dynamic") is { IsEmpty: false })
         {
             throw config.Invalid("dynamic", "has settings per layer; supported: the same settings for all layers");
         }
 
+        config.Require("is_marlin_format", supported: false, fallback: false);
         var zeroOffset = config.OptionalString("checkpoint_format") switch
         {
             null or "gptq" => 1,

@@ -9,8 +9,6 @@ namespace Cluster.Worker.Models.Quantization;
 /// by <see cref="ModelConfig"/>; asked by <see cref="WeightLoader"/> for every linear layer. Layouts are those that vLLM reads.</summary>
 internal abstract class QuantizationScheme
 {
-    private const string Supported = "fp8, compressed-tensors, gptq, awq, squeezellm";
-
     /// <summary>As <c>quant_method</c> and <c>--quantization</c> spell it.</summary>
     public abstract string Method { get; }
 
@@ -21,25 +19,45 @@ internal abstract class QuantizationScheme
     /// configuration saying so.</summary>
     public abstract string MarkerSuffix { get; }
 
-    /// <summary>Reads <c>quantization_config</c>; null when the checkpoint is not quantized.</summary>
+    /// <summary>Reads <c>quantization_config</c> of config.json, or where else <see cref="QuantizationMethods"/> says; null when the
+    /// checkpoint is not quantized.</summary>
+    /// <param name="json">config.json.</param>
+    /// <param name="folder">Where files may lie that say what config.json does not; null for nowhere.</param>
     /// <exception cref="ModelConfigException">The method, or something about it, is not supported.</exception>
-    public static QuantizationScheme? Find(ConfigObject json)
+    public static QuantizationScheme? Find(ConfigObject json, string? folder = null)
     {
-        if (json.OptionalObject("quantization_config") is not { } config)
+        foreach (var field in QuantizationMethods.ConfigFields)
         {
-            return null;
+            if (json.OptionalObject(field) is { } config)
+            {
+                return Of(config, field);
+            }
         }
 
-        return config.OptionalString("quant_method") switch
+        foreach (var file in folder is null ? [] : QuantizationMethods.Files)
         {
-            "fp8" => Fp8Scheme.Of(config),
-            "compressed-tensors" => CompressedTensorsScheme.Of(config),
-            "gptq" => GptqScheme.Of(config),
-            "awq" => AwqScheme.Of(config),
-            "squeezellm" => SqueezeLlmScheme.Of(config),
-            var method => throw config.Invalid("quant_method", $"is '{method}'; supported: {Supported}"),
-        };
+            var path = Path.Combine(folder!, file);
+            if (RegularFile.IsThere(path))
+            {
+                return Of(ConfigObject.Load(path), file);
+            }
+        }
+
+        return null;
     }
+
+    private static QuantizationScheme Of(ConfigObject config, string place) =>
+        (config.OptionalString(QuantizationMethods.MethodField) ?? QuantizationMethods.Implied(place, config.Has)) switch
+        {
+            QuantizationMethods.Fp8 => Fp8Scheme.Of(config),
+            QuantizationMethods.FbgemmFp8 => Fp8Scheme.OfFbgemm(config),
+            QuantizationMethods.CompressedTensors => CompressedTensorsScheme.Of(config),
+            QuantizationMethods.Gptq => GptqScheme.Of(config),
+            QuantizationMethods.Awq => AwqScheme.Of(config),
+            QuantizationMethods.SqueezeLlm => SqueezeLlmScheme.Of(config),
+            var method => throw config.Invalid(
+                QuantizationMethods.MethodField, $"is '{method}'; supported: {string.Join(", ", QuantizationMethods.All)}"),
+        };
 
     /// <summary>Refuses a checkpoint that is not quantized the way somebody asked for.</summary>
     /// <param name="requested"><c>auto</c> takes whatever there is.</param>

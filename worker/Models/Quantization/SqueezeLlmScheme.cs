@@ -15,7 +15,7 @@ internal sealed class SqueezeLlmScheme : QuantizationScheme
 {
     private const int InputsPerWord = 8;
 
-    public override string Method => "squeezellm";
+    public override string Method => QuantizationMethods.SqueezeLlm;
 
     public override string Description => "squeezellm, 4 bits";
 

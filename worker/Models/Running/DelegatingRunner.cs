@@ -25,6 +25,8 @@ internal abstract class DelegatingRunner(IModelRunner inner) : IModelRunner
 
     public int MaxLogits => Inner.MaxLogits;
 
+    public long Progress => Inner.Progress;
+
     protected IModelRunner Inner { get; } = inner;
 
     public virtual void Launch(StepBatch batch) => Inner.Launch(batch);

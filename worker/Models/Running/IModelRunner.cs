@@ -37,6 +37,10 @@ internal interface IModelRunner : IDisposable
     /// <see cref="Launch"/>.</summary>
     ReadOnlySpan<DrawResult> Drawn => [];
 
+    /// <summary>Changes while a step is being computed: who sees it change knows that a long step does not hang. May be read on any
+    /// thread.</summary>
+    long Progress => 0;
+
     /// <summary>Starts a step; does not wait for a device that works asynchronously. The batch may be reused after
     /// <see cref="WaitForLogits"/>.</summary>
     void Launch(StepBatch batch);

@@ -65,8 +65,13 @@ internal static class ModelLoader
         : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
 
     /// <summary>Reads a source's configuration and finds its weights, without loading them.</summary>
-    public static (ModelConfig Config, WeightSource Weights) Open(string source) =>
-        (ConfigOf(source), SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Weights() : Checkpoint.Open(source));
+    public static (ModelConfig Config, WeightSource Weights) Open(string source)
+    {
+        var config = ConfigOf(source);
+        return (config,
+            SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Weights()
+                : ConsolidatedWeights.Of(Checkpoint.Open(source), config));
+    }
 
     private static LoadedModel Build(
         ModelConfig config, WeightSource source, Backend backend, ModelRunnerOptions options, IProgress<LoadProgress>? progress,

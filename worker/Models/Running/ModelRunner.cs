@@ -60,6 +60,8 @@ internal sealed class ModelRunner : IModelRunner
 
     public bool SamplesOnDevice => _sampler is not null;
 
+    public long Progress => _transformer.LayersPassed + _backend.KernelsBuilt;
+
     public ReadOnlySpan<DrawResult> Drawn => _numDraws > 0 ? _sampler!.Results : [];
 
     /// <exception cref="ArgumentOutOfRangeException">The batch is empty or exceeds a limit of this runner.</exception>

@@ -11,6 +11,8 @@ namespace Cluster.Worker.Models.Sources;
 /// Used by <see cref="HubModelStore"/> and <see cref="BlobDownload"/>.</summary>
 internal sealed class HubCache(string folder)
 {
+    private static readonly FileKind Reference = new("a commit", 64);
+
     /// <summary>Folder of all repositories.</summary>
     public string Folder => folder;
 
@@ -39,7 +41,7 @@ internal sealed class HubCache(string folder)
             return null;
         }
 
-        var commit = File.ReadAllText(reference).Trim();
+        var commit = RegularFile.ReadText(reference, Reference).Trim();
         return HubModel.IsCommit(commit) ? commit : null;
     }
 
@@ -92,10 +94,10 @@ internal sealed class HubCache(string folder)
     {
         try
         {
-            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return RandomAccess.GetLength(file);
+            // What is no file is not there for the cache, and gets replaced.
+            return FileNode.At(path, followLinks: true) is { Type: NodeType.Regular } file ? file.Length : null;
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        catch (IOException)
         {
             return null;
         }

@@ -7,7 +7,7 @@ internal sealed class HubEnvironment
     /// <summary>The one place that knows the public hub's address.</summary>
     public const string DefaultEndpoint = "https://huggingface.co";
 
-    private const int MaxTokenFileBytes = 4096;
+    private static readonly FileKind TokenFile = new("an access token and nothing else", 4096);
 
     /// <summary>Base address of the hub or of a mirror, without a trailing slash (<c>HF_ENDPOINT</c>). May have a path, as mirrors behind a
     /// gateway do.</summary>
@@ -71,14 +71,7 @@ internal sealed class HubEnvironment
 
     private static string? ReadToken(string file)
     {
-        if (!File.Exists(file))
-        {
-            return null;
-        }
-
-        return new FileInfo(file).Length <= MaxTokenFileBytes
-            ? File.ReadAllText(file).Trim()
-            : throw new HubFormatException(file, $"has more than {MaxTokenFileBytes} bytes; expected an access token and nothing else");
+        return RegularFile.IsThere(file) ? RegularFile.ReadText(file, TokenFile).Trim() : null;
     }
 
     /// <summary>A token goes into a header line as it is, so it must not be able to end that line.</summary>

@@ -8,7 +8,6 @@ namespace Cluster.Worker.Models.Sources;
 internal static class NeededFiles
 {
     private const string Config = "config.json";
-    private const string Safetensors = ".safetensors";
 
     private static readonly HashSet<string> ConfigurationNames = new(StringComparer.Ordinal)
     {
@@ -31,22 +30,23 @@ internal static class NeededFiles
             throw new HubException($"{model} has no {Config}, so it is no checkpoint in Hugging Face form; its files are on {page}");
         }
 
-        if (!files.Keys.Any(IsSafetensors))
+        var found = WeightFiles.Of(files.Keys, model.ToString());
+        if (found is { Index: null, Files.IsEmpty: true })
         {
             var other = files.Keys.Where(name => ForeignWeights.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
                 .Order(StringComparer.Ordinal).FirstOrDefault();
             throw new HubException(other is null
-                ? $"{model} has no weights: no *{Safetensors} among its {files.Count} files on {page}"
+                ? $"{model} has no weights: no *.safetensors among its {files.Count} files on {page}"
                 : $"{model} has its weights as '{other}' only, and weights are read from safetensors only: name a revision that has "
                     + $"them (a conversion often waits as a pull request: {model.Repository}@refs/pr/1; see {page}), or load it once "
                     + "with transformers, save_pretrained(folder, safe_serialization=True), and give --model that folder");
         }
 
-        return files.ContainsKey(Checkpoint.SingleFile) ? null : files.GetValueOrDefault(Checkpoint.IndexFile);
+        return found.Index is { } index ? files[index] : null;
     }
 
-    /// <summary>Everything but the index: the small files, and of the weights the single file, else the shards that the index names, else
-    /// whatever safetensors there are.</summary>
+    /// <summary>Everything but the index: the small files, and of the weights the shards that the index names, or what
+    /// <see cref="WeightFiles"/> chooses.</summary>
     /// <param name="index">Path of the downloaded <see cref="Index"/>; null where there is none.</param>
     /// <exception cref="HubException">The index names a shard that the repository does not have.</exception>
     /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
@@ -62,45 +62,36 @@ internal static class NeededFiles
             return Config;
         }
 
-        if (Has(Checkpoint.SingleFile))
+        WeightFiles found;
+        try
         {
-            return null;
+            found = WeightFiles.Of(Directory.EnumerateFileSystemEntries(folder).Select(file => Path.GetFileName(file)).Where(Has), folder);
+        }
+        catch (CheckpointFormatException)
+        {
+            return "a shard of its weights";
         }
 
-        if (Has(Checkpoint.IndexFile))
-        {
-            return Checkpoint.ShardsOf(Path.Combine(folder, Checkpoint.IndexFile)).Order(StringComparer.Ordinal)
-                .FirstOrDefault(shard => !Has(shard));
-        }
+        return found.Index is { } index
+            ? Checkpoint.ShardsOf(Path.Combine(folder, index)).Order(StringComparer.Ordinal).FirstOrDefault(shard => !Has(shard))
+            : found.Files.IsEmpty ? Checkpoint.SingleFile : null;
 
-        return Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Any(name => IsSafetensors(name) && Has(name))
-            ? null
-            : Checkpoint.SingleFile;
-
-        // A link whose content is gone exists all the same.
-        bool Has(string name) => new FileInfo(Path.Combine(folder, name)) is { Exists: true } file
-            && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true });
+        // A link whose content is gone is no file.
+        bool Has(string name) => FileNode.At(Path.Combine(folder, name), followLinks: true) is not null;
     }
 
     private static IEnumerable<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
     {
-        if (listing.Files.FirstOrDefault(file => file.Name == Checkpoint.SingleFile) is { } single)
-        {
-            return [single];
-        }
-
+        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
         if (index is null)
         {
-            return listing.Files.Where(file => IsSafetensors(file.Name));
+            return WeightFiles.Of(files.Keys, model.ToString()).Files.Select(name => files[name]);
         }
 
-        var files = listing.Files.ToDictionary(file => file.Name, StringComparer.Ordinal);
         return Checkpoint.ShardsOf(index).Order(StringComparer.Ordinal)
-            .Select(shard => IsSafetensors(shard) && files.TryGetValue(shard, out var file)
+            .Select(shard => !shard.Contains('/') && WeightFiles.IsWeights(shard) && files.TryGetValue(shard, out var file)
             ? file
             : throw new HubException(
-                $"{model}: '{Checkpoint.IndexFile}' names the shard '{shard}', which is no safetensors file of the repository"));
+                $"{model}: '{Path.GetFileName(index)}' names the shard '{shard}', which is no safetensors file of the repository"));
     }
-
-    private static bool IsSafetensors(string name) => !name.Contains('/') && name.EndsWith(Safetensors, StringComparison.Ordinal);
 }

@@ -40,7 +40,7 @@ internal sealed class GoldenFile
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static GoldenFile Open(string path)
     {
-        var file = SafetensorsFile.Open(path);
+        var file = SafetensorsFile.Open(path, FileKind.Golden);
         var inputIds = Ids(path, file, "input_ids") ?? throw new CheckpointFormatException(path, "input_ids", "is missing");
         var greedyIds = Ids(path, file, "greedy_ids");
         var logits = file.Find("logits");

@@ -36,6 +36,7 @@ internal static partial class CallFailures
         RpcException { Status: var status } => status,
         InvalidRequestException or PromptTooLongException or ChatTemplateException or TokenizationException =>
             new Status(StatusCode.InvalidArgument, exception.Message),
+        GenerationFailedException { IsRequestsFault: true } => new Status(StatusCode.InvalidArgument, exception.Message),
         GenerationFailedException => new Status(StatusCode.Internal, exception.Message),
         QueueFullException or BodyBudgetException => new Status(StatusCode.ResourceExhausted, exception.Message),
         OutOfMemoryException => new Status(StatusCode.ResourceExhausted, "there is not enough memory for this request now"),

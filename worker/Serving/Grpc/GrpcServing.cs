@@ -38,6 +38,7 @@ internal static class GrpcServing
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(state);
+        services.TryAddSingleton(new WorkerHealth(state, WorkerHealth.DefaultTimeout));
         services.AddSingleton(limits);
         services.AddSingleton<TextGenerationService>();
         services.AddSingleton<VllmEngineService>();

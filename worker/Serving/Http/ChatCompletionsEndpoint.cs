@@ -33,7 +33,7 @@ internal sealed record ChatChoice(
     MessageDelta? Delta,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] ChatLogprobs? Logprobs,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
-    string? StopReason);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] object? StopReason);
 
 internal sealed record ChatResponse(string Id, string Object, long Created, string Model, IReadOnlyList<ChatChoice> Choices, Usage? Usage)
 {
@@ -61,18 +61,20 @@ internal static class ChatCompletionsEndpoint
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);
         var logprobs = Logprobs(fields);
-        var maxTokens = fields.Integer("max_completion_tokens") ?? fields.Integer("max_tokens");
+        var maxTokens = model.Defaults.MostTokens(fields.Integer("max_completion_tokens") ?? fields.Integer("max_tokens"));
         fields.Accept("max_tokens");
         fields.AcceptInert();
         fields.RefuseUnavailableToChat();
         var output = ChatOutput.Read(fields, model, tools, prompt);
-        var sampling = output.Sampling(SamplingFields.Read(fields, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
+        var sampling = output.Sampling(
+            SamplingFields.Read(fields, model.Defaults, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
+        var ticket = RequestTicket.Read(context, fields, "chatcmpl");
         fields.RejectUnread();
 
-        var id = $"chatcmpl-{Guid.NewGuid():N}";
         var response = new ChatResponse(
-            id, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
-        var requests = Choices.Plan(id, [prompt], sampling, stream);
+            ticket.ResponseId, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [],
+            null);
+        var requests = Choices.Plan(ticket, [prompt], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
@@ -115,14 +117,29 @@ internal static class ChatCompletionsEndpoint
                 var parser = parsers[item.Index];
                 var delta = output.Delta(item.Output.Text, ended: item.Output.FinishReason is not null, parser);
                 var choice = Choice(model, item.Index, null, delta, item.Output.Logprobs ?? [], item.Output, parser);
-                return delta.IsEmpty && choice.FinishReason is null && choice.Logprobs is null
-                    ? Task.CompletedTask
-                    : events.SendAsync(
-                        response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
+                return SendAsync(
+                    events, choice, part => response with { Choices = [part], Usage = streaming.Each(last, sampling.N) },
+                    context.RequestAborted);
             },
             events => streaming.IncludeUsage
                 ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted)
                 : Task.CompletedTask);
+    }
+
+    /// <summary>Sends a part of a message. Its end comes in a chunk of its own, as OpenAI's does: there are clients that look at nothing
+    /// else in it.</summary>
+    private static async Task SendAsync(
+        ServerSentEvents events, ChatChoice choice, Func<ChatChoice, ChatResponse> chunk, CancellationToken cancellationToken)
+    {
+        if (choice.Delta is { IsEmpty: false } || choice.Logprobs is not null)
+        {
+            await events.SendAsync(chunk(choice with { FinishReason = null, StopReason = null }), cancellationToken);
+        }
+
+        if (choice.FinishReason is not null)
+        {
+            await events.SendAsync(chunk(choice with { Delta = new MessageDelta(null, null), Logprobs = null }), cancellationToken);
+        }
     }
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ChatOutput output)
@@ -145,7 +162,7 @@ internal static class ChatCompletionsEndpoint
             delta,
             positions.Count == 0 ? null : ChatLogprobs.Of(model.Tokenizer, positions),
             last?.FinishReason == FinishReason.Stop && parser is { StopsForCalls: true } ? "tool_calls" : Wire.Spell(last?.FinishReason),
-            last?.StopReason);
+            Wire.StopReason(last));
 
     private static int? Logprobs(RequestFields fields)
     {

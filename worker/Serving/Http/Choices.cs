@@ -18,7 +18,7 @@ internal static class Choices
     /// <summary>One engine request a prompt, with all its samples. They become choices prompt after prompt, samples of a prompt next to
     /// each other.</summary>
     public static GenerationRequest[] Plan(
-        string responseId, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
+        RequestTicket ticket, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
     {
         if (sampling.N < 1 || (long)sampling.N * prompts.Count > MaxChoices)
         {
@@ -46,7 +46,12 @@ internal static class Choices
                 "'use_beam_search' cannot be streamed: the best outputs are known only at the end", "use_beam_search");
         }
 
-        return [.. prompts.Select((prompt, index) => new GenerationRequest($"{responseId}-{index}", prompt, sampling))];
+        return [.. prompts.Select(
+            (prompt, index) => new GenerationRequest($"{ticket.EngineId}-{index}", prompt, sampling)
+            {
+                Priority = ticket.Priority,
+                CacheSalt = ticket.CacheSalt,
+            })];
     }
 
     /// <summary>Choices of the response that these requests lead to.</summary>

@@ -9,7 +9,7 @@ internal sealed record CompletionChoice(
     string Text,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] CompletionLogprobs? Logprobs,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason,
-    string? StopReason)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] object? StopReason)
 {
     /// <summary>vLLM's addition.</summary>
     public IReadOnlyList<Dictionary<int, PromptLogprob>?>? PromptLogprobs { get; init; }
@@ -37,15 +37,16 @@ internal static class CompletionsEndpoint
             value => value.ValueKind == JsonValueKind.String && value.GetString() == "");
         fields.AcceptInert();
         var logprobs = fields.Integer("logprobs");
-        var maxTokens = fields.Integer("max_tokens") ?? 16;
+        var maxTokens = model.Defaults.MostTokens(fields.Integer("max_tokens"), 16)!.Value;
         var promptLogprobs = ServingRequest.PromptLogprobs(fields, stream);
         var sampling = SamplingFields.Read(
-            fields, maxTokens, logprobs, echo ? Echo.PromptLogprobs(maxTokens, logprobs, promptLogprobs) : promptLogprobs);
+            fields, model.Defaults, maxTokens, logprobs, echo ? Echo.PromptLogprobs(maxTokens, logprobs, promptLogprobs) : promptLogprobs);
+        var ticket = RequestTicket.Read(context, fields, "cmpl");
         fields.RejectUnread();
 
-        var id = $"cmpl-{Guid.NewGuid():N}";
-        var response = new CompletionResponse(id, "text_completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
-        var requests = Choices.Plan(id, prompts, sampling, stream);
+        var response = new CompletionResponse(
+            ticket.ResponseId, "text_completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
+        var requests = Choices.Plan(ticket, prompts, sampling, stream);
         var prefixes = requests.Select(request => echo ? new Echo(model.Tokenizer, request.PromptTokenIds) : null).ToArray();
         if (!stream)
         {
@@ -116,7 +117,7 @@ internal static class CompletionsEndpoint
             prefix?.Text + output.Text,
             positions.Count == 0 ? null : CompletionLogprobs.Of(model.Tokenizer, positions, logprobs!.Value, offset),
             Wire.Spell(output.FinishReason),
-            output.StopReason);
+            Wire.StopReason(output));
     }
 
     /// <summary>A text, several texts, token ids, or several lists of token ids.</summary>

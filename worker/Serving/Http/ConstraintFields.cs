@@ -7,19 +7,19 @@ namespace Cluster.Worker.Serving.Http;
 /// <c>guided_…</c> fields. Called by <see cref="SamplingFields"/>.</summary>
 internal static class ConstraintFields
 {
-    private const string Known = "choice, regex, json, json_object";
+    private const string Known = "choice, regex, json, json_object, grammar";
 
     /// <exception cref="ApiException">A field is malformed, or more than one constrains the output.</exception>
     public static Constraint? Read(RequestFields fields)
     {
         var found = new List<(string Field, Constraint Constraint)>();
-        fields.Refuse("guided_grammar", "grammars are not available; use guided_json, guided_regex or guided_choice");
         Add(found, "response_format", ResponseFormat(fields));
         Add(found, "guided_json",
             fields.Element("guided_json") is { } schema ? new Constraint.JsonSchema(Schema("guided_json", schema)) : null);
         Add(found, "guided_regex", fields.String("guided_regex") is { } pattern ? new Constraint.Regex(pattern) : null);
         Add(found, "guided_choice",
             fields.Element("guided_choice") is { } choices ? new Constraint.Choice(Choices("guided_choice", choices)) : null);
+        Add(found, "guided_grammar", fields.String("guided_grammar") is { } grammar ? new Constraint.Grammar(grammar) : null);
         Add(found, "structured_outputs", StructuredOutputs(fields));
         return found.Count switch
         {
@@ -98,6 +98,8 @@ internal static class ConstraintFields
             {
                 "choice" => new Constraint.Choice(Choices(path, option.Value)),
                 "regex" when option.Value.ValueKind == JsonValueKind.String => new Constraint.Regex(RequestFields.Text(option.Value, path)),
+                "grammar" when option.Value.ValueKind == JsonValueKind.String =>
+                    new Constraint.Grammar(RequestFields.Text(option.Value, path)),
                 "json" => new Constraint.JsonSchema(Schema(path, option.Value)),
                 "json_object" when option.Value.ValueKind == JsonValueKind.True => new Constraint.JsonObject(),
                 "json_object" when option.Value.ValueKind == JsonValueKind.False => null,

@@ -58,6 +58,7 @@ internal static class ErrorResponses
         OutOfMemoryException => ApiException.Unavailable("there is not enough memory for this request now; send it again, or a smaller one"),
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
         TokenizationException text => ApiException.BadRequest(text.Message),
+        GenerationFailedException { IsRequestsFault: true } refused => ApiException.BadRequest(refused.Message),
         GenerationFailedException failed => new ApiException(StatusCodes.Status500InternalServerError, failed.Message, "server_error"),
         QueueFullException full =>
             new ApiException(StatusCodes.Status429TooManyRequests, full.Message, "rate_limit_error", code: "queue_full"),

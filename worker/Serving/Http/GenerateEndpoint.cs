@@ -24,11 +24,13 @@ internal static class GenerateEndpoint
         var prompt = fields.String("prompt")
             ?? throw ApiException.BadRequest("'prompt' is required: a text (or 'inputs', TGI's field)", "prompt");
         var stream = fields.Boolean("stream") ?? false;
-        var sampling = SamplingFields.Read(fields, fields.Integer("max_tokens") ?? 16, logprobs: null);
+        var sampling = SamplingFields.Read(
+            fields, model.Defaults, model.Defaults.MostTokens(fields.Integer("max_tokens"), 16), logprobs: null);
+        var ticket = RequestTicket.Read(context, fields, "gen");
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
         var tokens = PromptEncoding.Encode(model, prompt, addSpecialTokens: true, "prompt", kept);
         fields.RejectUnread();
-        var requests = Choices.Plan($"gen-{Guid.NewGuid():N}", [tokens], sampling, stream);
+        var requests = Choices.Plan(ticket, [tokens], sampling, stream);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);

@@ -15,7 +15,8 @@ internal sealed record VersionResponse(string Version);
 /// folder.</summary>
 internal static class HttpEndpoints
 {
-    public static void MapHttp(this IEndpointRouteBuilder routes, ServingState state, WorkerMetrics metrics, TimeProvider time)
+    public static void MapHttp(
+        this IEndpointRouteBuilder routes, ServingState state, WorkerHealth health, WorkerMetrics metrics, TimeProvider time)
     {
         routes.MapPost("/v1/completions", context => CompletionsEndpoint.HandleAsync(context, state, time));
         routes.MapPost("/v1/chat/completions", context => ChatCompletionsEndpoint.HandleAsync(context, state, time));
@@ -45,7 +46,7 @@ internal static class HttpEndpoints
             {
                 { Failure: not null } => "failed",
                 { IsDraining: true } => "draining",
-                { IsReady: true } => "ready",
+                { IsReady: true } => health.IsReady ? "ready" : "stalled",
                 _ => "loading"
             };
             context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
@@ -63,7 +64,7 @@ internal static class HttpEndpoints
 
         Task HealthAsync(HttpContext context)
         {
-            if (state.Failure is not { } reason)
+            if (health.Problem is not { } reason)
             {
                 return Task.CompletedTask;
             }

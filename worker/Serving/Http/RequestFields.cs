@@ -26,7 +26,14 @@ internal sealed class RequestFields : IDisposable
     public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         RequireJson(request);
-        var document = await ParseAsync(request, cancellationToken);
+        return Of(await ParseAsync(request, cancellationToken));
+    }
+
+    /// <summary>The fields of a request that came some other way.</summary>
+    /// <param name="document">Owned from then on.</param>
+    /// <exception cref="ApiException">It is not an object.</exception>
+    public static RequestFields Of(JsonDocument document)
+    {
         var kind = document.RootElement.ValueKind;
         if (kind != JsonValueKind.Object)
         {

@@ -7,23 +7,28 @@ namespace Cluster.Worker.Serving.Http;
 /// <summary>Reads the sampling fields that all generating endpoints share, with OpenAI's and vLLM's names.</summary>
 internal static class SamplingFields
 {
+    /// <param name="served">What the request has where it sets nothing.</param>
     /// <param name="maxTokens">Already read by the endpoint, since its name and default differ.</param>
     /// <param name="logprobs">Likewise.</param>
     /// <param name="promptLogprobs">By endpoints whose responses have a place for them.</param>
-    public static SamplingParameters Read(RequestFields fields, int? maxTokens, int? logprobs, int? promptLogprobs = null)
+    public static SamplingParameters Read(
+        RequestFields fields, SamplingDefaults served, int? maxTokens, int? logprobs, int? promptLogprobs = null)
     {
         fields.RefuseUnavailable();
         var beams = BeamFields.Read(fields);
         var defaults = new SamplingParameters();
+
+        // A search draws nothing, so how to draw does not concern it.
+        var drawn = beams is null ? served : SamplingDefaults.None;
         return new SamplingParameters
         {
             N = fields.Integer("n") ?? defaults.N,
             BestOf = fields.Integer("best_of"),
-            Temperature = fields.Number("temperature") ?? (beams is null ? defaults.Temperature : 0),
-            TopP = fields.Number("top_p") ?? defaults.TopP,
-            TopK = fields.Integer("top_k") ?? defaults.TopK,
-            MinP = fields.Number("min_p") ?? defaults.MinP,
-            RepetitionPenalty = fields.Number("repetition_penalty") ?? defaults.RepetitionPenalty,
+            Temperature = fields.Number("temperature") ?? drawn.Temperature ?? (beams is null ? defaults.Temperature : 0),
+            TopP = fields.Number("top_p") ?? drawn.TopP ?? defaults.TopP,
+            TopK = fields.Integer("top_k") ?? drawn.TopK ?? defaults.TopK,
+            MinP = fields.Number("min_p") ?? drawn.MinP ?? defaults.MinP,
+            RepetitionPenalty = fields.Number("repetition_penalty") ?? served.RepetitionPenalty ?? defaults.RepetitionPenalty,
             PresencePenalty = fields.Number("presence_penalty") ?? defaults.PresencePenalty,
             FrequencyPenalty = fields.Number("frequency_penalty") ?? defaults.FrequencyPenalty,
             LogitBias = LogitBias(fields),
@@ -38,8 +43,18 @@ internal static class SamplingFields
             Logprobs = logprobs,
             PromptLogprobs = promptLogprobs,
             Beams = beams,
+            BadWords = BadWords(fields),
+            AllowedTokenIds = fields.Element("allowed_token_ids") is null ? null : fields.Integers("allowed_token_ids"),
             Constraint = ConstraintFields.Read(fields),
         };
+    }
+
+    private static IReadOnlyList<string> BadWords(RequestFields fields)
+    {
+        const string Name = "bad_words";
+        return fields.Element(Name) is null or { ValueKind: JsonValueKind.Array }
+            ? fields.Strings(Name)
+            : throw RequestFields.WrongType(Name, fields.Element(Name)!.Value, "an array of strings");
     }
 
     private static Dictionary<int, float>? LogitBias(RequestFields fields)

@@ -70,7 +70,7 @@ internal static class TgiEndpoint
     private static IAsyncEnumerable<ChoiceOutput> RunAsync(HttpContext context, ServedModel model, TgiRequest request, bool stream) =>
         Choices.RunAsync(
             model.Engine,
-            Choices.Plan($"tgi-{Guid.NewGuid():N}", [request.Prompt], request.Sampling, stream),
+            Choices.Plan(RequestTicket.Draw("tgi"), [request.Prompt], request.Sampling, stream),
             RequestDeadline.Of(context),
             context.RequestAborted);
 

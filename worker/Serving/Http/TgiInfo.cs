@@ -18,7 +18,7 @@ internal sealed record TgiInfo(
         "text-generation",
         Choices.MaxChoices,
         RequestValidator.MaxStopStrings,
-        model.Engine.MaxModelLength - 1,
+        model.Engine.MaxPromptLength,
         model.Engine.MaxModelLength,
         "cluster-worker",
         WorkerVersion.Current);

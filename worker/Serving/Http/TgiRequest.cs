@@ -39,7 +39,7 @@ internal sealed record TgiRequest(
         var topP = parameters.Number("top_p");
         var bestOf = parameters.Integer("best_of") ?? 1;
         var seed = parameters.Long("seed");
-        var maxNewTokens = parameters.Integer("max_new_tokens") ?? DefaultMaxNewTokens;
+        var maxNewTokens = model.Defaults.MostTokens(parameters.Integer("max_new_tokens"), DefaultMaxNewTokens)!.Value;
         var numTopTokens = parameters.Integer("top_n_tokens") ?? 0;
 
         // As in TGI, whoever sets how to sample wants sampling.
@@ -55,7 +55,9 @@ internal sealed record TgiRequest(
         Require(bestOf == 1 || seed is null, "best_of", "must be 1 when `seed` is set", bestOf);
         Require(bestOf == 1 || !stream, "best_of", "must be 1 when tokens are streamed", bestOf);
 
-        long? drawn = samples ? seed ?? Random.Shared.NextInt64() : null;
+        // Greedy stays TGI's default; the checkpoint says how to sample, not whether.
+        var drawn = samples ? model.Defaults : SamplingDefaults.None;
+        long? drawnSeed = samples ? seed ?? Random.Shared.NextInt64() : null;
         var request = new TgiRequest(
             inputs,
             PromptEncoding.Encode(
@@ -64,12 +66,13 @@ internal sealed record TgiRequest(
             new SamplingParameters
             {
                 N = bestOf,
-                Temperature = samples ? temperature ?? 1 : 0,
-                TopK = topK ?? 0,
-                TopP = topP ?? 1,
-                RepetitionPenalty = parameters.Number("repetition_penalty") ?? 1,
+                Temperature = samples ? temperature ?? drawn.Temperature ?? 1 : 0,
+                TopK = topK ?? drawn.TopK ?? 0,
+                TopP = topP ?? drawn.TopP ?? 1,
+                MinP = drawn.MinP ?? 0,
+                RepetitionPenalty = parameters.Number("repetition_penalty") ?? model.Defaults.RepetitionPenalty ?? 1,
                 FrequencyPenalty = parameters.Number("frequency_penalty") ?? 0,
-                Seed = drawn,
+                Seed = drawnSeed,
                 MaxTokens = maxNewTokens,
                 Stop = parameters.Strings("stop"),
                 IncludeStopStringInOutput = true,
@@ -78,7 +81,7 @@ internal sealed record TgiRequest(
             },
             parameters.Boolean("details") ?? false,
             parameters.Boolean("return_full_text") ?? false,
-            drawn,
+            drawnSeed,
             numTopTokens);
         parameters.RejectUnread();
         fields.RejectUnread();

@@ -9,9 +9,11 @@ internal static class UnavailableFields
     /// <summary>Of every generating request. Called by <see cref="SamplingFields"/>.</summary>
     public static void RefuseUnavailable(this RequestFields fields)
     {
-        fields.Refuse("bad_words", "words cannot be forbidden; logit_bias can forbid tokens", IsEmpty);
-        fields.Refuse("allowed_token_ids", "use structured_outputs to say what the output may be", IsEmpty);
-        fields.Refuse("priority", "requests are taken in the order they come", value => value.GetRawText() == "0");
+        fields.Refuse(
+            "logits_processors",
+            "a request brings no code to run here; logit_bias, bad_words, allowed_token_ids and structured_outputs say which tokens may "
+            + "come",
+            IsEmpty);
         fields.Refuse("detokenize", "outputs are text", Is(JsonValueKind.True));
         fields.Refuse(
             "spaces_between_special_tokens", "special tokens have no spaces between them but the text's own", Is(JsonValueKind.True));
@@ -25,6 +27,9 @@ internal static class UnavailableFields
         fields.Refuse("modalities", "this model writes text only", value => value.GetRawText() == "[\"text\"]");
         fields.Refuse("echo", "use /v1/completions to have a prompt repeated", Is(JsonValueKind.False));
         fields.Refuse("documents", "put them into the messages", IsEmpty);
+        fields.Refuse(
+            "verbosity", "it must be low, medium or high; the model's template and the prompt decide how long an answer gets",
+            value => value.ValueKind == JsonValueKind.String && value.GetString() is "low" or "medium" or "high");
         fields.Refuse("chat_template", "the checkpoint's own is used");
     }
 

@@ -43,4 +43,7 @@ internal static class Wire
         FinishReason.Abort => "abort",
         _ => null,
     };
+
+    /// <summary>A stop token's id as a number, a stop text as text.</summary>
+    public static object? StopReason(TokenOutput? output) => output?.StopTokenId is { } id ? id : output?.StopReason;
 }

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Serving.Parsing;
 
-/// <summary>Takes one output of a model apart as it comes: reasoning, content and tool calls. Made by <see cref="OutputFormats"/>.</summary>
+/// <summary>Takes one output of a model apart as it comes: reasoning, content and tool calls. Made by an
+/// <see cref="OutputPlan"/>.</summary>
 /// <param name="parser">The first of the parsers.</param>
 /// <param name="saysCalls">Whether an answer that stops with a call ends for its sake (<c>finish_reason: tool_calls</c>).</param>
 internal sealed class OutputParser(IOutputParser parser, OutputPieces pieces, bool saysCalls = true)

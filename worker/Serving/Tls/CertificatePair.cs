@@ -9,15 +9,12 @@ namespace Cluster.Worker.Serving.Tls;
 /// <param name="Fingerprint">Tells two states apart; secret as the key is, since it covers the key.</param>
 internal readonly record struct CertificatePair(string CertificatePem, string KeyPem, string Fingerprint)
 {
-    /// <summary>Larger than any chain; a file beyond it is not one.</summary>
-    private const int MaxBytes = 1 << 20;
-
     /// <exception cref="IOException">A file cannot be read or is far too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     public static CertificatePair Read(TlsFiles files)
     {
-        var certificate = ReadText(files.CertificatePath);
-        var key = ReadText(files.KeyPath);
+        var certificate = RegularFile.ReadText(files.CertificatePath, FileKind.Secret);
+        var key = RegularFile.ReadText(files.KeyPath, FileKind.Secret);
         return new CertificatePair(certificate, key, Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{certificate}\0{key}"))));
     }
 
@@ -39,17 +36,5 @@ internal readonly record struct CertificatePair(string CertificatePem, string Ke
         var chain = new X509Certificate2Collection();
         chain.ImportFromPem(CertificatePem);
         return SslStreamCertificateContext.Create(leaf, [.. chain.Skip(1)], offline: true);
-    }
-
-    private static string ReadText(string path)
-    {
-        using var file = File.OpenRead(path);
-        if (file.Length > MaxBytes)
-        {
-            throw new IOException($"{path} has {file.Length} bytes; a certificate or key has at most {MaxBytes}");
-        }
-
-        using var reader = new StreamReader(file, Encoding.UTF8);
-        return reader.ReadToEnd();
     }
 }

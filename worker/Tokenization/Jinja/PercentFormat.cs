@@ -10,7 +10,7 @@ internal static class PercentFormat
 {
     public static string Apply(string format, object? value, RenderBudget budget)
     {
-        IReadOnlyList<object?> values = Values.Tuple(value) ?? [value];
+        var values = Values.Tuple(value) ?? new[] { value };
         budget.Work(format);
         StringBuilder result = new();
         var used = 0;
@@ -174,8 +174,8 @@ internal static class PercentFormat
         }
         var head = (number.Sign < 0 || spec.Sign is not null ? 1 : 0) + (spec is { IsAlternate: true, Type: not 'd' } ? 2 : 0);
         var digits = (spec with { Fill = "0", Align = '=', Width = least + head, Precision = null }).Number(number, budget);
-        return (spec with { Type = 's', Sign = null, Precision = null, Fill = spec.Align == '=' ? "0" : " ", Align = spec.Align == '<' ? '<' : '>' })
-            .Text(digits, budget);
+        var padded = spec with { Type = 's', Sign = null, Precision = null, Fill = spec.Align == '=' ? "0" : " " };
+        return (padded with { Align = spec.Align == '<' ? '<' : '>' }).Text(digits, budget);
     }
 
     private static BigInteger Whole(object? value, bool truncates) => value switch

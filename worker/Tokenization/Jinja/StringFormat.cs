@@ -111,7 +111,7 @@ internal sealed class StringFormat(IReadOnlyList<object?> positional, Func<strin
             }
         }
         var spec = at < field.Length ? field[(at + 1)..] : "";
-        spec = spec.Contains('{', StringComparison.Ordinal) || spec.Contains('}', StringComparison.Ordinal) ? Format(spec, depth - 1) : spec;
+        spec = spec.AsSpan().ContainsAny('{', '}') ? Format(spec, depth - 1) : spec;
         return FormatSpec.Parse(spec).Apply(value, budget);
     }
 

@@ -99,7 +99,8 @@ internal static class TextFilters
             power++;
         }
         var prefix = "kMGTPEZY"[power - 1];
-        return $"{PythonNumber.Float(bytes / Math.Pow(unit, power), 'f', 1, false)} {(binary ? $"{char.ToUpperInvariant(prefix)}iB" : $"{prefix}B")}";
+        var name = binary ? $"{char.ToUpperInvariant(prefix)}iB" : $"{prefix}B";
+        return $"{PythonNumber.Float(bytes / Math.Pow(unit, power), 'f', 1, false)} {name}";
     }
 
     // Unlike str.title, the filter starts words only at blanks, hyphens and opening brackets.

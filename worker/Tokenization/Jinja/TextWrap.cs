@@ -70,7 +70,7 @@ internal static class TextWrap
             var blank = char.IsWhiteSpace(line[at]);
             var end = at + 1;
             while (end < line.Length && char.IsWhiteSpace(line[end]) == blank
-                && !(onHyphens && !blank && line[end - 1] == '-' && end - at > 1 && char.IsLetter(line[end]) && char.IsLetter(line[end - 2])))
+                && !(onHyphens && !blank && end - at > 1 && IsHyphen(line, end - 1)))
             {
                 end++;
             }
@@ -78,4 +78,6 @@ internal static class TextWrap
             at = end;
         }
     }
+
+    private static bool IsHyphen(string line, int at) => line[at] == '-' && char.IsLetter(line[at - 1]) && char.IsLetter(line[at + 1]);
 }

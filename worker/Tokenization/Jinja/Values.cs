@@ -8,8 +8,8 @@ namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>Python's view of values. A template value is null (None), bool, long, BigInteger
 /// (an integer beyond 64 bits), double, string, <c>List&lt;object?&gt;</c> (list),
-/// <c>object?[]</c> or <see cref="GroupTuple"/> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>, <see cref="Function"/> or
-/// <see cref="Undefined"/>.</summary>
+/// <c>object?[]</c> or <see cref="GroupTuple"/> (tuple), <see cref="Dict"/>, <see cref="Namespace"/>, <see cref="LoopContext"/>,
+/// <see cref="Function"/> or <see cref="Undefined"/>.</summary>
 internal static class Values
 {
     /// <summary>Python's own bound.</summary>

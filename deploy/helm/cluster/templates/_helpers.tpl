@@ -61,6 +61,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
   value: "0"
 {{- end -}}
 
+{{/* Strings as a list of CEL, without its brackets. */}}
+{{- define "cluster.celList" -}}
+{{- range $i, $one := . }}{{ if $i }}, {{ end }}'{{ $one }}'{{ end -}}
+{{- end -}}
+
 {{/* Scheduling of a pod: (dict "values" .Values.nodeAgent) */}}
 {{- define "cluster.placement" -}}
 {{- with .nodeSelector }}

@@ -2,7 +2,7 @@
 {{- define "cluster.operator.namespaceRules" -}}
 - apiGroups: [serving.cluster.sh]
   resources: [modeldeployments]
-  verbs: [list, watch, patch]              # patch: the finalizer
+  verbs: [get, list, watch, patch]         # get: before a pod is adopted; patch: the finalizer
 - apiGroups: [serving.cluster.sh]
   resources: [modeldeployments/status]
   verbs: [patch]
@@ -11,13 +11,16 @@
   verbs: [update]                          # blockOwnerDeletion in ownerReferences
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, create, delete]
+  verbs: [get, create, delete, patch]      # patch: ownership follows the label of the services
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]                             # the last words of a crashed worker
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch] # server-side apply creates what is missing
+- apiGroups: [""]
+  resources: [serviceaccounts]             # the workers' own, to which nothing is bound
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]

@@ -50,6 +50,15 @@ internal static class MessageLayout
         RoleRef: 1 apiGroup s, 2 kind s, 3 name s
         PodDisruptionBudget: 1 metadata ObjectMeta, 2 spec PodDisruptionBudgetSpec
         PodDisruptionBudgetSpec: 1 minAvailable IntOrString, 2 selector LabelSelector?, 3 maxUnavailable IntOrString
+        PriorityClass: 1 metadata ObjectMeta, 2 value i, 3 globalDefault b, 4 description s, 5 preemptionPolicy s?
+        HorizontalPodAutoscaler: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSpec
+        HorizontalPodAutoscalerSpec: 1 scaleTargetRef CrossVersionObjectReference, 2 minReplicas i?, 3 maxReplicas i, 4 metrics []MetricSpec
+        CrossVersionObjectReference: 1 kind s, 2 name s, 3 apiVersion s
+        MetricSpec: 1 type s, 4 resource ResourceMetricSource, 7 containerResource ContainerResourceMetricSource
+        ResourceMetricSource: 1 name s, 2 target MetricTarget
+        ContainerResourceMetricSource: 1 name s, 2 target MetricTarget, 3 container s
+        MetricTarget: 1 type s, 2 value Quantity?, 3 averageValue Quantity?, 4 averageUtilization i?
+        Quantity: 1 string s
         Eviction: 1 metadata ObjectMeta, 2 deleteOptions DeleteOptions
         DeleteOptions: 1 gracePeriodSeconds i?, 2 preconditions Preconditions, 3 orphanDependents b?, 4 propagationPolicy s, 5 dryRun []s
         Preconditions: 1 uid s, 2 resourceVersion s

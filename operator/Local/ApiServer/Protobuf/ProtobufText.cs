@@ -91,7 +91,8 @@ internal static class ProtobufText
                 }
             }
         }
-        return name == "IntOrString"
+        return name == "Quantity" ? result.Text("string")
+            : name == "IntOrString"
             ? result.Integer("type") == 1 ? result.Text("strVal") : result.Integer("intVal")
             : result;
     }
@@ -154,5 +155,5 @@ internal static class ProtobufText
     }
 
     private static ApiException Unknown(string what) =>
-        ApiErrors.UnsupportedMediaType($"{MediaType}: {what}", "application/json, application/yaml");
+        ApiErrors.UnsupportedMediaType($"application/json, application/yaml (protobuf is read in part: {what} is not known)");
 }

@@ -43,6 +43,13 @@ internal sealed class PodStrategy : ResourceStrategy
                 yield return FieldError.Required($"spec.containers[{i}].image");
             }
         }
+        if (old is null)
+        {
+            foreach (var error in PodUnions.Validate(value["spec"], "spec"))
+            {
+                yield return error;
+            }
+        }
         if (old is not null && subresource is null && !JsonNode.DeepEquals(Frozen(value), Frozen(old)))
         {
             yield return FieldError.Forbidden(

@@ -21,9 +21,9 @@ internal static class Answers
 
     public static Task WriteErrorAsync(HttpContext http, ApiException error)
     {
-        if (error.Code is 429 or 504)
+        if (error.RetryAfterSeconds is { } seconds)
         {
-            http.Response.Headers.RetryAfter = "1";
+            http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
         return WriteAsync(http, error.Code, error.ToStatus());
     }

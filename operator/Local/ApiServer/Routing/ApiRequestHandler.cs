@@ -1,5 +1,7 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Discovery;
 using Cluster.Operator.Local.ApiServer.Resources;
 
@@ -9,8 +11,9 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 /// <see cref="LocalApiServer"/>.</summary>
 internal sealed class ApiRequestHandler(
     ResourceRegistry registry, string token, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write,
-    SubresourceEndpoint subresources)
+    SubresourceEndpoint subresources, IReadOnlyList<string> allowedHosts)
 {
+    private readonly HostGuard _hosts = new(IPAddress.Loopback, allowedHosts, []);
     private readonly byte[] _authorization = Encoding.ASCII.GetBytes($"Bearer {token}");
 
     public async Task HandleAsync(HttpContext http)
@@ -41,6 +44,12 @@ internal sealed class ApiRequestHandler(
 
     private async Task RouteAsync(HttpContext http)
     {
+        var origin = http.Request.Headers.Origin;
+        if (_hosts.Check(http.Request.Host.Value ?? "", origin.Count == 0 ? null : origin.ToString()) is { } refusal)
+        {
+            throw ApiErrors.Misdirected(refusal);
+        }
+
         var path = http.Request.Path.Value ?? "/";
         if (!DiscoveryEndpoint.IsPublic(path) && !IsAuthorized(http))
         {

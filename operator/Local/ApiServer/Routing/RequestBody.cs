@@ -51,7 +51,7 @@ internal sealed record RequestBody(JsonNode? Value, IReadOnlyList<string> Duplic
             case ProtobufText.MediaType:
                 return new(ProtobufText.Parse(bytes), [], mediaType);
             default:
-                throw ApiErrors.UnsupportedMediaType(mediaType, Supported);
+                throw ApiErrors.UnsupportedMediaType(Supported);
         }
     }
 

@@ -31,7 +31,7 @@ internal sealed class SubresourceEndpoint(
                 return true;
             case "eviction" when isPod && HttpMethods.IsPost(method):
                 var eviction = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
-                pods.Evict(call.Type, call.Key, eviction.Value);
+                pods.Evict(call.Type, call.Key, eviction.Value, call.WriteOptions(eviction).DryRun);
                 await Answers.WriteAsync(call.Http, 201, SuccessStatus());
                 return true;
             default:

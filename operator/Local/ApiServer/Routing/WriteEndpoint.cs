@@ -41,7 +41,7 @@ internal sealed class WriteEndpoint(
     public async Task DeleteAsync(ApiCall call)
     {
         var body = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
-        var options = DeleteOptions.Parse(body.Value, call.Query, call.Type);
+        var options = DeleteOptions.Parse(body.Value, call.Query);
         var (value, gone) = deletion.Delete(call.Type, call.Key, options);
         if (gone && call.Type is not { Group: "", Plural: "pods" })
         {
@@ -54,7 +54,7 @@ internal sealed class WriteEndpoint(
     public async Task DeleteCollectionAsync(ApiCall call)
     {
         var body = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
-        var options = DeleteOptions.Parse(body.Value, call.Query, call.Type);
+        var options = DeleteOptions.Parse(body.Value, call.Query);
         var matches = call.Selection();
         var deleted = new JsonArray();
         foreach (var stored in state.Store.Snapshot(call.Type.Collection).Objects.Values.Where(stored => matches(stored.Root)))

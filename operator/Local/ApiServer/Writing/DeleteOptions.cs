@@ -14,16 +14,35 @@ internal sealed record DeleteOptions(
     public const string Foreground = "Foreground";
     public const string Orphan = "Orphan";
 
-    /// <exception cref="ApiException">422 for an unknown propagation policy.</exception>
-    public static DeleteOptions Parse(JsonNode? body, Func<string, string?> query, ResourceType type)
+    private static ResourceType OptionsType { get; } = new()
     {
-        var propagation = body.Text("propagationPolicy") ?? query("propagationPolicy")
-            ?? (body.Flag("orphanDependents") || query("orphanDependents") == "true" ? Orphan : null);
+        Group = "meta.k8s.io",
+        Version = "v1",
+        Kind = "DeleteOptions",
+        Plural = "deleteoptions"
+    };
+
+    /// <exception cref="ApiException">422 for an unknown propagation policy.</exception>
+    public static DeleteOptions Parse(JsonNode? body, Func<string, string?> query)
+    {
+        var propagationOf = body.Text("propagationPolicy") ?? query("propagationPolicy");
+        bool HasOrphan() => body.At("orphanDependents") is not null || query("orphanDependents") is not null;
+
+        // The older field; false is Background, and not the same as absent.
+        var propagation = propagationOf
+            ?? (!HasOrphan() ? null : body.Flag("orphanDependents") || query("orphanDependents") is "true" or "1" ? Orphan : Background);
         if (propagation is not (null or Background or Foreground or Orphan))
         {
             throw ApiErrors.Invalid(
-                type, "",
+                OptionsType, "",
                 [FieldError.NotSupported("propagationPolicy", $"\"{propagation}\"", ["\"Background\"", "\"Foreground\"", "\"Orphan\""])]);
+        }
+        if (propagationOf is not null && HasOrphan())
+        {
+            throw ApiErrors.Invalid(
+                OptionsType, "",
+                [FieldError.Invalid(
+                    "propagationPolicy", $"\"{propagation}\"", "orphanDependents and deletionPropagation cannot be both set")]);
         }
         var grace = body.Integer("gracePeriodSeconds") ?? (long.TryParse(query("gracePeriodSeconds"), out var seconds) ? seconds : null);
         return new DeleteOptions(

@@ -9,7 +9,8 @@ namespace Cluster.Operator.Local.ApiServer.Writing;
 /// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and
 /// completes foreground and orphaning deletion. Level-triggered: after any write it looks at the whole cluster, and after each look it
 /// rests, so that on a large one it does not take the server's time.</summary>
-internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, ObjectDeletion deletion)
+internal sealed class GarbageCollector(
+    ApiState state, ObjectUpdate update, ObjectDeletion deletion, DisruptionBudgets budgets)
 {
     private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
 
@@ -29,6 +30,7 @@ internal sealed class GarbageCollector(ApiState state, ObjectUpdate update, Obje
             var changed = state.Store.NextChange;
             var started = Stopwatch.GetTimestamp();
             Collect();
+            budgets.Sync();
             ExpireEvents();
             await Task.Delay(Stopwatch.GetElapsedTime(started) * RestFactor, cancellationToken)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -29,7 +29,7 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
         Merge => MergePatch.Apply(live, RequireObject(patch)) as JsonObject ?? [],
         Strategic when !type.IsCustom => StrategicMergePatch.Apply(live, RequireObject(patch), type.Shape),
         _ => throw ApiErrors.UnsupportedMediaType(
-            dialect, string.Join(", ", type.IsCustom ? [Json, Merge, Apply] : [Json, Merge, Strategic, Apply])),
+            string.Join(", ", type.IsCustom ? [Json, Merge, Apply] : [Json, Merge, Strategic, Apply])),
     };
 
     private (JsonObject Value, bool Created) ApplyConfiguration(

@@ -1,17 +1,13 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Resources;
-using Cluster.Operator.Local.ApiServer.Selectors;
 using Cluster.Operator.Local.ApiServer.Store;
 using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Writing;
 
 /// <summary>The pod subresources that are operations: binding and eviction.</summary>
-internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectDeletion deletion)
+internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectDeletion deletion, DisruptionBudgets budgets)
 {
-    private const string BudgetCollection = "policy/poddisruptionbudgets";
-
     /// <summary>Assigns a pod to a node, once.</summary>
     public void Bind(ResourceType pods, ObjectKey key, JsonNode? binding, WriteOptions options)
     {
@@ -22,29 +18,50 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
         update.Update(pods, key, "status", Scheduled, options);
     }
 
-    /// <summary>Deletes a pod unless a disruption budget forbids it.</summary>
+    /// <summary>Deletes a pod unless a disruption budget forbids it (pkg/registry/core/pod/storage/eviction.go).</summary>
+    /// <param name="dryRun">Said by the query, if not by the body.</param>
     /// <exception cref="ApiException">429 when a budget is used up.</exception>
-    public void Evict(ResourceType pods, ObjectKey key, JsonNode? eviction)
+    public void Evict(ResourceType pods, ObjectKey key, JsonNode? eviction, bool dryRun)
     {
-        var pod = state.Require(pods, key).Root;
-        foreach (var budget in state.Store.Snapshot(BudgetCollection).Objects.Values.Where(b => b.Key.Namespace == key.Namespace))
+        if (eviction.Text("metadata", "name") is { Length: > 0 } name && name != key.Name)
         {
-            if (LabelSelector.Parse(LabelSelector.Text(budget.Root.At("spec", "selector"))).Matches(pod) && IsUsedUp(pods, budget.Root))
+            throw ApiErrors.BadRequest("name in URL does not match name in Eviction object");
+        }
+
+        var options = DeleteOptions.Parse(eviction.At("deleteOptions"), _ => null);
+        options = options with { DryRun = options.DryRun || dryRun };
+        var pod = state.Require(pods, key).Root;
+        if (!MayIgnoreBudgets(pod) && budgets.Of(pod) is { Count: > 0 } covering)
+        {
+            if (covering.Count > 1)
             {
                 throw new ApiException(
-                    429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
-                    {
-                        ["causes"] = new JsonArray(
-                        new JsonObject
-                        {
-                            ["reason"] = "DisruptionBudget",
-                            ["message"] = $"The disruption budget {budget.Key.Name} does not allow another pod to be unavailable"
-                        }),
-                    });
+                    500, "InternalError",
+                    "Internal error occurred: This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
+                    + "support.");
             }
+
+            if (!MayLeaveUnhealthy(pod, budgets.Sync(covering[0].Key)))
+            {
+                budgets.Take(covering[0].Key, key.Name, options.DryRun);
+            }
+
+            // The pod of that name that was looked at, and no other.
+            options = options with { Uid = options.Uid ?? pod.Uid() };
         }
-        deletion.Delete(pods, key, DeleteOptions.Parse(eviction.At("deleteOptions"), _ => null, pods));
+
+        deletion.Delete(pods, key, options);
     }
+
+    /// <summary>It serves nobody, or its end has been decided.</summary>
+    private static bool MayIgnoreBudgets(JsonObject pod) =>
+        pod.IsDeleting() || pod.Text("status", "phase") is "Succeeded" or "Failed" or "Pending";
+
+    private static bool MayLeaveUnhealthy(JsonObject pod, JsonObject budget) =>
+        !DisruptionBudgets.IsHealthy(pod)
+        && (budget.Text("spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow"
+            || (budget.Integer("status", "desiredHealthy") is > 0 and var desired
+                && budget.Integer("status", "currentHealthy") >= desired));
 
     private static JsonObject Bound(ResourceType pods, JsonObject pod, string node)
     {
@@ -73,25 +90,4 @@ internal sealed class PodOperations(ApiState state, ObjectUpdate update, ObjectD
                 }]);
         return next;
     }
-
-    // There is no disruption controller here, so the budget is worked out when it is asked for.
-    private bool IsUsedUp(ResourceType pods, JsonObject budget)
-    {
-        var selector = LabelSelector.Parse(LabelSelector.Text(budget.At("spec", "selector")));
-        var covered = state.Store.Snapshot(pods.Collection).Objects.Values.Where(
-            pod => pod.Key.Namespace == budget.Namespace() && selector.Matches(pod.Root)).ToList();
-        var healthy = covered.Count(
-            pod => !pod.Root.IsDeleting()
-                && pod.Root.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True"));
-        var required = budget.At("spec", "minAvailable") is { } minimum ? Amount(minimum, covered.Count)
-            : budget.At("spec", "maxUnavailable") is { } maximum ? covered.Count - Amount(maximum, covered.Count)
-            : 0;
-        return healthy <= required && required > 0;
-    }
-
-    private static long Amount(JsonNode value, int total) =>
-        value.AsInteger()
-            ?? (value.Text() is { } text && text.EndsWith('%') && double.TryParse(text[..^1], CultureInfo.InvariantCulture, out var percent)
-                ? (long)Math.Ceiling(total * percent / 100)
-                : 0);
 }

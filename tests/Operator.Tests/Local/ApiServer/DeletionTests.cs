@@ -98,7 +98,7 @@ public sealed class DeletionTests(ApiServerFixture fixture) : IClassFixture<ApiS
         var space = await fixture.NewNamespaceAsync();
         await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p", """{"app": "x"}"""));
         await Client.MergeAsync(
-            $"{Fixtures.PodsIn(space)}/p/status", Fixtures.Json("""{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"""));
+            $"{Fixtures.PodsIn(space)}/p/status", Fixtures.Json("""{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}"""));
         var budgets = $"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets";
         await Client.CreateAsync(
             budgets,

@@ -77,6 +77,43 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Autoscale_and_create_priorityclass_send_protobuf_that_is_read()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        Assert.Contains(
+            "horizontalpodautoscaler.autoscaling/haiku autoscaled",
+            await kubectl.RunAsync("autoscale", "widget", "haiku", "--min=1", "--max=4", "--cpu-percent=70"));
+        Assert.Equal(
+            "1 4 Widget/haiku cpu 70",
+            await kubectl.RunAsync(
+                "get", "hpa", "haiku", "-o",
+                "jsonpath={.spec.minReplicas} {.spec.maxReplicas} {.spec.scaleTargetRef.kind}/{.spec.scaleTargetRef.name} "
+                + "{.spec.metrics[0].resource.name} {.spec.metrics[0].resource.target.averageUtilization}"));
+        var name = $"high-{kubectl.Namespace}";
+        Assert.Contains(
+            $"priorityclass.scheduling.k8s.io/{name} created",
+            await kubectl.RunAsync("create", "priorityclass", name, "--value=1000", "--description=d", "--preemption-policy=Never"));
+        Assert.Equal(
+            "1000 d Never", await kubectl.RunAsync("get", "priorityclass", name, "-o", "jsonpath={.value} {.description} {.preemptionPolicy}"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Delete_with_cascade_orphan_leaves_the_dependents()
+    {
+        using var kubectl = await OpenAsync();
+        await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
+        var uid = await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.metadata.uid}");
+        await kubectl.RunWithInputAsync(
+            $$"""
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "ownerReferences": [
+              {"apiVersion": "example.test/v1", "kind": "Widget", "name": "haiku", "uid": "{{uid}}", "controller": true, "blockOwnerDeletion": true}]}}
+            """, "create", "-f", "-");
+        await kubectl.RunAsync("delete", "widget", "haiku", "--cascade=orphan");
+        Assert.Equal("c", await kubectl.RunAsync("get", "configmap", "c", "-o", "jsonpath={.metadata.name}{.metadata.ownerReferences}"));
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
     public async Task Get_prints_the_columns_of_the_definition()
     {
         using var kubectl = await OpenAsync();

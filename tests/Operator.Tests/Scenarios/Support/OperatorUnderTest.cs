@@ -1,4 +1,5 @@
 using Cluster.Common.Metrics;
+using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
@@ -35,7 +36,7 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
             ClientConfiguration.ForToken(gateway.Address, server.Token), observe: new RestClientMetrics(metrics).Observe);
         return new OperatorUnderTest(gateway, client, new OperatorOptions
         {
-            Worker = new WorkerOptions("worker:test"),
+            Worker = new WorkerOptions("worker:test") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } },
             Namespace = @namespace,
             LeaderElection = election,
             Metrics = metrics,

@@ -62,13 +62,28 @@ public sealed class ConstraintDelayTests
         Assert.Matches($"^{Pattern}$", Text(result.TokenIds[10..]));
     }
 
-    [Theory, MemberData(nameof(Seeds))]
-    public async Task Nothing_changes_with_speculation_little_memory_and_neighbours(int seed)
+    [Fact]
+    public async Task Nothing_changes_with_speculation_little_memory_and_neighbours()
     {
-        var requests = Enumerable.Range(0, 8).Select(index => Sampling(seed * 8 + index, index % 2 == 0 ? Behind : IfThinking)).ToArray();
+        var (preemptions, accepted) = (0L, 0L);
+        for (var seed = 0; seed < 12; seed++)
+        {
+            var (preempted, drafts) = await CompareAsync(seed);
+            (preemptions, accepted) = (preemptions + preempted, accepted + drafts);
+        }
+
+        Assert.InRange(preemptions, 10, long.MaxValue);
+        Assert.InRange(accepted, 1, long.MaxValue);
+    }
+
+    private static async Task<(long Preemptions, long Accepted)> CompareAsync(int seed)
+    {
+        var requests = Enumerable.Range(0, 8)
+            .Select(index => Sampling(seed * 8 + index, index % 2 == 0 ? Behind : IfThinking) with { MaxTokens = 150 }).ToArray();
         await using var alone = Engine();
         await using var crowded = Engine(
-            numBlocks: 12, proposer: new NgramProposer(1, 2), options: new EngineOptions { NumSpeculativeTokens = 4, MaxNumBatchedTokens = 24 });
+            numBlocks: 12, proposer: new NgramProposer(1, 2),
+            options: new EngineOptions { NumSpeculativeTokens = 4, MaxNumBatchedTokens = 24 });
 
         var together = await Task.WhenAll(requests.Select(request => RunAsync(crowded, request)));
 
@@ -76,6 +91,26 @@ public sealed class ConstraintDelayTests
         {
             Assert.Equal((await RunAsync(alone, requests[i])).TokenIds, together[i].TokenIds);
         }
+
+        return (crowded.Statistics.Preemptions, crowded.Statistics.Speculation!.NumAcceptedTokens);
+    }
+
+    /// <summary>The opening's first letter may begin an answer, too.</summary>
+    [Theory, MemberData(nameof(Seeds))]
+    public async Task An_opening_may_take_several_tokens(int seed)
+    {
+        var delay = new ConstraintDelay(["</think>"]) { Openings = ["ab: "] };
+        await using var engine = Engine(onLogits: (context, row) =>
+        {
+            row[context.Length == 3 ? 'a' : 'b'] += context.Length < 5 ? 40 : 0;
+            row[':'] += context.Length == 5 ? 4 * (seed % 3 - 1) : 0;
+        });
+        var result = await RunAsync(engine, Sampling(seed, delay));
+
+        var isFree = result.TokenIds[2] == ':';
+        Assert.Equal(isFree ? "ab: " : "ab", Text(result.TokenIds[..(isFree ? 4 : 2)]));
+        Assert.Equal(isFree, result.TokenIds.Contains(EndThink));
+        Assert.Matches($"^{Pattern}$", Text(result.TokenIds[(Array.IndexOf(result.TokenIds, EndThink) + 1)..]));
     }
 
     [Fact]

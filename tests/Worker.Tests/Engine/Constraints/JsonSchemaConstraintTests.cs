@@ -65,6 +65,28 @@ public sealed class JsonSchemaConstraintTests
         { """{"properties": {"a": {"const": 1}, "b": {"const": 2}}, "required": ["b"]}""", "{\"a\":1,\"b\":2} {\"b\":2}", "{} {\"a\":1} {\"b\":2,}", "{\"b\":2,\"c\":3}" },
         { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}}""", "{} {\"a\":1} {\"a\":1,\"b\":2} "
             + "{\"aa\":2,\"\":2}", "{\"a\":2} {\"b\":1} {\"\\u0061\":2}", "" },
+        { """{"type": "integer", "multipleOf": 7, "minimum": -14, "maximum": 21}""", "-14 -7 0 7 21", "-13 1 20 28", "" },
+        { """{"type": "number", "multipleOf": 0.05, "maximum": 2}""", "0 1 1.5 0.05 1.95 -3.10 1.950", "0.01 1.96 2.05", "" },
+        { """{"exclusiveMinimum": 0.25, "exclusiveMaximum": 0.5}""", "0.26 0.250001 0.4 0.499999", "0.25 0.5 0.250 0.50 1 0", "" },
+        { """{"minimum": 18446744073709551615, "maximum": 18446744073709551617, "type": "integer"}""", "18446744073709551615 18446744073709551617",
+            "18446744073709551614 18446744073709551618", "" },
+        { """{"items": {"enum": ["a", "b", "c"]}, "uniqueItems": true, "minItems": 1}""", "[\"a\"] [\"c\",\"a\",\"b\"]",
+            "[] [\"a\",\"a\"] [\"a\",\"b\",\"a\"]", "" },
+        { """{"patternProperties": {"^x": {"const": 1}, "y$": {"enum": [1, 2]}}, "additionalProperties": false}""",
+            "{} {\"x\":1} {\"ay\":2,\"xy\":1}", "{\"x\":2} {\"xy\":2} {\"a\":1}", "" },
+        { """{"propertyNames": {"maxLength": 2}, "properties": {"ab": {"const": 1}, "abc": {"const": 1}}, "additionalProperties": {"const": 2}}""",
+            "{\"ab\":1} {\"a\":2}", "{\"abc\":1} {\"xyz\":2}", "" },
+        { """{"propertyNames": {"enum": ["n", "s"]}, "additionalProperties": {"const": 2}, "minProperties": 1}""",
+            "{\"n\":2} {\"n\":2,\"s\":2}", "{} {\"w\":2} {\"n\":1}", "{\"s\":2,\"n\":2}" },
+        { """{"properties": {"a": {"const": 1}, "b": {"const": 1}, "c": {"const": 1}}, "minProperties": 2, "maxProperties": 2}""",
+            "{\"a\":1,\"c\":1} {\"b\":1,\"c\":1}", "{} {\"a\":1} {\"a\":1,\"b\":1,\"c\":1}", "" },
+        { """{"properties": {"a": {"const": 1}}, "additionalProperties": {"const": 2}, "maxProperties": 2, "minProperties": 1}""",
+            "{\"a\":1} {\"b\":2} {\"a\":1,\"b\":2}", "{} {\"a\":1,\"b\":2,\"c\":2}", "" },
+        { """{"properties": {"a": {"const": 1}}, "maxProperties": 0}""", "{}", "{\"a\":1}", "" },
+        { """{"type": "string", "format": "date", "pattern": "^2026-0[12]", "maxLength": 10}""", "\"2026-01-31\"", "\"2027-01-31\" \"2026-01\"", "" },
+        { """{"allOf": [{"pattern": "^a"}, {"pattern": "b$", "minLength": 3}]}""", "\"acb\"", "\"ab\" \"bcb\" \"abc\"", "" },
+        { """{"enum": ["a", "abc", 5, 7], "maxLength": 2, "maximum": 6}""", "\"a\" 5", "\"abc\" 7", "" },
+        { """{"$ref": "#/$defs/n", "minimum": 3, "$defs": {"n": {"type": "integer", "maximum": 5}}}""", "3 5", "2 6 \"a\"", "" },
         { """{"type": "object", "properties": {"a": false, "b": {"const": 1}}}""", "{} {\"b\":1}", "{\"a\":1}", "" },
     };
 
@@ -73,6 +95,11 @@ public sealed class JsonSchemaConstraintTests
     {
         { """{"type": "string", "nullable": true}""", "null \"\"", "1", "" },
         { """{"anyOf": [{"$ref": "#"}, {"const": 1}]}""", "1", "2", "" },
+        { """{"items": [{"const": 1}, {"const": 2}], "additionalItems": {"const": 3}}""", "[] [1] [1,2] [1,2,3,3]", "[2] [1,2,2]", "" },
+        { """{"items": [{"const": 1}], "additionalItems": false}""", "[] [1]", "[1,1]", "" },
+        { """{"x-order": 1, "example": [], "discriminator": {}, "contentEncoding": "base64", "const": 1}""", "1", "2", "" },
+        { """{"type": "string", "format": "int64", "maxLength": 1}""", "\"a\"", "\"ab\"", "" },
+        { """{"type": "integer", "minimum": 5, "exclusiveMinimum": true}""", "6", "5", "" },
     };
 
     [Theory, MemberData(nameof(Documents)), MemberData(nameof(DocumentsOutsideOfTheSpecification))]
@@ -95,20 +122,28 @@ public sealed class JsonSchemaConstraintTests
 
     [Theory]
     [InlineData("""{"not": {}}""", "not")]
-    [InlineData("""{"type": "object", "patternProperties": {}}""", "patternProperties")]
     [InlineData("""{"type": "array", "uniqueItems": true}""", "uniqueItems")]
-    [InlineData("""{"type": "integer", "multipleOf": 3}""", "multipleOf")]
+    [InlineData("""{"properties": {"a": {"properties": {"b/c": {"not": {"type": "null"}}}}}}""", "(at #/properties/a/properties/b~1c/not)")]
+    [InlineData("""{"properties": {"a": {"items": {"multipleOf": 123457, "minimum": 0}}}}""", "(at #/properties/a/items/multipleOf)")]
+    [InlineData("""{"$defs": {"x": {"multipleOf": 0}}, "items": {"$ref": "#/$defs/x"}}""", "(at #/$defs/x/multipleOf)")]
+    [InlineData("""{"allOf": [{"type": "array"}, {"uniqueItems": true}]}""", "uniqueItems")]
+    [InlineData("""{"properties": {"a": {"additionalProperties": {}, "minProperties": 2}}}""", "(at #/properties/a/minProperties)")]
+    [InlineData("""{"properties": {"a": {"pattern": "(?<=a)b"}}}""", "(at #/properties/a/pattern)")]
+    [InlineData("""{"patternProperties": {"(": {}}}""", "(at #/patternProperties/()")]
+    [InlineData("""{"propertyNames": {"pattern": "^a"}, "required": ["b"]}""", "propertyNames")]
+    [InlineData("""{"type": "string", "pattern": "^a", "maxLength": 0}""", "no text")]
+    [InlineData("""{"minimum": 1e999}""", "minimum")]
+    [InlineData("""{"if": {}, "then": {"type": "null"}}""", "if")]
+    [InlineData("""{"contains": {"const": 1}}""", "contains")]
+    [InlineData("""{"dependentRequired": {"a": ["b"]}}""", "dependentRequired")]
     [InlineData("""{"type": "text"}""", "type")]
     [InlineData("""{"$ref": "https://example.org/schema"}""", "$ref")]
     [InlineData("""{"$ref": "#/$defs/missing"}""", "missing")]
-    [InlineData("""{"type": "string", "format": "color"}""", "date-time")]
-    [InlineData("""{"type": "string", "pattern": "(?=a)"}""", "lookahead")]
     [InlineData("""{"type": "string", "maxLength": 1000000000}""", "8192")]
     [InlineData("""{"type": "array", "minItems": 1000000000}""", "1024")]
     [InlineData(
         """{"type": "array", "items": {"type": "string", "minLength": 8000}, "prefixItems": [{"minLength": 8000}, {"minLength": 8000}, {"minLength": 8000}]}""", "200000 nodes")]
     [InlineData("""{"type": "integer", "minimum": 5, "maximum": 4}""", "minimum")]
-    [InlineData("""{"type": "integer", "minimum": 1e30}""", "minimum")]
     [InlineData("""{"oneOf": [{"type": "integer"}, {"type": "number"}]}""", "oneOf")]
     [InlineData("""{"$ref": "#"}""", "no text")]
     [InlineData("""{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}""", "no text")]

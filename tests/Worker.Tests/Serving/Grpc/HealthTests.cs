@@ -36,6 +36,26 @@ public sealed class HealthTests
         Assert.Equal(ServingStatus.NotServing, await CheckAsync(server, service));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("liveness")]
+    [InlineData("readiness")]
+    public async Task A_hanging_engine_is_neither_alive_nor_ready_and_a_watch_tells(string service)
+    {
+        var engine = new FakeEngine();
+        await using var server = await GrpcTestServer.StartAsync(engine);
+        using var call = server.Health.Watch(new HealthCheckRequest { Service = service });
+        await NextAsync(call, ServingStatus.Serving);
+
+        engine.Silence = TimeSpan.FromSeconds(60);
+        Assert.Equal(ServingStatus.NotServing, await CheckAsync(server, service));
+        await NextAsync(call, ServingStatus.NotServing);
+
+        engine.Silence = TimeSpan.Zero;
+        server.Time.Advance(TimeSpan.FromSeconds(5));
+        await NextAsync(call, ServingStatus.Serving);
+    }
+
     [Fact]
     public async Task Checking_an_unknown_service_is_not_found()
     {

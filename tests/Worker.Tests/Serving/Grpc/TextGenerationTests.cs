@@ -1,6 +1,7 @@
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Grpc.Services;
+using Cluster.Worker.Serving.Parsing;
 using Grpc.Core;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
 
@@ -92,6 +93,28 @@ public sealed class TextGenerationTests
         Assert.Equal(
             "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", new FakeTokenizer().Decode([.. prompt], skipSpecialTokens: false));
         Assert.Equal(prompt, tokenized.TokenIds.Select(id => (int)id));
+    }
+
+    /// <summary>A prompt is the caller's own text, and so is what comes of it.</summary>
+    [Fact]
+    public async Task The_thinking_before_an_answer_to_a_chat_stands_by_itself()
+    {
+        await using var server = await GrpcTestServer.StartAsync(new FakeEngine { Reply = _ => "<think>Hm.</think>Yes." });
+        server.BecomeReady(formats: OutputFormats.Choose("auto", "qwen3", null));
+        var chat = new GenerateRequest
+        {
+            Chat = new Conversation { Messages = { new Message { Role = "user", Content = "hi" } } },
+            Sampling = new SamplingParams { JsonObject = true },
+        };
+
+        var whole = await server.Text.GenerateAsync(chat);
+        var parts = await server.Text.GenerateStream(chat).ToListAsync();
+        var plain = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
+
+        Assert.Equal(("Hm.", "Yes."), (whole.Reasoning, whole.Text));
+        Assert.Equal(("Hm.", "Yes."), (string.Concat(parts.Select(part => part.Reasoning)), string.Concat(parts.Select(part => part.Text))));
+        Assert.Equal(("", "<think>Hm.</think>Yes."), (plain.Reasoning, plain.Text));
+        Assert.Equal([true, true, false], server.Engine.Requests.Select(request => request.Sampling.ConstraintDelay is not null));
     }
 
     [Fact]
@@ -281,6 +304,8 @@ public sealed class TextGenerationTests
                 IncludeStopStringInOutput = true,
                 SkipSpecialTokens = false,
                 Logprobs = 5,
+                BadWords = { "sea" },
+                AllowedTokenIds = { 3, 4 },
             },
             vocabSize: 100);
 
@@ -293,8 +318,21 @@ public sealed class TextGenerationTests
             (mapped.Seed, mapped.MaxTokens, mapped.MinTokens, mapped.IgnoreEos, mapped.IncludeStopStringInOutput, mapped.SkipSpecialTokens,
                 mapped.Logprobs));
         Assert.Equal(-3f, mapped.LogitBias![7]);
+        Assert.Equal(["sea"], mapped.BadWords);
+        Assert.Equal([3, 4], mapped.AllowedTokenIds);
         Assert.Equal(["END"], mapped.Stop);
         Assert.Equal([11], mapped.StopTokenIds);
+    }
+
+    [Fact]
+    public void Unset_sampling_fields_are_those_the_worker_serves_with()
+    {
+        var served = new SamplingDefaults { Temperature = 0.6f, TopK = 20, MinP = 0.05f, MaxTokens = 9, MaxTokensLimit = 50 };
+        var unset = TextGenerationSampling.Map(new SamplingParams(), 100, served);
+        var set = TextGenerationSampling.Map(new SamplingParams { TopK = 0, MinP = 0, Temperature = 1, MaxTokens = 99 }, 100, served);
+
+        Assert.Equal((0.6f, 20, 0.05f, 9), (unset.Temperature, unset.TopK, unset.MinP, unset.MaxTokens));
+        Assert.Equal((1, 0, 0, 50), (set.Temperature, set.TopK, set.MinP, set.MaxTokens));
     }
 
     [Fact]
@@ -303,7 +341,8 @@ public sealed class TextGenerationTests
         var mapped = TextGenerationSampling.Map(new SamplingParams(), vocabSize: 100);
         var defaults = new SamplingParameters { MaxTokens = null };
 
-        Assert.Equal(defaults with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds }, mapped);
+        Assert.Equal(defaults with { Stop = mapped.Stop, StopTokenIds = mapped.StopTokenIds, BadWords = mapped.BadWords }, mapped);
+        Assert.Empty(mapped.BadWords);
         Assert.Empty(mapped.Stop);
         Assert.Empty(mapped.StopTokenIds);
     }

@@ -67,6 +67,7 @@ public sealed class VllmSamplingTests
         Assert.Equal(new Constraint.Regex(".*"), VllmSampling.Map(new SamplingParams { Regex = ".*" }, VocabSize).Constraint);
         Assert.Equal(new Constraint.JsonObject(), VllmSampling.Map(new SamplingParams { JsonObject = true }, VocabSize).Constraint);
         Assert.Null(VllmSampling.Map(new SamplingParams { JsonObject = false }, VocabSize).Constraint);
+        Assert.Equal(new Constraint.Grammar("a: b"), VllmSampling.Map(new SamplingParams { Grammar = "a: b" }, VocabSize).Constraint);
         Assert.Equal(
             """["a","b"]""",
             VllmSampling.Map(new SamplingParams { Choice = new ChoiceConstraint { Choices = { "a", "b" } } }, VocabSize).Constraint!.Text);
@@ -81,16 +82,40 @@ public sealed class VllmSamplingTests
         var untouched = typeof(SamplingParameters).GetProperties()
             .Where(property => Equals(property.GetValue(mapped), property.GetValue(defaults)));
         string[] unanswerable = [nameof(SamplingParameters.N), nameof(SamplingParameters.BestOf), nameof(SamplingParameters.NumSequences)];
+        string[] unnamed = [
+            nameof(SamplingParameters.BadWords), nameof(SamplingParameters.AllowedTokenIds), nameof(SamplingParameters.Constraint)];
         string[] unreported = [nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.PromptLogprobs)];
         Assert.Equal(
-            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), nameof(SamplingParameters.Constraint)],
+            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), .. unnamed],
             untouched.Select(property => property.Name));
+    }
+
+    [Fact]
+    public void Zero_is_unset_and_then_the_served_defaults_hold()
+    {
+        var served = new SamplingDefaults
+        {
+            Temperature = 0.6f,
+            TopK = 20,
+            TopP = 0.95f,
+            MinP = 0.05f,
+            RepetitionPenalty = 1.05f,
+            MaxTokens = 9
+        };
+        var unset = VllmSampling.Map(new SamplingParams(), VocabSize, served);
+        var set = VllmSampling.Map(
+            new SamplingParams { Temperature = 0, TopK = 7, TopP = 1, MinP = 0.5f, RepetitionPenalty = 1, MaxTokens = 3 }, VocabSize,
+            served);
+
+        Assert.Equal(
+            (0.6f, 20, 0.95f, 0.05f, 1.05f, 9),
+            (unset.Temperature, unset.TopK, unset.TopP, unset.MinP, unset.RepetitionPenalty, unset.MaxTokens));
+        Assert.Equal((0, 7, 1, 0.5f, 1, 3), (set.Temperature, set.TopK, set.TopP, set.MinP, set.RepetitionPenalty, set.MaxTokens));
     }
 
     public static TheoryData<string, byte[]> Refused => new()
     {
         { "n", Bytes(new SamplingParams { N = 2 }) },
-        { "grammar", Bytes(new SamplingParams { Grammar = "root ::= x" }) },
         { "structural_tag", Bytes(new SamplingParams { StructuralTag = "{}" }) },
         { "logprobs", Bytes(new SamplingParams { Logprobs = 0 }) },
         { "prompt_logprobs", Bytes(new SamplingParams { PromptLogprobs = 1 }) },

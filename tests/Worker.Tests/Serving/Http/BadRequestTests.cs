@@ -82,8 +82,15 @@ public sealed class BadRequestTests
         """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "version": 7}}}""", 400, "version")]
     [InlineData("/v1/completions", """{"prompt": "x", "guided_regex": "a", "guided_choice": ["a"]}""", 400, "guided_choice")]
     [InlineData(
-        "/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": "root ::= x"}}""", 400, "structured_outputs.grammar")]
-    [InlineData("/v1/completions", """{"prompt": "x", "guided_grammar": "root ::= x"}""", 400, "guided_grammar")]
+        "/v1/completions", """{"prompt": "x", "structured_outputs": {"grammar": 5}}""", 400, "structured_outputs.grammar")]
+    [InlineData("/v1/completions", """{"prompt": "x", "guided_grammar": 5}""", 400, "guided_grammar")]
+    [InlineData("/v1/completions", """{"prompt": "x", "logits_processors": ["a.b"]}""", 400, "bad_words")]
+    [InlineData("/v1/completions", """{"prompt": "x", "allowed_token_ids": [1.5]}""", 400, "allowed_token_ids")]
+    [InlineData("/v1/completions", """{"prompt": "x", "bad_words": "sea"}""", 400, "bad_words")]
+    [InlineData("/v1/completions", """{"prompt": "x", "cache_salt": 5}""", 400, "cache_salt")]
+    [InlineData("/v1/completions", """{"prompt": "x", "request_id": "a\nb"}""", 400, "request_id")]
+    [InlineData("/v1/completions", """{"prompt": "x", "priority": "high"}""", 400, "priority")]
+    [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "verbosity": "loud"}""", 400, "verbosity")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "content": "y"}]}""", 400, "content")]
     [InlineData(
         "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}""", 400, "tools")]
@@ -279,8 +286,7 @@ public sealed class BadRequestTests
     }
 
     [Theory]
-    [InlineData("\"bad_words\": [\"sea\"]", "bad_words")]
-    [InlineData("\"priority\": 1", "priority")]
+    [InlineData("\"detokenize\": false", "detokenize")]
     [InlineData("\"return_token_ids\": true", "return_token_ids")]
     public async Task With_another_value_they_are_refused(string field, string parameter)
     {

@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Engine;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Tokenization;
@@ -58,7 +59,8 @@ internal sealed class HttpTestServer : IAsyncDisposable
     }
 
     public void BecomeReady(
-        FakeEngine engine, bool chatTemplate = true, OutputFormats? formats = null, IChatTemplate? template = null)
+        FakeEngine engine, bool chatTemplate = true, OutputFormats? formats = null, IChatTemplate? template = null,
+        SamplingDefaults? defaults = null)
     {
         engine.Observer = _server.Observer;
         engine.Time = _time;
@@ -68,6 +70,7 @@ internal sealed class HttpTestServer : IAsyncDisposable
                 ["GPU-0123456789abcdef"])
             {
                 Formats = formats ?? OutputFormats.Default,
+                Defaults = defaults ?? SamplingDefaults.None,
             });
     }
 

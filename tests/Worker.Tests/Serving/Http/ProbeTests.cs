@@ -34,6 +34,37 @@ public sealed class ProbeTests
     }
 
     [Fact]
+    public async Task A_worker_whose_engine_hangs_is_not_alive_until_the_step_ends_after_all()
+    {
+        var engine = new FakeEngine { Silence = TimeSpan.FromSeconds(29) };
+        await using var server = await HttpTestServer.StartAsync(
+            engine, configure: options => options with { HealthTimeout = TimeSpan.FromSeconds(30) });
+        Assert.Equal(200, await StatusAsync(server, "/health"));
+
+        engine.Silence = TimeSpan.FromSeconds(30);
+        using var response = await server.Client.GetAsync("/health");
+        Assert.Equal(503, (int)response.StatusCode);
+        Assert.Equal(
+            "the engine hangs: work waits, and no step has finished for 30 seconds (--health-timeout 30)",
+            await response.Content.ReadAsStringAsync());
+        Assert.Equal(503, await StatusAsync(server, "/ping"));
+        Assert.Equal((503, "stalled"), await ReadyAsync(server));
+
+        engine.Silence = TimeSpan.Zero;
+        Assert.Equal(200, await StatusAsync(server, "/health"));
+        Assert.Equal((200, "ready"), await ReadyAsync(server));
+    }
+
+    [Fact]
+    public async Task A_health_timeout_of_zero_waits_for_ever()
+    {
+        var engine = new FakeEngine { Silence = TimeSpan.FromDays(30) };
+        await using var server = await HttpTestServer.StartAsync(
+            engine, configure: options => options with { HealthTimeout = TimeSpan.Zero });
+        Assert.Equal(200, await StatusAsync(server, "/health"));
+    }
+
+    [Fact]
     public async Task Draining_finishes_the_answers_that_have_begun()
     {
         var held = new TaskCompletionSource();

@@ -144,7 +144,8 @@ public sealed class ReasoningTests
 
         var (_, body) = await server.PostAsync(Path, Request($", \"tools\": {Tools}, \"tool_choice\": \"none\""));
 
-        Assert.Equal((Call, "stop"), ((string?)body["choices"]![0]!["message"]!["content"], (string?)body["choices"]![0]!["finish_reason"]));
+        var choice = body["choices"]![0]!;
+        Assert.Equal((Call, "stop"), ((string?)choice["message"]!["content"], (string?)choice["finish_reason"]));
     }
 
     [Fact]

@@ -19,6 +19,9 @@ internal interface IKernelLauncher : IDisposable
     /// <summary>Groups that keep the device busy.</summary>
     int BusyGroups { get; }
 
+    /// <summary>Kernels that were built so far. May be read on any thread.</summary>
+    long KernelsBuilt => 0;
+
     /// <summary>Device memory, contents undefined.</summary>
     /// <exception cref="InsufficientMemoryException">The device does not have it.</exception>
     DeviceMemory Allocate(long bytes);

@@ -11,29 +11,38 @@ namespace Cluster.Worker.Serving.Grpc.Services;
 
 /// <summary>What <c>grpc.health.v1.Health</c> tells. <c>liveness</c> serves as long as the process answers and its model can be computed;
 /// <c>readiness</c>, the server as a whole (empty name) and the services that need the model serve while
-/// <see cref="ServingState.IsReady"/>.</summary>
+/// <see cref="WorkerHealth.IsReady"/>.</summary>
 internal sealed class HealthService : HealthServiceImpl
 {
     private static readonly string[] AlwaysServing = ["liveness", Health.Descriptor.FullName];
     private static readonly string[] ServingWhenReady =
         ["", "readiness", TextGeneration.Descriptor.FullName, VllmEngine.Descriptor.FullName];
 
-    private readonly ServingState _state;
+    /// <summary>How often a watcher's answer is looked at again for what nobody announces.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+
+    private readonly WorkerHealth _health;
+    private readonly ITimer _look;
     private readonly CancellationToken _stopping;
     private readonly Lock _gate = new();
 
-    public HealthService(ServingState state, IHostApplicationLifetime lifetime)
+    public HealthService(ServingState state, WorkerHealth health, TimeProvider time, IHostApplicationLifetime lifetime)
     {
-        _state = state;
+        _health = health;
         _stopping = lifetime.ApplicationStopping;
         state.Changed += Report;
+        _look = time.CreateTimer(_ => Report(), null, LookInterval, LookInterval);
+        _stopping.Register(_look.Dispose);
         Report();
     }
 
-    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) =>
-        AlwaysServing.Contains(request.Service) || ServingWhenReady.Contains(request.Service)
+    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context)
+    {
+        Report();
+        return AlwaysServing.Contains(request.Service) || ServingWhenReady.Contains(request.Service)
             ? base.Check(request, context)
             : throw CallFailures.Error(StatusCode.NotFound, $"service '{request.Service}' is not known here");
+    }
 
     /// <remarks>The library cancels the call's token when the server stops, which would otherwise wait for every watcher, and would then
     /// end the watch with OK. UNAVAILABLE tells the watcher to look elsewhere.</remarks>
@@ -46,7 +55,9 @@ internal sealed class HealthService : HealthServiceImpl
             context.CancellationToken.ThrowIfCancellationRequested();
         }
 
-        if (AlwaysServing.Contains(request.Service) ? _state.Failure is null : ServingWhenReady.Contains(request.Service) && _state.IsReady)
+        if (AlwaysServing.Contains(request.Service)
+            ? _health.Problem is null
+            : ServingWhenReady.Contains(request.Service) && _health.IsReady)
         {
             await responseStream.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing });
         }
@@ -59,8 +70,8 @@ internal sealed class HealthService : HealthServiceImpl
         // Two changes at once: the later of the reports tells the state after both.
         lock (_gate)
         {
-            SetAll(AlwaysServing, _state.Failure is null);
-            SetAll(ServingWhenReady, _state.IsReady);
+            SetAll(AlwaysServing, _health.Problem is null);
+            SetAll(ServingWhenReady, _health.IsReady);
         }
 
         void SetAll(string[] services, bool serving)

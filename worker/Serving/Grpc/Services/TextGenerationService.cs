@@ -96,12 +96,16 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     {
         var model = RequireModel(request.Model);
         var prompt = Prompt(request, model);
-        var sampling = TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize);
+        var sampling = TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize, model.Defaults);
         var plan = request.InputCase == GenerateRequest.InputOneofCase.Chat
             ? new OutputPlan(model.Formats, model.Tokenizer, CallDemand.None, prompt, isContinued: false)
             : null;
         var parser = plan?.CreateParser();
-        var generation = new GenerationRequest(RequestId(request, trace), prompt, plan?.Sampling(sampling) ?? sampling);
+        var generation = new GenerationRequest(RequestId(request, trace), prompt, plan?.Sampling(sampling) ?? sampling)
+        {
+            Priority = request.Priority,
+            CacheSalt = request.HasCacheSalt ? request.CacheSalt : null,
+        };
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
         {
             yield return TakenApart(ToWire(output, generation.RequestId, model), output, parser);

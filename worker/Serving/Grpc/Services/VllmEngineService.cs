@@ -124,7 +124,7 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
         return new GenerationRequest(
             request.RequestId.Length > 0 ? request.RequestId : Generation.DrawRequestId(),
             PromptTruncation.Apply(prompt, kept),
-            VllmSampling.Map(wire, model.Engine.VocabSize));
+            VllmSampling.Map(wire, model.Engine.VocabSize, model.Defaults));
     }
 
     private static string Spell(FinishReason reason) => reason switch

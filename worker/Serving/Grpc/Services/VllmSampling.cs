@@ -7,20 +7,22 @@ namespace Cluster.Worker.Serving.Grpc.Services;
 /// value. What this worker cannot do is refused by name, never passed over.</summary>
 internal static class VllmSampling
 {
+    /// <param name="served">What unset fields have; null for the interface's own defaults.</param>
     /// <exception cref="InvalidRequestException">A field asks for something this worker or this interface cannot do.</exception>
-    public static SamplingParameters Map(SamplingParams wire, int vocabSize)
+    public static SamplingParameters Map(SamplingParams wire, int vocabSize, SamplingDefaults? served = null)
     {
         RefuseUnsupported(wire);
         return new SamplingParameters
         {
-            Temperature = wire.HasTemperature ? wire.Temperature : 1,
-            TopP = wire.TopP == 0 ? 1 : wire.TopP,
-            TopK = WireNumber.ToInt32(wire.TopK, "top_k"),
-            MinP = wire.MinP,
+            Temperature = wire.HasTemperature ? wire.Temperature : served?.Temperature ?? 1,
+            TopP = wire.TopP == 0 ? served?.TopP ?? 1 : wire.TopP,
+            TopK = wire.TopK == 0 ? served?.TopK ?? 0 : WireNumber.ToInt32(wire.TopK, "top_k"),
+            MinP = wire.MinP == 0 ? served?.MinP ?? 0 : wire.MinP,
             FrequencyPenalty = wire.FrequencyPenalty,
             PresencePenalty = wire.PresencePenalty,
-            RepetitionPenalty = wire.RepetitionPenalty == 0 ? 1 : wire.RepetitionPenalty,
-            MaxTokens = wire.HasMaxTokens ? WireNumber.ToInt32(wire.MaxTokens, "max_tokens") : null,
+            RepetitionPenalty = wire.RepetitionPenalty == 0 ? served?.RepetitionPenalty ?? 1 : wire.RepetitionPenalty,
+            MaxTokens = (served ?? SamplingDefaults.None).MostTokens(
+                wire.HasMaxTokens ? WireNumber.ToInt32(wire.MaxTokens, "max_tokens") : null),
             MinTokens = WireNumber.ToInt32(wire.MinTokens, "min_tokens"),
             Stop = [.. wire.Stop],
             StopTokenIds = WireNumber.ToTokenIds(wire.StopTokenIds, vocabSize, "stop_token_ids"),
@@ -43,11 +45,12 @@ internal static class VllmSampling
         SamplingParams.ConstraintOneofCase.None => null,
         SamplingParams.ConstraintOneofCase.JsonSchema => new Constraint.JsonSchema(wire.JsonSchema),
         SamplingParams.ConstraintOneofCase.Regex => new Constraint.Regex(wire.Regex),
+        SamplingParams.ConstraintOneofCase.Grammar => new Constraint.Grammar(wire.Grammar),
         SamplingParams.ConstraintOneofCase.Choice => new Constraint.Choice([.. wire.Choice.Choices]),
         SamplingParams.ConstraintOneofCase.JsonObject => wire.JsonObject ? new Constraint.JsonObject() : null,
         _ => throw Unsupported(
             SamplingParams.Descriptor.FindFieldByNumber((int)wire.ConstraintCase).Name,
-            "is set; this worker constrains by json_schema, regex, choice and json_object"),
+            "is set; this worker constrains by json_schema, regex, choice, grammar and json_object"),
     };
 
     private static void RefuseUnsupported(SamplingParams wire)

@@ -19,6 +19,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     private readonly OpenClDevice _device;
     private readonly KernelCache _cache;
     private readonly ClCompiler _compiler;
+    private long _kernelsBuilt;
     private readonly Dictionary<Kernel, nint> _kernels = [];
     private readonly List<nint> _programs = [];
     private readonly string _buildOptions;
@@ -230,6 +231,8 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         }
     }
 
+    public long KernelsBuilt => Interlocked.Read(ref _kernelsBuilt);
+
     private nint Build(Kernel kernel)
     {
         var text = Encoding.UTF8.GetString(_cache.GetOrMake(
@@ -254,6 +257,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         }
 
         _programs.Add(program);
+        Interlocked.Increment(ref _kernelsBuilt);
         int error;
         fixed (byte* name = Encoding.UTF8.GetBytes(ClSource.EntryPoint(text) + '\0'))
         {
