@@ -49,7 +49,7 @@ internal sealed record ReplicaModel(
         options with
         {
             EosTokenIds = [
-                .. Target.Config.EosTokenIds.Concat(options.EosTokenIds).Concat(endOfSequence is { } token ? [token] : []).Distinct()],
+                .. Target.Config.EosTokenIds.Concat(options.EosTokenIds).Concat(((int?[])[endOfSequence]).OfType<int>()).Distinct()],
         },
         TimeProvider.System, Proposer, observer);
 
