@@ -109,7 +109,7 @@ public sealed class FileRefusalTests : IDisposable
         _root.Write("models--c--d/blobs/x", "{}");
         File.CreateSymbolicLink(Path.Combine(snapshot, "config.json"), Path.Combine(_root.Path, "models--c--d", "blobs", "x"));
 
-        Assert.Contains("outside of its folder", Assert.Throws<RefusedFileException>(() => Load(snapshot)).Message);
+        Assert.Contains("outside of its folder", Assert.Throws<RefusedFileException>(() => ModelLoader.ConfigOf(snapshot)).Message);
     }
 
     [Fact]
