@@ -53,6 +53,8 @@ internal static class MessageLayout
         PriorityClass: 1 metadata ObjectMeta, 2 value i, 3 globalDefault b, 4 description s, 5 preemptionPolicy s?
         HorizontalPodAutoscaler: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSpec
         HorizontalPodAutoscalerSpec: 1 scaleTargetRef CrossVersionObjectReference, 2 minReplicas i?, 3 maxReplicas i, 4 metrics []MetricSpec
+        HorizontalPodAutoscalerV1: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSpecV1
+        HorizontalPodAutoscalerSpecV1: 1 scaleTargetRef CrossVersionObjectReference, 2 minReplicas i?, 3 maxReplicas i, 4 targetCPUUtilizationPercentage i?
         CrossVersionObjectReference: 1 kind s, 2 name s, 3 apiVersion s
         MetricSpec: 1 type s, 4 resource ResourceMetricSource, 7 containerResource ContainerResourceMetricSource
         ResourceMetricSource: 1 name s, 2 target MetricTarget
@@ -75,6 +77,10 @@ internal static class MessageLayout
         .ToDictionary(
             parts => parts[0],
             parts => parts[1].Split(',', StringSplitOptions.TrimEntries).Select(ParseField).ToDictionary(f => f.Number, f => f.Layout));
+
+    /// <summary>The message of a kind; kinds whose versions number their fields differently have one for each.</summary>
+    public static string NameOf(string apiVersion, string kind) =>
+        (apiVersion, kind) is ("autoscaling/v1", "HorizontalPodAutoscaler") ? "HorizontalPodAutoscalerV1" : kind;
 
     /// <returns>null for a message that is not in the table.</returns>
     public static IReadOnlyDictionary<int, FieldLayout>? Of(string message) => Messages.GetValueOrDefault(message);

@@ -45,7 +45,7 @@ internal static class ProtobufText
                 raw = envelope.Content;
             }
         }
-        var value = Message(raw, kind, 0) as JsonObject ?? [];
+        var value = Message(raw, MessageLayout.NameOf(apiVersion, kind), 0) as JsonObject ?? [];
         value["apiVersion"] = apiVersion;
         value["kind"] = kind;
         return value;

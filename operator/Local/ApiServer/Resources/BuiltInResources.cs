@@ -92,6 +92,9 @@ internal static class BuiltInResources
             "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["hpa"], WorkloadColumns.Autoscalers, status: true,
             strategy: new HorizontalPodAutoscalerStrategy(), categories: ["all"]);
         yield return Grouped(
+            "autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["hpa"], WorkloadColumns.Autoscalers, status: true,
+            strategy: new FirstHorizontalPodAutoscalerStrategy(), categories: ["all"]);
+        yield return Grouped(
             "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", ["netpol"], WorkloadColumns.NetworkPolicies,
             CoreShapes.NetworkPolicy, generation: true, strategy: new NetworkPolicyStrategy());
         yield return Grouped(

@@ -6,7 +6,7 @@ namespace Cluster.Operator.Local.ApiServer.Resources;
 
 /// <summary>autoscaling/v2 HorizontalPodAutoscalers are stored, not acted on: local mode has no metrics API. Bounds and target are checked
 /// as a real server does (k8s.io/kubernetes/pkg/apis/autoscaling/validation).</summary>
-internal sealed class HorizontalPodAutoscalerStrategy : ResourceStrategy
+internal class HorizontalPodAutoscalerStrategy : ResourceStrategy
 {
     public override void PrepareForCreate(JsonObject value)
     {

@@ -16,6 +16,11 @@ internal class ResourceStrategy
     {
     }
 
+    /// <summary>Makes of an object in its stored version, copied and renamed already, one of this version.</summary>
+    public virtual void Render(JsonObject copy)
+    {
+    }
+
     /// <param name="old">null on creation.</param>
     public virtual IEnumerable<FieldError> Validate(JsonObject value, JsonObject? old, string? subresource) => [];
 

@@ -154,7 +154,8 @@ internal sealed class ObjectUpdate(ApiState state)
         }
     }
 
-    /// <summary>The object in the version the request speaks; versions of a kind differ in name only (conversion strategy None).</summary>
+    /// <summary>The object in the version the request speaks; versions of a custom kind differ in name only (conversion strategy
+    /// None), those of a built-in one as its strategy says.</summary>
     public static JsonObject Rendered(JsonObject value, ResourceType type)
     {
         if (value.Text("apiVersion") == type.ApiVersion)
@@ -163,6 +164,7 @@ internal sealed class ObjectUpdate(ApiState state)
         }
         var copy = value.Copy();
         copy["apiVersion"] = type.ApiVersion;
+        type.Strategy.Render(copy);
         return copy;
     }
 

@@ -105,9 +105,9 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         await kubectl.RunWithInputAsync(Manifest, "apply", "-f", "-");
         var uid = await kubectl.RunAsync("get", "widget", "haiku", "-o", "jsonpath={.metadata.uid}");
         await kubectl.RunWithInputAsync(
-            $$"""
+            $$$"""
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "ownerReferences": [
-              {"apiVersion": "example.test/v1", "kind": "Widget", "name": "haiku", "uid": "{{uid}}", "controller": true, "blockOwnerDeletion": true}]}}
+              {"apiVersion": "example.test/v1", "kind": "Widget", "name": "haiku", "uid": "{{{uid}}}", "controller": true, "blockOwnerDeletion": true}]}}
             """, "create", "-f", "-");
         await kubectl.RunAsync("delete", "widget", "haiku", "--cascade=orphan");
         Assert.Equal("c", await kubectl.RunAsync("get", "configmap", "c", "-o", "jsonpath={.metadata.name}{.metadata.ownerReferences}"));
