@@ -15,7 +15,9 @@ public sealed class GenerateManyTests : IDisposable
     [Fact]
     public async Task Each_line_is_a_prompt_and_its_answer_is_that_of_transformers()
     {
-        var references = HaikuServer.Expected["completions"]!.AsArray();
+        // A prompt of several lines would be several prompts.
+        var references = HaikuServer.Expected["completions"]!.AsArray()
+            .Where(one => !((string)one!["prompt"]!).Contains('\n', StringComparison.Ordinal)).ToList();
         var file = _folder.Write("prompts.txt", string.Join("\n\n", references.Select(one => (string)one!["prompt"]!)) + "\n");
 
         var answers = await RunAsync(file, "--max-tokens", "6");
