@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>The pieces of JSON (RFC 8259): strings, numbers, any value, white space. Used by <see cref="JsonSchemaBuilder"/> and for

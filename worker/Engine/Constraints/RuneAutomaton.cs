@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>A deterministic automaton over characters, for what must hold at once: patterns, formats, lengths, names. Made by

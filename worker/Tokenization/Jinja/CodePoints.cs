@@ -72,7 +72,7 @@ internal static class CodePoints
         }
 
         // Pairs make the place of a code point unknown: only then each is cut out.
-        List<object?>? parts = count == text.Length ? null : All(text, budget);
+        var parts = count == text.Length ? null : All(text, budget);
         var length = Math.Max(0, (to - from + step - Math.Sign(step)) / step);
         budget.Characters(2 * length);
         System.Text.StringBuilder result = new();

@@ -217,7 +217,7 @@ internal static class RealSchemas
         }
 
         var node = nodes[random.Next(nodes.Count)];
-        JsonNode? changed = node switch
+        var changed = node switch
         {
             JsonObject json => Changed(json, random),
             JsonArray array => Changed(array, random),

@@ -64,7 +64,7 @@ internal sealed class LeftRecursion
             throw _refuse($"has the rule '{name}', which only calls itself and ends nowhere");
         }
 
-        RegexNode end = ends.Length == 1 ? ends[0] : new RegexNode.Alternation(ends);
+        var end = ends.Length == 1 ? ends[0] : new RegexNode.Alternation(ends);
         _rules[name] = loops.Length == 0
             ? end
             : new RegexNode.Sequence([end, new RegexNode.Repetition(new RegexNode.Alternation(loops), 0, null)]);
