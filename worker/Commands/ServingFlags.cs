@@ -15,6 +15,8 @@ internal sealed class ServingFlags
     private static readonly FileKind KeyFile = new("a list of keys", 1 << 20);
 
     private const string LocalHost = "localhost";
+    private const string Shared = "none";
+    private const string ByKey = "key";
 
     private readonly Option<string> _host = WorkerFlags.Host.Text();
 
@@ -37,6 +39,15 @@ internal sealed class ServingFlags
     {
         Description = "File with API keys, one per line; # starts a comment. Read at startup.",
         HelpName = "FILE"
+    };
+
+    private readonly Option<string> _cacheIsolation = new("--cache-isolation")
+    {
+        Description =
+            "With which requests the prefix cache is shared: all of them, or those of the same API key. How long an answer takes to begin "
+            + "tells whether its prefix is cached; with key, callers can learn nothing of others' prompts that way.",
+        DefaultValueFactory = _ => Shared,
+        HelpName = "none|key"
     };
 
     private readonly Option<string?> _tlsCert = new("--tls-cert", "--ssl-certfile")
@@ -116,6 +127,7 @@ internal sealed class ServingFlags
                 result.AddError($"--host {token.Value}: must be {LocalHost} or an IP address, such as 0.0.0.0 for every interface");
             }
         });
+        _cacheIsolation.AcceptOnlyFromAmong(Shared, ByKey);
         command.Validators.Add(result =>
         {
             if (result.GetResult(_apiKey) is not null && result.GetResult(_apiKeyFile) is not null)
@@ -129,7 +141,7 @@ internal sealed class ServingFlags
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _allowedHosts,
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _cacheIsolation, _allowedHosts,
             _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout])
         {
             command.Options.Add(option);
@@ -140,7 +152,15 @@ internal sealed class ServingFlags
 
     /// <param name="environment">Value of an environment variable, or null.</param>
     /// <exception cref="CommandFailure">A key cannot be used.</exception>
-    public ServerOptions Read(ParseResult arguments, Func<string, string?> environment) =>
+    public ServerOptions Read(ParseResult arguments, Func<string, string?> environment)
+    {
+        var options = Options(arguments, environment);
+        return options is { IsolatesCacheByKey: true, ApiKeys.IsEmpty: true }
+            ? throw new CommandFailure("--cache-isolation key: there are no API keys to tell callers by; give some with --api-key-file")
+            : options;
+    }
+
+    private ServerOptions Options(ParseResult arguments, Func<string, string?> environment) =>
         new(
             arguments.GetValue(_host) is var name && name == LocalHost ? IPAddress.Loopback.ToString() : name!,
             arguments.GetValue(_port),
@@ -149,6 +169,7 @@ internal sealed class ServingFlags
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
+            IsolatesCacheByKey = arguments.GetValue(_cacheIsolation) == ByKey,
             OpenSecrets = [
                 .. new[] { arguments.GetValue(_apiKeyFile), arguments.GetValue(_tlsKey) }.OfType<string>().Where(IsReadableByOthers)],
             CrossOrigin = _crossOrigin.Read(arguments),

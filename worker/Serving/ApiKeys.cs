@@ -31,17 +31,21 @@ internal sealed class ApiKeys
     public bool IsEmpty => _digests.Length == 0;
 
     /// <param name="authorization">Value of the <c>authorization</c> header or metadata.</param>
-    public bool Accept(string? authorization)
+    public bool Accept(string? authorization) => Identify(authorization) is not null;
+
+    /// <summary>A name for the key that a caller shows, the same for every request with it; null when it is none of these.</summary>
+    /// <param name="authorization">Value of the <c>authorization</c> header or metadata.</param>
+    public string? Identify(string? authorization)
     {
         if (authorization is null || !authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
         {
-            return false;
+            return null;
         }
 
         var key = authorization.AsSpan(Scheme.Length).Trim(' ');
         if (key.Length is 0 or > MaxLength)
         {
-            return false;
+            return null;
         }
 
         Span<byte> text = stackalloc byte[Encoding.UTF8.GetMaxByteCount(MaxLength)];
@@ -53,7 +57,7 @@ internal sealed class ApiKeys
             accepted |= CryptographicOperations.FixedTimeEquals(known, digest);
         }
 
-        return accepted;
+        return accepted ? Convert.ToHexString(digest) : null;
     }
 
     private static bool IsUsable(string key) => key.Length is > 0 and <= MaxLength && key.All(character => character is > ' ' and <= '~');

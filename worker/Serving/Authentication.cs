@@ -14,13 +14,21 @@ internal static class Authentication
     private const string GrpcHealth = "/grpc.health.v1.Health/";
     private const string Refusal = "no valid API key; send it as 'Authorization: Bearer <key>'";
 
+    private static readonly object Caller = new();
+
     /// <summary>What probes and scrapers read without a key, as they do of vLLM.</summary>
     private static readonly string[] OpenPaths = ["/health", "/ping", "/ready", "/metrics"];
 
     public static void UseAuthentication(this IApplicationBuilder app, ApiKeys keys) => app.Use(next => context =>
     {
-        if (IsOpen(context.Request.Path.Value ?? "") || keys.Accept(Credentials(context.Request)))
+        if (IsOpen(context.Request.Path.Value ?? ""))
         {
+            return next(context);
+        }
+
+        if (keys.Identify(Credentials(context.Request)) is { } key)
+        {
+            context.Items[Caller] = key;
             return next(context);
         }
 
@@ -34,6 +42,9 @@ internal static class Authentication
             new ApiException(StatusCodes.Status401Unauthorized, Refusal, "invalid_request_error", code: "invalid_api_key"),
             headers => headers.WWWAuthenticate = Challenge);
     });
+
+    /// <summary>The key that the request came with (<see cref="ApiKeys.Identify"/>); null where none is asked for.</summary>
+    public static string? KeyOf(HttpContext? context) => context?.Items[Caller] as string;
 
     /// <summary>Two credentials are none: which one counts would be anyone's guess.</summary>
     private static string? Credentials(HttpRequest request) => request.Headers.Authorization is [var only] ? only : null;

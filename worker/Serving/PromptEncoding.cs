@@ -32,7 +32,7 @@ internal static class PromptEncoding
     /// <exception cref="PromptTooLongException">Even the longest tokens would be too many.</exception>
     public static void RequirePossible(ServedModel model, JsonElement value, string parameter)
     {
-        var longest = model.Engine.MaxModelLength - 1;
+        var longest = model.Engine.MaxPromptLength;
         var bytes = JsonMarshal.GetRawUtf8Value(value).Length;
         if (bytes > EscapedBytes * (double)longest * model.Tokenizer.MaxTokenLength + StructureBytes)
         {
@@ -70,7 +70,7 @@ internal static class PromptEncoding
     /// <summary>The first check is vLLM's; the second finds what it lets through after encoding a part of the text.</summary>
     private static void RequireRoom(ServedModel model, string text, bool addSpecialTokens, string parameter)
     {
-        var longest = model.Engine.MaxModelLength - 1;
+        var longest = model.Engine.MaxPromptLength;
         var characters = (long)longest * model.Tokenizer.MaxTokenLength;
         if (text.Length > characters)
         {
@@ -90,13 +90,15 @@ internal static class PromptEncoding
 
     private static PromptTooLongException TooLong(ServedModel model, string why, string parameter) => new(
         $"this model's maximum context length is {model.Engine.MaxModelLength} tokens, prompt and output together, but the prompt is longer: "
-        + $"{why}; shorten it to at most {model.Engine.MaxModelLength - 1} tokens", parameter);
+        + $"{why}; shorten it to at most {model.Engine.MaxPromptLength} tokens", parameter);
 
     /// <summary>At least the last <paramref name="count"/> tokens and one more, or all there are.</summary>
     private static IReadOnlyList<int> EncodeEnd(ITokenizer tokenizer, string text, bool addSpecialTokens, int count)
     {
         var start = text.Length - ((long)count + CutMargin) * tokenizer.MaxTokenLength;
-        if (start > 0 && tokenizer.Encode(text[Boundary(text, (int)start)..], addSpecialTokens) is var end && end.Count > count + CutMargin / 2)
+        if (start > 0
+            && tokenizer.Encode(text[Boundary(text, (int)start)..], addSpecialTokens) is var end
+            && end.Count > count + CutMargin / 2)
         {
             return end;
         }

@@ -24,6 +24,9 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
 
+    /// <summary>Whether requests share cached prefixes only with those of the same key.</summary>
+    public bool IsolatesCacheByKey { get; init; }
+
     /// <summary>Files with secrets that other users of the machine can read; the server says so when it starts.</summary>
     public IReadOnlyList<string> OpenSecrets { get; init; } = [];
 

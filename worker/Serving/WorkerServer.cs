@@ -68,12 +68,13 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         // The command owns SIGTERM and SIGINT: it drains first. The host's own handler would close connections at once.
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
         builder.Services.AddSingleton(time);
-        builder.Services.AddSingleton(_ => ScratchMemory.OfProcess(time));
+        builder.Services.AddSingleton(_ => LargeBodyMemory.OfProcess(time));
         var health = new WorkerHealth(state, options.HealthTimeout);
         builder.Services.AddSingleton(health);
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddCors();
+        builder.Services.AddHttpContextAccessor();
         if (options.Tls is { } tls)
         {
             builder.Services.AddSingleton(
@@ -127,7 +128,7 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         }
 
         application.Use(
-            new BodyBudget(options.MaxInflightRequestBytes, application.Services.GetRequiredService<ScratchMemory>()).RunAsync);
+            new BodyBudget(options.MaxInflightRequestBytes, application.Services.GetRequiredService<LargeBodyMemory>()).RunAsync);
         application.UseGrpcServing();
         application.Use(ErrorResponses.HandleAsync);
         application.Use((context, next) => RequestDeadline.RunAsync(context, next, options.RequestTimeout, state, time));
@@ -153,7 +154,14 @@ internal sealed partial class WorkerServer : IAsyncDisposable
     }
 
     /// <summary>The model is loaded: answer requests with it. Its engine tells <see cref="Observer"/>.</summary>
-    public void BecomeReady(ServedModel model) => _state.BecomeReady(model);
+    public void BecomeReady(ServedModel model)
+    {
+        var requests = _application.Services.GetRequiredService<IHttpContextAccessor>();
+        _state.BecomeReady(
+            _options.IsolatesCacheByKey
+                ? model with { Engine = new KeyIsolatedEngine(model.Engine, () => Authentication.KeyOf(requests.HttpContext)) }
+                : model);
+    }
 
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the
     /// ports close.</summary>

@@ -80,5 +80,6 @@ public sealed class OwnershipScenarios(ApiServerUnderTest server)
 
     private static Task LabelAsync(TestCluster cluster, string pod, string value) => cluster.Client.PatchAsync<V1Pod>(
         cluster.Namespace, pod, PatchType.Merge,
-        JsonNode.Parse($$$"""{"metadata": {"labels": {"{{{ApiNames.DeploymentLabel}}}": {{{value}}} } } }""")!, null, CancellationToken.None);
+        JsonNode.Parse($$$"""{"metadata": {"labels": {"{{{ApiNames.DeploymentLabel}}}": {{{value}}} } } }""")!, null,
+        CancellationToken.None);
 }

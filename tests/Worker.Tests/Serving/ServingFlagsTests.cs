@@ -120,6 +120,15 @@ public sealed class ServingFlagsTests
         Assert.Contains(expected, Assert.Throws<CommandFailure>(() => Read(arguments, [])).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void Caches_are_parted_by_keys_where_there_are_keys()
+    {
+        Assert.True(Read("--api-key a --cache-isolation key", []).IsolatesCacheByKey);
+        Assert.False(Read("--api-key a", []).IsolatesCacheByKey);
+        Assert.Contains(
+            "there are no API keys", Assert.Throws<CommandFailure>(() => Read("--cache-isolation key", [])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Limits_are_read()
     {
         var options = Read("--max-request-bytes 1000 --request-timeout 2.5", []);

@@ -84,7 +84,8 @@ public sealed class TemplateMemoryTests
             try
             {
                 Rendering.Render(
-                    "{% set ns = namespace(a=1) %}{% set l = [] %}" + source, """{"messages": [{"role": "user", "content": "hi"}]}""", limits);
+                    "{% set ns = namespace(a=1) %}{% set l = [] %}" + source, """{"messages": [{"role": "user", "content": "hi"}]}""",
+                    limits);
                 ended.Rendered++;
             }
             catch (ChatTemplateException)

@@ -55,7 +55,8 @@ internal static class ErrorResponses
         InvalidRequestException invalid => ApiException.BadRequest(invalid.Message, invalid.Parameter),
         PromptTooLongException tooLong => new ApiException(
             StatusCodes.Status400BadRequest, tooLong.Message, "invalid_request_error", tooLong.Parameter, "context_length_exceeded"),
-        OutOfMemoryException => ApiException.Unavailable("there is not enough memory for this request now; send it again, or a smaller one"),
+        OutOfMemoryException => ApiException.Unavailable(
+            "there is not enough memory for this request now; send it again, or a smaller one"),
         ChatTemplateException template => ApiException.BadRequest(template.Message, "messages"),
         TokenizationException text => ApiException.BadRequest(text.Message),
         GenerationFailedException { IsRequestsFault: true } refused => ApiException.BadRequest(refused.Message),

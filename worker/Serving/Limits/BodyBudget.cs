@@ -5,7 +5,7 @@ namespace Cluster.Worker.Serving.Limits;
 /// of <see cref="WorkerServer"/>, behind authentication.</summary>
 /// <param name="limit">Bytes that all bodies may have together.</param>
 /// <param name="scratch">Is told of large bodies that have been let go of.</param>
-internal sealed class BodyBudget(long limit, ScratchMemory scratch)
+internal sealed class BodyBudget(long limit, LargeBodyMemory scratch)
 {
     /// <summary>So much of every body is free: bodies of ordinary size must not fail because of large ones.</summary>
     public const int FreeBytes = 1 << 16;

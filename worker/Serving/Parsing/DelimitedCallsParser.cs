@@ -26,7 +26,7 @@ internal abstract class DelimitedCallsParser(CallDelimiters delimiters) : Buffer
         CallEnd,
     }
 
-    private ArgumentReader? _arguments;
+    private CallArgumentReader? _arguments;
     private Place _place;
     private bool _inSection;
 
@@ -51,7 +51,7 @@ internal abstract class DelimitedCallsParser(CallDelimiters delimiters) : Buffer
                 }
 
                 pieces.BeginCall(name, id);
-                _arguments = new ArgumentReader(delimiters.CallEnd);
+                _arguments = new CallArgumentReader(delimiters.CallEnd);
                 _place = Place.Arguments;
                 return true;
             case Place.Arguments:

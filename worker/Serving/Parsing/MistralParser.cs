@@ -13,7 +13,7 @@ internal sealed partial class MistralParser() : JsonCallsParser([Marker], null)
     private const int MaxHeader = 512;
     private const int IdLength = 9;
 
-    private ArgumentReader? _arguments;
+    private CallArgumentReader? _arguments;
 
     /// <summary>Nine letters and digits: Mistral's templates take no other id.</summary>
     public static string NewId() =>
@@ -39,7 +39,7 @@ internal sealed partial class MistralParser() : JsonCallsParser([Marker], null)
 
             Buffer.Skip(brace);
             pieces.BeginCall(header.Groups["name"].Value, header.Groups["id"] is { Success: true } id ? id.Value : null);
-            _arguments = new ArgumentReader(terminator: null);
+            _arguments = new CallArgumentReader(terminator: null);
         }
 
         if (!_arguments.Read(Buffer, pieces, ended))

@@ -122,9 +122,7 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
                 (var found, var item) = Slicing.At(target!, index);
                 return found ? item : Missing(new Undefined($"{Values.TypeName(target)} index {index} is out of range"));
             default:
-                return key is string name ? GetAttribute(target, name)
-                    : Missing(
-                        new Undefined($"'{Values.TypeName(target)} object' has no item {Undefined.Shorten(ValueWriter.Repr(key, Budget))}"));
+                return key is string name ? GetAttribute(target, name) : Missing(NoItem(target, ValueWriter.Repr(key, Budget)));
         }
     }
 
@@ -173,6 +171,9 @@ internal sealed class ExpressionEvaluator(RenderBudget budget)
         }
         return values;
     }
+
+    private static Undefined NoItem(object? target, string key) =>
+        new($"'{Values.TypeName(target)} object' has no item {Undefined.Shorten(key)}");
 
     private Undefined Missing(Undefined value)
     {

@@ -18,7 +18,8 @@ internal sealed class StringFormat(IReadOnlyList<object?> positional, Func<strin
 
     public static string Apply(string format, Arguments arguments, RenderBudget budget) => new StringFormat(
         arguments.Positional,
-        name => arguments.Named.TryGetValue(name, out var value) ? value : throw new RenderError($"the format has no value '{Short(name)}'"),
+        name => arguments.Named.TryGetValue(name, out var value) ? value
+            : throw new RenderError($"the format has no value '{Short(name)}'"),
         budget).Format(format, MaxDepth);
 
     public static string ApplyMap(string format, object? map, RenderBudget budget) => new StringFormat(

@@ -35,10 +35,12 @@ internal static class StringMethods
             "index" or "rindex" => a => StringPositions.Find(text, a, budget, last: name == "rindex") is >= 0 and var at
                 ? at
                 : throw new RenderError("substring not found"),
-            "count" => a => StringPositions.Range(text, a, budget) is { } range ? StringPositions.Count(range.Text, a.Text(0, "sub"), budget) : 0L,
+            "count" => a => StringPositions.Range(text, a, budget) is { } range
+                ? StringPositions.Count(range.Text, a.Text(0, "sub"), budget)
+                : 0L,
             "format" => a => StringFormat.Apply(text, a, budget),
             "format_map" => a => StringFormat.ApplyMap(text, a.Required(0, "mapping"), budget),
-            "casefold" => _ => CaseFolding.Fold(text, budget),
+            "casefold" => _ => FullCaseFolding.Fold(text, budget),
             "swapcase" => _ => string.Create(text.Length, Same(text, budget), (target, source) =>
             {
                 for (var i = 0; i < source.Length; i++)

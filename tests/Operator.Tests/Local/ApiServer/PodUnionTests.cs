@@ -96,7 +96,9 @@ public sealed class PodUnionTests(ApiServerFixture fixture) : IClassFixture<ApiS
     public void A_podTemplate_that_has_two_members_itself_is_invalid_at_its_path()
     {
         var deployment = Given.Deployment(change: s => s.PodTemplate = Fixtures.Json(
-            """{"spec": {"containers": [{"name": "worker", "readinessProbe": {"grpc": {"port": 1}, "tcpSocket": {"port": 1}}}]}}""").AsObject());
+            """
+            {"spec": {"containers": [{"name": "worker", "readinessProbe": {"grpc": {"port": 1}, "tcpSocket": {"port": 1}}}]}}
+            """).AsObject());
         Assert.Contains(
             $"spec.podTemplate.spec.containers[0].readinessProbe.grpc: {Handlers}",
             Assert.Throws<InvalidModelDeploymentException>(() => WorkerTemplate.For(deployment, Given.Options)).Message,

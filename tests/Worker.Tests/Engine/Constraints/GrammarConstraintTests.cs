@@ -160,7 +160,8 @@ public sealed class GrammarConstraintTests
         {
             var grammar = (random.Next(2) == 0 ? "root ::= " : "start: ")
                 + string.Join(
-                    random.Next(2) == 0 ? " " : "", Enumerable.Range(0, random.Next(1, 12)).Select(_ => pieces[random.Next(pieces.Length)]));
+                    random.Next(2) == 0 ? " " : "",
+                    Enumerable.Range(0, random.Next(1, 12)).Select(_ => pieces[random.Next(pieces.Length)]));
             try
             {
                 Worker.Engine.Constraints.ConstraintCompiler.Build(new Constraint.Grammar(grammar));

@@ -41,7 +41,9 @@ public sealed class OddCheckpointTests : IDisposable
     {
         { "gptq", "quantize_config.json", """{"bits": 4, "group_size": 32, "damp_percent": 0.01, "desc_act": false, "sym": true}""" },
         { "gptq", "quantize_config.json", """{"bits": 4, "group_size": 32, "desc_act": false, "quant_method": "gptq", "dynamic": {}}""" },
-        { "gptq-act-order", "quantize_config.json", """{"bits": 4, "group_size": 32, "desc_act": true, "model_file_base_name": "model"}""" },
+        {
+            "gptq-act-order", "quantize_config.json", """{"bits": 4, "group_size": 32, "desc_act": true, "model_file_base_name": "model"}"""
+        },
         { "awq", "quant_config.json", """{"zero_point": true, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}""" },
         { "awq", "quantize_config.json", """{"zero_point": true, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}""" },
         { "squeezellm", "quant_config.json", """{"wbits": 4}""" },

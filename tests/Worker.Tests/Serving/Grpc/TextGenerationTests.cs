@@ -112,7 +112,8 @@ public sealed class TextGenerationTests
         var plain = await server.Text.GenerateAsync(new GenerateRequest { Prompt = "hi" });
 
         Assert.Equal(("Hm.", "Yes."), (whole.Reasoning, whole.Text));
-        Assert.Equal(("Hm.", "Yes."), (string.Concat(parts.Select(part => part.Reasoning)), string.Concat(parts.Select(part => part.Text))));
+        Assert.Equal(
+            ("Hm.", "Yes."), (string.Concat(parts.Select(part => part.Reasoning)), string.Concat(parts.Select(part => part.Text))));
         Assert.Equal(("", "<think>Hm.</think>Yes."), (plain.Reasoning, plain.Text));
         Assert.Equal([true, true, false], server.Engine.Requests.Select(request => request.Sampling.ConstraintDelay is not null));
     }

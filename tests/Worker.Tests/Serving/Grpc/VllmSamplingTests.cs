@@ -167,7 +167,9 @@ public sealed class VllmSamplingTests
 
     [Fact]
     public void Truncation_to_the_model_leaves_room_for_an_answer() =>
-        Assert.Equal([3, 4, 5, 6, 7, 8, 9], PromptTruncation.Apply([.. Enumerable.Range(0, 10)], VllmSampling.Kept(Truncation(-1), maxModelLength: 8)));
+        Assert.Equal(
+            [3, 4, 5, 6, 7, 8, 9],
+            PromptTruncation.Apply([.. Enumerable.Range(0, 10)], VllmSampling.Kept(Truncation(-1), maxModelLength: 8)));
 
     [Theory]
     [InlineData(0)]

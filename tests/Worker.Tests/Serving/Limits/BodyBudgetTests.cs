@@ -63,7 +63,7 @@ public sealed class BodyBudgetTests
     [Fact]
     public async Task Only_what_is_read_beyond_the_free_bytes_is_charged()
     {
-        using var scratch = new ScratchMemory(TimeProvider.System, () => { });
+        using var scratch = new LargeBodyMemory(TimeProvider.System, () => { });
         var budget = new BodyBudget(1_000, scratch);
         var body = new ChargedBody(new MemoryStream(new byte[BodyBudget.FreeBytes + 2_000]), budget);
         var buffer = new byte[BodyBudget.FreeBytes];

@@ -23,7 +23,8 @@ public sealed class LongPromptTests : IAsyncLifetime
         _server = await HttpTestServer.StartAsync(ready: false);
         _server.Server.BecomeReady(
             new ServedModel(
-                ["haiku"], Fixtures.Haiku, new FakeEngine { MaxModelLength = 1024 }, _tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
+                ["haiku"], Fixtures.Haiku, new FakeEngine { MaxModelLength = 1024 }, _tokenizer,
+                ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
     }
 
     public async ValueTask DisposeAsync()

@@ -5,7 +5,8 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Serving.Limits;
 
-/// <summary>However long a text is, no more of it is encoded than the model could take, and what fits is encoded as it always was.</summary>
+/// <summary>However long a text is, no more of it is encoded than the model could take, and what fits is encoded as it always
+/// was.</summary>
 public sealed class PromptEncodingTests
 {
     private const int MaxModelLength = 1024;

@@ -23,7 +23,9 @@ internal static class ReasoningSamples
         Of("granite", "its words", "Here is my thought process: Hm. Here is my response: Yes.", " Yes.", " Hm. "),
         Of("granite", "other words", "Here's my thought process:\nHm.\nHere's my response:\nYes.", "\nYes.", "\nHm.\n"),
         Of("granite", "no words", "Here is my answer: Yes.", "Here is my answer: Yes."),
-        Of("openai_gptoss", "channels", "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes.", "Yes.", "Hm."),
+        Of(
+            "openai_gptoss", "channels", "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes.", "Yes.",
+            "Hm."),
         Of("openai_gptoss", "cut", "<|channel|>analysis<|message|>Hm.<|en", "", "Hm.<|en"),
     ];
 

@@ -52,7 +52,9 @@ internal static class ToolCallSamples
         new("cut", "pythonic", "[now(), f(a=1", " f(a=1", "now({})"),
 
         new("the old list", "mistral", """[TOOL_CALLS] [{"name": "now", "arguments": {}}, {"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "", "now({})", Zurich),
-        new("text before", "mistral", """I look.[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "I look.", Zurich),
+        new(
+            "text before", "mistral", """I look.[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "I look.",
+            Zurich),
         new("a name and braces", "mistral", """[TOOL_CALLS]weather{"city": "Zürich", "days": 2}""", "", Zurich),
         new("marked arguments", "mistral", """[TOOL_CALLS]now[ARGS]{}[TOOL_CALLS]weather[ARGS]{"city": "Zürich", "days": 2}""", "", "now({})", Zurich),
         new("an id", "mistral", """[TOOL_CALLS]weather[CALL_ID]abc123XYZ[ARGS]{"city": "Zürich", "days": 2}""", "", Zurich) { Ids = ["abc123XYZ"] },
@@ -115,7 +117,9 @@ internal static class ToolCallSamples
 
         new("3.0", "granite", """<|tool_call|>[{"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "", Zurich),
         new("3.1", "granite", """<tool_call>[{"name": "now", "arguments": {}}, {"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "", "now({})", Zurich),
-        new("4", "granite", "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Zürich\", \"days\": 2}}\n</tool_call>", "", Zurich),
+        new(
+            "4", "granite", "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Zürich\", \"days\": 2}}\n</tool_call>", "",
+            Zurich),
         new("no mark", "granite", """ [{"name": "weather", "arguments": {"city": "Zürich", "days": 2}}]""", "", Zurich),
         new("a list that is no call", "granite", """ [{"city": "Zürich"}]""", """ [{"city": "Zürich"}]"""),
         new("an empty list", "granite", "[] is empty", "[] is empty"),

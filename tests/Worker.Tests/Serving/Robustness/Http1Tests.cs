@@ -5,15 +5,15 @@ namespace Cluster.Worker.Tests.Serving.Robustness;
 /// <summary>HTTP/1.1 that no client sends.</summary>
 public sealed class Http1Tests(HaikuFixture fixture) : IClassFixture<HaikuFixture>
 {
-    private const string Post = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    private const string Post = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
     public static TheoryData<string, string> Malformed => new()
     {
         { "GARBAGE\r\n\r\n", "400" },
         { "POST /v1/completions\r\n\r\n", "400" },
-        { "POST /v1/completions HTTP/9.9\r\nHost: x\r\n\r\n", "505" },
+        { "POST /v1/completions HTTP/9.9\r\nHost: localhost\r\n\r\n", "505" },
         { "POST /v1/completions HTTP/1.1\r\n\r\n", "400" },
-        { "POST \u0000 HTTP/1.1\r\nHost: x\r\n\r\n", "400" },
+        { "POST \u0000 HTTP/1.1\r\nHost: localhost\r\n\r\n", "400" },
         { $"{Post}Content-Length: -1\r\n\r\n", "400" },
         { $"{Post}Content-Length: 99999999999999999999999\r\n\r\n", "400" },
         { $"{Post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", "400" },
@@ -25,7 +25,7 @@ public sealed class Http1Tests(HaikuFixture fixture) : IClassFixture<HaikuFixtur
         { $"{Post}X: a\u0000b\r\n\r\n", "400" },
         { $"{Post}X: {new string('a', 100_000)}\r\n\r\n", "431" },
         { $"{Post}{string.Concat(Enumerable.Range(0, 500).Select(i => $"X{i}: a\r\n"))}\r\n", "431" },
-        { $"POST /{new string('a', 100_000)} HTTP/1.1\r\nHost: x\r\n\r\n", "414" },
+        { $"POST /{new string('a', 100_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n", "414" },
     };
 
     [Theory]
@@ -49,8 +49,8 @@ public sealed class Http1Tests(HaikuFixture fixture) : IClassFixture<HaikuFixtur
     [Theory]
     [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")]
     [InlineData("\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003")]
-    [InlineData("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{\"prompt\": ")]
-    [InlineData("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Le")]
+    [InlineData("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{\"prompt\": ")]
+    [InlineData("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Le")]
     public async Task Another_protocol_or_half_a_request_ends_its_connection_only(string bytes)
     {
         using (var connection = await RawConnection.OpenAsync(fixture.Server.Http.Server.HttpAddress))

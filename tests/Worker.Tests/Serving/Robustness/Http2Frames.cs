@@ -26,7 +26,7 @@ internal static class Http2Frames
     /// <summary>The headers of a gRPC call, as HPACK literals that no table remembers (RFC 7541 §6.2.2).</summary>
     public static byte[] GrpcHeaders(string path) =>
     [
-        0x83, 0x86, 0x04, .. Text(path), 0x01, .. Text("x"),
+        0x83, 0x86, 0x04, .. Text(path), 0x01, .. Text("localhost"),
         0x0f, 0x10, .. Text("application/grpc"), 0x00, .. Text("te"), .. Text("trailers"),
     ];
 

@@ -3,7 +3,7 @@ using System.Text;
 namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>Python's <c>str.casefold</c>: lower case, and Unicode's full folding of what lower case alone leaves apart.</summary>
-internal static class CaseFolding
+internal static class FullCaseFolding
 {
     /// <summary>A character, and what it folds to (CaseFolding.txt, status C and F). Cherokee folds to capitals, by rule.</summary>
     private static readonly string[] Table =

@@ -3,7 +3,7 @@ namespace Cluster.Worker.Serving.Limits;
 /// <summary>Gives the memory that large requests needed back to the system, once they are over. The runtime keeps it for the next ones,
 /// which seldom come: a worker that was once sent six large bodies would weigh gigabytes for good.</summary>
 /// <param name="collect">Collects and returns memory; some tens of milliseconds, so not after every request.</param>
-internal sealed class ScratchMemory(TimeProvider time, Action collect) : IDisposable
+internal sealed class LargeBodyMemory(TimeProvider time, Action collect) : IDisposable
 {
     /// <summary>Bytes of large bodies that are worth a collection.</summary>
     public const long WorthBytes = 8 << 20;
@@ -15,7 +15,7 @@ internal sealed class ScratchMemory(TimeProvider time, Action collect) : IDispos
     private ITimer? _timer;
     private long _bytes;
 
-    public static ScratchMemory OfProcess(TimeProvider time) =>
+    public static LargeBodyMemory OfProcess(TimeProvider time) =>
         new(time, () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true));
 
     /// <summary>A large body has been let go of.</summary>

@@ -4,7 +4,7 @@ namespace Cluster.Worker.Serving.Parsing;
 /// model wrote it, up to the end of the call.</summary>
 /// <param name="terminator">What ends the call, wherever it stands: a special token, which no text holds. Null when the object itself
 /// does.</param>
-internal sealed class ArgumentReader(string? terminator)
+internal sealed class CallArgumentReader(string? terminator)
 {
     private JsonScanner _scanner;
     private bool _started;
