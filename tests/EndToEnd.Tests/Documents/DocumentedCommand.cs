@@ -93,6 +93,7 @@ internal sealed record Invocation(string Program, IReadOnlyList<string> Argument
         ["operator"] = "cluster-operator",
         ["worker"] = "cluster-worker",
         ["tests/Benchmarks"] = "benchmarks",
+        ["tests/Fuzz"] = "fuzz",
         ["docs/examples/grpc-client"] = "grpc-client",
     };
 

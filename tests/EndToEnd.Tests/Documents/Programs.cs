@@ -13,6 +13,7 @@ internal static partial class Programs
     {
         ["cluster-operator"] = (one, mention) => Parse(Operator.Program.CreateRoot(), one.Arguments, mention),
         ["cluster-worker"] = (one, mention) => Parse(Worker.Program.CreateRoot(), one.Arguments, mention),
+        ["fuzz"] = (one, mention) => Parse(Cluster.Fuzz.Program.CreateRoot(), one.Arguments, mention),
         ["benchmarks"] = (one, _) => CheckBenchmarks(one),
         ["grpc-client"] = (one, _) => one.Arguments is [_, _] ? [] : ["it takes an address and a prompt"],
         ["dotnet"] = (one, mention) => Dotnet.Check(one, mention),

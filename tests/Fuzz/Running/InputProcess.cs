@@ -22,7 +22,9 @@ internal static class InputProcess
         {
             foreach (var name in options.Targets)
             {
-                session.Add(RunTarget(name, options, session, watchdog));
+                var report = RunTarget(name, options, session, watchdog);
+                session.Add(report);
+                Console.WriteLine($"{name}: {report.Inputs} inputs, {report.Findings.Count} kinds of failure");
             }
 
             return 0;

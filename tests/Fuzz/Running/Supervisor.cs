@@ -79,11 +79,13 @@ internal sealed class Supervisor(RunOptions options, TextWriter log)
                 : ["exec", program, "--target", replayed, "--replay", Path.Combine(folder, "input")])
         {
             RedirectStandardError = true,
-            RedirectStandardOutput = true,
+
+            // Who makes an input smaller need not read of every try; who waits for a long run wants to see how far it is.
+            RedirectStandardOutput = replayed is not null,
         };
         start.Environment["DOTNET_GCHeapHardLimit"] = HeapBytes.ToString("x", CultureInfo.InvariantCulture);
         using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
+        var output = replayed is null ? Task.CompletedTask : process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
         output.Wait();

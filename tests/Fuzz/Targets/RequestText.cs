@@ -27,8 +27,7 @@ internal static class RequestText
             {
                 if (line.Split(": ", 2) is [var name, var value])
                 {
-                    request.Content.Headers.Remove(name);
-                    _ = request.Headers.TryAddWithoutValidation(name, value) || request.Content.Headers.TryAddWithoutValidation(name, value);
+                    Add(request, name, value);
                 }
             }
 
@@ -37,6 +36,15 @@ internal static class RequestText
         catch (Exception exception) when (exception is FormatException or ArgumentException or InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    private static void Add(HttpRequestMessage request, string name, string value)
+    {
+        if (!request.Headers.TryAddWithoutValidation(name, value))
+        {
+            request.Content!.Headers.Remove(name);
+            request.Content.Headers.TryAddWithoutValidation(name, value);
         }
     }
 }

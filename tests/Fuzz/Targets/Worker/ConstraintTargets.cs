@@ -38,8 +38,8 @@ internal static class ConstraintTargets
     private static readonly EvaluationOptions Evaluation = new() { RequireFormatValidation = true };
 
     /// <summary>Every byte, a few longer tokens, and the end.</summary>
-    private static readonly Lazy<Tokenizer> Words = new(() => TinyTokenizer.OfBytes().WithMerge("t", "r").WithMerge("tr", "ue")
-        .WithToken("true").WithMerge("a", "b").WithAdded("</s>").Build());
+    private static readonly Lazy<Tokenizer> Words = new(() => TinyTokenizer.OfBytes().WithMerge("t", "r").WithMerge("u", "e")
+        .WithMerge("tr", "ue").WithMerge("a", "b").WithAdded("</s>").Build());
 
     private static readonly Lazy<ConstraintCompiler> Compiler = new(() =>
         new ConstraintCompiler(Words.Value, Words.Value.VocabSize, [Eos]));

@@ -45,7 +45,11 @@ internal sealed class GrpcTarget : IFuzzTarget
         return status.StatusCode switch
         {
             StatusCode.OK => Verdict.Accepted,
-            StatusCode.Unknown or StatusCode.Internal or StatusCode.DataLoss when !IsClients(status) =>
+            StatusCode.Unknown or StatusCode.DataLoss when !IsClients(status) =>
+                throw new FuzzFailure("no message is the server's failure", status.ToString()),
+
+            // Bytes that are no message are INTERNAL by gRPC's own table of status codes.
+            StatusCode.Internal when status.Detail.StartsWith("internal error", StringComparison.Ordinal) =>
                 throw new FuzzFailure("no message is the server's failure", status.ToString()),
             _ => Verdict.Refused(status.ToString()),
         };

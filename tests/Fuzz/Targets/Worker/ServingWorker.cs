@@ -13,7 +13,7 @@ namespace Cluster.Fuzz.Targets.Worker;
 internal sealed class ServingWorker : IDisposable
 {
     /// <summary>Short, so that no request computes for long.</summary>
-    private const int MaxModelLength = 160;
+    private const int MaxModelLength = 256;
 
     private readonly ErrorLog _log = new();
     private readonly WorkerServer _server;
