@@ -44,7 +44,12 @@ internal static class Program
             AllowMultipleArgumentsPerToken = true,
         };
         targets.AcceptOnlyFromAmong([.. TargetList.Names]);
-        Option<int> seed = new("--seed") { Description = "Of the random numbers. Default: 1.", HelpName = "S", DefaultValueFactory = _ => 1 };
+        Option<int> seed = new("--seed")
+        {
+            Description = "Of the random numbers. Default: 1.",
+            HelpName = "S",
+            DefaultValueFactory = _ => 1,
+        };
         Option<bool> coverage = new("--coverage")
         {
             Description = "Keep inputs that take new branches, not those that are refused for a new reason. Default: true.",
@@ -61,7 +66,11 @@ internal static class Program
             Description = "Where kept inputs are read from and written to, so that a run goes on where the last one ended.",
             HelpName = "FOLDER",
         };
-        Option<FileInfo> replay = new("--replay") { Description = "Run this one input of the --target and say how it ended.", HelpName = "FILE" };
+        Option<FileInfo> replay = new("--replay")
+        {
+            Description = "Run this one input of the --target and say how it ended.",
+            HelpName = "FILE",
+        };
         replay.AcceptExistingOnly();
         RootCommand root = new(Help) { minutes, inputs, targets, seed, coverage, findings, corpus, replay };
         root.SetAction(result =>

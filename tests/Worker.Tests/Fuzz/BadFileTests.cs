@@ -65,11 +65,12 @@ public sealed class BadFileTests(ITestOutputHelper output)
     public Task Damaged_tokenizers_are_refused(string kind) => Fuzz(600, "tokenizer.json", Tokenizers.Json(kind), Encoded, Tokenize);
 
     [Fact(Timeout = TimeoutMilliseconds)]
-    public Task Damaged_tokenizer_configurations_are_refused() => Fuzz(500, "tokenizer_config.json", Seed("tokenizer_config.json"), Encoded, path =>
-    {
-        Tokenize(path);
-        Render(path);
-    });
+    public Task Damaged_tokenizer_configurations_are_refused() => Fuzz(
+        500, "tokenizer_config.json", Seed("tokenizer_config.json"), Encoded, path =>
+        {
+            Tokenize(path);
+            Render(path);
+        });
 
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_chat_templates_are_refused() => Fuzz(1200, "chat_template.jinja", Seed("chat_template.jinja"), Encoded, Render);

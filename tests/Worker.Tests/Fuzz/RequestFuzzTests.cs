@@ -125,7 +125,9 @@ public sealed class RequestFuzzTests(ITestOutputHelper output)
         var server = await HttpTestServer.StartAsync(ready: false, log: log);
         server.Server.BecomeReady(new ServedModel(
             ["model", "alias"], "/models/model", engine, new FakeTokenizer(),
-            new ChatTemplate(RepositoryFiles.Read("tests/fixtures/seeds/chat-templates/tools.jinja"), null, new Dictionary<string, string>()), ["cpu"]));
+            new ChatTemplate(
+                RepositoryFiles.Read("tests/fixtures/seeds/chat-templates/tools.jinja"), null, new Dictionary<string, string>()),
+            ["cpu"]));
         return server;
     }
 }

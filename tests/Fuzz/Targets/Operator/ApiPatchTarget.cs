@@ -10,8 +10,10 @@ internal sealed class ApiPatchTarget(string name) : IFuzzTarget
 {
     private static readonly string[] Words =
     [
-        "{\"$patch\": \"delete\"}", "{\"$patch\": \"replace\"}", "\"$retainKeys\"", "\"$setElementOrder/containers\"", "\"/metadata/labels\"", "\"/spec/containers/-\"",
-        "\"/spec/containers/0\"", "\"/-1\"", "\"/metadata/~2\"", "\"add\"", "\"move\"", "\"copy\"", "\"remove\"", "\"metadata\"", "\"spec\"", "\"containers\"", "\"ports\"",
+        "{\"$patch\": \"delete\"}", "{\"$patch\": \"replace\"}", "\"$retainKeys\"", "\"$setElementOrder/containers\"",
+        "\"/metadata/labels\"", "\"/spec/containers/-\"",
+        "\"/spec/containers/0\"", "\"/-1\"", "\"/metadata/~2\"", "\"add\"", "\"move\"", "\"copy\"", "\"remove\"", "\"metadata\"",
+        "\"spec\"", "\"containers\"", "\"ports\"",
         "[{\"name\": \"a\"}]", "{\"uid\": \"x\"}", "\"resourceVersion\"", "\"managedFields\"", "\"finalizers\"", "\"ownerReferences\"",
     ];
 
@@ -26,7 +28,9 @@ internal sealed class ApiPatchTarget(string name) : IFuzzTarget
         new PieceMutator(
             "pods", "services", "configmaps", "deployments", "modeldeployments", "/status", "/scale", " ", "application/merge-patch+json",
             "application/json-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml", "application/json"),
-        new AnyMutator(new TextMutator(Words), new ValueMutator(), new PieceMutator("\n", "  ", "- ", ": ", "{", "}", "[", "]", "a", "name", "$patch", "null", "0")));
+        new AnyMutator(
+            new TextMutator(Words), new ValueMutator(),
+            new PieceMutator("\n", "  ", "- ", ": ", "{", "}", "[", "]", "a", "name", "$patch", "null", "0")));
 
     public FuzzLimits Limits { get; } = FuzzLimits.Default with { Cost = 8 };
 

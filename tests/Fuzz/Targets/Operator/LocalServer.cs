@@ -41,14 +41,18 @@ internal sealed partial class LocalServer : IDisposable, IPodLogSource
             var text = isWatch ? "" : reader.ReadToEnd();
             return (int)response.StatusCode < 500
                 ? ((int)response.StatusCode, text)
-                : throw new FuzzFailure($"no request is the server's failure ({InternalError().Match(text)})", $"{(int)response.StatusCode} {text}");
+                : throw new FuzzFailure(
+                    $"no request is the server's failure ({InternalError().Match(text)})", $"{(int)response.StatusCode} {text}");
         }
     }
 
     /// <inheritdoc cref="Send(HttpRequestMessage)"/>
     public (int Status, string Text) Send(string method, string target, string body = "", string contentType = "application/json")
     {
-        HttpRequestMessage request = new(new HttpMethod(method), new Uri(Address, target)) { Content = new StringContent(body, Encoding.UTF8) };
+        HttpRequestMessage request = new(new HttpMethod(method), new Uri(Address, target))
+        {
+            Content = new StringContent(body, Encoding.UTF8),
+        };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue(contentType);
         return Send(request);
     }

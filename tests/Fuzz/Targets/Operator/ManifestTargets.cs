@@ -18,13 +18,17 @@ internal static class ManifestTargets
 
     private static readonly string[] YamlPieces =
     [
-        "a", "- ", "? ", ": ", ":", "\n", "\n  ", "\t", "{", "}", "[", "]", ", ", "&a ", "*a", "!!int ", "!!str ", "!", "!<x>", "|", ">", "|9",
-        ">-", "'", "\"", "\\", "\\x4", "\\uD800", "#", "---\n", "...\n", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "~", "0x1F", "0755", "\0", "\uFEFF",
-        "\u2028", "😀", "@", "`", "1e999", "-.inf", ".nan", "yes", "NO", "null", "1_000", "12:30", "2026-01-31", "apiVersion: ", "kind: List", "metadata: ",
+        "a", "- ", "? ", ": ", ":", "\n", "\n  ", "\t", "{", "}", "[", "]", ", ", "&a ", "*a", "!!int ", "!!str ", "!", "!<x>", "|",
+        ">", "|9",
+        ">-", "'", "\"", "\\", "\\x4", "\\uD800", "#", "---\n", "...\n", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "~", "0x1F", "0755",
+        "\0", "\uFEFF",
+        "\u2028", "😀", "@", "`", "1e999", "-.inf", ".nan", "yes", "NO", "null", "1_000", "12:30", "2026-01-31", "apiVersion: ",
+        "kind: List", "metadata: ",
         "name: ", "spec:\n", "items:\n", "replicas: ", "-1", "\"\\u0000\"", "$patch: delete", "$patch: replace", "env: [{name: A}]",
     ];
 
-    private static readonly AnyMutator Yaml = new(new PieceMutator(YamlPieces), new TextMutator("{$patch: replace}", "auto", "{name: worker}"));
+    private static readonly AnyMutator Yaml = new(
+        new PieceMutator(YamlPieces), new TextMutator("{$patch: replace}", "auto", "{name: worker}"));
 
     private static readonly WorkerOptions Worker = new("worker:1");
 
@@ -88,7 +92,11 @@ internal static class ManifestTargets
         return new TextTarget(
             name, [.. SeedFiles.Under("tests/fixtures/seeds/kubeconfigs", "*.yaml")],
             new AnyMutator(
-                new PieceMutator([.. YamlPieces, "user: ", "cluster: ", "server: ", "https://x", "token: ", "exec: ", "certificate-authority-data: AA==", "client-key-data: AA=="]),
+                new PieceMutator(
+                    [
+                        .. YamlPieces, "user: ", "cluster: ", "server: ", "https://x", "token: ", "exec: ",
+                        "certificate-authority-data: AA==", "client-key-data: AA==",
+                    ]),
                 new TextMutator("{name: x}")),
             exception => exception is KubernetesException, text => ClientConfiguration.Load(folder.Write("config", text), null))
         {

@@ -16,26 +16,35 @@ internal static class SchemaTargets
 
     private static readonly string[] CelPieces =
     [
-        "self", "oldSelf", ".replicas", ".items", ".name", ".map", "['a']", "[0]", "[-1]", ".?name", ".orValue('x')", ".all(i, ", ".exists(i, ", ".map(i, ",
-        ".filter(i, ", ".exists_one(i, ", "has(self.name)", "size(", "(", ")", ", ", " && ", " || ", "!", " == ", " != ", " < ", " >= ", " in ", " ? ", " : ", " + ", " - ",
-        " * ", " / ", " % ", "1", "0", "-1", "9223372036854775807", "1.5", "1e308", "1u", "'a'", "\"b\\n\"", "r'\\d+'", "b'x'", "'''t'''", "true", "null", "[1, 2]",
-        "{'a': 1}", "int(", "string(", "double(", "timestamp('2026-01-01T00:00:00Z')", "duration('1h')", ".matches('(a+)+$')", ".replace('a', 'b')",
-        ".split('')", ".join(',')", ".substring(1, 2)", ".format([1])", ".lowerAscii()", ".indexOf('a')", "optional.of(1)", "type(1)", "dyn(1)", "i", "i.a",
+        "self", "oldSelf", ".replicas", ".items", ".name", ".map", "['a']", "[0]", "[-1]", ".?name", ".orValue('x')", ".all(i, ",
+        ".exists(i, ", ".map(i, ",
+        ".filter(i, ", ".exists_one(i, ", "has(self.name)", "size(", "(", ")", ", ", " && ", " || ", "!", " == ", " != ", " < ",
+        " >= ", " in ", " ? ", " : ", " + ", " - ",
+        " * ", " / ", " % ", "1", "0", "-1", "9223372036854775807", "1.5", "1e308", "1u", "'a'", "\"b\\n\"", "r'\\d+'", "b'x'",
+        "'''t'''", "true", "null", "[1, 2]",
+        "{'a': 1}", "int(", "string(", "double(", "timestamp('2026-01-01T00:00:00Z')", "duration('1h')", ".matches('(a+)+$')",
+        ".replace('a', 'b')",
+        ".split('')", ".join(',')", ".substring(1, 2)", ".format([1])", ".lowerAscii()", ".indexOf('a')", "optional.of(1)", "type(1)",
+        "dyn(1)", "i", "i.a",
         "quantity('1Gi')", "ip('1.2.3.4')", "cidr('10.0.0.0/8')", "url('http://x')", ".sum()", ".min()", ".isSorted()", "//c\n", "`a b`",
     ];
 
     private static readonly string[] SchemaWords =
     [
-        "\"object\"", "\"array\"", "\"string\"", "\"integer\"", "{\"type\": \"string\"}", "{\"x-kubernetes-int-or-string\": true}", "\"x-kubernetes-list-type\"",
-        "\"map\"", "\"set\"", "[\"a\"]", "{\"default\": 1}", "\"pattern\"", "\"(a+)+$\"", "{\"x-kubernetes-preserve-unknown-fields\": true}", "{\"oneOf\": [{}]}",
-        "{\"additionalProperties\": true}", "[{\"rule\": \"self.size() > 0\"}]", "\"x-kubernetes-validations\"", "{\"nullable\": true}", "\"date-time\"",
+        "\"object\"", "\"array\"", "\"string\"", "\"integer\"", "{\"type\": \"string\"}", "{\"x-kubernetes-int-or-string\": true}",
+        "\"x-kubernetes-list-type\"",
+        "\"map\"", "\"set\"", "[\"a\"]", "{\"default\": 1}", "\"pattern\"", "\"(a+)+$\"",
+        "{\"x-kubernetes-preserve-unknown-fields\": true}", "{\"oneOf\": [{}]}",
+        "{\"additionalProperties\": true}", "[{\"rule\": \"self.size() > 0\"}]", "\"x-kubernetes-validations\"",
+        "{\"nullable\": true}", "\"date-time\"",
     ];
 
     public static IFuzzTarget Rules(string name) => new TextTarget(
         name, SeedFiles.Lines("cel.txt"), new PieceMutator(CelPieces), exception => exception is RefusedException, rule =>
         {
             var schema = Read(RuleSchema);
-            schema["properties"]!["spec"]!["x-kubernetes-validations"] = new JsonArray(new JsonObject { ["rule"] = rule, ["message"] = "m" });
+            JsonObject document = new() { ["rule"] = rule, ["message"] = "m" };
+            schema["properties"]!["spec"]!["x-kubernetes-validations"] = new JsonArray(document);
             Check(schema);
         });
 

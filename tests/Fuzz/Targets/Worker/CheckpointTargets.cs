@@ -20,7 +20,8 @@ internal static class CheckpointTargets
         new SafetensorsMutator(), ReadTensors);
 
     public static IFuzzTarget Index(string name) => new FileTarget(
-        name, Checkpoint.IndexFile, [SeedFiles.Seed($"files/{Checkpoint.IndexFile}")], new TextMutator("\"weight_map\"", "\"a.safetensors\""),
+        name, Checkpoint.IndexFile, [SeedFiles.Seed($"files/{Checkpoint.IndexFile}")],
+        new TextMutator("\"weight_map\"", "\"a.safetensors\""),
         path => Checkpoint.ShardsOf(path).ToList());
 
     public static IFuzzTarget Config(string name) => new FileTarget(
@@ -53,7 +54,8 @@ internal static class CheckpointTargets
     private static readonly string[] TokenizerWords =
     [
         "\"BPE\"", "\"Unigram\"", "\"ByteLevel\"", "\"Metaspace\"", "\"Split\"", "\"Regex\"", "\"String\"", "\"NFC\"", "\"NFKD\"",
-        "\"Precompiled\"", "\"Replace\"", "\"Strip\"", "\"Fuse\"", "\"ByteFallback\"", "\"TemplateProcessing\"", "\"Digits\"", "\"<0x41>\"",
+        "\"Precompiled\"", "\"Replace\"", "\"Strip\"", "\"Fuse\"", "\"ByteFallback\"", "\"TemplateProcessing\"", "\"Digits\"",
+        "\"<0x41>\"",
         "\"\\u2581\"", "\"(a+)+$\"", "\"\\\\p{L}+|\\\\s\"", "\"Isolated\"", "\"MergedWithNext\"", "\"Contiguous\"", "\"Removed\"",
     ];
 

@@ -25,7 +25,8 @@ internal sealed class GrpcTarget : IFuzzTarget
     public IReadOnlyList<byte[]> Seeds { get; } =
         [.. GrpcSeeds.All.Select(seed => HeadMutator.Join(Encoding.UTF8.GetBytes($"{seed.Service}/{seed.Name}"), seed.Message))];
 
-    public IMutator Mutator { get; } = new HeadMutator(new ByteMutator(), new AnyMutator(new ProtobufMutator(), new ByteMutator()), headOneOf: 40);
+    public IMutator Mutator { get; } = new HeadMutator(
+        new ByteMutator(), new AnyMutator(new ProtobufMutator(), new ByteMutator()), headOneOf: 40);
 
     public FuzzLimits Limits { get; } = FuzzLimits.Default with { ProcessorTime = TimeSpan.FromSeconds(30), Cost = 8 };
 

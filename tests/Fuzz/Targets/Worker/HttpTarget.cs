@@ -5,8 +5,10 @@ internal sealed class HttpTarget(string name) : IFuzzTarget
 {
     private static readonly string[] Words =
     [
-        "\"max_tokens\"", "\"stream\"", "\"logprobs\"", "\"response_format\"", "{\"type\": \"json_object\"}", "\"tools\"", "\"tool_choice\"", "\"required\"",
-        "\"prompt\"", "[[1, 2]]", "\"messages\"", "[{\"role\": \"user\", \"content\": \"x\"}]", "\"n\"", "\"best_of\"", "\"seed\"", "\"stop\"", "\"logit_bias\"",
+        "\"max_tokens\"", "\"stream\"", "\"logprobs\"", "\"response_format\"", "{\"type\": \"json_object\"}", "\"tools\"",
+        "\"tool_choice\"", "\"required\"",
+        "\"prompt\"", "[[1, 2]]", "\"messages\"", "[{\"role\": \"user\", \"content\": \"x\"}]", "\"n\"", "\"best_of\"", "\"seed\"",
+        "\"stop\"", "\"logit_bias\"",
     ];
 
     private readonly ServingWorker _worker = new();
@@ -17,7 +19,9 @@ internal sealed class HttpTarget(string name) : IFuzzTarget
     public IReadOnlyList<byte[]> Seeds { get; } = [.. SeedFiles.Under("tests/fixtures/seeds/http", "*.txt").Where(IsAnswered)];
 
     public IMutator Mutator { get; } = new HeadMutator(
-        new PieceMutator("/", "v1", "chat", "completions", "POST ", "GET ", "?", "%00", "//", "..", "metrics", "health", "tokenize", "\nAccept: text/event-stream"),
+        new PieceMutator(
+            "/", "v1", "chat", "completions", "POST ", "GET ", "?", "%00", "//", "..", "metrics", "health", "tokenize",
+            "\nAccept: text/event-stream"),
         new AnyMutator(new TextMutator(Words), new ValueMutator()));
 
     public FuzzLimits Limits { get; } = FuzzLimits.Default with { ProcessorTime = TimeSpan.FromSeconds(30), Cost = 10 };
@@ -42,7 +46,7 @@ internal sealed class HttpTarget(string name) : IFuzzTarget
                 ? throw new FuzzFailure("no request is the server's failure", $"{(int)response.StatusCode} {text}")
                 : response.IsSuccessStatusCode ? Verdict.Accepted : Verdict.Refused($"{(int)response.StatusCode} {text}");
         }
-        catch (HttpRequestException exception) when (exception.HttpRequestError is HttpRequestError.Unknown or HttpRequestError.UserAuthenticationError)
+        catch (HttpRequestException exception) when (exception.HttpRequestError == HttpRequestError.Unknown)
         {
             return Verdict.Refused("the client does not send it");
         }

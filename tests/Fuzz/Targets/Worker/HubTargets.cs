@@ -17,7 +17,8 @@ internal static class HubTargets
 
     private static readonly string[] ListingWords =
     [
-        "\"sha\"", "\"siblings\"", "\"rfilename\"", "\"config.json\"", "\"model.safetensors\"", "\"model.safetensors.index.json\"", "\"a/../b\"",
+        "\"sha\"", "\"siblings\"", "\"rfilename\"", "\"config.json\"", "\"model.safetensors\"", "\"model.safetensors.index.json\"",
+        "\"a/../b\"",
         "\"size\"", "\"blobId\"", "{\"sha256\": \"3333333333333333333333333333333333333333333333333333333333333333\"}",
     ];
 
@@ -43,7 +44,11 @@ internal static class HubTargets
     public static IFuzzTarget Download(string name) => new TextTarget(
         name, [DownloadSeed(small: true), DownloadSeed(small: false)],
         new AnyMutator(
-            new TextMutator([.. ListingWords, "HTTP 302", "HTTP 416", "HTTP 206", "Location: http://storage/x", "Content-Range: bytes 1-2/3", "ETag: \"x\""]),
+            new TextMutator(
+                [
+                    .. ListingWords, "HTTP 302", "HTTP 416", "HTTP 206", "Location: http://storage/x", "Content-Range: bytes 1-2/3",
+                    "ETag: \"x\"",
+                ]),
             new ByteMutator()),
         IsRefusal, FetchAll)
     {
@@ -66,7 +71,8 @@ internal static class HubTargets
         using HttpClient http = new(new ScriptedHub(script.Split("\n~\n")));
         HubEnvironment environment = new() { Endpoint = new Uri("http://hub"), CacheFolder = Path.Combine(folder.Path, "cache") };
         HubModelStore store = new(
-            http, environment, new HubOptions { MaxRetries = 0, ParallelFiles = 1 }, TimeProvider.System, _ => { }, (_, _) => Task.CompletedTask);
+            http, environment, new HubOptions { MaxRetries = 0, ParallelFiles = 1 }, TimeProvider.System, _ => { },
+            (_, _) => Task.CompletedTask);
         try
         {
             store.FetchAsync(Model, progress: null, CancellationToken.None).GetAwaiter().GetResult();
@@ -134,7 +140,7 @@ internal static class HubTargets
             HttpResponseMessage response = new((HttpStatusCode)status) { Content = new ByteArrayContent(body), RequestMessage = request };
             foreach (var line in lines.Skip(1))
             {
-                var (name, value) = line.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon ? (line[..colon], line[(colon + 1)..].Trim()) : ("X-Line", "");
+                var (name, value) = line.Split(": ", 2) is [{ Length: > 0 } before, var after] ? (before, after) : ("X-Line", "");
                 if (!response.Headers.TryAddWithoutValidation(name, value))
                 {
                     response.Content.Headers.Remove(name);

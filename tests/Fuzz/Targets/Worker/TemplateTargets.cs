@@ -15,16 +15,26 @@ internal static class TemplateTargets
 
     private static readonly string[] Pieces =
     [
-        "{{ ", " }}", "{% ", "{%- ", " %}", "-%}", "{#", "#}", "for m in messages", "endfor", "if m.role == 'user'", "elif x", "else", "endif",
-        "set x = ", "set ns.a = 1", "endset", "macro f(a, b=1)", "endmacro", "call f(1)", "endcall", "filter upper", "endfilter", "break", "continue",
-        "generation", "endgeneration", "loop.index0", "loop.previtem", "loop.cycle('a', 'b')", "namespace(a=1)", "messages", "tools", "m", "m.content",
-        "m['role']", "x", "ns.a", "'a'", "\"b\"", "'\\x41\\n'", "1", "-1", "2.5", "1e308", "9223372036854775807", "10000", "true", "none", "[]", "[1, 2]",
-        "{'a': 1}", "(1,)", "[::-1]", "[1:]", "[0:99999]", "[-1]", ".a", "|length", "|list", "|join(', ')", "|tojson", "|tojson(indent=2)", "|replace('a', 'bb')",
-        "|trim", "|upper", "|items", "|dictsort", "|map(attribute='role')", "|selectattr('role', 'equalto', 'user')", "|default('x')", "|first", "|last",
-        "|sort", "|unique", "|string", "|int", "|float", "|abs", "|round(2)", "|indent(4)", "|batch(2)", "|sum", "|reverse", "|e", "|format(1)",
-        " is defined", " is string", " is mapping", " is divisibleby(2)", " not in ", " in ", " and ", " or ", "not ", " ~ ", " + ", " - ", " * ", " / ", " // ",
-        " % ", " ** ", " == ", " < ", "(", ")", ", ", ".split('a')", ".strip()", ".startswith('h')", ".format(1)", ".items()", ".append(1)", ".get('a')", ".join(['a'])",
-        "range(3)", "range(100000)", "raise_exception('x')", "strftime_now('%Y')", "'%s %5.2f' % ('a', 1)", "lipsum()", "cycler(1)", "f(1)", "caller()",
+        "{{ ", " }}", "{% ", "{%- ", " %}", "-%}", "{#", "#}", "for m in messages", "endfor", "if m.role == 'user'", "elif x", "else",
+        "endif",
+        "set x = ", "set ns.a = 1", "endset", "macro f(a, b=1)", "endmacro", "call f(1)", "endcall", "filter upper", "endfilter",
+        "break", "continue",
+        "generation", "endgeneration", "loop.index0", "loop.previtem", "loop.cycle('a', 'b')", "namespace(a=1)", "messages", "tools",
+        "m", "m.content",
+        "m['role']", "x", "ns.a", "'a'", "\"b\"", "'\\x41\\n'", "1", "-1", "2.5", "1e308", "9223372036854775807", "10000", "true",
+        "none", "[]", "[1, 2]",
+        "{'a': 1}", "(1,)", "[::-1]", "[1:]", "[0:99999]", "[-1]", ".a", "|length", "|list", "|join(', ')", "|tojson",
+        "|tojson(indent=2)", "|replace('a', 'bb')",
+        "|trim", "|upper", "|items", "|dictsort", "|map(attribute='role')", "|selectattr('role', 'equalto', 'user')", "|default('x')",
+        "|first", "|last",
+        "|sort", "|unique", "|string", "|int", "|float", "|abs", "|round(2)", "|indent(4)", "|batch(2)", "|sum", "|reverse", "|e",
+        "|format(1)",
+        " is defined", " is string", " is mapping", " is divisibleby(2)", " not in ", " in ", " and ", " or ", "not ", " ~ ", " + ",
+        " - ", " * ", " / ", " // ",
+        " % ", " ** ", " == ", " < ", "(", ")", ", ", ".split('a')", ".strip()", ".startswith('h')", ".format(1)", ".items()",
+        ".append(1)", ".get('a')", ".join(['a'])",
+        "range(3)", "range(100000)", "raise_exception('x')", "strftime_now('%Y')", "'%s %5.2f' % ('a', 1)", "lipsum()", "cycler(1)",
+        "f(1)", "caller()",
     ];
 
     public static IFuzzTarget Template(string name) => new TextTarget(

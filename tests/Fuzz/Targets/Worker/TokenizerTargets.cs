@@ -14,15 +14,18 @@ internal static class TokenizerTargets
 
     private static readonly string[] Pieces =
     [
-        "a", "A", "é", "e\u0301", "ﬁ", "한", "\u1112\u1161", "日本", "😀", "👩‍👩‍👧", "\u0000", "\n", "\r\n", " ", "   ", "\t", "\u00a0", "\u2028", "\ufeff",
+        "a", "A", "é", "e\u0301", "ﬁ", "한", "\u1112\u1161", "日本", "😀", "👩‍👩‍👧", "\u0000", "\n", "\r\n", " ", "   ", "\t", "\u00a0",
+        "\u2028", "\ufeff",
         "'s", "'RE", "1", "12345", "٣", "Ⅷ", "!", "...", "<s>", "</s>", "<tool>", "<|im_end|>", "<|im_start|>", "▁", "<0xC3>", "<unk>",
         "\u0301\u0323", "ẞ", "ſ", "İ", "\ue000", "\U000e0041", "\u200d", "\ufffd",
     ];
 
     private static readonly string[] PatternPieces =
     [
-        "a", "é", "\\p{L}", "\\p{N}{1,3}", "\\P{Lu}", "[^\\s\\p{L}]", "\\s+(?!\\S)", "(?i:'s|'t)", "(a+)+", "(.*)*", "$", "^", "\\b", "\\1", "(?<n>x)",
-        "\\k<n>", "(?=a)", "(?<!b)", "(?>a*)", "{2000}", "{1,}", "*", "+?", "|", "(", ")", "[", "]", "\\", "\\x{41}", "\\uD83D", "[[:alpha:]]",
+        "a", "é", "\\p{L}", "\\p{N}{1,3}", "\\P{Lu}", "[^\\s\\p{L}]", "\\s+(?!\\S)", "(?i:'s|'t)", "(a+)+", "(.*)*", "$", "^", "\\b",
+        "\\1", "(?<n>x)",
+        "\\k<n>", "(?=a)", "(?<!b)", "(?>a*)", "{2000}", "{1,}", "*", "+?", "|", "(", ")", "[", "]", "\\", "\\x{41}", "\\uD83D",
+        "[[:alpha:]]",
         "\\h", "\\R", "(?#c)", "(?x: a b)", "&&", "-",
     ];
 
@@ -33,7 +36,10 @@ internal static class TokenizerTargets
         Tokenizer[] others = [.. new[] { "byte level BPE", "SentencePiece BPE", "Unigram" }.Select(Load)];
         return new TextTarget(
             name,
-            [.. SeedFiles.Texts("Hello,  Wörld ▁ <s> 😀 12345\n\n\u0301x", "<|im_start|>user\nIt's 42!<|im_end|>"), .. SeedFiles.Under("docs", "*.md").Take(2).Select(Cut)],
+            [
+                .. SeedFiles.Texts("Hello,  Wörld ▁ <s> 😀 12345\n\n\u0301x", "<|im_start|>user\nIt's 42!<|im_end|>"),
+                .. SeedFiles.Under("docs", "*.md").Take(2).Select(Cut),
+            ],
             new PieceMutator(Pieces), exception => exception is TokenizationException, text =>
             {
                 RoundTrip(haiku, text, isExact: true);
