@@ -141,11 +141,12 @@ internal static class HubTargets
             foreach (var line in lines.Skip(1))
             {
                 var (name, value) = line.Split(": ", 2) is [{ Length: > 0 } before, var after] ? (before, after) : ("X-Line", "");
-                if (!response.Headers.TryAddWithoutValidation(name, value))
+                if (!response.Headers.TryAddWithoutValidation(name, value) && response.Content.Headers.NonValidated.Contains(name))
                 {
                     response.Content.Headers.Remove(name);
-                    response.Content.Headers.TryAddWithoutValidation(name, value);
                 }
+
+                response.Content.Headers.TryAddWithoutValidation(name, value);
             }
 
             return Task.FromResult(response);
