@@ -4,7 +4,7 @@ using Cluster.Fuzz.Running;
 namespace Cluster.EndToEnd.Tests.Fuzz;
 
 /// <summary>Inputs that the fuzzer once found, and those it starts from, at every target.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Slow), Collection(AloneCollection.Name)]
 public sealed class ReplayTests
 {
     public static TheoryData<string> Targets { get; } = [.. TargetList.Names];
