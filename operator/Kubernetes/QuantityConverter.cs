@@ -29,6 +29,6 @@ internal sealed partial class QuantityConverter : JsonConverter<ResourceQuantity
         writer.WriteStringValue(value.ToString());
 
     // Kubernetes documentation, "Quantity", with as many digits as any machine has bytes or cores.
-    [GeneratedRegex(@"^[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})(|[numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})(|[numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})\z")]
     private static partial Regex Quantity();
 }
