@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Kubernetes;
 
@@ -18,7 +19,7 @@ internal static class ErrorStatus
         var body = await ReadBodyAsync(response, cancellationToken);
         try
         {
-            if (JsonNode.Parse(body) is JsonObject status
+            if (JsonTree.Parse(Encoding.UTF8.GetBytes(body)) is JsonObject status
                 && status["kind"] is JsonValue kind
                 && kind.TryGetValue(out string? name)
                 && name == "Status")

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Yaml;
 using k8s;
 using k8s.Models;
 
@@ -253,7 +254,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
         {
             throw _transport.Unreachable(error);
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new KubernetesException(
                 0, "UnreadableAnswer",
@@ -294,7 +295,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             "MODIFIED" => WatchEventType.Modified,
             "DELETED" => WatchEventType.Deleted,
             "BOOKMARK" => WatchEventType.Bookmark,
-            "ERROR" => throw ErrorStatus.FromStatus(JsonNode.Parse(value)!.AsObject(), 500),
+            "ERROR" => throw ErrorStatus.FromStatus(JsonTree.Parse(value.ToArray())!.AsObject(), 500),
             _ => throw new JsonException($"unknown event type '{type}'"),
         };
         return new WatchEvent<T>(known, JsonSerializer.Deserialize<T>(value, options)!);

@@ -9,7 +9,8 @@ namespace Cluster.Operator.Kubernetes;
 
 /// <summary>How every API object is read and written: camelCase names, nulls left out, RFC 3339 times with seconds.
 /// The one set of options for the client, the controllers and local mode, so that an object means the same everywhere.</summary>
-/// <remarks>Not the library's options: those refuse no depth, fail on an enum value of a newer version, and escape what no HTML will ever
+/// <remarks>Not the library's options: those refuse no depth, fail on an enum value of a newer version and in
+/// any way on a quantity that is none, and escape what no HTML will ever
 /// hold.</remarks>
 internal static class KubernetesJson
 {
@@ -66,7 +67,7 @@ internal static class KubernetesJson
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             MaxDepth = MaxDepth,
             TypeInfoResolver = resolver,
-            Converters = { new Rfc3339Converter(), new Rfc3339DateTimeConverter(), new TolerantEnumConverter() },
+            Converters = { new Rfc3339Converter(), new Rfc3339DateTimeConverter(), new TolerantEnumConverter(), new QuantityConverter() },
         };
         options.MakeReadOnly();
         return options;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
+using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Reconciling.Sizing;
 
@@ -25,7 +26,7 @@ internal sealed record ModelConfig(JsonObject Json, long? WeightBytes, string Or
     {
         try
         {
-            return JsonNode.Parse(text) as JsonObject ?? throw new ModelConfigException($"{file} is no JSON object");
+            return JsonTree.Parse(text) as JsonObject ?? throw new ModelConfigException($"{file} is no JSON object");
         }
         catch (JsonException e)
         {

@@ -152,7 +152,8 @@ public sealed partial class DocumentTests
     /// <summary>Options of every command, hidden ones aside.</summary>
     private static IEnumerable<string> ReadFlags()
     {
-        var commands = new Stack<System.CommandLine.Command>([Operator.Program.CreateRoot(), Worker.Program.CreateRoot()]);
+        var commands = new Stack<System.CommandLine.Command>(
+            [Operator.Program.CreateRoot(), Worker.Program.CreateRoot(), Cluster.Fuzz.Program.CreateRoot()]);
         while (commands.TryPop(out var command))
         {
             foreach (var name in command.Options.SelectMany(option => (string[])[option.Name, .. option.Aliases]))

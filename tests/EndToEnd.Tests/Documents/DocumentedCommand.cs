@@ -93,6 +93,7 @@ internal sealed partial record Invocation(string Program, IReadOnlyList<string> 
         ["operator"] = "cluster-operator",
         ["worker"] = "cluster-worker",
         ["tests/Benchmarks"] = "benchmarks",
+        ["tests/Fuzz"] = "fuzz",
         ["docs/examples/grpc-client"] = "grpc-client",
         ["docs/examples/offline"] = "offline",
     };

@@ -14,6 +14,7 @@ internal static partial class Programs
     {
         ["cluster-operator"] = (one, mention) => Parse(Operator.Program.CreateRoot(), one.Arguments, mention),
         ["cluster-worker"] = (one, mention) => ParseWorker(one.Arguments, mention),
+        ["fuzz"] = (one, mention) => Parse(Cluster.Fuzz.Program.CreateRoot(), one.Arguments, mention),
         ["benchmarks"] = (one, _) => CheckBenchmarks(one),
         ["offline"] = (one, _) => one.Arguments is [_] or [_, _] ? [] : ["it takes a model and a number of ranks"],
         ["grpc-client"] = (one, _) => one.Arguments is [_, _] ? [] : ["it takes an address and a prompt"],

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Yaml;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Kubernetes;
@@ -73,4 +74,39 @@ public class KubernetesJsonTests
     public void Depth_is_bounded()
         => Assert.ThrowsAny<JsonException>(
             () => JsonSerializer.Deserialize<JsonNode>(new string('[', 200) + new string(']', 200), KubernetesJson.Options));
+
+    [Theory]
+    [InlineData("\"wor\"")]
+    [InlineData("\"5Q\"")]
+    [InlineData("\"\"")]
+    [InlineData("\"1e999999999\"")]
+    [InlineData("{}")]
+    public void What_is_no_quantity_is_refused_as_such(string quantity)
+    {
+        var node = JsonNode.Parse($$$"""{"status": {"capacity": {"memory": {{{quantity}}} } } }""")!;
+
+        var error = Assert.Throws<JsonException>(() => KubernetesJson.Read<V1Node>(node));
+
+        Assert.Contains("is no quantity", error.Message, StringComparison.Ordinal);
+        Assert.Contains("capacity", error.Path, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"64Gi\"", 68719476736)]
+    [InlineData("\"1e3\"", 1000)]
+    [InlineData("\"5000m\"", 5)]
+    [InlineData("8", 8)]
+    public void A_quantity_is_read_in_every_notation(string quantity, long value)
+    {
+        var node = JsonNode.Parse($$$"""{"status": {"capacity": {"memory": {{{quantity}}} } } }""")!;
+
+        Assert.Equal(value, KubernetesJson.Read<V1Node>(node).Status.Capacity["memory"].ToInt64());
+    }
+
+    [Fact]
+    public void A_tree_is_whole_and_the_last_of_a_repeated_name_counts()
+    {
+        Assert.Equal(2, (int)JsonTree.Parse("""{"a": 1, "a": 2}"""u8.ToArray())!["a"]!);
+        Assert.Throws<JsonException>(() => JsonTree.Parse("""{"a": "\ud800"}"""u8.ToArray()));
+    }
 }

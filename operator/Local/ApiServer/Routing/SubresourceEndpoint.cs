@@ -67,7 +67,7 @@ internal sealed class SubresourceEndpoint(
         {
             throw ApiErrors.BadRequest($"container \"{container}\" in pod \"{pod.Name()}\" has no log: this server has no node");
         }
-        var since = long.TryParse(call.Query("sinceSeconds"), out var seconds) ? state.Clock.GetUtcNow().AddSeconds(-seconds)
+        var since = long.TryParse(call.Query("sinceSeconds"), out var seconds) ? Before(state.Clock.GetUtcNow(), seconds)
             : DateTimeOffset.TryParse(call.Query("sinceTime"), out var time) ? time
             : (DateTimeOffset?)null;
         var options = new PodLogOptions(
@@ -88,6 +88,12 @@ internal sealed class SubresourceEndpoint(
             // A followed log ends with its reader or with the server.
         }
     }
+
+    /// <returns>Null, which is all, where so long ago there was no time.</returns>
+    private static DateTimeOffset? Before(DateTimeOffset now, long seconds) =>
+        seconds < 1 ? throw ApiErrors.BadRequest($"sinceSeconds: Invalid value: {seconds}: must be greater than 0")
+        : seconds < (now - DateTimeOffset.MinValue).TotalSeconds ? now.AddSeconds(-seconds)
+        : null;
 
     private static JsonObject SuccessStatus() =>
         new() { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 };

@@ -1,4 +1,5 @@
 using System.Text;
+using Cluster.Tests.Shared.Fuzzing;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Sources;
 
@@ -7,6 +8,8 @@ namespace Cluster.Worker.Tests.Models.Sources;
 public class NeededFilesTests
 {
     private const string Page = "http://hub/test/model";
+
+    private static readonly TextMutator Mutator = new();
 
     private static readonly HubModel Model = new("test/model", "main");
 
@@ -88,7 +91,7 @@ public class NeededFilesTests
         var refused = 0;
         Assert.All(Enumerable.Range(0, 2000), n =>
         {
-            var index = folder.Write(Checkpoint.IndexFile, Mutation.Of(original, random));
+            var index = folder.Write(Checkpoint.IndexFile, Mutator.Mutate(original, random));
             try
             {
                 var needed = Names(NeededFiles.Of(Model, listing, index));

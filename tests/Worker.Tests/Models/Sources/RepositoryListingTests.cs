@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Cluster.Tests.Shared.Fuzzing;
 using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Tests.Models.Sources;
@@ -10,6 +11,8 @@ public class RepositoryListingTests
 {
     private const string Url = "http://hub/api/models/test/model/revision/main";
     private const string Sha = "\"sha\": \"0123456789abcdef0123456789abcdef01234567\"";
+
+    private static readonly TextMutator Mutator = new("\"sha\"", "\"siblings\"", "\"rfilename\"");
 
     [Fact]
     public void Sizes_and_hashes_are_read()
@@ -119,7 +122,7 @@ public class RepositoryListingTests
         {
             try
             {
-                var listing = RepositoryListing.Parse(Mutation.Of(original, random), Url);
+                var listing = RepositoryListing.Parse(Mutator.Mutate(original, random), Url);
                 Assert.True(HubModel.IsCommit(listing.Commit));
                 Assert.All(listing.Files, file => Assert.DoesNotContain("..", file.Name.Split('/')));
             }
@@ -153,7 +156,7 @@ public class RepositoryListingTests
         };
         for (var n = 0; n < 400; n++)
         {
-            answer = Mutation.Of(original, random);
+            answer = Mutator.Mutate(original, random);
             try
             {
                 await test.Store(options: new HubOptions { MaxRetries = 0 })

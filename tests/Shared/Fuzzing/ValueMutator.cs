@@ -2,12 +2,11 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Cluster.Worker.Tests.Fuzz;
+namespace Cluster.Tests.Shared.Fuzzing;
 
-/// <summary>Puts an odd value of the same kind in place of one of a JSON text, which then gets past the checks of types. The same seed
-/// changes the same way.</summary>
+/// <summary>Puts an odd value of the same kind in place of one of a JSON text, which then gets past the checks of types.</summary>
 [SuppressMessage("Security", "CA5394", Justification = "Damage that can be repeated.")]
-internal sealed partial class ValueMutator(int seed)
+internal sealed partial class ValueMutator : IMutator
 {
     private static readonly string[] Strings =
     [
@@ -22,11 +21,12 @@ internal sealed partial class ValueMutator(int seed)
         "9223372036854775807", "9223372036854775808", "18446744073709551617", "1.0", "100000000000000000000000000000000000000000",
     ];
 
-    private readonly Random _random = new(seed);
+    private static readonly string[] Booleans = ["true", "false"];
 
-    public byte[] Mutate(string json)
+    public byte[] Mutate(byte[] original, Random random)
     {
-        for (var i = _random.Next(3); i >= 0; i--)
+        var json = Encoding.UTF8.GetString(original);
+        for (var i = random.Next(3); i >= 0; i--)
         {
             var values = Value().Matches(json);
             if (values.Count == 0)
@@ -34,9 +34,9 @@ internal sealed partial class ValueMutator(int seed)
                 break;
             }
 
-            var chosen = values[_random.Next(values.Count)];
-            var replacements = chosen.Value[0] == '"' ? Strings : chosen.Value[0] is 't' or 'f' ? ["true", "false"] : Numbers;
-            json = json.Remove(chosen.Index, chosen.Length).Insert(chosen.Index, replacements[_random.Next(replacements.Length)]);
+            var chosen = values[random.Next(values.Count)];
+            var others = chosen.Value[0] == '"' ? Strings : chosen.Value[0] is 't' or 'f' ? Booleans : Numbers;
+            json = json.Remove(chosen.Index, chosen.Length).Insert(chosen.Index, others[random.Next(others.Length)]);
         }
 
         return Encoding.UTF8.GetBytes(json);
