@@ -14,6 +14,7 @@ internal sealed class ModelDeploymentReconciler(
     IKubernetesClient client,
     ObjectStore<ModelDeployment> deployments,
     ObjectStore<V1Node> nodes,
+    UnreadyNodes unready,
     SizeDecider sizes,
     PodActions actions,
     WorkerServices services,
@@ -89,7 +90,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         var failedStay = _replacements.Remaining(uid);
-        var request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
+        var request = PlanRequest.For(deployment, template, unready.For) with
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
@@ -160,7 +161,7 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         var uid = cached.Metadata.Uid!;
-        var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
+        var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, unready.For));
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {

@@ -46,6 +46,8 @@ internal static class OperatorHost
         deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
         budgets.OnChange(triggers.OnBudget);
+        UnreadyNodes unready = new(options.Time);
+        nodes.OnChange(unready.Observe);
         nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
         pods.OnChange(fleet.Observe);
@@ -56,6 +58,7 @@ internal static class OperatorHost
             client,
             deployments.Store,
             nodes.Store,
+            unready,
             new SizeDecider(
                 new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker,
                 (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
