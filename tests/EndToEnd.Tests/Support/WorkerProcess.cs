@@ -9,7 +9,10 @@ namespace Cluster.EndToEnd.Tests.Support;
 /// it.</summary>
 internal sealed partial class WorkerProcess : IAsyncDisposable
 {
+    private const int SigKill = 9;
     private const int SigTerm = 15;
+    private const int SigContinue = 18;
+    private const int SigStop = 19;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
@@ -60,12 +63,27 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Memory it has resident now.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            var pages = File.ReadAllText($"/proc/{_process.Id}/statm").Split(' ')[1];
+            return Environment.SystemPageSize * long.Parse(pages, CultureInfo.InvariantCulture);
+        }
+    }
+
     /// <summary>Starts it with the sample model and waits until it is ready.</summary>
     /// <param name="arguments">Beside model and ports.</param>
     public static Task<WorkerProcess> StartAsync(params string[] arguments) => StartModelAsync(SampleModel, arguments);
 
     /// <summary>The same with another folder.</summary>
-    public static async Task<WorkerProcess> StartModelAsync(string model, params string[] arguments)
+    public static Task<WorkerProcess> StartModelAsync(string model, params string[] arguments) =>
+        StartAsync(model, new Dictionary<string, string>(), arguments);
+
+    /// <summary>The same with variables of its own.</summary>
+    public static async Task<WorkerProcess> StartAsync(
+        string model, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var start = new ProcessStartInfo(Program, ["serve", "--model", model, "--port", "0", "--grpc-port", "0", .. arguments])
         {
@@ -76,6 +94,11 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
             // Not even a killed test run leaves a worker behind.
             Environment = { ["CLUSTER_LIFELINE"] = "stdin" },
         };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         var worker = new WorkerProcess(Process.Start(start)!);
         try
         {
@@ -127,6 +150,14 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
 
     /// <summary>SIGTERM, as a kubelet sends it.</summary>
     public void Terminate() => LocalOperator.Kill(_process.Id, SigTerm);
+
+    /// <summary>SIGKILL, as the kernel sends it when memory runs out.</summary>
+    public void Kill() => LocalOperator.Kill(_process.Id, SigKill);
+
+    /// <summary>SIGSTOP: it does nothing at all until <see cref="Continue"/>.</summary>
+    public void Stop() => LocalOperator.Kill(_process.Id, SigStop);
+
+    public void Continue() => LocalOperator.Kill(_process.Id, SigContinue);
 
     /// <returns>Exit code.</returns>
     public async Task<int> ExitAsync()
