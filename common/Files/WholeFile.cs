@@ -61,7 +61,11 @@ internal static class WholeFile
         }
         catch (Exception exception)
         {
-            File.Delete(partial);
+            if (File.Exists(partial))
+            {
+                File.Delete(partial);
+            }
+
             if (exception is IOException or UnauthorizedAccessException)
             {
                 throw new IOException($"cannot write '{path}': {DiskFull.Explain(path, bytes.Length, exception)}", exception);

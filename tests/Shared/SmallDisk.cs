@@ -28,7 +28,8 @@ internal sealed class SmallDisk : IAsyncDisposable
         }
 
         folder.Dispose();
-        throw new UnavailableException(mounted is null ? "only root can mount a disk on Linux" : $"no disk can be mounted: {mounted.Error}");
+        throw new UnavailableException(
+            mounted is null ? "only root can mount a disk, and only on Linux" : $"no disk can be mounted: {mounted.Error}");
     }
 
     /// <summary>Somebody else takes all but so many bytes, in pages of 4 KiB.</summary>
