@@ -69,7 +69,7 @@ internal static class RenderCommand
 
             return RenderAsync(
                 manifests, cluster, new FolderModelConfigs(HostFolders.ForModels(folder).Map, configs.Read(arguments)), options,
-                DateTimeOffset.UtcNow, Console.Out, Console.Error, cancellationToken);
+                Console.Out, Console.Error, cancellationToken);
         });
         return command;
     }
@@ -79,7 +79,7 @@ internal static class RenderCommand
     /// <exception cref="CommandFailure">There is nothing to render, or the cluster cannot be read.</exception>
     internal static async Task<int> RenderAsync(
         IReadOnlyList<Manifest> manifests, IReadOnlyList<Manifest>? cluster, IModelConfigs configs, WorkerOptions options,
-        DateTimeOffset now, TextWriter output, TextWriter error, CancellationToken cancellationToken)
+        TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
         var deployments = manifests.Where(m => m.Kind == ApiNames.Kind && m.ApiVersion == ApiNames.ApiVersion).ToList();
         if (deployments.Count == 0)
@@ -93,7 +93,7 @@ internal static class RenderCommand
         var failed = false;
         foreach (var manifest in deployments)
         {
-            var rendering = await RenderAsync(manifest, kind, configs, options, ledger, now, cancellationToken);
+            var rendering = await RenderAsync(manifest, kind, configs, options, ledger, cancellationToken);
             if (rendering.Sizing is { } sizing)
             {
                 text.Append(CultureInfo.InvariantCulture, $"# {manifest.Name}: {sizing.Message}\n");
@@ -121,14 +121,14 @@ internal static class RenderCommand
     }
 
     private static async Task<Rendering> RenderAsync(
-        Manifest manifest, ManifestKind kind, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now,
+        Manifest manifest, ManifestKind kind, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger,
         CancellationToken cancellationToken)
     {
         try
         {
             return await Rendering.OfAsync(
                 ModelDeploymentDefaults.Apply(KubernetesJson.Read<ModelDeployment>(kind.Admit(manifest.Object))), configs, options, ledger,
-                now, cancellationToken);
+                cancellationToken);
         }
         catch (ManifestException e)
         {

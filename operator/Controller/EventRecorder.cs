@@ -31,12 +31,12 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
     {
         message = message.Length <= MessageLimit ? message : message[..(MessageLimit - 1)] + "…";
         var now = time.GetUtcNow();
-        var entry = Find(regarding, type, reason, message, now);
+        var entry = Find(regarding, type, reason, message);
         await entry.Gate.WaitAsync(cancellationToken);
         try
         {
             entry.Count++;
-            entry.Last = now;
+            entry.Last = time.GetTimestamp();
             if (entry.EventName is not null && await CountUpAsync(regarding, entry, now, cancellationToken))
             {
                 return;
@@ -74,14 +74,15 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
         }
     }
 
-    private Entry Find<T>(T regarding, EventType type, string reason, string message, DateTimeOffset now)
+    private Entry Find<T>(T regarding, EventType type, string reason, string message)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
+        var now = time.GetTimestamp();
         (string, EventType, string) key = (
             $"{ResourceDefinition.Of<T>().Kind}/{NamespacedName.Of(regarding)}/{regarding.Metadata.Uid}", type, reason);
         lock (_gate)
         {
-            if (!_groups.TryGetValue(key, out var group) || now - group.Last > Window)
+            if (!_groups.TryGetValue(key, out var group) || time.GetElapsedTime(group.Last, now) > Window)
             {
                 if (_groups.Count >= RememberedObjects)
                 {
@@ -97,7 +98,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
                 return group.Combined ??= new Entry($"(combined from similar events): {message}") { Last = now };
             }
 
-            if (!group.Entries.TryGetValue(message, out var entry) || now - entry.Last > Window)
+            if (!group.Entries.TryGetValue(message, out var entry) || time.GetElapsedTime(entry.Last, now) > Window)
             {
                 group.Entries[message] = entry = new Entry(message) { Last = now };
             }
@@ -151,7 +152,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
 
         public Entry? Combined { get; set; }
 
-        public DateTimeOffset Last { get; set; }
+        public long Last { get; set; }
     }
 
     /// <summary>One event on the server. The gate keeps two recordings of it from creating it twice.</summary>
@@ -165,6 +166,6 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
 
         public int Count { get; set; }
 
-        public DateTimeOffset Last { get; set; }
+        public long Last { get; set; }
     }
 }

@@ -26,8 +26,11 @@ internal sealed class WorkQueue<T> : IDisposable
     private readonly HashSet<T> _dirty = [];
     private readonly Dictionary<T, long> _processing = [];
     private readonly Dictionary<T, long> _addedAt = [];
-    private readonly PriorityQueue<T, DateTimeOffset> _waiting = new();
-    private readonly Dictionary<T, DateTimeOffset> _dueTimes = [];
+
+    // Due times count from here: the wall clock may be set while items wait.
+    private readonly long _origin;
+    private readonly PriorityQueue<T, TimeSpan> _waiting = new();
+    private readonly Dictionary<T, TimeSpan> _dueTimes = [];
 
     // One permit for each item in `ready`, and after ShutDown one more that takers hand on to each other.
     private readonly SemaphoreSlim _available = new(0);
@@ -37,6 +40,7 @@ internal sealed class WorkQueue<T> : IDisposable
     public WorkQueue(string name, TimeProvider time, MetricsRegistry metrics)
     {
         _time = time;
+        _origin = time.GetTimestamp();
         _metrics = new WorkQueueMetrics(
             name, metrics, () => OverInProgress(Enumerable.Sum), () => OverInProgress(all => all.DefaultIfEmpty().Max()));
         _timer = time.CreateTimer(_ => MoveDueItems(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -81,8 +85,8 @@ internal sealed class WorkQueue<T> : IDisposable
 
         lock (_gate)
         {
-            var now = _time.GetUtcNow();
-            var due = delay < DateTimeOffset.MaxValue - now ? now + delay : DateTimeOffset.MaxValue;
+            var now = Now;
+            var due = delay < TimeSpan.MaxValue - now ? now + delay : TimeSpan.MaxValue;
             if (_shuttingDown || (_dueTimes.TryGetValue(item, out var earlier) && earlier <= due))
             {
                 return;
@@ -178,7 +182,7 @@ internal sealed class WorkQueue<T> : IDisposable
         List<T> due = [];
         lock (_gate)
         {
-            var now = _time.GetUtcNow();
+            var now = Now;
             while (_waiting.TryPeek(out var item, out var at) && (at <= now || IsSuperseded(item, at)))
             {
                 _waiting.Dequeue();
@@ -195,13 +199,15 @@ internal sealed class WorkQueue<T> : IDisposable
         due.ForEach(Add);
     }
 
-    private bool IsSuperseded(T item, DateTimeOffset at) => !_dueTimes.TryGetValue(item, out var due) || due != at;
+    private TimeSpan Now => _time.GetElapsedTime(_origin);
+
+    private bool IsSuperseded(T item, TimeSpan at) => !_dueTimes.TryGetValue(item, out var due) || due != at;
 
     private void SetTimer()
     {
         if (_waiting.TryPeek(out _, out var at))
         {
-            var until = at - _time.GetUtcNow();
+            var until = at - Now;
             _timer.Change(until < TimeSpan.Zero ? TimeSpan.Zero : until < LongestTimer ? until : LongestTimer, Timeout.InfiniteTimeSpan);
         }
     }

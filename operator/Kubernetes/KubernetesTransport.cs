@@ -179,7 +179,8 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
             return null;
         }
 
-        var delay = header.Delta ?? header.Date!.Value - time.GetUtcNow();
+        // A date is of the server's clock, which need not agree with ours; its answer says what that shows now.
+        var delay = header.Delta ?? header.Date!.Value - (response.Headers.Date ?? time.GetUtcNow());
         return delay > TimeSpan.Zero ? delay : TimeSpan.Zero;
     }
 }

@@ -35,12 +35,12 @@ internal sealed class LocalCluster : IAsyncDisposable
     private Task _operating = Task.CompletedTask;
     private Task _scheduling = Task.CompletedTask;
 
-    private LocalCluster(DirectoryInfo folder, IReadOnlyList<GpuDevice> gpus, string device)
+    private LocalCluster(ClusterFolder folder, IReadOnlyList<GpuDevice> gpus, string device)
     {
         Folder = folder;
         Gpus = gpus;
         Device = device;
-        Kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
+        Kubeconfig = Path.Combine(folder.Path, "kubeconfig");
     }
 
     /// <summary>For kubectl: cluster, token and CA of this run.</summary>
@@ -57,7 +57,7 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Completes when the operator ends by itself, which it should not.</summary>
     public Task Operating => _operating;
 
-    private DirectoryInfo Folder { get; }
+    private ClusterFolder Folder { get; }
 
     /// <summary>Starts API server, node, scheduler and operator. On failure what was started is stopped again.</summary>
     public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, CancellationToken cancellationToken)
@@ -67,7 +67,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         // A GPU that is only a name computes nothing.
         var device = options.Device ?? (gpus.Any(gpu => gpu.Simulated) ? "cpu" : "auto");
         var program = WorkerProgram.Resolve(options.Worker, options.WorkerHost, device);
-        var cluster = new LocalCluster(Directory.CreateTempSubdirectory("cluster-local-"), gpus, device);
+        var cluster = new LocalCluster(ClusterFolder.Create(), gpus, device);
         try
         {
             await cluster.StartPartsAsync(options, program, cancellationToken);
@@ -92,7 +92,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             await resource.DisposeAsync();
         }
 
-        Folder.Delete(recursive: true);
+        Folder.Dispose();
         _stopOperator.Dispose();
         _stopScheduler.Dispose();
     }
@@ -129,7 +129,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         var node = new LocalNode(NodeName, new NodeServices(
             Client,
             network,
-            new PodVolumes(folders, Path.Combine(Folder.FullName, "volumes")),
+            new PodVolumes(folders, Path.Combine(Folder.Path, "volumes")),
             new Dictionary<string, WorkerProgram> { [WorkerImage] = program },
             secrets.Read,
             new PodEvents(Client, time, options.Logging.CreateLogger("cluster.local.events")).Record,

@@ -15,6 +15,7 @@ internal sealed class ModelDeploymentReconciler(
     IKubernetesClient client,
     ObjectStore<ModelDeployment> deployments,
     ObjectStore<V1Node> nodes,
+    UnreadyNodes unready,
     SizeDecider sizes,
     PodActions actions,
     PodClaims claims,
@@ -110,7 +111,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         var failedStay = _replacements.Remaining(uid);
-        var request = PlanRequest.For(deployment, template, time.GetUtcNow()) with
+        var request = PlanRequest.For(deployment, template, unready.For) with
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
@@ -186,7 +187,7 @@ internal sealed class ModelDeploymentReconciler(
             return await _finalizer.RemoveAsync(cached, cancellationToken);
         }
 
-        var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, time.GetUtcNow()));
+        var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, unready.For));
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {

@@ -48,6 +48,8 @@ internal static class OperatorHost
         services.OnChange(triggers.OnService);
         budgets.OnChange(triggers.OnBudget);
         accounts.OnChange(triggers.OnAccount);
+        UnreadyNodes unready = new(options.Time);
+        nodes.OnChange(unready.Observe);
         nodes.OnChange(fleet.Observe);
         nodes.OnChange(triggers.OnNode);
         pods.OnChange(fleet.Observe);
@@ -58,6 +60,7 @@ internal static class OperatorHost
             client,
             deployments.Store,
             nodes.Store,
+            unready,
             new SizeDecider(
                 new RememberedModelConfigs(options.ModelConfigs, options.Time), options.Worker,
                 (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),

@@ -1,4 +1,5 @@
 using Cluster.Operator.Api;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -47,7 +48,8 @@ internal sealed record PlanRequest
     public int MostCreations { get; init; } = 500;
 
     /// <param name="template">Null for a deployment that is being deleted: whatever its pods were made from, they go.</param>
-    public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, DateTimeOffset now) => new()
+    /// <param name="unreadyFor">How long a node has been away; null when it is not.</param>
+    public static PlanRequest For(ModelDeployment deployment, WorkerTemplate? template, Func<V1Node, TimeSpan?> unreadyFor) => new()
     {
         Replicas = template is null ? 0 : deployment.Spec.Replicas,
         GroupSize = deployment.Spec.TensorParallelSize.Degree,
@@ -55,6 +57,6 @@ internal sealed record PlanRequest
         Rollout = deployment.Spec.Rollout,
         TemplateHash = template?.Hash ?? "",
         Requirements = template?.Requirements ?? PodRequirements.None,
-        NodeLoss = template is null ? NodeLoss.Never : new NodeLoss(template.Requirements.NodeLossTolerance, now),
+        NodeLoss = template is null ? NodeLoss.Never : new NodeLoss(template.Requirements.NodeLossTolerance, unreadyFor),
     };
 }

@@ -28,7 +28,7 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     /// <param name="ledger">The cluster; what is placed is booked in it. Null for <see cref="SimulatedNodes"/>, on which every selector
     /// matches.</param>
     public static async Task<Rendering> OfAsync(
-        ModelDeployment deployment, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now,
+        ModelDeployment deployment, IModelConfigs configs, WorkerOptions options, GpuLedger? ledger,
         CancellationToken cancellationToken)
     {
         try
@@ -37,10 +37,10 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
                 ledger is null ? [new GpuClass(SimulatedVramBytes, SimulatedGpus)] : GpuClass.Of(ledger.Nodes, gpu, requirements));
             return await decider.DecideAsync(deployment, cancellationToken) switch
             {
-                null => Of(deployment, null, options, ledger, now),
+                null => Of(deployment, null, options, ledger),
                 { Shortage: { } shortage } => new Rendering([], $"{shortage.Reason}: {shortage.Message}"),
                 { Sizing: var sizing } =>
-                    Of(deployment.Sized(sizing.TensorParallelSize!.Value), sizing, options, ledger, now) with { Sizing = sizing },
+                    Of(deployment.Sized(sizing.TensorParallelSize!.Value), sizing, options, ledger) with { Sizing = sizing },
             };
         }
         catch (InvalidModelDeploymentException e)
@@ -51,10 +51,10 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
 
     /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment.</exception>
     private static Rendering Of(
-        ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger, DateTimeOffset now)
+        ModelDeployment deployment, SizingStatus? sizing, WorkerOptions options, GpuLedger? ledger)
     {
         var template = WorkerTemplate.For(deployment, options);
-        var request = PlanRequest.For(deployment, template, now) with
+        var request = PlanRequest.For(deployment, template, unreadyFor: _ => null) with
         {
             LeastVramBytes = sizing?.VramBytesPerGpu,
             MostCreations = ModelDeploymentSpec.MostReplicas

@@ -8,18 +8,20 @@ namespace Cluster.Operator.Reconciling;
 internal sealed class ReplacementBackoff(TimeProvider time)
 {
     private readonly ItemBackoff<string> _backoff = new(TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(5));
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _notBefore = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Since, TimeSpan Wait)> _waits = new(StringComparer.Ordinal);
 
     /// <summary>How long failed pods of this deployment must be left alone; zero when they may be replaced now.</summary>
     public TimeSpan Remaining(string uid) =>
-        _notBefore.TryGetValue(uid, out var at) && at > time.GetUtcNow() ? at - time.GetUtcNow() : TimeSpan.Zero;
+        _waits.TryGetValue(uid, out var wait) && wait.Wait - time.GetElapsedTime(wait.Since) is var left && left > TimeSpan.Zero
+            ? left
+            : TimeSpan.Zero;
 
-    public void Replaced(string uid) => _notBefore[uid] = time.GetUtcNow() + _backoff.Next(uid);
+    public void Replaced(string uid) => _waits[uid] = (time.GetTimestamp(), _backoff.Next(uid));
 
     /// <summary>All its replicas are ready, or it is gone.</summary>
     public void Reset(string uid)
     {
         _backoff.Forget(uid);
-        _notBefore.TryRemove(uid, out _);
+        _waits.TryRemove(uid, out _);
     }
 }

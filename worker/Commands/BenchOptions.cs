@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Cluster.Common.Files;
 
 namespace Cluster.Worker.Commands;
 
@@ -24,6 +25,6 @@ internal static class BenchOptions
             Directory.CreateDirectory(folder);
         }
 
-        return File.WriteAllTextAsync(path, json.ToJsonString(new() { WriteIndented = true }), cancellationToken);
+        return WholeFile.WriteNamedAsync(path, json.ToJsonString(new() { WriteIndented = true }), cancellationToken);
     }
 }

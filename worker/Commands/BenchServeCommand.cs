@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Common.Files;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
 using Cluster.Worker.Tokenization;
@@ -100,7 +101,7 @@ internal static class BenchServeCommand
 
         if (arguments.GetValue(flags.Plot) is { } plot)
         {
-            await File.WriteAllTextAsync(
+            await WholeFile.WriteNamedAsync(
                 plot, LoadPlot.Draw($"{model}: {source.Name}, {source.NumPrompts} requests per rate", points), cancellationToken);
             Console.WriteLine($"drew {plot}");
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cluster.Common.Files;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
@@ -64,7 +65,7 @@ internal static class KernelsCommand
         await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, async (kernel, cancelled) =>
         {
             var text = compiler.Compile(kernel, Wave.MaxWaves);
-            await File.WriteAllTextAsync(Path.Combine(folder, FileNameOf(kernel)), text, cancelled);
+            await WholeFile.WriteNamedAsync(Path.Combine(folder, FileNameOf(kernel)), text, cancelled);
             lock (gate)
             {
                 bytes += text.Length;

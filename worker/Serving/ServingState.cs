@@ -6,6 +6,7 @@ namespace Cluster.Worker.Serving;
 internal sealed class ServingState(TimeProvider time)
 {
     private readonly Lock _gate = new();
+    private readonly long _started = time.GetTimestamp();
     private ServedModel? _model;
     private bool _draining;
     private string? _failure;
@@ -14,6 +15,9 @@ internal sealed class ServingState(TimeProvider time)
     public event Action? Changed;
 
     public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
+
+    /// <summary>Since <see cref="StartedAt"/>, whatever was done to the wall clock meanwhile.</summary>
+    public TimeSpan Uptime => time.GetElapsedTime(_started);
 
     /// <summary>The model, once loaded.</summary>
     public ServedModel? Model

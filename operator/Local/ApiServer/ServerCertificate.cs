@@ -10,8 +10,8 @@ internal sealed record ServerCertificate(X509Certificate2 Server, string Authori
 {
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(365);
 
-    // A clock that is a little behind must not find the certificate not yet valid.
-    private static readonly TimeSpan Backdate = TimeSpan.FromHours(1);
+    // A clock that is behind, or set back by hours while the cluster runs, must not find the certificate not yet valid.
+    private static readonly TimeSpan Backdate = TimeSpan.FromDays(1);
 
     public static ServerCertificate Create(DateTimeOffset now)
     {

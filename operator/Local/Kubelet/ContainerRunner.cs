@@ -153,6 +153,7 @@ internal sealed class ContainerRunner(
     {
         var (spec, program, arguments) = resolve();
         var log = new ContainerLog(time);
+        var started = time.GetTimestamp();
         var child = ContainerProcess.Start(program, arguments, spec.Environment, spec.WorkingDirectory, log, time);
         await using var _ = child;
         Update(() =>
@@ -186,7 +187,7 @@ internal sealed class ContainerRunner(
         await stopProbes.CancelAsync();
         await unhealthy;
         log.End();
-        LastRun = time.GetUtcNow() - child.StartedAt;
+        LastRun = time.GetElapsedTime(started);
         Update(() =>
         {
             _ready = false;

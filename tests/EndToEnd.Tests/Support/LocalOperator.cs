@@ -53,14 +53,23 @@ internal sealed partial class LocalOperator : IAsyncDisposable
         $"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
 
     /// <summary>Starts it and waits for the cluster, or with <paramref name="untilReady"/> for the table of replicas.</summary>
-    public static async Task<LocalOperator> StartAsync(bool untilReady, params string[] arguments)
+    public static Task<LocalOperator> StartAsync(bool untilReady, params string[] arguments) =>
+        StartAsync(untilReady, new ProcessStartInfo(Program, ["local", .. arguments]));
+
+    /// <summary>The same as another user, with another folder for temporary files; needs root.</summary>
+    public static Task<LocalOperator> StartAsUserAsync(int user, string temporary, bool untilReady, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Program, ["local", .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = RepositoryRoot.Path,
-        };
+        var start = OtherUser.Command(user, [Program, "local", .. arguments]);
+        start.Environment["TMPDIR"] = temporary;
+        start.Environment["HOME"] = temporary;
+        return StartAsync(untilReady, start);
+    }
+
+    private static async Task<LocalOperator> StartAsync(bool untilReady, ProcessStartInfo start)
+    {
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.WorkingDirectory = RepositoryRoot.Path;
         var local = new LocalOperator(Process.Start(start)!);
         try
         {

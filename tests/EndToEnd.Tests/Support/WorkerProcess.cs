@@ -9,7 +9,10 @@ namespace Cluster.EndToEnd.Tests.Support;
 /// it.</summary>
 internal sealed partial class WorkerProcess : IAsyncDisposable
 {
+    private const int SigKill = 9;
     private const int SigTerm = 15;
+    private const int SigContinue = 18;
+    private const int SigStop = 19;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
@@ -60,16 +63,32 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Memory it has resident now.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            var pages = File.ReadAllText($"/proc/{_process.Id}/statm").Split(' ')[1];
+            return Environment.SystemPageSize * long.Parse(pages, CultureInfo.InvariantCulture);
+        }
+    }
+
     /// <summary>Starts it with the sample model and waits until it is ready.</summary>
     /// <param name="arguments">Beside model and ports.</param>
     public static Task<WorkerProcess> StartAsync(params string[] arguments) => StartModelAsync(SampleModel, arguments);
 
     /// <summary>The same with another folder.</summary>
     public static Task<WorkerProcess> StartModelAsync(string model, params string[] arguments) =>
-        StartLineAsync(["serve", "--model", model, .. arguments]);
+        StartAsync(model, new Dictionary<string, string>(), arguments);
+
+    /// <summary>The same with variables of its own.</summary>
+    public static Task<WorkerProcess> StartAsync(
+        string model, IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        StartLineAsync(["serve", "--model", model, .. arguments], environment);
 
     /// <summary>The same with a whole command line, whatever ports it names: the last of a repeated option counts.</summary>
-    public static async Task<WorkerProcess> StartLineAsync(IReadOnlyList<string> line)
+    public static async Task<WorkerProcess> StartLineAsync(
+        IReadOnlyList<string> line, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(Program, [.. line, "--port", "0", "--grpc-port", "0"])
         {
@@ -80,6 +99,11 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
             // Not even a killed test run leaves a worker behind.
             Environment = { ["CLUSTER_LIFELINE"] = "stdin" },
         };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
         var worker = new WorkerProcess(Process.Start(start)!);
         try
         {
@@ -131,6 +155,14 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
 
     /// <summary>SIGTERM, as a kubelet sends it.</summary>
     public void Terminate() => LocalOperator.Kill(_process.Id, SigTerm);
+
+    /// <summary>SIGKILL, as the kernel sends it when memory runs out.</summary>
+    public void Kill() => LocalOperator.Kill(_process.Id, SigKill);
+
+    /// <summary>SIGSTOP: it does nothing at all until <see cref="Continue"/>.</summary>
+    public void Stop() => LocalOperator.Kill(_process.Id, SigStop);
+
+    public void Continue() => LocalOperator.Kill(_process.Id, SigContinue);
 
     /// <returns>Exit code.</returns>
     public async Task<int> ExitAsync()

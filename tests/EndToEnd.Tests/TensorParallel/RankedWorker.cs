@@ -41,7 +41,7 @@ internal sealed class RankedWorker : IAsyncDisposable
     public ValueTask DisposeAsync() => Worker.DisposeAsync();
 
     /// <summary>An orphan that has ended may stay as a zombie for as long as its new parent likes.</summary>
-    private static bool IsRunning(int process)
+    public static bool IsRunning(int process)
     {
         try
         {

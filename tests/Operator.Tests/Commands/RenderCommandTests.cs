@@ -164,7 +164,7 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         using StringWriter error = new();
         var exitCode = RenderCommand.RenderAsync(
             Manifest.Parse(manifest, "test.yaml"), cluster is null ? null : Manifest.Parse(cluster, "nodes.yaml"), new NoModelConfigs(),
-            Given.Options, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
+            Given.Options, output, error, CancellationToken.None).GetAwaiter().GetResult();
         return new Result(exitCode, output.ToString(), error.ToString());
     }
 

@@ -103,10 +103,31 @@ public sealed class LeaderElectionTests
         await one;
     }
 
-    private Task Run(string identity, CancellationToken cancellationToken, Action? begins = null)
+    /// <summary>As by SIGSTOP and SIGCONT: for the one nothing happens for a minute, then all at once.</summary>
+    [Fact]
+    public async Task A_leader_that_was_stopped_for_longer_than_its_lease_finds_it_lost_and_does_not_take_it_back()
+    {
+        using CancellationTokenSource stop = new();
+        ManualTime stopped = new();
+        var one = Run("one", CancellationToken.None, time: stopped);
+        await Eventually.True(() => Leads("one"), "one leads");
+        await stopped.TimerOfAsync(TimeSpan.FromSeconds(2));
+        var two = Run("two", stop.Token);
+        await PassTimeUntil(() => Leads("two"));
+
+        stopped.Advance(TimeSpan.FromMinutes(1));
+
+        await Assert.ThrowsAsync<LeadershipLostException>(() => one);
+        Assert.Equal("two", Holder());
+        Assert.False(Leads("one"));
+        await stop.CancelAsync();
+        await two;
+    }
+
+    private Task Run(string identity, CancellationToken cancellationToken, Action? begins = null, TimeProvider? time = null)
     {
         LeaderElectionOptions options = new("ns", "lease", identity);
-        LeaderElection election = new(_server, options, _time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
+        LeaderElection election = new(_server, options, time ?? _time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
         return Task.Run(() => election.RunAsync(Lead, cancellationToken), CancellationToken.None);
 
         async Task Lead(CancellationToken token)

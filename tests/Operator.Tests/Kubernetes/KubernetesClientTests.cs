@@ -257,8 +257,11 @@ public class KubernetesClientTests
     {
         ManualTime time = new();
         await using var server = await ScriptedApiServer.StartAsync();
+        // The server's clock is an hour ahead: a date of its is worth what its own Date makes of it.
+        var there = time.GetUtcNow().AddHours(1);
         using var client = server.Then(status, "slow down", ("Retry-After", "7"))
-            .Then(status, "slow down", ("Retry-After", time.GetUtcNow().AddSeconds(20).ToString("R"))).Then(200, PodJson).Client(time);
+            .Then(status, "slow down", ("Date", there.ToString("R")), ("Retry-After", there.AddSeconds(13).ToString("R")))
+            .Then(200, PodJson).Client(time);
         var call = client.CreateAsync<V1Pod>(JsonNode.Parse(PodJson)!.AsObject(), None);
         await time.TimerOfAsync(TimeSpan.FromSeconds(7));
         Assert.Single(server.Requests);

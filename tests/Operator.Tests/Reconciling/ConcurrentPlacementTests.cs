@@ -33,7 +33,7 @@ public sealed class ConcurrentPlacementTests
                 s.TensorParallelSize = 1 << (i % 3);
             });
             var template = WorkerTemplate.For(deployment, Given.Options);
-            actions.Prepare(deployment, template, PlanRequest.For(deployment, template, DateTimeOffset.UnixEpoch));
+            actions.Prepare(deployment, template, PlanRequest.For(deployment, template, _ => null));
         });
 
         // 224 GPUs are asked for and 128 are there.

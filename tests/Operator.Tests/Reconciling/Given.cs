@@ -77,6 +77,13 @@ internal static class Given
             change: n => n.Status!.Conditions = [
                 new V1NodeCondition { Type = "Ready", Status = "Unknown", LastTransitionTime = since.UtcDateTime }]);
 
+    /// <summary>Nodes are away since when their conditions say, at a time.</summary>
+    public static NodeLoss NodeLoss(TimeSpan? tolerance, DateTimeOffset now) => new(
+        tolerance,
+        node => node.Status!.Conditions!.Single(c => c.Type == "Ready") is { Status: not "True", LastTransitionTime: { } since }
+            ? now - since
+            : null);
+
     /// <param name="gpus">Indices such as <c>0,1</c>; null for a pod without GPUs of its own.</param>
     public static V1Pod Pod(
         string name, string? node = "n1", string? gpus = "0", string hash = "new", bool ready = true, string phase = "Running",

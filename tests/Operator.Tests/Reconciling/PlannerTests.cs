@@ -200,7 +200,7 @@ public sealed class PlannerTests
     public void Pods_of_a_node_that_stays_away_are_replaced_and_keep_its_gpus_until_it_says_otherwise()
     {
         var now = DateTimeOffset.UnixEpoch.AddDays(1);
-        var request = Given.Request(replicas: 2) with { NodeLoss = new NodeLoss(TimeSpan.FromMinutes(5), now) };
+        var request = Given.Request(replicas: 2) with { NodeLoss = Given.NodeLoss(TimeSpan.FromMinutes(5), now) };
         Replica[] pods = [Given.Replica("a", gpus: "0"), Given.Replica("b", "n2", "0")];
 
         V1Node[] away = [Given.UnreadyNode("n1", now.AddMinutes(-4)), Given.Node("n2")];
@@ -216,7 +216,7 @@ public sealed class PlannerTests
         Assert.Equal(
             "+n1:1",
             Text(
-                Plan(request with { Replicas = 3, NodeLoss = request.NodeLoss with { Now = now.AddHours(1) } },
+                Plan(request with { Replicas = 3, NodeLoss = Given.NodeLoss(TimeSpan.FromMinutes(5), now.AddHours(1)) },
                     [Given.Node("n1"), Given.Node("n2", 2)], ending)));
     }
 

@@ -116,7 +116,7 @@ internal sealed class PlannerWorld
 
     private int Plan(int which)
     {
-        var request = _requests[which] with { NodeLoss = new NodeLoss(Tolerance, _now) };
+        var request = _requests[which] with { NodeLoss = Given.NodeLoss(Tolerance, _now) };
         var all = Replicas();
         List<Replica> owned = [.. all.Where(r => r.OwnerUid == Owner(which))];
         var readyBefore = owned.Count(r => r.Ready);

@@ -78,9 +78,10 @@ internal sealed class SimulatedCluster
         Accounts = new();
         _deploymentCursor = _podCursor = _nodeCursor = _serviceCursor = _budgetCursor = _accountCursor = 0;
         Fleet = new Fleet(Pods, Nodes, new PodsInFlight(Time), new GpuLedger([], []), Woken.Add);
+        UnreadyNodes unready = new(Time);
         EventRecorder events = new(Server, "test", Time, _random, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
-            Server, Deployments, Nodes,
+            Server, Deployments, Nodes, unready,
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
             new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
             new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),

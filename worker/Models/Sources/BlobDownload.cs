@@ -1,4 +1,5 @@
 using System.Net;
+using Cluster.Common.Files;
 
 namespace Cluster.Worker.Models.Sources;
 
@@ -20,7 +21,7 @@ internal sealed class BlobDownload(
 
     /// <param name="file">With size and hash known.</param>
     /// <param name="report">Told how many bytes of the content are there.</param>
-    /// <exception cref="HubException">It cannot be had.</exception>
+    /// <exception cref="HubException">It cannot be had, or the disk is full.</exception>
     /// <exception cref="HubFormatException">What came is not what was promised.</exception>
     public async Task RunAsync(HubModel model, string commit, HubFile file, Action<long> report, CancellationToken cancellationToken)
     {
@@ -39,17 +40,17 @@ internal sealed class BlobDownload(
             string actual;
             using (var partial = await PartialBlob.OpenAsync(path, blob, size, cancellationToken))
             {
-                long received = 0;
-                await retry.RunAsync(
-                    async () =>
-                    {
-                        await ContinueAsync(partial, model, commit, file, bytes => received += bytes, report, cancellationToken);
-                        return partial.Length;
-                    },
-                    () => received,
-                    maxRetries: null,
-                    cancellationToken);
-                actual = partial.Finish();
+                try
+                {
+                    actual = await CompleteAsync(partial, model, commit, file, report, cancellationToken);
+                }
+                catch (IOException exception) when (DiskFull.Is(exception))
+                {
+                    var left = DiskFull.Explain(path, size - partial.Length, exception);
+                    throw new HubException(
+                        $"{address}: '{file.Name}' stopped after {partial.Length} of {size} bytes: {left}; make room, or choose another "
+                        + "disk with --download-dir or HF_HOME. The next start goes on from there", exception);
+                }
             }
 
             if (actual == blob.Hex)
@@ -68,6 +69,23 @@ internal sealed class BlobDownload(
 
             log($"{address}: {reason}; downloading it again");
         }
+    }
+
+    /// <returns>The hash of the whole content.</returns>
+    private async Task<string> CompleteAsync(
+        PartialBlob partial, HubModel model, string commit, HubFile file, Action<long> report, CancellationToken cancellationToken)
+    {
+        long received = 0;
+        await retry.RunAsync(
+            async () =>
+            {
+                await ContinueAsync(partial, model, commit, file, bytes => received += bytes, report, cancellationToken);
+                return partial.Length;
+            },
+            () => received,
+            maxRetries: null,
+            cancellationToken);
+        return partial.Finish();
     }
 
     private async Task ContinueAsync(

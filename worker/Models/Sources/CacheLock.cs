@@ -1,3 +1,5 @@
+using Cluster.Common.Files;
+
 namespace Cluster.Worker.Models.Sources;
 
 /// <summary>Keeps two downloads of one content apart, in this process or in any other on the machine: an exclusive <c>flock</c>, which is
@@ -28,7 +30,7 @@ internal sealed class CacheLock : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                return new CacheLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0));
+                return new CacheLock(PlainFile.OpenOrCreate(path, FileShare.None, FileOptions.None));
             }
             catch (IOException exception) when (exception.HResult is LinuxWouldBlock or MacWouldBlock or SharingViolation)
             {

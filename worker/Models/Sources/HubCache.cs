@@ -1,3 +1,6 @@
+using System.Text;
+using Cluster.Common.Files;
+
 namespace Cluster.Worker.Models.Sources;
 
 /// <summary>The cache on disk, laid out as huggingface_hub has it, so that both share their downloads:
@@ -55,9 +58,7 @@ internal sealed class HubCache(string folder)
 
         var reference = ReferenceOf(model);
         Directory.CreateDirectory(Path.GetDirectoryName(reference)!);
-        var written = Unique(reference);
-        File.WriteAllText(written, commit);
-        File.Move(written, reference, overwrite: true);
+        WholeFile.Write(reference, Encoding.ASCII.GetBytes(commit));
     }
 
     /// <summary>Whether a snapshot has a file, whole.</summary>
@@ -78,7 +79,15 @@ internal sealed class HubCache(string folder)
         Directory.CreateDirectory(Path.GetDirectoryName(link)!);
         var created = Unique(link);
         File.CreateSymbolicLink(created, target);
-        File.Move(created, link, overwrite: true);
+        try
+        {
+            File.Move(created, link, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(created);
+            throw;
+        }
     }
 
     private string RepositoryOf(HubModel model) => Path.Combine(folder, NameOf(model));

@@ -47,13 +47,13 @@ internal static class HubErrors
                 $"{asked}: the hub limits the rate of requests (429){(hasToken ? "" : "; with HF_TOKEN set the limit is higher")}")
             {
                 IsTransient = true,
-                RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
+                RetryAfter = RetryAfter(response.Headers, time)
             },
             (HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError, _) => new HubException(
                 $"{asked}: the server failed ({status})")
             {
                 IsTransient = true,
-                RetryAfter = RetryAfter(response.Headers.RetryAfter, time)
+                RetryAfter = RetryAfter(response.Headers, time)
             },
             _ => new HubException($"{asked}: unexpected answer {status} {response.ReasonPhrase}"),
         };
@@ -72,9 +72,10 @@ internal static class HubErrors
         ? new HubException($"{asked}: no secure connection: {certificate.Message}", exception)
         : new HubException($"{asked}: {exception.Message}", exception) { IsTransient = true };
 
-    private static TimeSpan? RetryAfter(RetryConditionHeaderValue? header, TimeProvider time)
+    /// <summary>A date is of the server's clock, which need not agree with ours; its answer says what that shows now.</summary>
+    private static TimeSpan? RetryAfter(HttpResponseHeaders headers, TimeProvider time)
     {
-        var wait = header?.Delta ?? header?.Date - time.GetUtcNow();
+        var wait = headers.RetryAfter?.Delta ?? headers.RetryAfter?.Date - (headers.Date ?? time.GetUtcNow());
         return wait is { } given && given < TimeSpan.Zero ? TimeSpan.Zero : wait;
     }
 }

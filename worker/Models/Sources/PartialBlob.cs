@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Cluster.Common.Files;
 
 namespace Cluster.Worker.Models.Sources;
 
@@ -29,9 +30,7 @@ internal sealed class PartialBlob : IDisposable
     public static async Task<PartialBlob> OpenAsync(string path, BlobId blob, long size, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var partial = new PartialBlob(
-            new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous),
-            blob, size);
+        var partial = new PartialBlob(PlainFile.OpenOrCreate(path, FileShare.Read, FileOptions.Asynchronous), blob, size);
         try
         {
             await partial.ResumeAsync(cancellationToken);

@@ -16,12 +16,12 @@ internal sealed class GarbageCollector(
 
     // What a real server's --event-ttl defaults to.
     private static readonly TimeSpan EventLifetime = TimeSpan.FromHours(1);
-    private static readonly TimeSpan EventCheckInterval = TimeSpan.FromMinutes(1);
 
     // Looks take at most about a twentieth of one core.
     private const int RestFactor = 20;
 
-    private DateTimeOffset _eventsChecked;
+    // As they were last written and when that was seen. Like a lease in etcd, a life is counted without the wall clock.
+    private Dictionary<ObjectKey, (StoredObject Stored, long SeenAt)> _events = [];
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -69,21 +69,21 @@ internal sealed class GarbageCollector(
     // Events are many and nobody deletes them. Any write is occasion enough to look: without writes there are no new events.
     private void ExpireEvents()
     {
-        var now = state.Clock.GetUtcNow();
-        if (now - _eventsChecked < EventCheckInterval)
+        var now = state.Clock.GetTimestamp();
+        var present = new Dictionary<ObjectKey, (StoredObject Stored, long SeenAt)>();
+        foreach (var (key, stored) in state.Store.Snapshot("/events").Objects)
         {
-            return;
-        }
-        _eventsChecked = now;
-        foreach (var stored in state.Store.Snapshot("/events").Objects.Values)
-        {
-            var last = stored.Root.Time("series", "lastObservedTime")
-                ?? stored.Root.Time("lastTimestamp") ?? stored.Root.Time("metadata", "creationTimestamp");
-            if (now - last > EventLifetime)
+            var seenAt = _events.TryGetValue(key, out var known) && ReferenceEquals(known.Stored, stored) ? known.SeenAt : now;
+            if (state.Clock.GetElapsedTime(seenAt, now) > EventLifetime)
             {
                 state.Store.Delete("/events", stored);
             }
+            else
+            {
+                present.Add(key, (stored, seenAt));
+            }
         }
+        _events = present;
     }
 
     private void CollectDependent(ResourceType type, StoredObject stored, ILookup<string, (ResourceType Type, StoredObject Stored)> byUid)

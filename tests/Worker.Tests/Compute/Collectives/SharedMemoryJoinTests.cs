@@ -119,6 +119,32 @@ public class SharedMemoryJoinTests
         }
     }
 
+    /// <summary>Whoever saw the name before may have put something there; nothing is written through it.</summary>
+    [Theory]
+    [InlineData("file")]
+    [InlineData("link")]
+    [InlineData("dangling link")]
+    public void Rank_0_takes_no_name_that_is_taken(string planted)
+    {
+        using var folder = new TemporaryFolder();
+        var victim = folder.Write("victim", "untouched");
+        var path = Path.Combine(folder.Path, RankFile.NamePrefix + "planted");
+        switch (planted)
+        {
+            case "file":
+                File.Copy(victim, path);
+                break;
+            default:
+                File.CreateSymbolicLink(path, planted == "link" ? victim : Path.Combine(folder.Path, "nowhere"));
+                break;
+        }
+
+        Assert.Throws<IOException>(() => SharedMemoryCommunicator.Join(path, 0, 2, Options));
+
+        Assert.Equal("untouched", File.ReadAllText(victim));
+        Assert.False(File.Exists(Path.Combine(folder.Path, "nowhere")));
+    }
+
     [Fact]
     public async Task Two_processes_of_one_rank_are_not_both_taken()
     {

@@ -52,6 +52,77 @@ public sealed class KernelCacheTests : IDisposable
         });
     }
 
+    /// <summary>What is read from here is run on the device.</summary>
+    [Theory]
+    [InlineData("writable by all")]
+    [InlineData("writable by the group")]
+    [InlineData("of another user")]
+    [InlineData("another kernel's")]
+    [InlineData("a link to another kernel's")]
+    public async Task A_file_that_somebody_else_can_have_planted_is_made_anew(string planted)
+    {
+        _ = Get("a");
+        var file = Directory.GetFiles(_folder.Path).Single();
+        switch (planted)
+        {
+            case "writable by all":
+                Permissions.Set(file, Permissions.OwnerOnly | UnixFileMode.OtherWrite);
+                break;
+            case "writable by the group":
+                Permissions.Set(file, Permissions.OwnerOnly | UnixFileMode.GroupWrite);
+                break;
+            case "of another user":
+                Assert.SkipUnless(Environment.IsPrivilegedProcess, "only root can give a file away");
+                Assert.Equal(0, (await CommandLine.RunAsync("chown", ["65534", file])).ExitCode);
+                break;
+            default:
+                _ = Get("b");
+                var other = Directory.GetFiles(_folder.Path).Single(path => path != file);
+                File.Delete(file);
+                if (planted == "another kernel's")
+                {
+                    File.Copy(other, file);
+                }
+                else
+                {
+                    File.CreateSymbolicLink(file, other);
+                }
+
+                break;
+        }
+
+        var next = (byte)(_made + 1);
+        Assert.Equal([next], Get("a"));
+        Assert.Equal([next], Get("a"));
+        Assert.Equal(Permissions.OwnerOnly, Permissions.Of(file));
+        Assert.Null(File.ResolveLinkTarget(file, returnFinalTarget: false));
+    }
+
+    [Fact]
+    public void The_folder_is_for_its_user_only()
+    {
+        var folder = Path.Combine(_folder.Path, "cluster", "kernels");
+        _ = new KernelCache(folder).GetOrMake(".bin", ["a"], () => [1]);
+
+        Assert.Equal(Permissions.OwnerOnly | UnixFileMode.UserExecute, Permissions.Of(folder));
+    }
+
+    [Fact]
+    public async Task A_full_disk_costs_the_compilation_and_leaves_no_half_files()
+    {
+        await using var disk = await SmallDisk.MountAsync(1 << 20);
+        disk.Fill(leave: 8192);
+        var cache = new KernelCache(disk.Path);
+        var before = Directory.GetFileSystemEntries(disk.Path);
+
+        Assert.Equal(100_000, cache.GetOrMake(".bin", ["a"], () => new byte[100_000]).Length);
+
+        Assert.Equal(before, Directory.GetFileSystemEntries(disk.Path));
+        disk.MakeRoom();
+        Assert.Equal(100_000, cache.GetOrMake(".bin", ["a"], () => new byte[100_000]).Length);
+        Assert.Equal(100_000, cache.GetOrMake(".bin", ["a"], () => []).Length);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private byte[] Get(string first, string second = "", string extension = ".bin") =>

@@ -79,6 +79,46 @@ public class HubCommandTests
         Assert.Equal(0, (await worker.EndAsync(cancellation)).ExitCode);
     }
 
+    /// <summary>The last line is what a pod's termination message shows, and with it the deployment's status.</summary>
+    [Fact]
+    public async Task A_disk_that_fills_while_serve_downloads_ends_it_with_file_and_numbers_and_the_next_start_goes_on()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var disk = await SmallDisk.MountAsync(16 << 20);
+        await using var test = await HaikuHubAsync(disk.Path);
+
+        // Whole pages: a page that is begun takes more bytes also on a full disk.
+        var half = test.WeightBytes.Length / 2 / 4096 * 4096;
+        test.InterfereWithWeights(async (_, context) =>
+        {
+            context.Response.ContentLength = test.WeightBytes.Length;
+            await context.Response.Body.WriteAsync(test.WeightBytes.AsMemory(0, half), cancellation);
+            await context.Response.Body.FlushAsync(cancellation);
+            await Eventually.True(() => new FileInfo(test.PartialPath) is { Exists: true } file && file.Length == half, "half is there");
+            disk.Fill();
+            await context.Response.Body.WriteAsync(test.WeightBytes.AsMemory(half), cancellation);
+        });
+
+        await using (var worker = new WorkerProcess(test, "serve", "--model", "test/model", "--port", "0", "--grpc-port", "0"))
+        {
+            var (exitCode, _, errors) = await worker.EndAsync(cancellation);
+            Assert.Equal(1, exitCode);
+            Assert.Matches(
+                $"^error: .*: 'model.safetensors' stopped after {half} of {test.WeightBytes.Length} bytes: the disk is full: .* are needed "
+                + $"in {test.RepositoryFolder}/blobs, 0 bytes are free; make room",
+                errors.Trim().Split('\n')[^1]);
+        }
+
+        test.AssertWeightsAreInvisible();
+        disk.MakeRoom();
+        await using var next = new WorkerProcess(test, "serve", "--model", "test/model", "--port", "0", "--grpc-port", "0");
+        await next.LineAsync("ready: serving test/model", cancellation);
+        next.Stop();
+        Assert.Equal(0, (await next.EndAsync(cancellation)).ExitCode);
+        test.AssertWeightsAreWhole();
+        Assert.Equal(half, test.RequestsAtStorage[^1].From);
+    }
+
     [Fact]
     public async Task A_repository_that_does_not_exist_is_one_line_of_error()
     {
@@ -94,9 +134,9 @@ public class HubCommandTests
             errors.Trim());
     }
 
-    private static async Task<HubTest> HaikuHubAsync()
+    private static async Task<HubTest> HaikuHubAsync(string? disk = null)
     {
-        var test = await HubTest.StartAsync(File.ReadAllBytes(Path.Combine(Fixtures.Haiku, HubTest.Weights)));
+        var test = await HubTest.StartAsync(File.ReadAllBytes(Path.Combine(Fixtures.Haiku, HubTest.Weights)), disk);
         foreach (var file in Directory.EnumerateFiles(Fixtures.Haiku).Where(file => Path.GetFileName(file) != HubTest.Weights))
         {
             test.Hub.Add(Path.GetFileName(file), File.ReadAllBytes(file));

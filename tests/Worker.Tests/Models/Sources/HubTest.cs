@@ -12,13 +12,17 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
     private readonly TemporaryFolder _folder = new();
     private readonly HttpClient _http = HubClient.CreateHttpClient();
 
-    private HubTest(FakeHub hub) => Hub = hub;
+    private HubTest(FakeHub hub, string? disk)
+    {
+        Hub = hub;
+        CacheFolder = Path.Combine(disk ?? _folder.Path, "hub");
+    }
 
     public FakeHub Hub { get; }
 
     public static HubModel Model { get; } = new(FakeHub.Repository, HubModel.DefaultRevision);
 
-    public string CacheFolder => Path.Combine(_folder.Path, "hub");
+    public string CacheFolder { get; }
 
     public string RepositoryFolder => Path.Combine(CacheFolder, "models--test--model");
 
@@ -37,12 +41,14 @@ internal sealed class HubTest : IAsyncDisposable, IProgress<HubProgress>
     public byte[] WeightBytes { get; private set; } = [];
 
     /// <param name="weightBytes">Size of the weight file.</param>
-    public static Task<HubTest> StartAsync(int weightBytes = 300_000) => StartAsync(RandomBytes(weightBytes));
+    /// <param name="disk">Folder for the cache; null for one of its own.</param>
+    public static Task<HubTest> StartAsync(int weightBytes = 300_000, string? disk = null) => StartAsync(RandomBytes(weightBytes), disk);
 
     /// <param name="weights">Content of the weight file.</param>
-    public static async Task<HubTest> StartAsync(byte[] weights)
+    /// <param name="disk">Folder for the cache; null for one of its own.</param>
+    public static async Task<HubTest> StartAsync(byte[] weights, string? disk = null)
     {
-        var test = new HubTest(await FakeHub.StartAsync());
+        var test = new HubTest(await FakeHub.StartAsync(), disk);
         test.Hub.Add("config.json", "{\"model_type\": \"llama\"}");
         test.Hub.Add("tokenizer.json", "{}");
         test.Hub.Add("README.md", "# a model");

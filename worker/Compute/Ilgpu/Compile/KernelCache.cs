@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Cluster.Common.Files;
 
 namespace Cluster.Worker.Compute.Ilgpu.Compile;
 
@@ -43,14 +44,15 @@ internal sealed class KernelCache(string? folder)
             return make();
         }
 
-        var path = PathOf(extension, parts);
-        if (Read(path) is { } kept)
+        var key = KeyOf(parts);
+        var path = PathOf(extension, key);
+        if (Read(path, key) is { } kept)
         {
             return kept;
         }
 
         var made = make();
-        Write(path, made);
+        Write(path, key, made);
         return made;
     }
 
@@ -59,7 +61,7 @@ internal sealed class KernelCache(string? folder)
     {
         if (folder is not null)
         {
-            Try(PathOf(extension, parts), static path =>
+            Try(PathOf(extension, KeyOf(parts)), static path =>
             {
                 File.Delete(path);
                 return true;
@@ -67,7 +69,7 @@ internal sealed class KernelCache(string? folder)
         }
     }
 
-    private string PathOf(string extension, ReadOnlySpan<string> parts)
+    private static byte[] KeyOf(ReadOnlySpan<string> parts)
     {
         // Lengths keep ("ab", "c") apart from ("a", "bc").
         var text = new StringBuilder();
@@ -76,31 +78,50 @@ internal sealed class KernelCache(string? folder)
             text.Append(part.Length).Append(':').Append(part);
         }
 
-        return Path.Combine(folder!, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()))) + extension);
+        return SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()));
     }
 
-    /// <summary>Null where there is no such file, or half of one.</summary>
-    private static byte[]? Read(string path) => Try(path, static path =>
+    private string PathOf(string extension, byte[] key) => Path.Combine(folder!, Convert.ToHexStringLower(key) + extension);
+
+    /// <summary>Null where there is no such file, half of one, one under another's name, or one that somebody else can have written: what
+    /// is read here is run on the device.</summary>
+    private static byte[]? Read(string path, byte[] key) => Try(path, path =>
     {
         if (!File.Exists(path))
         {
             return null;
         }
 
-        var bytes = File.ReadAllBytes(path);
-        return bytes.Length >= HashBytes && SHA256.HashData(bytes.AsSpan(HashBytes)).AsSpan().SequenceEqual(bytes.AsSpan(0, HashBytes))
+        using var file = File.OpenHandle(path);
+        if (FileStatus.Of(file) is { } status && !(status.IsFile && status.IsTrusted))
+        {
+            return null;
+        }
+
+        var bytes = new byte[RandomAccess.GetLength(file)];
+        return RandomAccess.Read(file, bytes, 0) == bytes.Length && bytes.Length >= HashBytes
+            && HashOf(key, bytes.AsSpan(HashBytes)).AsSpan().SequenceEqual(bytes.AsSpan(0, HashBytes))
             ? bytes[HashBytes..]
             : null;
     });
 
-    private void Write(string path, byte[] bytes) => Try(path, path =>
+    private void Write(string path, byte[] key, byte[] bytes) => Try(path, path =>
     {
-        Directory.CreateDirectory(folder!);
-        var partial = $"{path}.{Environment.ProcessId}.{Guid.NewGuid():N}";
-        File.WriteAllBytes(partial, [.. SHA256.HashData(bytes), .. bytes]);
-        File.Move(partial, path, overwrite: true);
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder!);
+        }
+        else
+        {
+            Directory.CreateDirectory(folder!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        WholeFile.Write(path, [.. HashOf(key, bytes), .. bytes], UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return true;
     });
+
+    /// <summary>Covers the key, so that files cannot be swapped for each other.</summary>
+    private static byte[] HashOf(byte[] key, ReadOnlySpan<byte> bytes) => SHA256.HashData([.. key, .. bytes]);
 
     /// <summary>A cache that cannot be read or written is as good as none.</summary>
     private static T? Try<T>(string path, Func<string, T?> action)

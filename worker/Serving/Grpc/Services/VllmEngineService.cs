@@ -54,7 +54,7 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
             ActiveRequests = statistics is null ? 0 : (uint)(statistics.Running + statistics.Waiting),
             IsPaused = state.IsDraining,
             LastReceiveTimestamp = Interlocked.Read(ref _lastReceivedUnixMilliseconds) / 1000.0,
-            UptimeSeconds = (time.GetUtcNow() - state.StartedAt).TotalSeconds,
+            UptimeSeconds = state.Uptime.TotalSeconds,
             ServerType = "cluster-worker",
         });
     }
