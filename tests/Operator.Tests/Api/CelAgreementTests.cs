@@ -31,8 +31,6 @@ public sealed class CelAgreementTests
         ("maxNumBatchedTokens must be at least maxNumSeqs", "spec.engine.maxNumBatchedTokens", "than maxNumSeqs", null),
         ("without chunked prefill maxNumBatchedTokens", "spec.engine.maxNumBatchedTokens", "than maxModelLen", null),
         ("numSchedulerSteps above 1", "spec.engine.numSchedulerSteps", "speculative", null),
-        ("dtype float32 contradicts", "spec.engine.dtype", "quantized weights are multiplied in 16 bits", null),
-        ("dtype bfloat16 contradicts", "spec.engine.dtype", "tables are float16", null),
         ("maxUnavailable and maxSurge cannot both be 0", "spec.rollout", "cannot both be 0", null),
         ("cannot be changed", "spec.gpu.allocation", "cannot be changed",
             "the rule compares two versions of an object; the validator sees one"),

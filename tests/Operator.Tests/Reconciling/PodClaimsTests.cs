@@ -164,7 +164,8 @@ public sealed class PodClaimsTests
         _cluster.Add(again);
         await _cluster.Finish();
         Assert.Equal(pods, _cluster.Replicas("another").Select(r => r.Name));
-        Assert.Equal("Complete", _cluster.Condition("Progressing").Reason);
+        var progressing = _cluster.Condition("Progressing");
+        Assert.Equal(("Complete", progressing.Message), (progressing.Reason, progressing.Message));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Cluster.Common.Files;
 using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Tests.Models.Sources;
@@ -55,7 +56,7 @@ public class HubEnvironmentTests
         folder.Write("token", new byte[5000]);
 
         Assert.Contains(
-            "has more than 4096 bytes", Assert.Throws<HubFormatException>(() => Of([$"HF_HOME={folder.Path}"])).Message,
+            "at most 4096 bytes", Assert.Throws<RefusedFileException>(() => Of([$"HF_HOME={folder.Path}"])).Message,
             StringComparison.Ordinal);
     }
 
