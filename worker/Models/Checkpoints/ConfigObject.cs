@@ -281,7 +281,8 @@ internal sealed class ConfigObject
     private ModelConfigException Wrong(string name, JsonElement value, string expected)
     {
         const int Shown = 60;
-        var raw = value.GetRawText();
+        // Not as the library's text, which throws where bytes are no UTF-8.
+        var raw = System.Text.Encoding.UTF8.GetString(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value));
         return new ModelConfigException(File, $"'{Name(name)}' is {(raw.Length > Shown ? raw[..Shown] + "…" : raw)}; expected {expected}");
     }
 }
