@@ -1,5 +1,3 @@
-using Cluster.Common.Files;
-
 namespace Cluster.Operator.Local;
 
 /// <summary>The folder of one local cluster, for its user only: kubeconfig and volumes. Removed when disposed, or by the next cluster of

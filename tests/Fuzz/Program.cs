@@ -75,7 +75,7 @@ internal static class Program
         RootCommand root = new(Help) { minutes, inputs, targets, seed, coverage, findings, corpus, replay };
         root.SetAction(result =>
         {
-            IReadOnlyList<string> names = result.GetValue(targets) is { Length: > 0 } given ? given : TargetList.Names;
+            var names = result.GetValue(targets) is { Length: > 0 } given ? given : TargetList.Names;
             return result.GetValue(replay) is { } file
                 ? Replay(names, file.FullName)
                 : Run(new RunOptions(

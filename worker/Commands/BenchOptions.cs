@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Cluster.Common.Files;
 
 namespace Cluster.Worker.Commands;
 

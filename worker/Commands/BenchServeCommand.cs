@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Cluster.Common.Files;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
 using Cluster.Worker.Tokenization;

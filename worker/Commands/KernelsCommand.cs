@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Cluster.Common.Files;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;

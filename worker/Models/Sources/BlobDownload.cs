@@ -1,5 +1,4 @@
 using System.Net;
-using Cluster.Common.Files;
 
 namespace Cluster.Worker.Models.Sources;
 

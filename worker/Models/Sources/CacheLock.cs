@@ -1,5 +1,3 @@
-using Cluster.Common.Files;
-
 namespace Cluster.Worker.Models.Sources;
 
 /// <summary>Keeps two downloads of one content apart, in this process or in any other on the machine: an exclusive <c>flock</c>, which is

@@ -1,5 +1,4 @@
 using System.Text;
-using Cluster.Common.Files;
 
 namespace Cluster.Worker.Models.Sources;
 

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Cluster.Common.Files;
 
 namespace Cluster.Worker.Models.Sources;
 

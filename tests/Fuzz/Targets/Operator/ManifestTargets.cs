@@ -126,7 +126,7 @@ internal static class ManifestTargets
     {
         using StringWriter output = new(), error = new();
         var code = RenderCommand.RenderAsync(
-            manifests, cluster, configs, Worker, DateTimeOffset.UnixEpoch, output, error, CancellationToken.None).GetAwaiter().GetResult();
+            manifests, cluster, configs, Worker, output, error, CancellationToken.None).GetAwaiter().GetResult();
         YamlJson.ParseAll(output.ToString(), "rendered.yaml");
         if (code != 0)
         {

@@ -31,8 +31,8 @@ internal static class TokenizerTargets
 
     public static IFuzzTarget Text(string name)
     {
-        Tokenizer haiku = Tokenizer.Load(Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m"));
-        Tokenizer bytes = TinyTokenizer.OfBytes().WithMerge("H", "e").WithMerge("l", "l").WithAdded("<s>").Build();
+        var haiku = Tokenizer.Load(Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models", "haiku-1m"));
+        var bytes = TinyTokenizer.OfBytes().WithMerge("H", "e").WithMerge("l", "l").WithAdded("<s>").Build();
         Tokenizer[] others = [.. new[] { "byte level BPE", "SentencePiece BPE", "Unigram" }.Select(Load)];
         return new TextTarget(
             name,

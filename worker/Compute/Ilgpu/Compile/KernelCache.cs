@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Cluster.Common.Files;
 
 namespace Cluster.Worker.Compute.Ilgpu.Compile;
 
