@@ -16,6 +16,7 @@ internal readonly partial record struct FileNode(NodeType Type, long Length)
     private const int NoEntry = 2;
     private const int NotAllowed = 13;
     private const int NotAFolder = 20;
+    private const int NameTooLong = 36;
     private const int TooManyLinks = 40;
 
     /// <summary><c>struct statx</c>, the same on every Linux: 16 bits of mode at 28, 64 bits of size at 40.</summary>
@@ -40,7 +41,7 @@ internal readonly partial record struct FileNode(NodeType Type, long Length)
             ? Read(buffer)
             : Marshal.GetLastPInvokeError() switch
             {
-                NoEntry or NotAFolder => null,
+                NoEntry or NotAFolder or NameTooLong => null,
                 TooManyLinks => throw new IOException($"{path}: is a link that leads in a circle"),
                 NotAllowed => throw new UnauthorizedAccessException($"{path}: permission denied"),
                 var error => throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(error)}"),

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Cluster.Common;
@@ -170,6 +171,13 @@ internal static partial class ModelDeploymentValidator
     private static void CheckEngine(EngineSpec engine, List<ValidationError> errors)
     {
         EngineFieldValidator.Validate(engine, "spec.engine", errors);
+        if (engine.OverrideGenerationConfig is { } overrides && !IsJsonObject(overrides))
+        {
+            errors.Add(new(
+                "spec.engine.overrideGenerationConfig", ValidationReason.Invalid,
+                $"'{overrides}' must be a JSON object, such as {{\"temperature\":0.6}}"));
+        }
+
         if (engine.Speculative is { } drafting)
         {
             EngineFieldValidator.Validate(drafting, "spec.engine.speculative", errors);
@@ -258,4 +266,17 @@ internal static partial class ModelDeploymentValidator
 
     [GeneratedRegex(@"^[a-z]([-a-z0-9]*[a-z0-9])?\z")]
     private static partial Regex ServiceName();
+
+    private static bool IsJsonObject(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.ValueKind == JsonValueKind.Object;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
 }

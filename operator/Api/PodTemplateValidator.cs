@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Api;
 
@@ -9,6 +10,9 @@ internal static class PodTemplateValidator
 {
     private const string Path = "spec.podTemplate";
     private const string WorkerContainer = "worker";
+
+    /// <summary>What Kubernetes takes, less some for the operator's.</summary>
+    private const int MaxAnnotationBytes = 240 * 1024;
 
     public static void Validate(JsonObject template, ModelDeploymentSpec spec, List<ValidationError> errors)
     {
@@ -38,13 +42,38 @@ internal static class PodTemplateValidator
                         new($"{At}.{field}[{key}]", ValidationReason.Forbidden, $"the prefix {ApiNames.Group}/ is the operator's own"));
                 }
 
-                if (value is not JsonValue text || !text.TryGetValue(out string? _))
+                if (value is not JsonValue text || !text.TryGetValue(out string? written))
                 {
                     errors.Add(
                         new($"{At}.{field}[{key}]", ValidationReason.Invalid,
                             $"{value?.ToJsonString() ?? "null"} must be a string; put it in quotes"));
                 }
+                else if (field == "labels")
+                {
+                    CheckLabel($"{At}.{field}", key, written, errors);
+                }
+                else if (LabelSyntax.KeyProblem(key.ToLowerInvariant()) is { } problem)
+                {
+                    errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Invalid, problem));
+                }
             }
+        }
+
+        if ((metadata["annotations"] as JsonObject ?? []).Sum(item => item.Key.Length + (long)(item.Value?.ToString().Length ?? 0))
+            is > MaxAnnotationBytes and var size)
+        {
+            errors.Add(new(
+                $"{At}.annotations", ValidationReason.Invalid,
+                $"have {size} characters together; at most {MaxAnnotationBytes} are possible, the operator's own included"));
+        }
+    }
+
+    /// <summary>The API server would refuse every pod that has it, again and again.</summary>
+    private static void CheckLabel(string at, string key, string value, List<ValidationError> errors)
+    {
+        if ((LabelSyntax.KeyProblem(key) ?? LabelSyntax.ValueProblem(value)) is { } problem)
+        {
+            errors.Add(new($"{at}[{key}]", ValidationReason.Invalid, $"'{value}': {problem}"));
         }
     }
 
@@ -55,6 +84,7 @@ internal static class PodTemplateValidator
         Forbid(pod, "terminationGracePeriodSeconds", "set by spec.drainSeconds", At, errors);
         foreach ((var key, var value) in Section<JsonObject>(pod, "nodeSelector", At, errors) ?? [])
         {
+            CheckLabel($"{At}.nodeSelector", key, value?.ToString() ?? "", errors);
             if (spec.Gpu.NodeSelector?.GetValueOrDefault(key) is { } other && value?.ToString() != other)
             {
                 errors.Add(

@@ -87,20 +87,27 @@ internal static partial class ObjectChecks
             errors.Add(FieldError.TooLong("metadata.annotations", MaxAnnotationBytes));
         }
 
+        foreach (var (key, _) in value.At("metadata", "annotations") as JsonObject ?? [])
+        {
+            // Unlike a label's, an annotation's key may have capitals in its prefix.
+            Refuse("metadata.annotations", key, LabelSyntax.KeyProblem(key.ToLowerInvariant()));
+        }
+
         foreach (var (key, label) in value.At("metadata", "labels") as JsonObject ?? [])
         {
-            if (label.Text() is { Length: > 0 } text && !LabelValue().IsMatch(text))
-            {
-                errors.Add(
-                    FieldError.Invalid(
-                        "metadata.labels", $"\"{text}\"",
-                        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
-                        + "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
-                        + "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
-            }
+            Refuse("metadata.labels", key, LabelSyntax.KeyProblem(key));
+            Refuse("metadata.labels", label.Text() ?? "", LabelSyntax.ValueProblem(label.Text() ?? ""));
         }
 
         return errors;
+
+        void Refuse(string field, string text, string? problem)
+        {
+            if (problem is not null)
+            {
+                errors.Add(FieldError.Invalid(field, $"\"{text}\"", problem));
+            }
+        }
     }
 
     private static string? MetadataProblem(JsonObject value, KindName kind)
@@ -153,7 +160,4 @@ internal static partial class ObjectChecks
 
     [GeneratedRegex(@"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")]
     private static partial Regex Subdomain();
-
-    [GeneratedRegex("^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")]
-    private static partial Regex LabelValue();
 }

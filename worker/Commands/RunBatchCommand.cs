@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.Net;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Batches;
+using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Startup;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
@@ -38,6 +40,8 @@ internal static class RunBatchCommand
             "run-batch",
             "Answers a file of requests in OpenAI's batch format, with every endpoint that serve has. Run it again to go on where a run "
             + "was ended.") { input, output, concurrency, names, chatTemplate };
+        var formats = new OutputFlags();
+        formats.AddTo(command);
         flags.AddTo(command);
         command.SetAction((arguments, cancellationToken) =>
         {
@@ -51,14 +55,15 @@ internal static class RunBatchCommand
                 startup,
                 arguments.GetValue(names) is { Length: > 0 } given ? given : [ModelFolder.SourceOf(startup).DefaultName],
                 arguments.GetRequiredValue(input), arguments.GetRequiredValue(output),
-                arguments.GetValue(concurrency) ?? startup.Engine.MaxNumSeqs, cancellationToken);
+                arguments.GetValue(concurrency) ?? startup.Engine.MaxNumSeqs, template => formats.Read(arguments, template),
+                cancellationToken);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
         StartupOptions startup, IReadOnlyList<string> names, string input, string output, int concurrency,
-        CancellationToken cancellationToken)
+        Func<IChatTemplate?, OutputFormats> formatsOf, CancellationToken cancellationToken)
     {
         if (!File.Exists(input))
         {
@@ -74,7 +79,11 @@ internal static class RunBatchCommand
         await using var worker = LoadBar.Run(
             progress => TextEngine.Load(startup, folders, progress, Console.Error.WriteLine, server.Observer));
         server.BecomeReady(
-            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, worker.Devices));
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, worker.Devices)
+            {
+                Formats = formatsOf(worker.ChatTemplate),
+                Defaults = worker.Defaults,
+            });
         var summary = await CountBar.RunAsync(
             "batch",
             report => new BatchRun(api, concurrency, options.MaxRequestBytes).RunAsync(input, output, report, cancellationToken));

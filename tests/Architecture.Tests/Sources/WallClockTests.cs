@@ -25,6 +25,7 @@ public sealed class WallClockTests
         ["operator/Local/ApiServer/Routing/WatchEndpoint.cs"] = "ages in tables",
         ["operator/Local/ApiServer/Routing/WriteEndpoint.cs"] = "ages in tables",
         ["operator/Local/ApiServer/Writing/ApiState.cs"] = "times of objects",
+        ["operator/Local/ApiServer/Writing/DisruptionBudgets.cs"] = "times of disrupted pods in a budget's status",
         ["operator/Local/ApiServer/Writing/ObjectDeletion.cs"] = "deletionTimestamp, which nobody here reads",
         ["operator/Local/Kubelet/ContainerLog.cs"] = "times of log lines",
         ["operator/Local/Kubelet/ContainerProcess.cs"] = "startedAt of a container",

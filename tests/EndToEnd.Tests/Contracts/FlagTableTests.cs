@@ -17,6 +17,7 @@ public sealed class FlagTableTests
     {
         FlagValue.Word => flag.Words,
         FlagValue.Switch => ["true", "false"],
+        FlagValue.Text => [flag.Default as string ?? "{}"],
         _ => [Text(flag.Minimum), Text(double.IsNaN(flag.Maximum) ? int.MaxValue : flag.Maximum)],
     });
 
@@ -24,7 +25,7 @@ public sealed class FlagTableTests
     public static TheoryData<string, string> Refused => Values(flag => flag.Value switch
     {
         FlagValue.Word => ["int8", flag.Words[0].ToUpperInvariant(), ""],
-        FlagValue.Switch => [],
+        FlagValue.Switch or FlagValue.Text => [],
         _ => [Text(flag.Minimum - 1), .. double.IsNaN(flag.Maximum) ? (string[])[] : [Text(flag.Maximum + 1)]],
     });
 

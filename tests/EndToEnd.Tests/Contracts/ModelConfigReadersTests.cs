@@ -204,7 +204,7 @@ public sealed class ModelConfigReadersTests
         $"experts {config.Moe?.NumExperts ?? 0} of {config.Moe?.IntermediateSize ?? 0} in "
         + $"{Enumerable.Range(0, config.NumLayers).Count(layer => config.Moe?.HasExperts(layer) == true)} layers",
         $"bytes {(config.DType is DType.F32 ? 4 : 2)}",
-        $"quantization {config.Quantization?.Method switch { null => "none", "compressed-tensors" => "fp8", var method => method }}");
+        $"quantization {config.Quantization?.Method switch { null => "none", "compressed-tensors" or "fbgemm_fp8" => "fp8", var method => method }}");
 
     private static string Facts(ModelShape shape) => string.Join(
         '\n',

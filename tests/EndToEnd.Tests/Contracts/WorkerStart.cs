@@ -19,7 +19,7 @@ internal static class WorkerStart
     /// <returns>Why the worker would not start; null where it does.</returns>
     public static async Task<string?> RefusalAsync(ModelDeployment deployment, string folder, string draft, string tokenizer)
     {
-        var pod = WorkerPodSpec.For(deployment, new WorkerOptions("worker:test"));
+        var pod = WorkerPodSpec.For(deployment, new WorkerOptions("worker:test") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } });
         string[] arguments = [.. pod["containers"]![0]!["args"]!.AsArray().Select(argument => (string)argument!)];
         var served = new RootCommand { ServeCommand.Create() }.Parse(arguments);
         if (served.Errors.Count > 0)
@@ -68,7 +68,7 @@ internal static class WorkerStart
         Directory.CreateDirectory(to);
         foreach (var file in Directory.EnumerateFiles(folder))
         {
-            File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+            File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
         }
 
         var path = Path.Combine(to, "config.json");

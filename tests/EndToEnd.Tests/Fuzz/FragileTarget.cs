@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Cluster.Fuzz;
 using Cluster.Tests.Shared.Fuzzing;
@@ -15,6 +16,8 @@ internal sealed class FragileTarget : IFuzzTarget
 
     public FuzzLimits Limits { get; } = FuzzLimits.Default with { AllocatedBytes = 8 << 20 };
 
+    // A failure is known by its place, which is another one where the compiler has put this into its caller.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public Verdict Run(byte[] input)
     {
         var text = Encoding.UTF8.GetString(input);

@@ -279,7 +279,7 @@ const steps = {
   },
 
   async tooLarge() {
-    const ended = await failure(call(text, 'Tokenize', { text: 'x'.repeat(5 * 1024 * 1024) }));
+    const ended = await failure(call(text, 'Tokenize', { text: 'x'.repeat(33 * 1024 * 1024) }));
     expect(ended.code === 'RESOURCE_EXHAUSTED', `RESOURCE_EXHAUSTED, got ${ended.code}: ${ended.details}`);
     return ended;
   },

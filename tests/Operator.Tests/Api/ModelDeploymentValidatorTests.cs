@@ -113,8 +113,30 @@ public class ModelDeploymentValidatorTests
     [InlineData("{tuning: {env: [{name: A, value: 1}]}}", "spec.tuning.env[0].value", "Invalid", "1 must be a string")]
     [InlineData("{tuning: {env: [{name: A, value: x, valueFrom: {}}]}}", "spec.tuning.env[0]", "Invalid", "both value and valueFrom")]
     [InlineData("{rollout: {maxUnavailable: 0}}", "spec.rollout", "Invalid", "cannot both be 0")]
+    [InlineData(
+        "{engine: {overrideGenerationConfig: 'temperature=1'}}", "spec.engine.overrideGenerationConfig", "Invalid",
+        "must be a JSON object")]
+    [InlineData(
+        "{engine: {overrideGenerationConfig: '[]'}}", "spec.engine.overrideGenerationConfig", "Invalid", "must be a JSON object")]
     [InlineData("{podTemplate: {spek: {}}}", "spec.podTemplate.spek", "NotSupported", "supported: metadata, spec")]
     [InlineData("{podTemplate: {spec: 3}}", "spec.podTemplate.spec", "Invalid", "must be a mapping, found 3")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {team: 'a b'}}}}", "spec.podTemplate.metadata.labels[team]", "Invalid",
+        "'a b': a valid label must be an empty string or consist of")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {team: 0123456789012345678901234567890123456789012345678901234567890123x}}}}",
+        "spec.podTemplate.metadata.labels[team]", "Invalid", "must be no more than 63 bytes")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {'a/b/c': x}}}}", "spec.podTemplate.metadata.labels[a/b/c]", "Invalid", "a qualified name must")]
+    [InlineData(
+        "{podTemplate: {metadata: {labels: {'Example.com/x': x}}}}", "spec.podTemplate.metadata.labels[Example.com/x]", "Invalid",
+        "prefix part a lowercase RFC 1123 subdomain must")]
+    [InlineData(
+        "{podTemplate: {metadata: {annotations: {'-a': x}}}}", "spec.podTemplate.metadata.annotations[-a]", "Invalid",
+        "name part must consist of")]
+    [InlineData(
+        "{podTemplate: {spec: {nodeSelector: {zone: 'a/b'}}}}", "spec.podTemplate.spec.nodeSelector[zone]", "Invalid",
+        "'a/b': a valid label must")]
     [InlineData("{podTemplate: {metadata: {name: x}}}", "spec.podTemplate.metadata.name", "NotSupported", "labels, annotations")]
     [InlineData(
         "{podTemplate: {metadata: {labels: {serving.cluster.sh/x: z}}}}", "spec.podTemplate.metadata.labels[serving.cluster.sh/x]",

@@ -158,6 +158,7 @@ public sealed class PodClaimsTests
         }
 
         _cluster.Server.Update<V1PodDisruptionBudget>("ns", "haiku", b => b["metadata"]!.AsObject().Remove("ownerReferences"));
+        _cluster.Server.Update<V1ServiceAccount>("ns", "haiku-worker", a => a["metadata"]!.AsObject().Remove("ownerReferences"));
         var again = Given.Deployment();
         again.Metadata.Uid = "uid-of-another";
         again.Spec.Replicas = 2;

@@ -26,7 +26,9 @@ public sealed class DeletionScenarios(ApiServerUnderTest server)
         cluster.Kubelet.Ends = _ => true;
         cluster.Kubelet.LookAgain();
         await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null, "the deployment is gone");
-        Assert.Empty(cluster.Observer.Pods);
+
+        // It is seen by another watch.
+        await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 0, "its pods are gone");
     }
 
     [Fact]

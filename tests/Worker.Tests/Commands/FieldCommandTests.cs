@@ -42,7 +42,7 @@ public sealed class FieldCommandTests
             "serve --model=org/m" },
         { "serve --port 8001 org/m", "serve --model=org/m --port=8001" },
         { "serve org/m --enable-auto-tool-choice --uvicorn-log-level warning --disable-log-stats --disable-frontend-multiprocessing",
-            "serve --model=org/m" },
+            "serve --enable-auto-tool-choice=true --model=org/m" },
         { "serve org/m --ssl-keyfile k.pem --ssl-certfile c.pem", "serve --model=org/m --tls-cert=c.pem --tls-key=k.pem" },
         { "serve org/m --num-gpu-blocks-override 512 --max-logprobs 5 --seed 0 --block-size 16",
             "serve --block-size=16 --max-logprobs=5 --model=org/m --num-gpu-blocks-override=512 --seed=0" },

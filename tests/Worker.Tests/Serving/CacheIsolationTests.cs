@@ -60,7 +60,8 @@ public sealed class CacheIsolationTests
 
     private static async Task<JsonNode> SendAsync(HttpTestServer server, string key, JsonObject body)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = HttpTestServer.Json(body.ToJsonString()) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions");
+        request.Content = HttpTestServer.Json(body.ToJsonString());
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         using var response = await server.Client.SendAsync(request);
         Assert.True(response.IsSuccessStatusCode, $"{response.StatusCode}");

@@ -20,7 +20,7 @@ public class DrainTests
         const string Body = """{"prompt": "hello", "stream": true, "ignore_eos": true, "max_tokens": 500000}""";
         await client.Client.SendAsync(
             Encoding.ASCII.GetBytes(
-                $"POST {Completions} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: "
+                $"POST {Completions} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: "
                 + $"{Body.Length}\r\n\r\n{Body}"));
         var buffer = new byte[1];
         Assert.Equal(1, await client.Client.ReceiveAsync(buffer));

@@ -125,7 +125,8 @@ public sealed class ServingFlagsTests
         Assert.True(Read("--api-key a --cache-isolation key", []).IsolatesCacheByKey);
         Assert.False(Read("--api-key a", []).IsolatesCacheByKey);
         Assert.Contains(
-            "there are no API keys", Assert.Throws<CommandFailure>(() => Read("--cache-isolation key", [])).Message, StringComparison.Ordinal);
+            "there are no API keys", Assert.Throws<CommandFailure>(() => Read("--cache-isolation key", [])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

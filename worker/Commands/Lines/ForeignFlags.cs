@@ -99,7 +99,6 @@ internal static class ForeignFlags
         ForeignFlag.Inert(ForeignValue.One, "CLUSTER_LOG_LEVEL sets the level", "--uvicorn-log-level"),
         ForeignFlag.Inert(ForeignValue.Switch, "requests are logged at CLUSTER_LOG_LEVEL=Debug only", "--disable-uvicorn-access-log"),
         ForeignFlag.Inert(ForeignValue.Switch, "the server and the engine are one process", "--disable-frontend-multiprocessing"),
-        ForeignFlag.Inert(ForeignValue.Switch, "a request with tools may always call them", "--enable-auto-tool-choice"),
         ForeignFlag.Inert(ForeignValue.Switch, "/version and this command line tell nothing to others", "--disable-fastapi-docs"),
         ForeignFlag.Inert(ForeignValue.Switch, "certificates are always read again when they change", "--enable-ssl-refresh"),
         ForeignFlag.Inert(ForeignValue.Switch, "X-Request-Id always comes back", "--enable-request-id-headers"),

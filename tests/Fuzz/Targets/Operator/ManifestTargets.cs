@@ -30,7 +30,11 @@ internal static class ManifestTargets
     private static readonly AnyMutator Yaml = new(
         new PieceMutator(YamlPieces), new TextMutator("{$patch: replace}", "auto", "{name: worker}"));
 
-    private static readonly WorkerOptions Worker = new("worker:1");
+    /// <summary>Whose operator gives every privilege: what is behind them is to be tried as well.</summary>
+    private static readonly WorkerOptions Worker = new("worker:1")
+    {
+        Policy = new PodPolicy { Allowed = [.. PodPrivilege.All], ModelPathPrefixes = ["/"] }
+    };
 
     public static IFuzzTarget YamlText(string name) => new TextTarget(
         name,

@@ -18,7 +18,7 @@ public sealed class RealSchemaTests(ITestOutputHelper output)
             var plain = RealSchemas.Plain(schema);
             for (var walk = 0; walk < NumWalks; walk++)
             {
-                if (constraint.Sample(random, 300) is not { } text)
+                if (constraint.Sample(random, 300) is not { } text || SecondOpinion.HasRepeatedNames(text))
                 {
                     continue;
                 }
@@ -29,7 +29,7 @@ public sealed class RealSchemaTests(ITestOutputHelper output)
                 {
                     var mutant = RealSchemas.Mutate(text, random);
                     mutations++;
-                    if (!SecondOpinion.IsValid(plain, mutant))
+                    if (!SecondOpinion.HasRepeatedNames(mutant) && !SecondOpinion.IsValid(plain, mutant))
                     {
                         refused++;
                         Assert.False(constraint.Accepts(mutant), $"JsonSchema.Net refuses\n{schema}\n{mutant}");

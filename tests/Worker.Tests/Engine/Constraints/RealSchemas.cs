@@ -280,7 +280,7 @@ internal static class RealSchemas
     {
         JsonValueKind.Number => random.Next(4) switch
         {
-            0 => JsonNode.Parse(value.ToJsonString() is "0" or "-0" ? "10" : value.ToJsonString().Split('e', 'E')[0] + "1"),
+            0 => JsonNode.Parse(value.ToJsonString().Split('e', 'E')[0] is var digits and not ("0" or "-0") ? digits + "1" : "10"),
             1 => -1,
             2 => 0.3,
             _ => "1",

@@ -86,7 +86,10 @@ public sealed class VllmSamplingTests
             nameof(SamplingParameters.BadWords), nameof(SamplingParameters.AllowedTokenIds), nameof(SamplingParameters.Constraint)];
         string[] unreported = [nameof(SamplingParameters.Logprobs), nameof(SamplingParameters.PromptLogprobs)];
         Assert.Equal(
-            [.. unanswerable, .. unreported, nameof(SamplingParameters.Beams), .. unnamed],
+            [
+                .. unanswerable, nameof(SamplingParameters.KeptSpecialTokens), .. unreported, nameof(SamplingParameters.Beams), .. unnamed,
+                nameof(SamplingParameters.ConstraintDelay),
+            ],
             untouched.Select(property => property.Name));
     }
 

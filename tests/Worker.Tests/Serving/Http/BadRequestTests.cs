@@ -68,8 +68,7 @@ public sealed class BadRequestTests
     [InlineData(
         "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "modalities": ["text", "audio"]}""", 400, "modalities")]
     [InlineData(
-        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"}""", 400,
-        "reasoning_effort")]
+        "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "reasoning_effort": 3}""", 400, "reasoning_effort")]
     [InlineData(
         "/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}""", 400,
         "response_format")]
