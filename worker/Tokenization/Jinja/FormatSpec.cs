@@ -57,8 +57,14 @@ internal sealed record FormatSpec
         return at == text.Length
             ? new FormatSpec
             {
-                Fill = fill, Align = align, Sign = sign, IsAlternate = alternate, Width = width, Grouping = grouping,
-                Precision = precision, Type = type,
+                Fill = fill,
+                Align = align,
+                Sign = sign,
+                IsAlternate = alternate,
+                Width = width,
+                Grouping = grouping,
+                Precision = precision,
+                Type = type,
             }
             : throw new RenderError($"'{Undefined.Shorten(text)}' is no format");
 

@@ -45,7 +45,7 @@ internal static class Slicing
         {
             result.Add(items[(int)i]);
         }
-        return target is object?[] ? result.ToArray() : result;
+        return target is List<object?> ? result : result.ToArray();
     }
 
     // Where a walk in the direction of the step may begin or end: past the last item going up, before the first going down.
