@@ -44,6 +44,7 @@ internal sealed class SizeDecider(
             (model, origin) = await ReadAsync(
                 spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"),
                 cancellationToken);
+            SizingAdvisor.RequireDegree(model);
             draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
                 ? (await ReadAsync(speculative.Model, null, cancellationToken)).Shape
                 : null;

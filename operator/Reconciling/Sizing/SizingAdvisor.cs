@@ -18,6 +18,7 @@ internal static class SizingAdvisor
     /// <summary>Degrees looked at to say how many GPUs would do.</summary>
     private const int MostGpus = TensorParallelSize.Largest;
 
+    /// <param name="model">One that can be on a GPU (<see cref="RequireDegree"/>).</param>
     /// <param name="draft">Its draft model for speculative decoding; null without.</param>
     /// <param name="classes">GPUs the pods may go to, smallest first; at least one.</param>
     /// <returns>A status whose TensorParallelSize is null when nothing fits; its message then says by how much and what would
@@ -40,6 +41,17 @@ internal static class SizingAdvisor
         var largest = classes.MaxBy(c => (c.VramBytes * c.GroupSize, c.VramBytes))!;
         var refused = Table(model, draft, inputs, largest);
         return Status(model, draft, inputs, largest, refused, null, Complaint(model, draft, inputs, largest, refused[^1]));
+    }
+
+    /// <exception cref="ModelConfigException">The model can be on no number of GPUs, not even on one.</exception>
+    public static void RequireDegree(ModelShape model)
+    {
+        if (!model.Degrees(1).Any())
+        {
+            throw new ModelConfigException(
+                $"config.json: groups of {model.Format.GroupSize} quantized weights do not divide the model's matrices (intermediate size "
+                + $"{model.IntermediateSize}, attention {model.Heads * model.HeadDim})");
+        }
     }
 
     private static List<MemoryFit> Table(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus) =>
