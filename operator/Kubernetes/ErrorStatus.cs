@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Yaml;
+using Cluster.Common;
 
 namespace Cluster.Operator.Kubernetes;
 

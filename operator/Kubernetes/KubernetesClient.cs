@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Yaml;
+using Cluster.Common;
 using k8s;
 using k8s.Models;
 

@@ -89,8 +89,8 @@ internal static class PromptEncoding
     }
 
     private static PromptTooLongException TooLong(ServedModel model, string why, string parameter) => new(
-        $"this model's maximum context length is {model.Engine.MaxModelLength} tokens, prompt and output together, but the prompt is longer: "
-        + $"{why}; shorten it to at most {model.Engine.MaxPromptLength} tokens", parameter);
+        $"this model's maximum context length is {model.Engine.MaxModelLength} tokens, prompt and output together, but the prompt is "
+        + $"longer: {why}; shorten it to at most {model.Engine.MaxPromptLength} tokens", parameter);
 
     /// <summary>At least the last <paramref name="count"/> tokens and one more, or all there are.</summary>
     private static IReadOnlyList<int> EncodeEnd(ITokenizer tokenizer, string text, bool addSpecialTokens, int count)

@@ -18,9 +18,8 @@ internal static class ServedPrompt
     public static IReadOnlyList<int> OfChat(ServedModel model, JsonObject request)
     {
         using var fields = RequestFields.Of(JsonDocument.Parse(request.ToJsonString()));
-        var prompt = ChatPrompt.Read(
-            fields, model, ChatTools.Read(fields).Definitions,
-            (served, text, addSpecialTokens, name) => PromptEncoding.Encode(served, text, addSpecialTokens, name));
+        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions);
+        var prompt = PromptEncoding.Encode(model, text, addSpecialTokens, "messages");
         fields.RejectUnread();
         return prompt;
     }

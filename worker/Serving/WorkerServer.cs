@@ -74,7 +74,11 @@ internal sealed partial class WorkerServer : IAsyncDisposable
         builder.Services.AddGrpcServing(
             state, new GrpcOptions { MaxReceiveMessageBytes = options.MaxRequestBytes, RequestTimeout = options.RequestTimeout });
         builder.Services.AddCors();
-        builder.Services.AddHttpContextAccessor();
+        if (options.IsolatesCacheByKey)
+        {
+            builder.Services.AddHttpContextAccessor();
+        }
+
         if (options.Tls is { } tls)
         {
             builder.Services.AddSingleton(
@@ -156,11 +160,13 @@ internal sealed partial class WorkerServer : IAsyncDisposable
     /// <summary>The model is loaded: answer requests with it. Its engine tells <see cref="Observer"/>.</summary>
     public void BecomeReady(ServedModel model)
     {
-        var requests = _application.Services.GetRequiredService<IHttpContextAccessor>();
-        _state.BecomeReady(
-            _options.IsolatesCacheByKey
-                ? model with { Engine = new KeyIsolatedEngine(model.Engine, () => Authentication.KeyOf(requests.HttpContext)) }
-                : model);
+        if (_options.IsolatesCacheByKey)
+        {
+            var requests = _application.Services.GetRequiredService<IHttpContextAccessor>();
+            model = model with { Engine = new KeyIsolatedEngine(model.Engine, () => Authentication.KeyOf(requests.HttpContext)) };
+        }
+
+        _state.BecomeReady(model);
     }
 
     /// <summary>Readiness off at once, new work refused, running requests finished within the shutdown timeout, the rest aborted; then the

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Api;
-using Cluster.Operator.Yaml;
 
 namespace Cluster.Operator.Reconciling.Sizing;
 

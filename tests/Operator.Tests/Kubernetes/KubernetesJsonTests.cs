@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Yaml;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Kubernetes;

@@ -54,9 +54,8 @@ internal static class ChatCompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
-        var prompt = ChatPrompt.Read(
-            fields, model, tools.Definitions,
-            (served, text, addSpecialTokens, name) => PromptEncoding.Encode(served, text, addSpecialTokens, name, kept));
+        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions);
+        var prompt = PromptEncoding.Encode(model, text, addSpecialTokens, "messages", kept);
         ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
         var streaming = StreamOptions.Read(fields, stream);

@@ -47,7 +47,7 @@ internal static class ChatMessages
         foreach (var member in message.EnumerateObject().Where(member => !IsEmpty(member)))
         {
             copy[member.Name] = member.Name == "content" ? MessageContent.Read(member.Value, $"{path}.content")
-                : JsonText.ToNode(member.Value);
+                : JsonTree.Of(member.Value);
         }
 
         functions.Replace(copy, path);

@@ -4,8 +4,9 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Serving.Http;
 
-/// <summary>Turns the conversation of a request into token ids with the checkpoint's template. Called by
-/// <see cref="ChatCompletionsEndpoint"/> and <see cref="TokenizeEndpoints"/>.</summary>
+/// <summary>Turns the conversation of a request into a text with the checkpoint's template. Called by
+/// <see cref="ChatCompletionsEndpoint"/>, <see cref="TokenizeEndpoints"/> and <see cref="ServedPrompt"/>, for whom
+/// <see cref="PromptEncoding"/> makes tokens of it.</summary>
 internal static class ChatPrompt
 {
     private const string Continue = "continue_final_message";
@@ -13,10 +14,9 @@ internal static class ChatPrompt
     private const string Variables = "chat_template_kwargs";
 
     /// <param name="tools">Their definitions; null when the model is to know of none.</param>
-    /// <param name="encode">Makes tokens of the rendered text, with or without special tokens; gets the field that it is made of.</param>
+    /// <returns>The text, and whether special tokens are to be added to those that the template has written itself.</returns>
     /// <exception cref="ApiException">There is no template, no conversation, or nothing to continue.</exception>
-    public static IReadOnlyList<int> Read(
-        RequestFields fields, ServedModel model, JsonArray? tools, Func<ServedModel, string, bool, string, IReadOnlyList<int>> encode)
+    public static (string Text, bool AddSpecialTokens) Read(RequestFields fields, ServedModel model, JsonArray? tools)
     {
         if (fields.Element("messages") is { } conversation)
         {
@@ -41,15 +41,12 @@ internal static class ChatPrompt
         var variables = fields.Element(Variables) switch
         {
             null => null,
-            { ValueKind: JsonValueKind.Object } given => (JsonObject)JsonText.ToNode(given)!,
+            { ValueKind: JsonValueKind.Object } given => (JsonObject)JsonTree.Of(given)!,
             { } other => throw RequestFields.WrongType(Variables, other, "an object of the template's variables"),
         };
         var text = Render(template, messages, tools, generates, ReasoningFields.AddTo(variables, fields));
-
-        // The template writes the special tokens itself.
-        return encode(
-            model, continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false,
-            "messages");
+        return (
+            continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
     }
 
     /// <summary>Some templates write arguments as they come, others go through their members: arguments that are no object are text to the

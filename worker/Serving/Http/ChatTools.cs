@@ -45,7 +45,7 @@ internal sealed class ChatTools
                 "tools", given, "an array of {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": {…}}}");
         }
 
-        var definitions = tools is { } some && some.GetArrayLength() > 0 ? (JsonArray)JsonText.ToNode(some)! : null;
+        var definitions = tools is { } some && some.GetArrayLength() > 0 ? (JsonArray)JsonTree.Of(some)! : null;
         JsonObject[] functions = [.. definitions?.Select(tool => tool!["function"]!.AsObject()) ?? []];
         switch (choice)
         {

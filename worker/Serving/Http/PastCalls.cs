@@ -71,7 +71,7 @@ internal static class PastCalls
         try
         {
             using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth });
-            return document.RootElement.ValueKind == JsonValueKind.Object ? JsonText.ToNode(document.RootElement)! : text;
+            return document.RootElement.ValueKind == JsonValueKind.Object ? JsonTree.Of(document.RootElement)! : text;
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {

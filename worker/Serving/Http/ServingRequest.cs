@@ -35,19 +35,15 @@ internal static class ServingRequest
 
     /// <summary>The engine would refuse such a prompt, too, but not by the code that clients look for, to shorten it.</summary>
     /// <param name="parameter">The field the prompt is made of.</param>
-    /// <exception cref="ApiException">The prompt leaves no room for one token of output.</exception>
+    /// <exception cref="PromptTooLongException">The prompt leaves no room for one token of output.</exception>
     public static void RequireRoom(ServedModel model, IReadOnlyList<int> prompt, string parameter)
     {
         var longest = model.Engine.MaxModelLength;
         if (prompt.Count >= longest)
         {
-            throw new ApiException(
-                StatusCodes.Status400BadRequest,
+            throw new PromptTooLongException(
                 $"this model's maximum context length is {longest} tokens, prompt and output together, but the prompt has "
-                + $"{prompt.Count}; shorten it to at most {longest - 1}",
-                "invalid_request_error",
-                parameter,
-                "context_length_exceeded");
+                + $"{prompt.Count}; shorten it to at most {longest - 1}", parameter);
         }
     }
 

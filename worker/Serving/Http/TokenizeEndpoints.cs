@@ -19,7 +19,8 @@ internal static class TokenizeEndpoints
         }
         else if (fields.Element("messages") is not null)
         {
-            tokens = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions, PromptEncoding.Count);
+            var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, ChatTools.Read(fields).Definitions);
+            tokens = PromptEncoding.Count(model, text, addSpecialTokens, "messages");
         }
         else
         {

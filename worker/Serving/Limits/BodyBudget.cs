@@ -42,7 +42,8 @@ internal sealed class BodyBudget(long limit, LargeBodyMemory scratch)
         {
             Return(bytes);
             throw new BodyBudgetException(
-                $"the requests in work hold all {limit} bytes there are for large bodies (--max-inflight-request-bytes); send this one again");
+                $"the requests in work hold all {limit} bytes there are for large bodies (--max-inflight-request-bytes); send this one "
+                + "again");
         }
     }
 

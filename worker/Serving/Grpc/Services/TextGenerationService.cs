@@ -250,7 +250,8 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         {
             GenerateRequest.InputOneofCase.Prompt => PromptEncoding.Encode(model, request.Prompt, addSpecialTokens: true, "prompt"),
             GenerateRequest.InputOneofCase.TokenIds => WireNumber.ToTokenIds(request.TokenIds.Ids, model.Engine.VocabSize, "token_ids"),
-            GenerateRequest.InputOneofCase.Chat => PromptEncoding.Encode(model, Render(request.Chat, model), addSpecialTokens: false, "chat"),
+            GenerateRequest.InputOneofCase.Chat =>
+                PromptEncoding.Encode(model, Render(request.Chat, model), addSpecialTokens: false, "chat"),
             _ => throw new InvalidRequestException("the request has no input; set prompt, token_ids or chat", "input"),
         };
         return prompt.Count > 0
