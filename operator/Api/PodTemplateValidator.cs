@@ -52,7 +52,7 @@ internal static class PodTemplateValidator
                 {
                     CheckLabel($"{At}.{field}", key, written, errors);
                 }
-                else if (LabelSyntax.KeyProblem(key.ToLowerInvariant()) is { } problem)
+                else if (MetadataSyntax.KeyProblem(key.ToLowerInvariant()) is { } problem)
                 {
                     errors.Add(new($"{At}.{field}[{key}]", ValidationReason.Invalid, problem));
                 }
@@ -71,7 +71,7 @@ internal static class PodTemplateValidator
     /// <summary>The API server would refuse every pod that has it, again and again.</summary>
     private static void CheckLabel(string at, string key, string value, List<ValidationError> errors)
     {
-        if ((LabelSyntax.KeyProblem(key) ?? LabelSyntax.ValueProblem(value)) is { } problem)
+        if ((MetadataSyntax.KeyProblem(key) ?? MetadataSyntax.ValueProblem(value)) is { } problem)
         {
             errors.Add(new($"{at}[{key}]", ValidationReason.Invalid, $"'{value}': {problem}"));
         }

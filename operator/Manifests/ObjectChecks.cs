@@ -1,19 +1,13 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Manifests;
 
 /// <summary>The checks that every object passes before it is stored: kind, metadata, unknown fields, schema and rules. Worded as Kubernetes
 /// words them. Pure; called by <see cref="ManifestKind"/> and by the local API server.</summary>
-internal static partial class ObjectChecks
+internal static class ObjectChecks
 {
-    private const int MaxNameLength = 253;
     private const int MaxAnnotationBytes = 256 * 1024;
-    private const string NameRule =
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
-        + "alphanumeric character (e.g. 'example.com', regex used for validation is "
-        + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
     /// <summary>Whether this is an object of the kind; an absent kind and apiVersion are filled in.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
@@ -71,15 +65,7 @@ internal static partial class ObjectChecks
             return errors;
         }
 
-        if (!Subdomain().IsMatch(name))
-        {
-            errors.Add(FieldError.Invalid("metadata.name", $"\"{name}\"", NameRule));
-        }
-
-        if (name.Length > MaxNameLength)
-        {
-            errors.Add(FieldError.Invalid("metadata.name", $"\"{name}\"", $"must be no more than {MaxNameLength} characters"));
-        }
+        errors.AddRange(MetadataSyntax.NameProblems(name).Select(problem => FieldError.Invalid("metadata.name", $"\"{name}\"", problem)));
 
         var annotations = (value.At("metadata", "annotations") as JsonObject ?? []).Sum(a => a.Key.Length + (a.Value.Text()?.Length ?? 0));
         if (annotations > MaxAnnotationBytes)
@@ -90,13 +76,13 @@ internal static partial class ObjectChecks
         foreach (var (key, _) in value.At("metadata", "annotations") as JsonObject ?? [])
         {
             // Unlike a label's, an annotation's key may have capitals in its prefix.
-            Refuse("metadata.annotations", key, LabelSyntax.KeyProblem(key.ToLowerInvariant()));
+            Refuse("metadata.annotations", key, MetadataSyntax.KeyProblem(key.ToLowerInvariant()));
         }
 
         foreach (var (key, label) in value.At("metadata", "labels") as JsonObject ?? [])
         {
-            Refuse("metadata.labels", key, LabelSyntax.KeyProblem(key));
-            Refuse("metadata.labels", label.Text() ?? "", LabelSyntax.ValueProblem(label.Text() ?? ""));
+            Refuse("metadata.labels", key, MetadataSyntax.KeyProblem(key));
+            Refuse("metadata.labels", label.Text() ?? "", MetadataSyntax.ValueProblem(label.Text() ?? ""));
         }
 
         return errors;
@@ -157,7 +143,4 @@ internal static partial class ObjectChecks
     private static string Undecodable(KindName kind, string field, JsonNode value, string wanted) =>
         $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: json: cannot unmarshal "
         + $"{StructuralSchema.KindOf(value)} into Go struct field {field} of type {wanted}";
-
-    [GeneratedRegex(@"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")]
-    private static partial Regex Subdomain();
 }

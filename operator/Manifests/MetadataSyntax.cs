@@ -3,12 +3,17 @@ using System.Text.RegularExpressions;
 
 namespace Cluster.Operator.Manifests;
 
-/// <summary>What may be a label, or a key of an annotation, in the API server's words. Pure. Source: apimachinery,
+/// <summary>What may be a name, a label, or a key of an annotation, in the API server's words. Pure. Source: apimachinery,
 /// <c>util/validation</c>.</summary>
-internal static partial class LabelSyntax
+internal static partial class MetadataSyntax
 {
     private const int MaxPartLength = 63;
-    private const int MaxPrefixLength = 253;
+    private const int MaxSubdomainLength = 253;
+
+    private const string SubdomainRule =
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+        + "alphanumeric character (e.g. 'example.com', regex used for validation is "
+        + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
     /// <returns>What is wrong with a label's value; null when nothing is.</returns>
     public static string? ValueProblem(string value) =>
@@ -32,13 +37,25 @@ internal static partial class LabelSyntax
         return parts.Length == 2 ? PrefixProblem(parts[0]) ?? NameProblem(name) : NameProblem(name);
     }
 
+    /// <returns>Everything that is wrong with the name of an object.</returns>
+    public static IEnumerable<string> NameProblems(string name)
+    {
+        if (!Subdomain().IsMatch(name))
+        {
+            yield return SubdomainRule;
+        }
+
+        if (name.Length > MaxSubdomainLength)
+        {
+            yield return $"must be no more than {MaxSubdomainLength} characters";
+        }
+    }
+
     private static string? PrefixProblem(string prefix) =>
         prefix.Length == 0 ? "prefix part must be non-empty"
-        : prefix.Length > MaxPrefixLength ? $"prefix part must be no more than {MaxPrefixLength} bytes"
+        : prefix.Length > MaxSubdomainLength ? $"prefix part must be no more than {MaxSubdomainLength} bytes"
         : Subdomain().IsMatch(prefix) ? null
-        : "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-            + "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-            + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+        : $"prefix part {SubdomainRule}";
 
     private static string? NameProblem(string name) =>
         name.Length == 0 ? "name part must be non-empty"
