@@ -1,14 +1,14 @@
+using Cluster.Worker.Tokenization.Patterns;
+
 namespace Cluster.Worker.Engine.Constraints;
 
-/// <summary>A set of Unicode scalar values as sorted, disjoint, non-adjacent ranges; surrogates are never part of it. Used by the pattern
-/// parser and by JSON strings.</summary>
+/// <summary>A set of Unicode scalar values as sorted, disjoint, non-adjacent ranges: a <see cref="CodePointSet"/> that surrogates are never
+/// part of. Used by the pattern parser and by JSON strings.</summary>
 internal sealed class RuneSet : IEquatable<RuneSet>
 {
-    private const int SurrogatesStart = 0xD800;
-    private const int SurrogatesEnd = 0xDFFF;
-    private const int Highest = 0x10FFFF;
+    private static readonly CodePointSet Scalars = CodePointSet.Of([(0, 0xD7FF), (0xE000, CodePointSet.Last)]);
 
-    public static readonly RuneSet All = Of((0, Highest));
+    public static readonly RuneSet All = new(Scalars);
 
     public static readonly RuneSet Digits = Of(('0', '9'));
 
@@ -17,123 +17,34 @@ internal sealed class RuneSet : IEquatable<RuneSet>
 
     public static readonly RuneSet Space = Of(('\t', '\r'), (' ', ' '));
 
-    private RuneSet(IReadOnlyList<(int Low, int High)> ranges) => Ranges = ranges;
+    private readonly CodePointSet _set;
 
-    public IReadOnlyList<(int Low, int High)> Ranges { get; }
+    private RuneSet(CodePointSet set) => _set = set;
+
+    public IReadOnlyList<(int Low, int High)> Ranges => _set.Ranges;
 
     public bool IsEmpty => Ranges.Count == 0;
 
     /// <summary>Any ranges in any order; both ends belong to a range.</summary>
-    public static RuneSet Of(params IEnumerable<(int Low, int High)> ranges)
-    {
-        var merged = new List<(int Low, int High)>();
-        foreach (var range in ranges.SelectMany(WithoutSurrogates).OrderBy(range => range.Low))
-        {
-            if (merged.Count > 0 && range.Low <= merged[^1].High + 1)
-            {
-                merged[^1] = (merged[^1].Low, Math.Max(merged[^1].High, range.High));
-            }
-            else
-            {
-                merged.Add(range);
-            }
-        }
+    public static RuneSet Of(params IEnumerable<(int Low, int High)> ranges) => Of(CodePointSet.Of(ranges));
 
-        return new RuneSet(merged);
-    }
+    public static RuneSet Of(CodePointSet set) => new(set.And(Scalars));
 
     public static RuneSet Single(int rune) => Of((rune, rune));
 
-    public bool Contains(int rune)
-    {
-        var (low, high) = (0, Ranges.Count - 1);
-        while (low <= high)
-        {
-            var middle = (low + high) / 2;
-            if (rune < Ranges[middle].Low)
-            {
-                high = middle - 1;
-            }
-            else if (rune > Ranges[middle].High)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                return true;
-            }
-        }
+    public bool Contains(int rune) => _set.Contains(rune);
 
-        return false;
-    }
-
-    public RuneSet Union(RuneSet other) => Of(Ranges.Concat(other.Ranges));
+    public RuneSet Union(RuneSet other) => new(_set.Or(other._set));
 
     public RuneSet Except(RuneSet other) => other.Complement().Intersect(this);
 
-    public RuneSet Complement()
-    {
-        var gaps = new List<(int Low, int High)>();
-        var next = 0;
-        foreach (var (low, high) in Ranges)
-        {
-            if (low > next)
-            {
-                gaps.Add((next, low - 1));
-            }
+    public RuneSet Complement() => Of(_set.Not());
 
-            next = high + 1;
-        }
-
-        if (next <= Highest)
-        {
-            gaps.Add((next, Highest));
-        }
-
-        return Of(gaps);
-    }
-
-    public RuneSet Intersect(RuneSet other)
-    {
-        var common = new List<(int Low, int High)>();
-        for (int i = 0, j = 0; i < Ranges.Count && j < other.Ranges.Count;)
-        {
-            var low = Math.Max(Ranges[i].Low, other.Ranges[j].Low);
-            var high = Math.Min(Ranges[i].High, other.Ranges[j].High);
-            if (low <= high)
-            {
-                common.Add((low, high));
-            }
-
-            if (Ranges[i].High < other.Ranges[j].High)
-            {
-                i++;
-            }
-            else
-            {
-                j++;
-            }
-        }
-
-        return Of(common);
-    }
+    public RuneSet Intersect(RuneSet other) => new(_set.And(other._set));
 
     public bool Equals(RuneSet? other) => other is not null && Ranges.SequenceEqual(other.Ranges);
 
     public override bool Equals(object? obj) => Equals(obj as RuneSet);
 
     public override int GetHashCode() => Ranges.Count == 0 ? 0 : HashCode.Combine(Ranges.Count, Ranges[0], Ranges[^1]);
-
-    private static IEnumerable<(int Low, int High)> WithoutSurrogates((int Low, int High) range)
-    {
-        if (range.Low < SurrogatesStart)
-        {
-            yield return (range.Low, Math.Min(range.High, SurrogatesStart - 1));
-        }
-
-        if (range.High > SurrogatesEnd)
-        {
-            yield return (Math.Max(range.Low, SurrogatesEnd + 1), range.High);
-        }
-    }
 }

@@ -1,16 +1,15 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Cluster.Worker.Tokenization.Patterns;
 
 namespace Cluster.Worker.Engine.Constraints;
 
 /// <summary>The classes of <c>\p{…}</c>: general categories by their short and long names. Used by <see cref="RegexParser"/>.</summary>
 internal static class UnicodeClasses
 {
-    private const int NumRunes = 0x110000;
-
     private static readonly ConcurrentDictionary<string, RuneSet> Sets = new(StringComparer.Ordinal);
 
-    /// <summary>Short names; those of one letter are all that begin with it.</summary>
+    /// <summary>Short names, in the order of <see cref="UnicodeCategory"/>; those of one letter are all that begin with it.</summary>
     private static readonly string[] Short =
     [
         "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe",
@@ -82,27 +81,7 @@ internal static class UnicodeClasses
             : null;
     }
 
-    private static RuneSet Make(string category)
-    {
-        var wanted = Short.Select(one => one.StartsWith(category, StringComparison.Ordinal)).ToArray();
-        var ranges = new List<(int Low, int High)>();
-        for (var rune = 0; rune < NumRunes; rune++)
-        {
-            if (!wanted[(int)CharUnicodeInfo.GetUnicodeCategory(rune)])
-            {
-                continue;
-            }
-
-            if (ranges.Count > 0 && ranges[^1].High == rune - 1)
-            {
-                ranges[^1] = (ranges[^1].Low, rune);
-            }
-            else
-            {
-                ranges.Add((rune, rune));
-            }
-        }
-
-        return RuneSet.Of(ranges);
-    }
+    private static RuneSet Make(string category) => RuneSet.Of(
+        Short.Index().Where(one => one.Item.StartsWith(category, StringComparison.Ordinal))
+            .SelectMany(one => UnicodeSets.Of((UnicodeCategory)one.Index).Ranges));
 }

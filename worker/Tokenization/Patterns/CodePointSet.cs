@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tokenization.Patterns;
 
-/// <summary>A set of code points, as sorted ranges with gaps between them. Immutable. What a regex's classes are computed in.</summary>
+/// <summary>A set of code points, as sorted ranges with gaps between them. Immutable. What the classes of a tokenizer's regexes are
+/// computed in, and the sets of structured output without the surrogates.</summary>
 internal sealed class CodePointSet
 {
     public const int Last = 0x10FFFF;
@@ -39,7 +40,21 @@ internal sealed class CodePointSet
 
     public CodePointSet Or(CodePointSet other) => Of(_ranges.Concat(other._ranges));
 
-    public CodePointSet And(CodePointSet other) => Not().Or(other.Not()).Not();
+    public CodePointSet And(CodePointSet other)
+    {
+        List<(int, int)> common = [];
+        for (int i = 0, j = 0; i < _ranges.Length && j < other._ranges.Length;)
+        {
+            var first = Math.Max(_ranges[i].First, other._ranges[j].First);
+            var last = Math.Min(_ranges[i].Last, other._ranges[j].Last);
+            if (first <= last)
+            {
+                common.Add((first, last));
+            }
+            _ = _ranges[i].Last < other._ranges[j].Last ? i++ : j++;
+        }
+        return new CodePointSet([.. common]);
+    }
 
     public CodePointSet Not()
     {

@@ -36,7 +36,7 @@ internal static class UnicodeSets
     private static string Key(string name) =>
         string.Concat(name.Where(c => c is not (' ' or '_' or '-'))).ToLowerInvariant();
 
-    private static CodePointSet Of(params ReadOnlySpan<UnicodeCategory> categories)
+    public static CodePointSet Of(params ReadOnlySpan<UnicodeCategory> categories)
     {
         List<(int, int)> ranges = [];
         foreach (var category in categories)
