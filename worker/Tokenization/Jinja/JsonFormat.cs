@@ -9,11 +9,6 @@ namespace Cluster.Worker.Tokenization.Jinja;
 internal sealed class JsonFormat(
     RenderBudget budget, bool ensureAscii, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
 {
-    private const int MaxScalar = 40;
-
-    /// <summary>Of the longest integer that is read.</summary>
-    private const int MaxDigits = 4300;
-
     private readonly StringBuilder _result = new();
 
     /// <summary>Takes json.dumps' arguments <c>ensure_ascii</c>, <c>indent</c>, <c>separators</c> and <c>sort_keys</c>.</summary>
@@ -69,7 +64,7 @@ internal sealed class JsonFormat(
                 AppendString(text);
                 break;
             default:
-                budget.Growth(value is BigInteger ? 2 * MaxDigits : MaxScalar);
+                budget.Scalar(value);
                 _result.Append(Scalar(value));
                 break;
         }

@@ -84,7 +84,8 @@ internal static class PercentFormat
         }
         var name = format[(at + 1)..close];
         at = close + 1;
-        return value is not Dict dict ? throw new RenderError($"format '{Undefined.Shorten(format)}' needs a dict, not {Values.TypeName(value)}")
+        return value is not Dict dict
+            ? throw new RenderError($"format '{Undefined.Shorten(format)}' needs a dict, not {Values.TypeName(value)}")
             : dict.TryGet(name, out var found, budget) ? found
             : throw new RenderError($"the format has no value '{Undefined.Shorten(name)}'");
     }

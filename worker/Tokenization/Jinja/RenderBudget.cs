@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Cluster.Worker.Tokenization.Jinja;
 
 /// <summary>Counts what a rendering uses and ends it at its <see cref="RenderLimits"/>. Every operation says what it will make before it
@@ -12,6 +14,9 @@ internal sealed class RenderBudget(RenderLimits limits)
 
     /// <summary>A dict's place for an entry.</summary>
     private const int EntryBytes = 96;
+
+    /// <summary>Characters of any value that is no string, list, dict or large integer, with what stands around it.</summary>
+    private const int ScalarCharacters = 40;
 
     /// <summary>An object of some fields: a bound method, an undefined value, an empty list.</summary>
     private const int ObjectBytes = 128;
@@ -34,6 +39,9 @@ internal sealed class RenderBudget(RenderLimits limits)
 
     /// <summary>To be called before text of this length is added to a string that is being made.</summary>
     public void Growth(long count) => Bytes(2 * Math.Min(count, limits.Bytes));
+
+    /// <summary>To be called before a value that is no string, list or dict is written out.</summary>
+    public void Scalar(object? value) => Growth(value is BigInteger ? ScalarCharacters + (2 * Values.MaxDigits) : ScalarCharacters);
 
     /// <summary>To be called before a list of so many items is made, or grows by them.</summary>
     public void Slots(long count)

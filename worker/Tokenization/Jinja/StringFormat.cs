@@ -24,7 +24,8 @@ internal sealed class StringFormat(IReadOnlyList<object?> positional, Func<strin
 
     public static string ApplyMap(string format, object? map, RenderBudget budget) => new StringFormat(
         [],
-        name => map is Dict dict && dict.TryGet(name, out var value, budget) ? value : throw new RenderError($"the format has no value '{Short(name)}'"),
+        name => map is Dict dict && dict.TryGet(name, out var value, budget) ? value
+            : throw new RenderError($"the format has no value '{Short(name)}'"),
         budget).Format(format, MaxDepth);
 
     private string Format(string format, int depth)

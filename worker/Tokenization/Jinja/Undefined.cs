@@ -8,7 +8,8 @@ internal sealed record Undefined(string Message)
 
     public static Undefined Name(string name) => new($"'{Shorten(name)}' is undefined");
 
-    public static Undefined Attribute(object? target, string name) => new($"'{Values.TypeName(target)} object' has no attribute '{Shorten(name)}'");
+    public static Undefined Attribute(object? target, string name) =>
+        new($"'{Values.TypeName(target)} object' has no attribute '{Shorten(name)}'");
 
     /// <summary>As much of a text as belongs into a message.</summary>
     public static string Shorten(string text) => text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…";

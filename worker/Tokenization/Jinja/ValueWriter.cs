@@ -8,12 +8,6 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <summary>Python's <c>str</c> and <c>repr</c>.</summary>
 internal static class ValueWriter
 {
-    /// <summary>Characters of any value that is no string, list or dict, with what stands around it.</summary>
-    private const int MaxScalar = 40;
-
-    /// <summary>Of the longest integer that is read.</summary>
-    private const int MaxDigits = 4300;
-
     /// <summary>What <c>{{ value }}</c> and <c>value | string</c> give.</summary>
     public static string ToText(object? value, RenderBudget budget)
     {
@@ -40,7 +34,7 @@ internal static class ValueWriter
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         budget.Step();
-        budget.Growth(MaxScalar);
+        budget.Scalar(value);
         switch (value)
         {
             case null:
@@ -49,11 +43,7 @@ internal static class ValueWriter
             case bool flag:
                 result.Append(flag ? "True" : "False");
                 break;
-            case BigInteger:
-                budget.Growth(MaxDigits);
-                result.Append(CultureInfo.InvariantCulture, $"{value}");
-                break;
-            case long:
+            case long or BigInteger:
                 result.Append(CultureInfo.InvariantCulture, $"{value}");
                 break;
             case double number:

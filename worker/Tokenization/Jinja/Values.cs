@@ -12,8 +12,8 @@ namespace Cluster.Worker.Tokenization.Jinja;
 /// <see cref="Function"/> or <see cref="Undefined"/>.</summary>
 internal static class Values
 {
-    /// <summary>Python's own bound.</summary>
-    private const int MaxDigits = 4300;
+    /// <summary>Of the longest integer that is read. Python's own bound.</summary>
+    public const int MaxDigits = 4300;
 
     public static object? FromJson(JsonNode? node)
     {
