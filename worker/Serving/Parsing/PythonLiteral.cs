@@ -8,6 +8,18 @@ namespace Cluster.Worker.Serving.Parsing;
 /// JSON.</summary>
 internal ref struct PythonLiteral
 {
+    private enum Entry
+    {
+        /// <summary>Of a list or a tuple.</summary>
+        Item,
+
+        /// <summary>Of a dict: <c>"name": value</c>.</summary>
+        Pair,
+
+        /// <summary>Of a call: <c>name=value</c>.</summary>
+        Keyword,
+    }
+
     private readonly ReadOnlySpan<char> _text;
     private readonly StringBuilder _json = new();
     private int _at;
@@ -30,7 +42,7 @@ internal ref struct PythonLiteral
         var reader = new PythonLiteral(text);
         reader.Blanks();
         name = reader.Name(dotted: true);
-        if (name.Length == 0 || !reader.Is('(') || !reader.Members(')', keywords: true) || !reader.IsAtEnd())
+        if (name.Length == 0 || !reader.Is('(') || !reader.Listed(')', Entry.Keyword) || !reader.IsAtEnd())
         {
             return false;
         }
@@ -86,13 +98,13 @@ internal ref struct PythonLiteral
                 return Texts();
             case '[':
                 _at++;
-                return Items(']');
+                return Listed(']', Entry.Item);
             case '(':
                 _at++;
-                return Items(')');
+                return Listed(')', Entry.Item);
             case '{':
                 _at++;
-                return Members('}', keywords: false);
+                return Listed('}', Entry.Pair);
             case var c when char.IsAsciiDigit(c) || c is '-' or '+' or '.':
                 return Number();
             default:
@@ -108,14 +120,16 @@ internal ref struct PythonLiteral
         }
     }
 
-    private bool Items(char close)
+    /// <summary>Entries between commas, the last of which may be too many.</summary>
+    /// <param name="close">In Python; JSON's follows from the entries.</param>
+    private bool Listed(char close, Entry entry)
     {
         if (++_depth > JsonLiteral.MaxDepth)
         {
             return false;
         }
 
-        _json.Append('[');
+        _json.Append(entry == Entry.Item ? '[' : '{');
         for (var first = true; !Is(close); first = false)
         {
             if (!first && !Is(','))
@@ -129,55 +143,27 @@ internal ref struct PythonLiteral
             }
 
             _json.Append(first ? "" : ", ");
-            if (!Value())
+            if (!(entry == Entry.Item ? Value() : Member(entry)))
             {
                 return false;
             }
         }
 
-        _json.Append(']');
+        _json.Append(entry == Entry.Item ? ']' : '}');
         _depth--;
         return true;
     }
 
-    /// <param name="keywords"><c>name=value</c> as in calls, or <c>"name": value</c> as in dicts.</param>
-    private bool Members(char close, bool keywords)
+    private bool Member(Entry entry)
     {
-        if (++_depth > JsonLiteral.MaxDepth)
+        Blanks();
+        if (!(entry == Entry.Keyword ? Keyword() : Key()))
         {
             return false;
         }
 
-        _json.Append('{');
-        for (var first = true; !Is(close); first = false)
-        {
-            if (!first && !Is(','))
-            {
-                return false;
-            }
-
-            if (!first && Is(close))
-            {
-                break;
-            }
-
-            _json.Append(first ? "" : ", ");
-            Blanks();
-            if (!(keywords ? Keyword() : Key()))
-            {
-                return false;
-            }
-
-            _json.Append(": ");
-            if (!Value())
-            {
-                return false;
-            }
-        }
-
-        _json.Append('}');
-        _depth--;
-        return true;
+        _json.Append(": ");
+        return Value();
     }
 
     private bool Keyword()
