@@ -32,6 +32,18 @@ public sealed class HaikuServerTests
         });
     }
 
+    [Theory]
+    [InlineData("/v1/completions", "\"prompt\": \"TEXT\"")]
+    [InlineData("/v1/chat/completions", "\"messages\": [{\"role\": \"user\", \"content\": \"TEXT\"}]")]
+    public async Task A_text_that_no_model_could_hold_is_refused_unless_it_is_truncated(string path, string prompt)
+    {
+        await using var server = await HaikuServer.StartAsync();
+        prompt = prompt.Replace("TEXT", new string('a', 3 << 19), StringComparison.Ordinal) + ", \"max_tokens\": 2";
+
+        Assert.Equal(400, (await server.Http.PostAsync(path, $$"""{{{prompt}}}""")).Status);
+        Assert.Equal(200, (await server.Http.PostAsync(path, $$"""{{{prompt}}, "truncate_prompt_tokens": 4}""")).Status);
+    }
+
     [Fact]
     public async Task Every_api_writes_the_reference_text()
     {

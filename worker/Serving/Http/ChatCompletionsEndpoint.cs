@@ -54,7 +54,7 @@ internal static class ChatCompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
-        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions);
+        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions, kept);
         var prompt = PromptEncoding.Encode(model, text, addSpecialTokens, "messages", kept);
         ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
