@@ -4,6 +4,7 @@ using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Tokenization;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -30,10 +31,12 @@ internal static class ErrorResponses
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
             // The client left; there is nobody to answer.
+            Leave(context);
         }
         catch (Exception exception) when (exception is ConnectionResetException or ConnectionAbortedException)
         {
             // It left in the middle of its request, which can be seen before the request counts as aborted.
+            Leave(context);
         }
         catch (Exception exception) when (!context.Response.HasStarted)
         {
@@ -45,6 +48,16 @@ internal static class ErrorResponses
             }
 
             await WriteAsync(context, error);
+        }
+    }
+
+    /// <summary>Keeps the server from reading the rest of a request whose connection is gone, which it would complain of. Over HTTP/2 only
+    /// the stream is.</summary>
+    private static void Leave(HttpContext context)
+    {
+        if (!HttpProtocol.IsHttp2(context.Request.Protocol))
+        {
+            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
         }
     }
 
