@@ -19,7 +19,7 @@ public sealed class CapacityPlanTests
 
         Assert.Equal((1000, 2048), (plan.Cache.NumBlocks, plan.MaxModelLength));
         Assert.Equal((16_000, 1000 * BytesPerBlock), (plan.CacheTokens, plan.CacheBytes));
-        Assert.Equal("KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048", plan.ToString());
+        Assert.Equal("KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048, maximum concurrency for it 7.81x", plan.ToString());
     }
 
     [Fact]
@@ -28,7 +28,7 @@ public sealed class CapacityPlanTests
         var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { KvCacheDType = DType.F8E4M3 }, (1000 * BytesPerBlock) + 7);
 
         Assert.Equal(4000, plan.Cache.NumBlocks);
-        Assert.Equal("KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048", plan.ToString());
+        Assert.Equal("KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048, maximum concurrency for it 31.25x", plan.ToString());
     }
 
     [Fact]
@@ -145,7 +145,8 @@ public sealed class CapacityPlanTests
             Fixtures.Checkpoint(name), backend,
             new ModelRunnerOptions { MaxBatchedTokens = Tokens, MaxSequences = Sequences, MaxModelLength = 200 });
 
-        var stepTensors = (3 * Tokens) + (Sequences + 1) + Sequences + (Sequences * BlocksOfSequence) + Sequences + (2 * Sequences);
+        var ofGroup = Tokens + (Sequences * BlocksOfSequence) + (2 * Sequences);
+        var stepTensors = (2 * Tokens) + (Sequences + 1) + Sequences + Sequences + (model.Runner.KvGroups.Count * ofGroup);
         Assert.Equal(backend.AllocatedBytes, model.ActivationBytes + (sizeof(int) * stepTensors));
     }
 }
