@@ -369,19 +369,24 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         public override long ResidentBytes => 4L * values.Length;
     }
 
-    private sealed class Rope(RopeFrequencies frequencies) : RopeTable(frequencies)
+    private sealed class Rope : RopeTable
     {
+        private readonly RopeFrequencies _frequencies;
+
+        public Rope(RopeFrequencies frequencies)
+            : base(frequencies) => _frequencies = frequencies;
+
         public void Rotate(Span<float> head, int position)
         {
             var half = RotaryDim / 2;
             for (var i = 0; i < half; i++)
             {
-                var (sin, cos) = Math.SinCos((double)position * frequencies.InverseFrequencies[i]);
+                var (sin, cos) = Math.SinCos((double)position * _frequencies.InverseFrequencies[i]);
                 var (first, second) = Interleaved ? (2 * i, 2 * i + 1) : (i, i + half);
                 (first, second) = (FirstDim + first, FirstDim + second);
                 var (a, b) = ((double)head[first], (double)head[second]);
-                head[first] = (float)(frequencies.AttentionScale * ((a * cos) - (b * sin)));
-                head[second] = (float)(frequencies.AttentionScale * ((b * cos) + (a * sin)));
+                head[first] = (float)(_frequencies.AttentionScale * ((a * cos) - (b * sin)));
+                head[second] = (float)(_frequencies.AttentionScale * ((b * cos) + (a * sin)));
             }
         }
     }
