@@ -183,15 +183,17 @@ internal sealed class DraftModelProposer : IDraftProposer
 
     private bool TryEvict()
     {
-        var (sequence, oldest) = _twins
-            .Where(pair => pair.Value.Sequence.BlockTables is [{ Count: > 0 }, ..])
-            .MinBy(pair => pair.Value.LastCall);
-        if (sequence is null || oldest.LastCall == _calls)
+        var oldest = _twins
+            .Where(pair => pair.Value.LastCall < _calls && pair.Value.Sequence.BlockTables is [{ Count: > 0 }, ..])
+            .OrderBy(pair => pair.Value.LastCall)
+            .Select(pair => pair.Key)
+            .FirstOrDefault();
+        if (oldest is null)
         {
             return false;
         }
 
-        Forget(sequence);
+        Forget(oldest);
         return true;
     }
 
