@@ -270,6 +270,36 @@ public abstract class OperationTests(DeviceFixture fixture)
         Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
     }
 
+    /// <summary>Heads, elements of a key, of a value, rotated dimensions, cache.</summary>
+    public static TheoryData<int, int, int, int, string> LatentShapes => new()
+    {
+        { 4, 40, 32, 8, nameof(DType.F32) },
+        { 11, 23, 17, 6, nameof(DType.F32) },
+        { 3, 24, 13, 0, nameof(DType.BF16) },
+        { 2, 33, 32, 0, nameof(DType.F8E4M3) },
+    };
+
+    [Theory, MemberData(nameof(LatentShapes))]
+    public void Attention_over_a_latent_cache_is_that_of_the_scalar_twin(
+        int heads, int headDim, int valueDim, int rotaryDim, string cache)
+    {
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim)) { CacheScales = new(0.5f, 1) };
+        var run = new PagedRun(settings, 1, headDim, rotaryDim, [21, 1, 16, 5], Enum.Parse<DType>(cache)) { LatentDim = valueDim };
+        var expected = run.Expected();
+
+        var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);
+
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            for (var i = 0; i < expected[sequence].Length; i++)
+            {
+                Assert.Equal(expected[sequence][i], actual[sequence][i], 5e-6);
+            }
+        }
+
+        Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
+    }
+
     [Theory, InlineData(0, false), InlineData(5, true)]
     public void Heads_are_rotated_in_place_and_the_others_left_alone(int firstDim, bool interleaved)
     {
