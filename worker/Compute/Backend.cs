@@ -162,6 +162,11 @@ internal abstract class Backend : IDisposable
     /// <param name="output"><c>[tokens·chosen, out]</c>.</param>
     public abstract void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output);
 
+    /// <summary>output[t, h] = x[t, h] · (matrix h of <paramref name="heads"/>)ᵀ: a linear layer of each head's own.</summary>
+    /// <param name="x"><c>[tokens, heads·in]</c>.</param>
+    /// <param name="output"><c>[tokens, heads·out]</c>.</param>
+    public abstract void HeadLinear(Tensor x, ExpertWeights heads, Tensor output);
+
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending.</summary>
     public abstract void SumExperts(Tensor x, Tensor weights, Tensor output);
 

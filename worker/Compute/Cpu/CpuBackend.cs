@@ -207,6 +207,8 @@ internal abstract unsafe partial class CpuBackend : Backend
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) =>
         _expertRows.Linear(x, experts, weights, output);
 
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output) => _expertRows.LinearByHead(x, heads, output);
+
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
         RowRanges<GatheredRows>.Run(Threads, output.Rows, output.Columns, new()
         {

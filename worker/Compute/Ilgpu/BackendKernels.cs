@@ -42,6 +42,8 @@ internal static class BackendKernels
 
     public static Kernel Sort { get; } = Kernel.Of(Experts.Sort);
 
+    public static Kernel SortByHead { get; } = Kernel.Of(Experts.SortByHead);
+
     public static Kernel SumExperts { get; } = Kernel.Of(Elementwise.SumExperts);
 
     public static Kernel Rotate { get; } = Kernel.Of(RopeAndCache.Rotate);
@@ -81,7 +83,7 @@ internal static class BackendKernels
     public static IReadOnlyList<Kernel> All { get; } =
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, SoftCap,
-        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SumExperts, Rotate,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SortByHead, SumExperts, Rotate,
         .. Caches.Values.SelectMany(cache => new[] { cache.Write, cache.WriteLatent, cache.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];

@@ -218,6 +218,23 @@ public abstract class OperationTests(DeviceFixture fixture)
         }
     }
 
+    [Theory, InlineData(1, 3), InlineData(7, 2), InlineData(21, 5)]
+    public void Every_head_is_multiplied_by_its_own_matrix(int tokens, int numHeads)
+    {
+        const int Inputs = 37, Outputs = 21;
+        var random = new Random(tokens);
+        var x = HostTensors.Random(random, tokens * numHeads * Inputs);
+        var matrices = Enumerable.Range(0, numHeads).Select(_ => HostTensors.Random(random, Outputs * Inputs)).ToArray();
+        Same(1e-5, device =>
+        {
+            var heads = device.Backend.LoadExperts("heads", [.. matrices.Select(
+                matrix => device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, matrix, Outputs, Inputs)]))]);
+            var output = device.Empty(tokens, numHeads * Outputs);
+            device.Backend.HeadLinear(device.Floats(x, tokens, numHeads * Inputs), heads, output);
+            return [output];
+        });
+    }
+
     [Theory, MemberData(nameof(AttentionShapes))]
     public void Attention_over_pages_full_of_nan_is_that_of_the_scalar_twin(
         int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope, string cache)
