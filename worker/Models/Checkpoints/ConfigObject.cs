@@ -187,6 +187,21 @@ internal sealed class ConfigObject
         return ids.ToImmutable();
     }
 
+    /// <summary>Whole numbers of a list; empty when missing.</summary>
+    public ImmutableArray<int> Integers(string name, int min, int max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(
+                item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number) && number >= min && number <= max)
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Wrong(name, value, $"a list of whole numbers from {min} to {max}");
+    }
+
     /// <summary>Numbers of layers; empty when missing.</summary>
     public ImmutableArray<int> Layers(string name, int numLayers)
     {
@@ -207,6 +222,9 @@ internal sealed class ConfigObject
         { ValueKind: JsonValueKind.Object } value => new ConfigObject(File, Name(name) + ".", value),
         { } value => throw Wrong(name, value, "an object"),
     };
+
+    /// <summary>Of all fields, in their order.</summary>
+    public IEnumerable<string> Names => _element.EnumerateObject().Select(NameOf);
 
     /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
     public IEnumerable<ConfigObject> Objects() =>

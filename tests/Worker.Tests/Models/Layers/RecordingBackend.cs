@@ -221,6 +221,19 @@ internal sealed partial class RecordingBackend : Backend
         }
     }
 
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        if (Recording)
+        {
+            Assert.True(cache.Layout.IsLatent);
+            Read(Floats(latent, latent.Rows, cache.Layout.HeadDim));
+            Read(Integers(inputs.SlotMapping, latent.Rows, 1));
+            Assert.InRange(layer, 0, cache.Layout.Layers - 1);
+            Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
+            _operations.Add($"LatentToCache({latent}, {inputs.SlotMapping}, layer {layer})");
+        }
+    }
+
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         if (Recording)
@@ -240,7 +253,7 @@ internal sealed partial class RecordingBackend : Backend
             var sequences = inputs.ContextLengths.Rows;
             Assert.Contains((inputs.BlockTables.Buffer, layer), _cachedLayers);
             Assert.Equal(0, settings.Heads % layout.KvHeads);
-            Read(Floats(qkv, qkv.Rows, (settings.Heads + (2 * layout.KvHeads)) * layout.HeadDim));
+            Read(Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)));
             Read(Integers(inputs.Positions, qkv.Rows, 1));
             Read(Integers(inputs.QueryStarts, sequences + 1, 1));
             Read(Integers(inputs.ContextLengths, sequences, 1));
@@ -252,7 +265,7 @@ internal sealed partial class RecordingBackend : Backend
 
             Assert.InRange(inputs.MaxQueryLength, 1, qkv.Rows);
             Assert.InRange(inputs.MaxContextLength, inputs.MaxQueryLength, inputs.BlockTables.Columns * layout.BlockSize);
-            Write(Floats(output, qkv.Rows, settings.Heads * layout.HeadDim));
+            Write(Floats(output, qkv.Rows, settings.Heads * layout.ValueDim));
             Assert.NotSame(qkv.Buffer, output.Buffer);
             _operations.Add($"PagedAttention({qkv}, {inputs.QueryStarts}, {inputs.ContextLengths}, {inputs.BlockTables}, "
                 + $"query {inputs.MaxQueryLength}, context {inputs.MaxContextLength}, layer {layer}, {settings}, {output})");

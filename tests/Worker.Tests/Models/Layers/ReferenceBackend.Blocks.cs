@@ -87,6 +87,23 @@ internal sealed partial class ReferenceBackend
         }
     }
 
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = 0; head < heads.Experts.Count; head++)
+            {
+                var (matrix, _) = ((Linear32)heads.Experts[head]).Parameters;
+                var row = Row(x, t).Slice(head * heads.InFeatures, heads.InFeatures);
+                for (var n = 0; n < heads.OutFeatures; n++)
+                {
+                    Row(output, t)[head * heads.OutFeatures + n] =
+                        (float)Dot(row, matrix.AsSpan(n * heads.InFeatures, heads.InFeatures));
+                }
+            }
+        }
+    }
+
     public override void SumExperts(Tensor x, Tensor weights, Tensor output)
     {
         for (var t = 0; t < output.Rows; t++)
