@@ -197,14 +197,18 @@ public sealed class ForwardPassTests
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint("gemma2"), backend, Options);
 
-        model.Runner.Launch(Batch((0, 3)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 3)));
 
         var settings = new AttentionSettings(4, 0.25f, 16, 50);
         var attention = backend.TakePass().Where(operation => operation.StartsWith("PagedAttention", StringComparison.Ordinal)).ToList();
         Assert.Equal(3, attention.Count);
         Assert.Contains($"layer 0, {settings},", attention[0]);
-        Assert.Contains($"layer 1, {settings with { SlidingWindow = 0 }},", attention[1]);
-        Assert.Contains($"layer 2, {settings},", attention[2]);
+        Assert.Contains($"layer 0, {settings with { SlidingWindow = 0 }},", attention[1]);
+        Assert.Contains($"layer 0, {settings},", attention[2]);
+
+        // A group each, with a block table of its own.
+        Assert.Equal(3, attention.Select(operation => operation[operation.IndexOf("block_tables", StringComparison.Ordinal)..].Split(':')[0])
+            .Distinct().Count());
     }
 
     private static string[] Expand(string parts, string norm) =>
