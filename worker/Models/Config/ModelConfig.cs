@@ -99,6 +99,16 @@ internal sealed record ModelConfig
     /// <summary>Of each layer, see <see cref="Cluster.Worker.Models.Config.SlidingWindows.Read"/>; empty where no layer slides.</summary>
     public ImmutableArray<int> SlidingWindows { get; init; } = [];
 
+    /// <summary>Chunks of attention of each layer (Llama 4): queries see no position before the last multiple; 0 for none. Empty where no
+    /// layer is cut.</summary>
+    public ImmutableArray<int> AttentionChunks { get; init; } = [];
+
+    /// <summary>Heads have sinks: scores without values, see <see cref="AttentionSettings.Sinks"/>.</summary>
+    public bool AttentionSinks { get; init; }
+
+    /// <summary>Null where the query's position changes no scale.</summary>
+    public QueryScale? QueryScale { get; init; }
+
     /// <summary>The MLP multiplies two projections; otherwise it has one.</summary>
     public bool GatedMlp { get; init; } = true;
 
@@ -140,6 +150,9 @@ internal sealed record ModelConfig
 
     /// <summary>Positions that a layer's queries see, their own included; 0 means all.</summary>
     public int SlidingWindow(int layer) => SlidingWindows.IsEmpty ? 0 : SlidingWindows[layer];
+
+    /// <summary>See <see cref="AttentionChunks"/>.</summary>
+    public int AttentionChunk(int layer) => AttentionChunks.IsEmpty ? 0 : AttentionChunks[layer];
 
     /// <summary>The model with constants that are no weights rounded to a type: rotary frequencies and the embedding's scale, which
     /// transformers keeps in buffers that <c>model.to(bfloat16)</c> casts with the weights, and <c>from_pretrained</c> does not. ALiBi's

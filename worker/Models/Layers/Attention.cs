@@ -32,7 +32,12 @@ internal sealed class Attention
         _epsilon = config.NormEpsilon;
         _rope = positions.Rope;
         _settings = new AttentionSettings(
-            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes);
+            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
+        {
+            Chunk = config.AttentionChunk(layer),
+            Sinks = config.AttentionSinks ? weights.Vector(names.InLayer(layer, names.Sinks), shard.Heads) : null,
+            QueryScales = config.QueryScale is { UnrotatedOnly: true } && _rope is not null ? null : positions.QueryScales,
+        };
 
         string Named(string name) => names.InLayer(layer, name);
         var attended = shard.Heads.Times(config.HeadDim);

@@ -13,11 +13,17 @@ internal sealed class PositionEncoding
         AlibiSlopes = config.Alibi
             ? weights.Constant("alibi_slopes", Slopes(shard.Heads.Full).AsSpan(shard.Heads.First, shard.Heads.Count).ToArray())
             : null;
+        QueryScales = config.QueryScale is { } scale
+            ? weights.Constant("query_scales", [.. Enumerable.Range(0, maxPositions).Select(scale.At)])
+            : null;
     }
 
     public RopeTable? Rope { get; }
 
     public Tensor? AlibiSlopes { get; }
+
+    /// <summary><c>[1, maxPositions]</c>, see <see cref="AttentionSettings.QueryScales"/>; null where there are none.</summary>
+    public Tensor? QueryScales { get; }
 
     /// <summary>A geometric series for a power of two of heads; the heads beyond one take every second of the series of twice as many
     /// (Press et al., arXiv 2108.12409, as their code and transformers' <c>build_alibi_tensor</c> have it).</summary>

@@ -25,20 +25,21 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => _tensors.Has(name);
 
-    /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
+    /// <summary>A vector, or the part of one that the rank keeps, such as a norm's weight.</summary>
     /// <param name="offset">Added to every element.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
-    public Tensor Vector(string name, int length, float offset = 0)
+    public Tensor Vector(string name, Slice length, float offset = 0)
     {
         var host = _tensors.Take(name, length);
-        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        var vector = LoadVector(
+            offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)), length);
         GC.KeepAlive(host);
         return vector;
     }
 
     /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
-    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
+    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values), values.Length);
 
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
@@ -102,11 +103,11 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         }
     }
 
-    private Tensor LoadVector(HostTensor host)
+    private Tensor LoadVector(HostTensor host, Slice length)
     {
         var tensor = backend.LoadVector(host);
         GC.KeepAlive(host);
-        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [new(host.Name, host.Rows)]);
+        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [new(host.Name, length)]);
         return tensor;
     }
 
