@@ -1,11 +1,11 @@
 namespace Cluster.Worker.Compute;
 
 /// <summary>The shape of the paged key/value cache.</summary>
-/// <param name="Layers">Attention layers.</param>
+/// <param name="Layers">Attention layers that a block has room for, one a region.</param>
 /// <param name="KvHeads">Key/value heads held by this rank.</param>
 /// <param name="HeadDim">Elements of a head.</param>
 /// <param name="BlockSize">Token slots of a block (16).</param>
-/// <param name="NumBlocks">Blocks in the pool. Slot s lives in block s / BlockSize at offset s % BlockSize, in every layer.</param>
+/// <param name="NumBlocks">Blocks in the pool. Slot s lives in block s / BlockSize at offset s % BlockSize, in each region.</param>
 /// <param name="DType">Element type of the cache.</param>
 internal sealed record KvCacheLayout(int Layers, int KvHeads, int HeadDim, int BlockSize, int NumBlocks, DType DType)
 {

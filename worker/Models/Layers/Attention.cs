@@ -1,6 +1,7 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
 using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Models.Layers;
 
@@ -8,7 +9,7 @@ namespace Cluster.Worker.Models.Layers;
 /// <see cref="TransformerLayer"/>.</summary>
 internal sealed class Attention
 {
-    private readonly int _layer;
+    private readonly KvPlace _place;
     private readonly Backend _backend;
     private readonly int _numHeads;
     private readonly int _numKvHeads;
@@ -25,7 +26,7 @@ internal sealed class Attention
     public Attention(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
         var config = shard.Config;
-        _layer = layer;
+        _place = shard.KvGroups.PlaceOf(layer);
         _backend = backend;
         _numHeads = config.NumHeads;
         _numKvHeads = config.NumKvHeads;
@@ -54,7 +55,7 @@ internal sealed class Attention
     }
 
     /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
-    public void Forward(Activations activations, in AttentionInputs inputs, KvCache cache, Tensor x, Tensor result)
+    public void Forward(Activations activations, AttentionInputs[] inputs, KvCache cache, Tensor x, Tensor result)
     {
         var heads = activations.Qkv.FirstRows(x.Rows);
         var attended = activations.Attention.FirstRows(x.Rows);
@@ -65,8 +66,8 @@ internal sealed class Attention
             _backend.RmsNormHeads(heads, _numHeads, _numKvHeads, key, _epsilon);
         }
 
-        _backend.RopeAndCache(heads, _rope, inputs, cache, _layer);
-        _backend.PagedAttention(heads, inputs, cache, _layer, _settings, attended);
+        _backend.RopeAndCache(heads, _rope, inputs[_place.Group], cache, _place.Region);
+        _backend.PagedAttention(heads, inputs[_place.Group], cache, _place.Region, _settings, attended);
         _backend.Linear(attended, _output, result);
     }
 }

@@ -35,6 +35,7 @@ internal sealed class Shard
             IntermediateSize = Intermediate.Count,
             Moe = config.Moe is { } moe ? moe with { IntermediateSize = ExpertIntermediate.Count } : null,
         };
+        KvGroups = KvGroups.Of(config);
     }
 
     public int Rank { get; }
@@ -62,6 +63,9 @@ internal sealed class Shard
     public Slice ExpertIntermediate { get; }
 
     public VocabularyShards Vocabulary { get; }
+
+    /// <summary>Where each layer finds its keys and values; the same on every rank.</summary>
+    public KvGroups KvGroups { get; }
 
     /// <summary>Cuts a model for a rank.</summary>
     /// <param name="group">Null where one device holds the whole model.</param>

@@ -47,7 +47,7 @@ internal sealed class TransformerLayer
     /// <summary>Enqueues the layer. Expects the sum so far in <c>Residual</c> and, but for the first layer, what the layer before adds to
     /// it in <c>Delta</c>; leaves its own contribution in <c>Delta</c>, so that each sum shares a pass over memory with the norm after
     /// it.</summary>
-    public void Forward(Activations activations, int tokens, in AttentionInputs inputs, KvCache cache)
+    public void Forward(Activations activations, int tokens, AttentionInputs[] inputs, KvCache cache)
     {
         var residual = activations.Residual.FirstRows(tokens);
         var normed = activations.Normed.FirstRows(tokens);

@@ -11,7 +11,7 @@ internal sealed partial class RecordingBackend : Backend
 {
     private readonly List<string> _operations = [];
     private readonly Dictionary<DeviceBuffer, long> _writtenBytes = [];
-    private readonly HashSet<int> _cachedLayers = [];
+    private readonly HashSet<(DeviceBuffer Group, int Layer)> _cachedLayers = [];
     private int _buffers;
 
     public override string Name => "recording";
@@ -203,7 +203,7 @@ internal sealed partial class RecordingBackend : Backend
             Read(Integers(inputs.Positions, qkv.Rows, 1));
             Read(Integers(inputs.SlotMapping, qkv.Rows, 1));
             Assert.InRange(layer, 0, cache.Layout.Layers - 1);
-            Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
+            Assert.True(_cachedLayers.Add((inputs.BlockTables.Buffer, layer)), $"layer {layer} is cached twice");
             rope?.RequireHeads(cache.Layout.HeadDim);
             _operations.Add($"RopeAndCache({qkv}, {rope?.RotaryDim}, {inputs.Positions}, {inputs.SlotMapping}, layer {layer})");
         }
@@ -251,7 +251,7 @@ internal sealed partial class RecordingBackend : Backend
         {
             var layout = cache.Layout;
             var sequences = inputs.ContextLengths.Rows;
-            Assert.Contains(layer, _cachedLayers);
+            Assert.Contains((inputs.BlockTables.Buffer, layer), _cachedLayers);
             Assert.Equal(0, settings.Heads % layout.KvHeads);
             Read(Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)));
             Read(Integers(inputs.Positions, qkv.Rows, 1));
