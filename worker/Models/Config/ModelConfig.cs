@@ -103,6 +103,9 @@ internal sealed record ModelConfig
     /// layer is cut.</summary>
     public ImmutableArray<int> AttentionChunks { get; init; } = [];
 
+    /// <summary>Null where heads have keys and values of their own.</summary>
+    public LatentConfig? Latent { get; init; }
+
     /// <summary>Heads have sinks: scores without values, see <see cref="AttentionSettings.Sinks"/>.</summary>
     public bool AttentionSinks { get; init; }
 
@@ -139,11 +142,11 @@ internal sealed record ModelConfig
     /// <summary>Longest sequence the model is made for, scaling of rotary frequencies included.</summary>
     public int MaxLength => Rope?.MaxLength(MaxPositionEmbeddings) ?? MaxPositionEmbeddings;
 
-    /// <summary>Columns of the fused q, k, v projection.</summary>
-    public int QkvSize => (NumHeads + (2 * NumKvHeads)) * HeadDim;
+    /// <summary>Columns of the fused q, k, v projection; of queries alone where attention is latent.</summary>
+    public int QkvSize => (NumHeads + (Latent is null ? 2 * NumKvHeads : 0)) * HeadDim;
 
     /// <summary>Columns of the attention's output before its projection.</summary>
-    public int AttentionSize => NumHeads * HeadDim;
+    public int AttentionSize => NumHeads * (Latent?.ValueDim ?? HeadDim);
 
     /// <summary>Some layer has an MLP without experts.</summary>
     public bool HasDenseLayers => Moe is null || !Enumerable.Range(0, NumLayers).All(Moe.HasExperts);

@@ -7,7 +7,7 @@ namespace Cluster.Worker.Models.Layers;
 
 /// <summary>A layer's attention: projection to heads, positions, cache, softmax over the past, projection back. Called by
 /// <see cref="TransformerLayer"/>.</summary>
-internal sealed class Attention
+internal sealed class Attention : IAttention
 {
     private readonly KvPlace _place;
     private readonly Backend _backend;
@@ -35,6 +35,7 @@ internal sealed class Attention
         _settings = new AttentionSettings(
             config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
         {
+            CacheScales = weights.CacheScales(names.InLayer(layer, names.Qkv[0])),
             Chunk = config.AttentionChunk(layer),
             Sinks = config.AttentionSinks ? weights.Vector(names.InLayer(layer, names.Sinks), shard.Heads) : null,
             QueryScales = config.QueryScale is { UnrotatedOnly: true } && _rope is not null ? null : positions.QueryScales,
@@ -54,7 +55,6 @@ internal sealed class Attention
         }
     }
 
-    /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
     public void Forward(Activations activations, AttentionInputs[] inputs, KvCache cache, Tensor x, Tensor result)
     {
         var heads = activations.Qkv.FirstRows(x.Rows);
@@ -66,7 +66,7 @@ internal sealed class Attention
             _backend.RmsNormHeads(heads, _numHeads, _numKvHeads, key, _epsilon);
         }
 
-        _backend.RopeAndCache(heads, _rope, inputs[_place.Group], cache, _place.Region);
+        _backend.RopeAndCache(heads, _rope, inputs[_place.Group], cache, _place.Region, _settings.CacheScales);
         _backend.PagedAttention(heads, inputs[_place.Group], cache, _place.Region, _settings, attended);
         _backend.Linear(attended, _output, result);
     }

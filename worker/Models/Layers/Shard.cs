@@ -101,6 +101,9 @@ internal sealed class Shard
 
         return WhyNot(config, "the features of all attention heads", config.NumHeads * config.HeadDim, size)
             ?? WhyNot(config, "the features of all key/value heads", config.NumKvHeads * config.HeadDim, Math.Min(size, config.NumKvHeads))
+            ?? (config.Latent is { } latent
+                ? WhyNot(config, "the values of all attention heads", config.NumHeads * latent.ValueDim, size)
+                : null)
             ?? (config.HasDenseLayers ? WhyNot(config, "intermediate_size", config.IntermediateSize, size) : null)
             ?? (config.Moe is { } moe ? WhyNot(config, "the intermediate size of an expert", moe.IntermediateSize, size) : null);
     }

@@ -20,7 +20,7 @@ internal sealed class TransformerLayer
     private readonly int _index;
     private readonly bool _isWhole;
     private readonly Backend _backend;
-    private readonly Attention _attention;
+    private readonly IAttention _attention;
     private readonly FeedForward _feedForward;
     private readonly Norm _attentionNorm;
     private readonly Norm? _attentionPostNorm;
@@ -37,7 +37,9 @@ internal sealed class TransformerLayer
         var config = shard.Config;
         Norm Named(string name) => new(names.InLayer(index, name), config, backend, weights);
         _attentionNorm = Named(names.AttentionNorm);
-        _attention = new Attention(index, shard, backend, weights, names, positions);
+        _attention = config.Latent is { } latent
+            ? new LatentAttention(index, shard, latent, backend, weights, names, positions)
+            : new Attention(index, shard, backend, weights, names, positions);
         _attentionPostNorm = config.PostNorms ? Named(names.AttentionPostNorm) : null;
         _mlpNorm = config.ParallelBlock ? null : Named(names.MlpNorm);
         _feedForward = FeedForward.Load(index, shard, backend, weights, names);
