@@ -35,6 +35,21 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
 
     public override void Scale(Tensor x, float factor) => ForEach(x, new Scaled(factor));
 
+    public override void ScaleRows(Tensor x, Tensor factors)
+    {
+        if (factors.Rows * factors.Columns != x.Rows)
+        {
+            throw new ArgumentException($"{factors} given where {x.Rows} factors are needed");
+        }
+
+        RowRanges<ScaledRows<V, TSimd>>.Run(Threads, x.Rows, x.Columns, new()
+        {
+            X = CpuBuffer.Floats(x, x.Rows, x.Columns),
+            Factors = CpuBuffer.Floats(factors, factors.Rows, factors.Columns),
+            Columns = x.Columns,
+        });
+    }
+
     public override void SoftCap(Tensor x, float cap) => ForEach(x, new SoftCapped(cap));
 
     public override void Activate(Tensor x, Activation activation)
@@ -52,6 +67,9 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 break;
             case Activation.Relu:
                 ForEach(x, default(Activated<Relu>));
+                break;
+            case Activation.Sigmoid:
+                ForEach(x, default(Activated<Sigmoid>));
                 break;
             default:
                 throw new NotSupportedException($"activation {activation} is not supported");
@@ -78,14 +96,26 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         });
     }
 
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output) =>
-        RowRanges<SumExpertRows<V, TSimd>>.Run(Threads, output.Rows, weights.Columns * output.Columns, new()
+    public override void SumExperts(Tensor x, Tensor? weights, Tensor output)
+    {
+        var chosen = x.Rows / Math.Max(1, output.Rows);
+        RowRanges<SumExpertRows<V, TSimd>>.Run(Threads, output.Rows, chosen * output.Columns, new()
         {
-            X = CpuBuffer.Floats(x, output.Rows * weights.Columns, output.Columns),
-            Weights = CpuBuffer.Floats(weights, output.Rows, weights.Columns),
+            X = CpuBuffer.Floats(x, output.Rows * chosen, output.Columns),
+            Weights = weights is { } factors ? CpuBuffer.Floats(factors, output.Rows, chosen) : null,
             Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
-            Chosen = weights.Columns,
+            Chosen = chosen,
             Columns = output.Columns,
+        });
+    }
+
+    public override void ClampedActivation(Tensor gateUp, float limit, Tensor output) =>
+        RowRanges<ClampedActivationRows<V, TSimd>>.Run(Threads, output.Rows, 2 * output.Columns, new()
+        {
+            GateUp = CpuBuffer.Floats(gateUp, output.Rows, 2 * output.Columns),
+            Output = CpuBuffer.Floats(output, output.Rows, output.Columns),
+            Columns = output.Columns,
+            Limit = limit,
         });
 
     private void NormalizeLayer(Tensor x, float* addend, Tensor weight, Tensor bias, float epsilon, Tensor output) =>

@@ -152,6 +152,9 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
             case Activation.Relu:
                 Activate<Relu>(gateUp, output);
                 break;
+            case Activation.Sigmoid:
+                Activate<Sigmoid>(gateUp, output);
+                break;
             default:
                 throw new NotSupportedException($"activation {activation} is not supported");
         }

@@ -27,6 +27,8 @@ internal static class BackendKernels
 
     public static Kernel Scale { get; } = Kernel.Of(Elementwise.Apply<ScaleFunction>);
 
+    public static Kernel ScaleRows { get; } = Kernel.Of(Elementwise.ScaleRows);
+
     public static Kernel SoftCap { get; } = Kernel.Of(Elementwise.Apply<SoftCapFunction>);
 
     public static IReadOnlyDictionary<Activation, (Kernel Plain, Kernel Gated)> Activations { get; } =
@@ -36,7 +38,10 @@ internal static class BackendKernels
             [Activation.Gelu] = OfFunction<GeluFunction>(),
             [Activation.GeluTanh] = OfFunction<GeluTanhFunction>(),
             [Activation.Relu] = OfFunction<ReluFunction>(),
+            [Activation.Sigmoid] = OfFunction<SigmoidFunction>(),
         };
+
+    public static Kernel ClampedGate { get; } = Kernel.Of(Elementwise.ClampedGate);
 
     public static Kernel Route { get; } = Kernel.Of(Experts.Route);
 
@@ -77,8 +82,8 @@ internal static class BackendKernels
     /// <summary>All of them, for tools that look at every kernel's code.</summary>
     public static IReadOnlyList<Kernel> All { get; } =
     [
-        EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, SoftCap,
-        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SumExperts,
+        EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, ScaleRows, SoftCap,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SumExperts,
         .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];

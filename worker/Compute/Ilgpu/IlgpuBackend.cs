@@ -93,6 +93,9 @@ internal sealed partial class IlgpuBackend : Backend
 
     public override void Scale(Tensor x, float factor) => Apply(BackendKernels.Scale, x, factor);
 
+    public override void ScaleRows(Tensor x, Tensor factors) =>
+        _launcher.Launch(BackendKernels.ScaleRows, Pieces(x), x, RangeOf(factors, DType.F32, x.Rows), x.Columns);
+
     public override void SoftCap(Tensor x, float cap) => Apply(BackendKernels.SoftCap, x, cap);
 
     public override void Activate(Tensor x, Activation activation) => Apply(BackendKernels.Activations[activation].Plain, x, 0);
@@ -101,6 +104,12 @@ internal sealed partial class IlgpuBackend : Backend
     {
         Require(gateUp, output.Rows, 2 * output.Columns);
         _launcher.Launch(BackendKernels.Activations[activation].Gated, Pieces(output), gateUp, output, output.Columns);
+    }
+
+    public override void ClampedActivation(Tensor gateUp, float limit, Tensor output)
+    {
+        Require(gateUp, output.Rows, 2 * output.Columns);
+        _launcher.Launch(BackendKernels.ClampedGate, Pieces(output), gateUp, output, output.Columns, limit);
     }
 
     public override void GatherRows(Tensor x, Tensor rows, Tensor output)

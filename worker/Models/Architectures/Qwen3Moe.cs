@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 
@@ -14,8 +15,9 @@ internal sealed class Qwen3Moe : Architecture
     {
         var attentionBias = json.Boolean("attention_bias", false);
         var config = ModelConfig.ReadCommonFields(this, json, new());
+        var scoring = json.Boolean("norm_topk_prob", false) ? ExpertScoring.SoftmaxOfChosen : ExpertScoring.Softmax;
         var moe = MoeConfig.Read(
-            json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
+            json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), new ExpertRouting(scoring));
         return config with
         {
             QueryKeyNorm = true,

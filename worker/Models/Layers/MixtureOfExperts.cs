@@ -10,7 +10,7 @@ internal sealed class MixtureOfExperts : FeedForward
 {
     private readonly Backend _backend;
     private readonly Activation _activation;
-    private readonly bool _normalize;
+    private readonly ExpertRouting _routing;
     private readonly LinearWeight _router;
     private readonly ExpertWeights _gateUp;
     private readonly ExpertWeights _down;
@@ -20,7 +20,7 @@ internal sealed class MixtureOfExperts : FeedForward
         _backend = backend;
         var config = shard.Config;
         _activation = config.Activation;
-        _normalize = moe.Normalize;
+        _routing = moe.Routing;
         string Named(string name) => names.InLayer(layer, name);
         var expertGateUp = new LinearWeight[moe.NumExperts];
         var expertDown = new LinearWeight[moe.NumExperts];
@@ -53,7 +53,7 @@ internal sealed class MixtureOfExperts : FeedForward
         var activated = buffers.Activated.FirstRows(routed);
         var outputs = buffers.Outputs.FirstRows(routed);
         _backend.Linear(x, _router, logits);
-        _backend.RouteToExperts(logits, _normalize, chosen, weights);
+        _backend.RouteToExperts(logits, _routing, null, chosen, weights);
         _backend.ExpertLinear(x, chosen, _gateUp, gated);
         _backend.GatedActivation(gated, _activation, activated);
         _backend.ExpertLinear(activated, chosen, _down, outputs);

@@ -5,13 +5,6 @@ namespace Cluster.Worker.Tests.Models.Layers;
 /// <content>The operations that only some architectures need.</content>
 internal sealed partial class RecordingBackend
 {
-    public override ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts)
-    {
-        Assert.All(
-            experts, expert => Assert.Equal((experts[0].InFeatures, experts[0].OutFeatures), (expert.InFeatures, expert.OutFeatures)));
-        return base.LoadExperts(name, experts);
-    }
-
     public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output)
     {
         if (Recording)
@@ -67,45 +60,6 @@ internal sealed partial class RecordingBackend
     public override void SoftCap(Tensor x, float cap) => InPlace("SoftCap", x, cap);
 
     public override void Activate(Tensor x, Activation activation) => InPlace("Activate", x, activation);
-
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
-    {
-        if (Recording)
-        {
-            Read(Floats(logits, logits.Rows, logits.Columns));
-            Assert.InRange(experts.Columns, 1, logits.Columns);
-            Write(Integers(experts, logits.Rows, experts.Columns));
-            Write(Floats(weights, logits.Rows, experts.Columns));
-            _operations.Add($"RouteToExperts({logits}, {normalize}, {experts}, {weights})");
-        }
-    }
-
-    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
-    {
-        if (Recording)
-        {
-            var routed = experts.Rows * experts.Columns;
-            Assert.True(x.Rows == experts.Rows || x.Rows == routed, $"{x} are neither tokens nor routed tokens of {experts}");
-            Read(Floats(x, x.Rows, weights.InFeatures));
-            Read(Integers(experts, experts.Rows, experts.Columns));
-            Write(Floats(output, routed, weights.OutFeatures));
-            Assert.NotSame(x.Buffer, output.Buffer);
-            _operations.Add(
-                $"ExpertLinear({x}, {experts}, {weights.Name}[{weights.Experts.Count},{weights.OutFeatures},{weights.InFeatures}], "
-                + $"{output})");
-        }
-    }
-
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
-    {
-        if (Recording)
-        {
-            Read(Floats(x, output.Rows * weights.Columns, output.Columns));
-            Read(Floats(weights, output.Rows, weights.Columns));
-            Write(Floats(output, output.Rows, output.Columns));
-            _operations.Add($"SumExperts({x}, {weights}, {output})");
-        }
-    }
 
     private void InPlace<T>(string operation, Tensor x, T argument)
     {

@@ -59,51 +59,6 @@ internal sealed partial class ReferenceBackend
 
     public override void Activate(Tensor x, Activation activation) => ForEach(x, value => Apply(activation, value));
 
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
-    {
-        for (var t = 0; t < logits.Rows; t++)
-        {
-            var row = Row(logits, t).ToArray();
-            var chosen = Enumerable.Range(0, row.Length).OrderByDescending(expert => row[expert]).Take(experts.Columns).ToArray();
-            var sum = (normalize ? chosen : Enumerable.Range(0, row.Length)).Sum(expert => Math.Exp(row[expert]));
-            for (var i = 0; i < chosen.Length; i++)
-            {
-                Ints(experts)[(t * chosen.Length) + i] = chosen[i];
-                Row(weights, t)[i] = (float)(Math.Exp(row[chosen[i]]) / sum);
-            }
-        }
-    }
-
-    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
-    {
-        for (var i = 0; i < output.Rows; i++)
-        {
-            var (matrix, bias) = ((Linear32)weights.Experts[Ints(experts)[i]]).Parameters;
-            for (var n = 0; n < weights.OutFeatures; n++)
-            {
-                var row = Row(x, i / (output.Rows / x.Rows));
-                Row(output, i)[n] = (float)(Dot(row, matrix.AsSpan(n * weights.InFeatures, weights.InFeatures)) + (bias?[n] ?? 0));
-            }
-        }
-    }
-
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
-    {
-        for (var t = 0; t < output.Rows; t++)
-        {
-            for (var i = 0; i < output.Columns; i++)
-            {
-                var sum = 0.0;
-                for (var j = 0; j < weights.Columns; j++)
-                {
-                    sum += (double)Row(weights, t)[j] * Row(x, (t * weights.Columns) + j)[i];
-                }
-
-                Row(output, t)[i] = (float)sum;
-            }
-        }
-    }
-
     private static void ForEach(Tensor x, Func<double, double> function)
     {
         foreach (ref var value in Floats(x))

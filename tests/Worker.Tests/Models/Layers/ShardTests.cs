@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Tests.Models.Quantization;
@@ -30,7 +31,7 @@ public sealed class ShardTests
             "many heads" => Haiku with { NumHeads = 128, NumKvHeads = 128 },
             "kv heads" => Haiku with { NumHeads = 12, NumKvHeads = 4 },
             "intermediate" => Haiku with { IntermediateSize = 386 },
-            "experts" => Haiku with { Moe = new MoeConfig(4, 2, 50, true) },
+            "experts" => Haiku with { Moe = new MoeConfig(4, 2, 50, new(ExpertScoring.Softmax)) },
             "gptq" => Quantized("gptq") with { IntermediateSize = 392 },
             "awq" => Quantized("awq") with { HeadDim = 12, NumKvHeads = 4 },
             _ => Haiku,

@@ -28,6 +28,12 @@ internal readonly struct GeluTanhFunction : IFunction
         x * Native.Sigmoid(x * Native.Fma(x * x, 2 * 0.7978845608f * 0.044715f, 2 * 0.7978845608f));
 }
 
+/// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
+internal readonly struct SigmoidFunction : IFunction
+{
+    public float Apply(float x, float parameter) => Native.Sigmoid(x);
+}
+
 /// <summary>max(x, 0).</summary>
 internal readonly struct ReluFunction : IFunction
 {
@@ -85,8 +91,37 @@ internal static class Elementwise
         }
     }
 
+    /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate), where gate = gateUp[t, i] is no more than the limit and
+    /// up = gateUp[t, i + columns] within ±limit. Grid (pieces of a row, rows).</summary>
+    public static void ClampedGate(ArrayView<float> gateUp, ArrayView<float> output, int columns, float limit)
+    {
+        var row = (long)Grid.IdxY * 2 * columns;
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            var gate = gateUp[row + i];
+            var up = gateUp[row + columns + i];
+            gate = gate > limit ? limit : gate;
+            up = up > limit ? limit : up;
+            up = up < -limit ? -limit : up;
+            output[(long)Grid.IdxY * columns + i] = (up + 1f) * (gate * Native.Sigmoid(1.702f * gate));
+        }
+    }
+
+    /// <summary>x[t] *= factors[t]. Grid (pieces of a row, rows).</summary>
+    public static void ScaleRows(ArrayView<float> x, ArrayView<float> factors, int columns)
+    {
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            x[(long)Grid.IdxY * columns + i] *= factors[Grid.IdxY];
+        }
+    }
+
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending. Grid (pieces of a row, rows).</summary>
-    public static void SumExperts(ArrayView<float> x, ArrayView<float> weights, ArrayView<float> output, int columns, int chosen)
+    /// <param name="weighted">0: all weights are 1.</param>
+    public static void SumExperts(
+        ArrayView<float> x, ArrayView<float> weights, ArrayView<float> output, int columns, int chosen, int weighted)
     {
         var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
         for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
@@ -95,7 +130,7 @@ internal static class Elementwise
             for (var j = 0; j < chosen; j++)
             {
                 var routed = (long)Grid.IdxY * chosen + j;
-                sum = Native.Fma(weights[routed], x[routed * columns + i], sum);
+                sum = Native.Fma(weighted != 0 ? weights[routed] : 1f, x[routed * columns + i], sum);
             }
 
             output[(long)Grid.IdxY * columns + i] = sum;
