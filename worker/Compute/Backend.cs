@@ -120,7 +120,15 @@ internal abstract class Backend : IDisposable
 
     /// <summary>Rotates the query and key heads of <paramref name="qkv"/> <c>[tokens, (heads + 2·kvHeads)·headDim]</c> in place by their
     /// positions, then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
-    public abstract void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer);
+    /// <param name="scales">What an FP8 cache's keys and values are divided by; null means nothing.</param>
+    public abstract void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null);
+
+    /// <summary>Rotates heads by their rows' positions, in place: what <see cref="RopeAndCache"/> does before it writes.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
+    /// <param name="positions">I32 <c>[tokens]</c>.</param>
+    public abstract void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim);
 
     /// <summary>Copies blocks of <paramref name="cache"/>, keys and values of every layer.</summary>
     /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's

@@ -43,4 +43,28 @@ internal readonly record struct AttentionInputs(
 /// <param name="LogitSoftCap">cap · tanh(score / cap); 0 means none.</param>
 /// <param name="AlibiSlopes"><c>[1, heads]</c>; slope · (key position - query position) is added to a head's scores (Press et al., arXiv
 /// 2108.12409). Null means none.</param>
-internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWindow = 0, float LogitSoftCap = 0, Tensor? AlibiSlopes = null);
+internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWindow = 0, float LogitSoftCap = 0, Tensor? AlibiSlopes = null)
+{
+    /// <summary>Chunked attention (Llama 4): keys before position / Chunk · Chunk are masked; 0 means none.</summary>
+    public int Chunk { get; init; }
+
+    /// <summary><c>[1, heads]</c>; exp(sink − max) is one more term of a head's softmax denominator (gpt-oss). Null means none.</summary>
+    public Tensor? Sinks { get; init; }
+
+    /// <summary><c>[1, positions]</c>; multiplies q·k by the query's position, as scaled queries would (the temperature of Llama 4). Null
+    /// means none.</summary>
+    public Tensor? QueryScales { get; init; }
+
+    /// <summary>What <see cref="Backend.RopeAndCache"/> has divided keys and values by; null means nothing.</summary>
+    public KvScales? CacheScales { get; init; }
+}
+
+/// <summary>What an FP8 cache's keys and values are divided by before they are rounded, and multiplied by when they are read; other caches
+/// take no notice of it.</summary>
+internal sealed record KvScales(float Key, float Value)
+{
+    private static readonly KvScales s_none = new(1, 1);
+
+    /// <summary>The factors for a cache of a type.</summary>
+    public static KvScales For(DType cache, KvScales? scales) => cache.Size() == 1 && scales is not null ? scales : s_none;
+}

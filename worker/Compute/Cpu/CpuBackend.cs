@@ -119,7 +119,7 @@ internal abstract unsafe partial class CpuBackend : Backend
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(frequencies.MaxPositions, 1);
         var memory = AllocateMemory("rope", CpuRopeTable.BytesOf(frequencies));
-        var table = new CpuRopeTable(2 * frequencies.InverseFrequencies.Length, frequencies.MaxPositions, memory);
+        var table = new CpuRopeTable(frequencies, memory);
         table.Fill(frequencies);
         return table;
     }

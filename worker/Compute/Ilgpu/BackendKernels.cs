@@ -49,6 +49,8 @@ internal static class BackendKernels
 
     public static Kernel SumExperts { get; } = Kernel.Of(Elementwise.SumExperts);
 
+    public static Kernel Rotate { get; } = Kernel.Of(RopeAndCache.Rotate);
+
     /// <summary>By the cache's element type: what fills it, and what reads it.</summary>
     public static IReadOnlyDictionary<DType, (Kernel Write, Kernel Attend)> Caches { get; } = new Dictionary<DType, (Kernel, Kernel)>
     {
@@ -83,7 +85,7 @@ internal static class BackendKernels
     public static IReadOnlyList<Kernel> All { get; } =
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, ScaleRows, SoftCap,
-        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SumExperts,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SumExperts, Rotate,
         .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];

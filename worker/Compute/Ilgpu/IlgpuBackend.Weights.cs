@@ -91,7 +91,7 @@ internal sealed partial class IlgpuBackend
 
         var range = _arena.Take("rope", (long)values.Length * sizeof(float));
         _launcher.Write(range, MemoryMarshal.AsBytes(values.AsSpan()));
-        return new IlgpuRopeTable(2 * pairs, frequencies.MaxPositions, range);
+        return new IlgpuRopeTable(frequencies, range);
     }
 
     public override void Linear(Tensor x, LinearWeight weight, Tensor output)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
@@ -24,7 +25,8 @@ internal sealed record WeightNames
 
     public string AttentionNorm { get; init; } = "input_layernorm";
 
-    /// <summary>Stacked along their rows into one multiplication: query, key and value heads in this order.</summary>
+    /// <summary>Stacked along their rows into one multiplication: query, key and value heads in this order. One name where they are
+    /// stored as one matrix, see <see cref="ModelConfig.QkvLayout"/>.</summary>
     public ImmutableArray<string> Qkv { get; init; } = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
     /// <summary>Where query heads are normalized; a vector of one head.</summary>
@@ -39,7 +41,7 @@ internal sealed record WeightNames
 
     public string MlpNorm { get; init; } = "post_attention_layernorm";
 
-    /// <summary>Stacked along their rows into one multiplication: gate, then up.</summary>
+    /// <summary>Stacked along their rows into one multiplication: gate, then up. One name where they are stored as one matrix.</summary>
     public ImmutableArray<string> GateUp { get; init; } = ["mlp.gate_proj", "mlp.up_proj"];
 
     /// <summary>The first layer of an MLP without a gate.</summary>

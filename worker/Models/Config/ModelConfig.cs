@@ -77,8 +77,11 @@ internal sealed record ModelConfig
     /// <summary>Query and key heads are normalized before they are rotated.</summary>
     public bool QueryKeyNorm { get; init; }
 
-    /// <summary>q, k and v are stored as one matrix, head by head.</summary>
-    public bool InterleavedQkv { get; init; }
+    /// <summary>How q, k and v are stored.</summary>
+    public QkvLayout QkvLayout { get; init; }
+
+    /// <summary>The linear layers of attention and MLP are stored as <c>[in, out]</c>: GPT-2's Conv1D.</summary>
+    public bool TransposedLayers { get; init; }
 
     /// <summary>Multiplies q·k; 1/√headDim unless set.</summary>
     public float AttentionScale

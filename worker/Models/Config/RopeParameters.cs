@@ -8,7 +8,7 @@ namespace Cluster.Worker.Models.Config;
 /// by.</summary>
 /// <remarks>Formulas: transformers <c>modeling_rope_utils.py</c>; YaRN: arXiv 2309.00071; linear: arXiv 2306.15595.</remarks>
 /// <param name="Theta">Base of the geometric series of frequencies.</param>
-/// <param name="RotaryDim">Leading dimensions of a head that are rotated; even.</param>
+/// <param name="RotaryDim">Dimensions of a head that are rotated; even.</param>
 /// <param name="OriginalMaxPositions">Positions the model was trained on before its frequencies were scaled.</param>
 internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalMaxPositions, RopeScaling Scaling)
 {
@@ -21,6 +21,12 @@ internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalM
     /// (transformers' <c>model.to(bfloat16)</c> casts the frequencies with the weights, <c>from_pretrained</c> does not).
     /// The difference grows with position: 0.06 in a logit after 40 tokens.</summary>
     public DType FrequencyDType { get; init; } = DType.F32;
+
+    /// <summary>See <see cref="RopeFrequencies.Interleaved"/>.</summary>
+    public bool Interleaved { get; init; }
+
+    /// <summary>See <see cref="RopeFrequencies.FirstDim"/>.</summary>
+    public int FirstDim { get; init; }
 
     /// <param name="config">The model's whole configuration.</param>
     /// <param name="headDim">Elements of a head.</param>
@@ -72,7 +78,11 @@ internal sealed record RopeParameters(double Theta, int RotaryDim, int OriginalM
         }
 
         Scaling.Scale(this, frequencies);
-        return new RopeFrequencies(Array.ConvertAll(frequencies, Round), (float)Scaling.AttentionScale, maxPositions);
+        return new RopeFrequencies(Array.ConvertAll(frequencies, Round), (float)Scaling.AttentionScale, maxPositions)
+        {
+            Interleaved = Interleaved,
+            FirstDim = FirstDim,
+        };
     }
 
     private float Round(double frequency) => FrequencyDType == DType.BF16 ? BFloat16.Round((float)frequency) : (float)frequency;

@@ -36,13 +36,11 @@ internal sealed class Attention
 
         string Named(string name) => names.InLayer(layer, name);
         var attended = shard.Heads.Times(config.HeadDim);
-        var cached = shard.KvHeads.Times(config.HeadDim);
-        _qkv = config.InterleavedQkv
-            ? weights.InterleavedQkv(Named(names.Qkv[0]), config.HiddenSize, shard.Heads, config.HeadDim, config.QkvBias)
-            : weights.Linear(
-                Named("qkv"), [.. names.Qkv.Select(Named)], config.HiddenSize, [attended, cached, cached], config.QkvBias);
+        _qkv = weights.Linear(
+            Named("qkv"), QkvParts.Of(shard, [.. names.Qkv.Select(Named)]), config.HiddenSize, config.QkvBias);
         _output = weights.Linear(
-            Named(names.AttentionOutput), [Named(names.AttentionOutput)], attended, [config.HiddenSize], config.AttentionOutputBias);
+            Named(names.AttentionOutput), [new(Named(names.AttentionOutput), config.HiddenSize) { Transposed = config.TransposedLayers }],
+            attended, config.AttentionOutputBias);
         if (config.QueryKeyNorm)
         {
             _queryNorm = weights.Vector(Named(names.QueryNorm) + ".weight", config.HeadDim);

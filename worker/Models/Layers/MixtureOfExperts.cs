@@ -27,17 +27,12 @@ internal sealed class MixtureOfExperts : FeedForward
         for (var i = 0; i < moe.NumExperts; i++)
         {
             string OfExpert(string name) => Named($"{names.ExpertPrefix}{i}.{name}");
-            expertGateUp[i] = weights.Linear(
-                OfExpert("gate_up"),
-                [.. names.ExpertGateUp.Select(OfExpert)],
-                config.HiddenSize,
-                [shard.ExpertIntermediate, shard.ExpertIntermediate],
-                bias: false);
-            expertDown[i] = weights.Linear(
-                OfExpert(names.ExpertDown), [OfExpert(names.ExpertDown)], shard.ExpertIntermediate, [config.HiddenSize], bias: false);
+            WeightPart[] gateUp = [.. names.ExpertGateUp.Select(name => new WeightPart(OfExpert(name), shard.ExpertIntermediate))];
+            expertGateUp[i] = weights.Linear(OfExpert("gate_up"), gateUp, config.HiddenSize, bias: false);
+            expertDown[i] = weights.Linear(OfExpert(names.ExpertDown), config.HiddenSize, shard.ExpertIntermediate, bias: false);
         }
 
-        _router = weights.Linear(Named(names.Router), [Named(names.Router)], config.HiddenSize, [moe.NumExperts], bias: false);
+        _router = weights.Linear(Named(names.Router), moe.NumExperts, config.HiddenSize, bias: false);
         _gateUp = backend.LoadExperts(Named("experts.gate_up"), expertGateUp);
         _down = backend.LoadExperts(Named("experts.down"), expertDown);
     }

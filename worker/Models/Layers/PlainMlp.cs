@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
+using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Layers;
 
@@ -17,8 +18,9 @@ internal sealed class PlainMlp : FeedForward
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        _up = weights.Linear(Named(names.Up), [Named(names.Up)], config.HiddenSize, [shard.Intermediate], config.MlpBias);
-        _down = weights.Linear(Named(names.Down), [Named(names.Down)], shard.Intermediate, [config.HiddenSize], config.MlpBias);
+        WeightPart Part(string name, Slice outputs) => new(Named(name), outputs) { Transposed = config.TransposedLayers };
+        _up = weights.Linear(Named(names.Up), [Part(names.Up, shard.Intermediate)], config.HiddenSize, config.MlpBias);
+        _down = weights.Linear(Named(names.Down), [Part(names.Down, config.HiddenSize)], shard.Intermediate, config.MlpBias);
     }
 
     public override void Forward(Activations activations, Tensor x, Tensor output)

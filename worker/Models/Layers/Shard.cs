@@ -52,6 +52,9 @@ internal sealed class Shard
 
     public Slice KvHeads { get; }
 
+    /// <summary>Other ranks have this rank's key/value heads as well.</summary>
+    public bool CopiesKvHeads => KvHeads.Full < Size;
+
     /// <summary>Features between the two halves of an MLP.</summary>
     public Slice Intermediate { get; }
 

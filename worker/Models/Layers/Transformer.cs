@@ -57,7 +57,7 @@ internal sealed class Transformer
         var tokens = shard.Vocabulary.Computed(shard.Rank);
         _output = config.TieWordEmbeddings
             ? weights.Matrix(names.Embedding, tokens, config.HiddenSize)
-            : weights.Linear(names.Output, [names.Output], config.HiddenSize, [tokens], config.OutputBias);
+            : weights.Linear(names.Output, tokens, config.HiddenSize, config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
         _activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }

@@ -68,8 +68,9 @@ internal static class ScalarTwin
         return (Math.Clamp(up, -limit, limit) + 1) * clamped / (1 + Math.Exp(-1.702 * clamped));
     }
 
-    /// <summary>Rotates the first 2·frequencies elements of a head, half against half.</summary>
-    public static double[] Rotate(ReadOnlySpan<float> head, float[] frequencies, double attentionScale, int position)
+    /// <summary>Rotates 2·frequencies elements of a head, half against half or neighbour against neighbour.</summary>
+    public static double[] Rotate(
+        ReadOnlySpan<float> head, float[] frequencies, double attentionScale, int position, bool interleaved = false, int firstDim = 0)
     {
         var output = new double[head.Length];
         for (var i = 0; i < head.Length; i++)
@@ -80,9 +81,11 @@ internal static class ScalarTwin
         for (var i = 0; i < frequencies.Length; i++)
         {
             var angle = (double)position * frequencies[i];
-            double x = head[i], y = head[i + frequencies.Length];
-            output[i] = (x * Math.Cos(angle) - y * Math.Sin(angle)) * attentionScale;
-            output[i + frequencies.Length] = (y * Math.Cos(angle) + x * Math.Sin(angle)) * attentionScale;
+            var first = firstDim + (interleaved ? 2 * i : i);
+            var second = interleaved ? first + 1 : first + frequencies.Length;
+            double x = head[first], y = head[second];
+            output[first] = (x * Math.Cos(angle) - y * Math.Sin(angle)) * attentionScale;
+            output[second] = (y * Math.Cos(angle) + x * Math.Sin(angle)) * attentionScale;
         }
 
         return output;
@@ -91,9 +94,10 @@ internal static class ScalarTwin
     /// <summary>One query over the keys and values of positions 0 … position.</summary>
     public static double[] Attend(
         double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values, int position, AttentionSettings settings,
-        double alibiSlope = 0)
+        double alibiSlope = 0, double? sink = null)
     {
         var first = settings.SlidingWindow == 0 ? 0 : Math.Max(0, position - settings.SlidingWindow + 1);
+        first = settings.Chunk == 0 ? first : Math.Max(first, position - position % settings.Chunk);
         var scores = new List<double>();
         for (var j = first; j <= position; j++)
         {
@@ -103,9 +107,9 @@ internal static class ScalarTwin
                     + alibiSlope * (j - position));
         }
 
-        var maximum = scores.Max();
+        var maximum = Math.Max(scores.Max(), sink ?? double.NegativeInfinity);
         var weights = scores.Select(score => Math.Exp(score - maximum)).ToArray();
-        var sum = weights.Sum();
+        var sum = weights.Sum() + (sink is null ? 0 : Math.Exp(sink.Value - maximum));
         return [
             .. Enumerable.Range(0, values[0].Length).Select(d => weights.Select((weight, j) => weight * values[first + j][d]).Sum() / sum)];
     }

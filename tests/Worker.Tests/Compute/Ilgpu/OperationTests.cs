@@ -236,12 +236,64 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         }
     }
 
+    /// <summary>Heads, KV heads, head dimension, rotated dimensions, sliding window, chunk, sinks, cache.</summary>
+    public static TheoryData<int, int, int, int, int, int, bool, string> LaterAttentionShapes => new()
+    {
+        { 4, 2, 17, 14, 0, 0, false, nameof(DType.F32) },
+        { 5, 1, 7, 0, 9, 0, true, nameof(DType.BF16) },
+        { 4, 4, 33, 0, 0, 8, true, nameof(DType.F8E4M3) },
+    };
+
+    [Theory, MemberData(nameof(LaterAttentionShapes))]
+    public void Neighbours_sinks_chunks_temperatures_and_cache_scales_are_those_of_the_scalar_twin(
+        int heads, int kvHeads, int headDim, int rotaryDim, int window, int chunk, bool sinks, string cache)
+    {
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window) { Chunk = chunk, CacheScales = new(0.25f, 2) };
+        var run = new PagedRun(settings, kvHeads, headDim, rotaryDim, [21, 1, 16, 5], Enum.Parse<DType>(cache))
+        {
+            Interleaved = true,
+            Sinks = sinks ? [.. Enumerable.Range(0, heads).Select(head => 3f - 2 * head)] : null,
+            QueryScales = [.. Enumerable.Range(0, 21).Select(position => 1 + position / 20f)],
+        };
+        var expected = run.Expected();
+
+        var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);
+
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            for (var i = 0; i < expected[sequence].Length; i++)
+            {
+                Assert.Equal(expected[sequence][i], actual[sequence][i], 5e-6);
+            }
+        }
+
+        Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
+    }
+
+    [Theory, InlineData(0, false), InlineData(5, true)]
+    public void Heads_are_rotated_in_place_and_the_others_left_alone(int firstDim, bool interleaved)
+    {
+        const int HeadDim = 19, Rows = 3;
+        var x = HostTensors.Random(new Random(firstDim), Rows * 4 * HeadDim);
+        var frequencies = new RopeFrequencies([1, 0.3f, 0.01f, 0.002f, 1e-4f, 1e-5f, 1e-6f], 1.5f, 900)
+        {
+            FirstDim = firstDim,
+            Interleaved = interleaved,
+        };
+        Same(1e-6, device =>
+        {
+            var heads = device.Floats(x, Rows, 4 * HeadDim);
+            device.Backend.Rotate(heads, device.Backend.LoadRope(frequencies), device.Integers(Rows, 1, 0, 5, 899), 1, 2, HeadDim);
+            return [heads];
+        });
+    }
+
     [Fact]
     public void Bits_of_attention_do_not_depend_on_batch_chunks_or_blocks_nor_on_who_walks_the_stretches()
     {
         // Over more than a stretch of 256 tokens a row's stretches may be shared out when it is alone; in a large step they are walked.
         var length = LongContext;
-        var run = Run(2, 1, 8, 8, 0, 0, 0, nameof(DType.F32), [length, 19]);
+        var run = new PagedRun(new AttentionSettings(2, 0.3f), 1, 8, 8, [length, 19]) { Sinks = [1, -2] };
         var steps = run.AtOnce().ToArray();
         var reference = run.Execute(fixture.Device, steps, blockSeed: 1);
 

@@ -88,7 +88,7 @@ internal sealed partial class RecordingBackend : Backend
     public override EmbeddingTable LoadEmbedding(HostTensor source) => new RecordedEmbedding(source);
 
     public override RopeTable LoadRope(RopeFrequencies frequencies) =>
-        new RecordedRope(2 * frequencies.InverseFrequencies.Length, frequencies.MaxPositions);
+        new RecordedRope(frequencies);
 
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
@@ -194,7 +194,8 @@ internal sealed partial class RecordingBackend : Backend
         }
     }
 
-    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    public override void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
     {
         if (Recording)
         {
@@ -203,8 +204,20 @@ internal sealed partial class RecordingBackend : Backend
             Read(Integers(inputs.SlotMapping, qkv.Rows, 1));
             Assert.InRange(layer, 0, cache.Layout.Layers - 1);
             Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
-            Assert.True(rope is null || rope.RotaryDim <= cache.Layout.HeadDim, "more dimensions are rotated than a head has");
+            rope?.RequireHeads(cache.Layout.HeadDim);
             _operations.Add($"RopeAndCache({qkv}, {rope?.RotaryDim}, {inputs.Positions}, {inputs.SlotMapping}, layer {layer})");
+        }
+    }
+
+    public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Read(Integers(positions, x.Rows, 1));
+            rope.RequireHeads(headDim);
+            Assert.InRange((firstHead + heads) * headDim, 1, x.Columns);
+            _operations.Add($"Rotate({x}, {rope.RotaryDim}, {positions}, {firstHead}, {heads}, {headDim})");
         }
     }
 
@@ -328,7 +341,7 @@ internal sealed partial class RecordingBackend : Backend
         public override long ResidentBytes { get; } = source.ByteLength;
     }
 
-    private sealed class RecordedRope(int rotaryDim, int maxPositions) : RopeTable(rotaryDim, maxPositions);
+    private sealed class RecordedRope(RopeFrequencies frequencies) : RopeTable(frequencies);
 
     private sealed class RecordedCache(KvCacheLayout layout) : KvCache(layout);
 }

@@ -30,6 +30,12 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     /// <summary>One for each query head, or null.</summary>
     public float* AlibiSlopes;
 
+    /// <summary>One for each query head, or null.</summary>
+    public float* Sinks;
+
+    /// <summary><see cref="MaxPositions"/> factors, or null.</summary>
+    public float* QueryScales;
+
     /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query, then a tile of
     /// the cache.</summary>
     public float* Scratch;
@@ -43,6 +49,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public float Scale;
     public float LogitSoftCap;
     public int SlidingWindow;
+    public int Chunk;
+    public int MaxPositions;
 
     public static int RowsPerItem(int headsPerKvHead) => Math.Max(1, QueriesPerItem / headsPerKvHead);
 
@@ -97,7 +105,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
         for (var i = 0; i < count; i++)
         {
-            var scale = 1f / queries[i].Sum;
+            var scale = Cache.ValueScale / queries[i].Sum;
             AttentionKernels<V, TSimd>.Scale(outputs + (long)i * HeadDim, scale, HeadDim);
             var bytes = (long)HeadDim * sizeof(float);
             Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
@@ -120,7 +128,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         for (var row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
         {
             var position = Positions[row];
-            var first = SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1);
+            var first = Math.Max(
+                SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1), Chunk == 0 ? 0 : position / Chunk * Chunk);
+            var scale = Scale * Cache.KeyScale * (QueryScales == null ? 1 : QueryScaleAt(position));
             for (var head = kvHead * Group; head < (kvHead + 1) * Group; head++)
             {
                 *queries++ = new Query
@@ -129,11 +139,19 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
                     Output = Output + ((long)row * Heads + head) * HeadDim,
                     First = first,
                     Position = position,
-                    Maximum = float.NegativeInfinity,
+                    Scale = scale,
+
+                    // A sink is a score without a value: the first that the softmax sees.
+                    Maximum = Sinks == null ? float.NegativeInfinity : Sinks[head],
+                    Sum = Sinks == null ? 0 : 1,
                 };
             }
         }
     }
+
+    private readonly float QueryScaleAt(int position) => (uint)position < (uint)MaxPositions
+        ? QueryScales[position]
+        : throw new ArgumentOutOfRangeException(nameof(position), position, $"queries have scales at positions below {MaxPositions}");
 
     private readonly void Score(Query* queries, int count, float* keys, float* nextKeys, float* scores)
     {
@@ -170,7 +188,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             return;
         }
 
-        AttentionKernels<V, TSimd>.Scale(scores, Scale, Tile);
+        AttentionKernels<V, TSimd>.Scale(scores, query.Scale, Tile);
         if (LogitSoftCap != 0)
         {
             for (var i = 0; i < Tile; i++)
@@ -247,6 +265,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         /// <summary>The positions it sees are [First, Position].</summary>
         public int First;
         public int Position;
+
+        /// <summary>Multiplies q·k.</summary>
+        public float Scale;
         public float Maximum;
         public float Sum;
 

@@ -21,10 +21,11 @@ internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock 
 
     private long BytesPerLayer => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize * Layout.DType.Size();
 
-    public KvLayer Layer(int layer)
+    /// <param name="scales">See <see cref="KvScales"/>.</param>
+    public KvLayer Layer(int layer, KvScales? scales)
     {
         var keys = memory.Address + 2 * Checked(layer) * BytesPerLayer;
-        return new KvLayer(keys, keys + BytesPerLayer, Layout.DType, Layout.KvHeads, Layout.HeadDim, Layout.BlockSize);
+        return new KvLayer(keys, keys + BytesPerLayer, Layout, KvScales.For(Layout.DType, scales));
     }
 
     /// <summary>Copies a block's keys and values in every layer.</summary>

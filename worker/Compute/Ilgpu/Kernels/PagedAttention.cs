@@ -27,16 +27,21 @@ internal static class PagedAttention
     /// <param name="qkv"><c>[rows, (heads + 2·kvHeads)·headDim]</c>.</param>
     /// <param name="keys">See <see cref="RopeAndCache"/>.</param>
     /// <param name="slopes"><c>[heads]</c> of ALiBi; read where <paramref name="hasSlopes"/> is 1.</param>
+    /// <param name="sinks"><c>[heads]</c>: scores without values; read where <paramref name="hasSinks"/> is 1.</param>
+    /// <param name="temperatures"><c>[positions]</c>: factors of a query's scores; read where <paramref name="hasTemperatures"/> is
+    /// 1.</param>
     /// <param name="partial"><c>[splits][rows][heads][headDim + 2]</c>: the mean times the sum, the maximum, the sum.</param>
     /// <param name="numSequences">Sequences; row t is one's whose query starts are around it.</param>
     /// <param name="headsOfGroup">Query heads of a chunk.</param>
     /// <param name="window">Keys further back are masked; 0 for none.</param>
+    /// <param name="chunk">Keys before the last multiple of it are masked; 0 for none.</param>
+    /// <param name="valueScale">Multiplies values.</param>
     /// <param name="cap">Of scores; 0 for none.</param>
     public static void Attend<TFormat, TElement>(
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
-        ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> output, ArrayView<float> partial, int numSequences,
-        int tableWidth, int heads, int kvHeads, int headDim, int pieces, int blockSize, int headsOfGroup, int window, int hasSlopes,
-        float scale, float cap)
+        ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
+        ArrayView<float> partial, int numSequences, int tableWidth, int heads, int kvHeads, int headDim, int pieces, int blockSize,
+        int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks, int hasTemperatures, float scale, float valueScale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
@@ -67,15 +72,18 @@ internal static class PagedAttention
             mixed[i] = default;
         }
 
+        // A sink is a score that the softmax has seen before the first stretch; where stretches are shared out, Combine begins with it.
+        var isSplit = Grid.DimZ > 1;
         for (var head = thread; head < numHeads; head += threads)
         {
-            state[2 * head] = Nothing;
-            state[2 * head + 1] = 0f;
+            var hasSink = hasSinks != 0 && !isSplit;
+            state[2 * head] = hasSink ? sinks[firstHead + head] : Nothing;
+            state[2 * head + 1] = hasSink ? 1f : 0f;
         }
 
         Group.Barrier();
-        var firstSeen = window > 0 ? Native.Max(0, position - window + 1) : 0;
-        var isSplit = Grid.DimZ > 1;
+        var factor = hasTemperatures != 0 ? scale * temperatures[position] : scale;
+        var firstSeen = Native.Max(window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / chunk * chunk : 0);
         var firstStretch = isSplit ? Grid.IdxZ : firstSeen / Stretch;
         var endStretch = isSplit ? Grid.IdxZ + 1 : position / Stretch + 1;
         for (var stretch = firstStretch; stretch < endStretch; stretch++)
@@ -94,7 +102,7 @@ internal static class PagedAttention
                 var token = stretch * Stretch + i % Stretch;
                 weights[i] = token >= from && token < to
                     ? Score<TFormat, TElement>(
-                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, scale, cap)
+                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, factor, cap)
                         + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
                     : Nothing;
             }
@@ -195,21 +203,22 @@ internal static class PagedAttention
             }
             else
             {
-                output[((long)row * heads + firstHead + head) * headDim + element] = chosen / state[2 * head + 1];
+                output[((long)row * heads + firstHead + head) * headDim + element] = chosen / state[2 * head + 1] * valueScale;
             }
         }
     }
 
     /// <summary>Merges the stretches of rows in order. Grid (heads, rows), a wave each.</summary>
-    public static void Combine(ArrayView<float> partial, ArrayView<float> output, int headDim, int splits)
+    public static void Combine(
+        ArrayView<float> partial, ArrayView<float> sinks, ArrayView<float> output, int headDim, int splits, int hasSinks, float valueScale)
     {
         var head = (long)Grid.IdxY * Grid.DimX + Grid.IdxX;
         var stride = (long)Grid.DimY * Grid.DimX * (headDim + 2);
         for (var element = Group.IdxX; element < headDim; element += Wave.Lanes)
         {
             Float4 mixed = default;
-            var max = Nothing;
-            var sum = 0f;
+            var max = hasSinks != 0 ? sinks[Grid.IdxX] : Nothing;
+            var sum = hasSinks != 0 ? 1f : 0f;
             for (var split = 0; split < splits; split++)
             {
                 var at = split * stride + head * (headDim + 2);
@@ -225,7 +234,7 @@ internal static class PagedAttention
                 }
             }
 
-            output[head * headDim + element] = mixed.X / sum;
+            output[head * headDim + element] = mixed.X / sum * valueScale;
         }
     }
 
