@@ -18,7 +18,7 @@ internal sealed class Qwen3Moe : Architecture
             json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
         return config with
         {
-            QueryKeyNorm = true,
+            QueryKeyNorm = QueryKeyNorm.PerHead,
             QkvBias = attentionBias,
             AttentionOutputBias = attentionBias,
             SlidingWindows = json.Boolean("use_sliding_window", false) ? SlidingWindows.Read(json, config.NumLayers, _ => true) : [],
