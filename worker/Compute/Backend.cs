@@ -10,6 +10,9 @@ internal enum Activation
     GeluTanh,
     Relu,
     Sigmoid,
+
+    /// <summary>The square of <see cref="Relu"/>.</summary>
+    Relu2,
 }
 
 /// <summary>
@@ -95,6 +98,21 @@ internal abstract class Backend : IDisposable
     /// are.</param>
     public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
 
+    /// <summary>Normalizes heads one by one, in place, by mean and variance: (x - mean(x)) / sqrt(variance(x) + epsilon) · weight, where
+    /// each head has weights of its own.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
+    /// <param name="weight"><c>[1, heads·headDim]</c>.</param>
+    public abstract void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
+
+    /// <summary>sums[t, column] = Σ x[t, i]² over <paramref name="count"/> features from <paramref name="first"/> on: with
+    /// <see cref="AllReduce"/> and <see cref="RmsScale"/>, a norm over features of which each rank has some.</summary>
+    public abstract void SumSquares(Tensor x, int first, int count, Tensor sums, int column);
+
+    /// <summary>x[t, first + i] *= weight[i] / sqrt(sums[t, column] / features + epsilon), in place.</summary>
+    /// <param name="features">How many squares <paramref name="sums"/> add up.</param>
+    public abstract void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon);
+
     /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be
     /// <paramref name="x"/>.</summary>
     public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
@@ -150,6 +168,10 @@ internal abstract class Backend : IDisposable
 
     /// <summary>x = activation(x), in place: the MLP without a gate.</summary>
     public abstract void Activate(Tensor x, Activation activation);
+
+    /// <summary>x = xIELU(x), in place (Huang and Schlag, arXiv 2411.13010): αₚ·x² + β·x where x is positive, else αₙ·(e^min(x, ε) - 1 - x)
+    /// + β·x.</summary>
+    public abstract void Xielu(Tensor x, XieluScalars scalars);
 
     /// <summary>Chooses the experts of each token, best first, the lower number first among equals.</summary>
     /// <param name="logits"><c>[tokens, experts of the layer]</c>.</param>

@@ -20,7 +20,7 @@ internal sealed class Qwen3Moe : Architecture
             json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), new ExpertRouting(scoring));
         return config with
         {
-            QueryKeyNorm = true,
+            QueryKeyNorm = QueryKeyNorm.PerHead,
             QkvBias = attentionBias,
             AttentionOutputBias = attentionBias,
             SlidingWindows = json.Boolean("use_sliding_window", false) ? SlidingWindows.Read(json, config.NumLayers, _ => true) : [],

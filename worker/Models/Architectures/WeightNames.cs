@@ -29,7 +29,7 @@ internal sealed record WeightNames
     /// stored as one matrix, see <see cref="ModelConfig.QkvLayout"/>.</summary>
     public ImmutableArray<string> Qkv { get; init; } = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
-    /// <summary>Where query heads are normalized; a vector of one head.</summary>
+    /// <summary>Where query heads are normalized, see <see cref="Config.QueryKeyNorm"/>.</summary>
     public string QueryNorm { get; init; } = "self_attn.q_norm";
 
     public string KeyNorm { get; init; } = "self_attn.k_norm";
@@ -49,6 +49,9 @@ internal sealed record WeightNames
 
     public string Down { get; init; } = "mlp.down_proj";
 
+    /// <summary>Followed by the names of the scalars of a layer's non-linearity, where it has any.</summary>
+    public string ActivationScalars { get; init; } = "mlp.act_fn";
+
     /// <summary>Where the MLP's output is normalized.</summary>
     public string MlpPostNorm { get; init; } = "post_feedforward_layernorm";
 
@@ -60,6 +63,17 @@ internal sealed record WeightNames
     public ImmutableArray<string> ExpertGateUp { get; init; } = ["gate_proj", "up_proj"];
 
     public string ExpertDown { get; init; } = "down_proj";
+
+    /// <summary>The same names in a checkpoint that has them under a prefix.</summary>
+    public WeightNames Renamed(Func<string, string> rename) => this with
+    {
+        Embedding = rename(Embedding),
+        PositionEmbedding = rename(PositionEmbedding),
+        EmbeddingNorm = rename(EmbeddingNorm),
+        FinalNorm = rename(FinalNorm),
+        Output = rename(Output),
+        LayerPrefix = rename(LayerPrefix),
+    };
 
     /// <summary>Full name of a layer's tensor or linear layer.</summary>
     public string InLayer(int layer, string name) => $"{LayerPrefix}{layer}.{name}";

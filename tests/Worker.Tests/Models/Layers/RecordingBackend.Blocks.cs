@@ -28,6 +28,44 @@ internal sealed partial class RecordingBackend
         }
     }
 
+    public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Read(Floats(weight, 1, weight.Columns));
+            Assert.Equal(0, weight.Columns % heads);
+            Assert.InRange(firstHead, 0, (x.Columns / (weight.Columns / heads)) - heads);
+            _operations.Add($"LayerNormHeads({x}, {firstHead}, {heads}, {weight}, {epsilon})");
+        }
+    }
+
+    public override void SumSquares(Tensor x, int first, int count, Tensor sums, int column)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Assert.InRange(count, 1, x.Columns - first);
+            Assert.InRange(column, 0, sums.Columns - 1);
+            Write(Floats(sums, x.Rows, sums.Columns));
+            _operations.Add($"SumSquares({x}, {first}, {count}, {sums}, {column})");
+        }
+    }
+
+    public override void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Read(Floats(weight, 1, weight.Columns));
+            Read(Floats(sums, x.Rows, sums.Columns));
+            Assert.InRange(weight.Columns, 1, x.Columns - first);
+            _operations.Add($"RmsScale({x}, {first}, {weight}, {sums}, {column}, {features}, {epsilon})");
+        }
+    }
+
+    public override void Xielu(Tensor x, XieluScalars scalars) => InPlace("Xielu", x, scalars);
+
     public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
     {
         if (Recording)

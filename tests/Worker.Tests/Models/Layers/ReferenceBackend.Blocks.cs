@@ -33,6 +33,50 @@ internal sealed partial class ReferenceBackend
         }
     }
 
+    public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        var headDim = weight.Columns / heads;
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = 0; head < heads; head++)
+            {
+                var values = Row(x, t).Slice((firstHead + head) * headDim, headDim);
+                var before = values.ToArray();
+                var mean = before.Average(value => (double)value);
+                var scale = 1 / Math.Sqrt(before.Average(value => (value - mean) * (value - mean)) + epsilon);
+                for (var i = 0; i < headDim; i++)
+                {
+                    values[i] = (float)((before[i] - mean) * scale * Floats(weight)[(head * headDim) + i]);
+                }
+            }
+        }
+    }
+
+    public override void SumSquares(Tensor x, int first, int count, Tensor sums, int column)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            var values = Row(x, t).Slice(first, count);
+            Row(sums, t)[column] = (float)Dot(values, values);
+        }
+    }
+
+    public override void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            var scale = 1 / Math.Sqrt(((double)Row(sums, t)[column] / features) + epsilon);
+            for (var i = 0; i < weight.Columns; i++)
+            {
+                Row(x, t)[first + i] = (float)(Row(x, t)[first + i] * scale * Floats(weight)[i]);
+            }
+        }
+    }
+
+    public override void Xielu(Tensor x, XieluScalars scalars) => ForEach(x, value => (scalars.Beta * value) + (value > 0
+        ? scalars.AlphaPositive * value * value
+        : scalars.AlphaNegative * (Math.Exp(Math.Min(value, scalars.Epsilon)) - 1 - value)));
+
     public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
     {
         for (var t = 0; t < x.Rows; t++)

@@ -40,6 +40,12 @@ internal readonly struct ReluFunction : IFunction
     public float Apply(float x, float parameter) => Native.Max(x, 0f);
 }
 
+/// <summary>max(x, 0)².</summary>
+internal readonly struct Relu2Function : IFunction
+{
+    public float Apply(float x, float parameter) => Native.Max(x, 0f) * Native.Max(x, 0f);
+}
+
 /// <summary>x · factor.</summary>
 internal readonly struct ScaleFunction : IFunction
 {
@@ -66,6 +72,28 @@ internal static class Elementwise
         for (var i = Group.IdxX; i < OfGroup && first + i < count; i += Wave.Lanes)
         {
             x[first + i] = default(TFunction).Apply(x[first + i], parameter);
+        }
+    }
+
+    /// <summary>x = αₚ·x² + β·x where x is positive, else αₙ·(e^min(x, ε) − 1 − x) + β·x. Near 0, where e^x − 1 − x would cancel, it is a
+    /// series.</summary>
+    public static void Xielu(ArrayView<float> x, int count, float alphaPositive, float alphaNegative, float beta, float epsilon)
+    {
+        var first = (long)Grid.IdxX * OfGroup;
+        for (var i = Group.IdxX; i < OfGroup && first + i < count; i += Wave.Lanes)
+        {
+            var value = x[first + i];
+            var capped = value < epsilon ? value : epsilon;
+            var series = 1f / 40320f;
+            series = Native.Fma(series, capped, 1f / 5040f);
+            series = Native.Fma(series, capped, 1f / 720f);
+            series = Native.Fma(series, capped, 1f / 120f);
+            series = Native.Fma(series, capped, 1f / 24f);
+            series = Native.Fma(series, capped, 1f / 6f);
+            series = Native.Fma(series, capped, 0.5f);
+            var exponential = capped > -0.5f ? series * (capped * capped) : Native.Exp(capped) - 1f - capped;
+            var curve = value < 0f ? alphaNegative * (exponential + (capped - value)) : alphaPositive * (value * value);
+            x[first + i] = Native.Fma(beta, value, curve);
         }
     }
 
