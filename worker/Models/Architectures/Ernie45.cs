@@ -7,6 +7,15 @@ namespace Cluster.Worker.Models.Architectures;
 /// modeling_ernie4_5.py.</summary>
 internal sealed class Ernie45 : Architecture
 {
+    /// <summary>Of all ERNIE 4.5.</summary>
+    internal static readonly ConfigDefaults Defaults = new()
+    {
+        NormEpsilon = 1e-5,
+        TieWordEmbeddings = true,
+        RopeTheta = 500_000,
+        InterleavedRotary = true,
+    };
+
     public override string Name => "Ernie4_5ForCausalLM";
 
     public override IReadOnlyList<string> Aliases => ["Ernie4_5_ForCausalLM"];
@@ -16,13 +25,6 @@ internal sealed class Ernie45 : Architecture
     public override ModelConfig Read(ConfigObject json)
     {
         var bias = json.Boolean("use_bias", false);
-        var defaults = new ConfigDefaults
-        {
-            NormEpsilon = 1e-5,
-            TieWordEmbeddings = true,
-            RopeTheta = 500_000,
-            InterleavedRotary = true,
-        };
-        return ModelConfig.ReadCommonFields(this, json, defaults) with { QkvBias = bias, AttentionOutputBias = bias, MlpBias = bias };
+        return ModelConfig.ReadCommonFields(this, json, Defaults) with { QkvBias = bias, AttentionOutputBias = bias, MlpBias = bias };
     }
 }

@@ -248,6 +248,9 @@ internal sealed class ConfigObject
         { } value => throw Wrong(name, value, "an object"),
     };
 
+    /// <summary>For fields that are one value for all layers, or a list with a value for each.</summary>
+    public bool IsList(string name) => Find(name) is { ValueKind: JsonValueKind.Array };
+
     /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
     public IEnumerable<ConfigObject> Objects() =>
         _element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object)

@@ -127,6 +127,13 @@ internal sealed record ModelConfig
     /// <summary>Of each layer, see <see cref="Cluster.Worker.Models.Config.SlidingWindows.Read"/>; empty where no layer slides.</summary>
     public ImmutableArray<int> SlidingWindows { get; init; } = [];
 
+    /// <summary>Positions of a chunk in each layer, whose queries see no key before their own chunk (Llama 4); 0 where they see all.
+    /// Empty where all layers do.</summary>
+    public ImmutableArray<int> AttentionChunks { get; init; } = [];
+
+    /// <summary>Every head has a logit of its own that no key has and only the softmax's sum knows (gpt-oss).</summary>
+    public bool AttentionSinks { get; init; }
+
     /// <summary>The MLP multiplies two projections; otherwise it has one.</summary>
     public bool GatedMlp { get; init; } = true;
 
@@ -171,6 +178,9 @@ internal sealed record ModelConfig
 
     /// <summary>Positions that a layer's queries see, their own included; 0 means all.</summary>
     public int SlidingWindow(int layer) => SlidingWindows.IsEmpty ? 0 : SlidingWindows[layer];
+
+    /// <summary>Positions of a layer's chunks; 0 means that there are none.</summary>
+    public int AttentionChunk(int layer) => AttentionChunks.IsEmpty ? 0 : AttentionChunks[layer];
 
     /// <summary>How a layer rotates queries and keys; null where it does not.</summary>
     public RopeParameters? RopeOf(int layer)

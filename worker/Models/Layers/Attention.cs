@@ -24,13 +24,15 @@ internal sealed class Attention
         _layer = layer;
         _backend = backend;
         _rope = positions.RopeOf(layer);
+        string Named(string name) => names.InLayer(layer, name);
         _settings = new AttentionSettings(
             config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
         {
             QueryScales = positions.QueryScalesOf(layer),
+            Chunk = config.AttentionChunk(layer),
+            Sinks = config.AttentionSinks ? weights.Vector(Named(names.Sinks), shard.Heads) : null,
         };
 
-        string Named(string name) => names.InLayer(layer, name);
         var attended = shard.Heads.Times(config.HeadDim);
         _qkv = weights.Linear(
             Named("qkv"), QkvParts.Of(shard, [.. names.Qkv.Select(Named)]), config.HiddenSize, config.QkvBias);
