@@ -1,12 +1,15 @@
 namespace Cluster.Worker.Models.Config;
 
-/// <summary>Temperature of attention by the query's position: queries are multiplied by <c>1 + beta · ln(1 + floor((position + offset) /
-/// length))</c>. HF modeling_llama4.py (<c>attn_scale</c>, <c>floor_scale</c>, offset 1) and modeling_ministral3.py
-/// (<c>llama_4_scaling_beta</c>, <c>original_max_position_embeddings</c>, offset 0). Part of <see cref="ModelConfig"/>.</summary>
-internal sealed record QueryScale(double Beta, double Length, int Offset)
+/// <summary>Queries that grow by position, so that attention stays sharp in long contexts: 1 + slope · ln(1 + ⌊(position + shift) /
+/// interval⌋). Llama 4 and Ministral 3.</summary>
+internal sealed record QueryScale(double Slope, int Interval)
 {
-    /// <summary>Only layers without rotation have it (Llama 4).</summary>
+    /// <summary>Added to the position.</summary>
+    public int Shift { get; init; }
+
+    /// <summary>Only layers without rotation do.</summary>
     public bool UnrotatedOnly { get; init; }
 
-    public float At(int position) => (float)(1 + (Beta * Math.Log(1 + Math.Floor((position + Offset) / Length))));
+    /// <summary>Multiplies the query at a position.</summary>
+    public float At(int position) => (float)(1 + (Slope * Math.Log(1 + Math.Floor((double)(position + Shift) / Interval))));
 }

@@ -44,7 +44,7 @@ internal sealed class LatentAttention : IAttention
         _place = shard.KvGroups.PlaceOf(layer);
         _backend = backend;
         _latent = latent;
-        _rope = positions.Rope!;
+        _rope = positions.RopeOf(layer)!;
         string Named(string name) => names.InLayer(layer, name);
         _settings = new AttentionSettings(config.NumHeads, config.AttentionScale)
         {

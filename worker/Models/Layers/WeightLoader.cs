@@ -38,6 +38,28 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return vector;
     }
 
+    /// <summary>The rows of a <c>[rows, columns]</c> tensor that the rank keeps, one after another as a vector.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public Tensor Rows(string name, Slice rows, int columns)
+    {
+        var host = _tensors.Take(name, rows, columns);
+        var vector = LoadVector(InMemory(name, WeightReader.ReadAll(host)), rows.Times(columns));
+        GC.KeepAlive(host);
+        return vector;
+    }
+
+    /// <summary>A number that is stored as a tensor without dimensions, or with one element.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing, has another shape or no finite value.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public float Scalar(string name)
+    {
+        var host = _tensors.ShapeOf(name, "config.json").IsEmpty ? _tensors.Take(name) : _tensors.Take(name, 1);
+        var value = WeightReader.ReadAll(host)[0];
+        GC.KeepAlive(host);
+        return float.IsFinite(value) ? value : throw _tensors.Wrong(name, $"is {value}; expected a finite number");
+    }
+
     /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
     public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values), values.Length);
 
