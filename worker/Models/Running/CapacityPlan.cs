@@ -28,7 +28,11 @@ internal sealed record CapacityPlan(int MaxModelLength, KvCacheLayout Cache, KvG
     {
         var groups = KvGroups.Of(config);
         var layout = new KvCacheLayout(
-            groups.LayersPerGroup, config.NumKvHeads, config.HeadDim, options.BlockSize, NumBlocks: 0, options.KvCacheDType);
+            groups.LayersPerGroup, config.NumKvHeads, config.Latent?.CacheDim ?? config.HeadDim, options.BlockSize, NumBlocks: 0,
+            options.KvCacheDType)
+        {
+            LatentDim = config.Latent?.KvRank ?? 0,
+        };
         var wanted = WantedLength(config, options);
         var affordable = options.NumBlocks
             ?? (int)Math.Min(Math.Max(budgetBytes, 0) / layout.BytesPerBlock, int.MaxValue / options.BlockSize);
