@@ -28,6 +28,18 @@ public abstract class GoldenTests
         { "phi", nameof(DType.BF16) },
         { "bloom", nameof(DType.F32) },
         { "opt", nameof(DType.F32) },
+
+        { "qwen2-moe", nameof(DType.F32) },
+        { "olmoe", nameof(DType.F32) },
+        { "granitemoe", nameof(DType.F32) },
+        { "phimoe", nameof(DType.F32) },
+        { "glm4-moe", nameof(DType.F32) },
+        { "dots1", nameof(DType.F32) },
+        { "ernie4.5-moe", nameof(DType.F32) },
+        { "minimax-m2", nameof(DType.F32) },
+        { "gpt-oss", nameof(DType.F32) },
+        { "llama4", nameof(DType.F32) },
+        { "llama4-multimodal", nameof(DType.F32) },
     };
 
     public static MatrixTheoryData<string, int> Chunks { get; } = new([.. Goldens.Select(row => row.Data.Item1)], [1, 7, 16]);
