@@ -57,8 +57,14 @@ internal static class ScalarTwin
         Activation.Silu => x / (1 + Math.Exp(-x)),
         Activation.Gelu => x * NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        Activation.Relu2 => Math.Max(x, 0) * Math.Max(x, 0),
         _ => Math.Max(x, 0),
     };
+
+    /// <summary>As HF activations.py has it, with scalars that are positive already.</summary>
+    public static double Xielu(XieluScalars scalars, double x) => x > 0
+        ? (scalars.AlphaPositive * x * x) + (scalars.Beta * x)
+        : ((Math.Exp(Math.Min(x, scalars.Epsilon)) - 1 - x) * scalars.AlphaNegative) + (scalars.Beta * x);
 
     /// <summary>Rotates 2·frequencies elements of a head, half against half or neighbour against neighbour.</summary>
     public static double[] Rotate(

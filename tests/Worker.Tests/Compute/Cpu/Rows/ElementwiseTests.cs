@@ -66,7 +66,7 @@ public class ElementwiseTests
     }
 
     [Theory, InlineData(nameof(Activation.Silu)), InlineData(nameof(Activation.Gelu)), InlineData(
-        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu))]
+        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Relu2))]
     public void Gated_activations_match_the_scalar_twin(string activationName)
     {
         var activation = Enum.Parse<Activation>(activationName);
