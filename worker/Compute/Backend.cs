@@ -9,6 +9,10 @@ internal enum Activation
     Gelu,
     GeluTanh,
     Relu,
+    Sigmoid,
+
+    /// <summary>The square of <see cref="Relu"/>.</summary>
+    Relu2,
 }
 
 /// <summary>
@@ -94,6 +98,21 @@ internal abstract class Backend : IDisposable
     /// are.</param>
     public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
 
+    /// <summary>Normalizes heads one by one, in place, by mean and variance: (x - mean(x)) / sqrt(variance(x) + epsilon) · weight, where
+    /// each head has weights of its own.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
+    /// <param name="weight"><c>[1, heads·headDim]</c>.</param>
+    public abstract void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
+
+    /// <summary>sums[t, column] = Σ x[t, i]² over <paramref name="count"/> features from <paramref name="first"/> on: with
+    /// <see cref="AllReduce"/> and <see cref="RmsScale"/>, a norm over features of which each rank has some.</summary>
+    public abstract void SumSquares(Tensor x, int first, int count, Tensor sums, int column);
+
+    /// <summary>x[t, first + i] *= weight[i] / sqrt(sums[t, column] / features + epsilon), in place.</summary>
+    /// <param name="features">How many squares <paramref name="sums"/> add up.</param>
+    public abstract void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon);
+
     /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be
     /// <paramref name="x"/>.</summary>
     public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
@@ -107,6 +126,10 @@ internal abstract class Backend : IDisposable
     /// <summary>x *= factor, in place.</summary>
     public abstract void Scale(Tensor x, float factor);
 
+    /// <summary>x[i] *= factors[i], in place: a factor for each row.</summary>
+    /// <param name="factors">As many as <paramref name="x"/> has rows, read row after row.</param>
+    public abstract void ScaleRows(Tensor x, Tensor factors);
+
     /// <summary>x = cap · tanh(x / cap), in place.</summary>
     public abstract void SoftCap(Tensor x, float cap);
 
@@ -115,7 +138,20 @@ internal abstract class Backend : IDisposable
 
     /// <summary>Rotates the query and key heads of <paramref name="qkv"/> <c>[tokens, (heads + 2·kvHeads)·headDim]</c> in place by their
     /// positions, then writes keys and values to their slots of <paramref name="cache"/>. A null table rotates nothing.</summary>
-    public abstract void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer);
+    /// <param name="scales">What an FP8 cache's keys and values are divided by; null means nothing.</param>
+    public abstract void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null);
+
+    /// <summary>Rotates heads by their rows' positions, in place: what <see cref="RopeAndCache"/> does before it writes.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
+    /// <param name="positions">I32 <c>[tokens]</c>.</param>
+    public abstract void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim);
+
+    /// <summary>Writes what a latent cache keeps of each token to its slot: <paramref name="latent"/> is <c>[tokens, headDim]</c>, already
+    /// normalized and rotated.</summary>
+    /// <param name="scales">As in <see cref="RopeAndCache"/>; values have the scale of keys.</param>
+    public abstract void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null);
 
     /// <summary>Copies blocks of <paramref name="cache"/>, keys and values of every layer.</summary>
     /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's
@@ -123,7 +159,8 @@ internal abstract class Backend : IDisposable
     public abstract void CopyKvBlocks(KvCache cache, Tensor pairs);
 
     /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's
-    /// pages, read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
+    /// pages, read in place. <paramref name="output"/> is <c>[tokens, heads·valueDim]</c>.</summary>
+    /// <param name="qkv"><c>[tokens, (heads + 2·kvHeads)·headDim]</c>; over a latent cache <c>[tokens, heads·headDim]</c>.</param>
     public abstract void PagedAttention(
         Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);
 
@@ -131,16 +168,24 @@ internal abstract class Backend : IDisposable
     /// 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
+    /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate) for the halves gate and up of <paramref name="gateUp"/> <c>[tokens,
+    /// 2n]</c>, where gate is no more than <paramref name="limit"/> and up within ±<paramref name="limit"/> (HF modeling_gpt_oss.py).</summary>
+    public abstract void ClampedActivation(Tensor gateUp, float limit, Tensor output);
+
     /// <summary>x = activation(x), in place: the MLP without a gate.</summary>
     public abstract void Activate(Tensor x, Activation activation);
 
-    /// <summary>Chooses the experts of each token: those of its largest logits, largest first, the lower number first among
-    /// equals.</summary>
+    /// <summary>x = xIELU(x), in place (Huang and Schlag, arXiv 2411.13010): αₚ·x² + β·x where x is positive, else αₙ·(e^min(x, ε) - 1 - x)
+    /// + β·x.</summary>
+    public abstract void Xielu(Tensor x, XieluScalars scalars);
+
+    /// <summary>Chooses the experts of each token, best first, the lower number first among equals.</summary>
     /// <param name="logits"><c>[tokens, experts of the layer]</c>.</param>
-    /// <param name="normalize">Weights are the softmax over the chosen logits, so that they add up to 1; otherwise over all.</param>
+    /// <param name="correction"><c>[1, experts of the layer]</c>, added to scores for the choice, not for weights; null for none.</param>
     /// <param name="experts">Receives their numbers: I32 <c>[tokens, chosen]</c>.</param>
     /// <param name="weights">Receives their weights: <c>[tokens, chosen]</c>.</param>
-    public abstract void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights);
+    /// <exception cref="ArgumentException">See <see cref="ExpertRouting.Check"/>.</exception>
+    public abstract void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights);
 
     /// <summary>output[i] = row of x · (matrix of expert i of <paramref name="experts"/>, read row after row)ᵀ.</summary>
     /// <param name="x"><c>[tokens, in]</c>, each row multiplied by all its experts, or <c>[tokens·chosen, in]</c>, each by its own.</param>
@@ -148,8 +193,14 @@ internal abstract class Backend : IDisposable
     /// <param name="output"><c>[tokens·chosen, out]</c>.</param>
     public abstract void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output);
 
+    /// <summary>output[t, h] = x[t, h] · (matrix h of <paramref name="heads"/>)ᵀ: a linear layer of each head's own.</summary>
+    /// <param name="x"><c>[tokens, heads·in]</c>.</param>
+    /// <param name="output"><c>[tokens, heads·out]</c>.</param>
+    public abstract void HeadLinear(Tensor x, ExpertWeights heads, Tensor output);
+
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending.</summary>
-    public abstract void SumExperts(Tensor x, Tensor weights, Tensor output);
+    /// <param name="weights">Null for the plain sum.</param>
+    public abstract void SumExperts(Tensor x, Tensor? weights, Tensor output);
 
     /// <summary>output[i] = x[rows[i]]: the rows that need logits.</summary>
     public abstract void GatherRows(Tensor x, Tensor rows, Tensor output);

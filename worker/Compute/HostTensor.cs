@@ -41,14 +41,29 @@ internal sealed unsafe class HostTensor(string name, DType dtype, ImmutableArray
 
     private long Stride => _stride != 0 ? _stride : (long)RowLength * DType.Size();
 
-    /// <summary>A run of rows as a tensor of its own, sharing memory.</summary>
+    /// <summary>A run of rows, or every so many of one, as a tensor of its own, sharing memory.</summary>
+    /// <param name="step">Rows from one taken to the next.</param>
     /// <exception cref="ArgumentOutOfRangeException">Some of the rows do not exist.</exception>
-    public HostTensor RowRange(int first, int count)
+    public HostTensor RowRange(int first, int count, int step = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)first + count, Rows);
-        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)(first * Stride), owner) { _stride = _stride };
+        ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count == 0 ? first : first + ((count - 1L) * step) + 1, Rows);
+        return new HostTensor(Name, DType, Shape.SetItem(0, count), address + (nint)(first * Stride), owner)
+        {
+            _stride = step == 1 ? _stride : step * Stride,
+        };
+    }
+
+    /// <summary>One index of the first dimension, as a tensor of the other dimensions, sharing memory.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such index, or rows do not lie back to back.</exception>
+    public HostTensor Item(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Rows);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(_stride, 0);
+        return new HostTensor(Name, DType, Shape.RemoveAt(0), address + (nint)(index * Stride), owner);
     }
 
     /// <summary>A run of columns of a matrix, sharing memory.</summary>

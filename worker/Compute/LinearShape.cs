@@ -64,11 +64,10 @@ internal static class LinearShape
         for (var i = 0; i < parts.Count; i++)
         {
             var part = parts[i];
-            if (part.InFeatures != parts[0].InFeatures || part.Bits != parts[0].Bits)
+            if (part.InFeatures != parts[0].InFeatures)
             {
                 throw new ArgumentException(
-                    $"'{part.Name}' has {part.InFeatures} inputs of {part.Bits} bits; linear layer '{name}' needs {parts[0].InFeatures} "
-                    + $"of {parts[0].Bits}");
+                    $"'{part.Name}' has {part.InFeatures} inputs; linear layer '{name}' needs {parts[0].InFeatures}");
             }
 
             if (biases is not null)

@@ -43,13 +43,37 @@ internal abstract class EmbeddingTable(string name, int rows, int columns)
 /// in.</param>
 /// <param name="AttentionScale">Multiplies cosines and sines (YaRN's mscale); 1 otherwise.</param>
 /// <param name="MaxPositions">Positions the table must cover.</param>
-internal sealed record RopeFrequencies(float[] InverseFrequencies, float AttentionScale, int MaxPositions);
-
-/// <summary>A rotary table on the device, made by <see cref="Backend.LoadRope"/>. <c>RotaryDim</c> leading dimensions of each head are
-/// rotated, element i with element i + RotaryDim/2 (the Hugging Face "half" convention).</summary>
-internal abstract class RopeTable(int rotaryDim, int maxPositions)
+internal sealed record RopeFrequencies(float[] InverseFrequencies, float AttentionScale, int MaxPositions)
 {
-    public int RotaryDim { get; } = rotaryDim;
+    /// <summary>Element 2i is turned with element 2i + 1 (GPT-J); otherwise i with i + rotaryDim/2 (the Hugging Face "half"
+    /// convention).</summary>
+    public bool Interleaved { get; init; }
 
-    public int MaxPositions { get; } = maxPositions;
+    /// <summary>First element of a head that is rotated; multi-head latent attention rotates the last ones.</summary>
+    public int FirstDim { get; init; }
+}
+
+/// <summary>A rotary table on the device, made by <see cref="Backend.LoadRope"/>.</summary>
+internal abstract class RopeTable(RopeFrequencies frequencies)
+{
+    /// <summary>Elements of a head that are rotated, from <see cref="FirstDim"/> on.</summary>
+    public int RotaryDim { get; } = 2 * frequencies.InverseFrequencies.Length;
+
+    public int MaxPositions { get; } = frequencies.MaxPositions;
+
+    /// <summary>See <see cref="RopeFrequencies.Interleaved"/>.</summary>
+    public bool Interleaved { get; } = frequencies.Interleaved;
+
+    /// <summary>See <see cref="RopeFrequencies.FirstDim"/>.</summary>
+    public int FirstDim { get; } = frequencies.FirstDim;
+
+    /// <exception cref="ArgumentException">Heads have fewer elements than are rotated.</exception>
+    public void RequireHeads(int headDim)
+    {
+        if (FirstDim + RotaryDim > headDim)
+        {
+            throw new ArgumentException(
+                $"the rope table rotates {RotaryDim} dimensions from {FirstDim} on, of heads that have {headDim}");
+        }
+    }
 }

@@ -54,5 +54,9 @@ internal static class HostTensors
     public static float[] Random(Random random, int count, float scale = 1) =>
         [.. Enumerable.Range(0, count).Select(_ => (float)(random.NextDouble() * 2 - 1) * scale)];
 
-    private static ushort ToBf16(float value) => (ushort)((BitConverter.SingleToUInt32Bits(value) + 0x7FFF) >> 16);
+    private static ushort ToBf16(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
 }

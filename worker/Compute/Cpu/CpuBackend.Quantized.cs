@@ -16,7 +16,6 @@ internal abstract unsafe partial class CpuBackend
         foreach (var run in QuantizedRuns.Of(parts))
         {
             var section = new QuantizedPanels(run, firstOutput, PanelWidth, bytes => AllocateMemory(name, bytes));
-            QuantizedPacker.WriteGroups(run[0], section);
             Parallel.For(
                 0,
                 section.PanelCount,

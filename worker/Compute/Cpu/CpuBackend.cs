@@ -119,17 +119,19 @@ internal abstract unsafe partial class CpuBackend : Backend
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(frequencies.MaxPositions, 1);
         var memory = AllocateMemory("rope", CpuRopeTable.BytesOf(frequencies));
-        var table = new CpuRopeTable(2 * frequencies.InverseFrequencies.Length, frequencies.MaxPositions, memory);
+        var table = new CpuRopeTable(frequencies, memory);
         table.Fill(frequencies);
         return table;
     }
 
-    /// <exception cref="NotSupportedException">The cache is neither F32 nor FP8, or its blocks are not whole tiles of 16 slots.</exception>
+    /// <exception cref="NotSupportedException">The cache has no floats, or its blocks are not whole tiles of 16 slots.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
-        if (layout.DType is not (DType.F32 or DType.F8E4M3 or DType.F8E5M2))
+        layout.RequireWhole();
+        if (layout.DType is not (DType.F32 or DType.BF16 or DType.F16 or DType.F8E4M3 or DType.F8E5M2))
         {
-            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32, F8E4M3, F8E5M2");
+            throw new NotSupportedException(
+                $"a KV cache of {layout.DType} is not supported on cpu; supported: F32, BF16, F16, F8E4M3, F8E5M2");
         }
 
         if (layout.BlockSize < 1 || layout.BlockSize % CpuKvCache.TileSlots != 0)
@@ -166,6 +168,15 @@ internal abstract unsafe partial class CpuBackend : Backend
         });
     }
 
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null) =>
+        RowRanges<LatentRows>.Run(Threads, latent.Rows, latent.Columns, new()
+        {
+            Latent = CpuBuffer.Floats(latent, latent.Rows, cache.Layout.HeadDim),
+            Cache = ((CpuKvCache)cache).Layer(layer, scales),
+            Slots = CpuBuffer.Integers(inputs.SlotMapping, latent.Rows),
+            HeadDim = cache.Layout.HeadDim,
+        });
+
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         var blocks = new ReadOnlySpan<int>(CpuBuffer.Integers(pairs, 2 * pairs.Rows), 2 * pairs.Rows);
@@ -175,13 +186,9 @@ internal abstract unsafe partial class CpuBackend : Backend
         }
     }
 
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    public override void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
     {
-        if (experts.Columns > logits.Columns)
-        {
-            throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
-        }
-
+        routing.Check(logits, correction, experts);
         RowRanges<RoutedRows>.Run(Threads, logits.Rows, logits.Columns * experts.Columns, new()
         {
             Logits = CpuBuffer.Floats(logits, experts.Rows, logits.Columns),
@@ -189,12 +196,15 @@ internal abstract unsafe partial class CpuBackend : Backend
             Weights = CpuBuffer.Floats(weights, experts.Rows, experts.Columns),
             Count = logits.Columns,
             Chosen = experts.Columns,
-            Normalize = normalize,
+            Routing = routing,
+            Correction = correction is { } added ? CpuBuffer.Floats(added, 1, logits.Columns) : null,
         });
     }
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) =>
         _expertRows.Linear(x, experts, weights, output);
+
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output) => _expertRows.LinearByHead(x, heads, output);
 
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
         RowRanges<GatheredRows>.Run(Threads, output.Rows, output.Columns, new()

@@ -1,6 +1,7 @@
 using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Cpu.Quantized;
+using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu;
 
@@ -39,6 +40,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         {
             case (QuantizedKind.Fp8, _):
                 Multiply<Fp8Codes>(product, panels);
+                break;
+            case (QuantizedKind.BlockFp8, _):
+                Multiply<BlockFp8Codes>(product, panels);
+                break;
+            case (QuantizedKind.Mxfp4, _):
+                Multiply<Mxfp4Codes>(product, panels);
                 break;
             case (QuantizedKind.Grouped, DType.F16):
                 MultiplyGrouped<F16Panel>(product, panels);
@@ -83,7 +90,6 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
             Product = product,
             Panels = panels.Panels,
             Groups = panels.Groups,
-            GroupSize = panels.GroupSize,
             PanelBytes = panels.PanelBytes,
             TableBytes = panels.TableBytes,
         });

@@ -62,32 +62,42 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         }
     }
 
-    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    public override void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
     {
-        var table = (CpuRopeTable?)rope;
         var layout = cache.Layout;
         var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
-        var body = new RopeAndCacheRows<V, TSimd>
+        rope?.RequireHeads(layout.HeadDim);
+        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(Threads, qkv.Rows, qkv.Columns, new()
         {
             Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim),
-            Table = table is null ? null : table.Rows,
-            RotaryDim = table?.RotaryDim ?? 0,
-            Cache = ((CpuKvCache)cache).Layer(layer),
+            Rotation = rope is null ? null : new Rotation<V, TSimd>((CpuRopeTable)rope),
+            Cache = ((CpuKvCache)cache).Layer(layer, scales),
             Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
             Slots = CpuBuffer.Integers(inputs.SlotMapping, qkv.Rows),
             Heads = heads,
             KvHeads = layout.KvHeads,
             HeadDim = layout.HeadDim,
-            BlockSize = layout.BlockSize,
-            NumBlocks = layout.NumBlocks,
-            MaxPositions = table?.MaxPositions ?? int.MaxValue,
-        };
-        if (body.RotaryDim > layout.HeadDim)
+        });
+    }
+
+    public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
+    {
+        rope.RequireHeads(headDim);
+        if (firstHead < 0 || heads < 0 || (firstHead + (long)heads) * headDim > x.Columns)
         {
-            throw new ArgumentException($"the rope table rotates {body.RotaryDim} dimensions of heads that have {layout.HeadDim}");
+            throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
         }
 
-        RowRanges<RopeAndCacheRows<V, TSimd>>.Run(Threads, qkv.Rows, qkv.Columns, body);
+        RowRanges<RotatedRows<V, TSimd>>.Run(Threads, x.Rows, heads * headDim, new()
+        {
+            FirstHead = CpuBuffer.Floats(x, x.Rows, x.Columns) + (long)firstHead * headDim,
+            Rotation = new((CpuRopeTable)rope),
+            Positions = CpuBuffer.Integers(positions, x.Rows),
+            Stride = x.Columns,
+            Heads = heads,
+            HeadDim = headDim,
+        });
     }
 
     public override void PagedAttention(
@@ -108,30 +118,36 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         }
 
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
-        var pages = ((CpuKvCache)cache).Layer(layer);
-        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
+        var pages = ((CpuKvCache)cache).Layer(layer, settings.CacheScales);
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.ValueDim, pages);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
-            Threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
+            Threads.Run(_attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd>.Shares(group), operations, new AttentionJob<V, TSimd>
             {
                 Items = items,
-                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
-                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
+                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)),
+                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.ValueDim),
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
                 BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
                 Cache = pages,
                 Scratch = _attention.Floats((long)scratchFloats * Threads.Count),
+                QueryColumns = layout.QueryColumns(settings.Heads),
                 Heads = settings.Heads,
                 KvHeads = layout.KvHeads,
                 HeadDim = layout.HeadDim,
+                ValueDim = layout.ValueDim,
                 BlockSize = layout.BlockSize,
                 MaxBlocks = inputs.BlockTables.Columns,
                 NumBlocks = layout.NumBlocks,
                 Scale = settings.Scale,
                 LogitSoftCap = settings.LogitSoftCap,
                 SlidingWindow = settings.SlidingWindow,
+                Chunk = settings.Chunk,
                 AlibiSlopes = settings.AlibiSlopes is { } slopes ? CpuBuffer.Floats(slopes, 1, settings.Heads) : null,
+                Sinks = settings.Sinks is { } sinks ? CpuBuffer.Floats(sinks, 1, settings.Heads) : null,
+                QueryScales = settings.QueryScales is { } scales ? CpuBuffer.Floats(scales, 1, scales.Columns) : null,
+                MaxPositions = settings.QueryScales?.Columns ?? int.MaxValue,
             });
         }
     }
@@ -151,6 +167,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
                 break;
             case Activation.Relu:
                 Activate<Relu>(gateUp, output);
+                break;
+            case Activation.Sigmoid:
+                Activate<Sigmoid>(gateUp, output);
+                break;
+            case Activation.Relu2:
+                Activate<Relu2>(gateUp, output);
                 break;
             default:
                 throw new NotSupportedException($"activation {activation} is not supported");

@@ -16,6 +16,7 @@ internal sealed partial class IlgpuBackend
     /// <exception cref="NotSupportedException">There is no kernel for such a cache.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
+        layout.RequireWhole();
         if (!BackendKernels.Caches.ContainsKey(layout.DType))
         {
             throw new NotSupportedException(
@@ -38,19 +39,46 @@ internal sealed partial class IlgpuBackend
                 return range;
             }),
         ];
-        return new IlgpuKvCache(layout, Layers("keys"), Layers("values"));
+        return new IlgpuKvCache(layout, Layers("keys"), layout.IsLatent ? [] : Layers("values"));
     }
 
-    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    public override void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
     {
         var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        var factors = KvScales.For(layout.DType, scales);
+        rope?.RequireHeads(layout.HeadDim);
         var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
         Require(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim);
         _launcher.Launch(
             BackendKernels.Caches[layout.DType].Write, new GridSize(heads + 2 * layout.KvHeads, qkv.Rows), qkv,
             (rope as IlgpuRopeTable)?.Memory ?? _nothing, RangeOf(inputs.Positions, DType.I32, qkv.Rows),
             RangeOf(inputs.SlotMapping, DType.I32, qkv.Rows), own.Keys[layer], own.Values[layer], heads, layout.KvHeads, layout.HeadDim,
-            (rope?.RotaryDim ?? 0) / 2, own.HeadPieces, layout.BlockSize);
+            (rope?.RotaryDim ?? 0) / 2, rope?.FirstDim ?? 0, StepOf(rope), own.HeadPieces, layout.BlockSize,
+            1 / factors.Key, 1 / factors.Value);
+    }
+
+    public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
+    {
+        rope.RequireHeads(headDim);
+        if (firstHead < 0 || heads < 0 || (firstHead + (long)heads) * headDim > x.Columns)
+        {
+            throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
+        }
+
+        _launcher.Launch(
+            BackendKernels.Rotate, new GridSize(heads, x.Rows), x, ((IlgpuRopeTable)rope).Memory,
+            RangeOf(positions, DType.I32, x.Rows), x.Columns, firstHead, headDim, rope.RotaryDim / 2, rope.FirstDim, StepOf(rope));
+    }
+
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        Require(latent, latent.Rows, layout.HeadDim);
+        _launcher.Launch(
+            BackendKernels.Caches[layout.DType].WriteLatent, new GridSize(latent.Rows), latent,
+            RangeOf(inputs.SlotMapping, DType.I32, latent.Rows), own.Keys[layer], layout.HeadDim, own.HeadPieces,
+            1 / KvScales.For(layout.DType, scales).Key);
     }
 
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
@@ -68,33 +96,43 @@ internal sealed partial class IlgpuBackend
         Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
     {
         var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
-        Require(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim);
-        Require(output, qkv.Rows, settings.Heads * layout.HeadDim);
+        Require(qkv, qkv.Rows, layout.QueryColumns(settings.Heads));
+        Require(output, qkv.Rows, settings.Heads * layout.ValueDim);
+        var scales = KvScales.For(layout.DType, settings.CacheScales);
+        var valueScale = layout.IsLatent ? scales.Key : scales.Value;
+        var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
         var headsOfGroup = Math.Min(
             Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads),
             Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
         var chunks = layout.KvHeads * GridSize.Groups(settings.Heads / layout.KvHeads, headsOfGroup);
-        var splits = Splits(qkv.Rows, settings.Heads, layout.HeadDim, chunks, inputs.MaxContextLength);
+        var splits = Splits(qkv.Rows, settings.Heads, layout.ValueDim, chunks, inputs.MaxContextLength);
         _launcher.Launch(
-            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer], own.Values[layer],
-            RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
+            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer],
+            layout.IsLatent ? own.Keys[layer] : own.Values[layer], RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
             RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns),
-            settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, output,
-            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, settings.Heads, layout.KvHeads,
-            layout.HeadDim, own.HeadPieces, layout.BlockSize, headsOfGroup, settings.SlidingWindow, settings.AlibiSlopes is not null,
-            settings.Scale, settings.LogitSoftCap);
+            settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, sinks,
+            settings.QueryScales is { } temperatures ? RangeOf(temperatures, DType.F32, temperatures.Columns) : _nothing, output,
+            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads,
+            layout.KvHeads, layout.HeadDim, layout.ValueDim, own.HeadPieces, layout.BlockSize, layout.IsLatent, headsOfGroup, settings.SlidingWindow, settings.Chunk,
+            settings.AlibiSlopes is not null, settings.Sinks is not null, settings.QueryScales is not null, settings.Scale * scales.Key,
+            valueScale, settings.LogitSoftCap);
         if (splits > 1)
         {
-            _launcher.Launch(BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, output, layout.HeadDim, splits);
+            _launcher.Launch(
+                BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, sinks, output, layout.ValueDim, splits,
+                settings.Sinks is not null, valueScale);
         }
     }
 
+    /// <summary>Elements from one pair of a head to the next; see <see cref="Kernels.RopeAndCache"/>.</summary>
+    private static int StepOf(RopeTable? rope) => rope is { Interleaved: true } ? 2 : 1;
+
     /// <summary>Groups that share a row's context: as many as it has stretches where there would otherwise be too few to keep the device
     /// busy, else one. The results are the same.</summary>
-    private int Splits(int rows, int heads, int headDim, int chunks, int maxContextLength)
+    private int Splits(int rows, int heads, int valueDim, int chunks, int maxContextLength)
     {
         var stretches = GridSize.Groups(maxContextLength, Kernels.PagedAttention.Stretch);
-        var bytes = sizeof(float) * (long)stretches * rows * heads * (headDim + 2);
+        var bytes = sizeof(float) * (long)stretches * rows * heads * (valueDim + 2);
         if (stretches == 1 || (long)rows * chunks >= _launcher.BusyGroups || bytes > MaxPartialBytes)
         {
             return 1;

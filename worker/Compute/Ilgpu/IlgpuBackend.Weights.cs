@@ -38,7 +38,7 @@ internal sealed partial class IlgpuBackend
         foreach (var run in QuantizedRuns.Of(parts))
         {
             var outputs = run.Sum(part => part.OutFeatures);
-            var words = run.Max(part => WeightPacker.TableWords(part, LinearSection.PaddedOf(outputs)));
+            var words = WeightPacker.TableWords(run, LinearSection.PaddedOf(outputs));
             var section = Section(name, WeightFormat.Of(run[0]), firstOutput, outputs, inFeatures, words);
             _packer.Write(run, section);
             _packer.WriteBiases(biases?.Skip(firstPart).Take(run.Length) ?? [], section);
@@ -91,7 +91,7 @@ internal sealed partial class IlgpuBackend
 
         var range = _arena.Take("rope", (long)values.Length * sizeof(float));
         _launcher.Write(range, MemoryMarshal.AsBytes(values.AsSpan()));
-        return new IlgpuRopeTable(2 * pairs, frequencies.MaxPositions, range);
+        return new IlgpuRopeTable(frequencies, range);
     }
 
     public override void Linear(Tensor x, LinearWeight weight, Tensor output)
@@ -138,7 +138,7 @@ internal sealed partial class IlgpuBackend
             format, firstOutput, outputs, pieces,
             _arena.Take(name, 16L * pieces * padded),
             tableWords == 0 ? _nothing : _arena.Take(name, sizeof(uint) * tableWords),
-            format.Kind == WeightKind.Grouped ? _arena.Take(name, (long)sizeof(int) * pieces * format.Elements) : _nothing,
+            format.IsGrouped ? _arena.Take(name, (long)sizeof(int) * pieces * format.Elements) : _nothing,
             _arena.Take(name, (long)sizeof(float) * padded));
     }
 }

@@ -14,7 +14,7 @@ internal sealed class IlgpuEmbeddingTable(string name, int rows, int columns, DT
 }
 
 /// <summary><c>[positions][cos of the pairs, then sin of them]</c>, computed in double precision.</summary>
-internal sealed class IlgpuRopeTable(int rotaryDim, int maxPositions, MemoryRange memory) : RopeTable(rotaryDim, maxPositions)
+internal sealed class IlgpuRopeTable(RopeFrequencies frequencies, MemoryRange memory) : RopeTable(frequencies)
 {
     public MemoryRange Memory => memory;
 }

@@ -40,6 +40,9 @@ internal static class LinearKernels
                from scale in floats
                from isScattered in new[] { false, true }
                select new WeightFormat(WeightKind.Grouped, scale, bits, isScattered),
+            .. from isScattered in new[] { false, true }
+               from kind in new[] { new WeightFormat(WeightKind.BlockFp8, DType.F32, 8), new WeightFormat(WeightKind.Mxfp4, DType.U8, 4) }
+               select kind with { IsScattered = isScattered },
             .. floats.Select(entry => new WeightFormat(WeightKind.Lookup, entry, 4)),
         ];
     }

@@ -15,15 +15,21 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
 
     public static WeightFormat Plain(DType dtype) => new(WeightKind.Plain, dtype, 8 * dtype.Size());
 
-    /// <exception cref="NotSupportedException">There is no kernel for such a matrix.</exception>
-    public static WeightFormat Of(QuantizedMatrix matrix) => matrix switch
-    {
-        Fp8Matrix => new WeightFormat(WeightKind.Fp8, DType.F32, 8),
-        GroupedMatrix grouped => new WeightFormat(WeightKind.Grouped, grouped.ScaleDType, grouped.Bits, IsSpread(grouped)),
-        LookupMatrix lookup => new WeightFormat(WeightKind.Lookup, lookup.TableDType, lookup.Bits),
-        _ => throw new NotSupportedException(
-            $"quantized layer '{matrix.Name}' is a {matrix.GetType().Name}, which has no kernel on this device"),
-    };
+    public static WeightFormat Of(QuantizedMatrix matrix) => new(
+        matrix.Kind switch
+        {
+            QuantizedKind.Fp8 => WeightKind.Fp8,
+            QuantizedKind.BlockFp8 => WeightKind.BlockFp8,
+            QuantizedKind.Grouped => WeightKind.Grouped,
+            QuantizedKind.Lookup => WeightKind.Lookup,
+            _ => WeightKind.Mxfp4,
+        },
+        matrix.TableDType,
+        matrix.Bits,
+        matrix.Groups > 0 && IsSpread(matrix));
+
+    /// <summary>Whether inputs are in groups.</summary>
+    public bool IsGrouped => Kind is WeightKind.Grouped or WeightKind.BlockFp8 or WeightKind.Mxfp4;
 
     /// <summary>The <see cref="IWeightFormat"/> that decodes it.</summary>
     public Type KernelType => Kind switch
@@ -34,13 +40,18 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
         WeightKind.Grouped => (IsScattered ? typeof(ScatteredWeights<,>) : typeof(GroupedWeights<,>)).MakeGenericType(
             Bits == 4 ? typeof(Nibbles) : typeof(WholeBytes),
             DType == DType.F32 ? typeof(F32Scales) : typeof(HalfScales<>).MakeGenericType(Half)),
+        WeightKind.BlockFp8 => Scaled(typeof(E4M3Codes), typeof(BlockScales)),
+        WeightKind.Mxfp4 => Scaled(typeof(E2M1Codes), typeof(ExponentScales)),
         _ => typeof(LookupWeights<>).MakeGenericType(
             DType == DType.F32 ? typeof(F32Entries) : typeof(HalfEntries<>).MakeGenericType(Half)),
     };
 
     private Type Half => DType == DType.F16 ? typeof(F16Format) : typeof(BF16Format);
 
-    private static bool IsSpread(GroupedMatrix matrix)
+    private Type Scaled(Type codes, Type scales) =>
+        (IsScattered ? typeof(ScatteredScaledWeights<,>) : typeof(ScaledWeights<,>)).MakeGenericType(codes, scales);
+
+    private static bool IsSpread(QuantizedMatrix matrix)
     {
         var elements = 128 / matrix.Bits;
         for (var k = 0; k < matrix.InFeatures; k++)
@@ -60,6 +71,8 @@ internal enum WeightKind
 {
     Plain,
     Fp8,
+    BlockFp8,
     Grouped,
     Lookup,
+    Mxfp4,
 }

@@ -67,10 +67,10 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
             }
         });
         launcher.Write(section.Tables, MemoryMarshal.AsBytes(Tables(parts, section).AsSpan()));
-        if (parts[0] is GroupedMatrix grouped)
+        if (section.Format.IsGrouped)
         {
             var groups = new int[section.Pieces * section.Format.Elements];
-            grouped.GroupOf.CopyTo(groups);
+            parts[0].GroupOf.CopyTo(groups);
             launcher.Write(section.Groups, MemoryMarshal.AsBytes(groups.AsSpan()));
         }
     }
@@ -83,21 +83,32 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
     }
 
     /// <summary>Words of tables that a section of these parts has.</summary>
-    public static long TableWords(QuantizedMatrix part, int padded) => part switch
+    public static long TableWords(ImmutableArray<QuantizedMatrix> parts, int padded)
     {
-        Fp8Matrix => padded,
-        GroupedMatrix grouped => (long)grouped.Groups * padded * (grouped.ScaleDType == DType.F32 ? 2 : 1),
-        LookupMatrix lookup => (long)padded * LookupMatrix.Entries / (lookup.TableDType == DType.F32 ? 1 : 2),
-        _ => 0,
-    };
+        long groups = parts[0].Groups;
+        return parts[0].Kind switch
+        {
+            QuantizedKind.BlockFp8 => padded + (groups * parts.Sum(part => ((BlockFp8Matrix)part).Blocks)),
+            QuantizedKind.Grouped => groups * padded * (parts[0].TableDType == DType.F32 ? 2 : 1),
+            QuantizedKind.Lookup => (long)padded * LookupMatrix.Entries / (parts[0].TableDType == DType.F32 ? 1 : 2),
+            QuantizedKind.Mxfp4 => groups * padded / 4,
+            _ => padded,
+        };
+    }
 
     private static uint[] Tables(ImmutableArray<QuantizedMatrix> parts, LinearSection section)
     {
         var padded = section.Padded;
-        var words = new uint[parts.Max(part => TableWords(part, padded))];
-        var first = 0;
+        var words = new uint[TableWords(parts, padded)];
+        var (first, place) = (0, padded);
         foreach (var part in parts)
         {
+            if (part is BlockFp8Matrix blocks)
+            {
+                WriteBlocks(blocks, words.AsSpan(first), words.AsSpan(place), place);
+                place += blocks.Blocks * blocks.Groups;
+            }
+
             for (var output = 0; output < part.OutFeatures; output++)
             {
                 WriteTable(part, output, words, first + output, padded);
@@ -107,6 +118,21 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
         }
 
         return words;
+    }
+
+    /// <summary>Where the scales of each output's block are, and the scales.</summary>
+    /// <param name="place">Where <paramref name="scales"/> begin.</param>
+    private static void WriteBlocks(BlockFp8Matrix part, Span<uint> places, Span<uint> scales, int place)
+    {
+        for (var output = 0; output < part.OutFeatures; output++)
+        {
+            places[output] = (uint)(place + part.BlockOf(output) * part.Groups);
+        }
+
+        for (var i = 0; i < part.Blocks * part.Groups; i++)
+        {
+            scales[i] = BitConverter.SingleToUInt32Bits(part.Scale(i / part.Groups, i % part.Groups));
+        }
     }
 
     private static void WriteTable(QuantizedMatrix part, int output, uint[] words, int column, int padded)
@@ -145,6 +171,13 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
                 {
                     words[(long)(entry / 2) * padded + column] |=
                         HalfBits(lookup.Entry(output, entry), lookup.TableDType) << (entry % 2 * 16);
+                }
+
+                break;
+            case Mxfp4Matrix mxfp4:
+                for (var group = 0; group < mxfp4.Groups; group++)
+                {
+                    words[(long)group * (padded / 4) + column / 4] |= (uint)mxfp4.Exponent(group, output) << (column % 4 * 8);
                 }
 
                 break;

@@ -8,7 +8,11 @@ namespace Cluster.Worker.Compute.Quantized;
 internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<float> scales)
     : QuantizedMatrix(name, codes.Rows, codes.RowLength)
 {
+    public override QuantizedKind Kind => QuantizedKind.Fp8;
+
     public override int Bits => 8;
+
+    public override DType TableDType => DType.F32;
 
     public float Scale(int output) => scales[output];
 
@@ -19,4 +23,6 @@ internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<fl
             destination[i] = codes.Row(firstOutput + i)[k];
         }
     }
+
+    public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(output);
 }

@@ -2,23 +2,29 @@ using System.Collections.Immutable;
 
 namespace Cluster.Worker.Compute.Quantized;
 
-/// <summary>weight[n, k] = (code[n, k] − zero[g, n]) · scale[g, n] with g = group[k]: GPTQ and AWQ.</summary>
-/// <param name="groupOf"><c>[in]</c> the group of each input, [0, Groups). Ascending, unless act-order spread the groups over the
-/// inputs.</param>
-internal abstract class GroupedMatrix(string name, int outFeatures, int inFeatures, ImmutableArray<int> groupOf)
-    : QuantizedMatrix(name, outFeatures, inFeatures)
+/// <summary>weight[n, k] = (code[n, k] − zero[g, n]) · scale[g, n] with g = group[k]: GPTQ, AWQ and the integers of
+/// compressed-tensors.</summary>
+internal abstract class GroupedMatrix : QuantizedMatrix
 {
-    public ImmutableArray<int> GroupOf { get; } = groupOf;
+    /// <param name="groupOf"><c>[in]</c> the group of each input.</param>
+    protected GroupedMatrix(string name, int outFeatures, int inFeatures, ImmutableArray<int> groupOf)
+        : base(name, outFeatures, inFeatures) => GroupOf = groupOf;
 
-    /// <summary>Groups along the inputs.</summary>
-    public abstract int Groups { get; }
+    public sealed override QuantizedKind Kind => QuantizedKind.Grouped;
+
+    public abstract override int Groups { get; }
 
     /// <summary>F32, F16 or BF16: what holds every <see cref="Scale"/> and every <see cref="Zero"/> exactly.</summary>
     public abstract DType ScaleDType { get; }
+
+    public sealed override DType TableDType => ScaleDType;
 
     /// <summary>Finite.</summary>
     public abstract float Scale(int group, int output);
 
     /// <summary>In [0, 2^Bits].</summary>
     public abstract int Zero(int group, int output);
+
+    public sealed override float WeightOf(int output, int k, byte code) =>
+        (code - Zero(GroupOf[k], output)) * Scale(GroupOf[k], output);
 }

@@ -5,11 +5,12 @@ internal abstract class LookupMatrix(string name, int outFeatures, int inFeature
 {
     public const int Entries = 16;
 
-    public sealed override int Bits => 4;
+    public sealed override QuantizedKind Kind => QuantizedKind.Lookup;
 
-    /// <summary>F32, F16 or BF16: the type of the table's entries.</summary>
-    public abstract DType TableDType { get; }
+    public sealed override int Bits => 4;
 
     /// <summary>Finite.</summary>
     public abstract float Entry(int output, int code);
+
+    public sealed override float WeightOf(int output, int k, byte code) => Entry(output, code);
 }

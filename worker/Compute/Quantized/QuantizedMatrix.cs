@@ -1,11 +1,14 @@
+using System.Collections.Immutable;
+
 namespace Cluster.Worker.Compute.Quantized;
 
 /// <summary>A <c>[out, in]</c> matrix as codes and what decodes them, in checkpoint memory: nothing is decoded here. Made by
 /// <c>Models.Quantization</c>, which has checked every value; read by
 /// <see cref="Backend.LoadLinear(string, IReadOnlyList{QuantizedMatrix}, IReadOnlyList{HostTensor}?)"/>, which keeps the codes packed in a
 /// layout of its own.</summary>
-/// <remarks>How a code becomes a weight is the subclass's: <see cref="Fp8Matrix"/>, <see cref="GroupedMatrix"/> or
-/// <see cref="LookupMatrix"/>. The arithmetic is in fp32, rounded as written there, so every backend has the same weights.</remarks>
+/// <remarks>How a code becomes a weight is the subclass's: <see cref="Fp8Matrix"/>, <see cref="BlockFp8Matrix"/>,
+/// <see cref="GroupedMatrix"/>, <see cref="LookupMatrix"/> or <see cref="Mxfp4Matrix"/>. The arithmetic is in fp32, rounded as written
+/// there, so every backend has the same weights.</remarks>
 internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeatures)
 {
     /// <summary>Name of the layer in the checkpoint, for messages.</summary>
@@ -15,10 +18,42 @@ internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeat
 
     public int InFeatures { get; } = inFeatures;
 
+    public abstract QuantizedKind Kind { get; }
+
     /// <summary>Bits of a code: 4 or 8.</summary>
     public abstract int Bits { get; }
+
+    /// <summary><c>[in]</c> the group of each input, [0, Groups): inputs of a group share what decodes them. Ascending, unless act-order
+    /// spread the groups over the inputs. Empty where there are no groups.</summary>
+    public ImmutableArray<int> GroupOf { get; protected init; } = [];
+
+    /// <summary>Groups along the inputs.</summary>
+    public virtual int Groups => 0;
+
+    /// <summary>The type of scales, or of a table's entries.</summary>
+    public abstract DType TableDType { get; }
 
     /// <summary>Codes of input <paramref name="k"/> for a run of outputs. Safe to call from several threads.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such input or output.</exception>
     public abstract void ReadCodes(int k, int firstOutput, Span<byte> destination);
+
+    /// <summary>The weight that a code stands for.</summary>
+    public abstract float WeightOf(int output, int k, byte code);
+
+    /// <summary>All weights, row after row: for what is computed with before it is loaded.</summary>
+    public float[] Decode()
+    {
+        var weights = new float[checked(OutFeatures * InFeatures)];
+        var codes = new byte[OutFeatures];
+        for (var k = 0; k < InFeatures; k++)
+        {
+            ReadCodes(k, 0, codes);
+            for (var output = 0; output < OutFeatures; output++)
+            {
+                weights[(output * InFeatures) + k] = WeightOf(output, k, codes[output]);
+            }
+        }
+
+        return weights;
+    }
 }

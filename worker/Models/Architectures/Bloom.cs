@@ -43,7 +43,7 @@ internal sealed class Bloom : Architecture
             Norm = NormKind.Layer,
             EmbeddingNorm = true,
             Alibi = true,
-            InterleavedQkv = true,
+            QkvLayout = QkvLayout.ByGroup,
             GatedMlp = false,
             QkvBias = true,
             AttentionOutputBias = true,

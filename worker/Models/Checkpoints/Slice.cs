@@ -21,6 +21,13 @@ internal readonly record struct Slice(int Full, int First, int Count)
     /// <summary>Whether length and cut fall on multiples of <paramref name="length"/>.</summary>
     public bool IsMultipleOf(int length) => Full % length == 0 && First % length == 0 && Count % length == 0;
 
+    /// <summary>The runs of <paramref name="length"/> neighbours that have some of these; the last run of all may be shorter.</summary>
+    public Slice Covering(int length)
+    {
+        var first = First / length;
+        return new Slice((Full + length - 1) / length, first, ((First + Count + length - 1) / length) - first);
+    }
+
     /// <summary>Runs of <paramref name="length"/> neighbours become one index: features become the words that they are packed in.</summary>
     public Slice DividedBy(int length) => new(Full / length, First / length, Count / length);
 }

@@ -1,69 +1,65 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
 using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Models.Layers;
 
 /// <summary>A layer's attention: projection to heads, positions, cache, softmax over the past, projection back. Called by
 /// <see cref="TransformerLayer"/>.</summary>
-internal sealed class Attention
+internal sealed class Attention : IAttention
 {
-    private readonly int _layer;
+    private readonly KvPlace _place;
     private readonly Backend _backend;
-    private readonly int _numHeads;
-    private readonly int _numKvHeads;
-    private readonly float _epsilon;
     private readonly AttentionSettings _settings;
     private readonly RopeTable? _rope;
     private readonly LinearWeight _qkv;
     private readonly LinearWeight _output;
-    private readonly Tensor? _queryNorm;
-    private readonly Tensor? _keyNorm;
+    private readonly HeadNorms? _norms;
 
     /// <param name="positions">Shared by all layers.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
     public Attention(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
         var config = shard.Config;
-        _layer = layer;
+        _place = shard.KvGroups.PlaceOf(layer);
         _backend = backend;
-        _numHeads = config.NumHeads;
-        _numKvHeads = config.NumKvHeads;
-        _epsilon = config.NormEpsilon;
-        _rope = positions.Rope;
-        _settings = new AttentionSettings(
-            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes);
-
+        _rope = positions.RopeOf(layer);
         string Named(string name) => names.InLayer(layer, name);
-        var attended = shard.Heads.Times(config.HeadDim);
-        var cached = shard.KvHeads.Times(config.HeadDim);
-        _qkv = config.InterleavedQkv
-            ? weights.InterleavedQkv(Named(names.Qkv[0]), config.HiddenSize, shard.Heads, config.HeadDim, config.QkvBias)
-            : weights.Linear(
-                Named("qkv"), [.. names.Qkv.Select(Named)], config.HiddenSize, [attended, cached, cached], config.QkvBias);
-        _output = weights.Linear(
-            Named(names.AttentionOutput), [Named(names.AttentionOutput)], attended, [config.HiddenSize], config.AttentionOutputBias);
-        if (config.QueryKeyNorm)
+        _settings = new AttentionSettings(
+            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
         {
-            _queryNorm = weights.Vector(Named(names.QueryNorm) + ".weight", config.HeadDim);
-            _keyNorm = weights.Vector(Named(names.KeyNorm) + ".weight", config.HeadDim);
-        }
+            CacheScales = weights.CacheScales(Named(names.Qkv[0])),
+            QueryScales = positions.QueryScalesOf(layer),
+            Chunk = config.AttentionChunk(layer),
+            Sinks = config.AttentionSinks ? weights.Vector(Named(names.Sinks), shard.Heads) : null,
+        };
+
+        var attended = shard.Heads.Times(config.HeadDim);
+        _qkv = weights.Linear(
+            Named("qkv"), QkvParts.Of(shard, [.. names.Qkv.Select(Named)]), config.HiddenSize, config.QkvBias);
+        _output = weights.Linear(
+            Named(names.AttentionOutput), [new(Named(names.AttentionOutput), config.HiddenSize) { Transposed = config.TransposedLayers }],
+            attended, config.AttentionOutputBias);
+        _norms = HeadNorms.Load(layer, shard, backend, weights, names);
     }
 
-    /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
-    public void Forward(Activations activations, in AttentionInputs inputs, KvCache cache, Tensor x, Tensor result)
+    public void Forward(Activations activations, AttentionInputs[] inputs, KvCache cache, Tensor x, Tensor result)
     {
+        var own = inputs[_place.Group];
         var heads = activations.Qkv.FirstRows(x.Rows);
         var attended = activations.Attention.FirstRows(x.Rows);
         _backend.Linear(x, _qkv, heads);
-        if (_queryNorm is { } query && _keyNorm is { } key)
+        var rope = _rope;
+        if (_norms is { FollowRotation: true } && rope is not null)
         {
-            _backend.RmsNormHeads(heads, 0, _numHeads, query, _epsilon);
-            _backend.RmsNormHeads(heads, _numHeads, _numKvHeads, key, _epsilon);
+            _norms.Rotate(heads, rope, own.Positions);
+            rope = null;
         }
 
-        _backend.RopeAndCache(heads, _rope, inputs, cache, _layer);
-        _backend.PagedAttention(heads, inputs, cache, _layer, _settings, attended);
+        _norms?.Apply(activations, heads);
+        _backend.RopeAndCache(heads, rope, own, cache, _place.Region, _settings.CacheScales);
+        _backend.PagedAttention(heads, own, cache, _place.Region, _settings, attended);
         _backend.Linear(attended, _output, result);
     }
 }

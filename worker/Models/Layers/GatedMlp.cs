@@ -17,9 +17,11 @@ internal sealed class GatedMlp : FeedForward
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        _gateUp = weights.Linear(
-            Named("gate_up"), [.. names.GateUp.Select(Named)], config.HiddenSize, [shard.Intermediate, shard.Intermediate], config.MlpBias);
-        _down = weights.Linear(Named(names.Down), [Named(names.Down)], shard.Intermediate, [config.HiddenSize], config.MlpBias);
+        WeightPart[] gateUp = names.GateUp is [var fused]
+            ? WeightPart.Halves(Named(fused), shard.Intermediate)
+            : [.. names.GateUp.Select(name => new WeightPart(Named(name), shard.Intermediate))];
+        _gateUp = weights.Linear(Named("gate_up"), gateUp, config.HiddenSize, config.MlpBias);
+        _down = weights.Linear(Named(names.Down), config.HiddenSize, shard.Intermediate, config.MlpBias);
     }
 
     public override void Forward(Activations activations, Tensor x, Tensor output)

@@ -13,7 +13,7 @@ internal sealed partial class WeightLoader
 
     /// <summary>Whether a stacked layer is quantized.</summary>
     /// <exception cref="CheckpointFormatException">Some of its parts are and some are not.</exception>
-    private bool IsQuantized(string name, IReadOnlyList<string> parts)
+    private bool IsQuantized(string name, IReadOnlyList<WeightPart> parts)
     {
         if (Quantization is null)
         {
@@ -24,14 +24,14 @@ internal sealed partial class WeightLoader
         return parts.All(part => IsQuantized(part) == first)
             ? first
             : throw new CheckpointFormatException(
-                source.Location, $"quantizes only some of {string.Join(", ", parts)}; '{name}' multiplies by all of them at once");
+                source.Location, $"quantizes only some of {string.Join(", ", parts.Select(part => part.Name))}; '{name}' multiplies by all of them at once");
     }
 
     /// <summary>Checkpoints leave layers as they were without always saying so: what can be read as it is, is.</summary>
-    private bool IsQuantized(string layer) =>
-        Quantization!.Quantizes(layer)
-        && (Has(layer + Quantization.MarkerSuffix)
-            || source.Find(layer + LayerTensors.Weight) is not { } plain
+    private bool IsQuantized(WeightPart part) =>
+        Quantization!.Quantizes(part.Name)
+        && (Has(part.Name + Quantization.MarkerSuffix)
+            || source.Find(part.Tensor) is not { } plain
             || !WeightReader.CanRead(plain.DType));
 
     /// <summary>AutoGPTQ writes a bias beside every quantized layer, of zeros where the model has none. vLLM and transformers drop such a
@@ -55,17 +55,23 @@ internal sealed partial class WeightLoader
                 name, $"is not zero (element {bad}), but config.json gives the layer no bias; expected zeros, or no bias");
     }
 
-    private LinearWeight QuantizedLinear(
-        string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, HostTensor[]? biases)
+    private LinearWeight QuantizedLinear(string name, IReadOnlyList<WeightPart> parts, Slice inFeatures, HostTensor[]? biases)
     {
         var weights = new QuantizedMatrix[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            var layer = new LayerTensors(_tensors, Quantization!.Method, parts[i], outFeatures[i], inFeatures);
+            if (parts[i] is { Expert: not null } or { Step: not 1 })
+            {
+                throw _tensors.Wrong(
+                    parts[i].Name,
+                    $"holds all experts, and config.json quantizes it by {Quantization!.Method}; supported: a matrix for each expert");
+            }
+
+            var layer = new LayerTensors(_tensors, Quantization!.Method, parts[i].Name, parts[i].Outputs, inFeatures);
             weights[i] = Quantization.Read(layer);
             ReplicatedBytes += layer.ReplicatedBytes;
         }
 
-        return Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
+        return Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, parts);
     }
 }

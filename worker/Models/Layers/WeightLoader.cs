@@ -25,20 +25,43 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => _tensors.Has(name);
 
-    /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
+    /// <summary>A vector, or the part of one that the rank keeps, such as a norm's weight.</summary>
     /// <param name="offset">Added to every element.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
-    public Tensor Vector(string name, int length, float offset = 0)
+    public Tensor Vector(string name, Slice length, float offset = 0)
     {
         var host = _tensors.Take(name, length);
-        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        var vector = LoadVector(
+            offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)), length);
         GC.KeepAlive(host);
         return vector;
     }
 
+    /// <summary>The rows of a <c>[rows, columns]</c> tensor that the rank keeps, one after another as a vector.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public Tensor Rows(string name, Slice rows, int columns)
+    {
+        var host = _tensors.Take(name, rows, columns);
+        var vector = LoadVector(InMemory(name, WeightReader.ReadAll(host)), rows.Times(columns));
+        GC.KeepAlive(host);
+        return vector;
+    }
+
+    /// <summary>A number that is stored as a tensor without dimensions, or with one element.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing, has another shape or no finite value.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public float Scalar(string name)
+    {
+        var host = _tensors.ShapeOf(name, "config.json").IsEmpty ? _tensors.Take(name) : _tensors.Take(name, 1);
+        var value = WeightReader.ReadAll(host)[0];
+        GC.KeepAlive(host);
+        return float.IsFinite(value) ? value : throw _tensors.Wrong(name, $"is {value}; expected a finite number");
+    }
+
     /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
-    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
+    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values), values.Length);
 
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
@@ -47,54 +70,43 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         var host = _tensors.Take(name, rows, columns);
         var table = backend.LoadEmbedding(host);
         GC.KeepAlive(host);
-        Account(name, table.ResidentBytes, columns, [rows]);
+        Account(name, table.ResidentBytes, columns, [new(name, rows)]);
         return table;
     }
 
-    /// <summary>Linear layers stacked into one multiplication; part i is <c>[outFeatures[i], inFeatures]</c>. Of several ranks that
-    /// multiply parts of the inputs, to be summed, the first adds the bias.</summary>
+    /// <summary>Parts of linear layers stacked into one multiplication. Of several ranks that multiply parts of the inputs, to be summed,
+    /// the first adds the bias.</summary>
     /// <param name="name">What the stacked layer is called in traces.</param>
-    /// <param name="parts">Names without <c>.weight</c> and <c>.bias</c>.</param>
+    /// <param name="parts">In the order of the outputs; several may be parts of one tensor.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight Linear(string name, IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures, bool bias)
+    public LinearWeight Linear(string name, IReadOnlyList<WeightPart> parts, Slice inFeatures, bool bias)
     {
-        var biases = bias ? Biases(parts, inFeatures, outFeatures) : null;
+        var biases = bias ? TakeBiases(parts, inFeatures) : null;
         if (IsQuantized(name, parts))
         {
-            return QuantizedLinear(name, parts, inFeatures, outFeatures, biases);
+            return QuantizedLinear(name, parts, inFeatures, biases);
         }
 
-        var weights = new HostTensor[parts.Count];
-        for (var i = 0; i < parts.Count; i++)
-        {
-            weights[i] = _tensors.Take(parts[i] + ".weight", outFeatures[i], inFeatures);
-        }
-
-        return Load(name, weights, biases, inFeatures, outFeatures);
+        var copies = new List<TransposedMatrix>();
+        HostTensor[] weights = [.. parts.Select(part => TakeWeight(part, inFeatures, copies))];
+        var linear = Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, parts);
+        copies.ForEach(copy => copy.Dispose());
+        return linear;
     }
 
-    /// <summary>Query, key and value projections that a checkpoint stores as one matrix, head by head: <c>[heads, 3, headDim,
-    /// inFeatures]</c>. Loaded in the order of <see cref="Linear"/>: all query heads, all key heads, all value heads.</summary>
+    /// <summary>The same of one layer that is stored as a matrix of its own.</summary>
     /// <param name="name">Without <c>.weight</c> and <c>.bias</c>.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight InterleavedQkv(string name, int inFeatures, Slice heads, int headDim, bool bias)
-    {
-        var rows = heads.Times(3 * headDim);
-        var weight = _tensors.Take(name + ".weight", rows, inFeatures);
-        return Load(name, ByPart(weight), bias ? ByPart(_tensors.Take(name + ".bias", rows)) : null, inFeatures, [rows]);
-
-        HostTensor[] ByPart(HostTensor fused) =>
-        [
-            .. from part in Enumerable.Range(0, 3)
-               from head in Enumerable.Range(0, heads.Count)
-               select fused.RowRange(((3 * head) + part) * headDim, headDim),
-        ];
-    }
+    public LinearWeight Linear(string name, Slice outFeatures, Slice inFeatures, bool bias) =>
+        Linear(name, [new WeightPart(name, outFeatures)], inFeatures, bias);
 
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures) =>
-        Load(name, [_tensors.Take(name, outFeatures, inFeatures)], null, inFeatures, [outFeatures]);
+    public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures)
+    {
+        HostTensor[] weights = [_tensors.Take(name, outFeatures, inFeatures)];
+        return Loaded(name, backend.LoadLinear(name, weights), weights, null, inFeatures, [new(name, outFeatures)]);
+    }
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration
     /// describes.</summary>
@@ -113,38 +125,23 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         }
     }
 
-    private Tensor LoadVector(HostTensor host)
+    private Tensor LoadVector(HostTensor host, Slice length)
     {
         var tensor = backend.LoadVector(host);
         GC.KeepAlive(host);
-        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [host.Rows]);
+        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [new(host.Name, length)]);
         return tensor;
     }
 
-    private LinearWeight Load(string name, HostTensor[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures) =>
-        Loaded(name, backend.LoadLinear(name, weights, biases), weights, biases, inFeatures, outFeatures);
-
     /// <summary>Counts a layer and lets go of what it was loaded from.</summary>
     private LinearWeight Loaded(
-        string name, LinearWeight linear, object[] weights, HostTensor[]? biases, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+        string name, LinearWeight linear, object[] weights, HostTensor[]? biases, Slice inFeatures, IReadOnlyList<WeightPart> parts)
     {
         // A span of a row does not keep its tensor's memory alive; until the backend is done, this does.
         GC.KeepAlive(weights);
         GC.KeepAlive(biases);
-        Account(name, linear.ResidentBytes, inFeatures, outFeatures);
+        Account(name, linear.ResidentBytes, inFeatures, parts);
         return linear;
-    }
-
-    /// <summary>Null on a rank that does not add them; their shapes are checked there, too.</summary>
-    private HostTensor[]? Biases(IReadOnlyList<string> parts, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
-    {
-        var biases = new HostTensor[parts.Count];
-        for (var i = 0; i < parts.Count; i++)
-        {
-            biases[i] = _tensors.Take(parts[i] + ".bias", outFeatures[i]);
-        }
-
-        return inFeatures.First == 0 ? biases : null;
     }
 
     private static HostTensor InMemory(string name, float[] values)
@@ -155,14 +152,14 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     }
 
     /// <summary>Counts what has been loaded and reports it.</summary>
-    private void Account(string name, long residentBytes, Slice inFeatures, ReadOnlySpan<Slice> outFeatures)
+    private void Account(string name, long residentBytes, Slice inFeatures, IReadOnlyList<WeightPart> parts)
     {
         ResidentBytes += residentBytes;
         long outputs = 0, replicated = 0;
-        foreach (var part in outFeatures)
+        foreach (var part in parts)
         {
-            outputs += part.Count;
-            replicated += IsReplicated(part) && IsReplicated(inFeatures) ? part.Count : 0;
+            outputs += part.Outputs.Count;
+            replicated += (part.Copied || IsReplicated(part.Outputs)) && IsReplicated(inFeatures) ? part.Outputs.Count : 0;
         }
 
         ReplicatedBytes += replicated == 0 ? 0 : residentBytes * replicated / outputs;

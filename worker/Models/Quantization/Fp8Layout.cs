@@ -5,12 +5,14 @@ using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>The tensors of an FP8 layer, as <see cref="Fp8Scheme"/> and <see cref="CompressedTensorsScheme"/> both store them.</summary>
+/// <summary>The tensors of an FP8 layer, as <see cref="Fp8Scheme"/>, <see cref="CompressedTensorsScheme"/> and <see cref="QuarkScheme"/>
+/// all store them.</summary>
 /// <remarks>
 /// <code>
 /// weight        F8_E4M3 [out, in]
 /// weight_scale  [] or [1]            one for the tensor
 ///               [out] or [out, 1]    one for each output
+///               [⌈out / b⌉, ⌈in / c⌉] one for each block of b outputs and c inputs; weight_scale_inv in fp8
 /// input_scale   [] or [1]            calibrated for quantizing inputs, which this engine leaves in F32: checked, then unused
 /// </code>
 /// </remarks>
@@ -23,6 +25,48 @@ internal static class Fp8Layout
     /// <param name="needsInputScale">The configuration says that inputs have a calibrated scale.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>
     public static Fp8Matrix Read(LayerTensors layer, bool needsInputScale)
+    {
+        var codes = Codes(layer);
+        CheckInputScale(layer, needsInputScale);
+        return new Fp8Matrix(layer.Name, codes, ImmutableArray.Create(Scales(layer, ScaleSuffix, perOutput: true)));
+    }
+
+    /// <summary>A layer with a scale for each block: those at the end may be smaller, and a rank's part may begin and end within one.</summary>
+    /// <param name="suffix">Of the scales.</param>
+    /// <param name="needsInputScale">The configuration says that inputs have a calibrated scale.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>
+    public static BlockFp8Matrix ReadBlocks(LayerTensors layer, string suffix, ScaleBlocks blocks, bool needsInputScale)
+    {
+        var codes = Codes(layer);
+        CheckInputScale(layer, needsInputScale);
+        var (_, scales) = layer.TakeFloats(suffix, layer.Outputs.Covering(blocks.Outputs), layer.Inputs.Covering(blocks.Inputs));
+        return new BlockFp8Matrix(
+            layer.Name, codes, BlockOf(layer.Outputs, blocks.Outputs), BlockOf(layer.Inputs, blocks.Inputs), [.. scales]);
+    }
+
+    /// <summary>Checks a scale of inputs, which are not quantized here.</summary>
+    /// <param name="isNeeded">The configuration says that there is one.</param>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has a wrong type, shape or value.</exception>
+    public static void CheckInputScale(LayerTensors layer, bool isNeeded)
+    {
+        if (isNeeded || layer.Has(InputScaleSuffix))
+        {
+            CheckScale(layer, InputScaleSuffix);
+        }
+    }
+
+    /// <summary>Checks a scale that no weight needs.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has a wrong type, shape or value.</exception>
+    public static void CheckScale(LayerTensors layer, string suffix)
+    {
+        var scale = Scales(layer, suffix, perOutput: false)[0];
+        if (scale <= 0)
+        {
+            throw layer.Wrong(suffix, $"is {scale}; expected more than 0");
+        }
+    }
+
+    private static HostTensor Codes(LayerTensors layer)
     {
         var codes = layer.Take(LayerTensors.Weight, DType.F8E4M3, layer.Outputs, layer.Inputs);
         for (var row = 0; row < codes.Rows; row++)
@@ -37,17 +81,12 @@ internal static class Fp8Layout
             }
         }
 
-        if (needsInputScale || layer.Has(InputScaleSuffix))
-        {
-            var scale = Scales(layer, InputScaleSuffix, perOutput: false)[0];
-            if (scale <= 0)
-            {
-                throw layer.Wrong(InputScaleSuffix, $"is {scale}; expected more than 0");
-            }
-        }
-
-        return new Fp8Matrix(layer.Name, codes, ImmutableArray.Create(Scales(layer, ScaleSuffix, perOutput: true)));
+        return codes;
     }
+
+    /// <summary>The block of each feature kept, the first being 0.</summary>
+    private static ImmutableArray<int> BlockOf(Slice features, int size) =>
+        [.. Enumerable.Range(features.First, features.Count).Select(feature => (feature / size) - (features.First / size))];
 
     private static float[] Scales(LayerTensors layer, string suffix, bool perOutput)
     {

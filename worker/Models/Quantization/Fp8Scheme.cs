@@ -3,27 +3,29 @@ using Cluster.Worker.Models.Checkpoints;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary><c>quant_method: fp8</c>, as AutoFP8 and vLLM write it: E4M3 weights with a scale for each tensor. <c>fbgemm_fp8</c> is the
-/// same with a scale for each output.</summary>
+/// <summary><c>quant_method: fp8</c>, as AutoFP8 and vLLM write it: E4M3 weights with a scale for each tensor; with
+/// <c>weight_block_size</c>, as DeepSeek publishes them, for each block. <c>fbgemm_fp8</c> has a scale for each output.</summary>
 /// <param name="isStatic">Inputs have a calibrated scale (<c>activation_scheme: static</c>).</param>
-internal sealed class Fp8Scheme(string method, bool isStatic, LayerPatterns ignored, LayerPatterns notConverted) : QuantizationScheme
+/// <param name="blocks">Null where scales are not for blocks.</param>
+internal sealed class Fp8Scheme(
+    string method, bool isStatic, ScaleBlocks? blocks, LayerPatterns ignored, LayerPatterns notConverted) : QuantizationScheme
 {
+    private const string BlockScaleSuffix = ".weight_scale_inv";
     private const string Ignored = "ignored_layers";
     private const string NotConverted = "modules_to_not_convert";
 
     public override string Method => method;
 
-    public override string Description => $"{method} E4M3 weights";
+    public override string Description => $"{method} E4M3 weights{(blocks is null ? "" : $" in blocks of {blocks}")}";
 
-    public override string MarkerSuffix => Fp8Layout.ScaleSuffix;
+    public override string MarkerSuffix => blocks is null ? Fp8Layout.ScaleSuffix : BlockScaleSuffix;
 
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static Fp8Scheme Of(ConfigObject config)
     {
-        if (config.Has("weight_block_size"))
+        if (config.OptionalString("fmt") is { } format and not ("e4m3" or "float8_e4m3fn"))
         {
-            throw config.Invalid(
-                "weight_block_size", "asks for one scale per block of a weight; supported: one scale per tensor or per output");
+            throw config.Invalid("fmt", $"is '{format}'; supported: e4m3");
         }
 
         var isStatic = config.OptionalString("activation_scheme") switch
@@ -33,7 +35,11 @@ internal sealed class Fp8Scheme(string method, bool isStatic, LayerPatterns igno
             var name => throw config.Invalid("activation_scheme", $"is '{name}'; supported: static, dynamic"),
         };
         return new Fp8Scheme(
-            QuantizationMethods.Fp8, isStatic, LayerPatterns.Read(config, Ignored), LayerPatterns.Read(config, NotConverted));
+            QuantizationMethods.Fp8,
+            isStatic,
+            config.Has("weight_block_size") ? ScaleBlocks.Read(config, "weight_block_size") : null,
+            LayerPatterns.Read(config, Ignored),
+            LayerPatterns.Read(config, NotConverted));
     }
 
     /// <summary>FBGEMM's form. Its inputs are quantized token by token below an upper bound (<c>activation_scale_ub</c>); this engine
@@ -43,12 +49,18 @@ internal sealed class Fp8Scheme(string method, bool isStatic, LayerPatterns igno
     {
         _ = config.OptionalPositive("activation_scale_ub", float.MaxValue);
         return new Fp8Scheme(
-            QuantizationMethods.FbgemmFp8, isStatic: false, LayerPatterns.Read(config, Ignored), LayerPatterns.Read(config, NotConverted));
+            QuantizationMethods.FbgemmFp8,
+            isStatic: false,
+            blocks: null,
+            LayerPatterns.Read(config, Ignored),
+            LayerPatterns.Read(config, NotConverted));
     }
 
     public override bool Quantizes(string layer) => !ignored.Contains(layer) && !notConverted.Contains(layer);
 
-    public override QuantizedMatrix Read(LayerTensors layer) => Fp8Layout.Read(layer, isStatic);
+    public override QuantizedMatrix Read(LayerTensors layer) => blocks is null
+        ? Fp8Layout.Read(layer, isStatic)
+        : Fp8Layout.ReadBlocks(layer, BlockScaleSuffix, blocks, isStatic);
 
     /// <summary>Scales for a quantized cache: keys and values are stored unscaled, which the range of a floating-point type
     /// allows.</summary>

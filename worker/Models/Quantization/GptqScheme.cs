@@ -80,15 +80,9 @@ internal sealed class GptqScheme(int bits, int groupSize, bool descAct, int zero
             return consecutive;
         }
 
-        var index = layer.Take(GroupIndexSuffix, DType.I32, layer.Inputs);
-        var groups = ImmutableArray.CreateRange(Enumerable.Range(0, index.Rows).Select(k => (int)index.Word(k, 0)));
+        var groups = GroupScales.ReadIndex(layer, GroupIndexSuffix, count);
         for (var k = 0; k < groups.Length; k++)
         {
-            if ((uint)groups[k] >= (uint)count)
-            {
-                throw layer.Wrong(GroupIndexSuffix, $"has {groups[k]} as element {layer.Inputs.First + k}; there are {count} groups");
-            }
-
             if (!descAct && groups[k] != consecutive[k] && groups[k] != 0)
             {
                 throw layer.Wrong(

@@ -55,6 +55,7 @@ internal abstract class QuantizationScheme
             QuantizationMethods.Gptq => GptqScheme.Of(config),
             QuantizationMethods.Awq => AwqScheme.Of(config),
             QuantizationMethods.SqueezeLlm => SqueezeLlmScheme.Of(config),
+            QuantizationMethods.Quark => QuarkScheme.Of(config),
             var method => throw config.Invalid(
                 QuantizationMethods.MethodField, $"is '{method}'; supported: {string.Join(", ", QuantizationMethods.All)}"),
         };

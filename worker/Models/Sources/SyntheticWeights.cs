@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
@@ -96,26 +95,5 @@ internal sealed class SyntheticWeights : WeightSource
         }
 
         return hash | 1;
-    }
-
-    /// <summary>Native memory that is freed when nothing refers to it: an embedding table can exceed what an array holds.</summary>
-    private sealed unsafe class NativeBlock
-    {
-        private readonly long _bytes;
-
-        public NativeBlock(long bytes)
-        {
-            _bytes = bytes;
-            Address = (nint)NativeMemory.Alloc((nuint)bytes);
-            GC.AddMemoryPressure(bytes);
-        }
-
-        ~NativeBlock()
-        {
-            NativeMemory.Free((void*)Address);
-            GC.RemoveMemoryPressure(_bytes);
-        }
-
-        public nint Address { get; }
     }
 }

@@ -57,11 +57,26 @@ internal static class ScalarTwin
         Activation.Silu => x / (1 + Math.Exp(-x)),
         Activation.Gelu => x * NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        Activation.Relu2 => Math.Max(x, 0) * Math.Max(x, 0),
         _ => Math.Max(x, 0),
     };
 
-    /// <summary>Rotates the first 2·frequencies elements of a head, half against half.</summary>
-    public static double[] Rotate(ReadOnlySpan<float> head, float[] frequencies, double attentionScale, int position)
+    /// <summary>As HF activations.py has it, with scalars that are positive already.</summary>
+    public static double Xielu(XieluScalars scalars, double x) => x > 0
+        ? (scalars.AlphaPositive * x * x) + (scalars.Beta * x)
+        : ((Math.Exp(Math.Min(x, scalars.Epsilon)) - 1 - x) * scalars.AlphaNegative) + (scalars.Beta * x);
+
+    /// <summary>gpt-oss's gated non-linearity of one element.</summary>
+    public static double ClampedActivation(double gate, double up, double limit)
+    {
+        var clamped = Math.Min(gate, limit);
+        return (Math.Clamp(up, -limit, limit) + 1) * clamped / (1 + Math.Exp(-1.702 * clamped));
+    }
+
+    /// <summary>Rotates 2·frequencies elements of a head, half against half or neighbour against neighbour.</summary>
+    public static double[] Rotate(
+        ReadOnlySpan<float> head, float[] frequencies, double attentionScale, int position, bool interleaved = false, int firstDim = 0)
     {
         var output = new double[head.Length];
         for (var i = 0; i < head.Length; i++)
@@ -72,9 +87,11 @@ internal static class ScalarTwin
         for (var i = 0; i < frequencies.Length; i++)
         {
             var angle = (double)position * frequencies[i];
-            double x = head[i], y = head[i + frequencies.Length];
-            output[i] = (x * Math.Cos(angle) - y * Math.Sin(angle)) * attentionScale;
-            output[i + frequencies.Length] = (y * Math.Cos(angle) + x * Math.Sin(angle)) * attentionScale;
+            var first = firstDim + (interleaved ? 2 * i : i);
+            var second = interleaved ? first + 1 : first + frequencies.Length;
+            double x = head[first], y = head[second];
+            output[first] = (x * Math.Cos(angle) - y * Math.Sin(angle)) * attentionScale;
+            output[second] = (y * Math.Cos(angle) + x * Math.Sin(angle)) * attentionScale;
         }
 
         return output;
@@ -83,9 +100,10 @@ internal static class ScalarTwin
     /// <summary>One query over the keys and values of positions 0 … position.</summary>
     public static double[] Attend(
         double[] query, IReadOnlyList<double[]> keys, IReadOnlyList<double[]> values, int position, AttentionSettings settings,
-        double alibiSlope = 0)
+        double alibiSlope = 0, double? sink = null)
     {
         var first = settings.SlidingWindow == 0 ? 0 : Math.Max(0, position - settings.SlidingWindow + 1);
+        first = settings.Chunk == 0 ? first : Math.Max(first, position - position % settings.Chunk);
         var scores = new List<double>();
         for (var j = first; j <= position; j++)
         {
@@ -95,9 +113,9 @@ internal static class ScalarTwin
                     + alibiSlope * (j - position));
         }
 
-        var maximum = scores.Max();
+        var maximum = Math.Max(scores.Max(), sink ?? double.NegativeInfinity);
         var weights = scores.Select(score => Math.Exp(score - maximum)).ToArray();
-        var sum = weights.Sum();
+        var sum = weights.Sum() + (sink is null ? 0 : Math.Exp(sink.Value - maximum));
         return [
             .. Enumerable.Range(0, values[0].Length).Select(d => weights.Select((weight, j) => weight * values[first + j][d]).Sum() / sum)];
     }

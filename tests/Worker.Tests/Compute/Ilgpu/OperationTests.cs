@@ -8,7 +8,7 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu;
 /// <summary>Every operation of a device against the scalar reference backend, on small odd shapes. What runs the operations is put to these
 /// tests by a class that makes it.</summary>
 [Trait(Category.Name, Category.Slow)]
-public abstract class OperationTests(DeviceFixture fixture)
+public abstract partial class OperationTests(DeviceFixture fixture)
 {
     public static TheoryData<int, int> Shapes => new() { { 1, 1 }, { 3, 7 }, { 2, 64 }, { 5, 130 } };
 
@@ -71,6 +71,42 @@ public abstract class OperationTests(DeviceFixture fixture)
             return [heads];
         });
     }
+
+    [Theory, InlineData(2, 16), InlineData(3, 70)]
+    public void Heads_are_centred_and_scaled_by_weights_of_their_own(int rows, int headDim)
+    {
+        var random = new Random(headDim);
+        float[] x = HostTensors.Random(random, rows * 4 * headDim), weight = HostTensors.Random(random, 2 * headDim);
+        Same(5e-6, device =>
+        {
+            var heads = device.Floats(x, rows, 4 * headDim);
+            device.Backend.LayerNormHeads(heads, 1, 2, device.Floats(weight, 1, 2 * headDim), 1e-5f);
+            return [heads];
+        });
+    }
+
+    [Theory, InlineData(1, 1, 0), InlineData(3, 7, 2), InlineData(2, 64, 5), InlineData(5, 530, 33)]
+    public void Squares_of_two_ranks_make_the_norm_of_all_features(int rows, int count, int first)
+    {
+        var random = new Random(count);
+        float[] x = HostTensors.Random(random, rows * (first + count + 1), 2), weight = HostTensors.Random(random, count);
+        Same(2e-6, device =>
+        {
+            var (tensor, sums) = (device.Floats(x, rows, first + count + 1), device.Empty(rows, 2));
+            device.Backend.SumSquares(tensor, first, count, sums, 1);
+            device.Backend.Add(sums, sums);
+            device.Backend.RmsScale(tensor, first, device.Floats(weight, 1, count), sums, 1, 2 * count, 1e-6f);
+            return [sums, tensor];
+        });
+    }
+
+    [Theory, InlineData(0.8f, 1.3f, 0.5f, -1e-6f), InlineData(2.5f, 0.4f, -0.25f, -0.75f)]
+    public void Xielu_is_that_of_the_reference(float alphaPositive, float alphaNegative, float beta, float epsilon) => Same(1e-6, device =>
+    {
+        var x = device.Floats(Ramp, 3, 402);
+        device.Backend.Xielu(x, new XieluScalars(alphaPositive, alphaNegative, beta, epsilon));
+        return [x];
+    });
 
     [Theory, MemberData(nameof(Activations))]
     public void Activations_are_those_of_the_reference(string name)
@@ -200,7 +236,7 @@ public abstract class OperationTests(DeviceFixture fixture)
         var codes = kind == nameof(DType.BF16)
             ? []
             : Enumerable.Range(0, NumExperts).Select(_ => QuantizedMatrices.Random(kind, random, Outputs, Inputs)).ToArray();
-        foreach (var normalize in new[] { true, false })
+        foreach (var scoring in new[] { ExpertScoring.SoftmaxOfChosen, ExpertScoring.Softmax })
         {
             Same(3e-5, device =>
             {
@@ -210,12 +246,29 @@ public abstract class OperationTests(DeviceFixture fixture)
                 var chosen = device.Integers(Tokens, Chosen, new int[Tokens * Chosen]);
                 Tensor weights = device.Empty(Tokens, Chosen), routed = device.Empty(Tokens * Chosen, Outputs);
                 var sums = device.Empty(Tokens, Outputs);
-                device.Backend.RouteToExperts(device.Floats(logits, Tokens, NumExperts), normalize, chosen, weights);
+                device.Backend.RouteToExperts(device.Floats(logits, Tokens, NumExperts), new(scoring), null, chosen, weights);
                 device.Backend.ExpertLinear(device.Floats(x, Tokens, Inputs), chosen, experts, routed);
                 device.Backend.SumExperts(routed, weights, sums);
                 return [weights, routed, sums];
             });
         }
+    }
+
+    [Theory, InlineData(1, 3), InlineData(7, 2), InlineData(21, 5)]
+    public void Every_head_is_multiplied_by_its_own_matrix(int tokens, int numHeads)
+    {
+        const int Inputs = 37, Outputs = 21;
+        var random = new Random(tokens);
+        var x = HostTensors.Random(random, tokens * numHeads * Inputs);
+        var matrices = Enumerable.Range(0, numHeads).Select(_ => HostTensors.Random(random, Outputs * Inputs)).ToArray();
+        Same(1e-5, device =>
+        {
+            var heads = device.Backend.LoadExperts("heads", [.. matrices.Select(
+                matrix => device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, matrix, Outputs, Inputs)]))]);
+            var output = device.Empty(tokens, numHeads * Outputs);
+            device.Backend.HeadLinear(device.Floats(x, tokens, numHeads * Inputs), heads, output);
+            return [output];
+        });
     }
 
     [Theory, MemberData(nameof(AttentionShapes))]
@@ -236,12 +289,94 @@ public abstract class OperationTests(DeviceFixture fixture)
         }
     }
 
+    /// <summary>Heads, KV heads, head dimension, rotated dimensions, sliding window, chunk, sinks, cache.</summary>
+    public static TheoryData<int, int, int, int, int, int, bool, string> LaterAttentionShapes => new()
+    {
+        { 4, 2, 17, 14, 0, 0, false, nameof(DType.F32) },
+        { 5, 1, 7, 0, 9, 0, true, nameof(DType.BF16) },
+        { 4, 4, 33, 0, 0, 8, true, nameof(DType.F8E4M3) },
+    };
+
+    [Theory, MemberData(nameof(LaterAttentionShapes))]
+    public void Neighbours_sinks_chunks_temperatures_and_cache_scales_are_those_of_the_scalar_twin(
+        int heads, int kvHeads, int headDim, int rotaryDim, int window, int chunk, bool sinks, string cache)
+    {
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window) { Chunk = chunk, CacheScales = new(0.25f, 2) };
+        var run = new PagedRun(settings, kvHeads, headDim, rotaryDim, [21, 1, 16, 5], Enum.Parse<DType>(cache))
+        {
+            Interleaved = true,
+            Sinks = sinks ? [.. Enumerable.Range(0, heads).Select(head => 3f - 2 * head)] : null,
+            QueryScales = [.. Enumerable.Range(0, 21).Select(position => 1 + position / 20f)],
+        };
+        var expected = run.Expected();
+
+        var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);
+
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            for (var i = 0; i < expected[sequence].Length; i++)
+            {
+                Assert.Equal(expected[sequence][i], actual[sequence][i], 5e-6);
+            }
+        }
+
+        Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
+    }
+
+    /// <summary>Heads, elements of a key, of a value, rotated dimensions, cache.</summary>
+    public static TheoryData<int, int, int, int, string> LatentShapes => new()
+    {
+        { 4, 40, 32, 8, nameof(DType.F32) },
+        { 11, 23, 17, 6, nameof(DType.F32) },
+        { 3, 24, 13, 0, nameof(DType.BF16) },
+        { 2, 33, 32, 0, nameof(DType.F8E4M3) },
+    };
+
+    [Theory, MemberData(nameof(LatentShapes))]
+    public void Attention_over_a_latent_cache_is_that_of_the_scalar_twin(
+        int heads, int headDim, int valueDim, int rotaryDim, string cache)
+    {
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim)) { CacheScales = new(0.5f, 1) };
+        var run = new PagedRun(settings, 1, headDim, rotaryDim, [21, 1, 16, 5], Enum.Parse<DType>(cache)) { LatentDim = valueDim };
+        var expected = run.Expected();
+
+        var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);
+
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            for (var i = 0; i < expected[sequence].Length; i++)
+            {
+                Assert.Equal(expected[sequence][i], actual[sequence][i], 5e-6);
+            }
+        }
+
+        Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
+    }
+
+    [Theory, InlineData(0, false), InlineData(5, true)]
+    public void Heads_are_rotated_in_place_and_the_others_left_alone(int firstDim, bool interleaved)
+    {
+        const int HeadDim = 19, Rows = 3;
+        var x = HostTensors.Random(new Random(firstDim), Rows * 4 * HeadDim);
+        var frequencies = new RopeFrequencies([1, 0.3f, 0.01f, 0.002f, 1e-4f, 1e-5f, 1e-6f], 1.5f, 900)
+        {
+            FirstDim = firstDim,
+            Interleaved = interleaved,
+        };
+        Same(1e-6, device =>
+        {
+            var heads = device.Floats(x, Rows, 4 * HeadDim);
+            device.Backend.Rotate(heads, device.Backend.LoadRope(frequencies), device.Integers(Rows, 1, 0, 5, 899), 1, 2, HeadDim);
+            return [heads];
+        });
+    }
+
     [Fact]
     public void Bits_of_attention_do_not_depend_on_batch_chunks_or_blocks_nor_on_who_walks_the_stretches()
     {
         // Over more than a stretch of 256 tokens a row's stretches may be shared out when it is alone; in a large step they are walked.
         var length = LongContext;
-        var run = Run(2, 1, 8, 8, 0, 0, 0, nameof(DType.F32), [length, 19]);
+        var run = new PagedRun(new AttentionSettings(2, 0.3f), 1, 8, 8, [length, 19]) { Sinks = [1, -2] };
         var steps = run.AtOnce().ToArray();
         var reference = run.Execute(fixture.Device, steps, blockSeed: 1);
 

@@ -26,17 +26,23 @@ public sealed class ForwardPassTests
     [InlineData("phi", "Embed", "Norm Attention PlainMlp Add", "")]
     [InlineData("bloom", "Embed LayerNorm", "Norm Attention AddNorm PlainMlp", "")]
     [InlineData("opt", "Embed AddEmbedding", "Norm Attention AddNorm PlainMlp", "")]
+    [InlineData("granite", "Embed Scale", "Norm Attention Scale AddNorm GatedMlp Scale", "Scale")]
+    [InlineData("gpt-neox", "Embed", "Norm Attention LayerNorm PlainMlp Add", "")]
+    [InlineData("cohere", "Embed", "Norm LayerNormHeadsAttention GatedMlp Add", "Scale")]
+    [InlineData("glm4", "Embed", "Norm Attention RmsNorm AddNorm GatedMlp RmsNorm", "")]
+    [InlineData("hunyuan", "Embed", "Norm RotatedAttention AddNorm GatedMlp", "")]
+    [InlineData("apertus", "Embed", "Norm HeadNormAttention AddNorm XieluMlp", "")]
     public void A_prefill_is_a_fixed_list_of_operations(string name, string before, string layer, string after)
     {
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
 
-        model.Runner.Launch(Batch((0, 20), (0, 5)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 20), (0, 5)));
 
         var norm = model.Config.Norm == NormKind.Rms ? "RmsNorm" : "LayerNorm";
         var firstLayer = Expand(layer, norm);
         string[] laterLayers = ["Add" + firstLayer[0], .. firstLayer[1..]];
-        var expected = Enumerable.Repeat("Upload", 7)
+        var expected = Enumerable.Repeat("Upload", 5 + 2 * model.Runner.KvGroups.Count)
             .Concat(Expand(before, norm))
             .Concat(firstLayer)
             .Concat(Enumerable.Repeat(laterLayers, model.Config.NumLayers - 1).SelectMany(operations => operations))
@@ -45,23 +51,42 @@ public sealed class ForwardPassTests
         Assert.Equal(expected, backend.TakePass().Select(operation => operation[..operation.IndexOf('(')]));
     }
 
+    /// <summary>Each layer reads the sum itself, so that a sum shares no pass with a norm.</summary>
+    [Fact]
+    public void A_layer_that_normalizes_outputs_reads_the_residual_stream_itself()
+    {
+        var backend = new RecordingBackend();
+        using var model = ModelLoader.Load(Fixtures.Checkpoint("olmo2"), backend, Options);
+
+        model.Runner.Launch(Batch((0, 20), (0, 5)));
+
+        string[] layer =
+        [
+            "Linear", "SumSquares", "SumSquares", "RmsScale", "RmsScale", "RopeAndCache", "PagedAttention", "Linear", "RmsNorm", "Add",
+            "Linear", "GatedActivation", "Linear", "RmsNorm", "Add",
+        ];
+        var pass = backend.TakePass().Select(operation => operation[..operation.IndexOf('(')]).Skip(8).ToList();
+        Assert.Equal([.. layer, .. layer, .. layer, .. layer[..^1]], pass[..^3]);
+        Assert.Equal(["AddRmsNorm", "GatherRows", "Linear"], pass[^3..]);
+    }
+
     [Theory, MemberData(nameof(Names))]
     public void Decode_steps_of_one_shape_are_identical_operations_on_identical_buffers(string name)
     {
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
-        model.Runner.Launch(Batch((0, 20), (0, 40)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 20), (0, 40)));
         backend.TakePass();
 
         // Contexts of 41 to 64 tokens need 3 or 4 blocks: one width of the block table.
         var steps = Enumerable.Range(0, 24).Select(step =>
         {
-            model.Runner.Launch(Batch((20 + step, 1), (40 + step, 1)));
+            model.Runner.Launch(Batch(model.Runner.KvGroups, (20 + step, 1), (40 + step, 1)));
             return backend.TakePass();
         }).ToList();
 
         Assert.All(steps, step => Assert.Equal(steps[0], step));
-        model.Runner.Launch(Batch((44, 1), (64, 1)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (44, 1), (64, 1)));
         Assert.NotEqual(steps[0], backend.TakePass());
     }
 
@@ -114,7 +139,7 @@ public sealed class ForwardPassTests
     {
         var backend = new RecordingBackend { DownloadedValue = 0, Recording = false };
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
-        var batch = Batch((20, 1), (40, 1), (7, 1));
+        var batch = Batch(model.Runner.KvGroups, (20, 1), (40, 1), (7, 1));
         void Step()
         {
             model.Runner.Launch(batch);
@@ -179,7 +204,7 @@ public sealed class ForwardPassTests
         string[] expected =
         [
             "Linear(normed#1:F32[3,64], model.layers.1.mlp.gate[4,64], router_logits#9:F32[3,4])",
-            "RouteToExperts(router_logits#9:F32[3,4], True, chosen_experts#10:I32[3,2], expert_weights#11:F32[3,2])",
+            "RouteToExperts(router_logits#9:F32[3,4], SoftmaxOfChosen, none, chosen_experts#10:I32[3,2], expert_weights#11:F32[3,2])",
             "ExpertLinear(normed#1:F32[3,64], chosen_experts#10:I32[3,2], model.layers.1.experts.gate_up[4,96,64], "
             + "expert_gate_up#12:F32[6,96])",
             "GatedActivation(expert_gate_up#12:F32[6,96], Silu, expert_activated#13:F32[6,48])",
@@ -197,14 +222,18 @@ public sealed class ForwardPassTests
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint("gemma2"), backend, Options);
 
-        model.Runner.Launch(Batch((0, 3)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 3)));
 
         var settings = new AttentionSettings(4, 0.25f, 16, 50);
         var attention = backend.TakePass().Where(operation => operation.StartsWith("PagedAttention", StringComparison.Ordinal)).ToList();
         Assert.Equal(3, attention.Count);
         Assert.Contains($"layer 0, {settings},", attention[0]);
-        Assert.Contains($"layer 1, {settings with { SlidingWindow = 0 }},", attention[1]);
-        Assert.Contains($"layer 2, {settings},", attention[2]);
+        Assert.Contains($"layer 0, {settings with { SlidingWindow = 0 }},", attention[1]);
+        Assert.Contains($"layer 0, {settings},", attention[2]);
+
+        // A group each, with a block table of its own.
+        Assert.Equal(3, attention.Select(operation => operation[operation.IndexOf("block_tables", StringComparison.Ordinal)..].Split(':')[0])
+            .Distinct().Count());
     }
 
     private static string[] Expand(string parts, string norm) =>
@@ -213,6 +242,10 @@ public sealed class ForwardPassTests
         "Norm" or "AddNorm" => [part.Replace("Norm", norm, StringComparison.Ordinal)],
         "Attention" => ["Linear", "RopeAndCache", "PagedAttention", "Linear"],
         "HeadNormAttention" => ["Linear", "RmsNormHeads", "RmsNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "LayerNormHeadsAttention" =>
+            ["Linear", "LayerNormHeads", "LayerNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "RotatedAttention" => ["Linear", "Rotate", "RmsNormHeads", "RmsNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "XieluMlp" => ["Linear", "Xielu", "Linear"],
         "GatedMlp" => ["Linear", "GatedActivation", "Linear"],
         "PlainMlp" => ["Linear", "Activate", "Linear"],
         "Experts" => ["Linear", "RouteToExperts", "ExpertLinear", "GatedActivation", "ExpertLinear", "SumExperts"],
@@ -220,11 +253,14 @@ public sealed class ForwardPassTests
     })];
 
     /// <summary>Sequences that have <c>Computed</c> tokens in the cache and add <c>Count</c>; the last row of each wants logits.</summary>
-    private static StepBatch Batch(params (int Computed, int Count)[] sequences)
+    private static StepBatch Batch(params (int Computed, int Count)[] sequences) => Batch(KvGroups.One, sequences);
+
+    private static StepBatch Batch(KvGroups groups, params (int Computed, int Count)[] sequences)
     {
         const int MaxBlocks = 13;
         var batch = new StepBatch
         {
+            NumGroups = groups.Count,
             NumSequences = sequences.Length,
             NumLogits = sequences.Length,
             NumTokens = sequences.Sum(sequence => sequence.Count),
@@ -233,7 +269,7 @@ public sealed class ForwardPassTests
             MaxContextLength = sequences.Max(sequence => sequence.Computed + sequence.Count),
             QueryStarts = new int[sequences.Length + 1],
             ContextLengths = [.. sequences.Select(sequence => sequence.Computed + sequence.Count)],
-            BlockTables = [.. Enumerable.Range(0, sequences.Length * MaxBlocks)],
+            BlockTables = [.. Enumerable.Range(0, groups.Count * sequences.Length * MaxBlocks)],
             Positions = [.. sequences.SelectMany(sequence => Enumerable.Range(sequence.Computed, sequence.Count))],
             LogitRows = new int[sequences.Length],
         };
@@ -244,7 +280,7 @@ public sealed class ForwardPassTests
         }
 
         batch.TokenIds = new int[batch.NumTokens];
-        batch.SlotMapping = new int[batch.NumTokens];
+        batch.SlotMapping = new int[groups.Count * batch.NumTokens];
         return batch;
     }
 }

@@ -131,8 +131,10 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         }
     }
 
-    public override void RopeAndCache(Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer)
+    public override void RopeAndCache(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
     {
+        var factors = KvScales.For(cache.Layout.DType, scales);
         var (headDim, kvHeads) = (cache.Layout.HeadDim, cache.Layout.KvHeads);
         var heads = (qkv.Columns / headDim) - (2 * kvHeads);
         for (var t = 0; t < qkv.Rows; t++)
@@ -146,10 +148,34 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
             var slot = Ints(inputs.SlotMapping)[t];
             for (var head = 0; head < kvHeads; head++)
             {
-                Store(row.Slice((heads + head) * headDim, headDim), cache.Layout.DType, ((PagedCache)cache).Key(layer, slot, head));
-                Store(row.Slice((heads + kvHeads + head) * headDim, headDim), cache.Layout.DType,
+                Store(
+                    row.Slice((heads + head) * headDim, headDim), cache.Layout.DType, factors.Key,
+                    ((PagedCache)cache).Key(layer, slot, head));
+                Store(
+                    row.Slice((heads + kvHeads + head) * headDim, headDim), cache.Layout.DType, factors.Value,
                     ((PagedCache)cache).Value(layer, slot, head));
             }
+        }
+    }
+
+    public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = firstHead; head < firstHead + heads; head++)
+            {
+                ((Rope)rope).Rotate(Row(x, t).Slice(head * headDim, headDim), Ints(positions)[t]);
+            }
+        }
+    }
+
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        for (var t = 0; t < latent.Rows; t++)
+        {
+            Store(
+                Row(latent, t), cache.Layout.DType, KvScales.For(cache.Layout.DType, scales).Key,
+                ((PagedCache)cache).Key(layer, Ints(inputs.SlotMapping)[t], 0));
         }
     }
 
@@ -217,11 +243,14 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
     {
     }
 
-    private static void Store(ReadOnlySpan<float> values, DType dtype, Span<float> destination)
+    /// <summary>Stored and read again.</summary>
+    private static void Store(ReadOnlySpan<float> values, DType dtype, float scale, Span<float> destination)
     {
         for (var i = 0; i < values.Length; i++)
         {
-            destination[i] = dtype == DType.F32 ? values[i] : Fp8Oracle.Of(dtype).Round(values[i]);
+            destination[i] = dtype.Size() == 1
+                ? Fp8Oracle.Of(dtype).Round(values[i] / scale) * scale
+                : HostTensors.Rounded(dtype, values[i]);
         }
     }
 
@@ -232,33 +261,37 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         var (headDim, blockSize) = (cache.Layout.HeadDim, cache.Layout.BlockSize);
         var kvHead = head / (settings.Heads / cache.Layout.KvHeads);
         var query = Row(qkv, t).Slice(head * headDim, headDim);
-        var first = settings.SlidingWindow > 0 ? Math.Max(0, position - settings.SlidingWindow + 1) : 0;
+        var first = Math.Max(
+            settings.SlidingWindow > 0 ? Math.Max(0, position - settings.SlidingWindow + 1) : 0,
+            settings.Chunk > 0 ? position / settings.Chunk * settings.Chunk : 0);
+        var scale = settings.Scale * (settings.QueryScales is { } temperatures ? (double)Floats(temperatures)[position] : 1);
+        var sink = settings.Sinks is { } sinks ? Floats(sinks)[head] : double.NegativeInfinity;
         var weights = new double[position + 1];
-        var max = double.NegativeInfinity;
+        var max = sink;
         for (var p = first; p <= position; p++)
         {
-            var score = Dot(query, cache.Key(layer, (table[p / blockSize] * blockSize) + (p % blockSize), kvHead)) * settings.Scale;
+            var score = Dot(query, cache.Key(layer, (table[p / blockSize] * blockSize) + (p % blockSize), kvHead)) * scale;
             weights[p] = settings.LogitSoftCap > 0 ? settings.LogitSoftCap * Math.Tanh(score / settings.LogitSoftCap) : score;
             weights[p] += settings.AlibiSlopes is { } slopes ? (double)Floats(slopes)[head] * (p - position) : 0;
             max = Math.Max(max, weights[p]);
         }
 
-        var sum = 0.0;
-        var mixed = new double[headDim];
+        var sum = Math.Exp(sink - max);
+        var mixed = new double[cache.Layout.ValueDim];
         for (var p = first; p <= position; p++)
         {
             var weight = Math.Exp(weights[p] - max);
             var value = cache.Value(layer, (table[p / blockSize] * blockSize) + (p % blockSize), kvHead);
             sum += weight;
-            for (var i = 0; i < headDim; i++)
+            for (var i = 0; i < mixed.Length; i++)
             {
                 mixed[i] += weight * value[i];
             }
         }
 
-        for (var i = 0; i < headDim; i++)
+        for (var i = 0; i < mixed.Length; i++)
         {
-            Row(output, t)[(head * headDim) + i] = (float)(mixed[i] / sum);
+            Row(output, t)[(head * mixed.Length) + i] = (float)(mixed[i] / sum);
         }
     }
 
@@ -267,6 +300,8 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         Activation.Silu => x / (1 + Math.Exp(-x)),
         Activation.Gelu => 0.5 * x * (1 + Erf(x / Math.Sqrt(2))),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+        Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        Activation.Relu2 => Math.Max(x, 0) * Math.Max(x, 0),
         _ => Math.Max(x, 0),
     };
 
@@ -348,17 +383,24 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         public override long ResidentBytes => 4L * values.Length;
     }
 
-    private sealed class Rope(RopeFrequencies frequencies) : RopeTable(2 * frequencies.InverseFrequencies.Length, frequencies.MaxPositions)
+    private sealed class Rope : RopeTable
     {
+        private readonly RopeFrequencies _frequencies;
+
+        public Rope(RopeFrequencies frequencies)
+            : base(frequencies) => _frequencies = frequencies;
+
         public void Rotate(Span<float> head, int position)
         {
             var half = RotaryDim / 2;
             for (var i = 0; i < half; i++)
             {
-                var (sin, cos) = Math.SinCos((double)position * frequencies.InverseFrequencies[i]);
-                var (a, b) = ((double)head[i], (double)head[i + half]);
-                head[i] = (float)(frequencies.AttentionScale * ((a * cos) - (b * sin)));
-                head[i + half] = (float)(frequencies.AttentionScale * ((b * cos) + (a * sin)));
+                var (sin, cos) = Math.SinCos((double)position * _frequencies.InverseFrequencies[i]);
+                var (first, second) = Interleaved ? (2 * i, 2 * i + 1) : (i, i + half);
+                (first, second) = (FirstDim + first, FirstDim + second);
+                var (a, b) = ((double)head[first], (double)head[second]);
+                head[first] = (float)(_frequencies.AttentionScale * ((a * cos) - (b * sin)));
+                head[second] = (float)(_frequencies.AttentionScale * ((b * cos) + (a * sin)));
             }
         }
     }
@@ -371,7 +413,8 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
 
         public Span<float> Key(int layer, int slot, int head) => _keys.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
 
-        public Span<float> Value(int layer, int slot, int head) => _values.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
+        public Span<float> Value(int layer, int slot, int head) =>
+            Layout.IsLatent ? Key(layer, slot, head)[..Layout.LatentDim] : _values.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
 
         private int Offset(int layer, int slot, int head) =>
             ((((layer * Layout.NumBlocks * Layout.BlockSize) + slot) * Layout.KvHeads) + head) * Layout.HeadDim;

@@ -135,13 +135,13 @@ public sealed class QuantizedLayoutTests
             Quantization = Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""")
         };
 
-        Assert.Equal(Out * In, loader.Linear("lm_head", ["lm_head"], In, [Out], bias: false).ResidentBytes);
+        Assert.Equal(Out * In, loader.Linear("lm_head", Out, In, bias: false).ResidentBytes);
         loader.RefuseUnused(_ => false);
 
         var plain = new MemoryWeights(HostTensors.Of("lm_head.weight", DType.BF16, new float[Out * In], Out, In));
         loader = new WeightLoader(plain, new RecordingBackend(), progress: null) { Quantization = loader.Quantization };
 
-        Assert.Equal(2 * Out * In, loader.Linear("lm_head", ["lm_head"], In, [Out], bias: false).ResidentBytes);
+        Assert.Equal(2 * Out * In, loader.Linear("lm_head", Out, In, bias: false).ResidentBytes);
     }
 
     private static QuantizationScheme Scheme(string json) =>

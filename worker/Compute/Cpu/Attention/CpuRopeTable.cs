@@ -4,7 +4,7 @@ namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>Cosines and sines for every position: <c>[maxPositions][cos of rotaryDim/2 pairs, then sin of them]</c>, computed in double
 /// precision.</summary>
-internal sealed unsafe class CpuRopeTable(int rotaryDim, int maxPositions, NativeMemoryBlock memory) : RopeTable(rotaryDim, maxPositions)
+internal sealed unsafe class CpuRopeTable(RopeFrequencies shape, NativeMemoryBlock memory) : RopeTable(shape)
 {
     public float* Rows => (float*)memory.Address;
 

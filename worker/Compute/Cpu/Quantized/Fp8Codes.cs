@@ -8,12 +8,18 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 internal readonly unsafe struct Fp8Codes : IPanelCodes
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Decode<V, TSimd>(byte* table, uint* codes, int* groups, int groupSize, int firstK, int count, float* target)
+    public static void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
+        where V : unmanaged
+        where TSimd : ISimd<V> =>
+        DecodeRun<V, TSimd>(codes, TSimd.Load((float*)table), TSimd.Load((float*)table + TSimd.Lanes), firstK, count, target);
+
+    /// <summary>Inputs that share their scales.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void DecodeRun<V, TSimd>(uint* codes, V scale, V nextScale, int firstK, int count, float* target)
         where V : unmanaged
         where TSimd : ISimd<V>
     {
         var lanes = TSimd.Lanes;
-        V scale = TSimd.Load((float*)table), nextScale = TSimd.Load((float*)table + lanes);
         var end = firstK + count;
         for (var k = firstK; k < end;)
         {

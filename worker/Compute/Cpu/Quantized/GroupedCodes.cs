@@ -12,7 +12,7 @@ internal readonly unsafe struct GroupedCodes<TBits, TTable> : IPanelCodes
     where TTable : IPanelFormat
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Decode<V, TSimd>(byte* table, uint* codes, int* groups, int groupSize, int firstK, int count, float* target)
+    public static void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
         where V : unmanaged
         where TSimd : ISimd<V>
     {
@@ -21,10 +21,10 @@ internal readonly unsafe struct GroupedCodes<TBits, TTable> : IPanelCodes
         var end = firstK + count;
         for (var k = firstK; k < end;)
         {
-            var row = table + (long)groups[k] * 2 * lanes * TTable.PairBytes;
+            var row = table + (long)groups.Of(k) * 2 * lanes * TTable.PairBytes;
             V scale = TTable.Even<V, TSimd>(row, 0), nextScale = TTable.Even<V, TSimd>(row, 1);
             V zero = TTable.Odd<V, TSimd>(row, 0), nextZero = TTable.Odd<V, TSimd>(row, 1);
-            var groupEnd = Math.Min(end, (k / groupSize + 1) * groupSize);
+            var groupEnd = Math.Min(end, groups.EndOf(k));
             while (k < groupEnd)
             {
                 var words = codes + (long)(k / perWord) * 2 * lanes;

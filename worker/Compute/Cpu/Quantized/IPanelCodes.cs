@@ -10,10 +10,9 @@ internal unsafe interface IPanelCodes
     /// <summary>Writes the weights of a run of inputs as <see cref="F32Panel"/> stores them.</summary>
     /// <param name="table">The panel's scales, zeros or entries.</param>
     /// <param name="codes">The panel's codes.</param>
-    /// <param name="groups">Group of each input; used by grouped codes alone.</param>
-    /// <param name="groupSize">Inputs of a group where groups are consecutive, else 1: how long a group is sure to stay.</param>
+    /// <param name="groups">Of the inputs; of no meaning to codes without groups.</param>
     /// <param name="target"><c>[count][panel width]</c>.</param>
-    static abstract void Decode<V, TSimd>(byte* table, uint* codes, int* groups, int groupSize, int firstK, int count, float* target)
+    static abstract void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
         where V : unmanaged
         where TSimd : ISimd<V>;
 }

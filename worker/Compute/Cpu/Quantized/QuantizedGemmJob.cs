@@ -20,8 +20,7 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     public GemmJob<V, TSimd, F32Panel> Product;
 
     public byte* Panels;
-    public int* Groups;
-    public int GroupSize;
+    public PanelGroups Groups;
     public long PanelBytes;
     public long TableBytes;
 
@@ -78,6 +77,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     private readonly void Decode(int panel, int firstPair, int pairs, float* target)
     {
         var table = Panels + panel * PanelBytes;
-        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, GroupSize, 2 * firstPair, 2 * pairs, target);
+        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, 2 * firstPair, 2 * pairs, target);
     }
 }

@@ -7,37 +7,26 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// <see cref="CpuBackend"/> while weights load.</summary>
 internal static unsafe class QuantizedPacker
 {
-    /// <summary>Writes the group of each input, and of the one that makes their number even.</summary>
-    public static void WriteGroups(QuantizedMatrix part, QuantizedPanels target)
-    {
-        if (part is GroupedMatrix grouped)
-        {
-            grouped.GroupOf.CopyTo(new Span<int>(target.Groups, grouped.InFeatures));
-            target.Groups[2 * target.Pairs - 1] = grouped.GroupOf[^1];
-        }
-    }
-
     /// <summary>Packs the outputs of one panel. Panels may be packed in parallel.</summary>
     public static void Pack(IReadOnlyList<QuantizedMatrix> parts, QuantizedPanels target, int panel)
     {
         var address = target.Panels + panel * target.PanelBytes;
         NativeMemory.Clear(address, (nuint)target.PanelBytes);
-        var first = panel * target.PanelWidth;
-        var partStart = 0;
-        foreach (var part in parts)
+        var blocks = 0;
+        foreach (var (part, output, count, lane) in target.OutputsOf(parts, panel))
         {
-            var from = Math.Max(first, partStart);
-            var to = Math.Min(first + target.PanelWidth, partStart + part.OutFeatures);
-            if (from < to)
+            PackCodes(part, output, count, (uint*)(address + target.TableBytes) + lane, target.PanelWidth);
+            for (var i = 0; i < count; i++)
             {
-                PackCodes(part, from - partStart, to - from, (uint*)(address + target.TableBytes) + (from - first), target.PanelWidth);
-                for (var output = from; output < to; output++)
+                if (part is BlockFp8Matrix block)
                 {
-                    PackTable(part, output - partStart, address, output - first, target);
+                    PackBlock(block, output + i, isFirst: i == 0, (uint*)address, lane + i, target.PanelWidth, ref blocks);
+                }
+                else
+                {
+                    PackTable(part, output + i, address, lane + i, target);
                 }
             }
-
-            partStart += part.OutFeatures;
         }
     }
 
@@ -78,9 +67,35 @@ internal static unsafe class QuantizedPacker
                 }
 
                 break;
+            case Mxfp4Matrix mxfp4:
+                for (var group = 0; group < mxfp4.Groups; group++)
+                {
+                    table[(long)group * target.PanelWidth + lane] = mxfp4.Exponent(group, output);
+                }
+
+                break;
             default:
                 throw new NotSupportedException($"quantized layer '{part.Name}' is a {part.GetType().Name}, which has no kernel on cpu");
         }
+    }
+
+    /// <summary>Writes where an output's scales are, and the scales of a block that its first output opens.</summary>
+    /// <param name="blocks">Blocks that the panel has so far.</param>
+    private static void PackBlock(
+        BlockFp8Matrix part, int output, bool isFirst, uint* table, int lane, int panelWidth, ref int blocks)
+    {
+        var block = part.BlockOf(output);
+        if (isFirst || block != part.BlockOf(output - 1))
+        {
+            for (var group = 0; group < part.Groups; group++)
+            {
+                ((float*)table)[panelWidth + (long)blocks * part.Groups + group] = part.Scale(block, group);
+            }
+
+            blocks++;
+        }
+
+        table[lane] = (uint)((blocks - 1) * part.Groups);
     }
 
     private static void PackPair(byte* table, int pair, int lane, QuantizedPanels target, float even, float odd)

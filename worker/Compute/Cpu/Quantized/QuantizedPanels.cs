@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Quantized;
@@ -12,11 +11,14 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// <code>
 ///         ┌ table                                        ┌ codes: 8 k a word at 4 bits, 4 k at 8 bits
 /// panel 0 │FP8:     scale n0│n1│n2│n3│ as F32            │k0-k7: n0│n1│n2│n3│k8-k15: n0│n1│n2│n3│ …
+///         │blocks:  place n0│n1│n2│n3│b0: scale g0│g1│ …b1: …  │
 ///         │grouped: g0 scale+zero n0│n1│n2│n3│g1: …      │
 ///         │lookup:  entries 0+1 n0│n1│n2│n3│2+3: …       │
+///         │MXFP4:   g0 exponent n0│n1│n2│n3│g1: …        │
 /// panel 1 │n4│n5│n6│n7│ …                  outputs beyond the end are zero
 /// </code>
-/// Two numbers joined by + share a 32-bit word where they are F16 or BF16, as the k of a pair do in <see cref="PackedWeight"/>.
+/// Two numbers joined by + share a 32-bit word where they are F16 or BF16, as the k of a pair do in <see cref="PackedWeight"/>. A place is
+/// where the scales of an output's block begin; a panel has room for as many blocks as the panel with most.
 /// </remarks>
 internal sealed unsafe class QuantizedPanels
 {
@@ -24,38 +26,34 @@ internal sealed unsafe class QuantizedPanels
     private readonly NativeMemoryBlock _bias;
     private readonly NativeMemoryBlock _groups;
 
-    /// <param name="parts">Of one kind; grouped ones have the same groups.</param>
+    /// <param name="parts">Of one kind, width and type of table, with the same groups.</param>
     /// <param name="firstOutput">Column of the layer's output where these begin.</param>
     /// <param name="allocate">Makes memory of so many bytes.</param>
     public QuantizedPanels(IReadOnlyList<QuantizedMatrix> parts, int firstOutput, int panelWidth, Func<long, NativeMemoryBlock> allocate)
     {
-        Kind = parts[0] switch
-        {
-            GroupedMatrix => QuantizedKind.Grouped,
-            LookupMatrix => QuantizedKind.Lookup,
-            _ => QuantizedKind.Fp8,
-        };
+        Kind = parts[0].Kind;
         FirstOutput = firstOutput;
         PanelWidth = panelWidth;
         InFeatures = parts[0].InFeatures;
         OutFeatures = parts.Sum(part => part.OutFeatures);
         Bits = parts[0].Bits;
-        TableDType = CommonDType(parts);
+        TableDType = parts[0].TableDType;
         var words = ((long)InFeatures * Bits + 31) / 32;
-        TableBytes = panelWidth * parts[0] switch
+        var groups = parts[0].Groups;
+        TableBytes = Kind switch
         {
-            GroupedMatrix grouped => 2L * grouped.Groups * TableDType.Size(),
-            LookupMatrix => (long)LookupMatrix.Entries * TableDType.Size(),
-            _ => sizeof(float),
+            QuantizedKind.Grouped => 2L * panelWidth * groups * TableDType.Size(),
+            QuantizedKind.Lookup => (long)panelWidth * LookupMatrix.Entries * TableDType.Size(),
+            QuantizedKind.BlockFp8 => Whole(sizeof(float) * (panelWidth + ((long)MostBlocks(parts) * groups))),
+            QuantizedKind.Mxfp4 => Whole((long)panelWidth * groups),
+            _ => (long)panelWidth * sizeof(float),
         };
         PanelBytes = TableBytes + words * panelWidth * sizeof(uint);
         _panels = allocate(PanelCount * PanelBytes);
         _bias = allocate((long)PanelCount * panelWidth * sizeof(float));
         _bias.Clear();
-        GroupSize = parts[0] is GroupedMatrix { Groups: var groups, GroupOf: var groupOf } && IsConsecutive(groupOf, InFeatures / groups)
-            ? InFeatures / groups
-            : 1;
-        _groups = allocate(parts[0] is GroupedMatrix ? 2L * Pairs * sizeof(int) : 0);
+        _groups = allocate(groups > 0 ? 2L * Pairs * sizeof(int) : 0);
+        WriteGroups(parts[0]);
     }
 
     public QuantizedKind Kind { get; }
@@ -84,35 +82,47 @@ internal sealed unsafe class QuantizedPanels
 
     public float* Bias => (float*)_bias.Address;
 
-    /// <summary>Group of each input up to an even number of them; of no meaning unless the codes are grouped.</summary>
-    public int* Groups => (int*)_groups.Address;
-
-    /// <summary>Inputs of a group where all groups are as long and consecutive; 1 elsewhere.</summary>
-    public int GroupSize { get; }
+    /// <summary>Of the inputs up to an even number of them; of no meaning unless the codes are grouped.</summary>
+    public PanelGroups Groups { get; private set; }
 
     public long ResidentBytes => _panels.Bytes + _bias.Bytes + _groups.Bytes;
 
-    private static bool IsConsecutive(ImmutableArray<int> groupOf, int size)
+    /// <summary>The outputs of a panel, part by part: the first of the part, how many, and the lane of the first.</summary>
+    public IEnumerable<(QuantizedMatrix Part, int Output, int Count, int Lane)> OutputsOf(
+        IReadOnlyList<QuantizedMatrix> parts, int panel)
     {
-        for (var k = 0; k < groupOf.Length; k++)
+        var first = panel * PanelWidth;
+        var partStart = 0;
+        foreach (var part in parts)
         {
-            if (size == 0 || groupOf[k] != k / size)
+            var from = Math.Max(first, partStart);
+            var to = Math.Min(first + PanelWidth, partStart + part.OutFeatures);
+            if (from < to)
             {
-                return false;
+                yield return (part, from - partStart, to - from, from - first);
             }
-        }
 
-        return true;
+            partStart += part.OutFeatures;
+        }
     }
 
-    private static DType CommonDType(IReadOnlyList<QuantizedMatrix> parts)
+    /// <summary>Codes begin at whole vectors where they can.</summary>
+    private static long Whole(long bytes) => (bytes + 63) / 64 * 64;
+
+    /// <summary>Blocks of outputs in the panel that has most of them.</summary>
+    private int MostBlocks(IReadOnlyList<QuantizedMatrix> parts) => Enumerable.Range(0, PanelCount).Max(panel =>
+        OutputsOf(parts, panel).Sum(run =>
+            ((BlockFp8Matrix)run.Part).BlockOf(run.Output + run.Count - 1) - ((BlockFp8Matrix)run.Part).BlockOf(run.Output) + 1));
+
+    private void WriteGroups(QuantizedMatrix part)
     {
-        var dtypes = parts.Select(part => part switch
+        if (part.Groups > 0)
         {
-            GroupedMatrix grouped => grouped.ScaleDType,
-            LookupMatrix lookup => lookup.TableDType,
-            _ => DType.F32,
-        }).Distinct().ToArray();
-        return dtypes is [var only] ? only : DType.F32;
+            var target = (int*)_groups.Address;
+            part.GroupOf.CopyTo(new Span<int>(target, part.InFeatures));
+            target[2 * Pairs - 1] = part.GroupOf[^1];
+            var (size, first) = PanelGroups.Measure(part.GroupOf.AsSpan());
+            Groups = new PanelGroups(target, size, first);
+        }
     }
 }

@@ -9,6 +9,12 @@ internal unsafe partial interface ISimd<V>
     /// <summary>Lane i is the E4M3 at bit <paramref name="shift"/> of word i.</summary>
     static abstract V E4M3(uint* words, int shift);
 
+    /// <summary>Lane i is the E2M1 at bit <paramref name="shift"/> of word i.</summary>
+    static abstract V E2M1(uint* words, int shift);
+
+    /// <summary>As many E8M0 as there are lanes, none of them NaN: 2^(byte − 127).</summary>
+    static abstract V LoadE8M0(byte* source);
+
     /// <summary>Lane i is <c>table[stride · c + i]</c> for the 4-bit code c at bit <paramref name="shift"/> of word i.</summary>
     static abstract V Lookup(float* table, int stride, uint* words, int shift);
 

@@ -15,6 +15,19 @@ internal readonly unsafe partial struct Simd256
     public static Vector256<float> E4M3(uint* words, int shift) => WidenE4M3(Vector256.Load(words) >>> shift);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> E2M1(uint* words, int shift)
+    {
+        var codes = Vector256.Load(words) >>> shift;
+        var magnitudes = Vector256.ShuffleNative(
+            Vector256.Create(0, 0.5f, 1, 1.5f, 2, 3, 4, 6), (codes & Vector256.Create(7u)).AsInt32());
+        return (magnitudes.AsUInt32() | ((codes & Vector256.Create(8u)) << 28)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadE8M0(byte* source) =>
+        Vector256.Max(LoadBytes(source) << 23, Vector256.Create(1u << 22)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Lookup(float* table, int stride, uint* words, int shift)
     {
         var codes = ((Vector256.Load(words) >>> shift) & Vector256.Create(15u)).AsInt32();

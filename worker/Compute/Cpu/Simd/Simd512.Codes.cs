@@ -14,6 +14,15 @@ internal readonly unsafe partial struct Simd512
     public static Vector512<float> E4M3(uint* words, int shift) => WidenE4M3(Vector512.Load(words) >>> shift);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> E2M1(uint* words, int shift) => Vector512.ShuffleNative(
+        Vector512.Create(0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6),
+        ((Vector512.Load(words) >>> shift) & Vector512.Create(15u)).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadE8M0(byte* source) =>
+        Vector512.Max(LoadBytes(source) << 23, Vector512.Create(1u << 22)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Lookup(float* table, int stride, uint* words, int shift) => Vector512.Create(
         Simd256.Lookup(table, stride, words, shift), Simd256.Lookup(table + Simd256.Lanes, stride, words + Simd256.Lanes, shift));
 

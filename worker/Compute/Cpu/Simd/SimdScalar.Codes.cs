@@ -7,6 +7,10 @@ internal readonly unsafe partial struct SimdScalar
 
     public static float E4M3(uint* words, int shift) => Fp8.FromE4M3((byte)(*words >> shift));
 
+    public static float E2M1(uint* words, int shift) => Compute.Quantized.E2M1.Values[(int)((*words >> shift) & 15)];
+
+    public static float LoadE8M0(byte* source) => BitConverter.UInt32BitsToSingle(Math.Max((uint)*source << 23, 1u << 22));
+
     public static float Lookup(float* table, int stride, uint* words, int shift) => table[(long)stride * ((*words >> shift) & 15)];
 
     public static float LoadE4M3(byte* source) => Fp8.FromE4M3(*source);

@@ -44,4 +44,24 @@ internal static class PieceWords
         values.W = Native.FromE4M3(word >> 24);
         return values;
     }
+
+    /// <summary>E2M1 codes 4·quad to 4·quad + 3 of a piece.</summary>
+    public static Float4 E2M1(UInt4 piece, int quad)
+    {
+        var word = At(piece, quad >> 1) >> ((quad & 1) * 16);
+        Float4 values;
+        values.X = FromE2M1(word);
+        values.Y = FromE2M1(word >> 4);
+        values.Z = FromE2M1(word >> 8);
+        values.W = FromE2M1(word >> 12);
+        return values;
+    }
+
+    /// <summary>The code in the low four bits: 0 and 0.5 are counted in halves, the others have an exponent.</summary>
+    private static float FromE2M1(uint word)
+    {
+        var magnitude = word & 7u;
+        var value = magnitude < 2u ? (int)magnitude * 0.5f : Interop.IntAsFloat((magnitude << 22) + (126u << 23));
+        return (word & 8u) == 0u ? value : -value;
+    }
 }

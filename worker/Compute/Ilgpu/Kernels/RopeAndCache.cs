@@ -3,15 +3,17 @@ using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>Rotary embedding (Su et al. 2021, in the Hugging Face "half" pairing) of queries and keys, and the copy of keys and values into
-/// the cache.</summary>
+/// <summary>Rotary embedding (Su et al. 2021) of queries and keys, and the copy of keys and values into the cache.</summary>
 /// <remarks>
+/// Pair i of a head is its elements <c>first + i·step</c> and <c>apart</c> further: halves against each other with step 1, neighbours with
+/// step 2.
 /// A layer's cache, in pieces of 16 bytes (E elements of a head); lanes with neighbouring slots read neighbouring keys, lanes with
 /// neighbouring elements neighbouring values:
 /// <code>
 /// keys    [block][head][piece of the head][slot of the block] → 16 bytes
 /// values  [block][head][slot of the block][piece of the head] → 16 bytes
 /// </code>
+/// A latent cache has one head, laid out as values are, and nothing else.
 /// </remarks>
 internal static class RopeAndCache
 {
@@ -19,10 +21,15 @@ internal static class RopeAndCache
     /// <param name="qkv"><c>[rows, (heads + 2·kvHeads)·headDim]</c>, turned in place.</param>
     /// <param name="table"><c>[positions][cos of the pairs, then sin of them]</c>.</param>
     /// <param name="pairs">Pairs of a head that turn; 0 for none.</param>
+    /// <param name="firstDim">First element that turns.</param>
+    /// <param name="step">1 or 2.</param>
     /// <param name="pieces">Pieces of a head.</param>
+    /// <param name="keyFactor">Multiplies keys before they are encoded.</param>
+    /// <param name="valueFactor">The same for values.</param>
     public static void Run<TFormat, TElement>(
         ArrayView<float> qkv, ArrayView<float> table, ArrayView<int> positions, ArrayView<int> slots, ArrayView<TElement> keys,
-        ArrayView<TElement> values, int heads, int kvHeads, int headDim, int pairs, int pieces, int blockSize)
+        ArrayView<TElement> values, int heads, int kvHeads, int headDim, int pairs, int firstDim, int step, int pieces, int blockSize,
+        float keyFactor, float valueFactor)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
@@ -41,36 +48,75 @@ internal static class RopeAndCache
         {
             for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
             {
-                values[(at + (long)inBlock * pieces) * format.Elements + i] = format.Encode(qkv[first + i]);
+                values[(at + (long)inBlock * pieces) * format.Elements + i] = format.Encode(qkv[first + i] * valueFactor);
             }
 
             return;
         }
 
-        for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+        var apart = ApartOf(pairs, step);
+        for (var i = Group.IdxX; i < pairs; i += Wave.Lanes)
         {
-            var value = qkv[first + i];
-            if (i < pairs)
+            // A pair's lane turns both of its elements and stores both.
+            var element = firstDim + i * step;
+            Turn(qkv, first + element, apart, table, (long)positions[row] * 2 * pairs + i, pairs);
+            if (head >= heads)
             {
-                // The lane of a pair's first element turns both; nobody else touches the second.
-                var angle = (long)positions[row] * 2 * pairs + i;
-                var other = qkv[first + i + pairs];
-                var turned = Native.Fma(value, table[angle], -(other * table[angle + pairs]));
-                other = Native.Fma(other, table[angle], value * table[angle + pairs]);
-                value = turned;
-                qkv[first + i] = value;
-                qkv[first + i + pairs] = other;
-                if (head >= heads)
-                {
-                    keys[KeyAt(at, i + pairs, inBlock, blockSize, format.Elements)] = format.Encode(other);
-                }
-            }
-
-            if (head >= heads && (i < pairs || i >= 2 * pairs))
-            {
-                keys[KeyAt(at, i, inBlock, blockSize, format.Elements)] = format.Encode(value);
+                keys[KeyAt(at, element, inBlock, blockSize, format.Elements)] = format.Encode(qkv[first + element] * keyFactor);
+                keys[KeyAt(at, element + apart, inBlock, blockSize, format.Elements)] =
+                    format.Encode(qkv[first + element + apart] * keyFactor);
             }
         }
+
+        for (var i = Group.IdxX; head >= heads && i < headDim; i += Wave.Lanes)
+        {
+            if (i < firstDim || i >= firstDim + 2 * pairs)
+            {
+                keys[KeyAt(at, i, inBlock, blockSize, format.Elements)] = format.Encode(qkv[first + i] * keyFactor);
+            }
+        }
+    }
+
+    /// <summary>Copies rows to a latent cache. Grid (rows), a wave each.</summary>
+    /// <param name="latent"><c>[rows, headDim]</c>.</param>
+    /// <param name="factor">Multiplies elements before they are encoded.</param>
+    public static void WriteLatent<TFormat, TElement>(
+        ArrayView<float> latent, ArrayView<int> slots, ArrayView<TElement> keys, int headDim, int pieces, float factor)
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged
+    {
+        var format = default(TFormat);
+        var at = (long)slots[Grid.IdxX] * pieces * format.Elements;
+        for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+        {
+            keys[at + i] = format.Encode(latent[(long)Grid.IdxX * headDim + i] * factor);
+        }
+    }
+
+    /// <summary>Turns heads in place. Grid (heads, rows), a wave each.</summary>
+    /// <param name="x"><c>[rows, stride]</c>.</param>
+    /// <param name="firstHead">The first to turn.</param>
+    public static void Rotate(
+        ArrayView<float> x, ArrayView<float> table, ArrayView<int> positions, int stride, int firstHead, int headDim, int pairs,
+        int firstDim, int step)
+    {
+        var first = (long)Grid.IdxY * stride + (firstHead + Grid.IdxX) * headDim + firstDim;
+        for (var i = Group.IdxX; i < pairs; i += Wave.Lanes)
+        {
+            Turn(x, first + i * step, ApartOf(pairs, step), table, (long)positions[Grid.IdxY] * 2 * pairs + i, pairs);
+        }
+    }
+
+    private static int ApartOf(int pairs, int step) => step == 1 ? pairs : 1;
+
+    private static void Turn(ArrayView<float> x, long at, int apart, ArrayView<float> table, long angle, int pairs)
+    {
+        var value = x[at];
+        var other = x[at + apart];
+        var cos = table[angle];
+        var sin = table[angle + pairs];
+        x[at] = Native.Fma(value, cos, -(other * sin));
+        x[at + apart] = Native.Fma(other, cos, value * sin);
     }
 
     private static long KeyAt(long first, int element, int inBlock, int blockSize, int elements) =>

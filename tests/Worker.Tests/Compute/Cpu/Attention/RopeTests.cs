@@ -31,6 +31,36 @@ public class RopeTests
     }
 
     [Fact]
+    public void Chosen_heads_are_rotated_from_a_dimension_on_and_the_others_left_alone()
+    {
+        const int First = 13;
+        var frequencies = Enumerable.Range(0, 27).Select(i => (float)Math.Pow(10_000, -i / 27.0)).ToArray();
+        var row = HostTensors.Random(new Random(3), 4 * HeadDim);
+        foreach (var interleaved in new[] { false, true })
+        {
+            Assert.All(CpuDevice.Widths, width =>
+            {
+                using var device = new CpuDevice(width);
+                var rope = device.Backend.LoadRope(
+                    new RopeFrequencies(frequencies, 0.8f, 300) { Interleaved = interleaved, FirstDim = First });
+                var heads = device.Floats(row, 1, 4 * HeadDim);
+                device.Backend.Rotate(heads, rope, device.Integers(1, 1, 211), 1, 2, HeadDim);
+                var actual = device.Read(heads);
+                for (var head = 0; head < 4; head++)
+                {
+                    var isRotated = head is 1 or 2;
+                    var expected = ScalarTwin.Rotate(
+                        row.AsSpan(head * HeadDim, HeadDim), isRotated ? frequencies : [], 0.8f, 211, interleaved, First);
+                    for (var d = 0; d < HeadDim; d++)
+                    {
+                        Assert.Equal(expected[d], actual[head * HeadDim + d], 3e-7);
+                    }
+                }
+            });
+        }
+    }
+
+    [Fact]
     public void Without_a_table_nothing_is_rotated()
     {
         var row = HostTensors.Random(new Random(2), 4 * HeadDim);
