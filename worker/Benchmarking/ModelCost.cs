@@ -22,7 +22,7 @@ internal sealed record ModelCost(
         {
             var projections = config.GatedMlp ? 3 : 2;
             parameters += config.Moe is { } moe && moe.HasExperts(layer)
-                ? hidden * (moe.NumExperts + (3.0 * moe.ExpertsPerToken * moe.IntermediateSize))
+                ? hidden * (moe.NumExperts + (3.0 * ((moe.ExpertsPerToken * moe.IntermediateSize) + moe.SharedIntermediateSize)))
                 : projections * hidden * config.IntermediateSize;
         }
 

@@ -9,6 +9,10 @@ internal enum Activation
     Gelu,
     GeluTanh,
     Relu,
+    Sigmoid,
+
+    /// <summary>The square of <see cref="Relu"/>.</summary>
+    Relu2,
 }
 
 /// <summary>
@@ -94,6 +98,21 @@ internal abstract class Backend : IDisposable
     /// are.</param>
     public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
 
+    /// <summary>Normalizes heads one by one, in place, by mean and variance: (x - mean(x)) / sqrt(variance(x) + epsilon) · weight, where
+    /// each head has weights of its own.</summary>
+    /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
+    /// are.</param>
+    /// <param name="weight"><c>[1, heads·headDim]</c>.</param>
+    public abstract void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
+
+    /// <summary>sums[t, column] = Σ x[t, i]² over <paramref name="count"/> features from <paramref name="first"/> on: with
+    /// <see cref="AllReduce"/> and <see cref="RmsScale"/>, a norm over features of which each rank has some.</summary>
+    public abstract void SumSquares(Tensor x, int first, int count, Tensor sums, int column);
+
+    /// <summary>x[t, first + i] *= weight[i] / sqrt(sums[t, column] / features + epsilon), in place.</summary>
+    /// <param name="features">How many squares <paramref name="sums"/> add up.</param>
+    public abstract void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon);
+
     /// <summary>output[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + epsilon) · weight + bias. <paramref name="output"/> may be
     /// <paramref name="x"/>.</summary>
     public abstract void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output);
@@ -106,6 +125,10 @@ internal abstract class Backend : IDisposable
 
     /// <summary>x *= factor, in place.</summary>
     public abstract void Scale(Tensor x, float factor);
+
+    /// <summary>x[i] *= factors[i], in place: a factor for each row.</summary>
+    /// <param name="factors">As many as <paramref name="x"/> has rows, read row after row.</param>
+    public abstract void ScaleRows(Tensor x, Tensor factors);
 
     /// <summary>x = cap · tanh(x / cap), in place.</summary>
     public abstract void SoftCap(Tensor x, float cap);
@@ -139,16 +162,24 @@ internal abstract class Backend : IDisposable
     /// 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
+    /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate) for the halves gate and up of <paramref name="gateUp"/> <c>[tokens,
+    /// 2n]</c>, where gate is no more than <paramref name="limit"/> and up within ±<paramref name="limit"/> (HF modeling_gpt_oss.py).</summary>
+    public abstract void ClampedActivation(Tensor gateUp, float limit, Tensor output);
+
     /// <summary>x = activation(x), in place: the MLP without a gate.</summary>
     public abstract void Activate(Tensor x, Activation activation);
 
-    /// <summary>Chooses the experts of each token: those of its largest logits, largest first, the lower number first among
-    /// equals.</summary>
+    /// <summary>x = xIELU(x), in place (Huang and Schlag, arXiv 2411.13010): αₚ·x² + β·x where x is positive, else αₙ·(e^min(x, ε) - 1 - x)
+    /// + β·x.</summary>
+    public abstract void Xielu(Tensor x, XieluScalars scalars);
+
+    /// <summary>Chooses the experts of each token, best first, the lower number first among equals.</summary>
     /// <param name="logits"><c>[tokens, experts of the layer]</c>.</param>
-    /// <param name="normalize">Weights are the softmax over the chosen logits, so that they add up to 1; otherwise over all.</param>
+    /// <param name="correction"><c>[1, experts of the layer]</c>, added to scores for the choice, not for weights; null for none.</param>
     /// <param name="experts">Receives their numbers: I32 <c>[tokens, chosen]</c>.</param>
     /// <param name="weights">Receives their weights: <c>[tokens, chosen]</c>.</param>
-    public abstract void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights);
+    /// <exception cref="ArgumentException">See <see cref="ExpertRouting.Check"/>.</exception>
+    public abstract void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights);
 
     /// <summary>output[i] = row of x · (matrix of expert i of <paramref name="experts"/>, read row after row)ᵀ.</summary>
     /// <param name="x"><c>[tokens, in]</c>, each row multiplied by all its experts, or <c>[tokens·chosen, in]</c>, each by its own.</param>
@@ -157,7 +188,8 @@ internal abstract class Backend : IDisposable
     public abstract void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output);
 
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending.</summary>
-    public abstract void SumExperts(Tensor x, Tensor weights, Tensor output);
+    /// <param name="weights">Null for the plain sum.</param>
+    public abstract void SumExperts(Tensor x, Tensor? weights, Tensor output);
 
     /// <summary>output[i] = x[rows[i]]: the rows that need logits.</summary>
     public abstract void GatherRows(Tensor x, Tensor rows, Tensor output);

@@ -26,5 +26,16 @@ internal class BackendUnderTest(Backend backend) : IDisposable
         return values;
     }
 
+    /// <summary>Integers below <paramref name="bound"/>, by the one operation that looks integers up: a table whose row i holds i.</summary>
+    public Tensor AsFloats(Tensor integers, int bound)
+    {
+        var numbers = HostTensors.Of("numbers", DType.F32, [.. Enumerable.Range(0, bound).Select(i => (float)i)], bound, 1);
+        var output = Empty(integers.Rows * integers.Columns, 1);
+        backend.Embed(integers with { Rows = output.Rows, Columns = 1 }, backend.LoadEmbedding(numbers), output);
+        return output;
+    }
+
+    public int[] ReadIntegers(Tensor integers, int bound) => Array.ConvertAll(Read(AsFloats(integers, bound)), value => (int)value);
+
     public void Dispose() => backend.Dispose();
 }

@@ -175,13 +175,9 @@ internal abstract unsafe partial class CpuBackend : Backend
         }
     }
 
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    public override void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
     {
-        if (experts.Columns > logits.Columns)
-        {
-            throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
-        }
-
+        routing.Check(logits, correction, experts);
         RowRanges<RoutedRows>.Run(Threads, logits.Rows, logits.Columns * experts.Columns, new()
         {
             Logits = CpuBuffer.Floats(logits, experts.Rows, logits.Columns),
@@ -189,7 +185,8 @@ internal abstract unsafe partial class CpuBackend : Backend
             Weights = CpuBuffer.Floats(weights, experts.Rows, experts.Columns),
             Count = logits.Columns,
             Chosen = experts.Columns,
-            Normalize = normalize,
+            Routing = routing,
+            Correction = correction is { } added ? CpuBuffer.Floats(added, 1, logits.Columns) : null,
         });
     }
 

@@ -166,6 +166,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
             case Activation.Relu:
                 Activate<Relu>(gateUp, output);
                 break;
+            case Activation.Sigmoid:
+                Activate<Sigmoid>(gateUp, output);
+                break;
+            case Activation.Relu2:
+                Activate<Relu2>(gateUp, output);
+                break;
             default:
                 throw new NotSupportedException($"activation {activation} is not supported");
         }

@@ -23,9 +23,19 @@ internal static class BackendKernels
 
     public static Kernel RmsHeads { get; } = Kernel.Of(Norms.RmsHeads);
 
+    public static Kernel LayerHeads { get; } = Kernel.Of(Norms.LayerHeads);
+
+    public static Kernel SumSquares { get; } = Kernel.OfWaves(Norms.SumSquares);
+
+    public static Kernel RmsScale { get; } = Kernel.Of(Norms.RmsScale);
+
+    public static Kernel Xielu { get; } = Kernel.Of(Elementwise.Xielu);
+
     public static Kernel Add { get; } = Kernel.Of(Elementwise.Add);
 
     public static Kernel Scale { get; } = Kernel.Of(Elementwise.Apply<ScaleFunction>);
+
+    public static Kernel ScaleRows { get; } = Kernel.Of(Elementwise.ScaleRows);
 
     public static Kernel SoftCap { get; } = Kernel.Of(Elementwise.Apply<SoftCapFunction>);
 
@@ -36,7 +46,11 @@ internal static class BackendKernels
             [Activation.Gelu] = OfFunction<GeluFunction>(),
             [Activation.GeluTanh] = OfFunction<GeluTanhFunction>(),
             [Activation.Relu] = OfFunction<ReluFunction>(),
+            [Activation.Sigmoid] = OfFunction<SigmoidFunction>(),
+            [Activation.Relu2] = OfFunction<Relu2Function>(),
         };
+
+    public static Kernel ClampedGate { get; } = Kernel.Of(Elementwise.ClampedGate);
 
     public static Kernel Route { get; } = Kernel.Of(Experts.Route);
 
@@ -79,8 +93,9 @@ internal static class BackendKernels
     /// <summary>All of them, for tools that look at every kernel's code.</summary>
     public static IReadOnlyList<Kernel> All { get; } =
     [
-        EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, Add, Scale, SoftCap,
-        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), Route, Sort, SumExperts, Rotate,
+        EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, LayerHeads, SumSquares, RmsScale, Xielu, Add, Scale,
+        ScaleRows, SoftCap,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SumExperts, Rotate,
         .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];

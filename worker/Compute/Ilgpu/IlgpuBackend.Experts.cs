@@ -63,18 +63,18 @@ internal sealed partial class IlgpuBackend
         return new IlgpuExperts(name, experts, sections.ToImmutable());
     }
 
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
+    public override void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
     {
-        if (experts.Columns > logits.Columns)
-        {
-            throw new ArgumentException($"{experts} asks for more experts of a token than {logits} has");
-        }
-
+        routing.Check(logits, correction, experts);
         Require(weights, experts.Rows, experts.Columns);
         Require(logits, experts.Rows, logits.Columns);
         _launcher.Launch(
-            BackendKernels.Route, new GridSize(GridSize.Groups(logits.Rows, Wave.Lanes)), logits,
-            RangeOf(experts, DType.I32, experts.Rows * experts.Columns), weights, logits.Rows, logits.Columns, experts.Columns, normalize);
+            BackendKernels.Route, new GridSize(logits.Rows), logits,
+            correction is { } added ? RangeOf(added, DType.F32, logits.Columns) : _nothing,
+            RangeOf(experts, DType.I32, experts.Rows * experts.Columns), weights, logits.Columns, experts.Columns, (int)routing.Scoring,
+            routing.ComparesLogits(correction is not null), correction is not null, routing.Groups, routing.GroupsChosen,
+            (int)routing.GroupScore, routing.Normalize || routing.Scoring == ExpertScoring.SoftmaxOfChosen, routing.MinSum, routing.Scale,
+            routing.Jitter);
     }
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
@@ -110,11 +110,13 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
+    public override void SumExperts(Tensor x, Tensor? weights, Tensor output)
     {
-        Require(x, checked(output.Rows * weights.Columns), output.Columns);
-        Require(weights, output.Rows, weights.Columns);
-        _launcher.Launch(BackendKernels.SumExperts, Pieces(output), x, weights, output, output.Columns, weights.Columns);
+        var chosen = x.Rows / Math.Max(1, output.Rows);
+        Require(x, output.Rows * chosen, output.Columns);
+        Require(weights ?? x, output.Rows * (weights is null ? chosen : 1), weights is null ? output.Columns : chosen);
+        _launcher.Launch(
+            BackendKernels.SumExperts, Pieces(output), x, weights ?? x, output, output.Columns, chosen, weights is not null);
     }
 
     /// <summary>Memory between kernels that grows to the largest step ever seen, so that a steady decode takes nothing.</summary>

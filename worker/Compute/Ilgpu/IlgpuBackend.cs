@@ -78,6 +78,33 @@ internal sealed partial class IlgpuBackend : Backend
         _launcher.Launch(BackendKernels.RmsHeads, new GridSize(heads, x.Rows), x, weight, x.Columns, firstHead, headDim, epsilon);
     }
 
+    public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        if (firstHead < 0 || heads < 1 || weight.Columns % heads != 0 || (firstHead + (long)heads) * (weight.Columns / heads) > x.Columns)
+        {
+            throw new ArgumentException($"{x} has no {heads} heads from head {firstHead} on that {weight} are the weights of");
+        }
+
+        _launcher.Launch(
+            BackendKernels.LayerHeads, new GridSize(heads, x.Rows), x, weight, x.Columns, firstHead, weight.Columns / heads, epsilon);
+    }
+
+    public override void SumSquares(Tensor x, int first, int count, Tensor sums, int column)
+    {
+        RequireColumns(x, first, count);
+        RequireColumns(sums, column, 1);
+        _launcher.Launch(BackendKernels.SumSquares, new GridSize(x.Rows), x, sums, x.Columns, first, count, sums.Columns, column);
+    }
+
+    public override void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon)
+    {
+        RequireColumns(x, first, weight.Columns);
+        RequireColumns(sums, column, 1);
+        _launcher.Launch(
+            BackendKernels.RmsScale, new GridSize(GridSize.Groups(weight.Columns, Elementwise.OfGroup), x.Rows), x, weight, sums, x.Columns,
+            first, weight.Columns, sums.Columns, column, features, epsilon);
+    }
+
     public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output) =>
         Layer(x, null, weight, bias, epsilon, output);
 
@@ -93,14 +120,30 @@ internal sealed partial class IlgpuBackend : Backend
 
     public override void Scale(Tensor x, float factor) => Apply(BackendKernels.Scale, x, factor);
 
+    public override void ScaleRows(Tensor x, Tensor factors) =>
+        _launcher.Launch(BackendKernels.ScaleRows, Pieces(x), x, RangeOf(factors, DType.F32, x.Rows), x.Columns);
+
     public override void SoftCap(Tensor x, float cap) => Apply(BackendKernels.SoftCap, x, cap);
 
     public override void Activate(Tensor x, Activation activation) => Apply(BackendKernels.Activations[activation].Plain, x, 0);
+
+    public override void Xielu(Tensor x, XieluScalars scalars)
+    {
+        var count = checked(x.Rows * x.Columns);
+        _launcher.Launch(
+            BackendKernels.Xielu, Pieces(count), x, count, scalars.AlphaPositive, scalars.AlphaNegative, scalars.Beta, scalars.Epsilon);
+    }
 
     public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output)
     {
         Require(gateUp, output.Rows, 2 * output.Columns);
         _launcher.Launch(BackendKernels.Activations[activation].Gated, Pieces(output), gateUp, output, output.Columns);
+    }
+
+    public override void ClampedActivation(Tensor gateUp, float limit, Tensor output)
+    {
+        Require(gateUp, output.Rows, 2 * output.Columns);
+        _launcher.Launch(BackendKernels.ClampedGate, Pieces(output), gateUp, output, output.Columns, limit);
     }
 
     public override void GatherRows(Tensor x, Tensor rows, Tensor output)
@@ -142,6 +185,15 @@ internal sealed partial class IlgpuBackend : Backend
         if (tensor.DType != DType.F32 || tensor.Rows != rows || tensor.Columns != columns)
         {
             throw new ArgumentException($"{tensor} given where F32[{rows},{columns}] is needed");
+        }
+    }
+
+    /// <exception cref="ArgumentException">The tensor has no such columns.</exception>
+    private static void RequireColumns(Tensor x, int first, int count)
+    {
+        if (first < 0 || count < 1 || first + (long)count > x.Columns)
+        {
+            throw new ArgumentException($"{x} has no {count} columns from {first} on");
         }
     }
 

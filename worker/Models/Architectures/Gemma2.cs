@@ -28,7 +28,7 @@ internal sealed class Gemma2 : Architecture
         return config with
         {
             NormWeightOffset = 1,
-            PostNorms = true,
+            Wiring = LayerWiring.Sandwich,
             EmbeddingScale = MathF.Sqrt(config.HiddenSize),
             AttentionScale = (float)(1 / Math.Sqrt(json.OptionalPositive("query_pre_attn_scalar", MaxScalar) ?? 256)),
             AttentionSoftCap = (float)(json.OptionalPositive("attn_logit_softcapping", MaxScalar) ?? 0),

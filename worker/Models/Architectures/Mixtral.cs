@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 
@@ -23,7 +24,7 @@ internal sealed class Mixtral : Architecture
         return config with
         {
             SlidingWindows = SlidingWindows.Read(json, config.NumLayers, _ => true),
-            Moe = MoeConfig.Read(json, config.IntermediateSize, normalize: true),
+            Moe = MoeConfig.Read(json, config.IntermediateSize, new ExpertRouting(ExpertScoring.SoftmaxOfChosen)),
         };
     }
 }

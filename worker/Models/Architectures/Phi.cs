@@ -25,7 +25,7 @@ internal sealed class Phi : Architecture
         return ModelConfig.ReadCommonFields(this, json.WithAliases(("rms_norm_eps", "layer_norm_eps")), defaults) with
         {
             Norm = NormKind.Layer,
-            ParallelBlock = true,
+            Wiring = LayerWiring.Parallel,
             GatedMlp = false,
             QkvBias = true,
             AttentionOutputBias = true,

@@ -9,11 +9,14 @@ internal sealed class Qwen2 : Architecture
 {
     public override string Name => "Qwen2ForCausalLM";
 
+    /// <summary>As the text of Qwen2.5-VL, whose positions have axes for images.</summary>
+    public bool HasImagePositions { get; init; }
+
     public override WeightNames WeightNames { get; } = new();
 
     public override ModelConfig Read(ConfigObject json)
     {
-        var config = ModelConfig.ReadCommonFields(this, json, new());
+        var config = ModelConfig.ReadCommonFields(this, json, new() { MultiAxisRotary = HasImagePositions });
         return config with { QkvBias = true, SlidingWindows = ReadWindows(json, config.NumLayers) };
     }
 

@@ -16,7 +16,7 @@ internal sealed class Qwen3 : Architecture
         var config = ModelConfig.ReadCommonFields(this, json, new());
         return config with
         {
-            QueryKeyNorm = true,
+            QueryKeyNorm = QueryKeyNorm.PerHead,
             QkvBias = attentionBias,
             AttentionOutputBias = attentionBias,
             SlidingWindows = Qwen2.ReadWindows(json, config.NumLayers),

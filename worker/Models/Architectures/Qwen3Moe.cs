@@ -14,19 +14,13 @@ internal sealed class Qwen3Moe : Architecture
     {
         var attentionBias = json.Boolean("attention_bias", false);
         var config = ModelConfig.ReadCommonFields(this, json, new());
-        var moe = MoeConfig.Read(
-            json, json.Integer("moe_intermediate_size", 1, ModelConfig.MaxFeatures), json.Boolean("norm_topk_prob", false));
         return config with
         {
-            QueryKeyNorm = true,
+            QueryKeyNorm = QueryKeyNorm.PerHead,
             QkvBias = attentionBias,
             AttentionOutputBias = attentionBias,
             SlidingWindows = json.Boolean("use_sliding_window", false) ? SlidingWindows.Read(json, config.NumLayers, _ => true) : [],
-            Moe = moe with
-            {
-                SparseStep = json.OptionalInteger("decoder_sparse_step", 1, ModelConfig.MaxLayers) ?? 1,
-                DenseLayers = json.Layers("mlp_only_layers", config.NumLayers),
-            },
+            Moe = Qwen2Moe.ReadExperts(json, config.NumLayers),
         };
     }
 }

@@ -11,10 +11,14 @@ internal sealed class ConfigObject
     private readonly string _path;
     private readonly JsonElement _element;
     private readonly ImmutableDictionary<string, string> _aliases;
+    private readonly (ConfigObject Other, ImmutableArray<string> Fields)? _fallback;
 
-    private ConfigObject(string file, string path, JsonElement element, ImmutableDictionary<string, string>? aliases = null)
+    private ConfigObject(
+        string file, string path, JsonElement element, ImmutableDictionary<string, string>? aliases = null,
+        (ConfigObject Other, ImmutableArray<string> Fields)? fallback = null)
     {
         _aliases = aliases ?? ImmutableDictionary<string, string>.Empty;
+        _fallback = fallback;
         File = file;
         _path = path;
         _element = element;
@@ -63,8 +67,14 @@ internal sealed class ConfigObject
             more = more.SetItem(name, alias);
         }
 
-        return new ConfigObject(File, _path, _element, more);
+        return new ConfigObject(File, _path, _element, more, _fallback);
     }
+
+    /// <summary>The same object, where a missing field is looked up in another one: what a nested configuration inherits, or what
+    /// transformers assumes.</summary>
+    /// <param name="fields">The fields that may be; none means all.</param>
+    public ConfigObject Or(ConfigObject other, params ImmutableArray<string> fields) =>
+        new(File, _path, _element, _aliases, (other, fields));
 
     /// <summary>Refuses a switch that is not in the one position that is supported.</summary>
     /// <param name="fallback">What transformers assumes when the field is missing.</param>
@@ -78,6 +88,8 @@ internal sealed class ConfigObject
     }
 
     public bool Has(string name) => Find(name) is not null;
+
+    public bool IsString(string name) => Find(name) is { ValueKind: JsonValueKind.String };
 
     public bool IsEmpty => !_element.EnumerateObject().Any();
 
@@ -187,6 +199,34 @@ internal sealed class ConfigObject
         return ids.ToImmutable();
     }
 
+    /// <summary>Numbers of a list, above 0; empty when missing.</summary>
+    public ImmutableArray<double> Positives(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.GetDouble() > 0)
+            ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
+            : throw Wrong(name, value, "a list of numbers above 0");
+    }
+
+    /// <summary>One switch for each layer, as 0 and 1 or false and true; empty when missing.</summary>
+    public ImmutableArray<bool> Switches(string name, int numLayers)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == numLayers
+            && value.EnumerateArray().All(item => Switch(item) is not null)
+            ? [.. value.EnumerateArray().Select(item => Switch(item) == true)]
+            : throw Wrong(name, value, $"a list of {numLayers} switches, 0 or 1");
+    }
+
     /// <summary>Whole numbers of a list; empty when missing.</summary>
     public ImmutableArray<int> Integers(string name, int min, int max)
     {
@@ -226,6 +266,9 @@ internal sealed class ConfigObject
     /// <summary>Of all fields, in their order.</summary>
     public IEnumerable<string> Names => _element.EnumerateObject().Select(NameOf);
 
+    /// <summary>For fields that are one value for all layers, or a list with a value for each.</summary>
+    public bool IsList(string name) => Find(name) is { ValueKind: JsonValueKind.Array };
+
     /// <summary>All fields that are objects, for objects used as dictionaries.</summary>
     public IEnumerable<ConfigObject> Objects() =>
         _element.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.Object)
@@ -244,10 +287,21 @@ internal sealed class ConfigObject
         _ => "a boolean",
     };
 
+    private static bool? Switch(JsonElement item) => item.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Number when item.TryGetInt32(out var number) && number is 0 or 1 => number == 1,
+        _ => null,
+    };
+
     private static bool IsLayer(JsonElement item, int numLayers) =>
         item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var layer) && layer >= 0 && layer < numLayers;
 
-    private JsonElement? Find(string name) => Property(Spelling(name));
+    private JsonElement? Find(string name) => Property(Spelling(name)) ?? Inherited(name);
+
+    private JsonElement? Inherited(string name) =>
+        _fallback is { } fallback && (fallback.Fields.IsEmpty || fallback.Fields.Contains(name)) ? fallback.Other.Find(name) : null;
 
     private JsonElement? Property(string name)
     {

@@ -6,8 +6,8 @@ namespace Cluster.Worker.Models.Config;
 /// Given to <see cref="ModelConfig.ReadCommonFields"/> by the architectures.</summary>
 internal sealed record ConfigDefaults
 {
-    /// <summary>The field that names the MLP's non-linearity.</summary>
-    public string ActivationField { get; init; } = "hidden_act";
+    /// <summary>The field that names the MLP's non-linearity; null where the architecture reads it itself.</summary>
+    public string? ActivationField { get; init; } = "hidden_act";
 
     public Activation Activation { get; init; } = Activation.Silu;
 
@@ -23,6 +23,18 @@ internal sealed record ConfigDefaults
 
     /// <summary>Share of a head that is rotated.</summary>
     public double PartialRotaryFactor { get; init; } = 1;
+
+    /// <summary>Dimensions of a head that are rotated, where the configuration counts them.</summary>
+    public int? RotaryDim { get; init; }
+
+    /// <summary>Base of the frequencies.</summary>
+    public double RopeTheta { get; init; } = 10_000;
+
+    /// <summary>Neighbouring elements are rotated with each other.</summary>
+    public bool InterleavedRotary { get; init; }
+
+    /// <summary>Positions of images have several axes (mrope). Those of text are equal on all, so that text is rotated as without.</summary>
+    public bool MultiAxisRotary { get; init; }
 
     /// <summary>Positions are encoded by rotation.</summary>
     public bool Rotary { get; init; } = true;

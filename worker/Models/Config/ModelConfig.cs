@@ -51,16 +51,35 @@ internal sealed record ModelConfig
     /// <summary>Null where positions are not encoded by rotation.</summary>
     public required RopeParameters? Rope { get; init; }
 
+    /// <summary>Of layers with a sliding window, where they have another.</summary>
+    public RopeParameters? SlidingRope { get; init; }
+
+    /// <summary>Layers without rotation in a model that has it in others.</summary>
+    public ImmutableArray<int> UnrotatedLayers { get; init; } = [];
+
+    /// <summary><see cref="MaxPositionEmbeddings"/> is the longest context already, whatever frequencies are scaled by.</summary>
+    public bool StatesScaledLength { get; init; }
+
     public NormKind Norm { get; init; } = NormKind.Rms;
 
     /// <summary>What norms add to the weights that are stored (Gemma stores weight - 1).</summary>
     public float NormWeightOffset { get; init; }
 
-    /// <summary>Attention and MLP read the same norm, see <see cref="TransformerLayer"/>.</summary>
-    public bool ParallelBlock { get; init; }
+    /// <summary>Where a layer normalizes, and what it adds to what.</summary>
+    public LayerWiring Wiring { get; init; }
 
-    /// <summary>Outputs of attention and MLP are normalized before they are added, see <see cref="TransformerLayer"/>.</summary>
-    public bool PostNorms { get; init; }
+    /// <summary>Multiplies outputs of attention and MLP before they are added.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Multiplies logits.</summary>
+    public float LogitScale { get; init; } = 1;
+
+    /// <summary>A tied output layer is one of its own after all if the checkpoint has it: outer and inner configuration
+    /// disagree.</summary>
+    public bool UntiedIfStored { get; init; }
+
+    /// <summary>Layers after the last that only predict further tokens (MTP); not loaded.</summary>
+    public int PredictionLayers { get; init; }
 
     /// <summary>Multiplies embeddings.</summary>
     public float EmbeddingScale { get; init; } = 1;
@@ -74,8 +93,14 @@ internal sealed record ModelConfig
     /// <summary>Scores fall with distance (ALiBi), see <see cref="PositionEncoding"/>.</summary>
     public bool Alibi { get; init; }
 
-    /// <summary>Query and key heads are normalized before they are rotated.</summary>
-    public bool QueryKeyNorm { get; init; }
+    /// <summary>Exponent of ALiBi's last slope: 2 to the minus this.</summary>
+    public float AlibiExponent { get; init; } = 8;
+
+    /// <summary>Multiplies ALiBi's slopes.</summary>
+    public float AlibiScale { get; init; } = 1;
+
+    /// <summary>How query and key heads are normalized.</summary>
+    public QueryKeyNorm QueryKeyNorm { get; init; }
 
     /// <summary>How q, k and v are stored.</summary>
     public QkvLayout QkvLayout { get; init; }
@@ -90,6 +115,9 @@ internal sealed record ModelConfig
         init;
     }
 
+    /// <summary>How queries grow by position; null where they do not.</summary>
+    public QueryScale? QueryScale { get; init; }
+
     /// <summary>cap · tanh(score / cap) in attention; 0 means none.</summary>
     public float AttentionSoftCap { get; init; }
 
@@ -99,8 +127,18 @@ internal sealed record ModelConfig
     /// <summary>Of each layer, see <see cref="Cluster.Worker.Models.Config.SlidingWindows.Read"/>; empty where no layer slides.</summary>
     public ImmutableArray<int> SlidingWindows { get; init; } = [];
 
+    /// <summary>Positions of a chunk in each layer, whose queries see no key before their own chunk (Llama 4); 0 where they see all.
+    /// Empty where all layers do.</summary>
+    public ImmutableArray<int> AttentionChunks { get; init; } = [];
+
+    /// <summary>Every head has a logit of its own that no key has and only the softmax's sum knows (gpt-oss).</summary>
+    public bool AttentionSinks { get; init; }
+
     /// <summary>The MLP multiplies two projections; otherwise it has one.</summary>
     public bool GatedMlp { get; init; } = true;
+
+    /// <summary>The MLP's non-linearity is xIELU, whose scalars each layer has of its own; <see cref="Activation"/> is not asked.</summary>
+    public bool Xielu { get; init; }
 
     /// <summary>Null where no layer has experts.</summary>
     public MoeConfig? Moe { get; init; }
@@ -127,7 +165,7 @@ internal sealed record ModelConfig
     public ImmutableArray<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Longest sequence the model is made for, scaling of rotary frequencies included.</summary>
-    public int MaxLength => Rope?.MaxLength(MaxPositionEmbeddings) ?? MaxPositionEmbeddings;
+    public int MaxLength => StatesScaledLength ? MaxPositionEmbeddings : Rope?.MaxLength(MaxPositionEmbeddings) ?? MaxPositionEmbeddings;
 
     /// <summary>Columns of the fused q, k, v projection.</summary>
     public int QkvSize => (NumHeads + (2 * NumKvHeads)) * HeadDim;
@@ -141,12 +179,27 @@ internal sealed record ModelConfig
     /// <summary>Positions that a layer's queries see, their own included; 0 means all.</summary>
     public int SlidingWindow(int layer) => SlidingWindows.IsEmpty ? 0 : SlidingWindows[layer];
 
+    /// <summary>Positions of a layer's chunks; 0 means that there are none.</summary>
+    public int AttentionChunk(int layer) => AttentionChunks.IsEmpty ? 0 : AttentionChunks[layer];
+
+    /// <summary>How a layer rotates queries and keys; null where it does not.</summary>
+    public RopeParameters? RopeOf(int layer)
+    {
+        if (UnrotatedLayers.Contains(layer))
+        {
+            return null;
+        }
+
+        return SlidingWindow(layer) > 0 ? SlidingRope ?? Rope : Rope;
+    }
+
     /// <summary>The model with constants that are no weights rounded to a type: rotary frequencies and the embedding's scale, which
     /// transformers keeps in buffers that <c>model.to(bfloat16)</c> casts with the weights, and <c>from_pretrained</c> does not. ALiBi's
     /// slopes are computed anew in each pass.</summary>
     public ModelConfig WithConstantsRoundedTo(DType type) => this with
     {
         Rope = Rope is null ? null : Rope with { FrequencyDType = type },
+        SlidingRope = SlidingRope is null ? null : SlidingRope with { FrequencyDType = type },
         EmbeddingScale = type == Compute.DType.BF16 ? BFloat16.Round(EmbeddingScale) : EmbeddingScale,
     };
 
@@ -155,15 +208,17 @@ internal sealed record ModelConfig
     public static ModelConfig Load(string folder)
     {
         var json = ConfigObject.Load(Path.Combine(folder, "config.json"));
-        var config = Architecture.Of(json).Read(json);
+        var architecture = Architecture.Of(json);
+        var text = architecture.TextOf(json);
+        var config = architecture.Settle(architecture.Read(text), json);
         var generation = Path.Combine(folder, "generation_config.json");
-        var eos = json.TokenIds("eos_token_id");
+        var eos = text.TokenIds("eos_token_id");
         if (RegularFile.IsThere(generation))
         {
             eos = eos.AddRange(ConfigObject.Load(generation).TokenIds("eos_token_id"));
         }
 
-        return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(json, folder) };
+        return config with { EosTokenIds = [.. eos.Distinct().Order()], Quantization = QuantizationScheme.Find(text, folder) };
     }
 
     /// <summary>The fields that all architectures have; where one spells them otherwise, <see cref="ConfigObject.WithAliases"/> says how.
@@ -205,19 +260,22 @@ internal sealed record ModelConfig
             Activation = ReadActivation(json, defaults.ActivationField) ?? defaults.Activation,
             TieWordEmbeddings = json.Boolean("tie_word_embeddings", defaults.TieWordEmbeddings),
             MaxPositionEmbeddings = positions,
-            Rope = defaults.Rotary ? RopeParameters.Read(json, headDim.Value, positions, defaults.PartialRotaryFactor) : null,
+            Rope = defaults.Rotary ? RopeParameters.Read(json, headDim.Value, positions, defaults) : null,
+            PredictionLayers = json.OptionalInteger("num_nextn_predict_layers", 0, MaxLayers) ?? 0,
             DType = ReadDType(json),
         };
     }
 
-    private static Activation? ReadActivation(ConfigObject json, string field) => json.OptionalString(field) switch
+    private static Activation? ReadActivation(ConfigObject json, string? field) => field is null ? null : json.OptionalString(field) switch
     {
         null => null,
         "silu" or "swish" => Compute.Activation.Silu,
         "gelu" => Compute.Activation.Gelu,
         "gelu_new" or "gelu_fast" or "gelu_pytorch_tanh" => Compute.Activation.GeluTanh,
         "relu" => Compute.Activation.Relu,
-        var name => throw json.Invalid(field, $"is '{name}'; supported: silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu"),
+        "relu2" => Compute.Activation.Relu2,
+        var name => throw json.Invalid(
+            field, $"is '{name}'; supported: silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, relu2"),
     };
 
     private static DType? ReadDType(ConfigObject json)

@@ -8,4 +8,7 @@ internal enum NormKind
 
     /// <summary>LayerNorm: a weight and a bias.</summary>
     Layer,
+
+    /// <summary>LayerNorm with a weight alone.</summary>
+    BiaslessLayer,
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Cluster.Worker.Models.Config;
 
 /// <summary>How rotary frequencies are stretched to contexts longer than those of training; this one does not stretch. Used by
@@ -10,11 +12,14 @@ internal record RopeScaling
     /// <summary>Multiplies cosines and sines.</summary>
     public virtual double AttentionScale => 1;
 
+    /// <summary>The same for a table of <paramref name="maxPositions"/>.</summary>
+    public virtual double AttentionScaleAt(RopeParameters rope, int maxPositions) => AttentionScale;
+
     /// <summary>Base of the series for a table of <paramref name="maxPositions"/>.</summary>
     public virtual double Theta(RopeParameters rope, int maxPositions) => rope.Theta;
 
-    /// <summary>Scales the unscaled inverse frequencies in place.</summary>
-    public virtual void Scale(RopeParameters rope, Span<double> frequencies)
+    /// <summary>Scales the unscaled inverse frequencies of a table of <paramref name="maxPositions"/> in place.</summary>
+    public virtual void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
     {
     }
 }
@@ -22,7 +27,7 @@ internal record RopeScaling
 /// <summary>Every position divided by the factor.</summary>
 internal sealed record LinearRopeScaling : RopeScaling
 {
-    public override void Scale(RopeParameters rope, Span<double> frequencies)
+    public override void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
     {
         foreach (ref var frequency in frequencies)
         {
@@ -48,6 +53,50 @@ internal sealed record DynamicNtkRopeScaling : RopeScaling
     }
 }
 
+/// <summary>A larger base whatever the context (HunYuan).</summary>
+internal sealed record NtkAlphaRopeScaling : RopeScaling
+{
+    public required double Alpha { get; init; }
+
+    public override double Theta(RopeParameters rope, int maxPositions) =>
+        rope.RotaryDim <= 2 ? rope.Theta : rope.Theta * Math.Pow(Alpha, rope.RotaryDim / (rope.RotaryDim - 2.0));
+}
+
+/// <summary>LongRoPE (Ding et al., arXiv 2402.13753): each frequency divided by a factor of its own, one for contexts within the trained
+/// length, another for longer ones. Transformers takes the longer ones as soon as a sequence is longer, which a cache of rotated keys cannot
+/// follow; like vLLM, this takes them where longer sequences may be served.</summary>
+internal sealed record LongRopeScaling : RopeScaling
+{
+    public required ImmutableArray<double> ShortFactors { get; init; }
+
+    public required ImmutableArray<double> LongFactors { get; init; }
+
+    /// <summary>Overrides the computed scale of attention.</summary>
+    public double? AttentionFactor { get; init; }
+
+    /// <summary>Overrides it within the trained length.</summary>
+    public double? ShortMscale { get; init; }
+
+    /// <summary>Overrides it beyond.</summary>
+    public double? LongMscale { get; init; }
+
+    public override double AttentionScaleAt(RopeParameters rope, int maxPositions) =>
+        (IsLong(rope, maxPositions) ? LongMscale : ShortMscale)
+        ?? AttentionFactor
+        ?? (Factor <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(Factor) / Math.Log(rope.OriginalMaxPositions))));
+
+    public override void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
+    {
+        var factors = IsLong(rope, maxPositions) ? LongFactors : ShortFactors;
+        for (var i = 0; i < frequencies.Length; i++)
+        {
+            frequencies[i] /= factors[i];
+        }
+    }
+
+    private static bool IsLong(RopeParameters rope, int maxPositions) => maxPositions > rope.OriginalMaxPositions;
+}
+
 /// <summary>Llama 3.1: long wavelengths divided by the factor, short ones kept, a linear blend between.</summary>
 internal sealed record Llama3RopeScaling : RopeScaling
 {
@@ -55,7 +104,7 @@ internal sealed record Llama3RopeScaling : RopeScaling
 
     public required double HighFrequencyFactor { get; init; }
 
-    public override void Scale(RopeParameters rope, Span<double> frequencies)
+    public override void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
     {
         foreach (ref var frequency in frequencies)
         {
@@ -90,7 +139,7 @@ internal sealed record YarnRopeScaling : RopeScaling
         AttentionFactor
         ?? (Mscale is { } mscale && MscaleAllDim is { } allDim ? Sharpening(mscale) / Sharpening(allDim) : Sharpening(1));
 
-    public override void Scale(RopeParameters rope, Span<double> frequencies)
+    public override void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
     {
         var low = DimensionThatTurns(BetaFast, rope);
         var high = DimensionThatTurns(BetaSlow, rope);

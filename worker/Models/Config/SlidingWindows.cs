@@ -8,6 +8,10 @@ internal static class SlidingWindows
 {
     private const int MaxWindow = 1 << 28;
 
+    /// <summary>Layers that see all keys where others slide: some models rotate in the others alone. Empty where none slides.</summary>
+    public static ImmutableArray<int> OfFullAttention(ImmutableArray<int> windows) =>
+        windows.All(window => window == 0) ? [] : [.. Enumerable.Range(0, windows.Length).Where(layer => windows[layer] == 0)];
+
     /// <summary>Reads <c>sliding_window</c> and, where there is one, <c>layer_types</c>.</summary>
     /// <param name="slides">Which layers slide when <c>layer_types</c> is missing.</param>
     /// <returns>Positions that each layer's queries see, their own included; 0 where they see all. Empty where all layers do.</returns>

@@ -23,6 +23,10 @@ internal sealed record Activations
     /// <summary><c>[tokens, (heads + 2·kvHeads)·headDim]</c>.</summary>
     public required Tensor Qkv { get; init; }
 
+    /// <summary><c>[tokens, 2]</c> sums of squares of all query and of all key heads; null where they are not normalized
+    /// together.</summary>
+    public required Tensor? HeadSquares { get; init; }
+
     /// <summary><c>[tokens, heads·headDim]</c>.</summary>
     public required Tensor Attention { get; init; }
 
@@ -54,6 +58,7 @@ internal sealed record Activations
             Normed = Floats("normed", maxTokens, config.HiddenSize),
             Delta = Floats("delta", maxTokens, config.HiddenSize),
             Qkv = Floats("qkv", maxTokens, config.QkvSize),
+            HeadSquares = HeadSquareColumns(config) is var columns and > 0 ? Floats("head_squares", maxTokens, columns) : null,
             Attention = Floats("attention", maxTokens, config.AttentionSize),
             GateUp = Floats("gate_up", maxTokens, GateUpColumns(config)),
             Activated = Floats("activated", maxTokens, ActivatedColumns(config)),
@@ -68,11 +73,14 @@ internal sealed record Activations
     public static long Bytes(Shard shard, int maxTokens, int maxLogits)
     {
         var config = shard.Config;
-        var columns = (3L * config.HiddenSize) + config.QkvSize + config.AttentionSize + GateUpColumns(config) + ActivatedColumns(config);
+        var columns = (3L * config.HiddenSize) + config.QkvSize + HeadSquareColumns(config) + config.AttentionSize
+            + GateUpColumns(config) + ActivatedColumns(config);
         var logitColumns = (long)config.HiddenSize + shard.Vocabulary.GatheredWidth + (shard.IsWhole ? 0 : shard.Vocabulary.Width);
         var experts = config.Moe is { } moe ? maxTokens * ExpertActivations.BytesPerToken(config, moe) : 0;
         return experts + sizeof(float) * ((maxTokens * columns) + (maxLogits * logitColumns));
     }
+
+    private static int HeadSquareColumns(ModelConfig config) => config.QueryKeyNorm == QueryKeyNorm.AllHeads ? 2 : 0;
 
     private static int GateUpColumns(ModelConfig config) =>
         config is { GatedMlp: true, HasDenseLayers: true } ? 2 * config.IntermediateSize : 1;

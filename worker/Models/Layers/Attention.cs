@@ -10,15 +10,11 @@ internal sealed class Attention
 {
     private readonly int _layer;
     private readonly Backend _backend;
-    private readonly int _numHeads;
-    private readonly int _numKvHeads;
-    private readonly float _epsilon;
     private readonly AttentionSettings _settings;
     private readonly RopeTable? _rope;
     private readonly LinearWeight _qkv;
     private readonly LinearWeight _output;
-    private readonly Tensor? _queryNorm;
-    private readonly Tensor? _keyNorm;
+    private readonly HeadNorms? _norms;
 
     /// <param name="positions">Shared by all layers.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
@@ -27,25 +23,23 @@ internal sealed class Attention
         var config = shard.Config;
         _layer = layer;
         _backend = backend;
-        _numHeads = config.NumHeads;
-        _numKvHeads = config.NumKvHeads;
-        _epsilon = config.NormEpsilon;
-        _rope = positions.Rope;
-        _settings = new AttentionSettings(
-            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes);
-
+        _rope = positions.RopeOf(layer);
         string Named(string name) => names.InLayer(layer, name);
+        _settings = new AttentionSettings(
+            config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
+        {
+            QueryScales = positions.QueryScalesOf(layer),
+            Chunk = config.AttentionChunk(layer),
+            Sinks = config.AttentionSinks ? weights.Vector(Named(names.Sinks), shard.Heads) : null,
+        };
+
         var attended = shard.Heads.Times(config.HeadDim);
         _qkv = weights.Linear(
             Named("qkv"), QkvParts.Of(shard, [.. names.Qkv.Select(Named)]), config.HiddenSize, config.QkvBias);
         _output = weights.Linear(
             Named(names.AttentionOutput), [new(Named(names.AttentionOutput), config.HiddenSize) { Transposed = config.TransposedLayers }],
             attended, config.AttentionOutputBias);
-        if (config.QueryKeyNorm)
-        {
-            _queryNorm = weights.Vector(Named(names.QueryNorm) + ".weight", config.HeadDim);
-            _keyNorm = weights.Vector(Named(names.KeyNorm) + ".weight", config.HeadDim);
-        }
+        _norms = HeadNorms.Load(layer, shard, backend, weights, names);
     }
 
     /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
@@ -54,13 +48,15 @@ internal sealed class Attention
         var heads = activations.Qkv.FirstRows(x.Rows);
         var attended = activations.Attention.FirstRows(x.Rows);
         _backend.Linear(x, _qkv, heads);
-        if (_queryNorm is { } query && _keyNorm is { } key)
+        var rope = _rope;
+        if (_norms is { FollowRotation: true } && rope is not null)
         {
-            _backend.RmsNormHeads(heads, 0, _numHeads, query, _epsilon);
-            _backend.RmsNormHeads(heads, _numHeads, _numKvHeads, key, _epsilon);
+            _norms.Rotate(heads, rope, inputs.Positions);
+            rope = null;
         }
 
-        _backend.RopeAndCache(heads, _rope, inputs, cache, _layer);
+        _norms?.Apply(activations, heads);
+        _backend.RopeAndCache(heads, rope, inputs, cache, _layer);
         _backend.PagedAttention(heads, inputs, cache, _layer, _settings, attended);
         _backend.Linear(attended, _output, result);
     }

@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
+using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Layers;
@@ -10,31 +11,31 @@ internal sealed class MixtureOfExperts : FeedForward
 {
     private readonly Backend _backend;
     private readonly Activation _activation;
-    private readonly bool _normalize;
+    private readonly MoeConfig _moe;
     private readonly LinearWeight _router;
+    private readonly Tensor? _correction;
     private readonly ExpertWeights _gateUp;
     private readonly ExpertWeights _down;
+    private readonly SharedExpert? _shared;
 
+    /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
     public MixtureOfExperts(int layer, Shard shard, MoeConfig moe, Backend backend, WeightLoader weights, WeightNames names)
     {
         _backend = backend;
-        var config = shard.Config;
-        _activation = config.Activation;
-        _normalize = moe.Normalize;
+        _activation = shard.Config.Activation;
+        _moe = moe;
         string Named(string name) => names.InLayer(layer, name);
-        var expertGateUp = new LinearWeight[moe.NumExperts];
-        var expertDown = new LinearWeight[moe.NumExperts];
-        for (var i = 0; i < moe.NumExperts; i++)
+        var experts = new ExpertMatrices(layer, shard, moe, weights, names);
+        _gateUp = backend.LoadExperts(Named("experts.gate_up"), experts.GateUp());
+        _down = backend.LoadExperts(Named("experts.down"), experts.Down());
+        _router = weights.Linear(Named(names.Router), moe.NumExperts, shard.Config.HiddenSize, moe.RouterBias);
+        _correction = moe.Correction switch
         {
-            string OfExpert(string name) => Named($"{names.ExpertPrefix}{i}.{name}");
-            WeightPart[] gateUp = [.. names.ExpertGateUp.Select(name => new WeightPart(OfExpert(name), shard.ExpertIntermediate))];
-            expertGateUp[i] = weights.Linear(OfExpert("gate_up"), gateUp, config.HiddenSize, bias: false);
-            expertDown[i] = weights.Linear(OfExpert(names.ExpertDown), config.HiddenSize, shard.ExpertIntermediate, bias: false);
-        }
-
-        _router = weights.Linear(Named(names.Router), moe.NumExperts, config.HiddenSize, bias: false);
-        _gateUp = backend.LoadExperts(Named("experts.gate_up"), expertGateUp);
-        _down = backend.LoadExperts(Named("experts.down"), expertDown);
+            RoutingCorrection.Vector => weights.Vector(Named(names.RoutingCorrection), moe.NumExperts),
+            RoutingCorrection.Row => weights.Rows(Named(names.RoutingCorrection), 1, moe.NumExperts),
+            _ => null,
+        };
+        _shared = moe.SharedIntermediateSize > 0 ? new SharedExpert(layer, shard, moe, backend, weights, names) : null;
     }
 
     public override void Forward(Activations activations, Tensor x, Tensor output)
@@ -47,11 +48,36 @@ internal sealed class MixtureOfExperts : FeedForward
         var gated = buffers.GateUp.FirstRows(routed);
         var activated = buffers.Activated.FirstRows(routed);
         var outputs = buffers.Outputs.FirstRows(routed);
+
+        // Before the experts' sum, which may overwrite x.
+        var shared = _shared?.Forward(buffers.Shared!, x);
         _backend.Linear(x, _router, logits);
-        _backend.RouteToExperts(logits, _normalize, chosen, weights);
+        _backend.RouteToExperts(logits, _moe.Routing, _correction, chosen, weights);
         _backend.ExpertLinear(x, chosen, _gateUp, gated);
-        _backend.GatedActivation(gated, _activation, activated);
+        if (_moe.WeighsInputs)
+        {
+            // Without biases, a factor of the input is one of the output.
+            _backend.ScaleRows(gated, weights);
+        }
+
+        Activate(gated, activated);
         _backend.ExpertLinear(activated, chosen, _down, outputs);
-        _backend.SumExperts(outputs, weights, output);
+        _backend.SumExperts(outputs, _moe.WeighsInputs ? null : weights, output);
+        if (shared is { } added)
+        {
+            _backend.Add(output, added);
+        }
+    }
+
+    private void Activate(Tensor gated, Tensor activated)
+    {
+        if (_moe.ActivationLimit is { } limit)
+        {
+            _backend.ClampedActivation(gated, limit, activated);
+        }
+        else
+        {
+            _backend.GatedActivation(gated, _activation, activated);
+        }
     }
 }

@@ -19,7 +19,12 @@ internal sealed class Norm
         _backend = backend;
         _epsilon = config.NormEpsilon;
         _weight = weights.Vector(name + ".weight", config.HiddenSize, config.NormWeightOffset);
-        _bias = config.Norm == NormKind.Layer ? weights.Vector(name + ".bias", config.HiddenSize) : null;
+        _bias = config.Norm switch
+        {
+            NormKind.Layer => weights.Vector(name + ".bias", config.HiddenSize),
+            NormKind.BiaslessLayer => weights.Constant(name + ".bias", new float[config.HiddenSize]),
+            _ => null,
+        };
     }
 
     /// <summary>output = norm(x); may be in place.</summary>

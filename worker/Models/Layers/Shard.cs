@@ -27,13 +27,16 @@ internal sealed class Shard
         KvHeads = new Slice(config.NumKvHeads, (int)((long)config.NumKvHeads * rank / size), Math.Max(1, config.NumKvHeads / size));
         Intermediate = config.HasDenseLayers ? Slice.Of(config.IntermediateSize, rank, size) : config.IntermediateSize;
         ExpertIntermediate = Slice.Of(config.Moe?.IntermediateSize ?? 0, rank, size);
+        SharedIntermediate = Slice.Of(config.Moe?.SharedIntermediateSize ?? 0, rank, size);
         Vocabulary = new VocabularyShards(config.VocabSize, size, config.Quantization?.CutUnit ?? 1);
         Config = config with
         {
             NumHeads = Heads.Count,
             NumKvHeads = KvHeads.Count,
             IntermediateSize = Intermediate.Count,
-            Moe = config.Moe is { } moe ? moe with { IntermediateSize = ExpertIntermediate.Count } : null,
+            Moe = config.Moe is { } moe
+                ? moe with { IntermediateSize = ExpertIntermediate.Count, SharedIntermediateSize = SharedIntermediate.Count }
+                : null,
         };
     }
 
@@ -60,6 +63,9 @@ internal sealed class Shard
 
     /// <summary>The same of each expert.</summary>
     public Slice ExpertIntermediate { get; }
+
+    /// <summary>The same of the MLP that all tokens pass through besides their experts.</summary>
+    public Slice SharedIntermediate { get; }
 
     public VocabularyShards Vocabulary { get; }
 
@@ -98,7 +104,10 @@ internal sealed class Shard
         return WhyNot(config, "the features of all attention heads", config.NumHeads * config.HeadDim, size)
             ?? WhyNot(config, "the features of all key/value heads", config.NumKvHeads * config.HeadDim, Math.Min(size, config.NumKvHeads))
             ?? (config.HasDenseLayers ? WhyNot(config, "intermediate_size", config.IntermediateSize, size) : null)
-            ?? (config.Moe is { } moe ? WhyNot(config, "the intermediate size of an expert", moe.IntermediateSize, size) : null);
+            ?? (config.Moe is { } moe ? WhyNot(config, "the intermediate size of an expert", moe.IntermediateSize, size) : null)
+            ?? (config.Moe is { SharedIntermediateSize: var shared }
+                ? WhyNot(config, "the intermediate size of shared experts", shared, size)
+                : null);
     }
 
     private static string? WhyNot(ModelConfig config, string what, int features, int parts)

@@ -20,6 +20,7 @@ internal sealed class Transformer
     private readonly TransformerLayer[] _layers;
     private readonly Norm _finalNorm;
     private readonly LinearWeight _output;
+    private readonly float _logitScale;
     private readonly float _logitSoftCap;
     private readonly Activations _activations;
     private long _layersPassed;
@@ -35,6 +36,7 @@ internal sealed class Transformer
         _shard = shard;
         var config = shard.Config;
         _embeddingScale = config.EmbeddingScale;
+        _logitScale = config.LogitScale;
         _logitSoftCap = config.LogitSoftCap;
 
         var architecture = config.Architecture;
@@ -55,7 +57,8 @@ internal sealed class Transformer
 
         _finalNorm = new Norm(names.FinalNorm, config, backend, weights);
         var tokens = shard.Vocabulary.Computed(shard.Rank);
-        _output = config.TieWordEmbeddings
+        var isTied = config.TieWordEmbeddings && !(config.UntiedIfStored && weights.Has(names.Output + ".weight"));
+        _output = isTied
             ? weights.Matrix(names.Embedding, tokens, config.HiddenSize)
             : weights.Linear(names.Output, tokens, config.HiddenSize, config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
@@ -89,6 +92,11 @@ internal sealed class Transformer
             _backend.GatherRows(normed, inputs.LogitRows, selected);
             var own = _activations.LogitsPart?.FirstRows(wanted) ?? logits;
             _backend.Linear(selected, _output, own);
+            if (_logitScale != 1)
+            {
+                _backend.Scale(own, _logitScale);
+            }
+
             if (_logitSoftCap != 0)
             {
                 _backend.SoftCap(own, _logitSoftCap);

@@ -25,20 +25,43 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => _tensors.Has(name);
 
-    /// <summary>A vector of <paramref name="length"/> elements, such as a norm's weight.</summary>
+    /// <summary>A vector, or the part of one that the rank keeps, such as a norm's weight.</summary>
     /// <param name="offset">Added to every element.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
-    public Tensor Vector(string name, int length, float offset = 0)
+    public Tensor Vector(string name, Slice length, float offset = 0)
     {
         var host = _tensors.Take(name, length);
-        var vector = LoadVector(offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)));
+        var vector = LoadVector(
+            offset == 0 ? host : InMemory(name, Array.ConvertAll(WeightReader.ReadAll(host), value => value + offset)), length);
         GC.KeepAlive(host);
         return vector;
     }
 
+    /// <summary>The rows of a <c>[rows, columns]</c> tensor that the rank keeps, one after another as a vector.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public Tensor Rows(string name, Slice rows, int columns)
+    {
+        var host = _tensors.Take(name, rows, columns);
+        var vector = LoadVector(InMemory(name, WeightReader.ReadAll(host)), rows.Times(columns));
+        GC.KeepAlive(host);
+        return vector;
+    }
+
+    /// <summary>A number that is stored as a tensor without dimensions, or with one element.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is missing, has another shape or no finite value.</exception>
+    /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
+    public float Scalar(string name)
+    {
+        var host = _tensors.ShapeOf(name, "config.json").IsEmpty ? _tensors.Take(name) : _tensors.Take(name, 1);
+        var value = WeightReader.ReadAll(host)[0];
+        GC.KeepAlive(host);
+        return float.IsFinite(value) ? value : throw _tensors.Wrong(name, $"is {value}; expected a finite number");
+    }
+
     /// <summary>A vector that no checkpoint holds, since a formula gives it.</summary>
-    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values));
+    public Tensor Constant(string name, float[] values) => LoadVector(InMemory(name, values), values.Length);
 
     /// <summary>A <c>[rows, columns]</c> table of embeddings.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
@@ -102,11 +125,11 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         }
     }
 
-    private Tensor LoadVector(HostTensor host)
+    private Tensor LoadVector(HostTensor host, Slice length)
     {
         var tensor = backend.LoadVector(host);
         GC.KeepAlive(host);
-        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [new(host.Name, host.Rows)]);
+        Account(host.Name, tensor.Buffer.ByteLength, host.Rows, [new(host.Name, length)]);
         return tensor;
     }
 

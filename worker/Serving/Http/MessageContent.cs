@@ -6,6 +6,24 @@ namespace Cluster.Worker.Serving.Http;
 /// <summary>The <c>content</c> of a message as one text. Read by <see cref="ChatMessages"/>.</summary>
 internal static class MessageContent
 {
+    /// <summary>What parts that are no text would be read by.</summary>
+    private static readonly Dictionary<string, string> Towers = new(StringComparer.Ordinal)
+    {
+        ["image"] = "images",
+        ["image_url"] = "images",
+        ["input_image"] = "images",
+        ["image_pil"] = "images",
+        ["image_embeds"] = "images",
+        ["video"] = "videos",
+        ["video_url"] = "videos",
+        ["input_video"] = "videos",
+        ["audio"] = "sound",
+        ["audio_url"] = "sound",
+        ["input_audio"] = "sound",
+        ["file"] = "files",
+        ["input_file"] = "files",
+    };
+
     /// <param name="path">Of the content, for messages.</param>
     /// <exception cref="ApiException">It is neither a text nor parts of text.</exception>
     public static string Read(JsonElement content, string path)
@@ -37,15 +55,22 @@ internal static class MessageContent
         }
 
         // Of the chat API, of the responses API, and what an answer may have been instead.
-        var member = part.ValueKind == JsonValueKind.Object
+        var kind = part.ValueKind == JsonValueKind.Object
             && part.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String
-            ? type.GetString() switch
-            {
-                "text" or "input_text" or "output_text" => "text",
-                "refusal" => "refusal",
-                _ => null,
-            }
+            ? RequestFields.Text(type, $"{path}.type")
             : null;
+        if (Towers.TryGetValue(kind ?? "", out var tower))
+        {
+            throw ChatMessages.Wrong(
+                path, $"is of type '{kind}': this model's text is served, a tower for {tower} is not; send {{\"type\": \"text\", \"text\": …}}");
+        }
+
+        var member = kind switch
+        {
+            "text" or "input_text" or "output_text" => "text",
+            "refusal" => "refusal",
+            _ => null,
+        };
         return member is not null && part.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
             ? RequestFields.Text(value, $"{path}.{member}")
             : throw ChatMessages.Wrong(path, "must be {\"type\": \"text\", \"text\": …}: this model reads text only");

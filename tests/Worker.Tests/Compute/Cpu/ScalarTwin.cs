@@ -57,8 +57,16 @@ internal static class ScalarTwin
         Activation.Silu => x / (1 + Math.Exp(-x)),
         Activation.Gelu => x * NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
         _ => Math.Max(x, 0),
     };
+
+    /// <summary>gpt-oss's gated non-linearity of one element.</summary>
+    public static double ClampedActivation(double gate, double up, double limit)
+    {
+        var clamped = Math.Min(gate, limit);
+        return (Math.Clamp(up, -limit, limit) + 1) * clamped / (1 + Math.Exp(-1.702 * clamped));
+    }
 
     /// <summary>Rotates 2·frequencies elements of a head, half against half or neighbour against neighbour.</summary>
     public static double[] Rotate(

@@ -8,7 +8,7 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu;
 /// <summary>Every operation of a device against the scalar reference backend, on small odd shapes. What runs the operations is put to these
 /// tests by a class that makes it.</summary>
 [Trait(Category.Name, Category.Slow)]
-public abstract class OperationTests(DeviceFixture fixture)
+public abstract partial class OperationTests(DeviceFixture fixture)
 {
     public static TheoryData<int, int> Shapes => new() { { 1, 1 }, { 3, 7 }, { 2, 64 }, { 5, 130 } };
 
@@ -200,7 +200,7 @@ public abstract class OperationTests(DeviceFixture fixture)
         var codes = kind == nameof(DType.BF16)
             ? []
             : Enumerable.Range(0, NumExperts).Select(_ => QuantizedMatrices.Random(kind, random, Outputs, Inputs)).ToArray();
-        foreach (var normalize in new[] { true, false })
+        foreach (var scoring in new[] { ExpertScoring.SoftmaxOfChosen, ExpertScoring.Softmax })
         {
             Same(3e-5, device =>
             {
@@ -210,7 +210,7 @@ public abstract class OperationTests(DeviceFixture fixture)
                 var chosen = device.Integers(Tokens, Chosen, new int[Tokens * Chosen]);
                 Tensor weights = device.Empty(Tokens, Chosen), routed = device.Empty(Tokens * Chosen, Outputs);
                 var sums = device.Empty(Tokens, Outputs);
-                device.Backend.RouteToExperts(device.Floats(logits, Tokens, NumExperts), normalize, chosen, weights);
+                device.Backend.RouteToExperts(device.Floats(logits, Tokens, NumExperts), new(scoring), null, chosen, weights);
                 device.Backend.ExpertLinear(device.Floats(x, Tokens, Inputs), chosen, experts, routed);
                 device.Backend.SumExperts(routed, weights, sums);
                 return [weights, routed, sums];

@@ -98,7 +98,9 @@ public sealed class ArchitectureConfigTests
     {
         var moe = Read("qwen3-moe", ("num_hidden_layers", "6"), ("decoder_sparse_step", "2"), ("mlp_only_layers", "[3]")).Moe!;
 
-        Assert.Equal((4, 2, 48, true), (moe.NumExperts, moe.ExpertsPerToken, moe.IntermediateSize, moe.Normalize));
+        Assert.Equal(
+            (4, 2, 48, ExpertScoring.SoftmaxOfChosen),
+            (moe.NumExperts, moe.ExpertsPerToken, moe.IntermediateSize, moe.Routing.Scoring));
         Assert.Equal([1, 5], Enumerable.Range(0, 6).Where(moe.HasExperts));
     }
 
@@ -106,7 +108,7 @@ public sealed class ArchitectureConfigTests
     public void Both_names_for_the_number_of_experts_are_understood()
     {
         Assert.Equal(7, Read("qwen3-moe", ("num_local_experts", null), ("num_experts", "7")).Moe!.NumExperts);
-        Assert.False(Read("qwen3-moe", ("norm_topk_prob", "false")).Moe!.Normalize);
+        Assert.Equal(ExpertScoring.Softmax, Read("qwen3-moe", ("norm_topk_prob", "false")).Moe!.Routing.Scoring);
     }
 
     [Fact]

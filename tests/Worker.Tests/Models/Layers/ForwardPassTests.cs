@@ -179,7 +179,7 @@ public sealed class ForwardPassTests
         string[] expected =
         [
             "Linear(normed#1:F32[3,64], model.layers.1.mlp.gate[4,64], router_logits#9:F32[3,4])",
-            "RouteToExperts(router_logits#9:F32[3,4], True, chosen_experts#10:I32[3,2], expert_weights#11:F32[3,2])",
+            "RouteToExperts(router_logits#9:F32[3,4], SoftmaxOfChosen, none, chosen_experts#10:I32[3,2], expert_weights#11:F32[3,2])",
             "ExpertLinear(normed#1:F32[3,64], chosen_experts#10:I32[3,2], model.layers.1.experts.gate_up[4,96,64], "
             + "expert_gate_up#12:F32[6,96])",
             "GatedActivation(expert_gate_up#12:F32[6,96], Silu, expert_activated#13:F32[6,48])",

@@ -5,13 +5,6 @@ namespace Cluster.Worker.Tests.Models.Layers;
 /// <content>The operations that only some architectures need.</content>
 internal sealed partial class RecordingBackend
 {
-    public override ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts)
-    {
-        Assert.All(
-            experts, expert => Assert.Equal((experts[0].InFeatures, experts[0].OutFeatures), (expert.InFeatures, expert.OutFeatures)));
-        return base.LoadExperts(name, experts);
-    }
-
     public override void AddEmbedding(Tensor ids, EmbeddingTable table, Tensor output)
     {
         if (Recording)
@@ -34,6 +27,44 @@ internal sealed partial class RecordingBackend
             _operations.Add($"RmsNormHeads({x}, {firstHead}, {heads}, {weight}, {epsilon})");
         }
     }
+
+    public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Read(Floats(weight, 1, weight.Columns));
+            Assert.Equal(0, weight.Columns % heads);
+            Assert.InRange(firstHead, 0, (x.Columns / (weight.Columns / heads)) - heads);
+            _operations.Add($"LayerNormHeads({x}, {firstHead}, {heads}, {weight}, {epsilon})");
+        }
+    }
+
+    public override void SumSquares(Tensor x, int first, int count, Tensor sums, int column)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Assert.InRange(count, 1, x.Columns - first);
+            Assert.InRange(column, 0, sums.Columns - 1);
+            Write(Floats(sums, x.Rows, sums.Columns));
+            _operations.Add($"SumSquares({x}, {first}, {count}, {sums}, {column})");
+        }
+    }
+
+    public override void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, x.Columns));
+            Read(Floats(weight, 1, weight.Columns));
+            Read(Floats(sums, x.Rows, sums.Columns));
+            Assert.InRange(weight.Columns, 1, x.Columns - first);
+            _operations.Add($"RmsScale({x}, {first}, {weight}, {sums}, {column}, {features}, {epsilon})");
+        }
+    }
+
+    public override void Xielu(Tensor x, XieluScalars scalars) => InPlace("Xielu", x, scalars);
 
     public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
     {
@@ -67,45 +98,6 @@ internal sealed partial class RecordingBackend
     public override void SoftCap(Tensor x, float cap) => InPlace("SoftCap", x, cap);
 
     public override void Activate(Tensor x, Activation activation) => InPlace("Activate", x, activation);
-
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
-    {
-        if (Recording)
-        {
-            Read(Floats(logits, logits.Rows, logits.Columns));
-            Assert.InRange(experts.Columns, 1, logits.Columns);
-            Write(Integers(experts, logits.Rows, experts.Columns));
-            Write(Floats(weights, logits.Rows, experts.Columns));
-            _operations.Add($"RouteToExperts({logits}, {normalize}, {experts}, {weights})");
-        }
-    }
-
-    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
-    {
-        if (Recording)
-        {
-            var routed = experts.Rows * experts.Columns;
-            Assert.True(x.Rows == experts.Rows || x.Rows == routed, $"{x} are neither tokens nor routed tokens of {experts}");
-            Read(Floats(x, x.Rows, weights.InFeatures));
-            Read(Integers(experts, experts.Rows, experts.Columns));
-            Write(Floats(output, routed, weights.OutFeatures));
-            Assert.NotSame(x.Buffer, output.Buffer);
-            _operations.Add(
-                $"ExpertLinear({x}, {experts}, {weights.Name}[{weights.Experts.Count},{weights.OutFeatures},{weights.InFeatures}], "
-                + $"{output})");
-        }
-    }
-
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
-    {
-        if (Recording)
-        {
-            Read(Floats(x, output.Rows * weights.Columns, output.Columns));
-            Read(Floats(weights, output.Rows, weights.Columns));
-            Write(Floats(output, output.Rows, output.Columns));
-            _operations.Add($"SumExperts({x}, {weights}, {output})");
-        }
-    }
 
     private void InPlace<T>(string operation, Tensor x, T argument)
     {

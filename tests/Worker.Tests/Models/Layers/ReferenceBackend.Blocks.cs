@@ -33,6 +33,50 @@ internal sealed partial class ReferenceBackend
         }
     }
 
+    public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
+    {
+        var headDim = weight.Columns / heads;
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = 0; head < heads; head++)
+            {
+                var values = Row(x, t).Slice((firstHead + head) * headDim, headDim);
+                var before = values.ToArray();
+                var mean = before.Average(value => (double)value);
+                var scale = 1 / Math.Sqrt(before.Average(value => (value - mean) * (value - mean)) + epsilon);
+                for (var i = 0; i < headDim; i++)
+                {
+                    values[i] = (float)((before[i] - mean) * scale * Floats(weight)[(head * headDim) + i]);
+                }
+            }
+        }
+    }
+
+    public override void SumSquares(Tensor x, int first, int count, Tensor sums, int column)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            var values = Row(x, t).Slice(first, count);
+            Row(sums, t)[column] = (float)Dot(values, values);
+        }
+    }
+
+    public override void RmsScale(Tensor x, int first, Tensor weight, Tensor sums, int column, int features, float epsilon)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            var scale = 1 / Math.Sqrt(((double)Row(sums, t)[column] / features) + epsilon);
+            for (var i = 0; i < weight.Columns; i++)
+            {
+                Row(x, t)[first + i] = (float)(Row(x, t)[first + i] * scale * Floats(weight)[i]);
+            }
+        }
+    }
+
+    public override void Xielu(Tensor x, XieluScalars scalars) => ForEach(x, value => (scalars.Beta * value) + (value > 0
+        ? scalars.AlphaPositive * value * value
+        : scalars.AlphaNegative * (Math.Exp(Math.Min(value, scalars.Epsilon)) - 1 - value)));
+
     public override void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor output)
     {
         for (var t = 0; t < x.Rows; t++)
@@ -58,51 +102,6 @@ internal sealed partial class ReferenceBackend
     public override void SoftCap(Tensor x, float cap) => ForEach(x, value => cap * Math.Tanh(value / cap));
 
     public override void Activate(Tensor x, Activation activation) => ForEach(x, value => Apply(activation, value));
-
-    public override void RouteToExperts(Tensor logits, bool normalize, Tensor experts, Tensor weights)
-    {
-        for (var t = 0; t < logits.Rows; t++)
-        {
-            var row = Row(logits, t).ToArray();
-            var chosen = Enumerable.Range(0, row.Length).OrderByDescending(expert => row[expert]).Take(experts.Columns).ToArray();
-            var sum = (normalize ? chosen : Enumerable.Range(0, row.Length)).Sum(expert => Math.Exp(row[expert]));
-            for (var i = 0; i < chosen.Length; i++)
-            {
-                Ints(experts)[(t * chosen.Length) + i] = chosen[i];
-                Row(weights, t)[i] = (float)(Math.Exp(row[chosen[i]]) / sum);
-            }
-        }
-    }
-
-    public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
-    {
-        for (var i = 0; i < output.Rows; i++)
-        {
-            var (matrix, bias) = ((Linear32)weights.Experts[Ints(experts)[i]]).Parameters;
-            for (var n = 0; n < weights.OutFeatures; n++)
-            {
-                var row = Row(x, i / (output.Rows / x.Rows));
-                Row(output, i)[n] = (float)(Dot(row, matrix.AsSpan(n * weights.InFeatures, weights.InFeatures)) + (bias?[n] ?? 0));
-            }
-        }
-    }
-
-    public override void SumExperts(Tensor x, Tensor weights, Tensor output)
-    {
-        for (var t = 0; t < output.Rows; t++)
-        {
-            for (var i = 0; i < output.Columns; i++)
-            {
-                var sum = 0.0;
-                for (var j = 0; j < weights.Columns; j++)
-                {
-                    sum += (double)Row(weights, t)[j] * Row(x, (t * weights.Columns) + j)[i];
-                }
-
-                Row(output, t)[i] = (float)sum;
-            }
-        }
-    }
 
     private static void ForEach(Tensor x, Func<double, double> function)
     {

@@ -288,6 +288,8 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         Activation.Silu => x / (1 + Math.Exp(-x)),
         Activation.Gelu => 0.5 * x * (1 + Erf(x / Math.Sqrt(2))),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+        Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        Activation.Relu2 => Math.Max(x, 0) * Math.Max(x, 0),
         _ => Math.Max(x, 0),
     };
 

@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Tests.Models.Quantization;
@@ -16,6 +18,7 @@ public sealed class ShardTests
         { "kv heads", 6, "tensor-parallel-size 6 neither divides 4 key/value heads nor is a multiple of them; possible here: 1, 2, 4, 12" },
         { "intermediate", 4, "tensor-parallel-size 4 does not divide intermediate_size, 386; possible here: 1, 2" },
         { "experts", 4, "tensor-parallel-size 4 does not divide the intermediate size of an expert, 50; possible here: 1, 2" },
+        { "shared experts", 4, "tensor-parallel-size 4 does not divide the intermediate size of shared experts, 54; possible here: 1, 2" },
         { "gptq", 2, "tensor-parallel-size 2 would cut intermediate_size, 392, into parts of 196, but gptq packs them in 8s; possible "
             + "here: 1" },
         { "awq", 4, "tensor-parallel-size 4 would cut the features of all attention heads, 48, into parts of 12, but awq packs them in "
@@ -30,7 +33,8 @@ public sealed class ShardTests
             "many heads" => Haiku with { NumHeads = 128, NumKvHeads = 128 },
             "kv heads" => Haiku with { NumHeads = 12, NumKvHeads = 4 },
             "intermediate" => Haiku with { IntermediateSize = 386 },
-            "experts" => Haiku with { Moe = new MoeConfig(4, 2, 50, true) },
+            "experts" => Haiku with { Moe = new MoeConfig(4, 2, 50, new(ExpertScoring.Softmax)) },
+            "shared experts" => Haiku with { Moe = new MoeConfig(4, 2, 52, new(ExpertScoring.Softmax)) { SharedIntermediateSize = 54 } },
             "gptq" => Quantized("gptq") with { IntermediateSize = 392 },
             "awq" => Quantized("awq") with { HeadDim = 12, NumKvHeads = 4 },
             _ => Haiku,
@@ -62,6 +66,17 @@ public sealed class ShardTests
                 }
             }
         });
+    }
+
+    [Fact]
+    public void Experts_and_what_all_tokens_share_are_cut_by_their_features()
+    {
+        var moe = new MoeConfig(4, 2, 48, new(ExpertScoring.Softmax)) { SharedIntermediateSize = 96, DenseLayers = [0] };
+        Shard[] shards = [.. Enumerable.Range(0, 4).Select(rank => Shard.Of(Haiku with { Moe = moe }, rank, 4))];
+
+        Assert.All(shards, (shard, rank) => Assert.Equal(
+            (new Slice(48, 12 * rank, 12), new Slice(96, 24 * rank, 24)), (shard.ExpertIntermediate, shard.SharedIntermediate)));
+        Assert.All(shards, shard => Assert.Equal((12, 24), (shard.Config.Moe!.IntermediateSize, shard.Config.Moe.SharedIntermediateSize)));
     }
 
     [Fact]

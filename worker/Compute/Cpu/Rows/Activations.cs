@@ -34,6 +34,28 @@ internal readonly struct GeluTanh : IActivation
     }
 }
 
+/// <summary>max(x, 0)².</summary>
+internal readonly struct Relu2 : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Apply<V, TSimd>(V x)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        var positive = TSimd.Max(TSimd.Create(0), x);
+        return TSimd.Multiply(positive, positive);
+    }
+}
+
+/// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
+internal readonly struct Sigmoid : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Apply<V, TSimd>(V x)
+        where V : unmanaged
+        where TSimd : ISimd<V> => VectorMath<V, TSimd>.Sigmoid(x);
+}
+
 /// <summary>max(x, 0).</summary>
 internal readonly struct Relu : IActivation
 {

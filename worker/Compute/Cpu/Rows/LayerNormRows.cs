@@ -16,6 +16,8 @@ internal unsafe struct LayerNormRows<V, TSimd> : IRowBody
     public float* Addend;
 
     public float* Weight;
+
+    /// <summary>Null where there is none.</summary>
     public float* Bias;
     public float* Output;
     public int Columns;
@@ -38,12 +40,13 @@ internal unsafe struct LayerNormRows<V, TSimd> : IRowBody
         for (; i <= Columns - TSimd.Lanes; i += TSimd.Lanes)
         {
             var normed = TSimd.Multiply(TSimd.Subtract(TSimd.Load(input + i), means), scales);
-            TSimd.Store(TSimd.MultiplyAdd(normed, TSimd.Load(Weight + i), TSimd.Load(Bias + i)), output + i);
+            var bias = Bias == null ? TSimd.Create(0) : TSimd.Load(Bias + i);
+            TSimd.Store(TSimd.MultiplyAdd(normed, TSimd.Load(Weight + i), bias), output + i);
         }
 
         for (; i < Columns; i++)
         {
-            output[i] = MathF.FusedMultiplyAdd((input[i] - mean) * scale, Weight[i], Bias[i]);
+            output[i] = MathF.FusedMultiplyAdd((input[i] - mean) * scale, Weight[i], Bias == null ? 0 : Bias[i]);
         }
     }
 

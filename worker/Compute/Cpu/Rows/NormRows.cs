@@ -45,7 +45,7 @@ internal unsafe struct NormRows<V, TSimd> : IRowBody
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float SumOfSquares(float* x, int count)
+    internal static float SumOfSquares(float* x, int count)
     {
         V a = TSimd.Create(0), b = TSimd.Create(0), c = TSimd.Create(0), d = TSimd.Create(0);
         var lanes = TSimd.Lanes;

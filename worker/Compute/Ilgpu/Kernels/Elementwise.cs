@@ -28,10 +28,22 @@ internal readonly struct GeluTanhFunction : IFunction
         x * Native.Sigmoid(x * Native.Fma(x * x, 2 * 0.7978845608f * 0.044715f, 2 * 0.7978845608f));
 }
 
+/// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
+internal readonly struct SigmoidFunction : IFunction
+{
+    public float Apply(float x, float parameter) => Native.Sigmoid(x);
+}
+
 /// <summary>max(x, 0).</summary>
 internal readonly struct ReluFunction : IFunction
 {
     public float Apply(float x, float parameter) => Native.Max(x, 0f);
+}
+
+/// <summary>max(x, 0)².</summary>
+internal readonly struct Relu2Function : IFunction
+{
+    public float Apply(float x, float parameter) => Native.Max(x, 0f) * Native.Max(x, 0f);
 }
 
 /// <summary>x · factor.</summary>
@@ -63,6 +75,28 @@ internal static class Elementwise
         }
     }
 
+    /// <summary>x = αₚ·x² + β·x where x is positive, else αₙ·(e^min(x, ε) − 1 − x) + β·x. Near 0, where e^x − 1 − x would cancel, it is a
+    /// series.</summary>
+    public static void Xielu(ArrayView<float> x, int count, float alphaPositive, float alphaNegative, float beta, float epsilon)
+    {
+        var first = (long)Grid.IdxX * OfGroup;
+        for (var i = Group.IdxX; i < OfGroup && first + i < count; i += Wave.Lanes)
+        {
+            var value = x[first + i];
+            var capped = value < epsilon ? value : epsilon;
+            var series = 1f / 40320f;
+            series = Native.Fma(series, capped, 1f / 5040f);
+            series = Native.Fma(series, capped, 1f / 720f);
+            series = Native.Fma(series, capped, 1f / 120f);
+            series = Native.Fma(series, capped, 1f / 24f);
+            series = Native.Fma(series, capped, 1f / 6f);
+            series = Native.Fma(series, capped, 0.5f);
+            var exponential = capped > -0.5f ? series * (capped * capped) : Native.Exp(capped) - 1f - capped;
+            var curve = value < 0f ? alphaNegative * (exponential + (capped - value)) : alphaPositive * (value * value);
+            x[first + i] = Native.Fma(beta, value, curve);
+        }
+    }
+
     /// <summary>sum += x.</summary>
     public static void Add(ArrayView<float> sum, ArrayView<float> x, int count)
     {
@@ -85,8 +119,37 @@ internal static class Elementwise
         }
     }
 
+    /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate), where gate = gateUp[t, i] is no more than the limit and
+    /// up = gateUp[t, i + columns] within ±limit. Grid (pieces of a row, rows).</summary>
+    public static void ClampedGate(ArrayView<float> gateUp, ArrayView<float> output, int columns, float limit)
+    {
+        var row = (long)Grid.IdxY * 2 * columns;
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            var gate = gateUp[row + i];
+            var up = gateUp[row + columns + i];
+            gate = gate > limit ? limit : gate;
+            up = up > limit ? limit : up;
+            up = up < -limit ? -limit : up;
+            output[(long)Grid.IdxY * columns + i] = (up + 1f) * (gate * Native.Sigmoid(1.702f * gate));
+        }
+    }
+
+    /// <summary>x[t] *= factors[t]. Grid (pieces of a row, rows).</summary>
+    public static void ScaleRows(ArrayView<float> x, ArrayView<float> factors, int columns)
+    {
+        var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
+        for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
+        {
+            x[(long)Grid.IdxY * columns + i] *= factors[Grid.IdxY];
+        }
+    }
+
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending. Grid (pieces of a row, rows).</summary>
-    public static void SumExperts(ArrayView<float> x, ArrayView<float> weights, ArrayView<float> output, int columns, int chosen)
+    /// <param name="weighted">0: all weights are 1.</param>
+    public static void SumExperts(
+        ArrayView<float> x, ArrayView<float> weights, ArrayView<float> output, int columns, int chosen, int weighted)
     {
         var last = Native.Min(columns, (Grid.IdxX + 1) * OfGroup);
         for (var i = Grid.IdxX * OfGroup + Group.IdxX; i < last; i += Wave.Lanes)
@@ -95,7 +158,7 @@ internal static class Elementwise
             for (var j = 0; j < chosen; j++)
             {
                 var routed = (long)Grid.IdxY * chosen + j;
-                sum = Native.Fma(weights[routed], x[routed * columns + i], sum);
+                sum = Native.Fma(weighted != 0 ? weights[routed] : 1f, x[routed * columns + i], sum);
             }
 
             output[(long)Grid.IdxY * columns + i] = sum;

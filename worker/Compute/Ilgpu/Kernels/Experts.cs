@@ -6,66 +6,131 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// <summary>Which experts a token's row goes to.</summary>
 internal static class Experts
 {
-    /// <summary>Chooses a row's experts, largest logit first, the lower number first among equals. A thread for each row; grid (rows /
-    /// 64).</summary>
+    /// <summary>Chooses a row's experts as <see cref="ExpertRouting"/> says. Grid (rows), a wave each; a lane has every 64th expert. Each
+    /// choice is the best of the experts that come after the one before it, in the order of merit and number.</summary>
     /// <param name="logits"><c>[rows, count]</c>.</param>
+    /// <param name="correction"><c>[count]</c>, read if <paramref name="corrects"/>.</param>
     /// <param name="experts"><c>[rows, chosen]</c>, like <paramref name="weights"/>.</param>
-    /// <param name="normalize">1: weights are the softmax over the chosen logits; 0: over all.</param>
+    /// <param name="scoring">An <see cref="ExpertScoring"/>.</param>
+    /// <param name="byLogits">1: merits are logits; 0: corrected scores.</param>
+    /// <param name="groupScore">A <see cref="GroupScore"/>.</param>
     public static void Route(
-        ArrayView<float> logits, ArrayView<int> experts, ArrayView<float> weights, int rows, int count, int chosen, int normalize)
+        ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights, int count, int chosen,
+        int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum, float scale,
+        float jitter)
     {
-        var row = Grid.IdxX * Wave.Lanes + Group.IdxX;
-        if (row >= rows)
+        var row = logits.SubView((long)Grid.IdxX * count, count);
+        var to = (long)Grid.IdxX * chosen;
+        var largest = 0f;
+        var total = 1f;
+        if (scoring == (int)ExpertScoring.Softmax)
         {
-            return;
-        }
-
-        var from = (long)row * count;
-        var to = (long)row * chosen;
-        var found = 0;
-        for (var expert = 0; expert < count; expert++)
-        {
-            var logit = logits[from + expert];
-            var place = found;
-            while (place > 0 && logit > logits[from + experts[to + place - 1]])
+            largest = float.NegativeInfinity;
+            for (var expert = Group.IdxX; expert < count; expert += Wave.Lanes)
             {
-                place--;
+                largest = Native.Max(row[expert], largest);
             }
 
-            if (place < chosen)
+            largest = Wave.Max(largest);
+            total = 0f;
+            for (var expert = Group.IdxX; expert < count; expert += Wave.Lanes)
             {
-                found = Native.Min(found + 1, chosen);
-                for (var i = found - 1; i > place; i--)
+                total += Native.Exp(row[expert] - largest);
+            }
+
+            total = Wave.Sum(total);
+        }
+
+        var merits = new Merits(scoring, byLogits, corrects, largest, total);
+        var size = count / groups;
+        var open = groups == 1 ? 1 : OpenGroups(row, correction, merits, groups, groupsChosen, size, groupScore);
+        var last = float.PositiveInfinity;
+        var lastExpert = -1;
+        var first = 0f;
+        var sum = 0f;
+        for (var place = 0; place < chosen; place++)
+        {
+            var best = float.NegativeInfinity;
+            var bestExpert = count;
+            for (var expert = Group.IdxX; expert < count; expert += Wave.Lanes)
+            {
+                var merit = merits.Of(row, correction, expert);
+                if (((open >> (expert / size)) & 1) != 0
+                    && (merit < last || (merit == last && expert > lastExpert))
+                    && (bestExpert == count || merit > best))
                 {
-                    experts[to + i] = experts[to + i - 1];
+                    best = merit;
+                    bestExpert = expert;
+                }
+            }
+
+            // The lowest number of those that have the largest merit: numbers of experts are exact as floats.
+            var most = Wave.Max(best);
+            var lowest = -Wave.Max(bestExpert < count && best == most ? -bestExpert : -(float)count);
+            var choice = Native.Min((int)lowest, count - 1);
+            var logit = row[choice];
+            first = place == 0 ? logit : first;
+            var weight = scoring == (int)ExpertScoring.SoftmaxOfChosen ? Native.Exp(logit - first) : merits.Score(logit);
+            if (scoring == (int)ExpertScoring.SparseMixer)
+            {
+                var nearlyAsGood = 0f;
+                for (var expert = Group.IdxX; expert < count; expert += Wave.Lanes)
+                {
+                    var other = row[expert];
+                    if ((other < last || (other == last && expert > lastExpert))
+                        && logit - other <= 2f * jitter * Native.Max(Native.Abs(other), logit))
+                    {
+                        nearlyAsGood += Native.Exp(other - logit);
+                    }
                 }
 
-                experts[to + place] = expert;
+                weight = 1f / Wave.Sum(nearlyAsGood);
             }
-        }
 
-        var largest = logits[from + experts[to]];
-        var sum = 0f;
-        for (var i = 0; i < chosen; i++)
-        {
-            var weight = Native.Exp(logits[from + experts[to + i]] - largest);
-            weights[to + i] = weight;
             sum += weight;
-        }
-
-        if (normalize == 0)
-        {
-            sum = 0f;
-            for (var expert = 0; expert < count; expert++)
+            last = most;
+            lastExpert = choice;
+            if (Group.IdxX == place % Wave.Lanes)
             {
-                sum += Native.Exp(logits[from + expert] - largest);
+                experts[to + place] = choice;
+                weights[to + place] = weight;
             }
         }
 
-        for (var i = 0; i < chosen; i++)
+        // A lane reads what it wrote itself.
+        var divisor = normalize == 0 ? 1f : Native.Max(sum + ExpertRouting.SumEpsilon, minSum);
+        for (var place = Group.IdxX; place < chosen; place += Wave.Lanes)
         {
-            weights[to + i] = weights[to + i] / sum;
+            weights[to + place] = weights[to + place] / divisor * scale;
         }
+    }
+
+    /// <summary>The best groups, a bit each. A lane has one group.</summary>
+    private static int OpenGroups(
+        ArrayView<float> row, ArrayView<float> correction, Merits merits, int groups, int groupsChosen, int size, int groupScore)
+    {
+        var group = Group.IdxX;
+        var best = float.NegativeInfinity;
+        var second = float.NegativeInfinity;
+        for (var i = 0; group < groups && i < size; i++)
+        {
+            var merit = merits.Of(row, correction, group * size + i);
+            second = Native.Max(merit > best ? best : merit, second);
+            best = Native.Max(merit, best);
+        }
+
+        var score = groupScore == (int)GroupScore.SumOfTwo && size > 1 ? best + second : best;
+        var isLeft = group < groups;
+        var open = 0;
+        for (var i = 0; i < groupsChosen; i++)
+        {
+            var most = Wave.Max(isLeft ? score : float.NegativeInfinity);
+            var choice = (int)-Wave.Max(isLeft && score == most ? -group : -(float)Wave.Lanes);
+            open |= 1 << choice;
+            isLeft = isLeft && group != choice;
+        }
+
+        return open;
     }
 
     /// <summary>Sorts routed rows by expert and cuts each expert's rows into tiles, all in the order of the rows. One group of one wave;

@@ -5,6 +5,8 @@ namespace Cluster.Worker.Tests.Compute.Cpu.Rows;
 
 public class ElementwiseTests
 {
+    private const int Rows = 41, Columns = 147;
+
     public static TheoryData<int, int> OddShapes => new() { { 1, 1 }, { 2, 15 }, { 3, 17 }, { 5, 64 }, { 7, 131 }, { 2, 577 } };
 
     [Theory, MemberData(nameof(OddShapes))]
@@ -66,21 +68,11 @@ public class ElementwiseTests
     }
 
     [Theory, InlineData(nameof(Activation.Silu)), InlineData(nameof(Activation.Gelu)), InlineData(
-        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu))]
+        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Sigmoid))]
     public void Gated_activations_match_the_scalar_twin(string activationName)
     {
         var activation = Enum.Parse<Activation>(activationName);
-        // -30 … 30 in small steps, an odd number a row, so that vectors and tails both see all magnitudes.
-        const int Rows = 41, Columns = 147;
-        var gate = Enumerable.Range(0, Rows * Columns).Select(i => (i - Rows * Columns / 2) * 0.01f).ToArray();
-        var up = HostTensors.Random(new Random(3), Rows * Columns);
-        var gateUp = new float[2 * Rows * Columns];
-        for (var row = 0; row < Rows; row++)
-        {
-            gate.AsSpan(row * Columns, Columns).CopyTo(gateUp.AsSpan(2 * row * Columns));
-            up.AsSpan(row * Columns, Columns).CopyTo(gateUp.AsSpan((2 * row + 1) * Columns));
-        }
-
+        var (gate, up, gateUp) = GateAndUp();
         var expected = gate.Zip(up, (g, u) => ScalarTwin.Activate(activation, g) * u).ToArray();
         Assert.All(CpuDevice.Widths, width =>
         {
@@ -88,6 +80,28 @@ public class ElementwiseTests
             var output = device.Empty(Rows, Columns);
             device.Backend.GatedActivation(device.Floats(gateUp, Rows, 2 * Columns), activation, output);
             AssertClose(expected, device.Read(output), 1e-6);
+        });
+    }
+
+    [Theory, InlineData(7f), InlineData(0.75f)]
+    public void Clamped_activations_match_the_scalar_twin(float limit)
+    {
+        var (gate, up, gateUp) = GateAndUp();
+        var expected = gate.Zip(up, (g, u) => ScalarTwin.ClampedActivation(g, 9 * u, limit)).ToArray();
+        for (var row = 0; row < Rows; row++)
+        {
+            foreach (ref var value in gateUp.AsSpan((2 * row + 1) * Columns, Columns))
+            {
+                value *= 9;
+            }
+        }
+
+        Assert.All(CpuDevice.Widths, width =>
+        {
+            using var device = new CpuDevice(width, threads: 2);
+            var output = device.Empty(Rows, Columns);
+            device.Backend.ClampedActivation(device.Floats(gateUp, Rows, 2 * Columns), limit, output);
+            AssertClose(expected, device.Read(output), 2e-6);
         });
     }
 
@@ -132,5 +146,20 @@ public class ElementwiseTests
         {
             Assert.Equal(expected[i], actual[i], tolerance * Math.Max(1, Math.Abs(expected[i])));
         }
+    }
+
+    /// <summary>-30 … 30 in small steps, an odd number a row, so that vectors and tails both see all magnitudes.</summary>
+    private static (float[] Gate, float[] Up, float[] GateUp) GateAndUp()
+    {
+        var gate = Enumerable.Range(0, Rows * Columns).Select(i => (i - Rows * Columns / 2) * 0.01f).ToArray();
+        var up = HostTensors.Random(new Random(3), Rows * Columns);
+        var gateUp = new float[2 * Rows * Columns];
+        for (var row = 0; row < Rows; row++)
+        {
+            gate.AsSpan(row * Columns, Columns).CopyTo(gateUp.AsSpan(2 * row * Columns));
+            up.AsSpan(row * Columns, Columns).CopyTo(gateUp.AsSpan((2 * row + 1) * Columns));
+        }
+
+        return (gate, up, gateUp);
     }
 }

@@ -8,47 +8,6 @@ public class ExpertTests
     private const int In = 37;
     private const int Out = 41;
 
-    [Theory]
-    [InlineData(1, 1, 1, true)]
-    [InlineData(3, 8, 2, true)]
-    [InlineData(5, 8, 2, false)]
-    [InlineData(70, 13, 4, true)]
-    [InlineData(70, 13, 13, false)]
-    public void Routing_matches_the_scalar_twin(int tokens, int count, int chosen, bool normalize)
-    {
-        var logits = HostTensors.Random(new Random(count), tokens * count, 4);
-        using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);
-        Tensor experts = device.Integers(tokens, chosen, new int[tokens * chosen]), weights = device.Empty(tokens, chosen);
-        device.Backend.RouteToExperts(device.Floats(logits, tokens, count), normalize, experts, weights);
-        var actual = device.Read(weights);
-        var actualExperts = ReadIntegers(device, experts, count);
-        for (var token = 0; token < tokens; token++)
-        {
-            var row = logits[(token * count)..((token + 1) * count)];
-            var best = Enumerable.Range(0, count).OrderByDescending(expert => row[expert]).Take(chosen).ToArray();
-            var sum = (normalize ? best : Enumerable.Range(0, count)).Sum(expert => Math.Exp(row[expert]));
-            Assert.Equal(best, actualExperts[(token * chosen)..((token + 1) * chosen)]);
-            Assert.All(best, (expert, place) => Assert.Equal(Math.Exp(row[expert]) / sum, actual[token * chosen + place], 1e-6));
-        }
-    }
-
-    [Fact]
-    public void Among_equal_logits_the_lower_expert_comes_first()
-    {
-        using var device = new CpuDevice(VectorWidth.Scalar);
-        Tensor experts = device.Integers(1, 3, 9, 9, 9), weights = device.Empty(1, 3);
-        device.Backend.RouteToExperts(device.Floats([1, 2, 1, 2, 1], 1, 5), true, experts, weights);
-        Assert.Equal([1, 3, 0], ReadIntegers(device, experts, 5));
-    }
-
-    [Fact]
-    public void More_experts_than_there_are_cannot_be_chosen()
-    {
-        using var device = new CpuDevice(VectorWidth.Scalar);
-        Assert.Throws<ArgumentException>(
-            () => device.Backend.RouteToExperts(device.Empty(1, 2), true, device.Integers(1, 3, 0, 0, 0), device.Empty(1, 3)));
-    }
-
     [Theory, InlineData(1), InlineData(2), InlineData(9), InlineData(50)]
     public void Expert_multiplication_matches_the_scalar_twin(int tokens)
     {
@@ -107,7 +66,7 @@ public class ExpertTests
     }
 
     [Theory, InlineData(1, 1, 5), InlineData(7, 3, 33), InlineData(20, 2, 64)]
-    public void Experts_are_summed_by_weight(int tokens, int chosen, int columns)
+    public void Experts_are_summed_by_weight_or_scaled_and_summed(int tokens, int chosen, int columns)
     {
         var random = new Random(columns);
         float[] x = HostTensors.Random(random, tokens * chosen * columns), weights = HostTensors.Random(random, tokens * chosen);
@@ -115,13 +74,18 @@ public class ExpertTests
         {
             using var device = new CpuDevice(width);
             var output = device.Empty(tokens, columns);
-            device.Backend.SumExperts(device.Floats(x, tokens * chosen, columns), device.Floats(weights, tokens, chosen), output);
-            var actual = device.Read(output);
+            var rows = device.Floats(x, tokens * chosen, columns);
+            device.Backend.SumExperts(rows, device.Floats(weights, tokens, chosen), output);
+            var weighted = device.Read(output);
+            device.Backend.ScaleRows(rows, device.Floats(weights, tokens, chosen));
+            device.Backend.SumExperts(rows, null, output);
+            var scaled = device.Read(output);
             for (var i = 0; i < tokens * columns; i++)
             {
                 var expected = Enumerable.Range(0, chosen)
                     .Sum(j => (double)weights[i / columns * chosen + j] * x[(i / columns * chosen + j) * columns + i % columns]);
-                Assert.Equal(expected, actual[i], 1e-6);
+                Assert.Equal(expected, weighted[i], 1e-6);
+                Assert.Equal(expected, scaled[i], 1e-6);
             }
         });
     }
@@ -134,16 +98,27 @@ public class ExpertTests
         Tensor x = device.Empty(3, In), logits = device.Empty(3, 4), scores = device.Empty(3, 2), output = device.Empty(
             6, Out), sum = device.Empty(3, Out);
         var experts = device.Integers(3, 2, new int[6]);
+        var bias = device.Empty(1, 4);
+        var routing = new ExpertRouting(ExpertScoring.Sigmoid) { Groups = 2, GroupsChosen = 1, GroupScore = GroupScore.SumOfTwo };
         long before = 0;
         for (var step = 0; step < 20; step++)
         {
             before = step == 10 ? GC.GetAllocatedBytesForCurrentThread() : before;
-            device.Backend.RouteToExperts(logits, true, experts, scores);
+            device.Backend.RouteToExperts(logits, routing, bias, experts, scores);
             device.Backend.ExpertLinear(x, experts, weights, output);
+            device.Backend.ScaleRows(output, scores);
             device.Backend.SumExperts(output, scores, sum);
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Factors_that_are_not_one_a_row_are_refused()
+    {
+        using var device = new CpuDevice(VectorWidth.Scalar);
+        var error = Assert.Throws<ArgumentException>(() => device.Backend.ScaleRows(device.Empty(5, 3), device.Empty(2, 2)));
+        Assert.Equal("output:F32[2,2] given where 5 factors are needed", error.Message);
     }
 
     private static ExpertWeights Load(CpuDevice device, float[][] matrices) => device.Backend.LoadExperts(
@@ -165,15 +140,5 @@ public class ExpertTests
             random.Shuffle(all);
             return all[..chosen];
         })];
-    }
-
-    /// <summary>By the one operation that looks integers up: a table whose row i holds i.</summary>
-    private static int[] ReadIntegers(CpuDevice device, Tensor tensor, int bound)
-    {
-        var table = device.Backend.LoadEmbedding(
-            HostTensors.Of("numbers", DType.F32, [.. Enumerable.Range(0, bound).Select(i => (float)i)], bound, 1));
-        var output = device.Empty(tensor.Rows * tensor.Columns, 1);
-        device.Backend.Embed(tensor with { Rows = output.Rows, Columns = 1 }, table, output);
-        return Array.ConvertAll(device.Read(output), value => (int)value);
     }
 }
