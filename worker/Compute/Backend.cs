@@ -148,13 +148,19 @@ internal abstract class Backend : IDisposable
     /// <param name="positions">I32 <c>[tokens]</c>.</param>
     public abstract void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim);
 
+    /// <summary>Writes what a latent cache keeps of each token to its slot: <paramref name="latent"/> is <c>[tokens, headDim]</c>, already
+    /// normalized and rotated.</summary>
+    /// <param name="scales">As in <see cref="RopeAndCache"/>; values have the scale of keys.</param>
+    public abstract void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null);
+
     /// <summary>Copies blocks of <paramref name="cache"/>, keys and values of every layer.</summary>
     /// <param name="pairs">I32 <c>[pairs, 2]</c> source and destination, carried out in order: a later pair may overwrite an earlier one's
     /// source.</param>
     public abstract void CopyKvBlocks(KvCache cache, Tensor pairs);
 
     /// <summary>Causal attention of every row's query heads (the first heads·headDim columns of <paramref name="qkv"/>) over its sequence's
-    /// pages, read in place. <paramref name="output"/> is <c>[tokens, heads·headDim]</c>.</summary>
+    /// pages, read in place. <paramref name="output"/> is <c>[tokens, heads·valueDim]</c>.</summary>
+    /// <param name="qkv"><c>[tokens, (heads + 2·kvHeads)·headDim]</c>; over a latent cache <c>[tokens, heads·headDim]</c>.</param>
     public abstract void PagedAttention(
         Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output);
 
@@ -186,6 +192,11 @@ internal abstract class Backend : IDisposable
     /// <param name="experts">I32 <c>[tokens, chosen]</c>, from <see cref="RouteToExperts"/>.</param>
     /// <param name="output"><c>[tokens·chosen, out]</c>.</param>
     public abstract void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output);
+
+    /// <summary>output[t, h] = x[t, h] · (matrix h of <paramref name="heads"/>)ᵀ: a linear layer of each head's own.</summary>
+    /// <param name="x"><c>[tokens, heads·in]</c>.</param>
+    /// <param name="output"><c>[tokens, heads·out]</c>.</param>
+    public abstract void HeadLinear(Tensor x, ExpertWeights heads, Tensor output);
 
     /// <summary>output[t] = Σ_j weights[t, j] · x[t·chosen + j], j ascending.</summary>
     /// <param name="weights">Null for the plain sum.</param>

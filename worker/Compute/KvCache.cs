@@ -1,16 +1,42 @@
 namespace Cluster.Worker.Compute;
 
 /// <summary>The shape of the paged key/value cache.</summary>
-/// <param name="Layers">Attention layers.</param>
+/// <param name="Layers">Attention layers that a block has room for, one a region.</param>
 /// <param name="KvHeads">Key/value heads held by this rank.</param>
 /// <param name="HeadDim">Elements of a head.</param>
 /// <param name="BlockSize">Token slots of a block (16).</param>
-/// <param name="NumBlocks">Blocks in the pool. Slot s lives in block s / BlockSize at offset s % BlockSize, in every layer.</param>
+/// <param name="NumBlocks">Blocks in the pool. Slot s lives in block s / BlockSize at offset s % BlockSize, in each region.</param>
 /// <param name="DType">Element type of the cache.</param>
 internal sealed record KvCacheLayout(int Layers, int KvHeads, int HeadDim, int BlockSize, int NumBlocks, DType DType)
 {
+    /// <summary>Elements of a latent (DeepSeek-AI, arXiv 2405.04434, multi-head latent attention): a token has one key for all query heads
+    /// and no value, since values are the key's first elements, as many as this. 0 for heads with keys and values.</summary>
+    public int LatentDim { get; init; }
+
+    public bool IsLatent => LatentDim > 0;
+
+    /// <summary>Elements of a value.</summary>
+    public int ValueDim => IsLatent ? LatentDim : HeadDim;
+
+    /// <summary>What is stored of a token: keys and values, or keys alone.</summary>
+    public int Halves => IsLatent ? 1 : 2;
+
     /// <summary>Bytes that one block takes over all layers, keys and values.</summary>
-    public long BytesPerBlock => 2L * Layers * KvHeads * HeadDim * BlockSize * DType.Size();
+    public long BytesPerBlock => (long)Halves * Layers * KvHeads * HeadDim * BlockSize * DType.Size();
+
+    /// <summary>Columns of the rows that <see cref="Backend.PagedAttention"/> takes queries from: keys and values come with them unless they
+    /// are latent.</summary>
+    public int QueryColumns(int heads) => (heads + (IsLatent ? 0 : 2 * KvHeads)) * HeadDim;
+
+    /// <exception cref="ArgumentException">A latent cache has several heads or longer values than keys.</exception>
+    public void RequireWhole()
+    {
+        if (IsLatent && (KvHeads != 1 || LatentDim > HeadDim))
+        {
+            throw new ArgumentException(
+                $"a latent cache of {KvHeads} heads with {LatentDim} of {HeadDim} elements; it has one head, and values are part of keys");
+        }
+    }
 }
 
 /// <summary>Key/value memory of all layers, in a layout of the backend's choosing.</summary>

@@ -8,8 +8,10 @@ internal static class BatchPacker
 {
     /// <param name="scheduled">The step's sequences; gets their <see cref="ScheduledSequence.LogitIndex"/> and
     /// <see cref="ScheduledSequence.ScoreIndex"/>.</param>
-    public static void Pack(StepBatch batch, Span<ScheduledSequence> scheduled, int blockSize)
+    /// <param name="numGroups">Block tables that each sequence has.</param>
+    public static void Pack(StepBatch batch, Span<ScheduledSequence> scheduled, int blockSize, int numGroups)
     {
+        batch.NumGroups = numGroups;
         Size(batch, scheduled, blockSize);
         var rows = 0;
         var sequences = 0;
@@ -83,17 +85,16 @@ internal static class BatchPacker
         batch.MaxBlocks = (batch.MaxContextLength + blockSize - 1) / blockSize;
         batch.TokenIds = Grow(batch.TokenIds, batch.NumTokens);
         batch.Positions = Grow(batch.Positions, batch.NumTokens);
-        batch.SlotMapping = Grow(batch.SlotMapping, batch.NumTokens);
+        batch.SlotMapping = Grow(batch.SlotMapping, batch.NumGroups * batch.NumTokens);
         batch.QueryStarts = Grow(batch.QueryStarts, batch.NumSequences + 1);
         batch.ContextLengths = Grow(batch.ContextLengths, batch.NumSequences);
-        batch.BlockTables = Grow(batch.BlockTables, batch.NumSequences * batch.MaxBlocks);
+        batch.BlockTables = Grow(batch.BlockTables, batch.NumGroups * batch.NumSequences * batch.MaxBlocks);
         batch.LogitRows = Grow(batch.LogitRows, mostLogits);
     }
 
     private static void PackSequence(StepBatch batch, ScheduledSequence entry, int sequence, int firstRow, int blockSize)
     {
         var tokens = entry.Sequence.TokensWithDraft;
-        var blocks = entry.Sequence.BlockTable.Blocks;
         var context = entry.Sequence.NumComputedTokens;
         var firstPosition = context - entry.NumTokens;
         batch.QueryStarts[sequence] = firstRow;
@@ -101,15 +102,23 @@ internal static class BatchPacker
         tokens[firstPosition..context].CopyTo(batch.TokenIds.AsSpan(firstRow));
         for (var i = 0; i < entry.NumTokens; i++)
         {
-            var position = firstPosition + i;
-            batch.Positions[firstRow + i] = position;
-            batch.SlotMapping[firstRow + i] = blocks[position / blockSize] * blockSize + position % blockSize;
+            batch.Positions[firstRow + i] = firstPosition + i;
         }
 
-        var row = batch.BlockTables.AsSpan(sequence * batch.MaxBlocks, batch.MaxBlocks);
         var used = (context + blockSize - 1) / blockSize;
-        blocks[..used].CopyTo(row);
-        row[used..].Clear();
+        for (var group = 0; group < batch.NumGroups; group++)
+        {
+            var blocks = entry.Sequence.BlockTables[group].Blocks;
+            var slots = batch.SlotMapping.AsSpan(group * batch.NumTokens + firstRow, entry.NumTokens);
+            for (var i = 0; i < slots.Length; i++)
+            {
+                slots[i] = blocks[(firstPosition + i) / blockSize] * blockSize + (firstPosition + i) % blockSize;
+            }
+
+            var row = batch.BlockTables.AsSpan((group * batch.NumSequences + sequence) * batch.MaxBlocks, batch.MaxBlocks);
+            blocks[..used].CopyTo(row);
+            row[used..].Clear();
+        }
     }
 
     private static int[] Grow(int[] array, int length) => array.Length >= length ? array : new int[Math.Max(length, 2 * array.Length)];

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Engine;
 
 /// <summary>The KV cache's blocks: who holds each, which are free, and which full ones can be shared as a prefix.
-/// Called by <see cref="Scheduler"/>; knows block numbers only, never the cache memory.</summary>
+/// Called by <see cref="SequenceBlocks"/>; knows block numbers only, never the cache memory.</summary>
 /// <remarks>
 /// A block is held by one or more sequences (<c>references</c> above 0) or sits in the free list. A freed block keeps its contents and
 /// stays in the index until it is handed out again, so it can still be found and taken back as a prefix hit.
@@ -102,17 +102,31 @@ internal sealed class BlockPool
         }
     }
 
-    /// <summary>Gives up a table's blocks and clears it. The sequence's last blocks become reusable first: a prefix is worth most at its
-    /// start.</summary>
-    public void Release(BlockTable table)
+    /// <summary>Gives up the blocks of a sequence's tables and clears them. Its last blocks become reusable first: a prefix is worth most
+    /// at its start, and nothing without the blocks of all tables.</summary>
+    public void Release(ReadOnlySpan<BlockTable> tables)
     {
-        var blocks = table.Blocks;
-        for (var i = blocks.Length - 1; i >= 0; i--)
+        var last = -1;
+        foreach (var table in tables)
         {
-            Release(blocks[i]);
+            last = Math.Max(last, table.Count - 1);
         }
 
-        table.Clear();
+        for (var i = last; i >= 0; i--)
+        {
+            foreach (var table in tables)
+            {
+                if (i >= table.First && i < table.Count)
+                {
+                    Release(table.Blocks[i]);
+                }
+            }
+        }
+
+        foreach (var table in tables)
+        {
+            table.Clear();
+        }
     }
 
     /// <summary>Takes a holder from a block.</summary>

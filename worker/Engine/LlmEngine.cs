@@ -75,7 +75,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
 
         // A sequence that needs more than the whole pool could never run to its end.
-        var kvCacheTokens = (int)Math.Min(int.MaxValue, (long)runner.NumBlocks * runner.BlockSize);
+        var kvCacheTokens = runner.KvGroups.LongestIn(runner.NumBlocks, runner.MaxBatchedTokens, runner.BlockSize);
         MaxModelLength = Math.Min(runner.MaxModelLength, kvCacheTokens);
         _options = options.For(runner, MaxModelLength);
         _validator = new RequestValidator(
@@ -91,7 +91,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             options.EnableChunkedPrefill,
             runner.MaxLogits,
             proposer is null ? options.NumSchedulerSteps : 1,
-            options.SchedulingPolicy);
+            options.SchedulingPolicy,
+            runner.KvGroups);
         _sampler = new Sampler(runner.VocabSize);
         _speculator = proposer is null ? null : new Speculator(proposer, options.NumSpeculativeTokens);
         _eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];

@@ -6,7 +6,7 @@ namespace Cluster.Worker.Engine;
 /// <summary>Refuses requests the engine could not carry out. Called by <see cref="LlmEngine"/> before anything is queued, so that
 /// nothing behind it has to check again. Ranges are vLLM's.</summary>
 /// <param name="maxModelLength">Longest sequence the engine can hold: the model's own limit, or all KV blocks if that is less.</param>
-/// <param name="kvCacheTokens">Token slots of the KV cache.</param>
+/// <param name="kvCacheTokens">Longest sequence that the KV cache holds.</param>
 internal sealed class RequestValidator(
     int vocabSize, int maxModelLength, int kvCacheTokens, int maxLogprobs, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
 {

@@ -27,7 +27,7 @@ internal sealed partial class Scheduler
         foreach (var sequence in _running)
         {
             var numTokens = NextTokens(sequence, budget);
-            AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
+            _blocks.Grow(sequence, sequence.NumComputedTokens + numTokens);
             CountAhead(sequence, numTokens);
             budget -= numTokens;
         }
@@ -46,21 +46,17 @@ internal sealed partial class Scheduler
         foreach (var sequence in _running)
         {
             var numTokens = NextTokens(sequence, budget);
-            var written = sequence.NumComputedTokens / _pool.BlockSize;
-            var table = sequence.BlockTable;
-            if (numTokens == 0
-                || sequence.MayFork
-                || sequence.WantsScores
-                || (written < table.Count && _pool.IsShared(table.Blocks[written])))
+            if (numTokens == 0 || sequence.MayFork || sequence.WantsScores || _blocks.WritesShared(sequence))
             {
                 return false;
             }
 
-            blocks += Math.Max(0, _pool.BlocksFor(sequence.NumComputedTokens + numTokens) - table.Count);
+            _blocks.FreeUnread(sequence, sequence.NumComputedTokens);
+            blocks += _blocks.CountMissing(sequence, sequence.NumComputedTokens + numTokens);
             budget -= numTokens;
         }
 
-        return blocks <= _pool.NumFree;
+        return blocks <= _blocks.NumFree;
     }
 
     /// <summary>The next step of a plan for several: one more token for everybody.</summary>
@@ -89,7 +85,7 @@ internal sealed partial class Scheduler
             if (entry.Sequence.State == SequenceState.Running)
             {
                 _scheduled.Add(entry);
-                Register(entry.Sequence);
+                _blocks.Register(entry.Sequence);
                 budget -= entry.NumTokens;
                 logits -= entry.Sequence.NumComputedTokens >= entry.Sequence.Length ? 1 : 0;
             }
@@ -109,27 +105,19 @@ internal sealed partial class Scheduler
                 return false;
             }
 
-            blocks += Math.Max(0, _pool.BlocksFor(sequence.NumComputedTokens + numTokens) - sequence.BlockTable.Count);
+            blocks += _blocks.CountMissing(sequence, sequence.NumComputedTokens + numTokens);
         }
 
-        if (blocks > _pool.NumFree)
+        if (blocks > _blocks.NumFree)
         {
             return false;
         }
 
         foreach (var (sequence, _, _) in _scheduled)
         {
-            AddBlocks(sequence.BlockTable, sequence.NumComputedTokens + numTokens);
+            _blocks.Grow(sequence, sequence.NumComputedTokens + numTokens);
         }
 
         return true;
-    }
-
-    private void AddBlocks(BlockTable table, int numTokens)
-    {
-        while (table.Count < _pool.BlocksFor(numTokens))
-        {
-            table.Add(_pool.Allocate());
-        }
     }
 }

@@ -14,14 +14,7 @@ internal sealed partial class Scheduler
             return;
         }
 
-        foreach (var block in origin.BlockTable.Blocks[.._pool.BlocksFor(origin.NumComputedTokens)])
-        {
-            _pool.Share(block);
-            fork.BlockTable.Add(block);
-        }
-
-        fork.NumComputedTokens = origin.NumComputedTokens;
-        fork.NumRegisteredBlocks = origin.NumRegisteredBlocks;
+        _blocks.Fork(origin, fork);
         fork.State = SequenceState.Running;
         _running.Insert(_running.IndexOf(origin) + 1, fork);
     }
@@ -34,15 +27,8 @@ internal sealed partial class Scheduler
         if (heirs.Length > 0 && origin.State == SequenceState.Running)
         {
             var heir = heirs[0];
-            foreach (var block in origin.BlockTable.Blocks)
-            {
-                heir.BlockTable.Add(block);
-            }
-
-            origin.BlockTable.Clear();
+            SequenceBlocks.Move(origin, heir);
             origin.State = SequenceState.Finished;
-            heir.NumComputedTokens = origin.NumComputedTokens;
-            heir.NumRegisteredBlocks = origin.NumRegisteredBlocks;
             heir.State = SequenceState.Running;
             _running[_running.IndexOf(origin)] = heir;
             for (var i = heirs.Length - 1; i > 0; i--)
@@ -58,14 +44,5 @@ internal sealed partial class Scheduler
         {
             QueueAgain(heirs[i]);
         }
-    }
-
-    private void CopyBlock(BlockTable table, int index)
-    {
-        var source = table.Blocks[index];
-        var destination = _pool.Allocate();
-        table.Replace(index, destination);
-        _pool.Release(source);
-        BatchPacker.AddBlockCopy(_batch, source, destination);
     }
 }

@@ -20,8 +20,8 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
     public int ScoreIndex { get; init; }
 }
 
-/// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls <see cref="BlockPool"/>. No clock, no
-/// I/O.</summary>
+/// <summary>Decides what each step computes. Called by <see cref="LlmEngine"/> on its thread; calls
+/// <see cref="SequenceBlocks"/>. No clock, no I/O.</summary>
 /// <remarks>
 /// One budget of tokens a step and no phases (vLLM v1): a sequence's computed tokens catch up with its known tokens, whether those are a
 /// prompt, a chunk of one, what a preemption threw away, or the token sampled last. <see cref="Plan"/>, in order:
@@ -47,8 +47,8 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int NumToke
 /// </remarks>
 internal sealed partial class Scheduler
 {
-    private readonly BlockPool _pool;
-    private readonly BlockHasher? _hasher;
+    private readonly SequenceBlocks _blocks;
+    private readonly bool _cachesPrefixes;
     private readonly int _maxNumSeqs;
     private readonly int _maxNumBatchedTokens;
     private readonly bool _enableChunkedPrefill;
@@ -65,14 +65,16 @@ internal sealed partial class Scheduler
     /// in every step.</param>
     /// <param name="maxLogits">Most rows of logits in a step; not below <paramref name="maxNumSeqs"/>.</param>
     /// <param name="stepsPerPlan">Decode steps a plan covers; more than one only without drafts.</param>
+    /// <param name="groups">Groups of layers with block tables of their own; null for one that reads everything.</param>
     public Scheduler(
         BlockPool pool, BlockHasher? hasher, int maxNumSeqs, int maxNumBatchedTokens, bool enableChunkedPrefill,
-        int maxLogits = int.MaxValue, int stepsPerPlan = 1, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
+        int maxLogits = int.MaxValue, int stepsPerPlan = 1, SchedulingPolicy policy = SchedulingPolicy.Fcfs,
+        KvGroups? groups = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxNumSeqs);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNumBatchedTokens, maxNumSeqs);
-        _pool = pool;
-        _hasher = hasher;
+        _blocks = new SequenceBlocks(pool, hasher, groups ?? KvGroups.One, maxNumBatchedTokens);
+        _cachesPrefixes = hasher is not null;
         _maxNumSeqs = maxNumSeqs;
         _maxNumBatchedTokens = maxNumBatchedTokens;
         _enableChunkedPrefill = enableChunkedPrefill;
@@ -118,7 +120,7 @@ internal sealed partial class Scheduler
         }
         else if (sequence.State == SequenceState.Running)
         {
-            _pool.Release(sequence.BlockTable);
+            _blocks.Release(sequence);
             _running.Remove(sequence);
         }
 
@@ -149,7 +151,7 @@ internal sealed partial class Scheduler
             _stepsLeft--;
         }
 
-        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _pool.BlockSize);
+        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _blocks.BlockSize, _blocks.NumGroups);
         return _batch;
     }
 
@@ -202,7 +204,7 @@ internal sealed partial class Scheduler
     {
         sequence.TruncateDraft(0);
         sequence.NumComputedTokens = Math.Min(sequence.NumComputedTokens, sequence.Length - 1);
-        _pool.Trim(sequence.BlockTable, _pool.BlocksFor(sequence.NumComputedTokens));
+        _blocks.Trim(sequence, sequence.NumComputedTokens);
     }
 
     /// <summary>Gives a running sequence blocks of its own to write so many tokens to, at the cost of the youngest ones if need
@@ -210,32 +212,11 @@ internal sealed partial class Scheduler
     /// <returns>False when the sequence itself was the youngest left and has been preempted.</returns>
     private bool TryReserve(Sequence sequence, int numTokens)
     {
-        var table = sequence.BlockTable;
-        var written = sequence.NumComputedTokens / _pool.BlockSize;
-        while (true)
+        _blocks.FreeUnread(sequence, sequence.NumComputedTokens);
+
+        // Counted each time: a preempted fork leaves its blocks to this sequence.
+        while (_blocks.CountMissing(sequence, numTokens) > _blocks.NumFree)
         {
-            // Looked at each time: a preempted fork leaves the block to this sequence.
-            var copies = written < table.Count && _pool.IsShared(table.Blocks[written]);
-            if (!copies && table.Count >= _pool.BlocksFor(numTokens))
-            {
-                return true;
-            }
-
-            if (_pool.NumFree > 0)
-            {
-                // The copy comes last, so that it is never made for a sequence that is preempted after all.
-                if (table.Count < _pool.BlocksFor(numTokens))
-                {
-                    table.Add(_pool.Allocate());
-                }
-                else
-                {
-                    CopyBlock(table, written);
-                }
-
-                continue;
-            }
-
             var victim = _running[^1];
             Preempt(victim);
             if (victim == sequence)
@@ -243,12 +224,16 @@ internal sealed partial class Scheduler
                 return false;
             }
         }
+
+        _blocks.Grow(sequence, numTokens);
+        _blocks.CopyShared(sequence, _batch);
+        return true;
     }
 
     private void Preempt(Sequence victim)
     {
         _running.RemoveAt(_running.Count - 1);
-        _pool.Release(victim.BlockTable);
+        _blocks.Release(victim);
         victim.NumComputedTokens = 0;
         victim.TruncateDraft(0);
         if (victim.AwaitsOthers)
@@ -282,21 +267,23 @@ internal sealed partial class Scheduler
     /// <returns>Rows it gets in this step; 0 when it has to wait.</returns>
     private int TryAdmit(Sequence sequence, int budget, int logits)
     {
-        var hits = CountCachedBlocks(sequence, out var freeHits);
-        var numUncomputed = sequence.Length - hits * _pool.BlockSize;
-        if (!_enableChunkedPrefill && numUncomputed > budget)
+        var hits = _blocks.FindPrefix(sequence, MostCachedBlocks(sequence));
+        var numUncomputed = sequence.Length - hits * _blocks.BlockSize;
+        if ((!_enableChunkedPrefill && numUncomputed > budget) || !_blocks.TryBegin(sequence, hits))
         {
             return 0;
         }
 
-        // Hits in the free list leave it when they are shared, so they are no room for the rest.
-        var newBlocks = _pool.BlocksFor(sequence.Length) - hits;
-        if (_pool.NumFree - freeHits < newBlocks)
+        _waiting.RemoveFirst();
+        Run(sequence);
+        sequence.State = SequenceState.Running;
+        if (sequence.NumCachedTokens is null)
         {
-            return 0;
+            sequence.NumCachedTokens = sequence.NumComputedTokens;
+            NumPrefixQueries += _cachesPrefixes ? sequence.Length : 0;
+            NumPrefixHits += sequence.NumComputedTokens;
         }
 
-        Admit(sequence, hits, newBlocks);
         return FitLogits(sequence, Math.Min(numUncomputed, budget), logits);
     }
 
@@ -307,57 +294,10 @@ internal sealed partial class Scheduler
             ? (int)Math.Min(numTokens, Math.Max(0, sequence.NumScoredTokens - sequence.NumComputedTokens) + (long)logits)
             : numTokens;
 
-    private void Admit(Sequence sequence, int hits, int newBlocks)
-    {
-        // All hits are taken before anything is allocated: an allocation may reuse a free hit.
-        for (var i = 0; i < hits; i++)
-        {
-            _pool.TryFind(sequence.HashOfBlock(i, _hasher!, _pool.BlockSize), out var block);
-            _pool.Share(block);
-            sequence.BlockTable.Add(block);
-        }
-
-        for (var i = 0; i < newBlocks; i++)
-        {
-            sequence.BlockTable.Add(_pool.Allocate());
-        }
-
-        _waiting.RemoveFirst();
-        Run(sequence);
-        sequence.State = SequenceState.Running;
-        sequence.NumRegisteredBlocks = hits;
-        sequence.NumComputedTokens = hits * _pool.BlockSize;
-        if (sequence.NumCachedTokens is null)
-        {
-            sequence.NumCachedTokens = sequence.NumComputedTokens;
-            NumPrefixQueries += _hasher is null ? 0 : sequence.Length;
-            NumPrefixHits += sequence.NumComputedTokens;
-        }
-    }
-
-    /// <summary>Leading blocks that are in the prefix cache. The block of the first token whose logits are wanted never counts: at least
-    /// the last token has to be computed, or there would be nothing to sample from.</summary>
-    private int CountCachedBlocks(Sequence sequence, out int free)
-    {
-        free = 0;
-        if (_hasher is null)
-        {
-            return 0;
-        }
-
-        var most = (sequence.WantsScores ? sequence.NumScoredTokens : sequence.Length - 1) / _pool.BlockSize;
-        for (var i = 0; i < most; i++)
-        {
-            if (!_pool.TryFind(sequence.HashOfBlock(i, _hasher, _pool.BlockSize), out var block))
-            {
-                return i;
-            }
-
-            free += _pool.IsFree(block) ? 1 : 0;
-        }
-
-        return most;
-    }
+    /// <summary>Leading blocks that may come from the prefix cache. The block of the first token whose logits are wanted never does: at
+    /// least the last token has to be computed, or there would be nothing to sample from.</summary>
+    private int MostCachedBlocks(Sequence sequence) =>
+        (sequence.WantsScores ? sequence.NumScoredTokens : sequence.Length - 1) / _blocks.BlockSize;
 
     private void Schedule(Sequence sequence, int numTokens, ref int budget, ref int logits)
     {
@@ -368,22 +308,7 @@ internal sealed partial class Scheduler
         sequence.NumScoredTokens = scored;
         budget -= numTokens;
         logits -= numScored + (sequence.NumComputedTokens >= sequence.Length ? 1 : 0);
-        Register(sequence);
-    }
-
-    /// <summary>Offers the sequence's full blocks to the prefix cache.</summary>
-    private void Register(Sequence sequence)
-    {
-        if (_hasher is null)
-        {
-            return;
-        }
-
-        for (var full = sequence.NumComputedTokens / _pool.BlockSize; sequence.NumRegisteredBlocks < full; sequence.NumRegisteredBlocks++)
-        {
-            var i = sequence.NumRegisteredBlocks;
-            _pool.Register(sequence.BlockTable.Blocks[i], sequence.HashOfBlock(i, _hasher, _pool.BlockSize));
-        }
+        _blocks.Register(sequence);
     }
 
     /// <summary>Extends sequences by their drafts, as far as rows, logits and blocks go that nothing else wants in this step. Draft tokens
@@ -394,13 +319,12 @@ internal sealed partial class Scheduler
         {
             var sequence = entry.Sequence;
             var numTokens = Math.Min(sequence.NumDraftTokens, Math.Min(budget, logits));
-            var table = sequence.BlockTable;
-            while (table.Count < _pool.BlocksFor(sequence.NumComputedTokens + numTokens) && _pool.NumFree > 0)
+            while (_blocks.CountMissing(sequence, sequence.NumComputedTokens + numTokens) > _blocks.NumFree)
             {
-                table.Add(_pool.Allocate());
+                numTokens--;
             }
 
-            numTokens = Math.Min(numTokens, table.Count * _pool.BlockSize - sequence.NumComputedTokens);
+            _blocks.Grow(sequence, sequence.NumComputedTokens + numTokens);
             sequence.TruncateDraft(numTokens);
             sequence.NumComputedTokens += numTokens;
             entry = entry with { NumTokens = entry.NumTokens + numTokens };

@@ -100,7 +100,8 @@ internal sealed class Sequence
     /// <summary>Whether logits of prompt tokens before the last are still wanted.</summary>
     public bool WantsScores => NumScoredTokens < PromptLength - 1;
 
-    public BlockTable BlockTable { get; } = new();
+    /// <summary>Its blocks, by group of layers; empty until it first gets some.</summary>
+    public BlockTable[] BlockTables { get; set; } = [];
 
     /// <summary>Whether other sequences may start where this one is after a step: until it is known, no step is planned ahead.</summary>
     public bool MayFork { get; set; }

@@ -24,10 +24,13 @@ internal sealed class PagedRun(
     /// <summary>One for each position; null for none.</summary>
     public float[]? QueryScales { get; init; }
 
+    /// <summary>Values are the first elements of the one key, as many as this; 0 for keys and values.</summary>
+    public int LatentDim { get; init; }
+
     private readonly float[] _frequencies = [
         .. Enumerable.Range(0, rotaryDim / 2).Select(i => (float)Math.Pow(10_000, -2.0 * i / rotaryDim))];
 
-    private int FirstDim => Interleaved ? 1 : 0;
+    private int FirstDim => LatentDim > 0 ? headDim - rotaryDim : Interleaved ? 1 : 0;
 
     private int Columns => (settings.Heads + 2 * kvHeads) * headDim;
 
@@ -61,7 +64,8 @@ internal sealed class PagedRun(
     {
         var blocksEach = lengths.Select(length => (length + BlockSize - 1) / BlockSize).ToArray();
         var pool = blocksEach.Sum() + 3;
-        var cache = device.Backend.AllocateKvCache(new KvCacheLayout(2, kvHeads, headDim, BlockSize, pool, cacheDType));
+        var cache = device.Backend.AllocateKvCache(
+            new KvCacheLayout(2, kvHeads, headDim, BlockSize, pool, cacheDType) { LatentDim = LatentDim });
         Poison(device, cache, pool);
 
         var ids = Enumerable.Range(0, pool).ToArray();
@@ -76,7 +80,7 @@ internal sealed class PagedRun(
             ? null
             : device.Backend.LoadRope(
                 new RopeFrequencies(_frequencies, 1.25f, lengths.Max()) { Interleaved = Interleaved, FirstDim = FirstDim });
-        var outputs = lengths.Select(length => new float[length * settings.Heads * headDim]).ToArray();
+        var outputs = lengths.Select(length => new float[length * settings.Heads * cache.Layout.ValueDim]).ToArray();
         Tensor? OnDevice(float[]? values) => values is null ? null : device.Floats(values, 1, values.Length);
         var deviceSettings = settings with
         {
@@ -113,7 +117,9 @@ internal sealed class PagedRun(
         {
             var kvHead = head / (settings.Heads / kvHeads);
             var keys = rows.Select(row => Stored(row[settings.Heads + kvHead], settings.CacheScales?.Key ?? 1)).ToArray();
-            var values = rows.Select(row => Stored(row[settings.Heads + kvHeads + kvHead], settings.CacheScales?.Value ?? 1)).ToArray();
+            var values = LatentDim > 0
+                ? [.. keys.Select(key => key[..LatentDim])]
+                : rows.Select(row => Stored(row[settings.Heads + kvHeads + kvHead], settings.CacheScales?.Value ?? 1)).ToArray();
             var temperature = QueryScales?[position] ?? 1;
             double[] query = [.. rows[position][head].Select(value => value * temperature)];
             return ScalarTwin.Attend(query, keys, values, position, settings, alibiSlopes?[head] ?? 0, Sinks?[head]);
@@ -152,13 +158,33 @@ internal sealed class PagedRun(
             step.Max(chunk => chunk.Start + chunk.Count));
         var qkv = device.Floats(
             [.. step.SelectMany(c => Enumerable.Range(c.Start, c.Count).SelectMany(p => _qkv[c.Sequence][p]))], tokens, Columns);
-        var output = device.Empty(tokens, settings.Heads * headDim);
-        device.Backend.RopeAndCache(qkv, rope, inputs, cache, layer: 1, settings.CacheScales);
-        device.Backend.PagedAttention(qkv, inputs, cache, layer: 1, deviceSettings, output);
+        var width = settings.Heads * cache.Layout.ValueDim;
+        var output = device.Empty(tokens, width);
+        if (LatentDim > 0)
+        {
+            // The row's key lies behind its queries.
+            Tensor Columns(int first, int count) => device.Floats(
+                [.. step.SelectMany(c => Enumerable.Range(c.Start, c.Count).SelectMany(
+                    p => _qkv[c.Sequence][p].AsSpan(first * headDim, count * headDim).ToArray()))], tokens, count * headDim);
+            var (queries, latent) = (Columns(0, settings.Heads), Columns(settings.Heads, 1));
+            if (rope is not null)
+            {
+                device.Backend.Rotate(queries, rope, inputs.Positions, 0, settings.Heads, headDim);
+                device.Backend.Rotate(latent, rope, inputs.Positions, 0, 1, headDim);
+            }
+
+            device.Backend.LatentToCache(latent, inputs, cache, layer: 1, settings.CacheScales);
+            device.Backend.PagedAttention(queries, inputs, cache, layer: 1, deviceSettings, output);
+        }
+        else
+        {
+            device.Backend.RopeAndCache(qkv, rope, inputs, cache, layer: 1, settings.CacheScales);
+            device.Backend.PagedAttention(qkv, inputs, cache, layer: 1, deviceSettings, output);
+        }
+
         var rows = device.Read(output);
         for (int i = 0, row = 0; i < step.Length; row += step[i++].Count)
         {
-            var width = settings.Heads * headDim;
             rows.AsSpan(row * width, step[i].Count * width).CopyTo(outputs[step[i].Sequence].AsSpan(step[i].Start * width));
         }
     }
@@ -172,6 +198,13 @@ internal sealed class PagedRun(
         var inputs = new AttentionInputs(none, device.Integers(slots, 1, [.. Enumerable.Range(0, slots)]), none, none, none, slots, slots);
         foreach (var layer in new[] { 0, 1 })
         {
+            if (LatentDim > 0)
+            {
+                device.Backend.LatentToCache(
+                    device.Floats(qkv.AsSpan(0, slots * headDim).ToArray(), slots, headDim), inputs, cache, layer);
+                continue;
+            }
+
             device.Backend.RopeAndCache(
                 device.Floats(qkv, slots, Columns), null, inputs with { Positions = inputs.SlotMapping }, cache, layer);
         }

@@ -16,9 +16,9 @@ public class BlockPoolTests
         Register(pool, first, 1);
         var order = new[] { second.Blocks[0], third.Blocks[0], first.Blocks[0] };
 
-        pool.Release(second);
-        pool.Release(third);
-        pool.Release(first);
+        pool.Release([second]);
+        pool.Release([third]);
+        pool.Release([first]);
 
         Assert.Equal(order, new[] { pool.Allocate(), pool.Allocate(), pool.Allocate() });
     }
@@ -30,7 +30,7 @@ public class BlockPoolTests
         var table = Hold(pool, 1);
         var block = table.Blocks[0];
         Register(pool, table, 7);
-        pool.Release(table);
+        pool.Release([table]);
 
         Assert.True(pool.TryFind(Hash(7), out var found));
         Assert.Equal(block, found);
@@ -49,8 +49,8 @@ public class BlockPoolTests
         var block = partial.Blocks[0];
         Register(pool, cached, 7);
 
-        pool.Release(cached);
-        pool.Release(partial);
+        pool.Release([cached]);
+        pool.Release([partial]);
 
         Assert.Equal(block, pool.Allocate());
     }
@@ -66,9 +66,29 @@ public class BlockPoolTests
             pool.Register(blocks[i], Hash(i));
         }
 
-        pool.Release(table);
+        pool.Release([table]);
 
         Assert.Equal([blocks[2], blocks[1], blocks[0]], [pool.Allocate(), pool.Allocate(), pool.Allocate()]);
+    }
+
+    [Fact]
+    public void Tables_of_one_sequence_give_up_their_ends_together()
+    {
+        var pool = new BlockPool(numBlocks: 5, blockSize: 4);
+        var (whole, window) = (Hold(pool, 3), new BlockTable());
+        window.Begin(1);
+        window.Add(pool.Allocate());
+        window.Add(pool.Allocate());
+        int[] expected = [whole.Blocks[2], window.Blocks[2], whole.Blocks[1], window.Blocks[1], whole.Blocks[0]];
+        for (var block = 0; block < 5; block++)
+        {
+            pool.Register(block, Hash(block));
+        }
+
+        pool.Release([whole, window]);
+
+        Assert.Equal((0, 0, 0, 0), (whole.First, whole.Count, window.First, window.Count));
+        Assert.Equal(expected, Enumerable.Range(0, 5).Select(_ => pool.Allocate()));
     }
 
     [Fact]
@@ -80,9 +100,9 @@ public class BlockPoolTests
         pool.Share(one.Blocks[0]);
         other.Add(one.Blocks[0]);
 
-        pool.Release(one);
+        pool.Release([one]);
         Assert.Equal(0, pool.NumFree);
-        pool.Release(other);
+        pool.Release([other]);
         Assert.Equal(1, pool.NumFree);
     }
 
@@ -95,7 +115,7 @@ public class BlockPoolTests
         for (var i = 0; i < 4; i++)
         {
             pool.Register(blocks[i], Hash(i));
-            pool.Release(tables[i]);
+            pool.Release([tables[i]]);
         }
 
         pool.Share(blocks[1]);
@@ -115,7 +135,7 @@ public class BlockPoolTests
         Register(pool, second, 5);
         var expected = first.Blocks[0];
 
-        pool.Release(second);
+        pool.Release([second]);
         pool.Allocate();
 
         Assert.True(pool.TryFind(Hash(5), out var found));
@@ -168,7 +188,7 @@ public class BlockPoolTests
                 var table = held[at];
                 var block = table.Blocks[0];
                 held.RemoveAt(at);
-                pool.Release(table);
+                pool.Release([table]);
                 if (!held.Any(other => other.Blocks[0] == block))
                 {
                     free.Insert(contents.ContainsKey(block) ? free.Count : 0, block);

@@ -148,7 +148,7 @@ public class EngineWorkloadTests
 
         public required int BlockSize { get; init; }
 
-        public required int NumBlocks { get; init; }
+        public required int NumBlocks { get; set; }
 
         public required GenerationRequest[] Requests { get; set; }
 
@@ -158,6 +158,18 @@ public class EngineWorkloadTests
         public IDraftProposer? Proposer { get; set; }
 
         public int? MaxLogits { get; set; }
+
+        /// <summary>Groups of the model's layers; memory for them is as short as without.</summary>
+        public KvGroups Groups
+        {
+            get;
+            set
+            {
+                var spare = NumBlocks - BlocksFor(field);
+                field = value;
+                NumBlocks = (int)BlocksFor(value) + (int)spare * value.Count;
+            }
+        } = KvGroups.One;
 
         /// <summary>Steps are computed on a thread of their own, so that the engine plans and delivers meanwhile.</summary>
         public bool Background { get; set; }
@@ -200,7 +212,7 @@ public class EngineWorkloadTests
         public async Task<(Generation[]?[] Generations, EngineStatistics Statistics, FakeModelRunner Runner)> RunAsync()
         {
             var runner = new FakeModelRunner(
-                Vocab, BlockSize, NumBlocks, MaxModelLength, maxSequences: 9, maxLogits: MaxLogits)
+                Vocab, BlockSize, NumBlocks, MaxModelLength, Options.MaxNumBatchedTokens, maxSequences: 9, MaxLogits, Groups)
             { OnLogits = OnLogits };
             await using var engine = new LlmEngine(
                 Background ? new BackgroundRunner(runner) : runner, new ByteTokenizer(), Options, TimeProvider.System, Proposer);
@@ -262,6 +274,8 @@ public class EngineWorkloadTests
             await engine.DrainAsync(TimeSpan.FromSeconds(30));
             return ([.. tasks.Select(task => task.Result)], engine.Statistics, runner);
         }
+
+        private long BlocksFor(KvGroups groups) => groups.BlocksFor(MaxModelLength, Options.MaxNumBatchedTokens, BlockSize);
 
         private static async Task<Generation[]?> ReadAsync(LlmEngine engine, GenerationRequest request, CancellationToken cancellationToken)
         {

@@ -4,10 +4,11 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>A model runner whose "KV cache" is the token and position last written to each slot, and whose logits are a hash of the whole
 /// context as it is read through the block table. A wrong block, slot, position or context length either throws here or changes the
-/// output.</summary>
+/// output. A group of layers with a limited reach holds the same tokens as far as it is read; where no group reads everything, a row's
+/// context is what the first reads.</summary>
 internal sealed class FakeModelRunner(
     int vocabSize, int blockSize, int numBlocks, int maxModelLength, int maxBatchedTokens = 4096, int maxSequences = 256,
-    int? maxLogits = null)
+    int? maxLogits = null, KvGroups? groups = null)
     : IModelRunner
 {
     /// <summary>A step of one sequence with one token.</summary>
@@ -28,6 +29,9 @@ internal sealed class FakeModelRunner(
         LogitRows = [0],
     };
 
+    /// <summary>Stands for a token that a row does not read.</summary>
+    private const int Unread = -2;
+
     private readonly int[] _tokens = Filled(numBlocks * blockSize, -1);
     private readonly int[] _positions = Filled(numBlocks * blockSize, -1);
     private float[] _logits = [];
@@ -38,6 +42,8 @@ internal sealed class FakeModelRunner(
     public int BlockSize => blockSize;
 
     public int NumBlocks => numBlocks;
+
+    public KvGroups KvGroups { get; } = groups ?? KvGroups.One;
 
     public int MaxModelLength => maxModelLength;
 
@@ -93,7 +99,10 @@ internal sealed class FakeModelRunner(
         Write(batch);
         for (var sequence = 0; sequence < batch.NumSequences; sequence++)
         {
-            Read(batch, sequence);
+            for (var group = 0; group < KvGroups.Count; group++)
+            {
+                Read(batch, group, sequence);
+            }
         }
 
         _numLogits = batch.NumLogits;
@@ -104,7 +113,8 @@ internal sealed class FakeModelRunner(
         {
             var sequence = SequenceOf(batch, batch.LogitRows[i]);
             var behind = batch.QueryStarts[sequence + 1] - 1 - batch.LogitRows[i];
-            var context = Read(batch, sequence)[..^behind];
+            var context = Read(batch, 0, sequence)[..^behind];
+            context.AsSpan(0, KvGroups.Reaches[0].FirstRead(context.Length - 1)).Fill(Unread);
             Logits(context, row);
             OnLogits?.Invoke(context, row);
             row.CopyTo(_logits, i * vocabSize);
@@ -163,11 +173,12 @@ internal sealed class FakeModelRunner(
         Check(longestQuery == batch.MaxQueryLength, "longest query");
         Check(longestContext == batch.MaxContextLength, "longest context");
         Check(batch.MaxBlocks * blockSize >= longestContext, "block tables too narrow");
+        Check(batch.NumGroups == KvGroups.Count, $"{batch.NumGroups} groups");
     }
 
     private void Copy(StepBatch batch)
     {
-        Check(batch.NumBlockCopies <= batch.NumSequences, $"{batch.NumBlockCopies} block copies for {batch.NumSequences} sequences");
+        Check(batch.NumBlockCopies <= batch.NumSequences * batch.NumGroups, $"{batch.NumBlockCopies} block copies for {batch.NumSequences} sequences");
         BlocksCopied += batch.NumBlockCopies;
         for (var i = 0; i < batch.NumBlockCopies; i++)
         {
@@ -186,30 +197,39 @@ internal sealed class FakeModelRunner(
             for (var row = batch.QueryStarts[sequence]; row < batch.QueryStarts[sequence + 1]; row++)
             {
                 var position = batch.ContextLengths[sequence] - (batch.QueryStarts[sequence + 1] - row);
-                var slot = batch.SlotMapping[row];
                 Check(batch.Positions[row] == position, $"row {row} has position {batch.Positions[row]}, not {position}");
-                Check(slot == Slot(batch, sequence, position), $"row {row} writes slot {slot}, which is not its block table's");
-                Check(written.Add(slot), $"two rows write slot {slot}");
                 Check((uint)batch.TokenIds[row] < (uint)vocabSize, "a token outside the vocabulary");
-                _tokens[slot] = batch.TokenIds[row];
-                _positions[slot] = position;
+                for (var group = 0; group < KvGroups.Count; group++)
+                {
+                    var slot = batch.SlotMapping[group * batch.NumTokens + row];
+                    Check(slot == Slot(batch, group, sequence, position), $"row {row} writes slot {slot}, which is not its block table's");
+                    Check(written.Add(slot), $"slot {slot} is written twice");
+                    _tokens[slot] = batch.TokenIds[row];
+                    _positions[slot] = position;
+                }
             }
         }
     }
 
-    private int[] Read(StepBatch batch, int sequence)
+    /// <summary>The tokens that a sequence's rows read in a group, by position.</summary>
+    private int[] Read(StepBatch batch, int group, int sequence)
     {
-        var context = new int[batch.ContextLengths[sequence]];
-        for (var position = 0; position < context.Length; position++)
+        var context = Filled(batch.ContextLengths[sequence], Unread);
+        var firstRow = context.Length - (batch.QueryStarts[sequence + 1] - batch.QueryStarts[sequence]);
+        for (var position = KvGroups.Reaches[group].FirstRead(firstRow); position < context.Length; position++)
         {
-            var slot = Slot(batch, sequence, position);
+            var slot = Slot(batch, group, sequence, position);
             Check(_positions[slot] == position, $"slot {slot} holds position {_positions[slot]}, not {position}");
+            var known = Slot(batch, 0, sequence, position);
+            Check(
+                KvGroups.Reaches[0].FirstRead(firstRow) > position || _tokens[slot] == _tokens[known],
+                $"slot {slot} holds token {_tokens[slot]}, slot {known} of the first group {_tokens[known]}");
             context[position] = _tokens[slot];
         }
 
         return context;
     }
 
-    private int Slot(StepBatch batch, int sequence, int position) =>
-        batch.BlockTables[sequence * batch.MaxBlocks + position / blockSize] * blockSize + position % blockSize;
+    private int Slot(StepBatch batch, int group, int sequence, int position) =>
+        batch.BlockTables[(group * batch.NumSequences + sequence) * batch.MaxBlocks + position / blockSize] * blockSize + position % blockSize;
 }

@@ -124,12 +124,14 @@ internal abstract unsafe partial class CpuBackend : Backend
         return table;
     }
 
-    /// <exception cref="NotSupportedException">The cache is neither F32 nor FP8, or its blocks are not whole tiles of 16 slots.</exception>
+    /// <exception cref="NotSupportedException">The cache has no floats, or its blocks are not whole tiles of 16 slots.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
-        if (layout.DType is not (DType.F32 or DType.F8E4M3 or DType.F8E5M2))
+        layout.RequireWhole();
+        if (layout.DType is not (DType.F32 or DType.BF16 or DType.F16 or DType.F8E4M3 or DType.F8E5M2))
         {
-            throw new NotSupportedException($"a KV cache of {layout.DType} is not supported on cpu; supported: F32, F8E4M3, F8E5M2");
+            throw new NotSupportedException(
+                $"a KV cache of {layout.DType} is not supported on cpu; supported: F32, BF16, F16, F8E4M3, F8E5M2");
         }
 
         if (layout.BlockSize < 1 || layout.BlockSize % CpuKvCache.TileSlots != 0)
@@ -166,6 +168,15 @@ internal abstract unsafe partial class CpuBackend : Backend
         });
     }
 
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null) =>
+        RowRanges<LatentRows>.Run(Threads, latent.Rows, latent.Columns, new()
+        {
+            Latent = CpuBuffer.Floats(latent, latent.Rows, cache.Layout.HeadDim),
+            Cache = ((CpuKvCache)cache).Layer(layer, scales),
+            Slots = CpuBuffer.Integers(inputs.SlotMapping, latent.Rows),
+            HeadDim = cache.Layout.HeadDim,
+        });
+
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         var blocks = new ReadOnlySpan<int>(CpuBuffer.Integers(pairs, 2 * pairs.Rows), 2 * pairs.Rows);
@@ -192,6 +203,8 @@ internal abstract unsafe partial class CpuBackend : Backend
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output) =>
         _expertRows.Linear(x, experts, weights, output);
+
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output) => _expertRows.LinearByHead(x, heads, output);
 
     public override void GatherRows(Tensor x, Tensor rows, Tensor output) =>
         RowRanges<GatheredRows>.Run(Threads, output.Rows, output.Columns, new()

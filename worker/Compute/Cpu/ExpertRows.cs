@@ -34,22 +34,66 @@ internal sealed unsafe class ExpertRows(CpuBackend backend, WorkerThreads thread
             throw new ArgumentException($"{x} given where {experts.Rows} or {routed} rows are needed");
         }
 
-        var source = CpuBuffer.Floats(x, x.Rows, weights.InFeatures);
-        var destination = CpuBuffer.Floats(output, routed, weights.OutFeatures);
-        var count = weights.Experts.Count;
         var memory = (int*)_rows.Floats(2L * routed);
         var destinations = memory;
         var sources = memory + routed;
-        Sort(CpuBuffer.Integers(experts, routed), routed, count, destinations);
+        Sort(CpuBuffer.Integers(experts, routed), routed, weights.Experts.Count, destinations);
         var perSource = routed / Math.Max(1, x.Rows);
         for (var i = 0; i < routed; i++)
         {
             sources[i] = destinations[i] / perSource;
         }
 
-        var input = Scratch(ref _inputs, ref _inputMemory, "expert inputs", experts.Rows, weights.InFeatures);
-        var result = Scratch(ref _outputs, ref _outputMemory, "expert outputs", experts.Rows, weights.OutFeatures);
-        for (var expert = 0; expert < count; expert++)
+        Multiply(x, sources, weights, experts.Rows, destinations, output with { Rows = routed });
+    }
+
+    /// <summary>See <see cref="Backend.HeadLinear"/>: row token·heads + head goes to expert head.</summary>
+    /// <exception cref="ArgumentException">Shapes do not fit together.</exception>
+    public void LinearByHead(Tensor x, ExpertWeights weights, Tensor output)
+    {
+        var (tokens, heads) = (x.Rows, weights.Experts.Count);
+        if (x.Columns != heads * weights.InFeatures || output.Rows != tokens || output.Columns != heads * weights.OutFeatures)
+        {
+            throw new ArgumentException(
+                $"{x} and {output} given where {heads} heads become {weights.OutFeatures} of {weights.InFeatures} features");
+        }
+
+        var routed = checked(tokens * heads);
+        var rows = (int*)_rows.Floats(routed);
+        Grow(heads);
+        for (var head = 0; head < heads; head++)
+        {
+            _starts[head] = head * tokens;
+            for (var token = 0; token < tokens; token++)
+            {
+                rows[head * tokens + token] = token * heads + head;
+            }
+        }
+
+        _starts[heads] = routed;
+        Multiply(
+            x with { Rows = routed, Columns = weights.InFeatures }, rows, weights, tokens, rows,
+            output with { Rows = routed, Columns = weights.OutFeatures });
+    }
+
+    public void Dispose()
+    {
+        _rows.Dispose();
+        _inputMemory.Dispose();
+        _outputMemory.Dispose();
+    }
+
+    /// <summary>Multiplies each expert's rows, which are those between its starts.</summary>
+    /// <param name="sources">Rows of <paramref name="x"/>, sorted by expert.</param>
+    /// <param name="mostRows">Of one expert.</param>
+    /// <param name="destinations">Rows of <paramref name="output"/>, in the same order.</param>
+    private void Multiply(Tensor x, int* sources, ExpertWeights weights, int mostRows, int* destinations, Tensor output)
+    {
+        var source = CpuBuffer.Floats(x, x.Rows, weights.InFeatures);
+        var destination = CpuBuffer.Floats(output, output.Rows, weights.OutFeatures);
+        var input = Scratch(ref _inputs, ref _inputMemory, "expert inputs", mostRows, weights.InFeatures);
+        var result = Scratch(ref _outputs, ref _outputMemory, "expert outputs", mostRows, weights.OutFeatures);
+        for (var expert = 0; expert < weights.Experts.Count; expert++)
         {
             var first = _starts[expert];
             var rows = _starts[expert + 1] - first;
@@ -79,21 +123,10 @@ internal sealed unsafe class ExpertRows(CpuBackend backend, WorkerThreads thread
         }
     }
 
-    public void Dispose()
-    {
-        _rows.Dispose();
-        _inputMemory.Dispose();
-        _outputMemory.Dispose();
-    }
-
     /// <summary>Counting sort; leaves where each expert's rows begin in <c>_starts</c>.</summary>
     private void Sort(int* experts, int routed, int count, int* rows)
     {
-        if (_starts.Length < count + 1)
-        {
-            _starts = new int[count + 1];
-        }
-
+        Grow(count);
         Array.Clear(_starts);
         for (var i = 0; i < routed; i++)
         {
@@ -115,6 +148,14 @@ internal sealed unsafe class ExpertRows(CpuBackend backend, WorkerThreads thread
         for (var i = routed - 1; i >= 0; i--)
         {
             rows[--_starts[experts[i]]] = i;
+        }
+    }
+
+    private void Grow(int count)
+    {
+        if (_starts.Length < count + 1)
+        {
+            _starts = new int[count + 1];
         }
     }
 

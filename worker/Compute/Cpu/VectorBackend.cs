@@ -119,22 +119,24 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
 
         _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
         var pages = ((CpuKvCache)cache).Layer(layer, settings.CacheScales);
-        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.HeadDim, pages);
+        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.ValueDim, pages);
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
-            Threads.Run(_attentionItems.Count * layout.KvHeads, operations, new AttentionJob<V, TSimd>
+            Threads.Run(_attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd>.Shares(group), operations, new AttentionJob<V, TSimd>
             {
                 Items = items,
-                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim),
-                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.HeadDim),
+                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)),
+                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.ValueDim),
                 Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
                 BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
                 Cache = pages,
                 Scratch = _attention.Floats((long)scratchFloats * Threads.Count),
+                QueryColumns = layout.QueryColumns(settings.Heads),
                 Heads = settings.Heads,
                 KvHeads = layout.KvHeads,
                 HeadDim = layout.HeadDim,
+                ValueDim = layout.ValueDim,
                 BlockSize = layout.BlockSize,
                 MaxBlocks = inputs.BlockTables.Columns,
                 NumBlocks = layout.NumBlocks,

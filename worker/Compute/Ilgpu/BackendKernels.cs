@@ -56,19 +56,22 @@ internal static class BackendKernels
 
     public static Kernel Sort { get; } = Kernel.Of(Experts.Sort);
 
+    public static Kernel SortByHead { get; } = Kernel.Of(Experts.SortByHead);
+
     public static Kernel SumExperts { get; } = Kernel.Of(Elementwise.SumExperts);
 
     public static Kernel Rotate { get; } = Kernel.Of(RopeAndCache.Rotate);
 
     /// <summary>By the cache's element type: what fills it, and what reads it.</summary>
-    public static IReadOnlyDictionary<DType, (Kernel Write, Kernel Attend)> Caches { get; } = new Dictionary<DType, (Kernel, Kernel)>
-    {
-        [DType.F32] = OfCache<F32Cache, float>(),
-        [DType.BF16] = OfCache<BF16Cache, ushort>(),
-        [DType.F16] = OfCache<F16Cache, ushort>(),
-        [DType.F8E4M3] = OfCache<E4M3Cache, byte>(),
-        [DType.F8E5M2] = OfCache<E5M2Cache, byte>(),
-    };
+    public static IReadOnlyDictionary<DType, (Kernel Write, Kernel WriteLatent, Kernel Attend)> Caches { get; } =
+        new Dictionary<DType, (Kernel, Kernel, Kernel)>
+        {
+            [DType.F32] = OfCache<F32Cache, float>(),
+            [DType.BF16] = OfCache<BF16Cache, ushort>(),
+            [DType.F16] = OfCache<F16Cache, ushort>(),
+            [DType.F8E4M3] = OfCache<E4M3Cache, byte>(),
+            [DType.F8E5M2] = OfCache<E5M2Cache, byte>(),
+        };
 
     public static Kernel Combine { get; } = Kernel.Of(PagedAttention.Combine);
 
@@ -95,16 +98,20 @@ internal static class BackendKernels
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, LayerHeads, SumSquares, RmsScale, Xielu, Add, Scale,
         ScaleRows, SoftCap,
-        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SumExperts, Rotate,
-        .. Caches.Values.SelectMany(pair => new[] { pair.Write, pair.Attend }), Combine, CopyRows, Adjust, Maxima, ChunkMaxima, Select,
+        .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SortByHead, SumExperts,
+        Rotate, .. Caches.Values.SelectMany(cache => new[] { cache.Write, cache.WriteLatent, cache.Attend }), Combine, CopyRows, Adjust,
+        Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
         where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));
 
-    private static (Kernel Write, Kernel Attend) OfCache<TFormat, TElement>()
+    private static (Kernel Write, Kernel WriteLatent, Kernel Attend) OfCache<TFormat, TElement>()
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged =>
-        (Kernel.Of(RopeAndCache.Run<TFormat, TElement>), Kernel.OfWaves(PagedAttention.Attend<TFormat, TElement>));
+        (
+            Kernel.Of(RopeAndCache.Run<TFormat, TElement>),
+            Kernel.Of(RopeAndCache.WriteLatent<TFormat, TElement>),
+            Kernel.OfWaves(PagedAttention.Attend<TFormat, TElement>));
 }

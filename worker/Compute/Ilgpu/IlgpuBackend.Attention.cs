@@ -16,6 +16,7 @@ internal sealed partial class IlgpuBackend
     /// <exception cref="NotSupportedException">There is no kernel for such a cache.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
     {
+        layout.RequireWhole();
         if (!BackendKernels.Caches.ContainsKey(layout.DType))
         {
             throw new NotSupportedException(
@@ -38,7 +39,7 @@ internal sealed partial class IlgpuBackend
                 return range;
             }),
         ];
-        return new IlgpuKvCache(layout, Layers("keys"), Layers("values"));
+        return new IlgpuKvCache(layout, Layers("keys"), layout.IsLatent ? [] : Layers("values"));
     }
 
     public override void RopeAndCache(
@@ -70,6 +71,16 @@ internal sealed partial class IlgpuBackend
             RangeOf(positions, DType.I32, x.Rows), x.Columns, firstHead, headDim, rope.RotaryDim / 2, rope.FirstDim, StepOf(rope));
     }
 
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        Require(latent, latent.Rows, layout.HeadDim);
+        _launcher.Launch(
+            BackendKernels.Caches[layout.DType].WriteLatent, new GridSize(latent.Rows), latent,
+            RangeOf(inputs.SlotMapping, DType.I32, latent.Rows), own.Keys[layer], layout.HeadDim, own.HeadPieces,
+            1 / KvScales.For(layout.DType, scales).Key);
+    }
+
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         var own = (IlgpuKvCache)cache;
@@ -85,30 +96,31 @@ internal sealed partial class IlgpuBackend
         Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
     {
         var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
-        Require(qkv, qkv.Rows, (settings.Heads + 2 * layout.KvHeads) * layout.HeadDim);
-        Require(output, qkv.Rows, settings.Heads * layout.HeadDim);
+        Require(qkv, qkv.Rows, layout.QueryColumns(settings.Heads));
+        Require(output, qkv.Rows, settings.Heads * layout.ValueDim);
         var scales = KvScales.For(layout.DType, settings.CacheScales);
+        var valueScale = layout.IsLatent ? scales.Key : scales.Value;
         var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
         var headsOfGroup = Math.Min(
             Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads),
             Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
         var chunks = layout.KvHeads * GridSize.Groups(settings.Heads / layout.KvHeads, headsOfGroup);
-        var splits = Splits(qkv.Rows, settings.Heads, layout.HeadDim, chunks, inputs.MaxContextLength);
+        var splits = Splits(qkv.Rows, settings.Heads, layout.ValueDim, chunks, inputs.MaxContextLength);
         _launcher.Launch(
-            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer], own.Values[layer],
-            RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
+            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer],
+            layout.IsLatent ? own.Keys[layer] : own.Values[layer], RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
             RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns),
             settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, sinks,
             settings.QueryScales is { } temperatures ? RangeOf(temperatures, DType.F32, temperatures.Columns) : _nothing, output,
-            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, settings.Heads, layout.KvHeads,
-            layout.HeadDim, own.HeadPieces, layout.BlockSize, headsOfGroup, settings.SlidingWindow, settings.Chunk,
+            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads,
+            layout.KvHeads, layout.HeadDim, layout.ValueDim, own.HeadPieces, layout.BlockSize, layout.IsLatent, headsOfGroup, settings.SlidingWindow, settings.Chunk,
             settings.AlibiSlopes is not null, settings.Sinks is not null, settings.QueryScales is not null, settings.Scale * scales.Key,
-            scales.Value, settings.LogitSoftCap);
+            valueScale, settings.LogitSoftCap);
         if (splits > 1)
         {
             _launcher.Launch(
-                BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, sinks, output, layout.HeadDim, splits,
-                settings.Sinks is not null, scales.Value);
+                BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, sinks, output, layout.ValueDim, splits,
+                settings.Sinks is not null, valueScale);
         }
     }
 
@@ -117,10 +129,10 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Groups that share a row's context: as many as it has stretches where there would otherwise be too few to keep the device
     /// busy, else one. The results are the same.</summary>
-    private int Splits(int rows, int heads, int headDim, int chunks, int maxContextLength)
+    private int Splits(int rows, int heads, int valueDim, int chunks, int maxContextLength)
     {
         var stretches = GridSize.Groups(maxContextLength, Kernels.PagedAttention.Stretch);
-        var bytes = sizeof(float) * (long)stretches * rows * heads * (headDim + 2);
+        var bytes = sizeof(float) * (long)stretches * rows * heads * (valueDim + 2);
         if (stretches == 1 || (long)rows * chunks >= _launcher.BusyGroups || bytes > MaxPartialBytes)
         {
             return 1;

@@ -88,23 +88,49 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weights.InFeatures);
         Require(output, routed, weights.OutFeatures);
         var count = weights.Experts.Count;
-        var matrix = _launcher.HasMatrixCores;
-        var tileRows = matrix ? MatrixLinear.Rows : Kernels.Linear.Rows;
-        var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
-        var maxTiles = Math.Min(routed, GridSize.Groups(routed, tileRows) + count);
-        Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
-        Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
-        Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
+        var (tileRows, maxTiles) = RoomForTiles(routed, count, Math.Min(routed, GridSize.Groups(routed, TileRows) + count));
         _launcher.Launch(
             BackendKernels.Sort, new GridSize(1), RangeOf(experts, DType.I32, routed), _starts, _order, _tiles, routed, count, tileRows,
             maxTiles);
+        MultiplyTiles(x, weights, maxTiles, routed / Math.Max(1, x.Rows), output);
+    }
+
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
+    {
+        var (tokens, count) = (x.Rows, heads.Experts.Count);
+        Require(x, tokens, count * heads.InFeatures);
+        Require(output, tokens, count * heads.OutFeatures);
+        var routed = checked(tokens * count);
+        var (tileRows, maxTiles) = RoomForTiles(routed, count, count * GridSize.Groups(tokens, TileRows));
+        _launcher.Launch(
+            BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order, _tiles, tokens, count, tileRows);
+        MultiplyTiles(x, heads, maxTiles, rowsPerInput: 1, output);
+    }
+
+    /// <summary>Rows that a kernel multiplies at once.</summary>
+    private int TileRows => _launcher.HasMatrixCores ? MatrixLinear.Rows : Kernels.Linear.Rows;
+
+    private (int TileRows, int MaxTiles) RoomForTiles(int routed, int count, int maxTiles)
+    {
+        Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
+        Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
+        Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
+        return (TileRows, maxTiles);
+    }
+
+    /// <param name="rowsPerInput">Routed rows that share a row of <paramref name="x"/>.</param>
+    private void MultiplyTiles(Tensor x, ExpertWeights weights, int maxTiles, int rowsPerInput, Tensor output)
+    {
+        var count = weights.Experts.Count;
+        var matrix = _launcher.HasMatrixCores;
+        var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
         foreach (var section in ((IlgpuExperts)weights).Sections)
         {
             _launcher.Launch(
                 LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true, matrix),
                 new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x, section.Codes,
                 section.Tables, section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs,
-                section.Padded, section.FirstOutput, weights.OutFeatures, routed / Math.Max(1, x.Rows),
+                section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
                 (int)(section.Codes.Bytes / 16 / count), (int)(section.Tables.Bytes / sizeof(uint) / count),
                 (int)(section.Groups.Bytes / sizeof(int) / count));
         }

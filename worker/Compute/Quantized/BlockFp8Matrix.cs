@@ -46,4 +46,6 @@ internal sealed class BlockFp8Matrix : QuantizedMatrix
             destination[i] = _codes.Row(firstOutput + i)[k];
         }
     }
+
+    public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(BlockOf(output), GroupOf[k]);
 }

@@ -23,4 +23,6 @@ internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<fl
             destination[i] = codes.Row(firstOutput + i)[k];
         }
     }
+
+    public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(output);
 }

@@ -24,4 +24,7 @@ internal abstract class GroupedMatrix : QuantizedMatrix
 
     /// <summary>In [0, 2^Bits].</summary>
     public abstract int Zero(int group, int output);
+
+    public sealed override float WeightOf(int output, int k, byte code) =>
+        (code - Zero(GroupOf[k], output)) * Scale(GroupOf[k], output);
 }

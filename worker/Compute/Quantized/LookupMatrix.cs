@@ -11,4 +11,6 @@ internal abstract class LookupMatrix(string name, int outFeatures, int inFeature
 
     /// <summary>Finite.</summary>
     public abstract float Entry(int output, int code);
+
+    public sealed override float WeightOf(int output, int k, byte code) => Entry(output, code);
 }

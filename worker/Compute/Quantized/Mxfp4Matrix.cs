@@ -27,4 +27,7 @@ internal abstract class Mxfp4Matrix : QuantizedMatrix
 
     /// <summary>A scale in E8M0: [0, 254], for 255 is NaN.</summary>
     public abstract byte Exponent(int group, int output);
+
+    public sealed override float WeightOf(int output, int k, byte code) =>
+        MathF.ScaleB(E2M1.Values[code], Exponent(GroupOf[k], output) - 127);
 }

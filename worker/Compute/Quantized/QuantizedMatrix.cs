@@ -36,4 +36,24 @@ internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeat
     /// <summary>Codes of input <paramref name="k"/> for a run of outputs. Safe to call from several threads.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such input or output.</exception>
     public abstract void ReadCodes(int k, int firstOutput, Span<byte> destination);
+
+    /// <summary>The weight that a code stands for.</summary>
+    public abstract float WeightOf(int output, int k, byte code);
+
+    /// <summary>All weights, row after row: for what is computed with before it is loaded.</summary>
+    public float[] Decode()
+    {
+        var weights = new float[checked(OutFeatures * InFeatures)];
+        var codes = new byte[OutFeatures];
+        for (var k = 0; k < InFeatures; k++)
+        {
+            ReadCodes(k, 0, codes);
+            for (var output = 0; output < OutFeatures; output++)
+            {
+                weights[(output * InFeatures) + k] = WeightOf(output, k, codes[output]);
+            }
+        }
+
+        return weights;
+    }
 }

@@ -21,6 +21,7 @@ internal sealed class DraftModelProposer : IDraftProposer
 {
     private readonly IModelRunner _runner;
     private readonly BlockPool _pool;
+    private readonly SequenceBlocks _blocks;
     private readonly Sampler _sampler;
     private readonly Dictionary<Sequence, Twin> _twins = [];
     private readonly List<Guess> _guesses = [];
@@ -42,6 +43,7 @@ internal sealed class DraftModelProposer : IDraftProposer
 
         _runner = runner;
         _pool = new BlockPool(runner.NumBlocks, runner.BlockSize);
+        _blocks = new SequenceBlocks(_pool, hasher: null, runner.KvGroups, runner.MaxBatchedTokens);
         _sampler = new Sampler(vocabSize);
     }
 
@@ -79,7 +81,7 @@ internal sealed class DraftModelProposer : IDraftProposer
     {
         if (_twins.Remove(sequence, out var twin))
         {
-            _pool.Release(twin.Sequence.BlockTable);
+            _blocks.Release(twin.Sequence);
         }
     }
 
@@ -116,6 +118,8 @@ internal sealed class DraftModelProposer : IDraftProposer
         {
             var twin = _guesses[i].Twin;
             var numTokens = Math.Min(twin.Length - twin.NumComputedTokens, budget);
+            // Of what it has read, only its sequence's tokens are sure to stay.
+            _blocks.FreeUnread(twin, Math.Min(twin.NumComputedTokens, _guesses[i].Request.Sequence.Length - 1));
             if (!TryReserve(twin, twin.NumComputedTokens + numTokens))
             {
                 // Without what it holds, those before it in line go on.
@@ -133,7 +137,7 @@ internal sealed class DraftModelProposer : IDraftProposer
 
     private void Step()
     {
-        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _pool.BlockSize);
+        BatchPacker.Pack(_batch, CollectionsMarshal.AsSpan(_scheduled), _pool.BlockSize, _runner.KvGroups.Count);
         _runner.Launch(_batch);
         var logits = _runner.WaitForLogits();
         for (var i = 0; i < _scheduled.Count; i++)
@@ -165,29 +169,31 @@ internal sealed class DraftModelProposer : IDraftProposer
     /// <summary>Gives a twin blocks for so many tokens, taking them from twins that are not drafting now if need be.</summary>
     private bool TryReserve(Sequence twin, int numTokens)
     {
-        var table = twin.BlockTable;
-        while (table.Count < _pool.BlocksFor(numTokens))
+        while (_blocks.CountMissing(twin, numTokens) > _pool.NumFree)
         {
-            if (_pool.NumFree == 0 && !TryEvict())
+            if (!TryEvict())
             {
                 return false;
             }
-
-            table.Add(_pool.Allocate());
         }
 
+        _blocks.Grow(twin, numTokens);
         return true;
     }
 
     private bool TryEvict()
     {
-        var (sequence, oldest) = _twins.Where(pair => pair.Value.Sequence.BlockTable.Count > 0).MinBy(pair => pair.Value.LastCall);
-        if (sequence is null || oldest.LastCall == _calls)
+        var oldest = _twins
+            .Where(pair => pair.Value.LastCall < _calls && pair.Value.Sequence.BlockTables is [{ Count: > 0 }, ..])
+            .OrderBy(pair => pair.Value.LastCall)
+            .Select(pair => pair.Key)
+            .FirstOrDefault();
+        if (oldest is null)
         {
             return false;
         }
 
-        Forget(sequence);
+        Forget(oldest);
         return true;
     }
 

@@ -15,7 +15,7 @@ internal abstract class Architecture
         new SmolLm3(), new Starcoder2(), new Falcon(), new GptNeoX(), new GptJ(), new Gpt2(), new GptBigCode(), new StableLm(),
         new Ernie45(), new Exaone4(), new SeedOss(), new HunYuanDense(), new Nemotron(), new Arcee(), new Ministral3(), new Mpt(),
         new Apertus(), new Qwen2Moe(), new Olmoe(), new GraniteMoe(), new Phimoe(), new Glm4Moe(), new Dots1(), new Ernie45Moe(),
-        new MinimaxM2(), new GptOss(), new Llama4(),
+        new MinimaxM2(), new GptOss(), new Llama4(), new DeepseekV2(), new DeepseekV3(),
         new Multimodal("Llama4ForConditionalGeneration", ("llama4_text", new Llama4())),
         new Multimodal("Gemma3ForConditionalGeneration", ("gemma3_text", new Gemma3())),
         new Multimodal("Mistral3ForConditionalGeneration", ("mistral", new Mistral()), ("ministral3", new Ministral3())),

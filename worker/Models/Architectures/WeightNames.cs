@@ -34,6 +34,9 @@ internal sealed record WeightNames
 
     public string KeyNorm { get; init; } = "self_attn.k_norm";
 
+    /// <summary>Where attention is latent.</summary>
+    public LatentNames Latent { get; init; } = new();
+
     /// <summary>Where heads have sinks; the tensor's full name.</summary>
     public string Sinks { get; init; } = "self_attn.sinks";
 

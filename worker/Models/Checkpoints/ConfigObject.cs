@@ -199,6 +199,21 @@ internal sealed class ConfigObject
         return ids.ToImmutable();
     }
 
+    /// <summary>Whole numbers of a list; empty when missing.</summary>
+    public ImmutableArray<int> Integers(string name, int min, int max)
+    {
+        if (Find(name) is not { } value)
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(
+                item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number) && number >= min && number <= max)
+            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Wrong(name, value, $"a list of whole numbers from {min} to {max}");
+    }
+
     /// <summary>Numbers of a list, above 0; empty when missing.</summary>
     public ImmutableArray<double> Positives(string name)
     {
@@ -225,21 +240,6 @@ internal sealed class ConfigObject
             && value.EnumerateArray().All(item => Switch(item) is not null)
             ? [.. value.EnumerateArray().Select(item => Switch(item) == true)]
             : throw Wrong(name, value, $"a list of {numLayers} switches, 0 or 1");
-    }
-
-    /// <summary>Whole numbers of a list; empty when missing.</summary>
-    public ImmutableArray<int> Integers(string name, int min, int max)
-    {
-        if (Find(name) is not { } value)
-        {
-            return [];
-        }
-
-        return value.ValueKind == JsonValueKind.Array
-            && value.EnumerateArray().All(
-                item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number) && number >= min && number <= max)
-            ? [.. value.EnumerateArray().Select(item => item.GetInt32())]
-            : throw Wrong(name, value, $"a list of whole numbers from {min} to {max}");
     }
 
     /// <summary>Numbers of layers; empty when missing.</summary>

@@ -5,9 +5,12 @@ namespace Cluster.Worker.Models.Config;
 internal static class BFloat16
 {
     /// <summary>The nearest bf16 value, ties to even.</summary>
-    public static float Round(float value)
+    public static float Round(float value) => BitConverter.UInt32BitsToSingle((uint)Bits(value) << 16);
+
+    /// <summary>Its bits.</summary>
+    public static ushort Bits(float value)
     {
         var bits = BitConverter.SingleToUInt32Bits(value);
-        return BitConverter.UInt32BitsToSingle((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+        return (ushort)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
     }
 }

@@ -127,6 +127,9 @@ internal sealed record ModelConfig
     /// <summary>Of each layer, see <see cref="Cluster.Worker.Models.Config.SlidingWindows.Read"/>; empty where no layer slides.</summary>
     public ImmutableArray<int> SlidingWindows { get; init; } = [];
 
+    /// <summary>Null where heads have keys and values of their own.</summary>
+    public LatentConfig? Latent { get; init; }
+
     /// <summary>Positions of a chunk in each layer, whose queries see no key before their own chunk (Llama 4); 0 where they see all.
     /// Empty where all layers do.</summary>
     public ImmutableArray<int> AttentionChunks { get; init; } = [];
@@ -167,11 +170,11 @@ internal sealed record ModelConfig
     /// <summary>Longest sequence the model is made for, scaling of rotary frequencies included.</summary>
     public int MaxLength => StatesScaledLength ? MaxPositionEmbeddings : Rope?.MaxLength(MaxPositionEmbeddings) ?? MaxPositionEmbeddings;
 
-    /// <summary>Columns of the fused q, k, v projection.</summary>
-    public int QkvSize => (NumHeads + (2 * NumKvHeads)) * HeadDim;
+    /// <summary>Columns of the fused q, k, v projection; of queries alone where attention is latent.</summary>
+    public int QkvSize => (NumHeads + (Latent is null ? 2 * NumKvHeads : 0)) * HeadDim;
 
     /// <summary>Columns of the attention's output before its projection.</summary>
-    public int AttentionSize => NumHeads * HeadDim;
+    public int AttentionSize => NumHeads * (Latent?.ValueDim ?? HeadDim);
 
     /// <summary>Some layer has an MLP without experts.</summary>
     public bool HasDenseLayers => Moe is null || !Enumerable.Range(0, NumLayers).All(Moe.HasExperts);

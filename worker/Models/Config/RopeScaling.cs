@@ -12,6 +12,9 @@ internal record RopeScaling
     /// <summary>Multiplies cosines and sines.</summary>
     public virtual double AttentionScale => 1;
 
+    /// <summary>Multiplies all scores of latent attention, whose keys are rotated in part only.</summary>
+    public virtual double ScoreScale => 1;
+
     /// <summary>The same for a table of <paramref name="maxPositions"/>.</summary>
     public virtual double AttentionScaleAt(RopeParameters rope, int maxPositions) => AttentionScale;
 
@@ -138,6 +141,9 @@ internal sealed record YarnRopeScaling : RopeScaling
     public override double AttentionScale =>
         AttentionFactor
         ?? (Mscale is { } mscale && MscaleAllDim is { } allDim ? Sharpening(mscale) / Sharpening(allDim) : Sharpening(1));
+
+    /// <summary>HF modeling_deepseek_v3.py, which squares it as queries and keys would have it each.</summary>
+    public override double ScoreScale => MscaleAllDim is { } allDim ? Sharpening(allDim) * Sharpening(allDim) : 1;
 
     public override void Scale(RopeParameters rope, int maxPositions, Span<double> frequencies)
     {

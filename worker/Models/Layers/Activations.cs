@@ -20,15 +20,18 @@ internal sealed record Activations
     /// <summary><c>[tokens, hidden]</c> output of a layer's attention or MLP, not yet added to <see cref="Residual"/>.</summary>
     public required Tensor Delta { get; init; }
 
-    /// <summary><c>[tokens, (heads + 2·kvHeads)·headDim]</c>.</summary>
+    /// <summary><c>[tokens, (heads + 2·kvHeads)·headDim]</c>; only queries where attention is latent.</summary>
     public required Tensor Qkv { get; init; }
 
     /// <summary><c>[tokens, 2]</c> sums of squares of all query and of all key heads; null where they are not normalized
     /// together.</summary>
     public required Tensor? HeadSquares { get; init; }
 
-    /// <summary><c>[tokens, heads·headDim]</c>.</summary>
+    /// <summary><c>[tokens, heads·valueDim]</c>.</summary>
     public required Tensor Attention { get; init; }
+
+    /// <summary>Null where no attention is latent.</summary>
+    public required LatentActivations? Latent { get; init; }
 
     /// <summary><c>[tokens, 2·intermediate]</c>; one column where no MLP has a gate, or all have experts.</summary>
     public required Tensor GateUp { get; init; }
@@ -60,6 +63,7 @@ internal sealed record Activations
             Qkv = Floats("qkv", maxTokens, config.QkvSize),
             HeadSquares = HeadSquareColumns(config) is var columns and > 0 ? Floats("head_squares", maxTokens, columns) : null,
             Attention = Floats("attention", maxTokens, config.AttentionSize),
+            Latent = config.Latent is { } latent ? LatentActivations.Allocate(backend, config.NumHeads, latent, maxTokens) : null,
             GateUp = Floats("gate_up", maxTokens, GateUpColumns(config)),
             Activated = Floats("activated", maxTokens, ActivatedColumns(config)),
             Selected = Floats("selected", maxLogits, config.HiddenSize),
@@ -77,7 +81,8 @@ internal sealed record Activations
             + GateUpColumns(config) + ActivatedColumns(config);
         var logitColumns = (long)config.HiddenSize + shard.Vocabulary.GatheredWidth + (shard.IsWhole ? 0 : shard.Vocabulary.Width);
         var experts = config.Moe is { } moe ? maxTokens * ExpertActivations.BytesPerToken(config, moe) : 0;
-        return experts + sizeof(float) * ((maxTokens * columns) + (maxLogits * logitColumns));
+        var latents = config.Latent is { } latent ? maxTokens * LatentActivations.BytesPerToken(config.NumHeads, latent) : 0;
+        return experts + latents + sizeof(float) * ((maxTokens * columns) + (maxLogits * logitColumns));
     }
 
     private static int HeadSquareColumns(ModelConfig config) => config.QueryKeyNorm == QueryKeyNorm.AllHeads ? 2 : 0;

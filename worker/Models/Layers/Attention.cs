@@ -1,14 +1,15 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Architectures;
 using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Models.Layers;
 
 /// <summary>A layer's attention: projection to heads, positions, cache, softmax over the past, projection back. Called by
 /// <see cref="TransformerLayer"/>.</summary>
-internal sealed class Attention
+internal sealed class Attention : IAttention
 {
-    private readonly int _layer;
+    private readonly KvPlace _place;
     private readonly Backend _backend;
     private readonly AttentionSettings _settings;
     private readonly RopeTable? _rope;
@@ -21,13 +22,14 @@ internal sealed class Attention
     public Attention(int layer, Shard shard, Backend backend, WeightLoader weights, WeightNames names, PositionEncoding positions)
     {
         var config = shard.Config;
-        _layer = layer;
+        _place = shard.KvGroups.PlaceOf(layer);
         _backend = backend;
         _rope = positions.RopeOf(layer);
         string Named(string name) => names.InLayer(layer, name);
         _settings = new AttentionSettings(
             config.NumHeads, config.AttentionScale, config.SlidingWindow(layer), config.AttentionSoftCap, positions.AlibiSlopes)
         {
+            CacheScales = weights.CacheScales(Named(names.Qkv[0])),
             QueryScales = positions.QueryScalesOf(layer),
             Chunk = config.AttentionChunk(layer),
             Sinks = config.AttentionSinks ? weights.Vector(Named(names.Sinks), shard.Heads) : null,
@@ -42,22 +44,22 @@ internal sealed class Attention
         _norms = HeadNorms.Load(layer, shard, backend, weights, names);
     }
 
-    /// <summary>Enqueues output = attention(x), of this rank's heads; the ranks' outputs add up to the layer's.</summary>
-    public void Forward(Activations activations, in AttentionInputs inputs, KvCache cache, Tensor x, Tensor result)
+    public void Forward(Activations activations, AttentionInputs[] inputs, KvCache cache, Tensor x, Tensor result)
     {
+        var own = inputs[_place.Group];
         var heads = activations.Qkv.FirstRows(x.Rows);
         var attended = activations.Attention.FirstRows(x.Rows);
         _backend.Linear(x, _qkv, heads);
         var rope = _rope;
         if (_norms is { FollowRotation: true } && rope is not null)
         {
-            _norms.Rotate(heads, rope, inputs.Positions);
+            _norms.Rotate(heads, rope, own.Positions);
             rope = null;
         }
 
         _norms?.Apply(activations, heads);
-        _backend.RopeAndCache(heads, rope, inputs, cache, _layer);
-        _backend.PagedAttention(heads, inputs, cache, _layer, _settings, attended);
+        _backend.RopeAndCache(heads, rope, own, cache, _place.Region, _settings.CacheScales);
+        _backend.PagedAttention(heads, own, cache, _place.Region, _settings, attended);
         _backend.Linear(attended, _output, result);
     }
 }

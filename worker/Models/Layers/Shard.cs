@@ -38,6 +38,7 @@ internal sealed class Shard
                 ? moe with { IntermediateSize = ExpertIntermediate.Count, SharedIntermediateSize = SharedIntermediate.Count }
                 : null,
         };
+        KvGroups = KvGroups.Of(config);
     }
 
     public int Rank { get; }
@@ -68,6 +69,9 @@ internal sealed class Shard
     public Slice SharedIntermediate { get; }
 
     public VocabularyShards Vocabulary { get; }
+
+    /// <summary>Where each layer finds its keys and values; the same on every rank.</summary>
+    public KvGroups KvGroups { get; }
 
     /// <summary>Cuts a model for a rank.</summary>
     /// <param name="group">Null where one device holds the whole model.</param>
@@ -103,6 +107,9 @@ internal sealed class Shard
 
         return WhyNot(config, "the features of all attention heads", config.NumHeads * config.HeadDim, size)
             ?? WhyNot(config, "the features of all key/value heads", config.NumKvHeads * config.HeadDim, Math.Min(size, config.NumKvHeads))
+            ?? (config.Latent is { } latent
+                ? WhyNot(config, "the values of all attention heads", config.NumHeads * latent.ValueDim, size)
+                : null)
             ?? (config.HasDenseLayers ? WhyNot(config, "intermediate_size", config.IntermediateSize, size) : null)
             ?? (config.Moe is { } moe ? WhyNot(config, "the intermediate size of an expert", moe.IntermediateSize, size) : null)
             ?? (config.Moe is { SharedIntermediateSize: var shared }

@@ -130,7 +130,7 @@ internal sealed class Transformer
 
         if (_learnedPositions is not null)
         {
-            _backend.AddEmbedding(inputs.Attention.Positions, _learnedPositions, residual);
+            _backend.AddEmbedding(inputs.Attention[0].Positions, _learnedPositions, residual);
         }
 
         _embeddingNorm?.Apply(residual, residual);

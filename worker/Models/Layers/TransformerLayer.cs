@@ -24,7 +24,7 @@ internal sealed class TransformerLayer
     private readonly bool _isParallel;
     private readonly float _residualScale;
     private readonly Backend _backend;
-    private readonly Attention _attention;
+    private readonly IAttention _attention;
     private readonly FeedForward _feedForward;
     private readonly Norm? _attentionNorm;
     private readonly Norm? _attentionPostNorm;
@@ -44,7 +44,9 @@ internal sealed class TransformerLayer
         _residualScale = config.ResidualScale;
         Norm? Named(string name, bool exists) => exists ? new(names.InLayer(index, name), config, backend, weights) : null;
         _attentionNorm = Named(names.AttentionNorm, wiring != LayerWiring.PostNorm);
-        _attention = new Attention(index, shard, backend, weights, names, positions);
+        _attention = config.Latent is { } latent
+            ? new LatentAttention(index, shard, latent, backend, weights, names, positions)
+            : new Attention(index, shard, backend, weights, names, positions);
         _attentionPostNorm = Named(names.AttentionPostNorm, wiring is LayerWiring.Sandwich or LayerWiring.PostNorm);
         _mlpNorm = Named(names.MlpNorm, wiring is not (LayerWiring.PostNorm or LayerWiring.Parallel));
         _feedForward = FeedForward.Load(index, shard, backend, weights, names);
@@ -54,7 +56,7 @@ internal sealed class TransformerLayer
     /// <summary>Enqueues the layer. Expects the sum so far in <c>Residual</c> and, but for the first layer, what the layer before adds to
     /// it in <c>Delta</c>; leaves its own contribution in <c>Delta</c>, so that each sum shares a pass over memory with the norm after
     /// it.</summary>
-    public void Forward(Activations activations, int tokens, in AttentionInputs inputs, KvCache cache)
+    public void Forward(Activations activations, int tokens, AttentionInputs[] inputs, KvCache cache)
     {
         var residual = activations.Residual.FirstRows(tokens);
         var normed = activations.Normed.FirstRows(tokens);

@@ -10,9 +10,10 @@ namespace Cluster.Worker.Models.Parallel;
 /// 32-bit numbers in the machine's order:
 /// <code>
 /// kind | length | tokens | sequences | logits | longest query | longest context | block copies
-/// token ids [tokens] | positions [tokens] | slot mapping [tokens]
+/// token ids [tokens] | positions [tokens] | slot mapping [groups · tokens]
 /// query starts [sequences + 1] | context lengths [sequences]
-/// blocks in use of sequence 0 | of sequence 1 | …          the padding of block tables is not sent
+/// of each group: blocks in use of sequence 0 | of sequence 1 | …      the padding of block tables is not sent, nor blocks that
+///                                                                     the group's layers read no more
 /// logit rows [logits] | block copies [2 · copies]
 /// </code>
 /// The first broadcast has a fixed size, which a decode step of a few sequences fits into; what is longer follows in a second one, whose
@@ -28,6 +29,7 @@ internal sealed class StepMessage
     private readonly int _maxSequences;
     private readonly int _maxLogits;
     private readonly int _maxBlocks;
+    private readonly KvGroups _groups;
     private readonly int[] _buffer;
 
     /// <param name="limits">The runner whose steps are sent: what it takes is the largest message.</param>
@@ -38,7 +40,10 @@ internal sealed class StepMessage
         _maxSequences = limits.MaxSequences;
         _maxLogits = limits.MaxLogits;
         _maxBlocks = BlocksOf(limits.MaxModelLength);
-        var largest = checked(NumFields + (3 * _maxTokens) + (_maxSequences * (4 + _maxBlocks)) + 1 + _maxLogits);
+        _groups = limits.KvGroups;
+        var blocks = _groups.BlocksFor(limits.MaxModelLength, _maxTokens, _blockSize);
+        var largest = checked((int)(
+            NumFields + (2L + _groups.Count) * _maxTokens + _maxSequences * (2 + 2 * _groups.Count + blocks) + 1 + _maxLogits));
         _buffer = new int[Math.Max(HeadLength, largest)];
     }
 
@@ -47,12 +52,13 @@ internal sealed class StepMessage
     {
         TokenIds = new int[_maxTokens],
         Positions = new int[_maxTokens],
-        SlotMapping = new int[_maxTokens],
+        SlotMapping = new int[checked(_groups.Count * _maxTokens)],
         QueryStarts = new int[_maxSequences + 1],
         ContextLengths = new int[_maxSequences],
-        BlockTables = new int[_maxSequences * _maxBlocks],
+        BlockTables = new int[checked(_groups.Count * _maxSequences * _maxBlocks)],
         LogitRows = new int[_maxLogits],
-        BlockCopies = new int[2 * _maxSequences],
+        BlockCopies = new int[checked(2 * _groups.Count * _maxSequences)],
+        NumGroups = _groups.Count,
     };
 
     /// <summary>Sends a step from rank 0.</summary>
@@ -63,12 +69,13 @@ internal sealed class StepMessage
         var rest = _buffer.AsSpan(NumFields);
         Put(ref rest, batch.TokenIds, batch.NumTokens);
         Put(ref rest, batch.Positions, batch.NumTokens);
-        Put(ref rest, batch.SlotMapping, batch.NumTokens);
+        Put(ref rest, batch.SlotMapping, _groups.Count * batch.NumTokens);
         Put(ref rest, batch.QueryStarts, batch.NumSequences + 1);
         Put(ref rest, batch.ContextLengths, batch.NumSequences);
-        for (var i = 0; i < batch.NumSequences; i++)
+        for (var i = 0; i < _groups.Count * batch.NumSequences; i++)
         {
-            Put(ref rest, batch.BlockTables.AsSpan(i * batch.MaxBlocks), BlocksOf(batch.ContextLengths[i]));
+            var used = BlocksInUse(batch, i);
+            Put(ref rest, batch.BlockTables.AsSpan(i * batch.MaxBlocks + used.Start.Value), used.End.Value - used.Start.Value);
         }
 
         Put(ref rest, batch.LogitRows, batch.NumLogits);
@@ -135,19 +142,28 @@ internal sealed class StepMessage
         ReadOnlySpan<int> rest = _buffer.AsSpan(NumFields);
         Take(ref rest, batch.TokenIds, batch.NumTokens);
         Take(ref rest, batch.Positions, batch.NumTokens);
-        Take(ref rest, batch.SlotMapping, batch.NumTokens);
+        Take(ref rest, batch.SlotMapping, _groups.Count * batch.NumTokens);
         Take(ref rest, batch.QueryStarts, batch.NumSequences + 1);
         Take(ref rest, batch.ContextLengths, batch.NumSequences);
-        for (var i = 0; i < batch.NumSequences; i++)
+        for (var i = 0; i < _groups.Count * batch.NumSequences; i++)
         {
             var row = batch.BlockTables.AsSpan(i * batch.MaxBlocks, batch.MaxBlocks);
-            var used = BlocksOf(batch.ContextLengths[i]);
-            Take(ref rest, row, used);
-            row[used..].Clear();
+            var used = BlocksInUse(batch, i);
+            row.Clear();
+            Take(ref rest, row[used], used.End.Value - used.Start.Value);
         }
 
         Take(ref rest, batch.LogitRows, batch.NumLogits);
         Take(ref rest, batch.BlockCopies, 2 * batch.NumBlockCopies);
+    }
+
+    /// <summary>The entries that a step reads of a row of the block tables.</summary>
+    private Range BlocksInUse(StepBatch batch, int row)
+    {
+        var (group, sequence) = (row / batch.NumSequences, row % batch.NumSequences);
+        var context = batch.ContextLengths[sequence];
+        var firstQuery = context - (batch.QueryStarts[sequence + 1] - batch.QueryStarts[sequence]);
+        return (_groups.Reaches[group].FirstRead(firstQuery) / _blockSize)..BlocksOf(context);
     }
 
     private int BlocksOf(int tokens) => (int)(((long)tokens + _blockSize - 1) / _blockSize);

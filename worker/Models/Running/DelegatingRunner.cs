@@ -17,6 +17,8 @@ internal abstract class DelegatingRunner(IModelRunner inner) : IModelRunner
 
     public int NumBlocks => Inner.NumBlocks;
 
+    public KvGroups KvGroups => Inner.KvGroups;
+
     public int MaxModelLength => Inner.MaxModelLength;
 
     public int MaxBatchedTokens => Inner.MaxBatchedTokens;

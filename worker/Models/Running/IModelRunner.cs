@@ -11,8 +11,11 @@ internal interface IModelRunner : IDisposable
     /// <summary>Token slots of a KV block.</summary>
     int BlockSize { get; }
 
-    /// <summary>Blocks in the KV cache.</summary>
+    /// <summary>Blocks in the KV cache, for all groups together.</summary>
     int NumBlocks { get; }
+
+    /// <summary>The groups of layers that have block tables of their own.</summary>
+    KvGroups KvGroups => KvGroups.One;
 
     /// <summary>Longest sequence, prompt and output together.</summary>
     int MaxModelLength { get; }

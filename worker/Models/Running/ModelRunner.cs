@@ -35,11 +35,12 @@ internal sealed class ModelRunner : IModelRunner
         VocabSize = shard.Config.VocabSize;
         BlockSize = plan.Cache.BlockSize;
         NumBlocks = plan.Cache.NumBlocks;
+        KvGroups = plan.Groups;
         MaxModelLength = plan.MaxModelLength;
         MaxBatchedTokens = maxTokens;
         MaxSequences = maxSequences;
         MaxLogits = maxLogits;
-        _tensors = new StepTensors(backend, maxTokens, maxSequences, maxLogits, plan.MaxModelLength, BlockSize);
+        _tensors = new StepTensors(backend, maxTokens, maxSequences, maxLogits, plan.MaxModelLength, BlockSize, KvGroups.Count);
         _cache = backend.AllocateKvCache(plan.Cache);
     }
 
@@ -48,6 +49,8 @@ internal sealed class ModelRunner : IModelRunner
     public int BlockSize { get; }
 
     public int NumBlocks { get; }
+
+    public KvGroups KvGroups { get; }
 
     public int MaxModelLength { get; }
 
@@ -74,7 +77,8 @@ internal sealed class ModelRunner : IModelRunner
         Check(batch.MaxContextLength, batch.MaxQueryLength, MaxModelLength, "tokens of the longest context");
         Check(batch.MaxBlocks * BlockSize, batch.MaxContextLength, int.MaxValue, "slots of a block table");
         Check(batch.Draws.Count, 0, _sampler is null ? 0 : batch.NumSequences, "draws");
-        Check(batch.NumBlockCopies, 0, batch.NumSequences, "block copies");
+        Check(batch.NumGroups, KvGroups.Count, KvGroups.Count, "groups of layers");
+        Check(batch.NumBlockCopies, 0, batch.NumSequences * batch.NumGroups, "block copies");
         var inputs = _tensors.Upload(batch);
         if (batch.NumBlockCopies > 0)
         {

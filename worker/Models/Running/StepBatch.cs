@@ -9,15 +9,16 @@ namespace Cluster.Worker.Models.Running;
 /// <code>
 /// TokenIds     [ d | p p p p | q q ]        rows packed, sequence after sequence; decode rows first
 /// Positions    [ 41| 0 1 2 3 | 16 17 ]
-/// SlotMapping  [ …  one cache slot a row: block · BlockSize + offset ]
+/// SlotMapping  [ …  one cache slot a row: block · BlockSize + offset ]      NumGroups times, see KvGroups
 /// QueryStarts  [ 0, 1, 5, 7 ]               NumSequences + 1 entries
 /// ContextLengths [ 42, 4, 18 ]              tokens in cache after this step
-/// BlockTables  [ NumSequences × MaxBlocks ] row-major, padded with 0
+/// BlockTables  [ NumSequences × MaxBlocks ] row-major, padded with 0       NumGroups times
 /// LogitRows    [ 0, 6 ]                     rows whose logits are wanted
 /// BlockCopies  [ 7,9 | 7,3 ]                cache blocks, source and destination, copied in order before any row is computed
 /// </code>
 /// A row may read slots that rows of another sequence write in the same step (a prefix shared the moment it is planned), so in every layer
-/// all keys and values are written before any attention reads them.
+/// all keys and values are written before any attention reads them. An entry of a block table is 0, too, where a group's layers read its
+/// positions no more.
 /// </remarks>
 internal sealed class StepBatch
 {
@@ -26,6 +27,9 @@ internal sealed class StepBatch
     public int NumSequences { get; set; }
 
     public int NumLogits { get; set; }
+
+    /// <summary>Groups of layers with slots and block tables of their own.</summary>
+    public int NumGroups { get; set; } = 1;
 
     /// <summary>Width of a block-table row in this step.</summary>
     public int MaxBlocks { get; set; }
@@ -38,6 +42,7 @@ internal sealed class StepBatch
 
     public int[] Positions { get; set; } = [];
 
+    /// <summary>Group after group, as in <see cref="BlockTables"/>.</summary>
     public int[] SlotMapping { get; set; } = [];
 
     public int[] QueryStarts { get; set; } = [];
@@ -48,7 +53,7 @@ internal sealed class StepBatch
 
     public int[] LogitRows { get; set; } = [];
 
-    /// <summary>Pairs in <see cref="BlockCopies"/>; at most one for each sequence.</summary>
+    /// <summary>Pairs in <see cref="BlockCopies"/>; at most one for each sequence and group.</summary>
     public int NumBlockCopies { get; set; }
 
     public int[] BlockCopies { get; set; } = [];

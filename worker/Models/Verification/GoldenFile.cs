@@ -95,7 +95,6 @@ internal sealed class GoldenFile
             MaxModelLength = length,
             BlockSize = BlockSize,
             SampleOnDevice = false,
-            NumBlocks = Count * ((length + BlockSize - 1) / BlockSize),
         };
     }
 

@@ -218,6 +218,23 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         }
     }
 
+    [Theory, InlineData(1, 3), InlineData(7, 2), InlineData(21, 5)]
+    public void Every_head_is_multiplied_by_its_own_matrix(int tokens, int numHeads)
+    {
+        const int Inputs = 37, Outputs = 21;
+        var random = new Random(tokens);
+        var x = HostTensors.Random(random, tokens * numHeads * Inputs);
+        var matrices = Enumerable.Range(0, numHeads).Select(_ => HostTensors.Random(random, Outputs * Inputs)).ToArray();
+        Same(1e-5, device =>
+        {
+            var heads = device.Backend.LoadExperts("heads", [.. matrices.Select(
+                matrix => device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, matrix, Outputs, Inputs)]))]);
+            var output = device.Empty(tokens, numHeads * Outputs);
+            device.Backend.HeadLinear(device.Floats(x, tokens, numHeads * Inputs), heads, output);
+            return [output];
+        });
+    }
+
     [Theory, MemberData(nameof(AttentionShapes))]
     public void Attention_over_pages_full_of_nan_is_that_of_the_scalar_twin(
         int heads, int kvHeads, int headDim, int rotaryDim, int window, float softCap, float slope, string cache)
@@ -255,6 +272,36 @@ public abstract partial class OperationTests(DeviceFixture fixture)
             Sinks = sinks ? [.. Enumerable.Range(0, heads).Select(head => 3f - 2 * head)] : null,
             QueryScales = [.. Enumerable.Range(0, 21).Select(position => 1 + position / 20f)],
         };
+        var expected = run.Expected();
+
+        var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);
+
+        for (var sequence = 0; sequence < expected.Length; sequence++)
+        {
+            for (var i = 0; i < expected[sequence].Length; i++)
+            {
+                Assert.Equal(expected[sequence][i], actual[sequence][i], 5e-6);
+            }
+        }
+
+        Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
+    }
+
+    /// <summary>Heads, elements of a key, of a value, rotated dimensions, cache.</summary>
+    public static TheoryData<int, int, int, int, string> LatentShapes => new()
+    {
+        { 4, 40, 32, 8, nameof(DType.F32) },
+        { 11, 23, 17, 6, nameof(DType.F32) },
+        { 3, 24, 13, 0, nameof(DType.BF16) },
+        { 2, 33, 32, 0, nameof(DType.F8E4M3) },
+    };
+
+    [Theory, MemberData(nameof(LatentShapes))]
+    public void Attention_over_a_latent_cache_is_that_of_the_scalar_twin(
+        int heads, int headDim, int valueDim, int rotaryDim, string cache)
+    {
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim)) { CacheScales = new(0.5f, 1) };
+        var run = new PagedRun(settings, 1, headDim, rotaryDim, [21, 1, 16, 5], Enum.Parse<DType>(cache)) { LatentDim = valueDim };
         var expected = run.Expected();
 
         var actual = run.Execute(fixture.Device, run.AtOnce(), blockSeed: 1);

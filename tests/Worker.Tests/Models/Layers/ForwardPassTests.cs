@@ -31,12 +31,12 @@ public sealed class ForwardPassTests
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
 
-        model.Runner.Launch(Batch((0, 20), (0, 5)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 20), (0, 5)));
 
         var norm = model.Config.Norm == NormKind.Rms ? "RmsNorm" : "LayerNorm";
         var firstLayer = Expand(layer, norm);
         string[] laterLayers = ["Add" + firstLayer[0], .. firstLayer[1..]];
-        var expected = Enumerable.Repeat("Upload", 7)
+        var expected = Enumerable.Repeat("Upload", 5 + 2 * model.Runner.KvGroups.Count)
             .Concat(Expand(before, norm))
             .Concat(firstLayer)
             .Concat(Enumerable.Repeat(laterLayers, model.Config.NumLayers - 1).SelectMany(operations => operations))
@@ -50,18 +50,18 @@ public sealed class ForwardPassTests
     {
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
-        model.Runner.Launch(Batch((0, 20), (0, 40)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 20), (0, 40)));
         backend.TakePass();
 
         // Contexts of 41 to 64 tokens need 3 or 4 blocks: one width of the block table.
         var steps = Enumerable.Range(0, 24).Select(step =>
         {
-            model.Runner.Launch(Batch((20 + step, 1), (40 + step, 1)));
+            model.Runner.Launch(Batch(model.Runner.KvGroups, (20 + step, 1), (40 + step, 1)));
             return backend.TakePass();
         }).ToList();
 
         Assert.All(steps, step => Assert.Equal(steps[0], step));
-        model.Runner.Launch(Batch((44, 1), (64, 1)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (44, 1), (64, 1)));
         Assert.NotEqual(steps[0], backend.TakePass());
     }
 
@@ -114,7 +114,7 @@ public sealed class ForwardPassTests
     {
         var backend = new RecordingBackend { DownloadedValue = 0, Recording = false };
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options);
-        var batch = Batch((20, 1), (40, 1), (7, 1));
+        var batch = Batch(model.Runner.KvGroups, (20, 1), (40, 1), (7, 1));
         void Step()
         {
             model.Runner.Launch(batch);
@@ -220,11 +220,14 @@ public sealed class ForwardPassTests
     })];
 
     /// <summary>Sequences that have <c>Computed</c> tokens in the cache and add <c>Count</c>; the last row of each wants logits.</summary>
-    private static StepBatch Batch(params (int Computed, int Count)[] sequences)
+    private static StepBatch Batch(params (int Computed, int Count)[] sequences) => Batch(KvGroups.One, sequences);
+
+    private static StepBatch Batch(KvGroups groups, params (int Computed, int Count)[] sequences)
     {
         const int MaxBlocks = 13;
         var batch = new StepBatch
         {
+            NumGroups = groups.Count,
             NumSequences = sequences.Length,
             NumLogits = sequences.Length,
             NumTokens = sequences.Sum(sequence => sequence.Count),
@@ -233,7 +236,7 @@ public sealed class ForwardPassTests
             MaxContextLength = sequences.Max(sequence => sequence.Computed + sequence.Count),
             QueryStarts = new int[sequences.Length + 1],
             ContextLengths = [.. sequences.Select(sequence => sequence.Computed + sequence.Count)],
-            BlockTables = [.. Enumerable.Range(0, sequences.Length * MaxBlocks)],
+            BlockTables = [.. Enumerable.Range(0, groups.Count * sequences.Length * MaxBlocks)],
             Positions = [.. sequences.SelectMany(sequence => Enumerable.Range(sequence.Computed, sequence.Count))],
             LogitRows = new int[sequences.Length],
         };
@@ -244,7 +247,7 @@ public sealed class ForwardPassTests
         }
 
         batch.TokenIds = new int[batch.NumTokens];
-        batch.SlotMapping = new int[batch.NumTokens];
+        batch.SlotMapping = new int[groups.Count * batch.NumTokens];
         return batch;
     }
 }

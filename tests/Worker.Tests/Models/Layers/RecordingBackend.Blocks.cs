@@ -21,7 +21,6 @@ internal sealed partial class RecordingBackend
         {
             Read(Floats(x, x.Rows, x.Columns));
             Read(Floats(weight, 1, weight.Columns));
-            Assert.Equal(0, x.Columns % weight.Columns);
             Assert.InRange(firstHead, 0, x.Columns / weight.Columns);
             Assert.InRange(heads, 1, (x.Columns / weight.Columns) - firstHead);
             _operations.Add($"RmsNormHeads({x}, {firstHead}, {heads}, {weight}, {epsilon})");
@@ -98,6 +97,17 @@ internal sealed partial class RecordingBackend
     public override void SoftCap(Tensor x, float cap) => InPlace("SoftCap", x, cap);
 
     public override void Activate(Tensor x, Activation activation) => InPlace("Activate", x, activation);
+
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
+    {
+        if (Recording)
+        {
+            Read(Floats(x, x.Rows, heads.Experts.Count * heads.InFeatures));
+            Write(Floats(output, x.Rows, heads.Experts.Count * heads.OutFeatures));
+            Assert.NotSame(x.Buffer, output.Buffer);
+            _operations.Add($"HeadLinear({x}, {heads.Name}[{heads.Experts.Count},{heads.OutFeatures},{heads.InFeatures}], {output})");
+        }
+    }
 
     private void InPlace<T>(string operation, Tensor x, T argument)
     {

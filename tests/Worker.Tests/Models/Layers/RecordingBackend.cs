@@ -11,7 +11,7 @@ internal sealed partial class RecordingBackend : Backend
 {
     private readonly List<string> _operations = [];
     private readonly Dictionary<DeviceBuffer, long> _writtenBytes = [];
-    private readonly HashSet<int> _cachedLayers = [];
+    private readonly HashSet<(DeviceBuffer Group, int Layer)> _cachedLayers = [];
     private int _buffers;
 
     public override string Name => "recording";
@@ -203,7 +203,7 @@ internal sealed partial class RecordingBackend : Backend
             Read(Integers(inputs.Positions, qkv.Rows, 1));
             Read(Integers(inputs.SlotMapping, qkv.Rows, 1));
             Assert.InRange(layer, 0, cache.Layout.Layers - 1);
-            Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
+            Assert.True(_cachedLayers.Add((inputs.BlockTables.Buffer, layer)), $"layer {layer} is cached twice");
             rope?.RequireHeads(cache.Layout.HeadDim);
             _operations.Add($"RopeAndCache({qkv}, {rope?.RotaryDim}, {inputs.Positions}, {inputs.SlotMapping}, layer {layer})");
         }
@@ -218,6 +218,19 @@ internal sealed partial class RecordingBackend : Backend
             rope.RequireHeads(headDim);
             Assert.InRange((firstHead + heads) * headDim, 1, x.Columns);
             _operations.Add($"Rotate({x}, {rope.RotaryDim}, {positions}, {firstHead}, {heads}, {headDim})");
+        }
+    }
+
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        if (Recording)
+        {
+            Assert.True(cache.Layout.IsLatent);
+            Read(Floats(latent, latent.Rows, cache.Layout.HeadDim));
+            Read(Integers(inputs.SlotMapping, latent.Rows, 1));
+            Assert.InRange(layer, 0, cache.Layout.Layers - 1);
+            Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
+            _operations.Add($"LatentToCache({latent}, {inputs.SlotMapping}, layer {layer})");
         }
     }
 
@@ -238,9 +251,9 @@ internal sealed partial class RecordingBackend : Backend
         {
             var layout = cache.Layout;
             var sequences = inputs.ContextLengths.Rows;
-            Assert.Contains(layer, _cachedLayers);
+            Assert.Contains((inputs.BlockTables.Buffer, layer), _cachedLayers);
             Assert.Equal(0, settings.Heads % layout.KvHeads);
-            Read(Floats(qkv, qkv.Rows, (settings.Heads + (2 * layout.KvHeads)) * layout.HeadDim));
+            Read(Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)));
             Read(Integers(inputs.Positions, qkv.Rows, 1));
             Read(Integers(inputs.QueryStarts, sequences + 1, 1));
             Read(Integers(inputs.ContextLengths, sequences, 1));
@@ -252,7 +265,7 @@ internal sealed partial class RecordingBackend : Backend
 
             Assert.InRange(inputs.MaxQueryLength, 1, qkv.Rows);
             Assert.InRange(inputs.MaxContextLength, inputs.MaxQueryLength, inputs.BlockTables.Columns * layout.BlockSize);
-            Write(Floats(output, qkv.Rows, settings.Heads * layout.HeadDim));
+            Write(Floats(output, qkv.Rows, settings.Heads * layout.ValueDim));
             Assert.NotSame(qkv.Buffer, output.Buffer);
             _operations.Add($"PagedAttention({qkv}, {inputs.QueryStarts}, {inputs.ContextLengths}, {inputs.BlockTables}, "
                 + $"query {inputs.MaxQueryLength}, context {inputs.MaxContextLength}, layer {layer}, {settings}, {output})");

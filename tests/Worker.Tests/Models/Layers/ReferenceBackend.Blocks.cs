@@ -103,6 +103,23 @@ internal sealed partial class ReferenceBackend
 
     public override void Activate(Tensor x, Activation activation) => ForEach(x, value => Apply(activation, value));
 
+    public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
+    {
+        for (var t = 0; t < x.Rows; t++)
+        {
+            for (var head = 0; head < heads.Experts.Count; head++)
+            {
+                var (matrix, _) = ((Linear32)heads.Experts[head]).Parameters;
+                var row = Row(x, t).Slice(head * heads.InFeatures, heads.InFeatures);
+                for (var n = 0; n < heads.OutFeatures; n++)
+                {
+                    Row(output, t)[head * heads.OutFeatures + n] =
+                        (float)Dot(row, matrix.AsSpan(n * heads.InFeatures, heads.InFeatures));
+                }
+            }
+        }
+    }
+
     private static void ForEach(Tensor x, Func<double, double> function)
     {
         foreach (ref var value in Floats(x))

@@ -169,6 +169,16 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         }
     }
 
+    public override void LatentToCache(Tensor latent, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
+    {
+        for (var t = 0; t < latent.Rows; t++)
+        {
+            Store(
+                Row(latent, t), cache.Layout.DType, KvScales.For(cache.Layout.DType, scales).Key,
+                ((PagedCache)cache).Key(layer, Ints(inputs.SlotMapping)[t], 0));
+        }
+    }
+
     public override void CopyKvBlocks(KvCache cache, Tensor pairs)
     {
         var paged = (PagedCache)cache;
@@ -238,7 +248,9 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
     {
         for (var i = 0; i < values.Length; i++)
         {
-            destination[i] = dtype == DType.F32 ? values[i] : Fp8Oracle.Of(dtype).Round(values[i] / scale) * scale;
+            destination[i] = dtype.Size() == 1
+                ? Fp8Oracle.Of(dtype).Round(values[i] / scale) * scale
+                : HostTensors.Rounded(dtype, values[i]);
         }
     }
 
@@ -265,21 +277,21 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         }
 
         var sum = Math.Exp(sink - max);
-        var mixed = new double[headDim];
+        var mixed = new double[cache.Layout.ValueDim];
         for (var p = first; p <= position; p++)
         {
             var weight = Math.Exp(weights[p] - max);
             var value = cache.Value(layer, (table[p / blockSize] * blockSize) + (p % blockSize), kvHead);
             sum += weight;
-            for (var i = 0; i < headDim; i++)
+            for (var i = 0; i < mixed.Length; i++)
             {
                 mixed[i] += weight * value[i];
             }
         }
 
-        for (var i = 0; i < headDim; i++)
+        for (var i = 0; i < mixed.Length; i++)
         {
-            Row(output, t)[(head * headDim) + i] = (float)(mixed[i] / sum);
+            Row(output, t)[(head * mixed.Length) + i] = (float)(mixed[i] / sum);
         }
     }
 
@@ -401,7 +413,8 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
 
         public Span<float> Key(int layer, int slot, int head) => _keys.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
 
-        public Span<float> Value(int layer, int slot, int head) => _values.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
+        public Span<float> Value(int layer, int slot, int head) =>
+            Layout.IsLatent ? Key(layer, slot, head)[..Layout.LatentDim] : _values.AsSpan(Offset(layer, slot, head), Layout.HeadDim);
 
         private int Offset(int layer, int slot, int head) =>
             ((((layer * Layout.NumBlocks * Layout.BlockSize) + slot) * Layout.KvHeads) + head) * Layout.HeadDim;

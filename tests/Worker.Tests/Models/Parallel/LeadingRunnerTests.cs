@@ -10,11 +10,15 @@ public class LeadingRunnerTests
     private const int Vocab = 48;
 
     [Theory(Timeout = 120_000)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public async Task Every_rank_computes_every_step_of_an_engine(int size)
+    [InlineData(2, 0)]
+    [InlineData(3, 0)]
+    [InlineData(2, 13, 0, 13)]
+    [InlineData(3, -16)]
+    public async Task Every_rank_computes_every_step_of_an_engine(int size, params int[] layers)
     {
-        var ranks = new FollowingRanks(size, () => new FakeModelRunner(Vocab, 4, 96, 128, maxBatchedTokens: 24, maxSequences: 9));
+        var groups = WindowedWorkloadTests.Groups(layers);
+        var ranks = new FollowingRanks(
+            size, () => new FakeModelRunner(Vocab, 4, 96, 128, maxBatchedTokens: 24, maxSequences: 9, groups: groups));
         var engine = new LlmEngine(
             new BackgroundRunner(ranks.Leader), new ByteTokenizer(),
             new EngineOptions { MaxNumSeqs = 8, MaxNumBatchedTokens = 24, Seed = 1 }, TimeProvider.System);

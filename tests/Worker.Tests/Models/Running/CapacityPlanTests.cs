@@ -19,7 +19,9 @@ public sealed class CapacityPlanTests
 
         Assert.Equal((1000, 2048), (plan.Cache.NumBlocks, plan.MaxModelLength));
         Assert.Equal((16_000, 1000 * BytesPerBlock), (plan.CacheTokens, plan.CacheBytes));
-        Assert.Equal("KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048", plan.ToString());
+        Assert.Equal(
+            "KV cache: 1000 blocks × 16 tokens = 16000 tokens, 39.1 MiB, F32; longest sequence 2048, maximum concurrency for it 7.81x",
+            plan.ToString());
     }
 
     [Fact]
@@ -28,7 +30,9 @@ public sealed class CapacityPlanTests
         var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { KvCacheDType = DType.F8E4M3 }, (1000 * BytesPerBlock) + 7);
 
         Assert.Equal(4000, plan.Cache.NumBlocks);
-        Assert.Equal("KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048", plan.ToString());
+        Assert.Equal(
+            "KV cache: 4000 blocks × 16 tokens = 64000 tokens, 39.1 MiB, F8E4M3; longest sequence 2048, maximum concurrency for it 31.25x",
+            plan.ToString());
     }
 
     [Fact]
@@ -52,6 +56,46 @@ public sealed class CapacityPlanTests
             () => CapacityPlan.Fit(Haiku, new ModelRunnerOptions { MaxModelLength = 161 }, 10 * BytesPerBlock));
 
         Assert.Contains("max-model-len 161 needs 11 KV blocks of 16 tokens, but there are 10; lower it to 160", error.Message);
+    }
+
+    /// <summary>Of 5 layers, one is full; windows of 256 tokens.</summary>
+    private static ModelConfig Windowed(int window = 256) => Haiku with { SlidingWindows = [window, window, window, window, 0] };
+
+    [Fact]
+    public void Layers_with_a_window_take_blocks_for_what_they_read_and_one_step()
+    {
+        var options = new ModelRunnerOptions { MaxBatchedTokens = 512, MaxSequences = 100 };
+
+        // Blocks of one layer: 128 for the full one, 48 and one more, as none is aligned, for 255 + 512 tokens of each window.
+        var plan = CapacityPlan.Fit(Windowed(), options, 1000 * BytesPerBlock);
+
+        Assert.Equal((1, 5000, 2048), (plan.Cache.Layers, plan.Cache.NumBlocks, plan.MaxModelLength));
+        Assert.Equal(1000 * BytesPerBlock, plan.CacheBytes);
+        Assert.Equal(128 + 4 * 49, plan.BlocksOfLongest);
+        Assert.Equal(5000 * 2048L / (128 + 4 * 49), plan.CacheTokens);
+        Assert.Equal(
+            "KV cache: 5000 blocks × 16 tokens × 1 layers for 5 groups (1 full, 4 with a window of 256) = 31604 tokens, 39.1 MiB, F32; "
+            + "longest sequence 2048, maximum concurrency for it 15.43x",
+            plan.ToString());
+    }
+
+    [Fact]
+    public void A_length_that_windows_make_possible_is_possible()
+    {
+        var options = new ModelRunnerOptions { MaxBatchedTokens = 512, MaxModelLength = 2048, NumBlocks = 128 + 4 * 49 };
+
+        Assert.Equal(2048, CapacityPlan.Fit(Windowed(), options, 0).MaxModelLength);
+        Assert.Contains(
+            "max-model-len 2048 needs 324 KV blocks of 16 tokens, but there are 323; lower it to 2032",
+            Assert.Throws<ArgumentException>(
+                () => CapacityPlan.Fit(Windowed(), options with { NumBlocks = options.NumBlocks - 1 }, 0)).Message);
+    }
+
+    [Fact]
+    public void A_window_that_no_sequence_leaves_is_none()
+    {
+        Assert.Equal(1, CapacityPlan.Fit(Windowed(2048), new ModelRunnerOptions(), 1 << 30).Groups.Count);
+        Assert.Equal(5, CapacityPlan.Fit(Windowed(2047), new ModelRunnerOptions(), 1 << 30).Groups.Count);
     }
 
     [Theory]
@@ -145,7 +189,8 @@ public sealed class CapacityPlanTests
             Fixtures.Checkpoint(name), backend,
             new ModelRunnerOptions { MaxBatchedTokens = Tokens, MaxSequences = Sequences, MaxModelLength = 200 });
 
-        var stepTensors = (3 * Tokens) + (Sequences + 1) + Sequences + (Sequences * BlocksOfSequence) + Sequences + (2 * Sequences);
+        var ofGroup = Tokens + (Sequences * BlocksOfSequence) + (2 * Sequences);
+        var stepTensors = (2 * Tokens) + (Sequences + 1) + Sequences + Sequences + (model.Runner.KvGroups.Count * ofGroup);
         Assert.Equal(backend.AllocatedBytes, model.ActivationBytes + (sizeof(int) * stepTensors));
     }
 }

@@ -5,7 +5,7 @@ using Cluster.Worker.Compute.Cpu.Threads;
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/>
-/// of one KV head. Called by <see cref="VectorBackend{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// of one KV head, or of as many of its query heads as a task aims to have. Called by <see cref="VectorBackend{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
 /// <remarks>
 /// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on
 /// positions alone, so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.
@@ -40,9 +40,14 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     /// the cache.</summary>
     public float* Scratch;
 
+    /// <summary>Elements from the queries of one row to those of the next.</summary>
+    public int QueryColumns;
     public int Heads;
     public int KvHeads;
     public int HeadDim;
+
+    /// <summary>Elements of a value; the first of a key in a latent cache.</summary>
+    public int ValueDim;
     public int BlockSize;
     public int MaxBlocks;
     public int NumBlocks;
@@ -52,32 +57,42 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     public int Chunk;
     public int MaxPositions;
 
+    /// <summary>Query heads of a task: all that share a KV head, or an even share of them.</summary>
+    private readonly int Group => GroupOf(Heads / KvHeads);
+
+    /// <summary>Tasks that share a KV head.</summary>
+    public static int Shares(int headsPerKvHead) => (headsPerKvHead + QueriesPerItem - 1) / QueriesPerItem;
+
     public static int RowsPerItem(int headsPerKvHead) => Math.Max(1, QueriesPerItem / headsPerKvHead);
 
-    public static int ScratchFloats(int headsPerKvHead, int headDim, KvLayer cache) =>
-        StateFloats(headsPerKvHead, headDim) + cache.ScratchFloats;
+    public static int ScratchFloats(int headsPerKvHead, int valueDim, KvLayer cache) =>
+        StateFloats(headsPerKvHead, valueDim) + cache.ScratchFloats;
 
-    private static int StateFloats(int headsPerKvHead, int headDim)
+    private static int GroupOf(int headsPerKvHead) => (headsPerKvHead + Shares(headsPerKvHead) - 1) / Shares(headsPerKvHead);
+
+    private static int StateFloats(int headsPerKvHead, int valueDim)
     {
-        var queries = RowsPerItem(headsPerKvHead) * headsPerKvHead;
-        return (queries * (sizeof(Query) / sizeof(float) + Tile + headDim) + Tile - 1) / Tile * Tile;
+        var queries = RowsPerItem(headsPerKvHead) * GroupOf(headsPerKvHead);
+        return (queries * (sizeof(Query) / sizeof(float) + Tile + valueDim) + Tile - 1) / Tile * Tile;
     }
-
-    private readonly int Group => Heads / KvHeads;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Execute(int task, int worker)
     {
-        var item = Items[task / KvHeads];
-        var kvHead = task % KvHeads;
-        var count = item.Rows * Group;
-        var scratch = Scratch + (long)worker * ScratchFloats(Group, HeadDim, Cache);
-        var tile = scratch + StateFloats(Group, HeadDim);
+        var headsPerKvHead = Heads / KvHeads;
+        var shares = Shares(headsPerKvHead);
+        var item = Items[task / (KvHeads * shares)];
+        var kvHead = task / shares % KvHeads;
+        var firstHead = kvHead * headsPerKvHead + task % shares * Group;
+        var heads = Math.Min(Group, (kvHead + 1) * headsPerKvHead - firstHead);
+        var count = item.Rows * heads;
+        var scratch = Scratch + (long)worker * ScratchFloats(headsPerKvHead, ValueDim, Cache);
+        var tile = scratch + StateFloats(headsPerKvHead, ValueDim);
         var queries = (Query*)scratch;
         var weights = (float*)(queries + count);
         var outputs = weights + count * Tile;
-        Begin(item, kvHead, queries);
-        new Span<float>(outputs, count * HeadDim).Clear();
+        Begin(item, firstHead, heads, queries);
+        new Span<float>(outputs, count * ValueDim).Clear();
 
         var lastPosition = queries[count - 1].Position;
         var slot = queries[0].First / Tile * Tile;
@@ -89,16 +104,15 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var nextPage = PageOf(item.Sequence, kvHead, nextSlot);
             var offset = slot % BlockSize;
             var nextOffset = nextSlot / Tile * Tile % BlockSize;
-            var keys = Cache.OpenKeys<V, TSimd>(page + offset, nextPage + nextOffset, tile, out var nextKeys);
+            var keys = Cache.OpenKeys<V, TSimd>(page, offset, nextPage, nextOffset, tile, out var nextKeys);
             Score(queries, count, keys, nextKeys, weights);
             for (var i = 0; i < count; i++)
             {
-                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[kvHead * Group + i % Group];
-                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * HeadDim);
+                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[firstHead + i % heads];
+                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * ValueDim);
             }
 
-            var values = Cache.OpenValues<V, TSimd>(
-                page + (long)offset * HeadDim, nextPage + (long)nextOffset * HeadDim, tile, out var nextValues);
+            var values = Cache.OpenValues<V, TSimd>(page, offset, nextPage, nextOffset, tile, out var nextValues);
             Accumulate(queries, count, slot, weights, values, nextValues, outputs);
             page = nextPage;
         }
@@ -106,9 +120,9 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         for (var i = 0; i < count; i++)
         {
             var scale = Cache.ValueScale / queries[i].Sum;
-            AttentionKernels<V, TSimd>.Scale(outputs + (long)i * HeadDim, scale, HeadDim);
-            var bytes = (long)HeadDim * sizeof(float);
-            Buffer.MemoryCopy(outputs + (long)i * HeadDim, queries[i].Output, bytes, bytes);
+            AttentionKernels<V, TSimd>.Scale(outputs + (long)i * ValueDim, scale, ValueDim);
+            var bytes = (long)ValueDim * sizeof(float);
+            Buffer.MemoryCopy(outputs + (long)i * ValueDim, queries[i].Output, bytes, bytes);
         }
     }
 
@@ -122,8 +136,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
     }
 
-    /// <summary>The item's queries: row after row, in a row the heads that share the KV head. Positions ascend.</summary>
-    private readonly void Begin(AttentionItem item, int kvHead, Query* queries)
+    /// <summary>The task's queries: row after row, in a row the heads. Positions ascend.</summary>
+    private readonly void Begin(AttentionItem item, int firstHead, int heads, Query* queries)
     {
         for (var row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
         {
@@ -131,12 +145,12 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var first = Math.Max(
                 SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1), Chunk == 0 ? 0 : position / Chunk * Chunk);
             var scale = Scale * Cache.KeyScale * (QueryScales == null ? 1 : QueryScaleAt(position));
-            for (var head = kvHead * Group; head < (kvHead + 1) * Group; head++)
+            for (var head = firstHead; head < firstHead + heads; head++)
             {
                 *queries++ = new Query
                 {
-                    Vector = Qkv + ((long)row * (Heads + 2 * KvHeads) + head) * HeadDim,
-                    Output = Output + ((long)row * Heads + head) * HeadDim,
+                    Vector = Qkv + (long)row * QueryColumns + (long)head * HeadDim,
+                    Output = Output + ((long)row * Heads + head) * ValueDim,
                     First = first,
                     Position = position,
                     Scale = scale,
@@ -212,7 +226,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var factor = MathF.Exp(query.Maximum - maximum);
             query.Sum *= factor;
             query.Maximum = maximum;
-            AttentionKernels<V, TSimd>.Scale(output, factor, HeadDim);
+            AttentionKernels<V, TSimd>.Scale(output, factor, ValueDim);
         }
 
         AttentionKernels<V, TSimd>.ExpMinus(scores, maximum);
@@ -240,7 +254,8 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             // As positions ascend, the first of four decides where all must end and the last where all must begin.
             if (i <= count - 4 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
             {
-                AttentionKernels<V, TSimd>.Accumulate4(weights + i * Tile, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                AttentionKernels<V, TSimd>.Accumulate4(
+                    weights + i * Tile, values, nextValues, Cache.ValueStride, ValueDim, outputs + (long)i * ValueDim);
                 nextValues = values;
                 i += 3;
                 continue;
@@ -250,7 +265,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             if (from < to)
             {
                 AttentionKernels<V, TSimd>.Accumulate1(
-                    weights + i * Tile, from, to, values, nextValues, HeadDim, outputs + (long)i * HeadDim);
+                    weights + i * Tile, from, to, values, nextValues, Cache.ValueStride, ValueDim, outputs + (long)i * ValueDim);
                 nextValues = values;
             }
         }

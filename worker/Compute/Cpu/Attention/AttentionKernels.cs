@@ -113,17 +113,17 @@ internal static unsafe class AttentionKernels<V, TSimd>
     }
 
     /// <summary>output[d] += Σ_slot weights[slot] · values[slot][d] for slots in [from, to), ascending.</summary>
-    public static void Accumulate1(float* weights, int from, int to, float* values, float* nextValues, int headDim, float* output) =>
-        Accumulate(weights, from, to, values, nextValues, headDim, 0, output);
+    public static void Accumulate1(float* weights, int from, int to, float* values, float* nextValues, int valueStride, int valueDim, float* output) =>
+        Accumulate(weights, from, to, values, nextValues, valueStride, valueDim, 0, output);
 
-    /// <summary><see cref="Accumulate1"/> over a whole tile for four queries: weights <c>[4][16]</c>, output <c>[4][headDim]</c>.</summary>
+    /// <summary><see cref="Accumulate1"/> over a whole tile for four queries: weights <c>[4][16]</c>, output <c>[4][valueDim]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate4(float* weights, float* values, float* nextValues, int headDim, float* output)
+    public static void Accumulate4(float* weights, float* values, float* nextValues, int valueStride, int valueDim, float* output)
     {
         var ahead = nextValues - values;
-        float* output1 = output + headDim, output2 = output1 + headDim, output3 = output2 + headDim;
+        float* output1 = output + valueDim, output2 = output1 + valueDim, output3 = output2 + valueDim;
         var d = 0;
-        for (; d <= headDim - 2 * TSimd.Lanes; d += 2 * TSimd.Lanes)
+        for (; d <= valueDim - 2 * TSimd.Lanes; d += 2 * TSimd.Lanes)
         {
             var e = d + TSimd.Lanes;
             V a0 = TSimd.Load(output + d), b0 = TSimd.Load(output + e);
@@ -147,7 +147,7 @@ internal static unsafe class AttentionKernels<V, TSimd>
                 p = TSimd.Create(weights[3 * Tile + slot]);
                 a3 = TSimd.MultiplyAdd(p, v, a3);
                 b3 = TSimd.MultiplyAdd(p, w, b3);
-                value += headDim;
+                value += valueStride;
             }
 
             TSimd.Store(a0, output + d);
@@ -162,35 +162,35 @@ internal static unsafe class AttentionKernels<V, TSimd>
 
         for (var query = 0; query < 4; query++)
         {
-            Accumulate(weights + query * Tile, 0, Tile, values, nextValues, headDim, d, output + query * headDim);
+            Accumulate(weights + query * Tile, 0, Tile, values, nextValues, valueStride, valueDim, d, output + query * valueDim);
         }
     }
 
     /// <summary><see cref="Accumulate1"/> for the dimensions from <paramref name="firstDim"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Accumulate(
-        float* weights, int from, int to, float* values, float* nextValues, int headDim, int firstDim, float* output)
+        float* weights, int from, int to, float* values, float* nextValues, int valueStride, int valueDim, int firstDim, float* output)
     {
         var d = firstDim;
-        for (; d <= headDim - TSimd.Lanes; d += TSimd.Lanes)
+        for (; d <= valueDim - TSimd.Lanes; d += TSimd.Lanes)
         {
             var sum = TSimd.Load(output + d);
             for (var slot = from; slot < to; slot++)
             {
-                Prefetch.Read(nextValues + slot * headDim + d);
-                sum = TSimd.MultiplyAdd(TSimd.Create(weights[slot]), TSimd.Load(values + slot * headDim + d), sum);
+                Prefetch.Read(nextValues + slot * valueStride + d);
+                sum = TSimd.MultiplyAdd(TSimd.Create(weights[slot]), TSimd.Load(values + slot * valueStride + d), sum);
             }
 
             TSimd.Store(sum, output + d);
         }
 
         // One at a time, with the very steps of a lane.
-        for (; d < headDim; d++)
+        for (; d < valueDim; d++)
         {
             var sum = output[d];
             for (var slot = from; slot < to; slot++)
             {
-                sum = MathF.FusedMultiplyAdd(weights[slot], values[slot * headDim + d], sum);
+                sum = MathF.FusedMultiplyAdd(weights[slot], values[slot * valueStride + d], sum);
             }
 
             output[d] = sum;

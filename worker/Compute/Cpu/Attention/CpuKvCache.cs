@@ -11,7 +11,11 @@ namespace Cluster.Worker.Compute.Cpu.Attention;
 /// keys    │d0: s0 s1 … s15│d1: s0 s1 … s15│ … │d headDim-1: s0 … s15│
 /// values  │s0: d0 d1 … d headDim-1│s1: d0 d1 …│ … │s15: …│
 /// </code>
-/// Elements are F32, or FP8 of a byte each.
+/// A latent cache (<see cref="KvCacheLayout.IsLatent"/>) has only rows, as values are the first elements of keys:
+/// <code>
+/// keys    │s0: d0 d1 … d headDim-1│s1: d0 d1 …│ … │s15: …│
+/// </code>
+/// Elements are F32, 16-bit floats, or FP8 of a byte each.
 /// Slots not written since the block was last freed hold stale numbers: readers skip them, they never multiply them by zero.
 /// </remarks>
 internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock memory) : KvCache(layout)
@@ -19,22 +23,23 @@ internal sealed unsafe class CpuKvCache(KvCacheLayout layout, NativeMemoryBlock 
     /// <summary>Slots that kernels take at a time; a block has a whole number of such tiles.</summary>
     public const int TileSlots = 16;
 
-    private long BytesPerLayer => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize * Layout.DType.Size();
+    /// <summary>Bytes of a layer's keys.</summary>
+    private long KeyBytes => (long)Layout.NumBlocks * Layout.KvHeads * Layout.HeadDim * Layout.BlockSize * Layout.DType.Size();
 
     /// <param name="scales">See <see cref="KvScales"/>.</param>
     public KvLayer Layer(int layer, KvScales? scales)
     {
-        var keys = memory.Address + 2 * Checked(layer) * BytesPerLayer;
-        return new KvLayer(keys, keys + BytesPerLayer, Layout, KvScales.For(Layout.DType, scales));
+        var keys = memory.Address + Layout.Halves * Checked(layer) * KeyBytes;
+        return new KvLayer(keys, keys + KeyBytes, Layout, KvScales.For(Layout.DType, scales));
     }
 
     /// <summary>Copies a block's keys and values in every layer.</summary>
     public void CopyBlock(int source, int destination)
     {
-        var bytes = BytesPerLayer / Layout.NumBlocks;
-        for (var half = 0; half < 2 * Layout.Layers; half++)
+        var bytes = KeyBytes / Layout.NumBlocks;
+        for (var half = 0; half < Layout.Halves * Layout.Layers; half++)
         {
-            var blocks = memory.Address + half * BytesPerLayer;
+            var blocks = memory.Address + half * KeyBytes;
             Buffer.MemoryCopy(blocks + source * bytes, blocks + destination * bytes, bytes, bytes);
         }
     }

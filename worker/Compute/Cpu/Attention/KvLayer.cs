@@ -3,10 +3,11 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
-/// <summary>One layer of a <see cref="CpuKvCache"/> as kernels see it: written by <see cref="RopeAndCacheRows{V, TSimd}"/>, read by
-/// <see cref="AttentionJob{V, TSimd}"/>. Positions in it are counted in elements, whatever their type.</summary>
-/// <remarks>An F32 cache is read in place. An FP8 cache is decoded tile by tile into the task's scratch memory, once for all queries of the
-/// task.</remarks>
+/// <summary>One layer of a <see cref="CpuKvCache"/> as kernels see it: written by <see cref="RopeAndCacheRows{V, TSimd}"/> and
+/// <see cref="LatentRows"/>, read by <see cref="AttentionJob{V, TSimd}"/>. Positions in it are counted in elements, whatever their
+/// type.</summary>
+/// <remarks>An F32 cache is read in place. A cache of smaller elements is decoded tile by tile into the task's scratch memory, and tokens of
+/// a latent cache are turned into columns there, once for all queries of the task.</remarks>
 /// <param name="scales">Those of the cache's type, see <see cref="KvScales.For"/>.</param>
 internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout layout, KvScales scales)
 {
@@ -15,6 +16,7 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
     private readonly byte* _keys = keys;
     private readonly byte* _values = values;
     private readonly DType _dtype = layout.DType;
+    private readonly bool _isLatent = layout.IsLatent;
     private readonly int _kvHeads = layout.KvHeads;
     private readonly int _headDim = layout.HeadDim;
     private readonly int _blockSize = layout.BlockSize;
@@ -23,76 +25,152 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
     /// <summary>What keys are divided by when they are written, and must be multiplied by when they are read.</summary>
     public float KeyScale { get; } = scales.Key;
 
-    /// <summary>The same of values.</summary>
-    public float ValueScale { get; } = scales.Value;
+    /// <summary>The same of values; a latent cache's are its keys.</summary>
+    public float ValueScale { get; } = layout.IsLatent ? scales.Key : scales.Value;
+
+    /// <summary>Floats of scratch memory that opening a tile takes; a multiple of 16.</summary>
+    public int ScratchFloats => Tile * _headDim * ((IsPacked ? 1 : 0) + (_isLatent ? 1 : 0));
+
+    /// <summary>Floats from the keys of one dimension to those of the next, in an opened tile.</summary>
+    public int KeyStride => IsPacked || _isLatent ? Tile : _blockSize;
+
+    /// <summary>Floats from the values of one slot to those of the next, in an opened tile.</summary>
+    public int ValueStride => _headDim;
 
     private bool IsPacked => _dtype != DType.F32;
 
-    /// <summary>Floats of scratch memory that opening a tile takes; a multiple of 16.</summary>
-    public int ScratchFloats => IsPacked ? Tile * _headDim : 0;
-
-    /// <summary>Floats from the keys of one dimension to those of the next, in an opened tile.</summary>
-    public int KeyStride => IsPacked ? Tile : _blockSize;
-
-    /// <summary>Where the keys and the values of a KV head's share of a block begin.</summary>
+    /// <summary>Where a KV head's share of a block begins, of keys and of values.</summary>
     public long PageOf(int block, int kvHead) => ((long)block * _kvHeads + kvHead) * _headDim * _blockSize;
 
     /// <summary>Stores a token's key and value, rounded to the cache's type.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The cache does not have the slot.</exception>
     public void Write(int slot, int kvHead, float* key, float* value)
     {
-        if ((uint)slot >= (uint)_numBlocks * (uint)_blockSize)
-        {
-            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"the cache has {_numBlocks} blocks of {_blockSize} slots");
-        }
-
-        var page = PageOf(slot / _blockSize, kvHead);
-        var offset = slot % _blockSize;
-        var keyColumn = page + offset;
-        var valueRow = page + (long)offset * _headDim;
+        CheckSlot(slot);
         switch (_dtype)
         {
+            case DType.BF16:
+                Write<Bf16Codes>(slot, kvHead, key, value);
+                break;
+            case DType.F16:
+                Write<F16Codes>(slot, kvHead, key, value);
+                break;
             case DType.F8E4M3:
-                for (var d = 0; d < _headDim; d++)
-                {
-                    _keys[keyColumn + (long)d * _blockSize] = Fp8.ToE4M3(key[d] / KeyScale);
-                    _values[valueRow + d] = Fp8.ToE4M3(value[d] / ValueScale);
-                }
-
+                Write<E4M3Codes>(slot, kvHead, key, value);
                 break;
             case DType.F8E5M2:
-                for (var d = 0; d < _headDim; d++)
-                {
-                    _keys[keyColumn + (long)d * _blockSize] = Fp8.ToE5M2(key[d] / KeyScale);
-                    _values[valueRow + d] = Fp8.ToE5M2(value[d] / ValueScale);
-                }
-
+                Write<E5M2Codes>(slot, kvHead, key, value);
                 break;
             default:
-                for (var d = 0; d < _headDim; d++)
-                {
-                    ((float*)_keys)[keyColumn + (long)d * _blockSize] = key[d];
-                }
-
-                Buffer.MemoryCopy(value, (float*)_values + valueRow, _headDim * sizeof(float), _headDim * sizeof(float));
+                Write<F32Codes>(slot, kvHead, key, value);
                 break;
         }
     }
 
-    /// <summary>The keys of a tile, <c>[_headDim][slots]</c>, <see cref="KeyStride"/> apart.</summary>
-    /// <param name="position">Where the tile begins.</param>
-    /// <param name="next">Where the next tile begins, of which nothing is read yet.</param>
+    /// <summary>Stores what a latent cache keeps of a token.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The cache does not have the slot.</exception>
+    public void WriteLatent(int slot, float* row)
+    {
+        CheckSlot(slot);
+        switch (_dtype)
+        {
+            case DType.BF16:
+                WriteRow<Bf16Codes>(_keys, (long)slot * _headDim, row, KeyScale);
+                break;
+            case DType.F16:
+                WriteRow<F16Codes>(_keys, (long)slot * _headDim, row, KeyScale);
+                break;
+            case DType.F8E4M3:
+                WriteRow<E4M3Codes>(_keys, (long)slot * _headDim, row, KeyScale);
+                break;
+            case DType.F8E5M2:
+                WriteRow<E5M2Codes>(_keys, (long)slot * _headDim, row, KeyScale);
+                break;
+            default:
+                WriteRow<F32Codes>(_keys, (long)slot * _headDim, row, KeyScale);
+                break;
+        }
+    }
+
+    /// <summary>The keys of a tile, <c>[headDim][slots]</c>, <see cref="KeyStride"/> apart. To be opened before the tile's
+    /// values.</summary>
+    /// <param name="page">Where the tile's page begins.</param>
+    /// <param name="offset">Slots of the page before the tile.</param>
+    /// <param name="nextPage">The same of the next tile, of which nothing is read yet.</param>
     /// <param name="ahead">What kernels should prefetch while they use the tile.</param>
-    public float* OpenKeys<V, TSimd>(long position, long next, float* scratch, out float* ahead)
+    public float* OpenKeys<V, TSimd>(long page, int offset, long nextPage, int nextOffset, float* scratch, out float* ahead)
         where V : unmanaged
-        where TSimd : ISimd<V> => Open<V, TSimd>(_keys, position, next, _blockSize, scratch, out ahead);
+        where TSimd : ISimd<V>
+    {
+        if (_isLatent)
+        {
+            var rows = Open<V, TSimd>(
+                _keys, RowAt(page, offset), RowAt(nextPage, nextOffset), Tile, scratch + Tile * _headDim, out var nextRows);
+            Transposition.Columns(rows, nextRows, _headDim, scratch);
+            ahead = scratch;
+            return scratch;
+        }
 
-    /// <summary>The values of a tile, <c>[slots][_headDim]</c>. Other parameters are those of <see cref="OpenKeys{V, TSimd}"/>.</summary>
-    public float* OpenValues<V, TSimd>(long position, long next, float* scratch, out float* ahead)
+        return Open<V, TSimd>(_keys, page + offset, nextPage + nextOffset, _blockSize, scratch, out ahead);
+    }
+
+    /// <summary>The values of a tile, <c>[slots][headDim]</c>, <see cref="ValueStride"/> apart. Parameters are those of
+    /// <see cref="OpenKeys{V, TSimd}"/>.</summary>
+    public float* OpenValues<V, TSimd>(long page, int offset, long nextPage, int nextOffset, float* scratch, out float* ahead)
         where V : unmanaged
-        where TSimd : ISimd<V> => Open<V, TSimd>(_values, position, next, Tile, scratch, out ahead);
+        where TSimd : ISimd<V>
+    {
+        if (_isLatent)
+        {
+            ahead = IsPacked ? scratch + Tile * _headDim : (float*)_keys + RowAt(page, offset);
+            return ahead;
+        }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        return Open<V, TSimd>(_values, RowAt(page, offset), RowAt(nextPage, nextOffset), Tile, scratch, out ahead);
+    }
+
+    private long RowAt(long page, int offset) => page + (long)offset * _headDim;
+
+    private void CheckSlot(int slot)
+    {
+        if ((uint)slot >= (uint)_numBlocks * (uint)_blockSize)
+        {
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"the cache has {_numBlocks} blocks of {_blockSize} slots");
+        }
+    }
+
+    private void Write<TCodes>(int slot, int kvHead, float* key, float* value)
+        where TCodes : ICacheCodes
+    {
+        var page = PageOf(slot / _blockSize, kvHead);
+        var offset = slot % _blockSize;
+        var column = _keys + (page + offset) * TCodes.Size;
+        for (var d = 0; d < _headDim; d++)
+        {
+            TCodes.Store(Scaled<TCodes>(key[d], KeyScale), column + (long)d * _blockSize * TCodes.Size);
+        }
+
+        WriteRow<TCodes>(_values, RowAt(page, offset), value, ValueScale);
+    }
+
+    private void WriteRow<TCodes>(byte* elements, long position, float* row, float scale)
+        where TCodes : ICacheCodes
+    {
+        if (typeof(TCodes) == typeof(F32Codes))
+        {
+            Buffer.MemoryCopy(row, (float*)elements + position, _headDim * sizeof(float), _headDim * sizeof(float));
+            return;
+        }
+
+        for (var d = 0; d < _headDim; d++)
+        {
+            TCodes.Store(Scaled<TCodes>(row[d], scale), elements + (position + d) * TCodes.Size);
+        }
+    }
+
+    private static float Scaled<TCodes>(float value, float scale)
+        where TCodes : ICacheCodes => TCodes.Size == 1 ? value / scale : value;
+
     private float* Open<V, TSimd>(byte* elements, long position, long next, int stride, float* scratch, out float* ahead)
         where V : unmanaged
         where TSimd : ISimd<V>
@@ -103,27 +181,44 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
             return (float*)elements + position;
         }
 
-        Decode<V, TSimd>(elements + position, elements + next, stride, scratch);
+        switch (_dtype)
+        {
+            case DType.BF16:
+                Decode<V, TSimd, Bf16Codes>(elements, position, next, stride, scratch);
+                break;
+            case DType.F16:
+                Decode<V, TSimd, F16Codes>(elements, position, next, stride, scratch);
+                break;
+            case DType.F8E4M3:
+                Decode<V, TSimd, E4M3Codes>(elements, position, next, stride, scratch);
+                break;
+            default:
+                Decode<V, TSimd, E5M2Codes>(elements, position, next, stride, scratch);
+                break;
+        }
+
         ahead = scratch;
         return scratch;
     }
 
     /// <summary>As many rows of 16 elements as a head has dimensions; a tile of values is as large, in rows without gaps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Decode<V, TSimd>(byte* source, byte* next, int stride, float* tile)
+    private void Decode<V, TSimd, TCodes>(byte* elements, long position, long next, int stride, float* tile)
         where V : unmanaged
         where TSimd : ISimd<V>
+        where TCodes : ICacheCodes
     {
+        var source = elements + position * TCodes.Size;
+        var ahead = (next - position) * TCodes.Size;
         for (var row = 0; row < _headDim; row++)
         {
-            Prefetch.Read(next);
+            Prefetch.Read(source + ahead);
             for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
             {
-                TSimd.Store(_dtype == DType.F8E4M3 ? TSimd.LoadE4M3(source + lane) : TSimd.LoadE5M2(source + lane), tile + lane);
+                TSimd.Store(TCodes.Load<V, TSimd>(source + lane * TCodes.Size), tile + lane);
             }
 
-            source += stride;
-            next += stride;
+            source += stride * TCodes.Size;
             tile += Tile;
         }
     }

@@ -201,4 +201,27 @@ internal static class Experts
             }
         }
     }
+
+    /// <summary>What <see cref="Sort"/> does where row token·heads + head goes to expert head. A thread for each row; grid (rows /
+    /// 64).</summary>
+    /// <param name="order">Receives the rows.</param>
+    /// <param name="tileRows">Most rows of a tile.</param>
+    /// <param name="tiles">Receives <c>[heads · tiles of the tokens][3]</c>.</param>
+    public static void SortByHead(ArrayView<int> order, ArrayView<int> tiles, int tokens, int heads, int tileRows)
+    {
+        var i = Grid.IdxX * Wave.Lanes + Group.IdxX;
+        var tilesOfHead = (tokens + tileRows - 1) / tileRows;
+        if (i < tokens * heads)
+        {
+            order[i] = i % tokens * heads + i / tokens;
+        }
+
+        if (i < tilesOfHead * heads)
+        {
+            var first = i % tilesOfHead * tileRows;
+            tiles[3 * i] = i / tilesOfHead;
+            tiles[3 * i + 1] = i / tilesOfHead * tokens + first;
+            tiles[3 * i + 2] = Native.Min(tileRows, tokens - first);
+        }
+    }
 }

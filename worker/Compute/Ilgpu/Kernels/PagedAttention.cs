@@ -24,14 +24,16 @@ internal static class PagedAttention
 
     /// <summary>Grid (kvHeads · chunks of query heads, rows, splits). With one split a group walks all stretches and writes
     /// <paramref name="output"/>; with more, each has the stretch of its number and writes <paramref name="partial"/>.</summary>
-    /// <param name="qkv"><c>[rows, (heads + 2·kvHeads)·headDim]</c>.</param>
-    /// <param name="keys">See <see cref="RopeAndCache"/>.</param>
+    /// <param name="qkv"><c>[rows, rowColumns]</c>, the query heads first.</param>
+    /// <param name="keys">See <see cref="RopeAndCache"/>; of a latent cache the same as <paramref name="values"/>.</param>
     /// <param name="slopes"><c>[heads]</c> of ALiBi; read where <paramref name="hasSlopes"/> is 1.</param>
     /// <param name="sinks"><c>[heads]</c>: scores without values; read where <paramref name="hasSinks"/> is 1.</param>
     /// <param name="temperatures"><c>[positions]</c>: factors of a query's scores; read where <paramref name="hasTemperatures"/> is
     /// 1.</param>
-    /// <param name="partial"><c>[splits][rows][heads][headDim + 2]</c>: the mean times the sum, the maximum, the sum.</param>
+    /// <param name="partial"><c>[splits][rows][heads][valueDim + 2]</c>: the mean times the sum, the maximum, the sum.</param>
     /// <param name="numSequences">Sequences; row t is one's whose query starts are around it.</param>
+    /// <param name="valueDim">Elements of a value: in a latent cache the first of a key, else as many as a key has.</param>
+    /// <param name="isLatent">1 where a token's key is one run of pieces, as values are.</param>
     /// <param name="headsOfGroup">Query heads of a chunk.</param>
     /// <param name="window">Keys further back are masked; 0 for none.</param>
     /// <param name="chunk">Keys before the last multiple of it are masked; 0 for none.</param>
@@ -40,8 +42,8 @@ internal static class PagedAttention
     public static void Attend<TFormat, TElement>(
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
         ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
-        ArrayView<float> partial, int numSequences, int tableWidth, int heads, int kvHeads, int headDim, int pieces, int blockSize,
-        int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks, int hasTemperatures, float scale, float valueScale, float cap)
+        ArrayView<float> partial, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads, int headDim, int valueDim,
+        int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks, int hasTemperatures, float scale, float valueScale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
@@ -62,7 +64,8 @@ internal static class PagedAttention
         var position = positions[row];
         var table = (long)SequenceOf(queryStarts, numSequences, row) * tableWidth;
         var quads = pieces * format.Elements / 4;
-        var rowAt = ((long)row * (heads + 2 * kvHeads) + firstHead) * headDim;
+        var valueQuads = (valueDim + 3) / 4;
+        var rowAt = (long)row * rowColumns + (long)firstHead * headDim;
 
         // Queries, padded with zeros to whole pieces as the cache is; nothing is mixed yet.
         for (var i = thread; i < numHeads * quads; i += threads)
@@ -102,7 +105,7 @@ internal static class PagedAttention
                 var token = stretch * Stretch + i % Stretch;
                 weights[i] = token >= from && token < to
                     ? Score<TFormat, TElement>(
-                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, factor, cap)
+                        queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, isLatent, factor, cap)
                         + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
                     : Nothing;
             }
@@ -141,13 +144,13 @@ internal static class PagedAttention
             Group.Barrier();
 
             // Values: a thread has four elements of a head and, where there are threads enough, every n-th token.
-            var items = numHeads * quads;
+            var items = numHeads * valueQuads;
             var shares = items < threads ? threads / items : 1;
             for (var i = thread; i < items * shares; i += threads)
             {
                 var item = i % items;
-                var head = item / quads;
-                var quad = item % quads;
+                var head = item / valueQuads;
+                var quad = item % valueQuads;
                 Float4 part = default;
                 for (var token = from + (i / items + shares - from % shares) % shares; token < to; token += shares)
                 {
@@ -169,7 +172,7 @@ internal static class PagedAttention
                     part = Add(part, parts[share * items + item]);
                 }
 
-                var head = item / quads;
+                var head = item / valueQuads;
                 mixed[item] = Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
             }
 
@@ -185,45 +188,45 @@ internal static class PagedAttention
             Group.Barrier();
         }
 
-        for (var i = thread; i < numHeads * headDim; i += threads)
+        for (var i = thread; i < numHeads * valueDim; i += threads)
         {
-            var head = i / headDim;
-            var element = i % headDim;
-            var value = mixed[head * quads + element / 4];
+            var head = i / valueDim;
+            var element = i % valueDim;
+            var value = mixed[head * valueQuads + element / 4];
             var chosen = element % 4 == 0 ? value.X : element % 4 == 1 ? value.Y : element % 4 == 2 ? value.Z : value.W;
             if (isSplit)
             {
-                var at = (((long)Grid.IdxZ * Grid.DimY + row) * heads + firstHead + head) * (headDim + 2);
+                var at = (((long)Grid.IdxZ * Grid.DimY + row) * heads + firstHead + head) * (valueDim + 2);
                 partial[at + element] = chosen;
                 if (element == 0)
                 {
-                    partial[at + headDim] = state[2 * head];
-                    partial[at + headDim + 1] = state[2 * head + 1];
+                    partial[at + valueDim] = state[2 * head];
+                    partial[at + valueDim + 1] = state[2 * head + 1];
                 }
             }
             else
             {
-                output[((long)row * heads + firstHead + head) * headDim + element] = chosen / state[2 * head + 1] * valueScale;
+                output[((long)row * heads + firstHead + head) * valueDim + element] = chosen / state[2 * head + 1] * valueScale;
             }
         }
     }
 
     /// <summary>Merges the stretches of rows in order. Grid (heads, rows), a wave each.</summary>
     public static void Combine(
-        ArrayView<float> partial, ArrayView<float> sinks, ArrayView<float> output, int headDim, int splits, int hasSinks, float valueScale)
+        ArrayView<float> partial, ArrayView<float> sinks, ArrayView<float> output, int valueDim, int splits, int hasSinks, float valueScale)
     {
         var head = (long)Grid.IdxY * Grid.DimX + Grid.IdxX;
-        var stride = (long)Grid.DimY * Grid.DimX * (headDim + 2);
-        for (var element = Group.IdxX; element < headDim; element += Wave.Lanes)
+        var stride = (long)Grid.DimY * Grid.DimX * (valueDim + 2);
+        for (var element = Group.IdxX; element < valueDim; element += Wave.Lanes)
         {
             Float4 mixed = default;
             var max = hasSinks != 0 ? sinks[Grid.IdxX] : Nothing;
             var sum = hasSinks != 0 ? 1f : 0f;
             for (var split = 0; split < splits; split++)
             {
-                var at = split * stride + head * (headDim + 2);
-                var ownMax = partial[at + headDim];
-                var ownSum = partial[at + headDim + 1];
+                var at = split * stride + head * (valueDim + 2);
+                var ownMax = partial[at + valueDim];
+                var ownSum = partial[at + valueDim + 1];
                 if (ownSum > 0f)
                 {
                     Float4 part = default;
@@ -234,23 +237,24 @@ internal static class PagedAttention
                 }
             }
 
-            output[head * headDim + element] = mixed.X / sum * valueScale;
+            output[head * valueDim + element] = mixed.X / sum * valueScale;
         }
     }
 
     private static float Score<TFormat, TElement>(
         ArrayView<Float4> queries, ArrayView<UInt4> keys, ArrayView<int> blockTables, long table, int token, int query, int kvHead,
-        int kvHeads, int pieces, int blockSize, float scale, float cap)
+        int kvHeads, int pieces, int blockSize, int isLatent, float scale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
         var format = default(TFormat);
         var block = blockTables[table + token / blockSize];
-        var at = ((long)block * kvHeads + kvHead) * pieces * blockSize + token % blockSize;
+        var step = isLatent != 0 ? 1 : blockSize;
+        var at = ((long)block * kvHeads + kvHead) * pieces * blockSize + (long)(token % blockSize) * (isLatent != 0 ? pieces : 1);
         var sum = 0f;
         for (var piece = 0; piece < pieces; piece++)
         {
-            var key = keys[at + (long)piece * blockSize];
+            var key = keys[at + (long)piece * step];
             for (var quad = 0; quad < format.Elements / 4; quad++)
             {
                 var k = format.Quad(key, quad);

@@ -13,6 +13,7 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// keys    [block][head][piece of the head][slot of the block] → 16 bytes
 /// values  [block][head][slot of the block][piece of the head] → 16 bytes
 /// </code>
+/// A latent cache has one head, laid out as values are, and nothing else.
 /// </remarks>
 internal static class RopeAndCache
 {
@@ -73,6 +74,22 @@ internal static class RopeAndCache
             {
                 keys[KeyAt(at, i, inBlock, blockSize, format.Elements)] = format.Encode(qkv[first + i] * keyFactor);
             }
+        }
+    }
+
+    /// <summary>Copies rows to a latent cache. Grid (rows), a wave each.</summary>
+    /// <param name="latent"><c>[rows, headDim]</c>.</param>
+    /// <param name="factor">Multiplies elements before they are encoded.</param>
+    public static void WriteLatent<TFormat, TElement>(
+        ArrayView<float> latent, ArrayView<int> slots, ArrayView<TElement> keys, int headDim, int pieces, float factor)
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged
+    {
+        var format = default(TFormat);
+        var at = (long)slots[Grid.IdxX] * pieces * format.Elements;
+        for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+        {
+            keys[at + i] = format.Encode(latent[(long)Grid.IdxX * headDim + i] * factor);
         }
     }
 

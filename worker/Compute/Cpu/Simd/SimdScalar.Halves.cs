@@ -1,0 +1,11 @@
+using System.Runtime.CompilerServices;
+
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <content>Reading a cache of 16-bit floats.</content>
+internal readonly unsafe partial struct SimdScalar
+{
+    public static float LoadBf16(byte* source) => BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>(source) << 16);
+
+    public static float LoadF16(byte* source) => (float)Unsafe.ReadUnaligned<Half>(source);
+}
