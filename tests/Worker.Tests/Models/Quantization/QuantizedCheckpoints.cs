@@ -5,7 +5,8 @@ namespace Cluster.Worker.Tests.Models.Quantization;
 internal static class QuantizedCheckpoints
 {
     public static readonly string[] Names = [
-        "awq", "fp8-compressed-tensors", "fp8-dynamic", "fp8-static", "gptq", "gptq-act-order", "squeezellm"];
+        "awq", "ct-w4a16", "ct-w4a16-asym", "ct-w8a16", "ct-w8a8", "fp8-block", "fp8-compressed-tensors", "fp8-dynamic", "fp8-static",
+        "gptq", "gptq-act-order", "quark-fp8-kv", "squeezellm"];
 
     public static string Folder(string name) => Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens", "quantized", name);
 

@@ -23,7 +23,9 @@ public sealed class QuantizedGoldenTests
     /// <summary>Bytes that all weights of haiku-1m keep. Unquantized they are 2 525 696, of which 534 016 are embedding, output matrix and
     /// norms, quantized in no format; the rest is 5 layers of 196 608 weights for 1280 outputs, each with a bias of 4 bytes:
     /// <code>
-    /// FP8      a byte a weight, 4 an output
+    /// FP8      a byte a weight, 4 an output; in blocks of 128 a scale of 4 besides for each panel of 32 outputs and block of inputs, and
+    ///          what fills up 64 bytes, and 4 an input
+    /// 8 bits   a byte a weight, 4 an output, 4 an input
     /// 4 bits   half a byte a weight, 4 an output and group (4 groups of 32 inputs, 12 in down_proj), 4 an input;
     ///          act-order groups the inputs of gate_proj and up_proj differently, so they share no table of groups
     /// lookup   half a byte a weight, 32 an output
@@ -31,11 +33,17 @@ public sealed class QuantizedGoldenTests
     public static TheoryData<string, long> Residence => new()
     {
         { "awq", 1_189_376 },
+        { "ct-w4a16", 1_189_376 },
+        { "ct-w4a16-asym", 1_189_376 },
+        { "ct-w8a16", 1 },
+        { "ct-w8a8", 1 },
+        { "fp8-block", 1 },
         { "fp8-compressed-tensors", 1_568_256 },
         { "fp8-dynamic", 1_568_256 },
         { "fp8-static", 1_568_256 },
         { "gptq", 1_189_376 },
         { "gptq-act-order", 1_191_936 },
+        { "quark-fp8-kv", 1_568_256 },
         { "squeezellm", 1_255_936 },
     };
 
