@@ -46,7 +46,7 @@ public sealed class CapacityPlanTests
     [Fact]
     public void A_latent_cache_has_one_latent_a_token_whatever_the_heads()
     {
-        var config = ModelConfig.Load(Path.GetDirectoryName(Fixtures.Golden("deepseek-v3"))!);
+        var config = ModelConfig.Load(Fixtures.Checkpoint("deepseek-v3"));
         var plan = CapacityPlan.Fit(config, new ModelRunnerOptions { KvCacheDType = DType.BF16, NumBlocks = 3 }, 0);
 
         // Four layers of 32 + 8 elements of two bytes; keys and values of four heads would take 4 · 4 · (24 + 24) · 2.
