@@ -26,6 +26,31 @@ public class HostTensorTests
     }
 
     [Fact]
+    public void Every_so_many_rows_are_a_tensor_of_their_own()
+    {
+        var tensor = HostTensors.Of("t", DType.BF16, [.. Enumerable.Range(0, 21).Select(i => (float)i)], 7, 3);
+
+        var odd = tensor.RowRange(1, 3, step: 2);
+
+        Assert.Equal([3f, 4f, 5f, 9f, 10f, 11f, 15f, 16f, 17f], WeightReader.ReadAll(odd));
+        Assert.Equal([10f, 16f], WeightReader.ReadAll(odd.RowRange(1, 2).ColumnRange(1, 1)));
+        Assert.Equal(4, tensor.RowRange(0, 4, step: 2).Rows);
+        Assert.Throws<ArgumentOutOfRangeException>(() => tensor.RowRange(1, 4, step: 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => tensor.RowRange(0, 1, step: 0));
+    }
+
+    [Fact]
+    public void An_index_of_the_first_dimension_is_a_tensor_of_the_others()
+    {
+        var tensor = HostTensors.Of("t", DType.F16, [.. Enumerable.Range(0, 24).Select(i => (float)i)], 4, 3, 2);
+
+        Assert.Equal([3, 2], tensor.Item(2).Shape);
+        Assert.Equal([12f, 13f, 14f, 15f, 16f, 17f], WeightReader.ReadAll(tensor.Item(2)));
+        Assert.Equal([13f, 15f], WeightReader.ReadAll(tensor.Item(2).RowRange(0, 2).ColumnRange(1, 1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => tensor.Item(4));
+    }
+
+    [Fact]
     public void A_run_of_columns_is_a_matrix_of_its_own_and_can_be_cut_again()
     {
         var tensor = HostTensors.Of("w", DType.BF16, [.. Enumerable.Range(0, 24).Select(i => (float)i)], 4, 6);

@@ -57,11 +57,15 @@ internal sealed class KvGroups
     public ImmutableArray<KvReach> Reaches { get; }
 
     /// <summary>The groups of a model. A limit that no sequence can exceed is none.</summary>
-    public static KvGroups Of(ModelConfig config) => new(
+    public static KvGroups Of(ModelConfig config)
+    {
+        int Limit(int positions) => positions < config.MaxLength ? positions : 0;
+        return new KvGroups(
         [
             .. Enumerable.Range(0, config.NumLayers)
-                .Select(layer => new KvReach(config.SlidingWindow(layer) is var window && window < config.MaxLength ? window : 0)),
+                .Select(layer => new KvReach(Limit(config.SlidingWindow(layer)), Limit(config.AttentionChunk(layer)))),
         ]);
+    }
 
     /// <summary>Where a layer's keys and values are.</summary>
     public KvPlace PlaceOf(int layer) => _places[layer];

@@ -79,6 +79,73 @@ public class BlockOperationTests
         });
     }
 
+    [Theory, InlineData(1, 16), InlineData(3, 7), InlineData(5, 40)]
+    public void Heads_are_centred_and_scaled_by_weights_of_their_own(int rows, int headDim)
+    {
+        const int Heads = 5, First = 1, Count = 3;
+        var random = new Random(headDim);
+        float[] x = HostTensors.Random(random, rows * Heads * headDim), weight = HostTensors.Random(random, Count * headDim);
+        Assert.All(CpuDevice.Widths, width =>
+        {
+            using var device = new CpuDevice(width);
+            var tensor = device.Floats(x, rows, Heads * headDim);
+            device.Backend.LayerNormHeads(tensor, First, Count, device.Floats(weight, 1, Count * headDim), 1e-5f);
+            var actual = device.Read(tensor);
+            for (var head = 0; head < rows * Heads; head++)
+            {
+                var values = Doubles(x, head, headDim);
+                if (head % Heads is >= First and < First + Count)
+                {
+                    var own = weight[((head % Heads - First) * headDim)..][..headDim];
+                    values = ScalarTwin.LayerNorm(values, own, new float[headDim], 1e-5);
+                }
+
+                AssertClose(values, actual.AsSpan(head * headDim, headDim), 5e-6);
+            }
+        });
+    }
+
+    [Theory, InlineData(1, 1, 0), InlineData(3, 7, 2), InlineData(2, 64, 5), InlineData(5, 130, 33)]
+    public void Squares_of_two_ranks_make_the_norm_of_all_features(int rows, int count, int first)
+    {
+        var random = new Random(count);
+        float[] x = HostTensors.Random(random, rows * (first + count + 1), 2), weight = HostTensors.Random(random, count);
+        Assert.All(CpuDevice.Widths, width =>
+        {
+            using var device = new CpuDevice(width);
+            var (tensor, sums) = (device.Floats(x, rows, first + count + 1), device.Empty(rows, 2));
+            device.Backend.SumSquares(tensor, first, count, sums, 1);
+            device.Backend.Add(sums, sums);
+            device.Backend.RmsScale(tensor, first, device.Floats(weight, 1, count), sums, 1, 2 * count, 1e-6f);
+            var actual = device.Read(tensor);
+            for (var row = 0; row < rows; row++)
+            {
+                var values = Doubles(x, row, first + count + 1);
+                var expected = ScalarTwin.RmsNorm(values[first..^1], weight, 1e-6);
+                AssertClose([.. values[..first], .. expected, values[^1]], actual.AsSpan(row * values.Length, values.Length), 2e-6);
+            }
+        });
+    }
+
+    [Fact]
+    public void Columns_that_do_not_exist_are_refused()
+    {
+        using var device = new CpuDevice(VectorWidth.Bits256);
+        var (x, sums) = (device.Empty(2, 32), device.Empty(2, 1));
+
+        var error = Assert.Throws<ArgumentException>(() => device.Backend.SumSquares(x, 30, 3, sums, 0));
+        Assert.Equal("output:F32[2,32] has no 3 columns from 30 on", error.Message);
+        Assert.Throws<ArgumentException>(() => device.Backend.RmsScale(x, 0, device.Empty(1, 32), sums, 1, 32, 1e-6f));
+        Assert.Throws<ArgumentException>(() => device.Backend.LayerNormHeads(x, 2, 3, device.Empty(1, 24), 1e-6f));
+    }
+
+    [Theory, InlineData(0.8f, 1.3f, 0.5f, -1e-6f), InlineData(2.5f, 0.4f, -0.25f, -0.75f)]
+    public void Xielu_matches_the_scalar_twin(float alphaPositive, float alphaNegative, float beta, float epsilon)
+    {
+        var scalars = new XieluScalars(alphaPositive, alphaNegative, beta, epsilon);
+        InPlace([.. Ramp.Select(x => ScalarTwin.Xielu(scalars, x))], 1e-6, (backend, x) => backend.Xielu(x, scalars));
+    }
+
     [Fact]
     public void Heads_that_do_not_exist_are_refused()
     {
@@ -89,7 +156,8 @@ public class BlockOperationTests
     }
 
     [Theory, InlineData(nameof(Activation.Silu)), InlineData(nameof(Activation.Gelu)), InlineData(
-        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Sigmoid))]
+        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Sigmoid)), InlineData(
+        nameof(Activation.Relu2))]
     public void Plain_activations_match_the_scalar_twin(string activationName)
     {
         var activation = Enum.Parse<Activation>(activationName);

@@ -58,8 +58,14 @@ internal static class ScalarTwin
         Activation.Gelu => x * NormalCdf(x),
         Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
         Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        Activation.Relu2 => Math.Max(x, 0) * Math.Max(x, 0),
         _ => Math.Max(x, 0),
     };
+
+    /// <summary>As HF activations.py has it, with scalars that are positive already.</summary>
+    public static double Xielu(XieluScalars scalars, double x) => x > 0
+        ? (scalars.AlphaPositive * x * x) + (scalars.Beta * x)
+        : ((Math.Exp(Math.Min(x, scalars.Epsilon)) - 1 - x) * scalars.AlphaNegative) + (scalars.Beta * x);
 
     /// <summary>gpt-oss's gated non-linearity of one element.</summary>
     public static double ClampedActivation(double gate, double up, double limit)

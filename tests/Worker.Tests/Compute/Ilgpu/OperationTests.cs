@@ -72,6 +72,42 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         });
     }
 
+    [Theory, InlineData(2, 16), InlineData(3, 70)]
+    public void Heads_are_centred_and_scaled_by_weights_of_their_own(int rows, int headDim)
+    {
+        var random = new Random(headDim);
+        float[] x = HostTensors.Random(random, rows * 4 * headDim), weight = HostTensors.Random(random, 2 * headDim);
+        Same(5e-6, device =>
+        {
+            var heads = device.Floats(x, rows, 4 * headDim);
+            device.Backend.LayerNormHeads(heads, 1, 2, device.Floats(weight, 1, 2 * headDim), 1e-5f);
+            return [heads];
+        });
+    }
+
+    [Theory, InlineData(1, 1, 0), InlineData(3, 7, 2), InlineData(2, 64, 5), InlineData(5, 530, 33)]
+    public void Squares_of_two_ranks_make_the_norm_of_all_features(int rows, int count, int first)
+    {
+        var random = new Random(count);
+        float[] x = HostTensors.Random(random, rows * (first + count + 1), 2), weight = HostTensors.Random(random, count);
+        Same(2e-6, device =>
+        {
+            var (tensor, sums) = (device.Floats(x, rows, first + count + 1), device.Empty(rows, 2));
+            device.Backend.SumSquares(tensor, first, count, sums, 1);
+            device.Backend.Add(sums, sums);
+            device.Backend.RmsScale(tensor, first, device.Floats(weight, 1, count), sums, 1, 2 * count, 1e-6f);
+            return [sums, tensor];
+        });
+    }
+
+    [Theory, InlineData(0.8f, 1.3f, 0.5f, -1e-6f), InlineData(2.5f, 0.4f, -0.25f, -0.75f)]
+    public void Xielu_is_that_of_the_reference(float alphaPositive, float alphaNegative, float beta, float epsilon) => Same(1e-6, device =>
+    {
+        var x = device.Floats(Ramp, 3, 402);
+        device.Backend.Xielu(x, new XieluScalars(alphaPositive, alphaNegative, beta, epsilon));
+        return [x];
+    });
+
     [Theory, MemberData(nameof(Activations))]
     public void Activations_are_those_of_the_reference(string name)
     {

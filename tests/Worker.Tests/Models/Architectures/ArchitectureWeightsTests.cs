@@ -5,6 +5,7 @@ using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Models.Verification;
+using Cluster.Worker.Tests.Compute;
 using Cluster.Worker.Tests.Models.Checkpoints;
 using Cluster.Worker.Tests.Models.Layers;
 
@@ -53,7 +54,53 @@ public sealed class ArchitectureWeightsTests
             .Replace("post_attention_layernorm", "ln2", StringComparison.Ordinal)), AsYi));
     }
 
+    [Fact]
+    public void A_language_model_is_found_under_either_prefix()
+    {
+        const string First = "language_model.model.", Later = "model.language_model.";
+
+        Assert.Equal(
+            Logits("gemma3-multimodal"),
+            Logits("gemma3-multimodal",
+                weights => new ConvertedWeights(weights, rename: name => name.Replace(First, Later, StringComparison.Ordinal)
+                    .Replace("vision_tower.", "model.vision_tower.", StringComparison.Ordinal))));
+        Assert.Equal(
+            Logits("gpt2"),
+            Logits("gpt2",
+                weights => new ConvertedWeights(weights, rename: name => name.Replace("transformer.", "", StringComparison.Ordinal))));
+    }
+
+    [Fact]
+    public void An_output_layer_that_is_stored_is_used_where_the_configurations_disagree()
+    {
+        const string Output = "language_model.lm_head.weight";
+        var stored = HostTensors.Of(Output, DType.F32, HostTensors.Random(new Random(1), 128 * 32), 128, 32);
+
+        Assert.NotEqual(
+            Logits("mistral3-multimodal"), Logits("mistral3-multimodal", weights => new EditedWeights(weights).With(Output, stored)));
+        Assert.Equal(
+            Logits("gemma3-multimodal"),
+            Logits("gemma3-multimodal", weights => new EditedWeights(weights).With(Output, "language_model.model.norm.weight")));
+    }
+
+    [Fact]
+    public void Layers_that_predict_further_tokens_are_left_out_only_where_the_configuration_counts_them()
+    {
+        EditedWeights More(WeightSource weights) => new EditedWeights(weights)
+            .With("model.layers.3.eh_proj.weight", "lm_head.weight").With("mtp.fc.weight", "lm_head.weight");
+
+        Assert.Equal(Logits("llama2"), Logits("llama2", More, config => config with { PredictionLayers = 1 }));
+        var error = Assert.Throws<CheckpointFormatException>(() => Logits("llama2", More));
+        Assert.Contains("has 1 tensors that config.json has no place for: 'model.layers.3.eh_proj.weight'", error.Message);
+    }
+
     [Theory]
+    [InlineData("gpt2", "transformer.h.1.attn.c_attn.weight", "[32, 96]")]
+    [InlineData("phi3", "model.layers.1.self_attn.qkv_proj.weight", "[64, 32]")]
+    [InlineData("phi3", "model.layers.1.mlp.gate_up_proj.weight", "[96, 32]")]
+    [InlineData("falcon-new", "transformer.h.1.self_attention.query_key_value.weight", "[64, 32]")]
+    [InlineData("cohere", "model.layers.2.self_attn.q_norm.weight", "[4, 8]")]
+    [InlineData("olmo2", "model.layers.2.self_attn.k_norm.weight", "[16]")]
     [InlineData("qwen3", "model.layers.2.self_attn.q_norm.weight", "[32]")]
     [InlineData("qwen2", "model.layers.1.self_attn.v_proj.bias", "[32]")]
     [InlineData("mixtral", "model.layers.1.block_sparse_moe.experts.3.w2.weight", "[64, 160]")]

@@ -51,7 +51,7 @@ public sealed class ModelConfigTests
         { "rope_theta", "-3", "'rope_theta' is -3; expected above 0" },
         { "partial_rotary_factor", "1.5", "'partial_rotary_factor' is 1.5; expected above 0 and at most 1" },
         { "rope_scaling", "\"linear\"", "'rope_scaling' is \"linear\"; expected an object" },
-        { "rope_scaling", """{"type":"longrope"}""", "'rope_scaling.rope_type' is 'longrope'; supported: default, linear, dynamic, "
+        { "rope_scaling", """{"type":"ntk"}""", "'rope_scaling.rope_type' is 'ntk'; supported: default, linear, dynamic, "
             + "llama3, yarn" },
         { "rope_scaling", """{"type":"linear"}""", "'rope_scaling.factor' is missing" },
         { "rope_scaling", """{"type":"linear","factor":0.5}""", "'rope_scaling.factor' is 0.5; it must be at least 1" },

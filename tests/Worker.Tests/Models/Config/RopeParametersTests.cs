@@ -140,8 +140,10 @@ public sealed class RopeParametersTests
     {
         var json = ConfigObject.Parse("config.json", """{"partial_rotary_factor":0.5}"""u8.ToArray());
 
-        Assert.Equal(40, RopeParameters.Read(json, 80, 2048).RotaryDim);
-        Assert.Equal(20, RopeParameters.Read(ConfigObject.Parse("config.json", "{}"u8.ToArray()), 80, 2048, defaultShare: 0.25).RotaryDim);
+        Assert.Equal(40, RopeParameters.Read(json, 80, 2048, new()).RotaryDim);
+        var empty = ConfigObject.Parse("config.json", "{}"u8.ToArray());
+        Assert.Equal(20, RopeParameters.Read(empty, 80, 2048, new() { PartialRotaryFactor = 0.25 }).RotaryDim);
+        Assert.Equal(24, RopeParameters.Read(empty, 80, 2048, new() { RotaryDim = 24 }).RotaryDim);
     }
 
     [Fact]

@@ -26,6 +26,12 @@ public sealed class ForwardPassTests
     [InlineData("phi", "Embed", "Norm Attention PlainMlp Add", "")]
     [InlineData("bloom", "Embed LayerNorm", "Norm Attention AddNorm PlainMlp", "")]
     [InlineData("opt", "Embed AddEmbedding", "Norm Attention AddNorm PlainMlp", "")]
+    [InlineData("granite", "Embed Scale", "Norm Attention Scale AddNorm GatedMlp Scale", "Scale")]
+    [InlineData("gpt-neox", "Embed", "Norm Attention LayerNorm PlainMlp Add", "")]
+    [InlineData("cohere", "Embed", "Norm LayerNormHeadsAttention GatedMlp Add", "Scale")]
+    [InlineData("glm4", "Embed", "Norm Attention RmsNorm AddNorm GatedMlp RmsNorm", "")]
+    [InlineData("hunyuan", "Embed", "Norm RotatedAttention AddNorm GatedMlp", "")]
+    [InlineData("apertus", "Embed", "Norm HeadNormAttention AddNorm XieluMlp", "")]
     public void A_prefill_is_a_fixed_list_of_operations(string name, string before, string layer, string after)
     {
         var backend = new RecordingBackend();
@@ -43,6 +49,25 @@ public sealed class ForwardPassTests
             .Concat(["Add" + norm, "GatherRows", "Linear"])
             .Concat(Expand(after, norm));
         Assert.Equal(expected, backend.TakePass().Select(operation => operation[..operation.IndexOf('(')]));
+    }
+
+    /// <summary>Each layer reads the sum itself, so that a sum shares no pass with a norm.</summary>
+    [Fact]
+    public void A_layer_that_normalizes_outputs_reads_the_residual_stream_itself()
+    {
+        var backend = new RecordingBackend();
+        using var model = ModelLoader.Load(Fixtures.Checkpoint("olmo2"), backend, Options);
+
+        model.Runner.Launch(Batch((0, 20), (0, 5)));
+
+        string[] layer =
+        [
+            "Linear", "SumSquares", "SumSquares", "RmsScale", "RmsScale", "RopeAndCache", "PagedAttention", "Linear", "RmsNorm", "Add",
+            "Linear", "GatedActivation", "Linear", "RmsNorm", "Add",
+        ];
+        var pass = backend.TakePass().Select(operation => operation[..operation.IndexOf('(')]).Skip(8).ToList();
+        Assert.Equal([.. layer, .. layer, .. layer, .. layer[..^1]], pass[..^3]);
+        Assert.Equal(["AddRmsNorm", "GatherRows", "Linear"], pass[^3..]);
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -197,14 +222,18 @@ public sealed class ForwardPassTests
         var backend = new RecordingBackend();
         using var model = ModelLoader.Load(Fixtures.Checkpoint("gemma2"), backend, Options);
 
-        model.Runner.Launch(Batch((0, 3)));
+        model.Runner.Launch(Batch(model.Runner.KvGroups, (0, 3)));
 
         var settings = new AttentionSettings(4, 0.25f, 16, 50);
         var attention = backend.TakePass().Where(operation => operation.StartsWith("PagedAttention", StringComparison.Ordinal)).ToList();
         Assert.Equal(3, attention.Count);
         Assert.Contains($"layer 0, {settings},", attention[0]);
-        Assert.Contains($"layer 1, {settings with { SlidingWindow = 0 }},", attention[1]);
-        Assert.Contains($"layer 2, {settings},", attention[2]);
+        Assert.Contains($"layer 0, {settings with { SlidingWindow = 0 }},", attention[1]);
+        Assert.Contains($"layer 0, {settings},", attention[2]);
+
+        // A group each, with a block table of its own.
+        Assert.Equal(3, attention.Select(operation => operation[operation.IndexOf("block_tables", StringComparison.Ordinal)..].Split(':')[0])
+            .Distinct().Count());
     }
 
     private static string[] Expand(string parts, string norm) =>
@@ -213,6 +242,10 @@ public sealed class ForwardPassTests
         "Norm" or "AddNorm" => [part.Replace("Norm", norm, StringComparison.Ordinal)],
         "Attention" => ["Linear", "RopeAndCache", "PagedAttention", "Linear"],
         "HeadNormAttention" => ["Linear", "RmsNormHeads", "RmsNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "LayerNormHeadsAttention" =>
+            ["Linear", "LayerNormHeads", "LayerNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "RotatedAttention" => ["Linear", "Rotate", "RmsNormHeads", "RmsNormHeads", "RopeAndCache", "PagedAttention", "Linear"],
+        "XieluMlp" => ["Linear", "Xielu", "Linear"],
         "GatedMlp" => ["Linear", "GatedActivation", "Linear"],
         "PlainMlp" => ["Linear", "Activate", "Linear"],
         "Experts" => ["Linear", "RouteToExperts", "ExpertLinear", "GatedActivation", "ExpertLinear", "SumExperts"],

@@ -229,7 +229,7 @@ internal sealed partial class RecordingBackend : Backend
             Read(Floats(latent, latent.Rows, cache.Layout.HeadDim));
             Read(Integers(inputs.SlotMapping, latent.Rows, 1));
             Assert.InRange(layer, 0, cache.Layout.Layers - 1);
-            Assert.True(_cachedLayers.Add(layer), $"layer {layer} is cached twice");
+            Assert.True(_cachedLayers.Add((inputs.BlockTables.Buffer, layer)), $"layer {layer} is cached twice");
             _operations.Add($"LatentToCache({latent}, {inputs.SlotMapping}, layer {layer})");
         }
     }

@@ -105,7 +105,8 @@ public sealed class TensorParallelModelTests
         Assert.All(model.Ranks, rank => Assert.Equal(norms + others, rank.ReplicatedWeightBytes));
     }
 
-    /// <summary>Where attention and MLP run side by side, one sum is enough for both.</summary>
+    /// <summary>Where attention and MLP run side by side, one sum is enough for both; heads that are normalized together take one
+    /// more.</summary>
     [Theory, MemberData(nameof(ForwardPassTests.Names), MemberType = typeof(ForwardPassTests))]
     public void A_layer_sums_over_the_ranks_after_attention_and_after_the_mlp(string name)
     {
@@ -118,7 +119,9 @@ public sealed class TensorParallelModelTests
 
         Assert.Equal(2 * config.VocabSize, sequence.Run().Length);
 
-        var sums = 1 + ((config.ParallelBlock ? 1 : 2) * config.NumLayers);
+        var ofLayer = (config.Wiring is LayerWiring.Parallel or LayerWiring.ParallelNorms ? 1 : 2)
+            + (config.QueryKeyNorm == QueryKeyNorm.AllHeads ? 1 : 0);
+        var sums = 1 + (ofLayer * config.NumLayers);
         foreach (var (backend, rank) in backends.Zip(model.Ranks))
         {
             var pass = backend.TakePass();

@@ -99,6 +99,14 @@ public sealed class QuantizedGoldenTests
         Assert.Equal(expected, actual, expected / 100);
     }
 
+    [Theory, InlineData(nameof(DType.BF16)), InlineData(nameof(DType.F16))]
+    public void Perplexity_stays_within_a_thousandth_with_a_16_bit_cache(string dtype)
+    {
+        var (actual, expected) = Perplexities(Fixtures.Haiku, Enum.Parse<DType>(dtype));
+
+        Assert.Equal(expected, actual, expected / 1000);
+    }
+
     [Theory, InlineData(nameof(DType.F8E4M3)), InlineData(nameof(DType.F8E5M2))]
     public void Perplexity_stays_within_a_percent_with_an_fp8_cache(string dtype)
     {

@@ -12,7 +12,8 @@ public abstract class GoldenTests
 {
     private const float Tolerance = 2e-3f;
 
-    /// <summary>The random goldens come from models cast to bf16 as a whole, rotary frequencies included; haiku's does not.</summary>
+    /// <summary>Every architecture. The first random goldens come from models cast to bf16 as a whole, rotary frequencies included; haiku's
+    /// and the later ones do not.</summary>
     public static TheoryData<string, string> Goldens { get; } = new()
     {
         { "haiku-1m", nameof(DType.F32) },
@@ -28,6 +29,51 @@ public abstract class GoldenTests
         { "phi", nameof(DType.BF16) },
         { "bloom", nameof(DType.F32) },
         { "opt", nameof(DType.F32) },
+
+        { "gemma", nameof(DType.F32) },
+        { "gemma3", nameof(DType.F32) },
+        { "gemma3-multimodal", nameof(DType.F32) },
+        { "phi3", nameof(DType.F32) },
+        { "phi4-mini", nameof(DType.F32) },
+        { "glm4", nameof(DType.F32) },
+        { "olmo2", nameof(DType.F32) },
+        { "olmo3", nameof(DType.F32) },
+        { "granite", nameof(DType.F32) },
+        { "cohere", nameof(DType.F32) },
+        { "cohere2", nameof(DType.F32) },
+        { "smollm3", nameof(DType.F32) },
+        { "starcoder2", nameof(DType.F32) },
+        { "falcon", nameof(DType.F32) },
+        { "falcon-new", nameof(DType.F32) },
+        { "gpt-neox", nameof(DType.F32) },
+        { "gptj", nameof(DType.F32) },
+        { "gpt2", nameof(DType.F32) },
+        { "gpt-bigcode", nameof(DType.F32) },
+        { "stablelm", nameof(DType.F32) },
+        { "ernie4.5", nameof(DType.F32) },
+        { "exaone4", nameof(DType.F32) },
+        { "seed-oss", nameof(DType.F32) },
+        { "hunyuan", nameof(DType.F32) },
+        { "nemotron", nameof(DType.F32) },
+        { "arcee", nameof(DType.F32) },
+        { "ministral3", nameof(DType.F32) },
+        { "mistral3-multimodal", nameof(DType.F32) },
+        { "qwen2.5-vl", nameof(DType.F32) },
+        { "mpt", nameof(DType.F32) },
+        { "apertus", nameof(DType.F32) },
+        { "internlm-llama-bias", nameof(DType.F32) },
+
+        { "qwen2-moe", nameof(DType.F32) },
+        { "olmoe", nameof(DType.F32) },
+        { "granitemoe", nameof(DType.F32) },
+        { "phimoe", nameof(DType.F32) },
+        { "glm4-moe", nameof(DType.F32) },
+        { "dots1", nameof(DType.F32) },
+        { "ernie4.5-moe", nameof(DType.F32) },
+        { "minimax-m2", nameof(DType.F32) },
+        { "gpt-oss", nameof(DType.F32) },
+        { "llama4", nameof(DType.F32) },
+        { "llama4-multimodal", nameof(DType.F32) },
     };
 
     public static MatrixTheoryData<string, int> Chunks { get; } = new([.. Goldens.Select(row => row.Data.Item1)], [1, 7, 16]);

@@ -47,6 +47,10 @@ public sealed class BadRequestTests
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user"}]}""", 400, "messages[0].content")]
     [InlineData(
         "/v1/chat/completions", """{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}""", 400, "messages[0].content[0]")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": {}}]}]}""", 400,
+        "'messages[0].content[1]' is of type 'input_audio': this model's text is served, a tower for sound is not")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "alien", "content": "x"}]}""", 400, "alien")]
     [InlineData("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "top_logprobs": 3}""", 400, "logprobs")]
     [InlineData(

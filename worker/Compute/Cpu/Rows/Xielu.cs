@@ -30,6 +30,6 @@ internal readonly struct Xielu(XieluScalars scalars) : IElementFunction
         var negative = TSimd.MultiplyAdd(
             TSimd.Create(scalars.AlphaNegative), TSimd.Add(exponential, TSimd.Subtract(capped, x)), slope);
         var positive = TSimd.MultiplyAdd(TSimd.Create(scalars.AlphaPositive), TSimd.Multiply(x, x), slope);
-        return TSimd.SelectNegative(x, negative, positive);
+        return TSimd.SelectNegative(TSimd.Subtract(TSimd.Create(0), x), positive, negative);
     }
 }

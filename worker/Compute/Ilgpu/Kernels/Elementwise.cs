@@ -92,7 +92,7 @@ internal static class Elementwise
             series = Native.Fma(series, capped, 1f / 6f);
             series = Native.Fma(series, capped, 0.5f);
             var exponential = capped > -0.5f ? series * (capped * capped) : Native.Exp(capped) - 1f - capped;
-            var curve = value < 0f ? alphaNegative * (exponential + (capped - value)) : alphaPositive * (value * value);
+            var curve = value > 0f ? alphaPositive * (value * value) : alphaNegative * (exponential + (capped - value));
             x[first + i] = Native.Fma(beta, value, curve);
         }
     }

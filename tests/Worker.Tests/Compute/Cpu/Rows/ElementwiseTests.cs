@@ -68,7 +68,8 @@ public class ElementwiseTests
     }
 
     [Theory, InlineData(nameof(Activation.Silu)), InlineData(nameof(Activation.Gelu)), InlineData(
-        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Sigmoid))]
+        nameof(Activation.GeluTanh)), InlineData(nameof(Activation.Relu)), InlineData(nameof(Activation.Sigmoid)), InlineData(
+        nameof(Activation.Relu2))]
     public void Gated_activations_match_the_scalar_twin(string activationName)
     {
         var activation = Enum.Parse<Activation>(activationName);
