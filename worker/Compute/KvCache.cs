@@ -24,8 +24,8 @@ internal sealed record KvCacheLayout(int Layers, int KvHeads, int HeadDim, int B
     /// <summary>Bytes that one block takes over all layers, keys and values.</summary>
     public long BytesPerBlock => (long)Halves * Layers * KvHeads * HeadDim * BlockSize * DType.Size();
 
-    /// <summary>Columns of the rows that <see cref="Backend.PagedAttention"/> takes queries from: keys and values come with them unless they
-    /// are latent.</summary>
+    /// <summary>Columns of the rows that <see cref="Backend.PagedAttention"/> takes queries from: keys and values come with them unless
+    /// they are latent.</summary>
     public int QueryColumns(int heads) => (heads + (IsLatent ? 0 : 2 * KvHeads)) * HeadDim;
 
     /// <exception cref="ArgumentException">A latent cache has several heads or longer values than keys.</exception>

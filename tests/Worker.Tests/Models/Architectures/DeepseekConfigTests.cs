@@ -28,7 +28,9 @@ public sealed class DeepseekConfigTests
     public void Scores_grow_by_yarn_where_keys_are_rotated_in_part()
     {
         var plain = 1 / MathF.Sqrt(24);
-        const string Yarn = """{"type": "yarn", "factor": 40, "original_max_position_embeddings": 64, "mscale": 0.707, "mscale_all_dim": 0.707}""";
+        const string Yarn = """
+            {"type": "yarn", "factor": 40, "original_max_position_embeddings": 64, "mscale": 0.707, "mscale_all_dim": 0.707}
+            """;
 
         Assert.Equal(plain, Read("deepseek-v2").AttentionScale, 1e-7);
         Assert.Equal(plain * MathF.Pow(1 + (0.1f * MathF.Log(8)), 2), Read("deepseek-v3").AttentionScale, 1e-6);
