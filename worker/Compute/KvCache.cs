@@ -89,8 +89,8 @@ internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWind
 /// take no notice of it.</summary>
 internal sealed record KvScales(float Key, float Value)
 {
-    private static readonly KvScales s_none = new(1, 1);
+    private static readonly KvScales One = new(1, 1);
 
     /// <summary>The factors for a cache of a type.</summary>
-    public static KvScales For(DType cache, KvScales? scales) => cache.Size() == 1 && scales is not null ? scales : s_none;
+    public static KvScales For(DType cache, KvScales? scales) => cache.Size() == 1 && scales is not null ? scales : One;
 }
