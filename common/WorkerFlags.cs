@@ -57,8 +57,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",
-        "Type of the KV cache; auto is float32 on the CPU and the checkpoint's type on other devices. The CPU has no 16-bit cache. fp8 is "
-        + "fp8_e4m3 and holds twice the tokens of a 16-bit type.")
+        "Type of the KV cache; auto is the checkpoint's type. A 16-bit type holds twice the tokens of float32; fp8 is fp8_e4m3 and holds "
+        + "twice the tokens of a 16-bit type.")
     { Words = [Auto, "float32", "float16", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] };
 
     public static WorkerFlag MaxModelLen { get; } = new(

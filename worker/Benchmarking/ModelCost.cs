@@ -1,4 +1,6 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Benchmarking;
@@ -17,7 +19,7 @@ internal sealed record ModelCost(
     {
         var config = model.Config;
         double hidden = config.HiddenSize;
-        var parameters = config.NumLayers * hidden * (config.QkvSize + config.AttentionSize);
+        var parameters = config.NumLayers * AttentionWeights(config);
         for (var layer = 0; layer < config.NumLayers; layer++)
         {
             var projections = config.GatedMlp ? 3 : 2;
@@ -33,7 +35,24 @@ internal sealed record ModelCost(
             cache.BytesPerBlock / cache.BlockSize,
             2 * parameters,
             2 * hidden * config.VocabSize,
-            4.0 * config.NumLayers * config.AttentionSize);
+            config.NumLayers * (config.Latent is { } latent
+                ? 2.0 * config.NumHeads * (latent.CacheDim + latent.KvRank)
+                : 4.0 * config.AttentionSize));
+    }
+
+    /// <summary>Of one layer; of latent attention as it is computed, see <see cref="LatentAttention"/>.</summary>
+    private static double AttentionWeights(ModelConfig config)
+    {
+        double hidden = config.HiddenSize;
+        if (config.Latent is not { } latent)
+        {
+            return hidden * (config.QkvSize + config.AttentionSize);
+        }
+
+        double heads = config.NumHeads;
+        var queries = latent.QueryRank is { } rank ? rank * (hidden + config.QkvSize) : hidden * config.QkvSize;
+        var absorbed = heads * ((latent.QueryDim * latent.CacheDim) + (latent.KvRank * latent.ValueDim));
+        return queries + absorbed + (hidden * (latent.CacheDim + config.AttentionSize));
     }
 
     /// <summary>Bytes that a step reads: the weights once, the keys and values of every sequence.</summary>

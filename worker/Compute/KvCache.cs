@@ -24,8 +24,8 @@ internal sealed record KvCacheLayout(int Layers, int KvHeads, int HeadDim, int B
     /// <summary>Bytes that one block takes over all layers, keys and values.</summary>
     public long BytesPerBlock => (long)Halves * Layers * KvHeads * HeadDim * BlockSize * DType.Size();
 
-    /// <summary>Columns of the rows that <see cref="Backend.PagedAttention"/> takes queries from: keys and values come with them unless they
-    /// are latent.</summary>
+    /// <summary>Columns of the rows that <see cref="Backend.PagedAttention"/> takes queries from: keys and values come with them unless
+    /// they are latent.</summary>
     public int QueryColumns(int heads) => (heads + (IsLatent ? 0 : 2 * KvHeads)) * HeadDim;
 
     /// <exception cref="ArgumentException">A latent cache has several heads or longer values than keys.</exception>
@@ -89,8 +89,8 @@ internal sealed record AttentionSettings(int Heads, float Scale, int SlidingWind
 /// take no notice of it.</summary>
 internal sealed record KvScales(float Key, float Value)
 {
-    private static readonly KvScales s_none = new(1, 1);
+    private static readonly KvScales One = new(1, 1);
 
     /// <summary>The factors for a cache of a type.</summary>
-    public static KvScales For(DType cache, KvScales? scales) => cache.Size() == 1 && scales is not null ? scales : s_none;
+    public static KvScales For(DType cache, KvScales? scales) => cache.Size() == 1 && scales is not null ? scales : One;
 }

@@ -54,10 +54,9 @@ internal sealed class BackendFactory
     /// <summary>Whether <see cref="Device"/> is the processor with kernels of its own.</summary>
     public bool IsCpu => Device == Cpu;
 
-    /// <summary>Element type of the KV cache. <c>auto</c> is on the CPU what it computes in, on other devices the model's own.</summary>
+    /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
-    public DType CacheDType(DType? stored) =>
-        _options.KvCacheDType ?? (!IsCpu && stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
+    public DType CacheDType(DType? stored) => _options.KvCacheDType ?? (stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
 
     /// <summary>Why this build cannot run on a device; null if it may.</summary>
     public static string? WhyNot(string device) => device is "hip" or "cuda"
@@ -155,15 +154,7 @@ internal sealed class BackendFactory
         }
 
         VisibleGpus.Require([.. gpus.Select(gpu => gpu.Description)], ranks, options.ExactGpus);
-        var factory = new BackendFactory(options, chosen, ranks, threads, memoryBytes);
-        if (factory.IsCpu && options.KvCacheDType is DType.F16 or DType.BF16)
-        {
-            throw new StartupException(
-                $"--kv-cache-dtype {options.KvCacheDType.Value.Name()}: the CPU's kernels read float32, fp8_e4m3 and fp8_e5m2; a 16-bit "
-                + $"cache is for other devices ({OpenCl}, {Interpreter})");
-        }
-
-        return factory;
+        return new BackendFactory(options, chosen, ranks, threads, memoryBytes);
     }
 
     /// <exception cref="StartupException">A driver fails.</exception>

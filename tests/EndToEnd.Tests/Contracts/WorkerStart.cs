@@ -32,11 +32,9 @@ internal static class WorkerStart
         flags.AddTo(engine);
         var startup = StartupArguments.Read(flags, new RootCommand { engine }.Parse(arguments));
 
-        // 16-bit caches are for devices; the interpreter is one that every machine has.
-        var device = startup.Device.KvCacheDType is Worker.Compute.DType.F16 or Worker.Compute.DType.BF16 ? "interpreter" : "cpu";
         startup = startup with
         {
-            Device = startup.Device with { Name = device, CpuThreads = 1 },
+            Device = startup.Device with { Name = "cpu", CpuThreads = 1 },
             Ranks = startup.Ranks with { Size = 1, Devices = null },
             Runner = startup.Runner with { KvCacheBytes = 256L << 20 },
         };

@@ -123,7 +123,8 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         fixed (AttentionItem* items = _attentionItems.Span)
         {
             var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
-            Threads.Run(_attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd>.Shares(group), operations, new AttentionJob<V, TSimd>
+            var tasks = _attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd>.Shares(group);
+            Threads.Run(tasks, operations, new AttentionJob<V, TSimd>
             {
                 Items = items,
                 Qkv = CpuBuffer.Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)),

@@ -108,14 +108,15 @@ internal sealed partial class IlgpuBackend
         var splits = Splits(qkv.Rows, settings.Heads, layout.ValueDim, chunks, inputs.MaxContextLength);
         _launcher.Launch(
             BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer],
-            layout.IsLatent ? own.Keys[layer] : own.Values[layer], RangeOf(inputs.Positions, DType.I32, qkv.Rows), RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
+            layout.IsLatent ? own.Keys[layer] : own.Values[layer], RangeOf(inputs.Positions, DType.I32, qkv.Rows),
+            RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
             RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns),
             settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, sinks,
             settings.QueryScales is { } temperatures ? RangeOf(temperatures, DType.F32, temperatures.Columns) : _nothing, output,
             splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads,
-            layout.KvHeads, layout.HeadDim, layout.ValueDim, own.HeadPieces, layout.BlockSize, layout.IsLatent, headsOfGroup, settings.SlidingWindow, settings.Chunk,
-            settings.AlibiSlopes is not null, settings.Sinks is not null, settings.QueryScales is not null, settings.Scale * scales.Key,
-            valueScale, settings.LogitSoftCap);
+            layout.KvHeads, layout.HeadDim, layout.ValueDim, own.HeadPieces, layout.BlockSize, layout.IsLatent, headsOfGroup,
+            settings.SlidingWindow, settings.Chunk, settings.AlibiSlopes is not null, settings.Sinks is not null,
+            settings.QueryScales is not null, settings.Scale * scales.Key, valueScale, settings.LogitSoftCap);
         if (splits > 1)
         {
             _launcher.Launch(

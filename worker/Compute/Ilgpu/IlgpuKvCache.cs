@@ -3,7 +3,8 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Compute.Ilgpu;
 
-/// <summary>Keys and values, one piece of memory each for a layer; of a latent cache only keys. Layout: see <see cref="Kernels.RopeAndCache"/>.</summary>
+/// <summary>Keys and values, one piece of memory each for a layer; of a latent cache only keys. Layout: see
+/// <see cref="Kernels.RopeAndCache"/>.</summary>
 internal sealed class IlgpuKvCache(KvCacheLayout layout, ImmutableArray<MemoryRange> keys, ImmutableArray<MemoryRange> values)
     : KvCache(layout)
 {

@@ -16,9 +16,10 @@ internal sealed partial class WeightLoader
     /// <exception cref="NotSupportedException">The tensor's type cannot be read.</exception>
     public (DType DType, float[] Values) Decoded(string layer, Slice outFeatures, int inFeatures)
     {
-        if (Quantization is not null && IsQuantized(new WeightPart(layer, outFeatures)))
+        var part = new WeightPart(layer, outFeatures);
+        if (Quantization is not null && IsQuantized(part))
         {
-            var matrix = Quantization.Read(new LayerTensors(_tensors, Quantization.Method, layer, outFeatures, inFeatures));
+            var matrix = Quantization.Read(new LayerTensors(_tensors, Quantization.Method, part, inFeatures));
             var decoded = matrix.Decode();
             GC.KeepAlive(matrix);
             return (DType.F32, decoded);

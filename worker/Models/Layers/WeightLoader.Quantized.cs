@@ -24,7 +24,8 @@ internal sealed partial class WeightLoader
         return parts.All(part => IsQuantized(part) == first)
             ? first
             : throw new CheckpointFormatException(
-                source.Location, $"quantizes only some of {string.Join(", ", parts.Select(part => part.Name))}; '{name}' multiplies by all of them at once");
+                source.Location,
+                $"quantizes only some of {string.Join(", ", parts.Select(part => part.Name))}; '{name}' multiplies by all of them at once");
     }
 
     /// <summary>Checkpoints leave layers as they were without always saying so: what can be read as it is, is.</summary>
@@ -60,14 +61,7 @@ internal sealed partial class WeightLoader
         var weights = new QuantizedMatrix[parts.Count];
         for (var i = 0; i < parts.Count; i++)
         {
-            if (parts[i] is { Expert: not null } or { Step: not 1 })
-            {
-                throw _tensors.Wrong(
-                    parts[i].Name,
-                    $"holds all experts, and config.json quantizes it by {Quantization!.Method}; supported: a matrix for each expert");
-            }
-
-            var layer = new LayerTensors(_tensors, Quantization!.Method, parts[i].Name, parts[i].Outputs, inFeatures);
+            var layer = new LayerTensors(_tensors, Quantization!.Method, parts[i], inFeatures);
             weights[i] = Quantization.Read(layer);
             ReplicatedBytes += layer.ReplicatedBytes;
         }

@@ -18,6 +18,7 @@ internal sealed record CompressedTensorsGroup(
     private const string Float = "float-quantized";
     private const string Naive = "naive-quantized";
     private const string Mixed = "mixed-precision";
+    private const int MaxGroupSize = 1 << 20;
 
     /// <summary>What a group's layers are, for the start log.</summary>
     public string Description => Integers is { Bits: var bits, GroupSize: var size, IsSymmetric: var isSymmetric }
@@ -56,8 +57,9 @@ internal sealed record CompressedTensorsGroup(
             weights.Require("symmetric", supported: true, fallback: true);
         }
 
-        var strategy = Word(weights, "strategy", isFloat ? ["tensor", "channel", "block"] : ["tensor", "channel", "group"]);
-        var groupSize = strategy == "group" ? weights.Integer("group_size", 1, 1 << 20) : -1;
+        var strategy = Word(
+            weights, "strategy", isFloat ? ["tensor", "channel", "block"] : ["tensor", "channel", "group"], ImpliedStrategy(weights));
+        var groupSize = strategy == "group" ? weights.Integer("group_size", 1, MaxGroupSize) : -1;
         var inputs = config.OptionalObject("input_activations");
         return new CompressedTensorsGroup(
             config.Strings("targets").Contains("Linear"),
@@ -86,9 +88,17 @@ internal sealed record CompressedTensorsGroup(
         return Integers.Read(layer);
     }
 
-    private static string Word(ConfigObject config, string field, ReadOnlySpan<string> supported)
+    /// <summary>What compressed-tensors takes where no strategy is stated.</summary>
+    private static string ImpliedStrategy(ConfigObject weights) => weights.OptionalInteger("group_size", -1, MaxGroupSize) switch
     {
-        var value = config.OptionalString(field);
+        null => "tensor",
+        -1 => "channel",
+        _ => "group",
+    };
+
+    private static string Word(ConfigObject config, string field, ReadOnlySpan<string> supported, string? implied = null)
+    {
+        var value = config.OptionalString(field) ?? implied;
         return value is not null && supported.Contains(value)
             ? value
             : throw config.Invalid(field, $"is '{value}'; supported: {string.Join(", ", supported.ToArray())}");

@@ -39,8 +39,7 @@ internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsGr
 
     public override QuantizedMatrix Read(LayerTensors layer) => GroupOf(layer.Name)!.Read(layer);
 
-    public override bool IsIgnorable(string tensor) =>
-        Fp8Scheme.IsCacheScale(tensor) || tensor.EndsWith(".input_zero_point", StringComparison.Ordinal);
+    public override bool IsIgnorable(string tensor) => tensor.EndsWith(".input_zero_point", StringComparison.Ordinal);
 
     /// <summary>A group that names a layer comes before one of all linear layers.</summary>
     private CompressedTensorsGroup? GroupOf(string layer) =>

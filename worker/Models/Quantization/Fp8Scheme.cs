@@ -62,13 +62,6 @@ internal sealed class Fp8Scheme(
         ? Fp8Layout.Read(layer, isStatic)
         : Fp8Layout.ReadBlocks(layer, BlockScaleSuffix, blocks, isStatic);
 
-    /// <summary>Scales for a quantized cache: keys and values are stored unscaled, which the range of a floating-point type
-    /// allows.</summary>
-    public override bool IsIgnorable(string tensor) =>
-        IsCacheScale(tensor) || tensor.EndsWith(".input_scale_ub", StringComparison.Ordinal);
-
-    public static bool IsCacheScale(string tensor) =>
-        tensor.EndsWith(".k_scale", StringComparison.Ordinal)
-            || tensor.EndsWith(".v_scale", StringComparison.Ordinal)
-            || tensor.EndsWith(".kv_scale", StringComparison.Ordinal);
+    /// <summary>Upper bounds of inputs, which are not quantized here.</summary>
+    public override bool IsIgnorable(string tensor) => tensor.EndsWith(".input_scale_ub", StringComparison.Ordinal);
 }

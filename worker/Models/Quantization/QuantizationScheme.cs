@@ -56,6 +56,7 @@ internal abstract class QuantizationScheme
             QuantizationMethods.Awq => AwqScheme.Of(config),
             QuantizationMethods.SqueezeLlm => SqueezeLlmScheme.Of(config),
             QuantizationMethods.Quark => QuarkScheme.Of(config),
+            QuantizationMethods.Mxfp4 => Mxfp4Scheme.Of(config),
             var method => throw config.Invalid(
                 QuantizationMethods.MethodField, $"is '{method}'; supported: {string.Join(", ", QuantizationMethods.All)}"),
         };

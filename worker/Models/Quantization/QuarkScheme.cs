@@ -54,10 +54,9 @@ internal sealed class QuarkScheme(
         return Fp8Layout.Read(layer, settings.HasInputScale);
     }
 
-    /// <summary>Scales of queries and of attention's weights, which are not quantized here, and those of a cache.</summary>
+    /// <summary>Scales of queries and of attention's weights, which are not quantized here.</summary>
     public override bool IsIgnorable(string tensor) =>
-        Fp8Scheme.IsCacheScale(tensor)
-            || tensor.EndsWith(".q_scale", StringComparison.Ordinal)
+        tensor.EndsWith(".q_scale", StringComparison.Ordinal)
             || tensor.EndsWith(".prob_output_scale", StringComparison.Ordinal);
 
     private LayerSettings SettingsOf(string layer) =>

@@ -131,6 +131,23 @@ public sealed class WeightPartTests
         Assert.Contains($"'{Layer}' holds all experts, and config.json quantizes it by gptq; supported: a matrix", experts.Message);
     }
 
+    [Fact]
+    public void Decoded_weights_are_those_of_the_quantized_layer()
+    {
+        var folder = QuantizedCheckpoints.Folder("gptq");
+        const string Layer = "model.layers.1.mlp.up_proj";
+        var loader = new WeightLoader(Checkpoint.Open(folder), _backend, null)
+        {
+            Quantization = ModelConfig.Load(folder).Quantization
+        };
+
+        var (dtype, values) = loader.Decoded(Layer, new Slice(384, 64, 8), 128);
+
+        Assert.Equal(DType.F32, dtype);
+        Assert.Equal(Weights(loader.Linear(Layer, [new(Layer, new Slice(384, 64, 8))], 128, bias: false)), values);
+        Assert.Equal(values, Weights(loader.Computed(Layer, dtype, values, 8, 128)));
+    }
+
     private WeightLoader Loader(params HostTensor[] tensors) => new(new MemoryWeights(tensors), _backend, null);
 
     private static string[] Unused(WeightLoader loader)

@@ -18,6 +18,12 @@ public sealed class BrokenCheckpointTests
         { "awq", ".qweight" },
         { "awq", ".qzeros" },
         { "awq", ".scales" },
+        { "ct-w4a16", ".weight_packed" },
+        { "ct-w4a16", ".weight_scale" },
+        { "ct-w4a16", ".weight_shape" },
+        { "ct-w4a16-asym", ".weight_zero_point" },
+        { "ct-w8a8", ".weight" },
+        { "fp8-block", ".weight_scale_inv" },
         { "fp8-compressed-tensors", ".weight_scale" },
         { "fp8-dynamic", ".weight" },
         { "fp8-dynamic", ".weight_scale" },
@@ -26,6 +32,7 @@ public sealed class BrokenCheckpointTests
         { "gptq", ".qzeros" },
         { "gptq", ".scales" },
         { "gptq-act-order", ".g_idx" },
+        { "quark-fp8-kv", ".input_scale" },
         { "squeezellm", ".qweight" },
         { "squeezellm", ".lookup_table" },
     };
@@ -45,6 +52,10 @@ public sealed class BrokenCheckpointTests
     [InlineData("gptq", ".qzeros", "has shape [4, 16]; config.json calls for [4, 48]")]
     [InlineData("gptq", ".scales", "has shape [4, 128]; config.json calls for [4, 384]")]
     [InlineData("squeezellm", ".lookup_table", "has shape [128, 16]; config.json calls for [384, 16]")]
+    [InlineData("ct-w4a16", ".weight_packed", "has shape [128, 16]; config.json calls for [384, 16]")]
+    [InlineData("ct-w4a16", ".weight_shape", "is [128, 128]; config.json calls for [384, 128]")]
+    [InlineData("ct-w8a16", ".weight_scale", "has shape [128, 1]; config.json calls for [384, 1]")]
+    [InlineData("fp8-block", ".weight_scale_inv", "has shape [1, 1]; config.json calls for [3, 1]")]
     [InlineData("fp8-dynamic", ".weight", "has shape [128, 128]; config.json calls for [384, 128]")]
     [InlineData("fp8-compressed-tensors", ".weight_scale", "has shape [128, 1]; expected [] or [1], or [384] or [384, 1]")]
     public void A_tensor_of_another_shape_is_named_with_both(string name, string suffix, string reason)
@@ -113,6 +124,16 @@ public sealed class BrokenCheckpointTests
             "fp8-static", weights => weights.With(Layer + ".input_scale", HostTensors.Of(Layer + ".input_scale", DType.F32, [0f])));
 
         Assert.Contains($"tensor '{Layer}.input_scale' is 0; expected more than 0", error.Message);
+    }
+
+    [Fact]
+    public void A_scale_of_the_cache_must_be_there_and_positive()
+    {
+        const string Scale = "model.layers.2.self_attn.k_proj.output_scale";
+        Assert.Contains($"'{Scale}' is missing", Refused("quark-fp8-kv", weights => weights.Without(Scale)).Message);
+
+        var error = Refused("quark-fp8-kv", weights => weights.With(Scale, HostTensors.Of(Scale, DType.F32, [-1f])));
+        Assert.Contains($"tensor '{Scale}' is -1; expected more than 0", error.Message);
     }
 
     [Fact]

@@ -46,20 +46,20 @@ public sealed class QuantizedLayoutTests
         var perWord = 32 / bits;
         var qweight = new uint[In / perWord, Out];
         var qzeros = new uint[groups, Out / perWord];
-        ForEach(In, Out, (k, n) => qweight[k / perWord, n] |= (uint)codes[k, n] << (bits * (k % perWord)));
-        ForEach(groups, Out, (g, n) => qzeros[g, n / perWord] |= (uint)zeros[g, n] << (bits * (n % perWord)));
-        var scheme = Scheme(
+        QuantizedLayouts.ForEach(In, Out, (k, n) => qweight[k / perWord, n] |= (uint)codes[k, n] << (bits * (k % perWord)));
+        QuantizedLayouts.ForEach(groups, Out, (g, n) => qzeros[g, n / perWord] |= (uint)zeros[g, n] << (bits * (n % perWord)));
+        var scheme = QuantizedLayouts.Scheme(
             $$"""{"quant_method":"gptq","bits":{{bits}},"group_size":{{groupSize}},"desc_act":{{(actOrder ? "true" : "false")}},"checkpoint_format":"{{format}}"}""");
 
         var matrix = Read(
             scheme,
-            Words("x.qweight", qweight),
-            Words("x.qzeros", qzeros),
+            QuantizedLayouts.Words("x.qweight", qweight),
+            QuantizedLayouts.Words("x.qzeros", qzeros),
             HostTensors.Of("x.scales", DType.F16, scales, groups, Out),
             HostTensors.Raw("x.g_idx", DType.I32, MemoryMarshal.AsBytes<int>(groupOf), In));
 
         var offset = format == "gptq" ? 1 : 0;
-        AssertWeights(matrix, (n, k) => (codes[k, n] - (zeros[groupOf[k], n] + offset)) * scales[groupOf[k] * Out + n]);
+        QuantizedLayouts.AssertWeights(matrix, (n, k) => (codes[k, n] - (zeros[groupOf[k], n] + offset)) * scales[groupOf[k] * Out + n]);
     }
 
     [Theory, InlineData(16), InlineData(-1)]
@@ -74,17 +74,17 @@ public sealed class QuantizedLayoutTests
         var qzeros = new uint[groups, Out / 8];
         for (var place = 0; place < 8; place++)
         {
-            ForEach(In, Out / 8, (k, word) => qweight[k, word] |= (uint)codes[k, 8 * word + order[place]] << (4 * place));
-            ForEach(groups, Out / 8, (g, word) => qzeros[g, word] |= (uint)zeros[g, 8 * word + order[place]] << (4 * place));
+            QuantizedLayouts.ForEach(In, Out / 8, (k, word) => qweight[k, word] |= (uint)codes[k, 8 * word + order[place]] << (4 * place));
+            QuantizedLayouts.ForEach(groups, Out / 8, (g, word) => qzeros[g, word] |= (uint)zeros[g, 8 * word + order[place]] << (4 * place));
         }
 
         var matrix = Read(
-            Scheme($$"""{"quant_method":"awq","bits":4,"group_size":{{groupSize}},"zero_point":true,"version":"GEMM"}"""),
-            Words("x.qweight", qweight),
-            Words("x.qzeros", qzeros),
+            QuantizedLayouts.Scheme($$"""{"quant_method":"awq","bits":4,"group_size":{{groupSize}},"zero_point":true,"version":"GEMM"}"""),
+            QuantizedLayouts.Words("x.qweight", qweight),
+            QuantizedLayouts.Words("x.qzeros", qzeros),
             HostTensors.Of("x.scales", DType.F16, scales, groups, Out));
 
-        AssertWeights(matrix, (n, k) => (codes[k, n] - zeros[k / size, n]) * scales[k / size * Out + n]);
+        QuantizedLayouts.AssertWeights(matrix, (n, k) => (codes[k, n] - zeros[k / size, n]) * scales[k / size * Out + n]);
     }
 
     [Fact]
@@ -93,13 +93,13 @@ public sealed class QuantizedLayoutTests
         var codes = Codes(In, Out, 16);
         var table = Scales(Out * 16);
         var qweight = new uint[In / 8, Out];
-        ForEach(In, Out, (k, n) => qweight[k / 8, n] |= (uint)codes[k, n] << (4 * (k % 8)));
+        QuantizedLayouts.ForEach(In, Out, (k, n) => qweight[k / 8, n] |= (uint)codes[k, n] << (4 * (k % 8)));
 
         var matrix = Read(
-            Scheme("""{"quant_method":"squeezellm","wbits":4}"""), Words("x.qweight", qweight),
+            QuantizedLayouts.Scheme("""{"quant_method":"squeezellm","wbits":4}"""), QuantizedLayouts.Words("x.qweight", qweight),
             HostTensors.Of("x.lookup_table", DType.F16, table, Out, 16));
 
-        AssertWeights(matrix, (n, k) => table[n * 16 + codes[k, n]]);
+        QuantizedLayouts.AssertWeights(matrix, (n, k) => table[n * 16 + codes[k, n]]);
     }
 
     [Theory]
@@ -117,11 +117,11 @@ public sealed class QuantizedLayoutTests
 
         var scales = Scales(shape.Aggregate(1, (product, length) => product * length));
         var matrix = Read(
-            Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}"""),
+            QuantizedLayouts.Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}"""),
             HostTensors.Raw("x.weight", DType.F8E4M3, codes, Out, In),
             HostTensors.Of("x.weight_scale", DType.F32, scales, shape));
 
-        AssertWeights(matrix, (n, k) => Fp8Oracle.E4M3.Value(codes[n * In + k]) * scales[scales.Length == 1 ? 0 : n]);
+        QuantizedLayouts.AssertWeights(matrix, (n, k) => Fp8Oracle.E4M3.Value(codes[n * In + k]) * scales[scales.Length == 1 ? 0 : n]);
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public sealed class QuantizedLayoutTests
             HostTensors.Of("lm_head.weight_scale", DType.F32, [2f]));
         var loader = new WeightLoader(weights, new RecordingBackend(), progress: null)
         {
-            Quantization = Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""")
+            Quantization = QuantizedLayouts.Scheme("""{"quant_method":"fp8","activation_scheme":"dynamic"}""")
         };
 
         Assert.Equal(Out * In, loader.Linear("lm_head", Out, In, bias: false).ResidentBytes);
@@ -144,49 +144,13 @@ public sealed class QuantizedLayoutTests
         Assert.Equal(2 * Out * In, loader.Linear("lm_head", Out, In, bias: false).ResidentBytes);
     }
 
-    private static QuantizationScheme Scheme(string json) =>
-        QuantizationScheme.Find(
-            ConfigObject.Parse("config.json", System.Text.Encoding.UTF8.GetBytes($$"""{"quantization_config":{{json}}}""")))!;
-
-    private static QuantizedMatrix Read(QuantizationScheme scheme, params HostTensor[] tensors)
-    {
-        var checkpoint = new CheckpointTensors(new MemoryWeights(tensors));
-        var matrix = scheme.Read(new LayerTensors(checkpoint, scheme.Method, "x", Out, In));
-        Assert.DoesNotContain(checkpoint.Untaken, name => !scheme.IsIgnorable(name));
-        return matrix;
-    }
-
-    private static void AssertWeights(QuantizedMatrix matrix, Func<int, int, float> expected)
-    {
-        var weights = QuantizedMatrices.Dequantize(matrix);
-        ForEach(Out, In, (n, k) => Assert.Equal(expected(n, k), weights[n * In + k]));
-
-        // A run that begins in the middle, as panels ask for.
-        var all = new byte[Out];
-        var some = new byte[5];
-        matrix.ReadCodes(In - 1, 0, all);
-        matrix.ReadCodes(In - 1, 11, some);
-        Assert.Equal(all[11..16], some);
-    }
-
-    private static HostTensor Words(string name, uint[,] words) =>
-        HostTensors.Raw(name, DType.I32, MemoryMarshal.AsBytes<uint>(words.Cast<uint>().ToArray()), words.GetLength(0), words.GetLength(1));
-
-    private static void ForEach(int rows, int columns, Action<int, int> action)
-    {
-        for (var row = 0; row < rows; row++)
-        {
-            for (var column = 0; column < columns; column++)
-            {
-                action(row, column);
-            }
-        }
-    }
+    private static QuantizedMatrix Read(QuantizationScheme scheme, params HostTensor[] tensors) =>
+        QuantizedLayouts.Read(scheme, new WeightPart("x", Out), In, tensors);
 
     private int[,] Codes(int rows, int columns, int end)
     {
         var codes = new int[rows, columns];
-        ForEach(rows, columns, (row, column) => codes[row, column] = _random.Next(end));
+        QuantizedLayouts.ForEach(rows, columns, (row, column) => codes[row, column] = _random.Next(end));
         return codes;
     }
 

@@ -1,6 +1,7 @@
 using Cluster.Worker.Compute.Quantized;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 
@@ -14,7 +15,7 @@ public sealed class QuantizedSliceTests
     private const int Out = 128;
     private const int In = 384;
 
-    public static TheoryData<string> Names => [.. QuantizedCheckpoints.Names];
+    public static TheoryData<string> Names => [.. QuantizedCheckpoints.Haiku];
 
     /// <summary>Along the inputs a rank's part begins or ends within a group, too: groups are of 32.</summary>
     [Theory, MemberData(nameof(Names))]
@@ -35,6 +36,18 @@ public sealed class QuantizedSliceTests
         });
     }
 
+    [Theory, InlineData("ct-w4a16"), InlineData("ct-w4a16-asym"), InlineData("ct-w8a16"), InlineData("ct-w8a8"), InlineData("fp8-block")]
+    public void A_part_may_begin_within_a_word_a_group_or_a_block(string name)
+    {
+        var whole = QuantizedMatrices.Dequantize(Read(name, Out, In));
+        var part = QuantizedMatrices.Dequantize(Read(name, new Slice(Out, 3, 18), new Slice(In, 125, 37)));
+
+        var expected = from n in Enumerable.Range(3, 18)
+                       from k in Enumerable.Range(125, 37)
+                       select whole[(n * In) + k];
+        Assert.Equal(expected, part);
+    }
+
     [Theory, InlineData("gptq", 2), InlineData("awq", 3)]
     public void A_part_keeps_the_groups_that_its_inputs_are_in(string name, int groups)
     {
@@ -53,6 +66,6 @@ public sealed class QuantizedSliceTests
     {
         var folder = QuantizedCheckpoints.Folder(name);
         var scheme = ModelConfig.Load(folder).Quantization!;
-        return scheme.Read(new LayerTensors(new CheckpointTensors(Checkpoint.Open(folder)), scheme.Method, Layer, outputs, inputs));
+        return scheme.Read(new LayerTensors(new CheckpointTensors(Checkpoint.Open(folder)), scheme.Method, new WeightPart(Layer, outputs), inputs));
     }
 }

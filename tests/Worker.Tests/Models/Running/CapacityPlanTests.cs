@@ -35,6 +35,24 @@ public sealed class CapacityPlanTests
             plan.ToString());
     }
 
+    [Theory, InlineData(nameof(DType.BF16)), InlineData(nameof(DType.F16))]
+    public void A_16_bit_cache_has_twice_the_blocks_of_an_f32_one(string dtype)
+    {
+        var plan = CapacityPlan.Fit(Haiku, new ModelRunnerOptions { KvCacheDType = Enum.Parse<DType>(dtype) }, (1000 * BytesPerBlock) + 7);
+
+        Assert.Equal(2000, plan.Cache.NumBlocks);
+    }
+
+    [Fact]
+    public void A_latent_cache_has_one_latent_a_token_whatever_the_heads()
+    {
+        var config = ModelConfig.Load(Fixtures.Checkpoint("deepseek-v3"));
+        var plan = CapacityPlan.Fit(config, new ModelRunnerOptions { KvCacheDType = DType.BF16, NumBlocks = 3 }, 0);
+
+        // Four layers of 32 + 8 elements of two bytes; keys and values of four heads would take 4 · 4 · (24 + 24) · 2.
+        Assert.Equal(4 * (32 + 8) * 2, plan.Cache.BytesPerBlock / plan.Cache.BlockSize);
+    }
+
     [Fact]
     public void No_more_blocks_are_taken_than_the_sequences_can_fill()
     {

@@ -74,6 +74,8 @@ public abstract class GoldenTests
         { "gpt-oss", nameof(DType.F32) },
         { "llama4", nameof(DType.F32) },
         { "llama4-multimodal", nameof(DType.F32) },
+        { "deepseek-v2", nameof(DType.F32) },
+        { "deepseek-v3", nameof(DType.F32) },
     };
 
     public static MatrixTheoryData<string, int> Chunks { get; } = new([.. Goldens.Select(row => row.Data.Item1)], [1, 7, 16]);

@@ -5,7 +5,8 @@ using Cluster.Worker.Compute.Cpu.Threads;
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/>
-/// of one KV head, or of as many of its query heads as a task aims to have. Called by <see cref="VectorBackend{V, TSimd}"/>; the products are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// of one KV head, or of as many of its query heads as a task aims to have. Called by <see cref="VectorBackend{V, TSimd}"/>; the products
+/// are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
 /// <remarks>
 /// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on
 /// positions alone, so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.

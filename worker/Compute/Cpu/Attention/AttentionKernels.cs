@@ -113,10 +113,12 @@ internal static unsafe class AttentionKernels<V, TSimd>
     }
 
     /// <summary>output[d] += Σ_slot weights[slot] · values[slot][d] for slots in [from, to), ascending.</summary>
-    public static void Accumulate1(float* weights, int from, int to, float* values, float* nextValues, int valueStride, int valueDim, float* output) =>
+    public static void Accumulate1(
+        float* weights, int from, int to, float* values, float* nextValues, int valueStride, int valueDim, float* output) =>
         Accumulate(weights, from, to, values, nextValues, valueStride, valueDim, 0, output);
 
-    /// <summary><see cref="Accumulate1"/> over a whole tile for four queries: weights <c>[4][16]</c>, output <c>[4][valueDim]</c>.</summary>
+    /// <summary><see cref="Accumulate1"/> over a whole tile for four queries: weights <c>[4][16]</c>, output
+    /// <c>[4][valueDim]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate4(float* weights, float* values, float* nextValues, int valueStride, int valueDim, float* output)
     {

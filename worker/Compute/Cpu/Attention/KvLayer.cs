@@ -6,8 +6,8 @@ namespace Cluster.Worker.Compute.Cpu.Attention;
 /// <summary>One layer of a <see cref="CpuKvCache"/> as kernels see it: written by <see cref="RopeAndCacheRows{V, TSimd}"/> and
 /// <see cref="LatentRows"/>, read by <see cref="AttentionJob{V, TSimd}"/>. Positions in it are counted in elements, whatever their
 /// type.</summary>
-/// <remarks>An F32 cache is read in place. A cache of smaller elements is decoded tile by tile into the task's scratch memory, and tokens of
-/// a latent cache are turned into columns there, once for all queries of the task.</remarks>
+/// <remarks>An F32 cache is read in place. A cache of smaller elements is decoded tile by tile into the task's scratch memory, and tokens
+/// of a latent cache are turned into columns there, once for all queries of the task.</remarks>
 /// <param name="scales">Those of the cache's type, see <see cref="KvScales.For"/>.</param>
 internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout layout, KvScales scales)
 {

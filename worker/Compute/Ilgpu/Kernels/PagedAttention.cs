@@ -43,7 +43,8 @@ internal static class PagedAttention
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
         ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
         ArrayView<float> partial, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads, int headDim, int valueDim,
-        int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks, int hasTemperatures, float scale, float valueScale, float cap)
+        int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks,
+        int hasTemperatures, float scale, float valueScale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {

@@ -180,7 +180,10 @@ public class PagedAttentionTests
         const int Tokens = 45, Columns = 3 * 8;
         var qkv = HostTensors.Random(random, Tokens * Columns);
         float[]? reference = null;
-        foreach (var (blockSize, dtype) in new[] { (16, DType.F32), (48, DType.F32), (16, DType.BF16), (48, DType.BF16), (16, DType.F8E4M3), (48, DType.F8E4M3) })
+        foreach (var (blockSize, dtype) in new[]
+        {
+            (16, DType.F32), (48, DType.F32), (16, DType.BF16), (48, DType.BF16), (16, DType.F8E4M3), (48, DType.F8E4M3),
+        })
         {
             reference = blockSize == 16 ? null : reference;
             using var device = new CpuDevice(VectorWidth.Bits256);

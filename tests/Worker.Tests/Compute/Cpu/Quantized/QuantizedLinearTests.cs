@@ -83,19 +83,39 @@ public class QuantizedLinearTests
         });
     }
 
+    [Fact]
+    public void Parts_of_different_widths_stack_as_mixed_precision_has_them()
+    {
+        const int M = 2, K = 37;
+        var random = new Random(6);
+        QuantizedMatrix[] parts = [
+            .. new[] { "4 bits", "8 bits", "fp8", "4 bits, bf16 scales", "mxfp4" }.Select(
+                (kind, i) => QuantizedMatrices.Random(kind, random, 5 + i, K))];
+        var x = HostTensors.Random(random, M * K);
+        float[] weights = [.. parts.SelectMany(QuantizedMatrices.Dequantize)];
+        Assert.All(CpuDevice.Widths, width =>
+        {
+            using var device = new CpuDevice(width);
+            var plain = device.Backend.LoadLinear("w", [HostTensors.Of("w", DType.F32, weights, 35, K)]);
+            Assert.Equal(Multiply(device, x, M, K, plain), Multiply(device, x, M, K, device.Backend.LoadLinear("w", parts)));
+        });
+    }
+
     [Theory]
     [InlineData("fp8", 1, 4)]
     [InlineData("4 bits", 0.5, 4 * 102)]
     [InlineData("8 bits", 1, 4 * 102)]
     [InlineData("8 bits, act-order", 1, 4 * 102)]
     [InlineData("lookup", 0.5, 32)]
+    [InlineData("fp8 blocks", 1, 36)] // In each panel of 16 outputs a place of 4, and room for 4 blocks with 32 groups.
+    [InlineData("mxfp4", 0.5, 16)]
     public void Codes_stay_as_small_as_they_were(string kind, double bytesPerCode, int tableBytesPerOutput)
     {
         const int N = 64, K = 512;
         using var device = new CpuDevice(VectorWidth.Bits256);
         var weight = device.Backend.LoadLinear("w", [QuantizedMatrices.Random(kind, new Random(1), N, K)]);
 
-        var groups = kind.Contains("bits") ? K * sizeof(int) : 0;
+        var groups = kind is "fp8" or "lookup" ? 0 : K * sizeof(int);
         Assert.Equal((long)(N * K * bytesPerCode) + (N * tableBytesPerOutput) + (N * sizeof(float)) + groups, weight.ResidentBytes);
     }
 
@@ -122,7 +142,7 @@ public class QuantizedLinearTests
         var random = new Random(1);
         QuantizedMatrix q = QuantizedMatrices.Random("4 bits", random, 2, 16), k = QuantizedMatrices.Random("4 bits", random, 2, 24);
         var error = Assert.Throws<ArgumentException>(() => device.Backend.LoadLinear("qkv", [q, k]));
-        Assert.Equal("'grouped' has 24 inputs of 4 bits; linear layer 'qkv' needs 16 of 4", error.Message);
+        Assert.Equal("'grouped' has 24 inputs; linear layer 'qkv' needs 16", error.Message);
         error = Assert.Throws<ArgumentException>(
             () => device.Backend.LoadLinear("qkv", [q], [HostTensors.Of("b", DType.F32, new float[3], 3)]));
         Assert.Equal("tensor 'b' has shape [3]; the bias of 'grouped' needs [2]", error.Message);

@@ -9,8 +9,10 @@ internal static class QuantizedMatrices
 {
     /// <summary>Kinds that <see cref="Random"/> makes.</summary>
     public static readonly string[] Kinds =
-        ["fp8", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales", "8 bits", "8 bits, act-order", "lookup",
-            "lookup, bf16"];
+        ["fp8", "fp8 blocks", "fp8 blocks, cut", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales", "8 bits",
+            "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut"];
+
+    private static readonly float[] E2M1 = [0, 0.5f, 1, 1.5f, 2, 3, 4, 6];
 
     /// <summary>The weights <c>[out, in]</c>, decoded by the formulas and not by the code under test.</summary>
     public static float[] Dequantize(QuantizedMatrix matrix)
@@ -26,7 +28,10 @@ internal static class QuantizedMatrices
                 {
                     Fp8Matrix fp8 => Fp8Oracle.E4M3.Value(codes[n]) * fp8.Scale(n),
                     GroupedMatrix grouped => (codes[n] - grouped.Zero(grouped.GroupOf[k], n)) * grouped.Scale(grouped.GroupOf[k], n),
+                    BlockFp8Matrix blocks => Fp8Oracle.E4M3.Value(codes[n]) * blocks.Scale(blocks.BlockOf(n), blocks.GroupOf[k]),
                     LookupMatrix lookup => lookup.Entry(n, codes[n]),
+                    Mxfp4Matrix mxfp4 => (codes[n] < 8 ? E2M1[codes[n]] : -E2M1[codes[n] - 8])
+                        * MathF.ScaleB(1, mxfp4.Exponent(mxfp4.GroupOf[k], n) - 127),
                     _ => throw new NotSupportedException(matrix.GetType().Name),
                 };
             }
@@ -38,18 +43,17 @@ internal static class QuantizedMatrices
     public static QuantizedMatrix Random(string kind, Random random, int outFeatures, int inFeatures)
     {
         var dtype = kind.Contains("bf16") ? DType.BF16 : kind.Contains("f32") ? DType.F32 : DType.F16;
-        if (kind == "fp8")
+        if (kind.StartsWith("fp8", StringComparison.Ordinal))
         {
-            var codes = new byte[outFeatures * inFeatures];
-            random.NextBytes(codes);
-            for (var i = 0; i < codes.Length; i++)
-            {
-                codes[i] = (codes[i] & 0x7F) == 0x7F ? (byte)0 : codes[i];
-            }
+            var codes = E4M3(random, outFeatures, inFeatures);
+            return kind == "fp8"
+                ? new Fp8Matrix("fp8", codes, [.. HostTensors.Random(random, outFeatures, 0.01f)])
+                : Blocks(codes, random, kind.Contains("cut") ? (7, 11, 4) : (6, 16, 0));
+        }
 
-            return new Fp8Matrix(
-                "fp8", HostTensors.Raw("codes", DType.F8E4M3, codes, outFeatures, inFeatures),
-                [.. HostTensors.Random(random, outFeatures, 0.01f)]);
+        if (kind.StartsWith("mxfp4", StringComparison.Ordinal))
+        {
+            return new Mxfp4(random, outFeatures, inFeatures, firstInput: kind.Contains("cut") ? 13 : 0);
         }
 
         if (kind.StartsWith("lookup", StringComparison.Ordinal))
@@ -78,6 +82,27 @@ internal static class QuantizedMatrices
             [.. Enumerable.Range(0, groups * outFeatures).Select(_ => random.Next((1 << bits) + 1))]);
     }
 
+    private static HostTensor E4M3(Random random, int outFeatures, int inFeatures)
+    {
+        var codes = new byte[outFeatures * inFeatures];
+        random.NextBytes(codes);
+        for (var i = 0; i < codes.Length; i++)
+        {
+            codes[i] = (codes[i] & 0x7F) == 0x7F ? (byte)0 : codes[i];
+        }
+
+        return HostTensors.Raw("codes", DType.F8E4M3, codes, outFeatures, inFeatures);
+    }
+
+    /// <param name="size">Outputs and inputs of a block, and how many of the first are cut away.</param>
+    private static BlockFp8Matrix Blocks(HostTensor codes, Random random, (int Outputs, int Inputs, int Cut) size)
+    {
+        var blockOf = Enumerable.Range(size.Cut, codes.Rows).Select(n => n / size.Outputs).ToArray();
+        var groupOf = Enumerable.Range(size.Cut, codes.RowLength).Select(k => k / size.Inputs).ToArray();
+        return new BlockFp8Matrix(
+            "blocks", codes, [.. blockOf], [.. groupOf], [.. HostTensors.Random(random, (blockOf[^1] + 1) * (groupOf[^1] + 1), 0.01f)]);
+    }
+
     private static byte[] Codes(Random random, int end, int count) => [.. Enumerable.Range(0, count).Select(_ => (byte)random.Next(end))];
 
     private static float[] Rounded(Random random, DType dtype, int count, float scale) =>
@@ -99,6 +124,24 @@ internal static class QuantizedMatrices
 
         public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
             codes.AsSpan(k * OutFeatures + firstOutput, destination.Length).CopyTo(destination);
+    }
+
+    private sealed class Mxfp4 : Mxfp4Matrix
+    {
+        private readonly byte[] _codes;
+        private readonly byte[] _exponents;
+
+        public Mxfp4(Random random, int outFeatures, int inFeatures, int firstInput)
+            : base("mxfp4", outFeatures, inFeatures, firstInput)
+        {
+            _codes = Codes(random, 16, outFeatures * inFeatures);
+            _exponents = [.. Codes(random, 8, Groups * outFeatures).Select(code => (byte)(code + 118))];
+        }
+
+        public override byte Exponent(int group, int output) => _exponents[group * OutFeatures + output];
+
+        public override void ReadCodes(int k, int firstOutput, Span<byte> destination) =>
+            _codes.AsSpan(k * OutFeatures + firstOutput, destination.Length).CopyTo(destination);
     }
 
     private sealed class Lookup(DType dtype, byte[] codes, int outFeatures, int inFeatures, float[] table)

@@ -90,6 +90,36 @@ public class ExpertTests
         });
     }
 
+    [Theory, InlineData(1, 3), InlineData(9, 2), InlineData(50, 5)]
+    public void Every_head_is_multiplied_by_its_own_matrix(int tokens, int heads)
+    {
+        var random = new Random(tokens);
+        var matrices = Enumerable.Range(0, heads).Select(_ => HostTensors.Random(random, Out * In)).ToArray();
+        var x = HostTensors.Random(random, tokens * heads * In);
+        Assert.All(CpuDevice.Widths, width =>
+        {
+            using var device = new CpuDevice(width, threads: 2);
+            var output = device.Empty(tokens, heads * Out);
+            device.Backend.HeadLinear(device.Floats(x, tokens, heads * In), Load(device, matrices), output);
+            var actual = device.Read(output);
+            for (var row = 0; row < tokens * heads; row++)
+            {
+                var expected = ScalarTwin.Linear(x[(row * In)..((row + 1) * In)], matrices[row % heads], null, 1, Out, In);
+                Assert.All(expected, (value, n) => Assert.Equal(value, actual[row * Out + n], 1e-5));
+            }
+        });
+    }
+
+    [Fact]
+    public void Heads_that_do_not_fit_their_matrices_are_refused()
+    {
+        using var device = new CpuDevice(VectorWidth.Scalar);
+        var heads = Load(device, [new float[Out * In], new float[Out * In]]);
+        var error = Assert.Throws<ArgumentException>(
+            () => device.Backend.HeadLinear(device.Empty(1, In), heads, device.Empty(1, 2 * Out)));
+        Assert.Contains("given where 2 heads become 41 of 37 features", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_steady_step_of_experts_allocates_nothing()
     {
