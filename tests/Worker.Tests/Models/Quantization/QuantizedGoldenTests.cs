@@ -46,7 +46,7 @@ public sealed class QuantizedGoldenTests
         { "fp8-compressed-tensors", 1_568_256 },
         { "fp8-dynamic", 1_568_256 },
         { "fp8-static", 1_568_256 },
-        { "gpt-oss-mxfp4", 1 },
+        { "gpt-oss-mxfp4", 455_232 },
         { "gptq", 1_189_376 },
         { "gptq-act-order", 1_191_936 },
         { "quark-fp8-kv", 1_568_256 },
