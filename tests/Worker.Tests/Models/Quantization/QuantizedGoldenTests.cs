@@ -33,8 +33,8 @@ public sealed class QuantizedGoldenTests
     ///          act-order groups the inputs of gate_proj and up_proj differently, so they share no table of groups
     /// lookup   half a byte a weight, 32 an output
     /// </code>
-    /// The 4 layers of gpt-oss-mxfp4 have 4 experts of 192 · 64 + 64 · 96 weights in MXFP4: half a byte a weight, one an output and group of
-    /// 32 inputs, 4 an output for biases and 4 an input; all else is in bf16.</summary>
+    /// The 4 layers of gpt-oss-mxfp4 have 4 experts of 192 · 64 + 64 · 96 weights in MXFP4: half a byte a weight, one an output and
+    /// group of 32 inputs, 4 an output for biases and 4 an input; all else is in bf16.</summary>
     public static TheoryData<string, long> Residence => new()
     {
         { "awq", 1_189_376 },
