@@ -77,7 +77,8 @@ internal sealed record CompressedIntegers(bool IsPacked, int Bits, string Strate
     private static void RequireShape(LayerTensors layer)
     {
         var shape = layer.Take(Shape, DType.I64, 2);
-        var (outputs, inputs) = (BinaryPrimitives.ReadInt64LittleEndian(shape.Row(0)), BinaryPrimitives.ReadInt64LittleEndian(shape.Row(1)));
+        var outputs = BinaryPrimitives.ReadInt64LittleEndian(shape.Row(0));
+        var inputs = BinaryPrimitives.ReadInt64LittleEndian(shape.Row(1));
         if ((outputs, inputs) != (layer.Outputs.Full, layer.Inputs.Full))
         {
             throw layer.Wrong(

@@ -31,7 +31,8 @@ internal static class Fp8Layout
         return new Fp8Matrix(layer.Name, codes, ImmutableArray.Create(Scales(layer, ScaleSuffix, perOutput: true)));
     }
 
-    /// <summary>A layer with a scale for each block: those at the end may be smaller, and a rank's part may begin and end within one.</summary>
+    /// <summary>A layer with a scale for each block: those at the end may be smaller, and a rank's part may begin and end within
+    /// one.</summary>
     /// <param name="suffix">Of the scales.</param>
     /// <param name="needsInputScale">The configuration says that inputs have a calibrated scale.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>

@@ -3,8 +3,8 @@ using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Models.Quantization;
 
-/// <summary>A layer in the layout <c>int-quantized</c>; checked by <see cref="CompressedIntegers"/>. Signed bytes become codes by a bit: −128
-/// is code 0.</summary>
+/// <summary>A layer in the layout <c>int-quantized</c>; checked by <see cref="CompressedIntegers"/>. Signed bytes become codes by a bit:
+/// −128 is code 0.</summary>
 /// <param name="weights">I8 <c>[out, in]</c>.</param>
 /// <param name="zeros">I8 <c>[out, groups]</c>; null where every zero is 0.</param>
 internal sealed class Int8Matrix(LayerTensors layer, HostTensor weights, HostTensor? zeros, GroupScales scales)

@@ -33,8 +33,8 @@ public sealed class QuantizedGoldenTests
     ///          act-order groups the inputs of gate_proj and up_proj differently, so they share no table of groups
     /// lookup   half a byte a weight, 32 an output
     /// </code>
-    /// The 4 layers of gpt-oss-mxfp4 have 4 experts of 192 · 64 + 64 · 96 weights in MXFP4: half a byte a weight, one an output and group of
-    /// 32 inputs, 4 an output for biases and 4 an input; all else is in bf16.</summary>
+    /// The 4 layers of gpt-oss-mxfp4 have 4 experts of 192 · 64 + 64 · 96 weights in MXFP4: half a byte a weight, one an output and
+    /// group of 32 inputs, 4 an output for biases and 4 an input; all else is in bf16.</summary>
     public static TheoryData<string, long> Residence => new()
     {
         { "awq", 1_189_376 },
@@ -46,7 +46,7 @@ public sealed class QuantizedGoldenTests
         { "fp8-compressed-tensors", 1_568_256 },
         { "fp8-dynamic", 1_568_256 },
         { "fp8-static", 1_568_256 },
-        { "gpt-oss-mxfp4", 1 },
+        { "gpt-oss-mxfp4", 455_232 },
         { "gptq", 1_189_376 },
         { "gptq-act-order", 1_191_936 },
         { "quark-fp8-kv", 1_568_256 },

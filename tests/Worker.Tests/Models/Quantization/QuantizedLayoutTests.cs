@@ -1,11 +1,9 @@
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Quantized;
-using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute;
-using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Models.Quantization;
@@ -75,7 +73,8 @@ public sealed class QuantizedLayoutTests
         for (var place = 0; place < 8; place++)
         {
             QuantizedLayouts.ForEach(In, Out / 8, (k, word) => qweight[k, word] |= (uint)codes[k, 8 * word + order[place]] << (4 * place));
-            QuantizedLayouts.ForEach(groups, Out / 8, (g, word) => qzeros[g, word] |= (uint)zeros[g, 8 * word + order[place]] << (4 * place));
+            QuantizedLayouts.ForEach(
+                groups, Out / 8, (g, word) => qzeros[g, word] |= (uint)zeros[g, 8 * word + order[place]] << (4 * place));
         }
 
         var matrix = Read(

@@ -66,6 +66,7 @@ public sealed class QuantizedSliceTests
     {
         var folder = QuantizedCheckpoints.Folder(name);
         var scheme = ModelConfig.Load(folder).Quantization!;
-        return scheme.Read(new LayerTensors(new CheckpointTensors(Checkpoint.Open(folder)), scheme.Method, new WeightPart(Layer, outputs), inputs));
+        var tensors = new CheckpointTensors(Checkpoint.Open(folder));
+        return scheme.Read(new LayerTensors(tensors, scheme.Method, new WeightPart(Layer, outputs), inputs));
     }
 }

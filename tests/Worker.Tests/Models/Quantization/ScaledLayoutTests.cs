@@ -1,7 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Layers;
-using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute;
 
 namespace Cluster.Worker.Tests.Models.Quantization;

@@ -35,7 +35,8 @@ internal interface IGroupScales
     float Read(ArrayView<uint> tables, long first, int output, int outputs, int group);
 }
 
-/// <summary>A float for each block of outputs and group of inputs; first a word for each output that says where its block's begin.</summary>
+/// <summary>A float for each block of outputs and group of inputs; first a word for each output that says where its block's
+/// begin.</summary>
 internal readonly struct BlockScales : IGroupScales
 {
     public float Read(ArrayView<uint> tables, long first, int output, int outputs, int group) =>
