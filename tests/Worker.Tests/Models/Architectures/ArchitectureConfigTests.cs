@@ -241,7 +241,8 @@ public sealed class ArchitectureConfigTests
         Assert.Equal((inner, inner), (rope.Frequencies(128).AttentionScale, rope.Frequencies(512).AttentionScale));
         Assert.Equal((6, 512), (Read("phi4-mini").Rope!.RotaryDim, Read("phi4-mini").MaxLength));
         var scaled = Read("phi3", ("rope_scaling", """
-            {"long_factor": [1.5, 2.0, 2.5, 3.0], "short_factor": [1.0, 1.1, 1.2, 1.3], "type": "su", "short_mscale": 1.1, "long_mscale": 1.3}
+            {"long_factor": [1.5, 2.0, 2.5, 3.0], "short_factor": [1.0, 1.1, 1.2, 1.3], "type": "su",
+             "short_mscale": 1.1, "long_mscale": 1.3}
             """)).Rope!;
         Assert.Equal((1.1f, 1.3f), (scaled.Frequencies(128).AttentionScale, scaled.Frequencies(129).AttentionScale));
     }
