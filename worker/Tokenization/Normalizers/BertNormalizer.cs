@@ -24,6 +24,10 @@ internal sealed class BertNormalizer(bool cleansText, bool separatesChinese, boo
         Span<char> utf16 = stackalloc char[2];
         foreach (var rune in text.EnumerateRunes())
         {
+            if (cleansText && IsControl(rune))
+            {
+                continue;
+            }
             if (cleansText && Rune.IsWhiteSpace(rune))
             {
                 result.Append(' ');
@@ -32,7 +36,7 @@ internal sealed class BertNormalizer(bool cleansText, bool separatesChinese, boo
             {
                 result.Append(' ').Append(utf16[..rune.EncodeToUtf16(utf16)]).Append(' ');
             }
-            else if (!cleansText || !IsControl(rune))
+            else
             {
                 result.Append(utf16[..rune.EncodeToUtf16(utf16)]);
             }
@@ -55,7 +59,8 @@ internal sealed class BertNormalizer(bool cleansText, bool separatesChinese, boo
     }
 
     private static bool IsControl(Rune rune) => rune.Value is 0 or 0xFFFD
-        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse;
+        || (rune.Value is not ('\t' or '\n' or '\r')
+            && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse);
 
     // The blocks that Hugging Face tokenizers has, of which the one from 2B920 on begins 256 characters after its block.
     private static bool IsChinese(int code) => code is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF)
