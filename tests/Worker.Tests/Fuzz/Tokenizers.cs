@@ -15,7 +15,7 @@ internal static class Tokenizers
         "byte level BPE" => ByteLevel(),
         "SentencePiece BPE" => SentencePiece(),
         "Unigram" => Unigram(),
-        "WordPiece" => WordPieceTests.Json(lowers: true).ToJsonString(),
+        "WordPiece" => TinyWordPiece.Json(lowers: true).ToJsonString(),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
@@ -35,7 +35,7 @@ internal static class Tokenizers
                     value => new VocabularyPiece(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>"), 0, PieceType.Byte)),
             ],
             byteFallback: true, removesWhitespace: true, charsMap: TokenizerForms.LigatureMap),
-        "vocab.txt" => Encoding.UTF8.GetBytes(string.Join('\n', WordPieceTests.Vocabulary())),
+        "vocab.txt" => Encoding.UTF8.GetBytes(string.Join('\n', TinyWordPiece.Vocabulary())),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
     };
 

@@ -20,7 +20,7 @@ public sealed class StreamedFormsTests
         {
             "tekken" => new TemporaryFolder().With(
                 "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["<unk>", "<s>"], 2, KnownRegexes.Llama3)),
-            "words" => new TemporaryFolder().With("vocab.txt", string.Join('\n', WordPieceTests.Vocabulary())),
+            "words" => new TemporaryFolder().With("vocab.txt", string.Join('\n', TinyWordPiece.Vocabulary())),
             _ => Copy(form),
         };
         var tokenizer = Tokenizer.Load(folder.Path);

@@ -15,7 +15,7 @@ public sealed class TokenizerFileTests
     public void The_form_that_says_most_counts()
     {
         using var folder = MergesReaderTests.Gpt2()
-            .With("vocab.txt", string.Join('\n', WordPieceTests.Vocabulary()))
+            .With("vocab.txt", string.Join('\n', TinyWordPiece.Vocabulary()))
             .With("tiktoken.model", Tiktoken)
             .With("qwen.tiktoken", Tiktoken)
             .With("tekken.json", Tekken)

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Tests.Tokenization;
@@ -6,15 +5,6 @@ namespace Cluster.Worker.Tests.Tokenization;
 /// <summary>WordPiece in both of its forms.</summary>
 public sealed class WordPieceTests
 {
-    private static readonly string[] Special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-
-    private static readonly string[] Words =
-    [
-        "the", "quick", "un", "##aff", "##able", "run", "##ning", "don", "'", "t", "do", "not", "n", "s", "re", ".", ",", "!", "?", "_", "/",
-        "€", "中", "日", "##本", "a", "##a", "b", "##b", "e", "##e", "ß", "##ß", "1", "##1", "½", "##½", "##s", "😀", "##😀", "ا", "##ا", "x", "##x",
-        "ll", "##ll", "▁", "##▁", "i", "##s",
-    ];
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -27,9 +17,9 @@ public sealed class WordPieceTests
             "The quick unaffable, running!", "Don't do not stop , n't !", "[CLS] a [MASK][SEP]", new string('a', 101), "aé É e\u0301",
             "\u0001a\u00ADb\uE000", "日本 中a", .. Enumerable.Range(0, 600).Select(_ => RandomText.Make(random, 30)),
         ];
-        var json = Json(lowers);
+        var json = TinyWordPiece.Json(lowers);
         using var listed = new TemporaryFolder()
-            .With("vocab.txt", string.Join('\n', Vocabulary()) + "\n")
+            .With("vocab.txt", string.Join('\n', TinyWordPiece.Vocabulary()) + "\n")
             .With("tokenizer_config.json", $$"""{"tokenizer_class": "BertTokenizer", "do_lower_case": {{(lowers ? "true" : "false")}}}""");
         using var described = new TemporaryFolder().With("tokenizer.json", json.ToJsonString());
         var expected = NodeTokenizer.Run(json, texts);
@@ -48,7 +38,7 @@ public sealed class WordPieceTests
     [Fact]
     public void Words_that_are_no_tokens_end_to_end_are_unknown()
     {
-        using var folder = new TemporaryFolder().With("vocab.txt", string.Join('\n', Vocabulary()));
+        using var folder = new TemporaryFolder().With("vocab.txt", string.Join('\n', TinyWordPiece.Vocabulary()));
         var tokenizer = Tokenizer.Load(folder.Path);
         Assert.Equal(["un", "##aff", "##able"], Tokens("Unaffable"));
         Assert.Equal(["[UNK]", "run", "##ning"], Tokens("unq running"));
@@ -59,36 +49,5 @@ public sealed class WordPieceTests
         Assert.Equal("[SEP]", tokenizer.IdToToken(tokenizer.Encode("", addSpecialTokens: true)[^1]));
 
         IEnumerable<string> Tokens(string text) => tokenizer.Encode(text, addSpecialTokens: false).Select(id => tokenizer.IdToToken(id)!);
-    }
-
-    internal static IEnumerable<string> Vocabulary() => Special.Concat(Words.Distinct());
-
-    internal static JsonObject Json(bool lowers)
-    {
-        JsonObject vocabulary = [];
-        foreach (var token in Vocabulary())
-        {
-            vocabulary[token] = vocabulary.Count;
-        }
-        var root = JsonNode.Parse("""
-            {"normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null},
-             "pre_tokenizer": {"type": "BertPreTokenizer"},
-             "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-               {"SpecialToken": {"id": "[SEP]", "type_id": 0}}], "pair": [], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-               "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
-             "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-             "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}}
-            """)!.AsObject();
-        root["normalizer"]!["lowercase"] = lowers;
-        root["model"]!["vocab"] = vocabulary;
-        root["added_tokens"] = new JsonArray(
-        [
-            .. Special.Select((token, id) => (JsonNode?)new JsonObject
-            {
-                ["id"] = id, ["content"] = token, ["special"] = true, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false,
-                ["normalized"] = false,
-            }),
-        ]);
-        return root;
     }
 }
