@@ -46,7 +46,8 @@ internal sealed class Tokenizer : ITokenizer
         MaxTokenLength = Math.Max(1, _tokens.Select(token => token?.Length ?? 0).DefaultIfEmpty().Max());
     }
 
-    /// <summary>Reads the tokenizer of a checkpoint folder: the first of <see cref="TokenizerFile.Names"/> and the files beside it.</summary>
+    /// <summary>Reads the tokenizer of a checkpoint folder: the first of <see cref="TokenizerFile.Names"/> and the files beside
+    /// it.</summary>
     /// <exception cref="TokenizerFormatException">A file is malformed or holds an unknown part.</exception>
     /// <exception cref="FileNotFoundException">The folder has no tokenizer.</exception>
     public static Tokenizer Load(string folder) => new(TokenizerReader.Read(folder));

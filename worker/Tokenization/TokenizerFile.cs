@@ -49,8 +49,8 @@ internal sealed record TokenizerFile(TokenizerKind Kind, string Path)
             return found.Length <= 1
                 ? found.Select(path => new TokenizerFile(TokenizerKind.Tiktoken, path)).FirstOrDefault()
                 : throw new TokenizerFormatException(
-                    $"{folder}: has {found.Length} files *{TiktokenEnding} ({string.Join(", ", found.Select(System.IO.Path.GetFileName))}); "
-                    + "expected one");
+                    $"{folder}: has {found.Length} files *{TiktokenEnding} "
+                    + $"({string.Join(", ", found.Select(System.IO.Path.GetFileName))}); expected one");
         }
     }
 

@@ -30,7 +30,8 @@ internal static class Tokenizers
             [
                 new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -2, PieceType.Normal),
                 new("<tool>", 0, PieceType.UserDefined), new("He", -3, PieceType.Normal), new("H", -5, PieceType.Normal),
-                new("e", -6, PieceType.Unused), new("l", -7, PieceType.Normal), new("ll", -4, PieceType.Unused), new("Hell", -2, PieceType.Normal),
+                new("e", -6, PieceType.Unused), new("l", -7, PieceType.Normal), new("ll", -4, PieceType.Unused),
+                new("Hell", -2, PieceType.Normal),
                 .. Enumerable.Range(0, 256).Select(
                     value => new VocabularyPiece(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>"), 0, PieceType.Byte)),
             ],

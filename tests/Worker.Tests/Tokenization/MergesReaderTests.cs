@@ -17,13 +17,15 @@ public sealed class MergesReaderTests
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(source, "tokenizer.json")));
         var model = json.RootElement.GetProperty("model");
         var merges = model.GetProperty("merges").EnumerateArray()
-            .Select(merge => merge.ValueKind == JsonValueKind.String ? merge.GetString() : $"{merge[0].GetString()} {merge[1].GetString()}");
+            .Select(merge => merge.ValueKind == JsonValueKind.String ? merge.GetString()
+                : $"{merge[0].GetString()} {merge[1].GetString()}");
         using var folder = new TemporaryFolder()
             .With("vocab.json", model.GetProperty("vocab").GetRawText())
             .With("merges.txt", "#version: 0.2\n" + string.Join('\n', merges) + "\n");
         File.Copy(Path.Combine(source, "tokenizer_config.json"), Path.Combine(folder.Path, "tokenizer_config.json"));
         var tokenizer = Tokenizer.Load(folder.Path);
-        Assert.Contains($"\"{tokenizerClass}\"", File.ReadAllText(Path.Combine(folder.Path, "tokenizer_config.json")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"\"{tokenizerClass}\"", File.ReadAllText(Path.Combine(folder.Path, "tokenizer_config.json")), StringComparison.Ordinal);
         Random random = new(31);
         IEnumerable<string> texts =
             ["<|endoftext|>It's", "<|im_start|>user", .. Enumerable.Range(0, 500).Select(_ => RandomText.Make(random, 40))];
@@ -39,7 +41,8 @@ public sealed class MergesReaderTests
     public void The_tokens_that_the_config_names_are_special()
     {
         using var folder = Gpt2().With("tokenizer_config.json", """
-            {"tokenizer_class": "GPT2Tokenizer", "eos_token": "</s>", "bos_token": "</s>", "add_bos_token": true, "additional_special_tokens": ["He"]}
+            {"tokenizer_class": "GPT2Tokenizer", "eos_token": "</s>", "bos_token": "</s>", "add_bos_token": true,
+             "additional_special_tokens": ["He"]}
             """).With("added_tokens.json", """{"<tool>": 300}""");
         var tokenizer = Tokenizer.Load(folder.Path);
         var end = tokenizer.TokenToId("</s>")!.Value;

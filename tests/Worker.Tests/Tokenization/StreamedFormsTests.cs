@@ -41,7 +41,8 @@ public sealed class StreamedFormsTests
     {
         TemporaryFolder folder = new();
         folder.Write(
-            "tokenizer.model", File.ReadAllBytes(Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "tokenizers", model, "tokenizer.model")));
+            "tokenizer.model",
+            File.ReadAllBytes(Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "tokenizers", model, "tokenizer.model")));
         return folder;
     }
 }

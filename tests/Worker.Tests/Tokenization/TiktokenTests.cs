@@ -18,7 +18,8 @@ public sealed class TiktokenTests
 
     private const string TekkenPattern =
         @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+        + @"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     [Theory]
     [InlineData("cl100k_base", "cl100k_base.tiktoken", KnownRegexes.Llama3)]
@@ -49,7 +50,10 @@ public sealed class TiktokenTests
         var tokenizer = Tokenizer.Load(folder.Path);
         Random random = new(12);
         List<string> texts =
-            [.. Enumerable.Range(0, 1000).Select(_ => RandomText.Make(random, 40)), File.ReadAllText(Path.Combine(RepositoryRoot.Path, "LICENSE"))];
+        [
+            .. Enumerable.Range(0, 1000).Select(_ => RandomText.Make(random, 40)),
+            File.ReadAllText(Path.Combine(RepositoryRoot.Path, "LICENSE")),
+        ];
         JsonObject input = new()
         {
             ["ranks"] = new JsonArray([.. ranks.Select(bytes => (JsonNode?)Convert.ToBase64String(bytes))]),
@@ -80,7 +84,8 @@ public sealed class TiktokenTests
         using TemporaryFolder folder = new();
         if (file == "tekken.json")
         {
-            folder.Write(file, TokenizerForms.Tekken([.. tokens.Select(token => token.Bytes)], ["<unk>", "<s>"], 10, KnownRegexes.Llama3, "v13"));
+            byte[][] bytes = [.. tokens.Select(token => token.Bytes)];
+            folder.Write(file, TokenizerForms.Tekken(bytes, ["<unk>", "<s>"], 10, KnownRegexes.Llama3, "v13"));
         }
         else
         {

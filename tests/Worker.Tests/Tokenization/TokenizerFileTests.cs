@@ -36,7 +36,8 @@ public sealed class TokenizerFileTests
             Assert.Equal(description, Tokenizer.Load(folder.Path).Description);
             File.Delete(Path.Combine(folder.Path, file));
         }
-        Assert.Contains("has no tokenizer.json, tekken.json", Assert.Throws<FileNotFoundException>(() => Tokenizer.Load(folder.Path)).Message);
+        var missing = Assert.Throws<FileNotFoundException>(() => Tokenizer.Load(folder.Path));
+        Assert.Contains("has no tokenizer.json, tekken.json", missing.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -49,23 +50,30 @@ public sealed class TokenizerFileTests
     public static TheoryData<string, string, string, string> Broken { get; } = new()
     {
         { "tekken.json", "{}", "{}", "'config' is missing" },
-        { "tekken.json", Tekken.Replace("\"v7\"", "\"v2\"", StringComparison.Ordinal), "{}", "'version' is 'v2', expected 'v3' or a later one" },
+        { "tekken.json", Tekken.Replace("\"v7\"", "\"v2\"", StringComparison.Ordinal), "{}",
+            "'version' is 'v2', expected 'v3' or a later one" },
         { "tekken.json", Tekken.Replace("\"default_vocab_size\":258", "\"default_vocab_size\":300", StringComparison.Ordinal), "{}",
             "vocab: has 256 tokens, expected 298" },
-        { "tekken.json", Tekken.Replace("\"default_num_special_tokens\":2", "\"default_num_special_tokens\":1", StringComparison.Ordinal), "{}",
+        { "tekken.json",
+            Tekken.Replace("\"default_num_special_tokens\":2", "\"default_num_special_tokens\":1", StringComparison.Ordinal), "{}",
             "vocab: has 256 tokens, expected 257" },
         { "tekken.json", Tekken.Replace("\"rank\":7,\"token_b", "\"rank\":8,\"token_b", StringComparison.Ordinal), "{}",
             "vocab[7]: 'rank' is 8, expected 7" },
         { "tekken.json", Tekken.Replace("\"AQ==\"", "\"AA==\"", StringComparison.Ordinal), "{}", "vocab[1]: is the same token as 2" },
-        { "tekken.json", Tekken.Replace("\"AQ==\"", "\"A\"", StringComparison.Ordinal), "{}", "vocab[1]: 'token_bytes' is not valid Base64" },
-        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["<s>"], 2, @"\p{N}{1,3}+"), "{}", "'{1,3}+' in it is not supported" },
-        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["<s>"], 2, @"("), "{}", "config.pattern: regex '(' cannot be used" },
+        { "tekken.json", Tekken.Replace("\"AQ==\"", "\"A\"", StringComparison.Ordinal), "{}",
+            "vocab[1]: 'token_bytes' is not valid Base64" },
+        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["<s>"], 2, @"\p{N}{1,3}+"), "{}",
+            "'{1,3}+' in it is not supported" },
+        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["<s>"], 2, @"("), "{}",
+            "config.pattern: regex '(' cannot be used" },
         { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], null, 2, KnownRegexes.Gpt2, "v11"), "{}",
             "'special_tokens' is missing; only versions up to v7 go without" },
         { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["a", "b", "c"], 2, KnownRegexes.Gpt2), "{}",
             "special_tokens[2]: 'rank' is 2, expected 0 to 1" },
-        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["a"], 2, KnownRegexes.Gpt2), "{}", "'special_tokens' has no '<s>'" },
-        { "x.tiktoken", Tiktoken, "{}", "but tokenizer_class is not given and model_type not given; convert the tokenizer to tokenizer.json" },
+        { "tekken.json", TokenizerForms.Tekken([.. TokenizerForms.Bytes], ["a"], 2, KnownRegexes.Gpt2), "{}",
+            "'special_tokens' has no '<s>'" },
+        { "x.tiktoken", Tiktoken, "{}",
+            "but tokenizer_class is not given and model_type not given; convert the tokenizer to tokenizer.json" },
         { "x.tiktoken", Tiktoken, """{"tokenizer_class": "XTokenizer"}""", "but tokenizer_class is 'XTokenizer' and model_type not given" },
         { "qwen.tiktoken", "IQ== 0\n", "{}", "has no token for the byte 0x00; expected one for each of the 256" },
         { "qwen.tiktoken", "IQ==\n", "{}", "line 1 is not a token in Base64 and its rank" },
@@ -79,7 +87,8 @@ public sealed class TokenizerFileTests
         { "tokenizer.model", "\n\0", """{"tokenizer_class": "XLMRobertaTokenizerFast"}""",
             "'tokenizer_class' is 'XLMRobertaTokenizer', whose ids are not those of tokenizer.model" },
         { "vocab.txt", "a\nb", "{}", "has no line for the unk_token '[UNK]'" },
-        { "vocab.txt", "a\nb", """{"tokenizer_class": "EsmTokenizer"}""", "'tokenizer_class' is 'EsmTokenizer'; of vocab.txt are supported" },
+        { "vocab.txt", "a\nb", """{"tokenizer_class": "EsmTokenizer"}""",
+            "'tokenizer_class' is 'EsmTokenizer'; of vocab.txt are supported" },
     };
 
     [Theory, MemberData(nameof(Broken))]
@@ -92,7 +101,7 @@ public sealed class TokenizerFileTests
     }
 
     [Theory]
-    [InlineData("CLIPTokenizer", "H e", "'tokenizer_class' is 'CLIPTokenizer'; of vocab.json with merges.txt are supported: Qwen2Tokenizer")]
+    [InlineData("CLIPTokenizer", "H e", "'tokenizer_class' is 'CLIPTokenizer'; of vocab.json with merges.txt are supported: Qwen2")]
     [InlineData("GPT2Tokenizer", "He", "merges.txt: line 2: is 'He', expected two tokens with a space between them")]
     [InlineData("GPT2Tokenizer", "H l", "merges.txt: line 2: 'H' + 'l': both and what they join to must be in the vocabulary")]
     public void Malformed_merges_are_named(string tokenizerClass, string merge, string problem)
@@ -112,7 +121,8 @@ public sealed class TokenizerFileTests
         { Model(new VocabularyPiece("<0x41>", 0, PieceType.Byte)), "pieces[4] '<0x41>' is of type BYTE; expected" },
         { TokenizerForms.ModelProto([new("a", 0, PieceType.Normal)]), "has no piece of type UNKNOWN; expected one" },
         { TokenizerForms.ModelProto([new("a", 0, PieceType.Unknown)], byteFallback: true), "but there is no piece '<0x00>' of type BYTE" },
-        { TokenizerForms.ModelProto([new("a", 0, PieceType.Unknown)], charsMap: [1, 2]), "'precompiled_charsmap' of 2 bytes claims a trie of 0" },
+        { TokenizerForms.ModelProto([new("a", 0, PieceType.Unknown)], charsMap: [1, 2]),
+            "'precompiled_charsmap' of 2 bytes claims a trie of 0" },
         { TokenizerForms.ModelProto([]), "it has no pieces" },
         { [.. Model(), 18, 2, 24, 3], "'model_type' is WORD; supported: UNIGRAM, BPE" },
         { [.. Model(), 18, 3, 192, 1, 1], "'treat_whitespace_as_suffix' is true, which is not supported" },
@@ -130,8 +140,12 @@ public sealed class TokenizerFileTests
         Assert.Contains(problem, message, StringComparison.Ordinal);
     }
 
-    private static string Refusal(TemporaryFolder folder) => Assert.Throws<TokenizerFormatException>(() => Tokenizer.Load(folder.Path)).Message;
+    private static string Refusal(TemporaryFolder folder) =>
+        Assert.Throws<TokenizerFormatException>(() => Tokenizer.Load(folder.Path)).Message;
 
     private static byte[] Model(params VocabularyPiece[] more) => TokenizerForms.ModelProto(
-        [new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -1, PieceType.Normal), new("a", -2, PieceType.Normal), .. more]);
+    [
+        new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -1, PieceType.Normal),
+        new("a", -2, PieceType.Normal), .. more,
+    ]);
 }

@@ -27,8 +27,8 @@ internal static class MergesReader
         using var document = JsonFile.Open(file.Path);
         var vocabulary = Vocabulary.Read(new JsonPart(file.Path, "", document.RootElement));
         var model = new Bpe(
-            vocabulary, ReadMerges(Path.Combine(file.Folder, TokenizerFile.MergesName), vocabulary), new UnknownCharacters(null, null, false),
-            ignoreMerges: false, SubwordAffixes.None);
+            vocabulary, ReadMerges(Path.Combine(file.Folder, TokenizerFile.MergesName), vocabulary),
+            new UnknownCharacters(null, null, fuse: false), ignoreMerges: false, SubwordAffixes.None);
         var added = AddedTokenFiles.Read(file.Folder, settings, [], vocabulary);
         var idOf = AddedTokenFiles.IdOf(added, vocabulary);
         return new TokenizerParts(
@@ -84,7 +84,8 @@ internal static class MergesReader
             return null;
         }
         var named = SpecialTokenNames.Read(folder);
-        return idOf(named.GetValueOrDefault("cls_token", "<s>")) is { } first && idOf(named.GetValueOrDefault("sep_token", "</s>")) is { } last
+        return idOf(named.GetValueOrDefault("cls_token", "<s>")) is { } first
+            && idOf(named.GetValueOrDefault("sep_token", "</s>")) is { } last
             ? new TemplateProcessing([first, null, last])
             : null;
     }

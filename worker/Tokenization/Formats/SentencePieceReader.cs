@@ -145,10 +145,9 @@ internal static class SentencePieceReader
         {
             return IdOf(model.EosPiece) is { } end ? new TemplateProcessing([null, end]) : null;
         }
-        return (settings.Class is null || kind.Contains("Llama", StringComparison.Ordinal) || kind.Contains("Gemma", StringComparison.Ordinal))
-            && IdOf(model.BosPiece) is { } begin
-                ? new TemplateProcessing([begin, null])
-                : null;
+        var begins = settings.Class is null || kind.Contains("Llama", StringComparison.Ordinal)
+            || kind.Contains("Gemma", StringComparison.Ordinal);
+        return begins && IdOf(model.BosPiece) is { } begin ? new TemplateProcessing([begin, null]) : null;
 
         int? IdOf(string text)
         {

@@ -7,7 +7,8 @@ namespace Cluster.Worker.Tokenization.Formats;
 /// ranks. Known by the file's name, or by the class that tokenizer_config.json names. Used by <see cref="TiktokenReader"/>.</summary>
 /// <param name="Pattern">Splits texts.</param>
 /// <param name="IsComposed">Whether texts are brought to NFC first.</param>
-/// <param name="SpecialTokens">Those of the code, by the id after the last rank; tokenizer_config.json may name others for their ids.</param>
+/// <param name="SpecialTokens">Those of the code, by the id after the last rank; tokenizer_config.json may name others for their
+/// ids.</param>
 /// <param name="Begin">What every text begins with.</param>
 /// <param name="NamedTokens"><c>eos_token</c> and its like where no file names them.</param>
 internal sealed record TiktokenFamily(
@@ -20,8 +21,10 @@ internal sealed record TiktokenFamily(
     /// <summary>tokenization_kimi.py: runs of Han are words of their own, and words of other scripts hold none.</summary>
     public const string KimiPattern =
         @"[\p{Han}]+"
-        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
+        + @"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
+        + @"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
         + @"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>tiktoken_ext/openai_public.py.</summary>
@@ -33,7 +36,8 @@ internal sealed record TiktokenFamily(
     private static readonly (string Name, string Token)[] EndOfText = [("eos_token", "<|endoftext|>"), ("pad_token", "<|endoftext|>")];
 
     private static readonly TiktokenFamily Qwen = new(
-        "Qwen", KnownRegexes.Qwen, IsComposed: true, first => Numbered(first, ["<|endoftext|>", "<|im_start|>", "<|im_end|>", .. Extras]), [],
+        "Qwen", KnownRegexes.Qwen, IsComposed: true,
+        first => Numbered(first, ["<|endoftext|>", "<|im_start|>", "<|im_end|>", .. Extras]), [],
         EndOfText);
 
     private static readonly TiktokenFamily HunYuan = new(
@@ -76,8 +80,8 @@ internal sealed record TiktokenFamily(
     // For checkpoints without a class. Moonlight has DeepSeek's model_type.
     private static readonly (string ModelType, TiktokenFamily Family)[] ByModelType =
     [
-        ("qwen", Qwen), ("hunyuan", HunYuan), ("kimi_k2", Kimi), ("kimi_linear", Kimi), ("deepseek_v3", Kimi), ("chatglm", Glm), ("glm4", Glm),
-        ("llama", Llama),
+        ("qwen", Qwen), ("hunyuan", HunYuan), ("kimi_k2", Kimi), ("kimi_linear", Kimi), ("deepseek_v3", Kimi), ("chatglm", Glm),
+        ("glm4", Glm), ("llama", Llama),
     ];
 
     private static IEnumerable<string> Extras =>

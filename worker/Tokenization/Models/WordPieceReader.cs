@@ -11,7 +11,8 @@ internal static class WordPieceReader
         var prefix = part.OptionalString("continuing_subword_prefix") ?? Prefix;
         if (prefix.Length > SubwordAffixes.MaxLength)
         {
-            throw part.Error($"'continuing_subword_prefix' has {prefix.Length} characters, at most {SubwordAffixes.MaxLength} are supported");
+            throw part.Error(
+                $"'continuing_subword_prefix' has {prefix.Length} characters, at most {SubwordAffixes.MaxLength} are supported");
         }
         var unknown = part.OptionalString("unk_token") ?? "[UNK]";
         var limit = part.Optional("max_input_chars_per_word")?.Int() ?? MaxWordLength;

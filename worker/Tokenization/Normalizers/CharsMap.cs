@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Tokenization.Normalizers;
 
-/// <summary>SentencePiece's table of character sequences and what replaces them. Used by <see cref="Precompiled"/>, which takes the shortest
-/// entry, and <see cref="SentencePiece.SentencePieceNormalizer"/>, which takes the longest.
+/// <summary>SentencePiece's table of character sequences and what replaces them. Used by <see cref="Precompiled"/>, which takes the
+/// shortest entry, and <see cref="SentencePiece.SentencePieceNormalizer"/>, which takes the longest.
 /// <code>[ u32: bytes of trie ][ trie: u32 units of a double array ][ replacements, each ended by a 0 byte ]</code>
 /// The trie is the double array of darts-clone (Yata): the unit of a child is at its parent's offset exclusive-or the label.</summary>
 internal sealed class CharsMap

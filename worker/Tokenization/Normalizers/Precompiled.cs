@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Tokenization.Normalizers;
 
-/// <summary><c>Precompiled</c>: SentencePiece's own normalization by a <see cref="CharsMap"/>, as Hugging Face tokenizers does it.</summary>
+/// <summary><c>Precompiled</c>: SentencePiece's own normalization by a <see cref="CharsMap"/>, as Hugging Face tokenizers has
+/// it.</summary>
 internal sealed class Precompiled : INormalizer
 {
     // The reference implementation looks up short grapheme clusters as a whole and longer ones character by character.

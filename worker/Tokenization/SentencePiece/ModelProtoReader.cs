@@ -82,7 +82,8 @@ internal static class ModelProtoReader
                     model = model with { IsUnigram = ReadKind(path, input.ReadEnum()) };
                     break;
                 case (24 << 3) | 0 when input.ReadBool():
-                    throw new TokenizerFormatException($"{path}: 'treat_whitespace_as_suffix' is true, which is not supported; expected false");
+                    throw new TokenizerFormatException(
+                        $"{path}: 'treat_whitespace_as_suffix' is true, which is not supported; expected false");
                 case (35 << 3) | 0:
                     model = model with { ByteFallback = input.ReadBool() };
                     break;

@@ -5,9 +5,9 @@ using Cluster.Worker.Tokenization.PreTokenizers;
 
 namespace Cluster.Worker.Tokenization.SentencePiece;
 
-/// <summary>SentencePiece's own normalization (normalizer.cc): characters by the model's map, of the entries that fit the longest; spaces at
-/// the ends and repeated ones away; a space before the text; spaces written ▁. A pre-tokenizer, for it has to know whether a piece starts
-/// the text.</summary>
+/// <summary>SentencePiece's own normalization (normalizer.cc): characters by the model's map, of the entries that fit the longest; spaces
+/// at the ends and repeated ones away; a space before the text; spaces written ▁. A pre-tokenizer, for it has to know whether a piece
+/// starts the text.</summary>
 /// <param name="map">Null for the identity.</param>
 /// <param name="userDefined">Pieces that the map leaves alone.</param>
 /// <param name="prepend">Which pieces of text get a space before them.</param>
@@ -66,8 +66,8 @@ internal sealed class SentencePieceNormalizer(
             if (result.Length > MaxLength)
             {
                 throw new TokenizationException(
-                    $"the tokenizer's normalization makes a text of {text.Length} characters longer than {MaxLength}; at most that many are "
-                    + "encoded");
+                    $"the tokenizer's normalization makes a text of {text.Length} characters longer than {MaxLength}; at most that many "
+                    + "are encoded");
             }
         }
         var end = result.Length;
@@ -86,7 +86,7 @@ internal sealed class SentencePieceNormalizer(
         var taken = userDefined.LongestAt(text);
         if (taken == 0 && map is not null && map.FindLongest(text, out var replacement) is var replaced and > 0)
         {
-            Span<char> utf16 = replacement.Length <= 256 ? stackalloc char[replacement.Length] : new char[replacement.Length];
+            var utf16 = replacement.Length <= 256 ? stackalloc char[replacement.Length] : new char[replacement.Length];
             Append(utf16[..Encoding.UTF8.GetChars(replacement, utf16)], result, ref afterSpace);
             return replaced;
         }
