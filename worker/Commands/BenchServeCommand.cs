@@ -127,7 +127,7 @@ internal static class BenchServeCommand
             ? folder
             : throw new CommandFailure(
                 $"no tokenizer to make prompts with: {(folder is null ? "--tokenizer is missing" : $"there is no folder '{folder}'")}; "
-                + "name the folder of the model's tokenizer.json with --tokenizer");
+                + "name the folder of the model's tokenizer with --tokenizer");
     }
 
     /// <summary>The name asked for; with several rates each has its own.</summary>

@@ -7,6 +7,7 @@ using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Startup;
+using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
@@ -22,12 +23,21 @@ internal static class CollectEnvCommand
 
     public static Command Create()
     {
-        var command = new Command("collect-env", "Prints versions, machine and devices, for reports of problems.");
-        command.SetAction(_ =>
+        var model = new Option<string?>("--model")
+        {
+            Description = "Folder of a checkpoint, to say also which of its files its tokenizer is read from.",
+        };
+        var command = new Command("collect-env", "Prints versions, machine and devices, for reports of problems.") { model };
+        command.SetAction(arguments =>
         {
             foreach (var (name, value) in Facts(Environment.GetEnvironmentVariable))
             {
                 Console.WriteLine($"{name}: {value}");
+            }
+
+            if (arguments.GetValue(model) is { } folder)
+            {
+                Console.WriteLine($"tokenizer: {Tokenizer.Load(folder).Description}");
             }
 
             DevicesCommand.Write();

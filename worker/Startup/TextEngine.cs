@@ -51,6 +51,7 @@ internal sealed class TextEngine : IAsyncDisposable
         try
         {
             var tokenizer = Tokenizer.Load(folders.Model);
+            log($"tokenizer: {tokenizer.Description}");
             var chatTemplate = ServedTemplate.Load(folders.Model, options.ChatTemplate, log);
             var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
             var defaults = GenerationDefaults.Load(folders.Model, options.GenerationConfig, options.GenerationOverrides, log);

@@ -12,21 +12,32 @@ internal sealed record AddedToken(
     /// <summary>Longest content accepted; real ones have a few dozen characters.</summary>
     public const int MaxLength = 4096;
 
+    /// <summary>One that a tokenizer's own file marks as special: found wherever it is written out.</summary>
+    public static AddedToken SpecialOf(int id, string content) => new(id, content, true, false, false, false, false);
+
     /// <param name="id">Its id; tokenizer.json writes it inside the object, tokenizer_config.json as the key.</param>
     public static AddedToken Read(JsonPart part, int id)
     {
-        var content = part.RequiredString("content");
+        var special = part.Bool("special", false);
+        return Of(part, part.RequiredString("content"), id) with
+        {
+            Special = special,
+            SingleWord = part.Bool("single_word", false),
+            LeftStrip = part.Bool("lstrip", false),
+            RightStrip = part.Bool("rstrip", false),
+            Normalized = part.Bool("normalized", !special),
+        };
+    }
+
+    /// <summary>One without flags.</summary>
+    public static AddedToken Of(JsonPart part, string content, int id)
+    {
         if (content.Length is 0 or > MaxLength)
         {
             throw part.Error($"'content' has {content.Length} characters, expected 1 to {MaxLength}");
         }
-        if (id is < 0 or > Models.Vocabulary.MaxId)
-        {
-            throw part.Error($"id {id} is out of range, expected 0 to {Models.Vocabulary.MaxId}");
-        }
-        var special = part.Bool("special", false);
-        return new AddedToken(
-            id, content, special, part.Bool("single_word", false), part.Bool("lstrip", false), part.Bool("rstrip", false),
-            part.Bool("normalized", !special));
+        return id is >= 0 and <= Models.Vocabulary.MaxId
+            ? new AddedToken(id, content, false, false, false, false, false)
+            : throw part.Error($"id {id} is out of range, expected 0 to {Models.Vocabulary.MaxId}");
     }
 }

@@ -1,9 +1,12 @@
 using System.Text.Json;
+using Cluster.Worker.Tokenization.Formats;
+using Cluster.Worker.Tokenization.SentencePiece;
 
 namespace Cluster.Worker.Tokenization;
 
 /// <summary>The special tokens of a checkpoint by what they are for (<c>bos_token</c> …): of special_tokens_map.json, and of
-/// tokenizer_config.json before it. Read for chat templates, and for the end of a sequence.</summary>
+/// tokenizer_config.json before it; what neither states, forms other than tokenizer.json know by themselves. Read for chat templates, and
+/// for the end of a sequence.</summary>
 internal static class SpecialTokenNames
 {
     private const string MapFileName = "special_tokens_map.json";
@@ -16,12 +19,21 @@ internal static class SpecialTokenNames
     public static Dictionary<string, string> Read(string folder)
     {
         Dictionary<string, string> tokens = new(StringComparer.Ordinal);
+        HashSet<string> stated = new(StringComparer.Ordinal);
         foreach (var path in (string[])[Path.Combine(folder, MapFileName), Path.Combine(folder, TokenizerReader.ConfigFileName)])
         {
             if (RegularFile.IsThere(path))
             {
                 using var document = JsonFile.Open(path);
-                Read(new JsonPart(path, "", document.RootElement), tokens);
+                Read(new JsonPart(path, "", document.RootElement), tokens, stated);
+            }
+        }
+        foreach ((var name, var token) in TokenizerFile.Find(folder) is { } file ? OwnNames(file) : [])
+        {
+            // A null states that there is none.
+            if (!stated.Contains(name))
+            {
+                tokens[name] = token;
             }
         }
         return tokens;
@@ -34,14 +46,28 @@ internal static class SpecialTokenNames
         Read(folder).TryGetValue("eos_token", out var token) ? tokenizer.TokenToId(token) : null;
 
     // A token is written as a string or as an object with its flags.
-    private static void Read(JsonPart root, Dictionary<string, string> tokens)
+    private static void Read(JsonPart root, Dictionary<string, string> tokens, HashSet<string> stated)
     {
         foreach (var name in Names)
         {
+            if (root.Has(name))
+            {
+                stated.Add(name);
+            }
             if (root.Optional(name) is { } token)
             {
                 tokens[name] = token.Value.ValueKind == JsonValueKind.String ? token.Text() : token.RequiredString("content");
             }
         }
     }
+
+    private static IEnumerable<(string Name, string Token)> OwnNames(TokenizerFile file) => file.Kind switch
+    {
+        TokenizerKind.Json => [],
+        TokenizerKind.Tekken => TekkenReader.NamedTokens,
+        TokenizerKind.SentencePiece => SentencePieceModel.Read(file.Path).NamedTokens,
+        TokenizerKind.Tiktoken => TiktokenFamily.Find(file, TokenizerSettings.Read(file.Folder)).NamedTokens,
+        TokenizerKind.Merges => MergesReader.NamedTokens,
+        _ => WordListReader.NamedTokens,
+    };
 }

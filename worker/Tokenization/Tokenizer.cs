@@ -5,7 +5,7 @@ using Cluster.Worker.Tokenization.PreTokenizers;
 
 namespace Cluster.Worker.Tokenization;
 
-/// <summary>A tokenizer.json at work. Text goes through the parts of the file in this order:
+/// <summary>A tokenizer at work, whichever form it was published in. Text goes through its parts in this order:
 /// <list type="number">
 /// <item>added tokens are cut out of the text as it is;</item>
 /// <item>the <see cref="INormalizer"/> rewrites what is between them;</item>
@@ -46,10 +46,14 @@ internal sealed class Tokenizer : ITokenizer
         MaxTokenLength = Math.Max(1, _tokens.Select(token => token?.Length ?? 0).DefaultIfEmpty().Max());
     }
 
-    /// <summary>Reads tokenizer.json and tokenizer_config.json of a checkpoint folder.</summary>
+    /// <summary>Reads the tokenizer of a checkpoint folder: the first of <see cref="TokenizerFile.Names"/> and the files beside
+    /// it.</summary>
     /// <exception cref="TokenizerFormatException">A file is malformed or holds an unknown part.</exception>
-    /// <exception cref="FileNotFoundException">The folder has no tokenizer.json.</exception>
+    /// <exception cref="FileNotFoundException">The folder has no tokenizer.</exception>
     public static Tokenizer Load(string folder) => new(TokenizerReader.Read(folder));
+
+    /// <summary>Which file it was read from, what that is and how many ids it has, for the log.</summary>
+    public string Description => $"{_parts.Source}, {VocabSize} tokens";
 
     public int VocabSize => _tokens.Length;
 

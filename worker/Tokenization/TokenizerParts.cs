@@ -6,8 +6,8 @@ using Cluster.Worker.Tokenization.PreTokenizers;
 
 namespace Cluster.Worker.Tokenization;
 
-/// <summary>The parts of a tokenizer.json, as <see cref="TokenizerReader"/> hands them to <see cref="Tokenizer"/>. Null where the file has
-/// none.</summary>
+/// <summary>The parts of a tokenizer, named as in tokenizer.json, as <see cref="TokenizerReader"/> hands them to <see cref="Tokenizer"/>.
+/// Null where there is none.</summary>
 internal sealed record TokenizerParts(
     IReadOnlyList<AddedToken> AddedTokens,
     INormalizer? Normalizer,
@@ -15,4 +15,8 @@ internal sealed record TokenizerParts(
     IModel Model,
     Vocabulary Vocabulary,
     IPostProcessor? PostProcessor,
-    IDecoder? Decoder);
+    IDecoder? Decoder)
+{
+    /// <summary>The file they were read from and what it is, for the log.</summary>
+    public string Source { get; init; } = TokenizerReader.FileName;
+}

@@ -62,7 +62,16 @@ public sealed class BadFileTests(ITestOutputHelper output)
     [InlineData("byte level BPE")]
     [InlineData("SentencePiece BPE")]
     [InlineData("Unigram")]
+    [InlineData("WordPiece")]
     public Task Damaged_tokenizers_are_refused(string kind) => Fuzz(600, "tokenizer.json", Tokenizers.Json(kind), Encoded, Tokenize);
+
+    [Theory(Timeout = TimeoutMilliseconds)]
+    [InlineData("tekken.json")]
+    [InlineData("qwen.tiktoken")]
+    [InlineData("tokenizer.model")]
+    [InlineData("vocab.txt")]
+    public Task Damaged_tokenizers_of_other_forms_are_refused(string file) =>
+        Fuzz(400, file, Tokenizers.File(file), Encoded, Tokenize, hasTokenizer: false);
 
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_tokenizer_configurations_are_refused() => Fuzz(
@@ -75,25 +84,32 @@ public sealed class BadFileTests(ITestOutputHelper output)
     [Fact(Timeout = TimeoutMilliseconds)]
     public Task Damaged_chat_templates_are_refused() => Fuzz(1200, "chat_template.jinja", Seed("chat_template.jinja"), Encoded, Render);
 
+    private Task Fuzz(int cases, string name, string original, Func<byte[], byte[]> encode, Action<string> read) =>
+        Fuzz(cases, name, Encoding.UTF8.GetBytes(original), encode, read);
+
     [SuppressMessage("Security", "CA5394", Justification = "Damage that can be repeated.")]
-    private async Task Fuzz(int cases, string name, string original, Func<byte[], byte[]> encode, Action<string> read)
+    private async Task Fuzz(
+        int cases, string name, byte[] original, Func<byte[], byte[]> encode, Action<string> read, bool hasTokenizer = true)
     {
         using TemporaryFolder folder = new();
-        folder.With("config.json", File.ReadAllText(Path.Combine(Haiku, "config.json")))
-            .With("tokenizer.json", Tokenizers.Json("byte level BPE"));
+        folder.With("config.json", File.ReadAllText(Path.Combine(Haiku, "config.json")));
+        if (hasTokenizer)
+        {
+            folder.With("tokenizer.json", Tokenizers.Json("byte level BPE"));
+        }
         var path = Path.Combine(folder.Path, name);
         Outcome outcome = new();
         // A thread of its own: the runner's timeout needs the test's to be free.
         await Task.Run(() =>
         {
-            File.WriteAllBytes(path, encode(Encoding.UTF8.GetBytes(original)));
+            File.WriteAllBytes(path, encode(original));
             if (name != "model.safetensors.index.json")
             {
                 read(path);
             }
             for (var seed = 0; seed < cases; seed++)
             {
-                var damaged = encode(Mutator.Mutate(Encoding.UTF8.GetBytes(original), new Random(seed)));
+                var damaged = encode(Mutator.Mutate(original, new Random(seed)));
                 File.WriteAllBytes(path, damaged);
                 outcome.Run($"{name} mutation {seed}", folder.Path, () => read(path));
             }

@@ -1,9 +1,13 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Tests.Tokenization;
+using Cluster.Worker.Tokenization.Patterns;
+using Cluster.Worker.Tokenization.SentencePiece;
 
 namespace Cluster.Worker.Tests.Fuzz;
 
-/// <summary>Small tokenizer.json files that together have every kind of part.</summary>
+/// <summary>Small tokenizer.json files that together have every kind of part, and one of every other form.</summary>
 internal static class Tokenizers
 {
     public static string Json(string kind) => kind switch
@@ -11,7 +15,29 @@ internal static class Tokenizers
         "byte level BPE" => ByteLevel(),
         "SentencePiece BPE" => SentencePiece(),
         "Unigram" => Unigram(),
+        "WordPiece" => TinyWordPiece.Json(lowers: true).ToJsonString(),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    /// <summary>A small tokenizer in another form, by the name of its file.</summary>
+    public static byte[] File(string name) => name switch
+    {
+        "tekken.json" => Encoding.UTF8.GetBytes(TokenizerForms.Tekken(
+            [.. TokenizerForms.Bytes, "He"u8.ToArray(), "ll"u8.ToArray()], ["<unk>", "<s>", "</s>", "[INST]"], 5, KnownRegexes.Llama3)),
+        "qwen.tiktoken" => Encoding.UTF8.GetBytes(
+            TokenizerForms.Tiktoken([.. TokenizerForms.Bytes, "He"u8.ToArray(), "ll"u8.ToArray()])),
+        "tokenizer.model" => TokenizerForms.ModelProto(
+            [
+                new("<unk>", 0, PieceType.Unknown), new("<s>", 0, PieceType.Control), new("▁", -2, PieceType.Normal),
+                new("<tool>", 0, PieceType.UserDefined), new("He", -3, PieceType.Normal), new("H", -5, PieceType.Normal),
+                new("e", -6, PieceType.Unused), new("l", -7, PieceType.Normal), new("ll", -4, PieceType.Unused),
+                new("Hell", -2, PieceType.Normal),
+                .. Enumerable.Range(0, 256).Select(
+                    value => new VocabularyPiece(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>"), 0, PieceType.Byte)),
+            ],
+            byteFallback: true, removesWhitespace: true, charsMap: TokenizerForms.LigatureMap),
+        "vocab.txt" => Encoding.UTF8.GetBytes(string.Join('\n', TinyWordPiece.Vocabulary())),
+        _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
     };
 
     private static string ByteLevel() => TinyTokenizer.OfBytes().WithMerge("H", "e").WithMerge("l", "l").WithMerge("He", "ll")

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -28,27 +26,12 @@ internal static class NodeTokenizer
     public static IReadOnlyList<Result> Run(JsonNode tokenizer, IReadOnlyList<string> texts, JsonNode? config = null)
     {
         var module = Path.Combine(NpmPackage.Install("@huggingface/tokenizers", "0.2.0"), "dist", "tokenizers.mjs");
-        using var folder = new TemporaryFolder().With("oracle.mjs", Script);
-        ProcessStartInfo start = new("node", [Path.Combine(folder.Path, "oracle.mjs"), new Uri(module).AbsoluteUri])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
-            StandardOutputEncoding = Encoding.UTF8,
-        };
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
         JsonObject input = new()
         {
             ["files"] = new JsonObject { ["tokenizer"] = tokenizer.DeepClone(), ["config"] = config?.DeepClone() ?? new JsonObject() },
             ["texts"] = new JsonArray([.. texts.Select(text => (JsonNode?)text)]),
         };
-        process.StandardInput.Write(input.ToJsonString());
-        process.StandardInput.Close();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, errors.Result);
-        return JsonSerializer.Deserialize<List<Result>>(output.Result, Options)!;
+        return JsonSerializer.Deserialize<List<Result>>(
+            NodeScript.Run("oracle.mjs", Script, input.ToJsonString(), new Uri(module).AbsoluteUri), Options)!;
     }
 }

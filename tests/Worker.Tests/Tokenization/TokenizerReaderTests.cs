@@ -10,7 +10,7 @@ public sealed class TokenizerReaderTests
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "is Array, expected an object")]
     [InlineData("{}", "'model' is missing")]
-    [InlineData("""{"model": {"vocab": {}}}""", "model: 'type' is missing; supported: BPE, Unigram")]
+    [InlineData("""{"model": {"vocab": {}}}""", "model: 'type' is missing; supported: BPE, Unigram, WordPiece")]
     [InlineData("""{"model": {"type": "Nope", "vocab": {}}}""", "model: unknown type 'Nope'")]
     [InlineData("""{"model": {"type": "BPE", "merges": []}}""", "model: 'vocab' is missing")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}""", "model.vocab: the id of token 'a' is -1")]
@@ -26,14 +26,14 @@ public sealed class TokenizerReaderTests
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": [], "dropout": 0.1}}""", "model.dropout: is 0.1")]
     [InlineData(
         """{"model": {"type": "BPE", "vocab": {}, "merges": []}, "normalizer": {"type": "Nope"}}""",
-        "normalizer: unknown type 'Nope'; supported: Lowercase, NFC")]
+        "normalizer: unknown type 'Nope'; supported: BertNormalizer, Lowercase, NFC")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}, "decoder": {"type": "Nope"}}""", "decoder: unknown type 'Nope'")]
     [InlineData(
         """{"model": {"type": "BPE", "vocab": {}, "merges": []}, "post_processor": {"type": "Nope"}}""",
         "post_processor: unknown type 'Nope'")]
     [InlineData(
         """{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Nope"}]}}""",
-        "pre_tokenizer.pretokenizers[0]: unknown type 'Nope'; supported: ByteLevel, Digits, Metaspace")]
+        "pre_tokenizer.pretokenizers[0]: unknown type 'Nope'; supported: BertPreTokenizer, ByteLevel, Digits, Metaspace")]
     [InlineData(
         """{"model": {"type": "BPE", "vocab": {}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}}""",
         "pre_tokenizer.pattern: regex '(' cannot be used")]

@@ -8,12 +8,13 @@ namespace Cluster.Worker.Models.Sources;
 internal static class NeededFiles
 {
     private const string Config = "config.json";
+    private const string TiktokenEnding = ".tiktoken";
 
     private static readonly HashSet<string> ConfigurationNames = new(StringComparer.Ordinal)
     {
         Config, "generation_config.json", "quantize_config.json", "quant_config.json",
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json",
-        "merges.txt",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "tekken.json",
+        "tiktoken.model", "vocab.json", "merges.txt", "vocab.txt",
         "chat_template.jinja", "chat_template.json",
     };
 
@@ -51,7 +52,7 @@ internal static class NeededFiles
     /// <exception cref="HubException">The index names a shard that the repository does not have.</exception>
     /// <exception cref="CheckpointFormatException">The index breaks the format.</exception>
     public static IReadOnlyList<HubFile> Of(HubModel model, RepositoryListing listing, string? index) =>
-        [.. listing.Files.Where(file => ConfigurationNames.Contains(file.Name)), .. Weights(model, listing, index)];
+        [.. listing.Files.Where(file => IsConfiguration(file.Name)), .. Weights(model, listing, index)];
 
     /// <summary>What a snapshot on disk lacks to be loaded; null where it is complete.</summary>
     /// <param name="folder">The snapshot; need not exist.</param>
@@ -79,6 +80,10 @@ internal static class NeededFiles
         // A link whose content is gone is no file.
         bool Has(string name) => FileNode.At(Path.Combine(folder, name), followLinks: true) is not null;
     }
+
+    // A tiktoken file is called after its model.
+    private static bool IsConfiguration(string name) => ConfigurationNames.Contains(name)
+        || (name.EndsWith(TiktokenEnding, StringComparison.Ordinal) && !name.Contains('/'));
 
     private static IEnumerable<HubFile> Weights(HubModel model, RepositoryListing listing, string? index)
     {

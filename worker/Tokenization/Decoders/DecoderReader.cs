@@ -6,7 +6,7 @@ namespace Cluster.Worker.Tokenization.Decoders;
 /// <summary>Maps <c>decoder.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class DecoderReader
 {
-    private const string Supported = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
+    private const string Supported = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip, WordPiece";
 
     public static IDecoder Read(JsonPart part) => part.Type switch
     {
@@ -18,6 +18,7 @@ internal static class DecoderReader
         "Replace" => new ReplaceDecoder(SplitPatternReader.Read(part.Required("pattern")), part.RequiredString("content")),
         "Sequence" => new DecoderSequence([.. part.Required("decoders").Items().Select(Read)]),
         "Strip" => ReadStrip(part),
+        "WordPiece" => new WordPieceDecoder(part.OptionalString("prefix") ?? "##", part.Bool("cleanup", true)),
         _ => throw part.UnknownType(Supported),
     };
 

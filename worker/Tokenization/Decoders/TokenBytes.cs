@@ -17,6 +17,8 @@ internal static class TokenBytes
                     return ByteLevelDecoder.Bytes(token);
                 case ByteFallback when ByteFallback.TryReadByte(token, out var value):
                     return [value];
+                case WordPieceDecoder words:
+                    return words.Bytes(token);
                 case Fuse:
                     return Encoding.UTF8.GetBytes(token);
                 default:

@@ -43,30 +43,18 @@ internal static class BpeReader
         {
             throw part.Error($"is {part.Value.ValueKind}, expected an array");
         }
-        Merges merges = new(part.Value.GetArrayLength());
-        var joined = new char[256];
-        var rank = 0;
+        MergeRules rules = new(vocabulary, prefix, part.Value.GetArrayLength());
         foreach (var item in part.Value.EnumerateArray())
         {
             (var left, var right) = ReadPair(item) ?? throw At($"is {item.GetRawText()}, expected \"a b\" or [\"a\", \"b\"]");
-            if (joined.Length < left.Length + right.Length)
+            if (rules.Add(left, right) is { } problem)
             {
-                joined = new char[left.Length + right.Length];
+                throw At(problem);
             }
-            left.CopyTo(joined);
-            var tail = right.StartsWith(prefix, StringComparison.Ordinal) ? right.AsSpan(prefix.Length) : right;
-            tail.CopyTo(joined.AsSpan(left.Length));
-            int rightId = 0, id = 0;
-            if (!vocabulary.TryGetId(left, out var leftId) || !vocabulary.TryGetId(right, out rightId)
-                || !vocabulary.TryGetId(joined.AsSpan(0, left.Length + tail.Length), out id))
-            {
-                throw At($"'{left}' + '{right}': both and what they join to must be in the vocabulary");
-            }
-            merges.Add(leftId, rightId, new Merges.Merge(rank++, id));
         }
-        return merges;
+        return rules.Merges;
 
-        TokenizerFormatException At(string problem) => new JsonPart(part.File, $"{part.Path}[{rank}]", part.Value).Error(problem);
+        TokenizerFormatException At(string problem) => new JsonPart(part.File, $"{part.Path}[{rules.Count}]", part.Value).Error(problem);
     }
 
     private static (string Left, string Right)? ReadPair(JsonElement item)

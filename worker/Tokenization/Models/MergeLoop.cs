@@ -14,7 +14,8 @@ internal static class MergeLoop
         symbols.Length <= ScanLimit ? RunByScan(symbols, merges) : RunByQueue(symbols, merges, out _);
 
     /// <summary>O(n²), no allocation.</summary>
-    public static int RunByScan(Span<int> symbols, Merges merges)
+    /// <param name="except">A token that nothing is joined to.</param>
+    public static int RunByScan(Span<int> symbols, Merges merges, int except = -1)
     {
         var count = symbols.Length;
         while (count > 1)
@@ -23,7 +24,8 @@ internal static class MergeLoop
             Merges.Merge bestMerge = default;
             for (var i = 0; i + 1 < count; i++)
             {
-                if (merges.TryGet(symbols[i], symbols[i + 1], out var merge) && (best < 0 || merge.Rank < bestMerge.Rank))
+                if (merges.TryGet(symbols[i], symbols[i + 1], out var merge) && merge.Id != except
+                    && (best < 0 || merge.Rank < bestMerge.Rank))
                 {
                     (best, bestMerge) = (i, merge);
                 }

@@ -4,7 +4,7 @@ namespace Cluster.Worker.Tokenization.Models;
 /// BPE.</summary>
 internal static class ModelReader
 {
-    private const string Supported = "BPE, Unigram";
+    private const string Supported = "BPE, Unigram, WordPiece";
 
     /// <param name="vocabulary">The model's tokens, which the tokenizer shares.</param>
     public static IModel Read(JsonPart part, out Vocabulary vocabulary)
@@ -16,6 +16,9 @@ internal static class ModelReader
                 return BpeReader.Read(part, vocabulary);
             case "Unigram":
                 return UnigramReader.Read(part, out vocabulary);
+            case "WordPiece":
+                vocabulary = Vocabulary.Read(part.Required("vocab"));
+                return WordPieceReader.Read(part, vocabulary);
             case null:
                 throw part.Error($"'type' is missing; supported: {Supported}");
             default:

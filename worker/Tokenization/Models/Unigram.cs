@@ -16,7 +16,6 @@ internal sealed class Unigram : IModel
     private readonly VocabularyTrie _trie;
     private readonly Vocabulary _vocabulary;
     private readonly double[] _scores;
-    private readonly double _unknownScore;
     private readonly int? _unknownId;
     private readonly int[]? _byteIds;
 
@@ -30,9 +29,15 @@ internal sealed class Unigram : IModel
         _scores = scores;
         _vocabulary = vocabulary;
         _unknownId = unknownId;
-        _unknownScore = scores.DefaultIfEmpty(0).Min() - UnknownPenalty;
+        UnknownScore = scores.DefaultIfEmpty(0).Min() - UnknownPenalty;
         _byteIds = byteIds;
     }
+
+    /// <summary>What a character without a token counts.</summary>
+    public double UnknownScore { get; init; }
+
+    /// <summary>Sums are rounded to float32, as SentencePiece's are and those of Hugging Face tokenizers are not.</summary>
+    public bool IsSinglePrecision { get; init; }
 
     // The best way to reach a position: the last token on it, where that token starts, and the sum of scores.
     private readonly record struct Arrival(double Score, int Start, int Token);
@@ -75,19 +80,21 @@ internal sealed class Unigram : IModel
             }
             if (!hasCharacter)
             {
-                Arrive(best, at, at + width, Unknown, score + _unknownScore);
+                Arrive(best, at, at + width, Unknown, Rounded(score + UnknownScore));
             }
             at += width;
         }
     }
 
-    private static void Arrive(Span<Arrival> best, int start, int end, int token, double score)
+    private void Arrive(Span<Arrival> best, int start, int end, int token, double score)
     {
         if (best[end].Start < 0 || score > best[end].Score)
         {
-            best[end] = new Arrival(score, start, token);
+            best[end] = new Arrival(Rounded(score), start, token);
         }
     }
+
+    private double Rounded(double score) => IsSinglePrecision ? (float)score : score;
 
     // Walks back from the end; neighbouring unknown characters are one unknown piece.
     private void Walk(ReadOnlySpan<char> word, ReadOnlySpan<Arrival> best, List<int> ids)

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Tokenization.Models;
 
 /// <summary>All tokens of a vocabulary as a tree of UTF-16 units, to find every token that starts at a place in one walk.
-/// Used by <see cref="Unigram"/>.</summary>
+/// Used by <see cref="Unigram"/> and the parts of SentencePiece.</summary>
 internal sealed class VocabularyTrie
 {
     public const int Root = 0;
@@ -10,6 +10,7 @@ internal sealed class VocabularyTrie
     private readonly Dictionary<ulong, int> _children;
     private readonly List<int> _tokens = [-1];
 
+    /// <param name="tokens">By id; those that are empty are left out.</param>
     public VocabularyTrie(IReadOnlyCollection<string> tokens)
     {
         _children = new Dictionary<ulong, int>(tokens.Count);
@@ -37,6 +38,25 @@ internal sealed class VocabularyTrie
 
     /// <summary>The token that ends at a node, or -1. Of two spelled alike the later one counts.</summary>
     public int TokenAt(int node) => _tokens[node];
+
+    /// <summary>The longest token that a text begins with.</summary>
+    /// <returns>Its length; 0 for none.</returns>
+    public int LongestAt(ReadOnlySpan<char> text, out int token)
+    {
+        var length = 0;
+        token = -1;
+        var node = Root;
+        for (var i = 0; i < text.Length && TryStep(ref node, text[i]); i++)
+        {
+            if (TokenAt(node) is var found and >= 0)
+            {
+                (length, token) = (i + 1, found);
+            }
+        }
+        return length;
+    }
+
+    public int LongestAt(ReadOnlySpan<char> text) => LongestAt(text, out _);
 
     private static ulong Key(int node, char c) => ((ulong)(uint)node << 32) | c;
 }

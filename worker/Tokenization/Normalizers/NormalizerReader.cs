@@ -6,10 +6,12 @@ namespace Cluster.Worker.Tokenization.Normalizers;
 /// <summary>Maps <c>normalizer.type</c> of tokenizer.json to the class of that name.</summary>
 internal static class NormalizerReader
 {
-    private const string Supported = "Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Prepend, Replace, Sequence, Strip, StripAccents";
+    private const string Supported =
+        "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Prepend, Replace, Sequence, Strip, StripAccents";
 
     public static INormalizer Read(JsonPart part) => part.Type switch
     {
+        "BertNormalizer" => ReadBert(part),
         "Lowercase" => new Lowercase(),
         "NFC" => new UnicodeForm(NormalizationForm.FormC),
         "NFD" => new UnicodeForm(NormalizationForm.FormD),
@@ -23,4 +25,11 @@ internal static class NormalizerReader
         "StripAccents" => new StripAccents(),
         _ => throw part.UnknownType(Supported),
     };
+
+    private static BertNormalizer ReadBert(JsonPart part)
+    {
+        var lowers = part.Bool("lowercase", true);
+        return new BertNormalizer(
+            part.Bool("clean_text", true), part.Bool("handle_chinese_chars", true), part.Bool("strip_accents", lowers), lowers);
+    }
 }

@@ -1,21 +1,18 @@
-using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 
 namespace Cluster.Worker.Tokenization.Normalizers;
 
-/// <summary><c>Precompiled</c>: SentencePiece's own normalization, a table from character sequences to replacements.
-/// <code>[ u32: bytes of trie ][ trie: u32 units of a double array ][ replacements, each ended by a 0 byte ]</code>
-/// The trie is the double array of darts-clone (Yata): the unit of a child is at its parent's offset exclusive-or the label.</summary>
+/// <summary><c>Precompiled</c>: SentencePiece's own normalization by a <see cref="CharsMap"/>, as Hugging Face tokenizers has
+/// it.</summary>
 internal sealed class Precompiled : INormalizer
 {
     // The reference implementation looks up short grapheme clusters as a whole and longer ones character by character.
     private const int MaxClusterBytes = 6;
 
-    private readonly uint[] _units;
-    private readonly byte[] _replacements;
+    private readonly CharsMap _map;
 
-    private Precompiled(uint[] units, byte[] replacements) => (_units, _replacements) = (units, replacements);
+    private Precompiled(CharsMap map) => _map = map;
 
     /// <param name="part">Has <c>precompiled_charsmap</c> in Base64.</param>
     public static INormalizer Read(JsonPart part)
@@ -29,17 +26,7 @@ internal sealed class Precompiled : INormalizer
         {
             throw part.Error("'precompiled_charsmap' is not valid Base64", e);
         }
-        var trieBytes = map.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(map) : 0;
-        if (trieBytes is 0 || trieBytes % 4 != 0 || trieBytes > map.Length - 4)
-        {
-            throw part.Error($"'precompiled_charsmap' of {map.Length} bytes claims a trie of {trieBytes}");
-        }
-        var units = new uint[trieBytes / 4];
-        for (var i = 0; i < units.Length; i++)
-        {
-            units[i] = BinaryPrimitives.ReadUInt32LittleEndian(map.AsSpan(4 + (4 * i)));
-        }
-        return new Precompiled(units, map[(4 + (int)trieBytes)..]);
+        return new Precompiled(CharsMap.Read(map, out var problem) ?? throw part.Error(problem));
     }
 
     public string Normalize(string text)
@@ -71,40 +58,11 @@ internal sealed class Precompiled : INormalizer
     private bool TryReplace(ReadOnlySpan<char> characters, StringBuilder result)
     {
         Span<byte> utf8 = stackalloc byte[MaxClusterBytes];
-        var count = Encoding.UTF8.GetBytes(characters, utf8);
-        var position = Offset(_units[0]);
-        foreach (var label in utf8[..count])
-        {
-            position ^= label;
-            if (label == 0 || position >= _units.Length)
-            {
-                return false;
-            }
-            var unit = _units[position];
-            if ((unit & 0x800000FF) != label)
-            {
-                return false;
-            }
-            position ^= Offset(unit);
-            if ((unit >> 8 & 1) != 0)
-            {
-                return position < _units.Length && Append(_units[position] & 0x7FFFFFFF, result);
-            }
-        }
-        return false;
-    }
-
-    private bool Append(uint start, StringBuilder result)
-    {
-        if (start >= _replacements.Length)
+        if (!_map.TryFindShortest(utf8[..Encoding.UTF8.GetBytes(characters, utf8)], out var replacement))
         {
             return false;
         }
-        ReadOnlySpan<byte> rest = _replacements.AsSpan((int)start);
-        var end = rest.IndexOf((byte)0);
-        result.Append(Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]));
+        result.Append(Encoding.UTF8.GetString(replacement));
         return true;
     }
-
-    private static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1 << 9)) >> 6);
 }

@@ -13,6 +13,13 @@ internal static class SplitPatternReader
         {
             throw part.Error("neither 'Regex' nor 'String'");
         }
+        return OfRegex(part, regex);
+    }
+
+    /// <param name="part">Where the regex stands, for messages.</param>
+    /// <exception cref="TokenizerFormatException">It is none, or cannot be matched as its engine would.</exception>
+    public static ISplitPattern OfRegex(JsonPart part, string regex)
+    {
         try
         {
             return KnownRegexes.Find(regex) ?? new RegexPattern(regex);

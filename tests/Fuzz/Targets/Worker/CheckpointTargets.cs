@@ -42,9 +42,15 @@ internal static class CheckpointTargets
         name, "tokenizer.json",
         [
             .. SeedFiles.Texts(
-                Tokenizers.Json("byte level BPE"), Tokenizers.Json("SentencePiece BPE"), Tokenizers.Json("Unigram")),
+                Tokenizers.Json("byte level BPE"), Tokenizers.Json("SentencePiece BPE"), Tokenizers.Json("Unigram"),
+                Tokenizers.Json("WordPiece")),
         ],
         new AnyMutator(new TextMutator(TokenizerWords), new ValueMutator()), Tokenize);
+
+    /// <summary>A tokenizer in another form than tokenizer.json.</summary>
+    /// <param name="file">Its name.</param>
+    public static Func<string, IFuzzTarget> TokenizerForm(string file, IMutator mutator) => name => new FileTarget(
+        name, file, [Tokenizers.File(file)], mutator, Tokenize, hasTokenizer: false);
 
     public static IFuzzTarget TokenizerConfig(string name) => new FileTarget(
         name, "tokenizer_config.json",
@@ -53,7 +59,8 @@ internal static class CheckpointTargets
 
     private static readonly string[] TokenizerWords =
     [
-        "\"BPE\"", "\"Unigram\"", "\"ByteLevel\"", "\"Metaspace\"", "\"Split\"", "\"Regex\"", "\"String\"", "\"NFC\"", "\"NFKD\"",
+        "\"BPE\"", "\"Unigram\"", "\"WordPiece\"", "\"BertNormalizer\"", "\"BertPreTokenizer\"", "\"ByteLevel\"", "\"Metaspace\"",
+        "\"Split\"", "\"Regex\"", "\"String\"", "\"NFC\"", "\"NFKD\"",
         "\"Precompiled\"", "\"Replace\"", "\"Strip\"", "\"Fuse\"", "\"ByteFallback\"", "\"TemplateProcessing\"", "\"Digits\"",
         "\"<0x41>\"",
         "\"\\u2581\"", "\"(a+)+$\"", "\"\\\\p{L}+|\\\\s\"", "\"Isolated\"", "\"MergedWithNext\"", "\"Contiguous\"", "\"Removed\"",

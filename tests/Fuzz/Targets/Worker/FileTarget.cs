@@ -8,11 +8,12 @@ namespace Cluster.Fuzz.Targets.Worker;
 /// it.</summary>
 /// <param name="file">Its name.</param>
 /// <param name="read">Reads it, by its path.</param>
-internal sealed class FileTarget(string name, string file, IReadOnlyList<byte[]> seeds, IMutator mutator, Action<string> read) : IFuzzTarget
+/// <param name="hasTokenizer">Whether a sound tokenizer.json lies beside it.</param>
+internal sealed class FileTarget(
+    string name, string file, IReadOnlyList<byte[]> seeds, IMutator mutator, Action<string> read, bool hasTokenizer = true) : IFuzzTarget
 {
-    private readonly TemporaryFolder _folder = new TemporaryFolder()
-        .With("config.json", RepositoryFiles.Read("deploy/samples/models/haiku-1m/config.json"))
-        .With("tokenizer.json", Tokenizers.Json("byte level BPE"));
+    private readonly TemporaryFolder _folder = Prepare(
+        new TemporaryFolder().With("config.json", RepositoryFiles.Read("deploy/samples/models/haiku-1m/config.json")), hasTokenizer);
 
     public string Name => name;
 
@@ -39,4 +40,7 @@ internal sealed class FileTarget(string name, string file, IReadOnlyList<byte[]>
     }
 
     public void Dispose() => _folder.Dispose();
+
+    private static TemporaryFolder Prepare(TemporaryFolder folder, bool hasTokenizer) =>
+        hasTokenizer ? folder.With("tokenizer.json", Tokenizers.Json("byte level BPE")) : folder;
 }

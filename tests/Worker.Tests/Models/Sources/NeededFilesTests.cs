@@ -30,13 +30,14 @@ public class NeededFilesTests
         string[] names =
         [
             "added_tokens.json", "chat_template.jinja", "chat_template.json", "config.json", "generation_config.json", "merges.txt",
-            "model.safetensors", "quantize_config.json",
-            "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
+            "model.safetensors", "quantize_config.json", "qwen.tiktoken", "special_tokens_map.json", "tekken.json", "tiktoken.model",
+            "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
         ];
 
         Assert.Equal(
             names,
-            Names(NeededFiles.Of(Model, Listing([.. names, "LICENSE", ".gitattributes", "training_args.json", "sub/config.json"]), null)));
+            Names(NeededFiles.Of(
+                Model, Listing([.. names, "LICENSE", ".gitattributes", "training_args.json", "sub/config.json", "sub/x.tiktoken"]), null)));
     }
 
     [Fact]
