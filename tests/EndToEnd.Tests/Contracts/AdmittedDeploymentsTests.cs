@@ -23,6 +23,8 @@ public sealed class AdmittedDeploymentsTests : IDisposable
         [QuantizationMethods.Gptq] = "gptq",
         [QuantizationMethods.Awq] = "awq",
         [QuantizationMethods.SqueezeLlm] = "squeezellm",
+        [QuantizationMethods.Quark] = "quark-fp8-kv",
+        [QuantizationMethods.Mxfp4] = "gpt-oss-mxfp4",
     };
 
     private readonly TemporaryFolder _folder = new();

@@ -54,7 +54,7 @@ internal sealed class Llama4 : Architecture
             QueryKeyNorm = json.Boolean("use_qk_norm", true) ? QueryKeyNorm.Weightless : QueryKeyNorm.None,
             UnrotatedLayers = unrotated,
             AttentionChunks = ReadChunks(json, config.NumLayers, layer => !unrotated.Contains(layer)),
-            QueryScale = json.Boolean("attn_temperature_tuning", true) ? ReadTemperature(json) : null,
+            QueryScale = json.Truth("attn_temperature_tuning", true) ? ReadTemperature(json) : null,
             Moe = ReadExperts(json, config),
         };
     }

@@ -153,6 +153,11 @@ internal sealed class ConfigObject
         { } value => throw Wrong(name, value, "true or false"),
     };
 
+    /// <summary>The same where checkpoints also write a number, of which 0 is false: what Python makes of it.</summary>
+    public bool Truth(string name, bool fallback) => Find(name) is { ValueKind: JsonValueKind.Number } number
+        ? number.GetDouble() != 0
+        : Boolean(name, fallback);
+
     /// <summary>Null when missing.</summary>
     public string? OptionalString(string name) => Find(name) switch
     {
@@ -228,7 +233,7 @@ internal sealed class ConfigObject
             : throw Wrong(name, value, "a list of numbers above 0");
     }
 
-    /// <summary>One switch for each layer, as 0 and 1 or false and true; empty when missing.</summary>
+    /// <summary>One switch for each layer, as 0 and 1 or false and true; empty when missing, or when the list is.</summary>
     public ImmutableArray<bool> Switches(string name, int numLayers)
     {
         if (Find(name) is not { } value)
@@ -236,7 +241,7 @@ internal sealed class ConfigObject
             return [];
         }
 
-        return value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == numLayers
+        return value.ValueKind == JsonValueKind.Array && (value.GetArrayLength() == numLayers || value.GetArrayLength() == 0)
             && value.EnumerateArray().All(item => Switch(item) is not null)
             ? [.. value.EnumerateArray().Select(item => Switch(item) == true)]
             : throw Wrong(name, value, $"a list of {numLayers} switches, 0 or 1");

@@ -54,12 +54,12 @@ internal sealed record DeepseekExperts
         };
     }
 
-    /// <summary>Reads <c>scoring_func</c>.</summary>
+    /// <summary>Reads <c>scoring_func</c>, for which dots.llm1 writes the method that goes with sigmoids.</summary>
     /// <exception cref="ModelConfigException">It names a function that is not supported.</exception>
     public static ExpertScoring ReadScoring(ConfigObject json, string fallback) => (json.OptionalString("scoring_func") ?? fallback) switch
     {
         "softmax" => ExpertScoring.Softmax,
-        "sigmoid" => ExpertScoring.Sigmoid,
+        "sigmoid" or "noaux_tc" => ExpertScoring.Sigmoid,
         var name => throw json.Invalid("scoring_func", $"is '{name}'; supported: softmax, sigmoid"),
     };
 
@@ -82,13 +82,10 @@ internal sealed record DeepseekExperts
     private ImmutableArray<int> ReadDenseLayers(ConfigObject json, int numLayers)
     {
         var first = json.OptionalInteger("first_k_dense_replace", 0, ModelConfig.MaxLayers) ?? FirstDense;
-        if (json.IsList("moe_layer_freq"))
-        {
-            var sparse = json.Switches("moe_layer_freq", numLayers);
-            return MoeConfig.Without(numLayers, layer => layer >= first && sparse[layer]);
-        }
-
-        var step = json.OptionalInteger("moe_layer_freq", 1, ModelConfig.MaxLayers) ?? 1;
-        return MoeConfig.Without(numLayers, layer => layer >= first && layer % step == 0);
+        var isList = json.IsList("moe_layer_freq");
+        var sparse = isList ? json.Switches("moe_layer_freq", numLayers) : [];
+        var step = isList ? 1 : json.OptionalInteger("moe_layer_freq", 1, ModelConfig.MaxLayers) ?? 1;
+        return MoeConfig.Without(
+            numLayers, layer => layer >= first && layer % step == 0 && (sparse.IsEmpty || sparse[layer]));
     }
 }

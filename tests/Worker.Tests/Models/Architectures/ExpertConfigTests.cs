@@ -56,6 +56,7 @@ public sealed class ExpertConfigTests
         Assert.Equal([1, 2, 3], Sparse("ernie4.5-moe", ("moe_layer_end_index", "-1")));
         Assert.Equal([1, 3], Sparse("llama4", ("moe_layers", null)));
         Assert.Equal([], Sparse("llama4", ("moe_layers", "[]")));
+        Assert.Equal([0, 1, 2, 3], Sparse("dots1", ("first_k_dense_replace", "0"), ("moe_layer_freq", "[]")));
     }
 
     [Fact]
@@ -70,6 +71,7 @@ public sealed class ExpertConfigTests
                 "glm4-moe", ("topk_method", "\"group_limited_greedy\""), ("scoring_func", "\"softmax\""), ("n_group", "2")).Routing);
         Assert.Equal(new ExpertRouting(ExpertScoring.Softmax) { Normalize = true, MinSum = 1e-12f }, Read("ernie4.5-moe").Routing);
         Assert.Equal(new ExpertRouting(ExpertScoring.SparseMixer) { Jitter = 0.01f }, Read("phimoe").Routing);
+        Assert.Equal(ExpertScoring.Sigmoid, Read("dots1", ("scoring_func", "\"noaux_tc\"")).Routing.Scoring);
         Assert.Equal(7, Read("gpt-oss").ActivationLimit);
         Assert.Equal(5.5f, Read("gpt-oss", ("swiglu_limit", "5.5")).ActivationLimit);
     }
@@ -84,10 +86,37 @@ public sealed class ExpertConfigTests
         Assert.Equal(56, Read("qwen2-moe").SharedIntermediateSize);
     }
 
+    [Fact]
+    public void Llama4_is_read_as_its_checkpoints_have_it()
+    {
+        var config = ReadAll("llama4", ("no_rope_layers", "[]"), ("layer_types", null), ("attn_temperature_tuning", "4"));
+
+        Assert.Equal([16, 16, 16, 0], config.AttentionChunks);
+        Assert.Equal([3], config.UnrotatedLayers);
+        Assert.Equal(new QueryScale(0.1, 8) { Shift = 1, UnrotatedOnly = true }, config.QueryScale);
+        Assert.Equal((48, 24, 24), (config.IntermediateSize, config.Moe!.IntermediateSize, config.Moe.SharedIntermediateSize));
+        Assert.Null(ReadAll("llama4", ("attn_temperature_tuning", "0")).QueryScale);
+        Assert.Equal(QueryKeyNorm.None, ReadAll("llama4", ("use_qk_norm", "false")).QueryKeyNorm);
+    }
+
+    [Fact]
+    public void Minimax_is_read_as_its_checkpoints_have_it()
+    {
+        var config = ReadAll(
+            "minimax-m2", ("rope_parameters", null), ("rope_theta", "5000000"), ("rotary_dim", "8"), ("scoring_func", "\"sigmoid\""),
+            ("attn_type_list", "[1,1,1,1]"), ("use_routing_bias", "false"));
+
+        Assert.Equal((8, 5_000_000), (config.Rope!.RotaryDim, config.Rope.Theta));
+        Assert.Equal(RoutingCorrection.None, config.Moe!.Correction);
+        Assert.Equal(RoutingCorrection.Vector, ReadAll("minimax-m2").Moe!.Correction);
+    }
+
     private static int[] Sparse(string golden, params (string Field, string? Value)[] changes) =>
         [.. Enumerable.Range(0, 4).Where(Read(golden, changes).HasExperts)];
 
-    private static MoeConfig Read(string golden, params (string Field, string? Value)[] changes)
+    private static MoeConfig Read(string golden, params (string Field, string? Value)[] changes) => ReadAll(golden, changes).Moe!;
+
+    private static ModelConfig ReadAll(string golden, params (string Field, string? Value)[] changes)
     {
         using var folder = new TemporaryFolder();
         var json = JsonNode.Parse(File.ReadAllText(Path.Combine(Fixtures.Checkpoint(golden), "config.json")))!.AsObject();
@@ -101,6 +130,6 @@ public sealed class ExpertConfigTests
         }
 
         folder.Write("config.json", json.ToJsonString());
-        return ModelConfig.Load(folder.Path).Moe!;
+        return ModelConfig.Load(folder.Path);
     }
 }

@@ -12,7 +12,8 @@ internal sealed class EditedWeights(WeightSource original) : WeightSource
 
     public override string Location => original.Location;
 
-    public override IReadOnlyCollection<string> Names => [.. original.Names.Except(_removed), .. _aliases.Keys.Except(original.Names)];
+    public override IReadOnlyCollection<string> Names =>
+        [.. original.Names.Except(_removed), .. _aliases.Keys.Concat(_replacements.Keys).Except(original.Names)];
 
     public override long TotalBytes => original.TotalBytes;
 
@@ -34,7 +35,7 @@ internal sealed class EditedWeights(WeightSource original) : WeightSource
         return this;
     }
 
-    public override string FileOf(string name) => original.FileOf(name);
+    public override string FileOf(string name) => original.Find(name) is null ? Location : original.FileOf(name);
 
     public override HostTensor? Find(string name) => _replacements.TryGetValue(name, out var replacement)
         ? replacement

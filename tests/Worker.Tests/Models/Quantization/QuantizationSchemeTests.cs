@@ -35,6 +35,7 @@ public sealed class QuantizationSchemeTests
         { "fp8-compressed-tensors", "compressed-tensors", "compressed-tensors, fp8 E4M3 weights" },
         { "fp8-dynamic", "fp8", "fp8 E4M3 weights" },
         { "fp8-static", "fp8", "fp8 E4M3 weights" },
+        { "gpt-oss-mxfp4", "mxfp4", "mxfp4, experts of 4 bits in groups of 32" },
         { "gptq", "gptq", "gptq, 4 bits, groups of 32" },
         { "gptq-act-order", "gptq", "gptq, 4 bits, groups of 32 in act-order" },
         { "quark-fp8-kv", "quark", "quark, fp8 E4M3 weights" },

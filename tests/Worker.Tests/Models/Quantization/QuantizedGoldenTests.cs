@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
+using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Models.Verification;
 using Cluster.Worker.Tests.Models.Layers;
@@ -20,27 +21,32 @@ public sealed class QuantizedGoldenTests
 
     public static TheoryData<string> Names => [.. QuantizedCheckpoints.Names];
 
+    public static TheoryData<string> Haiku => [.. QuantizedCheckpoints.Haiku];
+
     /// <summary>Bytes that all weights of haiku-1m keep. Unquantized they are 2 525 696, of which 534 016 are embedding, output matrix and
     /// norms, quantized in no format; the rest is 5 layers of 196 608 weights for 1280 outputs, each with a bias of 4 bytes:
     /// <code>
-    /// FP8      a byte a weight, 4 an output; in blocks of 128 a scale of 4 besides for each panel of 32 outputs and block of inputs, and
-    ///          what fills up 64 bytes, and 4 an input
+    /// FP8      a byte a weight, 4 an output; in blocks 4 an input as well, and in each panel of 32 outputs room for the scales of its
+    ///          blocks (4 a block of outputs and of 128 inputs), filled up to 64 bytes
     /// 8 bits   a byte a weight, 4 an output, 4 an input
     /// 4 bits   half a byte a weight, 4 an output and group (4 groups of 32 inputs, 12 in down_proj), 4 an input;
     ///          act-order groups the inputs of gate_proj and up_proj differently, so they share no table of groups
     /// lookup   half a byte a weight, 32 an output
-    /// </code></summary>
+    /// </code>
+    /// The 4 layers of gpt-oss-mxfp4 have 4 experts of 192 · 64 + 64 · 96 weights in MXFP4: half a byte a weight, one an output and group of
+    /// 32 inputs, 4 an output for biases and 4 an input; all else is in bf16.</summary>
     public static TheoryData<string, long> Residence => new()
     {
         { "awq", 1_189_376 },
         { "ct-w4a16", 1_189_376 },
         { "ct-w4a16-asym", 1_189_376 },
-        { "ct-w8a16", 1 },
-        { "ct-w8a8", 1 },
-        { "fp8-block", 1 },
+        { "ct-w8a16", 1_583_616 },
+        { "ct-w8a8", 1_583_616 },
+        { "fp8-block", 1_596_416 },
         { "fp8-compressed-tensors", 1_568_256 },
         { "fp8-dynamic", 1_568_256 },
         { "fp8-static", 1_568_256 },
+        { "gpt-oss-mxfp4", 1 },
         { "gptq", 1_189_376 },
         { "gptq-act-order", 1_191_936 },
         { "quark-fp8-kv", 1_568_256 },
@@ -85,7 +91,7 @@ public sealed class QuantizedGoldenTests
         ChunkedPrefill.AssertSameBits(model.Runner, golden, chunkSize);
     }
 
-    [Theory, MemberData(nameof(Names))]
+    [Theory, MemberData(nameof(Haiku))]
     public void Perplexity_stays_within_a_percent_of_the_unquantized_model(string name)
     {
         var (actual, expected) = Perplexities(QuantizedCheckpoints.Folder(name), DType.F32);
@@ -132,7 +138,8 @@ public sealed class QuantizedGoldenTests
     public void Weights_stay_packed_in_memory(string name, long bytes)
     {
         using var model = ModelLoader.Load(
-            QuantizedCheckpoints.Folder(name), Create("cpu"),
+            QuantizedCheckpoints.Folder(name),
+            CpuBackend.Create(new CpuOptions { Threads = 2, MemoryBytes = 1L << 30, Width = VectorWidth.Bits512 }),
             new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 1, MaxModelLength = 32 });
 
         Assert.Equal(bytes, model.ResidentWeightBytes);
