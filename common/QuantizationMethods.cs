@@ -14,6 +14,9 @@ internal static class QuantizationMethods
     public const string SqueezeLlm = "squeezellm";
     public const string CompressedTensors = "compressed-tensors";
 
+    /// <summary>Blocks of GGUF files, whatever their types.</summary>
+    public const string Gguf = "gguf";
+
     /// <summary>AMD's quantizer: FP8 weights, with scales for an FP8 cache.</summary>
     public const string Quark = "quark";
 
@@ -24,7 +27,7 @@ internal static class QuantizationMethods
     public const string MethodField = "quant_method";
 
     /// <summary>As <c>quant_method</c> spells them.</summary>
-    public static IReadOnlyList<string> All { get; } = [Fp8, CompressedTensors, Gptq, Awq, SqueezeLlm, FbgemmFp8, Quark, Mxfp4];
+    public static IReadOnlyList<string> All { get; } = [Fp8, CompressedTensors, Gptq, Awq, SqueezeLlm, FbgemmFp8, Quark, Mxfp4, Gguf];
 
     /// <summary>Fields of config.json that hold the settings; the first that is there counts. The second is compressed-tensors' own of
     /// before it moved to the first.</summary>

@@ -9,7 +9,8 @@ namespace Cluster.Common.Files;
 /// a bounded size are opened; a link in a downloaded folder may lead to a file within that folder, or to the blobs of the hub cache that
 /// the folder is a snapshot of.</summary>
 /// <remarks>Order: type by path, without opening; where the links lead; open without waiting; type and size of what was opened, since the
-/// path may lead elsewhere by now. <see cref="LoadWatch"/> is told before each.</remarks>
+/// path may lead elsewhere by now. <see cref="LoadWatch"/> is told before each. What <see cref="FileMounts"/> shows is not on the
+/// disk.</remarks>
 internal static partial class RegularFile
 {
     private const int ReadOnly = 0;
@@ -18,7 +19,7 @@ internal static partial class RegularFile
     private const int CloseOnExec = 0x80000;
 
     /// <summary>Whether anything has this name, a link that leads nowhere included.</summary>
-    public static bool IsThere(string path) => FileNode.At(path, followLinks: false) is not null;
+    public static bool IsThere(string path) => FileMounts.Has(path) || FileNode.At(path, followLinks: false) is not null;
 
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="RefusedFileException">It is no regular file, too large, or a link that leads where it may not.</exception>
@@ -48,6 +49,11 @@ internal static partial class RegularFile
     /// <inheritdoc cref="Open"/>
     public static byte[] ReadBytes(string path, FileKind kind)
     {
+        if (FileMounts.Read(path) is { } mounted)
+        {
+            return mounted.Length <= kind.MaxBytes ? mounted : throw TooLarge(path, kind, mounted.Length);
+        }
+
         using var file = Open(path, kind);
         var bytes = new byte[checked((int)RandomAccess.GetLength(file) + 1)];
         var length = 0;

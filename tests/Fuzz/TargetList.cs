@@ -24,6 +24,7 @@ internal static class TargetList
         ("json-schema", ConstraintTargets.Schema),
         ("safetensors", CheckpointTargets.Safetensors),
         ("safetensors-index", CheckpointTargets.Index),
+        ("gguf", GgufTargets.File),
         ("config", CheckpointTargets.Config),
         ("generation-config", CheckpointTargets.GenerationConfig),
         ("hub-listing", HubTargets.Listing),

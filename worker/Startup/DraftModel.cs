@@ -20,7 +20,9 @@ internal static class DraftModel
         var draft = (double)WeightBytes(draftFolder);
         return draft / (draft + WeightBytes(folder));
 
-        static long WeightBytes(string path) => new DirectoryInfo(path).EnumerateFiles("*.safetensors").Sum(file => file.Length);
+        static long WeightBytes(string path) => Directory.Exists(path)
+            ? new DirectoryInfo(path).EnumerateFiles("*.safetensors").Sum(file => file.Length)
+            : new FileInfo(path).Length;
     }
 
     /// <param name="draftFolder">The draft model's checkpoint; null if there is none.</param>

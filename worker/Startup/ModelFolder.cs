@@ -1,9 +1,11 @@
+using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Sources;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>Turns what <c>--model</c> and <c>--speculative-model</c> name into folders with checkpoints, downloading those that are on the
-/// hub. Called by the commands before <see cref="TextEngine"/>; calls <see cref="HubModelStore"/>.</summary>
+/// <summary>Turns what <c>--model</c> and <c>--speculative-model</c> name into folders with checkpoints, or GGUF files, which stand for
+/// folders; downloads those that are on the hub. Called by the commands before <see cref="TextEngine"/>; calls
+/// <see cref="HubModelStore"/>.</summary>
 internal static class ModelFolder
 {
     /// <exception cref="StartupException">The options name a synthetic model, which has no tokenizer.</exception>
@@ -25,16 +27,28 @@ internal static class ModelFolder
     private static ModelSource Parse(string model, string? revision) =>
         SyntheticModel.IsSource(model)
             ? throw new StartupException($"{model} has no tokenizer, so it can only be benchmarked")
-            : ModelSource.Parse(model, revision, Directory.Exists);
+            : ModelSource.Parse(model, revision, path => Directory.Exists(path) || GgufModel.PathOf(path) is not null);
 
     private static Task<string> PrepareAsync(
         ModelSource source, string? cacheFolder, Action<string> log, CancellationToken cancellationToken) =>
         source switch
         {
             ModelSource.Hub hub => DownloadAsync(hub.Model, cacheFolder, log, cancellationToken),
-            ModelSource.Folder folder => Task.FromResult(folder.Path),
+            ModelSource.Folder folder => Task.FromResult(Mounted(folder.Path)),
             var other => throw new InvalidOperationException($"no way to load {other}"),
         };
+
+    /// <summary>Shows the parts of a GGUF file under its path, which then stands for a folder.</summary>
+    private static string Mounted(string path)
+    {
+        if (GgufModel.PathOf(path) is not { } file)
+        {
+            return path;
+        }
+
+        GgufModel.Open(file);
+        return file;
+    }
 
     private static async Task<string> DownloadAsync(
         HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)

@@ -47,6 +47,9 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
             case (QuantizedKind.Mxfp4, _):
                 Multiply<Mxfp4Codes>(product, panels);
                 break;
+            case (QuantizedKind.Superblock, _):
+                MultiplySuperblocks(product, panels);
+                break;
             case (QuantizedKind.Grouped, DType.F16):
                 MultiplyGrouped<F16Panel>(product, panels);
                 break;
@@ -78,6 +81,22 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         else
         {
             Multiply<GroupedCodes<EightBits, TTable>>(product, panels);
+        }
+    }
+
+    private void MultiplySuperblocks(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+    {
+        switch (panels.Bits)
+        {
+            case 4:
+                Multiply<SuperblockCodes<FourBits>>(product, panels);
+                break;
+            case 5:
+                Multiply<SuperblockCodes<FiveBits>>(product, panels);
+                break;
+            default:
+                Multiply<SuperblockCodes<SixBits>>(product, panels);
+                break;
         }
     }
 

@@ -44,6 +44,9 @@ internal static class LinearKernels
                from kind in new[] { new WeightFormat(WeightKind.BlockFp8, DType.F32, 8), new WeightFormat(WeightKind.Mxfp4, DType.U8, 4) }
                select kind with { IsScattered = isScattered },
             .. floats.Select(entry => new WeightFormat(WeightKind.Lookup, entry, 4)),
+            .. from bits in new[] { 4, 5, 6 }
+               from isScattered in new[] { false, true }
+               select new WeightFormat(WeightKind.Superblock, DType.F16, bits, isScattered),
         ];
     }
 }

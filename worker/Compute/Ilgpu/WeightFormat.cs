@@ -11,7 +11,7 @@ namespace Cluster.Worker.Compute.Ilgpu;
 internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int Bits, bool IsScattered = false)
 {
     /// <summary>Weights in a piece of 16 bytes.</summary>
-    public int Elements => 128 / Bits;
+    public int Elements => Kind == WeightKind.Superblock ? SuperblockMatrix.PieceLength : 128 / Bits;
 
     public static WeightFormat Plain(DType dtype) => new(WeightKind.Plain, dtype, 8 * dtype.Size());
 
@@ -22,6 +22,7 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
             QuantizedKind.BlockFp8 => WeightKind.BlockFp8,
             QuantizedKind.Grouped => WeightKind.Grouped,
             QuantizedKind.Lookup => WeightKind.Lookup,
+            QuantizedKind.Superblock => WeightKind.Superblock,
             _ => WeightKind.Mxfp4,
         },
         matrix.TableDType,
@@ -29,7 +30,7 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
         matrix.Groups > 0 && IsSpread(matrix));
 
     /// <summary>Whether inputs are in groups.</summary>
-    public bool IsGrouped => Kind is WeightKind.Grouped or WeightKind.BlockFp8 or WeightKind.Mxfp4;
+    public bool IsGrouped => Kind is WeightKind.Grouped or WeightKind.BlockFp8 or WeightKind.Mxfp4 or WeightKind.Superblock;
 
     /// <summary>The <see cref="IWeightFormat"/> that decodes it.</summary>
     public Type KernelType => Kind switch
@@ -42,6 +43,9 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
             DType == DType.F32 ? typeof(F32Scales) : typeof(HalfScales<>).MakeGenericType(Half)),
         WeightKind.BlockFp8 => Scaled(typeof(E4M3Codes), typeof(BlockScales)),
         WeightKind.Mxfp4 => Scaled(typeof(E2M1Codes), typeof(ExponentScales)),
+        WeightKind.Superblock => typeof(SuperblockWeights<,>).MakeGenericType(
+            Bits == 4 ? typeof(FourBitCodes) : Bits == 5 ? typeof(FiveBitCodes) : typeof(SixBitCodes),
+            IsScattered ? typeof(HeadsOfInputs) : typeof(HeadsOfQuads)),
         _ => typeof(LookupWeights<>).MakeGenericType(
             DType == DType.F32 ? typeof(F32Entries) : typeof(HalfEntries<>).MakeGenericType(Half)),
     };
@@ -53,7 +57,8 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
 
     private static bool IsSpread(QuantizedMatrix matrix)
     {
-        var elements = 128 / matrix.Bits;
+        // Heads of superblocks are read for each quad.
+        var elements = matrix.Kind == QuantizedKind.Superblock ? 4 : 128 / matrix.Bits;
         for (var k = 0; k < matrix.InFeatures; k++)
         {
             if (matrix.GroupOf[k] != matrix.GroupOf[k / elements * elements])
@@ -75,4 +80,5 @@ internal enum WeightKind
     Grouped,
     Lookup,
     Mxfp4,
+    Superblock,
 }

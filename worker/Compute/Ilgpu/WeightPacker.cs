@@ -48,6 +48,12 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
     /// <summary>Codes as they are, and what decodes them.</summary>
     public void Write(ImmutableArray<QuantizedMatrix> parts, LinearSection section)
     {
+        if (section.Format.Kind == WeightKind.Superblock)
+        {
+            WriteSuperblocks(parts, section);
+            return;
+        }
+
         var bits = section.Format.Bits;
         WritePanels(section, (panel, bytes) =>
         {
@@ -92,6 +98,7 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
             QuantizedKind.Grouped => groups * padded * (parts[0].TableDType == DType.F32 ? 2 : 1),
             QuantizedKind.Lookup => (long)padded * LookupMatrix.Entries / (parts[0].TableDType == DType.F32 ? 1 : 2),
             QuantizedKind.Mxfp4 => groups * padded / 4,
+            QuantizedKind.Superblock => SuperblockTables.Rows((SuperblockMatrix)parts[0]) * padded,
             _ => padded,
         };
     }
@@ -240,6 +247,30 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
             launcher.Write(
                 section.Codes.Slice((long)begin * panelBytes, (long)count * panelBytes), _staging.AsSpan(0, count * panelBytes));
         }
+    }
+
+    /// <summary>The low four bits of codes as pieces; see <see cref="SuperblockTables"/> for the rest.</summary>
+    private void WriteSuperblocks(ImmutableArray<QuantizedMatrix> parts, LinearSection section)
+    {
+        WritePanels(section, (panel, bytes) =>
+        {
+            var codes = new byte[section.Pieces * section.Format.Elements];
+            foreach (var (part, output, count, lane) in OutputsOf(parts, part => part.OutFeatures, panel))
+            {
+                for (var i = 0; i < count; i++)
+                {
+                    ((SuperblockMatrix)part).ReadRow(output + i, codes.AsSpan(0, part.InFeatures));
+                    for (var k = 0; k < part.InFeatures; k++)
+                    {
+                        var at = (k / section.Format.Elements * Linear.Panel + lane + i) * PieceBytes + k % section.Format.Elements / 2;
+                        bytes[at] |= (byte)((codes[k] & 15) << (k % 2 * 4));
+                    }
+                }
+            }
+        });
+        var tables = new SuperblockTables(parts, section.Padded);
+        launcher.Write(section.Tables, MemoryMarshal.AsBytes(tables.Words.AsSpan()));
+        launcher.Write(section.Groups, MemoryMarshal.AsBytes(tables.Places(section.Pieces * section.Format.Elements).AsSpan()));
     }
 
     private delegate void PackPanel(int panel, Span<byte> bytes);

@@ -8,4 +8,5 @@ internal enum QuantizedKind
     Grouped,
     Lookup,
     Mxfp4,
+    Superblock,
 }

@@ -7,8 +7,8 @@ namespace Cluster.Worker.Compute.Quantized;
 /// <see cref="Backend.LoadLinear(string, IReadOnlyList{QuantizedMatrix}, IReadOnlyList{HostTensor}?)"/>, which keeps the codes packed in a
 /// layout of its own.</summary>
 /// <remarks>How a code becomes a weight is the subclass's: <see cref="Fp8Matrix"/>, <see cref="BlockFp8Matrix"/>,
-/// <see cref="GroupedMatrix"/>, <see cref="LookupMatrix"/> or <see cref="Mxfp4Matrix"/>. The arithmetic is in fp32, rounded as written
-/// there, so every backend has the same weights.</remarks>
+/// <see cref="GroupedMatrix"/>, <see cref="LookupMatrix"/>, <see cref="Mxfp4Matrix"/> or <see cref="SuperblockMatrix"/>. The
+/// arithmetic is in fp32, rounded as written there, so every backend has the same weights.</remarks>
 internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeatures)
 {
     /// <summary>Name of the layer in the checkpoint, for messages.</summary>
@@ -20,7 +20,7 @@ internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeat
 
     public abstract QuantizedKind Kind { get; }
 
-    /// <summary>Bits of a code: 4 or 8.</summary>
+    /// <summary>Bits of a code: 4 to 8.</summary>
     public abstract int Bits { get; }
 
     /// <summary><c>[in]</c> the group of each input, [0, Groups): inputs of a group share what decodes them. Ascending, unless act-order

@@ -63,9 +63,8 @@ internal sealed class Checkpoint : WeightSource
     {
         var other = Directory.EnumerateFiles(folder).Select(Path.GetFileName).FirstOrDefault(
             name => name!.EndsWith(".bin", StringComparison.Ordinal)
-                || name.EndsWith(".pth", StringComparison.Ordinal)
-                || name.EndsWith(".gguf", StringComparison.Ordinal));
-        return other is null ? "" : $"; it has '{other}', but weights are read from safetensors only";
+                || name.EndsWith(".pth", StringComparison.Ordinal));
+        return other is null ? "" : $"; it has '{other}', but weights are read from safetensors and GGUF files only";
     }
 
     private void OpenWhole(string path)

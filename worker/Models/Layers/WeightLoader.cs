@@ -104,6 +104,12 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
     public LinearWeight Matrix(string name, Slice outFeatures, int inFeatures)
     {
+        const string Suffix = ".weight";
+        if (name.EndsWith(Suffix, StringComparison.Ordinal))
+        {
+            return Linear(name[..^Suffix.Length], outFeatures, inFeatures, bias: false);
+        }
+
         HostTensor[] weights = [_tensors.Take(name, outFeatures, inFeatures)];
         return Loaded(name, backend.LoadLinear(name, weights), weights, null, inFeatures, [new(name, outFeatures)]);
     }

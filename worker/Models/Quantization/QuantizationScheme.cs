@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute.Quantized;
 using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
 
@@ -56,6 +57,7 @@ internal abstract class QuantizationScheme
             QuantizationMethods.Awq => AwqScheme.Of(config),
             QuantizationMethods.SqueezeLlm => SqueezeLlmScheme.Of(config),
             QuantizationMethods.Quark => QuarkScheme.Of(config),
+            QuantizationMethods.Gguf => GgufScheme.Of(config),
             QuantizationMethods.Mxfp4 => Mxfp4Scheme.Of(config),
             var method => throw config.Invalid(
                 QuantizationMethods.MethodField, $"is '{method}'; supported: {string.Join(", ", QuantizationMethods.All)}"),

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Checkpoints;
+using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Quantization;
@@ -13,7 +14,8 @@ namespace Cluster.Worker.Models.Running;
 internal static class ModelLoader
 {
     /// <summary>Loads a model on a backend.</summary>
-    /// <param name="source">A Hugging Face checkpoint folder, or <c>synthetic:NAME</c> (<see cref="SyntheticModel"/>).</param>
+    /// <param name="source">A Hugging Face checkpoint folder, a GGUF file (<see cref="GgufModel"/>), or
+    /// <c>synthetic:NAME</c> (<see cref="SyntheticModel"/>).</param>
     /// <param name="backend">Taken over: the returned runner disposes it, and so does a failure here.</param>
     /// <param name="progress">Told after each tensor.</param>
     /// <param name="group">The rank's end of its group, which the backend computes with; null where one device holds the whole model.
@@ -61,12 +63,20 @@ internal static class ModelLoader
     /// <summary>Reads a source's configuration, and nothing of its weights.</summary>
     public static ModelConfig ConfigOf(string source) =>
         SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Config
+        : GgufModel.PathOf(source) is { } file ? GgufModel.Open(file).Config()
         : Directory.Exists(source) ? ModelConfig.Load(source)
         : throw new DirectoryNotFoundException($"model folder '{source}' does not exist");
 
     /// <summary>Reads a source's configuration and finds its weights, without loading them.</summary>
     public static (ModelConfig Config, WeightSource Weights) Open(string source)
     {
+        if (!SyntheticModel.IsSource(source) && GgufModel.PathOf(source) is { } file)
+        {
+            var gguf = GgufModel.Open(file);
+            var described = gguf.Config();
+            return (described, gguf.Weights(described));
+        }
+
         var config = ConfigOf(source);
         return (config,
             SyntheticModel.IsSource(source) ? SyntheticModel.Find(source).Weights()

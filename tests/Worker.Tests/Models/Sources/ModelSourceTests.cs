@@ -30,7 +30,7 @@ public class ModelSourceTests
     [Theory]
     [InlineData(
         "/no/such/folder", null,
-        "model '/no/such/folder': is neither a folder that exists nor a repository (org/name or hf://org/name@revision)")]
+        "model '/no/such/folder': is neither a folder or GGUF file that exists nor a repository (org/name or hf://org/name@revision)")]
     [InlineData("name", null, "model 'name': is neither a folder")]
     [InlineData("", null, "model '': is neither a folder")]
     [InlineData("../name", null, "model '../name': is neither a folder")]
@@ -53,6 +53,6 @@ public class ModelSourceTests
     [Fact]
     public void A_revision_of_a_folder_is_refused() =>
         Assert.Equal(
-            "--revision v1: '/models/x' is a folder, which has no revisions",
+            "--revision v1: '/models/x' is on this machine and has no revisions",
             Assert.Throws<HubFormatException>(() => ModelSource.Parse("/models/x", "v1", _ => true)).Message);
 }

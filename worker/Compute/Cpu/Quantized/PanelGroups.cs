@@ -19,7 +19,7 @@ internal readonly unsafe struct PanelGroups(int* groupOf, int size, int first)
         var first = size - firstRun;
         for (var k = 0; k < groupOf.Length; k++)
         {
-            if (groupOf[k] != (k + first) / size)
+            if (groupOf[k] != groupOf[0] + ((k + first) / size))
             {
                 return (1, 0);
             }

@@ -15,6 +15,13 @@ internal static unsafe class QuantizedPacker
         var blocks = 0;
         foreach (var (part, output, count, lane) in target.OutputsOf(parts, panel))
         {
+            if (part is SuperblockMatrix superblocks)
+            {
+                SuperblockPacker.Pack(
+                    superblocks, output, count, (uint*)address + lane, (uint*)(address + target.TableBytes) + lane, target.PanelWidth);
+                continue;
+            }
+
             PackCodes(part, output, count, (uint*)(address + target.TableBytes) + lane, target.PanelWidth);
             for (var i = 0; i < count; i++)
             {

@@ -15,6 +15,7 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 ///         │grouped: g0 scale+zero n0│n1│n2│n3│g1: …      │
 ///         │lookup:  entries 0+1 n0│n1│n2│n3│2+3: …       │
 ///         │MXFP4:   g0 exponent n0│n1│n2│n3│g1: …        │
+///         │K-quants: see SuperblockPacker                │
 /// panel 1 │n4│n5│n6│n7│ …                  outputs beyond the end are zero
 /// </code>
 /// Two numbers joined by + share a 32-bit word where they are F16 or BF16, as the k of a pair do in <see cref="PackedWeight"/>. A place is
@@ -38,7 +39,7 @@ internal sealed unsafe class QuantizedPanels
         OutFeatures = parts.Sum(part => part.OutFeatures);
         Bits = parts[0].Bits;
         TableDType = parts[0].TableDType;
-        var words = ((long)InFeatures * Bits + 31) / 32;
+        var words = Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits) : ((long)InFeatures * Bits + 31) / 32;
         var groups = parts[0].Groups;
         TableBytes = Kind switch
         {
@@ -46,6 +47,8 @@ internal sealed unsafe class QuantizedPanels
             QuantizedKind.Lookup => (long)panelWidth * LookupMatrix.Entries * TableDType.Size(),
             QuantizedKind.BlockFp8 => Whole(sizeof(float) * (panelWidth + ((long)MostBlocks(parts) * groups))),
             QuantizedKind.Mxfp4 => Whole((long)panelWidth * groups),
+            QuantizedKind.Superblock =>
+                (long)panelWidth * ((SuperblockMatrix)parts[0]).Superblocks * SuperblockMatrix.HeadWords(Bits) * sizeof(uint),
             _ => (long)panelWidth * sizeof(float),
         };
         PanelBytes = TableBytes + words * panelWidth * sizeof(uint);

@@ -10,7 +10,9 @@ internal static class QuantizedMatrices
     /// <summary>Kinds that <see cref="Random"/> makes.</summary>
     public static readonly string[] Kinds =
         ["fp8", "fp8 blocks", "fp8 blocks, cut", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales", "8 bits",
-            "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut"];
+            "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut", "4 bits, superblocks",
+            "4 bits, superblocks, cut", "5 bits, superblocks", "5 bits, superblocks, cut", "6 bits, superblocks",
+            "6 bits, superblocks, cut"];
 
     private static readonly float[] E2M1 = [0, 0.5f, 1, 1.5f, 2, 3, 4, 6];
 
@@ -32,6 +34,8 @@ internal static class QuantizedMatrices
                     LookupMatrix lookup => lookup.Entry(n, codes[n]),
                     Mxfp4Matrix mxfp4 => (codes[n] < 8 ? E2M1[codes[n]] : -E2M1[codes[n] - 8])
                         * MathF.ScaleB(1, mxfp4.Exponent(mxfp4.GroupOf[k], n) - 127),
+                    SuperblockMatrix blocks =>
+                        (blocks.Scale(blocks.GroupOf[k], n) * codes[n]) - blocks.Minimum(blocks.GroupOf[k], n),
                     _ => throw new NotSupportedException(matrix.GetType().Name),
                 };
             }
@@ -54,6 +58,11 @@ internal static class QuantizedMatrices
         if (kind.StartsWith("mxfp4", StringComparison.Ordinal))
         {
             return new Mxfp4(random, outFeatures, inFeatures, firstInput: kind.Contains("cut") ? 13 : 0);
+        }
+
+        if (kind.Contains("superblocks"))
+        {
+            return new RandomSuperblocks(random, kind[0] - '0', outFeatures, inFeatures, firstInput: kind.Contains("cut") ? 77 : 0);
         }
 
         if (kind.StartsWith("lookup", StringComparison.Ordinal))

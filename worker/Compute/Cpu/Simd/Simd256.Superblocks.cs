@@ -1,0 +1,16 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <content>Decoding of codes in two planes.</content>
+internal readonly unsafe partial struct Simd256
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SplitCodes(uint* low, int shift, uint* high, int highShift, uint mask)
+    {
+        var lower = (Vector256.Load(low) >>> shift) & Vector256.Create(15u);
+        var upper = (Vector256.Load(high) >>> highShift) & Vector256.Create(mask);
+        return Vector256.ConvertToSingle((lower | (upper << 4)).AsInt32());
+    }
+}
