@@ -14,11 +14,17 @@ internal static class QuantizationMethods
     public const string SqueezeLlm = "squeezellm";
     public const string CompressedTensors = "compressed-tensors";
 
+    /// <summary>AMD's quantizer: FP8 weights, with scales for an FP8 cache.</summary>
+    public const string Quark = "quark";
+
+    /// <summary>gpt-oss: experts of 4-bit floats with a power of two as the scale of 32.</summary>
+    public const string Mxfp4 = "mxfp4";
+
     /// <summary>The field of config.json that names the method.</summary>
     public const string MethodField = "quant_method";
 
     /// <summary>As <c>quant_method</c> spells them.</summary>
-    public static IReadOnlyList<string> All { get; } = [Fp8, CompressedTensors, Gptq, Awq, SqueezeLlm, FbgemmFp8];
+    public static IReadOnlyList<string> All { get; } = [Fp8, CompressedTensors, Gptq, Awq, SqueezeLlm, FbgemmFp8, Quark, Mxfp4];
 
     /// <summary>Fields of config.json that hold the settings; the first that is there counts. The second is compressed-tensors' own of
     /// before it moved to the first.</summary>
