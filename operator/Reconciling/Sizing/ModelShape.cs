@@ -87,16 +87,13 @@ internal sealed record ModelShape
 
     /// <param name="elementBytes">Of a cached value.</param>
     /// <returns>Bytes a token takes in the cache of each of so many GPUs, in all layers.</returns>
-    public long KvBytesPerTokenOn(int degree, int elementBytes) => Layers * LayerKvBytesOn(degree, elementBytes);
+    public long KvBytesPerTokenOn(int degree, int elementBytes) => Cache.LayersOfToken * LayerKvBytesOn(degree, elementBytes);
 
     /// <param name="tokens">Of one sequence.</param>
     /// <param name="stepTokens">Most tokens that a step adds: a layer with a window forgets between steps, not within one.</param>
     /// <returns>Bytes a sequence takes in the cache of each of so many GPUs.</returns>
-    public long KvBytesOn(int degree, int elementBytes, int tokens, int stepTokens)
-    {
-        var held = Windows.IsEmpty ? (long)Layers * tokens : Windows.Sum(w => w == 0 ? tokens : Math.Min(tokens, (long)w + stepTokens));
-        return held * LayerKvBytesOn(degree, elementBytes);
-    }
+    public long KvBytesOn(int degree, int elementBytes, int tokens, int stepTokens) =>
+        Cache.LayerTokens(tokens, stepTokens) * LayerKvBytesOn(degree, elementBytes);
 
     /// <summary>Numbers of GPUs the model can be split over, ascending: every rank has the same number of whole heads, of KV heads
     /// (or a copy of one), of MLP columns, and of whole groups of quantized weights.</summary>
@@ -112,6 +109,8 @@ internal sealed record ModelShape
         Weights = [.. Weights.Select(w => w.IsLinear ? w with { Format = format } : w)],
         CheckpointBytes = null,
     };
+
+    private CacheGroups Cache => CacheGroups.Of(Layers, Windows, MaxLength);
 
     private long LayerKvBytesOn(int degree, int elementBytes) =>
         (Latent is { } latent ? latent.CachedValues : 2L * KvHeadsOn(degree) * HeadDim) * elementBytes;

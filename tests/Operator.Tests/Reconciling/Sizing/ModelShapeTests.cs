@@ -104,8 +104,16 @@ public sealed class ModelShapeTests
         var shape = PublishedModels.Shape("Gemma-3-27B");
         var layer = 2 * 16 * 128 * 2;
         Assert.Equal(10, shape.Windows.Count(w => w == 0));
-        Assert.Equal(62L * layer * 1000, shape.KvBytesOn(1, 2, 1000, 512));
-        Assert.Equal(((10L * 100_000) + (52L * (1024 + 512))) * layer, shape.KvBytesOn(1, 2, 100_000, 512));
+
+        // Groups of ten layers: one that sees all, six with windows, the last of which is padded. Blocks have 16 tokens.
+        Assert.Equal(70L * layer, shape.KvBytesPerTokenOn(1, 2));
+        Assert.Equal(70L * 1008 * layer, shape.KvBytesOn(1, 2, 1000, 2048));
+        Assert.Equal((2048L + (6 * 193)) * 16 * 10 * layer, shape.KvBytesOn(1, 2, 32768, 2048));
+
+        // A window that no sequence fills is none.
+        Assert.Equal(
+            PublishedModels.Shape("Mistral-7B").KvBytesOn(1, 2, 32768, 2048),
+            (PublishedModels.Shape("Mistral-7B") with { Windows = [.. Enumerable.Repeat(32768, 32)] }).KvBytesOn(1, 2, 32768, 2048));
 
         // Llama 4 attends in chunks on three layers of four.
         Assert.Equal(12, PublishedModels.Shape("Llama-4-Scout").Windows.Count(w => w == 0));
