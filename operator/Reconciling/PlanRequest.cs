@@ -28,6 +28,9 @@ internal sealed record PlanRequest
     /// their replacement.</summary>
     public bool ReplaceFailed { get; init; } = true;
 
+    /// <summary>False while the API server refuses this deployment's pods: none is created, and none that serves is given up for one.</summary>
+    public bool MayCreate { get; init; } = true;
+
     public NodeLoss NodeLoss { get; init; } = NodeLoss.Never;
 
     /// <summary>Requests that pods have running and waiting, by pod name, where known: of ready pods the least loaded go first.</summary>

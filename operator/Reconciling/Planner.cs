@@ -131,7 +131,7 @@ internal static class Planner
         PlanRequest request, List<Replica> updated, List<Replica> outdated, IReadOnlyList<Replica> owned, GpuLedger ledger,
         List<PlanAction> actions)
     {
-        if (outdated.Count == 0)
+        if (outdated.Count == 0 || (!request.MayCreate && request.Replicas > 0))
         {
             return null;
         }
@@ -179,7 +179,7 @@ internal static class Planner
     private static Shortage? Create(
         PlanRequest request, int missing, List<Replica> staying, IReadOnlyList<Replica> owned, GpuLedger ledger, List<PlanAction> actions)
     {
-        if (missing <= 0)
+        if (missing <= 0 || !request.MayCreate)
         {
             return null;
         }

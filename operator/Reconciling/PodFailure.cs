@@ -1,0 +1,5 @@
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>Why a pod could not be created or deleted.</summary>
+/// <param name="Message">For a condition: without the pod's name.</param>
+internal sealed record PodFailure(Exception Cause, string Message);
