@@ -70,6 +70,10 @@ public sealed class OwnershipScenarios(ApiServerUnderTest server)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         await cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null, "the deployment is gone");
         Assert.Equal(pods, cluster.Observer.Pods.Select(p => p.Metadata.Uid));
+        Assert.Equal(
+            ["llm", "llm-pods"],
+            (await cluster.Client.ListAsync<V1Service>(cluster.Namespace, null, CancellationToken.None)).Items.Select(s => s.Metadata.Name));
+        Assert.Single((await cluster.Client.ListAsync<V1PodDisruptionBudget>(cluster.Namespace, null, CancellationToken.None)).Items);
 
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
