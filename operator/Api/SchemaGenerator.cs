@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using k8s.Models;
+using static System.FormattableString;
 
 namespace Cluster.Operator.Api;
 
@@ -127,11 +128,24 @@ internal static class SchemaGenerator
             schema["x-kubernetes-list-map-keys"] = Strings([facts.ListMapKey]);
         }
 
+        List<JsonObject> rules = [];
         if (facts.Immutable)
         {
-            schema["x-kubernetes-validations"] = new JsonArray(
-                Rule("self == oldSelf", "cannot be changed; delete the object and create it again"));
+            rules.Add(Rule("self == oldSelf", "cannot be changed; delete the object and create it again"));
         }
+
+        // Beside a value without a fraction the API server drops the bound's: 0 would be no less than a minimum of 0.01.
+        if (facts.Minimum != Math.Floor(facts.Minimum) && !double.IsNaN(facts.Minimum))
+        {
+            rules.Add(Rule(Invariant($"self >= {facts.Minimum}"), Invariant($"must be at least {facts.Minimum}")));
+        }
+
+        if (facts.Maximum != Math.Floor(facts.Maximum) && !double.IsNaN(facts.Maximum))
+        {
+            rules.Add(Rule(Invariant($"self <= {facts.Maximum}"), Invariant($"must be at most {facts.Maximum}")));
+        }
+
+        Set(schema, "x-kubernetes-validations", rules.Count > 0 ? new JsonArray([.. rules]) : null);
     }
 
     private static (string Type, string? Format)? Primitive(Type type)

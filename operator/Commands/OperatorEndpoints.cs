@@ -1,6 +1,7 @@
 using System.Net;
 using Cluster.Common;
 using Cluster.Common.Metrics;
+using Cluster.Operator.Controller;
 
 namespace Cluster.Operator.Commands;
 
@@ -12,10 +13,12 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
     private OperatorEndpoints(WebApplication? application) => _application = application;
 
     /// <param name="port">0 serves nothing.</param>
+    /// <param name="readiness">What <c>/readyz</c> says: 200 while the operator leads or stands by, 503 while it waits for the API
+    /// server.</param>
     /// <exception cref="CommandFailure">The address is none.</exception>
     /// <exception cref="IOException">The port is taken.</exception>
     public static async Task<OperatorEndpoints> StartAsync(
-        string host, int port, MetricsRegistry metrics, CancellationToken cancellationToken,
+        string host, int port, MetricsRegistry metrics, Readiness readiness, CancellationToken cancellationToken,
         IReadOnlyList<string>? allowedHosts = null)
     {
         if (port == 0)
@@ -33,7 +36,8 @@ internal sealed class OperatorEndpoints : IAsyncDisposable
         application.UseHostCheck(address, allowedHosts ?? []);
         application.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsRegistry.ContentType));
         application.MapGet("/healthz", () => "ok");
-        application.MapGet("/readyz", () => "ok");
+        application.MapGet(
+            "/readyz", () => Results.Text(readiness.Text, statusCode: readiness.IsReady ? 200 : StatusCodes.Status503ServiceUnavailable));
         await application.StartAsync(cancellationToken);
         return new OperatorEndpoints(application);
     }

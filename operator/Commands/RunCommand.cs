@@ -95,7 +95,7 @@ internal static class RunCommand
                 Logging = logging,
             };
             await using var endpoints = await OperatorEndpoints.StartAsync(
-                arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, signals.Token,
+                arguments.GetValue(host)!, arguments.GetValue(port), options.Metrics, options.Readiness, signals.Token,
                 arguments.GetValue(hosts));
             try
             {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Kubernetes;
 
@@ -18,6 +19,7 @@ internal sealed class ControllerLoop
     private readonly Counter _results;
     private readonly CounterSeries _errors;
     private readonly HistogramSeries _seconds;
+    private readonly ConcurrentDictionary<NamespacedName, string> _logged = new();
     private int _reconciling;
 
     /// <param name="workers">Keys reconciled at once; one key is never reconciled twice at once.</param>
@@ -81,6 +83,12 @@ internal sealed class ControllerLoop
                 _queue.AddAfter(key, delay);
                 outcome = "requeue_after";
             }
+
+            if (result.Problem is { } problem)
+            {
+                Report(key, problem, null);
+                _errors.Increment();
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -94,8 +102,7 @@ internal sealed class ControllerLoop
         }
         catch (Exception e)
         {
-            _logger.LogError(
-                e, "{Controller}: reconciling {Key} failed, try {Attempt}: {Message}", _name, key, _queue.Failures(key) + 1, e.Message);
+            Report(key, e.Message, e is KubernetesException or HttpRequestException or IOException ? null : e);
             _queue.AddRateLimited(key);
             _errors.Increment();
             outcome = "error";
@@ -111,7 +118,24 @@ internal sealed class ControllerLoop
             return;
         }
 
+        if (outcome == "success")
+        {
+            _logged.TryRemove(key, out _);
+        }
+
         _results.With(_name, outcome).Increment();
         _seconds.Observe(_time.GetElapsedTime(started).TotalSeconds);
+    }
+
+    /// <summary>Once for each change: what goes on failing for one reason would fill the log. Where the code went is told only of mistakes
+    /// of our own.</summary>
+    private void Report(NamespacedName key, string problem, Exception? mistake)
+    {
+        if (mistake is not null || !_logged.TryGetValue(key, out var before) || before != problem)
+        {
+            _logged[key] = problem;
+            _logger.LogError(
+                mistake, "{Controller}: reconciling {Key} failed, try {Attempt}: {Message}", _name, key, _queue.Failures(key) + 1, problem);
+        }
     }
 }

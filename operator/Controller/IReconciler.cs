@@ -10,7 +10,9 @@ internal interface IReconciler
 
 /// <summary>What a reconcile that did not fail asks for next.</summary>
 /// <param name="RequeueAfter">Look at the object again after this time even if nothing changes; null: only on change.</param>
-internal readonly record struct ReconcileResult(TimeSpan? RequeueAfter)
+/// <param name="Problem">What was tried and did not work, although the reconciler itself knows when to try again: it is logged and counted
+/// like an exception.</param>
+internal readonly record struct ReconcileResult(TimeSpan? RequeueAfter, string? Problem = null)
 {
     public static ReconcileResult Done { get; } = new(null);
 

@@ -24,12 +24,18 @@ internal sealed class Informer<T>
     private readonly Selection? _selection;
     private readonly ILogger _logger;
     private readonly JitteredBackoff _backoff;
+    private readonly Readiness? _readiness;
     private readonly List<Action<ObjectChange<T>>> _handlers = [];
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="namespace">Null for all.</param>
-    public Informer(IKubernetesClient client, string? @namespace, Selection? selection, TimeProvider time, Random random, ILogger logger)
+    /// <param name="readiness">Where it says what it waits for; null for nowhere.</param>
+    public Informer(
+        IKubernetesClient client, string? @namespace, Selection? selection, TimeProvider time, Random random, ILogger logger,
+        Readiness? readiness = null)
     {
+        _readiness = readiness;
+        Tell(isWell: false, "have not been listed yet");
         _client = client;
         _namespace = @namespace;
         _selection = selection;
@@ -77,6 +83,16 @@ internal sealed class Informer<T>
             {
                 return;
             }
+            catch (KubernetesException e) when (!HasSynced && e.StatusCode is >= 400 and < 500 and not (408 or 410 or 429))
+            {
+                // Nothing is known yet, and the server will not say it: our role, our token, or a kind that it does not have.
+                if (Tell(isWell: false, $"cannot be listed: {e.Message}"))
+                {
+                    _logger.LogWarning(
+                        "{Kind} cannot be listed ({Status} {Reason}: {Message}); waiting until it can", ResourceDefinition.Of<T>().Kind,
+                        e.StatusCode, e.Reason, e.Message);
+                }
+            }
             catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
                 // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
@@ -88,7 +104,11 @@ internal sealed class Informer<T>
             }
             catch (Exception e)
             {
-                _logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
+                if (HasSynced || Tell(isWell: false, $"cannot be listed: {e.Message}"))
+                {
+                    _logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
+                }
+
                 if (worked)
                 {
                     _backoff.Reset();
@@ -123,6 +143,7 @@ internal sealed class Informer<T>
             Put(item);
         }
 
+        Tell(isWell: true, "are in the cache");
         _synced.TrySetResult();
         return list.ResourceVersion;
     }
@@ -168,6 +189,9 @@ internal sealed class Informer<T>
             Tell(new ObjectChange<T>(ChangeType.Deleted, before, last, missed));
         }
     }
+
+    /// <returns>Whether that is news.</returns>
+    private bool Tell(bool isWell, string text) => _readiness?.Set(ResourceDefinition.Of<T>().Plural, isWell, text) ?? true;
 
     private void Tell(ObjectChange<T> change)
     {

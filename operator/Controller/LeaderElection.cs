@@ -23,11 +23,18 @@ internal sealed record LeaderElectionOptions(
 /// <summary>At most one process leads: the one whose name is in a Lease it keeps renewing. Expiry is judged by when this
 /// process last saw the Lease change, never by comparing the leader's clock with ours (client-go's rule).</summary>
 internal sealed class LeaderElection(
-    IKubernetesClient client, LeaderElectionOptions options, TimeProvider time, Random random, MetricsRegistry metrics, ILogger logger)
+    IKubernetesClient client, LeaderElectionOptions options, TimeProvider time, Random random, MetricsRegistry metrics, Readiness readiness,
+    ILogger logger)
 {
+    private const string Check = "lease";
+
+
     private readonly GaugeSeries _leading = metrics.Gauge("leader_election_master_status", "1 while this process leads.", "name")
         .With(options.LeaseName);
     private string? _seenVersion;
+
+    private string Name => $"{options.Namespace}/{options.LeaseName}";
+
     private long _seenAt;
 
     /// <summary>Waits to become the leader, runs <paramref name="lead"/>, and gives the Lease back when that ends. Losing the
@@ -68,6 +75,7 @@ internal sealed class LeaderElection(
         {
             await renewal.CancelAsync();
             _leading.Set(0);
+            readiness.Set(Check, isWell: false, $"{Name} is held no longer");
         }
 
         if (await renewing)
@@ -131,6 +139,7 @@ internal sealed class LeaderElection(
             if (lease is null)
             {
                 await client.CreateAsync<V1Lease>(Manifest(null, options.Identity, transitions: 0), cancellationToken);
+                readiness.Set(Check, isWell: true, $"{Name} is held");
                 return asked;
             }
 
@@ -144,6 +153,11 @@ internal sealed class LeaderElection(
             var mine = holder == options.Identity;
             if (!mine && holder.Length > 0 && time.GetElapsedTime(_seenAt) < options.LeaseDuration)
             {
+                if (readiness.Set(Check, isWell: true, $"{Name} is held by {holder}; waiting for it"))
+                {
+                    logger.LogInformation("Lease {Lease} is held by {Holder}; waiting for it", Name, holder);
+                }
+
                 return null;
             }
 
@@ -152,11 +166,17 @@ internal sealed class LeaderElection(
             var written = await client.ReplaceAsync<V1Lease>(Manifest(lease, options.Identity, transitions), null, cancellationToken);
             _seenVersion = written.Metadata.ResourceVersion;
             _seenAt = time.GetTimestamp();
+            readiness.Set(Check, isWell: true, $"{Name} is held");
             return asked;
         }
         catch (Exception e) when (e is KubernetesException or HttpRequestException or IOException)
         {
-            logger.LogDebug("Lease {Lease}: {Message}", options.LeaseName, e.Message);
+            // Once for each change: the next try comes in two seconds.
+            if (readiness.Set(Check, isWell: false, $"{Name} cannot be had: {e.Message}; waiting for it"))
+            {
+                logger.LogWarning("Lease {Lease} cannot be had: {Message}; waiting for it", Name, e.Message);
+            }
+
             return null;
         }
     }

@@ -86,6 +86,20 @@ internal sealed class KubernetesException(int statusCode, string reason, string 
 
     public bool IsGone => StatusCode == 410;
 
+    /// <summary>Nothing more can be created in this namespace: it is being deleted.</summary>
+    public bool IsNamespaceTerminating =>
+        StatusCode == 403 && Message.Contains("because it is being terminated", StringComparison.Ordinal);
+
+    /// <summary>The server has understood the request and will not have it: a policy, a quota, a role, a schema, or a webhook that cannot
+    /// be asked. Neither a conflict nor an overloaded server nor our own credentials.</summary>
+    public bool IsRefusal => StatusCode switch
+    {
+        401 or 404 or 408 or 409 or 410 or 429 => false,
+        >= 400 and < 500 => true,
+        500 => Message.Contains("failed calling webhook", StringComparison.Ordinal),
+        _ => false,
+    };
+
     /// <summary>The version asked for is from a future the server does not have: its etcd was restored from a backup, say.</summary>
     public bool IsTooLargeResourceVersion => StatusCode == 504 && Message.Contains("Too large resource version", StringComparison.Ordinal);
 }

@@ -10,9 +10,13 @@ namespace Cluster.Operator.Reconciling;
 internal sealed class Finalizer(IKubernetesClient client)
 {
     /// <summary>The garbage collector's own: dependents are to be left, and only lose their owner.</summary>
-    public const string Orphan = "orphan";
+    private const string Orphan = "orphan";
 
     public static bool IsOn(ModelDeployment deployment) => deployment.Metadata.Finalizers?.Contains(ApiNames.Finalizer) == true;
+
+    /// <summary>Deleted with --cascade=orphan.</summary>
+    public static bool LeavesDependents(ModelDeployment deployment) =>
+        deployment.Metadata is { DeletionTimestamp: not null, Finalizers: { } finalizers } && finalizers.Contains(Orphan);
 
     public Task<ReconcileResult> AddAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
         PatchAsync(cached, [.. cached.Metadata.Finalizers ?? [], ApiNames.Finalizer], cancellationToken);

@@ -30,19 +30,34 @@ internal sealed class ModelDeploymentReconciler(
     /// <summary>Freed GPUs wake the deployments that wait for them; this is for what no event tells.</summary>
     private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
 
+    /// <summary>Objects that block a deployment and are not in our caches, which hold only what has our labels.</summary>
+    private static readonly TimeSpan ForeignRecheck = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan LeastRecheck = TimeSpan.FromMilliseconds(10);
+
+    private static readonly TimeSpan PredecessorRecheck = TimeSpan.FromSeconds(2);
+
+    /// <summary>Deployments of a namespace that is being deleted are told to go as well, soon after it.</summary>
+    private static readonly TimeSpan EndingNamespaceRecheck = TimeSpan.FromSeconds(30);
+
     private readonly ReplacementBackoff _replacements = new(time);
+    private readonly RefusalBackoff _refusals = new(time);
+    private readonly CreationTrouble _creation = new(client, time);
+    private readonly UnscheduledPods _unscheduled = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
 
     // Deployments deleted with --cascade=orphan, by the uid that was.
     private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
 
+    // Deployments whose namespace is being deleted, by the uid and since when we know.
+    private readonly ConcurrentDictionary<NamespacedName, (string Uid, long Since)> _ending = new();
+
     /// <summary>The deployment informer's handler. That dependents are to be left can be seen only until the garbage collector has taken
     /// their owner references away, which a cache of pods may show later than that it is done.</summary>
     public void Observe(ObjectChange<ModelDeployment> change)
     {
-        if (change.Object.Metadata is { DeletionTimestamp: not null, Finalizers: { } finalizers, Uid: { } uid }
-            && finalizers.Contains(Finalizer.Orphan))
+        if (Finalizer.LeavesDependents(change.Object) && change.Object.Metadata.Uid is { } uid)
         {
             _orphaned[NamespacedName.Of(change.Object)] = uid;
         }
@@ -58,6 +73,7 @@ internal sealed class ModelDeploymentReconciler(
             budget.Forget(key);
             account.Forget(key);
             _orphaned.TryRemove(key, out _);
+            _ending.TryRemove(key, out _);
             return ReconcileResult.Done;
         }
 
@@ -68,15 +84,37 @@ internal sealed class ModelDeploymentReconciler(
             return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
         }
 
-        await actions.ResolveAsync(cancellationToken);
-        return (deleting, held) switch
+        if (!deleting && EndsWithNamespace(key, cached.Metadata.Uid!) is { } left)
         {
-            (true, _) => await TearDownAsync(cached, cancellationToken),
-            (_, false) => await _finalizer.AddAsync(cached, cancellationToken), // The change brings it back here.
-            _ when await claims.ClaimAsync(cached, cancellationToken) => ReconcileResult.Done, // As above.
-            _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken),
-        };
+            return ReconcileResult.After(left);
+        }
+
+        await actions.ResolveAsync(cancellationToken);
+        try
+        {
+            return (deleting, held) switch
+            {
+                (true, _) => await TearDownAsync(cached, cancellationToken),
+                (_, false) => await _finalizer.AddAsync(cached, cancellationToken), // The change brings it back here.
+                _ when await claims.ClaimAsync(cached, cancellationToken) => ReconcileResult.Done, // As above.
+                _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken),
+            };
+        }
+        catch (KubernetesException e) when (e.IsNamespaceTerminating)
+        {
+            _ending[key] = (cached.Metadata.Uid!, time.GetTimestamp());
+            return ReconcileResult.After(EndingNamespaceRecheck);
+        }
     }
+
+    /// <summary>How long nothing needs to be tried because the deployment's namespace is being deleted; null when it may be.</summary>
+    private TimeSpan? EndsWithNamespace(NamespacedName key, string uid) =>
+        _ending.TryGetValue(key, out var ending)
+        && ending.Uid == uid
+        && EndingNamespaceRecheck - time.GetElapsedTime(ending.Since) is var left
+        && left > TimeSpan.Zero
+            ? left
+            : null;
 
     private async Task<ReconcileResult> ConvergeAsync(
         ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
@@ -100,14 +138,38 @@ internal sealed class ModelDeploymentReconciler(
             }
 
             template = _templates.For(deployment);
-            await services.ApplyAsync(deployment, cancellationToken);
-            await budget.ApplyAsync(deployment, cancellationToken);
-            await account.ApplyAsync(deployment, cancellationToken);
         }
         catch (InvalidModelDeploymentException e)
         {
-            (_, var rest) = await ReportAsync(cached, deployment, o => o with { Invalid = e.Message }, cancellationToken);
-            return rest > TimeSpan.Zero ? ReconcileResult.After(rest) : ReconcileResult.Done;
+            return await ReportInvalidAsync(cached, deployment, e, recheck: null, cancellationToken);
+        }
+
+        var refused = _refusals.Standing(deployment);
+        string? problem = null;
+        if (refused is null)
+        {
+            try
+            {
+                await services.ApplyAsync(deployment, cancellationToken);
+                await budget.ApplyAsync(deployment, cancellationToken);
+                await account.ApplyAsync(deployment, cancellationToken);
+            }
+            catch (InvalidModelDeploymentException e)
+            {
+                return await ReportInvalidAsync(cached, deployment, e, ForeignRecheck, cancellationToken);
+            }
+            catch (PredecessorException e)
+            {
+                await ReportAsync(
+                    cached, deployment, o => o with { TemplateHash = template.Hash, Sizing = size?.Sizing, Awaited = e.Message },
+                    cancellationToken);
+                return ReconcileResult.After(PredecessorRecheck);
+            }
+            catch (KubernetesException e) when (e is { IsRefusal: true, IsNamespaceTerminating: false })
+            {
+                refused = new Refusal(Refusal.OfOther, problem = StableText.Of(e.Message, []));
+                _refusals.Refused(deployment, refused);
+            }
         }
 
         var failedStay = _replacements.Remaining(uid);
@@ -115,15 +177,35 @@ internal sealed class ModelDeploymentReconciler(
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
+            MayCreate = refused is null,
+            MayDelete = refused is not { OfDeletion: true },
+            IsUnscheduled = _unscheduled.IsStuck,
+            Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
             Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken),
         };
         var prepared = actions.Prepare(deployment, template, request);
-        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
+        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled }))
         {
             _replacements.Replaced(uid);
         }
 
+        foreach (var given in prepared.Plan.Actions.OfType<DeletePod>().Where(d => d.Reason == DeleteReason.Unscheduled))
+        {
+            _unscheduled.GivenUp(given.Pod);
+        }
+
         var failure = await actions.ActAsync(deployment, prepared, cancellationToken);
+        if (failure is not null)
+        {
+            refused = failure.AsRefusal();
+            if (failure.Cause is KubernetesException { IsRefusal: true, IsNamespaceTerminating: false })
+            {
+                problem = failure.Message;
+                _refusals.Refused(deployment, refused);
+                failure = null;
+            }
+        }
+
         (var status, var unwritten) = await ReportAsync(
             cached,
             deployment,
@@ -132,12 +214,17 @@ internal sealed class ModelDeploymentReconciler(
                 TemplateHash = template.Hash,
                 Sizing = size?.Sizing,
                 Shortage = prepared.Plan.Shortage,
-                Refused = failure?.Message
+                Refused = refused,
             },
             cancellationToken);
         if (failure is not null)
         {
-            ExceptionDispatchInfo.Throw(failure);
+            ExceptionDispatchInfo.Throw(failure.Cause);
+        }
+
+        if (refused is null)
+        {
+            _refusals.Reset(uid);
         }
 
         if (status.ReadyReplicas >= deployment.Spec.Replicas)
@@ -145,7 +232,18 @@ internal sealed class ModelDeploymentReconciler(
             _replacements.Reset(uid);
         }
 
-        return Next(deployment, prepared.Plan, request.NodeLoss, failedStay, unwritten);
+        // It may have passed since we began, and was heeded all the same.
+        var refusedStay = refused is null ? TimeSpan.Zero : Longer(_refusals.Remaining(deployment), LeastRecheck);
+        return Next(deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten]) with { Problem = problem };
+    }
+
+    /// <param name="recheck">When to look again, where it may come right without the deployment's author; null where it cannot.</param>
+    private async Task<ReconcileResult> ReportInvalidAsync(
+        ModelDeployment cached, ModelDeployment deployment, InvalidModelDeploymentException invalid, TimeSpan? recheck,
+        CancellationToken cancellationToken)
+    {
+        (_, var rest) = await ReportAsync(cached, deployment, o => o with { Invalid = invalid.Message }, cancellationToken);
+        return new ReconcileResult(rest > TimeSpan.Zero ? rest : recheck);
     }
 
     /// <summary>Nothing can be done before a number is known; what serves goes on serving.</summary>
@@ -158,13 +256,22 @@ internal sealed class ModelDeploymentReconciler(
         return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
     }
 
-    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, TimeSpan failedStay, TimeSpan unwritten)
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    /// <param name="stays">How long something has to wait; zero for what has not.</param>
+    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, ReadOnlySpan<TimeSpan> stays)
     {
         var now = time.GetUtcNow();
-        var next = unwritten > TimeSpan.Zero ? unwritten : TimeSpan.MaxValue;
-        next = failedStay > TimeSpan.Zero && failedStay < next ? failedStay : next;
+        var next = TimeSpan.MaxValue;
+        foreach (var stay in stays)
+        {
+            next = stay > TimeSpan.Zero && stay < next ? stay : next;
+        }
+
         next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
+        next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
+        next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
         foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
             var node = nodes.Get(new NamespacedName("", pod.Node!));
@@ -182,16 +289,30 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         var uid = cached.Metadata.Uid!;
-        if (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid)
+        if (Finalizer.LeavesDependents(cached)
+            || (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid))
         {
             return await _finalizer.RemoveAsync(cached, cancellationToken);
+        }
+
+        if (_refusals.Standing(cached) is { OfDeletion: true })
+        {
+            return ReconcileResult.After(_refusals.Remaining(cached));
         }
 
         var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, unready.For));
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {
-            ExceptionDispatchInfo.Throw(failure);
+            var refusal = failure.AsRefusal();
+            await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
+            if (!Refusal.IsOne(failure.Cause))
+            {
+                ExceptionDispatchInfo.Throw(failure.Cause);
+            }
+
+            _refusals.Refused(cached, refusal);
+            return new ReconcileResult(_refusals.Remaining(cached), failure.Message);
         }
 
         if (actions.Owned(cached).Count > 0)
@@ -203,6 +324,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         _replacements.Reset(uid);
+        _refusals.Reset(uid);
         return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
@@ -216,6 +338,7 @@ internal sealed class ModelDeploymentReconciler(
             Deployment = deployment,
             Pods = owned,
             LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken),
+            Stuck = await _creation.FindAsync(owned, cancellationToken),
             FindNode = name => nodes.Get(new NamespacedName("", name)),
             Now = time.GetUtcNow(),
         });

@@ -22,8 +22,14 @@ internal sealed record Observation
     /// <summary>Why no pod can be made from the spec.</summary>
     public string? Invalid { get; init; }
 
-    /// <summary>Why the API server refused a pod.</summary>
-    public string? Refused { get; init; }
+    /// <summary>What the API server does not let us write.</summary>
+    public Refusal? Refused { get; init; }
+
+    /// <summary>Why a pod does not get its containers.</summary>
+    public PodProblem? Stuck { get; init; }
+
+    /// <summary>What has to go before anything can be made; it goes by itself.</summary>
+    public string? Awaited { get; init; }
 
     /// <summary>Last log lines of crashed workers, by pod name.</summary>
     public IReadOnlyDictionary<string, string> LastLogs { get; init; } = new Dictionary<string, string>();

@@ -23,7 +23,8 @@ internal static class OperatorHost
         }
 
         LeaderElection election = new(
-            client, options.LeaderElection, options.Time, options.Random, options.Metrics, options.Logging.CreateLogger<LeaderElection>());
+            client, options.LeaderElection, options.Time, options.Random, options.Metrics, options.Readiness,
+            options.Logging.CreateLogger<LeaderElection>());
         return election.RunAsync(token => LeadAsync(client, options, token), cancellationToken);
     }
 
@@ -44,7 +45,6 @@ internal static class OperatorHost
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         Fleet fleet = new(pods.Store, nodes.Store, new PodsInFlight(options.Time), new GpuLedger([], []), queue.Add);
         Triggers triggers = new(queue, fleet);
-        deployments.OnChange(change => queue.Add(NamespacedName.Of(change.Object)));
         services.OnChange(triggers.OnService);
         budgets.OnChange(triggers.OnBudget);
         accounts.OnChange(triggers.OnAccount);
@@ -56,6 +56,7 @@ internal static class OperatorHost
         pods.OnChange(triggers.OnPod);
 
         EventRecorder events = new(client, "cluster-operator", options.Time, options.Random, logger);
+        StatusWriter statuses = new(client, events, options.Time);
         ModelDeploymentReconciler reconciler = new(
             client,
             deployments.Store,
@@ -70,10 +71,17 @@ internal static class OperatorHost
             new WorkerBudget(client, budgets.Store),
             new WorkerAccount(client, accounts.Store),
             WorkerLoads.Over(metricsClient, options.Time),
-            new StatusWriter(client, events, options.Time),
+            statuses,
             options.Worker,
             options.Time);
         deployments.OnChange(reconciler.Observe);
+        deployments.OnChange(change =>
+        {
+            if (!statuses.IsOwnWrite(change))
+            {
+                queue.Add(NamespacedName.Of(change.Object));
+            }
+        });
         ControllerLoop loop = new(ControllerName, queue, reconciler, options.Workers, options.Metrics, options.Time, logger);
 
         var following = Task.WhenAll(
@@ -94,6 +102,6 @@ internal static class OperatorHost
         // Nothing here writes back what it has read: every write is a patch, an apply or a new object.
         Informer<T> Follow<T>(string? @namespace, string? labels = null)
             where T : class, IKubernetesObject<V1ObjectMeta> =>
-            new(client, @namespace, new Selection(labels, CachedFieldsOnly: true), options.Time, options.Random, logger);
+            new(client, @namespace, new Selection(labels, CachedFieldsOnly: true), options.Time, options.Random, logger, options.Readiness);
     }
 }

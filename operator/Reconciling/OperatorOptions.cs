@@ -24,6 +24,9 @@ internal sealed record OperatorOptions
 
     public MetricsRegistry Metrics { get; init; } = new();
 
+    /// <summary>Told what the operator waits for.</summary>
+    public Readiness Readiness { get; init; } = new();
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Used from several threads at once.</summary>

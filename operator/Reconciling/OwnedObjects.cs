@@ -25,6 +25,7 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     private readonly ConcurrentDictionary<NamespacedName, (string? Seen, string? Made)> _applied = new();
 
     /// <exception cref="InvalidModelDeploymentException">An object of that name exists and is somebody else's.</exception>
+    /// <exception cref="PredecessorException">It was an earlier deployment's, and will go.</exception>
     public async Task ApplyAsync(ModelDeployment deployment, JsonObject manifest, CancellationToken cancellationToken)
     {
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(manifest))).AsSpan(0, 5));
@@ -82,15 +83,28 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
     /// and no controller was left behind by a deployment of this name, and is adopted.</summary>
     private static void ThrowIfForeign(T? existing, ModelDeployment deployment)
     {
+        if (existing?.Metadata.OwnerReferences?.FirstOrDefault(o => o.Controller == true) is { Kind: ApiNames.Kind } owner
+            && owner.Name == deployment.Metadata.Name
+            && owner.Uid != deployment.Metadata.Uid)
+        {
+            throw new PredecessorException(
+                $"{KindOf()} '{existing.Metadata.Name}' of an earlier ModelDeployment of this name awaits garbage collection");
+        }
+
         if (existing is not null
             && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) != true
             && !IsOrphan(existing, deployment))
         {
-            var kind = ResourceDefinition.Of<T>().Kind;
             throw new InvalidModelDeploymentException(
-                $"{char.ToLowerInvariant(kind[0])}{kind.AsSpan(1)} '{existing.Metadata.Name}' already exists and does not belong to "
+                $"{KindOf()} '{existing.Metadata.Name}' already exists and does not belong to "
                 + "this ModelDeployment; rename one of them");
         }
+    }
+
+    private static string KindOf()
+    {
+        var kind = ResourceDefinition.Of<T>().Kind;
+        return $"{char.ToLowerInvariant(kind[0])}{kind.AsSpan(1)}";
     }
 
     private static bool IsOrphan(T existing, ModelDeployment deployment) =>

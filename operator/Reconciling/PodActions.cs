@@ -46,7 +46,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
     /// <summary>Sends the plan. Goes on after a failure, so that one refused pod does not hold up a deletion.</summary>
     /// <returns>The first failure, or null.</returns>
-    public async Task<Exception?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
+    public async Task<PodFailure?> ActAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         try
         {
@@ -62,7 +62,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         }
     }
 
-    private async Task<Exception?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
+    private async Task<PodFailure?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
         var stillThere = 0;
@@ -83,8 +83,18 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
         List<NewPod> created = [];
         var refusal = await CreateAllAsync(wanted, created, cancellationToken);
-        await TellAsync(deployment, deleted, created, refusal, cancellationToken);
-        return failure ?? refusal;
+        await TellAsync(deployment, deleted, created, cancellationToken);
+        foreach (var (reason, what, why) in new[] { ("FailedDelete", "deleted", failure), ("FailedCreate", "created", refusal) })
+        {
+            // In a namespace that is being deleted events are refused as well.
+            if (why is not (null or KubernetesException { IsNamespaceTerminating: true }))
+            {
+                await events.RecordAsync(
+                    deployment, EventType.Warning, reason, $"a pod could not be {what}: {Explain(why, prepared)}", cancellationToken);
+            }
+        }
+
+        return (failure ?? refusal) is { } first ? new PodFailure(first, Explain(first, prepared), failure is not null) : null;
     }
 
     /// <summary>One pod, then two, four, … at once, as the ReplicaSet controller does: what is refused once (a quota, an admission
@@ -171,7 +181,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     /// <summary>One event for all pods created, and one for all deleted for the same reason: a request a pod would double what the API
     /// server has to do.</summary>
     private async Task TellAsync(
-        ModelDeployment deployment, List<DeletePod> deleted, List<NewPod> created, Exception? refusal, CancellationToken cancellationToken)
+        ModelDeployment deployment, List<DeletePod> deleted, List<NewPod> created, CancellationToken cancellationToken)
     {
         foreach (var group in deleted.GroupBy(d => d.Reason))
         {
@@ -186,13 +196,11 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
                 deployment, EventType.Normal, "CreatedPod", $"created {Sentence(created.Select(p => Where(Replica.Of(p.Pod))))}",
                 cancellationToken);
         }
-
-        if (refusal is not null)
-        {
-            await events.RecordAsync(
-                deployment, EventType.Warning, "FailedCreate", $"a pod could not be created: {refusal.Message}", cancellationToken);
-        }
     }
+
+    /// <summary>The pods that are to be deleted have names that last; those that were not created have another one next time.</summary>
+    private static string Explain(Exception cause, PreparedPlan prepared) =>
+        StableText.Of(cause.Message, prepared.NewPods.Select(p => p.Pod.Metadata.Name));
 
     private static string Sentence(IEnumerable<string> pods)
     {
@@ -214,6 +222,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
+        DeleteReason.Unscheduled => $"the scheduler does not put it on node {delete.Pod.Node}",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} no longer takes new pods",
         _ => "it claims a GPU that an older pod holds",
     };
@@ -221,7 +230,8 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     private static bool IsApiFailure(Exception e) => e is KubernetesException or HttpRequestException or IOException;
 
     /// <summary>The server said no, as opposed to not having been heard.</summary>
-    private static bool IsDefinite(Exception e) => e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
+    private static bool IsDefinite(Exception e) =>
+        Refusal.IsOne(e) || e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
 
     private async Task<V1Pod?> FindAsync(V1Pod pod, CancellationToken cancellationToken)
     {

@@ -7,9 +7,11 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
 /// <list type="bullet">
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
-/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting | Complete,
+/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
+/// AwaitingGarbageCollection | Complete,
 /// InsufficientGpus, NoGpuNodes, DevicePluginConflict, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
-/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
+/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons |
+/// AsExpected</item>
 /// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
@@ -93,6 +95,7 @@ internal static class StatusBuilder
             { Deployment.Metadata.DeletionTimestamp: not null } =>
                 (true, "Deleting", o.Pods.Count == 1 ? "1 pod still holds its GPUs" : $"{o.Pods.Count} pods still hold their GPUs"),
             { Invalid: { } invalid } => (false, "InvalidSpec", invalid),
+            { Awaited: { } awaited } => (true, "AwaitingGarbageCollection", awaited),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when outdated > 0 =>
                 (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
@@ -114,9 +117,9 @@ internal static class StatusBuilder
         }
         else if (o.Refused is not null)
         {
-            conditions.Set("Degraded", true, "PodRefused", Bounded(o.Refused));
+            conditions.Set("Degraded", true, o.Refused.Reason, Bounded(o.Refused.Message));
         }
-        else if (FirstProblem(o) is { } problem)
+        else if ((FirstProblem(o) ?? o.Stuck) is { } problem)
         {
             conditions.Set("Degraded", true, problem.Reason, Bounded(problem.Message));
         }

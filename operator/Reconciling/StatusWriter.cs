@@ -18,13 +18,27 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     // Until the cache shows our last write, comparing with the cache would write, and report, the same transition twice.
     private readonly ConcurrentDictionary<NamespacedName, Entry> _written = new();
 
+    // The watch may show a write before its answer is here, so what is sent counts and not what was answered.
+    private readonly ConcurrentDictionary<NamespacedName, byte[]> _sent = new();
+
     /// <summary>The deployment with the newest status we know.</summary>
     public ModelDeployment Latest(ModelDeployment cached) =>
         _written.TryGetValue(NamespacedName.Of(cached), out var entry) && entry.CachedVersion == cached.Metadata.ResourceVersion
             ? entry.Written
             : cached;
 
-    public void Forget(NamespacedName key) => _written.TryRemove(key, out _);
+    /// <summary>Whether all that a change brings is a status that we have written ourselves: that is no reason to look again.</summary>
+    public bool IsOwnWrite(ObjectChange<ModelDeployment> change) =>
+        change is { Type: ChangeType.Updated, Before: { } before, Object: { } now }
+        && _sent.TryGetValue(NamespacedName.Of(now), out var sent)
+        && Text(now.Status).AsSpan().SequenceEqual(sent)
+        && HeadOf(before) == HeadOf(now);
+
+    public void Forget(NamespacedName key)
+    {
+        _written.TryRemove(key, out _);
+        _sent.TryRemove(key, out _);
+    }
 
     /// <param name="cached">The deployment as the cache has it.</param>
     /// <returns>How long the rest has to wait: call again then. Zero when nothing is left to write.</returns>
@@ -51,6 +65,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         var current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
         NameWhatIsGone(wanted, current);
+        _sent[key] = Text(status);
         var answer = await client.PatchAsync<ModelDeployment>(
             cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status",
             cancellationToken);
@@ -109,6 +124,15 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>
     private static (string Type, string Status, string? Reason, string? Message) Essence(Condition condition) =>
         (condition.Type, condition.Status, condition.Reason, condition is { Type: "Degraded", Status: "True" } ? condition.Message : null);
+
+    /// <summary>All but the status; the generation stands for the spec.</summary>
+    private static string HeadOf(ModelDeployment deployment)
+    {
+        var metadata = KubernetesJson.ToJsonObject(deployment.Metadata);
+        metadata.Remove("resourceVersion");
+        metadata.Remove("managedFields");
+        return CanonicalJson.Of(metadata);
+    }
 
     private static byte[] Text(ModelDeploymentStatus? status) => JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Options);
 

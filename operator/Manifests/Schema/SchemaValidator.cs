@@ -179,17 +179,22 @@ internal static class SchemaValidator
         }
     }
 
+    private static double? Truncated(double? bound) => bound is { } value ? Math.Truncate(value) : null;
+
     private static void CheckNumber(JsonNode value, StructuralSchema schema, string path, List<FieldError> errors)
     {
         var number = value.AsNumber()!.Value;
-        if (schema.Minimum is { } min && (schema.ExclusiveMinimum ? number <= min : number < min))
+
+        // As kube-openapi does: beside a value without a fraction, a bound's fraction is dropped.
+        var whole = value is JsonValue literal && literal.TryGetValue(out long _);
+        if ((whole ? Truncated(schema.Minimum) : schema.Minimum) is { } min && (schema.ExclusiveMinimum ? number <= min : number < min))
         {
             errors.Add(
                 FieldError.Invalid(
                     path, Show(value),
                     $"{path} in body should be greater than {(schema.ExclusiveMinimum ? "" : "or equal to ")}{Number(min)}"));
         }
-        if (schema.Maximum is { } max && (schema.ExclusiveMaximum ? number >= max : number > max))
+        if ((whole ? Truncated(schema.Maximum) : schema.Maximum) is { } max && (schema.ExclusiveMaximum ? number >= max : number > max))
         {
             errors.Add(
                 FieldError.Invalid(

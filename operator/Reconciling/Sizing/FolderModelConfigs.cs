@@ -18,8 +18,7 @@ internal sealed class FolderModelConfigs(Func<string, string> map, IModelConfigs
 
         var folder = map(model.Path);
         var here = folder == model.Path ? "" : $" ({folder} on this machine)";
-        var config = Read(folder, ModelConfig.FileName, FileKind.ModelConfig)
-            ?? throw new ModelConfigException($"there is no {ModelConfig.FileName} in {model.Path}{here}");
+        var config = Read(folder, ModelConfig.FileName, FileKind.ModelConfig) ?? throw Missing(folder, model.Path + here);
         foreach (var name in QuantizationMethods.Files)
         {
             if (ModelConfig.LacksQuantization(config) && Read(folder, name, FileKind.ModelConfig) is { } settings)
@@ -33,6 +32,14 @@ internal sealed class FolderModelConfigs(Func<string, string> map, IModelConfigs
             : FileNode.At(Path.Combine(folder, "model.safetensors"), followLinks: true)?.Length;
         return Task.FromResult(new ModelConfig(config, bytes, $"{ModelConfig.FileName} in {model.Path}"));
     }
+
+    private static ModelConfigException Missing(string folder, string name) =>
+        Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.gguf").Any()
+            ? new ModelConfigException($"{name} has GGUF files, and the operator does not read how their tensors are stored")
+            {
+                Remedy = ModelConfigException.Number,
+            }
+            : new ModelConfigException($"there is no {ModelConfig.FileName} in {name}");
 
     private static JsonObject? Read(string folder, string name, FileKind kind)
     {

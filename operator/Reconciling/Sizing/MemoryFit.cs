@@ -3,10 +3,13 @@ namespace Cluster.Operator.Reconciling.Sizing;
 /// <summary>One degree of tensor parallelism on one class of GPUs: what fits. Pure.</summary>
 /// <param name="Degree">GPUs per replica.</param>
 /// <param name="WeightBytes">On each GPU, those of a draft model included.</param>
-/// <param name="KvBytesPerToken">On each GPU, those of a draft model included.</param>
+/// <param name="KvBytesPerToken">On each GPU in all layers, those of a draft model included.</param>
+/// <param name="KvBytesPerSequence">On each GPU, of a sequence of full length: less than its tokens where layers have windows.</param>
 /// <param name="RoomBytes">On each GPU for the KV cache; negative when not even the weights fit.</param>
-/// <param name="NeededTokens">Tokens the cache has to hold.</param>
-internal sealed record MemoryFit(int Degree, long WeightBytes, long KvBytesPerToken, long RoomBytes, long NeededTokens)
+/// <param name="Context">Tokens of a sequence of full length.</param>
+/// <param name="Sequences">Sequences of full length the cache has to hold.</param>
+internal sealed record MemoryFit(
+    int Degree, long WeightBytes, long KvBytesPerToken, long KvBytesPerSequence, long RoomBytes, int Context, int Sequences)
 {
     /// <summary>Kernels, their scratch memory, and the buffers of collectives.</summary>
     private const long RuntimeBytes = 1L << 30;
@@ -16,11 +19,14 @@ internal sealed record MemoryFit(int Degree, long WeightBytes, long KvBytesPerTo
 
     private const int LogitBytes = 4;
 
-    /// <summary>Tokens the cache of a replica holds: each GPU has its heads of all of them.</summary>
-    public long Tokens => Math.Max(0, RoomBytes / KvBytesPerToken);
+    /// <summary>Tokens the cache of a replica holds in sequences of full length: each GPU has its heads of all of them.</summary>
+    public long Tokens => (long)((Int128)Math.Max(0, RoomBytes) * Context / KvBytesPerSequence);
+
+    /// <summary>On each GPU, of all sequences that have to fit.</summary>
+    public long NeededBytes => Sequences * KvBytesPerSequence;
 
     /// <summary>On each GPU; 0 or less when all fits.</summary>
-    public long MissingBytes => (NeededTokens * KvBytesPerToken) - RoomBytes;
+    public long MissingBytes => NeededBytes - RoomBytes;
 
     public bool Fits => MissingBytes <= 0;
 
@@ -30,15 +36,23 @@ internal sealed record MemoryFit(int Degree, long WeightBytes, long KvBytesPerTo
     {
         var context = inputs.MaxModelLen ?? model.MaxLength;
         var weights = model.WeightBytesOn(degree) + (draft?.WeightBytes ?? 0);
-        var kv = KvOn(model, degree) + (draft is null ? 0 : KvOn(draft, 1));
-        var width = ((long)HiddenStates * model.HiddenSize)
-            + ((((model.Heads + (2L * model.KvHeads)) * model.HeadDim) + (2L * model.IntermediateSize)) / degree);
+        var width = ((long)HiddenStates * model.HiddenSize) + ((model.AttentionWidth + model.MlpWidth) / degree);
         var rows = inputs.StepHoldsLongest == true ? Math.Max(inputs.MaxNumBatchedTokens, context) : inputs.MaxNumBatchedTokens;
         var work = (rows * width * model.ElementBytes)
             + ((long)Math.Min(inputs.MaxNumSeqs, inputs.MaxNumBatchedTokens) * model.VocabSize * LogitBytes);
         var usable = (long)(vramBytes * inputs.GpuMemoryUtilization);
-        return new MemoryFit(degree, weights, kv, usable - weights - work - RuntimeBytes, (long)context * inputs.ContextSequences);
+        return new MemoryFit(
+            degree,
+            weights,
+            TokenBytes(model, degree) + (draft is null ? 0 : TokenBytes(draft, 1)),
+            SequenceBytes(model, degree) + (draft is null ? 0 : SequenceBytes(draft, 1)),
+            usable - weights - work - RuntimeBytes,
+            context,
+            inputs.ContextSequences);
 
-        long KvOn(ModelShape shape, int gpus) => shape.KvBytesPerTokenOn(gpus, inputs.KvElementBytes ?? shape.ElementBytes);
+        long TokenBytes(ModelShape shape, int gpus) => shape.KvBytesPerTokenOn(gpus, inputs.KvElementBytes ?? shape.ElementBytes);
+
+        long SequenceBytes(ModelShape shape, int gpus) =>
+            shape.KvBytesOn(gpus, inputs.KvElementBytes ?? shape.ElementBytes, context, rows);
     }
 }

@@ -16,7 +16,6 @@ internal sealed record SizeDecision(SizingStatus Sizing, Shortage? Shortage, boo
 internal sealed class SizeDecider(
     IModelConfigs configs, WorkerOptions options, Func<GpuSpec, PodRequirements, IReadOnlyList<GpuClass>> classes)
 {
-    private const string Remedy = "give tensorParallelSize as a number, or the checkpoint's config.json in model.config";
 
     /// <returns>Null for a deployment that has a number.</returns>
     /// <exception cref="InvalidModelDeploymentException">No pod can be made from this deployment, however many GPUs it gets.</exception>
@@ -53,7 +52,7 @@ internal sealed class SizeDecider(
         {
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown,
-                $"tensorParallelSize auto cannot be decided: {e.Message}; {Remedy}");
+                $"tensorParallelSize auto cannot be decided: {e.Message}; {e.Remedy}");
         }
 
         var found = classes(spec.Gpu, requirements);
@@ -87,6 +86,15 @@ internal sealed class SizeDecider(
     private async Task<(ModelShape Shape, string Origin)> ReadAsync(
         string source, ModelConfig? given, CancellationToken cancellationToken)
     {
+        if (source.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+        {
+            // Each of its tensors has a format of its own, which config.json says nothing of.
+            throw new ModelConfigException($"{source} is a GGUF file, and the operator does not read how its tensors are stored")
+            {
+                Remedy = ModelConfigException.Number,
+            };
+        }
+
         var config = given ?? await configs.ReadAsync(ModelSource.Parse(source), cancellationToken);
 
         // Whatever dtype the spec asks for: workers keep weights as they are stored.

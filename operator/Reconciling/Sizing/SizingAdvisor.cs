@@ -49,8 +49,8 @@ internal static class SizingAdvisor
         if (!model.Degrees(1).Any())
         {
             throw new ModelConfigException(
-                $"config.json: groups of {model.Format.GroupSize} quantized weights do not divide the model's matrices (intermediate size "
-                + $"{model.IntermediateSize}, attention {model.Heads * model.HeadDim})");
+                $"config.json: groups of {model.Format.CutUnit} quantized weights do not divide the model's matrices: "
+                + string.Join(", ", model.Weights.Where(w => !w.Divides(1)).Select(w => w.Inputs).Distinct().Select(n => $"{n} inputs")));
         }
     }
 
@@ -90,7 +90,7 @@ internal static class SizingAdvisor
         ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, List<MemoryFit> table, MemoryFit chosen)
     {
         var held =
-            $"{Demand(model, draft, inputs, table[0])} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)}, {Percent(inputs)} "
+            $"{Demand(model, draft, inputs)} fit {Count(chosen.Degree)} of {ByteText.Of(gpus.VramBytes)}, {Percent(inputs)} "
             + $"of it used; the cache holds {Number(chosen.Tokens)} tokens, which is {Requests(model, inputs, chosen)} of full length";
         string why;
         if (inputs.OptimizeFor == OptimizeFor.Throughput)
@@ -131,7 +131,7 @@ internal static class SizingAdvisor
             help.Add($"engine.kvCacheDtype: fp8 would fit {Count(smallCache.Degree)}");
         }
 
-        if (best.Tokens / inputs.ContextSequences is > 0 and var context)
+        if (LongestContext(model, draft, inputs, gpus, best.Degree) is > 0 and var context)
         {
             help.Add($"engine.maxModelLen: {Rounded(context)} or less would fit {Count(best.Degree)}");
         }
@@ -147,7 +147,7 @@ internal static class SizingAdvisor
         var least = usable + best.MissingBytes;
         help.Add($"{Count(degree)} would need {ByteText.Of((long)(least / inputs.GpuMemoryUtilization))} each");
         var limit = degree < gpus.GroupSize ? $" of the {gpus.GroupSize} a node has it can use {degree} ({Heads(model)});" : "";
-        return $"{Demand(model, draft, inputs, best)} do not fit {Count(degree)} of {ByteText.Of(gpus.VramBytes)}:{limit} "
+        return $"{Demand(model, draft, inputs)} do not fit {Count(degree)} of {ByteText.Of(gpus.VramBytes)}:{limit} "
             + $"{ByteText.Of(best.MissingBytes * degree)} are missing, {ByteText.Of(best.MissingBytes)} on each. What would help: "
             + $"{string.Join("; ", help)}";
 
@@ -155,21 +155,37 @@ internal static class SizingAdvisor
     }
 
     /// <summary>The model and what it needs, as the subject of a sentence.</summary>
-    private static string Demand(ModelShape model, ModelShape? draft, SizingInputs inputs, MemoryFit any) =>
+    private static string Demand(ModelShape model, ModelShape? draft, SizingInputs inputs) =>
         $"{ByteText.Of(model.WeightBytes)} of weights "
         + $"({Describe(model)}){(draft is null ? "" : $", {ByteText.Of(draft.WeightBytes)} of a draft model on each GPU")} and "
-        + $"{ByteText.Of(any.NeededTokens * KvOfAll(model, draft, inputs))} of KV cache ({inputs.ContextSequences} x "
+        + $"{ByteText.Of(KvOfAll(model, draft, inputs))} of KV cache ({inputs.ContextSequences} x "
         + $"{Number(ContextOf(model, inputs))} tokens)";
 
     private static long KvOfAll(ModelShape model, ModelShape? draft, SizingInputs inputs) =>
-        MemoryFit.Of(model, draft, inputs, 0, 1).KvBytesPerToken;
+        MemoryFit.Of(model, draft, inputs, 0, 1).NeededBytes;
+
+    /// <summary>Tokens of the longest sequences that fit; 0 when not even the weights do.</summary>
+    private static int LongestContext(ModelShape model, ModelShape? draft, SizingInputs inputs, GpuClass gpus, int degree)
+    {
+        var (fits, fails) = (0, ContextOf(model, inputs));
+        while (fails - fits > 1)
+        {
+            var middle = fits + ((fails - fits) / 2);
+            (fits, fails) = MemoryFit.Of(model, draft, inputs with { MaxModelLen = middle }, gpus.VramBytes, degree).Fits
+                ? (middle, fails)
+                : (fits, middle);
+        }
+
+        return fits;
+    }
 
     private static string Describe(ModelShape model) =>
         $"{model.Type}, {ByteText.Parameters(model.Parameters)} parameters, "
         + (model.Format == WeightFormat.Plain ? $"{8 * model.ElementBytes} bits" : model.Format.Name)
-        + (model.Experts > 0 ? $", {model.Experts} experts" : "");
+        + (model.Experts is { } experts ? $", {experts.Count} experts" : "");
 
-    private static string Heads(ModelShape model) => $"{model.Heads} attention heads, {model.KvHeads} KV heads";
+    private static string Heads(ModelShape model) => $"{model.Heads} attention heads, "
+        + (model.Latent is null ? $"{model.KvHeads} KV heads" : "one latent cache");
 
     private static string Choices(List<MemoryFit> table) =>
         string.Join(", ", table.Select(f => f.Degree.ToString(CultureInfo.InvariantCulture)));
@@ -185,7 +201,7 @@ internal static class SizingAdvisor
     private static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>Down to what a person would write.</summary>
-    private static long Rounded(long tokens) => tokens >= 1024 ? tokens / 1024 * 1024 : tokens;
+    private static int Rounded(int tokens) => tokens >= 1024 ? tokens / 1024 * 1024 : tokens;
 
     private static string Count(int gpus) => ByteText.Gpus(gpus);
 }

@@ -204,17 +204,19 @@ public sealed class ModelConfigReadersTests
         $"experts {config.Moe?.NumExperts ?? 0} of {config.Moe?.IntermediateSize ?? 0} in "
         + $"{Enumerable.Range(0, config.NumLayers).Count(layer => config.Moe?.HasExperts(layer) == true)} layers",
         $"bytes {(config.DType is DType.F32 ? 4 : 2)}",
-        $"quantization {config.Quantization?.Method switch { null => "none", "compressed-tensors" or "fbgemm_fp8" => "fp8", var method => method }}");
+        $"quantization {Scheme(config.Quantization?.Method ?? "none")}");
 
     private static string Facts(ModelShape shape) => string.Join(
         '\n',
-        $"layers {shape.Layers}, hidden {shape.HiddenSize}, intermediate "
-        + $"{(shape.ExpertLayers < shape.Layers ? shape.IntermediateSize : 0)}, gated {shape.GatedMlp}",
+        $"layers {shape.Layers}, hidden {shape.HiddenSize}, intermediate {shape.IntermediateSize}, gated {shape.GatedMlp}",
         $"heads {shape.Heads}, kv heads {shape.KvHeads}, head size {shape.HeadDim}",
         $"vocabulary {shape.VocabSize}, tied {shape.TiedEmbeddings}, positions {shape.MaxLength}, learned {shape.LearnedPositions > 0}",
-        $"experts {shape.Experts} of {shape.ExpertIntermediateSize} in {shape.ExpertLayers} layers",
+        $"experts {shape.Experts?.Count ?? 0} of {shape.Experts?.IntermediateSize ?? 0} in {shape.Experts?.Layers ?? 0} layers",
         $"bytes {shape.ElementBytes}",
-        $"quantization {(shape.Format == WeightFormat.Plain ? "none" : shape.Format.Name.Split(',')[0].ToLowerInvariant())}");
+        $"quantization {Scheme(shape.Format == WeightFormat.Plain ? "none" : shape.Format.Name.Split(',')[0].ToLowerInvariant())}");
+
+    /// <summary>Several methods store weights in one way, and one stores them in several.</summary>
+    private static string Scheme(string name) => name is "none" or "gptq" or "awq" or "squeezellm" or "mxfp4" ? name : "8 or 4 bits";
 
     private static WorkerConfig Load(string json)
     {

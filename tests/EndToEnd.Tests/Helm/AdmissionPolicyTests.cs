@@ -49,6 +49,10 @@ public sealed class AdmissionPolicyTests
         "n1", """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "finalizers": ["x/y"]}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
         "a node agent may change labels and annotations only")]
     [InlineData(
+        "n1",
+        """{"metadata": {"name": "n1", "labels": {"zone": "a"}, "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "1"}]}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
+        "a node agent may change labels and annotations only")]
+    [InlineData(
         "n1", """{"metadata": {"name": "n1", "labels": {"zone": "b"}}, "spec": {"podCIDR": "10.0.0.0/24"}}""",
         "of the labels a node agent may change those that begin with serving.cluster.sh/")]
     [InlineData(

@@ -142,7 +142,7 @@ public sealed class ClockJumpTests
         FakeKubernetesClient server, string identity, TimeProvider time, List<string> leading, CancellationToken cancellationToken)
     {
         LeaderElectionOptions options = new("ns", "lease", identity);
-        LeaderElection election = new(server, options, time, new Random(7), new MetricsRegistry(), NullLogger.Instance);
+        LeaderElection election = new(server, options, time, new Random(7), new MetricsRegistry(), new Readiness(), NullLogger.Instance);
         return Task.Run(
             () => election.RunAsync(
                 async token =>

@@ -40,6 +40,8 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
             """{"gpu": {"allocation": "DevicePlugin"}}"""),
         ("spec.engine", "maxNumBatchedTokens must be at least maxNumSeqs", """{"engine": {"maxNumBatchedTokens": 8, "maxNumSeqs": 8}}""",
             """{"engine": {"maxNumBatchedTokens": 7, "maxNumSeqs": 8}}"""),
+        ("spec.engine.gpuMemoryUtilization", "must be at least 0.01", """{"engine": {"gpuMemoryUtilization": 0.01}}""",
+            """{"engine": {"gpuMemoryUtilization": 0}}"""),
         ("spec.engine", "without chunked prefill maxNumBatchedTokens",
             """{"engine": {"enableChunkedPrefill": true, "maxNumBatchedTokens": 7, "maxModelLen": 8}}""",
             """{"engine": {"enableChunkedPrefill": false, "maxNumBatchedTokens": 7, "maxModelLen": 8}}"""),
@@ -86,7 +88,7 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
             : await Client.ExpectAsync(HttpStatusCode.UnprocessableEntity, HttpMethod.Post, path, Manifest(wrong));
         var cause = Assert.Single((JsonArray)refused["details"]!["causes"]!)!;
         Assert.Equal((field, "FieldValueInvalid"), ((string?)cause["field"], (string?)cause["reason"]));
-        Assert.Matches($"^Invalid value: \"(object|string)\": {message}", (string)cause["message"]!);
+        Assert.Matches($"^Invalid value: \"(object|string|number)\": {message}", (string)cause["message"]!);
     }
 
     [Theory(Skip = NoKubectl, SkipUnless = nameof(HasKubectl)), MemberData(nameof(Rules))]
@@ -98,7 +100,7 @@ public sealed class ModelDeploymentRuleTests(ApiServerFixture fixture) : IClassF
         var (code, output) = await kubectl.TryAsync(Manifest(wrong).ToJsonString(), "apply", "-f", "-");
         Assert.NotEqual(0, code);
         Assert.Contains("is invalid", output);
-        Assert.Matches($"{field}: Invalid value: \"(object|string)\": {message}", output);
+        Assert.Matches($"{field}: Invalid value: \"(object|string|number)\": {message}", output);
     }
 
     private static bool IsAboutChange(string field) => field == "spec.gpu.allocation";

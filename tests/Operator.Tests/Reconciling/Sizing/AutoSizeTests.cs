@@ -167,6 +167,23 @@ public sealed class AutoSizeTests
     }
 
     [Fact]
+    public async Task A_GGUF_file_is_not_sized_and_says_why()
+    {
+        _cluster.Add(Given.Node("n1"));
+        Add(Given.Deployment(change: s => s.Model.Source = "file:///data/m-Q4_K.gguf"));
+        _cluster.ChangeSpec("haiku", spec =>
+        {
+            spec["tensorParallelSize"] = "auto";
+            spec["model"]!["config"] = PublishedModels.Config("Llama-3.1-8B");
+        });
+        await _cluster.Settle();
+        Assert.Equal(
+            "tensorParallelSize auto cannot be decided: file:///data/m-Q4_K.gguf is a GGUF file, and the operator does not read how its "
+            + "tensors are stored; give tensorParallelSize as a number",
+            _cluster.Condition("GpusAllocated").Message);
+    }
+
+    [Fact]
     public async Task Scaled_to_zero_it_gives_its_GPUs_back_undecided_or_not()
     {
         _cluster.Add(Given.Node("n1", SmallGpus()));

@@ -31,6 +31,22 @@ public sealed class SizingTableTests
         ("Yi-34B", ["1/8", "1/8", "2/8", "2/4"]),
         ("Mixtral-8x7B", ["1/8", "1/8", "2/8", "2/4"]),
         ("BLOOM-176B", ["4/8", "2/8", "8/8", "-/-"]),
+        ("DeepSeek-V3", ["4/8", "4/8", "-/-", "-/-"]),
+        ("DeepSeek-R1", ["4/8", "4/8", "-/-", "-/-"]),
+        ("Kimi-K2", ["8/8", "8/8", "-/-", "-/-"]),
+        ("gpt-oss-20b", ["1/8", "1/8", "1/8", "1/4"]),
+        ("gpt-oss-120b", ["1/8", "1/8", "2/8", "2/4"]),
+        ("Llama-4-Scout", ["2/8", "1/8", "4/8", "4/4"]),
+        ("Llama-4-Maverick", ["8/8", "4/8", "-/-", "-/-"]),
+        ("Llama-4-Maverick-FP8", ["4/8", "2/8", "8/8", "-/-"]),
+        ("Qwen3-235B-A22B", ["4/8", "2/8", "-/8", "-/-"]),
+        ("Qwen3-235B-A22B-FP8", ["2/8", "1/8", "8/8", "-/4"]),
+        ("GLM-4.5", ["4/8", "4/8", "-/-", "-/-"]),
+        ("GLM-4.5-Air", ["2/8", "1/8", "4/8", "4/4"]),
+        ("MiniMax-M2", ["2/8", "1/8", "4/8", "4/4"]),
+        ("Gemma-3-27B", ["1/8", "1/8", "2/8", "2/4"]),
+        ("Phi-4", ["1/5", "1/5", "1/5", "1/2"]),
+        ("Mistral-Small-3.2", ["1/8", "1/8", "1/8", "1/4"]),
     ];
 
     public static TheoryData<string, string, string> Cells =>
@@ -63,7 +79,9 @@ public sealed class SizingTableTests
     public void The_documents_show_the_same_table(string model, string machine, string expected)
     {
         var advice = Advise(model, Machines.Single(m => m.Name == machine).Gpus, OptimizeFor.Throughput);
-        var cell = Documented(model)[Array.FindIndex(Machines, m => m.Name == machine)];
+        var cells = Documented(model);
+        Assert.Equal([ByteText.Of(advice.WeightBytes!.Value), ByteText.Of(advice.KvBytesPerToken!.Value)], cells[..2]);
+        var cell = cells[2 + Array.FindIndex(Machines, m => m.Name == machine)];
 
         if (advice.TensorParallelSize is null)
         {
@@ -75,14 +93,8 @@ public sealed class SizingTableTests
         }
     }
 
-    /// <summary>The cells of a model's row; one row may serve a model in several formats.</summary>
-    private static string[] Documented(string model)
-    {
-        var row = DocumentedRows.Value.Single(cells => cells[0] == model
-            || (cells[0].Split(" (") is [var name, var formats] && (model == name || (model.StartsWith(name + " ", StringComparison.Ordinal)
-                && formats.Contains(model[(name.Length + 1)..], StringComparison.Ordinal)))));
-        return row[1..];
-    }
+    /// <summary>The cells of a model's row.</summary>
+    private static string[] Documented(string model) => DocumentedRows.Value.Single(cells => cells[0] == model)[1..];
 
     private static readonly Lazy<IReadOnlyList<string[]>> DocumentedRows = new(() =>
     {
@@ -90,10 +102,11 @@ public sealed class SizingTableTests
         var lines = folders.Where(Directory.Exists)
             .SelectMany(folder => Directory.GetFiles(folder, "*.md"))
             .Select(File.ReadAllLines)
-            .Single(lines => lines.Any(line => line.StartsWith("| | 8 × MI300X 192 GB |", StringComparison.Ordinal)));
+            .Single(lines => lines.Any(
+                line => line.StartsWith("| | weights | KV cache a token | 8 × MI300X 192 GB |", StringComparison.Ordinal)));
         return
         [
-            .. lines.SkipWhile(line => !line.StartsWith("| | 8 × MI300X", StringComparison.Ordinal))
+            .. lines.SkipWhile(line => !line.StartsWith("| | weights |", StringComparison.Ordinal))
                 .Skip(2)
                 .TakeWhile(line => line.StartsWith('|'))
                 .Select(line => line.Split('|', StringSplitOptions.TrimEntries)[1..^1]),

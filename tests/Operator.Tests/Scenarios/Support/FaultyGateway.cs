@@ -26,7 +26,8 @@ internal sealed record GatewayRequest(long Order, string Method, string Path, st
 /// <summary>What a gateway does instead of forwarding.</summary>
 /// <param name="StatusCode">0 breaks the connection without an answer.</param>
 /// <param name="AnswerLost">The server gets the request all the same; only its answer never comes back.</param>
-internal sealed record Fault(int StatusCode, int? RetryAfterSeconds = null, bool AnswerLost = false);
+/// <param name="Message">Of the Status object that the API server would answer with; null for no body.</param>
+internal sealed record Fault(int StatusCode, int? RetryAfterSeconds = null, bool AnswerLost = false, string? Message = null);
 
 /// <summary>Stands between an operator and an API server: writes down every request and, when told to, refuses, breaks or holds
 /// them back. So faults are the same whatever server is behind it.</summary>
@@ -125,7 +126,7 @@ internal sealed class FaultyGateway : IAsyncDisposable
                     using var lost = await _upstream.SendAsync(message, ending.Token);
                 }
 
-                Refuse(context, fault);
+                await RefuseAsync(context, fault);
                 return;
             }
 
@@ -154,7 +155,7 @@ internal sealed class FaultyGateway : IAsyncDisposable
         }
     }
 
-    private static void Refuse(HttpContext context, Fault fault)
+    private static async Task RefuseAsync(HttpContext context, Fault fault)
     {
         if (fault.StatusCode == 0)
         {
@@ -166,6 +167,19 @@ internal sealed class FaultyGateway : IAsyncDisposable
         if (fault.RetryAfterSeconds is { } seconds)
         {
             context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        if (fault.Message is { } message)
+        {
+            await context.Response.WriteAsJsonAsync(new
+            {
+                kind = "Status",
+                apiVersion = "v1",
+                status = "Failure",
+                message,
+                reason = fault.StatusCode switch { 401 => "Unauthorized", 403 => "Forbidden", _ => "InternalError" },
+                code = fault.StatusCode,
+            });
         }
     }
 

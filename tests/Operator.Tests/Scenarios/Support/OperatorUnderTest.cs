@@ -18,12 +18,15 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
         Gateway = gateway;
         _client = client;
         Metrics = options.Metrics;
+        Readiness = options.Readiness;
         Running = Task.Run(() => OperatorHost.RunAsync(client, options, _stop.Token));
     }
 
     public FaultyGateway Gateway { get; }
 
     public MetricsRegistry Metrics { get; }
+
+    public Readiness Readiness { get; }
 
     public Task Running { get; }
 

@@ -171,7 +171,7 @@ internal sealed class TestCluster : IAsyncDisposable
         Assert.Equal(1, (int?)Assert.Single(await EventsAsync(reason))["count"]);
     }
 
-    private async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
+    public async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
     {
         var events = await Client.ListAsync<Corev1Event>(Namespace, null, CancellationToken.None);
         return [.. events.Items.Select(KubernetesJson.ToJsonObject).Where(e => (string?)e["reason"] == reason)];
