@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Cluster.Worker.Compute.Quantized;
 
 /// <summary>weight[n, k] = E2M1(code[n, k]) · 2^(exponent[g, n] − 127) with g = group[k]: the OCP microscaling format MXFP4, a scale for 32

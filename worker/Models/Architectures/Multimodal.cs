@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
-using Cluster.Worker.Models.Quantization;
 
 namespace Cluster.Worker.Models.Architectures;
 

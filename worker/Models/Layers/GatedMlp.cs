@@ -17,7 +17,7 @@ internal sealed class GatedMlp : FeedForward
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        WeightPart[] gateUp = names.GateUp is [var fused]
+        var gateUp = names.GateUp is [var fused]
             ? WeightPart.Halves(Named(fused), shard.Intermediate)
             : [.. names.GateUp.Select(name => new WeightPart(Named(name), shard.Intermediate))];
         _gateUp = weights.Linear(Named("gate_up"), gateUp, config.HiddenSize, config.MlpBias);

@@ -22,7 +22,7 @@ internal sealed class SharedExpert
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        WeightPart[] gateUp = names.SharedGateUp is [var fused]
+        var gateUp = names.SharedGateUp is [var fused]
             ? WeightPart.Halves(Named(fused), shard.SharedIntermediate)
             : [.. names.SharedGateUp.Select(name => new WeightPart(Named(name), shard.SharedIntermediate))];
         _gateUp = weights.Linear(Named("shared.gate_up"), gateUp, config.HiddenSize, config.MlpBias);

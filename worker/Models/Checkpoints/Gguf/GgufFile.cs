@@ -160,7 +160,7 @@ internal sealed class GgufFile
         }
 
         // HostTensor addresses an index of the first dimension by a span: its bytes must fit an int.
-        Int128 bytes = shape[^1] / type.BlockSize() * (Int128)type.BlockBytes();
+        var bytes = shape[^1] / type.BlockSize() * (Int128)type.BlockBytes();
         for (var i = shape.Length - 2; i >= 0; i--)
         {
             if (bytes > int.MaxValue)
