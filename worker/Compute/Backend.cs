@@ -169,7 +169,8 @@ internal abstract class Backend : IDisposable
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
     /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate) for the halves gate and up of <paramref name="gateUp"/> <c>[tokens,
-    /// 2n]</c>, where gate is no more than <paramref name="limit"/> and up within ±<paramref name="limit"/> (HF modeling_gpt_oss.py).</summary>
+    /// 2n]</c>, where gate is no more than <paramref name="limit"/> and up within ±<paramref name="limit"/> (HF
+    /// modeling_gpt_oss.py).</summary>
     public abstract void ClampedActivation(Tensor gateUp, float limit, Tensor output);
 
     /// <summary>x = activation(x), in place: the MLP without a gate.</summary>

@@ -12,6 +12,7 @@ public sealed class TestsTests
     [
         // A clock is moved step by step; who was woken gets its turn.
         "tests/Operator.Tests/Controller/LeaderElectionTests.cs: PassTimeUntil",
+        "tests/Operator.Tests/Scenarios/Support/PassingTime.cs: PassAsync",
 
         // Nothing tells when a server has begun to read half a request.
         "tests/Worker.Tests/Serving/Grpc/CallLifetimeTests.cs: A_deadline_ends_a_call_whose_request_never_comes_whole",

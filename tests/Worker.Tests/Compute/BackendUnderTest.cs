@@ -26,7 +26,8 @@ internal class BackendUnderTest(Backend backend) : IDisposable
         return values;
     }
 
-    /// <summary>Integers below <paramref name="bound"/>, by the one operation that looks integers up: a table whose row i holds i.</summary>
+    /// <summary>Integers below <paramref name="bound"/>, by the one operation that looks integers up: a table whose row i holds
+    /// i.</summary>
     public Tensor AsFloats(Tensor integers, int bound)
     {
         var numbers = HostTensors.Of("numbers", DType.F32, [.. Enumerable.Range(0, bound).Select(i => (float)i)], bound, 1);

@@ -231,5 +231,6 @@ internal sealed class FakeModelRunner(
     }
 
     private int Slot(StepBatch batch, int group, int sequence, int position) =>
-        batch.BlockTables[(group * batch.NumSequences + sequence) * batch.MaxBlocks + position / blockSize] * blockSize + position % blockSize;
+        batch.BlockTables[(group * batch.NumSequences + sequence) * batch.MaxBlocks + position / blockSize] * blockSize
+        + position % blockSize;
 }

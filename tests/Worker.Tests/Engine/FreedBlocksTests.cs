@@ -30,7 +30,10 @@ public sealed class FreedBlocksTests
     [InlineData("mistral", "reference", false)]
     public void Nobody_reads_a_block_that_was_given_back(string name, string device, bool caching)
     {
-        var options = new ModelRunnerOptions { MaxBatchedTokens = 24, MaxSequences = 4, MaxModelLength = MaxLength, SampleOnDevice = false };
+        var options = new ModelRunnerOptions
+        {
+            MaxBatchedTokens = 24, MaxSequences = 4, MaxModelLength = MaxLength, SampleOnDevice = false,
+        };
         var groups = KvGroups.Of(ModelConfig.Load(Fixtures.Checkpoint(name)));
         options = options with { NumBlocks = (int)groups.BlocksFor(MaxLength, options.MaxBatchedTokens, options.BlockSize) + 2 };
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), Backend(device), options);
@@ -136,7 +139,8 @@ public sealed class FreedBlocksTests
             var (rows, columns) = (pool.NumBlocks * pool.BlockSize, 3 * _cache.Layout.KvHeads * _cache.Layout.HeadDim);
             var nothing = new float[rows * columns];
             Array.Fill(nothing, float.NaN);
-            _rows = _backend.LoadVector(HostTensors.Of("nothing", DType.F32, nothing, nothing.Length)) with { Rows = rows, Columns = columns };
+            var vector = _backend.LoadVector(HostTensors.Of("nothing", DType.F32, nothing, nothing.Length));
+            _rows = vector with { Rows = rows, Columns = columns };
             _slots = _backend.Allocate("slots", DType.I32, rows);
         }
 

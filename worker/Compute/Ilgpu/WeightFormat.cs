@@ -41,8 +41,8 @@ internal readonly record struct WeightFormat(WeightKind Kind, DType DType, int B
         WeightKind.Grouped => (IsScattered ? typeof(ScatteredWeights<,>) : typeof(GroupedWeights<,>)).MakeGenericType(
             Bits == 4 ? typeof(Nibbles) : typeof(WholeBytes),
             DType == DType.F32 ? typeof(F32Scales) : typeof(HalfScales<>).MakeGenericType(Half)),
-        WeightKind.BlockFp8 => Scaled(typeof(E4M3Codes), typeof(BlockScales)),
-        WeightKind.Mxfp4 => Scaled(typeof(E2M1Codes), typeof(ExponentScales)),
+        WeightKind.BlockFp8 => Scaled(typeof(E4M3Floats), typeof(BlockScales)),
+        WeightKind.Mxfp4 => Scaled(typeof(E2M1Floats), typeof(ExponentScales)),
         WeightKind.Superblock => typeof(SuperblockWeights<,>).MakeGenericType(
             Bits == 4 ? typeof(FourBitCodes) : Bits == 5 ? typeof(FiveBitCodes) : typeof(SixBitCodes),
             IsScattered ? typeof(HeadsOfInputs) : typeof(HeadsOfQuads)),

@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Command R: attention and MLP side by side, LayerNorm without bias, neighbouring elements rotated with each other, logits scaled;
-/// Command R+ normalizes each head by weights of its own. HF modeling_cohere.py.</summary>
+/// <summary>Command R: attention and MLP side by side, LayerNorm without bias, neighbouring elements rotated with each other, logits
+/// scaled; Command R+ normalizes each head by weights of its own. HF modeling_cohere.py.</summary>
 internal sealed class Cohere : Architecture
 {
     private const double MaxScale = 1 << 20;

@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Falcon: attention and MLP side by side; q, k and v in one matrix. The 40B's architecture groups its heads and has two norms, the
-/// 7B's has one key/value head, the 1B's ALiBi instead of rotation. HF modeling_falcon.py.</summary>
+/// <summary>Falcon: attention and MLP side by side; q, k and v in one matrix. The 40B's architecture groups its heads and has two norms,
+/// the 7B's has one key/value head, the 1B's ALiBi instead of rotation. HF modeling_falcon.py.</summary>
 internal sealed class Falcon : Architecture
 {
     private static readonly WeightNames OneNorm = new()

@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Gemma 3: Gemma 2 with normalized heads and two rotary bases, one for sliding layers, which are all but each sixth. Configurations
-/// of multimodal checkpoints leave out what transformers assumes. HF modeling_gemma3.py.</summary>
+/// <summary>Gemma 3: Gemma 2 with normalized heads and two rotary bases, one for sliding layers, which are all but each sixth.
+/// Configurations of multimodal checkpoints leave out what transformers assumes. HF modeling_gemma3.py.</summary>
 internal sealed class Gemma3 : Architecture
 {
     private const int MaxScalar = 1 << 20;

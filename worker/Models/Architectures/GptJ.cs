@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>GPT-J: attention and MLP side by side on one norm, neighbouring elements rotated with each other, biases in MLP and output layer.
-/// HF modeling_gptj.py.</summary>
+/// <summary>GPT-J: attention and MLP side by side on one norm, neighbouring elements rotated with each other, biases in MLP and output
+/// layer. HF modeling_gptj.py.</summary>
 internal sealed class GptJ : Architecture
 {
     public override string Name => "GPTJForCausalLM";

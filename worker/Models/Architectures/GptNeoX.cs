@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>GPT-NeoX and Pythia: LayerNorm, biases everywhere, a share of each head rotated, attention and MLP side by side on norms of their
-/// own, or one after the other. HF modeling_gpt_neox.py.</summary>
+/// <summary>GPT-NeoX and Pythia: LayerNorm, biases everywhere, a share of each head rotated, attention and MLP side by side on norms of
+/// their own, or one after the other. HF modeling_gpt_neox.py.</summary>
 internal sealed class GptNeoX : Architecture
 {
     public override string Name => "GPTNeoXForCausalLM";

@@ -3,7 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Ministral 3: Mistral by YaRN, with queries that grow by position beyond the trained length. HF modeling_ministral3.py.</summary>
+/// <summary>Ministral 3: Mistral by YaRN, with queries that grow by position beyond the trained length. HF
+/// modeling_ministral3.py.</summary>
 internal sealed class Ministral3 : Architecture
 {
     public override string Name => "Ministral3ForCausalLM";

@@ -3,8 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Nemotron 3 and 4, Minitron: LayerNorm that stores its weight less one, half of each head rotated, squared ReLU in a plain MLP. HF
-/// modeling_nemotron.py.</summary>
+/// <summary>Nemotron 3 and 4, Minitron: LayerNorm that stores its weight less one, half of each head rotated, squared ReLU in a plain MLP.
+/// HF modeling_nemotron.py.</summary>
 internal sealed class Nemotron : Architecture
 {
     public override string Name => "NemotronForCausalLM";

@@ -3,7 +3,8 @@ using Cluster.Worker.Models.Config;
 
 namespace Cluster.Worker.Models.Architectures;
 
-/// <summary>Phi 3 to 4: Llama with q, k, v in one matrix and gate and up in another; long contexts by LongRoPE. HF modeling_phi3.py.</summary>
+/// <summary>Phi 3 to 4: Llama with q, k, v in one matrix and gate and up in another; long contexts by LongRoPE. HF
+/// modeling_phi3.py.</summary>
 internal sealed class Phi3 : Architecture
 {
     public override string Name => "Phi3ForCausalLM";

@@ -33,7 +33,8 @@ internal sealed record ConfigDefaults
     /// <summary>Neighbouring elements are rotated with each other.</summary>
     public bool InterleavedRotary { get; init; }
 
-    /// <summary>Positions of images have several axes (mrope). Those of text are equal on all, so that text is rotated as without.</summary>
+    /// <summary>Positions of images have several axes (mrope). Those of text are equal on all, so that text is rotated as
+    /// without.</summary>
     public bool MultiAxisRotary { get; init; }
 
     /// <summary>Positions are encoded by rotation.</summary>

@@ -5,7 +5,8 @@ using Cluster.Worker.Models.Checkpoints;
 namespace Cluster.Worker.Models.Config;
 
 /// <summary>Mixtures of experts in DeepSeek's spelling, which GLM-4 and dots1 share: groups, shared experts, dense first layers, a
-/// correction for the choice. What a configuration class in transformers assumes for missing fields is given by the architectures.</summary>
+/// correction for the choice. What a configuration class in transformers assumes for missing fields is given by the
+/// architectures.</summary>
 /// <remarks>HF modeling_deepseek_v2.py, modeling_deepseek_v3.py; Liu et al., arXiv 2412.19437.</remarks>
 internal sealed record DeepseekExperts
 {

@@ -66,8 +66,8 @@ internal sealed record NtkAlphaRopeScaling : RopeScaling
 }
 
 /// <summary>LongRoPE (Ding et al., arXiv 2402.13753): each frequency divided by a factor of its own, one for contexts within the trained
-/// length, another for longer ones. Transformers takes the longer ones as soon as a sequence is longer, which a cache of rotated keys cannot
-/// follow; like vLLM, this takes them where longer sequences may be served.</summary>
+/// length, another for longer ones. Transformers takes the longer ones as soon as a sequence is longer, which a cache of rotated keys
+/// cannot follow; like vLLM, this takes them where longer sequences may be served.</summary>
 internal sealed record LongRopeScaling : RopeScaling
 {
     public required ImmutableArray<double> ShortFactors { get; init; }

@@ -46,7 +46,8 @@ internal readonly record struct WeightPart(string Name, Slice Outputs)
     /// <summary>The first stored output taken.</summary>
     public int FirstStored => (Outputs.First * Step) + Offset;
 
-    /// <summary>The halves of a tensor whose outputs are two features each, one half after the other, such as <c>gate_up_proj</c>.</summary>
+    /// <summary>The halves of a tensor whose outputs are two features each, one half after the other, such as
+    /// <c>gate_up_proj</c>.</summary>
     /// <param name="features">Taken of each half.</param>
     public static WeightPart[] Halves(string name, Slice features) =>
     [

@@ -14,7 +14,8 @@ internal static class ChatPrompt
     private const string Variables = "chat_template_kwargs";
 
     /// <param name="tools">Their definitions; null when the model is to know of none.</param>
-    /// <param name="kept">Tokens to keep of the prompt's end (<see cref="PromptTruncation"/>); null keeps all, so that all must fit.</param>
+    /// <param name="kept">Tokens to keep of the prompt's end (<see cref="PromptTruncation"/>); null keeps all, so that all must
+    /// fit.</param>
     /// <returns>The text, and whether special tokens are to be added to those that the template has written itself.</returns>
     /// <exception cref="ApiException">There is no template, no conversation, or nothing to continue.</exception>
     public static (string Text, bool AddSpecialTokens) Read(

@@ -232,8 +232,8 @@ public sealed class ForwardPassTests
         Assert.Contains($"layer 0, {settings},", attention[2]);
 
         // A group each, with a block table of its own.
-        Assert.Equal(3, attention.Select(operation => operation[operation.IndexOf("block_tables", StringComparison.Ordinal)..].Split(':')[0])
-            .Distinct().Count());
+        static string Table(string operation) => operation[operation.IndexOf("block_tables", StringComparison.Ordinal)..].Split(':')[0];
+        Assert.Equal(3, attention.Select(Table).Distinct().Count());
     }
 
     private static string[] Expand(string parts, string norm) =>

@@ -169,7 +169,9 @@ public sealed class QuantizationSchemeTests
     public void A_group_that_names_a_layer_comes_before_one_of_all()
     {
         var scheme = Find(
-            $$$"""{"quant_method":"compressed-tensors","format":"mixed-precision","config_groups":{"a":{{{Integers}}},"b":{{{Down}}} } }""");
+            $$$"""
+            {"quant_method":"compressed-tensors","format":"mixed-precision","config_groups":{"a":{{{Integers}}},"b":{{{Down}}} } }
+            """);
 
         Assert.Equal("compressed-tensors, 4 bits, groups of 32; fp8 E4M3 weights", scheme!.Description);
         HostTensor[] tensors =

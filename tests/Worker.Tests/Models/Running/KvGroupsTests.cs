@@ -75,7 +75,8 @@ public sealed class KvGroupsTests
     [Fact]
     public void No_step_needs_more_blocks_than_foreseen()
     {
-        foreach (var reach in new KvReach[] { new(1), new(2), new(16), new(17), new(Chunk: 1), new(Chunk: 16), new(Chunk: 24), new(20, 24) })
+        KvReach[] reaches = [new(1), new(2), new(16), new(17), new(Chunk: 1), new(Chunk: 16), new(Chunk: 24), new(20, 24)];
+        foreach (var reach in reaches)
         {
             for (var stepTokens = 1; stepTokens < 40; stepTokens++)
             {

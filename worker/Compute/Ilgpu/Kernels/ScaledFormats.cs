@@ -13,14 +13,14 @@ internal interface IFloatCodes
     Float4 Quad(UInt4 codes, int quad);
 }
 
-internal readonly struct E4M3Codes : IFloatCodes
+internal readonly struct E4M3Floats : IFloatCodes
 {
     public int Elements => 16;
 
     public Float4 Quad(UInt4 codes, int quad) => PieceWords.E4M3(codes, quad);
 }
 
-internal readonly struct E2M1Codes : IFloatCodes
+internal readonly struct E2M1Floats : IFloatCodes
 {
     public int Elements => 32;
 

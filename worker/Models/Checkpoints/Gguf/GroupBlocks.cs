@@ -32,7 +32,7 @@ internal sealed class GroupBlocks : GroupedMatrix
         _firstInput = layer.Inputs.First;
         _firstGroup = _firstInput / BlockSize;
         Bits = type == GgufType.Q8_0 ? 8 : 4;
-        BlockScales.RequireFinite(layer, blocks, [0]);
+        GgufScales.RequireFinite(layer, blocks, [0]);
         var share = (long)layer.Inputs.Full / BlockSize * layer.Inputs.Count / layer.Inputs.Full;
         layer.ReplicatedBytes = Math.Max(0, Groups - share) * OutFeatures * 2 * ScaleBytes;
     }

@@ -19,7 +19,7 @@ internal sealed class Superblocks : SuperblockMatrix
         _blocks = blocks;
         _firstInput = layer.Inputs.First;
         _firstBlock = _firstInput / Length;
-        BlockScales.RequireFinite(layer, blocks, SuperblockLayout.ScalePlaces(Bits));
+        GgufScales.RequireFinite(layer, blocks, SuperblockLayout.ScalePlaces(Bits));
         var share = (long)layer.Inputs.Full / Length * layer.Inputs.Count / layer.Inputs.Full;
         layer.ReplicatedBytes = Math.Max(0, base.Superblocks - share) * OutFeatures * HeadWords(Bits) * sizeof(uint);
     }

@@ -78,7 +78,8 @@ public class RoutingTests
         [0, 1],
         Route([3, 3, 4, 1], 1, 2, new(ExpertScoring.Softmax) { Groups = 2, GroupScore = GroupScore.SumOfTwo }, [0, 0, -0.5f, 0]).Experts);
 
-    private static (int[] Experts, float[] Weights) Route(float[] logits, int tokens, int chosen, ExpertRouting routing, float[]? correction)
+    private static (int[] Experts, float[] Weights) Route(
+        float[] logits, int tokens, int chosen, ExpertRouting routing, float[]? correction)
     {
         var count = logits.Length / tokens;
         using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);

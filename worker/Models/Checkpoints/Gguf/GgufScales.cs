@@ -5,7 +5,7 @@ using Cluster.Worker.Models.Quantization;
 namespace Cluster.Worker.Models.Checkpoints.Gguf;
 
 /// <summary>Checks the F16 that scale the codes of blocks.</summary>
-internal static class BlockScales
+internal static class GgufScales
 {
     /// <param name="places">Bytes of a block where they are.</param>
     /// <exception cref="CheckpointFormatException">One is not finite.</exception>
