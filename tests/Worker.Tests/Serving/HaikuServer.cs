@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;
@@ -37,7 +38,7 @@ internal sealed class HaikuServer : IAsyncDisposable
         var http = await HttpTestServer.StartAsync(ready: false, configure: configure);
         var model = ModelLoader.Load(
             Fixtures.Haiku, CpuBackend.Create(new CpuOptions()),
-            new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048 });
+            new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = DType.BF16 });
         var tokenizer = Tokenizer.Load(Fixtures.Haiku);
         var engine = new LlmEngine(
             model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System,

@@ -52,8 +52,10 @@ public sealed class ExpertPassTests
         var backend = new RecordingBackend();
         var options = new ModelRunnerOptions { MaxBatchedTokens = 64, MaxSequences = 4, MaxModelLength = 200 };
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, options);
+        var groups = model.Runner.KvGroups.Count;
         model.Runner.Launch(new StepBatch
         {
+            NumGroups = groups,
             NumSequences = 1,
             NumLogits = 1,
             NumTokens = Tokens,
@@ -64,8 +66,8 @@ public sealed class ExpertPassTests
             ContextLengths = [Tokens],
             TokenIds = new int[Tokens],
             Positions = [.. Enumerable.Range(0, Tokens)],
-            SlotMapping = [.. Enumerable.Range(0, Tokens)],
-            BlockTables = new int[MaxBlocks],
+            SlotMapping = [.. Enumerable.Range(0, groups * Tokens).Select(row => row % Tokens)],
+            BlockTables = new int[groups * MaxBlocks],
             LogitRows = [Tokens - 1],
         });
         return (model.Config, [.. backend.TakePass()]);
