@@ -24,11 +24,26 @@ internal sealed class GpuClaim(IKubernetesClient client)
         client, new ObjectStore<V1ResourceClaimTemplate>(), metadata => metadata.ResourceVersion);
 
     /// <summary>Does nothing for a deployment whose pods claim nothing.</summary>
-    /// <exception cref="InvalidModelDeploymentException">A template of that name exists and is somebody else's.</exception>
-    public Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken) =>
-        deployment.Spec.Gpu.Allocation == GpuAllocation.ResourceClaim
-            ? _owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken)
-            : Task.CompletedTask;
+    /// <exception cref="InvalidModelDeploymentException">A template of that name exists and is somebody else's, or the cluster knows
+    /// no templates.</exception>
+    public async Task ApplyAsync(ModelDeployment deployment, CancellationToken cancellationToken)
+    {
+        if (deployment.Spec.Gpu.Allocation != GpuAllocation.ResourceClaim)
+        {
+            return;
+        }
+
+        try
+        {
+            await _owned.ApplyAsync(deployment, Manifest(deployment), cancellationToken);
+        }
+        catch (KubernetesException e) when (e.IsNotFound)
+        {
+            throw new InvalidModelDeploymentException(
+                "spec.gpu.allocation: ResourceClaim needs the API resource.k8s.io/v1 (Kubernetes 1.34 or newer), which this cluster does "
+                + "not have", e);
+        }
+    }
 
     public static string TemplateNameOf(ModelDeployment deployment) =>
         $"{deployment.Metadata.Name}-gpus-{deployment.Spec.TensorParallelSize.Degree.ToString(CultureInfo.InvariantCulture)}";
