@@ -14,7 +14,8 @@ internal static class GpuResource
     private const int UuidDigits = 16;
 
     /// <param name="uuidsAreUnique">Of the node, as <see cref="HaveUniqueUuids"/> says.</param>
-    /// <returns><c>serving.cluster.sh/gpu-00a1b2c3d4e5f607</c>, or <c>serving.cluster.sh/gpu-index-3</c> where UUIDs tell nothing.</returns>
+    /// <returns><c>serving.cluster.sh/gpu-00a1b2c3d4e5f607</c>, or <c>serving.cluster.sh/gpu-index-3</c> where UUIDs tell
+    /// nothing.</returns>
     public static string NameOf(GpuDevice gpu, bool uuidsAreUnique) => Prefix + IdOf(gpu, uuidsAreUnique);
 
     /// <summary>The part behind <see cref="Prefix"/>.</summary>

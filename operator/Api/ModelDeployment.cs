@@ -296,7 +296,8 @@ internal sealed class GpuSpec
     [Schema(
         "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because "
         + "kubelet and operator would book the same GPUs twice.",
-        Default = DefaultResourceName, MaxLength = 253, Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
+        Default = DefaultResourceName, MaxLength = 253,
+        Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
     public string ResourceName { get; set; } = DefaultResourceName;
 
     [Schema(

@@ -127,8 +127,8 @@ internal sealed class ControllerLoop
         _seconds.Observe(_time.GetElapsedTime(started).TotalSeconds);
     }
 
-    /// <summary>Once for each change: what goes on failing for one reason would fill the log. Where the code went is told only of mistakes of
-    /// our own.</summary>
+    /// <summary>Once for each change: what goes on failing for one reason would fill the log. Where the code went is told only of mistakes
+    /// of our own.</summary>
     private void Report(NamespacedName key, string problem, Exception? mistake)
     {
         if (mistake is not null || !_logged.TryGetValue(key, out var before) || before != problem)

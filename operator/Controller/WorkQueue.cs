@@ -165,6 +165,12 @@ internal sealed class WorkQueue<T> : IDisposable
 
     public void Dispose()
     {
+        lock (_gate)
+        {
+            // The timer may be at it just now.
+            _shuttingDown = true;
+        }
+
         _timer.Dispose();
         _available.Dispose();
     }

@@ -90,8 +90,8 @@ internal sealed class KubernetesException(int statusCode, string reason, string 
     public bool IsNamespaceTerminating =>
         StatusCode == 403 && Message.Contains("because it is being terminated", StringComparison.Ordinal);
 
-    /// <summary>The server has understood the request and will not have it: a policy, a quota, a role, a schema, or a webhook that cannot be
-    /// asked. Neither a conflict nor an overloaded server nor our own credentials.</summary>
+    /// <summary>The server has understood the request and will not have it: a policy, a quota, a role, a schema, or a webhook that cannot
+    /// be asked. Neither a conflict nor an overloaded server nor our own credentials.</summary>
     public bool IsRefusal => StatusCode switch
     {
         401 or 404 or 408 or 409 or 410 or 429 => false,

@@ -270,6 +270,10 @@ internal sealed class Fleet
             Index(_orphans, OrphanOf(now), key);
             _ledger.Put(now);
         }
+        else if (now is not null)
+        {
+            _ledger.PutOther(now);
+        }
         else
         {
             _ledger.RemovePod(key);

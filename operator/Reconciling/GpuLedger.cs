@@ -20,6 +20,8 @@ internal sealed class GpuLedger
     private readonly Dictionary<string, List<int>> _bookings = new(StringComparer.Ordinal);
     private readonly SortedSet<GpuGroup> _freeByHive = new(GpuGroup.BestFit);
     private readonly SortedSet<GpuGroup> _freeByNode = new(GpuGroup.BestFit);
+    private readonly NodeRoom _room = new();
+    private readonly List<(string Node, NodeResources Asks)> _roomBooked = [];
     private readonly HashSet<string> _conflicts = new(StringComparer.Ordinal);
     private IReadOnlyList<GpuNode>? _sorted;
 
@@ -97,6 +99,7 @@ internal sealed class GpuLedger
     public void Put(Replica pod)
     {
         var key = NamespacedName.Of(pod.Pod);
+        _room.Put(pod);
         var left = Release(key);
         if (pod.HoldsGpus)
         {
@@ -113,11 +116,25 @@ internal sealed class GpuLedger
         Rebook(pod.HoldsGpus && pod.Node != left ? pod.Node : null);
     }
 
-    public void RemovePod(NamespacedName key) => Rebook(Release(key));
+    public void RemovePod(NamespacedName key)
+    {
+        _room.Remove(key);
+        Rebook(Release(key));
+    }
+
+    /// <summary>A pod that holds no GPUs takes room all the same.</summary>
+    public void PutOther(Replica pod)
+    {
+        Rebook(Release(NamespacedName.Of(pod.Pod)));
+        _room.Put(pod);
+    }
+
+    /// <summary>What keeps a pod that asks for so much from a node, in a few words; null when it has room.</summary>
+    public string? Lacks(GpuNode node, NodeResources asks) => _room.Left(node.Node)?.Lacks(asks);
 
     /// <exception cref="InvalidOperationException">A GPU of the placement is held: the caller did not choose from
     /// <see cref="FreeGroups"/>.</exception>
-    public void Book(GpuPlacement placement)
+    public void Book(GpuPlacement placement, NodeResources asks = default)
     {
         if (!_byName[placement.Node].AreFree(placement.Indices))
         {
@@ -130,6 +147,8 @@ internal sealed class GpuLedger
         }
 
         booked.AddRange(placement.Indices);
+        _room.Add(placement.Node, asks);
+        _roomBooked.Add((placement.Node, asks));
         Rebook(placement.Node);
     }
 
@@ -144,6 +163,12 @@ internal sealed class GpuLedger
         {
             List<string> booked = [.. _bookings.Keys];
             _bookings.Clear();
+            foreach (var (node, asks) in _roomBooked)
+            {
+                _room.Add(node, default(NodeResources) - asks);
+            }
+
+            _roomBooked.Clear();
             booked.ForEach(Rebook);
         }
     }

@@ -7,7 +7,8 @@ namespace Cluster.Operator.Reconciling;
 /// them. No I/O; the same ledger gives the same choice. Called by <see cref="Planner"/>.</summary>
 /// <remarks>
 /// <code>
-/// 1. nodes the pod may go to (ready, not cordoned, selector, affinity, taints, no device plugin at work but our own)
+/// 1. nodes the pod may go to (ready, not cordoned, selector, affinity, taints, no device plugin at work but our own) that have CPUs,
+///    memory, ephemeral storage and a place among their pods left for it
 /// 2. their free GPUs in groups: by XGMI hive when the GPUs must share one, else the node; with deviceAccess Plugin those
 ///    that the kubelet has for pods
 /// 3. with placement Spread, the nodes with the fewest replicas of this deployment
@@ -41,8 +42,8 @@ internal sealed class GpuPacking
     public GpuPlacement? Find()
     {
         GpuGroup? best = null;
-        foreach (var group in _ledger.FreeGroups(SharesHive, _request.GroupSize).Where(g => Refusal(g.Node) is null).SelectMany(Obtainable)
-            .Where(g => g.Size >= _request.GroupSize))
+        foreach (var group in _ledger.FreeGroups(SharesHive, _request.GroupSize)
+            .Where(g => Refusal(g.Node) is null && Lacks(g.Node) is null).SelectMany(Obtainable).Where(g => g.Size >= _request.GroupSize))
         {
             best = best is null || Crowding(group) < Crowding(best) ? group : best;
             if (Crowding(best) == 0)
@@ -60,7 +61,7 @@ internal sealed class GpuPacking
         var placement = Find();
         if (placement is not null)
         {
-            _ledger.Book(placement);
+            _ledger.Book(placement, _request.Asks);
             _replicasOn[placement.Node] = _replicasOn.GetValueOrDefault(placement.Node) + 1;
         }
 
@@ -86,6 +87,18 @@ internal sealed class GpuPacking
                     : _pluginMissing ? Shortage.DevicePluginNotReady
                     : Shortage.NoGpuNodes,
                     $"no node with GPUs can be used{skipped}");
+        }
+
+        // With room enough there would be GPUs.
+        List<GpuNode> full = [.. candidates.Where(
+            n => n.FreeGroups(SharesHive).SelectMany(Obtainable).Any(g => g.Gpus.Count >= _request.GroupSize) && Lacks(n) is not null)];
+        if (full.Count > 0)
+        {
+            return new Shortage(
+                Shortage.InsufficientResources,
+                $"the nodes with {Count(_request.GroupSize)} free have no room for the pod: "
+                + string.Join(", ", full.Take(3).Select(n => $"{n.Name} ({Lacks(n)})"))
+                + (full.Count > 3 ? $" and {full.Count - 3} more" : "") + skipped);
         }
 
         var needs = $"needs {Count(_request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
@@ -116,11 +129,14 @@ internal sealed class GpuPacking
 
     private static string Count(int gpus) => gpus == 1 ? "1 GPU" : $"{gpus} GPUs";
 
+    private string? Lacks(GpuNode node) => _ledger.Lacks(node, _request.Asks);
+
     private bool SharesHive => _request.Gpu.RequireSameHive && _request.GroupSize > 1;
 
     /// <summary>What speaks against a group before its fit does.</summary>
     private int Crowding(GpuGroup group) =>
-        _request.Gpu.Placement == GpuPlacementPolicy.Spread ? _replicasOn.GetValueOrDefault(group.Node.Name) : 0;
+        (_request.Avoided.Contains(group.Node.Name) ? int.MaxValue / 2 : 0)
+        + (_request.Gpu.Placement == GpuPlacementPolicy.Spread ? _replicasOn.GetValueOrDefault(group.Node.Name) : 0);
 
     private List<GpuDevice> Choose(IReadOnlyList<GpuDevice> group)
     {

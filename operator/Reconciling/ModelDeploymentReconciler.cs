@@ -43,6 +43,8 @@ internal sealed class ModelDeploymentReconciler(
 
     private readonly ReplacementBackoff _replacements = new(time);
     private readonly RefusalBackoff _refusals = new(time);
+    private readonly CreationTrouble _creation = new(client, time);
+    private readonly UnscheduledPods _unscheduled = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
 
@@ -178,18 +180,26 @@ internal sealed class ModelDeploymentReconciler(
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
             MayCreate = refused is null,
+            MayDelete = refused is not { OfDeletion: true },
+            IsUnscheduled = _unscheduled.IsStuck,
+            Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
             Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken),
         };
         var prepared = actions.Prepare(deployment, template, request);
-        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed }))
+        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled }))
         {
             _replacements.Replaced(uid);
+        }
+
+        foreach (var given in prepared.Plan.Actions.OfType<DeletePod>().Where(d => d.Reason == DeleteReason.Unscheduled))
+        {
+            _unscheduled.GivenUp(given.Pod);
         }
 
         var failure = await actions.ActAsync(deployment, prepared, cancellationToken);
         if (failure is not null)
         {
-            refused = new Refusal(Refusal.OfPod, failure.Message);
+            refused = failure.AsRefusal();
             if (failure.Cause is KubernetesException { IsRefusal: true, IsNamespaceTerminating: false })
             {
                 problem = failure.Message;
@@ -262,6 +272,8 @@ internal sealed class ModelDeploymentReconciler(
 
         next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
+        next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
+        next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
         foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
             var node = nodes.Get(new NamespacedName("", pod.Node!));
@@ -285,7 +297,7 @@ internal sealed class ModelDeploymentReconciler(
             return await _finalizer.RemoveAsync(cached, cancellationToken);
         }
 
-        if (_refusals.Standing(cached) is { Reason: Refusal.OfPod })
+        if (_refusals.Standing(cached) is { OfDeletion: true })
         {
             return ReconcileResult.After(_refusals.Remaining(cached));
         }
@@ -294,7 +306,7 @@ internal sealed class ModelDeploymentReconciler(
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {
-            Refusal refusal = new(Refusal.OfPod, failure.Message);
+            var refusal = failure.AsRefusal();
             await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
             if (!Refusal.IsOne(failure.Cause))
             {
@@ -328,6 +340,7 @@ internal sealed class ModelDeploymentReconciler(
             Deployment = deployment,
             Pods = owned,
             LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken),
+            Stuck = await _creation.FindAsync(owned, cancellationToken),
             FindNode = name => nodes.Get(new NamespacedName("", name)),
             Now = time.GetUtcNow(),
         });

@@ -25,6 +25,9 @@ internal sealed record Observation
     /// <summary>What the API server does not let us write.</summary>
     public Refusal? Refused { get; init; }
 
+    /// <summary>Why a pod does not get its containers.</summary>
+    public PodProblem? Stuck { get; init; }
+
     /// <summary>What has to go before anything can be made; it goes by itself.</summary>
     public string? Awaited { get; init; }
 

@@ -35,6 +35,9 @@ internal enum DeleteReason
     /// <summary>The node chosen for it no longer takes new pods.</summary>
     NodeRefused,
 
+    /// <summary>The scheduler does not put it on the node chosen for it.</summary>
+    Unscheduled,
+
     /// <summary>A GPU it is pinned to is not in its node any more, and it does not serve.</summary>
     GpuGone,
 
@@ -47,6 +50,10 @@ internal enum DeleteReason
 internal sealed record Shortage(string Reason, string Message)
 {
     public const string InsufficientGpus = "InsufficientGpus";
+
+    /// <summary>GPUs are free, but not the CPUs, the memory, the ephemeral storage or the place for a pod beside them.</summary>
+    public const string InsufficientResources = "InsufficientResources";
+
     public const string NoGpuNodes = "NoGpuNodes";
 
     /// <summary>The nodes with GPUs run a device plugin for them, with which pinning cannot go together.</summary>

@@ -24,12 +24,25 @@ internal sealed record PlanRequest
 
     public required PodRequirements Requirements { get; init; }
 
+    /// <summary>What a replica asks of its node beside GPUs.</summary>
+    public NodeResources Asks { get; init; }
+
     /// <summary>False while a deployment whose pods keep failing waits out its backoff: failed pods then stay, as evidence and in place of
     /// their replacement.</summary>
     public bool ReplaceFailed { get; init; } = true;
 
-    /// <summary>False while the API server refuses this deployment's pods: none is created, and none that serves is given up for one.</summary>
+    /// <summary>False while the API server refuses this deployment's pods: none is created, and none that serves is given up for
+    /// one.</summary>
     public bool MayCreate { get; init; } = true;
+
+    /// <summary>The same of deletions.</summary>
+    public bool MayDelete { get; init; } = true;
+
+    /// <summary>Pods that the scheduler does not put on the node chosen for them.</summary>
+    public Func<Replica, bool> IsUnscheduled { get; init; } = _ => false;
+
+    /// <summary>Nodes that did not get a pod of this deployment: others are better.</summary>
+    public IReadOnlySet<string> Avoided { get; init; } = new HashSet<string>();
 
     public NodeLoss NodeLoss { get; init; } = NodeLoss.Never;
 
@@ -60,6 +73,7 @@ internal sealed record PlanRequest
         Rollout = deployment.Spec.Rollout,
         TemplateHash = template?.Hash ?? "",
         Requirements = template?.Requirements ?? PodRequirements.None,
+        Asks = template?.Asks ?? default,
         NodeLoss = template is null ? NodeLoss.Never : new NodeLoss(template.Requirements.NodeLossTolerance, unreadyFor),
     };
 }

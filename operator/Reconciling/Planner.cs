@@ -6,6 +6,7 @@ namespace Cluster.Operator.Reconciling;
 /// <remarks>
 /// <code>
 /// 1. pods that can never serve go: node or GPU gone, node lost, finished, in conflict over a GPU, not started on a node that takes no more
+///    or that the scheduler does not give it
 /// 2. more up-to-date pods than wanted: the unready go, then the cheapest, the least loaded and the newest
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
@@ -37,6 +38,11 @@ internal static class Planner
             request.MostCreations,
             Math.Min(request.Replicas - updated.Count, request.MaxReplicas - staying.Count) - waitingToBeReplaced);
         var shortage = Create(request, missing, staying, owned, ledger, actions);
+        if (!request.MayDelete)
+        {
+            actions.RemoveAll(action => action is DeletePod);
+        }
+
         return new Plan(actions, shortage ?? stuck);
 
         void Delete(List<Replica> pods, int count, DeleteReason reason)
@@ -92,6 +98,10 @@ internal static class Planner
             else if (IsTurnedAway(request, pod, node))
             {
                 actions.Add(new DeletePod(pod, DeleteReason.NodeRefused));
+            }
+            else if (request.ReplaceFailed && request.IsUnscheduled(pod))
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.Unscheduled));
             }
             else if (pod is { Ready: false, Finished: false, Uid: not null } && node?.Lacks(pod) == true)
             {

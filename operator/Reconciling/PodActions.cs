@@ -50,9 +50,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     {
         try
         {
-            return await SendAsync(deployment, prepared, cancellationToken) is { } cause
-                ? new PodFailure(cause, Explain(cause, prepared))
-                : null;
+            return await SendAsync(deployment, prepared, cancellationToken);
         }
         finally
         {
@@ -64,7 +62,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         }
     }
 
-    private async Task<Exception?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
+    private async Task<PodFailure?> SendAsync(ModelDeployment deployment, PreparedPlan prepared, CancellationToken cancellationToken)
     {
         Exception? failure = null;
         var stillThere = 0;
@@ -96,7 +94,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
             }
         }
 
-        return failure ?? refusal;
+        return (failure ?? refusal) is { } first ? new PodFailure(first, Explain(first, prepared), failure is not null) : null;
     }
 
     /// <summary>One pod, then two, four, … at once, as the ReplicaSet controller does: what is refused once (a quota, an admission
@@ -224,6 +222,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
+        DeleteReason.Unscheduled => $"the scheduler does not put it on node {delete.Pod.Node}",
         DeleteReason.NodeRefused => $"node {delete.Pod.Node} no longer takes new pods",
         _ => "it claims a GPU that an older pod holds",
     };
@@ -231,7 +230,8 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     private static bool IsApiFailure(Exception e) => e is KubernetesException or HttpRequestException or IOException;
 
     /// <summary>The server said no, as opposed to not having been heard.</summary>
-    private static bool IsDefinite(Exception e) => Refusal.IsOne(e) || e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
+    private static bool IsDefinite(Exception e) =>
+        Refusal.IsOne(e) || e is KubernetesException { StatusCode: >= 400 and < 500 and not 408 };
 
     private async Task<V1Pod?> FindAsync(V1Pod pod, CancellationToken cancellationToken)
     {

@@ -4,15 +4,16 @@ using Cluster.Operator.Controller;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Keeps a deployment from asking again at once for what the API server refuses, whatever wakes it meanwhile: after 250 ms, 500 ms,
-/// … 5 min, and at once when its spec changes.</summary>
+/// <summary>Keeps a deployment from asking again at once for what the API server refuses, whatever wakes it meanwhile: it asks after
+/// 250 ms, 500 ms, … 5 min, and at once when its spec changes.</summary>
 internal sealed class RefusalBackoff(TimeProvider time)
 {
     private readonly ItemBackoff<string> _backoff = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromMinutes(5));
     private readonly ConcurrentDictionary<string, Entry> _standing = new(StringComparer.Ordinal);
 
     /// <summary>What was refused and must not be asked for yet; null when it may.</summary>
-    public Refusal? Standing(ModelDeployment deployment) => Remaining(deployment) > TimeSpan.Zero ? _standing[Uid(deployment)].Refusal : null;
+    public Refusal? Standing(ModelDeployment deployment) =>
+        Remaining(deployment) > TimeSpan.Zero ? _standing[Uid(deployment)].Refusal : null;
 
     /// <summary>How long it must not.</summary>
     public TimeSpan Remaining(ModelDeployment deployment) =>

@@ -10,9 +10,10 @@ namespace Cluster.Operator.Reconciling;
 /// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
 /// AwaitingGarbageCollection | Complete,
 /// InsufficientGpus, NoGpuNodes, DevicePluginConflict, DevicePluginNotReady, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
-/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons | AsExpected</item>
-/// <item>GpusAllocated — Allocated, DevicePlugin, ResourceClaim, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict,
-/// DevicePluginNotReady,
+/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons |
+/// AsExpected</item>
+/// <item>GpusAllocated — Allocated, DevicePlugin, ResourceClaim, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes,
+/// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
 /// </list></summary>
@@ -119,7 +120,7 @@ internal static class StatusBuilder
         {
             conditions.Set("Degraded", true, o.Refused.Reason, Bounded(o.Refused.Message));
         }
-        else if (FirstProblem(o) is { } problem)
+        else if ((FirstProblem(o) ?? o.Stuck) is { } problem)
         {
             conditions.Set("Degraded", true, problem.Reason, Bounded(problem.Message));
         }

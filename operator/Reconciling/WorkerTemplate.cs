@@ -3,8 +3,10 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
+using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -30,6 +32,7 @@ internal sealed class WorkerTemplate
         anyones["metadata"]!.AsObject().Remove("ownerReferences");
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(anyones))).AsSpan(0, 5));
         Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
+        Asks = NodeResources.Of(KubernetesJson.Read<V1Pod>(manifest, KubernetesJson.CachedFieldsOptions).Spec);
     }
 
     /// <summary>A pod manifest; shared, not to be changed.</summary>
@@ -39,6 +42,9 @@ internal sealed class WorkerTemplate
     public string Hash { get; }
 
     public PodRequirements Requirements { get; }
+
+    /// <summary>What each pod asks of its node beside GPUs.</summary>
+    public NodeResources Asks { get; }
 
     /// <exception cref="InvalidModelDeploymentException">Something in the spec is wrong; the message lists all of it.</exception>
     public static void RequireValid(ModelDeployment deployment)

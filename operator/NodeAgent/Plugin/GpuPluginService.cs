@@ -3,8 +3,8 @@ using Grpc.Core;
 
 namespace Cluster.Operator.NodeAgent.Plugin;
 
-/// <summary>What the kubelet asks of a resource's plugin. Served by <see cref="PluginServer"/>, whose connections know by their socket which
-/// <see cref="GpuPlugin"/> they are about.</summary>
+/// <summary>What the kubelet asks of a resource's plugin. Served by <see cref="PluginServer"/>, whose connections know by their socket
+/// which <see cref="GpuPlugin"/> they are about.</summary>
 /// <remarks>Of a pod with several GPUs, the kubelet merges what their plugins hand out, and keeps one value of a variable that two of them
 /// set. <c>ROCR_VISIBLE_DEVICES</c> is therefore the operator's, in the pod's own environment, and not set here.</remarks>
 internal sealed class GpuPluginService(IHostApplicationLifetime lifetime) : DevicePlugin.DevicePluginBase
@@ -61,8 +61,8 @@ internal sealed class GpuPluginService(IHostApplicationLifetime lifetime) : Devi
         return Task.FromResult(response);
     }
 
-    /// <summary>The device nodes also where CDI is offered: kubelets before 1.29 do not pass the name on, and a runtime that knows both sets
-    /// each device once. <c>/dev/kfd</c> is the same for all GPUs of a pod, and the kubelet adds it once.</summary>
+    /// <summary>The device nodes also where CDI is offered: kubelets before 1.29 do not pass the name on, and a runtime that knows both
+    /// sets each device once. <c>/dev/kfd</c> is the same for all GPUs of a pod, and the kubelet adds it once.</summary>
     private static ContainerAllocateResponse Grant(OfferedGpu gpu)
     {
         ContainerAllocateResponse grant = new()

@@ -30,7 +30,7 @@ internal static class AttentionWindows
 
     public static ImmutableArray<int> OfDots(ModelFields fields, int layers)
     {
-        var first = fields.Optional(0, ModelFields.MostLayers, "max_window_layers") ?? layers;
+        var first = fields.Optional(0, ModelFields.MostLayers, "max_window_layers") ?? 62;
         return Read(fields, layers, layer => layer >= first);
     }
 

@@ -62,7 +62,7 @@ internal static class ExpertReader
         var step = fields.Number(ModelFields.MostLayers, 1, "moe_layer_interval");
         return Routed(fields, width, Layers(layers, layer => (layer + 1) % step == 0 && layer >= first && layer <= last)) with
         {
-            SharedIntermediateSize = width * (fields.Optional(0, ModelFields.MostExperts, "moe_num_shared_experts") ?? 0),
+            SharedIntermediateSize = width * (fields.Optional(0, ModelFields.MostExperts, "moe_num_shared_experts") ?? 2),
             Correction = true,
         };
     }

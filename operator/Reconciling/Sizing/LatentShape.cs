@@ -9,5 +9,7 @@ namespace Cluster.Operator.Reconciling.Sizing;
 /// <param name="ValueDim">Of a value head.</param>
 internal sealed record LatentShape(int? QueryRank, int KvRank, int NopeDim, int RopeDim, int ValueDim)
 {
+    public int QueryDim => NopeDim + RopeDim;
+
     public int CachedValues => KvRank + RopeDim;
 }

@@ -65,7 +65,7 @@ internal sealed record ModelShape
 
     /// <summary>Values of a token that are alive at once in an attention layer, and in an MLP.</summary>
     public long AttentionWidth => Latent is { } latent
-        ? (long)Heads * (latent.NopeDim + latent.RopeDim + (2 * latent.KvRank))
+        ? (long)Heads * (latent.QueryDim + (2 * latent.KvRank))
         : (Heads + (2L * KvHeads)) * HeadDim;
 
     public long MlpWidth => 2L * Math.Max(

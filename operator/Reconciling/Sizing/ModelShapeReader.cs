@@ -32,10 +32,10 @@ internal static class ModelShapeReader
                 $"config.json: hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim");
         }
 
-        var dense = fields.Number(
-            ModelFields.MostFeatures, family.IntermediateRatio * hidden, family.DenseIntermediate, "intermediate_size");
+        var dense = fields.Number(ModelFields.MostFeatures, family.IntermediateRatio * hidden, family.DenseIntermediate);
         var experts = family.Experts(fields, layers);
         var positions = fields.Number(MostPositions, null, "max_position_embeddings");
+        var latent = family.Latent ? ReadLatent(fields) : null;
         var quantized = QuantizationReader.Read(fields.Quantization);
         ModelShape shape = new()
         {
@@ -44,8 +44,8 @@ internal static class ModelShapeReader
             HiddenSize = hidden,
             IntermediateSize = experts?.Layers == layers ? 0 : dense,
             Heads = heads,
-            KvHeads = kvHeads,
-            HeadDim = headDim ?? hidden / heads,
+            KvHeads = latent is null ? kvHeads : 1, // num_key_value_heads is that of the attention that nobody computes.
+            HeadDim = latent?.QueryDim ?? headDim ?? hidden / heads,
             VocabSize = fields.Number(MostWords, null, "vocab_size"),
             MaxLength = positions,
             ElementBytes = ReadElementBytes(fields),
@@ -53,7 +53,7 @@ internal static class ModelShapeReader
             GatedMlp = family.GatedMlp,
             TiedEmbeddings = ReadTied(fields),
             Experts = experts,
-            Latent = family.Latent ? ReadLatent(fields) : null,
+            Latent = latent,
             LearnedPositions = family.LearnedPositions(positions),
             Windows = family.Windows(fields, layers),
         };

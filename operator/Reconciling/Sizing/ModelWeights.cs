@@ -75,7 +75,7 @@ internal sealed class ModelWeights
 
     private void AddLatentAttention(string prefix, LatentShape latent)
     {
-        var queries = (long)_shape.Heads * (latent.NopeDim + latent.RopeDim);
+        var queries = (long)_shape.Heads * latent.QueryDim;
         if (latent.QueryRank is { } rank)
         {
             Linear(prefix + "q_a_proj", rank, _shape.HiddenSize, WeightCut.None);

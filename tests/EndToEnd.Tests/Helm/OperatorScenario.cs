@@ -73,6 +73,10 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             running, "the orphan is adopted",
             async () => !(await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}[{.metadata.ownerReferences}]{end}"))
                 .Contains("[]", StringComparison.Ordinal));
+        await BindAsync(cluster, (await PodsAsync(cluster))[0]);
+        await UntilAsync(
+            running, "somebody asks why a pod gets no containers",
+            () => Task.FromResult(requests.Any(request => request is { Resource: "events", Verb: "list" })));
         await CrashAsync(cluster, (await PodsAsync(cluster))[0]);
         await UntilAsync(running, "its last words are in the condition", async () =>
             (await cluster.KubectlAsync("get", "mdep", Deployment, "-o", "json")).Contains(OneLineLog.Line, StringComparison.Ordinal));
@@ -107,6 +111,11 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
 
     private static async Task OrphanAsync(BareCluster cluster, string pod) => await cluster.KubectlAsync(
         "patch", "pod", pod, "--type=json", "-p", """[{"op": "remove", "path": "/metadata/ownerReferences"}]""");
+
+    /// <summary>What a scheduler does; no kubelet follows.</summary>
+    private static async Task BindAsync(BareCluster cluster, string pod) => await cluster.KubectlWithInputAsync(
+        """{"apiVersion": "v1", "kind": "Binding", "target": {"apiVersion": "v1", "kind": "Node", "name": "n"}}""",
+        "create", "--raw", $"/api/v1/namespaces/{WorkNamespace}/pods/{pod}/binding", "-f", "-");
 
     private static async Task CrashAsync(BareCluster cluster, string pod) =>
         await cluster.KubectlAsync("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", """

@@ -127,7 +127,8 @@ public sealed class LeaderElectionTests
     private Task Run(string identity, CancellationToken cancellationToken, Action? begins = null, TimeProvider? time = null)
     {
         LeaderElectionOptions options = new("ns", "lease", identity);
-        LeaderElection election = new(_server, options, time ?? _time, new Random(7), new MetricsRegistry(), new Readiness(), NullLogger.Instance);
+        LeaderElection election = new(
+            _server, options, time ?? _time, new Random(7), new MetricsRegistry(), new Readiness(), NullLogger.Instance);
         return Task.Run(() => election.RunAsync(Lead, cancellationToken), CancellationToken.None);
 
         async Task Lead(CancellationToken token)

@@ -25,13 +25,13 @@ public class KubernetesJsonTests
     public void What_is_read_by_known_fields_only_keeps_nothing_else()
     {
         const string Json = """
-            {"kind":"Pod","metadata":{"name":"p","managedFields":[{"manager":"x"}]},"spec":{"nodeName":"n","containers":[{"name":"worker"}]},
+            {"kind":"Pod","metadata":{"name":"p","managedFields":[{"manager":"x"}]},"spec":{"nodeName":"n","containers":[{"name":"worker","resources":{"requests":{"cpu":"1"}}}]},
              "status":{"phase":"Running","qosClass":"Burstable","containerStatuses":[{"name":"worker","restartCount":2,"image":"i"}]}}
             """;
         Assert.Same(KubernetesJson.Options, KubernetesJson.For(new Selection("a=b")));
         var pod = JsonSerializer.Deserialize<V1Pod>(Json, KubernetesJson.For(new Selection(CachedFieldsOnly: true)))!;
         Assert.Equal(
-            """{"kind":"Pod","metadata":{"name":"p"},"spec":{"nodeName":"n"},"status":{"containerStatuses":[{"name":"worker","ready":false,"restartCount":2}],"phase":"Running"}}""",
+            """{"kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"resources":{"requests":{"cpu":"1"}}}],"nodeName":"n"},"status":{"containerStatuses":[{"name":"worker","ready":false,"restartCount":2}],"phase":"Running"}}""",
             KubernetesJson.ToJsonObject(pod).ToJsonString());
     }
 

@@ -133,9 +133,13 @@ public sealed class LifecycleTests
                 throw new KubernetesException(403, "Forbidden", "a webhook says no");
             }
         };
-        await Assert.ThrowsAsync<KubernetesException>(() => _cluster.Reconcile());
+        Assert.Equal("a webhook says no", (await _cluster.Reconcile()).Problem);
         Assert.Equal(3, _cluster.Replicas().Count);
+        var deletions = _cluster.Server.Calls.Count(call => call.StartsWith("delete Pod", StringComparison.Ordinal));
+        await _cluster.Settle();
+        Assert.Equal(deletions, _cluster.Server.Calls.Count(call => call.StartsWith("delete Pod", StringComparison.Ordinal)));
         _cluster.Server.BeforeCall = null;
+        _cluster.Time.Advance(TimeSpan.FromMilliseconds(250));
         await _cluster.Finish();
         Assert.Equal(3, _cluster.Deployment().Status!.UpdatedReplicas);
     }

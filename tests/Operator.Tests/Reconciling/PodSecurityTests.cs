@@ -69,7 +69,9 @@ public sealed class PodSecurityTests
             s.Gpu.Allocation = Enum.TryParse<GpuAllocation>(access, out var allocation) ? allocation : GpuAllocation.Pinned;
             s.Gpu.DeviceAccess = Enum.TryParse<DeviceAccess>(access, out var given) ? given : DeviceAccess.Privileged;
         });
-        var placement = deployment.Spec.Gpu.Allocation != GpuAllocation.Pinned ? null : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
+        var placement = deployment.Spec.Gpu.Allocation != GpuAllocation.Pinned
+            ? null
+            : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
         return WorkerPod.Build(WorkerTemplate.For(deployment, Given.Options), deployment.Spec, "p", placement);
     }
 

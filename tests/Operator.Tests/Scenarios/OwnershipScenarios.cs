@@ -27,9 +27,10 @@ public sealed class OwnershipScenarios(ApiServerUnderTest server)
         Assert.Empty(cluster.Observer.Pod(pod)!.Metadata.OwnerReferences ?? []);
         Assert.Equal(3, cluster.Observer.Pods.Count);
 
+        // The observer may not have seen the label yet, and two others are ready.
         await LabelAsync(cluster, pod, "\"llm\"");
+        await cluster.UntilAsync(() => cluster.Observer.Pods.Count == 2, "one pod too many goes");
         await cluster.UntilReadyAsync("llm", 2);
-        Assert.Equal(2, cluster.Observer.Pods.Count);
     }
 
     [Fact]
@@ -72,7 +73,8 @@ public sealed class OwnershipScenarios(ApiServerUnderTest server)
         Assert.Equal(pods, cluster.Observer.Pods.Select(p => p.Metadata.Uid));
         Assert.Equal(
             ["llm", "llm-pods"],
-            (await cluster.Client.ListAsync<V1Service>(cluster.Namespace, null, CancellationToken.None)).Items.Select(s => s.Metadata.Name));
+            (await cluster.Client.ListAsync<V1Service>(cluster.Namespace, null, CancellationToken.None)).Items
+                .Select(s => s.Metadata.Name));
         Assert.Single((await cluster.Client.ListAsync<V1PodDisruptionBudget>(cluster.Namespace, null, CancellationToken.None)).Items);
 
         await cluster.ApplyAsync("llm", replicas: 2);

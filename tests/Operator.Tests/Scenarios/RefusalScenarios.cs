@@ -22,8 +22,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         cluster.Gateway.OnRequest = r => IsPodCreation(r)
             ? new Fault(
                 403,
-                Message: $"pods \"{NameOf(r)}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" must "
-                    + "not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume type "
+                Message: $"pods \"{NameOf(r)}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
+                    + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume type "
                     + "\"hostPath\")")
             : null;
         await cluster.ApplyAsync("llm");
@@ -34,7 +34,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         var condition = cluster.Observer.Condition("llm", "Degraded")!;
         Assert.Equal(("True", Refusal.OfPod), (condition.Status, condition.Reason));
         Assert.StartsWith(
-            "pods \"llm-*\" is forbidden: violates PodSecurity \"restricted:latest\": privileged", condition.Message, StringComparison.Ordinal);
+            "pods \"llm-*\" is forbidden: violates PodSecurity \"restricted:latest\": privileged", condition.Message,
+            StringComparison.Ordinal);
         Assert.Single(await cluster.EventsAsync("FailedCreate"));
 
         // Once the namespace allows it, nothing has to be done to the deployment.
@@ -54,8 +55,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             ? new Fault(
                 500,
                 Message: "Internal error occurred: failed calling webhook \"pods.example.com\": failed to call webhook: Post "
-                    + $"\"https://hook.example.svc:443/pods?timeout=10s\": read tcp 10.0.0.7:{Interlocked.Increment(ref port)}->10.96.0.9:443: "
-                    + "connection reset by peer")
+                    + "\"https://hook.example.svc:443/pods?timeout=10s\": read tcp "
+                    + $"10.0.0.7:{Interlocked.Increment(ref port)}->10.96.0.9:443: connection reset by peer")
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
@@ -88,7 +89,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         cluster.Gateway.OnRequest = r => r.Method == "PATCH" && r.Path.Contains("/services/", StringComparison.Ordinal)
             ? new Fault(
                 403,
-                Message: "services \"llm\" is forbidden: exceeded quota: objects, requested: services=1, used: services=0, limited: services=0")
+                Message: "services \"llm\" is forbidden: exceeded quota: objects, requested: services=1, used: services=0, limited: "
+                    + "services=0")
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
@@ -187,7 +189,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         Assert.Contains("[+]modeldeployments are in the cache\n", one.Readiness.Text, StringComparison.Ordinal);
         await using var other = await cluster.StartOperatorAsync(new LeaderElectionOptions(cluster.Namespace, "op", "other"));
         await Eventually.True(
-            () => Task.FromResult(other.Readiness.Text.Contains("is held by me; waiting for it", StringComparison.Ordinal)), "it stands by");
+            () => Task.FromResult(other.Readiness.Text.Contains("is held by me; waiting for it", StringComparison.Ordinal)),
+            "it stands by");
         Assert.True(other.Readiness.IsReady);
     }
 

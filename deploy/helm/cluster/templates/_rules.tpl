@@ -29,7 +29,7 @@
   verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [list, create, patch]             # list: why a pod does not get its containers
 {{- end -}}
 
 {{/* What it reads everywhere, whichever namespace it serves: a pod of any namespace may hold GPUs. */}}

@@ -49,7 +49,8 @@ public sealed class NumberBoundaryTests(ApiServerFixture fixture) : IClassFixtur
         {
             var isRight = !(value < least) && !(value > most);
             using var answer = await fixture.Client.SendAsync(
-                HttpMethod.Post, $"/apis/serving.cluster.sh/v1alpha1/namespaces/{space}/modeldeployments?dryRun=All", Manifest(field, value));
+                HttpMethod.Post, $"/apis/serving.cluster.sh/v1alpha1/namespaces/{space}/modeldeployments?dryRun=All",
+                Manifest(field, value));
             var text = await answer.Content.ReadAsStringAsync();
             var isRefused = answer.StatusCode == HttpStatusCode.UnprocessableEntity
                 && JsonNode.Parse(text)!["details"]!["causes"]!.AsArray().Any(cause => (string?)cause!["field"] == field);
@@ -62,7 +63,8 @@ public sealed class NumberBoundaryTests(ApiServerFixture fixture) : IClassFixtur
         if ((string?)schema["type"] is "integer" or "number" || (bool?)schema["x-kubernetes-int-or-string"] == true)
         {
             yield return (
-                path, schema["minimum"].AsNumber() ?? double.NaN, schema["maximum"].AsNumber() ?? double.NaN, (string?)schema["type"] != "number");
+                path, schema["minimum"].AsNumber() ?? double.NaN, schema["maximum"].AsNumber() ?? double.NaN,
+                (string?)schema["type"] != "number");
         }
 
         foreach (var (name, field) in schema["properties"]?.AsObject() ?? [])

@@ -35,6 +35,9 @@ internal sealed class FakeKubelet : IAsyncDisposable
     /// <summary>Which pods pass their readiness probe. After a change call <see cref="LookAgain"/>.</summary>
     public Func<V1Pod, bool> BecomesReady { get; set; } = _ => true;
 
+    /// <summary>Which pods get their containers once they are on a node.</summary>
+    public Func<V1Pod, bool> Creates { get; set; } = _ => true;
+
     /// <summary>Which pods end when they are told to.</summary>
     public Func<V1Pod, bool> Ends { get; set; } = _ => true;
 
@@ -178,7 +181,7 @@ internal sealed class FakeKubelet : IAsyncDisposable
                 await _client.BindAsync(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, _stop.Token);
             }
         }
-        else if (pod.Status?.Phase is "Pending" or "Running" && !_broken.ContainsKey(pod.Metadata.Name))
+        else if (pod.Status?.Phase is "Pending" or "Running" && Creates(pod) && !_broken.ContainsKey(pod.Metadata.Name))
         {
             var ready = BecomesReady(pod);
             if (pod.Status.Phase == "Pending" || ready != IsReady(pod))

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Cluster.Operator.Reconciling.Sizing;
+using k8s.Models;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What a pod asks of a node beside GPUs, or what a node has for pods: the resources that the scheduler and the kubelet count for
+/// every pod.</summary>
+internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes, decimal StorageBytes, int Pods)
+{
+    /// <summary>As the scheduler counts a pod: its containers and those beside them together, or the largest init container where that is
+    /// more, and what its RuntimeClass adds.</summary>
+    public static NodeResources Of(V1PodSpec spec)
+    {
+        var beside = default(NodeResources);
+        var peak = default(NodeResources);
+        foreach (var init in spec.InitContainers ?? [])
+        {
+            var own = OfContainer(init);
+            if (init.RestartPolicy == "Always")
+            {
+                beside += own;
+                peak = Larger(peak, beside);
+            }
+            else
+            {
+                peak = Larger(peak, beside + own);
+            }
+        }
+
+        var containers = (spec.Containers ?? []).Aggregate(beside, (sum, c) => sum + OfContainer(c));
+        return Larger(containers, peak) + Read(name => spec.Overhead?.TryGetValue(name, out var q) == true ? q : null) with { Pods = 1 };
+    }
+
+    /// <summary>Null for what the node does not say it has, which then has no end.</summary>
+    public static NodeResources? Allocatable(V1Node node) => node.Status?.Allocatable is { } all
+        ? Read(name => all.TryGetValue(name, out var quantity) ? quantity : null, missing: decimal.MaxValue) with
+        {
+            Pods = all.TryGetValue("pods", out var pods) ? (int)Math.Min(pods.ToDecimal(), int.MaxValue) : int.MaxValue,
+        }
+        : null;
+
+    public static NodeResources operator +(NodeResources a, NodeResources b) =>
+        new(a.Cpus + b.Cpus, a.MemoryBytes + b.MemoryBytes, a.StorageBytes + b.StorageBytes, a.Pods + b.Pods);
+
+    public static NodeResources operator -(NodeResources a, NodeResources b) =>
+        new(a.Cpus - b.Cpus, a.MemoryBytes - b.MemoryBytes, a.StorageBytes - b.StorageBytes, a.Pods - b.Pods);
+
+    /// <summary>The first resource of which a node that has this much left lacks some for a pod, in a few words; null when the pod
+    /// fits.</summary>
+    public string? Lacks(NodeResources pod) =>
+        pod.Pods > Pods ? "no room for one more pod"
+        : pod.Cpus > Cpus ? $"{Number(pod.Cpus)} CPUs requested, {Number(Cpus)} left"
+        : pod.MemoryBytes > MemoryBytes ? $"{Bytes(pod.MemoryBytes)} of memory requested, {Bytes(MemoryBytes)} left"
+        : pod.StorageBytes > StorageBytes ? $"{Bytes(pod.StorageBytes)} of ephemeral storage requested, {Bytes(StorageBytes)} left"
+        : null;
+
+    private static NodeResources OfContainer(V1Container container) =>
+        Read(name => container.Resources?.Requests?.TryGetValue(name, out var quantity) == true ? quantity
+            : container.Resources?.Limits?.TryGetValue(name, out var limit) == true ? limit : null);
+
+    private static NodeResources Read(Func<string, ResourceQuantity?> of, decimal missing = 0) => new(
+        of("cpu")?.ToDecimal() ?? missing, of("memory")?.ToDecimal() ?? missing, of("ephemeral-storage")?.ToDecimal() ?? missing, 0);
+
+    private static NodeResources Larger(NodeResources a, NodeResources b) => new(
+        Math.Max(a.Cpus, b.Cpus), Math.Max(a.MemoryBytes, b.MemoryBytes), Math.Max(a.StorageBytes, b.StorageBytes),
+        Math.Max(a.Pods, b.Pods));
+
+    private static string Number(decimal value) => Math.Max(0, value).ToString("0.##", CultureInfo.InvariantCulture);
+
+    private static string Bytes(decimal value) => ByteText.Of((long)Math.Clamp(value, 0, long.MaxValue));
+}

@@ -1,0 +1,41 @@
+using Cluster.Operator.Controller;
+using k8s.Models;
+
+namespace Cluster.Operator.Reconciling;
+
+/// <summary>What all pods of the cluster, whoever owns them, request of each node. Follows changes one by one, as
+/// <see cref="GpuLedger"/> does, of which it is a part. A pod of ours counts from the moment it is decided on.</summary>
+internal sealed class NodeRoom
+{
+    private readonly Dictionary<NamespacedName, (string Node, NodeResources Asks)> _pods = [];
+    private readonly Dictionary<string, NodeResources> _used = new(StringComparer.Ordinal);
+
+    /// <summary>The pod is as given now, new or not.</summary>
+    public void Put(Replica pod)
+    {
+        var key = NamespacedName.Of(pod.Pod);
+        Remove(key);
+        if (pod is { Node: { } node, Finished: false })
+        {
+            var asks = NodeResources.Of(pod.Pod.Spec);
+            _pods[key] = (node, asks);
+            _used[node] = _used.GetValueOrDefault(node) + asks;
+        }
+    }
+
+    public void Remove(NamespacedName key)
+    {
+        if (_pods.Remove(key, out var before))
+        {
+            _used[before.Node] -= before.Asks;
+        }
+    }
+
+    /// <summary>Counts what is to be created there; the one who takes it back subtracts.</summary>
+    public void Add(string node, NodeResources asks) => _used[node] = _used.GetValueOrDefault(node) + asks;
+
+    /// <summary>What of a node is left; null where the node does not say what it has.</summary>
+    public NodeResources? Left(V1Node node) => NodeResources.Allocatable(node) is { } all
+        ? all - _used.GetValueOrDefault(node.Metadata.Name)
+        : null;
+}
