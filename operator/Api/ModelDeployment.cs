@@ -125,6 +125,10 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
 [SchemaRule(
     "!has(self.model.config) || (has(self.tensorParallelSize) && type(self.tensorParallelSize) != int)",
     "model.config is what tensorParallelSize auto is computed from; it has no effect with a number")]
+[SchemaRule(
+    "!has(self.gpu) || !has(self.gpu.allocation) || self.gpu.allocation != 'ResourceClaim' || !has(self.tensorParallelSize) || "
+    + "type(self.tensorParallelSize) == int",
+    "tensorParallelSize auto is chosen by the nodes' GPUs; with gpu.allocation ResourceClaim only the scheduler knows them: give a number")]
 internal sealed class ModelDeploymentSpec
 {
     /// <summary>The status names every pod, and etcd takes no object beyond 1.5 MiB.</summary>
@@ -238,13 +242,22 @@ internal enum GpuAllocation
 
     /// <summary>The kubelet's device plugin chooses.</summary>
     DevicePlugin,
+
+    /// <summary>The scheduler and a DRA driver choose.</summary>
+    ResourceClaim,
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<DeviceAccess>))]
 internal enum DeviceAccess
 {
+    /// <summary>The container is privileged, and sees all devices of its node.</summary>
     Privileged,
+
+    /// <summary>AMD's container runtime opens the chosen ones.</summary>
     RuntimeClass,
+
+    /// <summary>The kubelet opens the chosen ones, which the node agent offers it one by one.</summary>
+    Plugin,
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<GpuPlacementPolicy>))]
@@ -259,29 +272,37 @@ internal enum GpuPlacementPolicy
 
 [SchemaRule(
     "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)",
-    "deviceAccess applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices")]
+    "deviceAccess applies to allocation Pinned only; otherwise the kubelet opens the devices")]
 [SchemaRule(
     "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)",
-    "requireSameHive applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs")]
+    "requireSameHive applies to allocation Pinned only; otherwise the kubelet or a DRA driver chooses the GPUs")]
 [SchemaRule(
     "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.placement)",
-    "placement applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use "
+    "placement applies to allocation Pinned only; otherwise the scheduler chooses the node (use "
     + "podTemplate.spec.topologySpreadConstraints)")]
+[SchemaRule(
+    "!has(self.allocation) || self.allocation != 'ResourceClaim' || !has(self.resourceName) || self.resourceName == 'amd.com/gpu'",
+    "resourceName is a device plugin's resource; with ResourceClaim GPUs are claimed by device class")]
 internal sealed class GpuSpec
 {
+    public const string DefaultResourceName = "amd.com/gpu";
+
     [Schema(
-        "Who chooses the GPUs of a pod. Pinned: the operator, by ROCR_VISIBLE_DEVICES. DevicePlugin: the kubelet, by a resource request.",
+        "Who chooses the GPUs of a pod. Pinned: the operator, by ROCR_VISIBLE_DEVICES. DevicePlugin: the kubelet, by a resource request. "
+        + "ResourceClaim: the scheduler and AMD's DRA driver (Kubernetes 1.34 or newer), by a claim of the device class gpu.amd.com.",
         Default = GpuAllocation.Pinned, Immutable = true)]
     public GpuAllocation Allocation { get; set; } = GpuAllocation.Pinned;
 
     [Schema(
         "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because "
         + "kubelet and operator would book the same GPUs twice.",
-        Default = "amd.com/gpu", MaxLength = 253, Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
-    public string ResourceName { get; set; } = "amd.com/gpu";
+        Default = DefaultResourceName, MaxLength = 253,
+        Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
+    public string ResourceName { get; set; } = DefaultResourceName;
 
     [Schema(
-        "How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones.")]
+        "How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones. "
+        + "Plugin: the kubelet does, to which the node agent offers each GPU as a resource; such pods need no privilege.")]
     public DeviceAccess DeviceAccess { get; set; } = DeviceAccess.Privileged;
 
     [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]

@@ -27,7 +27,7 @@ internal static partial class ModelDeploymentValidator
         CheckName(deployment.Metadata.Name, errors);
         CheckSources(spec, errors);
         CheckSize(spec, errors);
-        CheckGpu(spec.Gpu, errors);
+        CheckGpu(spec, errors);
         CheckEngine(spec.Engine, errors);
         CheckTuning(spec, errors);
         if (spec.Rollout is { MaxUnavailable: <= 0, MaxSurge: <= 0 })
@@ -143,27 +143,46 @@ internal static partial class ModelDeploymentValidator
         }
     }
 
-    private static void CheckGpu(GpuSpec gpu, List<ValidationError> errors)
+    private static void CheckGpu(ModelDeploymentSpec spec, List<ValidationError> errors)
     {
+        var gpu = spec.Gpu;
         CheckEnum(gpu.Allocation, "spec.gpu.allocation", errors);
         CheckEnum(gpu.DeviceAccess, "spec.gpu.deviceAccess", errors);
         CheckEnum(gpu.Placement, "spec.gpu.placement", errors);
-        if (gpu is { Allocation: GpuAllocation.DevicePlugin, DeviceAccess: DeviceAccess.RuntimeClass })
+        if (gpu is { Allocation: GpuAllocation.ResourceClaim, ResourceName: not GpuSpec.DefaultResourceName })
+        {
+            errors.Add(new("spec.gpu.resourceName", ValidationReason.Forbidden,
+                $"'{gpu.ResourceName}' is a device plugin's resource; with ResourceClaim GPUs are claimed by device class"));
+        }
+
+        if (gpu.Allocation == GpuAllocation.ResourceClaim && spec.TensorParallelSize.IsAuto)
+        {
+            errors.Add(new("spec.tensorParallelSize", ValidationReason.Forbidden,
+                $"{TensorParallelSize.AutoWord} is chosen by the nodes' GPUs; with gpu.allocation ResourceClaim only the scheduler knows "
+                + "them: give a number"));
+        }
+
+        if (gpu.Allocation == GpuAllocation.Pinned)
+        {
+            return;
+        }
+
+        if (gpu.DeviceAccess != DeviceAccess.Privileged)
         {
             errors.Add(new("spec.gpu.deviceAccess", ValidationReason.Forbidden,
-                "RuntimeClass applies to allocation Pinned only; with DevicePlugin the kubelet opens the devices"));
+                $"{gpu.DeviceAccess} applies to allocation Pinned only; with {gpu.Allocation} the kubelet opens the devices"));
         }
 
-        if (gpu is { Allocation: GpuAllocation.DevicePlugin, RequireSameHive: false })
+        if (!gpu.RequireSameHive)
         {
             errors.Add(new("spec.gpu.requireSameHive", ValidationReason.Forbidden,
-                "false applies to allocation Pinned only; with DevicePlugin the kubelet chooses the GPUs"));
+                $"false applies to allocation Pinned only; with {gpu.Allocation} the operator does not choose the GPUs"));
         }
 
-        if (gpu is { Allocation: GpuAllocation.DevicePlugin, Placement: GpuPlacementPolicy.Spread })
+        if (gpu.Placement == GpuPlacementPolicy.Spread)
         {
             errors.Add(new("spec.gpu.placement", ValidationReason.Forbidden,
-                "Spread applies to allocation Pinned only; with DevicePlugin the scheduler chooses the node (use "
+                $"Spread applies to allocation Pinned only; with {gpu.Allocation} the scheduler chooses the node (use "
                 + "podTemplate.spec.topologySpreadConstraints)"));
         }
     }

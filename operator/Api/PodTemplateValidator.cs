@@ -154,9 +154,10 @@ internal static class PodTemplateValidator
         var resources = Section<JsonObject>(container, "resources", at, errors);
         foreach (var kind in (string[])["limits", "requests"])
         {
-            if (resources?[kind] is JsonObject amounts && amounts.ContainsKey(spec.Gpu.ResourceName))
+            foreach (var name in (resources?[kind] as JsonObject ?? []).Select(amount => amount.Key)
+                .Where(name => name == spec.Gpu.ResourceName || name.StartsWith(GpuResource.Prefix, StringComparison.Ordinal)))
             {
-                errors.Add(new($"{at}.resources.{kind}[{spec.Gpu.ResourceName}]", ValidationReason.Forbidden,
+                errors.Add(new($"{at}.resources.{kind}[{name}]", ValidationReason.Forbidden,
                     "GPUs are booked by spec.tensorParallelSize and spec.gpu.allocation"));
             }
         }

@@ -2,15 +2,17 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Cluster.Common;
+using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
+using Cluster.Operator.NodeAgent.Plugin;
 
 namespace Cluster.Operator.Commands;
 
 /// <summary><c>node-agent</c>: one on each GPU node, from a DaemonSet. Publishes the node's GPUs and keeps <c>kernel.numa_balancing</c> as
 /// the pods there ask, until SIGTERM.</summary>
 /// <remarks>Needs of the API server: get and patch nodes; list and watch pods. Needs of the node: /sys, the render nodes in /dev, and
-/// /proc/sys writable, all of which a privileged container has.</remarks>
+/// /proc/sys writable, all of which a privileged container has; and the kubelet's folder of device plugins, where it offers GPUs.</remarks>
 internal static class NodeAgentCommand
 {
     private const string NodeNameVariable = "NODE_NAME";
@@ -50,6 +52,20 @@ internal static class NodeAgentCommand
             DefaultValueFactory = _ => "/proc",
             HelpName = "PATH"
         };
+        var pluginFolder = new Option<string?>("--device-plugin-dir")
+        {
+            Description =
+                "The kubelet's folder for device plugins, usually /var/lib/kubelet/device-plugins, at the path it has on the node. Each "
+                + $"GPU is then offered to the kubelet as a resource {GpuResource.Prefix}UUID, for gpu.deviceAccess Plugin. Default: none is.",
+            HelpName = "PATH"
+        };
+        var cdiFolders = new Option<string[]>("--cdi-dir")
+        {
+            Description =
+                "Folder of CDI specifications (/etc/cdi, /var/run/cdi): GPUs that are named there are handed out by that name, too. Can be "
+                + "repeated.",
+            HelpName = "PATH"
+        };
         var interval = new Option<TimeSpan?>("--interval")
         {
             Description =
@@ -73,7 +89,7 @@ internal static class NodeAgentCommand
         var hosts = HostCheck.Option();
         var command = new Command("node-agent", "Publishes this node's GPUs and tunes its kernel while model deployments run here.")
         {
-            name, kubeconfig, context, sysRoot, devRoot, procRoot, interval, port, host, hosts,
+            name, kubeconfig, context, sysRoot, devRoot, procRoot, pluginFolder, cdiFolders, interval, port, host, hosts,
         };
         command.SetAction(async arguments =>
         {
@@ -88,6 +104,12 @@ internal static class NodeAgentCommand
                 DevRoot = arguments.GetValue(devRoot)!,
                 ProcRoot = arguments.GetValue(procRoot)!,
                 Interval = arguments.GetValue(interval) ?? TimeSpan.FromSeconds(60),
+                Plugin = arguments.GetValue(pluginFolder) is not { } folder ? null : new KubeletPluginOptions
+                {
+                    Folder = folder,
+                    CdiFolders = arguments.GetValue(cdiFolders) ?? [],
+                    Logger = logging.CreateLogger("device-plugin"),
+                },
                 Logging = logging,
             };
             using var client = KubernetesClient.Create(

@@ -43,7 +43,7 @@ internal static class KfdTopology
             }
         }
 
-        return new GpuInventory(Describe(gpus, sysRoot), problems);
+        return new GpuInventory(Describe(gpus, sysRoot), problems, [.. gpus.Select(gpu => (int)gpu["drm_render_minor"])]);
     }
 
     private static List<GpuDevice> Describe(List<KfdNode> gpus, string sysRoot)

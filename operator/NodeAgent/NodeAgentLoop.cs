@@ -3,18 +3,20 @@ using Cluster.Common.Metrics;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent.Plugin;
 using k8s.Models;
 
 namespace Cluster.Operator.NodeAgent;
 
 /// <summary>The agent of one GPU node. Called by the <c>node-agent</c> command; reads the machine through <see cref="KfdTopology"/> and
-/// <see cref="NumaBalancingSwitch"/>.</summary>
+/// <see cref="NumaBalancingSwitch"/>, and tells the <see cref="KubeletPlugin"/> what it found.</summary>
 /// <remarks>
 /// A pass, at least once every interval and whenever a pod that wants the node tuned comes or goes:
 /// <code>
 /// 1. read the Node
 /// 2. kernel.numa_balancing → as this node's pods ask; what was found is remembered on the Node first
-/// 3. GPUs from KFD, the switch's value → the Node's annotations and labels, only what differs
+/// 3. GPUs from KFD → the device plugin, where there is one
+/// 4. GPUs, the switch's value, how the plugin is doing → the Node's annotations and labels, only what differs
 /// </code>
 /// Once no pod asks any more, the switch is restored after one interval: a rollout takes a pod away and puts its successor in its place.
 /// Being told to stop (an upgrade of the agent, a drained node) restores only if no pod asks: workers go on without their agent, and the
@@ -32,6 +34,7 @@ internal sealed class NodeAgentLoop
     private readonly NumaBalancingKeeper _keeper;
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly KubeletPlugin? _plugin;
     private readonly GaugeSeries _gpuCount;
     private readonly GaugeSeries _problemCount;
     private long _lastAsked;
@@ -52,6 +55,11 @@ internal sealed class NodeAgentLoop
                 Wake();
             }
         });
+        if (options.Plugin is not null)
+        {
+            _plugin = new KubeletPlugin(options.Plugin) { Changed = Wake };
+        }
+
         _gpuCount = options.Metrics.Gauge("node_agent_gpus", "GPUs or partitions found on this node.").With();
         _problemCount = options.Metrics.Gauge("node_agent_problems", "What keeps the agent from doing all of its work.").With();
     }
@@ -63,7 +71,7 @@ internal sealed class NodeAgentLoop
     {
         // An agent that has just started does not know since when nobody asks.
         _lastAsked = _options.Time.GetTimestamp();
-        var following = _pods.RunAsync(cancellationToken);
+        var following = Task.WhenAll(_pods.RunAsync(cancellationToken), _plugin?.RunAsync(cancellationToken) ?? Task.CompletedTask);
         _ = _pods.WhenSynced.ContinueWith(_ => Wake(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         var retry = FirstRetry;
         while (!cancellationToken.IsCancellationRequested)
@@ -153,6 +161,13 @@ internal sealed class NodeAgentLoop
         {
             // Publishing the rest would number GPUs differently from the workers, and pin two of them to one GPU.
             problems.Add($"GPUs are not published, because not all can be opened: {string.Join("; ", inventory.Problems.Take(3))}");
+        }
+
+        problems.AddRange(_plugin?.Offer(inventory) ?? []);
+        annotations[NodeAnnotations.DevicePlugin] = _plugin?.Status;
+        if (_plugin?.Problem is { } problem)
+        {
+            problems.Add(problem);
         }
 
         await node.WriteAsync(annotations, labels, cancellationToken);

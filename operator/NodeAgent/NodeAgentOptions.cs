@@ -1,4 +1,5 @@
 using Cluster.Common.Metrics;
+using Cluster.Operator.NodeAgent.Plugin;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cluster.Operator.NodeAgent;
@@ -17,6 +18,9 @@ internal sealed record NodeAgentOptions
 
     /// <summary>Between two looks at the machine. Also how long the machine stays tuned after the last pod that asked for it.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>To offer the GPUs to the kubelet as well; null does not.</summary>
+    public KubeletPluginOptions? Plugin { get; init; }
 
     public MetricsRegistry Metrics { get; init; } = new();
 

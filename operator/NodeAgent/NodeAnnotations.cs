@@ -13,6 +13,13 @@ internal static class NodeAnnotations
     /// before the switch is.</summary>
     public const string NumaBalancingFound = ApiNames.Group + "/numa-balancing-found";
 
+    /// <summary>Node annotation: how the agent's device plugin is doing, <see cref="PluginRegistered"/> or what it waits for; absent where
+    /// the agent has none.</summary>
+    public const string DevicePlugin = ApiNames.Group + "/device-plugin";
+
+    /// <summary>The value of <see cref="DevicePlugin"/> when the kubelet has taken every GPU.</summary>
+    public const string PluginRegistered = "Registered";
+
     /// <summary>Pod label: what the pod's deployment asks of the node it runs on, a value of <see cref="Api.NumaBalancing"/>.</summary>
     public const string NumaBalancingRequest = ApiNames.Group + "/numa-balancing";
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -28,8 +29,7 @@ internal sealed class GpuNode
         else
         {
             (Gpus, Problem) = Read(_annotation);
-            UuidsAreUnique = Gpus.Where(g => g.Uuid is not null).GroupBy(g => g.Uuid, StringComparer.OrdinalIgnoreCase)
-                .All(g => g.Count() == 1);
+            UuidsAreUnique = GpuResource.HaveUniqueUuids(Gpus);
             _indexByUuid = UuidsAreUnique
                 ? Gpus.Where(g => g.Uuid is not null).ToDictionary(g => g.Uuid!, g => g.Index, StringComparer.OrdinalIgnoreCase)
                 : [];
@@ -53,6 +53,17 @@ internal sealed class GpuNode
     /// <summary>How much of a resource the node has for pods, as Kubernetes writes it; null when it has none of it.</summary>
     public string? Allocatable(string resource)
         => Node.Status?.Allocatable is { } all && all.TryGetValue(resource, out var quantity) ? quantity.ToString() : null;
+
+    /// <summary>Whether the kubelet has the GPU for pods that ask for it: offered by the node agent's device plugin, and well.</summary>
+    public bool IsOffered(GpuDevice gpu) => Allocatable(GpuResource.NameOf(gpu, UuidsAreUnique)) is not (null or "0");
+
+    /// <summary>Why the node's kubelet hands out no GPUs one by one; null when it does.</summary>
+    public string? PluginProblem => Node.GetAnnotation(NodeAnnotations.DevicePlugin) switch
+    {
+        null => "its node agent has no device plugin (nodeAgent.devicePlugin.enabled of the chart)",
+        not NodeAnnotations.PluginRegistered and var status => $"its node agent's device plugin is not registered: {status}",
+        _ => Gpus.Any(IsOffered) ? null : $"its kubelet has none of its GPUs for pods (status.allocatable: {GpuResource.Prefix}…)",
+    };
 
     /// <summary>By index.</summary>
     public IReadOnlyList<GpuDevice> Free { get; private set; }

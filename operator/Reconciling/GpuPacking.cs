@@ -7,9 +7,10 @@ namespace Cluster.Operator.Reconciling;
 /// them. No I/O; the same ledger gives the same choice. Called by <see cref="Planner"/>.</summary>
 /// <remarks>
 /// <code>
-/// 1. nodes the pod may go to (ready, not cordoned, selector, affinity, taints, no device plugin at work) that have CPUs, memory,
-///    ephemeral storage and a place among their pods left for it
-/// 2. their free GPUs in groups: by XGMI hive when the GPUs must share one, else the node
+/// 1. nodes the pod may go to (ready, not cordoned, selector, affinity, taints, no device plugin at work but our own) that have CPUs,
+///    memory, ephemeral storage and a place among their pods left for it
+/// 2. their free GPUs in groups: by XGMI hive when the GPUs must share one, else the node; with deviceAccess Plugin those
+///    that the kubelet has for pods
 /// 3. with placement Spread, the nodes with the fewest replicas of this deployment
 /// 4. the groups of the smallest class: the largest power of two of GPUs that fits. What is given up is then the least:
 ///    a replica of two breaks a group of three rather than a board of eight
@@ -26,6 +27,7 @@ internal sealed class GpuPacking
     private readonly Dictionary<string, string?> _judged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _replicasOn;
     private bool _pluginRefused;
+    private bool _pluginMissing;
 
     /// <param name="own">The deployment's replicas that stay, for <see cref="GpuPlacementPolicy.Spread"/>.</param>
     public GpuPacking(PlanRequest request, GpuLedger ledger, IEnumerable<Replica>? own = null)
@@ -41,7 +43,7 @@ internal sealed class GpuPacking
     {
         GpuGroup? best = null;
         foreach (var group in _ledger.FreeGroups(SharesHive, _request.GroupSize)
-            .Where(g => Refusal(g.Node) is null && Lacks(g.Node) is null))
+            .Where(g => Refusal(g.Node) is null && Lacks(g.Node) is null).SelectMany(Obtainable).Where(g => g.Size >= _request.GroupSize))
         {
             best = best is null || Crowding(group) < Crowding(best) ? group : best;
             if (Crowding(best) == 0)
@@ -81,12 +83,15 @@ internal sealed class GpuPacking
                 ? new Shortage(
                     Shortage.NoGpuNodes, $"no node carries the annotation {ApiNames.NodeGpusAnnotation}; is the node agent running?")
                 : new Shortage(
-                    _pluginRefused ? Shortage.DevicePluginConflict : Shortage.NoGpuNodes, $"no node with GPUs can be used{skipped}");
+                    _pluginRefused ? Shortage.DevicePluginConflict
+                    : _pluginMissing ? Shortage.DevicePluginNotReady
+                    : Shortage.NoGpuNodes,
+                    $"no node with GPUs can be used{skipped}");
         }
 
         // With room enough there would be GPUs.
         List<GpuNode> full = [.. candidates.Where(
-            n => n.FreeGroups(SharesHive).Any(g => g.Gpus.Count >= _request.GroupSize) && Lacks(n) is not null)];
+            n => n.FreeGroups(SharesHive).SelectMany(Obtainable).Any(g => g.Gpus.Count >= _request.GroupSize) && Lacks(n) is not null)];
         if (full.Count > 0)
         {
             return new Shortage(
@@ -97,7 +102,7 @@ internal sealed class GpuPacking
         }
 
         var needs = $"needs {Count(_request.GroupSize)} on one node{(SharesHive ? " in one XGMI hive" : "")}";
-        var largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).OrderByDescending(g => g.Gpus.Count)
+        var largest = candidates.SelectMany(n => n.FreeGroups(SharesHive)).SelectMany(Obtainable).OrderByDescending(g => g.Gpus.Count)
             .ThenBy(g => g.Node.Name, StringComparer.Ordinal).FirstOrDefault();
         var everywhere = candidates is [var only] ? $"node {only.Name} (0 free of {only.Gpus.Count})" : $"any of {candidates.Count} nodes";
         var found = largest is null
@@ -112,6 +117,15 @@ internal sealed class GpuPacking
             : "";
         return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{skipped}");
     }
+
+    private bool IsPlugin => _request.Gpu.DeviceAccess == DeviceAccess.Plugin;
+
+    /// <summary>What of the group the kubelet hands out: not a GPU that its plugin calls unhealthy, or has not offered yet.</summary>
+    /// <returns>One group or none.</returns>
+    private IEnumerable<GpuGroup> Obtainable(GpuGroup group) =>
+        !IsPlugin || group.Gpus.All(group.Node.IsOffered) ? [group]
+        : group.Gpus.Where(group.Node.IsOffered).ToList() is { Count: > 0 } offered ? [new GpuGroup(group.Node, offered, group.NodeFree)]
+        : [];
 
     private static string Count(int gpus) => gpus == 1 ? "1 GPU" : $"{gpus} GPUs";
 
@@ -159,7 +173,14 @@ internal sealed class GpuPacking
             return $"its device plugin hands out {resource}: the kubelet would book the same GPUs again";
         }
 
-        return _request.Requirements.Refusal(node.Node) ?? TooSmall(node);
+        return _request.Requirements.Refusal(node.Node) ?? TooSmall(node) ?? PluginProblem(node);
+    }
+
+    private string? PluginProblem(GpuNode node)
+    {
+        var problem = IsPlugin ? node.PluginProblem : null;
+        _pluginMissing |= problem is not null;
+        return problem;
     }
 
     private string? TooSmall(GpuNode node) =>

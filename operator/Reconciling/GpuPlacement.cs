@@ -15,5 +15,8 @@ internal sealed record GpuPlacement(string Node, IReadOnlyList<GpuDevice> Gpus, 
     /// none.</summary>
     public bool HasUuids => UuidsAreUnique && Gpus.All(g => g.Uuid is { Length: UuidLength });
 
+    /// <summary>By which the node's kubelet knows them, where its node agent offers them.</summary>
+    public IEnumerable<string> Resources => Gpus.Select(g => GpuResource.NameOf(g, UuidsAreUnique));
+
     public IEnumerable<int> Indices => Gpus.Select(g => g.Index);
 }

@@ -22,6 +22,7 @@ internal sealed class ModelDeploymentReconciler(
     WorkerServices services,
     WorkerBudget budget,
     WorkerAccount account,
+    GpuClaim claim,
     WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
@@ -153,6 +154,7 @@ internal sealed class ModelDeploymentReconciler(
                 await services.ApplyAsync(deployment, cancellationToken);
                 await budget.ApplyAsync(deployment, cancellationToken);
                 await account.ApplyAsync(deployment, cancellationToken);
+                await claim.ApplyAsync(deployment, cancellationToken);
             }
             catch (InvalidModelDeploymentException e)
             {

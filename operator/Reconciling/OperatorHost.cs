@@ -70,6 +70,7 @@ internal static class OperatorHost
             new WorkerServices(client, services.Store),
             new WorkerBudget(client, budgets.Store),
             new WorkerAccount(client, accounts.Store),
+            new GpuClaim(client),
             WorkerLoads.Over(metricsClient, options.Time),
             statuses,
             options.Worker,

@@ -35,7 +35,15 @@ internal sealed class OwnedObjects<T>(IKubernetesClient client, ObjectStore<T> c
         var isOurs = _applied.TryGetValue(key, out var known) && (version == known.Seen || version == known.Made);
         if (!isOurs || cached?.GetAnnotation(HashAnnotation) != hash)
         {
-            ThrowIfForeign(cached ?? await FindAsync(key, cancellationToken), deployment);
+            var existing = cached ?? await FindAsync(key, cancellationToken);
+            ThrowIfForeign(existing, deployment);
+            if (cached is null
+                && existing?.GetAnnotation(HashAnnotation) == hash
+                && existing.Metadata.OwnerReferences?.Any(o => o.Uid == deployment.Metadata.Uid) == true)
+            {
+                return; // As we made it; of a kind without a cache, or one that lags.
+            }
+
             manifest["metadata"]!["annotations"] = new JsonObject { [HashAnnotation] = hash };
             var made = await client.ApplyAsync<T>(manifest, FieldManager, force: true, subresource: null, cancellationToken);
             _applied[key] = (version, versionOf(made.Metadata));

@@ -8,7 +8,7 @@ internal sealed record Plan(IReadOnlyList<PlanAction> Actions, Shortage? Shortag
 
 internal abstract record PlanAction;
 
-/// <param name="Placement">Null when the kubelet's device plugin chooses the GPUs.</param>
+/// <param name="Placement">Null when the kubelet's device plugin or a DRA driver chooses the GPUs.</param>
 internal sealed record CreatePod(GpuPlacement? Placement) : PlanAction;
 
 /// <param name="Force">Do not wait for a kubelet to confirm: its node is gone.</param>
@@ -58,6 +58,9 @@ internal sealed record Shortage(string Reason, string Message)
 
     /// <summary>The nodes with GPUs run a device plugin for them, with which pinning cannot go together.</summary>
     public const string DevicePluginConflict = "DevicePluginConflict";
+
+    /// <summary>GPUs are to come from the kubelet, and no node agent offers any to its own.</summary>
+    public const string DevicePluginNotReady = "DevicePluginNotReady";
 
     /// <summary>No degree of tensor parallelism makes weights and context fit.</summary>
     public const string ModelTooLarge = "ModelTooLarge";

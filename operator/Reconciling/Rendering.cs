@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -10,8 +11,8 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
 /// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
-/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount and pods, without ownerReferences: only a cluster knows the
-/// owner's uid.</param>
+/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate and pods, without ownerReferences: only a
+/// cluster knows the owner's uid.</param>
 /// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
 internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
 {
@@ -65,6 +66,11 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
         List<JsonObject> objects = [
             WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true),
             WorkerBudget.Manifest(deployment), WorkerAccount.Manifest(deployment)];
+        if (deployment.Spec.Gpu.Allocation == GpuAllocation.ResourceClaim)
+        {
+            objects.Add(GpuClaim.Manifest(deployment));
+        }
+
         objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>
             WorkerPod.Build(
                 template, deployment.Spec, $"{deployment.Metadata.Name}-{i.ToString(CultureInfo.InvariantCulture)}", create.Placement)));
@@ -82,18 +88,26 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     {
         var size = Math.Max(SimulatedGpus, request.GroupSize);
         var perNode = size / request.GroupSize;
-        var gpus = JsonSerializer.Serialize(
-            Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true }),
-            KubernetesJson.Options);
+        List<GpuDevice> devices = [
+            .. Enumerable.Range(0, size).Select(i => new GpuDevice { Index = i, VramBytes = SimulatedVramBytes, Simulated = true })];
+        var gpus = JsonSerializer.Serialize(devices, KubernetesJson.Options);
         return Enumerable.Range(0, request.IsPinned ? (request.Replicas + perNode - 1) / perNode : 0).Select(i => new V1Node
         {
             Metadata = new V1ObjectMeta
             {
                 Name = $"simulated-{i.ToString(CultureInfo.InvariantCulture)}",
-                Annotations = new Dictionary<string, string> { [ApiNames.NodeGpusAnnotation] = gpus }
+                Annotations = new Dictionary<string, string>
+                {
+                    [ApiNames.NodeGpusAnnotation] = gpus,
+                    [NodeAnnotations.DevicePlugin] = NodeAnnotations.PluginRegistered,
+                },
             },
             Spec = new V1NodeSpec(),
-            Status = new V1NodeStatus { Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }] },
+            Status = new V1NodeStatus
+            {
+                Conditions = [new V1NodeCondition { Type = "Ready", Status = "True" }],
+                Allocatable = devices.ToDictionary(g => GpuResource.NameOf(g, uuidsAreUnique: true), _ => new ResourceQuantity("1")),
+            },
         });
     }
 }

@@ -9,10 +9,11 @@ namespace Cluster.Operator.Reconciling;
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
 /// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
 /// AwaitingGarbageCollection | Complete,
-/// InsufficientGpus, NoGpuNodes, DevicePluginConflict, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
+/// InsufficientGpus, NoGpuNodes, DevicePluginConflict, DevicePluginNotReady, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons |
 /// AsExpected</item>
-/// <item>GpusAllocated — Allocated, DevicePlugin, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes, DevicePluginConflict,
+/// <item>GpusAllocated — Allocated, DevicePlugin, ResourceClaim, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes,
+/// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
 /// </list></summary>
@@ -153,10 +154,12 @@ internal static class StatusBuilder
             { Invalid: { } invalid } => ((bool?)null, "InvalidSpec", invalid),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when wanted == 0 => (true, "NotNeeded", "no replicas wanted"),
-            { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } when Unschedulable(active) is { } problem =>
+            { Deployment.Spec.Gpu.Allocation: not GpuAllocation.Pinned } when Unschedulable(active) is { } problem =>
                 (false, problem.Reason, problem.Message),
             { Deployment.Spec.Gpu.Allocation: GpuAllocation.DevicePlugin } =>
                 (true, "DevicePlugin", "the kubelet's device plugin chooses the GPUs"),
+            { Deployment.Spec.Gpu.Allocation: GpuAllocation.ResourceClaim } =>
+                (true, "ResourceClaim", "the scheduler and the DRA driver choose the GPUs"),
             _ when placed >= wanted => (
                 true, "Allocated",
                 $"{placed} {(placed == 1 ? "replica holds" : "replicas hold")} {ByteText.Gpus(active.Sum(p => p.Gpus.Count))}"),

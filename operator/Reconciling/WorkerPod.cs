@@ -14,7 +14,7 @@ internal static class WorkerPod
     /// <summary>An unpartitioned gfx94x has at least 128 GB, its smallest partitions have 24.</summary>
     private const long SmallestWholeGpuBytes = 100L * 1000 * 1000 * 1000;
 
-    /// <param name="placement">Null when the device plugin chooses the GPUs.</param>
+    /// <param name="placement">Null when the kubelet's device plugin or a DRA driver chooses the GPUs.</param>
     public static JsonObject Build(WorkerTemplate template, ModelDeploymentSpec spec, string name, GpuPlacement? placement)
     {
         var manifest = template.Manifest.DeepClone().AsObject();
@@ -25,7 +25,12 @@ internal static class WorkerPod
         {
             metadata["annotations"] = WorkerTemplate.WithAll(metadata["annotations"], Annotations(placement));
             Pin(manifest["spec"]!.AsObject(), placement.Node);
-            AddEnvironment(WorkerTemplate.WorkerContainer(manifest)!, spec, placement);
+            var container = WorkerTemplate.WorkerContainer(manifest)!;
+            AddEnvironment(container, spec, placement);
+            if (spec.Gpu.DeviceAccess == DeviceAccess.Plugin)
+            {
+                Request(container, placement);
+            }
         }
 
         return manifest;
@@ -69,6 +74,17 @@ internal static class WorkerPod
         }
     }
 
+    /// <summary>Asks the kubelet for the very GPUs that are booked. Requests need not be given: those of extended resources are their
+    /// limits.</summary>
+    private static void Request(JsonObject container, GpuPlacement placement)
+    {
+        var limits = Child(Child(container, "resources"), "limits");
+        foreach (var resource in placement.Resources)
+        {
+            limits[resource] = "1";
+        }
+    }
+
     private static void AddEnvironment(JsonObject container, ModelDeploymentSpec spec, GpuPlacement placement)
     {
         if (container["env"] is not JsonArray env)
@@ -77,13 +93,14 @@ internal static class WorkerPod
         }
 
         List<JsonObject> first = [];
-        var seesOnlyItsOwn = spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass;
-        if (seesOnlyItsOwn)
+        var seesOnlyItsOwn = spec.Gpu.DeviceAccess != DeviceAccess.Privileged;
+        if (spec.Gpu.DeviceAccess == DeviceAccess.RuntimeClass)
         {
             first.Add(WorkerPodSpec.Variable("AMD_VISIBLE_DEVICES", Join(placement.Indices)));
         }
 
-        // Indices count only the GPUs a process can open, so behind AMD's runtime they start at 0 again.
+        // Indices count only the GPUs a process can open, so behind AMD's runtime or the kubelet's device cgroup they start at 0 again.
+        // UUIDs are right everywhere: should the pod ever be given other GPUs than those that are booked for it, it sees none, and says so.
         var visible = placement.HasUuids ? string.Join(',', placement.Gpus.Select(g => g.Uuid))
             : seesOnlyItsOwn ? Join(Enumerable.Range(0, placement.Gpus.Count))
             : Join(placement.Indices);

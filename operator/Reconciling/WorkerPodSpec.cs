@@ -93,7 +93,7 @@ internal static class WorkerPodSpec
                 [.. options.ImagePullSecrets.Select(name => (JsonNode)new JsonObject { ["name"] = name })]);
         }
 
-        AddDeviceAccess(spec, options, pod, container);
+        AddDeviceAccess(deployment, options, pod, container);
         return pod;
 
         void AddVolume(JsonObject? volume, JsonObject? mount)
@@ -141,10 +141,12 @@ internal static class WorkerPodSpec
         ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
     };
 
-    private static void AddDeviceAccess(ModelDeploymentSpec spec, WorkerOptions options, JsonObject pod, JsonObject container)
+    private static void AddDeviceAccess(ModelDeployment deployment, WorkerOptions options, JsonObject pod, JsonObject container)
     {
-        // A plain hostPath mount of a device node would not open the container's device cgroup: pinned without a runtime that
-        // does, the container has to be privileged.
+        var spec = deployment.Spec;
+
+        // A plain hostPath mount of a device node would not open the container's device cgroup: pinned without a runtime or a
+        // kubelet that does, the container has to be privileged.
         container["securityContext"] = spec.Gpu is { Allocation: GpuAllocation.Pinned, DeviceAccess: DeviceAccess.Privileged }
             ? new JsonObject { ["privileged"] = true }
             : new JsonObject
@@ -152,7 +154,13 @@ internal static class WorkerPodSpec
                 ["allowPrivilegeEscalation"] = false,
                 ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") }
             };
-        if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
+        if (spec.Gpu.Allocation == GpuAllocation.ResourceClaim)
+        {
+            pod["resourceClaims"] = new JsonArray(
+                new JsonObject { ["name"] = GpuClaim.Name, ["resourceClaimTemplateName"] = GpuClaim.TemplateNameOf(deployment) });
+            container["resources"] = new JsonObject { ["claims"] = new JsonArray(new JsonObject { ["name"] = GpuClaim.Name }) };
+        }
+        else if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
         {
             container["resources"] = new JsonObject
             {
@@ -171,7 +179,7 @@ internal static class WorkerPodSpec
     private static JsonArray Environment(ModelDeploymentSpec spec, bool usesHubCache)
     {
         List<JsonObject> env = [];
-        if (spec.Gpu.Allocation == GpuAllocation.DevicePlugin)
+        if (spec.Gpu.Allocation != GpuAllocation.Pinned)
         {
             env.Add(Variable("ROCR_VISIBLE_DEVICES", string.Join(',', Enumerable.Range(0, spec.TensorParallelSize.Degree))));
         }

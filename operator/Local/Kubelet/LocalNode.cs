@@ -39,7 +39,7 @@ internal sealed class LocalNode : IAsyncDisposable
     {
         await _services.Client.CreateAsync<V1Node>(Manifest(gpus), cancellationToken);
         await _services.Client.PatchAsync<V1Node>(
-            null, _name, PatchType.Merge, new JsonObject { ["status"] = Status() }, "status", cancellationToken);
+            null, _name, PatchType.Merge, new JsonObject { ["status"] = Status(gpus) }, "status", cancellationToken);
         _running = _informer.RunAsync(_stop.Token);
     }
 
@@ -134,6 +134,7 @@ internal sealed class LocalNode : IAsyncDisposable
             {
                 [ApiNames.NodeGpusAnnotation] = JsonSerializer.Serialize(gpus, KubernetesJson.Options),
                 [NodeAnnotations.NumaBalancing] = NumaBalancing(),
+                [NodeAnnotations.DevicePlugin] = NodeAnnotations.PluginRegistered,
             },
         },
     };
@@ -141,7 +142,7 @@ internal sealed class LocalNode : IAsyncDisposable
     /// <summary>What the kernel says; one that has no such switch does not balance. Local mode reports it and leaves it alone.</summary>
     private static string NumaBalancing() => File.Exists(NumaBalancingFile) ? File.ReadAllText(NumaBalancingFile).Trim() : "0";
 
-    private JsonObject Status()
+    private JsonObject Status(IReadOnlyList<GpuDevice> gpus)
     {
         var now = _services.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var resources = new JsonObject
@@ -150,6 +151,14 @@ internal sealed class LocalNode : IAsyncDisposable
             ["memory"] = string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 10}Ki"),
             ["pods"] = "110",
         };
+
+        // As a device plugin would offer them. That a process opens no other GPU is up to ROCR_VISIBLE_DEVICES alone here.
+        var unique = GpuResource.HaveUniqueUuids(gpus);
+        foreach (var gpu in gpus)
+        {
+            resources[GpuResource.NameOf(gpu, unique)] = "1";
+        }
+
         return new JsonObject
         {
             ["capacity"] = resources,

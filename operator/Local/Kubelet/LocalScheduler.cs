@@ -49,7 +49,8 @@ internal sealed class LocalScheduler
     {
         try
         {
-            if (_nodes.Store.Get(new NamespacedName("", _node)) is { } target && Matches(pod, target))
+            var claims = pod.Spec.ResourceClaims is { Count: > 0 };
+            if (!claims && _nodes.Store.Get(new NamespacedName("", _node)) is { } target && Matches(pod, target))
             {
                 await _bind(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, _node, cancellationToken);
                 return;
@@ -60,7 +61,9 @@ internal sealed class LocalScheduler
                 ["type"] = "PodScheduled",
                 ["status"] = "False",
                 ["reason"] = "Unschedulable",
-                ["message"] = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
+                ["message"] = claims
+                    ? "0/1 nodes are available: 1 cannot allocate all claims. Local mode has no DRA driver: use gpu.allocation Pinned."
+                    : "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
             };
             await _client.PatchAsync<V1Pod>(
                 pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge,

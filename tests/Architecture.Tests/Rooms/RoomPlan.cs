@@ -33,7 +33,7 @@ internal static class RoomPlan
         new("Operator", "Api", ["Yaml", "Manifests"]),
         new("Operator", "Kubernetes", ["Yaml", "Api"]),
         new("Operator", "Controller", ["Kubernetes"]),
-        new("Operator", "NodeAgent", ["Api", "Kubernetes", "Controller"]),
+        new("Operator", "NodeAgent", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller"]),
         new("Operator", "Reconciling", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent"]),
         new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
         new("Operator", "Commands", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),

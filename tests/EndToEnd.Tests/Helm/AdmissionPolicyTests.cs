@@ -20,6 +20,11 @@ public sealed class AdmissionPolicyTests
     [InlineData(Plain, null, false)]
     [InlineData("""{"metadata": {"annotations": {"note": "x"}}}""", null, false)]
     [InlineData(Booked, null, true)]
+    [InlineData(
+        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"serving.cluster.sh/gpu-index-0": "1"}}}]}}""", null,
+        true)]
+    [InlineData(
+        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi"}}}, {"name": "d"}]}}""", null, false)]
     [InlineData("""{"metadata": {"annotations": {"serving.cluster.sh/gpu-indices": ""}}}""", null, true)]
     [InlineData(Booked, Booked, false)]
     [InlineData(

@@ -84,6 +84,15 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
         await UntilAsync(running, "a pod is deleted", async () => (await PodsAsync(cluster)).Count == 1);
         await cluster.KubectlAsync("delete", "mdep", Deployment);
 
+        await cluster.KubectlWithInputAsync(
+            """{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "claims"}, "spec": {"model": {"source": "file:///models/m"}, "gpu": {"allocation": "ResourceClaim"}}}""",
+            "apply", "-f", "-");
+        await UntilAsync(
+            running, "its claim template is there",
+            async () => (await cluster.KubectlAsync("get", "resourceclaimtemplates", "-o", "name"))
+                .Contains("claims-gpus-1", StringComparison.Ordinal));
+        await cluster.KubectlAsync("delete", "mdep", "claims");
+
         await stop.CancelAsync();
         await running;
         return new OperatorScenario(

@@ -21,6 +21,8 @@ public class ModelDeploymentValidatorTests
     [InlineData(
         "{model: {source: 'file:///m', tokenSecretRef: {name: hf, key: t}}, engine: {speculative: {model: 'hf://a/b', numTokens: 3}}}")]
     [InlineData("{gpu: {allocation: DevicePlugin}}")]
+    [InlineData("{gpu: {allocation: ResourceClaim}, tensorParallelSize: 4}")]
+    [InlineData("{gpu: {deviceAccess: Plugin, placement: Spread, requireSameHive: false}}")]
     [InlineData("{gpu: {deviceAccess: RuntimeClass, nodeSelector: {a: b}}, podTemplate: {spec: {nodeSelector: {a: b, c: d}}}}")]
     [InlineData("{engine: {maxNumSeqs: 8, maxNumBatchedTokens: 8, extraArgs: [--seed, '7', -v, --no-color]}}")]
     [InlineData("{engine: {enableChunkedPrefill: true, maxModelLen: 9000, maxNumBatchedTokens: 512}}")]
@@ -65,6 +67,16 @@ public class ModelDeploymentValidatorTests
         "{tensorParallelSize: 4, tuning: {ncclMinNChannels: 65}}", "spec.tuning.ncclMinNChannels", "Invalid",
         "65 is above 64, which RCCL ignores with fewer than 8 ranks; tensorParallelSize is 4")]
     [InlineData("{engine: {speculative: {model: x, numTokens: 2}}}", "spec.engine.speculative.model", "Invalid", "'x' has no known scheme")]
+    [InlineData("{gpu: {allocation: DevicePlugin, deviceAccess: Plugin}}", "spec.gpu.deviceAccess", "Forbidden", "with DevicePlugin")]
+    [InlineData("{gpu: {allocation: ResourceClaim, deviceAccess: Plugin}}", "spec.gpu.deviceAccess", "Forbidden", "with ResourceClaim")]
+    [InlineData("{gpu: {allocation: ResourceClaim, placement: Spread}}", "spec.gpu.placement", "Forbidden", "with ResourceClaim")]
+    [InlineData(
+        "{gpu: {allocation: ResourceClaim, resourceName: a.b/c}}", "spec.gpu.resourceName", "Forbidden", "'a.b/c' is a device plugin's")]
+    [InlineData(
+        "{gpu: {allocation: ResourceClaim}, tensorParallelSize: auto}", "spec.tensorParallelSize", "Forbidden", "only the scheduler")]
+    [InlineData(
+        "{podTemplate: {spec: {containers: [{name: worker, resources: {limits: {serving.cluster.sh/gpu-index-0: '1'}}}]}}}",
+        "spec.podTemplate.spec.containers[0].resources.limits[serving.cluster.sh/gpu-index-0]", "Forbidden", "GPUs are booked by")]
     [InlineData("{gpu: {allocation: Sometimes}}", "spec.gpu.allocation", "NotSupported", "supported: Pinned, DevicePlugin")]
     [InlineData("{gpu: {allocation: DevicePlugin, deviceAccess: RuntimeClass}}", "spec.gpu.deviceAccess", "Forbidden", "Pinned only")]
     [InlineData(

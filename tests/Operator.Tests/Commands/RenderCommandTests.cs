@@ -143,6 +143,34 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
         Assert.Contains("\"kubernetes.io/h2c\"", read, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_pod_for_a_restricted_namespace_asks_for_its_gpus_and_for_nothing_more()
+    {
+        var result = Render(
+            Deployment("tensorParallelSize: 2, gpu: {deviceAccess: Plugin}")
+                .Replace("file:///models/m", "hf://org/name", StringComparison.Ordinal),
+            Yaml(Given.Node("n1"), Given.PluginNode("n2", unhealthy: [0])));
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        var container = result.Objects[^1].Object["spec"]!["containers"]![0]!;
+        Assert.Equal(["n2:1,2"], result.Places());
+        Assert.Equal(
+            """{"limits":{"serving.cluster.sh/gpu-0000000000000002":"1","serving.cluster.sh/gpu-0000000000000003":"1"}}""",
+            container["resources"]!.ToJsonString());
+        Assert.False((bool)container["securityContext"]!["allowPrivilegeEscalation"]!);
+        Assert.DoesNotContain("privileged", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("hostPath", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_claim_template_is_printed_beside_the_pods_that_refer_to_it()
+    {
+        var result = Render(Deployment("tensorParallelSize: 4, replicas: 2, gpu: {allocation: ResourceClaim}"));
+        Assert.Equal(
+            ["ResourceClaimTemplate llama-gpus-4", "Pod llama-0", "Pod llama-1"],
+            result.Objects.Skip(4).Select(o => $"{o.Kind} {o.Name}"));
+        Assert.Null(result.Objects[4].Object["metadata"]!["ownerReferences"]);
+    }
+
     private static string Deployment(string spec, string name = "llama") => $$"""
         apiVersion: serving.cluster.sh/v1alpha1
         kind: ModelDeployment

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
 
@@ -70,6 +71,21 @@ internal static class Given
         change?.Invoke(node);
         return node;
     }
+
+    /// <summary>A node whose agent offers its GPUs to the kubelet.</summary>
+    /// <param name="unhealthy">Indices of GPUs that the kubelet has none of for pods.</param>
+    public static V1Node PluginNode(string name, int gpus = 8, string? status = NodeAnnotations.PluginRegistered, params int[] unhealthy) =>
+        Node(name, gpus, change: node =>
+        {
+            if (status is not null)
+            {
+                node.Metadata.Annotations![NodeAnnotations.DevicePlugin] = status;
+            }
+
+            node.Status!.Allocatable = Gpus(gpus).ToDictionary(
+                gpu => GpuResource.NameOf(gpu, uuidsAreUnique: true),
+                gpu => new ResourceQuantity(unhealthy.Contains(gpu.Index) ? "0" : "1"));
+        });
 
     /// <summary>A node that stopped being ready at a time.</summary>
     public static V1Node UnreadyNode(string name, DateTimeOffset since, int gpus = 8) =>

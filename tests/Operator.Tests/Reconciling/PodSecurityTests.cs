@@ -15,6 +15,9 @@ public sealed class PodSecurityTests
     {
         { "DevicePlugin", "hf://org/name" },
         { "DevicePlugin", "pvc://claim/path" },
+        { "Plugin", "hf://org/name" },
+        { "Plugin", "pvc://claim/path" },
+        { "ResourceClaim", "hf://org/name" },
         { "RuntimeClass", "hf://org/name" },
         { "RuntimeClass", "pvc://claim/path" },
     };
@@ -63,10 +66,12 @@ public sealed class PodSecurityTests
         {
             s.Model.Source = source;
             s.TensorParallelSize = 2;
-            s.Gpu.Allocation = access == "DevicePlugin" ? GpuAllocation.DevicePlugin : GpuAllocation.Pinned;
-            s.Gpu.DeviceAccess = access == "RuntimeClass" ? DeviceAccess.RuntimeClass : DeviceAccess.Privileged;
+            s.Gpu.Allocation = Enum.TryParse<GpuAllocation>(access, out var allocation) ? allocation : GpuAllocation.Pinned;
+            s.Gpu.DeviceAccess = Enum.TryParse<DeviceAccess>(access, out var given) ? given : DeviceAccess.Privileged;
         });
-        var placement = access == "DevicePlugin" ? null : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
+        var placement = deployment.Spec.Gpu.Allocation != GpuAllocation.Pinned
+            ? null
+            : new GpuPlacement("n1", Given.Gpus(2), 8, UuidsAreUnique: true);
         return WorkerPod.Build(WorkerTemplate.For(deployment, Given.Options), deployment.Spec, "p", placement);
     }
 

@@ -85,7 +85,7 @@ internal sealed class SimulatedCluster
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
             new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
             new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),
-            new WorkerAccount(Server, Accounts), Loads,
+            new WorkerAccount(Server, Accounts), new GpuClaim(Server), Loads,
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }

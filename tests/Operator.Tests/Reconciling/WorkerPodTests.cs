@@ -133,6 +133,65 @@ public sealed class WorkerPodTests
     }
 
     [Fact]
+    public void With_our_own_plugin_the_pod_asks_the_kubelet_for_the_very_gpus_that_are_booked()
+    {
+        var plugin = Given.Deployment(change: s =>
+        {
+            s.Gpu.DeviceAccess = DeviceAccess.Plugin;
+            s.PodTemplate = JsonNode.Parse(
+                """{"spec":{"containers":[{"name":"worker","resources":{"limits":{"memory":"64Gi"}}}]}}""")!.AsObject();
+        });
+        var pod = Build(plugin, new GpuPlacement("n1", [.. Given.Gpus(8).Skip(4).Take(2)], 8, UuidsAreUnique: true));
+        var container = WorkerTemplate.WorkerContainer(pod)!;
+        Assert.Equal(
+            """{"memory":"64Gi","serving.cluster.sh/gpu-0000000000000005":"1","serving.cluster.sh/gpu-0000000000000006":"1"}""",
+            container["resources"]!["limits"]!.ToJsonString());
+        Assert.Equal(
+            """{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}""", container["securityContext"]!.ToJsonString());
+        Assert.Equal("GPU-0000000000000005,GPU-0000000000000006", Value(pod, "ROCR_VISIBLE_DEVICES"));
+        Assert.Null(Value(pod, "AMD_VISIBLE_DEVICES"));
+        Assert.Equal("4,5", pod["metadata"]!["annotations"]![ApiNames.GpuIndicesAnnotation]!.ToString());
+        Assert.Null(pod["spec"]!["runtimeClassName"]);
+    }
+
+    [Fact]
+    public void Where_uuids_tell_nothing_the_resource_is_named_by_index_and_the_pod_counts_its_own_gpus()
+    {
+        var pod = Build(
+            Given.Deployment(change: s => s.Gpu.DeviceAccess = DeviceAccess.Plugin),
+            new GpuPlacement("n1", [.. Given.Gpus(8).Skip(4).Take(2)], 8, UuidsAreUnique: false));
+        Assert.Equal(
+            """{"serving.cluster.sh/gpu-index-4":"1","serving.cluster.sh/gpu-index-5":"1"}""",
+            WorkerTemplate.WorkerContainer(pod)!["resources"]!["limits"]!.ToJsonString());
+        Assert.Equal("0,1", Value(pod, "ROCR_VISIBLE_DEVICES"));
+    }
+
+    [Fact]
+    public void With_a_resource_claim_the_pod_refers_to_the_template_of_its_degree()
+    {
+        var deployment = Given.Deployment(change: s =>
+        {
+            s.TensorParallelSize = 4;
+            s.Gpu.Allocation = GpuAllocation.ResourceClaim;
+        });
+        var pod = Build(deployment, placement: null);
+        Assert.Equal(
+            """[{"name":"gpus","resourceClaimTemplateName":"haiku-gpus-4"}]""", pod["spec"]!["resourceClaims"]!.ToJsonString());
+        Assert.Equal("""{"claims":[{"name":"gpus"}]}""", WorkerTemplate.WorkerContainer(pod)!["resources"]!.ToJsonString());
+        Assert.Equal("0,1,2,3", Value(pod, "ROCR_VISIBLE_DEVICES"));
+        Assert.Null(pod["spec"]!["affinity"]);
+
+        var template = GpuClaim.Manifest(deployment);
+        Assert.Equal(
+            ("resource.k8s.io/v1", "ResourceClaimTemplate", "haiku-gpus-4"),
+            ((string)template["apiVersion"]!, (string)template["kind"]!, (string)template["metadata"]!["name"]!));
+        Assert.Equal(
+            """{"devices":{"requests":[{"name":"gpus","exactly":{"deviceClassName":"gpu.amd.com","allocationMode":"ExactCount","count":4}}]}}""",
+            template["spec"]!["spec"]!.ToJsonString());
+        Assert.Equal("uid-of-haiku", (string)template["metadata"]!["ownerReferences"]![0]!["uid"]!);
+    }
+
+    [Fact]
     public void With_a_device_plugin_the_kubelet_chooses()
     {
         var pod = Build(
@@ -344,6 +403,8 @@ public sealed class WorkerPodTests
             s => s.Engine.MaxModelLen = 9,
             s => s.DrainSeconds = 9,
             s => s.Gpu.DeviceAccess = DeviceAccess.RuntimeClass,
+            s => s.Gpu.DeviceAccess = DeviceAccess.Plugin,
+            s => s.Gpu.Allocation = GpuAllocation.ResourceClaim,
             s => s.Gpu.NodeSelector = new() { ["a"] = "b" },
             s => s.Tuning.NcclMinNChannels = 8,
             s => s.PodTemplate = new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["a"] = "b" } } },

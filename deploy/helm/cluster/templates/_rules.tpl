@@ -24,6 +24,9 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaimtemplates]      # of gpu.allocation ResourceClaim, which claims of a DRA driver are made from
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create, patch]             # list: why a pod does not get its containers

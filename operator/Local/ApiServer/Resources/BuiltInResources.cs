@@ -100,6 +100,8 @@ internal static class BuiltInResources
         yield return Grouped(
             "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", ["pc"], WorkloadColumns.PriorityClasses, namespaced: false);
         yield return Grouped("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", [], WorkloadColumns.RuntimeClasses, namespaced: false);
+        yield return Grouped(
+            "resource.k8s.io", "v1", "ResourceClaimTemplate", "resourceclaimtemplates", [], StandardColumns.NameAndAge);
         yield return Grouped("coordination.k8s.io", "v1", "Lease", "leases", [], CoreColumns.Leases);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "Role", "roles", [], StandardColumns.NameAndCreation);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", [], CoreColumns.RoleBindings);
