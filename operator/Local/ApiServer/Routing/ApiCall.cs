@@ -77,6 +77,7 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
             FieldManager = Query("fieldManager") ?? UserAgentManager(),
             Validation = validation,
             Force = Flag("force"),
+            IsPatch = HttpMethods.IsPatch(Http.Request.Method),
             DuplicateFields = body.Duplicates,
         };
     }
