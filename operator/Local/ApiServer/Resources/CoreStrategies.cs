@@ -132,18 +132,3 @@ internal sealed class VolumeClaimStrategy : ResourceStrategy
         value["status"] = new JsonObject { ["phase"] = "Pending" };
     }
 }
-
-/// <summary>Answers whether the caller may do something: in local mode the one token may do everything.</summary>
-internal sealed class AccessReviewStrategy : ResourceStrategy
-{
-    public override void PrepareForCreate(JsonObject value) => value["status"] = value.Text("kind") == "SelfSubjectReview"
-        ? new JsonObject
-        {
-            ["userInfo"] = new JsonObject
-            {
-                ["username"] = "local-admin",
-                ["groups"] = new JsonArray("system:masters", "system:authenticated")
-            }
-        }
-        : new JsonObject { ["allowed"] = true };
-}

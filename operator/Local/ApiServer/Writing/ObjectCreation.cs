@@ -57,6 +57,7 @@ internal sealed class ObjectCreation(ApiState state)
         type.Strategy.PrepareForCreate(value);
         if (type.IsReview)
         {
+            value["status"] = AccessReviews.Status(type, options.Caller);
             return value;
         }
         Admission.Admit(type, value, null, null, options);

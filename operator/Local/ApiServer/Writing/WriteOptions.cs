@@ -13,6 +13,8 @@ internal sealed class WriteOptions
 {
     public bool DryRun { get; init; }
 
+    public Caller Caller { get; init; } = Caller.Administrator;
+
     /// <summary>Whom managedFields credits.</summary>
     public string FieldManager { get; init; } = "unknown";
 
