@@ -9,8 +9,8 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 /// <summary>Every request: authenticates it, finds what it is about, and turns errors into Status answers. Called by Kestrel through
 /// <see cref="LocalApiServer"/>.</summary>
 internal sealed class ApiRequestHandler(
-    ResourceRegistry registry, Authentication authentication, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write,
-    SubresourceEndpoint subresources, SessionEndpoint sessions, IReadOnlyList<string> allowedHosts)
+    ResourceRegistry registry, Authentication authentication, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch,
+    WriteEndpoint write, SubresourceEndpoint subresources, SessionEndpoint sessions, IReadOnlyList<string> allowedHosts)
 {
     private readonly HostGuard _hosts = new(IPAddress.Loopback, allowedHosts, []);
 

@@ -6,7 +6,8 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Subresources that are not a part of the object itself: scale, log, binding, eviction.</summary>
 internal sealed class SubresourceEndpoint(
-    ApiState state, ObjectUpdate update, PodOperations pods, AccountTokens tokens, IPodLogSource? logs, long bodyLimitBytes, CancellationToken stopping)
+    ApiState state, ObjectUpdate update, PodOperations pods, AccountTokens tokens, IPodLogSource? logs, long bodyLimitBytes,
+    CancellationToken stopping)
 {
     /// <returns>false when the kind has no such subresource or it has no such verb.</returns>
     public async Task<bool> TryHandleAsync(ApiCall call)

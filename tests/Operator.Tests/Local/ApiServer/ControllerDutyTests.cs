@@ -4,7 +4,8 @@ using Cluster.Operator.Local.ApiServer;
 
 namespace Cluster.Operator.Tests.Local.ApiServer;
 
-/// <summary>What kube-controller-manager keeps in a cluster, where the server is told to; and the kinds that nobody works for here.</summary>
+/// <summary>What kube-controller-manager keeps in a cluster, where the server is told to; and the kinds that nobody works for
+/// here.</summary>
 public sealed class ControllerDutyTests : IAsyncLifetime
 {
     private LocalApiServer _server = null!;
@@ -47,7 +48,8 @@ public sealed class ControllerDutyTests : IAsyncLifetime
         await _client.CreateAsync(pods, pod);
         await _client.CreateAsync(
             Services,
-            Fixtures.Json("""{"metadata": {"name": "s"}, "spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": "http"}]}}"""));
+            Fixtures.Json(
+                """{"metadata": {"name": "s"}, "spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": "http"}]}}"""));
         var status = Fixtures.Json(
             """{"status": {"phase": "Running", "podIP": "127.9.0.1", "conditions": [{"type": "Ready", "status": "False"}]}}""");
         await _client.MergeAsync($"{pods}/p/status", status.DeepClone());

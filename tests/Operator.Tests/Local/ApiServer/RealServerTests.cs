@@ -140,7 +140,8 @@ public sealed class RealServerTests(ApiServerFixture fixture) : IClassFixture<Ap
         Assert.NotNull(container["f:ports"]!["."]);
         Assert.NotNull(container["f:env"]!["k:{\"name\":\"A\"}"]!["."]);
 
-        var bare = await Client.MergeAsync($"{Fixtures.PodsIn(space)}/p?fieldManager=m", Fixtures.Json("""{"metadata": {"labels": null}}"""));
+        var bare = await Client.MergeAsync(
+            $"{Fixtures.PodsIn(space)}/p?fieldManager=m", Fixtures.Json("""{"metadata": {"labels": null}}"""));
         Assert.Null(bare["metadata"]!["managedFields"]![0]!["fieldsV1"]!["f:metadata"]);
 
         var widget = await Client.CreateAsync($"{Fixtures.WidgetsIn(space)}?fieldManager=m", Fixtures.Widget("w"));
