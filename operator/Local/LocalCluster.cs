@@ -102,8 +102,17 @@ internal sealed class LocalCluster : IAsyncDisposable
         var network = LoopbackNetwork.Acquire();
         _resources.Push(new Owned(network));
         var logs = new NodeLogs();
+        var sessions = new NodeSessions();
         var server = await LocalApiServer.StartAsync(
-            new LocalApiServerOptions { Port = options.ApiPort, PodLogs = logs, AllowedHosts = options.AllowedHosts }, cancellationToken);
+            new LocalApiServerOptions
+            {
+                Port = options.ApiPort,
+                PodLogs = logs,
+                PodSessions = sessions,
+                AllowedHosts = options.AllowedHosts,
+                FillsNamespaces = true,
+            },
+            cancellationToken);
         _resources.Push(server);
         server.WriteKubeconfig(Kubeconfig);
 
@@ -137,7 +146,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             IPAddress.Loopback.ToString(),
             time,
             options.Logging.CreateLogger("cluster.local.node")));
-        logs.Node = node;
+        (logs.Node, sessions.Node) = (node, node);
         _resources.Push(node);
 
         await node.StartAsync(Gpus, cancellationToken);

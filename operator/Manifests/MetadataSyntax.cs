@@ -51,6 +51,22 @@ internal static partial class MetadataSyntax
         }
     }
 
+    /// <returns>Everything that is wrong with the name of a container.</returns>
+    public static IEnumerable<string> DnsLabelProblems(string name)
+    {
+        if (!DnsLabel().IsMatch(name))
+        {
+            yield return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+                + "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+                + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+        }
+
+        if (name.Length > MaxPartLength)
+        {
+            yield return $"must be no more than {MaxPartLength} bytes";
+        }
+    }
+
     private static string? PrefixProblem(string prefix) =>
         prefix.Length == 0 ? "prefix part must be non-empty"
         : prefix.Length > MaxSubdomainLength ? $"prefix part must be no more than {MaxSubdomainLength} bytes"
@@ -66,6 +82,9 @@ internal static partial class MetadataSyntax
 
     [GeneratedRegex(@"\A[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\z")]
     private static partial Regex Part();
+
+    [GeneratedRegex(@"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\z")]
+    private static partial Regex DnsLabel();
 
     [GeneratedRegex(@"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\z")]
     private static partial Regex Subdomain();

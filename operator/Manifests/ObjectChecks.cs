@@ -9,6 +9,10 @@ internal static class ObjectChecks
 {
     private const int MaxAnnotationBytes = 256 * 1024;
 
+    private static readonly string[] MetadataFields = [
+        "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+        "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields"];
+
     /// <summary>Whether this is an object of the kind; an absent kind and apiVersion are filled in.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
     public static string? KindProblem(JsonNode? body, KindName kind)
@@ -32,10 +36,33 @@ internal static class ObjectChecks
         $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: "
         + $"{string.Join(", ", complaints)}";
 
-    /// <summary>Removes fields that the schema does not know, in place.</summary>
-    /// <returns>A complaint for each.</returns>
-    public static List<string> Prune(JsonObject value, StructuralSchema? schema) =>
-        schema is null ? [] : [.. SchemaPruning.Prune(value, schema).Select(field => $"unknown field \"{field}\"")];
+    /// <summary>Removes fields that the schema or ObjectMeta does not know, and nulls, in place.</summary>
+    /// <returns>A complaint for each unknown field.</returns>
+    public static List<string> Prune(JsonObject value, StructuralSchema? schema)
+    {
+        List<string> unknown = [];
+        if (value["metadata"] is JsonObject metadata)
+        {
+            NullPruning.Prune(metadata);
+            foreach (var name in metadata.Select(field => field.Key).Where(name => !MetadataFields.Contains(name)).ToList())
+            {
+                metadata.Remove(name);
+                unknown.Add($"metadata.{name}");
+            }
+        }
+
+        if (schema is null)
+        {
+            NullPruning.Prune(value);
+        }
+        else
+        {
+            unknown.AddRange(SchemaPruning.Prune(value, schema));
+            NullPruning.Prune(value, schema);
+        }
+
+        return [.. unknown.Select(field => $"unknown field \"{field}\"")];
+    }
 
     /// <summary>Fills in defaults, in place, and validates.</summary>
     /// <param name="old">Null on creation.</param>
@@ -60,12 +87,11 @@ internal static class ObjectChecks
         var name = value.Name();
 
         // RBAC names are path segments: "system:masters" is one.
-        if (kind.Group == "rbac.authorization.k8s.io")
+        if (kind.Group != "rbac.authorization.k8s.io")
         {
-            return errors;
+            errors.AddRange(
+                MetadataSyntax.NameProblems(name).Select(problem => FieldError.Invalid("metadata.name", $"\"{name}\"", problem)));
         }
-
-        errors.AddRange(MetadataSyntax.NameProblems(name).Select(problem => FieldError.Invalid("metadata.name", $"\"{name}\"", problem)));
 
         var annotations = (value.At("metadata", "annotations") as JsonObject ?? []).Sum(a => a.Key.Length + (a.Value.Text()?.Length ?? 0));
         if (annotations > MaxAnnotationBytes)

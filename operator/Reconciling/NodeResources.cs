@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 

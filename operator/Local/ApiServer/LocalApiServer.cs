@@ -14,8 +14,8 @@ namespace Cluster.Operator.Local.ApiServer;
 
 /// <summary>A Kubernetes API server in memory, for one machine: loopback only, TLS by its own authority, one random token that may do
 /// everything. Started by local mode and by tests; kubectl and the operator's client talk to it as to any cluster.</summary>
-/// <remarks>Not here: CEL validation rules, admission webhooks, conversion webhooks, CRD ratcheting, quotas, RBAC decisions, exec, attach,
-/// port-forward, proxies, and the schemas of built-in kinds (they are stored as they come).</remarks>
+/// <remarks>Not here: admission webhooks, conversion webhooks, quotas, RBAC decisions, terminals, port-forward, proxies, and the schemas of
+/// built-in kinds (they are stored as they come).</remarks>
 internal sealed class LocalApiServer : IAsyncDisposable
 {
     // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
@@ -61,16 +61,18 @@ internal sealed class LocalApiServer : IAsyncDisposable
         var update = new ObjectUpdate(state);
         var deletion = new ObjectDeletion(state);
         var budgets = new DisruptionBudgets(state, update);
+        var authentication = new Authentication(token, options.Clock);
         var handler = new ApiRequestHandler(
             state.Registry,
-            token,
+            authentication,
             new DiscoveryEndpoint(state.Registry),
             new ReadEndpoint(state),
             new WatchEndpoint(state, options.BookmarkInterval, stopping.Token),
             new WriteEndpoint(state, creation, update, new ObjectPatch(state, creation, update), deletion, options.BodyLimitBytes),
             new SubresourceEndpoint(
-                state, update, new PodOperations(state, update, deletion, budgets), options.PodLogs, options.BodyLimitBytes,
-                stopping.Token),
+                state, update, new PodOperations(state, update, deletion, budgets), new AccountTokens(state, authentication),
+                options.PodLogs, options.BodyLimitBytes, stopping.Token),
+            new SessionEndpoint(state, options.PodSessions, options.PodLogs, stopping.Token),
             options.AllowedHosts);
         SeedCluster(state, creation, options.Namespaces);
 
@@ -93,6 +95,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
         {
             app.Use(next => http => AuditedRequest.FollowAsync(http, next, audit));
         }
+        app.UseWebSockets();
         app.Run(handler.HandleAsync);
         try
         {
@@ -104,7 +107,13 @@ internal sealed class LocalApiServer : IAsyncDisposable
             stopping.Dispose();
             throw;
         }
-        var collector = new GarbageCollector(state, update, deletion, budgets);
+        List<Action> controllers = [budgets.Sync];
+        if (options.FillsNamespaces)
+        {
+            controllers.Add(new NamespaceContents(state, creation, update, certificate.AuthorityPem).Sync);
+            controllers.Add(new EndpointSlices(state, creation, update).Sync);
+        }
+        var collector = new GarbageCollector(state, update, deletion, controllers);
         return new LocalApiServer(
             app, stopping, Task.Run(() => collector.RunAsync(stopping.Token), CancellationToken.None), state.Store, token,
             certificate.AuthorityPem);

@@ -11,6 +11,9 @@ internal sealed record LocalApiServerOptions
     /// <summary>Serves <c>kubectl logs</c>; null answers that there is no node.</summary>
     public IPodLogSource? PodLogs { get; init; }
 
+    /// <summary>Serves <c>kubectl exec</c> and <c>cp</c>; null answers that there is no node.</summary>
+    public IPodSessions? PodSessions { get; init; }
+
     /// <summary>Told of every request for a resource once its answer's status is known, from the request's own thread; null for
     /// nobody.</summary>
     public Action<AuditedRequest>? Audit { get; init; }
@@ -27,6 +30,10 @@ internal sealed record LocalApiServerOptions
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
     public TimeSpan BookmarkInterval { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Do what kube-controller-manager does beside garbage collection and disruption budgets: default ServiceAccounts, the
+    /// authority's ConfigMap, EndpointSlices. Off, it is a bare kube-apiserver in that.</summary>
+    public bool FillsNamespaces { get; init; }
 
     /// <summary>Namespaces that are there from the start.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = ["default", "kube-system"];

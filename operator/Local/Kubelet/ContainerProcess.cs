@@ -41,6 +41,22 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
         string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory,
         ContainerLog log, TimeProvider time)
     {
+        var start = Prepare(program, arguments, environment, workingDirectory);
+        start.Environment[LifelineVariable] = "stdin";
+        try
+        {
+            return new ContainerProcess(Process.Start(start)!, log) { StartedAt = time.GetUtcNow() };
+        }
+        catch (System.ComponentModel.Win32Exception exception)
+        {
+            throw new PodConfigurationException("RunContainerError", $"cannot start '{program}': {exception.Message}");
+        }
+    }
+
+    /// <summary>A program with the environment of a container, all its streams redirected.</summary>
+    public static ProcessStartInfo Prepare(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory)
+    {
         var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
@@ -54,20 +70,12 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
             start.Environment.Remove(name);
         }
 
-        start.Environment[LifelineVariable] = "stdin";
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;
         }
 
-        try
-        {
-            return new ContainerProcess(Process.Start(start)!, log) { StartedAt = time.GetUtcNow() };
-        }
-        catch (System.ComponentModel.Win32Exception exception)
-        {
-            throw new PodConfigurationException("RunContainerError", $"cannot start '{program}': {exception.Message}");
-        }
+        return start;
     }
 
     /// <summary>Waits for the end of the process and of its output.</summary>

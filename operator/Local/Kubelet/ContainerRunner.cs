@@ -59,6 +59,21 @@ internal sealed class ContainerRunner(
         }
     }
 
+    public bool IsRunning
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _process is not null;
+            }
+        }
+    }
+
+    /// <summary>What the container would be started as now.</summary>
+    /// <exception cref="PodConfigurationException">It could not be.</exception>
+    public ContainerSpec Resolve() => resolve().Spec;
+
     /// <summary>Ended for good with this exit code; null while running or waiting to run.</summary>
     public int? FinalExitCode { get; private set; }
 

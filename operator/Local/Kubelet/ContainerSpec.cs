@@ -13,7 +13,11 @@ internal sealed record ContainerSpec(
     string? WorkingDirectory,
     ProbeSpec? Startup,
     ProbeSpec? Readiness,
-    ProbeSpec? Liveness);
+    ProbeSpec? Liveness)
+{
+    /// <summary>A path of the container as one of this machine.</summary>
+    public Func<string, string> MapPath { get; init; } = path => path;
+}
 
 /// <summary>A pod cannot be turned into processes. The reason becomes the container's waiting reason, as the kubelet would show
 /// it.</summary>
@@ -80,7 +84,10 @@ internal static class PodReader
             (string?)container["workingDir"] is { } directory ? MapPath(directory, mounts) : null,
             ProbeSpec.Read(container["startupProbe"] as JsonObject, ports),
             ProbeSpec.Read(container["readinessProbe"] as JsonObject, ports),
-            ProbeSpec.Read(container["livenessProbe"] as JsonObject, ports));
+            ProbeSpec.Read(container["livenessProbe"] as JsonObject, ports))
+        {
+            MapPath = path => MapPath(path, mounts),
+        };
     }
 
     /// <summary>Named container ports, for probes that use the name.</summary>

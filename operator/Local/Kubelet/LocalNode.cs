@@ -177,7 +177,7 @@ internal sealed class LocalNode : IAsyncDisposable
             }),
             ["nodeInfo"] = new JsonObject
             {
-                ["kubeletVersion"] = "v1.35.0+local",
+                ["kubeletVersion"] = KubernetesRelease.Version,
                 ["kubeProxyVersion"] = "",
                 ["containerRuntimeVersion"] = "process://local",
                 ["osImage"] = RuntimeInformation.OSDescription,

@@ -21,7 +21,7 @@ internal static class CoreShapes
                         ("resourceFieldRef", FieldShape.Whole)))), new MergeKey("name"))),
         ("volumeMounts", Map(Struct(), new MergeKey("mountPath"))),
         ("volumeDevices", Map(Struct(), new MergeKey("devicePath"))),
-        ("resources", Struct(("claims", Map(Struct(), new MergeKey("name"))))));
+        ("resources", Always(Struct(("claims", Map(Struct(), new MergeKey("name")))))));
 
     private static readonly FieldShape Volume = new()
     {
@@ -36,7 +36,7 @@ internal static class CoreShapes
     };
 
     public static FieldShape PodSpec { get; } = Struct(
-        ("containers", Map(Container, new MergeKey("name"))),
+        ("containers", Always(Map(Container, new MergeKey("name")))),
         ("initContainers", Map(Container, new MergeKey("name"))),
         ("ephemeralContainers", Map(Container, new MergeKey("name"))),
         ("volumes", Map(Volume, new MergeKey("name"))),
@@ -54,7 +54,11 @@ internal static class CoreShapes
         ("hostIPs", FieldShape.Whole)));
 
     public static FieldShape Workload { get; } = Kind(
-        Struct(("selector", FieldShape.Whole), ("template", Struct(("metadata", Metadata), ("spec", PodSpec)))),
+        Struct(
+            ("selector", FieldShape.Whole),
+            ("strategy", Always(Struct())),
+            ("updateStrategy", Always(Struct())),
+            ("template", Always(Struct(("metadata", Always(Metadata)), ("spec", Always(PodSpec)))))),
         Struct(("conditions", Conditions)));
 
     public static FieldShape Node { get; } = Kind(
@@ -68,7 +72,7 @@ internal static class CoreShapes
     public static FieldShape Namespace { get; } = Kind(Struct(("finalizers", FieldShape.Whole)), Struct(("conditions", Conditions)));
 
     public static FieldShape ServiceAccount { get; } = Struct(
-        ("metadata", Metadata),
+        ("metadata", Always(Metadata)),
         ("secrets", Map(Struct(), new MergeKey("name"))),
         ("imagePullSecrets", FieldShape.Whole));
 
@@ -83,7 +87,17 @@ internal static class CoreShapes
     public static FieldShape Plain { get; } = Kind(Struct(), Struct(("conditions", Conditions)));
 
     private static FieldShape Kind(FieldShape spec, FieldShape status) =>
-        Struct(("metadata", Metadata), ("spec", spec), ("status", status));
+        Struct(("metadata", Always(Metadata)), ("spec", Always(spec)), ("status", Always(status)));
+
+    private static FieldShape Always(FieldShape shape) => new()
+    {
+        IsAlwaysThere = true,
+        Merge = shape.Merge,
+        Keys = shape.Keys,
+        Fields = shape.Fields,
+        Items = shape.Items,
+        RetainKeys = shape.RetainKeys,
+    };
 
     private static FieldShape Struct(params ReadOnlySpan<(string Name, FieldShape Shape)> fields)
     {

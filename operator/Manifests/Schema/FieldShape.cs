@@ -36,6 +36,9 @@ internal sealed class FieldShape
     /// <summary>Of list items, or of a map's values.</summary>
     public FieldShape? Items { get; init; }
 
+    /// <summary>A field that Go writes even when it is empty: no update brings it into being, so none owns it.</summary>
+    public bool IsAlwaysThere { get; init; }
+
     /// <summary>Strategic merge's <c>retainKeys</c>: of a one-of object (a volume), keys the patch does not name go.</summary>
     public bool RetainKeys { get; init; }
 

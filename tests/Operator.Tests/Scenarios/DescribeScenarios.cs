@@ -58,8 +58,8 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
     {
         Assert.SkipUnless(
             ApiServerUnderTest.IsReal,
-            $"set {ApiServerUnderTest.AssetsVariable} to a folder with kube-apiserver and etcd to run every scenario against them; this "
-            + $"run used local mode's API server");
+            $"set {ApiServerUnderTest.KubeconfigVariable} to the kubeconfig of a cluster, or {ApiServerUnderTest.AssetsVariable} to a "
+            + "folder with kube-apiserver and etcd, to run every scenario there; this run used local mode's API server");
         Assert.NotNull(server);
     }
 }

@@ -88,7 +88,7 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
     public async Task A_cordoned_and_drained_node_is_emptied_and_gets_nothing_new_until_uncordoned()
     {
         Assert.SkipWhen(
-            ApiServerUnderTest.IsReal,
+            !ApiServerUnderTest.HasControllers,
             "evicting under a PodDisruptionBudget needs kube-controller-manager's disruption controller, which does not run beside a "
             + "bare kube-apiserver");
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), nodes: 2, gpus: 2);

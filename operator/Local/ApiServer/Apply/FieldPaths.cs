@@ -16,6 +16,15 @@ internal static class FieldPaths
         return WithoutRoot(set);
     }
 
+    /// <summary>As <see cref="Of"/>, with the objects and lists that hold fields: what an update owns besides, as far as it made them
+    /// itself.</summary>
+    public static FieldSet WithParents(JsonNode? value, FieldShape shape)
+    {
+        var set = new FieldSet();
+        AddAll(value, shape, set, withParents: true);
+        return WithoutRoot(set);
+    }
+
     /// <summary>Fields of <paramref name="current"/> that <paramref name="old"/> lacks or has with another value.</summary>
     public static FieldSet Changed(JsonNode? old, JsonNode? current, FieldShape shape)
     {
@@ -55,20 +64,22 @@ internal static class FieldPaths
         return set;
     }
 
-    private static void AddAll(JsonNode? value, FieldShape shape, FieldSet set)
+    private static void AddAll(JsonNode? value, FieldShape shape, FieldSet set, bool withParents = false)
     {
         switch (value)
         {
             case JsonObject { Count: > 0 } map when shape.Merge != FieldMerge.Atomic:
+                set.IsMember |= withParents && !shape.IsAlwaysThere;
                 foreach (var (name, child) in map)
                 {
-                    AddAll(child, shape.Field(name), set.Grow($"f:{name}"));
+                    AddAll(child, shape.Field(name), set.Grow($"f:{name}"), withParents);
                 }
                 break;
             case JsonArray { Count: > 0 } list when IsAssociative(shape):
+                set.IsMember |= withParents && !shape.IsAlwaysThere;
                 for (var i = 0; i < list.Count; i++)
                 {
-                    AddItem(list[i], shape, set.Grow(ItemElement(list[i], i, shape)));
+                    AddItem(list[i], shape, set.Grow(ItemElement(list[i], i, shape)), withParents);
                 }
                 break;
             default:
@@ -77,11 +88,11 @@ internal static class FieldPaths
         }
     }
 
-    private static void AddItem(JsonNode? item, FieldShape list, FieldSet set)
+    private static void AddItem(JsonNode? item, FieldShape list, FieldSet set, bool withParents)
     {
         if (list.Merge == FieldMerge.ListMap)
         {
-            AddAll(item, list.Item, set);
+            AddAll(item, list.Item, set, withParents);
         }
         set.IsMember = true;
     }
@@ -100,7 +111,7 @@ internal static class FieldPaths
                     }
                     else
                     {
-                        AddAll(child, shape.Field(name), below);
+                        AddAll(child, shape.Field(name), below, withParents: true);
                     }
                     if (!below.IsEmpty)
                     {
@@ -120,7 +131,7 @@ internal static class FieldPaths
                     var below = new FieldSet();
                     if (!known.TryGetValue(element, out var oldItem))
                     {
-                        AddItem(after[i], shape, below);
+                        AddItem(after[i], shape, below, withParents: true);
                     }
                     else if (shape.Merge == FieldMerge.ListMap)
                     {
@@ -135,7 +146,7 @@ internal static class FieldPaths
             default:
                 if (!JsonNode.DeepEquals(old, current))
                 {
-                    AddAll(current, shape, set);
+                    AddAll(current, shape, set, withParents: true);
                 }
                 break;
         }

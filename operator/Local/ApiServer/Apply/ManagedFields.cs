@@ -26,8 +26,9 @@ internal static class ManagedFields
         var before = old is null ? null : Ownable(old);
         var after = Ownable(current);
         var changed = FieldPaths.Changed(before ?? [], after, shape);
-        var all = FieldPaths.Of(after, shape);
-        var removed = before is null ? new FieldSet() : FieldPaths.Of(before, shape).Without(all);
+        var removed = before is null
+            ? new FieldSet()
+            : FieldPaths.WithParents(before, shape).Without(FieldPaths.WithParents(after, shape));
         var lost = changed.Copy();
         lost.UnionWith(removed);
 
@@ -90,6 +91,11 @@ internal static class ManagedFields
         Write(merged, [.. others, unchanged ? mine with { Time = previous!.Time } : mine]);
         return merged;
     }
+
+    /// <summary>Whether any manager owns a field. What the scale subresource writes is recorded only then: a Scale starts from the entries
+    /// that own the replicas, and where there are none, nothing is tracked (managedfields, <c>ScaleHandler</c>).</summary>
+    public static bool Owns(IEnumerable<ManagedEntry> entries, IEnumerable<string> path) => entries.Any(
+        entry => path.Aggregate((FieldSet?)entry.Fields, (fields, name) => fields?.Child($"f:{name}")) is { IsMember: true });
 
     /// <summary>The entries an update starts from: a client may rewrite them (kubectl moves client-side apply's to server-side apply), and
     /// an empty list clears them.</summary>

@@ -35,6 +35,11 @@ internal static class OpenApiDocuments
         }
         var paths = new JsonObject();
         var schemas = new JsonObject { [ObjectMetaName] = ObjectMeta() };
+        if (apiVersion == "v1")
+        {
+            CoreFieldTable.AddTo(schemas);
+        }
+
         foreach (var type in types)
         {
             schemas[SchemaName(type)] = Schema(type);
@@ -128,8 +133,8 @@ internal static class OpenApiDocuments
         };
         if (type.Schema is null)
         {
-            properties["spec"] = Open("What is wanted.");
-            properties["status"] = Open("What is observed.");
+            properties["spec"] = CoreFieldTable.Reference(type.Kind, "Spec", "What is wanted.") ?? Open("What is wanted.");
+            properties["status"] = CoreFieldTable.Reference(type.Kind, "Status", "What is observed.") ?? Open("What is observed.");
         }
         schema["x-kubernetes-group-version-kind"] = new JsonArray(Kind(type));
         return schema;

@@ -27,9 +27,15 @@ internal sealed record Subresource(string Name, string ApiVersion, string Kind, 
         {
             yield return new("finalize", "v1", "Namespace", ["update"]);
         }
+        if (type is { Group: "", Plural: "serviceaccounts" })
+        {
+            yield return new("token", "authentication.k8s.io/v1", "TokenRequest", ["create"]);
+        }
         if (type is { Group: "", Plural: "pods" })
         {
             yield return new("log", "v1", "Pod", ["get"]);
+            yield return new("exec", "v1", "PodExecOptions", ["create", "get"]);
+            yield return new("attach", "v1", "PodAttachOptions", ["create", "get"]);
             yield return new("binding", "v1", "Binding", ["create"]);
             yield return new("eviction", "policy/v1", "Eviction", ["create"]);
         }

@@ -68,6 +68,11 @@ internal static class MessageLayout
         SelfSubjectAccessReviewSpec: 1 resourceAttributes ResourceAttributes, 2 nonResourceAttributes NonResourceAttributes
         ResourceAttributes: 1 namespace s, 2 verb s, 3 group s, 4 version s, 5 resource s, 6 subresource s, 7 name s
         NonResourceAttributes: 1 path s, 2 verb s
+        SelfSubjectRulesReview: 1 metadata ObjectMeta, 2 spec SelfSubjectRulesReviewSpec
+        SelfSubjectRulesReviewSpec: 1 namespace s
+        TokenRequest: 1 metadata ObjectMeta, 2 spec TokenRequestSpec
+        TokenRequestSpec: 1 audiences []s, 3 boundObjectRef BoundObjectReference, 4 expirationSeconds i?
+        BoundObjectReference: 1 kind s, 2 apiVersion s, 3 name s, 4 uid s
         SelfSubjectReview: 1 metadata ObjectMeta
         """;
 

@@ -55,7 +55,7 @@ internal static class BuiltInResources
         ResourceType Grouped(
             string group, string version, string kind, string plural, string[] shortNames, IReadOnlyList<TableColumn> columns,
             FieldShape? shape = null, bool namespaced = true, bool status = false, bool generation = false, ScalePaths? scale = null,
-            ResourceStrategy? strategy = null, string[]? categories = null, bool review = false) => new()
+            ResourceStrategy? strategy = null, string[]? categories = null, bool review = false, string? notice = null) => new()
             {
                 Group = group,
                 Version = version,
@@ -72,19 +72,23 @@ internal static class BuiltInResources
                 Strategy = strategy ?? new ResourceStrategy(),
                 Categories = categories ?? [],
                 IsReview = review,
+                Notice = notice,
             };
         var replicas = new ScalePaths(["spec", "replicas"], ["status", "replicas"], null);
         var workload = new WorkloadStrategy();
 
         yield return Grouped(
             "apps", "v1", "Deployment", "deployments", ["deploy"], WorkloadColumns.Deployments, CoreShapes.Workload, status: true,
-            generation: true, scale: replicas, strategy: workload, categories: ["all"]);
+            generation: true, scale: replicas, strategy: workload, categories: ["all"],
+            notice: UnsupportedResources.Stored("Deployments"));
         yield return Grouped(
             "apps", "v1", "ReplicaSet", "replicasets", ["rs"], WorkloadColumns.ReplicaSets, CoreShapes.Workload, status: true,
-            generation: true, scale: replicas, strategy: workload, categories: ["all"]);
+            generation: true, scale: replicas, strategy: workload, categories: ["all"],
+            notice: UnsupportedResources.Stored("ReplicaSets"));
         yield return Grouped(
             "apps", "v1", "DaemonSet", "daemonsets", ["ds"], WorkloadColumns.DaemonSets, CoreShapes.Workload, status: true,
-            generation: true, strategy: workload, categories: ["all"]);
+            generation: true, strategy: workload, categories: ["all"],
+            notice: UnsupportedResources.Stored("DaemonSets"));
         yield return Grouped(
             "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", ["pdb"], WorkloadColumns.DisruptionBudgets,
             CoreShapes.PodDisruptionBudget, status: true, generation: true);
@@ -102,6 +106,8 @@ internal static class BuiltInResources
         yield return Grouped("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", [], WorkloadColumns.RuntimeClasses, namespaced: false);
         yield return Grouped(
             "resource.k8s.io", "v1", "ResourceClaimTemplate", "resourceclaimtemplates", [], StandardColumns.NameAndAge);
+        yield return Grouped(
+            "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", [], CoreColumns.EndpointSlices, CoreShapes.Plain);
         yield return Grouped("coordination.k8s.io", "v1", "Lease", "leases", [], CoreColumns.Leases);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "Role", "roles", [], StandardColumns.NameAndCreation);
         yield return Grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", [], CoreColumns.RoleBindings);
@@ -122,9 +128,16 @@ internal static class BuiltInResources
             strategy: customResourceDefinitions, categories: ["api-extensions"]);
         yield return Grouped(
             "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", [], StandardColumns.NameAndAge,
-            namespaced: false, strategy: new AccessReviewStrategy(), review: true);
+            namespaced: false, review: true);
+        yield return Grouped(
+            "authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", [], StandardColumns.NameAndAge,
+            namespaced: false, review: true);
         yield return Grouped(
             "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", [], StandardColumns.NameAndAge, namespaced: false,
-            strategy: new AccessReviewStrategy(), review: true);
+            review: true);
+        foreach (var type in UnsupportedResources.All)
+        {
+            yield return type;
+        }
     }
 }

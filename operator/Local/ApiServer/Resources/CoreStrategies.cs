@@ -81,11 +81,36 @@ internal sealed class ServiceStrategy : ResourceStrategy
     public override void PrepareForUpdate(JsonObject value, JsonObject old, string? subresource)
     {
         var spec = value.Child("spec");
+        if (spec.Text("clusterIP") is "")
+        {
+            spec.Remove("clusterIP");
+        }
         foreach (var name in new[] { "clusterIP", "clusterIPs", "type", "sessionAffinity" })
         {
             spec.SetDefault(name, old.At("spec", name)?.DeepClone());
         }
+
+        // Who changes the one address means the first of the list (registry/core/service, NormalizeClusterIPs).
+        if (spec.Text("clusterIP") is { } address
+            && address != old.Text("spec", "clusterIP")
+            && spec["clusterIPs"] is JsonArray { Count: > 0 } addresses
+            && addresses[0].Text() == old.Text("spec", "clusterIP"))
+        {
+            addresses[0] = address;
+        }
         DefaultPorts(spec);
+    }
+
+    public override IEnumerable<FieldError> Validate(JsonObject value, JsonObject? old, string? subresource)
+    {
+        var address = value.Texts("spec", "clusterIPs").FirstOrDefault();
+        if (old?.Texts("spec", "clusterIPs").FirstOrDefault() is { } before
+            && before != address
+            && value.Text("spec", "type") != "ExternalName")
+        {
+            yield return FieldError.Invalid(
+                "spec.clusterIPs[0]", JsonText.ToText(value.At("spec", "clusterIPs")), "may not change once set");
+        }
     }
 
     private static void DefaultPorts(JsonObject spec)
@@ -106,19 +131,4 @@ internal sealed class VolumeClaimStrategy : ResourceStrategy
         value.Child("spec").SetDefault("volumeMode", "Filesystem");
         value["status"] = new JsonObject { ["phase"] = "Pending" };
     }
-}
-
-/// <summary>Answers whether the caller may do something: in local mode the one token may do everything.</summary>
-internal sealed class AccessReviewStrategy : ResourceStrategy
-{
-    public override void PrepareForCreate(JsonObject value) => value["status"] = value.Text("kind") == "SelfSubjectReview"
-        ? new JsonObject
-        {
-            ["userInfo"] = new JsonObject
-            {
-                ["username"] = "local-admin",
-                ["groups"] = new JsonArray("system:masters", "system:authenticated")
-            }
-        }
-        : new JsonObject { ["allowed"] = true };
 }

@@ -27,17 +27,12 @@ internal sealed class PodStrategy : ResourceStrategy
             yield return FieldError.Required("spec.containers");
             yield break;
         }
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var error in ContainerNames.Validate(value["spec"], "spec"))
+        {
+            yield return error;
+        }
         for (var i = 0; i < containers.Count; i++)
         {
-            if (containers[i].Text("name") is not { Length: > 0 } name)
-            {
-                yield return FieldError.Required($"spec.containers[{i}].name");
-            }
-            else if (!names.Add(name))
-            {
-                yield return FieldError.Duplicate($"spec.containers[{i}].name", $"\"{name}\"");
-            }
             if (containers[i].Text("image") is not { Length: > 0 })
             {
                 yield return FieldError.Required($"spec.containers[{i}].image");

@@ -61,6 +61,12 @@ internal sealed class ResourceType
     /// <summary>Kinds that exist only as an answer to a POST (access reviews) are never stored.</summary>
     public bool IsReview { get; init; }
 
+    /// <summary>Said to whoever creates one; null for nothing.</summary>
+    public string? Notice { get; init; }
+
+    /// <summary>Why none can be created; null where that is possible.</summary>
+    public string? Refusal { get; init; }
+
     /// <summary>Whether field validation, JSON and merge patch treat it as a custom resource (no strategic merge).</summary>
     public bool IsCustom => Schema is not null;
 

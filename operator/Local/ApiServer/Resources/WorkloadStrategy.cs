@@ -35,6 +35,10 @@ internal sealed class WorkloadStrategy : ResourceStrategy
         {
             yield return FieldError.Required("spec.template.spec.containers");
         }
+        foreach (var error in ContainerNames.Validate(value.At("spec", "template", "spec"), "spec.template.spec"))
+        {
+            yield return error;
+        }
         foreach (var error in PodUnions.Validate(value.At("spec", "template", "spec"), "spec.template.spec"))
         {
             yield return error;

@@ -10,7 +10,7 @@ using Cluster.Operator.Manifests.Schema;
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>One request on a resource: its parsed path and query, and how its answer is written.</summary>
-internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType type)
+internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType type, Caller caller)
 {
     public HttpContext Http { get; } = http;
 
@@ -73,10 +73,12 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
         }
         return new WriteOptions
         {
+            Caller = caller,
             DryRun = Query("dryRun") is not null,
             FieldManager = Query("fieldManager") ?? UserAgentManager(),
             Validation = validation,
             Force = Flag("force"),
+            IsPatch = HttpMethods.IsPatch(Http.Request.Method),
             DuplicateFields = body.Duplicates,
         };
     }

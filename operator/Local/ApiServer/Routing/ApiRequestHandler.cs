@@ -1,20 +1,18 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
 using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Discovery;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Local.ApiServer.Writing;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Every request: authenticates it, finds what it is about, and turns errors into Status answers. Called by Kestrel through
 /// <see cref="LocalApiServer"/>.</summary>
 internal sealed class ApiRequestHandler(
-    ResourceRegistry registry, string token, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch, WriteEndpoint write,
-    SubresourceEndpoint subresources, IReadOnlyList<string> allowedHosts)
+    ResourceRegistry registry, Authentication authentication, DiscoveryEndpoint discovery, ReadEndpoint read, WatchEndpoint watch,
+    WriteEndpoint write, SubresourceEndpoint subresources, SessionEndpoint sessions, IReadOnlyList<string> allowedHosts)
 {
     private readonly HostGuard _hosts = new(IPAddress.Loopback, allowedHosts, []);
-    private readonly byte[] _authorization = Encoding.ASCII.GetBytes($"Bearer {token}");
 
     public async Task HandleAsync(HttpContext http)
     {
@@ -51,11 +49,7 @@ internal sealed class ApiRequestHandler(
         }
 
         var path = http.Request.Path.Value ?? "/";
-        if (!DiscoveryEndpoint.IsPublic(path) && !IsAuthorized(http))
-        {
-            http.Response.Headers.WWWAuthenticate = "Bearer";
-            throw ApiErrors.Unauthorized();
-        }
+        var caller = DiscoveryEndpoint.IsPublic(path) ? Caller.Administrator : authentication.Require(http);
         if (HttpMethods.IsGet(http.Request.Method) && await discovery.TryHandleAsync(http, path))
         {
             return;
@@ -66,7 +60,7 @@ internal sealed class ApiRequestHandler(
         {
             throw ApiErrors.NoSuchPath();
         }
-        var call = new ApiCall(http, parsed, type);
+        var call = new ApiCall(http, parsed, type, caller);
         await (parsed switch
         {
             { Subresource: not null } => SubresourceAsync(call),
@@ -96,7 +90,7 @@ internal sealed class ApiRequestHandler(
 
     private async Task SubresourceAsync(ApiCall call)
     {
-        if (await subresources.TryHandleAsync(call))
+        if (await sessions.TryHandleAsync(call) || await subresources.TryHandleAsync(call))
         {
             return;
         }
@@ -112,7 +106,4 @@ internal sealed class ApiRequestHandler(
             _ => throw ApiErrors.MethodNotAllowed(),
         });
     }
-
-    private bool IsAuthorized(HttpContext http) =>
-        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(http.Request.Headers.Authorization.ToString()), _authorization);
 }

@@ -7,9 +7,6 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 /// <summary>Paths that are not resources: discovery, OpenAPI, version, health.</summary>
 internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
 {
-    /// <summary>The API level served: what clients of that release may expect of the verbs here.</summary>
-    private const string ServerVersion = "v1.32.0";
-
     public static bool IsPublic(string path) => path is "/healthz" or "/livez" or "/readyz" or "/version";
 
     /// <returns>false when the path is none of these.</returns>
@@ -50,9 +47,9 @@ internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
 
     private static JsonObject Version() => new()
     {
-        ["major"] = "1",
-        ["minor"] = "32",
-        ["gitVersion"] = $"{ServerVersion}-cluster-local",
+        ["major"] = KubernetesRelease.Major,
+        ["minor"] = KubernetesRelease.Minor,
+        ["gitVersion"] = KubernetesRelease.Version,
         ["gitCommit"] = "",
         ["gitTreeState"] = "clean",
         ["buildDate"] = "1970-01-01T00:00:00Z",

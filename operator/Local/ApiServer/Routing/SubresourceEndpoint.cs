@@ -6,7 +6,8 @@ namespace Cluster.Operator.Local.ApiServer.Routing;
 
 /// <summary>Subresources that are not a part of the object itself: scale, log, binding, eviction.</summary>
 internal sealed class SubresourceEndpoint(
-    ApiState state, ObjectUpdate update, PodOperations pods, IPodLogSource? logs, long bodyLimitBytes, CancellationToken stopping)
+    ApiState state, ObjectUpdate update, PodOperations pods, AccountTokens tokens, IPodLogSource? logs, long bodyLimitBytes,
+    CancellationToken stopping)
 {
     /// <returns>false when the kind has no such subresource or it has no such verb.</returns>
     public async Task<bool> TryHandleAsync(ApiCall call)
@@ -33,6 +34,10 @@ internal sealed class SubresourceEndpoint(
                 var eviction = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
                 pods.Evict(call.Type, call.Key, eviction.Value, call.WriteOptions(eviction).DryRun);
                 await Answers.WriteAsync(call.Http, 201, SuccessStatus());
+                return true;
+            case "token" when call.Type is { Group: "", Plural: "serviceaccounts" } && HttpMethods.IsPost(method):
+                var request = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
+                await Answers.WriteAsync(call.Http, 201, tokens.Create(call.Type, call.Key, request.Value));
                 return true;
             default:
                 return false;

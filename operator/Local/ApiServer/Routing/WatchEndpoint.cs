@@ -43,16 +43,17 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             {
                 await stream.WriteBookmarkAsync(version, initialEventsEnd: true, ending.Token);
             }
-            await FollowAsync(call, stream, reader, matches, bookmarks, timeout, ending.Token);
+            await FollowAsync(call, stream, reader, matches, bookmarks, version, timeout, ending.Token);
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             // The client went or the server stops: the stream just ends.
         }
     }
+
     private async Task FollowAsync(
-        ApiCall call, EventStream stream, ChangeReader reader, Func<JsonObject, bool> matches, bool bookmarks, TimeSpan timeout,
-        CancellationToken cancellationToken)
+        ApiCall call, EventStream stream, ChangeReader reader, Func<JsonObject, bool> matches, bool bookmarks, long started,
+        TimeSpan timeout, CancellationToken cancellationToken)
     {
         var timeUp = Task.Delay(timeout, state.Clock, cancellationToken);
         var bookmarkDue = bookmarks
@@ -75,8 +76,12 @@ internal sealed class WatchEndpoint(ApiState state, TimeSpan bookmarkInterval, C
             }
             if (bookmarkDue.IsCompleted || (timeUp.IsCompleted && bookmarks))
             {
-                flushed = false;
-                await stream.WriteBookmarkAsync(version, initialEventsEnd: false, cancellationToken);
+                // A client that knows this version already has no use for a bookmark, and a real server sends none.
+                if (version > started)
+                {
+                    flushed = false;
+                    await stream.WriteBookmarkAsync(version, initialEventsEnd: false, cancellationToken);
+                }
                 bookmarkDue = Task.Delay(bookmarkInterval, state.Clock, cancellationToken);
             }
             if (changes.Length > 0 || !flushed)

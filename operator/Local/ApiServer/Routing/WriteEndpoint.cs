@@ -16,9 +16,11 @@ internal sealed class WriteEndpoint(
         {
             throw ApiErrors.MethodNotAllowed();
         }
+        RefuseUnsupported(call.Type, "");
         var body = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
         var options = call.WriteOptions(body);
         var created = creation.Create(call.Type, call.Path.Namespace ?? "", body.Value, options);
+        Notify(call.Type, options);
         await call.AnswerAsync(created, Now, 201, options.Warnings);
     }
 
@@ -32,9 +34,15 @@ internal sealed class WriteEndpoint(
 
     public async Task PatchAsync(ApiCall call)
     {
+        RefuseUnsupported(call.Type, call.Key.Name);
         var body = await RequestBody.ReadAsync(call.Http, bodyLimitBytes);
         var options = call.WriteOptions(body);
         var (value, created) = patch.Patch(call.Type, call.Key, call.Path.Subresource, body.MediaType, body.Value, options);
+        if (created)
+        {
+            Notify(call.Type, options);
+        }
+
         await call.AnswerAsync(value, Now, created ? 201 : 200, options.Warnings);
     }
 
@@ -75,6 +83,23 @@ internal sealed class WriteEndpoint(
             ["metadata"] = new JsonObject { ["resourceVersion"] = VersionedStore.Text(state.Store.Version) },
             ["items"] = deleted,
         });
+    }
+
+    // Before the body is read, which may be in a format that is not read for this kind.
+    private static void RefuseUnsupported(ResourceType type, string name)
+    {
+        if (type.Refusal is { } why)
+        {
+            throw ApiErrors.Forbidden(type, name, why);
+        }
+    }
+
+    private static void Notify(ResourceType type, WriteOptions options)
+    {
+        if (type.Notice is { } notice)
+        {
+            options.Warnings.Add(notice);
+        }
     }
 
     private DateTimeOffset Now => state.Clock.GetUtcNow();

@@ -33,12 +33,8 @@ internal sealed class ObjectCollection(int historyLimit)
     }
 
     /// <summary>Forgets every logged change, as etcd's compaction does.</summary>
-    public void Compact(long version)
+    public void Compact()
     {
-        if (_next > FirstSequence)
-        {
-            CompactedThrough = version;
-        }
         Array.Clear(_ring);
         _compactedSequence = _next;
     }

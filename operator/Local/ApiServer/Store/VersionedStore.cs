@@ -16,6 +16,9 @@ internal sealed class VersionedStore(int historyLimit)
     // Starts above zero: "0" has its own meaning in a request.
     private long _version = 1;
 
+    // Like etcd's revision of the last compaction: of all collections, also of those that have not changed since.
+    private long _compacted;
+
     public long Version
     {
         get
@@ -60,7 +63,7 @@ internal sealed class VersionedStore(int historyLimit)
     {
         lock (_gate)
         {
-            return Of(collection).At(version);
+            return version < _compacted ? null : Of(collection).At(version);
         }
     }
 
@@ -119,7 +122,9 @@ internal sealed class VersionedStore(int historyLimit)
     {
         lock (_gate)
         {
-            return Of(collection).SequenceAfter(version) is { } sequence ? new ChangeReader(this, collection, sequence) : null;
+            return version >= _compacted && Of(collection).SequenceAfter(version) is { } sequence
+                ? new ChangeReader(this, collection, sequence)
+                : null;
         }
     }
 
@@ -139,9 +144,10 @@ internal sealed class VersionedStore(int historyLimit)
     {
         lock (_gate)
         {
+            _compacted = _version;
             foreach (var collection in _collections.Values)
             {
-                collection.Compact(_version);
+                collection.Compact();
             }
         }
     }

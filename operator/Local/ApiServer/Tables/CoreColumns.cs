@@ -45,6 +45,15 @@ internal static class CoreColumns
     public static TableColumn[] Leases { get; } =
         [StandardColumns.Name, TableColumn.Of("Holder", value => value.Text("spec", "holderIdentity") ?? ""), StandardColumns.Age];
 
+    public static TableColumn[] EndpointSlices { get; } =
+    [
+        StandardColumns.Name,
+        TableColumn.Of("AddressType", value => value.Text("addressType")),
+        TableColumn.Of("Ports", value => OrUnset(value.Items("ports").Select(port => port.Integer("port")?.ToString()))),
+        TableColumn.Of("Endpoints", value => OrUnset(value.Items("endpoints").SelectMany(endpoint => endpoint.Texts("addresses")))),
+        StandardColumns.Age,
+    ];
+
     public static TableColumn[] RoleBindings { get; } =
         [StandardColumns.Name, TableColumn.Of("Role", value => $"{value.Text("roleRef", "kind")}/{value.Text("roleRef", "name")}"),
             StandardColumns.Age];
@@ -56,6 +65,8 @@ internal static class CoreColumns
     }
 
     public static string Selector(JsonNode? selector) => LabelSelector.Text(selector) is { Length: > 0 } text ? text : "<none>";
+
+    private static string OrUnset(IEnumerable<string?> items) => string.Join(",", items) is { Length: > 0 } text ? text : "<unset>";
 
     private static int Count(JsonObject value, string map) => (value[map] as JsonObject)?.Count ?? 0;
 

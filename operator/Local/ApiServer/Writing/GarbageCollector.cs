@@ -9,8 +9,9 @@ namespace Cluster.Operator.Local.ApiServer.Writing;
 /// <summary>Removes what has lost its reason to exist: dependents of absent owners, the content of a namespace or CRD being deleted; and
 /// completes foreground and orphaning deletion. Level-triggered: after any write it looks at the whole cluster, and after each look it
 /// rests, so that on a large one it does not take the server's time.</summary>
+/// <param name="controllers">Run after each look.</param>
 internal sealed class GarbageCollector(
-    ApiState state, ObjectUpdate update, ObjectDeletion deletion, DisruptionBudgets budgets)
+    ApiState state, ObjectUpdate update, ObjectDeletion deletion, IReadOnlyList<Action> controllers)
 {
     private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
 
@@ -30,7 +31,11 @@ internal sealed class GarbageCollector(
             var changed = state.Store.NextChange;
             var started = Stopwatch.GetTimestamp();
             Collect();
-            budgets.Sync();
+            foreach (var controller in controllers)
+            {
+                controller();
+            }
+
             ExpireEvents();
             await Task.Delay(Stopwatch.GetElapsedTime(started) * RestFactor, cancellationToken)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -17,14 +17,14 @@ internal sealed class ObjectCreation(ApiState state)
     private const int MaxGeneratedBase = 58;
 
     private static readonly string[] ServerFields = [
-        "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
+        "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
 
     /// <param name="namespace">Of the path; empty for cluster-scoped kinds.</param>
     /// <param name="isApplied">The body carries its managedFields already (server-side apply).</param>
     /// <returns>The object as stored (or as it would be, for a dry run).</returns>
     public JsonObject Create(ResourceType type, string @namespace, JsonNode? body, WriteOptions options, bool isApplied = false)
     {
-        var value = Admission.RequireKind(body?.DeepClone(), type);
+        var value = Admission.Decode(body?.DeepClone(), type, options);
         var metadata = value.Metadata();
         PlaceInNamespace(type, @namespace, metadata);
         if (metadata.Text("resourceVersion") is { Length: > 0 } and not "0" && !isApplied)
@@ -57,6 +57,7 @@ internal sealed class ObjectCreation(ApiState state)
         type.Strategy.PrepareForCreate(value);
         if (type.IsReview)
         {
+            value["status"] = AccessReviews.Status(type, options.Caller);
             return value;
         }
         Admission.Admit(type, value, null, null, options);

@@ -66,8 +66,8 @@ internal sealed class ObjectUpdate(ApiState state)
     private JsonObject Next(
         ResourceType type, JsonObject live, JsonObject wanted, string? subresource, WriteOptions options, bool isApplied)
     {
-        wanted = Admission.RequireKind(wanted.Copy(), type);
-        CheckIdentity(type, live, wanted);
+        wanted = Admission.Decode(wanted.Copy(), type, options);
+        CheckIdentity(type, live, wanted, options.IsPatch);
         var ownership = wanted.At("metadata", "managedFields")?.DeepClone();
         var stated = ManagedFields.Stated(live, wanted);
         JsonObject next;
@@ -101,14 +101,14 @@ internal sealed class ObjectUpdate(ApiState state)
         {
             Replace(next.Metadata(), "managedFields", ownership);
         }
-        else
+        else if (subresource != "scale" || ManagedFields.Owns(stated, type.Scale!.SpecReplicas))
         {
             ManagedFields.RecordUpdate(live, stated, next, type.Shape, options.FieldManager, type.ApiVersion, subresource ?? "", state.Now);
         }
         return next;
     }
 
-    private static void CheckIdentity(ResourceType type, JsonObject live, JsonObject wanted)
+    private static void CheckIdentity(ResourceType type, JsonObject live, JsonObject wanted, bool isPatch)
     {
         if (wanted.Name() is { Length: > 0 } name && name != live.Name())
         {
@@ -120,8 +120,11 @@ internal sealed class ObjectUpdate(ApiState state)
         }
         if (wanted.Uid() is { Length: > 0 } uid && uid != live.Uid())
         {
-            throw ApiErrors.Conflict(
-                type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
+            // The uid of a replacement is a precondition; a patch has none, and changes a field that may not change.
+            throw isPatch
+                ? ApiErrors.Invalid(type, live.Name(), [FieldError.Invalid("metadata.uid", $"\"{uid}\"", "field is immutable")])
+                : ApiErrors.Conflict(
+                    type, live.Name(), $"Precondition failed: UID in precondition: {uid}, UID in object meta: {live.Uid()}");
         }
         var version = wanted.Text("metadata", "resourceVersion");
         if (version is { Length: > 0 } and not "0" && version != live.Text("metadata", "resourceVersion"))

@@ -13,6 +13,8 @@ internal sealed class WriteOptions
 {
     public bool DryRun { get; init; }
 
+    public Caller Caller { get; init; } = Caller.Administrator;
+
     /// <summary>Whom managedFields credits.</summary>
     public string FieldManager { get; init; } = "unknown";
 
@@ -20,6 +22,9 @@ internal sealed class WriteOptions
 
     /// <summary>Take fields over from other managers (server-side apply).</summary>
     public bool Force { get; init; }
+
+    /// <summary>A PATCH in any dialect, which has no precondition of its own.</summary>
+    public bool IsPatch { get; init; }
 
     /// <summary>Members that occurred twice in the body, found while parsing it.</summary>
     public IReadOnlyList<string> DuplicateFields { get; init; } = [];

@@ -226,6 +226,10 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("replicas\t<integer>", text);
         Assert.Contains("ENUM:", await kubectl.RunAsync("explain", "widget.spec.mode"));
         Assert.Contains("KIND:       Pod", await kubectl.RunAsync("explain", "pod"));
+        Assert.Contains("FIELD: readinessProbe <Probe>", await kubectl.RunAsync("explain", "pod.spec.containers.readinessProbe"));
+        Assert.Contains("periodSeconds\t<integer>", await kubectl.RunAsync("explain", "pod.spec.containers.readinessProbe"));
+        Assert.Contains("port\t<integer> -required-", await kubectl.RunAsync("explain", "service.spec.ports"));
+        Assert.Contains("phase\t<string>", await kubectl.RunAsync("explain", "pod.status", "--recursive"));
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -236,7 +240,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Matches(@"pods +po +v1 +true +Pod", resources);
         Assert.Matches(@"widgets +wi +example.test/v1 +true +Widget", resources);
         Assert.Contains("example.test/v1", await kubectl.RunAsync("api-versions"));
-        Assert.Contains("v1.32.0", await kubectl.RunAsync("version"));
+        Assert.Contains("v1.36.0", await kubectl.RunAsync("version"));
         Assert.Contains("yes", await kubectl.RunAsync("auth", "can-i", "create", "pods"));
         Assert.Contains("local-admin", await kubectl.RunAsync("auth", "whoami"));
     }

@@ -38,8 +38,7 @@ public sealed class SchemaTests(ApiServerFixture fixture) : IClassFixture<ApiSer
         """{"source": "hf://a", "limit": true}""", "spec.limit", "FieldValueTypeInvalid",
         """Invalid value: "boolean": spec.limit in body must be of type integer,string: "boolean" """)]
     [InlineData(
-        """{"source": null}""", "spec.source", "FieldValueTypeInvalid",
-        """Invalid value: "null": spec.source in body must be of type string: "null" """)]
+        """{"source": null}""", "spec.source", "FieldValueRequired", "Required value")]
     [InlineData(
         """{"source": "hf://a", "tags": ["a", "b", "c", "d"]}""", "spec.tags", "FieldValueTooMany",
         "Too many: 4: must have at most 3 items")]

@@ -109,13 +109,26 @@ public sealed class WatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     }
 
     [Fact]
-    public async Task A_watch_ends_with_a_bookmark_when_its_time_is_up()
+    public async Task A_watch_ends_with_a_bookmark_when_its_time_is_up_and_there_is_news()
     {
         var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
         var version = await VersionAsync(path);
+        await Client.CreateAsync(Fixtures.PodsIn(await fixture.NewNamespaceAsync()), Fixtures.Pod("news"));
         using var watch = await Watch.OpenAsync(
             Client, $"{path}?watch=true&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true");
         Assert.Equal("BOOKMARK", (string?)(await watch.NextAsync())!["type"]);
+        Assert.Null(await watch.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_watch_without_news_has_no_bookmark()
+    {
+        await using var server = await LocalApiServer.StartAsync(new LocalApiServerOptions(), CancellationToken.None);
+        using var client = new ApiClient(server);
+        var path = Fixtures.ConfigMapsIn("default");
+        var version = (string)(await client.GetAsync(path))["metadata"]!["resourceVersion"]!;
+        using var watch = await Watch.OpenAsync(
+            client, $"{path}?watch=true&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true");
         Assert.Null(await watch.NextAsync());
     }
 

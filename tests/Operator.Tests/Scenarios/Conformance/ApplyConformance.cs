@@ -46,13 +46,25 @@ public sealed class ApplyConformance(ApiServerUnderTest server) : ConformanceTes
     }
 
     [Fact]
-    public async Task What_kubectl_scale_wrote_belongs_to_the_scaler_and_an_apply_without_the_field_leaves_it()
+    public async Task Replicas_that_nobody_owned_belong_to_nobody_after_a_scale_and_an_apply_without_the_field_leaves_them()
     {
         var silent = Deployment();
         silent["spec"]!.AsObject().Remove("replicas");
         await Api.ApplyAsync(Path, silent.DeepClone(), "one");
         await Api.MergeAsync($"{Path}/scale?fieldManager=scaler", Fixtures.Json("""{"spec": {"replicas": 4}}"""));
-        Assert.Equal(4, (int?)(await Api.ApplyAsync(Path, silent.DeepClone(), "one"))["spec"]!["replicas"]);
+        var applied = await Api.ApplyAsync(Path, silent.DeepClone(), "one");
+        Assert.Equal(4, (int?)applied["spec"]!["replicas"]);
+        Assert.Equal(["one Apply "], Managers(applied));
+        Assert.Equal(2, (int?)(await Api.ApplyAsync(Path, Deployment(replicas: 2), "one"))["spec"]!["replicas"]);
+    }
+
+    [Fact]
+    public async Task Replicas_that_somebody_owned_belong_to_the_scaler()
+    {
+        await Api.ApplyAsync(Path, Deployment(replicas: 3), "one");
+        var scaled = await Api.MergeAsync($"{Path}/scale?fieldManager=scaler", Fixtures.Json("""{"spec": {"replicas": 4}}"""));
+        Assert.Equal(4, (int?)scaled["spec"]!["replicas"]);
+        Assert.DoesNotContain("f:replicas", Entry(await Api.GetAsync(Path), "one"), StringComparison.Ordinal);
 
         var conflict = await ConflictAsync(HttpMethod.Patch, $"{Path}?fieldManager=one", Deployment(replicas: 2), Apply);
         Assert.Contains("\"scaler\" with subresource \"scale\"", (string?)conflict["message"], StringComparison.Ordinal);
@@ -71,7 +83,7 @@ public sealed class ApplyConformance(ApiServerUnderTest server) : ConformanceTes
     }
 
     [Fact]
-    public async Task A_version_or_uid_that_is_not_the_present_one_conflicts()
+    public async Task A_version_that_is_not_the_present_one_conflicts_and_another_uid_is_invalid()
     {
         var created = await Api.ApplyAsync(Path, Deployment(), "one");
         await Api.ApplyAsync(Path, Deployment(replicas: 2), "one");
@@ -80,7 +92,11 @@ public sealed class ApplyConformance(ApiServerUnderTest server) : ConformanceTes
         await ConflictAsync(HttpMethod.Patch, $"{Path}?fieldManager=one", stale, Apply);
         var other = Deployment(replicas: 3);
         other["metadata"]!["uid"] = "00000000-0000-0000-0000-000000000000";
-        await ConflictAsync(HttpMethod.Patch, $"{Path}?fieldManager=one", other, Apply);
+
+        // A uid is a precondition where it stands in options or in a replacement; a patch would change it.
+        var refused = await RefusedAsync(
+            HttpStatusCode.UnprocessableEntity, "Invalid", HttpMethod.Patch, $"{Path}?fieldManager=one", other, Apply);
+        Assert.Contains("metadata.uid", (string?)refused["message"], StringComparison.Ordinal);
     }
 
     [Fact]

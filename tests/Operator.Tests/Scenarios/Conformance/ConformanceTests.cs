@@ -28,11 +28,14 @@ public abstract class ConformanceTests(ApiServerUnderTest server) : IAsyncLifeti
         await Api.CreateAsync("/api/v1/namespaces", Fixtures.Json($$$"""{"metadata": {"name": "{{{Space}}}"}}"""));
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        Api.Dispose();
+        using (await Api.SendAsync(HttpMethod.Delete, $"/api/v1/namespaces/{Space}"))
+        {
+            Api.Dispose();
+        }
+
         GC.SuppressFinalize(this);
-        return ValueTask.CompletedTask;
     }
 
     private protected static JsonObject Deployment(string name = "llm", int replicas = 1) => (JsonObject)Fixtures.Json($$$"""

@@ -88,6 +88,9 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
     public async Task Bookmarks_come_to_those_who_allow_them_and_say_only_how_far_one_is()
     {
         var map = await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("a"));
+
+        // Without news there is nothing that a bookmark could say.
+        await Api.CreateAsync(ConfigMaps, Fixtures.ConfigMap("b"));
         var events = await WatchAsync(
             $"{ConfigMaps}?watch=true&resourceVersion={Version(map)}&allowWatchBookmarks=true&timeoutSeconds=5",
             e => (string?)e["type"] == "BOOKMARK");
@@ -97,7 +100,7 @@ public sealed class ReadConformance(ApiServerUnderTest server) : ConformanceTest
             long.Parse(Version(bookmark)!, CultureInfo.InvariantCulture) >= long.Parse(Version(map)!, CultureInfo.InvariantCulture));
         Assert.Null(bookmark["data"]);
         var without = await WatchAsync($"{ConfigMaps}?watch=true&resourceVersion={Version(map)}&timeoutSeconds=2", _ => false);
-        Assert.Empty(without);
+        Assert.DoesNotContain(without, e => (string?)e["type"] == "BOOKMARK");
     }
 
     [Fact]

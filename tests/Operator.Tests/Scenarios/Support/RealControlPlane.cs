@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -7,13 +6,14 @@ using Cluster.Operator.Local.ApiServer;
 namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>etcd and kube-apiserver as processes, with the flags that envtest documents: loopback, free ports, everything in one
-/// temporary folder, a static administrator token, no ServiceAccount admission (nothing would make the default account).</summary>
+/// temporary folder, a static administrator token, programs that end with the test host, no ServiceAccount admission (nothing
+/// would make the default account).</summary>
 internal sealed class RealControlPlane : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
     private readonly DirectoryInfo _folder;
-    private readonly List<Process> _processes = [];
+    private readonly List<LifelineProcess> _processes = [];
 
     private RealControlPlane(DirectoryInfo folder) => _folder = folder;
 
@@ -43,13 +43,7 @@ internal sealed class RealControlPlane : IAsyncDisposable
         // The API server first: etcd ends faster without a client.
         foreach (var process in Enumerable.Reverse(_processes))
         {
-            if (!process.HasExited)
-            {
-                process.Kill(entireProcessTree: true);
-                await process.WaitForExitAsync();
-            }
-
-            process.Dispose();
+            await process.DisposeAsync();
         }
 
         _folder.Delete(recursive: true);
@@ -93,28 +87,8 @@ internal sealed class RealControlPlane : IAsyncDisposable
         await HealthyAsync(admin, new Uri(address, "/readyz"), "kube-apiserver");
     }
 
-    private void Start(string program, string[] arguments)
-    {
-        var log = new StreamWriter(In(Path.GetFileName(program) + ".log")) { AutoFlush = true };
-        var process = new Process
-        {
-            StartInfo = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true }
-        };
-        var gate = new Lock();
-        DataReceivedEventHandler write = (_, line) =>
-        {
-            lock (gate)
-            {
-                log.WriteLine(line.Data);
-            }
-        };
-        process.OutputDataReceived += write;
-        process.ErrorDataReceived += write;
-        process.Start();
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        _processes.Add(process);
-    }
+    private void Start(string program, string[] arguments) =>
+        _processes.Add(LifelineProcess.Start(program, arguments, In(Path.GetFileName(program) + ".log")));
 
     private async Task HealthyAsync(HttpClient http, Uri address, string program)
     {

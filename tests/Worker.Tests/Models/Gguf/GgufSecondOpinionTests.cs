@@ -32,7 +32,7 @@ public sealed class GgufSecondOpinionTests
 
         var path = folder.Write("model.gguf", writer.ToBytes());
         var (config, weights) = ModelLoader.Open(path);
-        IReadOnlyList<int> prompt = type == "F16"
+        var prompt = type == "F16"
             ? Tokenizer.Load(path).Encode("<|im_start|>user\nWrite a haiku about the sea<|im_end|>\n<|im_start|>assistant\n", true)
             : [5, 100, 31, 200, 77, 9, 250, 18];
 

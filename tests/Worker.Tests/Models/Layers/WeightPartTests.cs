@@ -2,7 +2,6 @@ using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
-using Cluster.Worker.Models.Quantization;
 using Cluster.Worker.Tests.Compute;
 using Cluster.Worker.Tests.Models.Quantization;
 

@@ -1,0 +1,14 @@
+namespace Cluster.Operator.Tests.Scenarios.Support;
+
+/// <summary>The API servers that scenarios can run on, in the order they are looked for.</summary>
+internal enum ServerKind
+{
+    /// <summary>Any cluster, named by <c>CLUSTER_TEST_KUBECONFIG</c>.</summary>
+    Borrowed,
+
+    /// <summary>kube-apiserver and etcd, named by <c>KUBEBUILDER_ASSETS</c>; no controllers.</summary>
+    Assets,
+
+    /// <summary>Local mode's own.</summary>
+    Local,
+}
