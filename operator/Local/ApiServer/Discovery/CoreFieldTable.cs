@@ -158,17 +158,17 @@ internal static class CoreFieldTable
 
     private const string Prefix = "io.k8s.api.core.v1.";
 
-    private static readonly Dictionary<string, JsonObject> _schemas = Parse();
+    private static readonly Dictionary<string, JsonObject> Types = Parse();
 
     /// <summary>The schema of a Pod's or a Service's <c>spec</c> or <c>status</c>, as a reference.</summary>
     /// <returns>Null for other kinds.</returns>
     public static JsonObject? Reference(string kind, string part, string description) =>
-        _schemas.ContainsKey(kind + part) ? Described(Reference(kind + part), description) : null;
+        Types.ContainsKey(kind + part) ? Described(Reference(kind + part), description) : null;
 
     /// <summary>Adds every type of the table to <c>components.schemas</c>.</summary>
     public static void AddTo(JsonObject schemas)
     {
-        foreach (var (name, schema) in _schemas)
+        foreach (var (name, schema) in Types)
         {
             schemas[Prefix + name] = schema.DeepClone();
         }
