@@ -41,7 +41,8 @@ internal static class Code
     }
 
     /// <summary>Generated message classes are not written by us.</summary>
-    public static bool IsGenerated(IType type) => AssemblyOf(type) == "Worker" && RoomOf(type) == "Protos";
+    public static bool IsGenerated(IType type) =>
+        PartsOf(type) is ["Cluster", "Worker", "Protos", ..] or ["Cluster", "Operator", "NodeAgent", "Plugin", "Protocol", ..];
 
     private static readonly Lazy<ILookup<string, IType>> Uses = new(() => Whole.Types
         .Where(type => AssemblyOf(type) is not null)

@@ -21,10 +21,11 @@ public sealed class AdmissionPolicyTests
     [InlineData("""{"metadata": {"annotations": {"note": "x"}}}""", null, false)]
     [InlineData(Booked, null, true)]
     [InlineData(
-        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"serving.cluster.sh/gpu-index-0": "1"}}}]}}""", null,
-        true)]
+        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"serving.cluster.sh/gpu-index-0": "1"}}}]}}""",
+        null, true)]
     [InlineData(
-        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi"}}}, {"name": "d"}]}}""", null, false)]
+        """{"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi"}}}, {"name": "d"}]}}""", null,
+        false)]
     [InlineData("""{"metadata": {"annotations": {"serving.cluster.sh/gpu-indices": ""}}}""", null, true)]
     [InlineData(Booked, Booked, false)]
     [InlineData(

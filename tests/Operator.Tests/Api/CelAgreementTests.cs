@@ -79,8 +79,10 @@ public sealed class CelAgreementTests
 
     [Fact]
     public void Every_rule_of_the_definition_is_held_against_the_validator() =>
+        // A rule that states a field's own bound once more is the schema's, see NumberBoundaryTests.
         Assert.Equal(
-            Messages(Root).Select(message => Cases.Single(rule => message.StartsWith(rule.Rule, StringComparison.Ordinal)).Rule).Order(),
+            Messages(Root).Where(message => !message.StartsWith("must be at ", StringComparison.Ordinal))
+                .Select(message => Cases.Single(rule => message.StartsWith(rule.Rule, StringComparison.Ordinal)).Rule).Order(),
             Cases.Select(rule => rule.Rule).Order());
 
     [Theory, MemberData(nameof(Rules))]

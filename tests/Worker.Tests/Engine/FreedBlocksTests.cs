@@ -32,7 +32,10 @@ public sealed class FreedBlocksTests
     {
         var options = new ModelRunnerOptions
         {
-            MaxBatchedTokens = 24, MaxSequences = 4, MaxModelLength = MaxLength, SampleOnDevice = false,
+            MaxBatchedTokens = 24,
+            MaxSequences = 4,
+            MaxModelLength = MaxLength,
+            SampleOnDevice = false,
         };
         var groups = KvGroups.Of(ModelConfig.Load(Fixtures.Checkpoint(name)));
         options = options with { NumBlocks = (int)groups.BlocksFor(MaxLength, options.MaxBatchedTokens, options.BlockSize) + 2 };

@@ -75,7 +75,8 @@ internal sealed record DeepseekExperts
         if (moe.ExpertsPerToken > moe.NumExperts / groups * chosen)
         {
             throw json.Invalid(
-                "topk_group", $"is {chosen}; {chosen} of {groups} groups have fewer than {moe.ExpertsPerToken} of {moe.NumExperts} experts");
+                "topk_group",
+                $"is {chosen}; {chosen} of {groups} groups have fewer than {moe.ExpertsPerToken} of {moe.NumExperts} experts");
         }
     }
 
