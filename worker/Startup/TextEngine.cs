@@ -51,11 +51,11 @@ internal sealed class TextEngine : IAsyncDisposable
         try
         {
             var tokenizer = Tokenizer.Load(folders.Model);
-            log($"tokenizer: {tokenizer.Description}");
             var chatTemplate = ServedTemplate.Load(folders.Model, options.ChatTemplate, log);
             var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
             var defaults = GenerationDefaults.Load(folders.Model, options.GenerationConfig, options.GenerationOverrides, log);
             var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
+            log($"tokenizer: {tokenizer.Description}");
             var engineOptions = options.Engine with
             {
                 EosTokenIds = GenerationDefaults.EosTokenIds(folders.Model, options.GenerationConfig),

@@ -8,7 +8,7 @@ public sealed partial class DocumentTests
     private static readonly string[] Languages = ["sh", "text", "yaml", "json", "js", "csharp", "python"];
 
     /// <summary>Flags of programs that are not ours.</summary>
-    private static readonly string[] ForeignFlags = ["--set", "--dry-run", "--help", "--filter"];
+    private static readonly string[] ForeignFlags = ["--set", "--dry-run", "--help", "--filter", "--force-conflicts"];
 
     private static readonly Lazy<string> Sources = new(() => string.Join('\n', ReadSources(".cs", ".proto", ".mjs")));
 

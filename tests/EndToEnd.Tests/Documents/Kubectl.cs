@@ -15,6 +15,7 @@ internal static partial class Kubectl
     private static readonly string[] Reading = ["get", "describe", "explain", "logs"];
     private static readonly string[] Writing = ["apply", "create", "scale", "delete", "label"];
     private static readonly string[] Waiting = ["wait", "rollout"];
+    private static readonly string[] Talking = ["exec", "cp", "attach", "port-forward"];
 
     /// <summary>Names of the ModelDeployments in deploy/samples.</summary>
     public static IReadOnlyList<string> Samples { get; } =
@@ -66,7 +67,7 @@ internal static partial class Kubectl
         }
 
         // What would not end, and what reads a manifest that is not in the command.
-        if (one.Arguments.Contains("--watch") || one.Arguments is [.., "-f", "-"] || VerbsOf(one).Any(Waiting.Contains))
+        if (one.Arguments.Contains("--watch") || one.Arguments is [.., "-f", "-"] || VerbsOf(one).Any(verb => Waiting.Contains(verb) || Talking.Contains(verb)))
         {
             return null;
         }
@@ -90,7 +91,7 @@ internal static partial class Kubectl
     }
 
     private static IEnumerable<string> VerbsOf(Invocation one) =>
-        one.Arguments.Where(word => Reading.Contains(word) || Writing.Contains(word) || Waiting.Contains(word));
+        one.Arguments.Where(word => Reading.Contains(word) || Writing.Contains(word) || Waiting.Contains(word) || Talking.Contains(word));
 
     [GeneratedRegex(@"^kind: ModelDeployment\nmetadata:\n  name: (\S+)$", RegexOptions.Multiline)]
     private static partial Regex NameOfDeployment();

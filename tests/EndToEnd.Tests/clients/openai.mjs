@@ -2,6 +2,7 @@
 // usage: node openai.mjs BASE_URL EXPECTED_JSON [OPTIONS_JSON]
 //   options: apiKey         the key the server asks for
 //            capacity       sequences after which it answers 429
+//            tolerance      of log-probabilities, whose reference has a cache in float32
 //            rendersTools   whether the model's template shows tools to the model
 // Prints "ok N name (what was seen)" for each step; exits 1 at the first step that fails.
 import { createRequire } from 'node:module';
@@ -17,7 +18,7 @@ import { refusals } from './openai/refusals.mjs';
 const require = createRequire(join(process.env.CLUSTER_NODE_MODULES, 'package.json'));
 const openai = require('openai');
 const [baseURL, expectedFile, options = '{}'] = process.argv.slice(2);
-const { apiKey = 'none', capacity, rendersTools = false } = JSON.parse(options);
+const { apiKey = 'none', capacity, tolerance = 0.05, rendersTools = false } = JSON.parse(options);
 const settings = { baseURL: `${baseURL}/v1`, apiKey, maxRetries: 0, timeout: 60_000 };
 const client = new openai.OpenAI(settings);
 const context = {
@@ -25,6 +26,7 @@ const context = {
   settings,
   client,
   capacity,
+  tolerance,
   rendersTools,
   guarded: apiKey !== 'none',
   expected: JSON.parse(readFileSync(expectedFile, 'utf8')),

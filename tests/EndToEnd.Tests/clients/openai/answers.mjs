@@ -1,9 +1,7 @@
 // Whole answers: the reference texts, their log-probabilities, every form of a prompt.
 import { strict as assert } from 'node:assert';
 
-const tolerance = 1e-3;
-
-export const answers = ({ client, model, expected }) => [
+export const answers = ({ client, model, expected, tolerance }) => [
   ['models.list and models.retrieve', async () => {
     const ids = (await client.models.list()).data.map(({ id }) => id);
     assert.ok(ids.includes(model));
