@@ -82,7 +82,14 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             (await cluster.KubectlAsync("get", "mdep", Deployment, "-o", "json")).Contains(OneLineLog.Line, StringComparison.Ordinal));
         await cluster.KubectlAsync("scale", $"mdep/{Deployment}", "--replicas=1");
         await UntilAsync(running, "a pod is deleted", async () => (await PodsAsync(cluster)).Count == 1);
-        await cluster.KubectlAsync("delete", "mdep", Deployment);
+        await cluster.KubectlAsync("delete", "mdep", Deployment, "--wait=false");
+        await UntilAsync(running, "its pods are told to go", async () => (await PodsAsync(cluster)).Count == 0);
+
+        // What a kubelet does when a pod that was bound to its node has ended.
+        await cluster.KubectlAsync("delete", "pods", "--all", "--force", "--grace-period=0");
+        await UntilAsync(
+            running, "it is gone",
+            async () => string.IsNullOrWhiteSpace(await cluster.KubectlAsync("get", "mdep", Deployment, "--ignore-not-found")));
 
         await cluster.KubectlWithInputAsync(
             """{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "claims"}, "spec": {"model": {"source": "file:///models/m"}, "gpu": {"allocation": "ResourceClaim"}}}""",
