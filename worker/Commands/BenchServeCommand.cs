@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
+using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
@@ -123,11 +124,10 @@ internal static class BenchServeCommand
     private static string TokenizerFolder(BenchServeFlags flags, ParseResult arguments)
     {
         var folder = arguments.GetValue(flags.Tokenizer) ?? arguments.GetValue(flags.Model);
-        return Directory.Exists(folder)
-            ? folder
-            : throw new CommandFailure(
+        return (folder is null ? null : ModelFolder.OnDisk(folder))
+            ?? throw new CommandFailure(
                 $"no tokenizer to make prompts with: {(folder is null ? "--tokenizer is missing" : $"there is no folder '{folder}'")}; "
-                + "name the folder of the model's tokenizer with --tokenizer");
+                + "name the folder of the model's tokenizer, or a GGUF file, with --tokenizer");
     }
 
     /// <summary>The name asked for; with several rates each has its own.</summary>

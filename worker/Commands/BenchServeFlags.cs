@@ -43,7 +43,7 @@ internal sealed class BenchServeFlags
 
     public Option<string?> Tokenizer { get; } = new("--tokenizer")
     {
-        Description = "Folder with the model's tokenizer. Default: --model, where that is a folder.",
+        Description = "Folder with the model's tokenizer, or a GGUF file. Default: --model, where that is a folder.",
         HelpName = "DIR"
     };
 

@@ -25,7 +25,7 @@ internal static class CollectEnvCommand
     {
         var model = new Option<string?>("--model")
         {
-            Description = "Folder of a checkpoint, to say also which of its files its tokenizer is read from.",
+            Description = "Folder of a checkpoint, or a GGUF file, to say also where its tokenizer is read from.",
         };
         var command = new Command("collect-env", "Prints versions, machine and devices, for reports of problems.") { model };
         command.SetAction(arguments =>
@@ -37,7 +37,7 @@ internal static class CollectEnvCommand
 
             if (arguments.GetValue(model) is { } folder)
             {
-                Console.WriteLine($"tokenizer: {Tokenizer.Load(folder).Description}");
+                Console.WriteLine($"tokenizer: {Tokenizer.Load(ModelFolder.OnDisk(folder) ?? folder).Description}");
             }
 
             DevicesCommand.Write();

@@ -1,3 +1,4 @@
+using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Sources;
 
@@ -24,6 +25,20 @@ internal static class ModelFolder
             : new ModelFolders(model);
     }
 
+    /// <summary>A folder, or a GGUF file, whose parts are shown under its path, so that it stands for one.</summary>
+    /// <returns>Null where there is neither.</returns>
+    /// <exception cref="CheckpointFormatException">A GGUF file breaks the format, or a folder has several.</exception>
+    public static string? OnDisk(string path)
+    {
+        if (GgufModel.PathOf(path) is { } file)
+        {
+            GgufModel.Open(file);
+            return file;
+        }
+
+        return Directory.Exists(path) ? path : null;
+    }
+
     private static ModelSource Parse(string model, string? revision) =>
         SyntheticModel.IsSource(model)
             ? throw new StartupException($"{model} has no tokenizer, so it can only be benchmarked")
@@ -34,21 +49,9 @@ internal static class ModelFolder
         source switch
         {
             ModelSource.Hub hub => DownloadAsync(hub.Model, cacheFolder, log, cancellationToken),
-            ModelSource.Folder folder => Task.FromResult(Mounted(folder.Path)),
+            ModelSource.Folder folder => Task.FromResult(OnDisk(folder.Path) ?? folder.Path),
             var other => throw new InvalidOperationException($"no way to load {other}"),
         };
-
-    /// <summary>Shows the parts of a GGUF file under its path, which then stands for a folder.</summary>
-    private static string Mounted(string path)
-    {
-        if (GgufModel.PathOf(path) is not { } file)
-        {
-            return path;
-        }
-
-        GgufModel.Open(file);
-        return file;
-    }
 
     private static async Task<string> DownloadAsync(
         HubModel model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
