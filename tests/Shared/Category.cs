@@ -1,7 +1,7 @@
 namespace Cluster.Tests.Shared;
 
 /// <summary>
-/// The one trait of tests, by speed: <c>[Trait(Category.Name, Category.Slow)]</c>. Tests without it are quick:
+/// The one trait of tests, by what they take: <c>[Trait(Category.Name, Category.Slow)]</c>. Tests without it are quick:
 /// <c>dotnet test --filter "Category!=slow"</c> runs them. A test that takes over two seconds or starts a process is slow.
 /// </summary>
 internal static class Category
@@ -10,4 +10,8 @@ internal static class Category
 
     /// <summary>Takes over two seconds, or starts a process.</summary>
     public const string Slow = "slow";
+
+    /// <summary>Kernels in ILGPU's interpreter, which takes minutes: a step of <c>.ci/run</c>, left out by <c>dotnet test</c>
+    /// (tests/.runsettings).</summary>
+    public const string Interpreter = "interpreter";
 }

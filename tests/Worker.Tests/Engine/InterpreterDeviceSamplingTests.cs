@@ -5,6 +5,7 @@ using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>The engine on kernels that are interpreted.</summary>
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class InterpreterDeviceSamplingTests : DeviceSamplingTests
 {
     /// <summary>Few: a step takes a second. The first kinds are those that the device serves.</summary>

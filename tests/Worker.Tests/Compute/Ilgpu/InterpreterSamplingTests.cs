@@ -5,6 +5,7 @@ using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
 /// <summary>Sampling by kernels that are interpreted.</summary>
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class InterpreterSamplingTests : SamplingTests
 {
     private protected override int NumDraws => 40;

@@ -9,7 +9,7 @@ namespace Cluster.Worker.Tests.Models.Verification;
 
 /// <summary>Kernels as ILGPU interprets them against the results of Hugging Face transformers: the beginning of one prompt, since the
 /// interpreter takes its time. OpenCL devices are put to all of <see cref="GoldenTests"/>.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class InterpreterGoldenTests
 {
     private const float Tolerance = 2e-3f;
