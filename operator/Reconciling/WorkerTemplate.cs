@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
@@ -32,7 +33,7 @@ internal sealed class WorkerTemplate
         anyones["metadata"]!.AsObject().Remove("ownerReferences");
         Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(anyones))).AsSpan(0, 5));
         Requirements = PodRequirements.Of(manifest["spec"]!.AsObject());
-        Asks = NodeResources.Of(KubernetesJson.Read<V1Pod>(manifest, KubernetesJson.CachedFieldsOptions).Spec);
+        Asks = AsksOf(manifest);
     }
 
     /// <summary>A pod manifest; shared, not to be changed.</summary>
@@ -45,6 +46,19 @@ internal sealed class WorkerTemplate
 
     /// <summary>What each pod asks of its node beside GPUs.</summary>
     public NodeResources Asks { get; }
+
+    /// <exception cref="InvalidModelDeploymentException">What spec.podTemplate says is of no type that a Pod has.</exception>
+    private static NodeResources AsksOf(JsonObject manifest)
+    {
+        try
+        {
+            return NodeResources.Of(KubernetesJson.Read<V1Pod>(manifest, KubernetesJson.CachedFieldsOptions).Spec);
+        }
+        catch (Exception e) when (e is JsonException or FormatException or OverflowException)
+        {
+            throw new InvalidModelDeploymentException($"spec.podTemplate makes no pod: {e.Message}", e);
+        }
+    }
 
     /// <exception cref="InvalidModelDeploymentException">Something in the spec is wrong; the message lists all of it.</exception>
     public static void RequireValid(ModelDeployment deployment)

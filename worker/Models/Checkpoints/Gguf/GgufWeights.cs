@@ -73,7 +73,10 @@ internal sealed class GgufWeights : WeightSource
             return wantsBlocks ? null : Stored(name, place);
         }
 
-        return wantsBlocks ? Blocks(name, place) : _tables.Contains(name) ? Decoded(name, place) : null;
+        // A bias in blocks has no other name, and is refused for its shape.
+        return wantsBlocks || !name.EndsWith(Weight, StringComparison.Ordinal) ? Blocks(name, place)
+            : _tables.Contains(name) ? Decoded(name, place)
+            : null;
     }
 
     private static bool IsStoredPlain(Place place) => place.Tensor.Type.Plain() is not null;
