@@ -10,7 +10,7 @@ internal static class GgufTargets
     private const int Hidden = 32;
 
     public static IFuzzTarget File(string name) => new FileTarget(
-        name, "model.gguf", [Bytes().ToBytes(), Scored().ToBytes(), new GgufWriter().ToBytes()],
+        name, "model.gguf", [Bytes().ToBytes(), Scored().ToBytes()],
         new AnyMutator(new ByteMutator(), new GgufMutator()),
         Read);
 
