@@ -56,7 +56,8 @@ internal static class NodeAgentCommand
         {
             Description =
                 "The kubelet's folder for device plugins, usually /var/lib/kubelet/device-plugins, at the path it has on the node. Each "
-                + $"GPU is then offered to the kubelet as a resource {GpuResource.Prefix}UUID, for gpu.deviceAccess Plugin. Default: none is.",
+                + $"GPU is then offered to the kubelet as a resource {GpuResource.Prefix}UUID, for gpu.deviceAccess Plugin. Default: "
+                + "none is.",
             HelpName = "PATH"
         };
         var cdiFolders = new Option<string[]>("--cdi-dir")

@@ -16,6 +16,8 @@ internal static partial class Kubectl
     private static readonly string[] Writing = ["apply", "create", "scale", "delete", "label"];
     private static readonly string[] Waiting = ["wait", "rollout"];
     private static readonly string[] Talking = ["exec", "cp", "attach", "port-forward"];
+    private static readonly string[] Untried = [.. Waiting, .. Talking];
+    private static readonly string[] Verbs = [.. Reading, .. Writing, .. Untried];
 
     /// <summary>Names of the ModelDeployments in deploy/samples.</summary>
     public static IReadOnlyList<string> Samples { get; } =
@@ -67,7 +69,7 @@ internal static partial class Kubectl
         }
 
         // What would not end, and what reads a manifest that is not in the command.
-        if (one.Arguments.Contains("--watch") || one.Arguments is [.., "-f", "-"] || VerbsOf(one).Any(verb => Waiting.Contains(verb) || Talking.Contains(verb)))
+        if (one.Arguments.Contains("--watch") || one.Arguments is [.., "-f", "-"] || VerbsOf(one).Any(Untried.Contains))
         {
             return null;
         }
@@ -91,7 +93,7 @@ internal static partial class Kubectl
     }
 
     private static IEnumerable<string> VerbsOf(Invocation one) =>
-        one.Arguments.Where(word => Reading.Contains(word) || Writing.Contains(word) || Waiting.Contains(word) || Talking.Contains(word));
+        one.Arguments.Where(Verbs.Contains);
 
     [GeneratedRegex(@"^kind: ModelDeployment\nmetadata:\n  name: (\S+)$", RegexOptions.Multiline)]
     private static partial Regex NameOfDeployment();

@@ -178,7 +178,9 @@ internal sealed class FakeModelRunner(
 
     private void Copy(StepBatch batch)
     {
-        Check(batch.NumBlockCopies <= batch.NumSequences * batch.NumGroups, $"{batch.NumBlockCopies} block copies for {batch.NumSequences} sequences");
+        Check(
+            batch.NumBlockCopies <= batch.NumSequences * batch.NumGroups,
+            $"{batch.NumBlockCopies} block copies for {batch.NumSequences} sequences");
         BlocksCopied += batch.NumBlockCopies;
         for (var i = 0; i < batch.NumBlockCopies; i++)
         {

@@ -27,7 +27,8 @@ public sealed class WindowCapacityTests(ITestOutputHelper output)
         var before = CountRunning(Windowed with { SlidingWindows = [] }, promptLength, bytes);
         var after = CountRunning(Windowed, promptLength, bytes);
 
-        output.WriteLine($"{promptLength} tokens: {before} sequences without, {after} with groups, {(double)after / before:F2} times as many");
+        output.WriteLine(
+            $"{promptLength} tokens: {before} sequences without, {after} with groups, {(double)after / before:F2} times as many");
         Assert.True(after >= gain * before, $"{after} sequences instead of {before}");
     }
 

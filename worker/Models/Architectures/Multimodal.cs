@@ -18,8 +18,8 @@ internal sealed class Multimodal : Architecture
     private static readonly ImmutableArray<string> Towers =
     [
         "vision_tower.", "vision_model.", "visual.", "vision_encoder.", "vision_embed_tokens.", "vision_projection.", "vision_adapter.",
-        "multi_modal_projector.", "mm_projector.", "patch_merger.", "pre_mm_projector_norm.", "embed_vision.", "image_newline", "audio_tower.",
-        "audio_model.", "embed_audio.", "audio_projector.",
+        "multi_modal_projector.", "mm_projector.", "patch_merger.", "pre_mm_projector_norm.", "embed_vision.", "image_newline",
+        "audio_tower.", "audio_model.", "embed_audio.", "audio_projector.",
     ];
 
     private readonly ImmutableArray<(string ModelType, Architecture Text)> _texts;

@@ -62,7 +62,9 @@ internal static class MessageContent
         if (Towers.TryGetValue(kind ?? "", out var tower))
         {
             throw ChatMessages.Wrong(
-                path, $"is of type '{kind}': this model's text is served, a tower for {tower} is not; send {{\"type\": \"text\", \"text\": …}}");
+                path,
+                $"is of type '{kind}': this model's text is served, a tower for {tower} is not; "
+                + "send {\"type\": \"text\", \"text\": …}");
         }
 
         var member = kind switch
