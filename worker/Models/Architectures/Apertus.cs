@@ -19,11 +19,7 @@ internal sealed class Apertus : Architecture
     {
         json.Require("qk_norm", supported: true, fallback: true);
         json.Require("post_norm", supported: false, fallback: false);
-        if (json.OptionalString("hidden_act") is { } name and not "xielu")
-        {
-            throw json.Invalid("hidden_act", $"is '{name}'; supported: xielu");
-        }
-
+        json.RequireOneOf("hidden_act", "xielu");
         var attentionBias = json.Boolean("attention_bias", false);
         var defaults = new ConfigDefaults { ActivationField = null, NormEpsilon = 1e-5, RopeTheta = 12_000_000 };
         return ModelConfig.ReadCommonFields(this, json, defaults) with

@@ -11,7 +11,10 @@ internal sealed class Gemma2 : Architecture
 
     public override string Name => "Gemma2ForCausalLM";
 
-    public override WeightNames WeightNames { get; } = new()
+    public override WeightNames WeightNames => Names;
+
+    /// <summary>Shared with Gemma 3.</summary>
+    internal static WeightNames Names { get; } = new()
     {
         AttentionPostNorm = "post_attention_layernorm",
         MlpNorm = "pre_feedforward_layernorm",

@@ -19,12 +19,7 @@ internal sealed class Gemma3 : Architecture
 
     public override string Name => "Gemma3ForCausalLM";
 
-    public override WeightNames WeightNames { get; } = new()
-    {
-        AttentionPostNorm = "post_attention_layernorm",
-        MlpNorm = "pre_feedforward_layernorm",
-        MlpPostNorm = "post_feedforward_layernorm",
-    };
+    public override WeightNames WeightNames => Gemma2.Names;
 
     public override ModelConfig Read(ConfigObject json)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Config;
@@ -9,7 +8,7 @@ namespace Cluster.Worker.Models.Architectures;
 /// one expert a token beside a shared one. HF modeling_llama4.py.</summary>
 internal sealed class Llama4 : Architecture
 {
-    private const int MaxChunk = 1 << 28;
+    private const int MaxInterval = 1 << 28;
     private const int MaxScale = 1 << 20;
 
     private static readonly WeightNames Fused = new()
@@ -53,7 +52,7 @@ internal sealed class Llama4 : Architecture
             AttentionOutputBias = attentionBias,
             QueryKeyNorm = json.Boolean("use_qk_norm", true) ? QueryKeyNorm.Weightless : QueryKeyNorm.None,
             UnrotatedLayers = unrotated,
-            AttentionChunks = ReadChunks(json, config.NumLayers, layer => !unrotated.Contains(layer)),
+            AttentionChunks = SlidingWindows.ReadChunks(json, config.NumLayers, layer => !unrotated.Contains(layer)),
             QueryScale = json.Truth("attn_temperature_tuning", true) ? ReadTemperature(json) : null,
             Moe = ReadExperts(json, config),
         };
@@ -61,30 +60,11 @@ internal sealed class Llama4 : Architecture
 
     /// <summary>What scales queries at positions, counted from 1.</summary>
     private static QueryScale ReadTemperature(ConfigObject json) =>
-        new(json.OptionalPositive("attn_scale", MaxScale) ?? 0.1, json.OptionalInteger("floor_scale", 1, MaxChunk) ?? 8192)
+        new(json.OptionalPositive("attn_scale", MaxScale) ?? 0.1, json.OptionalInteger("floor_scale", 1, MaxInterval) ?? 8192)
         {
             Shift = 1,
             UnrotatedOnly = true,
         };
-
-    private static ImmutableArray<int> ReadChunks(ConfigObject json, int numLayers, Predicate<int> isChunked)
-    {
-        var types = json.Strings("layer_types");
-        if (!types.IsEmpty && types.Length != numLayers)
-        {
-            throw json.Invalid("layer_types", $"has {types.Length} entries; num_hidden_layers is {numLayers}");
-        }
-
-        if (types.FirstOrDefault(type => type is not ("full_attention" or "chunked_attention")) is { } unknown)
-        {
-            throw json.Invalid("layer_types", $"has '{unknown}'; supported: full_attention, chunked_attention");
-        }
-
-        return json.OptionalInteger("attention_chunk_size", 1, MaxChunk) is { } chunk
-            ? [.. Enumerable.Range(0, numLayers)
-                .Select(layer => (types.IsEmpty ? isChunked(layer) : types[layer] == "chunked_attention") ? chunk : 0)]
-            : [];
-    }
 
     private static MoeConfig ReadExperts(ConfigObject json, ModelConfig config)
     {

@@ -50,10 +50,7 @@ internal sealed class MinimaxM2 : Architecture
             throw json.Invalid("attn_type_list", "has 0, linear attention; only 1 is supported");
         }
 
-        if (json.OptionalString("qk_norm_type") is { } norm and not "per_layer")
-        {
-            throw json.Invalid("qk_norm_type", $"is '{norm}'; supported: per_layer");
-        }
+        json.RequireOneOf("qk_norm_type", "per_layer");
 
         if (json.OptionalInteger("shared_intermediate_size", 0, ModelConfig.MaxFeatures) is { } shared and > 0)
         {

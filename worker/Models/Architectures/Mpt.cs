@@ -30,7 +30,7 @@ internal sealed class Mpt : Architecture
     {
         json.Require("no_bias", supported: true, fallback: true);
         json.Require("tie_word_embeddings", supported: true, fallback: true);
-        RefuseOthers(json, "norm_type", "low_precision_layernorm", "layernorm");
+        json.RequireOneOf("norm_type", "low_precision_layernorm", "layernorm");
         if (json.Has("logit_scale"))
         {
             throw json.Invalid("logit_scale", "is set; only null is supported");
@@ -41,7 +41,7 @@ internal sealed class Mpt : Architecture
         attention.Require("qk_ln", supported: false, fallback: false);
         attention.Require("prefix_lm", supported: false, fallback: false);
         attention.Require("attn_uses_sequence_id", supported: false, fallback: false);
-        RefuseOthers(attention, "attn_type", "multihead_attention");
+        attention.RequireOneOf("attn_type", "multihead_attention");
         if (attention.Has("clip_qkv"))
         {
             throw attention.Invalid("clip_qkv", "is set; only null is supported");
@@ -71,13 +71,5 @@ internal sealed class Mpt : Architecture
             QkvLayout = QkvLayout.Stacked,
             GatedMlp = false,
         };
-    }
-
-    private static void RefuseOthers(ConfigObject json, string field, params string[] supported)
-    {
-        if (json.OptionalString(field) is { } value && !supported.Contains(value))
-        {
-            throw json.Invalid(field, $"is '{value}'; supported: {string.Join(", ", supported)}");
-        }
     }
 }

@@ -87,6 +87,16 @@ internal sealed class ConfigObject
         }
     }
 
+    /// <summary>Refuses a word that is none of those supported; a missing field is right.</summary>
+    /// <exception cref="ModelConfigException">It is another.</exception>
+    public void RequireOneOf(string name, params ReadOnlySpan<string> supported)
+    {
+        if (OptionalString(name) is { } value && !supported.Contains(value))
+        {
+            throw Invalid(name, $"is '{value}'; supported: {string.Join(", ", supported)}");
+        }
+    }
+
     public bool Has(string name) => Find(name) is not null;
 
     public bool IsString(string name) => Find(name) is { ValueKind: JsonValueKind.String };

@@ -17,7 +17,15 @@ internal static class SlidingWindows
     /// <returns>Positions that each layer's queries see, their own included; 0 where they see all. Empty where all layers do.</returns>
     /// <exception cref="ModelConfigException">A field is of the wrong type or out of range, or a type of layer is not
     /// supported.</exception>
-    public static ImmutableArray<int> Read(ConfigObject json, int numLayers, Func<int, bool> slides)
+    public static ImmutableArray<int> Read(ConfigObject json, int numLayers, Func<int, bool> slides) =>
+        ReadLimits(json, numLayers, "sliding_window", "sliding_attention", slides);
+
+    /// <summary>The same of <c>attention_chunk_size</c>: positions of the chunks that a layer's queries do not see beyond.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static ImmutableArray<int> ReadChunks(ConfigObject json, int numLayers, Func<int, bool> isChunked) =>
+        ReadLimits(json, numLayers, "attention_chunk_size", "chunked_attention", isChunked);
+
+    private static ImmutableArray<int> ReadLimits(ConfigObject json, int numLayers, string size, string limited, Func<int, bool> isLimited)
     {
         var types = json.Strings("layer_types");
         if (!types.IsEmpty && types.Length != numLayers)
@@ -25,19 +33,19 @@ internal static class SlidingWindows
             throw json.Invalid("layer_types", $"has {types.Length} entries; num_hidden_layers is {numLayers}");
         }
 
-        var unknown = types.FirstOrDefault(type => type is not ("full_attention" or "sliding_attention"));
+        var unknown = types.FirstOrDefault(type => type != "full_attention" && type != limited);
         if (unknown is not null)
         {
-            throw json.Invalid("layer_types", $"has '{unknown}'; supported: full_attention, sliding_attention");
+            throw json.Invalid("layer_types", $"has '{unknown}'; supported: full_attention, {limited}");
         }
 
-        if (json.OptionalInteger("sliding_window", 1, MaxWindow) is not { } window)
+        if (json.OptionalInteger(size, 1, MaxWindow) is not { } positions)
         {
             return [];
         }
 
         return [
             .. Enumerable.Range(0, numLayers)
-                .Select(layer => (types.IsEmpty ? slides(layer) : types[layer] == "sliding_attention") ? window : 0)];
+                .Select(layer => (types.IsEmpty ? isLimited(layer) : types[layer] == limited) ? positions : 0)];
     }
 }

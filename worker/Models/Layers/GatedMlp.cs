@@ -17,10 +17,8 @@ internal sealed class GatedMlp : FeedForward
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        var gateUp = names.GateUp is [var fused]
-            ? WeightPart.Halves(Named(fused), shard.Intermediate)
-            : [.. names.GateUp.Select(name => new WeightPart(Named(name), shard.Intermediate))];
-        _gateUp = weights.Linear(Named("gate_up"), gateUp, config.HiddenSize, config.MlpBias);
+        _gateUp = weights.Linear(
+            Named("gate_up"), WeightPart.GateUp([.. names.GateUp.Select(Named)], shard.Intermediate), config.HiddenSize, config.MlpBias);
         _down = weights.Linear(Named(names.Down), config.HiddenSize, shard.Intermediate, config.MlpBias);
     }
 

@@ -22,10 +22,9 @@ internal sealed class SharedExpert
         var config = shard.Config;
         _activation = config.Activation;
         string Named(string name) => names.InLayer(layer, name);
-        var gateUp = names.SharedGateUp is [var fused]
-            ? WeightPart.Halves(Named(fused), shard.SharedIntermediate)
-            : [.. names.SharedGateUp.Select(name => new WeightPart(Named(name), shard.SharedIntermediate))];
-        _gateUp = weights.Linear(Named("shared.gate_up"), gateUp, config.HiddenSize, config.MlpBias);
+        _gateUp = weights.Linear(
+            Named("shared.gate_up"), WeightPart.GateUp([.. names.SharedGateUp.Select(Named)], shard.SharedIntermediate),
+            config.HiddenSize, config.MlpBias);
         _down = weights.Linear(Named(names.SharedDown), config.HiddenSize, shard.SharedIntermediate, config.MlpBias);
         _outputGate = moe.SharedGate ? weights.Linear(Named(names.SharedGate), 1, config.HiddenSize, bias: false) : null;
     }

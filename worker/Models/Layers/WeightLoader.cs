@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
 
@@ -150,12 +149,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return linear;
     }
 
-    private static HostTensor InMemory(string name, float[] values)
-    {
-        var pinned = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
-        values.CopyTo(pinned, 0);
-        return new HostTensor(name, DType.F32, [values.Length], Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), pinned);
-    }
+    private static HostTensor InMemory(string name, float[] values) => InMemory(name, DType.F32, values, values.Length);
 
     /// <summary>Counts what has been loaded and reports it.</summary>
     private void Account(string name, long residentBytes, Slice inFeatures, IReadOnlyList<WeightPart> parts)

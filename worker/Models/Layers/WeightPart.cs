@@ -46,6 +46,12 @@ internal readonly record struct WeightPart(string Name, Slice Outputs)
     /// <summary>The first stored output taken.</summary>
     public int FirstStored => (Outputs.First * Step) + Offset;
 
+    /// <summary>Gate and up of an MLP, one above the other: a layer each, or the halves of one.</summary>
+    /// <param name="names">Two, or one.</param>
+    /// <param name="features">Taken of each.</param>
+    public static WeightPart[] GateUp(IReadOnlyList<string> names, Slice features) =>
+        names is [var fused] ? Halves(fused, features) : [.. names.Select(name => new WeightPart(name, features))];
+
     /// <summary>The halves of a tensor whose outputs are two features each, one half after the other, such as
     /// <c>gate_up_proj</c>.</summary>
     /// <param name="features">Taken of each half.</param>

@@ -22,12 +22,7 @@ internal sealed class QuarkScheme(
     /// <exception cref="ModelConfigException">A field is missing, wrong or not supported.</exception>
     public static QuarkScheme Of(ConfigObject config)
     {
-        var export = config.OptionalObject("export");
-        if (export?.OptionalString("weight_format") is { } format and not "real_quantized")
-        {
-            throw export.Invalid("weight_format", $"is '{format}'; supported: real_quantized");
-        }
-
+        config.OptionalObject("export")?.RequireOneOf("weight_format", "real_quantized");
         if (config.OptionalObject("layer_type_quant_config") is { IsEmpty: false })
         {
             throw config.Invalid("layer_type_quant_config", "has settings by type of layer; supported: by name, in layer_quant_config");
