@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Engine.Speculation;
+using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Tokenization;
 
@@ -22,7 +23,7 @@ internal static class DraftModel
 
         static long WeightBytes(string path) => Directory.Exists(path)
             ? new DirectoryInfo(path).EnumerateFiles("*.safetensors").Sum(file => file.Length)
-            : new FileInfo(path).Length;
+            : GgufModel.Open(path).Tensors.Sum(tensor => tensor.ByteLength); // A file of several names the first.
     }
 
     /// <param name="draftFolder">The draft model's checkpoint; null if there is none.</param>

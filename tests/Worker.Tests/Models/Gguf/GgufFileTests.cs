@@ -57,6 +57,7 @@ public sealed class GgufFileTests
         { "zero", new GgufWriter().AddTensor("a", 0, new byte[4], 0).ToBytes(), "has a dimension of 0" },
         { "overflow", new GgufWriter().AddTensor("a", 0, new byte[4], 1 << 20, 1 << 20, 1 << 20).ToBytes(), "whose product overflows" },
         { "alignment", new GgufWriter().Add("general.alignment", 3u).ToBytes(), "'general.alignment'; expected a power of two" },
+        { "text", new GgufWriter().Add("general.alignment", "32").ToBytes(), "as 'general.alignment'; expected whole numbers" },
     };
 
     [Theory, MemberData(nameof(Broken))]

@@ -83,11 +83,17 @@ internal sealed class GgufMetadata(string file, MappedFile mapping, IReadOnlyDic
 
     private long[] IntegersOf(string key, GgufValue value)
     {
+        if (value.Type == GgufValueType.Text)
+        {
+            throw Wrong(key, "whole numbers");
+        }
+
+        var all = BytesOf(value);
         var size = GgufReader.MinSize(value.Type);
         var integers = new long[value.Count];
         for (var i = 0; i < integers.Length; i++)
         {
-            var bytes = BytesOf(value).Slice(i * size, size);
+            var bytes = all.Slice(i * size, size);
             integers[i] = value.Type switch
             {
                 GgufValueType.UInt8 => bytes[0],
@@ -112,11 +118,12 @@ internal sealed class GgufMetadata(string file, MappedFile mapping, IReadOnlyDic
             return Array.ConvertAll(IntegersOf(key, value), integer => (double)integer);
         }
 
+        var all = BytesOf(value);
         var size = GgufReader.MinSize(value.Type);
         var numbers = new double[value.Count];
         for (var i = 0; i < numbers.Length; i++)
         {
-            var bytes = BytesOf(value).Slice(i * size, size);
+            var bytes = all.Slice(i * size, size);
             numbers[i] = value.Type == GgufValueType.Float32
                 ? BinaryPrimitives.ReadSingleLittleEndian(bytes)
                 : BinaryPrimitives.ReadDoubleLittleEndian(bytes);
@@ -130,9 +137,8 @@ internal sealed class GgufMetadata(string file, MappedFile mapping, IReadOnlyDic
     }
 
     /// <summary>Of a value that is no string.</summary>
-    private ReadOnlySpan<byte> BytesOf(GgufValue value) => value.Type == GgufValueType.Text
-        ? mapping.Bytes(value.Offset, 0)
-        : mapping.Bytes(value.Offset, value.Count * GgufReader.MinSize(value.Type));
+    private ReadOnlySpan<byte> BytesOf(GgufValue value) =>
+        mapping.Bytes(value.Offset, value.Count * GgufReader.MinSize(value.Type));
 
     private GgufReader ReaderAt(GgufValue value) =>
         new(file, mapping.Bytes(0, (int)Math.Min(mapping.Length, GgufFile.MaxHeadBytes)), value.Offset);
