@@ -20,7 +20,7 @@ internal sealed class NodeSessions : IPodSessions
             throw new ApiException(500, "InternalError", $"container not found (\"{container}\"): it does not run");
         }
 
-        var spec = runner.Resolve();
+        var spec = Resolve(runner);
         var start = ContainerProcess.Prepare(
             spec.MapPath(command[0]), command.Skip(1).Select(spec.MapPath), spec.Environment, spec.WorkingDirectory);
         return await RunAsync(start, streams, cancellationToken);
@@ -30,7 +30,7 @@ internal sealed class NodeSessions : IPodSessions
     internal static async Task<int> RunAsync(ProcessStartInfo start, SessionStreams streams, CancellationToken cancellationToken)
     {
         using var process = Start(start);
-        var feeding = FeedAsync(process, streams.Input, cancellationToken);
+        _ = FeedAsync(process, streams.Input, cancellationToken);
         try
         {
             await Task.WhenAll(
@@ -46,8 +46,19 @@ internal sealed class NodeSessions : IPodSessions
             }
         }
 
-        _ = feeding;
         return process.ExitCode;
+    }
+
+    private static ContainerSpec Resolve(ContainerRunner runner)
+    {
+        try
+        {
+            return runner.Resolve();
+        }
+        catch (PodConfigurationException error)
+        {
+            throw new ApiException(500, "InternalError", error.Message);
+        }
     }
 
     private static Process Start(ProcessStartInfo start)

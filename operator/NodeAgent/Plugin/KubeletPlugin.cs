@@ -142,8 +142,9 @@ internal sealed class KubeletPlugin(KubeletPluginOptions options)
                 ? $"the kubelet cannot be reached at {_kubelet}: {e.Status.Detail}"
                 : $"the kubelet refuses: {e.Status.Detail}");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Whatever it is, the kubelet may take the GPUs at the next attempt.
             Fail(e.Message);
         }
     }

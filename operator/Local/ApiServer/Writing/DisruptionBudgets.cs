@@ -14,8 +14,6 @@ internal sealed class DisruptionBudgets(ApiState state, ObjectUpdate update)
 {
     public const string Collection = "policy/poddisruptionbudgets";
 
-    private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
-
     // A pod whose eviction was granted counts as gone; one that is still there after this long was not deleted after all.
     private static readonly TimeSpan DeletionTimeout = TimeSpan.FromMinutes(2);
 
@@ -57,7 +55,7 @@ internal sealed class DisruptionBudgets(ApiState state, ObjectUpdate update)
 
     /// <summary>Brings one budget's status up to date.</summary>
     /// <returns>The budget.</returns>
-    public JsonObject Sync(ObjectKey key) => update.Update(TypeOf(), key, "status", WithStatus, Quiet);
+    public JsonObject Sync(ObjectKey key) => update.Update(TypeOf(), key, "status", WithStatus, WriteOptions.OfController());
 
     /// <summary>Budgets that cover a pod.</summary>
     public List<StoredObject> Of(JsonObject pod) =>

@@ -14,8 +14,6 @@ internal sealed class EndpointSlices(ApiState state, ObjectCreation creation, Ob
     private const string Manager = "endpointslice-controller.k8s.io";
     private const string Slices = "discovery.k8s.io/endpointslices";
 
-    private static WriteOptions Quiet { get; } = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
-
     private (object? Services, object? Pods, object? Slices) _seen;
 
     public void Sync()
@@ -61,7 +59,13 @@ internal sealed class EndpointSlices(ApiState state, ObjectCreation creation, Ob
                 && slice.Root.Text("metadata", "labels", ManagerLabel) == Manager);
         if (present is null)
         {
-            creation.Create(type, service.Key.Namespace, wanted, Quiet);
+            creation.Create(type, service.Key.Namespace, wanted, WriteOptions.OfController());
+            return;
+        }
+
+        if (JsonNode.DeepEquals(present.Root["endpoints"], wanted["endpoints"])
+            && JsonNode.DeepEquals(present.Root["ports"], wanted["ports"]))
+        {
             return;
         }
 
@@ -74,7 +78,7 @@ internal sealed class EndpointSlices(ApiState state, ObjectCreation creation, Ob
                 next["ports"] = wanted["ports"]!.DeepClone();
                 return next;
             },
-            Quiet);
+            WriteOptions.OfController());
     }
 
     private static JsonObject Wanted(JsonObject service, List<JsonObject> pods)

@@ -13,8 +13,6 @@ namespace Cluster.Operator.Local.ApiServer.Writing;
 internal sealed class GarbageCollector(
     ApiState state, ObjectUpdate update, ObjectDeletion deletion, IReadOnlyList<Action> controllers)
 {
-    private static readonly WriteOptions Quiet = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
-
     // What a real server's --event-ttl defaults to.
     private static readonly TimeSpan EventLifetime = TimeSpan.FromHours(1);
 
@@ -109,7 +107,9 @@ internal sealed class GarbageCollector(
         else if (present.Count < owners.Count)
         {
             var kept = present.Select(owner => owner.Text("uid")).ToHashSet();
-            update.Update(type, stored.Key, null, live => WithoutOwners(live, owner => !kept.Contains(owner.Text("uid"))), Quiet);
+            update.Update(
+                type, stored.Key, null, live => WithoutOwners(live, owner => !kept.Contains(owner.Text("uid"))),
+                WriteOptions.OfController());
         }
     }
 
@@ -138,7 +138,8 @@ internal sealed class GarbageCollector(
             if (orphaning)
             {
                 update.Update(
-                    dependentType, dependent.Key, null, live => WithoutOwners(live, owner => owner.Text("uid") == root.Uid()), Quiet);
+                    dependentType, dependent.Key, null, live => WithoutOwners(live, owner => owner.Text("uid") == root.Uid()),
+                    WriteOptions.OfController());
                 continue;
             }
             blocked |= reference.Flag("blockOwnerDeletion");
@@ -152,7 +153,7 @@ internal sealed class GarbageCollector(
         if (orphaning || !blocked)
         {
             var done = orphaning ? ObjectDeletion.OrphanFinalizer : ObjectDeletion.ForegroundFinalizer;
-            update.Update(type, stored.Key, null, live => WithoutFinalizer(live, done), Quiet);
+            update.Update(type, stored.Key, null, live => WithoutFinalizer(live, done), WriteOptions.OfController());
         }
     }
 
@@ -169,7 +170,7 @@ internal sealed class GarbageCollector(
                 DeleteAll(content);
                 if (content.Count == 0)
                 {
-                    update.Update(type, stored.Key, "finalize", WithoutNamespaceFinalizer, Quiet);
+                    update.Update(type, stored.Key, "finalize", WithoutNamespaceFinalizer, WriteOptions.OfController());
                 }
                 break;
             case "CustomResourceDefinition"
@@ -181,7 +182,8 @@ internal sealed class GarbageCollector(
                 if (instances.Count == 0)
                 {
                     update.Update(
-                        type, stored.Key, null, live => WithoutFinalizer(live, CustomResourceDefinitionStrategy.CleanupFinalizer), Quiet);
+                        type, stored.Key, null, live => WithoutFinalizer(live, CustomResourceDefinitionStrategy.CleanupFinalizer),
+                        WriteOptions.OfController());
                 }
                 break;
         }

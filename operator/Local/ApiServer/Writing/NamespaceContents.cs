@@ -11,8 +11,6 @@ internal sealed class NamespaceContents(ApiState state, ObjectCreation creation,
 {
     private const string RootAuthority = "kube-root-ca.crt";
 
-    private static WriteOptions Quiet { get; } = new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
-
     public void Sync()
     {
         var accounts = state.Registry.Find("", "v1", "serviceaccounts")!;
@@ -47,7 +45,7 @@ internal sealed class NamespaceContents(ApiState state, ObjectCreation creation,
                 value["data"] = data;
             }
 
-            creation.Create(type, @namespace, value, Quiet);
+            creation.Create(type, @namespace, value, WriteOptions.OfController());
         }
         else if (data is not null && !present.IsDeleting && !JsonNode.DeepEquals(present.Root["data"], data))
         {
@@ -59,7 +57,7 @@ internal sealed class NamespaceContents(ApiState state, ObjectCreation creation,
                     next["data"] = data.DeepClone();
                     return next;
                 },
-                Quiet);
+                WriteOptions.OfController());
         }
     }
 }

@@ -30,4 +30,7 @@ internal sealed class WriteOptions
     public IReadOnlyList<string> DuplicateFields { get; init; } = [];
 
     public List<string> Warnings { get; } = [];
+
+    /// <summary>For a write of the controllers that a cluster comes with; nobody reads its warnings.</summary>
+    public static WriteOptions OfController() => new() { FieldManager = "kube-controller-manager", Validation = FieldValidation.Ignore };
 }
