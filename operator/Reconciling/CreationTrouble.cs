@@ -24,17 +24,9 @@ internal sealed class CreationTrouble(IKubernetesClient client, TimeProvider tim
     private readonly ConcurrentDictionary<string, Seen> _seen = new(StringComparer.Ordinal);
 
     /// <summary>How long until one of these pods has to be asked about; null when none has.</summary>
-    public TimeSpan? Remaining(IEnumerable<Replica> pods)
-    {
-        TimeSpan? next = null;
-        foreach (var pod in pods.Where(IsBeingCreated))
-        {
-            var left = Patience - time.GetElapsedTime(SeenSince(pod).AskedAt);
-            next = next is { } earlier && earlier <= left ? earlier : left > TimeSpan.Zero ? left : TimeSpan.FromSeconds(1);
-        }
-
-        return next;
-    }
+    public TimeSpan? Remaining(IEnumerable<Replica> pods) => pods.Where(IsBeingCreated)
+        .Select(pod => Patience - time.GetElapsedTime(SeenSince(pod).AskedAt))
+        .Min(left => (TimeSpan?)(left > TimeSpan.Zero ? left : TimeSpan.FromSeconds(1)));
 
     /// <returns>What the kubelet says of the first pod that takes too long; null when none does, or when it says nothing.</returns>
     public async Task<PodProblem?> FindAsync(IReadOnlyList<Replica> pods, CancellationToken cancellationToken)

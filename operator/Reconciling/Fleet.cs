@@ -268,15 +268,15 @@ internal sealed class Fleet
             Index(_byOwner, now.OwnerUid, key);
             Index(_byNode, now.Node, key);
             Index(_orphans, OrphanOf(now), key);
-            _ledger.Put(now);
         }
-        else if (now is not null)
+
+        if (now is null)
         {
-            _ledger.PutOther(now);
+            _ledger.RemovePod(key);
         }
         else
         {
-            _ledger.RemovePod(key);
+            _ledger.Put(now);
         }
 
         if (_ledger.FreeCount > free)
@@ -285,7 +285,7 @@ internal sealed class Fleet
         }
     }
 
-    /// <summary>Other pods that hold no GPUs are nobody's business here, and a large cluster has many.</summary>
+    /// <summary>Of other pods that hold no GPUs only the room they take counts, and a large cluster has many.</summary>
     private static bool IsWorker(Replica pod) =>
         OrphanOf(pod) is not null
         || pod.Pod.Metadata.OwnerReferences?.Any(o => o is { Controller: true, Kind: ApiNames.Kind }) == true;

@@ -95,11 +95,10 @@ internal sealed class GpuLedger
         }
     }
 
-    /// <summary>The pod is as given now, new or not.</summary>
+    /// <summary>The pod is as given now, new or not. One that holds no GPUs takes room all the same.</summary>
     public void Put(Replica pod)
     {
         var key = NamespacedName.Of(pod.Pod);
-        _room.Put(pod);
         var left = Release(key);
         if (pod.HoldsGpus)
         {
@@ -114,19 +113,15 @@ internal sealed class GpuLedger
 
         Rebook(left);
         Rebook(pod.HoldsGpus && pod.Node != left ? pod.Node : null);
+
+        // Last: what a pod asks for may be beyond counting, and its GPUs are taken all the same.
+        _room.Put(pod);
     }
 
     public void RemovePod(NamespacedName key)
     {
         _room.Remove(key);
         Rebook(Release(key));
-    }
-
-    /// <summary>A pod that holds no GPUs takes room all the same.</summary>
-    public void PutOther(Replica pod)
-    {
-        Rebook(Release(NamespacedName.Of(pod.Pod)));
-        _room.Put(pod);
     }
 
     /// <summary>What keeps a pod that asks for so much from a node, in a few words; null when it has room.</summary>

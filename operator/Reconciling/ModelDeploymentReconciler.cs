@@ -167,7 +167,7 @@ internal sealed class ModelDeploymentReconciler(
                     cancellationToken);
                 return ReconcileResult.After(PredecessorRecheck);
             }
-            catch (KubernetesException e) when (e is { IsRefusal: true, IsNamespaceTerminating: false })
+            catch (KubernetesException e) when (Refusal.Stands(e))
             {
                 refused = new Refusal(Refusal.OfOther, problem = StableText.Of(e.Message, []));
                 _refusals.Refused(deployment, refused);
@@ -200,7 +200,7 @@ internal sealed class ModelDeploymentReconciler(
         if (failure is not null)
         {
             refused = failure.AsRefusal();
-            if (failure.Cause is KubernetesException { IsRefusal: true, IsNamespaceTerminating: false })
+            if (Refusal.Stands(failure.Cause))
             {
                 problem = failure.Message;
                 _refusals.Refused(deployment, refused);
@@ -294,7 +294,7 @@ internal sealed class ModelDeploymentReconciler(
         if (Finalizer.LeavesDependents(cached)
             || (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid))
         {
-            return await _finalizer.RemoveAsync(cached, cancellationToken);
+            return await LetGoAsync(cached, cancellationToken);
         }
 
         if (_refusals.Standing(cached) is { OfDeletion: true })
@@ -325,9 +325,14 @@ internal sealed class ModelDeploymentReconciler(
                 : ReconcileResult.Done;
         }
 
-        _replacements.Reset(uid);
-        _refusals.Reset(uid);
-        return await _finalizer.RemoveAsync(cached, cancellationToken);
+        return await LetGoAsync(cached, cancellationToken);
+    }
+
+    private Task<ReconcileResult> LetGoAsync(ModelDeployment cached, CancellationToken cancellationToken)
+    {
+        _replacements.Reset(cached.Metadata.Uid!);
+        _refusals.Reset(cached.Metadata.Uid!);
+        return _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>

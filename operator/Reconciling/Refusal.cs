@@ -13,4 +13,7 @@ internal sealed record Refusal(string Reason, string Message, bool OfDeletion = 
 
     /// <summary>The server has understood, and will say the same until somebody changes a policy, a quota, a role or a webhook.</summary>
     public static bool IsOne(Exception e) => e is KubernetesException { IsRefusal: true };
+
+    /// <summary>Whether it is one that does not end with its namespace.</summary>
+    public static bool Stands(Exception e) => e is KubernetesException { IsRefusal: true, IsNamespaceTerminating: false };
 }
