@@ -40,15 +40,7 @@ internal static class GgufTargets
         }
     }
 
-    private static GgufWriter Bytes() => Tensors(new GgufWriter()
-        .Add("general.architecture", "llama")
-        .Add("llama.embedding_length", (uint)Hidden)
-        .Add("llama.block_count", 1u)
-        .Add("llama.feed_forward_length", (uint)Hidden)
-        .Add("llama.attention.head_count", 2u)
-        .Add("llama.attention.head_count_kv", 1u)
-        .Add("llama.context_length", 16u)
-        .Add("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+    private static GgufWriter Bytes() => Tensors(4, Head()
         .Add("tokenizer.ggml.model", "gpt2")
         .Add("tokenizer.ggml.pre", "gpt-2")
         .Add("tokenizer.ggml.tokens", ["a", "b", "ab", "<s>"])
@@ -57,17 +49,26 @@ internal static class GgufTargets
         .Add("tokenizer.ggml.bos_token_id", 3u)
         .Add("tokenizer.ggml.add_bos_token", true));
 
-    private static GgufWriter Scored() => new GgufWriter()
-        .Add("general.architecture", "llama")
+    private static GgufWriter Scored() => Tensors(6, Head()
         .Add("tokenizer.ggml.model", "llama")
         .Add("tokenizer.ggml.tokens", ["<unk>", "<s>", "a", "b", "ab", "\u2581"])
         .Add("tokenizer.ggml.scores", [0f, 0f, -1f, -2f, -3f, -4f])
-        .Add("tokenizer.ggml.token_type", [2, 3, 1, 1, 1, 1]);
+        .Add("tokenizer.ggml.token_type", [2, 3, 1, 1, 1, 1]));
 
-    private static GgufWriter Tensors(GgufWriter writer)
+    private static GgufWriter Head() => new GgufWriter()
+        .Add("general.architecture", "llama")
+        .Add("llama.embedding_length", (uint)Hidden)
+        .Add("llama.block_count", 1u)
+        .Add("llama.feed_forward_length", (uint)Hidden)
+        .Add("llama.attention.head_count", 2u)
+        .Add("llama.attention.head_count_kv", 1u)
+        .Add("llama.context_length", 16u)
+        .Add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+
+    private static GgufWriter Tensors(int tokens, GgufWriter writer)
     {
         const uint F32 = 0, Q8 = 8;
-        writer.AddTensor("token_embd.weight", Q8, new byte[4 * 34], 4, Hidden);
+        writer.AddTensor("token_embd.weight", Q8, new byte[tokens * 34], tokens, Hidden);
         writer.AddTensor("output_norm.weight", F32, new byte[4 * Hidden], Hidden);
         foreach (var (name, rows) in new[]
         {
