@@ -14,7 +14,17 @@ internal sealed class FastClock(int factor) : TimeProvider
     public override long GetTimestamp() => _origin + (factor * (System.GetTimestamp() - _origin));
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-        System.CreateTimer(callback, state, Faster(dueTime), Faster(period));
+        new FastTimer(this, System.CreateTimer(callback, state, Faster(dueTime), Faster(period)));
 
     private TimeSpan Faster(TimeSpan time) => time == Timeout.InfiniteTimeSpan ? time : time / factor;
+
+    /// <summary>A timer that is set again waits as much less as one that is made.</summary>
+    private sealed class FastTimer(FastClock clock, ITimer timer) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(clock.Faster(dueTime), clock.Faster(period));
+
+        public void Dispose() => timer.Dispose();
+
+        public ValueTask DisposeAsync() => timer.DisposeAsync();
+    }
 }
