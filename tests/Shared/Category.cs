@@ -14,4 +14,8 @@ internal static class Category
     /// <summary>Kernels in ILGPU's interpreter, which takes minutes: a step of <c>.ci/run</c>, left out by <c>dotnet test</c>
     /// (tests/.runsettings).</summary>
     public const string Interpreter = "interpreter";
+
+    /// <summary>Thousands of random inputs, megabytes of text, faults that are waited for: a step of <c>.ci/run</c> as well, so that
+    /// <c>dotnet test</c> takes minutes on two cores.</summary>
+    public const string Long = "long";
 }

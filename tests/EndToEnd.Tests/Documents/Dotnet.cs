@@ -27,7 +27,8 @@ internal static partial class Dotnet
                 break;
             case "run" when mention && one.Arguments[^1] == "--":
                 yield break;
-            case "run" when one.Arguments is [_, "--project", "tests/Device.Tests", "-c", "Release", "--", "-class", var name]:
+            case "run" when one.Arguments is [_, "--project", var project, "-c", "Release", "--", "-class", var name]
+                && project.EndsWith(".Tests", StringComparison.Ordinal):
                 if (!TestClasses.Value.Contains(name.Split('.')[^1]))
                 {
                     yield return $"-class {name}: there is no such class of tests";

@@ -8,7 +8,7 @@ using Google.Protobuf;
 namespace Cluster.EndToEnd.Tests.Faults;
 
 /// <summary>Clients of gRPC that open no flow-control window: the worker may send them nothing, ever.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class ClosedWindowTests(ITestOutputHelper log)
 {
     private const string Path = "/cluster.v1.TextGeneration/GenerateStream";

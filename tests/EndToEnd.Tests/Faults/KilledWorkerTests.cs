@@ -6,7 +6,7 @@ using Grpc.Core;
 namespace Cluster.EndToEnd.Tests.Faults;
 
 /// <summary>SIGKILL with requests in flight, as the kernel sends it when memory runs out.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class KilledWorkerTests
 {
     /// <summary>What .NET's runtime leaves in the folder for temporary files when it is killed, whatever program it runs.</summary>

@@ -10,7 +10,7 @@ using Grpc.Core;
 namespace Cluster.EndToEnd.Tests.Faults;
 
 /// <summary>SIGSTOP and SIGCONT with requests in flight, as a debugger, a frozen cgroup or a machine that sleeps do it.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class StoppedWorkerTests
 {
     private const int SigContinue = 18;

@@ -9,7 +9,7 @@ using Cluster.EndToEnd.Tests.Support;
 namespace Cluster.EndToEnd.Tests.Faults;
 
 /// <summary>Two people run <c>cluster-operator local</c> on one machine, with one folder for temporary files.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed partial class TwoUsersTests
 {
     private const int Ann = 65533;

@@ -6,7 +6,7 @@ using Cluster.Tests.Shared.Fuzzing;
 namespace Cluster.EndToEnd.Tests.Fuzz;
 
 /// <summary>The fuzzer itself: what it finds, how small it makes it, and that it does the same again.</summary>
-[Collection(AloneCollection.Name)]
+[Collection(AloneCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class FuzzerTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

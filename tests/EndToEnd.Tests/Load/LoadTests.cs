@@ -5,7 +5,7 @@ namespace Cluster.EndToEnd.Tests.Load;
 
 /// <summary>A real worker under more clients than it can run at once, in less KV cache than they need, many of which behave
 /// badly.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class LoadTests(ITestOutputHelper log)
 {
     private const int Clients = 256;

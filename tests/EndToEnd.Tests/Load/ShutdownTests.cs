@@ -8,7 +8,7 @@ using Grpc.Core;
 namespace Cluster.EndToEnd.Tests.Load;
 
 /// <summary>SIGTERM while requests run and wait.</summary>
-[Collection(LoadCollection.Name)]
+[Collection(LoadCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class ShutdownTests
 {
     [Fact]

@@ -8,7 +8,7 @@ using Grpc.Core;
 namespace Cluster.EndToEnd.Tests.TensorParallel;
 
 /// <summary>A rank ends, or stops answering: the replica ends with it, within seconds, and says why.</summary>
-[Collection(TensorParallelCollection.Name)]
+[Collection(TensorParallelCollection.Name), Trait(Category.Name, Category.Long)]
 public sealed class LostRankTests
 {
     private const int SigKill = 9;

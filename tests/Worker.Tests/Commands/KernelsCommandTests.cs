@@ -20,7 +20,7 @@ public sealed class KernelsCommandTests
 
     /// <summary>On all processors at once, twice, in an order of their own: a kernel's text depends on nothing beside it.</summary>
     [Fact]
-    [Trait(Category.Name, Category.Slow)]
+    [Trait(Category.Name, Category.Long)]
     public async Task Emitted_texts_are_those_that_a_launcher_compiles_one_by_one()
     {
         using var folder = new TemporaryFolder();

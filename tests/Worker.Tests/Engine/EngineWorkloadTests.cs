@@ -7,7 +7,7 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>Random workloads on engines with little memory and small budgets. <see cref="FakeModelRunner"/> throws when a step reads a slot
 /// that does not hold what it should, and otherwise turns any mistake into different tokens.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public class EngineWorkloadTests
 {
     internal const int Vocab = 48;

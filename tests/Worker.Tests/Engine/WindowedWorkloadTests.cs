@@ -6,7 +6,7 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>The random workloads of <see cref="EngineWorkloadTests"/> on models some or all of whose layers read only so far back.
 /// <see cref="FakeModelRunner"/> finds out when a block that is still read was given to somebody else.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public class WindowedWorkloadTests
 {
     private const int Vocab = EngineWorkloadTests.Vocab;

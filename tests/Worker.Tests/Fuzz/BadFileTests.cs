@@ -11,7 +11,7 @@ namespace Cluster.Worker.Tests.Fuzz;
 
 /// <summary>Thousands of damaged checkpoint files: each is read, or refused by an error of ours that names it, without much memory. The
 /// seed is fixed; a failure prints the number of the mutation, which reproduces it.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed class BadFileTests(ITestOutputHelper output)
 {
     // Only an endless loop runs into it.

@@ -8,7 +8,7 @@ namespace Cluster.Worker.Tests.Tokenization;
 
 /// <summary>A megabyte of hostile text costs published tokenizers linear work. Times are printed, work is asserted: candidates in the merge
 /// queue and bytes allocated.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed class LongTextTests(ITestOutputHelper output)
 {
     private const int Characters = 1_000_000;

@@ -4,6 +4,7 @@ using Cluster.Worker.Tokenization.Jinja;
 namespace Cluster.Worker.Tests.Tokenization;
 
 /// <summary>Templates come with checkpoints: whatever one wants, a rendering takes no more memory than its limits say.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class TemplateMemoryTests
 {
     /// <summary>Memory that steps need beside what is charged: scopes, arguments, enumerators.</summary>

@@ -1,6 +1,7 @@
 namespace Cluster.Worker.Tests.Engine.Constraints;
 
 /// <summary>Hundreds of schemas as they are met, against JsonSchema.Net.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class RealSchemaTests(ITestOutputHelper output)
 {
     private const int NumSchemas = 300;
