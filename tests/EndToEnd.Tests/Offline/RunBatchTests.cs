@@ -43,7 +43,7 @@ public sealed class RunBatchTests : IDisposable
         // The same texts as a run that nobody disturbed.
         var whole = Path.Combine(_folder.Path, "whole.jsonl");
         Assert.Equal(0, (await CommandLine.RunAsync(WorkerProcess.Program, Arguments(whole))).ExitCode);
-        Assert.Equal(Texts(whole), Texts(output));
+        Assert.Equal(Texts(Lines(whole)), Texts(Lines(output)));
     }
 
     [Fact]
@@ -87,8 +87,9 @@ public sealed class RunBatchTests : IDisposable
         return [.. text.Split('\n')[..^1]];
     }
 
-    private static SortedDictionary<string, string> Texts(string file) => new(
-        Lines(file).Select(line => JsonNode.Parse(line)!).ToDictionary(
+    /// <summary>What each request got, by its name.</summary>
+    internal static SortedDictionary<string, string> Texts(IEnumerable<string> lines) => new(
+        lines.Select(line => JsonNode.Parse(line)!).ToDictionary(
             answer => (string)answer["custom_id"]!,
             answer => answer["response"]!["body"]!["choices"]![0]!.ToJsonString()), StringComparer.Ordinal);
 

@@ -206,10 +206,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         AttentionKernels<V, TSimd>.Scale(scores, query.Scale, Tile);
         if (LogitSoftCap != 0)
         {
-            for (var i = 0; i < Tile; i++)
-            {
-                scores[i] = LogitSoftCap * MathF.Tanh(scores[i] / LogitSoftCap);
-            }
+            AttentionKernels<V, TSimd>.SoftCap(scores, LogitSoftCap);
         }
 
         if (alibiSlope != 0)
@@ -224,7 +221,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         var maximum = AttentionKernels<V, TSimd>.Largest(scores, query.Maximum);
         if (maximum > query.Maximum)
         {
-            var factor = MathF.Exp(query.Maximum - maximum);
+            var factor = VectorMath<float, SimdScalar>.Exp(query.Maximum - maximum);
             query.Sum *= factor;
             query.Maximum = maximum;
             AttentionKernels<V, TSimd>.Scale(output, factor, ValueDim);
@@ -232,7 +229,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
         AttentionKernels<V, TSimd>.ExpMinus(scores, maximum);
         FillOutside(scores, from, to, 0);
-        query.Sum += AttentionKernels<V, TSimd>.SumOfTile(scores);
+        query.Sum += VirtualLanes<V, TSimd>.Sum(scores);
     }
 
     private static void FillOutside(float* tile, int from, int to, float value)

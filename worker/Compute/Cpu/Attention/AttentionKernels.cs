@@ -85,16 +85,16 @@ internal static unsafe class AttentionKernels<V, TSimd>
         }
     }
 
+    /// <summary>scores = cap · tanh(scores / cap).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float SumOfTile(float* weights)
+    public static void SoftCap(float* scores, float cap)
     {
-        var sum = TSimd.Load(weights);
-        for (var lane = TSimd.Lanes; lane < Tile; lane += TSimd.Lanes)
+        var caps = TSimd.Create(cap);
+        for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
         {
-            sum = TSimd.Add(sum, TSimd.Load(weights + lane));
+            TSimd.Store(
+                TSimd.Multiply(caps, VectorMath<V, TSimd>.Tanh(TSimd.Divide(TSimd.Load(scores + lane), caps))), scores + lane);
         }
-
-        return TSimd.Sum(sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -32,8 +32,10 @@ internal unsafe struct LayerNormRows<V, TSimd> : IRowBody
             AddRows<V, TSimd>.Add(input, Addend + (long)row * Columns, Columns);
         }
 
-        var mean = Sum(input, Columns) / Columns;
-        var scale = 1f / MathF.Sqrt(SumOfSquares(input, mean, Columns) / Columns + Epsilon);
+        var mean = VirtualLanes<V, TSimd>.Sum(input, Columns) / Columns;
+
+        // Not the mean of squares less the square of the mean: that would cancel.
+        var scale = 1f / MathF.Sqrt(VirtualLanes<V, TSimd>.SumOfSquaredDeviations(input, mean, Columns) / Columns + Epsilon);
         var output = Output + (long)row * Columns;
         V means = TSimd.Create(mean), scales = TSimd.Create(scale);
         var i = 0;
@@ -48,49 +50,5 @@ internal unsafe struct LayerNormRows<V, TSimd> : IRowBody
         {
             output[i] = MathF.FusedMultiplyAdd((input[i] - mean) * scale, Weight[i], Bias == null ? 0 : Bias[i]);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Sum(float* x, int count)
-    {
-        V a = TSimd.Create(0), b = TSimd.Create(0);
-        var lanes = TSimd.Lanes;
-        var i = 0;
-        for (; i <= count - 2 * lanes; i += 2 * lanes)
-        {
-            a = TSimd.Add(TSimd.Load(x + i), a);
-            b = TSimd.Add(TSimd.Load(x + i + lanes), b);
-        }
-
-        var sum = TSimd.Sum(TSimd.Add(a, b));
-        for (; i < count; i++)
-        {
-            sum += x[i];
-        }
-
-        return sum;
-    }
-
-    /// <summary>Of the deviations from the mean: the mean of squares less the square of the mean would cancel.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float SumOfSquares(float* x, float mean, int count)
-    {
-        V a = TSimd.Create(0), b = TSimd.Create(0), means = TSimd.Create(mean);
-        var lanes = TSimd.Lanes;
-        var i = 0;
-        for (; i <= count - 2 * lanes; i += 2 * lanes)
-        {
-            V x0 = TSimd.Subtract(TSimd.Load(x + i), means), x1 = TSimd.Subtract(TSimd.Load(x + i + lanes), means);
-            a = TSimd.MultiplyAdd(x0, x0, a);
-            b = TSimd.MultiplyAdd(x1, x1, b);
-        }
-
-        var sum = TSimd.Sum(TSimd.Add(a, b));
-        for (; i < count; i++)
-        {
-            sum += (x[i] - mean) * (x[i] - mean);
-        }
-
-        return sum;
     }
 }

@@ -29,7 +29,7 @@ internal unsafe struct NormRows<V, TSimd> : IRowBody
             AddRows<V, TSimd>.Add(input, Addend + (long)row * Columns, Columns);
         }
 
-        var scale = 1f / MathF.Sqrt(SumOfSquares(input, Columns) / Columns + Epsilon);
+        var scale = 1f / MathF.Sqrt(VirtualLanes<V, TSimd>.SumOfSquares(input, Columns) / Columns + Epsilon);
         var output = Output + (long)row * Columns;
         var scales = TSimd.Create(scale);
         var i = 0;
@@ -42,30 +42,5 @@ internal unsafe struct NormRows<V, TSimd> : IRowBody
         {
             output[i] = input[i] * scale * Weight[i];
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static float SumOfSquares(float* x, int count)
-    {
-        V a = TSimd.Create(0), b = TSimd.Create(0), c = TSimd.Create(0), d = TSimd.Create(0);
-        var lanes = TSimd.Lanes;
-        var i = 0;
-        for (; i <= count - 4 * lanes; i += 4 * lanes)
-        {
-            V x0 = TSimd.Load(x + i), x1 = TSimd.Load(x + i + lanes), x2 = TSimd.Load(
-                x + i + 2 * lanes), x3 = TSimd.Load(x + i + 3 * lanes);
-            a = TSimd.MultiplyAdd(x0, x0, a);
-            b = TSimd.MultiplyAdd(x1, x1, b);
-            c = TSimd.MultiplyAdd(x2, x2, c);
-            d = TSimd.MultiplyAdd(x3, x3, d);
-        }
-
-        var sum = TSimd.Sum(TSimd.Add(TSimd.Add(a, b), TSimd.Add(c, d)));
-        for (; i < count; i++)
-        {
-            sum += x[i] * x[i];
-        }
-
-        return sum;
     }
 }

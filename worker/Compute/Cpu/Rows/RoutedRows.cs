@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu.Rows;
@@ -43,7 +44,7 @@ internal unsafe struct RoutedRows : IRowBody
     }
 
     private readonly float Score(float logit, RowSoftmax softmax) =>
-        Routing.Scoring == ExpertScoring.Sigmoid ? 1 / (1 + MathF.Exp(-logit)) : softmax.Share(logit);
+        Routing.Scoring == ExpertScoring.Sigmoid ? 1 / (1 + VectorMath<float, SimdScalar>.Exp(-logit)) : softmax.Share(logit);
 
     private readonly void Weigh(float* logits, RowSoftmax softmax, int* experts, float* weights)
     {
@@ -53,7 +54,7 @@ internal unsafe struct RoutedRows : IRowBody
             var logit = logits[experts[i]];
             weights[i] = Routing.Scoring switch
             {
-                ExpertScoring.SoftmaxOfChosen => MathF.Exp(logit - logits[experts[0]]),
+                ExpertScoring.SoftmaxOfChosen => VectorMath<float, SimdScalar>.Exp(logit - logits[experts[0]]),
                 ExpertScoring.SparseMixer => 1 / NearlyAsGood(logits, experts, i),
                 _ => Score(logit, softmax),
             };
@@ -80,7 +81,7 @@ internal unsafe struct RoutedRows : IRowBody
             var logit = logits[expert];
             if (chosen - logit <= 2 * Routing.Jitter * MathF.Max(MathF.Abs(logit), chosen) && !before.Contains(expert))
             {
-                sum += MathF.Exp(logit - chosen);
+                sum += VectorMath<float, SimdScalar>.Exp(logit - chosen);
             }
         }
 

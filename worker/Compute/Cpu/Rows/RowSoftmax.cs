@@ -1,3 +1,5 @@
+using Cluster.Worker.Compute.Cpu.Simd;
+
 namespace Cluster.Worker.Compute.Cpu.Rows;
 
 /// <summary>What turns a logit of a row into its share of the row's softmax. Used by <see cref="RoutedRows"/>.</summary>
@@ -16,11 +18,11 @@ internal readonly record struct RowSoftmax(float Largest, float Sum)
         var sum = 0f;
         for (var i = 0; i < count; i++)
         {
-            sum += MathF.Exp(logits[i] - largest);
+            sum += VectorMath<float, SimdScalar>.Exp(logits[i] - largest);
         }
 
         return new RowSoftmax(largest, sum);
     }
 
-    public float Share(float logit) => MathF.Exp(logit - Largest) / Sum;
+    public float Share(float logit) => VectorMath<float, SimdScalar>.Exp(logit - Largest) / Sum;
 }

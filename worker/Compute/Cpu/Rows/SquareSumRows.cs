@@ -18,5 +18,5 @@ internal unsafe struct SquareSumRows<V, TSimd> : IRowBody
     public int Count;
 
     public readonly void Execute(int row) =>
-        Sums[(long)row * SumStride] = NormRows<V, TSimd>.SumOfSquares(X + (long)row * Stride, Count);
+        Sums[(long)row * SumStride] = VirtualLanes<V, TSimd>.SumOfSquares(X + (long)row * Stride, Count);
 }

@@ -3,7 +3,7 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 /// <summary>The vector operations kernels are written in, once for all widths. <typeparamref name="V"/> is the vector itself
 /// (<c>Vector512&lt;float&gt;</c>, <c>Vector256&lt;float&gt;</c> or <c>float</c>), so the compiler keeps it in a register and inlines every
 /// operation.</summary>
-/// <remarks>Lane operations give the same bits at every width; only <see cref="Sum"/> depends on it.</remarks>
+/// <remarks>Lane operations give the same bits at every width; sums over lanes do by <see cref="VirtualLanes{V, TSimd}"/>.</remarks>
 internal unsafe partial interface ISimd<V>
     where V : unmanaged
 {
@@ -48,7 +48,7 @@ internal unsafe partial interface ISimd<V>
     /// <summary>2ⁿ for integral n in [-126, 127].</summary>
     static abstract V PowerOfTwo(V n);
 
-    /// <summary>Sum of the lanes in a fixed order.</summary>
+    /// <summary>Sum of the lanes, folded by halves: see <see cref="VirtualLanes{V, TSimd}"/>.</summary>
     static abstract float Sum(V a);
 
     static abstract float Largest(V a);

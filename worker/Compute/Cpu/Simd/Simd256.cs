@@ -58,7 +58,12 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
         ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector256<float> a) => Vector256.Sum(a);
+    public static float Sum(Vector256<float> a)
+    {
+        var v128 = a.GetLower() + a.GetUpper();
+        v128 += Vector128.Shuffle(v128, Vector128.Create(2, 3, 0, 1));
+        return v128[0] + v128[1];
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Vector256<float> a)
