@@ -19,17 +19,17 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
-        cluster.Gateway.OnRequest = r => IsPodCreation(r)
+        cluster.Gateway.OnRequest = r => r.IsPodCreation
             ? new Fault(
                 403,
-                Message: $"pods \"{NameOf(r)}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
+                Message: $"pods \"{r.Name}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
                     + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume type "
                     + "\"hostPath\")")
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
 
-        Assert.InRange(cluster.Gateway.Requests.Count(IsPodCreation), 5, 15);
+        Assert.InRange(cluster.Gateway.Requests.Count(r => r.IsPodCreation), 5, 15);
         Assert.InRange(cluster.Gateway.Requests.Count(r => !r.IsWatch), 1, 60);
         var condition = cluster.Observer.Condition("llm", "Degraded")!;
         Assert.Equal(("True", Refusal.OfPod), (condition.Status, condition.Reason));
@@ -51,7 +51,7 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
         var port = 50000;
-        cluster.Gateway.OnRequest = r => IsPodCreation(r)
+        cluster.Gateway.OnRequest = r => r.IsPodCreation
             ? new Fault(
                 500,
                 Message: "Internal error occurred: failed calling webhook \"pods.example.com\": failed to call webhook: Post "
@@ -60,8 +60,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
-        Assert.InRange(cluster.Gateway.Requests.Count(IsPodCreation), 5, 15);
-        Assert.Contains("read tcp 10.96.0.9:443: connection reset", cluster.Observer.Condition("llm", "Degraded")!.Message);
+        Assert.InRange(cluster.Gateway.Requests.Count(r => r.IsPodCreation), 5, 15);
+        Assert.Contains("read tcp *:443: connection reset", cluster.Observer.Condition("llm", "Degraded")!.Message);
         cluster.Gateway.OnRequest = null;
         await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
     }
@@ -72,7 +72,7 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
-        cluster.Gateway.OnRequest = r => IsPodCreation(r) ? new Fault(403, Message: $"pods \"{NameOf(r)}\" is forbidden: no") : null;
+        cluster.Gateway.OnRequest = r => r.IsPodCreation ? new Fault(403, Message: $"pods \"{r.Name}\" is forbidden: no") : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(60));
         cluster.Gateway.OnRequest = null;
@@ -126,7 +126,7 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             "everything is gone");
         var after = cluster.Gateway.Requests.Skip(before).Where(r => !r.IsWatch).ToList();
         Assert.InRange(after.Count, 3, 90);
-        Assert.InRange(after.Count(IsPodCreation), 0, 3);
+        Assert.InRange(after.Count(r => r.IsPodCreation), 0, 3);
         Assert.InRange(after.Count(r => r.Path.Contains("/services/", StringComparison.Ordinal)), 0, 6);
     }
 
@@ -216,9 +216,4 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = 80 }) },
         };
     }
-
-    private static bool IsPodCreation(GatewayRequest request) =>
-        request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);
-
-    private static string NameOf(GatewayRequest request) => (string)JsonNode.Parse(request.Body)!["metadata"]!["name"]!;
 }
