@@ -85,6 +85,34 @@ public sealed class UnreachableScenarios(ApiServerUnderTest server)
         Assert.False(process.HasExited);
     }
 
+    [Theory]
+    [InlineData(false, 403, "cannot be listed: pods is forbidden: User \"op\" cannot list resource \"pods\"")]
+    [InlineData(false, 401, "cannot be listed: Unauthorized")]
+    [InlineData(true, 403, "cannot be read: pods is forbidden: User \"op\" cannot watch resource \"pods\"")]
+    [InlineData(true, 401, "cannot be read: Unauthorized")]
+    public async Task What_may_not_be_read_is_said_and_awaited(bool isWatch, int status, string problem)
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
+        PassingTime time = new();
+        await using var gated = await cluster.StartOperatorAsync(
+            time: time.Clock,
+            fault: r => r.IsWatch == isWatch && r is { Method: "GET", Path: "/api/v1/pods" }
+                ? new Fault(status, Message: problem[(problem.IndexOf(": ", StringComparison.Ordinal) + 2)..])
+                : null);
+        await Eventually.True(() => gated.Readiness.Text.Contains($"[-]pods {problem}\n", StringComparison.Ordinal), "it says so");
+        Assert.False(gated.Readiness.IsReady);
+        await time.PassAsync(TimeSpan.FromMinutes(1));
+
+        // 0.8 s, 1.6 s, … 30 s, and a list before each watch.
+        Assert.InRange(gated.Gateway.Requests.Count(r => r.Path == "/api/v1/pods"), 4, 20);
+        Assert.Contains($"[-]pods {problem}\n", gated.Readiness.Text, StringComparison.Ordinal);
+        gated.Gateway.OnRequest = null;
+        await time.WhileAsync(Eventually.IsTrueAsync(() => gated.Readiness.IsReady));
+        Assert.True(gated.Readiness.IsReady, gated.Readiness.Text);
+        await cluster.ApplyAsync("llm");
+        await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
+    }
+
     private static (OperatorProcess Process, HttpClient Http) Start(
         TestCluster cluster, TemporaryFolder folder, string server, params string[] more)
     {

@@ -65,9 +65,11 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public async Task<OperatorUnderTest> StartOperatorAsync(LeaderElectionOptions? election = null, TimeProvider? time = null)
+    /// <param name="fault">Of its gateway from the first request on.</param>
+    public async Task<OperatorUnderTest> StartOperatorAsync(
+        LeaderElectionOptions? election = null, TimeProvider? time = null, Func<GatewayRequest, Fault?>? fault = null)
     {
-        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time);
+        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time, fault);
         _operators.Add(one);
         return one;
     }
