@@ -35,21 +35,16 @@ internal sealed class ModelDeploymentReconciler(
 
     private static readonly TimeSpan PredecessorRecheck = TimeSpan.FromSeconds(2);
 
-    /// <summary>Deployments of a namespace that is being deleted are told to go as well, soon after it.</summary>
-    private static readonly TimeSpan EndingNamespaceRecheck = TimeSpan.FromSeconds(30);
-
     private readonly ReplacementBackoff _replacements = new(time);
     private readonly RefusalBackoff _refusals = new(time);
     private readonly CreationTrouble _creation = new(client, time);
     private readonly UnscheduledPods _unscheduled = new(time);
+    private readonly EndingNamespaces _ending = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
 
     // Deployments deleted with --cascade=orphan, by the uid that was.
     private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
-
-    // Deployments whose namespace is being deleted, by the uid and since when we know.
-    private readonly ConcurrentDictionary<NamespacedName, (string Uid, long Since)> _ending = new();
 
     /// <summary>The deployment informer's handler. That dependents are to be left can be seen only until the garbage collector has taken
     /// their owner references away, which a cache of pods may show later than that it is done.</summary>
@@ -58,6 +53,12 @@ internal sealed class ModelDeploymentReconciler(
         if (Finalizer.LeavesDependents(change.Object) && change.Object.Metadata.Uid is { } uid)
         {
             _orphaned[NamespacedName.Of(change.Object)] = uid;
+        }
+
+        if (change is { Type: ChangeType.Deleted, Object.Metadata.Uid: { } gone })
+        {
+            _replacements.Reset(gone);
+            _refusals.Reset(gone);
         }
     }
 
@@ -69,7 +70,7 @@ internal sealed class ModelDeploymentReconciler(
             _templates.Forget(key);
             objects.Forget(key);
             _orphaned.TryRemove(key, out _);
-            _ending.TryRemove(key, out _);
+            _ending.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -80,7 +81,7 @@ internal sealed class ModelDeploymentReconciler(
             return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
         }
 
-        if (!deleting && EndsWithNamespace(key, cached.Metadata.Uid!) is { } left)
+        if (!deleting && _ending.Remaining(cached) is { } left)
         {
             return ReconcileResult.After(left);
         }
@@ -97,8 +98,7 @@ internal sealed class ModelDeploymentReconciler(
         }
         catch (KubernetesException e) when (e.IsNamespaceTerminating)
         {
-            _ending[key] = (cached.Metadata.Uid!, time.GetTimestamp());
-            return ReconcileResult.After(EndingNamespaceRecheck);
+            return ReconcileResult.After(_ending.Learned(cached));
         }
         catch (KubernetesException e) when (Refusal.Stands(e))
         {
@@ -130,8 +130,8 @@ internal sealed class ModelDeploymentReconciler(
         return result with { Problem = result.Problem ?? problem };
     }
 
-    /// <summary>What was refused is the deployment itself, its finalizer or its status: a policy or a webhook for ModelDeployments is in the
-    /// way, or our role is too small.</summary>
+    /// <summary>What was refused is the deployment itself, its finalizer or its status: a policy or a webhook for ModelDeployments is in
+    /// the way, or our role is too small.</summary>
     private async Task<ReconcileResult> WaitForLeaveAsync(
         ModelDeployment cached, bool deleting, KubernetesException error, CancellationToken cancellationToken)
     {
@@ -148,15 +148,6 @@ internal sealed class ModelDeploymentReconciler(
 
         return new ReconcileResult(Longer(_refusals.Remaining(cached), LeastRecheck), refusal.Message);
     }
-
-    /// <summary>How long nothing needs to be tried because the deployment's namespace is being deleted; null when it may be.</summary>
-    private TimeSpan? EndsWithNamespace(NamespacedName key, string uid) =>
-        _ending.TryGetValue(key, out var ending)
-        && ending.Uid == uid
-        && EndingNamespaceRecheck - time.GetElapsedTime(ending.Since) is var left
-        && left > TimeSpan.Zero
-            ? left
-            : null;
 
     private async Task<ReconcileResult> ConvergeAsync(
         ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
@@ -193,7 +184,9 @@ internal sealed class ModelDeploymentReconciler(
         {
             try
             {
-                if (await objects.ApplyAsync(deployment, cancellationToken) is { } failed)
+                var owned = actions.Owned(deployment);
+                var isSettled = owned.Count == deployment.Spec.Replicas && owned.All(p => p.Ready && p.TemplateHash == template.Hash);
+                if (await objects.ApplyAsync(deployment, isSettled, cancellationToken) is { } failed)
                 {
                     refused = failed.AsRefusal();
                     unfinished = Refusal.Stands(failed.Cause) ? null : failed.Cause;
@@ -346,7 +339,7 @@ internal sealed class ModelDeploymentReconciler(
         if (Finalizer.LeavesDependents(cached)
             || (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid))
         {
-            return await LetGoAsync(cached, cancellationToken);
+            return await _finalizer.RemoveAsync(cached, cancellationToken);
         }
 
         var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, unready.For));
@@ -371,15 +364,7 @@ internal sealed class ModelDeploymentReconciler(
                 : ReconcileResult.Done;
         }
 
-        return await LetGoAsync(cached, cancellationToken);
-    }
-
-    private async Task<ReconcileResult> LetGoAsync(ModelDeployment cached, CancellationToken cancellationToken)
-    {
-        var result = await _finalizer.RemoveAsync(cached, cancellationToken);
-        _replacements.Reset(cached.Metadata.Uid!);
-        _refusals.Reset(cached.Metadata.Uid!);
-        return result;
+        return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>

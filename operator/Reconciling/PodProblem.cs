@@ -65,7 +65,8 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
         }
 
         return container.State?.Waiting is { Reason: { } waiting } wait && BadWaits.Contains(waiting)
-            ? new PodProblem(waiting, $"pod {replica.Name}: container {container.Name} is waiting: {StableText.Of(wait.Message ?? waiting, [])}")
+            ? new PodProblem(
+                waiting, $"pod {replica.Name}: container {container.Name} is waiting: {StableText.Of(wait.Message ?? waiting, [])}")
             : null;
     }
 }

@@ -11,7 +11,7 @@ public sealed class StableTextTests
     [InlineData("read tcp 10.0.0.7:51234->10.96.0.1:443: reset", "read tcp *:443: reset")]
     [InlineData("read tcp [fd00::7]:51234->[fd00::1]:443: reset", "read tcp *:443: reset")]
     [InlineData("dial tcp 10.244.1.5:8443: connect: connection refused", "dial tcp *:8443: connect: connection refused")]
-    [InlineData("lookup hub on 10.96.0.10:53: read udp 10.244.1.5:4321->10.96.0.10:53: i/o timeout", "lookup hub on 10.96.0.10:53: read udp *:53: i/o timeout")]
+    [InlineData("lookup hub: read udp 10.244.1.5:4321->10.96.0.10:53: i/o timeout", "lookup hub: read udp *:53: i/o timeout")]
     [InlineData("request 1B4E28BA-2fa1-11d2-883f-0016d3cca427 denied", "request * denied")]
     [InlineData("sandbox \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\": no network", "sandbox \"*\": no network")]
     [InlineData("current time 2026-11-30T08:10:50Z is after it", "current time * is after it")]

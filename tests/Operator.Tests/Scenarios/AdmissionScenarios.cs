@@ -21,17 +21,18 @@ public sealed class AdmissionScenarios(ApiServerUnderTest server)
             "minimum ephemeral-storage usage per Container is 1Gi.  No request is specified",
         ];
         await RefusedPodAsync(
-            (r, times) => $"pods \"{r.Name}\" is forbidden: [{string.Join(", ", objections.Skip(times % 3).Concat(objections.Take(times % 3)))}]",
+            (r, times) =>
+                $"pods \"{r.Name}\" is forbidden: [{string.Join(", ", [.. objections[(times % 3)..], .. objections[..(times % 3)]])}]",
             "pods \"llm-*\" is forbidden: [");
     }
 
     [Fact]
     public async Task A_webhook_that_quotes_ids_and_times_says_the_same_each_time() => await RefusedPodAsync(
         (r, times) =>
-            $"admission webhook \"pods.example.com\" denied the request: request {Guid.NewGuid()} for Pod/{r.Name} (resourceVersion: "
+            $"admission webhook \"pods.example.com\" denied the request: {Guid.NewGuid()} for Pod/{r.Name} (resourceVersion: "
             + $"\"{1000 + times}\") at 2026-01-02T03:04:{10 + times}.123456Z from tcp 10.244.0.{times}:8443 took {times}.{123456 + times}ms",
-        "admission webhook \"pods.example.com\" denied the request: request * for Pod/llm-* (resourceVersion: \"*\") at * from tcp *:8443 took "
-            + "*ms");
+        "admission webhook \"pods.example.com\" denied the request: * for Pod/llm-* (resourceVersion: \"*\") at * from tcp *:8443 "
+            + "took *ms");
 
     [Theory]
     [InlineData("serviceaccounts")]
@@ -74,8 +75,7 @@ public sealed class AdmissionScenarios(ApiServerUnderTest server)
         await time.WhileAsync(cluster.UntilAsync(() => cluster.Observer.Ready("llm") == 3, "the third serves too"));
         cluster.Gateway.OnRequest = null;
         await time.WhileAsync(cluster.UntilConditionAsync("llm", "Degraded", "False", "AsExpected"));
-        Assert.Equal(
-            1, (await cluster.Client.ListAsync<V1PodDisruptionBudget>(cluster.Namespace, null, CancellationToken.None)).Items.Count);
+        Assert.Single((await cluster.Client.ListAsync<V1PodDisruptionBudget>(cluster.Namespace, null, CancellationToken.None)).Items);
     }
 
     [Fact]

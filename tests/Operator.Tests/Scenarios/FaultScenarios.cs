@@ -168,7 +168,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         cluster.Gateway.BeforeForward = r => r.IsPodCreation ? released.Task : Task.CompletedTask;
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.ApplyAsync("other", replicas: 1);
-        await Eventually.True(() => Task.FromResult(cluster.Gateway.Requests.Count(r => r.IsPodCreation) == 2), "a pod of each is on its way");
+        await Eventually.True(() => cluster.Gateway.Requests.Count(r => r.IsPodCreation) == 2, "a pod of each is on its way");
         await cluster.ScaleAsync("llm", 3);
         released.SetResult();
         await cluster.UntilReadyAsync("llm", 3);

@@ -24,15 +24,17 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             ? new Fault(
                 403,
                 Message: $"pods \"{r.Name}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
-                    + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume type "
-                    + "\"hostPath\")")
+                    + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume "
+                    + "type \"hostPath\")")
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
 
-        Tell($"{cluster.Gateway.Requests.Count(r => r.IsPodCreation)} tries, {cluster.Gateway.Requests.Count(r => !r.IsWatch)} requests in 20 s");
-        Assert.InRange(cluster.Gateway.Requests.Count(r => r.IsPodCreation), 5, 15);
-        Assert.InRange(cluster.Gateway.Requests.Count(r => !r.IsWatch), 1, 60);
+        var tries = cluster.Gateway.Requests.Count(r => r.IsPodCreation);
+        var requests = cluster.Gateway.Requests.Count(r => !r.IsWatch);
+        Tell($"{tries} tries, {requests} requests in 20 s");
+        Assert.InRange(tries, 5, 15);
+        Assert.InRange(requests, 1, 60);
         var condition = cluster.Observer.Condition("llm", "Degraded")!;
         Assert.Equal(("True", Refusal.OfPod), (condition.Status, condition.Reason));
         Assert.StartsWith(

@@ -127,8 +127,8 @@ public sealed class UnreachableScenarios(ApiServerUnderTest server)
         var probes = FreePort.Next();
         var path = Path.Combine(folder.Path, "kubeconfig");
         var process = OperatorProcess.Start([
-            "run", "--kubeconfig", path, "--namespace", cluster.Namespace, "--worker-image", "worker:test", "--model-path-prefix", "/models",
-            "--metrics-port", $"{probes}", .. more]);
+            "run", "--kubeconfig", path, "--namespace", cluster.Namespace, "--worker-image", "worker:test",
+            "--model-path-prefix", "/models", "--metrics-port", $"{probes}", .. more]);
         return (process, new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{probes}") });
     }
 

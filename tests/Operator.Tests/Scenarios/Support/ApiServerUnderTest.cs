@@ -93,7 +93,7 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
 
     private async Task<ServerAccess> StartAsync()
     {
-        WhyNotK3s = Order.Value.Contains(ServerKind.K3s) ? "" : Order.Value is [ServerKind.Local] ? Docker.Value.Problem! : "another is named";
+        WhyNotK3s = Order.Value is [ServerKind.Local] ? Docker.Value.Problem! : "another one is named";
         foreach (var kind in Order.Value)
         {
             try

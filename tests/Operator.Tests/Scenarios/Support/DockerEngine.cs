@@ -35,8 +35,9 @@ internal sealed record DockerEngine(string? Problem)
         {
             using var http = new HttpClient(HandlerFor(address)) { BaseAddress = new Uri($"http://{PlainHost(address)}/") };
             using var answer = await http.GetAsync(new Uri("_ping", UriKind.Relative), limit.Token);
-            return answer.IsSuccessStatusCode ? new DockerEngine(Problem: null) : new DockerEngine(
-                $"the Docker engine at {host} answers {(int)answer.StatusCode}: {(await answer.Content.ReadAsStringAsync(limit.Token)).Trim()}");
+            var text = (await answer.Content.ReadAsStringAsync(limit.Token)).Trim();
+            return new DockerEngine(
+                answer.IsSuccessStatusCode ? null : $"the Docker engine at {host} answers {(int)answer.StatusCode}: {text}");
         }
         catch (OperationCanceledException)
         {
@@ -50,22 +51,29 @@ internal sealed record DockerEngine(string? Problem)
 
     private static string PlainHost(Uri address) => address.Scheme == "unix" ? "docker" : address.Authority;
 
-    private static SocketsHttpHandler HandlerFor(Uri address) => address.Scheme != "unix" ? new SocketsHttpHandler { UseProxy = false } : new()
+    private static SocketsHttpHandler HandlerFor(Uri address)
     {
-        UseProxy = false,
-        ConnectCallback = async (_, cancellationToken) =>
+        SocketsHttpHandler handler = new() { UseProxy = false };
+        if (address.Scheme == "unix")
         {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(address.LocalPath), cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
-        },
-    };
+            handler.ConnectCallback = (_, cancellationToken) => ConnectAsync(address.LocalPath, cancellationToken);
+        }
+
+        return handler;
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 }
