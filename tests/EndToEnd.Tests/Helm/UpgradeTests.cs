@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Cluster.EndToEnd.Tests.Support;
 using Cluster.Operator.Yaml;
 
 namespace Cluster.EndToEnd.Tests.Helm;
