@@ -93,14 +93,15 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
             }
 
             group.Last = now;
-            if (!group.Entries.ContainsKey(message) && group.Entries.Count >= DistinctMessages)
+            var words = SameWords.KeyOf(message);
+            if (!group.Entries.ContainsKey(words) && group.Entries.Count >= DistinctMessages)
             {
                 return group.Combined ??= new Entry($"(combined from similar events): {message}") { Last = now };
             }
 
-            if (!group.Entries.TryGetValue(message, out var entry) || time.GetElapsedTime(entry.Last, now) > Window)
+            if (!group.Entries.TryGetValue(words, out var entry) || time.GetElapsedTime(entry.Last, now) > Window)
             {
-                group.Entries[message] = entry = new Entry(message) { Last = now };
+                group.Entries[words] = entry = new Entry(message) { Last = now };
             }
 
             return entry;
@@ -148,6 +149,7 @@ internal sealed class EventRecorder(IKubernetesClient client, string component, 
 
     private sealed class Group
     {
+        /// <summary>By <see cref="SameWords"/>.</summary>
         public Dictionary<string, Entry> Entries { get; } = new(StringComparer.Ordinal);
 
         public Entry? Combined { get; set; }

@@ -24,9 +24,10 @@ internal sealed class Informer<T>
     private readonly Selection? _selection;
     private readonly ILogger _logger;
     private readonly JitteredBackoff _backoff;
-    private readonly Readiness? _readiness;
+    private readonly Readiness _readiness;
     private readonly List<Action<ObjectChange<T>>> _handlers = [];
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isWaiting;
 
     /// <param name="namespace">Null for all.</param>
     /// <param name="readiness">Where it says what it waits for; null for nowhere.</param>
@@ -34,8 +35,8 @@ internal sealed class Informer<T>
         IKubernetesClient client, string? @namespace, Selection? selection, TimeProvider time, Random random, ILogger logger,
         Readiness? readiness = null)
     {
-        _readiness = readiness;
-        Tell(isWell: false, "have not been listed yet");
+        _readiness = readiness ?? new Readiness();
+        _readiness.Set(Plural, isWell: false, "have not been listed yet");
         _client = client;
         _namespace = @namespace;
         _selection = selection;
@@ -44,6 +45,8 @@ internal sealed class Informer<T>
     }
 
     public ObjectStore<T> Store { get; } = new();
+
+    private static string Plural => ResourceDefinition.Of<T>().Plural;
 
     /// <summary>True once the first list is in the store and its handlers have run.</summary>
     public bool HasSynced => _synced.Task.IsCompletedSuccessfully;
@@ -66,7 +69,7 @@ internal sealed class Informer<T>
             try
             {
                 version ??= await ListAsync(cancellationToken);
-                await foreach (var change in _client.WatchAsync<T>(_namespace, version, _selection, cancellationToken))
+                await foreach (var change in _client.WatchAsync<T>(_namespace, version, _selection, Opened, cancellationToken))
                 {
                     Apply(change);
                     version = change.Object.Metadata.ResourceVersion ?? version;
@@ -86,29 +89,26 @@ internal sealed class Informer<T>
             catch (KubernetesException e) when (!HasSynced && e.StatusCode is >= 400 and < 500 and not (408 or 410 or 429))
             {
                 // Nothing is known yet, and the server will not say it: our role, our token, or a kind that it does not have.
-                if (Tell(isWell: false, $"cannot be listed: {e.Message}"))
-                {
-                    _logger.LogWarning(
-                        "{Kind} cannot be listed ({Status} {Reason}: {Message}); waiting until it can", ResourceDefinition.Of<T>().Kind,
-                        e.StatusCode, e.Reason, e.Message);
-                }
+                Wait($"cannot be listed: {e.Message}");
             }
             catch (KubernetesException e) when (e.StatusCode is >= 400 and < 500 and not (408 or 429) || e.IsTooLargeResourceVersion)
             {
                 // 410: history compacted; 504: history turned back. Any other refusal is not cured by asking for the same version again.
-                _logger.Log(
-                    e.IsGone ? LogLevel.Information : LogLevel.Warning,
-                    "Reading {Kind} from version {Version} was refused ({Status} {Reason}: {Message}); listing again",
-                    ResourceDefinition.Of<T>().Kind, version ?? "any", e.StatusCode, e.Reason, e.Message);
+                if (e.IsGone || e.IsTooLargeResourceVersion)
+                {
+                    _logger.LogInformation(
+                        "{Kind} cannot be read from version {Version} ({Message}); listing again", Plural, version ?? "any", e.Message);
+                }
+                else
+                {
+                    Wait($"cannot be read: {e.Message}");
+                }
+
                 version = null;
             }
             catch (Exception e)
             {
-                if (HasSynced || Tell(isWell: false, $"cannot be listed: {e.Message}"))
-                {
-                    _logger.LogWarning("Watch of {Kind} broke: {Message}", ResourceDefinition.Of<T>().Kind, e.Message);
-                }
-
+                Wait($"{(HasSynced ? "cannot be watched" : "cannot be listed")}: {e.Message}");
                 if (worked)
                 {
                     _backoff.Reset();
@@ -143,7 +143,6 @@ internal sealed class Informer<T>
             Put(item);
         }
 
-        Tell(isWell: true, "are in the cache");
         _synced.TrySetResult();
         return list.ResourceVersion;
     }
@@ -190,8 +189,27 @@ internal sealed class Informer<T>
         }
     }
 
-    /// <returns>Whether that is news.</returns>
-    private bool Tell(bool isWell, string text) => _readiness?.Set(ResourceDefinition.Of<T>().Plural, isWell, text) ?? true;
+    /// <summary>The cache shows what the server has and will go on to. A list alone is not enough: who may list may not be allowed to
+    /// watch.</summary>
+    private void Opened()
+    {
+        _readiness.Set(Plural, isWell: true, "are in the cache");
+        if (_isWaiting)
+        {
+            _isWaiting = false;
+            _logger.LogInformation("{Kind} are read again", Plural);
+        }
+    }
+
+    /// <summary>Said once for each change: the next try comes in a moment.</summary>
+    private void Wait(string why)
+    {
+        _isWaiting = true;
+        if (_readiness.Set(Plural, isWell: false, why))
+        {
+            _logger.LogWarning("{Kind} {Problem}; waiting until they can be", Plural, why);
+        }
+    }
 
     private void Tell(ObjectChange<T> change)
     {

@@ -28,7 +28,6 @@ internal sealed class LeaderElection(
 {
     private const string Check = "lease";
 
-
     private readonly GaugeSeries _leading = metrics.Gauge("leader_election_master_status", "1 while this process leads.", "name")
         .With(options.LeaseName);
     private string? _seenVersion;

@@ -25,7 +25,5 @@ internal sealed class Readiness
         return isNews;
     }
 
-    public void Remove(string check) => _checks.TryRemove(check, out _);
-
     private sealed record Check(bool IsWell, string Text);
 }

@@ -16,7 +16,7 @@ internal static class CachedFields
             "finalizers", "ownerReferences",
         ],
         [typeof(V1OwnerReference)] = ["kind", "name", "uid", "controller"],
-        [typeof(V1PodSpec)] = ["nodeName", "containers", "initContainers", "overhead"],
+        [typeof(V1PodSpec)] = ["nodeName", "containers", "initContainers", "overhead", "resources"],
         [typeof(V1Container)] = ["resources", "restartPolicy"],
         [typeof(V1ResourceRequirements)] = ["requests", "limits"],
         [typeof(V1PodStatus)] = ["phase", "reason", "message", "podIP", "conditions", "initContainerStatuses", "containerStatuses"],

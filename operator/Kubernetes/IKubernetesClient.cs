@@ -37,8 +37,9 @@ internal interface IKubernetesClient
 
     /// <summary>Watches from a version, with bookmarks, until the server ends the stream. An ERROR event (410 Gone) is thrown as
     /// <see cref="KubernetesException"/>.</summary>
+    /// <param name="opened">Told when the server has agreed; it may have nothing to say for a long time then.</param>
     IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
-        string? @namespace, string resourceVersion, Selection? selection, CancellationToken cancellationToken)
+        string? @namespace, string resourceVersion, Selection? selection, Action? opened, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>;
 
     Task<T> CreateAsync<T>(JsonObject manifest, CancellationToken cancellationToken)

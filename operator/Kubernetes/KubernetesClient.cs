@@ -65,7 +65,8 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
-        string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string? @namespace, string resourceVersion, Selection? selection, Action? opened,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         var timeoutSeconds = _random.Next(300, 600);
@@ -78,6 +79,7 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
             .. Selectors(selection),
         ]);
         using var response = await _transport.SendAsync(request, (opened, _) => Task.FromResult(opened), cancellationToken);
+        opened?.Invoke();
         using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(timeoutSeconds) + WatchGrace, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(either.Token);

@@ -18,7 +18,8 @@ internal sealed class CreationTrouble(IKubernetesClient client, TimeProvider tim
 
     private static readonly HashSet<string> Failures = new(StringComparer.Ordinal)
     {
-        "FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "FailedPrepareDynamicResources",
+        "FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedMountOnFilesystemMismatch", "FailedCreatePodSandBox",
+        "FailedPodSandBoxStatus", "FailedCreatePodContainer", "FailedPrepareDynamicResources", "NetworkNotReady",
     };
 
     private readonly ConcurrentDictionary<string, Seen> _seen = new(StringComparer.Ordinal);

@@ -125,7 +125,7 @@ internal sealed class GpuLedger
     }
 
     /// <summary>What keeps a pod that asks for so much from a node, in a few words; null when it has room.</summary>
-    public string? Lacks(GpuNode node, NodeResources asks) => _room.Left(node.Node)?.Lacks(asks);
+    public string? Lacks(GpuNode node, NodeResources asks) => _room.Left(node)?.Lacks(asks);
 
     /// <exception cref="InvalidOperationException">A GPU of the placement is held: the caller did not choose from
     /// <see cref="FreeGroups"/>.</exception>

@@ -15,12 +15,14 @@ internal sealed class GpuNode
     private readonly List<Replica> _doubleBooked = [];
     private readonly string? _annotation;
     private readonly Dictionary<string, int> _indexByUuid;
+    private readonly Lazy<NodeResources?> _capacity;
     private bool _heldWhole;
 
     /// <param name="before">What was known of the node, whose GPUs need not be read again when they are the same.</param>
     public GpuNode(V1Node node, GpuNode? before = null)
     {
         Node = node;
+        _capacity = new Lazy<NodeResources?>(() => NodeResources.Allocatable(node));
         _annotation = node.GetAnnotation(ApiNames.NodeGpusAnnotation);
         if (before is not null && before._annotation == _annotation)
         {
@@ -49,6 +51,9 @@ internal sealed class GpuNode
     public string? Problem { get; }
 
     public bool UuidsAreUnique { get; }
+
+    /// <summary>What it has for pods beside GPUs; null where it does not say. Read once: the text of a quantity is dear.</summary>
+    public NodeResources? Capacity => _capacity.Value;
 
     /// <summary>How much of a resource the node has for pods, as Kubernetes writes it; null when it has none of it.</summary>
     public string? Allocatable(string resource)

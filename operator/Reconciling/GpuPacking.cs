@@ -122,10 +122,18 @@ internal sealed class GpuPacking
 
     /// <summary>What of the group the kubelet hands out: not a GPU that its plugin calls unhealthy, or has not offered yet.</summary>
     /// <returns>One group or none.</returns>
-    private IEnumerable<GpuGroup> Obtainable(GpuGroup group) =>
-        !IsPlugin || group.Gpus.All(group.Node.IsOffered) ? [group]
-        : group.Gpus.Where(group.Node.IsOffered).ToList() is { Count: > 0 } offered ? [new GpuGroup(group.Node, offered, group.NodeFree)]
-        : [];
+    private IEnumerable<GpuGroup> Obtainable(GpuGroup group)
+    {
+        if (!IsPlugin)
+        {
+            return [group];
+        }
+
+        List<GpuDevice> offered = [.. group.Gpus.Where(group.Node.IsOffered)];
+        return offered.Count == group.Gpus.Count ? [group]
+            : offered.Count > 0 ? [new GpuGroup(group.Node, offered, group.NodeFree)]
+            : [];
+    }
 
     private static string Count(int gpus) => gpus == 1 ? "1 GPU" : $"{gpus} GPUs";
 

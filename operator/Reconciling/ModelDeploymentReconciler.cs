@@ -19,10 +19,7 @@ internal sealed class ModelDeploymentReconciler(
     SizeDecider sizes,
     PodActions actions,
     PodClaims claims,
-    WorkerServices services,
-    WorkerBudget budget,
-    WorkerAccount account,
-    GpuClaim claim,
+    DeploymentObjects objects,
     WorkerLoads loads,
     StatusWriter statuses,
     WorkerOptions options,
@@ -38,21 +35,16 @@ internal sealed class ModelDeploymentReconciler(
 
     private static readonly TimeSpan PredecessorRecheck = TimeSpan.FromSeconds(2);
 
-    /// <summary>Deployments of a namespace that is being deleted are told to go as well, soon after it.</summary>
-    private static readonly TimeSpan EndingNamespaceRecheck = TimeSpan.FromSeconds(30);
-
     private readonly ReplacementBackoff _replacements = new(time);
     private readonly RefusalBackoff _refusals = new(time);
     private readonly CreationTrouble _creation = new(client, time);
     private readonly UnscheduledPods _unscheduled = new(time);
+    private readonly EndingNamespaces _ending = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
 
     // Deployments deleted with --cascade=orphan, by the uid that was.
     private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
-
-    // Deployments whose namespace is being deleted, by the uid and since when we know.
-    private readonly ConcurrentDictionary<NamespacedName, (string Uid, long Since)> _ending = new();
 
     /// <summary>The deployment informer's handler. That dependents are to be left can be seen only until the garbage collector has taken
     /// their owner references away, which a cache of pods may show later than that it is done.</summary>
@@ -62,6 +54,12 @@ internal sealed class ModelDeploymentReconciler(
         {
             _orphaned[NamespacedName.Of(change.Object)] = uid;
         }
+
+        if (change is { Type: ChangeType.Deleted, Object.Metadata.Uid: { } gone })
+        {
+            _replacements.Reset(gone);
+            _refusals.Reset(gone);
+        }
     }
 
     public async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -70,11 +68,9 @@ internal sealed class ModelDeploymentReconciler(
         {
             statuses.Forget(key);
             _templates.Forget(key);
-            services.Forget(key);
-            budget.Forget(key);
-            account.Forget(key);
+            objects.Forget(key);
             _orphaned.TryRemove(key, out _);
-            _ending.TryRemove(key, out _);
+            _ending.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -85,7 +81,7 @@ internal sealed class ModelDeploymentReconciler(
             return ReconcileResult.Done; // Let go already; somebody else's finalizer still holds it.
         }
 
-        if (!deleting && EndsWithNamespace(key, cached.Metadata.Uid!) is { } left)
+        if (!deleting && _ending.Remaining(cached) is { } left)
         {
             return ReconcileResult.After(left);
         }
@@ -96,26 +92,62 @@ internal sealed class ModelDeploymentReconciler(
             return (deleting, held) switch
             {
                 (true, _) => await TearDownAsync(cached, cancellationToken),
-                (_, false) => await _finalizer.AddAsync(cached, cancellationToken), // The change brings it back here.
-                _ when await claims.ClaimAsync(cached, cancellationToken) => ReconcileResult.Done, // As above.
-                _ => await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken),
+                (_, false) => await HoldAsync(cached, cancellationToken),
+                _ => await OwnAndConvergeAsync(cached, cancellationToken),
             };
         }
         catch (KubernetesException e) when (e.IsNamespaceTerminating)
         {
-            _ending[key] = (cached.Metadata.Uid!, time.GetTimestamp());
-            return ReconcileResult.After(EndingNamespaceRecheck);
+            return ReconcileResult.After(_ending.Learned(cached));
+        }
+        catch (KubernetesException e) when (Refusal.Stands(e))
+        {
+            return await WaitForLeaveAsync(cached, deleting, e, cancellationToken);
         }
     }
 
-    /// <summary>How long nothing needs to be tried because the deployment's namespace is being deleted; null when it may be.</summary>
-    private TimeSpan? EndsWithNamespace(NamespacedName key, string uid) =>
-        _ending.TryGetValue(key, out var ending)
-        && ending.Uid == uid
-        && EndingNamespaceRecheck - time.GetElapsedTime(ending.Since) is var left
-        && left > TimeSpan.Zero
-            ? left
-            : null;
+    private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
+        _refusals.Standing(cached) is null
+            ? await _finalizer.AddAsync(cached, cancellationToken) // The change brings it back here.
+            : ReconcileResult.After(Longer(_refusals.Remaining(cached), LeastRecheck));
+
+    private async Task<ReconcileResult> OwnAndConvergeAsync(ModelDeployment cached, CancellationToken cancellationToken)
+    {
+        string? problem = null;
+        try
+        {
+            if (_refusals.Standing(cached) is null && await claims.ClaimAsync(cached, cancellationToken))
+            {
+                return ReconcileResult.Done; // The change brings it back here.
+            }
+        }
+        catch (KubernetesException e) when (Refusal.Stands(e))
+        {
+            problem = _refusals.Refused(cached, new Refusal(Refusal.OfOther, StableText.Of(e.Message, []))).Message;
+        }
+
+        var result = await ConvergeAsync(cached, statuses.Latest(cached), cancellationToken);
+        return result with { Problem = result.Problem ?? problem };
+    }
+
+    /// <summary>What was refused is the deployment itself, its finalizer or its status: a policy or a webhook for ModelDeployments is in
+    /// the way, or our role is too small.</summary>
+    private async Task<ReconcileResult> WaitForLeaveAsync(
+        ModelDeployment cached, bool deleting, KubernetesException error, CancellationToken cancellationToken)
+    {
+        var refusal = _refusals.Refused(
+            cached, new Refusal(Refusal.OfOther, StableText.Of(error.Message, []), OfDeletion: deleting) { HoldsUpPods = false });
+        try
+        {
+            await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
+        }
+        catch (KubernetesException unwritten) when (Refusal.Stands(unwritten))
+        {
+            // It is the status that may not be written. An event tells it.
+        }
+
+        return new ReconcileResult(Longer(_refusals.Remaining(cached), LeastRecheck), refusal.Message);
+    }
 
     private async Task<ReconcileResult> ConvergeAsync(
         ModelDeployment cached, ModelDeployment deployment, CancellationToken cancellationToken)
@@ -147,14 +179,18 @@ internal sealed class ModelDeploymentReconciler(
 
         var refused = _refusals.Standing(deployment);
         string? problem = null;
+        Exception? unfinished = null;
         if (refused is null)
         {
             try
             {
-                await services.ApplyAsync(deployment, cancellationToken);
-                await budget.ApplyAsync(deployment, cancellationToken);
-                await account.ApplyAsync(deployment, cancellationToken);
-                await claim.ApplyAsync(deployment, cancellationToken);
+                var owned = actions.Owned(deployment);
+                var isSettled = owned.Count == deployment.Spec.Replicas && owned.All(p => p.Ready && p.TemplateHash == template.Hash);
+                if (await objects.ApplyAsync(deployment, isSettled, cancellationToken) is { } failed)
+                {
+                    refused = failed.AsRefusal();
+                    unfinished = Refusal.Stands(failed.Cause) ? null : failed.Cause;
+                }
             }
             catch (InvalidModelDeploymentException e)
             {
@@ -167,10 +203,11 @@ internal sealed class ModelDeploymentReconciler(
                     cancellationToken);
                 return ReconcileResult.After(PredecessorRecheck);
             }
-            catch (KubernetesException e) when (Refusal.Stands(e))
+
+            if (refused is not null && unfinished is null)
             {
-                refused = new Refusal(Refusal.OfOther, problem = StableText.Of(e.Message, []));
-                _refusals.Refused(deployment, refused);
+                refused = _refusals.Refused(deployment, refused);
+                problem = refused.Message;
             }
         }
 
@@ -179,7 +216,7 @@ internal sealed class ModelDeploymentReconciler(
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
-            MayCreate = refused is null,
+            MayCreate = refused is not { HoldsUpPods: true },
             MayDelete = refused is not { OfDeletion: true },
             IsUnscheduled = _unscheduled.IsStuck,
             Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
@@ -191,20 +228,23 @@ internal sealed class ModelDeploymentReconciler(
             _replacements.Replaced(uid);
         }
 
-        foreach (var given in prepared.Plan.Actions.OfType<DeletePod>().Where(d => d.Reason == DeleteReason.Unscheduled))
+        foreach (var (pod, _, _) in prepared.Plan.Actions.OfType<DeletePod>()
+            .Where(d => d.Reason == DeleteReason.Unscheduled || UnscheduledPods.IsTurnedBack(d.Pod)))
         {
-            _unscheduled.GivenUp(given.Pod);
+            _unscheduled.GivenUp(pod);
         }
 
-        var failure = await actions.ActAsync(deployment, prepared, cancellationToken);
-        if (failure is not null)
+        if (await actions.ActAsync(deployment, prepared, cancellationToken) is { } failure)
         {
             refused = failure.AsRefusal();
             if (Refusal.Stands(failure.Cause))
             {
-                problem = failure.Message;
-                _refusals.Refused(deployment, refused);
-                failure = null;
+                refused = _refusals.Refused(deployment, refused);
+                problem = refused.Message;
+            }
+            else
+            {
+                unfinished = failure.Cause;
             }
         }
 
@@ -219,9 +259,9 @@ internal sealed class ModelDeploymentReconciler(
                 Refused = refused,
             },
             cancellationToken);
-        if (failure is not null)
+        if (unfinished is not null)
         {
-            ExceptionDispatchInfo.Throw(failure.Cause);
+            ExceptionDispatchInfo.Throw(unfinished);
         }
 
         if (refused is null)
@@ -291,30 +331,29 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
         var uid = cached.Metadata.Uid!;
+        if (_refusals.Standing(cached) is { OfDeletion: true })
+        {
+            return ReconcileResult.After(Longer(_refusals.Remaining(cached), LeastRecheck));
+        }
+
         if (Finalizer.LeavesDependents(cached)
             || (_orphaned.TryGetValue(NamespacedName.Of(cached), out var orphaned) && orphaned == uid))
         {
-            return await LetGoAsync(cached, cancellationToken);
-        }
-
-        if (_refusals.Standing(cached) is { OfDeletion: true })
-        {
-            return ReconcileResult.After(_refusals.Remaining(cached));
+            return await _finalizer.RemoveAsync(cached, cancellationToken);
         }
 
         var prepared = actions.Prepare(cached, template: null, PlanRequest.For(cached, null, unready.For));
         var failure = await actions.ActAsync(cached, prepared, cancellationToken);
         if (failure is not null)
         {
-            var refusal = failure.AsRefusal();
+            var refusal = Refusal.IsOne(failure.Cause) ? _refusals.Refused(cached, failure.AsRefusal()) : failure.AsRefusal();
             await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
             if (!Refusal.IsOne(failure.Cause))
             {
                 ExceptionDispatchInfo.Throw(failure.Cause);
             }
 
-            _refusals.Refused(cached, refusal);
-            return new ReconcileResult(_refusals.Remaining(cached), failure.Message);
+            return new ReconcileResult(Longer(_refusals.Remaining(cached), LeastRecheck), refusal.Message);
         }
 
         if (actions.Owned(cached).Count > 0)
@@ -325,14 +364,7 @@ internal sealed class ModelDeploymentReconciler(
                 : ReconcileResult.Done;
         }
 
-        return await LetGoAsync(cached, cancellationToken);
-    }
-
-    private Task<ReconcileResult> LetGoAsync(ModelDeployment cached, CancellationToken cancellationToken)
-    {
-        _replacements.Reset(cached.Metadata.Uid!);
-        _refusals.Reset(cached.Metadata.Uid!);
-        return _finalizer.RemoveAsync(cached, cancellationToken);
+        return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>

@@ -9,7 +9,7 @@ namespace Cluster.Operator.Reconciling;
 internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes, decimal StorageBytes, int Pods)
 {
     /// <summary>As the scheduler counts a pod: its containers and those beside them together, or the largest init container where that is
-    /// more, and what its RuntimeClass adds.</summary>
+    /// more, or what the pod requests as a whole in place of both, and what its RuntimeClass adds.</summary>
     public static NodeResources Of(V1PodSpec spec)
     {
         var beside = default(NodeResources);
@@ -29,7 +29,10 @@ internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes,
         }
 
         var containers = (spec.Containers ?? []).Aggregate(beside, (sum, c) => sum + OfContainer(c));
-        return Larger(containers, peak) + Read(name => spec.Overhead?.TryGetValue(name, out var q) == true ? q : null) with { Pods = 1 };
+        var sum = Larger(containers, peak);
+        var whole = ReadIfGiven(spec.Resources?.Requests);
+        sum = sum with { Cpus = whole.Cpus ?? sum.Cpus, MemoryBytes = whole.MemoryBytes ?? sum.MemoryBytes };
+        return sum + Read(name => spec.Overhead?.TryGetValue(name, out var q) == true ? q : null) with { Pods = 1 };
     }
 
     /// <summary>Null for what the node does not say it has, which then has no end.</summary>
@@ -61,6 +64,10 @@ internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes,
 
     private static NodeResources Read(Func<string, ResourceQuantity?> of, decimal missing = 0) => new(
         of("cpu")?.ToDecimal() ?? missing, of("memory")?.ToDecimal() ?? missing, of("ephemeral-storage")?.ToDecimal() ?? missing, 0);
+
+    private static (decimal? Cpus, decimal? MemoryBytes) ReadIfGiven(IDictionary<string, ResourceQuantity>? requests) =>
+        (requests?.TryGetValue("cpu", out var cpus) == true ? cpus.ToDecimal() : null,
+            requests?.TryGetValue("memory", out var memory) == true ? memory.ToDecimal() : null);
 
     private static NodeResources Larger(NodeResources a, NodeResources b) => new(
         Math.Max(a.Cpus, b.Cpus), Math.Max(a.MemoryBytes, b.MemoryBytes), Math.Max(a.StorageBytes, b.StorageBytes),

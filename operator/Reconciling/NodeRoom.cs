@@ -1,5 +1,4 @@
 using Cluster.Operator.Controller;
-using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -35,7 +34,5 @@ internal sealed class NodeRoom
     public void Add(string node, NodeResources asks) => _used[node] = _used.GetValueOrDefault(node) + asks;
 
     /// <summary>What of a node is left; null where the node does not say what it has.</summary>
-    public NodeResources? Left(V1Node node) => NodeResources.Allocatable(node) is { } all
-        ? all - _used.GetValueOrDefault(node.Metadata.Name)
-        : null;
+    public NodeResources? Left(GpuNode node) => node.Capacity is { } all ? all - _used.GetValueOrDefault(node.Name) : null;
 }

@@ -67,10 +67,9 @@ internal static class OperatorHost
                 (gpu, requirements) => GpuClass.Of(fleet.Nodes(), gpu, requirements)),
             new PodActions(client, fleet, events, options.Random),
             new PodClaims(client, fleet, events),
-            new WorkerServices(client, services.Store),
-            new WorkerBudget(client, budgets.Store),
-            new WorkerAccount(client, accounts.Store),
-            new GpuClaim(client),
+            new DeploymentObjects(
+                new WorkerServices(client, services.Store), new WorkerBudget(client, budgets.Store),
+                new WorkerAccount(client, accounts.Store), new GpuClaim(client)),
             WorkerLoads.Over(metricsClient, options.Time),
             statuses,
             options.Worker,

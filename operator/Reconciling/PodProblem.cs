@@ -46,7 +46,7 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
 
     /// <summary>In the order in which they start, but for init containers that have done their work: those have ended with 0, and are no
     /// problem.</summary>
-    public static IEnumerable<V1ContainerStatus> ContainersOf(V1PodStatus status) =>
+    public static IReadOnlyList<V1ContainerStatus> ContainersOf(V1PodStatus status) =>
         [.. (status.InitContainerStatuses ?? []).Where(c => c.State?.Terminated?.ExitCode != 0), .. status.ContainerStatuses ?? []];
 
     private static PodProblem? OfContainer(Replica replica, V1ContainerStatus container)
@@ -65,7 +65,8 @@ internal sealed record PodProblem(string Reason, string Message, string? Crashed
         }
 
         return container.State?.Waiting is { Reason: { } waiting } wait && BadWaits.Contains(waiting)
-            ? new PodProblem(waiting, $"pod {replica.Name}: container {container.Name} is waiting: {wait.Message ?? waiting}")
+            ? new PodProblem(
+                waiting, $"pod {replica.Name}: container {container.Name} is waiting: {StableText.Of(wait.Message ?? waiting, [])}")
             : null;
     }
 }

@@ -24,15 +24,25 @@ internal sealed class RefusalBackoff(TimeProvider time)
             ? left
             : TimeSpan.Zero;
 
-    public void Refused(ModelDeployment deployment, Refusal refusal)
+    /// <returns>The refusal as it was worded before where only the order of its words is another one.</returns>
+    public Refusal Refused(ModelDeployment deployment, Refusal refusal)
     {
         var uid = Uid(deployment);
-        if (_standing.TryGetValue(uid, out var before) && before.Generation != deployment.Metadata.Generation)
+        if (_standing.TryGetValue(uid, out var before))
         {
-            _backoff.Forget(uid);
+            if (before.Generation != deployment.Metadata.Generation)
+            {
+                _backoff.Forget(uid);
+            }
+
+            if (SameWords.KeyOf(before.Refusal.Message) == SameWords.KeyOf(refusal.Message))
+            {
+                refusal = refusal with { Message = before.Refusal.Message };
+            }
         }
 
         _standing[uid] = new Entry(refusal, deployment.Metadata.Generation, time.GetTimestamp(), _backoff.Next(uid));
+        return refusal;
     }
 
     /// <summary>Nothing of it is refused any more, or it is gone.</summary>

@@ -47,7 +47,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         var latest = Latest(cached);
 
         // Most reconciles change nothing: text is compared before trees are built.
-        if (Text(status).AsSpan().SequenceEqual(Text(latest.Status)))
+        var text = Text(status);
+        if (text.AsSpan().SequenceEqual(Text(latest.Status)))
         {
             return TimeSpan.Zero;
         }
@@ -65,10 +66,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         var current = latest.Status is null ? null : KubernetesJson.ToJsonObject(latest.Status);
 
         NameWhatIsGone(wanted, current);
-        _sent[key] = Text(status);
-        var answer = await client.PatchAsync<ModelDeployment>(
-            cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = wanted }, "status",
-            cancellationToken);
+        _sent[key] = text;
+        var answer = await SendAsync(cached, wanted, cancellationToken);
         _written[key] = new Entry(cached.Metadata.ResourceVersion, answer, time.GetTimestamp());
         if (status.Sizing is { TensorParallelSize: not null, Message: { } advice } && advice != latest.Status?.Sizing?.Message)
         {
@@ -95,6 +94,24 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         if (size.IsNew)
         {
             await WriteAsync(cached, (Latest(cached).Status ?? new ModelDeploymentStatus()).With(size.Sizing), cancellationToken);
+        }
+    }
+
+    private async Task<ModelDeployment> SendAsync(ModelDeployment cached, JsonObject status, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await client.PatchAsync<ModelDeployment>(
+                cached.Metadata.NamespaceProperty, cached.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status",
+                cancellationToken);
+        }
+        catch (KubernetesException e) when (Refusal.Stands(e))
+        {
+            // No condition can tell it.
+            await events.RecordAsync(
+                cached, EventType.Warning, Refusal.OfOther, $"the status cannot be written: {StableText.Of(e.Message, [])}",
+                cancellationToken);
+            throw;
         }
     }
 

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
+using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Pinned pods that the scheduler does not put on the node we chose: something speaks against it that we do not count, such as a
-/// host port or a volume of another zone. Asked by <see cref="ModelDeploymentReconciler"/>.</summary>
+/// <summary>Pinned pods that the scheduler does not put on the node we chose, or that its kubelet turns back: something speaks against it
+/// that we do not count, such as a host port or a volume of another zone. Asked by <see cref="ModelDeploymentReconciler"/>.</summary>
 internal sealed class UnscheduledPods(TimeProvider time)
 {
     /// <summary>How long what stands in the way may take to go by itself.</summary>
@@ -41,9 +42,21 @@ internal sealed class UnscheduledPods(TimeProvider time)
         _refused.Where(r => r.Key.Owner == owner && time.GetElapsedTime(r.Value) < Avoidance).Select(r => r.Key.Node)
             .Concat(pods.Where(IsStuck).Select(p => p.Node!)).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>The kubelet did not let it in (<c>OutOfmemory</c>, <c>NodeAffinity</c>, <c>UnexpectedAdmissionError</c>): it has failed,
+    /// and nothing is known of containers.</summary>
+    public static bool IsTurnedBack(Replica pod) =>
+        pod is { IsBound: true, Node: not null, Uid: not null, Pod.Status: { Phase: "Failed" } status }
+        && PodProblem.ContainersOf(status).Count == 0;
+
     private static bool IsRefused(Replica pod) =>
         pod is { IsBound: false, Node: not null, Uid: not null, Finished: false, Terminating: false }
-        && pod.Pod.Status?.Conditions?.Any(c => c is { Type: "PodScheduled", Status: "False", Reason: PodProblem.Unschedulable }) == true;
+        && pod.Pod.Status?.Conditions?.FirstOrDefault(
+            c => c is { Type: "PodScheduled", Status: "False", Reason: PodProblem.Unschedulable }) is { } condition
+        && !AwaitsClaim(condition);
+
+    /// <summary>A volume claim that is missing or not bound yet is so on every node.</summary>
+    private static bool AwaitsClaim(V1PodCondition condition) =>
+        condition.Message?.Contains("persistentvolumeclaim", StringComparison.OrdinalIgnoreCase) == true;
 
     private TimeSpan Left(Replica pod)
     {

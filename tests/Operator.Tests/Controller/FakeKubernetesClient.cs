@@ -167,7 +167,8 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
     }
 
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
-        string? @namespace, string resourceVersion, Selection? selection, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string? @namespace, string resourceVersion, Selection? selection, Action? opened,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, k8s.IKubernetesObject<V1ObjectMeta>
     {
         Before("watch", ResourceDefinition.Of<T>().Kind, resourceVersion);
@@ -185,6 +186,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
             _watchers.Add((ResourceDefinition.Of<T>().Kind, events));
         }
 
+        opened?.Invoke();
         await foreach ((var type, var value) in events.Reader.ReadAllAsync(cancellationToken))
         {
             yield return new WatchEvent<T>(type, KubernetesJson.Read<T>(value));

@@ -15,7 +15,7 @@ public class WatchTests
     private static async Task<List<string>> CollectAsync(KubernetesClient client)
     {
         List<string> seen = [];
-        await foreach (var happened in client.WatchAsync<V1Pod>(null, "42", new Selection("a=b"), CancellationToken.None))
+        await foreach (var happened in client.WatchAsync<V1Pod>(null, "42", new Selection("a=b"), opened: null, CancellationToken.None))
         {
             seen.Add($"{happened.Type} {happened.Object.Metadata.Name} {happened.Object.Metadata.ResourceVersion}");
         }
@@ -60,7 +60,7 @@ public class WatchTests
         });
         using var client = KubernetesClient.Create(new ClientConfiguration { Server = server.Address, SkipTlsVerify = true });
         List<WatchEventType> types = [];
-        await foreach (var happened in client.WatchAsync<V1Pod>("team", "1", null, CancellationToken.None))
+        await foreach (var happened in client.WatchAsync<V1Pod>("team", "1", null, opened: null, CancellationToken.None))
         {
             types.Add(happened.Type);
             seen.TrySetResult();
@@ -76,7 +76,7 @@ public class WatchTests
         await using var server = await ScriptedApiServer.StartAsync();
         using var client = server.Then(200, Event("ADDED", "a", "43")
             + """{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version: 42 (90)","reason":"Expired","code":410}}""" + "\n").Client();
-        await using var events = client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
+        await using var events = client.WatchAsync<V1Pod>(null, "42", null, opened: null, CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await events.MoveNextAsync());
         var error = await Assert.ThrowsAsync<KubernetesException>(async () => await events.MoveNextAsync());
         Assert.True(error.IsGone);
@@ -138,7 +138,7 @@ public class WatchTests
             await context.Response.Body.FlushAsync();
             await release.Task;
         }).Client(time);
-        await using var events = client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None).GetAsyncEnumerator();
+        await using var events = client.WatchAsync<V1Pod>(null, "42", null, opened: null, CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await events.MoveNextAsync());
         var next = events.MoveNextAsync().AsTask();
         time.Advance(TimeSpan.FromSeconds(290));
@@ -160,7 +160,7 @@ public class WatchTests
             await context.Response.Body.FlushAsync();
             await ended.Task;
         }).Client();
-        await foreach (var _ in client.WatchAsync<V1Pod>(null, "42", null, CancellationToken.None))
+        await foreach (var _ in client.WatchAsync<V1Pod>(null, "42", null, opened: null, CancellationToken.None))
         {
             break;
         }

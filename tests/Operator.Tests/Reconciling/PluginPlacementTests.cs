@@ -92,6 +92,24 @@ public sealed partial class PluginPlacementTests
         Assert.Equal(2, cluster.Server.All<V1ResourceClaimTemplate>().Count);
     }
 
+    [Fact]
+    public async Task A_settled_deployment_does_not_ask_for_its_claim_template()
+    {
+        SimulatedCluster cluster = new();
+        cluster.Add(Given.Deployment(change: s => s.Gpu.Allocation = GpuAllocation.ResourceClaim));
+        await cluster.Finish();
+        await cluster.Settle();
+        var asked = Asked();
+        await cluster.Settle();
+        Assert.Equal(asked, Asked());
+
+        cluster.ChangeSpec("haiku", spec => spec["replicas"] = 2);
+        await cluster.Settle();
+        Assert.True(Asked() > asked);
+
+        int Asked() => cluster.Server.Calls.Count(call => call == "get ResourceClaimTemplate haiku-gpus-1");
+    }
+
     [GeneratedRegex(@"^[a-z0-9.]+/[A-Za-z0-9][-A-Za-z0-9_.]{0,61}[A-Za-z0-9]\z")]
     private static partial Regex QualifiedName();
 }

@@ -84,8 +84,10 @@ internal sealed class SimulatedCluster
             Server, Deployments, Nodes, unready,
             new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
             new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
-            new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets),
-            new WorkerAccount(Server, Accounts), new GpuClaim(Server), Loads,
+            new DeploymentObjects(
+                new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), new WorkerAccount(Server, Accounts),
+                new GpuClaim(Server)),
+            Loads,
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Cluster.Operator.Api;
+using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Scenarios.Support;
 
 namespace Cluster.Operator.Tests.Scenarios;
@@ -51,6 +52,35 @@ public sealed class DeletionScenarios(ApiServerUnderTest server)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         await cluster.UntilAsync(
             () => cluster.Observer.Deployment("llm") is null && cluster.Observer.Pods.Count == 0, "everything is gone");
+    }
+
+    [Fact]
+    public async Task Pods_that_may_not_be_deleted_are_asked_for_ever_more_rarely_and_the_end_comes_when_they_may()
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
+        PassingTime time = new();
+        await cluster.StartOperatorAsync(time: time.Clock);
+        await cluster.ApplyAsync("llm", replicas: 2);
+        await time.WhileAsync(cluster.UntilReadyAsync("llm", 2));
+        cluster.Gateway.OnRequest = r => IsPodDeletion(r)
+            ? new Fault(403, Message: $"admission webhook \"guard.example.com\" denied the request: {Guid.NewGuid()}: not now")
+            : null;
+        var before = cluster.Gateway.Requests.Count;
+        await cluster.DeleteAsync("llm");
+        await time.WhileAsync(cluster.UntilConditionAsync("llm", "Degraded", "True", Refusal.OfPod));
+        Assert.Equal(
+            "admission webhook \"guard.example.com\" denied the request: *: not now",
+            cluster.Observer.Condition("llm", "Degraded")!.Message);
+        await time.PassAsync(TimeSpan.FromSeconds(20));
+        Assert.InRange(cluster.Gateway.Requests.Skip(before).Count(IsPodDeletion), 6, 30);
+        Assert.InRange(cluster.Gateway.Requests.Skip(before).Count(r => !r.IsWatch), 1, 60);
+        await cluster.SingleEventAsync(Refusal.OfPod);
+
+        cluster.Gateway.OnRequest = null;
+        await time.WhileAsync(cluster.UntilAsync(() => cluster.Observer.Deployment("llm") is null, "the deployment is gone"));
+
+        static bool IsPodDeletion(GatewayRequest request) =>
+            request.Method == "DELETE" && request.Path.Contains("/pods/", StringComparison.Ordinal);
     }
 
     [Fact]

@@ -59,7 +59,8 @@ public sealed class DescribeScenarios(ApiServerUnderTest server, ITestOutputHelp
         Assert.SkipUnless(
             ApiServerUnderTest.IsReal,
             $"set {ApiServerUnderTest.KubeconfigVariable} to the kubeconfig of a cluster, or {ApiServerUnderTest.AssetsVariable} to a "
-            + "folder with kube-apiserver and etcd, to run every scenario there; this run used local mode's API server");
+            + "folder with kube-apiserver and etcd, or start a Docker engine for K3s, to run every scenario there; this run used local "
+            + "mode's API server");
         Assert.NotNull(server);
     }
 }

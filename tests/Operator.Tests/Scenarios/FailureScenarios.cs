@@ -158,47 +158,6 @@ public sealed class FailureScenarios(ApiServerUnderTest server)
         await cluster.UntilConditionAsync("llm", "Degraded", "False", "AsExpected");
     }
 
-    [Fact]
-    public async Task A_pod_that_gets_no_containers_says_why_after_half_a_minute()
-    {
-        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
-        PassingTime time = new();
-        await cluster.StartOperatorAsync(time: time.Clock);
-        cluster.Kubelet.Creates = _ => false;
-        await cluster.ApplyAsync("llm");
-        await cluster.UntilAsync(() => cluster.Observer.Pods is [{ Spec.NodeName: not null }], "the pod is on its node");
-        var pod = cluster.Observer.Pods[0];
-        await cluster.Client.CreateAsync<Corev1Event>(
-            new JsonObject
-            {
-                ["metadata"] = new JsonObject { ["name"] = "mount", ["namespace"] = cluster.Namespace },
-                ["involvedObject"] = new JsonObject
-                {
-                    ["apiVersion"] = "v1",
-                    ["kind"] = "Pod",
-                    ["namespace"] = cluster.Namespace,
-                    ["name"] = pod.Metadata.Name,
-                    ["uid"] = pod.Metadata.Uid,
-                },
-                ["type"] = "Warning",
-                ["reason"] = "FailedMount",
-                ["message"] = "MountVolume.SetUp failed for volume \"model\" : hostPath type check failed: /models/a is not a directory",
-                ["lastTimestamp"] = "2030-01-01T00:00:00Z",
-            },
-            CancellationToken.None);
-        await time.PassAsync(TimeSpan.FromSeconds(20));
-        Assert.Equal("False", cluster.Observer.Condition("llm", "Degraded")!.Status);
-        await time.WhileAsync(cluster.UntilConditionAsync("llm", "Degraded", "True", "FailedMount"));
-        Assert.EndsWith(
-            "hostPath type check failed: /models/a is not a directory", cluster.Observer.Condition("llm", "Degraded")!.Message,
-            StringComparison.Ordinal);
-
-        cluster.Kubelet.Creates = _ => true;
-        cluster.Kubelet.LookAgain();
-        await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
-        await time.WhileAsync(cluster.UntilConditionAsync("llm", "Degraded", "False", "AsExpected"));
-    }
-
     private static async Task EvictAsync(HttpClient http, TestCluster cluster, string pod)
     {
         var eviction = new JsonObject

@@ -106,7 +106,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
         var failures = 0;
         cluster.Gateway.OnRequest = r =>
-            r.IsWrite && !r.IsEvent && !IsPodCreation(r) && Interlocked.Increment(ref failures) <= 6 ? new Fault(500) : null;
+            r.IsWrite && !r.IsEvent && !r.IsPodCreation && Interlocked.Increment(ref failures) <= 6 ? new Fault(500) : null;
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.UntilReadyAsync("llm", 2);
         var metrics = PrometheusText.Parse(cluster.Operator.Metrics.Render());
@@ -157,7 +157,7 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         Assert.Equal(4, cluster.Observer.Pods.Count);
         cluster.Gateway.OnRequest = null;
         await cluster.UntilReadyAsync("llm", 4);
-        Assert.Equal(4, cluster.Gateway.Requests.Count(IsPodCreation));
+        Assert.Equal(4, cluster.Gateway.Requests.Count(r => r.IsPodCreation));
     }
 
     [Fact]
@@ -165,15 +165,15 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync());
         var released = new TaskCompletionSource();
-        cluster.Gateway.BeforeForward = r => IsPodCreation(r) ? released.Task : Task.CompletedTask;
+        cluster.Gateway.BeforeForward = r => r.IsPodCreation ? released.Task : Task.CompletedTask;
         await cluster.ApplyAsync("llm", replicas: 2);
         await cluster.ApplyAsync("other", replicas: 1);
-        await Eventually.True(() => Task.FromResult(cluster.Gateway.Requests.Count(IsPodCreation) == 2), "a pod of each is on its way");
+        await Eventually.True(() => cluster.Gateway.Requests.Count(r => r.IsPodCreation) == 2, "a pod of each is on its way");
         await cluster.ScaleAsync("llm", 3);
         released.SetResult();
         await cluster.UntilReadyAsync("llm", 3);
         await cluster.UntilReadyAsync("other", 1);
-        Assert.Equal(4, cluster.Gateway.Requests.Count(IsPodCreation));
+        Assert.Equal(4, cluster.Gateway.Requests.Count(r => r.IsPodCreation));
     }
 
     [Theory]
@@ -228,9 +228,6 @@ public sealed class FaultScenarios(ApiServerUnderTest server)
         Assert.Equal(writes, cluster.Gateway.Writes.Count());
         await cluster.SingleEventAsync("AllReplicasReady");
     }
-
-    private static bool IsPodCreation(GatewayRequest request) =>
-        request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);
 
     private static bool IsList(GatewayRequest request) =>
         request is { Method: "GET", IsWatch: false } && request.Path.EndsWith("/pods", StringComparison.Ordinal);

@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
@@ -19,18 +20,21 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
-        cluster.Gateway.OnRequest = r => IsPodCreation(r)
+        cluster.Gateway.OnRequest = r => r.IsPodCreation
             ? new Fault(
                 403,
-                Message: $"pods \"{NameOf(r)}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
-                    + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume type "
-                    + "\"hostPath\")")
+                Message: $"pods \"{r.Name}\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"worker\" "
+                    + "must not set securityContext.privileged=true), restricted volume types (volume \"model\" uses restricted volume "
+                    + "type \"hostPath\")")
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
 
-        Assert.InRange(cluster.Gateway.Requests.Count(IsPodCreation), 5, 15);
-        Assert.InRange(cluster.Gateway.Requests.Count(r => !r.IsWatch), 1, 60);
+        var tries = cluster.Gateway.Requests.Count(r => r.IsPodCreation);
+        var requests = cluster.Gateway.Requests.Count(r => !r.IsWatch);
+        Tell($"{tries} tries, {requests} requests in 20 s");
+        Assert.InRange(tries, 5, 15);
+        Assert.InRange(requests, 1, 60);
         var condition = cluster.Observer.Condition("llm", "Degraded")!;
         Assert.Equal(("True", Refusal.OfPod), (condition.Status, condition.Reason));
         Assert.StartsWith(
@@ -51,7 +55,7 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
         var port = 50000;
-        cluster.Gateway.OnRequest = r => IsPodCreation(r)
+        cluster.Gateway.OnRequest = r => r.IsPodCreation
             ? new Fault(
                 500,
                 Message: "Internal error occurred: failed calling webhook \"pods.example.com\": failed to call webhook: Post "
@@ -60,8 +64,8 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(20));
-        Assert.InRange(cluster.Gateway.Requests.Count(IsPodCreation), 5, 15);
-        Assert.Contains("read tcp 10.96.0.9:443: connection reset", cluster.Observer.Condition("llm", "Degraded")!.Message);
+        Assert.InRange(cluster.Gateway.Requests.Count(r => r.IsPodCreation), 5, 15);
+        Assert.Contains("read tcp *:443: connection reset", cluster.Observer.Condition("llm", "Degraded")!.Message);
         cluster.Gateway.OnRequest = null;
         await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
     }
@@ -72,7 +76,7 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
         PassingTime time = new();
         await cluster.StartOperatorAsync(time: time.Clock);
-        cluster.Gateway.OnRequest = r => IsPodCreation(r) ? new Fault(403, Message: $"pods \"{NameOf(r)}\" is forbidden: no") : null;
+        cluster.Gateway.OnRequest = r => r.IsPodCreation ? new Fault(403, Message: $"pods \"{r.Name}\" is forbidden: no") : null;
         await cluster.ApplyAsync("llm");
         await time.PassAsync(TimeSpan.FromSeconds(60));
         cluster.Gateway.OnRequest = null;
@@ -119,14 +123,19 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         }
 
         var before = cluster.Gateway.Requests.Count;
+        var started = TimeProvider.System.GetTimestamp();
         await cluster.Client.DeleteAsync<V1Namespace>(null, cluster.Namespace, null, null, CancellationToken.None);
         await cluster.UntilAsync(
             () => cluster.Observer.Pods.Count == 0 && cluster.Observer.Deployment("a") is null && cluster.Observer.Deployment("b") is null
                 && cluster.Observer.Deployment("c") is null,
             "everything is gone");
         var after = cluster.Gateway.Requests.Skip(before).Where(r => !r.IsWatch).ToList();
+        var metrics = PrometheusText.Parse(cluster.Operator.Metrics.Render());
+        var failed = metrics.Value("controller_runtime_reconcile_errors_total", ("controller", "modeldeployment"));
+        Tell($"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s, {after.Count} requests, {failed} failed reconciles");
+        Assert.InRange(failed, 0, 9);
         Assert.InRange(after.Count, 3, 90);
-        Assert.InRange(after.Count(IsPodCreation), 0, 3);
+        Assert.InRange(after.Count(r => r.IsPodCreation), 0, 3);
         Assert.InRange(after.Count(r => r.Path.Contains("/services/", StringComparison.Ordinal)), 0, 6);
     }
 
@@ -141,6 +150,35 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         await cluster.UntilConditionAsync("llm", "Ready", "False", "InvalidSpec");
         await cluster.Client.DeleteAsync<V1Service>(cluster.Namespace, "llm", null, null, CancellationToken.None);
         await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
+    }
+
+    [Theory]
+    [InlineData("policy/v1", "poddisruptionbudgets", "llm", """{"maxUnavailable": 1, "selector": {}}""")]
+    [InlineData("v1", "serviceaccounts", "llm-worker", null)]
+    [InlineData("v1", "services", "llm-pods", """{"ports": [{"port": 80}]}""")]
+    public async Task Whatever_is_in_the_way_and_goes_makes_way(string apiVersion, string resource, string name, string? spec)
+    {
+        await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
+        PassingTime time = new();
+        using var api = new ApiClient(cluster.Server);
+        var path = $"/{(apiVersion == "v1" ? "api" : "apis")}/{apiVersion}/namespaces/{cluster.Namespace}/{resource}";
+        JsonObject foreign = new() { ["metadata"] = new JsonObject { ["name"] = name } };
+        if (spec is not null)
+        {
+            foreign["spec"] = JsonNode.Parse(spec);
+        }
+
+        await api.CreateAsync(path, foreign);
+        await cluster.StartOperatorAsync(time: time.Clock);
+        await cluster.ApplyAsync("llm");
+        await cluster.UntilConditionAsync("llm", "Degraded", "True", "InvalidSpec");
+        Assert.Contains(
+            $"'{name}' already exists and does not belong to this ModelDeployment", cluster.Observer.Condition("llm", "Degraded")!.Message,
+            StringComparison.Ordinal);
+        using (await api.SendAsync(HttpMethod.Delete, $"{path}/{name}"))
+        {
+            await time.WhileAsync(cluster.UntilReadyAsync("llm", 1));
+        }
     }
 
     [Fact]
@@ -195,6 +233,9 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
         Assert.True(other.Readiness.IsReady);
     }
 
+    /// <summary>Figures for whoever runs it with <c>-showLiveOutput</c>.</summary>
+    private static void Tell(string figures) => TestContext.Current.TestOutputHelper?.WriteLine(figures);
+
     private static JsonObject Service(TestCluster cluster, string? owner)
     {
         JsonObject metadata = new() { ["name"] = "llm", ["namespace"] = cluster.Namespace };
@@ -216,9 +257,4 @@ public sealed class RefusalScenarios(ApiServerUnderTest server)
             ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = 80 }) },
         };
     }
-
-    private static bool IsPodCreation(GatewayRequest request) =>
-        request.Method == "POST" && request.Path.EndsWith("/pods", StringComparison.Ordinal);
-
-    private static string NameOf(GatewayRequest request) => (string)JsonNode.Parse(request.Body)!["metadata"]!["name"]!;
 }

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Net;
-using System.Runtime.InteropServices;
 using Cluster.Operator.Tests.Scenarios.Support;
 using k8s.Models;
 
@@ -8,52 +6,35 @@ namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>The operator as its image starts it: a process, flags, probes, metrics and signals.</summary>
 [Trait(Category.Name, Category.Slow)]
-public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
+public sealed class RunCommandScenarios(ApiServerUnderTest server)
 {
-    private const int SigTerm = 15;
-
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
-
     [Fact]
     public async Task The_process_serves_probes_and_metrics_and_gives_the_lease_back_when_told_to_stop()
     {
         await using var cluster = await TestCluster.StartAsync(await server.AccessAsync(), withOperator: false);
-        var folder = Directory.CreateTempSubdirectory("operator-run-");
-        var kubeconfig = Path.Combine(folder.FullName, "kubeconfig");
+        using var folder = new TemporaryFolder();
+        var kubeconfig = Path.Combine(folder.Path, "kubeconfig");
         cluster.Server.WriteKubeconfig(kubeconfig);
         var port = FreePort.Next();
-        using var process = Start(
+        await using var process = OperatorProcess.Start(
             "run", "--kubeconfig", kubeconfig, "--namespace", cluster.Namespace, "--worker-image", "worker:test",
             "--leader-elect-namespace", cluster.Namespace, "--model-path-prefix", "/models",
             "--metrics-host", "127.0.0.1", "--metrics-port", $"{port}");
-        try
-        {
-            using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-            await cluster.ApplyAsync("llm", replicas: 2);
-            await cluster.UntilReadyAsync("llm", 2);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        await cluster.ApplyAsync("llm", replicas: 2);
+        await cluster.UntilReadyAsync("llm", 2);
 
-            Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/healthz")).StatusCode);
-            Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/readyz")).StatusCode);
-            using var answer = await http.GetAsync("/metrics");
-            Assert.Equal("text/plain; version=0.0.4; charset=utf-8", answer.Content.Headers.ContentType!.ToString());
-            Verify(PrometheusText.Parse(await answer.Content.ReadAsStringAsync()), cluster.Server.Address.Authority);
+        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/healthz")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/readyz")).StatusCode);
+        using var answer = await http.GetAsync("/metrics");
+        Assert.Equal("text/plain; version=0.0.4; charset=utf-8", answer.Content.Headers.ContentType!.ToString());
+        Verify(PrometheusText.Parse(await answer.Content.ReadAsStringAsync()), cluster.Server.Address.Authority);
 
-            Assert.Equal(0, Kill(process.Id, SigTerm));
-            await process.WaitForExitAsync().WaitAsync(Limit);
-            Assert.Equal(0, process.ExitCode);
-            var lease = await cluster.Client.GetAsync<V1Lease>(cluster.Namespace, "cluster-operator", CancellationToken.None);
-            Assert.Equal("", lease.Spec.HolderIdentity);
-            Assert.Equal(2, cluster.Observer.Ready("llm"));
-        }
-        finally
-        {
-            if (!process.HasExited)
-            {
-                process.Kill();
-            }
-
-            folder.Delete(recursive: true);
-        }
+        process.Terminate();
+        Assert.Equal(0, await process.ExitAsync());
+        var lease = await cluster.Client.GetAsync<V1Lease>(cluster.Namespace, "cluster-operator", CancellationToken.None);
+        Assert.Equal("", lease.Spec.HolderIdentity);
+        Assert.Equal(2, cluster.Observer.Ready("llm"));
     }
 
     [Theory]
@@ -65,21 +46,13 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
     public async Task A_wrong_flag_is_named_with_its_value(string flag, string value, string message, int exitCode)
     {
         var access = await server.AccessAsync();
-        var kubeconfig = Path.GetTempFileName();
-        try
-        {
-            access.WriteKubeconfig(kubeconfig);
-            string[] usual = flag == "--kubeconfig" ? [] : ["--kubeconfig", kubeconfig];
-            using var process = Start(["run", .. usual, "--worker-image", "worker:test", flag, value]);
-            var errors = await process.StandardError.ReadToEndAsync().WaitAsync(Limit);
-            await process.WaitForExitAsync().WaitAsync(Limit);
-            Assert.Contains(message, errors, StringComparison.Ordinal);
-            Assert.Equal(exitCode, process.ExitCode);
-        }
-        finally
-        {
-            File.Delete(kubeconfig);
-        }
+        using var folder = new TemporaryFolder();
+        var kubeconfig = Path.Combine(folder.Path, "kubeconfig");
+        access.WriteKubeconfig(kubeconfig);
+        string[] usual = flag == "--kubeconfig" ? [] : ["--kubeconfig", kubeconfig];
+        await using var process = OperatorProcess.Start(["run", .. usual, "--worker-image", "worker:test", flag, value]);
+        Assert.Equal(exitCode, await process.ExitAsync());
+        Assert.Contains(message, string.Join('\n', process.Lines), StringComparison.Ordinal);
     }
 
     /// <summary>The series that dashboards and alerts for controller-runtime operators look at.</summary>
@@ -118,20 +91,4 @@ public sealed partial class RunCommandScenarios(ApiServerUnderTest server)
             metrics.RequireHistogram(histogram);
         }
     }
-
-    private static Process Start(params string[] arguments)
-    {
-        var start = new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "cluster-operator"),
-            arguments)
-        { RedirectStandardError = true, RedirectStandardOutput = true };
-        start.Environment.Remove("KUBECONFIG");
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        return process;
-    }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int processId, int signal);
 }

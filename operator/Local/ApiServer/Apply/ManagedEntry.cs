@@ -21,8 +21,10 @@ internal sealed record ManagedEntry(string Manager, string Operation, string Api
         node.Text("time"),
         FieldSet.Parse(node.At("fieldsV1")));
 
+    /// <summary>Who applies is the same one in every version of the kind.</summary>
     public bool SameManager(ManagedEntry other) =>
-        Manager == other.Manager && Operation == other.Operation && Subresource == other.Subresource && ApiVersion == other.ApiVersion;
+        Manager == other.Manager && Operation == other.Operation && Subresource == other.Subresource
+        && (Operation == ApplyOperation || ApiVersion == other.ApiVersion);
 
     public JsonObject ToJson()
     {
@@ -42,15 +44,11 @@ internal sealed record ManagedEntry(string Manager, string Operation, string Api
         return json;
     }
 
-    /// <summary>How a conflict names this manager.</summary>
+    /// <summary>How a conflict names this manager. The identity of one that applies has no version, and that of neither has a time
+    /// (managedfields, <c>BuildManagerIdentifier</c>).</summary>
     public string Describe()
     {
-        var text = $"\"{Manager}\"";
-        if (Subresource.Length > 0)
-        {
-            text += $" with subresource \"{Subresource}\"";
-        }
-        text += $" using {ApiVersion}";
-        return Operation == UpdateOperation && Time is not null ? $"{text} at {Time}" : text;
+        var text = Subresource.Length > 0 ? $"\"{Manager}\" with subresource \"{Subresource}\"" : $"\"{Manager}\"";
+        return Operation == UpdateOperation ? $"{text} using {ApiVersion}" : text;
     }
 }

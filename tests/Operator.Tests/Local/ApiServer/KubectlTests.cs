@@ -45,7 +45,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         var (code, output) = await kubectl.TryAsync(
             Manifest.Replace("replicas: 2", "replicas: 4"), "apply", "--server-side", "--field-manager=second", "-f", "-");
         Assert.NotEqual(0, code);
-        Assert.Contains("conflict with \"first\" using example.test/v1: .spec.replicas", output);
+        Assert.Contains("conflict with \"first\": .spec.replicas", output);
         Assert.Contains(
             "serverside-applied",
             await kubectl.RunWithInputAsync(

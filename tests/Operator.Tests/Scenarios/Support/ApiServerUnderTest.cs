@@ -10,7 +10,7 @@ namespace Cluster.Operator.Tests.Scenarios.Support;
 
 /// <summary>The API server that scenarios talk to, one for all of them, started when the first one asks: the cluster of the kubeconfig that
 /// <c>CLUSTER_TEST_KUBECONFIG</c> names; else a kube-apiserver with etcd where <c>KUBEBUILDER_ASSETS</c> names a folder that holds both
-/// (envtest's convention); else local mode's own.</summary>
+/// (envtest's convention); else K3s in a container where a Docker engine answers; else local mode's own.</summary>
 /// <remarks>No controller of kube-controller-manager runs beside a bare kube-apiserver, so what needs garbage collection asks
 /// <see cref="HasControllers"/> first.</remarks>
 public sealed class ApiServerUnderTest : IAsyncLifetime
@@ -25,18 +25,27 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
     private IAsyncDisposable? _server;
     private Task<ServerAccess>? _access;
 
-    public static bool IsReal => Kind != ServerKind.Local;
+    private static readonly Lazy<DockerEngine> Docker = new(() => Task.Run(() => DockerEngine.FindAsync()).GetAwaiter().GetResult());
+
+    private static readonly Lazy<IReadOnlyList<ServerKind>> Order = new(
+        () => ServerChoice.Order(Kubeconfig is not null, RealControlPlane.AssetsFolder is not null, () => Docker.Value));
+
+    public static bool IsReal => Order.Value[0] != ServerKind.Local;
 
     /// <summary>Whether somebody collects garbage, ends namespaces and keeps disruption budgets.</summary>
-    public static bool HasControllers => Kind != ServerKind.Assets;
+    public static bool HasControllers => Order.Value[0] != ServerKind.Assets;
+
+    /// <summary>Whether a scheduler is at work beside the tests'.</summary>
+    public static bool HasScheduler => Order.Value[0] is ServerKind.Borrowed or ServerKind.K3s;
+
+    /// <summary>What the server turned out to be.</summary>
+    internal ServerKind Kind { get; private set; }
+
+    /// <summary>Why it is not K3s.</summary>
+    internal string WhyNotK3s { get; private set; } = "";
 
     private static string? Kubeconfig { get; } =
         Environment.GetEnvironmentVariable(KubeconfigVariable) is { Length: > 0 } path ? path : null;
-
-    private static ServerKind Kind { get; } =
-        Kubeconfig is not null ? ServerKind.Borrowed
-        : RealControlPlane.AssetsFolder is not null ? ServerKind.Assets
-        : ServerKind.Local;
 
     /// <summary>The server with the ModelDeployment CRD established.</summary>
     internal async Task<ServerAccess> AccessAsync()
@@ -57,11 +66,7 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-
+        await DisposeServerAsync();
         _starting.Dispose();
     }
 
@@ -88,25 +93,57 @@ public sealed class ApiServerUnderTest : IAsyncLifetime
 
     private async Task<ServerAccess> StartAsync()
     {
-        ServerAccess started;
-        if (Kubeconfig is { } kubeconfig)
+        WhyNotK3s = Order.Value is [ServerKind.Local] ? Docker.Value.Problem! : "another one is named";
+        foreach (var kind in Order.Value)
         {
-            var borrowed = await BorrowedCluster.StartAsync(kubeconfig);
-            (_server, started) = (borrowed, borrowed.Access);
-        }
-        else if (RealControlPlane.AssetsFolder is { } folder)
-        {
-            var real = await RealControlPlane.StartAsync(folder);
-            (_server, started) = (real, real.Access);
-        }
-        else
-        {
-            var local = await LocalApiServer.StartAsync(
-                new LocalApiServerOptions { BookmarkInterval = TimeSpan.FromSeconds(1) }, CancellationToken.None);
-            (_server, started) = (local, new ServerAccess(local.BaseAddress, local.CaCertificatePem, local.Token));
+            try
+            {
+                Kind = kind;
+                var started = await StartAsync(kind);
+                await InstallDefinitionsAsync(started);
+                return started;
+            }
+            catch (Exception e) when (kind != Order.Value[^1])
+            {
+                // Docker may lack the image and a way to it, or the right to run privileged containers.
+                WhyNotK3s = $"K3s did not start: {e.Message}";
+                await DisposeServerAsync();
+            }
         }
 
-        await InstallDefinitionsAsync(started);
-        return started;
+        throw new InvalidOperationException("there is always a server to try");
+    }
+
+    private async Task<ServerAccess> StartAsync(ServerKind kind)
+    {
+        switch (kind)
+        {
+            case ServerKind.Borrowed:
+                var borrowed = await BorrowedCluster.StartAsync(Kubeconfig!);
+                _server = borrowed;
+                return borrowed.Access;
+            case ServerKind.Assets:
+                var real = await RealControlPlane.StartAsync(RealControlPlane.AssetsFolder!);
+                _server = real;
+                return real.Access;
+            case ServerKind.K3s:
+                var k3s = await K3sCluster.StartAsync();
+                _server = k3s;
+                return k3s.Access;
+            default:
+                var local = await LocalApiServer.StartAsync(
+                    new LocalApiServerOptions { BookmarkInterval = TimeSpan.FromSeconds(1) }, CancellationToken.None);
+                _server = local;
+                return new ServerAccess(local.BaseAddress, local.CaCertificatePem, local.Token);
+        }
+    }
+
+    private async Task DisposeServerAsync()
+    {
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+            _server = null;
+        }
     }
 }

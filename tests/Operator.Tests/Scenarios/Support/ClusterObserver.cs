@@ -129,7 +129,7 @@ internal sealed class ClusterObserver(IKubernetesClient client, string @namespac
 
         while (!_stop.IsCancellationRequested)
         {
-            await foreach (var change in client.WatchAsync<T>(@namespace, version, null, _stop.Token))
+            await foreach (var change in client.WatchAsync<T>(@namespace, version, null, opened: null, _stop.Token))
             {
                 version = change.Object.Metadata.ResourceVersion ?? version;
                 if (change.Type != WatchEventType.Bookmark)

@@ -38,6 +38,12 @@ internal sealed class FakeKubelet : IAsyncDisposable
     /// <summary>Which pods get their containers once they are on a node.</summary>
     public Func<V1Pod, bool> Creates { get; set; } = _ => true;
 
+    /// <summary>Which pods the scheduler puts on the node they are pinned to.</summary>
+    public Func<V1Pod, bool> Binds { get; set; } = _ => true;
+
+    /// <summary>Which pods the kubelet does not let in, and why; null for those it does.</summary>
+    public Func<V1Pod, (string Reason, string Message)?> TurnsBack { get; set; } = _ => null;
+
     /// <summary>Which pods end when they are told to.</summary>
     public Func<V1Pod, bool> Ends { get; set; } = _ => true;
 
@@ -176,10 +182,17 @@ internal sealed class FakeKubelet : IAsyncDisposable
         }
         else if (pod.Spec.NodeName is null)
         {
-            if ((await _client.GetAsync<V1Node>(null, node, _stop.Token)).Spec.Unschedulable != true)
+            if (Binds(pod) && (await _client.GetAsync<V1Node>(null, node, _stop.Token)).Spec.Unschedulable != true)
             {
                 await _client.BindAsync(pod.Metadata.NamespaceProperty!, pod.Metadata.Name, node, _stop.Token);
             }
+        }
+        else if (pod.Status?.Phase == "Pending" && TurnsBack(pod) is { } refusal)
+        {
+            JsonObject status = new() { ["phase"] = "Failed", ["reason"] = refusal.Reason, ["message"] = refusal.Message };
+            await _client.PatchAsync<V1Pod>(
+                pod.Metadata.NamespaceProperty, pod.Metadata.Name, PatchType.Merge, new JsonObject { ["status"] = status }, "status",
+                _stop.Token);
         }
         else if (pod.Status?.Phase is "Pending" or "Running" && Creates(pod) && !_broken.ContainsKey(pod.Metadata.Name))
         {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -19,6 +20,11 @@ internal sealed record GatewayRequest(long Order, string Method, string Path, st
     public bool IsWatch => Query.Contains("watch=true", StringComparison.Ordinal);
 
     public bool IsWrite => Method != "GET";
+
+    public bool IsPodCreation => Method == "POST" && Path.EndsWith("/pods", StringComparison.Ordinal);
+
+    /// <summary>Of the object in the body.</summary>
+    public string Name => (string)JsonNode.Parse(Body)!["metadata"]!["name"]!;
 
     public bool IsEvent => Path.EndsWith("/events", StringComparison.Ordinal) || Path.Contains("/events/", StringComparison.Ordinal);
 }
@@ -74,10 +80,11 @@ internal sealed class FaultyGateway : IAsyncDisposable
         }
     }
 
-    public static async Task<FaultyGateway> StartAsync(ServerAccess server)
+    /// <param name="port">Of the loopback address; 0 takes any free one.</param>
+    public static async Task<FaultyGateway> StartAsync(ServerAccess server, int port = 0)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
         var gateway = new FaultyGateway(builder.Build(), server);
         gateway._application.Run(gateway.HandleAsync);
         await gateway._application.StartAsync();
@@ -190,7 +197,10 @@ internal sealed class FaultyGateway : IAsyncDisposable
         context.Response.StatusCode = (int)answer.StatusCode;
         context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
         context.Features.Get<IHttpResponseBodyFeature>()!.DisableBuffering();
+
+        // Starting alone sends nothing, and a watch may have nothing to say for long.
         await context.Response.StartAsync(cancellationToken);
+        await context.Response.Body.FlushAsync(cancellationToken);
         await using var stream = await answer.Content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[16 * 1024];
         int read;

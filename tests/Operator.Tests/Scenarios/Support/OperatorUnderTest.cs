@@ -31,9 +31,11 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
     public Task Running { get; }
 
     public static async Task<OperatorUnderTest> StartAsync(
-        ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null)
+        ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null,
+        Func<GatewayRequest, Fault?>? fault = null)
     {
         var gateway = await FaultyGateway.StartAsync(server);
+        gateway.OnRequest = fault;
         var metrics = new MetricsRegistry();
         var client = KubernetesClient.Create(
             ClientConfiguration.ForToken(gateway.Address, server.Token), observe: new RestClientMetrics(metrics).Observe);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling;
 using Cluster.Operator.Tests.Reconciling;
 using k8s.Models;
 
@@ -64,9 +65,11 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public async Task<OperatorUnderTest> StartOperatorAsync(LeaderElectionOptions? election = null, TimeProvider? time = null)
+    /// <param name="fault">Of its gateway from the first request on.</param>
+    public async Task<OperatorUnderTest> StartOperatorAsync(
+        LeaderElectionOptions? election = null, TimeProvider? time = null, Func<GatewayRequest, Fault?>? fault = null)
     {
-        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time);
+        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time, fault);
         _operators.Add(one);
         return one;
     }
@@ -137,6 +140,49 @@ internal sealed class TestCluster : IAsyncDisposable
         };
     }
 
+    /// <summary>As <see cref="ApplyAsync"/>'s change: what the worker of a replica requests beside GPUs.</summary>
+    public static Action<JsonObject> Requesting(string requests) => spec => spec["podTemplate"] = JsonNode.Parse(
+        $$$"""{"spec": {"containers": [{"name": "worker", "resources": {"requests": {{{requests}}} } }]} }""");
+
+    /// <summary>A kubelet's or a controller's warning about a pod.</summary>
+    public Task WarnAsync(V1Pod pod, string reason, string message, string at = "2030-01-01T00:00:00Z") =>
+        Client.CreateAsync<Corev1Event>(
+            new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["name"] = $"{pod.Metadata.Name}.{Guid.NewGuid():N}", ["namespace"] = Namespace },
+                ["involvedObject"] = new JsonObject
+                {
+                    ["apiVersion"] = "v1",
+                    ["kind"] = "Pod",
+                    ["namespace"] = Namespace,
+                    ["name"] = pod.Metadata.Name,
+                    ["uid"] = pod.Metadata.Uid,
+                },
+                ["type"] = "Warning",
+                ["reason"] = reason,
+                ["message"] = message,
+                ["lastTimestamp"] = at,
+            },
+            CancellationToken.None);
+
+    /// <summary>What a scheduler says of a pod that it puts nowhere.</summary>
+    public Task SetUnschedulableAsync(V1Pod pod, string message) => Client.PatchAsync<V1Pod>(
+        Namespace, pod.Metadata.Name, PatchType.Merge,
+        new JsonObject
+        {
+            ["status"] = new JsonObject
+            {
+                ["conditions"] = new JsonArray(new JsonObject
+                {
+                    ["type"] = "PodScheduled",
+                    ["status"] = "False",
+                    ["reason"] = PodProblem.Unschedulable,
+                    ["message"] = message,
+                }),
+            },
+        },
+        "status", CancellationToken.None);
+
     /// <summary><c>kubectl scale</c>: the scale subresource.</summary>
     public Task ScaleAsync(string name, int replicas) => Client.PatchAsync<ModelDeployment>(
         Namespace, name, PatchType.Merge, new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }, "scale",
@@ -171,10 +217,12 @@ internal sealed class TestCluster : IAsyncDisposable
         Assert.Equal(1, (int?)Assert.Single(await EventsAsync(reason))["count"]);
     }
 
+    /// <summary>Those about deployments; a kubelet's about pods may have the same reason.</summary>
     public async Task<IReadOnlyList<JsonObject>> EventsAsync(string reason)
     {
         var events = await Client.ListAsync<Corev1Event>(Namespace, null, CancellationToken.None);
-        return [.. events.Items.Select(KubernetesJson.ToJsonObject).Where(e => (string?)e["reason"] == reason)];
+        return [.. events.Items.Select(KubernetesJson.ToJsonObject).Where(
+            e => (string?)e["reason"] == reason && (string?)e["involvedObject"]?["kind"] == ApiNames.Kind)];
     }
 
     /// <exception cref="Xunit.Sdk.XunitException">A GPU was held by two pods at any moment of the scenario.</exception>
