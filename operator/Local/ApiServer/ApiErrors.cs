@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer;
@@ -84,6 +85,17 @@ internal static class ApiErrors
         details["causes"] = new JsonArray(
             [.. errors.Select(e => (JsonNode)new JsonObject { ["reason"] = e.Reason, ["message"] = e.Message, ["field"] = e.Field })]);
         return new(422, "Invalid", type.Named.InvalidText(name, errors), details);
+    }
+
+    /// <param name="patch">What the patch made of the object, or the patch, as a real server shows it.</param>
+    public static ApiException InvalidPatch(string patch, string problem)
+    {
+        var error = FieldError.Invalid("patch", JsonText.ToText(patch), problem);
+        return new(422, "Invalid", $" \"\" is invalid: {error}", new JsonObject
+        {
+            ["causes"] = new JsonArray(
+                new JsonObject { ["reason"] = error.Reason, ["message"] = error.Message, ["field"] = error.Field }),
+        });
     }
 
     private static JsonObject Details(ResourceType type, string name)

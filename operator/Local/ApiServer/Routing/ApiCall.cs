@@ -79,6 +79,8 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
             Validation = validation,
             Force = Flag("force"),
             IsPatch = HttpMethods.IsPatch(Http.Request.Method),
+            IsApply = isApply,
+            PatchText = body.MediaType == ObjectPatch.Strategic ? Fields.GoText.Plain(body.Value) : null,
             DuplicateFields = body.Duplicates,
         };
     }

@@ -230,6 +230,15 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("periodSeconds\t<integer>", await kubectl.RunAsync("explain", "pod.spec.containers.readinessProbe"));
         Assert.Contains("port\t<integer> -required-", await kubectl.RunAsync("explain", "service.spec.ports"));
         Assert.Contains("phase\t<string>", await kubectl.RunAsync("explain", "pod.status", "--recursive"));
+        var affinity = await kubectl.RunAsync("explain", "pod.spec.affinity.nodeAffinity");
+        Assert.Contains("FIELD: nodeAffinity <NodeAffinity>", affinity);
+        Assert.Contains("preferredDuringSchedulingIgnoredDuringExecution\t<[]PreferredSchedulingTerm>", affinity);
+        Assert.Contains("List of containers belonging to the pod.", await kubectl.RunAsync("explain", "pod.spec.containers"));
+        Assert.Contains("limits\t<map[string]Quantity>", await kubectl.RunAsync("explain", "pod.spec.containers.resources"));
+        Assert.Contains("targetPort\t<IntOrString>", await kubectl.RunAsync("explain", "service.spec.ports"));
+        Assert.Contains("nodePublishSecretRef\t<LocalObjectReference>", await kubectl.RunAsync("explain", "pod.spec", "--recursive"));
+        Assert.Contains("matchConditions\t<[]MatchCondition>", await kubectl.RunAsync("explain", "validatingadmissionpolicy.spec"));
+        Assert.Contains("creationTimestamp\t<string>", await kubectl.RunAsync("explain", "widget.metadata"));
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
