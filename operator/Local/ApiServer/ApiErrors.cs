@@ -45,6 +45,9 @@ internal static class ApiErrors
         new(415, "UnsupportedMediaType",
             $"the body of the request was in an unknown format - accepted media types include: {supported}");
 
+    public static ApiException NotAcceptable(string supported) =>
+        new(406, "NotAcceptable", $"only the following media types are accepted: {supported}");
+
     /// <summary>Without a time to come back after: clients of evictions have their own (kubectl drain: 5 seconds).</summary>
     public static ApiException DisruptionBudgetUsedUp(string budget, long desired, long current) => new(
         429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject

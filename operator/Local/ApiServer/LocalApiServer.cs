@@ -82,6 +82,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes * DrainFactor;
             // A watcher that reads slowly is its own problem; the change log does not wait for it.
             kestrel.Limits.MinResponseDataRate = null;
+            // Warnings name fields as the client wrote them.
+            kestrel.ResponseHeaderEncodingSelector = _ => Encoding.UTF8;
             kestrel.Listen(IPAddress.Loopback, options.Port, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1AndHttp2;

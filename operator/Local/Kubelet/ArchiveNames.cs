@@ -24,7 +24,8 @@ internal static class ArchiveNames
 
         for (var i = 0; i < mapped.Count; i++)
         {
-            if (mapped[i] != command[i + 1] && spec.Mounts.FirstOrDefault(mount => Covers(mount.MountPath, command[i + 1])) is { HostPath: { } folder } mount)
+            if (mapped[i] != command[i + 1]
+                && spec.Mounts.FirstOrDefault(mount => Covers(mount.MountPath, command[i + 1])) is { HostPath: { } folder } mount)
             {
                 // Names in archives are without the first slash. S: what links point to stays.
                 yield return $"--transform=s{Delimiter}^{Pattern(folder.TrimStart('/'))}{Delimiter}"

@@ -45,7 +45,8 @@ internal sealed class LocalNode : IAsyncDisposable
 
     /// <summary>A container's runner, for its logs.</summary>
     /// <param name="container">Empty for the pod's first.</param>
-    public ContainerRunner? FindContainer(string @namespace, string pod, string? container) => FindPod(@namespace, pod)?.Container(container);
+    public ContainerRunner? FindContainer(string @namespace, string pod, string? container) =>
+        FindPod(@namespace, pod)?.Container(container);
 
     /// <summary>A pod that runs here.</summary>
     public PodRunner? FindPod(string @namespace, string pod)

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Operator.Local.Kubelet;
 
-/// <summary>A pseudo terminal: what a client types goes to the program that runs in it, and what that prints comes back. Closing it hangs the
-/// program up.</summary>
+/// <summary>A pseudo terminal: what a client types goes to the program that runs in it, and what that prints comes back. Closing it hangs
+/// the program up.</summary>
 internal sealed partial class Terminal : IDisposable
 {
     private const int ReadWrite = 2;
@@ -90,7 +90,8 @@ internal sealed partial class Terminal : IDisposable
     /// <summary>Hands out what is printed.</summary>
     /// <param name="hasEnded">The program has: what is left is read, and no more is waited for.</param>
     /// <returns>When nobody has the terminal open any more, or the program has ended and all is read.</returns>
-    public Task ReadAsync(Func<ReadOnlyMemory<byte>, ValueTask> print, Task hasEnded, CancellationToken cancellationToken) => Task.Factory.StartNew(
+    public Task ReadAsync(
+        Func<ReadOnlyMemory<byte>, ValueTask> print, Task hasEnded, CancellationToken cancellationToken) => Task.Factory.StartNew(
         async () =>
         {
             var buffer = new byte[BufferBytes];

@@ -80,7 +80,8 @@ internal sealed class TypeSchemas(string apiVersion)
         schema["description"] = FieldDescriptions.Of(type.Member) ?? "";
         schema["type"] = "object";
         schema["properties"] = properties;
-        var required = type.Fields.Values.Where(field => field.IsRequired).Select(field => field.Name).Order(StringComparer.Ordinal).ToList();
+        var required = type.Fields.Values.Where(field => field.IsRequired).Select(field => field.Name).Order(StringComparer.Ordinal)
+            .ToList();
         if (required.Count > 0)
         {
             schema["required"] = new JsonArray([.. required.Select(name => (JsonNode)name)]);

@@ -13,6 +13,9 @@ internal sealed class GoDecoder
     /// <summary>sigs.k8s.io/json stops counting here.</summary>
     private const int MaxUnknownFields = 100;
 
+    private static readonly HashSet<string> AlwaysWritten = [
+        "Role.rules", "ClusterRole.rules", "EndpointSlice.endpoints", "EndpointSlice.ports"];
+
     private readonly bool _fromMap;
     private readonly List<(string Text, bool IsField)> _path = [];
     private readonly List<string> _unknown = [];
@@ -37,31 +40,55 @@ internal sealed class GoDecoder
 
     private void ReadStruct(JsonObject map, GoType type)
     {
-        List<string>? gone = null;
+        List<(string Name, JsonNode? Value)>? changes = null;
         foreach (var (name, child) in map)
         {
             if (!type.Fields.TryGetValue(name, out var field))
             {
                 Refuse(name);
-                (gone ??= []).Add(name);
+                (changes ??= []).Add((name, null));
+                continue;
             }
-            else if (child is null)
-            {
-                (gone ??= []).Add(name);
-            }
-            else
+
+            if (child is not null)
             {
                 _path.Add((name, true));
                 Read(child, field.Type, type.StructName);
                 _path.RemoveAt(_path.Count - 1);
             }
+
+            if (child is null || IsLeftOut(child, field, type))
+            {
+                (changes ??= []).Add((name, null));
+            }
+            else if (Canonical(child, field.Type) is { } canonical)
+            {
+                (changes ??= []).Add((name, canonical));
+            }
         }
 
-        foreach (var name in gone ?? [])
+        foreach (var (name, value) in changes ?? [])
         {
-            map.Remove(name);
+            if (value is null)
+            {
+                map.Remove(name);
+            }
+            else
+            {
+                map[name] = value;
+            }
         }
     }
+
+    // omitempty: Go writes no list and no map that is empty, unless the field says so.
+    private static bool IsLeftOut(JsonNode value, GoField field, GoType type) =>
+        ((field.Type.Kind == GoKind.List && value is JsonArray { Count: 0 })
+            || (field.Type.Kind == GoKind.Map && value is JsonObject { Count: 0 }))
+        && !field.IsRequired
+        && !AlwaysWritten.Contains($"{type.StructName}.{field.Name}");
+
+    private static JsonNode? Canonical(JsonNode value, GoType type) =>
+        type.Kind == GoKind.Quantity && GoScalars.CanonicalQuantity(value) is { } text ? JsonValue.Create(text) : null;
 
     /// <param name="owner">The struct with the field that is being read.</param>
     private void Read(JsonNode value, GoType type, string owner)
@@ -95,23 +122,27 @@ internal sealed class GoDecoder
 
     private void ReadMap(JsonObject map, GoType item, string owner)
     {
-        List<string>? absent = null;
+        List<(string Key, JsonNode? Value)>? changes = null;
         foreach (var (key, child) in map)
         {
             if (child is null)
             {
-                (absent ??= []).Add(key);
+                (changes ??= []).Add((key, Zero(item)));
                 continue;
             }
 
             _path.Add((key, false));
             Read(child, item, owner);
             _path.RemoveAt(_path.Count - 1);
+            if (Canonical(child, item) is { } canonical)
+            {
+                (changes ??= []).Add((key, canonical));
+            }
         }
 
-        foreach (var key in absent ?? [])
+        foreach (var (key, value) in changes ?? [])
         {
-            map[key] = Zero(item);
+            map[key] = value;
         }
     }
 

@@ -3,12 +3,16 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Cluster.Operator.Manifests;
+using k8s.Models;
 
 namespace Cluster.Operator.Local.ApiServer.Fields;
 
 /// <summary>Scalars that Kubernetes' types read themselves, and what they say of others.</summary>
 internal static partial class GoScalars
 {
+    // Of longer ones the arithmetic is not worth its time; nobody writes them.
+    private const int LongestCanonical = 40;
+
     private static readonly string[] Suffixes = [
         "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
@@ -38,6 +42,25 @@ internal static partial class GoScalars
         }
 
         return number.Count(c => c == '.') > 1 || !number.Any(char.IsAsciiDigit) ? "unable to parse numeric part of quantity" : null;
+    }
+
+    /// <summary>How a quantity is written again: <c>0.5</c> as <c>500m</c>, <c>1024Mi</c> as <c>1Gi</c>.</summary>
+    /// <returns>Null where it is written so already, or is no quantity.</returns>
+    public static string? CanonicalQuantity(JsonNode value)
+    {
+        if (value.GetValueKind() is not (JsonValueKind.String or JsonValueKind.Number) || QuantityProblem(value) is not null)
+        {
+            return null;
+        }
+
+        var text = value.GetValueKind() == JsonValueKind.String ? ((string)value!).Trim() : value.ToJsonString();
+        if (text.Length > LongestCanonical)
+        {
+            return null;
+        }
+
+        var canonical = new ResourceQuantity(text).ToString();
+        return canonical == value.Text() ? null : canonical;
     }
 
     /// <summary>Go's time.Parse in the layout RFC 3339.</summary>

@@ -40,7 +40,8 @@ internal static partial class GoTypes
     }
 
     private static GoType Struct(Type model) => Structs.GetOrAdd(model, known => new GoType(
-        GoKind.Struct, $"{(known.Name.StartsWith("V2", StringComparison.Ordinal) ? "v2" : "v1")}.{StructName(known)}", () => FieldsOf(known))
+        GoKind.Struct, $"{(known.Name.StartsWith("V2", StringComparison.Ordinal) ? "v2" : "v1")}.{StructName(known)}",
+        () => FieldsOf(known))
     {
         Member = known.Name,
     });

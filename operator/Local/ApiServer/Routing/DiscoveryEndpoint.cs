@@ -14,7 +14,8 @@ internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
     {
         if (path is "/healthz" or "/livez" or "/readyz")
         {
-            await Answers.WriteAsync(http, 200, "ok"u8.ToArray(), "text/plain; charset=utf-8");
+            var text = http.Request.Query.ContainsKey("verbose") ? $"[+]ping ok\n{path[1..]} check passed\n" : "ok";
+            await Answers.WriteAsync(http, 200, System.Text.Encoding.ASCII.GetBytes(text), "text/plain; charset=utf-8");
             return true;
         }
         if (path is "/api" or "/apis" && AnswerFormat.AggregatedDiscovery(http.Request.Headers.Accept) is { } version)

@@ -5,9 +5,9 @@ using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary><c>pods/NAME/exec</c>, <c>attach</c> and <c>portforward</c>, over WebSockets, as kubectl speaks them since 1.31, and over SPDY/3.1,
-/// which older ones speak (<c>kubectl cp</c> is <c>tar</c> by exec). What goes wrong after the upgrade is told on the error stream: kubectl
-/// takes a refusal of a WebSocket as a reason to try SPDY.</summary>
+/// <summary><c>pods/NAME/exec</c>, <c>attach</c> and <c>portforward</c>, over WebSockets, as kubectl speaks them since 1.31, and over
+/// SPDY/3.1, which older ones speak (<c>kubectl cp</c> is <c>tar</c> by exec). What goes wrong after the upgrade is told on the error
+/// stream.</summary>
 internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, CancellationToken stopping)
 {
     private const string Spdy = "SPDY/3.1";
@@ -70,11 +70,18 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
 
     private async Task ConverseAsync(ApiCall call, JsonObject pod, CancellationTokenSource ending)
     {
+        // Before the upgrade, as a real server: kubectl then shows the Status.
+        var container = Container(call, pod);
+        if (call.Path.Subresource == "exec" && call.Query("command") is null)
+        {
+            throw ApiErrors.BadRequest("you must specify at least one command for the container");
+        }
+
         await using var channels = await OpenChannelsAsync(call, ending.Token);
         var client = EndWithClientAsync(channels, ending);
         try
         {
-            await channels.FinishAsync(JsonText.Serialize(await RunAsync(call, pod, channels, ending.Token)), ending.Token);
+            await channels.FinishAsync(JsonText.Serialize(await RunAsync(call, pod, container, channels, ending.Token)), ending.Token);
             await Task.WhenAny(client, Task.Delay(FarewellLimit, ending.Token));
         }
         finally
@@ -113,7 +120,8 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
     {
         var headers = call.Http.Request.Headers;
         var feature = call.Http.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpUpgradeFeature>();
-        if (feature is not { IsUpgradableRequest: true } || !string.Equals(headers.Upgrade.ToString(), Spdy, StringComparison.OrdinalIgnoreCase))
+        if (feature is not { IsUpgradableRequest: true }
+            || !string.Equals(headers.Upgrade.ToString(), Spdy, StringComparison.OrdinalIgnoreCase))
         {
             throw ApiErrors.BadRequest("Upgrade request required");
         }
@@ -149,11 +157,11 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
     }
 
     /// <returns>The Status for the error stream.</returns>
-    private async Task<JsonObject> RunAsync(ApiCall call, JsonObject pod, ISessionChannels channels, CancellationToken cancellationToken)
+    private async Task<JsonObject> RunAsync(
+        ApiCall call, JsonObject pod, string container, ISessionChannels channels, CancellationToken cancellationToken)
     {
         try
         {
-            var container = Container(call, pod);
             var hasTerminal = call.Flag("tty");
             var streams = new SessionStreams(
                 call.Flag("stdin") ? channels.Input : null,
@@ -170,9 +178,7 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
             }
 
             var command = call.Http.Request.Query["command"].OfType<string>().ToList();
-            var code = command.Count == 0
-                ? throw ApiErrors.BadRequest("you must specify at least one command for the container")
-                : await node.ExecAsync(pod.Namespace(), pod.Name(), container, command, streams, cancellationToken);
+            var code = await node.ExecAsync(pod.Namespace(), pod.Name(), container, command, streams, cancellationToken);
             return code == 0 ? Success() : Exited(code);
         }
         catch (ApiException error)

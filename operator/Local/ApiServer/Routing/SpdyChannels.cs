@@ -2,8 +2,8 @@ using Cluster.Operator.Local.ApiServer.Spdy;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>The streams of a command over SPDY (k8s.io/apimachinery/pkg/util/remotecommand, v4.channel.k8s.io): the client opens one for each
-/// purpose, which the header <c>streamtype</c> names.</summary>
+/// <summary>The streams of a command over SPDY (k8s.io/apimachinery/pkg/util/remotecommand, v4.channel.k8s.io): the client opens one for
+/// each purpose, which the header <c>streamtype</c> names.</summary>
 internal sealed class SpdyChannels : ISessionChannels
 {
     /// <summary>The newest that a kubelet speaks over SPDY; older ones have no exit codes.</summary>

@@ -38,8 +38,8 @@ internal static class TerminalSizes
             var reader = new Utf8JsonReader(json);
             using var document = JsonDocument.ParseValue(ref reader);
             return document.RootElement is { ValueKind: JsonValueKind.Object } size
-                && size.TryGetProperty("Width", out var width) && width.ValueKind == JsonValueKind.Number && width.TryGetUInt16(out var columns)
-                && size.TryGetProperty("Height", out var height) && height.ValueKind == JsonValueKind.Number && height.TryGetUInt16(out var rows)
+                && Number(size, "Width") is { } columns
+                && Number(size, "Height") is { } rows
                 ? new TerminalSize(columns, rows)
                 : null;
         }
@@ -48,4 +48,9 @@ internal static class TerminalSizes
             return null;
         }
     }
+
+    private static ushort? Number(JsonElement size, string name) =>
+        size.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetUInt16(out var number)
+            ? number
+            : null;
 }

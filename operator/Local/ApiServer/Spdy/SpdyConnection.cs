@@ -3,11 +3,12 @@ using System.Threading.Channels;
 
 namespace Cluster.Operator.Local.ApiServer.Spdy;
 
-/// <summary>The server's side of SPDY/3.1, as far as Kubernetes' clients speak it (moby/spdystream): streams that the client opens, data,
-/// half-closes, resets and pings. Called by <see cref="Routing.SessionEndpoint"/> over an upgraded connection or a WebSocket.
+/// <summary>The server's side of SPDY/3.1, as far as Kubernetes' clients speak it (moby/spdystream): streams that the client opens,
+/// data, half-closes, resets and pings. Called by <see cref="Routing.SessionEndpoint"/> over an upgraded connection or a WebSocket.
 /// <code>control: 1 | version 3 (15) | type (16) | flags (8) | length (24) | payload
 /// data:    0 | stream id (31)              | flags (8) | length (24) | bytes</code></summary>
-/// <remarks>Windows are neither kept nor announced, because the clients do not: they never send an update, and would stop at 64 KiB.</remarks>
+/// <remarks>Windows are neither kept nor announced, because the clients do not: they never send an update, and would stop at
+/// 64 KiB.</remarks>
 internal sealed class SpdyConnection(Stream transport) : IDisposable
 {
     public const int MaxDataBytes = 16 * 1024;

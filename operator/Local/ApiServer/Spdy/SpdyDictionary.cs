@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Operator.Local.ApiServer.Spdy;
 
-/// <summary>What both ends know before the first byte of a compressed header block (SPDY/3.1, section 2.6.10.1): header names, each with its
-/// length in 32 bits before it, and then text without any. Its Adler-32 is e3c6a7c2.</summary>
+/// <summary>What both ends know before the first byte of a compressed header block (SPDY/3.1, section 2.6.10.1): header names, each with
+/// its length in 32 bits before it, and then text without any. Its Adler-32 is e3c6a7c2.</summary>
 internal static class SpdyDictionary
 {
     private const string Words = """

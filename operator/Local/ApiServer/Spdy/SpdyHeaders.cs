@@ -39,8 +39,8 @@ internal sealed class SpdyHeaders
         return headers;
     }
 
-    /// <summary>A block without headers, which is all that an answer needs, stored. An empty block follows: Go's decoder hands out what it has
-    /// only then, and waits for more otherwise.
+    /// <summary>A block without headers, which is all that an answer needs, stored. An empty block follows: Go's decoder hands out what it
+    /// has only then, and waits for more otherwise.
     /// <code>78 01 (once) | 00: stored, not the last | length 4, little-endian | its complement | count 0 | 00 | 0 | its complement</code>
     /// </summary>
     public byte[] WriteEmpty()
@@ -76,8 +76,9 @@ internal sealed class SpdyHeaders
                 }
             }
         }
-        catch (SharpZipBaseException error)
+        catch (Exception error) when (error is SharpZipBaseException or IndexOutOfRangeException or ArgumentException)
         {
+            // The library checks some of its tables by their bounds alone.
             throw new SpdyException($"a header block cannot be inflated: {error.Message}");
         }
     }

@@ -16,8 +16,8 @@ internal static class Admission
 
     /// <summary>Reads a body as the kind: without nulls and fields that the kind does not have.</summary>
     /// <param name="body">Changed in place.</param>
-    /// <exception cref="ApiException">400 for another kind, for wrong JSON types, and for unknown or duplicate fields under Strict; 422 where
-    /// these come of a patch.</exception>
+    /// <exception cref="ApiException">400 for another kind, for wrong JSON types, and for unknown or duplicate fields under Strict; 422
+    /// where these come of a patch.</exception>
     public static JsonObject Decode(JsonNode? body, ResourceType type, WriteOptions options)
     {
         var value = RequireKind(body, type);

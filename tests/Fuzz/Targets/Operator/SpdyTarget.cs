@@ -6,8 +6,8 @@ using ICSharpCode.SharpZipLib.Zip.Compression;
 
 namespace Cluster.Fuzz.Targets.Operator;
 
-/// <summary>What a client of <c>kubectl port-forward</c> sends: frames of SPDY/3.1, with header blocks of one compressed stream. Nothing listens
-/// behind the ports.</summary>
+/// <summary>What a client of <c>kubectl port-forward</c> sends: frames of SPDY/3.1, with header blocks of one compressed stream. Nothing
+/// listens behind the ports.</summary>
 internal sealed class SpdyTarget(string name) : IFuzzTarget
 {
     private const uint Open = 0x8003_0001;
@@ -96,7 +96,8 @@ internal sealed class SpdyTarget(string name) : IFuzzTarget
 
         public byte[] Block(params string[] texts)
         {
-            byte[] plain = [.. Word(texts.Length / 2), .. texts.SelectMany(text => Word(text.Length).Concat(Encoding.ASCII.GetBytes(text)))];
+            byte[] plain = [
+                .. Word(texts.Length / 2), .. texts.SelectMany(text => Word(text.Length).Concat(Encoding.ASCII.GetBytes(text)))];
             _deflater.SetInput(plain);
             _deflater.Flush();
             var block = new byte[1024];

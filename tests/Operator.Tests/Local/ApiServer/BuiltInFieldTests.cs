@@ -97,6 +97,18 @@ public sealed class BuiltInFieldTests(ApiServerFixture fixture) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_warning_has_the_field_as_it_was_written_or_is_left_out()
+    {
+        var path = Fixtures.ConfigMapsIn(await fixture.NewNamespaceAsync());
+        var map = Fixtures.ConfigMap("a");
+        map["d\u0001ta"] = "x";
+        map["\u00e4"] = "x";
+        using var warned = await Client.SendAsync(HttpMethod.Post, path, map);
+        Assert.Equal(HttpStatusCode.Created, warned.StatusCode);
+        Assert.Single(warned.Headers.GetValues("Warning"));
+    }
+
+    [Fact]
     public async Task A_patch_is_refused_as_an_invalid_patch()
     {
         var space = await fixture.NewNamespaceAsync();
@@ -156,7 +168,8 @@ public sealed class BuiltInFieldTests(ApiServerFixture fixture) : IClassFixture<
             HttpStatusCode.BadRequest, HttpMethod.Patch, $"{Fixtures.WidgetsIn(space)}/w?fieldManager=m", body, Apply);
         var message = (string)refused["message"]!;
         Assert.StartsWith(
-            $"failed to create typed patch object ({space}/w; example.test/v1, Kind=Widget): errors:\n  ", message, StringComparison.Ordinal);
+            $"failed to create typed patch object ({space}/w; example.test/v1, Kind=Widget): errors:\n  ", message,
+            StringComparison.Ordinal);
         Assert.Contains(".spec.foo: field not declared in schema", message, StringComparison.Ordinal);
         Assert.Contains(".metadata.label: field not declared in schema", message, StringComparison.Ordinal);
         Assert.Contains(".spec.replicas: expected numeric (int or float), got string", message, StringComparison.Ordinal);
@@ -252,6 +265,25 @@ public sealed class BuiltInFieldTests(ApiServerFixture fixture) : IClassFixture<
     }
 
     [Fact]
+    public async Task What_go_would_not_write_is_not_stored_and_quantities_are_written_its_way()
+    {
+        var path = Fixtures.PodsIn(await fixture.NewNamespaceAsync());
+        var pod = Fixtures.Pod("p");
+        pod["metadata"]!["annotations"] = new JsonObject();
+        pod["spec"]!["tolerations"] = new JsonArray();
+        pod["spec"]!["volumes"] = Fixtures.Json("""[{"name": "v", "emptyDir": {}}]""");
+        pod["spec"]!["containers"]![0]!["resources"] =
+            Fixtures.Json("""{"limits": {"cpu": 0.5, "memory": "1024Mi", "a/b": "2000", "c/d": 3}}""");
+        var created = await Client.CreateAsync($"{path}?fieldValidation=Strict", pod);
+        Assert.False(created["metadata"]!.AsObject().ContainsKey("annotations"));
+        Assert.False(created["spec"]!.AsObject().ContainsKey("tolerations"));
+        Assert.Equal("{}", created["spec"]!["volumes"]![0]!["emptyDir"]!.ToJsonString());
+        Assert.Equal(
+            """{"cpu":"500m","memory":"1Gi","a/b":"2k","c/d":"3"}""",
+            created["spec"]!["containers"]![0]!["resources"]!["limits"]!.ToJsonString());
+    }
+
+    [Fact]
     public async Task Owners_are_named_whole()
     {
         var map = Fixtures.ConfigMap("a", """{"ownerReferences": [{"name": "x"}]}""");
@@ -285,7 +317,8 @@ public sealed class BuiltInFieldTests(ApiServerFixture fixture) : IClassFixture<
             var schemas = (JsonObject)document["components"]!["schemas"]!;
             foreach (var reference in References(document))
             {
-                Assert.True(schemas.ContainsKey(reference.Replace("#/components/schemas/", "", StringComparison.Ordinal)), $"{path}: {reference}");
+                var name = reference.Replace("#/components/schemas/", "", StringComparison.Ordinal);
+                Assert.True(schemas.ContainsKey(name), $"{path}: {reference}");
             }
         }
 

@@ -93,8 +93,12 @@ public sealed class SessionTests : IAsyncLifetime
         var refused = await _api.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Post, $"{path}/exec?command=ls", new JsonObject());
         Assert.Equal("Upgrade request required", (string?)refused["message"]);
         await _api.ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Get, $"{path}/portforward");
+        var container = await _api.ExpectAsync(
+            HttpStatusCode.BadRequest, HttpMethod.Post, $"{path}/exec?command=ls&container=x", new JsonObject());
+        Assert.Equal("container x is not valid for pod p", (string?)container["message"]);
         await _api.ExpectAsync(HttpStatusCode.MethodNotAllowed, HttpMethod.Put, $"{path}/attach", new JsonObject());
-        await _api.ExpectAsync(HttpStatusCode.NotFound, HttpMethod.Post, $"{Fixtures.PodsIn("default")}/none/exec?command=ls", new JsonObject());
+        await _api.ExpectAsync(
+            HttpStatusCode.NotFound, HttpMethod.Post, $"{Fixtures.PodsIn("default")}/none/exec?command=ls", new JsonObject());
     }
 
     [Fact]
@@ -160,7 +164,10 @@ public sealed class SessionTests : IAsyncLifetime
         Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(back + "-more", "deep", "a,b")));
         await _kubectl.RunAsync("cp", "p:/data", back + "-all");
         Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(back + "-all", "notes")));
-        Assert.Contains("tar: ", (await _kubectl.TryAsync(null, "cp", "p:/data/none", back + "-none")).Output, StringComparison.Ordinal);
+
+        // What tar says of it may come too late for kubectl, which then ends with 0.
+        await _kubectl.TryAsync(null, "cp", "p:/data/none", back + "-none");
+        Assert.False(Path.Exists(back + "-none"));
     }
 
     [Theory(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -275,7 +282,8 @@ public sealed class SessionTests : IAsyncLifetime
         return socket;
     }
 
-    private static Task SendAsync(ClientWebSocket socket, byte channel, string text, CancellationToken cancellationToken) => socket.SendAsync(
+    private static Task SendAsync(
+        ClientWebSocket socket, byte channel, string text, CancellationToken cancellationToken) => socket.SendAsync(
         (byte[])[channel, .. Encoding.UTF8.GetBytes(text)], WebSocketMessageType.Binary, endOfMessage: true, cancellationToken);
 
     private static async Task<string> ReadUntilAsync(

@@ -43,7 +43,13 @@ internal sealed class SpdyClient(Stream transport)
         _deflater.SetInput([.. plain]);
         _deflater.Flush();
         var block = new byte[plain.Count + 1024];
-        return block[..Enumerable.Range(0, 8).Aggregate(0, (length, _) => length + _deflater.Deflate(block, length, block.Length - length))];
+        var written = 0;
+        while (_deflater.Deflate(block, written, block.Length - written) is > 0 and var length)
+        {
+            written += length;
+        }
+
+        return block[..written];
     }
 
     /// <returns>Null at the end. The type is 0 for data.</returns>
@@ -59,8 +65,8 @@ internal sealed class SpdyClient(Stream transport)
         await transport.ReadExactlyAsync(payload);
         return head[0] < 0x80
             ? (0, BinaryPrimitives.ReadInt32BigEndian(head), head[4], payload)
-            : (BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(2)), payload.Length >= 4 ? BinaryPrimitives.ReadInt32BigEndian(payload) : 0, head[4],
-                payload);
+            : (BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(2)),
+                payload.Length >= 4 ? BinaryPrimitives.ReadInt32BigEndian(payload) : 0, head[4], payload);
     }
 
     private static byte[] Word(int number)

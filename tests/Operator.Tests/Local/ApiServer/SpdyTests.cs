@@ -128,7 +128,8 @@ public sealed class SpdyTests : IAsyncDisposable
     {
         await _client.OpenAsync(("streamtype", new string('a', SpdyHeaders.MaxBytes)));
         Assert.Equal(GoAway, (await _client.ReadAsync())!.Value.Type);
-        Assert.Contains("more than 16384 bytes", (await Assert.ThrowsAsync<SpdyException>(() => _running)).Message, StringComparison.Ordinal);
+        var error = await Assert.ThrowsAsync<SpdyException>(() => _running);
+        Assert.Contains("more than 16384 bytes", error.Message, StringComparison.Ordinal);
     }
 
     private static (int Type, int Stream) Kind((int Type, int Stream, byte Flags, byte[] Payload)? frame) =>
