@@ -13,9 +13,13 @@ internal static class ObjectChecks
         "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
         "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields"];
 
+    private static readonly string[] OwnerFields = ["apiVersion", "kind", "name", "uid"];
+
     /// <summary>Whether this is an object of the kind; an absent kind and apiVersion are filled in.</summary>
+    /// <param name="checksMetadata">Also whether metadata has the types it must have; not needed where the whole object is read by
+    /// type.</param>
     /// <returns>What is wrong; null when nothing is.</returns>
-    public static string? KindProblem(JsonNode? body, KindName kind)
+    public static string? KindProblem(JsonNode? body, KindName kind, bool checksMetadata = true)
     {
         if (body is not JsonObject value)
         {
@@ -25,7 +29,7 @@ internal static class ObjectChecks
         value.SetDefault("apiVersion", kind.ApiVersion);
         value.SetDefault("kind", kind.Kind);
         return value.Text("kind") == kind.Kind && value.Text("apiVersion") == kind.ApiVersion
-            ? MetadataProblem(value, kind)
+            ? checksMetadata ? MetadataProblem(value, kind) : null
             : $"the API version in the data ({value.Text("apiVersion")}, Kind={value.Text("kind")}) does not match the expected API "
                 + $"version ({kind.ApiVersion}, Kind={kind.Kind})";
     }
@@ -33,8 +37,12 @@ internal static class ObjectChecks
     /// <summary>What strict decoding says of unknown or duplicate fields.</summary>
     /// <param name="complaints">Such as <c>unknown field "spec.a"</c>; at least one.</param>
     public static string StrictDecodingProblem(KindName kind, IReadOnlyList<string> complaints) =>
-        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: "
-        + $"{string.Join(", ", complaints)}";
+        DecodingProblem(kind, StrictDecodingError(complaints));
+
+    public static string StrictDecodingError(IReadOnlyList<string> complaints) => $"strict decoding error: {string.Join(", ", complaints)}";
+
+    public static string DecodingProblem(KindName kind, string problem) =>
+        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {problem}";
 
     /// <summary>Removes fields that the schema or ObjectMeta does not know, and nulls, in place.</summary>
     /// <returns>A complaint for each unknown field.</returns>
@@ -111,6 +119,15 @@ internal static class ObjectChecks
             Refuse("metadata.labels", label.Text() ?? "", MetadataSyntax.ValueProblem(label.Text() ?? ""));
         }
 
+        foreach (var owner in value.Items("metadata", "ownerReferences"))
+        {
+            foreach (var field in OwnerFields.Where(field => owner.Text(field) is not { Length: > 0 }))
+            {
+                var what = field switch { "apiVersion" => "version ", "uid" => "uid ", _ => "" };
+                Refuse($"metadata.ownerReferences.{field}", "", $"{what}must not be empty");
+            }
+        }
+
         return errors;
 
         void Refuse(string field, string text, string? problem)
@@ -154,19 +171,15 @@ internal static class ObjectChecks
 
         if (value.At("metadata", "ownerReferences") is { } owners
             && (owners is not JsonArray references
-                || references.Any(
-                    owner => owner.Text("uid") is null
-                        || owner.Text("kind") is null
-                        || owner.Text("name") is null
-                        || owner.Text("apiVersion") is null)))
+                || references.Any(owner => owner is not JsonObject members
+                    || OwnerFields.Any(field => members[field] is { } member && member.Text() is null))))
         {
-            return Undecodable(kind, "metadata.ownerReferences", owners, "list of OwnerReference with apiVersion, kind, name and uid");
+            return Undecodable(kind, "metadata.ownerReferences", owners, "list of OwnerReference");
         }
 
         return null;
     }
 
     private static string Undecodable(KindName kind, string field, JsonNode value, string wanted) =>
-        $"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: json: cannot unmarshal "
-        + $"{StructuralSchema.KindOf(value)} into Go struct field {field} of type {wanted}";
+        DecodingProblem(kind, $"json: cannot unmarshal {StructuralSchema.KindOf(value)} into Go struct field {field} of type {wanted}");
 }

@@ -39,6 +39,7 @@ internal static class TargetList
         ("cel", SchemaTargets.Rules),
         ("api-request", name => new ApiRequestTarget(name)),
         ("api-patch", name => new ApiPatchTarget(name)),
+        ("spdy", name => new SpdyTarget(name)),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(target => target.Name)];

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Cluster.Common;
 using Cluster.Operator.Local.ApiServer.Resources;
+using Cluster.Operator.Manifests;
 using Cluster.Operator.Manifests.Schema;
 
 namespace Cluster.Operator.Local.ApiServer;
@@ -44,6 +45,9 @@ internal static class ApiErrors
         new(415, "UnsupportedMediaType",
             $"the body of the request was in an unknown format - accepted media types include: {supported}");
 
+    public static ApiException NotAcceptable(string supported) =>
+        new(406, "NotAcceptable", $"only the following media types are accepted: {supported}");
+
     /// <summary>Without a time to come back after: clients of evictions have their own (kubectl drain: 5 seconds).</summary>
     public static ApiException DisruptionBudgetUsedUp(string budget, long desired, long current) => new(
         429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", new JsonObject
@@ -84,6 +88,17 @@ internal static class ApiErrors
         details["causes"] = new JsonArray(
             [.. errors.Select(e => (JsonNode)new JsonObject { ["reason"] = e.Reason, ["message"] = e.Message, ["field"] = e.Field })]);
         return new(422, "Invalid", type.Named.InvalidText(name, errors), details);
+    }
+
+    /// <param name="patch">What the patch made of the object, or the patch, as a real server shows it.</param>
+    public static ApiException InvalidPatch(string patch, string problem)
+    {
+        var error = FieldError.Invalid("patch", JsonText.ToText(patch), problem);
+        return new(422, "Invalid", $" \"\" is invalid: {error}", new JsonObject
+        {
+            ["causes"] = new JsonArray(
+                new JsonObject { ["reason"] = error.Reason, ["message"] = error.Message, ["field"] = error.Field }),
+        });
     }
 
     private static JsonObject Details(ResourceType type, string name)

@@ -14,8 +14,7 @@ namespace Cluster.Operator.Local.ApiServer;
 
 /// <summary>A Kubernetes API server in memory, for one machine: loopback only, TLS by its own authority, one random token that may do
 /// everything. Started by local mode and by tests; kubectl and the operator's client talk to it as to any cluster.</summary>
-/// <remarks>Not here: admission webhooks, conversion webhooks, quotas, RBAC decisions, terminals, port-forward, proxies, and the schemas of
-/// built-in kinds (they are stored as they come).</remarks>
+/// <remarks>Not here: admission webhooks, conversion webhooks, quotas, RBAC decisions and proxies.</remarks>
 internal sealed class LocalApiServer : IAsyncDisposable
 {
     // How much of a body that is too large is read to let the client see the answer, before the connection is cut.
@@ -72,7 +71,7 @@ internal sealed class LocalApiServer : IAsyncDisposable
             new SubresourceEndpoint(
                 state, update, new PodOperations(state, update, deletion, budgets), new AccountTokens(state, authentication),
                 options.PodLogs, options.BodyLimitBytes, stopping.Token),
-            new SessionEndpoint(state, options.PodSessions, options.PodLogs, stopping.Token),
+            new SessionEndpoint(state, options.PodSessions, stopping.Token),
             options.AllowedHosts);
         SeedCluster(state, creation, options.Namespaces);
 
@@ -83,6 +82,8 @@ internal sealed class LocalApiServer : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = options.BodyLimitBytes * DrainFactor;
             // A watcher that reads slowly is its own problem; the change log does not wait for it.
             kestrel.Limits.MinResponseDataRate = null;
+            // Warnings name fields as the client wrote them.
+            kestrel.ResponseHeaderEncodingSelector = _ => Encoding.UTF8;
             kestrel.Listen(IPAddress.Loopback, options.Port, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1AndHttp2;

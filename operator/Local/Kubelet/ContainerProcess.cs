@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Cluster.Operator.Local.ApiServer;
 
 namespace Cluster.Operator.Local.Kubelet;
 
@@ -22,34 +23,81 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
     ];
 
     private readonly Process _process;
-    private readonly ContainerLog _log;
+    private readonly Terminal? _terminal;
+    private readonly OutputFan _printed;
     private readonly Task _output;
+    private readonly bool _endsWithFirstInput;
 
-    private ContainerProcess(Process process, ContainerLog log)
+    private ContainerProcess(Process process, Terminal? terminal, ContainerLog log, bool endsWithFirstInput)
     {
         _process = process;
-        _log = log;
-        _output = Task.WhenAll(PumpAsync(process.StandardOutput, "stdout"), PumpAsync(process.StandardError, "stderr"));
+        _terminal = terminal;
+        _printed = new OutputFan(log);
+        _endsWithFirstInput = endsWithFirstInput;
+        _output = PumpAsync();
     }
 
     public int Id => _process.Id;
 
     public DateTimeOffset StartedAt { get; private init; }
 
+    /// <param name="spec">Its environment, its working directory, and whether it has a terminal.</param>
     /// <exception cref="PodConfigurationException">The program cannot be started.</exception>
     public static ContainerProcess Start(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string? workingDirectory,
-        ContainerLog log, TimeProvider time)
+        string program, IEnumerable<string> arguments, ContainerSpec spec, ContainerLog log, TimeProvider time)
     {
-        var start = Prepare(program, arguments, environment, workingDirectory);
-        start.Environment[LifelineVariable] = "stdin";
+        Terminal? terminal = null;
         try
         {
-            return new ContainerProcess(Process.Start(start)!, log) { StartedAt = time.GetUtcNow() };
+            var start = Prepare(program, arguments, spec.Environment, spec.WorkingDirectory);
+            if (spec.HasTerminal)
+            {
+                // Closing the terminal hangs the program up: it is a lifeline too.
+                terminal = Terminal.Open();
+                start = terminal.Inside(start);
+            }
+            else
+            {
+                start.Environment[LifelineVariable] = "stdin";
+            }
+
+            return new ContainerProcess(Process.Start(start)!, terminal, log, spec.StdinOnce) { StartedAt = time.GetUtcNow() };
         }
-        catch (System.ComponentModel.Win32Exception exception)
+        catch (Exception exception) when (exception is System.ComponentModel.Win32Exception or IOException)
         {
+            terminal?.Dispose();
             throw new PodConfigurationException("RunContainerError", $"cannot start '{program}': {exception.Message}");
+        }
+    }
+
+    /// <summary>Joins what the program prints and reads, until it ends (<c>kubectl attach</c>).</summary>
+    /// <exception cref="OperationCanceledException">The client went.</exception>
+    public async Task AttachAsync(SessionStreams streams, CancellationToken cancellationToken)
+    {
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var printed = _printed.Listen();
+        try
+        {
+            if (_terminal is not null)
+            {
+                _ = streams.Terminal is { } sizes ? _terminal.FollowAsync(sizes, leaving.Token) : Task.CompletedTask;
+                _ = streams.Input is { } typed ? _terminal.TypeAsync(typed, leaving.Token) : Task.CompletedTask;
+            }
+            else if (streams.Input is { } input)
+            {
+                _ = FeedAsync(input, leaving.Token);
+            }
+
+            await foreach (var (stream, bytes) in printed.ReadAllAsync(cancellationToken))
+            {
+                var target = stream == "stderr" && streams.Terminal is null ? streams.Error : streams.Output;
+                await (target ?? Stream.Null).WriteAsync(bytes, cancellationToken);
+            }
+        }
+        finally
+        {
+            _printed.Leave(printed);
+            await leaving.CancelAsync();
         }
     }
 
@@ -111,14 +159,48 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(TimeSpan.Zero);
+        _terminal?.Dispose();
         _process.Dispose();
+    }
+
+    private async Task PumpAsync()
+    {
+        await (_terminal is null
+            ? Task.WhenAll(PumpAsync(_process.StandardOutput, "stdout"), PumpAsync(_process.StandardError, "stderr"))
+            : _terminal.ReadAsync(
+                bytes =>
+                {
+                    _printed.Print("stdout", bytes.Span);
+                    return ValueTask.CompletedTask;
+                },
+                _process.WaitForExitAsync(), CancellationToken.None));
+        _printed.End();
     }
 
     private async Task PumpAsync(StreamReader reader, string stream)
     {
-        while (await reader.ReadLineAsync() is { } line)
+        var buffer = new byte[8 * 1024];
+        while (await reader.BaseStream.ReadAsync(buffer) is > 0 and var length)
         {
-            _log.Append(stream, line);
+            _printed.Print(stream, buffer.AsSpan(0, length));
+        }
+    }
+
+    private async Task FeedAsync(Stream input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var target = _process.StandardInput.BaseStream;
+            await input.CopyToAsync(target, cancellationToken);
+            if (_endsWithFirstInput)
+            {
+                await target.DisposeAsync();
+            }
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException or ObjectDisposedException
+            or InvalidOperationException)
+        {
+            // The client or the program has gone.
         }
     }
 

@@ -59,13 +59,14 @@ internal sealed class ContainerRunner(
         }
     }
 
-    public bool IsRunning
+    /// <summary>The process that runs now; null between two.</summary>
+    public ContainerProcess? Running
     {
         get
         {
             lock (_gate)
             {
-                return _process is not null;
+                return _process;
             }
         }
     }
@@ -169,7 +170,7 @@ internal sealed class ContainerRunner(
         var (spec, program, arguments) = resolve();
         var log = new ContainerLog(time);
         var started = time.GetTimestamp();
-        var child = ContainerProcess.Start(program, arguments, spec.Environment, spec.WorkingDirectory, log, time);
+        var child = ContainerProcess.Start(program, arguments, spec, log, time);
         await using var _ = child;
         Update(() =>
         {

@@ -17,6 +17,14 @@ internal sealed record ContainerSpec(
 {
     /// <summary>A path of the container as one of this machine.</summary>
     public Func<string, string> MapPath { get; init; } = path => path;
+
+    /// <summary>Its mounts, the deepest first: where it sees them, and where they are on this machine.</summary>
+    public IReadOnlyList<(string MountPath, string HostPath)> Mounts { get; init; } = [];
+
+    public bool HasTerminal { get; init; }
+
+    /// <summary>Its input ends with the first client's.</summary>
+    public bool StdinOnce { get; init; }
 }
 
 /// <summary>A pod cannot be turned into processes. The reason becomes the container's waiting reason, as the kubelet would show
@@ -87,6 +95,9 @@ internal static class PodReader
             ProbeSpec.Read(container["livenessProbe"] as JsonObject, ports))
         {
             MapPath = path => MapPath(path, mounts),
+            Mounts = mounts,
+            HasTerminal = (bool?)container["tty"] == true,
+            StdinOnce = (bool?)container["stdinOnce"] == true,
         };
     }
 

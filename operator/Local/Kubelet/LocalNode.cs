@@ -45,10 +45,14 @@ internal sealed class LocalNode : IAsyncDisposable
 
     /// <summary>A container's runner, for its logs.</summary>
     /// <param name="container">Empty for the pod's first.</param>
-    public ContainerRunner? FindContainer(string @namespace, string pod, string? container)
+    public ContainerRunner? FindContainer(string @namespace, string pod, string? container) =>
+        FindPod(@namespace, pod)?.Container(container);
+
+    /// <summary>A pod that runs here.</summary>
+    public PodRunner? FindPod(string @namespace, string pod)
     {
         var known = _informer.Store.Get(new NamespacedName(@namespace, pod));
-        return known?.Metadata.Uid is { } uid && _workers.TryGetValue(uid, out var worker) ? worker.Container(container) : null;
+        return known?.Metadata.Uid is { } uid && _workers.TryGetValue(uid, out var worker) ? worker : null;
     }
 
     /// <summary>Stops every pod, each within its grace period, and waits until all processes have ended.</summary>

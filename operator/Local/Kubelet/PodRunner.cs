@@ -64,6 +64,9 @@ internal sealed class PodRunner : IAsyncDisposable
         _run = Task.Run(RunAsync);
     }
 
+    /// <summary>The loopback address the pod owns.</summary>
+    public string PodIP => _podIP;
+
     public string Uid => (string?)_pod["metadata"]?["uid"] ?? "";
 
     private string Name => (string?)_pod["metadata"]?["name"] ?? "";

@@ -139,7 +139,8 @@ internal sealed class FieldSet
         }
     }
 
-    private static string Show(string element)
+    /// <summary>One element as people read it: <c>.image</c>, <c>[name="a"]</c>.</summary>
+    public static string Show(string element)
     {
         var body = element[2..];
         return element[0] switch

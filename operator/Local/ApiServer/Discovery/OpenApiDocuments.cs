@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Fields;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Manifests;
 
@@ -7,10 +10,10 @@ namespace Cluster.Operator.Local.ApiServer.Discovery;
 /// <summary>OpenAPI v3, as far as kubectl reads it: <c>explain</c> needs schemas found by path and kind, <c>apply</c> needs to see that
 /// PATCH takes fieldValidation and dryRun.</summary>
 /// <remarks>PATCH does not list strategic merge among its media types: kubectl then computes such patches from its own Go types, which know
-/// every merge key, instead of from these short schemas.</remarks>
+/// every merge key, instead of from these schemas, which do not.</remarks>
 internal static class OpenApiDocuments
 {
-    private const string ObjectMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    private static readonly ConcurrentDictionary<string, (IReadOnlyList<ResourceType> Types, byte[] Json, string Hash)> Known = new();
 
     public static JsonObject Index(ResourceRegistry registry)
     {
@@ -18,39 +21,55 @@ internal static class OpenApiDocuments
         foreach (var apiVersion in registry.Types.Select(type => type.ApiVersion).Distinct())
         {
             var path = PathOf(apiVersion)[1..];
-            var document = JsonText.Serialize(Document(registry, apiVersion)!);
-            var hash = Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(document))[..32];
-            paths[path] = new JsonObject { ["serverRelativeURL"] = $"/openapi/v3/{path}?hash={hash}" };
+            paths[path] = new JsonObject { ["serverRelativeURL"] = $"/openapi/v3/{path}?hash={Find(registry, apiVersion)!.Value.Hash}" };
         }
         return new JsonObject { ["paths"] = paths };
     }
 
-    /// <returns>null when the version is not served.</returns>
-    public static JsonObject? Document(ResourceRegistry registry, string apiVersion)
+    /// <returns>JSON; null when the version is not served.</returns>
+    public static byte[]? Document(ResourceRegistry registry, string apiVersion) => Find(registry, apiVersion)?.Json;
+
+    /// <summary>Written anew only when the kinds of the version have changed: kubectl asks for the index before each of its
+    /// commands.</summary>
+    private static (byte[] Json, string Hash)? Find(ResourceRegistry registry, string apiVersion)
     {
         var types = registry.Types.Where(type => type.ApiVersion == apiVersion).ToList();
         if (types.Count == 0)
         {
             return null;
         }
-        var paths = new JsonObject();
-        var schemas = new JsonObject { [ObjectMetaName] = ObjectMeta() };
-        if (apiVersion == "v1")
+
+        if (!Known.TryGetValue(apiVersion, out var known) || !IsFor(known.Types, types))
         {
-            CoreFieldTable.AddTo(schemas);
+            var json = JsonText.Serialize(Write(types, apiVersion));
+            known = (types, json, Convert.ToHexString(SHA256.HashData(json))[..32]);
+            Known[apiVersion] = known;
         }
 
+        return (known.Json, known.Hash);
+    }
+
+    // Servers of one process have each their own objects for the built-in kinds, which say the same.
+    private static bool IsFor(IReadOnlyList<ResourceType> known, List<ResourceType> types) =>
+        known.Count == types.Count
+        && known.Zip(types).All(pair => pair.First == pair.Second
+            || (!pair.First.IsCustom && !pair.Second.IsCustom && pair.First.Kind == pair.Second.Kind));
+
+    private static JsonObject Write(List<ResourceType> types, string apiVersion)
+    {
+        var paths = new JsonObject();
+        var schemas = new TypeSchemas(apiVersion);
         foreach (var type in types)
         {
-            schemas[SchemaName(type)] = Schema(type);
+            AddSchema(schemas, type);
             AddPaths(paths, type);
         }
         return new JsonObject
         {
             ["openapi"] = "3.0.0",
-            ["info"] = new JsonObject { ["title"] = "Kubernetes", ["version"] = "local" },
+            ["info"] = new JsonObject { ["title"] = "Kubernetes", ["version"] = KubernetesRelease.Version },
             ["paths"] = paths,
-            ["components"] = new JsonObject { ["schemas"] = schemas },
+            ["components"] = new JsonObject { ["schemas"] = schemas.Schemas },
         };
     }
 
@@ -119,58 +138,31 @@ internal static class OpenApiDocuments
         [mediaType] = new JsonObject { ["schema"] = new JsonObject { ["$ref"] = $"#/components/schemas/{SchemaName(type)}" } },
     };
 
-    private static JsonObject Schema(ResourceType type)
+    private static void AddSchema(TypeSchemas schemas, ResourceType type)
     {
-        var schema = type.Schema?.Source.Copy() ?? new JsonObject { ["type"] = "object", ["description"] = $"A {type.Kind}." };
-        var properties = schema.Child("properties");
-        properties["apiVersion"] = Text("APIVersion defines the versioned schema of this representation of an object.");
-        properties["kind"] = Text("Kind is a string value representing the REST resource this object represents.");
-        properties["metadata"] = new JsonObject
+        JsonObject schema;
+        if (GoTypes.Of(type) is { } known)
         {
-            ["description"] = "Standard object's metadata.",
-            ["allOf"] = new JsonArray(new JsonObject { ["$ref"] = $"#/components/schemas/{ObjectMetaName}" }),
-            ["default"] = new JsonObject(),
-        };
-        if (type.Schema is null)
-        {
-            properties["spec"] = CoreFieldTable.Reference(type.Kind, "Spec", "What is wanted.") ?? Open("What is wanted.");
-            properties["status"] = CoreFieldTable.Reference(type.Kind, "Status", "What is observed.") ?? Open("What is observed.");
+            schema = schemas.Add(known);
         }
+        else
+        {
+            schema = type.Schema?.Source.Copy() ?? new JsonObject { ["type"] = "object" };
+            var properties = schema.Child("properties");
+            properties["apiVersion"] = Text("APIVersion defines the versioned schema of this representation of an object.");
+            properties["kind"] = Text("Kind is a string value representing the REST resource this object represents.");
+            properties["metadata"] = schemas.Metadata();
+            schemas.Schemas[SchemaName(type)] = schema;
+        }
+
         schema["x-kubernetes-group-version-kind"] = new JsonArray(Kind(type));
-        return schema;
     }
 
-    private static JsonObject ObjectMeta() => new()
-    {
-        ["type"] = "object",
-        ["description"] = "ObjectMeta is metadata that all persisted resources must have.",
-        ["properties"] = new JsonObject
-        {
-            ["name"] = Text("Name must be unique within a namespace."),
-            ["generateName"] = Text("A prefix the server makes a unique name of."),
-            ["namespace"] = Text("Namespace defines the space within which each name must be unique."),
-            ["uid"] = Text("UID is the unique in time and space value for this object."),
-            ["resourceVersion"] = Text("An opaque value that represents the internal version of this object."),
-            ["labels"] = TextMap("Map of string keys and values that can be used to organize and categorize objects."),
-            ["annotations"] = TextMap("An unstructured key value map stored with a resource."),
-        },
-    };
-
     private static JsonObject Text(string description) => new() { ["type"] = "string", ["description"] = description };
-
-    private static JsonObject TextMap(string description) => new()
-    {
-        ["type"] = "object",
-        ["description"] = description,
-        ["additionalProperties"] = new JsonObject { ["type"] = "string", ["default"] = "" },
-    };
-
-    private static JsonObject Open(string description) =>
-        new() { ["type"] = "object", ["description"] = description, ["x-kubernetes-preserve-unknown-fields"] = true };
 
     private static JsonObject Kind(ResourceType type) => new() { ["group"] = type.Group, ["version"] = type.Version, ["kind"] = type.Kind };
 
     private static string SchemaName(ResourceType type) =>
         type.IsCustom ? $"{string.Join('.', type.Group.Split('.').Reverse())}.{type.Version}.{type.Kind}"
-        : $"io.k8s.api.{(type.Group.Length == 0 ? "core" : type.Group.Split('.')[0])}.{type.Version}.{type.Kind}";
+        : $"{TypeSchemas.Prefix(type.ApiVersion)}.{type.Kind}";
 }

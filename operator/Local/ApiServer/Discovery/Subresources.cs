@@ -36,6 +36,7 @@ internal sealed record Subresource(string Name, string ApiVersion, string Kind, 
             yield return new("log", "v1", "Pod", ["get"]);
             yield return new("exec", "v1", "PodExecOptions", ["create", "get"]);
             yield return new("attach", "v1", "PodAttachOptions", ["create", "get"]);
+            yield return new("portforward", "v1", "PodPortForwardOptions", ["create", "get"]);
             yield return new("binding", "v1", "Binding", ["create"]);
             yield return new("eviction", "policy/v1", "Eviction", ["create"]);
         }

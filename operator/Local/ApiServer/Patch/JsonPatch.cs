@@ -62,7 +62,7 @@ internal static class JsonPatch
                 }
                 return root;
             case var other:
-                throw ApiErrors.BadRequest(
+                throw Inapplicable(
                     $"JSON patch operation \"{other}\" is unknown; supported: add, remove, replace, move, copy, test");
         }
     }

@@ -17,13 +17,20 @@ internal static class UnsupportedResources
         Define("batch", "CronJob", "cronjobs", "cj"),
         Define("networking.k8s.io", "Ingress", "ingresses", "ing"),
         Define("", "ResourceQuota", "resourcequotas", "quota"),
+        Define("", "ReplicationController", "replicationcontrollers", "rc"),
+        Define("", "Endpoints", "endpoints", "ep"),
+        Define("", "PersistentVolume", "persistentvolumes", isNamespaced: false, "pv"),
     ];
 
     /// <summary>Of kinds that are kept, because a chart brings them, and not run.</summary>
     public static string Stored(string kinds) => $"{kinds} are stored and no pods are started for them: {Purpose}";
 
-    private static ResourceType Define(string group, string kind, string plural, params string[] shortNames) => new()
+    private static ResourceType Define(string group, string kind, string plural, params string[] shortNames) =>
+        Define(group, kind, plural, isNamespaced: true, shortNames);
+
+    private static ResourceType Define(string group, string kind, string plural, bool isNamespaced, params string[] shortNames) => new()
     {
+        Namespaced = isNamespaced,
         Group = group,
         Version = "v1",
         Kind = kind,

@@ -49,16 +49,41 @@ internal sealed class WorkloadStrategy : ResourceStrategy
         }
     }
 
+    /// <summary>k8s.io/kubernetes/pkg/apis/apps/v1/defaults.go.</summary>
     private static void Default(JsonObject value)
     {
         var spec = value.Child("spec");
-        if (value.Text("kind") != "DaemonSet")
+        switch (value.Text("kind"))
         {
-            spec.SetDefault("replicas", 1L);
+            case "Deployment":
+                spec.SetDefault("replicas", 1L);
+                spec.SetDefault("revisionHistoryLimit", 10L);
+                spec.SetDefault("progressDeadlineSeconds", 600L);
+                DefaultUpdates(spec.Child("strategy"), "25%", "25%");
+                break;
+            case "DaemonSet":
+                spec.SetDefault("revisionHistoryLimit", 10L);
+                DefaultUpdates(spec.Child("updateStrategy"), 0L, 1L);
+                break;
+            default:
+                spec.SetDefault("replicas", 1L);
+                break;
         }
+
         if (spec.At("template", "spec") is JsonObject pod)
         {
             PodStrategy.DefaultSpec(pod);
+        }
+    }
+
+    private static void DefaultUpdates(JsonObject strategy, JsonNode surge, JsonNode unavailable)
+    {
+        strategy.SetDefault("type", "RollingUpdate");
+        if (strategy.Text("type") == "RollingUpdate")
+        {
+            var rolling = strategy.Child("rollingUpdate");
+            rolling.SetDefault("maxSurge", surge);
+            rolling.SetDefault("maxUnavailable", unavailable);
         }
     }
 }

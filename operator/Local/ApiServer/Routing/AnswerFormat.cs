@@ -11,9 +11,15 @@ internal enum AnswerForm
 
 internal static class AnswerFormat
 {
+    /// <exception cref="ApiException">406: no JSON is wanted. Clients that prefer protobuf name JSON after it.</exception>
     public static AnswerForm Negotiate(string? accept)
     {
-        foreach (var range in (accept ?? "").Split(','))
+        if (string.IsNullOrWhiteSpace(accept))
+        {
+            return AnswerForm.Objects;
+        }
+
+        foreach (var range in accept.Split(','))
         {
             var parameters = range.Split(';').Select(part => part.Trim()).ToList();
             if (parameters[0] is not ("application/json" or "*/*" or "application/*" or ""))
@@ -33,7 +39,7 @@ internal static class AnswerFormat
                 return AnswerForm.Objects;
             }
         }
-        return AnswerForm.Objects;
+        throw ApiErrors.NotAcceptable(Answers.Json);
     }
 
     /// <returns>The version of aggregated discovery asked for, null for the plain documents.</returns>

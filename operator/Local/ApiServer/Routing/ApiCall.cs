@@ -20,7 +20,10 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
 
     public ObjectKey Key => new(Path.Namespace ?? "", Path.Name ?? "");
 
-    public AnswerForm Form { get; } = AnswerFormat.Negotiate(http.Request.Headers.Accept);
+    /// <exception cref="ApiException">406: the client wants a form that is not spoken.</exception>
+    public AnswerForm Form => _form ??= AnswerFormat.Negotiate(Http.Request.Headers.Accept);
+
+    private AnswerForm? _form;
 
     public CancellationToken Aborted => Http.RequestAborted;
 
@@ -79,6 +82,8 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
             Validation = validation,
             Force = Flag("force"),
             IsPatch = HttpMethods.IsPatch(Http.Request.Method),
+            IsApply = isApply,
+            PatchText = body.MediaType == ObjectPatch.Strategic ? Fields.GoText.Plain(body.Value) : null,
             DuplicateFields = body.Duplicates,
         };
     }
@@ -86,7 +91,8 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
     /// <summary>Writes one object in the form the client asked for.</summary>
     public async Task AnswerAsync(JsonObject value, DateTimeOffset now, int status = 200, IEnumerable<string>? warnings = null)
     {
-        foreach (var warning in warnings ?? [])
+        // A text with control characters fits in no header; a real server leaves it out as well.
+        foreach (var warning in (warnings ?? []).Where(text => !text.Any(char.IsControl)))
         {
             Http.Response.Headers.Append(
                 "Warning",

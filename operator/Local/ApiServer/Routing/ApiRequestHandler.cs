@@ -61,6 +61,11 @@ internal sealed class ApiRequestHandler(
             throw ApiErrors.NoSuchPath();
         }
         var call = new ApiCall(http, parsed, type, caller);
+        if (parsed.Subresource is null or "status" or "scale")
+        {
+            // Asked before anything is done: an answer that the client cannot read comes too late after a write.
+            _ = call.Form;
+        }
         await (parsed switch
         {
             { Subresource: not null } => SubresourceAsync(call),

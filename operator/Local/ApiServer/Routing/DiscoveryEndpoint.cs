@@ -14,13 +14,19 @@ internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
     {
         if (path is "/healthz" or "/livez" or "/readyz")
         {
-            await Answers.WriteAsync(http, 200, "ok"u8.ToArray(), "text/plain; charset=utf-8");
+            var text = http.Request.Query.ContainsKey("verbose") ? $"[+]ping ok\n{path[1..]} check passed\n" : "ok";
+            await Answers.WriteAsync(http, 200, System.Text.Encoding.ASCII.GetBytes(text), "text/plain; charset=utf-8");
             return true;
         }
         if (path is "/api" or "/apis" && AnswerFormat.AggregatedDiscovery(http.Request.Headers.Accept) is { } version)
         {
-            var document = DiscoveryDocuments.Aggregated(registry, core: path == "/api", version);
-            await Answers.WriteAsync(http, 200, document, $"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+            var aggregated = DiscoveryDocuments.Aggregated(registry, core: path == "/api", version);
+            await Answers.WriteAsync(http, 200, aggregated, $"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+            return true;
+        }
+        if (OpenApi(path) is { } document)
+        {
+            await Answers.WriteAsync(http, 200, document, Answers.Json);
             return true;
         }
         if (Document(path) is not { } answer)
@@ -31,6 +37,13 @@ internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
         return true;
     }
 
+    private byte[]? OpenApi(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
+    {
+        ["openapi", "v3", "api", var version] => OpenApiDocuments.Document(registry, version),
+        ["openapi", "v3", "apis", var group, var version] => OpenApiDocuments.Document(registry, $"{group}/{version}"),
+        _ => null,
+    };
+
     private JsonObject? Document(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
     {
         ["version"] => Version(),
@@ -40,8 +53,6 @@ internal sealed class DiscoveryEndpoint(ResourceRegistry registry)
         ["apis", var group] => DiscoveryDocuments.Group(registry, group),
         ["apis", var group, var version] => DiscoveryDocuments.Resources(registry, group, version),
         ["openapi", "v3"] => OpenApiDocuments.Index(registry),
-        ["openapi", "v3", "api", var version] => OpenApiDocuments.Document(registry, version),
-        ["openapi", "v3", "apis", var group, var version] => OpenApiDocuments.Document(registry, $"{group}/{version}"),
         _ => null,
     };
 

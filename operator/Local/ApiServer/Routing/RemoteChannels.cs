@@ -3,34 +3,40 @@ using System.Net.WebSockets;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary>Several streams over one WebSocket, <c>v5.channel.k8s.io</c> (k8s.io/apimachinery/pkg/util/remotecommand):
+/// <summary>Several streams over one WebSocket (k8s.io/apimachinery/pkg/util/remotecommand):
 /// <code>binary message: channel byte | bytes       0 stdin · 1 stdout · 2 stderr · 3 error (a Status) · 4 terminal size
-/// 255 | channel                                the client has closed that stream</code></summary>
-internal sealed class RemoteChannels(WebSocket socket) : IDisposable
+/// 255 | channel                                v5: the client has closed that stream</code></summary>
+/// <param name="hasTerminal">Whether anybody reads the terminal's sizes.</param>
+internal sealed class RemoteChannels(WebSocket socket, bool hasTerminal) : ISessionChannels
 {
-    public const string Protocol = "v5.channel.k8s.io";
-    public const byte Output = 1;
-    public const byte ErrorOutput = 2;
+    /// <summary>kubectl, and before it other clients, which cannot close the input alone. The first that a client names is taken.</summary>
+    public static readonly string[] Protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
-    private const byte Input = 0;
-    private const byte Status = 3;
+    private const byte InputChannel = 0;
+    private const byte OutputChannel = 1;
+    private const byte ErrorChannel = 2;
+    private const byte StatusChannel = 3;
+    private const byte SizeChannel = 4;
     private const byte Close = 255;
     private const int MessageBytes = 32 * 1024;
 
     private readonly SemaphoreSlim _sending = new(1);
     private readonly Pipe _input = new();
+    private readonly Pipe _sizes = new();
 
-    /// <summary>What the client sends to the command; ends when the client closes it or goes.</summary>
-    public Stream InputStream => _input.Reader.AsStream();
+    public Stream Input => _input.Reader.AsStream();
 
-    public Stream Writer(byte channel) => new ChannelStream(this, channel);
+    public Stream Output => new ChannelStream(this, OutputChannel);
 
-    /// <summary>Takes what the client sends.</summary>
-    /// <returns>When the client has gone.</returns>
+    public Stream Error => new ChannelStream(this, ErrorChannel);
+
+    public Stream Sizes => _sizes.Reader.AsStream();
+
     public async Task ReceiveAsync(CancellationToken cancellationToken)
     {
         var buffer = new byte[MessageBytes];
         byte? channel = null;
+        var isInputClosed = false;
         try
         {
             while (true)
@@ -48,12 +54,17 @@ internal sealed class RemoteChannels(WebSocket socket) : IDisposable
                     bytes = bytes[1..];
                 }
 
-                if (channel == Input && bytes.Length > 0)
+                if (channel == InputChannel && bytes.Length > 0 && !isInputClosed)
                 {
                     await _input.Writer.WriteAsync(bytes, cancellationToken);
                 }
-                else if (channel == Close && bytes.Length > 0 && bytes.Span[0] == Input)
+                else if (channel == SizeChannel && bytes.Length > 0 && hasTerminal)
                 {
+                    await _sizes.Writer.WriteAsync(bytes, cancellationToken);
+                }
+                else if (channel == Close && bytes.Length > 0 && bytes.Span[0] == InputChannel)
+                {
+                    isInputClosed = true;
                     await _input.Writer.CompleteAsync();
                 }
 
@@ -67,20 +78,21 @@ internal sealed class RemoteChannels(WebSocket socket) : IDisposable
         finally
         {
             await _input.Writer.CompleteAsync();
+            await _sizes.Writer.CompleteAsync();
         }
     }
 
-    /// <summary>Says how it ended and closes the connection.</summary>
     public async Task FinishAsync(byte[] status, CancellationToken cancellationToken)
     {
-        await SendAsync(Status, status, cancellationToken);
+        await SendAsync(StatusChannel, status, cancellationToken);
         await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", cancellationToken);
     }
 
-    public void Dispose()
+    public ValueTask DisposeAsync()
     {
         _sending.Dispose();
         socket.Dispose();
+        return ValueTask.CompletedTask;
     }
 
     private async Task SendAsync(byte channel, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

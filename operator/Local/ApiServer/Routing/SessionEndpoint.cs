@@ -1,14 +1,18 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Spdy;
 using Cluster.Operator.Local.ApiServer.Writing;
 using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Local.ApiServer.Routing;
 
-/// <summary><c>pods/NAME/exec</c> and <c>pods/NAME/attach</c> over WebSockets, as kubectl has spoken them since 1.31 (<c>kubectl cp</c> is
-/// <c>tar</c> by exec). What goes wrong after the upgrade is told on the error channel: before it, kubectl would try SPDY next and show the
-/// refusal of that.</summary>
-internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, IPodLogSource? logs, CancellationToken stopping)
+/// <summary><c>pods/NAME/exec</c>, <c>attach</c> and <c>portforward</c>, over WebSockets, as kubectl speaks them since 1.31, and over
+/// SPDY/3.1, which older ones speak (<c>kubectl cp</c> is <c>tar</c> by exec). What goes wrong after the upgrade is told on the error
+/// stream.</summary>
+internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, CancellationToken stopping)
 {
+    private const string Spdy = "SPDY/3.1";
+    private const string StreamProtocol = "X-Stream-Protocol-Version";
+
     // Closed before the client has, the connection would be reset, and what the client has not read yet be lost.
     private static readonly TimeSpan FarewellLimit = TimeSpan.FromSeconds(5);
 
@@ -20,82 +24,161 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, IP
             return false;
         }
 
+        if (call.Http.Request.Method is not ("GET" or "POST"))
+        {
+            throw ApiErrors.MethodNotAllowed();
+        }
+
         var pod = state.Require(call.Type, call.Key).Root;
-        if (call.Path.Subresource == "portforward")
-        {
-            throw ApiErrors.BadRequest(
-                "local mode does not forward ports: a pod's ports are open on this machine already, those of "
-                + $"{pod.Name()} at {pod.Text("status", "podIP") ?? "its podIP, once it runs"}");
-        }
-
-        var requests = call.Http.WebSockets;
-        if (!requests.IsWebSocketRequest || !requests.WebSocketRequestedProtocols.Contains(RemoteChannels.Protocol))
-        {
-            throw ApiErrors.BadRequest(
-                $"local mode speaks {call.Path.Subresource} as {RemoteChannels.Protocol} over WebSockets and not SPDY: use kubectl 1.31 or "
-                + "newer, without KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false");
-        }
-
-        using var channels = new RemoteChannels(await requests.AcceptWebSocketAsync(RemoteChannels.Protocol));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, stopping);
-        var client = EndWithClientAsync(channels, ending);
         try
         {
-            await channels.FinishAsync(JsonText.Serialize(await RunAsync(call, pod, channels, ending.Token)), ending.Token);
-            await Task.WhenAny(client, Task.Delay(FarewellLimit, ending.Token));
+            await (call.Path.Subresource == "portforward"
+                ? ForwardAsync(call, pod, ending.Token)
+                : ConverseAsync(call, pod, ending));
         }
-        catch (Exception error) when (error is OperationCanceledException or System.Net.WebSockets.WebSocketException)
+        catch (Exception error) when (error is OperationCanceledException or IOException or System.Net.WebSockets.WebSocketException
+            or SpdyException)
         {
-            // The client went or the server stops.
+            // The client went or broke the protocol, or the server stops.
         }
 
-        await ending.CancelAsync();
-        await client;
         return true;
     }
 
-    private static async Task EndWithClientAsync(RemoteChannels channels, CancellationTokenSource ending)
+    private async Task ForwardAsync(ApiCall call, JsonObject pod, CancellationToken cancellationToken)
+    {
+        await using var transport = await OpenTunnelAsync(call);
+        using var connection = new SpdyConnection(transport);
+        await new PortForwarding(
+            connection, pod.Name(), (port, cancelled) => (sessions ?? throw new IOException(NoNode(pod).Message)).ConnectAsync(
+                pod.Namespace(), pod.Name(), port, cancelled)).RunAsync(cancellationToken);
+    }
+
+    private static async Task<Stream> OpenTunnelAsync(ApiCall call)
+    {
+        var requests = call.Http.WebSockets;
+        if (!requests.IsWebSocketRequest)
+        {
+            return await UpgradeAsync(call, PortForwarding.Protocol);
+        }
+
+        return requests.WebSocketRequestedProtocols.Contains(PortForwarding.TunnelProtocol)
+            ? await TunnelHandshake.AcceptAsync(call.Http, PortForwarding.TunnelProtocol)
+            : throw NoCommonProtocol(requests.WebSocketRequestedProtocols, PortForwarding.TunnelProtocol);
+    }
+
+    private async Task ConverseAsync(ApiCall call, JsonObject pod, CancellationTokenSource ending)
+    {
+        // Before the upgrade, as a real server: kubectl then shows the Status.
+        var container = Container(call, pod);
+        if (call.Path.Subresource == "exec" && call.Query("command") is null)
+        {
+            throw ApiErrors.BadRequest("you must specify at least one command for the container");
+        }
+
+        await using var channels = await OpenChannelsAsync(call, ending.Token);
+        var client = EndWithClientAsync(channels, ending);
+        try
+        {
+            await channels.FinishAsync(JsonText.Serialize(await RunAsync(call, pod, container, channels, ending.Token)), ending.Token);
+            await Task.WhenAny(client, Task.Delay(FarewellLimit, ending.Token));
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            await client;
+        }
+    }
+
+    private static async Task<ISessionChannels> OpenChannelsAsync(ApiCall call, CancellationToken cancellationToken)
+    {
+        var requests = call.Http.WebSockets;
+        if (requests.IsWebSocketRequest)
+        {
+            var protocol = requests.WebSocketRequestedProtocols.FirstOrDefault(RemoteChannels.Protocols.Contains)
+                ?? throw NoCommonProtocol(requests.WebSocketRequestedProtocols, RemoteChannels.Protocols);
+            return new RemoteChannels(await requests.AcceptWebSocketAsync(protocol), call.Flag("tty"));
+        }
+
+        var transport = await UpgradeAsync(call, SpdyChannels.Protocol);
+        string[] types = ["error", .. Types(call)];
+        return await SpdyChannels.OpenAsync(transport, types, cancellationToken);
+    }
+
+    private static IEnumerable<string> Types(ApiCall call)
+    {
+        var hasTerminal = call.Flag("tty");
+        (string Type, bool Is)[] types = [
+            ("stdin", call.Flag("stdin")), ("stdout", call.Flag("stdout")), ("stderr", call.Flag("stderr") && !hasTerminal),
+            ("resize", hasTerminal)];
+        return types.Where(stream => stream.Is).Select(stream => stream.Type);
+    }
+
+    /// <summary>Makes a byte stream of the connection (k8s.io/apimachinery/pkg/util/httpstream).</summary>
+    private static async Task<Stream> UpgradeAsync(ApiCall call, string protocol)
+    {
+        var headers = call.Http.Request.Headers;
+        var feature = call.Http.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpUpgradeFeature>();
+        if (feature is not { IsUpgradableRequest: true }
+            || !string.Equals(headers.Upgrade.ToString(), Spdy, StringComparison.OrdinalIgnoreCase))
+        {
+            throw ApiErrors.BadRequest("Upgrade request required");
+        }
+
+        var wanted = headers[StreamProtocol].OfType<string>().SelectMany(value => value.Split(',')).Select(value => value.Trim()).ToList();
+        if (!wanted.Contains(protocol))
+        {
+            throw NoCommonProtocol(wanted, protocol);
+        }
+
+        call.Http.Response.Headers.Upgrade = Spdy;
+        call.Http.Response.Headers[StreamProtocol] = protocol;
+        return await feature.UpgradeAsync();
+    }
+
+    private static ApiException NoCommonProtocol(IEnumerable<string> wanted, params string[] spoken) => new(
+        403, "Forbidden",
+        $"unable to upgrade: unable to negotiate protocol: client supports [{string.Join(' ', wanted)}], server accepts "
+        + $"[{string.Join(' ', spoken)}]");
+
+    private static async Task EndWithClientAsync(ISessionChannels channels, CancellationTokenSource ending)
     {
         try
         {
             await channels.ReceiveAsync(ending.Token);
-            await ending.CancelAsync();
         }
-        catch (OperationCanceledException)
+        catch (Exception error) when (error is OperationCanceledException or IOException or SpdyException)
         {
-            // It has ended here first.
+            // It has ended here first, or the client speaks something else.
         }
+
+        await ending.CancelAsync();
     }
 
-    /// <returns>The Status for the error channel.</returns>
-    private async Task<JsonObject> RunAsync(ApiCall call, JsonObject pod, RemoteChannels channels, CancellationToken cancellationToken)
+    /// <returns>The Status for the error stream.</returns>
+    private async Task<JsonObject> RunAsync(
+        ApiCall call, JsonObject pod, string container, ISessionChannels channels, CancellationToken cancellationToken)
     {
         try
         {
-            if (call.Flag("tty"))
-            {
-                throw ApiErrors.BadRequest("local mode has no terminals: leave out -t");
-            }
-
-            var container = Container(call, pod);
+            var hasTerminal = call.Flag("tty");
             var streams = new SessionStreams(
-                call.Flag("stdin") ? channels.InputStream : null,
-                call.Flag("stdout") ? channels.Writer(RemoteChannels.Output) : null,
-                call.Flag("stderr") ? channels.Writer(RemoteChannels.ErrorOutput) : null);
+                call.Flag("stdin") ? channels.Input : null,
+                call.Flag("stdout") ? channels.Output : null,
+                call.Flag("stderr") && !hasTerminal ? channels.Error : null)
+            {
+                Terminal = hasTerminal ? TerminalSizes.ReadAsync(channels.Sizes, cancellationToken) : null,
+            };
+            var node = sessions ?? throw NoNode(pod);
             if (call.Path.Subresource == "attach")
             {
-                var follow = new PodLogOptions(
-                    Follow: true, Previous: false, Timestamps: false, TailLines: 0, Since: null, LimitBytes: null);
-                await (logs ?? throw NoNode(pod)).WriteLogAsync(
-                    pod.Namespace(), pod.Name(), container, follow, streams.Output ?? Stream.Null, cancellationToken);
+                await node.AttachAsync(pod.Namespace(), pod.Name(), container, streams, cancellationToken);
                 return Success();
             }
 
             var command = call.Http.Request.Query["command"].OfType<string>().ToList();
-            var code = command.Count == 0
-                ? throw ApiErrors.BadRequest("you must specify at least one command for the container")
-                : await (sessions ?? throw NoNode(pod)).ExecAsync(
-                    pod.Namespace(), pod.Name(), container, command, streams, cancellationToken);
+            var code = await node.ExecAsync(pod.Namespace(), pod.Name(), container, command, streams, cancellationToken);
             return code == 0 ? Success() : Exited(code);
         }
         catch (ApiException error)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Cluster.Operator.Local.ApiServer.Fields;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Manifests;
 
@@ -9,29 +10,56 @@ internal static class Admission
 {
     /// <summary>The body must be an object of the kind the path names.</summary>
     public static JsonObject RequireKind(JsonNode? body, ResourceType type) =>
-        ObjectChecks.KindProblem(body, type.Named) is { } problem ? throw ApiErrors.BadRequest(problem) : (JsonObject)body!;
+        ObjectChecks.KindProblem(body, type.Named, checksMetadata: GoTypes.Of(type) is null) is { } problem
+            ? throw ApiErrors.BadRequest(problem)
+            : (JsonObject)body!;
 
     /// <summary>Reads a body as the kind: without nulls and fields that the kind does not have.</summary>
     /// <param name="body">Changed in place.</param>
-    /// <exception cref="ApiException">400 for another kind, and for unknown or duplicate fields under Strict.</exception>
+    /// <exception cref="ApiException">400 for another kind, for wrong JSON types, and for unknown or duplicate fields under Strict; 422
+    /// where these come of a patch.</exception>
     public static JsonObject Decode(JsonNode? body, ResourceType type, WriteOptions options)
     {
         var value = RequireKind(body, type);
-        List<string> complaints = [
-            .. ObjectChecks.Prune(value, type.Schema), .. StatusFields.Prune(value, type).Select(field => $"unknown field \"{field}\""),
-            .. options.DuplicateFields.Select(field => $"duplicate field \"{field}\"")];
+
+        // Of a patched object is told what it was before it was read, without what reading drops.
+        var patched = options.IsPatch ? value.Copy() : null;
+        List<string> complaints;
+        if (GoTypes.Of(type) is { } go)
+        {
+            var decoding = GoDecoder.Decode(value, go, options.PatchText is not null);
+            if (decoding.Failure is { } failure)
+            {
+                throw Undecodable(type, failure, patched, options);
+            }
+
+            complaints = [.. decoding.UnknownFields.Select(field => $"unknown field \"{field}\"")];
+        }
+        else
+        {
+            complaints = ObjectChecks.Prune(value, type.Schema);
+        }
+
+        complaints.AddRange(options.DuplicateFields.Select(field => $"duplicate field \"{field}\""));
         if (complaints.Count > 0 && options.Validation == FieldValidation.Strict)
         {
-            throw ApiErrors.BadRequest(ObjectChecks.StrictDecodingProblem(type.Named, complaints));
+            throw Undecodable(type, ObjectChecks.StrictDecodingError(complaints), patched, options);
         }
 
         if (options.Validation == FieldValidation.Warn)
         {
-            options.Warnings.AddRange(complaints);
+            options.Warnings.AddRange(complaints.Except(options.Warnings));
         }
 
         return value;
     }
+
+    // endpoints/handlers/patch.go: what a patch comes to is an invalid value of the patch; what an apply comes to cannot be converted.
+    private static ApiException Undecodable(ResourceType type, string problem, JsonObject? patched, WriteOptions options) =>
+        patched is null ? ApiErrors.BadRequest(ObjectChecks.DecodingProblem(type.Named, problem))
+        : options.IsApply
+            ? ApiErrors.BadRequest($"failed to convert new object ({TypedPatch.Describe(patched, type)}) to proper version: {problem}")
+        : ApiErrors.InvalidPatch(options.PatchText ?? JsonText.ToText(patched), problem);
 
     /// <summary>Defaults and validates in place.</summary>
     /// <exception cref="ApiException">422 for an invalid object.</exception>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Local.ApiServer.Apply;
+using Cluster.Operator.Local.ApiServer.Fields;
 using Cluster.Operator.Local.ApiServer.Patch;
 using Cluster.Operator.Local.ApiServer.Resources;
 using Cluster.Operator.Local.ApiServer.Store;
@@ -48,6 +49,7 @@ internal sealed class ObjectPatch(ApiState state, ObjectCreation creation, Objec
         {
             throw ApiErrors.BadRequest("the namespace of the provided object does not match the namespace sent on the request");
         }
+        TypedPatch.Check(applied, type);
         KeepOwnPart(type, subresource, applied);
         applied.Metadata()["name"] = key.Name;
         if (type.Namespaced)

@@ -26,6 +26,12 @@ internal sealed class WriteOptions
     /// <summary>A PATCH in any dialect, which has no precondition of its own.</summary>
     public bool IsPatch { get; init; }
 
+    /// <summary>A PATCH by server-side apply.</summary>
+    public bool IsApply { get; init; }
+
+    /// <summary>A strategic merge patch as Go prints it, for messages; null for anything else.</summary>
+    public string? PatchText { get; init; }
+
     /// <summary>Members that occurred twice in the body, found while parsing it.</summary>
     public IReadOnlyList<string> DuplicateFields { get; init; } = [];
 

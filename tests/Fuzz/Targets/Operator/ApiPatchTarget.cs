@@ -37,7 +37,7 @@ internal sealed class ApiPatchTarget(string name) : IFuzzTarget
     public Verdict Run(byte[] input)
     {
         var (head, body) = HeadMutator.Split(input);
-        if (Encoding.UTF8.GetString(head).Split(' ') is not ["PATCH", var kind, var contentType]
+        if (Encoding.UTF8.GetString(head).Split(' ') is not ["PATCH", var kind, { Length: > 0 } contentType]
             || kind.Split('/', 2) is not [var plural, ..]
             || !ApiObjects.All.TryGetValue(plural, out var made))
         {

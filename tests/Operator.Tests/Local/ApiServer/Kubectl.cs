@@ -25,7 +25,10 @@ internal sealed class Kubectl : IDisposable
 
     public string Namespace { get; }
 
-    private Dictionary<string, string> Surroundings => new()
+    /// <summary>More variables for the program, such as those that make it speak SPDY.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
+    private Dictionary<string, string> Surroundings => new(Environment)
     {
         ["KUBECONFIG"] = Kubeconfig,
         ["HOME"] = _home,
@@ -35,7 +38,7 @@ internal sealed class Kubectl : IDisposable
     private string Kubeconfig => Path.Combine(_home, "kubeconfig");
 
     /// <summary>The program: CLUSTER_KUBECTL, or the one on the PATH; null when there is none.</summary>
-    public static string? Program { get; } = Environment.GetEnvironmentVariable("CLUSTER_KUBECTL") is { Length: > 0 } named
+    public static string? Program { get; } = System.Environment.GetEnvironmentVariable("CLUSTER_KUBECTL") is { Length: > 0 } named
         ? named
         : CommandLine.Find("kubectl");
 

@@ -230,6 +230,15 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("periodSeconds\t<integer>", await kubectl.RunAsync("explain", "pod.spec.containers.readinessProbe"));
         Assert.Contains("port\t<integer> -required-", await kubectl.RunAsync("explain", "service.spec.ports"));
         Assert.Contains("phase\t<string>", await kubectl.RunAsync("explain", "pod.status", "--recursive"));
+        var affinity = await kubectl.RunAsync("explain", "pod.spec.affinity.nodeAffinity");
+        Assert.Contains("FIELD: nodeAffinity <NodeAffinity>", affinity);
+        Assert.Contains("preferredDuringSchedulingIgnoredDuringExecution\t<[]PreferredSchedulingTerm>", affinity);
+        Assert.Contains("List of containers belonging to the pod.", await kubectl.RunAsync("explain", "pod.spec.containers"));
+        Assert.Contains("limits\t<map[string]Quantity>", await kubectl.RunAsync("explain", "pod.spec.containers.resources"));
+        Assert.Contains("targetPort\t<IntOrString>", await kubectl.RunAsync("explain", "service.spec.ports"));
+        Assert.Contains("nodePublishSecretRef\t<LocalObjectReference>", await kubectl.RunAsync("explain", "pod.spec", "--recursive"));
+        Assert.Contains("matchConditions\t<[]MatchCondition>", await kubectl.RunAsync("explain", "validatingadmissionpolicy.spec"));
+        Assert.Contains("creationTimestamp\t<string>", await kubectl.RunAsync("explain", "widget.metadata"));
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
@@ -309,6 +318,34 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         var (code, diff) = await kubectl.TryAsync(Manifest, "diff", "-f", "-");
         Assert.True(code <= 1, diff);
         Assert.Contains("+  source: hf://haiku", diff);
+    }
+
+    [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
+    public async Task Apply_prunes_edit_saves_and_patches_fail_as_on_a_real_cluster()
+    {
+        using var kubectl = await OpenAsync();
+        const string One = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, labels: {set: x}}, data: {k: v}}\n";
+        await kubectl.RunWithInputAsync($"{One}---\n{One.Replace("one", "two")}", "apply", "--prune", "-l", "set=x", "-f", "-");
+        Assert.Contains("configmap/two pruned", await kubectl.RunWithInputAsync(One, "apply", "--prune", "-l", "set=x", "-f", "-"));
+
+        var editor = kubectl.WriteFile("editor", "#!/bin/sh\nsed -i 's/k: v/k: w/' \"$1\"\n");
+        File.SetUnixFileMode(editor, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        kubectl.Environment["EDITOR"] = editor;
+        Assert.Contains("configmap/one edited", await kubectl.RunAsync("edit", "configmap", "one"));
+        Assert.Equal("w", await kubectl.RunAsync("get", "configmap", "one", "-o", "jsonpath={.data.k}"));
+
+        var (_, test) = await kubectl.TryAsync(
+            null, "patch", "configmap", "one", "--type=json", "-p", """[{"op":"test","path":"/data/k","value":"x"}]""");
+        Assert.Contains("The request is invalid: the server rejected our request due to an error in our request", test);
+        var (_, unknown) = await kubectl.TryAsync(
+            null, "patch", "configmap", "one", "--type=json", "-p", """[{"op":"bad","path":"/data"}]""");
+        Assert.Contains("The request is invalid", unknown);
+        Assert.Contains("unknown field \"datta\"", await kubectl.RunAsync("patch", "configmap", "one", "-p", """{"datta":{"a":"b"}}"""));
+        Assert.Contains(
+            "RollingUpdateStrategy:  25% max unavailable, 25% max surge",
+            await kubectl.RunAsync("create", "deployment", "d", "--image=x") + await kubectl.RunAsync("describe", "deployment", "d"));
+        Assert.Contains("local mode serves ModelDeployments", (await kubectl.TryAsync(
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: e}}", "create", "-f", "-")).Output);
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]

@@ -112,7 +112,7 @@ public sealed class PatchTests(ApiServerFixture fixture) : IClassFixture<ApiServ
     public async Task Every_dialect_works_over_http_and_strategic_merge_is_for_built_in_kinds()
     {
         var space = await fixture.NewNamespaceAsync();
-        await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p"));
+        await Client.CreateAsync(Fixtures.PodsIn(space), Fixtures.Pod("p", """{"is": "there"}"""));
         var patched = await Client.PatchAsync(
             $"{Fixtures.PodsIn(space)}/p", Fixtures.Json("""{"spec": {"containers": [{"name": "worker", "image": "new"}]}}"""),
             "application/strategic-merge-patch+json");

@@ -179,7 +179,8 @@ public sealed class RealServerTests(ApiServerFixture fixture) : IClassFixture<Ap
     private async Task Refused(HttpMethod method, string path, JsonNode body, params string[] fields)
     {
         var refused = await Client.ExpectAsync(
-            HttpStatusCode.BadRequest, method, path, body, method == HttpMethod.Patch ? Merge : "application/json");
+            method == HttpMethod.Patch ? HttpStatusCode.UnprocessableEntity : HttpStatusCode.BadRequest, method, path, body,
+            method == HttpMethod.Patch ? Merge : "application/json");
         Assert.EndsWith(
             $"strict decoding error: {string.Join(", ", fields.Select(field => $"unknown field \"{field}\""))}",
             (string?)refused["message"], StringComparison.Ordinal);
