@@ -42,6 +42,7 @@ internal static class ServeCommand
             {
                 Device = startup.Device with { ExactGpus = true },
                 ChatTemplate = arguments.GetValue(chatTemplate),
+                Engine = startup.Engine with { ProbeInterval = serving.ProbeInterval(arguments) },
             };
             return RunAsync(
                 startup,
@@ -96,14 +97,17 @@ internal static class ServeCommand
         await using var worker = await loading;
         var formats = formatsOf(worker.ChatTemplate);
         logger.LogInformation("tool calls: {Tools}; reasoning: {Reasoning}", formats.Tools.Name, formats.Reasoning?.Name ?? "none");
+        await KnownAnswers.AwaitFirstAsync(worker.Engine, startup.Engine.ProbeInterval, logger);
+        var devices = given ?? worker.Devices;
         server.BecomeReady(
-            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices)
             {
                 Formats = formats,
                 Defaults = worker.Defaults,
             });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
+        _ = KnownAnswers.WatchAsync(worker.Engine, state, devices, logger);
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);
         return await ServingEnd.AwaitAsync(server, stopping.Task, failed, options.ShutdownTimeout, logger);
     }
