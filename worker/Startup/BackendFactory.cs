@@ -73,7 +73,8 @@ internal sealed class BackendFactory
 
     /// <summary>As rank 0 has divided it.</summary>
     /// <exception cref="StartupException">There is no such device.</exception>
-    public static BackendFactory For(RankSetup setup) => Make(new DeviceOptions(setup.Device), 1, setup.Threads, setup.MemoryBytes);
+    public static BackendFactory For(RankSetup setup) => Make(
+        new DeviceOptions(setup.Device) { Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable) }, 1, setup.Threads, setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
     public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
@@ -102,6 +103,19 @@ internal sealed class BackendFactory
             launcher?.Dispose();
             throw new StartupException($"--device {_options.Name}: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>Gives a backend that <see cref="Create"/> has made the tuned multiplications of its device.</summary>
+    /// <returns>What to do when the model's weights are loaded: tune what is missing. Null where nothing is tuned.</returns>
+    public Action? Tune(Backend backend, int rank, int mostRows, Action<string> log)
+    {
+        if (_options.Tuning is not { } tuning)
+        {
+            return null;
+        }
+
+        tuning.Load(backend, rank, log);
+        return () => tuning.Tune(backend, rank, mostRows, log);
     }
 
     /// <summary>For the start log: what <c>--dtype</c> comes to on this device, and which options have no effect on it.</summary>

@@ -18,6 +18,9 @@ internal sealed record DeviceOptions(string Name = BackendFactory.Auto)
     /// <summary>Whether there must be as many GPUs as ranks and no more: one that a replica does not use was meant for another.</summary>
     public bool ExactGpus { get; init; }
 
+    /// <summary>How multiplications are tuned; null where they are not.</summary>
+    public TunableOp? Tuning { get; init; }
+
     /// <summary>Graphs are not captured (<c>--enforce-eager</c>).</summary>
     public bool EnforceEager { get; init; }
 
