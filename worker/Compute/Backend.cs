@@ -42,7 +42,7 @@ internal abstract class Backend : IDisposable
     public virtual long KernelsBuilt => 0;
 
     /// <summary>Which variant of a multiplication was found to be fastest. Changes time, never a bit.</summary>
-    public GemmTuning Tuning { get; } = new();
+    public virtual GemmTuning Tuning { get; } = new();
 
     /// <summary>Names of the variants of <see cref="Linear"/> for so many rows, <see cref="TunedVariant.Default"/> first. All give the same
     /// bits: what sums in another order is no variant.</summary>

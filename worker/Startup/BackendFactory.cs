@@ -7,6 +7,7 @@ using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 using Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Parallel;
 
 namespace Cluster.Worker.Startup;
@@ -85,7 +86,8 @@ internal sealed class BackendFactory
     {
         if (IsCpu)
         {
-            return CpuBackend.Create(new CpuOptions { Threads = Threads, MemoryBytes = MemoryBytes, Communicator = communicator });
+            var cpu = CpuBackend.Create(new CpuOptions { Threads = Threads, MemoryBytes = MemoryBytes, Communicator = communicator });
+            return _options.Profile is { } cpuProfile ? new ProfilingBackend(cpu, cpuProfile, launches: null, wait: null) : cpu;
         }
 
         IKernelLauncher? launcher = null;
@@ -94,9 +96,19 @@ internal sealed class BackendFactory
             launcher = Device == Interpreter
                 ? new InterpreterLauncher(MemoryBytes)
                 : new OpenClLauncher(DeviceOf(communicator?.Rank ?? 0), KernelCache.OfEnvironment());
-            var isShared = !launcher.Device.IsGpu;
-            return new IlgpuBackend(
-                launcher, new IlgpuOptions { MemoryBytes = isShared ? MemoryBytes : null, Communicator = communicator });
+            var options = new IlgpuOptions
+            {
+                MemoryBytes = launcher.Device.IsGpu ? null : MemoryBytes,
+                Communicator = communicator,
+            };
+            if (_options.Profile is not { } profile)
+            {
+                return new IlgpuBackend(launcher, options);
+            }
+
+            var counting = new CountingLauncher(launcher);
+            launcher = counting;
+            return new ProfilingBackend(new IlgpuBackend(counting, options), profile, () => counting.Launches, counting.Synchronize);
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or KernelBuildException)
         {

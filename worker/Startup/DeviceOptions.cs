@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Profiling;
 
 namespace Cluster.Worker.Startup;
 
@@ -20,6 +21,9 @@ internal sealed record DeviceOptions(string Name = BackendFactory.Auto)
 
     /// <summary>How multiplications are tuned; null where they are not.</summary>
     public TunableOp? Tuning { get; init; }
+
+    /// <summary>Is told the operations of steps; null for nobody.</summary>
+    public OperationProfile? Profile { get; init; }
 
     /// <summary>Graphs are not captured (<c>--enforce-eager</c>).</summary>
     public bool EnforceEager { get; init; }

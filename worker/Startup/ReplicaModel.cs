@@ -17,6 +17,9 @@ namespace Cluster.Worker.Startup;
 internal sealed record ReplicaModel(
     LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer, IReadOnlyList<string> Devices)
 {
+    /// <summary>What this process computes on: its kind, and what it is.</summary>
+    public (string Name, string Description) Device { get; private init; }
+
     /// <param name="tokenizer">The model's; null where it has none.</param>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
@@ -109,7 +112,10 @@ internal sealed record ReplicaModel(
                 log($"speculative decoding: {startup.Draft!.NumTokens} tokens per step by {proposer.Description}");
             }
 
-            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles);
+            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles)
+            {
+                Device = (backend.Name, backend.Description),
+            };
         }
         catch
         {
