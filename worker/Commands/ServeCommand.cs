@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Serving.Telemetry;
@@ -85,7 +84,7 @@ internal static class ServeCommand
         var loading = Task.Run(async () =>
         {
             var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
-            return TextEngine.Load(startup, folders, new LogProgress(logger), Log, server.Observer);
+            return TextEngine.Load(startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer);
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
@@ -147,21 +146,5 @@ internal static class ServeCommand
             Name = "lifeline",
         };
         thread.Start();
-    }
-
-    /// <summary>Loading as log lines, one each tenth: what a pod's log should show of a long load.</summary>
-    private sealed class LogProgress(ILogger logger) : IProgress<LoadProgress>
-    {
-        private long _tenth;
-
-        public void Report(LoadProgress value)
-        {
-            var now = value.BytesTotal == 0 ? 10 : value.BytesDone * 10 / value.BytesTotal;
-            if (now > _tenth && value.BytesTotal > 100 << 20)
-            {
-                _tenth = now;
-                logger.LogInformation("loading weights: {Percent} % of {GiB:F1} GiB", now * 10, value.BytesTotal / (double)(1 << 30));
-            }
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models.Layers;
@@ -89,6 +90,10 @@ internal sealed record ReplicaModel(
                 + $"vocabulary {target.Config.VocabSize}");
             log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
                 + $"{target.Config.Quantization?.Description ?? "not quantized"}");
+            var (bytes, time) = target.Source;
+            log(string.Create(
+                CultureInfo.InvariantCulture,
+                $"weights: {bytes * 1e-9:F2} GB taken in {time.TotalSeconds:F2} s, {bytes * 1e-9 / time.TotalSeconds:F2} GB/s"));
             foreach (var remark in backends.Remarks(target.Config.DType))
             {
                 log(remark);
