@@ -123,8 +123,8 @@ internal sealed class GpuPacking
         List<string> marked = [
             .. nodes.Where(n => n.Marked.Count > 0)
                 .Select(n => $"{(n.Marked.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', n.Marked.Order())} of node {n.Name}")];
-        return marked.Count == 0 ? ""
-            : $"; left out for wrong results: {string.Join(", ", marked.Take(3))}{(marked.Count > 3 ? $" and {marked.Count - 3} more" : "")}";
+        var more = marked.Count > 3 ? $" and {marked.Count - 3} more" : "";
+        return marked.Count == 0 ? "" : $"; left out for wrong results: {string.Join(", ", marked.Take(3))}{more}";
     }
 
     private bool IsPlugin => _request.Gpu.DeviceAccess == DeviceAccess.Plugin;

@@ -198,7 +198,8 @@ internal sealed class ModelDeploymentReconciler(
             Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken),
         };
         var prepared = actions.Prepare(deployment, template, request);
-        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled or DeleteReason.WrongResults }))
+        if (prepared.Plan.Actions.Any(
+            a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled or DeleteReason.WrongResults }))
         {
             _replacements.Replaced(uid);
         }

@@ -10,8 +10,8 @@ namespace Cluster.Operator.Reconciling;
 /// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
 /// AwaitingGarbageCollection | Complete,
 /// InsufficientGpus, NoGpuNodes, DevicePluginConflict, DevicePluginNotReady, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
-/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WrongResults, WorkerCrashed, OutOfMemory, the kubelet's reasons |
-/// AsExpected</item>
+/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WrongResults, WorkerCrashed, OutOfMemory, the kubelet's
+/// reasons | AsExpected</item>
 /// <item>GpusAllocated — Allocated, DevicePlugin, ResourceClaim, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes,
 /// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
@@ -151,8 +151,12 @@ internal static class StatusBuilder
         return null;
     }
 
-    private static string Devices(Replica pod) =>
-        pod.Gpus.Count > 0 ? $"{(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}" : $"node {pod.Node}";
+    private static string Devices(Replica pod) => pod.Gpus.Count switch
+    {
+        0 => $"node {pod.Node}",
+        1 => $"GPU {pod.Gpus[0]} of node {pod.Node}",
+        _ => $"GPUs {string.Join(',', pod.Gpus)} of node {pod.Node}",
+    };
 
     private static void SetGpusAllocated(ConditionList conditions, Observation o, List<Replica> active)
     {

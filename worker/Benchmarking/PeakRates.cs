@@ -6,6 +6,10 @@ namespace Cluster.Worker.Benchmarking;
 /// <param name="GflopsPerSecond">Of multiply-adds, two operations each; on GPUs of dense bf16 on matrix cores.</param>
 internal sealed record PeakRates(string Source, double GigabytesPerSecond, double GflopsPerSecond)
 {
+    private const string Measured = "measured in this run";
+
+    public bool IsMeasured => Source == Measured;
+
     /// <summary>AMD's data sheet.</summary>
     public static PeakRates Mi300X { get; } = new("MI300X, 5.3 TB/s, 1.3 PFLOP/s bf16", 5300, 1_307_400);
 
@@ -24,7 +28,7 @@ internal sealed record PeakRates(string Source, double GigabytesPerSecond, doubl
     ];
 
     /// <summary>Of a machine that was measured in the same run.</summary>
-    public static PeakRates Of(Ceilings ceilings) => new("measured in this run", ceilings.GigabytesPerSecond, ceilings.GflopsPerSecond);
+    public static PeakRates Of(Ceilings ceilings) => new(Measured, ceilings.GigabytesPerSecond, ceilings.GflopsPerSecond);
 
     /// <param name="device">As a backend describes it.</param>
     /// <returns>Null where no data sheet is known here.</returns>

@@ -23,7 +23,8 @@ internal sealed class ProfileReport(OperationProfile profile, PeakRates? peaks, 
         }
 
         var total = steps.Total;
-        var head = Line($"{title}: {steps.Steps} {(steps.Steps == 1 ? "step" : "steps")}, {(double)steps.Rows / steps.Steps:0.#} rows each; ")
+        var head = Line($"{title}: {steps.Steps} {(steps.Steps == 1 ? "step" : "steps")}, ")
+            + Line($"{(double)steps.Rows / steps.Steps:0.#} rows each; ")
             + Line($"{(double)total.Launches / steps.Steps:0.#} launches, {total.Bytes / steps.Steps * 1e-6:F2} MB and ")
             + Line($"{total.Operations / steps.Steps * 1e-9:F3} GFLOP a step");
         List<string> lines =
@@ -40,8 +41,9 @@ internal sealed class ProfileReport(OperationProfile profile, PeakRates? peaks, 
         lines.Add(Row("step", total with { Seconds = SumOfSeconds(steps) }, steps.Steps, 1));
         if (isComputed)
         {
-            lines.Add(Line(
-                $"At most {steps.Rows / SumOfSeconds(steps):F0} tokens/s, when every operation takes no longer than memory or arithmetic asks for"));
+            lines.Add(
+                Line($"At most {steps.Rows / SumOfSeconds(steps):F0} tokens/s, when every operation takes no longer than memory or ")
+                + "arithmetic asks for");
         }
 
         return string.Join(Environment.NewLine, lines);
@@ -53,8 +55,9 @@ internal sealed class ProfileReport(OperationProfile profile, PeakRates? peaks, 
         var least = peaks?.LeastSeconds(one.Bytes, one.Operations);
         var last = isComputed ? peaks!.IsBoundByMemory(one.Bytes, one.Operations) ? "memory" : "arithmetic"
             : least is null ? "" : Line($"{100 * least.Value / seconds:F0} %");
-        return Line($"{name,-24} {(double)one.Launches / steps,8:0.#} {one.Bytes / steps * 1e-6,10:F3} {one.Operations / steps * 1e-9,10:F4} ")
-            + Line($"{seconds / steps * 1e3,10:F4} {100 * share,5:F1}% {one.Bytes * 1e-9 / seconds,9:F1} {one.Operations * 1e-9 / seconds,11:F1} ")
+        return Line($"{name,-24} {(double)one.Launches / steps,8:0.#} {one.Bytes / steps * 1e-6,10:F3} ")
+            + Line($"{one.Operations / steps * 1e-9,10:F4} {seconds / steps * 1e3,10:F4} {100 * share,5:F1}% ")
+            + Line($"{one.Bytes * 1e-9 / seconds,9:F1} {one.Operations * 1e-9 / seconds,11:F1} ")
             + last;
     }
 

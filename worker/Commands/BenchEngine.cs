@@ -12,10 +12,10 @@ namespace Cluster.Worker.Commands;
 /// times the steps.</summary>
 internal sealed class BenchEngine : IAsyncDisposable
 {
-    private readonly (string Name, string Description) _device;
+    private readonly (string Description, bool IsGpu) _device;
 
     private BenchEngine(
-        LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary, (string Name, string Description) device)
+        LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary, (string Description, bool IsGpu) device)
     {
         _device = device;
         Engine = engine;
@@ -73,8 +73,11 @@ internal sealed class BenchEngine : IAsyncDisposable
 
     /// <summary>A table of what steps consisted of.</summary>
     /// <param name="ceilings">The processor's, for models that run on it.</param>
-    public ProfileReport Profile(OperationProfile profile, Ceilings ceilings) =>
-        new(profile, _device.Name == "cpu" ? PeakRates.Of(ceilings) : PeakRates.Of(_device.Description));
+    public ProfileReport Profile(OperationProfile profile, Ceilings ceilings) => new(profile, Peaks(ceilings));
+
+    /// <param name="ceilings">The processor's, for models that run on it, also as an OpenCL device.</param>
+    /// <returns>Null for a GPU whose data sheet is not known here.</returns>
+    public PeakRates? Peaks(Ceilings ceilings) => _device.IsGpu ? PeakRates.Of(_device.Description) : PeakRates.Of(ceilings);
 
     public ValueTask DisposeAsync() => Engine.DisposeAsync();
 }

@@ -86,7 +86,7 @@ internal static class BenchThroughputCommand
         var run = await CountBar.RunAsync(
             "throughput",
             report => engine.RunAsync(prompts, () => report(Interlocked.Increment(ref finished), prompts.Count, ""), cancellationToken));
-        var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings);
+        var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings, engine.Peaks(ceilings));
         Console.WriteLine(report.Text());
         var table = startup.Device.Profile is { } steps ? engine.Profile(steps, ceilings) : null;
         if (table is not null)

@@ -43,7 +43,8 @@ internal static class DryRun
                     MaxSequences = Math.Max(batchSize, 1),
                     MaxBatchedTokens = Math.Max(startup.Runner.MaxBatchedTokens, Math.Max(batchSize, inputLength)),
                     MaxModelLength = length,
-                    KvCacheDType = startup.Device.KvCacheDType ?? (config.DType is DType.F16 or DType.BF16 ? config.DType.Value : DType.F32),
+                    KvCacheDType = startup.Device.KvCacheDType
+                        ?? (config.DType is DType.F16 or DType.BF16 ? config.DType.Value : DType.F32),
                     SampleOnDevice = false,
                 });
             Count(new MeteredRunner(model.Runner, cost: null, TimeProvider.System, profile), batchSize, inputLength);

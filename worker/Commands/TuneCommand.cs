@@ -27,9 +27,9 @@ internal static class TuneCommand
         }.Between(1);
         var command = new Command(
             "tune",
-            "Times the variants of each multiplication of a model on its device, and writes the fastest in the format of PyTorch's TunableOp. "
-            + $"Runs with {TunableOp.EnabledVariable}=1 load the file; with {TunableOp.TuningVariable}=1, the default, they tune what it lacks. "
-            + "All variants give the same bits.")
+            "Times the variants of each multiplication of a model on its device, and writes the fastest in the format of PyTorch's "
+            + $"TunableOp. Runs with {TunableOp.EnabledVariable}=1 load the file; with {TunableOp.TuningVariable}=1, the default, they "
+            + "tune what it lacks. All variants give the same bits.")
         {
             output,
             duration,

@@ -53,7 +53,8 @@ internal abstract class Backend : IDisposable
     /// <summary>Zeroed device memory for a row-major tensor.</summary>
     public abstract Tensor Allocate(string name, DType dtype, int rows, int columns = 1);
 
-    /// <summary>Gives an allocated tensor's memory back before the backend is disposed of, where the backend can. The default keeps it.</summary>
+    /// <summary>Gives an allocated tensor's memory back before the backend is disposed of, where the backend can. The default keeps
+    /// it.</summary>
     public virtual void Release(Tensor tensor)
     {
     }

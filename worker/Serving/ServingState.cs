@@ -1,8 +1,8 @@
 namespace Cluster.Worker.Serving;
 
 /// <summary>Whether this worker should get traffic. Shared by the HTTP probes, the gRPC health service and shutdown.</summary>
-/// <remarks>Loading → Ready → Distrusted, Draining or Failed, never back. A worker listens while it loads, so that liveness probes are answered from
-/// the first second.</remarks>
+/// <remarks>Loading → Ready → Distrusted, Draining or Failed, never back. A worker listens while it loads, so that liveness probes are
+/// answered from the first second.</remarks>
 internal sealed class ServingState(TimeProvider time)
 {
     private readonly Lock _gate = new();

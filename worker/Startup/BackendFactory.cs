@@ -75,7 +75,8 @@ internal sealed class BackendFactory
     /// <summary>As rank 0 has divided it.</summary>
     /// <exception cref="StartupException">There is no such device.</exception>
     public static BackendFactory For(RankSetup setup) => Make(
-        new DeviceOptions(setup.Device) { Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable) }, 1, setup.Threads, setup.MemoryBytes);
+        new DeviceOptions(setup.Device) { Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable) }, 1, setup.Threads,
+        setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
     public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
@@ -155,7 +156,8 @@ internal sealed class BackendFactory
         }
     }
 
-    private bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
+    /// <summary>Whether <see cref="Device"/> is no processor in disguise.</summary>
+    public bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
 
     private string TitleOf(int rank) => HasGpus ? DeviceOf(rank).Description.Uuid ?? DeviceOf(rank).Description.Name : Device;
 

@@ -3,7 +3,8 @@ using Spectre.Console;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>A progress bar on standard error while a model loads; a line every few seconds where standard error is not a terminal.</summary>
+/// <summary>A progress bar on standard error while a model loads; a line every few seconds where standard error is not a
+/// terminal.</summary>
 internal static class LoadBar
 {
     public static T Run<T>(Func<IProgress<LoadProgress>?, T> load)

@@ -18,8 +18,8 @@ namespace Cluster.Worker.Startup;
 internal sealed record ReplicaModel(
     LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer, IReadOnlyList<string> Devices)
 {
-    /// <summary>What this process computes on: its kind, and what it is.</summary>
-    public (string Name, string Description) Device { get; private init; }
+    /// <summary>What this process computes on.</summary>
+    public (string Description, bool IsGpu) Device { get; private init; }
 
     /// <param name="tokenizer">The model's; null where it has none.</param>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
@@ -119,7 +119,7 @@ internal sealed record ReplicaModel(
 
             return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles)
             {
-                Device = (backend.Name, backend.Description),
+                Device = (backend.Description, backends.HasGpus),
             };
         }
         catch

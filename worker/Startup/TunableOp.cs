@@ -79,7 +79,8 @@ internal sealed record TunableOp(bool Tunes, string FileName, TimeSpan Budget)
         }
     }
 
-    /// <summary>Times what the loaded model's shapes lack, and writes the file. Choices of other models on the same device stay in it.</summary>
+    /// <summary>Times what the loaded model's shapes lack, and writes the file. Choices of other models on the same device stay in
+    /// it.</summary>
     /// <param name="mostRows">Of a step.</param>
     public void Tune(Backend backend, int rank, int mostRows, Action<string> log)
     {

@@ -35,7 +35,8 @@ public sealed class WrongResultsTests
         Assert.Equal("False", _cluster.Condition("Degraded").Status);
         Assert.Equal([1], Assert.Single(_cluster.Replicas()).Gpus);
         Assert.Contains(
-            _cluster.Server.All<Corev1Event>(), e => e.Message == $"deleted pod {pod}: its GPUs compute wrong results" && e.Type == "Warning");
+            _cluster.Server.All<Corev1Event>(),
+            e => e.Message == $"deleted pod {pod}: its GPUs compute wrong results" && e.Type == "Warning");
     }
 
     [Fact]
@@ -49,7 +50,8 @@ public sealed class WrongResultsTests
 
         Assert.Empty(_cluster.Replicas());
         Assert.Equal("InsufficientGpus", _cluster.Condition("GpusAllocated").Reason);
-        Assert.EndsWith("; left out for wrong results: GPU 0 of node n1", _cluster.Condition("GpusAllocated").Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "; left out for wrong results: GPU 0 of node n1", _cluster.Condition("GpusAllocated").Message, StringComparison.Ordinal);
 
         // kubectl annotate node n1 serving.cluster.sh/wrong-results.0000000000000001-
         _cluster.Server.Update<V1Node>(null, "n1", n => n["metadata"]!["annotations"]!.AsObject().Remove(FirstGpu));

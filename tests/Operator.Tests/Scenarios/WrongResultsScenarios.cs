@@ -10,7 +10,7 @@ namespace Cluster.Operator.Tests.Scenarios;
 public sealed class WrongResultsScenarios(ApiServerUnderTest server)
 {
     private const string Answer =
-        """{"status":"wrong-results","devices":["GPU-0000000000000001"],"reason":"WrongResults","message":"another digest than at start"}""";
+        """{"status":"wrong-results","devices":["GPU-1"],"reason":"WrongResults","message":"another digest than at start"}""";
 
     [Fact]
     public async Task It_is_drained_and_replaced_and_its_gpu_waits_for_a_person()

@@ -28,7 +28,8 @@ public sealed class BenchOfflineCommandTests
     {
         var result = kind == "latency"
             ? await RunAsync(
-                kind, "--batch-size", "2", "--input-len", "8", "--output-len", "4", "--num-iters-warmup", "1", "--num-iters", "2", "--profile")
+                kind, "--batch-size", "2", "--input-len", "8", "--output-len", "4", "--num-iters-warmup", "1", "--num-iters", "2",
+                "--profile")
             : await RunAsync(kind, "--num-prompts", "2", "--input-len", "8", "--output-len", "4", "--profile");
 
         foreach (var step in new[] { "prefill", "decode" })
@@ -58,7 +59,8 @@ public sealed class BenchOfflineCommandTests
         Assert.True(operations.Sum(o => (int)o!["launches"]!) >= 5 * layers);
 
         // A step of one token reads every weight but the embedding table once, in bf16, and the keys and values of 1001 tokens.
-        var weights = operations.Where(o => ((string)o!["name"]!).StartsWith("linear", StringComparison.Ordinal)).Sum(o => (double)o!["bytes"]!);
+        var weights = operations.Where(o => ((string)o!["name"]!).StartsWith("linear", StringComparison.Ordinal))
+            .Sum(o => (double)o!["bytes"]!);
         var embedding = 128256.0 * (layers == 32 ? 4096 : 8192);
         Assert.Equal(2 * (parameters - embedding), weights, 0.02 * weights);
         var attention = (double)operations.Single(o => (string?)o!["name"] == "attention")!["bytes"]!;
@@ -124,12 +126,17 @@ public sealed class BenchOfflineCommandTests
         var prefill = new StepTotals(Steps: 2, Rows: 100, Seconds: 1, Bytes: 0, Operations: 25e9);
         var decode = new StepTotals(Steps: 10, Rows: 40, Seconds: 4, Bytes: 32e9, Operations: 4e9);
 
-        var text = new ThroughputReport(new OfflineRun(5, 100, 50), 10, (prefill, decode, 0.1), new Ceilings(100, 16)).Text();
+        string Text(PeakRates? peaks) =>
+            new ThroughputReport(new OfflineRun(5, 100, 50), 10, (prefill, decode, 0.1), new Ceilings(100, 16), peaks).Text();
+
+        var text = Text(PeakRates.Of(new Ceilings(100, 16)));
 
         Assert.Contains("Throughput: 2.00 requests/s, 30.00 total tokens/s, 10.00 output tokens/s", text);
         Assert.Contains("2 steps, 100.0 tokens/s, 25.0 GFLOP/s = 25 % of the 100.0 measured", text);
         Assert.Contains("10 steps, 10.0 tokens/s, 8.0 GB/s = 50 % of the 16.0 measured, 1.0 GFLOP/s = 1 %", text);
         Assert.Contains("2.0 % of the model's time", text);
+        Assert.Contains("8.0 GB/s = 0 % of MI300X, 5.3 TB/s, 1.3 PFLOP/s bf16, ", Text(PeakRates.Mi300X));
+        Assert.Contains("2 steps, 100.0 tokens/s, 25.0 GFLOP/s\n", Text(null).ReplaceLineEndings("\n"));
     }
 
     private static Task<JsonNode> RunAsync(string command, params string[] options) => RunWithAsync([command, .. Small, .. options]);

@@ -58,7 +58,7 @@ public sealed class KnownAnswerTests
     {
         var wrong = false;
         var runner = TestEngines.Runner();
-        runner.OnLogits = (_, row) => row[17] = wrong ? BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(row[17]) ^ 1) : row[17];
+        runner.OnLogits = (_, row) => row[17] = wrong ? MathF.BitIncrement(row[17]) : row[17];
         await using var engine = New(runner);
         await engine.KnownAnswer;
         Assert.Equal(10, (await TestEngines.RunAsync(engine, TestEngines.Greedy)).TokenIds.Length);

@@ -58,10 +58,10 @@ public sealed class WrongResultsTests
         Assert.Equal(503, status);
         Assert.Contains("computes wrong results", (string?)error["error"]!["message"], StringComparison.Ordinal);
         var health = new Health.HealthClient(channel);
-        Assert.Equal(
-            HealthCheckResponse.Types.ServingStatus.NotServing, (await health.CheckAsync(new HealthCheckRequest { Service = "readiness" })).Status);
-        Assert.Equal(
-            HealthCheckResponse.Types.ServingStatus.Serving, (await health.CheckAsync(new HealthCheckRequest { Service = "liveness" })).Status);
+        var readiness = await health.CheckAsync(new HealthCheckRequest { Service = "readiness" });
+        var liveness = await health.CheckAsync(new HealthCheckRequest { Service = "liveness" });
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, readiness.Status);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, liveness.Status);
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await new TextGeneration.TextGenerationClient(channel)
             .GenerateAsync(new GenerateRequest { Prompt = "a", Sampling = new SamplingParams { MaxTokens = 2 } }));
         Assert.Equal(StatusCode.Unavailable, refused.StatusCode);

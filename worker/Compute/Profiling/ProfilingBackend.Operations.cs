@@ -160,7 +160,8 @@ internal sealed partial class ProfilingBackend
         var (read, pairs) = profile.Keys(settings.SlidingWindow > 0 ? settings.SlidingWindow : settings.Chunk);
         var layout = cache.Layout;
         End(
-            begun, "attention", sizeof(float) * (double)qkv.Rows * settings.Heads * layout.HeadDim + CacheBytes(cache, read) + BytesOf(output),
+            begun, "attention",
+            sizeof(float) * (double)qkv.Rows * settings.Heads * layout.HeadDim + CacheBytes(cache, read) + BytesOf(output),
             2.0 * pairs * settings.Heads * (layout.HeadDim + layout.ValueDim));
     }
 

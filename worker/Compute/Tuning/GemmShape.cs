@@ -27,7 +27,8 @@ internal readonly record struct GemmShape(string Type, int Outputs, int Rows, in
     /// <returns>Null where it is no such shape, or not one of ours.</returns>
     public static GemmShape? Parse(string operation, string parameters)
     {
-        if (!operation.StartsWith(OperationPrefix, StringComparison.Ordinal) || !operation.EndsWith(OperationSuffix, StringComparison.Ordinal)
+        if (!operation.StartsWith(OperationPrefix, StringComparison.Ordinal)
+            || !operation.EndsWith(OperationSuffix, StringComparison.Ordinal)
             || operation.Length <= OperationPrefix.Length + OperationSuffix.Length)
         {
             return null;

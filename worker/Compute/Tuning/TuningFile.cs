@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Compute.Tuning;
 
-/// <summary>The choices of a device as PyTorch's TunableOp keeps them: lines that say what they are valid for, and one for each shape.</summary>
+/// <summary>The choices of a device as PyTorch's TunableOp keeps them: lines that say what they are valid for, and one for each
+/// shape.</summary>
 /// <remarks>
 /// <code>
 /// Validator,PT_VERSION,cluster-0.1.0

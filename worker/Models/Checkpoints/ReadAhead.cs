@@ -2,8 +2,8 @@ using Cluster.Worker.Models.Layers;
 
 namespace Cluster.Worker.Models.Checkpoints;
 
-/// <summary>Reads the files of a checkpoint into the page cache, several at once, a little ahead of the loader: tensors are then unpacked and
-/// sent to the device while others come from the disk, instead of one page fault after another. Made by
+/// <summary>Reads the files of a checkpoint into the page cache, several at once, a little ahead of the loader: tensors are then unpacked
+/// and sent to the device while others come from the disk, instead of one page fault after another. Made by
 /// <see cref="Running.ModelLoader"/> while weights load; stands before whoever is told of the progress.</summary>
 /// <remarks>
 /// Files are cut into segments, and each reader takes the next one. What is read is not kept: the pages are the cache's, so that this costs

@@ -43,7 +43,9 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     public WorkerMetrics(ServingState state, string modelName)
     {
         _model = new KeyValuePair<string, object?>("model_name", modelName);
-        _page = new MeterMetrics(_meter, name => name.Replace("vllm.", "vllm:", StringComparison.Ordinal).Replace("cluster.", "cluster:", StringComparison.Ordinal));
+        _page = new MeterMetrics(
+            _meter,
+            name => name.Replace("vllm.", "vllm:", StringComparison.Ordinal).Replace("cluster.", "cluster:", StringComparison.Ordinal));
         _firstToken = Seconds("vllm.time_to_first_token_seconds", "Time from a request's arrival to its first token.", FirstTokenBuckets);
         _interToken = Seconds("vllm.inter_token_latency_seconds", "Time between two outputs of a request.", TokenGapBuckets);
         _endToEnd = Seconds("vllm.e2e_request_latency_seconds", "Time from a request's arrival to its end.", RequestBuckets);

@@ -3,7 +3,8 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>A device whose memory loses a bit of every weight when the test says so, and which goes on as if nothing had happened.</summary>
+/// <summary>A device whose memory loses a bit of every weight when the test says so, and which goes on as if nothing had
+/// happened.</summary>
 internal sealed class BitFlippingLauncher(IKernelLauncher inner) : IKernelLauncher
 {
     /// <summary>What is smaller may be a step's token ids.</summary>

@@ -12,8 +12,8 @@ namespace Cluster.Worker.Tests.Compute.Tuning;
 /// <summary>Whatever variant of a multiplication is taken, its result has the same bits.</summary>
 public sealed class VariantBitsTests
 {
-    /// <summary>One tile and several, several chunks of tiles; outputs that are no whole panels, and more than a batch of them; k of several
-    /// blocks, odd.</summary>
+    /// <summary>One tile and several, several chunks of tiles; outputs that are no whole panels, and more than a batch of them; k of
+    /// several blocks, odd.</summary>
     public static MatrixTheoryData<string, (int M, int N, int K)> Shapes => new(
         ["BF16", "F16", "F32", .. QuantizedMatrices.Kinds], [(1, 331, 65), (5, 77, 515), (40, 601, 130), (261, 75, 1031)]);
 

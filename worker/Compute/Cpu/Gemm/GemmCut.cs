@@ -4,8 +4,8 @@ using Cluster.Worker.Compute.Tuning;
 
 namespace Cluster.Worker.Compute.Cpu.Gemm;
 
-/// <summary>How a multiplication is cut into tasks and blocks, see <see cref="GemmJob{V, TSimd, TFormat}"/>. No cut splits a sum: each output
-/// takes its products in ascending k, so that all cuts give the same bits and the fastest may be taken.</summary>
+/// <summary>How a multiplication is cut into tasks and blocks, see <see cref="GemmJob{V, TSimd, TFormat}"/>. No cut splits a sum: each
+/// output takes its products in ascending k, so that all cuts give the same bits and the fastest may be taken.</summary>
 /// <param name="TaskScale">Panels of a task, as a multiple of what is usual.</param>
 /// <param name="BatchPanels">Panels whose results so far are kept together; an even number, at most <see cref="MostBatchPanels"/>.</param>
 /// <param name="BlockPairs">Pairs of k that all tiles of a chunk pass before the next; at most <see cref="MostBlockPairs"/>.</param>
