@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common;
-using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 

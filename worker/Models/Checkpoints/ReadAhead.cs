@@ -18,11 +18,7 @@ namespace Cluster.Worker.Models.Checkpoints;
 internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
 {
     private const int MostReaders = 4;
-    private const long SegmentBytes = 64L << 20;
     private const int BufferBytes = 4 << 20;
-
-    /// <summary>Far enough for a large tensor, and little of any machine's memory.</summary>
-    private const long WindowBytes = 4L << 30;
 
     private readonly IProgress<LoadProgress>? _listener;
     private readonly List<(string Path, long Offset, long Length, long Before)> _segments = [];
@@ -30,6 +26,7 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
     private readonly object _gate = new();
     private readonly int _rank;
     private readonly int _ranks;
+    private readonly long _window;
     private int _next;
     private long _taken;
     private long _read;
@@ -37,17 +34,20 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
 
     /// <param name="source">What has no files is not read ahead.</param>
     /// <param name="listener">Is told the progress, too.</param>
-    public ReadAhead(WeightSource source, IProgress<LoadProgress>? listener, int rank = 0, int ranks = 1)
+    /// <param name="window">Far enough for a large tensor, and little of any machine's memory.</param>
+    public ReadAhead(
+        WeightSource source, IProgress<LoadProgress>? listener, int rank = 0, int ranks = 1, long segment = 64L << 20,
+        long window = 4L << 30)
     {
-        (_listener, _rank, _ranks) = (listener, rank, ranks);
+        (_listener, _rank, _ranks, _window) = (listener, rank, ranks, window);
         long before = 0;
         foreach (var path in source.Names.Select(source.FileOf).Distinct(StringComparer.Ordinal).Where(File.Exists)
             .Order(StringComparer.Ordinal))
         {
             var length = new FileInfo(path).Length;
-            for (long offset = 0; offset < length; offset += SegmentBytes)
+            for (long offset = 0; offset < length; offset += segment)
             {
-                _segments.Add((path, offset, Math.Min(SegmentBytes, length - offset), before + offset));
+                _segments.Add((path, offset, Math.Min(segment, length - offset), before + offset));
             }
 
             before += length;
@@ -129,7 +129,7 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
                     // The loader was there first, or another rank will be.
                     _next++;
                 }
-                else if (before <= _taken + WindowBytes)
+                else if (before <= _taken + _window)
                 {
                     _next++;
                     return (path, offset, length);

@@ -1,6 +1,5 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu.Gemm;
-using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 using Cluster.Worker.Compute.Tuning;
