@@ -31,7 +31,7 @@ internal static class WorkerFlags
     public static WorkerFlag Model { get; } = new(
         "--model", FlagValue.Text, "spec.model.source",
         "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / "
-        + "-160m / -1b (random weights in true shapes, for benchmarks).")
+        + "-160m / -1b / -8b / -70b (random weights in true shapes, for benchmarks).")
     { ValueName = "MODEL", OtherNames = ["--model-id"] };
 
     public static WorkerFlag ServedModelName { get; } = new(

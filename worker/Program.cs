@@ -36,6 +36,7 @@ internal static class Program
             RunBatchCommand.Create(),
             VerifyCommand.Create(),
             BenchCommand.Create(),
+            TuneCommand.Create(),
             DevicesCommand.Create(),
             KernelsCommand.Create(),
             CollectEnvCommand.Create(),

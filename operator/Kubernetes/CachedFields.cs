@@ -21,7 +21,7 @@ internal static class CachedFields
         [typeof(V1ResourceRequirements)] = ["requests", "limits"],
         [typeof(V1PodStatus)] = ["phase", "reason", "message", "podIP", "conditions", "initContainerStatuses", "containerStatuses"],
         [typeof(V1PodCondition)] = ["type", "status", "reason", "message"],
-        [typeof(V1ContainerStatus)] = ["name", "ready", "restartCount", "state", "lastState"],
+        [typeof(V1ContainerStatus)] = ["name", "ready", "started", "restartCount", "state", "lastState"],
         [typeof(V1ContainerStateTerminated)] = ["exitCode", "signal", "reason", "message"],
         [typeof(V1NodeSpec)] = ["unschedulable", "taints"],
         [typeof(V1Taint)] = ["key", "value", "effect"],

@@ -12,6 +12,7 @@ internal sealed class GpuNode
     private const string SimulatedHive = "simulated";
 
     private readonly HashSet<int> _held = [];
+    private readonly HashSet<int> _marked;
     private readonly List<Replica> _doubleBooked = [];
     private readonly string? _annotation;
     private readonly Dictionary<string, int> _indexByUuid;
@@ -37,6 +38,10 @@ internal sealed class GpuNode
                 : [];
         }
 
+        _marked = [
+            .. node.Metadata.Annotations is { } annotations
+                ? Gpus.Where(g => annotations.ContainsKey(GpuMarks.KeyOf(g, UuidsAreUnique))).Select(g => g.Index)
+                : []];
         Free = Gpus;
     }
 
@@ -54,6 +59,9 @@ internal sealed class GpuNode
 
     /// <summary>What it has for pods beside GPUs; null where it does not say. Read once: the text of a quantity is dear.</summary>
     public NodeResources? Capacity => _capacity.Value;
+
+    /// <summary>Indices of GPUs that compute wrong results: held by nobody, and not free.</summary>
+    public IReadOnlySet<int> Marked => _marked;
 
     /// <summary>How much of a resource the node has for pods, as Kubernetes writes it; null when it has none of it.</summary>
     public string? Allocatable(string resource)
@@ -85,6 +93,13 @@ internal sealed class GpuNode
     public bool Lacks(Replica pod) =>
         _annotation is not null && Problem is null && NamesAllByUuid && pod.Uuids.Any(u => !_indexByUuid.ContainsKey(u));
 
+    /// <summary>The GPUs that the pod is pinned to, as far as they are here.</summary>
+    public IEnumerable<GpuDevice> HeldBy(Replica pod)
+    {
+        HashSet<int> held = [.. IndicesOf(pod)];
+        return Gpus.Where(gpu => held.Contains(gpu.Index));
+    }
+
     private bool NamesAllByUuid => _indexByUuid.Count == Gpus.Count;
 
     /// <summary>Forgets who held what and books anew.</summary>
@@ -111,6 +126,7 @@ internal sealed class GpuNode
         }
 
         _held.UnionWith(bookings);
+        _held.UnionWith(_marked);
         Free = _heldWhole ? [] : _held.Count == 0 ? Gpus : [.. Gpus.Where(g => !_held.Contains(g.Index))];
     }
 

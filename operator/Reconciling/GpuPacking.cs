@@ -115,7 +115,16 @@ internal sealed class GpuPacking
             : most < _request.GroupSize
                 ? $"; even an empty node has at most {most}, so a tensorParallelSize of {_request.GroupSize} cannot be placed here"
             : "";
-        return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{skipped}");
+        return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{Marks(candidates)}{skipped}");
+    }
+
+    private static string Marks(List<GpuNode> nodes)
+    {
+        List<string> marked = [
+            .. nodes.Where(n => n.Marked.Count > 0)
+                .Select(n => $"{(n.Marked.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', n.Marked.Order())} of node {n.Name}")];
+        var more = marked.Count > 3 ? $" and {marked.Count - 3} more" : "";
+        return marked.Count == 0 ? "" : $"; left out for wrong results: {string.Join(", ", marked.Take(3))}{more}";
     }
 
     private bool IsPlugin => _request.Gpu.DeviceAccess == DeviceAccess.Plugin;

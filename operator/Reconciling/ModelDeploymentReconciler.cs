@@ -21,6 +21,8 @@ internal sealed class ModelDeploymentReconciler(
     PodClaims claims,
     DeploymentObjects objects,
     WorkerLoads loads,
+    WrongWorkers wrongWorkers,
+    GpuMarks marks,
     StatusWriter statuses,
     WorkerOptions options,
     TimeProvider time) : IReconciler
@@ -212,10 +214,20 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         var failedStay = _replacements.Remaining(uid);
+        var wrong = await wrongWorkers.FindAsync(actions.Owned(deployment), cancellationToken);
+        var replacesWrong = refused is null && failedStay == TimeSpan.Zero;
+        if (replacesWrong && await MarkAsync(deployment, wrong, cancellationToken) is { } unmarked)
+        {
+            replacesWrong = false;
+            refused = _refusals.Refused(deployment, new Refusal(Refusal.OfOther, unmarked));
+            problem = refused.Message;
+        }
+
         var request = PlanRequest.For(deployment, template, unready.For) with
         {
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
+            WrongResults = replacesWrong ? wrong : new Dictionary<string, string>(),
             MayCreate = refused is not { HoldsUpPods: true },
             MayDelete = refused is not { OfDeletion: true },
             IsUnscheduled = _unscheduled.IsStuck,
@@ -223,7 +235,8 @@ internal sealed class ModelDeploymentReconciler(
             Loads = await loads.ReadAsync(actions.Owned(deployment), deployment.Spec.Replicas, cancellationToken),
         };
         var prepared = actions.Prepare(deployment, template, request);
-        if (prepared.Plan.Actions.Any(a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled }))
+        if (prepared.Plan.Actions.Any(
+            a => a is DeletePod { Reason: DeleteReason.Failed or DeleteReason.Unscheduled or DeleteReason.WrongResults }))
         {
             _replacements.Replaced(uid);
         }
@@ -257,6 +270,7 @@ internal sealed class ModelDeploymentReconciler(
                 Sizing = size?.Sizing,
                 Shortage = prepared.Plan.Shortage,
                 Refused = refused,
+                WrongResults = wrong,
             },
             cancellationToken);
         if (unfinished is not null)
@@ -277,6 +291,26 @@ internal sealed class ModelDeploymentReconciler(
         // It may have passed since we began, and was heeded all the same.
         var refusedStay = refused is null ? TimeSpan.Zero : Longer(_refusals.Remaining(deployment), LeastRecheck);
         return Next(deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten]) with { Problem = problem };
+    }
+
+    /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>
+    /// <returns>Why a mark cannot be set, in which case the pods stay: unready, and with their GPUs. Null when all are set.</returns>
+    private async Task<string?> MarkAsync(
+        ModelDeployment deployment, IReadOnlyDictionary<string, string> wrong, CancellationToken cancellationToken)
+    {
+        foreach (var pod in actions.Owned(deployment).Where(p => !p.Terminating && wrong.ContainsKey(p.Name)))
+        {
+            try
+            {
+                await marks.MarkAsync(pod, cancellationToken);
+            }
+            catch (KubernetesException e) when (Refusal.Stands(e))
+            {
+                return $"the GPUs of pod {pod.Name}, which compute wrong results, cannot be marked: {StableText.Of(e.Message, [])}";
+            }
+        }
+
+        return null;
     }
 
     /// <param name="recheck">When to look again, where it may come right without the deployment's author; null where it cannot.</param>
@@ -313,6 +347,7 @@ internal sealed class ModelDeploymentReconciler(
         next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
+        next = WrongWorkers.AnyIn(actions.Owned(deployment)) && WrongWorkers.Recheck < next ? WrongWorkers.Recheck : next;
         next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
         foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {

@@ -25,6 +25,9 @@ internal sealed record Observation
     /// <summary>What the API server does not let us write.</summary>
     public Refusal? Refused { get; init; }
 
+    /// <summary>What pods say of wrong results that they compute, by pod name.</summary>
+    public IReadOnlyDictionary<string, string> WrongResults { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Why a pod does not get its containers.</summary>
     public PodProblem? Stuck { get; init; }
 

@@ -41,7 +41,7 @@ internal static class OperatorHost
         // Pods of all namespaces: any of them may hold GPUs.
         var pods = Follow<V1Pod>(null);
 
-        using var metricsClient = WorkerLoads.CreateClient();
+        using var workers = WorkerLoads.CreateClient();
         using WorkQueue<NamespacedName> queue = new(ControllerName, options.Time, options.Metrics);
         Fleet fleet = new(pods.Store, nodes.Store, new PodsInFlight(options.Time), new GpuLedger([], []), queue.Add);
         Triggers triggers = new(queue, fleet);
@@ -70,7 +70,9 @@ internal static class OperatorHost
             new DeploymentObjects(
                 new WorkerServices(client, services.Store), new WorkerBudget(client, budgets.Store),
                 new WorkerAccount(client, accounts.Store), new GpuClaim(client)),
-            WorkerLoads.Over(metricsClient, options.Time),
+            WorkerLoads.Over(workers, options.Time),
+            WrongWorkers.Over(workers, options.Time),
+            new GpuMarks(client, nodes.Store, options.Time),
             statuses,
             options.Worker,
             options.Time);

@@ -25,6 +25,9 @@ internal enum DeleteReason
     /// <summary>All its containers ended for good.</summary>
     Failed,
 
+    /// <summary>It says that its GPUs compute wrong results.</summary>
+    WrongResults,
+
     /// <summary>Its node is no longer part of the cluster.</summary>
     NodeGone,
 

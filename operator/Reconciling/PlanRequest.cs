@@ -44,6 +44,9 @@ internal sealed record PlanRequest
     /// <summary>Nodes that did not get a pod of this deployment: others are better.</summary>
     public IReadOnlySet<string> Avoided { get; init; } = new HashSet<string>();
 
+    /// <summary>What pods say of wrong results that they compute, by pod name. They go, so their GPUs must be marked.</summary>
+    public IReadOnlyDictionary<string, string> WrongResults { get; init; } = new Dictionary<string, string>();
+
     public NodeLoss NodeLoss { get; init; } = NodeLoss.Never;
 
     /// <summary>Requests that pods have running and waiting, by pod name, where known: of ready pods the least loaded go first.</summary>

@@ -5,8 +5,8 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Decides what must change for one ModelDeployment. No I/O, no clock, no randomness: same input, same plan.</summary>
 /// <remarks>
 /// <code>
-/// 1. pods that can never serve go: node or GPU gone, node lost, finished, in conflict over a GPU, not started on a node that takes no more
-///    or that the scheduler does not give it
+/// 1. pods that can never serve go: node or GPU gone, node lost, finished, in conflict over a GPU, computing wrong results, not started on
+///    a node that takes no more or that the scheduler does not give it
 /// 2. more up-to-date pods than wanted: the unready go, then the cheapest, the least loaded and the newest
 /// 3. rolling update: outdated pods go, unready ones first, as far as maxUnavailable allows
 /// 4. still more pods than wanted + maxSurge (scaled down during a rollout): unready up-to-date pods go
@@ -94,6 +94,10 @@ internal static class Planner
             else if (ledger.DoubleBooked.Any(d => ReferenceEquals(d.Pod, pod.Pod)))
             {
                 actions.Add(new DeletePod(pod, DeleteReason.GpuConflict));
+            }
+            else if (!pod.Finished && request.WrongResults.ContainsKey(pod.Name))
+            {
+                actions.Add(new DeletePod(pod, DeleteReason.WrongResults));
             }
             else if (IsTurnedAway(request, pod, node))
             {

@@ -219,6 +219,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         DeleteReason.Failed => delete.Pod.Pod.Status is { } status
             ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})"
             : "it ended",
+        DeleteReason.WrongResults => "its GPUs compute wrong results",
         DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
         DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
         DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",

@@ -10,8 +10,8 @@ namespace Cluster.Operator.Reconciling;
 /// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
 /// AwaitingGarbageCollection | Complete,
 /// InsufficientGpus, NoGpuNodes, DevicePluginConflict, DevicePluginNotReady, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
-/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WorkerCrashed, OutOfMemory, the kubelet's reasons |
-/// AsExpected</item>
+/// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WrongResults, WorkerCrashed, OutOfMemory, the kubelet's
+/// reasons | AsExpected</item>
 /// <item>GpusAllocated — Allocated, DevicePlugin, ResourceClaim, NotNeeded | Allocating, InsufficientGpus, NoGpuNodes,
 /// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
@@ -134,6 +134,12 @@ internal static class StatusBuilder
     {
         foreach (var pod in o.Pods.OrderBy(p => p.Name, StringComparer.Ordinal))
         {
+            // Also while it ends: nobody sees it otherwise.
+            if (o.WrongResults.TryGetValue(pod.Name, out var wrong))
+            {
+                return new PodProblem(WorkerReasons.WrongResults, $"pod {pod.Name} on {Devices(pod)} computes wrong results: {wrong}");
+            }
+
             if (PodProblem.Of(pod) is { } problem)
             {
                 return o.LastLogs.TryGetValue(pod.Name, out var log) && problem.CrashedContainer is not null
@@ -144,6 +150,13 @@ internal static class StatusBuilder
 
         return null;
     }
+
+    private static string Devices(Replica pod) => pod.Gpus.Count switch
+    {
+        0 => $"node {pod.Node}",
+        1 => $"GPU {pod.Gpus[0]} of node {pod.Node}",
+        _ => $"GPUs {string.Join(',', pod.Gpus)} of node {pod.Node}",
+    };
 
     private static void SetGpusAllocated(ConditionList conditions, Observation o, List<Replica> active)
     {

@@ -12,6 +12,13 @@ namespace Cluster.Worker.Benchmarking;
 /// one.</param>
 internal sealed unsafe record Ceilings(double GflopsPerSecond, double GigabytesPerSecond)
 {
+    /// <summary>Before a model's own threads exist.</summary>
+    public static Ceilings Measure(int threads)
+    {
+        using var workers = new WorkerThreads(threads);
+        return Measure(workers);
+    }
+
     public static Ceilings Measure(WorkerThreads threads) => Vector512.IsHardwareAccelerated
         ? Measure<Vector512<float>, Simd512>(threads)
         : Measure<Vector256<float>, Simd256>(threads);

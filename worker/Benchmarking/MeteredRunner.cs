@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Running;
 
 namespace Cluster.Worker.Benchmarking;
@@ -5,7 +6,9 @@ namespace Cluster.Worker.Benchmarking;
 /// <summary>Times the steps of a runner and, between them, the engine. Stands between <see cref="Engine.LlmEngine"/> and its runner in
 /// benchmarks.</summary>
 /// <param name="cost">What steps are counted as; null counts rows and time only.</param>
-internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimeProvider time) : DelegatingRunner(runner)
+/// <param name="profile">Told each step that it will see the operations of; null for none.</param>
+internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimeProvider time, OperationProfile? profile = null)
+    : DelegatingRunner(runner)
 {
     private readonly object _gate = new();
     private StepTotals _prefill;
@@ -37,6 +40,7 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
         lock (_gate)
         {
             (_prefill, _decode, _betweenSeconds, _finished) = (default, default, 0, null);
+            profile?.Reset();
         }
     }
 
@@ -45,6 +49,7 @@ internal sealed class MeteredRunner(IModelRunner runner, ModelCost? cost, TimePr
         _isDecode = batch.MaxQueryLength == 1;
         _rows = batch.NumTokens;
         (_bytes, _operations) = cost is null ? (0, 0) : (cost.Bytes(batch), cost.Operations(batch));
+        profile?.Begin(batch.QueryStarts.AsSpan(0, batch.NumSequences + 1), batch.ContextLengths.AsSpan(0, batch.NumSequences));
         _launched = time.GetTimestamp();
         lock (_gate)
         {

@@ -3,9 +3,11 @@ using System.Text.Json.Nodes;
 
 namespace Cluster.Worker.Benchmarking;
 
-/// <summary>Figures of bench throughput: vLLM's, and how far the steps were from the machine's ceilings.</summary>
+/// <summary>Figures of bench throughput: vLLM's, and how far the steps were from what the device can do.</summary>
+/// <param name="peaks">Null where nobody knows them.</param>
 internal sealed class ThroughputReport(
-    OfflineRun run, int numRequests, (StepTotals Prefill, StepTotals Decode, double BetweenSeconds) steps, Ceilings ceilings)
+    OfflineRun run, int numRequests, (StepTotals Prefill, StepTotals Decode, double BetweenSeconds) steps, Ceilings ceilings,
+    PeakRates? peaks)
 {
     private double RequestsPerSecond => numRequests / run.Seconds;
 
@@ -22,10 +24,10 @@ internal sealed class ThroughputReport(
         Line($"Total num prompt tokens:  {run.PromptTokens}"),
         Line($"Total num output tokens:  {run.OutputTokens}"),
         Line($"Prefill: {steps.Prefill.Steps} steps, {steps.Prefill.RowsPerSecond:F1} tokens/s, ")
-        + Compute(steps.Prefill.GflopsPerSecond) + Line($" of the {ceilings.GflopsPerSecond:F1} measured"),
+        + Compute(steps.Prefill.GflopsPerSecond) + Of(peaks?.GflopsPerSecond),
         Line($"Decode:  {steps.Decode.Steps} steps, {steps.Decode.RowsPerSecond:F1} tokens/s, ")
-        + Line($"{steps.Decode.GigabytesPerSecond:F1} GB/s = {Percent(steps.Decode.GigabytesPerSecond, ceilings.GigabytesPerSecond)} ")
-        + Line($"of the {ceilings.GigabytesPerSecond:F1} measured, ") + Compute(steps.Decode.GflopsPerSecond),
+        + Line($"{steps.Decode.GigabytesPerSecond:F1} GB/s{Percent(steps.Decode.GigabytesPerSecond, peaks?.GigabytesPerSecond)}")
+        + Of(peaks?.GigabytesPerSecond) + ", " + Compute(steps.Decode.GflopsPerSecond),
         Line($"Engine:  {100 * EngineShare:F1} % of the model's time, for planning, sampling and bookkeeping"));
 
     public JsonObject Json() => new()
@@ -42,12 +44,17 @@ internal sealed class ThroughputReport(
         ["decode_gigabytes_per_second"] = steps.Decode.GigabytesPerSecond,
         ["ceiling_gflops_per_second"] = ceilings.GflopsPerSecond,
         ["ceiling_gigabytes_per_second"] = ceilings.GigabytesPerSecond,
+        ["peak_gigabytes_per_second"] = peaks?.GigabytesPerSecond,
+        ["peak_gflops_per_second"] = peaks?.GflopsPerSecond,
+        ["peak_source"] = peaks?.Source,
         ["engine_overhead"] = EngineShare,
     };
 
-    private string Compute(double gflops) => Line($"{gflops:F1} GFLOP/s = {Percent(gflops, ceilings.GflopsPerSecond)}");
+    private string Compute(double gflops) => Line($"{gflops:F1} GFLOP/s{Percent(gflops, peaks?.GflopsPerSecond)}");
 
-    private static string Percent(double value, double ceiling) => Line($"{100 * value / ceiling:F0} %");
+    private string Of(double? peak) => peak is null ? "" : peaks!.IsMeasured ? Line($" of the {peak:F1} measured") : $" of {peaks.Source}";
+
+    private static string Percent(double value, double? peak) => peak is null ? "" : Line($" = {100 * value / peak:F0} %");
 
     private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,6 @@
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;
@@ -11,8 +12,12 @@ namespace Cluster.Worker.Commands;
 /// times the steps.</summary>
 internal sealed class BenchEngine : IAsyncDisposable
 {
-    private BenchEngine(LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary)
+    private readonly (string Description, bool IsGpu) _device;
+
+    private BenchEngine(
+        LlmEngine engine, MeteredRunner steps, ITokenizer tokenizer, int[] vocabulary, (string Description, bool IsGpu) device)
     {
+        _device = device;
         Engine = engine;
         Steps = steps;
         Tokenizer = tokenizer;
@@ -42,10 +47,10 @@ internal sealed class BenchEngine : IAsyncDisposable
             var model = LoadBar.Run(progress => ReplicaModel.Load(options, folders, fileTokenizer, progress, Console.Error.WriteLine));
             var config = model.Target.Config;
             ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(config.VocabSize) : fileTokenizer;
-            var steps = new MeteredRunner(model.Runner, ModelCost.Of(model.Target), TimeProvider.System);
+            var steps = new MeteredRunner(model.Runner, ModelCost.Of(model.Target), TimeProvider.System, options.Device.Profile);
             var engine = model.StartEngine(
                 tokenizer, options.Engine with { MaxQueue = Math.Max(options.Engine.MaxQueue, numRequests) }, steps);
-            return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, config.VocabSize));
+            return new BenchEngine(engine, steps, tokenizer, DatasetSource.TextTokens(tokenizer, config.VocabSize), model.Device);
         }
         catch (ArgumentException exception)
         {
@@ -65,6 +70,14 @@ internal sealed class BenchEngine : IAsyncDisposable
             throw new CommandFailure(exception.Message, exception);
         }
     }
+
+    /// <summary>A table of what steps consisted of.</summary>
+    /// <param name="ceilings">The processor's, for models that run on it.</param>
+    public ProfileReport Profile(OperationProfile profile, Ceilings ceilings) => new(profile, Peaks(ceilings));
+
+    /// <param name="ceilings">The processor's, for models that run on it, also as an OpenCL device.</param>
+    /// <returns>Null for a GPU whose data sheet is not known here.</returns>
+    public PeakRates? Peaks(Ceilings ceilings) => _device.IsGpu ? PeakRates.Of(_device.Description) : PeakRates.Of(ceilings);
 
     public ValueTask DisposeAsync() => Engine.DisposeAsync();
 }

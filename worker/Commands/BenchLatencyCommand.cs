@@ -3,6 +3,9 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
+using Cluster.Worker.Compute.Profiling;
+using Cluster.Worker.Models.Sources;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
 
@@ -20,14 +23,38 @@ internal static class BenchLatencyCommand
         var warmup = BenchOptions.Count("--num-iters-warmup", "Number of warm-up iterations.", 10, minimum: 0);
         var iterations = BenchOptions.Count("--num-iters", "Number of measured iterations.", 30);
         var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
-        var command = new Command(
-            "latency",
-            "Measures how long one batch takes, in this process.") { inputLength, outputLength, batchSize, warmup, iterations, json };
+        var profile = BenchOptions.Profile();
+        var dryRun = new Option<bool>("--dry-run")
+        {
+            Description =
+                "With --profile: loads and runs nothing. Counts launches and bytes of one batch on an MI300X, and computes the least time "
+                + "that its memory and matrix cores allow.",
+        };
+        var command = new Command("latency", "Measures how long one batch takes, in this process.")
+        {
+            inputLength, outputLength, batchSize, warmup, iterations, json, profile, dryRun,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(dryRun) && !result.GetValue(profile))
+            {
+                result.AddError("--dry-run computes a profile; give --profile, too");
+            }
+        });
         flags.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
         {
-            await using var engine = await BenchEngine.LoadAsync(
-                StartupArguments.Read(flags, arguments), arguments.GetValue(batchSize), cancellationToken);
+            var startup = StartupArguments.Read(flags, arguments);
+            if (arguments.GetValue(dryRun))
+            {
+                return await ComputeAsync(
+                    startup, arguments.GetValue(batchSize), arguments.GetValue(inputLength), arguments.GetValue(json), cancellationToken);
+            }
+
+            var steps = arguments.GetValue(profile) ? new OperationProfile() : null;
+            startup = startup with { Device = startup.Device with { Profile = steps } };
+            var ceilings = steps is null ? null : Ceilings.Measure(startup.Device.CpuThreads ?? Environment.ProcessorCount);
+            await using var engine = await BenchEngine.LoadAsync(startup, arguments.GetValue(batchSize), cancellationToken);
 
             // New prompts each time: the prefix cache must not shorten an iteration.
             var prompts = new RandomDataset(engine.Vocabulary, new Random(unchecked((int)arguments.GetValue(flags.Seed))));
@@ -46,6 +73,11 @@ internal static class BenchLatencyCommand
                         seconds.Add(run.Seconds);
                     }
 
+                    if (i == numWarmup - 1)
+                    {
+                        engine.Steps.Reset();
+                    }
+
                     report(i + 1, total, i < numWarmup ? " (warming up)" : "");
                 }
 
@@ -62,6 +94,13 @@ internal static class BenchLatencyCommand
                 percentiles[percentile.ToString(CultureInfo.InvariantCulture)] = statistics.Percentile(percentile);
             }
 
+            var table = steps is null ? null : engine.Profile(steps, ceilings!);
+            if (table is not null)
+            {
+                Console.WriteLine();
+                Console.WriteLine(table.Text());
+            }
+
             if (arguments.GetValue(json) is { } file)
             {
                 var result = new JsonObject
@@ -70,11 +109,32 @@ internal static class BenchLatencyCommand
                     ["latencies"] = new JsonArray([.. latencies.Select(latency => JsonValue.Create(latency))]),
                     ["percentiles"] = percentiles,
                 };
+                if (table is not null)
+                {
+                    result["profile"] = table.Json();
+                }
+
                 await BenchOptions.WriteJsonAsync(file, result, cancellationToken);
             }
 
             return 0;
         });
         return command;
+    }
+
+    private static async Task<int> ComputeAsync(
+        StartupOptions startup, int batchSize, int inputLength, string? jsonFile, CancellationToken cancellationToken)
+    {
+        var source = SyntheticModel.IsSource(startup.Model)
+            ? startup.Model
+            : (await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken)).Model;
+        var report = DryRun.Run(startup, source, batchSize, inputLength);
+        Console.WriteLine(report.Text());
+        if (jsonFile is not null)
+        {
+            await BenchOptions.WriteJsonAsync(jsonFile, new JsonObject { ["profile"] = report.Json() }, cancellationToken);
+        }
+
+        return 0;
     }
 }

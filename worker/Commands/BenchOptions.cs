@@ -17,6 +17,13 @@ internal static class BenchOptions
     public static Option<double> Number(string name, string description, double fallback, Func<double, bool> accepts, string expected) =>
         new Option<double>(name) { Description = description, DefaultValueFactory = _ => fallback, HelpName = "X" }.Only(accepts, expected);
 
+    public static Option<bool> Profile() => new("--profile")
+    {
+        Description =
+            "Prints what steps consist of, by operation: launches, bytes, operations, time, and percent of the roofline where the device's "
+            + "peak rates are known or measured. On GPUs, each operation is waited for, so that latencies are longer than without.",
+    };
+
     public static Task WriteJsonAsync(string path, JsonNode json, CancellationToken cancellationToken)
     {
         if (Path.GetDirectoryName(path) is { Length: > 0 } folder)

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Compute.Cpu.Threads;
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
@@ -27,6 +27,7 @@ internal static class BenchThroughputCommand
         var outputLength = BenchOptions.OptionalCount("--output-len", "Tokens to generate. Default for sharegpt: as long as the answer.");
         var prefixLength = BenchOptions.Count("--prefix-len", "Tokens that all sonnet prompts share.", 200, minimum: 0);
         var json = new Option<string?>("--output-json") { Description = "File to write the results to, as JSON.", HelpName = "FILE" };
+        var profile = BenchOptions.Profile();
         var command = new Command(
             "throughput",
             "Measures requests and tokens per second with all requests submitted at once, in this process.")
@@ -37,7 +38,8 @@ internal static class BenchThroughputCommand
                 inputLength,
                 outputLength,
                 prefixLength,
-                json
+                json,
+                profile
             };
         flags.AddTo(command);
         command.Validators.Add(result =>
@@ -58,7 +60,12 @@ internal static class BenchThroughputCommand
                 OutputLength = arguments.GetValue(outputLength) ?? (sonnet ? DefaultSonnetOutput : null),
                 PrefixLength = arguments.GetValue(prefixLength),
             };
-            return RunAsync(StartupArguments.Read(flags, arguments), source, arguments.GetValue(json), cancellationToken);
+            var startup = StartupArguments.Read(flags, arguments);
+            startup = startup with
+            {
+                Device = startup.Device with { Profile = arguments.GetValue(profile) ? new OperationProfile() : null },
+            };
+            return RunAsync(startup, source, arguments.GetValue(json), cancellationToken);
         });
         return command;
     }
@@ -66,13 +73,7 @@ internal static class BenchThroughputCommand
     private static async Task<int> RunAsync(
         StartupOptions startup, DatasetSource source, string? jsonFile, CancellationToken cancellationToken)
     {
-        // Before the model's own threads exist.
-        Ceilings ceilings;
-        using (var threads = new WorkerThreads(startup.Device.CpuThreads ?? Environment.ProcessorCount))
-        {
-            ceilings = Ceilings.Measure(threads);
-        }
-
+        var ceilings = Ceilings.Measure(startup.Device.CpuThreads ?? Environment.ProcessorCount);
         await using var engine = await BenchEngine.LoadAsync(startup, source.NumPrompts, cancellationToken);
         var random = new Random(unchecked((int)(startup.Engine.Seed ?? 0)));
         var prompts = source.Read(engine.Tokenizer, engine.Vocabulary, random);
@@ -85,11 +86,24 @@ internal static class BenchThroughputCommand
         var run = await CountBar.RunAsync(
             "throughput",
             report => engine.RunAsync(prompts, () => report(Interlocked.Increment(ref finished), prompts.Count, ""), cancellationToken));
-        var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings);
+        var report = new ThroughputReport(run, prompts.Count, engine.Steps.Totals, ceilings, engine.Peaks(ceilings));
         Console.WriteLine(report.Text());
+        var table = startup.Device.Profile is { } steps ? engine.Profile(steps, ceilings) : null;
+        if (table is not null)
+        {
+            Console.WriteLine();
+            Console.WriteLine(table.Text());
+        }
+
         if (jsonFile is not null)
         {
-            await BenchOptions.WriteJsonAsync(jsonFile, report.Json(), cancellationToken);
+            var result = report.Json();
+            if (table is not null)
+            {
+                result["profile"] = table.Json();
+            }
+
+            await BenchOptions.WriteJsonAsync(jsonFile, result, cancellationToken);
         }
 
         return 0;

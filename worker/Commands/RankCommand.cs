@@ -27,7 +27,9 @@ internal static class RankCommand
         return session.Run(
             setup => SharedMemoryCommunicator.Join(
                 setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
-            Open);
+            Open,
+            (setup, backend) => BackendFactory.For(setup).Tune(
+                backend, setup.Rank, setup.Options.MaxBatchedTokens, Console.Error.WriteLine)?.Invoke());
     }
 
     /// <exception cref="NotSupportedException">The device cannot be used; the session, which knows nothing of options, reports

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Serving.Telemetry;
@@ -42,6 +41,7 @@ internal static class ServeCommand
             {
                 Device = startup.Device with { ExactGpus = true },
                 ChatTemplate = arguments.GetValue(chatTemplate),
+                Engine = startup.Engine with { ProbeInterval = serving.ProbeInterval(arguments) },
             };
             return RunAsync(
                 startup,
@@ -84,7 +84,7 @@ internal static class ServeCommand
         var loading = Task.Run(async () =>
         {
             var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
-            return TextEngine.Load(startup, folders, new LogProgress(logger), Log, server.Observer);
+            return TextEngine.Load(startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer);
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
@@ -96,14 +96,17 @@ internal static class ServeCommand
         await using var worker = await loading;
         var formats = formatsOf(worker.ChatTemplate);
         logger.LogInformation("tool calls: {Tools}; reasoning: {Reasoning}", formats.Tools.Name, formats.Reasoning?.Name ?? "none");
+        await KnownAnswers.AwaitFirstAsync(worker.Engine, startup.Engine.ProbeInterval, logger);
+        var devices = given ?? worker.Devices;
         server.BecomeReady(
-            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, given ?? worker.Devices)
+            new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices)
             {
                 Formats = formats,
                 Defaults = worker.Defaults,
             });
         logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
 
+        _ = KnownAnswers.WatchAsync(worker.Engine, state, devices, logger);
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);
         return await ServingEnd.AwaitAsync(server, stopping.Task, failed, options.ShutdownTimeout, logger);
     }
@@ -143,21 +146,5 @@ internal static class ServeCommand
             Name = "lifeline",
         };
         thread.Start();
-    }
-
-    /// <summary>Loading as log lines, one each tenth: what a pod's log should show of a long load.</summary>
-    private sealed class LogProgress(ILogger logger) : IProgress<LoadProgress>
-    {
-        private long _tenth;
-
-        public void Report(LoadProgress value)
-        {
-            var now = value.BytesTotal == 0 ? 10 : value.BytesDone * 10 / value.BytesTotal;
-            if (now > _tenth && value.BytesTotal > 100 << 20)
-            {
-                _tenth = now;
-                logger.LogInformation("loading weights: {Percent} % of {GiB:F1} GiB", now * 10, value.BytesTotal / (double)(1 << 30));
-            }
-        }
     }
 }

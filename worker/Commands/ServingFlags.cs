@@ -108,6 +108,16 @@ internal sealed class ServingFlags
     }
         .Only(value => value is >= 0 and <= 1e9, "0 to 1000000000 seconds");
 
+    private readonly Option<double> _probeInterval = new Option<double>("--probe-interval")
+    {
+        Description =
+            "Seconds between two looks at whether the model still answers a sample prompt as it did at start, to the last bit. A worker "
+            + "whose device answers otherwise is unready with the reason WrongResults from then on. 0 for none.",
+        DefaultValueFactory = _ => 300,
+        HelpName = "SECONDS"
+    }
+        .Only(value => value is 0 or (>= 0.001 and <= 1e6), "0, or 0.001 to 1000000 seconds");
+
     private readonly CrossOriginFlags _crossOrigin = new();
 
     /// <summary>The option alone, for commands that answer requests without listening.</summary>
@@ -142,7 +152,7 @@ internal sealed class ServingFlags
         });
         foreach (var option in (Option[])[
             _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _cacheIsolation, _allowedHosts,
-            _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout])
+            _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout, _probeInterval])
         {
             command.Options.Add(option);
         }
@@ -159,6 +169,9 @@ internal sealed class ServingFlags
             ? throw new CommandFailure("--cache-isolation key: there are no API keys to tell callers by; give some with --api-key-file")
             : options;
     }
+
+    /// <summary>Time between two known answers; zero for none.</summary>
+    public TimeSpan ProbeInterval(ParseResult arguments) => TimeSpan.FromSeconds(arguments.GetValue(_probeInterval));
 
     private ServerOptions Options(ParseResult arguments, Func<string, string?> environment) =>
         new(

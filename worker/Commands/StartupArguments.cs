@@ -17,6 +17,7 @@ internal static class StartupArguments
             CpuThreads = arguments.GetValue(flags.CpuThreads),
             DType = EngineFlags.DTypeOf(arguments.GetValue(flags.DType)!),
             KvCacheDType = EngineFlags.KvCacheDTypeOf(arguments.GetValue(flags.KvCacheDType)!),
+            Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable),
             EnforceEager = arguments.GetValue(flags.EnforceEager),
             MaxSeqLenToCapture = arguments.GetValue(flags.MaxSeqLenToCapture),
         },

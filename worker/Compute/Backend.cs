@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Compute.Tuning;
 
 namespace Cluster.Worker.Compute;
 
@@ -40,10 +41,23 @@ internal abstract class Backend : IDisposable
     /// <summary>Kernels that were built so far, each of which may have taken long. May be read on any thread.</summary>
     public virtual long KernelsBuilt => 0;
 
+    /// <summary>Which variant of a multiplication was found to be fastest. Changes time, never a bit.</summary>
+    public virtual GemmTuning Tuning { get; } = new();
+
+    /// <summary>Names of the variants of <see cref="Linear"/> for so many rows, <see cref="TunedVariant.Default"/> first. All give the same
+    /// bits: what sums in another order is no variant.</summary>
+    public virtual IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) => [TunedVariant.Default];
+
     // ---- memory and weights (load time) ----
 
     /// <summary>Zeroed device memory for a row-major tensor.</summary>
     public abstract Tensor Allocate(string name, DType dtype, int rows, int columns = 1);
+
+    /// <summary>Gives an allocated tensor's memory back before the backend is disposed of, where the backend can. The default keeps
+    /// it.</summary>
+    public virtual void Release(Tensor tensor)
+    {
+    }
 
     /// <summary>A vector (norm weight, bias) as F32 <c>[1, length]</c>.</summary>
     /// <exception cref="NotSupportedException">The dtype cannot be read; names tensor, dtype and what is supported.</exception>

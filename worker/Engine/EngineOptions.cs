@@ -43,6 +43,9 @@ internal sealed record EngineOptions
     /// arrivals time to their first token. Not together with guessing.</summary>
     public int NumSchedulerSteps { get; init; } = 1;
 
+    /// <summary>Time between two looks at whether the model still gives a known answer; zero for none.</summary>
+    public TimeSpan ProbeInterval { get; init; }
+
     /// <summary>Checks the options against what the runner can do.</summary>
     /// <returns>The options with the runner's limits applied.</returns>
     /// <exception cref="ArgumentException">An option is out of range; the message names it.</exception>

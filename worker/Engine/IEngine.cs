@@ -58,4 +58,7 @@ internal sealed record EngineStatistics(
 {
     /// <summary>How speculative decoding does; null when the engine does none.</summary>
     public SpeculationStatistics? Speculation { get; init; }
+
+    /// <summary>How the model answered when it was asked for what is known; null when it is not asked.</summary>
+    public KnownAnswerStatistics? KnownAnswers { get; init; }
 }

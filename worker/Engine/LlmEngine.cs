@@ -98,6 +98,11 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _eosTokenIds = [.. options.EosTokenIds.Where(token => (uint)token < (uint)runner.VocabSize)];
         _constraints = new ConstraintCompiler(tokenizer, runner.VocabSize, _eosTokenIds);
         _seed = (ulong)(options.Seed ?? Random.Shared.NextInt64());
+        if (_options.ProbeInterval > TimeSpan.Zero && (_probe = KnownAnswerProbe.For(runner, _pool)) is not null)
+        {
+            _probeTimer = time.CreateTimer(_ => RequestProbe(), null, _options.ProbeInterval, _options.ProbeInterval);
+        }
+
         _statistics = TakeStatistics();
         new Thread(Run) { IsBackground = true, Name = "engine" }.Start();
     }
@@ -182,6 +187,10 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         }
 
         await _completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_probeTimer is not null)
+        {
+            await _probeTimer.DisposeAsync();
+        }
     }
 
     private void Submit(ActiveRequest request)
@@ -191,6 +200,11 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             if (_death is not null)
             {
                 throw Unavailable(_death);
+            }
+
+            if (_wrongResults.Task is { IsCompletedSuccessfully: true, Result: var deviation })
+            {
+                throw new EngineUnavailableException($"this worker computes wrong results and takes no new requests: {deviation}");
             }
 
             if (_draining)
@@ -259,6 +273,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
             using (_speculator)
             using (_runner)
             {
+                FirstProbe();
                 while (TakeCommands())
                 {
                     if (_scheduler.HasWork)
@@ -266,6 +281,8 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
                         Step();
                         _clock.Advance();
                     }
+
+                    ProbeIfDue();
                 }
             }
 
@@ -283,7 +300,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
     {
         lock (_gate)
         {
-            while (_arrivals.Count == 0 && _aborts.Count == 0 && !_scheduler.HasWork && !_stopping)
+            while (_arrivals.Count == 0 && _aborts.Count == 0 && !_scheduler.HasWork && !_stopping && !_probeDue)
             {
                 _clock.Rest();
                 Monitor.Wait(_gate);
@@ -350,6 +367,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         _pool.BlockSize)
     {
         Speculation = _speculator?.Statistics,
+        KnownAnswers = _probe?.Statistics,
     };
 
     private void CompleteIfIdle()

@@ -1,8 +1,8 @@
 namespace Cluster.Worker.Serving;
 
 /// <summary>Whether this worker should get traffic. Shared by the HTTP probes, the gRPC health service and shutdown.</summary>
-/// <remarks>Loading → Ready → Draining or Failed, never back. A worker listens while it loads, so that liveness probes are answered from
-/// the first second.</remarks>
+/// <remarks>Loading → Ready → Distrusted, Draining or Failed, never back. A worker listens while it loads, so that liveness probes are
+/// answered from the first second.</remarks>
 internal sealed class ServingState(TimeProvider time)
 {
     private readonly Lock _gate = new();
@@ -10,6 +10,7 @@ internal sealed class ServingState(TimeProvider time)
     private ServedModel? _model;
     private bool _draining;
     private string? _failure;
+    private string? _wrongResults;
 
     /// <summary>Raised after each change, on the thread that made it.</summary>
     public event Action? Changed;
@@ -31,14 +32,14 @@ internal sealed class ServingState(TimeProvider time)
         }
     }
 
-    /// <summary>Model loaded, not draining and not failed.</summary>
+    /// <summary>Model loaded, its results right, not draining and not failed.</summary>
     public bool IsReady
     {
         get
         {
             lock (_gate)
             {
-                return _model is not null && !_draining && _failure is null;
+                return _model is not null && !_draining && _failure is null && _wrongResults is null;
             }
         }
     }
@@ -66,12 +67,28 @@ internal sealed class ServingState(TimeProvider time)
         }
     }
 
+    /// <summary>How the model's results have become wrong; null while none has been seen to. The worker lives on, to finish what runs and
+    /// to say so, until it is replaced: started anew on the same device, it would take its wrong results for right ones.</summary>
+    public string? WrongResults
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _wrongResults;
+            }
+        }
+    }
+
     public void BecomeReady(ServedModel loaded) => Change(() => _model = loaded);
 
     public void BeginDraining() => Change(() => _draining = true);
 
     /// <param name="reason">For whoever asks from now on.</param>
     public void Fail(string reason) => Change(() => _failure = reason);
+
+    /// <param name="deviation">For whoever asks from now on.</param>
+    public void Distrust(string deviation) => Change(() => _wrongResults = deviation);
 
     private void Change(Action apply)
     {

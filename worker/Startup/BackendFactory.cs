@@ -7,6 +7,7 @@ using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 using Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Parallel;
 
 namespace Cluster.Worker.Startup;
@@ -73,7 +74,9 @@ internal sealed class BackendFactory
 
     /// <summary>As rank 0 has divided it.</summary>
     /// <exception cref="StartupException">There is no such device.</exception>
-    public static BackendFactory For(RankSetup setup) => Make(new DeviceOptions(setup.Device), 1, setup.Threads, setup.MemoryBytes);
+    public static BackendFactory For(RankSetup setup) => Make(
+        new DeviceOptions(setup.Device) { Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable) }, 1, setup.Threads,
+        setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
     public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
@@ -84,7 +87,8 @@ internal sealed class BackendFactory
     {
         if (IsCpu)
         {
-            return CpuBackend.Create(new CpuOptions { Threads = Threads, MemoryBytes = MemoryBytes, Communicator = communicator });
+            var cpu = CpuBackend.Create(new CpuOptions { Threads = Threads, MemoryBytes = MemoryBytes, Communicator = communicator });
+            return _options.Profile is { } cpuProfile ? new ProfilingBackend(cpu, cpuProfile, launches: null, wait: null) : cpu;
         }
 
         IKernelLauncher? launcher = null;
@@ -93,15 +97,38 @@ internal sealed class BackendFactory
             launcher = Device == Interpreter
                 ? new InterpreterLauncher(MemoryBytes)
                 : new OpenClLauncher(DeviceOf(communicator?.Rank ?? 0), KernelCache.OfEnvironment());
-            var isShared = !launcher.Device.IsGpu;
-            return new IlgpuBackend(
-                launcher, new IlgpuOptions { MemoryBytes = isShared ? MemoryBytes : null, Communicator = communicator });
+            var options = new IlgpuOptions
+            {
+                MemoryBytes = launcher.Device.IsGpu ? null : MemoryBytes,
+                Communicator = communicator,
+            };
+            if (_options.Profile is not { } profile)
+            {
+                return new IlgpuBackend(launcher, options);
+            }
+
+            var counting = new CountingLauncher(launcher);
+            launcher = counting;
+            return new ProfilingBackend(new IlgpuBackend(counting, options), profile, () => counting.Launches, counting.Synchronize);
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or KernelBuildException)
         {
             launcher?.Dispose();
             throw new StartupException($"--device {_options.Name}: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>Gives a backend that <see cref="Create"/> has made the tuned multiplications of its device.</summary>
+    /// <returns>What to do when the model's weights are loaded: tune what is missing. Null where nothing is tuned.</returns>
+    public Action? Tune(Backend backend, int rank, int mostRows, Action<string> log)
+    {
+        if (_options.Tuning is not { } tuning)
+        {
+            return null;
+        }
+
+        tuning.Load(backend, rank, log);
+        return () => tuning.Tune(backend, rank, mostRows, log);
     }
 
     /// <summary>For the start log: what <c>--dtype</c> comes to on this device, and which options have no effect on it.</summary>
@@ -129,7 +156,8 @@ internal sealed class BackendFactory
         }
     }
 
-    private bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
+    /// <summary>Whether <see cref="Device"/> is no processor in disguise.</summary>
+    public bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
 
     private string TitleOf(int rank) => HasGpus ? DeviceOf(rank).Description.Uuid ?? DeviceOf(rank).Description.Name : Device;
 

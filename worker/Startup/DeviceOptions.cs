@@ -1,4 +1,5 @@
 using Cluster.Worker.Compute;
+using Cluster.Worker.Compute.Profiling;
 
 namespace Cluster.Worker.Startup;
 
@@ -17,6 +18,12 @@ internal sealed record DeviceOptions(string Name = BackendFactory.Auto)
 
     /// <summary>Whether there must be as many GPUs as ranks and no more: one that a replica does not use was meant for another.</summary>
     public bool ExactGpus { get; init; }
+
+    /// <summary>How multiplications are tuned; null where they are not.</summary>
+    public TunableOp? Tuning { get; init; }
+
+    /// <summary>Is told the operations of steps; null for nobody.</summary>
+    public OperationProfile? Profile { get; init; }
 
     /// <summary>Graphs are not captured (<c>--enforce-eager</c>).</summary>
     public bool EnforceEager { get; init; }

@@ -3,14 +3,15 @@ using Spectre.Console;
 
 namespace Cluster.Worker.Startup;
 
-/// <summary>A progress bar on standard error while a model loads; nothing where standard error is not a terminal.</summary>
+/// <summary>A progress bar on standard error while a model loads; a line every few seconds where standard error is not a
+/// terminal.</summary>
 internal static class LoadBar
 {
     public static T Run<T>(Func<IProgress<LoadProgress>?, T> load)
     {
         if (Console.IsErrorRedirected)
         {
-            return load(null);
+            return load(new LoadLines(Console.Error.WriteLine, TimeProvider.System));
         }
 
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models.Layers;
@@ -17,6 +18,9 @@ namespace Cluster.Worker.Startup;
 internal sealed record ReplicaModel(
     LoadedModel Target, IModelRunner Runner, RankGroup? Ranks, IDraftProposer? Proposer, IReadOnlyList<string> Devices)
 {
+    /// <summary>What this process computes on.</summary>
+    public (string Description, bool IsGpu) Device { get; private init; }
+
     /// <param name="tokenizer">The model's; null where it has none.</param>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <exception cref="ArgumentException">The options do not fit the model or the machine.</exception>
@@ -86,6 +90,10 @@ internal sealed record ReplicaModel(
                 + $"vocabulary {target.Config.VocabSize}");
             log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
                 + $"{target.Config.Quantization?.Description ?? "not quantized"}");
+            var (bytes, time) = target.Source;
+            log(string.Create(
+                CultureInfo.InvariantCulture,
+                $"weights: {bytes * 1e-9:F2} GB taken in {time.TotalSeconds:F2} s, {bytes * 1e-9 / time.TotalSeconds:F2} GB/s"));
             foreach (var remark in backends.Remarks(target.Config.DType))
             {
                 log(remark);
@@ -109,7 +117,10 @@ internal sealed record ReplicaModel(
                 log($"speculative decoding: {startup.Draft!.NumTokens} tokens per step by {proposer.Description}");
             }
 
-            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles);
+            return new ReplicaModel(target, loaded.Runner, loaded.Ranks, proposer, backends.Titles)
+            {
+                Device = (backend.Description, backends.HasGpus),
+            };
         }
         catch
         {

@@ -32,7 +32,8 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
         if (parallel.Size == 1)
         {
             var backend = backends.Create();
-            var alone = ModelLoader.Load(source, backend, options, progress);
+            var tune = backends.Tune(backend, rank: 0, options.MaxBatchedTokens, log);
+            var alone = ModelLoader.Load(source, backend, options, progress, weightsLoaded: tune);
             return new SpreadModel(alone, backend, alone.Runner, null, () => backend);
         }
 
@@ -54,7 +55,10 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
             communicator = SharedMemoryCommunicator.Join(
                 file, 0, parallel.Size, new SharedMemoryOptions { Timeout = parallel.Timeout, CanJoin = () => ranks.Loss is null });
             var backend = backends.Create(communicator);
-            var target = ModelLoader.Load(source, backend, options, new WatchfulProgress(ranks, progress), communicator, ranks.Begin);
+            var tune = backends.Tune(backend, rank: 0, options.MaxBatchedTokens, log);
+            var target = ModelLoader.Load(
+                source, backend, options, new WatchfulProgress(ranks, progress), communicator,
+                tune is null ? ranks.Begin : tune + ranks.Begin);
             Rendezvous.Meet(communicator);
             var runner = new LeadingRunner(target.Runner, communicator, ranks, parallel.Timeout / PulsesInTimeout, TimeProvider.System);
             return new SpreadModel(target, backend, runner, ranks, () => backends.Create());

@@ -16,7 +16,11 @@ internal static partial class Kubectl
     private static readonly string[] Writing = ["apply", "create", "scale", "delete", "label"];
     private static readonly string[] Waiting = ["wait", "rollout"];
     private static readonly string[] Talking = ["exec", "cp", "attach", "port-forward"];
-    private static readonly string[] Untried = [.. Waiting, .. Talking];
+
+    /// <summary>Takes away what only a worker on a broken GPU has brought about.</summary>
+    private static readonly string[] Clearing = ["annotate"];
+
+    private static readonly string[] Untried = [.. Waiting, .. Talking, .. Clearing];
     private static readonly string[] Verbs = [.. Reading, .. Writing, .. Untried];
 
     /// <summary>Names of the ModelDeployments in deploy/samples.</summary>

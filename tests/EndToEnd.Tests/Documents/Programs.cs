@@ -28,6 +28,7 @@ internal static partial class Programs
         ["npm"] = (one, _) => one.Arguments is ["install", "openai" or "@grpc/grpc-js"] ? [] : ["no test installs this"],
         ["stat"] = (one, _) => OnlyOptions(one, "-c"),
         ["export"] = (_, _) => [],
+        ["tests/Benchmarks/gpu.sh"] = (one, _) => OnlyOptions(one, "--device", "--model", "--quick", "--goldens", "--pack", "--out"),
         [".ci/run"] = (one, _) => one.Arguments.Count == 0 ? [] : ["it takes no arguments"],
     };
 

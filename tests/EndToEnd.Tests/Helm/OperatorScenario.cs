@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Local.ApiServer;
@@ -82,6 +83,14 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             (await cluster.KubectlAsync("get", "mdep", Deployment, "-o", "json")).Contains(OneLineLog.Line, StringComparison.Ordinal));
         await cluster.KubectlAsync("scale", $"mdep/{Deployment}", "--replicas=1");
         await UntilAsync(running, "a pod is deleted", async () => (await PodsAsync(cluster)).Count == 1);
+        await using (var worker = new UnreadyWorker("""{"reason": "WrongResults"}""", WorkerFlags.DefaultHttpPort))
+        {
+            await BecomeWrongAsync(cluster, (await PodsAsync(cluster))[0], worker.Address);
+            await UntilAsync(
+                running, "its GPU is marked",
+                async () => (await cluster.KubectlAsync("get", "node", "n", "-o", "json")).Contains("wrong-results", StringComparison.Ordinal));
+        }
+
         await cluster.KubectlAsync("delete", "mdep", Deployment, "--wait=false");
         await UntilAsync(running, "its pods are told to go", async () => (await PodsAsync(cluster)).Count == 0);
 
@@ -128,6 +137,14 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
         await cluster.KubectlAsync("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", """
             {"status": {"phase": "Running", "containerStatuses": [{"name": "worker", "ready": false, "restartCount": 1, "image": "worker:1", "imageID": "",
               "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}]}}
+            """);
+
+    /// <summary>What a kubelet tells of a worker that was ready and is no more.</summary>
+    private static async Task BecomeWrongAsync(BareCluster cluster, string pod, string address) =>
+        await cluster.KubectlAsync("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", $$$"""
+            {"status": {"phase": "Running", "podIP": "{{{address}}}", "podIPs": [{"ip": "{{{address}}}"}],
+              "containerStatuses": [{"name": "worker", "ready": false, "started": true, "restartCount": 0, "image": "worker:1", "imageID": "",
+              "state": {"running": {"startedAt": "2030-01-01T00:00:00Z"}}, "lastState": {}}]}}
             """);
 
     private static async Task<List<string>> PodsAsync(BareCluster cluster) =>

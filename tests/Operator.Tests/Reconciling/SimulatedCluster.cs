@@ -67,6 +67,22 @@ internal sealed class SimulatedCluster
             : throw new HttpRequestException($"nobody at {uri}"),
         Time);
 
+    /// <summary>What each pod answers at <c>/ready</c>, by its address; a pod without does not answer.</summary>
+    public Dictionary<string, string> ReadyByAddress { get; } = [];
+
+    /// <summary>Addresses that were asked whether they are ready.</summary>
+    public List<string> Asked { get; } = [];
+
+    private WrongWorkers Wrong => new(
+        (uri, _) =>
+        {
+            Asked.Add(uri.Host);
+            return ReadyByAddress.TryGetValue(uri.Host, out var body) && uri.AbsolutePath == "/ready"
+                ? Task.FromResult(body)
+                : throw new HttpRequestException($"nobody at {uri}");
+        },
+        Time);
+
     /// <summary>A new operator process: everything it knew is gone, its caches hold what the server has now.</summary>
     public void Restart()
     {
@@ -87,7 +103,7 @@ internal sealed class SimulatedCluster
             new DeploymentObjects(
                 new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), new WorkerAccount(Server, Accounts),
                 new GpuClaim(Server)),
-            Loads,
+            Loads, Wrong, new GpuMarks(Server, Nodes, Time),
             new StatusWriter(Server, events, Time), Given.Options, Time);
         Deliver();
     }
@@ -170,6 +186,26 @@ internal sealed class SimulatedCluster
         {
             StartPod(pod.Metadata.Name);
         }
+    }
+
+    /// <summary>A worker that served is unready, runs on, and answers this at <c>/ready</c>.</summary>
+    public void BecomeUnready(string pod, string address, string body)
+    {
+        ReadyByAddress[address] = body;
+        Server.Update<V1Pod>("ns", pod, p => p["status"] = new JsonObject
+        {
+            ["phase"] = "Running",
+            ["podIP"] = address,
+            ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = "False" }),
+            ["containerStatuses"] = new JsonArray(new JsonObject
+            {
+                ["name"] = "worker",
+                ["ready"] = false,
+                ["started"] = true,
+                ["restartCount"] = 0,
+                ["state"] = new JsonObject { ["running"] = new JsonObject { ["startedAt"] = "2026-01-01T00:00:00Z" } },
+            }),
+        });
     }
 
     public void FailPod(string pod) =>

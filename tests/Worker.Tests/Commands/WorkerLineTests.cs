@@ -90,6 +90,7 @@ public sealed class WorkerLineTests
             new Dictionary<string, string>
             {
                 ["PYTORCH_TUNABLEOP_ENABLED"] = "1",
+                ["PYTORCH_TUNABLEOP_VERBOSE"] = "1",
                 ["VLLM_USE_TRITON_FLASH_ATTN"] = "0",
                 ["ROCM_USE_FLASH_ATTN_V2_TRITON"] = "0",
                 ["VLLM_RPC_TIMEOUT"] = "30000",
@@ -102,7 +103,7 @@ public sealed class WorkerLineTests
             });
 
         Assert.Equal(
-            "set in the environment and without effect here: PYTORCH_TUNABLEOP_ENABLED, ROCM_USE_FLASH_ATTN_V2_TRITON, TRUST_REMOTE_CODE, "
+            "set in the environment and without effect here: PYTORCH_TUNABLEOP_VERBOSE, ROCM_USE_FLASH_ATTN_V2_TRITON, TRUST_REMOTE_CODE, "
             + "VLLM_RPC_TIMEOUT, VLLM_USE_TRITON_FLASH_ATTN (they are for PyTorch, Triton, HIP or vLLM)",
             Assert.Single(line.Notes));
     }

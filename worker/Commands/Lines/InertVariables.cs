@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands.Lines;
 
@@ -24,7 +25,7 @@ internal static partial class InertVariables
 
     private static bool IsInert(string name, string value) =>
         Names.Contains(name)
-        || name.StartsWith("PYTORCH_TUNABLEOP_", StringComparison.Ordinal)
+        || name.StartsWith("PYTORCH_TUNABLEOP_", StringComparison.Ordinal) && !TunableOp.Variables.Contains(name)
         || name.StartsWith("VLLM_", StringComparison.Ordinal)
             && !EnvironmentOptions.Used.Contains(name)
             && !OfService().IsMatch(name)

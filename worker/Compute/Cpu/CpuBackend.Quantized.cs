@@ -27,7 +27,7 @@ internal abstract unsafe partial class CpuBackend
             firstPart += run.Length;
         }
 
-        return new QuantizedWeight(name, inFeatures, outFeatures, sections.ToImmutable());
+        return Tunable(new QuantizedWeight(name, inFeatures, outFeatures, sections.ToImmutable()));
     }
 
     private static void WriteBiases(IEnumerable<HostTensor> biases, float* destination)

@@ -3,6 +3,7 @@ using System.Runtime.Intrinsics;
 using Cluster.Worker.Compute.Cpu.Attention;
 using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Memory;
+using Cluster.Worker.Compute.Cpu.Quantized;
 using Cluster.Worker.Compute.Cpu.Rows;
 using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Cpu.Threads;
@@ -99,7 +100,32 @@ internal abstract unsafe partial class CpuBackend : Backend
         var bias = AllocateMemory(name, (long)panelCount * width * sizeof(float));
         bias.Clear();
         WriteBiases(biases ?? [], (float*)bias.Address);
-        return new PackedWeight(name, inFeatures, outFeatures, format, width, panels, bias);
+        return Tunable(new PackedWeight(name, inFeatures, outFeatures, format, width, panels, bias));
+    }
+
+    public override void Release(Tensor tensor)
+    {
+        var block = ((CpuBuffer)tensor.Buffer).Block;
+        if (_memory.Remove(block))
+        {
+            _allocatedBytes -= block.Bytes;
+            block.Dispose();
+        }
+    }
+
+    /// <summary>Weights' type as PyTorch calls it, or what there is no word for, for <see cref="Backend.Tuning"/>.</summary>
+    private protected static string TypeOf(LinearWeight weight) => weight switch
+    {
+        PackedWeight { Format: DType.BF16 } => "BFloat16",
+        PackedWeight { Format: DType.F16 } => "Half",
+        QuantizedWeight quantized => quantized.TypeName,
+        _ => "float",
+    };
+
+    private LinearWeight Tunable(LinearWeight weight)
+    {
+        Tuning.Loaded(TypeOf(weight), weight);
+        return weight;
     }
 
     public override EmbeddingTable LoadEmbedding(HostTensor source)

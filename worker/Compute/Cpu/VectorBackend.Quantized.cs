@@ -15,6 +15,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
         var tileMemory = _inputTiles.Floats(tiles.Length);
         Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
+        var cut = CutFor(weight, x.Rows);
         foreach (var section in weight.Sections)
         {
             var product = new GemmJob<V, TSimd, F32Panel>
@@ -28,7 +29,8 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 Pairs = section.Pairs,
                 OutFeatures = section.OutFeatures,
                 PanelCount = section.PanelCount,
-                PanelsPerTask = PanelsPerTask(section.PanelCount, section.PanelBytes, tiles),
+                PanelsPerTask = PanelsPerTask(section.PanelCount, section.PanelBytes, tiles, cut),
+                Cut = cut,
             };
             Multiply(product, section);
         }

@@ -218,6 +218,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         var tileMemory = _inputTiles.Floats(tiles.Length);
         Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
 
+        var cut = CutFor(weight, x.Rows);
         var job = new GemmJob<V, TSimd, TFormat>
         {
             Inputs = tileMemory,
@@ -230,17 +231,24 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
             OutFeatures = weight.OutFeatures,
             OutputStride = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles),
+            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles, cut),
+            Cut = cut,
         };
         Threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
+    public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) =>
+        new InputTiles(rows, weight.InFeatures, TSimd.MaxRows).Count == 1 ? GemmCut.ForOneTile : GemmCut.ForManyTiles;
+
+    private GemmCut CutFor(LinearWeight weight, int rows) => GemmCut.Of(Tuning.VariantFor(TypeOf(weight), rows, weight));
+
     /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
-    /// and no more than leaves each thread several tasks.</summary>
-    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles)
+    /// and no more than leaves each thread several tasks; then as many more or fewer as the cut says.</summary>
+    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles, GemmCut cut)
     {
-        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : GemmJob<V, TSimd, F32Panel>.BatchPanels;
-        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles) / (4L * Threads.Count);
-        return (int)Math.Max(2, Math.Min(wanted, balanced) & ~1);
+        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : cut.BatchPanels;
+        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles, cut) / (4L * Threads.Count);
+        var usual = Math.Max(2, Math.Min(wanted, balanced) & ~1);
+        return (int)Math.Max(2, (long)(usual * cut.TaskScale) & ~1);
     }
 }

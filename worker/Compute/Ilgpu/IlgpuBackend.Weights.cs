@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Numerics;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
@@ -27,7 +26,7 @@ internal sealed partial class IlgpuBackend
         var section = Section(name, format, 0, outFeatures, inFeatures, tableWords: 0);
         _packer.Write(parts, section);
         _packer.WriteBiases(biases ?? [], section);
-        return new IlgpuLinear(name, inFeatures, outFeatures, [section]);
+        return Tunable(new IlgpuLinear(name, inFeatures, outFeatures, [section]));
     }
 
     public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
@@ -47,7 +46,7 @@ internal sealed partial class IlgpuBackend
             firstPart += run.Length;
         }
 
-        return new IlgpuLinear(name, inFeatures, outFeatures, sections.ToImmutable());
+        return Tunable(new IlgpuLinear(name, inFeatures, outFeatures, sections.ToImmutable()));
     }
 
     public override EmbeddingTable LoadEmbedding(HostTensor source)
@@ -114,10 +113,7 @@ internal sealed partial class IlgpuBackend
             return;
         }
 
-        // Few rows: waves of a group share them and have different outputs; many rows: the other way round. The results are the same.
-        var rowWaves = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(
-            (x.Rows + Kernels.Linear.Rows - 1) / Kernels.Linear.Rows, 1, _launcher.Waves));
-        rowWaves = Math.Min(rowWaves, _launcher.Waves);
+        var rowWaves = RowWavesFor(weight, x.Rows);
         foreach (var section in ((IlgpuLinear)weight).Sections)
         {
             var grid = new GridSize(

@@ -10,6 +10,15 @@ internal sealed class IlgpuLinear(string name, int inFeatures, int outFeatures, 
 {
     public ImmutableArray<LinearSection> Sections { get; } = sections;
 
+    /// <summary>As PyTorch calls it, or kind and bits: how a tuner tells types apart.</summary>
+    public string TypeName { get; } = sections[0].Format switch
+    {
+        { Kind: WeightKind.Plain, DType: DType.BF16 } => "BFloat16",
+        { Kind: WeightKind.Plain, DType: DType.F16 } => "Half",
+        { Kind: WeightKind.Plain } => "float",
+        var codes => $"{codes.Kind}{codes.Bits}",
+    };
+
     public override long ResidentBytes { get; } = sections.Sum(section => section.ResidentBytes);
 }
 

@@ -3,6 +3,7 @@ using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
+using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Ilgpu;
@@ -219,6 +220,11 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
     /// <summary>Packs panels in parallel into a staging buffer, as many as it holds, and uploads them.</summary>
     private void WritePanels(LinearSection section, PackPanel pack)
     {
+        if (launcher is CountingLauncher { IsDry: true })
+        {
+            return;
+        }
+
         var panelBytes = checked(section.Pieces * Linear.Panel * PieceBytes);
         var panels = section.Padded / Linear.Panel;
         var atOnce = (int)Math.Clamp(StagingBytes / panelBytes, 1, panels);

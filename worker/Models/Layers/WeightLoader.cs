@@ -14,6 +14,9 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Ranks that share the model.</summary>
     public int Ranks { get; init; } = 1;
 
+    /// <summary>Bytes of the source that were taken so far.</summary>
+    public long BytesTaken => _tensors.BytesTaken;
+
     /// <summary>Device memory that everything loaded so far keeps.</summary>
     public long ResidentBytes { get; private set; }
 

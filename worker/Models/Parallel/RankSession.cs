@@ -36,15 +36,23 @@ internal sealed class RankSession
     /// <summary>Loads this rank's slice and computes steps until rank 0 says that there are no more.</summary>
     /// <param name="join">Opens this rank's end of the group.</param>
     /// <param name="open">Opens its device, which computes with that end.</param>
+    /// <param name="prepare">Called when the weights are loaded, before the ranks' first operation together; null for nothing.</param>
     /// <returns>Exit code. What went wrong was reported to rank 0.</returns>
-    public int Run(Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open)
+    public int Run(
+        Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open, Action<RankSetup, Backend>? prepare = null)
     {
         try
         {
             var setup = RankSetup.Parse(_orders.Take());
             using var communicator = join(setup);
+            var backend = open(setup, communicator);
             using var model = ModelLoader.Load(
-                setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, AwaitOthers);
+                setup.Source, backend, setup.Options, progress: null, communicator,
+                () =>
+                {
+                    prepare?.Invoke(setup, backend);
+                    AwaitOthers();
+                });
             _log(
                 string.Create(
                     CultureInfo.InvariantCulture,

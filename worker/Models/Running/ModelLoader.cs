@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Checkpoints;
@@ -100,9 +101,12 @@ internal static class ModelLoader
                 + $"offers {availableBytes}");
         }
 
-        var weights = new WeightLoader(source, backend, progress) { Quantization = config.Quantization, Ranks = shard.Size };
+        var clock = Stopwatch.StartNew();
+        using var ahead = new ReadAhead(source, progress, group?.Rank ?? 0, group?.Size ?? 1);
+        var weights = new WeightLoader(source, backend, ahead) { Quantization = config.Quantization, Ranks = shard.Size };
         var transformer = new Transformer(
             shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
+        var loaded = (weights.BytesTaken, clock.Elapsed);
 
         // The logits of several ranks come together on the host.
         var sampler = options.SampleOnDevice && shard.IsWhole ? backend.CreateSampler(config.VocabSize, options.MaxSequences) : null;
@@ -112,7 +116,10 @@ internal static class ModelLoader
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
         var runner = new ModelRunner(
             backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits, sampler);
-        return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan);
+        return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan)
+        {
+            Source = loaded,
+        };
     }
 
     /// <summary>The smallest of the ranks' values, the same for all: their caches must have the same blocks.</summary>

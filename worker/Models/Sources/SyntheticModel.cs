@@ -29,6 +29,10 @@ internal sealed record SyntheticModel(string Name, ModelConfig Config)
                 Rope = new RopeParameters(
                     500_000, 64, 8192, new Llama3RopeScaling { Factor = 32, LowFrequencyFactor = 1, HighFrequencyFactor = 4 })
             }),
+
+        // meta-llama/Llama-3.1-8B and -70B
+        new("llama-8b", Llama31(hidden: 4096, intermediate: 14336, layers: 32, heads: 32)),
+        new("llama-70b", Llama31(hidden: 8192, intermediate: 28672, layers: 80, heads: 64)),
     ];
 
     public static bool IsSource(string source) => source.StartsWith(Scheme, StringComparison.Ordinal);
@@ -39,8 +43,19 @@ internal sealed record SyntheticModel(string Name, ModelConfig Config)
         ?? throw new ArgumentException(
             $"there is no model '{source}'; available: {string.Join(", ", Known.Select(model => Scheme + model.Name))}");
 
+    /// <summary>Tensors of the right shapes and no contents, for counting what a step would do.</summary>
+    public WeightSource Shapes() => new SyntheticWeights(Scheme + Name, Config) { IsEmpty = true };
+
     /// <summary>The same weights at every call.</summary>
     public WeightSource Weights() => new SyntheticWeights(Scheme + Name, Config);
+
+    private static ModelConfig Llama31(int hidden, int intermediate, int layers, int heads) =>
+        Llama(hidden, intermediate, layers, heads, kvHeads: 8, vocabulary: 128256, positions: 131072) with
+        {
+            TieWordEmbeddings = false,
+            Rope = new RopeParameters(
+                500_000, 128, 8192, new Llama3RopeScaling { Factor = 8, LowFrequencyFactor = 1, HighFrequencyFactor = 4 }),
+        };
 
     private static ModelConfig Llama(int hidden, int intermediate, int layers, int heads, int kvHeads, int vocabulary, int positions) =>
         new()

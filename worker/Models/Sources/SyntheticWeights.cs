@@ -46,6 +46,9 @@ internal sealed class SyntheticWeights : WeightSource
         TotalBytes = _shapes.Values.Sum(shape => shape.Aggregate((long)DType.BF16.Size(), (bytes, dimension) => bytes * dimension));
     }
 
+    /// <summary>Numbers are left as memory has them.</summary>
+    public bool IsEmpty { get; init; }
+
     public override string Location { get; }
 
     public override IReadOnlyCollection<string> Names => _shapes.Keys;
@@ -64,7 +67,7 @@ internal sealed class SyntheticWeights : WeightSource
         var values = (ushort*)memory.Address;
         var isNorm = shape.Length == 1;
         var state = Hash(name);
-        for (long i = 0; i < count; i++)
+        for (long i = 0; i < (IsEmpty ? 0 : count); i++)
         {
             values[i] = isNorm ? BFloat16Bits(1) : BFloat16Bits(Uniform(ref state) * Amplitude);
         }

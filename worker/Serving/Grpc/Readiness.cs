@@ -9,6 +9,7 @@ internal static class Readiness
     public static string? WhyNotReady(this ServingState state) => state switch
     {
         { Failure: { } reason } => reason,
+        { WrongResults: { } deviation } => $"the worker computes wrong results and takes no new requests: {deviation}",
         { IsDraining: true } => "the worker is shutting down and takes no new requests",
         { Model: null } => "the model is still loading",
         _ => null,

@@ -7,8 +7,6 @@ internal sealed record ModelCard(string Id, string Object, long Created, string 
 
 internal sealed record ModelList(string Object, IReadOnlyList<ModelCard> Data);
 
-internal sealed record ReadyResponse(string Status, IReadOnlyList<string>? Devices);
-
 internal sealed record VersionResponse(string Version);
 
 /// <summary>The HTTP API: every path of this worker that is not gRPC. Called by <c>WorkerServer</c>; calls the endpoints of this
@@ -42,15 +40,9 @@ internal static class HttpEndpoints
         routes.MapPost("/ping", HealthAsync);
         Read("/ready", context =>
         {
-            var status = state switch
-            {
-                { Failure: not null } => "failed",
-                { IsDraining: true } => "draining",
-                { IsReady: true } => health.IsReady ? "ready" : "stalled",
-                _ => "loading"
-            };
-            context.Response.StatusCode = status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-            return context.Response.WriteAsJsonAsync(new ReadyResponse(status, state.Model?.DeviceIds), ApiJson.Options);
+            var answer = ReadyResponse.Of(state, health);
+            context.Response.StatusCode = answer.Reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+            return context.Response.WriteAsJsonAsync(answer, ApiJson.Options);
         });
         Read("/version", context => context.Response.WriteAsJsonAsync(new VersionResponse(WorkerVersion.Current), ApiJson.Options));
         Read("/metrics", context =>

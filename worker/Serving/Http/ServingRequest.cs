@@ -11,6 +11,11 @@ internal static class ServingRequest
             throw ApiException.Unavailable(reason);
         }
 
+        if (state.WrongResults is { } deviation)
+        {
+            throw ApiException.Unavailable($"this worker computes wrong results and takes no new requests: {deviation}");
+        }
+
         if (state.IsDraining)
         {
             throw ApiException.Unavailable("the server is shutting down and takes no new requests");

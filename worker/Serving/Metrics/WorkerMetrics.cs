@@ -43,7 +43,9 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
     public WorkerMetrics(ServingState state, string modelName)
     {
         _model = new KeyValuePair<string, object?>("model_name", modelName);
-        _page = new MeterMetrics(_meter, name => name.Replace("vllm.", "vllm:", StringComparison.Ordinal));
+        _page = new MeterMetrics(
+            _meter,
+            name => name.Replace("vllm.", "vllm:", StringComparison.Ordinal).Replace("cluster.", "cluster:", StringComparison.Ordinal));
         _firstToken = Seconds("vllm.time_to_first_token_seconds", "Time from a request's arrival to its first token.", FirstTokenBuckets);
         _interToken = Seconds("vllm.inter_token_latency_seconds", "Time between two outputs of a request.", TokenGapBuckets);
         _endToEnd = Seconds("vllm.e2e_request_latency_seconds", "Time from a request's arrival to its end.", RequestBuckets);
@@ -85,6 +87,12 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
             () => ReadSpeculation(state, speculation => speculation.AcceptedPerPosition.Select(
                 (accepted, position) => new Measurement<long>(accepted, _model, new("position", position)))),
             description: "Guessed tokens that the model chose, by their place in the draft.");
+        _meter.CreateObservableCounter(
+            "cluster.known_answer_probes_total",
+            () => state.Model?.Engine.Statistics.KnownAnswers is not { } answers ? []
+                : (Measurement<long>[])[
+                    new(answers.Agreed, _model, new("result", "agreed")), new(answers.Deviated, _model, new("result", "deviated"))],
+            description: "Looks at whether the model still gives the answer of its start.");
         _meter.CreateObservableGauge(
             "vllm.cache_config_info",
             () => Read(

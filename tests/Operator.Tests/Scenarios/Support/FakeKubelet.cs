@@ -79,6 +79,19 @@ internal sealed class FakeKubelet : IAsyncDisposable
         return SetStatusAsync(Find(pod), "Running", ready: true);
     });
 
+    /// <summary>A worker that served fails its readiness probe from now on, and runs on.</summary>
+    /// <param name="address">Where it answers.</param>
+    public Task BecomeUnreadyAsync(string pod, string address) => InTurnAsync(() =>
+    {
+        _broken[pod] = true;
+        return SetStatusAsync(
+            Find(pod), "Running", ready: false, address: address, container: Container(ready: false, restarts: 0, new JsonObject
+            {
+                ["started"] = true,
+                ["state"] = new JsonObject { ["running"] = new JsonObject { ["startedAt"] = "2026-01-01T00:00:00Z" } },
+            }));
+    });
+
     /// <summary>What a kubelet under memory or disk pressure does.</summary>
     public Task EvictAsync(string pod) => InTurnAsync(() =>
     {
@@ -209,13 +222,16 @@ internal sealed class FakeKubelet : IAsyncDisposable
     private V1Pod Find(string pod) => _observer.Pod(pod) ?? throw new InvalidOperationException($"no pod {pod}");
 
     private Task SetStatusAsync(
-        V1Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null)
+        V1Pod pod, string phase, bool ready, string? reason = null, string? message = null, JsonObject? container = null,
+        string? address = null)
     {
         JsonObject status = new()
         {
             ["phase"] = phase,
             ["reason"] = reason,
             ["message"] = message,
+            ["podIP"] = address,
+            ["podIPs"] = address is null ? null : new JsonArray(new JsonObject { ["ip"] = address }),
             ["conditions"] = new JsonArray(Condition("PodScheduled", "True"), Condition("Ready", ready ? "True" : "False")),
             ["containerStatuses"] = new JsonArray(container ?? Container(ready, restarts: 0, new JsonObject())),
         };

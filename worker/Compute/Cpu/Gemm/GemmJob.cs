@@ -10,7 +10,7 @@ namespace Cluster.Worker.Compute.Cpu.Gemm;
 /// Blocking, outermost first (the Goto scheme, with the packed weights in the role of B):
 /// <code>
 /// task        a chunk of rows × a group of panels
-///   batch     BatchPanels panels: their results so far fit L2
+///   batch     BatchPanels panels (see GemmCut): their results so far fit L2
 ///     block   BlockPairs of k: the chunk's inputs for them stay in L2
 ///       panel its weights for them stay in L1 while every tile passes
 ///         tile up to MaxRows rows: accumulators in registers
@@ -22,10 +22,9 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     where TSimd : ISimd<V>
     where TFormat : IPanelFormat
 {
-    private const int MaxTilesPerChunk = 20;
-    public const int BatchPanels = 8;
-    public const int BlockPairs = 256;
     private const int TilesWorthWidening = 3;
+
+    public GemmCut Cut;
 
     /// <summary>Inputs in tiles, <c>[tile][k][rows of the tile]</c> (see <see cref="InputTiles"/>).</summary>
     public float* Inputs;
@@ -50,27 +49,27 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public static int PanelWidth => 2 * TSimd.Lanes;
 
-    public static int ScratchFloats => BatchPanels * PanelResults + 2 * BlockPairs * PanelWidth;
+    public static int ScratchFloats => GemmCut.MostBatchPanels * PanelResults + 2 * GemmCut.MostBlockPairs * PanelWidth;
 
     /// <summary>Floats of a panel's results for the rows of a chunk.</summary>
-    public static int PanelResults => MaxTilesPerChunk * TSimd.MaxRows * PanelWidth;
+    public static int PanelResults => GemmCut.MostTiles * TSimd.MaxRows * PanelWidth;
 
     public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
 
-    public readonly int RowChunks => ChunksOf(Tiles);
+    public readonly int RowChunks => ChunksOf(Tiles, Cut);
 
     /// <summary>Chunks of equal size: a short last one would stream the weights for little work.</summary>
     private readonly int TilesPerChunk => (Tiles.Count + RowChunks - 1) / RowChunks;
 
-    public static int ChunksOf(InputTiles tiles) => (tiles.Count + MaxTilesPerChunk - 1) / MaxTilesPerChunk;
+    public static int ChunksOf(InputTiles tiles, GemmCut cut) => (tiles.Count + cut.TilesPerChunk - 1) / cut.TilesPerChunk;
 
     public readonly void Execute(int task, int worker)
     {
         var scratch = ScratchOf(worker);
         var (firstTile, endTile, firstPanel, endPanel) = RangeOf(task);
-        for (var panel = firstPanel; panel < endPanel; panel += BatchPanels)
+        for (var panel = firstPanel; panel < endPanel; panel += Cut.BatchPanels)
         {
-            var end = Math.Min(panel + BatchPanels, endPanel);
+            var end = Math.Min(panel + Cut.BatchPanels, endPanel);
             Multiply(firstTile, endTile, panel, end, scratch);
             WriteOutput(firstTile, endTile, panel, end, scratch);
         }
@@ -88,7 +87,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
         var tiles = endTile - firstTile;
-        var blockPairs = tiles == 1 ? Pairs : BlockPairs;
+        var blockPairs = tiles == 1 ? Pairs : Cut.BlockPairs;
         var pairBytes = PanelWidth * TFormat.PairBytes;
         var panelBytes = (long)Pairs * pairBytes;
         for (var firstPair = 0; firstPair < Pairs; firstPair += blockPairs)
@@ -100,7 +99,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
                 var results = scratch + (panel - firstPanel) * PanelResults;
                 if (TFormat.WidensSlowly && tiles >= TilesWorthWidening)
                 {
-                    var widened = scratch + BatchPanels * PanelResults;
+                    var widened = scratch + GemmCut.MostBatchPanels * PanelResults;
                     Widen(w, pairs, widened);
                     MultiplyTiles<F32Panel>(
                         firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)widened, (byte*)widened, results);

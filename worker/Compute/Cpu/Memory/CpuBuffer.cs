@@ -3,6 +3,8 @@ namespace Cluster.Worker.Compute.Cpu.Memory;
 /// <summary>Host memory behind a <see cref="Tensor"/>.</summary>
 internal sealed unsafe class CpuBuffer(string name, NativeMemoryBlock memory) : DeviceBuffer(name, memory.Bytes)
 {
+    public NativeMemoryBlock Block => memory;
+
     /// <summary>The elements of an F32 tensor.</summary>
     /// <exception cref="ArgumentException">The tensor has another dtype, or another shape than the operation needs.</exception>
     public static float* Floats(Tensor tensor, int rows, int columns) => (float*)Address(tensor, DType.F32, rows, columns);
@@ -18,5 +20,5 @@ internal sealed unsafe class CpuBuffer(string name, NativeMemoryBlock memory) : 
             ? ((CpuBuffer)tensor.Buffer).Memory
             : throw new ArgumentException($"{tensor} given where {dtype}[{rows},{columns}] is needed");
 
-    private byte* Memory => memory.Address;
+    private byte* Memory => Block.Address;
 }

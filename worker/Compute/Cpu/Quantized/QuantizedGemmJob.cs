@@ -28,9 +28,9 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     {
         var scratch = Product.ScratchOf(worker);
         var (firstTile, endTile, firstPanel, endPanel) = Product.RangeOf(task);
-        for (var panel = firstPanel; panel < endPanel; panel += GemmJob<V, TSimd, F32Panel>.BatchPanels)
+        for (var panel = firstPanel; panel < endPanel; panel += Product.Cut.BatchPanels)
         {
-            var end = Math.Min(panel + GemmJob<V, TSimd, F32Panel>.BatchPanels, endPanel);
+            var end = Math.Min(panel + Product.Cut.BatchPanels, endPanel);
             Multiply(firstTile, endTile, panel, end, scratch);
             Product.WriteOutput(firstTile, endTile, panel, end, scratch);
         }
@@ -40,8 +40,8 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     {
         // Kernels for one or two rows take panels in twos; with more than one tile their work no longer decides.
         var together = endTile - firstTile == 1 ? 2 : 1;
-        var blockPairs = together == 2 ? PairsForOneTile : GemmJob<V, TSimd, F32Panel>.BlockPairs;
-        var decoded = scratch + GemmJob<V, TSimd, F32Panel>.BatchPanels * GemmJob<V, TSimd, F32Panel>.PanelResults;
+        var blockPairs = together == 2 ? PairsForOneTile : Product.Cut.BlockPairs;
+        var decoded = scratch + GemmCut.MostBatchPanels * GemmJob<V, TSimd, F32Panel>.PanelResults;
         var nextDecoded = decoded + 2 * blockPairs * GemmJob<V, TSimd, F32Panel>.PanelWidth;
         for (var firstPair = 0; firstPair < Product.Pairs; firstPair += blockPairs)
         {
