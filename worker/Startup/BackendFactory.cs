@@ -54,6 +54,9 @@ internal sealed class BackendFactory
     /// <summary>Whether <see cref="Device"/> is the processor with kernels of its own.</summary>
     public bool IsCpu => Device == Cpu;
 
+    /// <summary>What activations were asked for in; null for no wish.</summary>
+    public DType? AskedDType => _options.DType;
+
     /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
     public DType CacheDType(DType? stored) => _options.KvCacheDType ?? (stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
@@ -73,7 +76,8 @@ internal sealed class BackendFactory
 
     /// <summary>As rank 0 has divided it.</summary>
     /// <exception cref="StartupException">There is no such device.</exception>
-    public static BackendFactory For(RankSetup setup) => Make(new DeviceOptions(setup.Device), 1, setup.Threads, setup.MemoryBytes);
+    public static BackendFactory For(RankSetup setup) =>
+        Make(new DeviceOptions(setup.Device) { DType = setup.DType }, 1, setup.Threads, setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
     public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
@@ -95,7 +99,12 @@ internal sealed class BackendFactory
                 : new OpenClLauncher(DeviceOf(communicator?.Rank ?? 0), KernelCache.OfEnvironment());
             var isShared = !launcher.Device.IsGpu;
             return new IlgpuBackend(
-                launcher, new IlgpuOptions { MemoryBytes = isShared ? MemoryBytes : null, Communicator = communicator });
+                launcher, new IlgpuOptions
+                {
+                    MemoryBytes = isShared ? MemoryBytes : null,
+                    Communicator = communicator,
+                    RoundsActivations = AsksFor16Bits,
+                });
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or KernelBuildException)
         {
@@ -109,9 +118,17 @@ internal sealed class BackendFactory
     public IEnumerable<string> Remarks(DType? stored)
     {
         var weights = stored?.Name() ?? "type not in config.json";
-        yield return _options.DType is { } asked && asked != stored
-            ? $"dtype {asked.Name()} asked for: weights stay as stored ({weights}), activations float32"
-            : $"dtype {_options.DType?.Name() ?? Auto}: weights as stored ({weights}), activations float32";
+        if (AsksFor16Bits && _gpus.Any(gpu => gpu.HasMatrixCores))
+        {
+            yield return $"dtype {_options.DType?.Name()}: weights as stored ({weights}), inputs of 16-bit weights rounded to their type";
+        }
+        else
+        {
+            yield return _options.DType is { } asked && asked != stored
+                ? $"dtype {asked.Name()} asked for: weights stay as stored ({weights}), activations float32"
+                : $"dtype {_options.DType?.Name() ?? Auto}: weights as stored ({weights}), activations float32";
+        }
+
         if (HasGpus)
         {
             yield return string.Join(
@@ -128,6 +145,8 @@ internal sealed class BackendFactory
             yield return $"--max-seq-len-to-capture {length} has no effect on {Device}: it captures no graphs";
         }
     }
+
+    private bool AsksFor16Bits => _options.DType is DType.F16 or DType.BF16;
 
     private bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
 
