@@ -51,8 +51,8 @@ internal static class Program
                 return 0;
             default:
                 Console.Error.WriteLine(
-                    "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | "
-                    + "operator [--nodes N,N,…]");
+                    "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | "
+                    + "tp [--model MODEL] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

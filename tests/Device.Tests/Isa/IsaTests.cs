@@ -65,8 +65,13 @@ public sealed class IsaTests
 
         Assert.NotEmpty(few);
         Assert.True(MatrixLinear.BytesInFlight * Wave.MaxWaves >= 16 << 10);
+
+        // Where the compiler keeps a loop over the quads of a piece, the loads are in the loop around it.
         Assert.All(few, one => Assert.True(
-            one.Facts.Inner!.WideLoads >= MatrixLinear.StepsAtOnce, $"{one.Kernel} for {one.Architecture}: {one.Facts.Inner}"));
+            one.Facts.Inner!.Matrix > 4
+                ? one.Facts.Inner.WideLoads >= MatrixLinear.StepsAtOnce
+                : one.Facts.WideLoads >= 2 * MatrixLinear.StepsAtOnce,
+            $"{one.Kernel} for {one.Architecture}: {one.Facts}"));
     }
 
     [Fact]
