@@ -47,7 +47,8 @@ internal static class WorkerFlags
     public static WorkerFlag DType { get; } = new(
         "--dtype", FlagValue.Word, "spec.engine.dtype",
         "Type that was asked for. Every device keeps weights as they are stored and computes in float32, which is at least what any of "
-        + "these types gives; the start log says what it comes to. half is float16, float is float32.")
+        + "these types gives; a 16-bit type lets matrix cores round what they multiply 16-bit weights by. The start log says what it comes "
+        + "to. half is float16, float is float32.")
     { Words = [Auto, "half", "float16", "bfloat16", "float", "float32"] };
 
     public static WorkerFlag Quantization { get; } = new(

@@ -1,10 +1,11 @@
 using System.Globalization;
+using Cluster.Benchmarks.OpenCl;
 using Cluster.Benchmarks.Scale;
 
 namespace Cluster.Benchmarks;
 
 /// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>,
-/// <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c> or <c>operator</c>.</summary>
+/// <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c> or <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -17,6 +18,8 @@ internal static class Program
             case ["kernels", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 KernelBenchmark.Run(threads);
                 return 0;
+            case ["opencl"]:
+                return OpenClBenchmark.Run();
             case ["engine"]:
                 await EngineBenchmark.RunAsync(SampleModel(), Environment.ProcessorCount);
                 return 0;
@@ -48,8 +51,8 @@ internal static class Program
                 return 0;
             default:
                 Console.Error.WriteLine(
-                    "usage: kernels [--threads N] | engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | "
-                    + "operator [--nodes N,N,…]");
+                    "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | "
+                    + "tp [--model MODEL] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

@@ -112,6 +112,14 @@ internal abstract class Backend : IDisposable
     /// are.</param>
     public abstract void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon);
 
+    /// <summary><see cref="RmsNormHeads(Tensor, int, int, Tensor, float)"/> of the first heads and of those that follow, with weights of
+    /// their own.</summary>
+    public virtual void RmsNormHeads(Tensor x, int heads, Tensor weight, int nextHeads, Tensor nextWeight, float epsilon)
+    {
+        RmsNormHeads(x, 0, heads, weight, epsilon);
+        RmsNormHeads(x, heads, nextHeads, nextWeight, epsilon);
+    }
+
     /// <summary>Normalizes heads one by one, in place, by mean and variance: (x - mean(x)) / sqrt(variance(x) + epsilon) · weight, where
     /// each head has weights of its own.</summary>
     /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
@@ -181,6 +189,15 @@ internal abstract class Backend : IDisposable
     /// <summary>output[t, i] = activation(gateUp[t, i]) · gateUp[t, i + n] for the halves of <paramref name="gateUp"/> <c>[tokens,
     /// 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
+
+    /// <summary><see cref="Linear"/> and <see cref="GatedActivation"/> with the bits of both, in one operation where a device has it.</summary>
+    /// <param name="gateUp"><c>[tokens, 2n]</c>, room for what lies between; undefined afterwards.</param>
+    /// <param name="output"><c>[tokens, n]</c>.</param>
+    public virtual void GatedLinear(Tensor x, LinearWeight weight, Activation activation, Tensor gateUp, Tensor output)
+    {
+        Linear(x, weight, gateUp);
+        GatedActivation(gateUp, activation, output);
+    }
 
     /// <summary>output[t, i] = (up + 1) · gate · σ(1.702 · gate) for the halves gate and up of <paramref name="gateUp"/> <c>[tokens,
     /// 2n]</c>, where gate is no more than <paramref name="limit"/> and up within ±<paramref name="limit"/> (HF

@@ -55,6 +55,9 @@ internal sealed class BackendFactory
     /// <summary>Whether <see cref="Device"/> is the processor with kernels of its own.</summary>
     public bool IsCpu => Device == Cpu;
 
+    /// <summary>What activations were asked for in; null for no wish.</summary>
+    public DType? AskedDType => _options.DType;
+
     /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
     public DType CacheDType(DType? stored) => _options.KvCacheDType ?? (stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
@@ -75,8 +78,12 @@ internal sealed class BackendFactory
     /// <summary>As rank 0 has divided it.</summary>
     /// <exception cref="StartupException">There is no such device.</exception>
     public static BackendFactory For(RankSetup setup) => Make(
-        new DeviceOptions(setup.Device) { Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable) }, 1, setup.Threads,
-        setup.MemoryBytes);
+        new DeviceOptions(setup.Device)
+        {
+            DType = setup.DType,
+            Tuning = TunableOp.OfEnvironment(Environment.GetEnvironmentVariable),
+        },
+        1, setup.Threads, setup.MemoryBytes);
 
     /// <summary>The CPU with other limits, for benchmarks whose contestants must have equal shares.</summary>
     public static BackendFactory OfShare(int threads, long memoryBytes) => new(new DeviceOptions(Cpu), [], ranks: 1, threads, memoryBytes);
@@ -101,6 +108,7 @@ internal sealed class BackendFactory
             {
                 MemoryBytes = launcher.Device.IsGpu ? null : MemoryBytes,
                 Communicator = communicator,
+                RoundsActivations = AsksFor16Bits,
             };
             if (_options.Profile is not { } profile)
             {
@@ -136,9 +144,17 @@ internal sealed class BackendFactory
     public IEnumerable<string> Remarks(DType? stored)
     {
         var weights = stored?.Name() ?? "type not in config.json";
-        yield return _options.DType is { } asked && asked != stored
-            ? $"dtype {asked.Name()} asked for: weights stay as stored ({weights}), activations float32"
-            : $"dtype {_options.DType?.Name() ?? Auto}: weights as stored ({weights}), activations float32";
+        if (AsksFor16Bits && _gpus.Any(gpu => gpu.HasMatrixCores))
+        {
+            yield return $"dtype {_options.DType?.Name()}: weights as stored ({weights}), inputs of 16-bit weights rounded to their type";
+        }
+        else
+        {
+            yield return _options.DType is { } asked && asked != stored
+                ? $"dtype {asked.Name()} asked for: weights stay as stored ({weights}), activations float32"
+                : $"dtype {_options.DType?.Name() ?? Auto}: weights as stored ({weights}), activations float32";
+        }
+
         if (HasGpus)
         {
             yield return string.Join(
@@ -158,6 +174,8 @@ internal sealed class BackendFactory
 
     /// <summary>Whether <see cref="Device"/> is no processor in disguise.</summary>
     public bool HasGpus => _gpus.Any(gpu => gpu.Description.IsGpu);
+
+    private bool AsksFor16Bits => _options.DType is DType.F16 or DType.BF16;
 
     private string TitleOf(int rank) => HasGpus ? DeviceOf(rank).Description.Uuid ?? DeviceOf(rank).Description.Name : Device;
 

@@ -47,7 +47,10 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
         var file = SharedMemoryCommunicator.NewPath();
         var setup = new RankSetup(
             SharedMemoryOptions.ThisBuild, 0, parallel.Size, file, parallel.Timeout.TotalSeconds, source, backends.Device, backends.Threads,
-            backends.MemoryBytes, options);
+            backends.MemoryBytes, options)
+        {
+            DType = backends.AskedDType,
+        };
         var ranks = RankGroup.Start(RankProgram.Own, setup, parallel.Devices, log);
         Communicator? communicator = null;
         try

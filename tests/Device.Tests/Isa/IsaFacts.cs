@@ -13,9 +13,10 @@ namespace Cluster.Device.Tests.Isa;
 /// <param name="MatrixInstructions">v_mfma.</param>
 /// <param name="Barriers">s_barrier.</param>
 /// <param name="UnfencedBarriers">Of them, those before which the wave does not wait for its own accesses to shared memory.</param>
+/// <param name="Inner">The loop with the most matrix instructions; null where none has any.</param>
 internal sealed partial record IsaFacts(
     int Scratch, int Vgprs, int SharedBytes, int Occupancy, int WideLoads, int NarrowLoads, int MatrixInstructions, int Barriers,
-    int UnfencedBarriers)
+    int UnfencedBarriers, InnerLoop? Inner)
 {
     /// <param name="assembly">As clang writes it, with its comments.</param>
     public static IsaFacts Of(string assembly)
@@ -31,7 +32,8 @@ internal sealed partial record IsaFacts(
             Said("ScratchSize"), Said("TotalNumVgprs"), Said("LDSByteSize"), Said("Occupancy"), wide,
             lines.Count(line => Load().IsMatch(line) && !WideLoad().IsMatch(line)), Count("v_mfma"), Count("s_barrier"),
             Enumerable.Range(0, lines.Length)
-                .Count(i => lines[i].StartsWith("s_barrier", StringComparison.Ordinal) && !IsFenced(lines, i)));
+                .Count(i => lines[i].StartsWith("s_barrier", StringComparison.Ordinal) && !IsFenced(lines, i)),
+            InnerLoop.Of(assembly[..end]));
     }
 
     /// <summary>Whether shared memory was not touched since the last wait for it.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
@@ -32,13 +33,45 @@ public sealed class IsaTests
             Assert.Equal((one.Kernel, 0, 0), (one.Kernel, one.Facts.Scratch, one.Facts.UnfencedBarriers));
             Assert.True(one.Facts.Vgprs <= 256 && one.Facts.SharedBytes <= 64 << 10, $"{one.Kernel}: {one.Facts}");
             Assert.Equal(
-                (one.Kernel, one.Kernel.StartsWith("MatrixLinear", StringComparison.Ordinal)),
+                (one.Kernel, one.Kernel.StartsWith("MatrixLinear", StringComparison.Ordinal) || IsTile(one.Kernel)),
                 (one.Kernel, one.Facts.MatrixInstructions > 0));
             if (StreamsMemory(one.Kernel))
             {
                 Assert.True(one.Facts.WideLoads > 0, $"{one.Kernel} for {one.Architecture} has no 16-byte load: {one.Facts}");
             }
         });
+    }
+
+    [Fact]
+    public async Task Tiles_issue_little_but_matrix_and_shared_memory_instructions_and_move_no_accumulators()
+    {
+        Assert.SkipWhen(Clang.Version is null, $"{Clang.Program} is not installed");
+        var tiles = (await Compiled.Value).Where(one => IsTile(one.Kernel)).ToArray();
+
+        Assert.Equal(3 * Architectures.Length, tiles.Length);
+        Assert.All(tiles, one =>
+        {
+            Assert.Equal((one.Kernel, 0), (one.Kernel, one.Facts.Inner!.Moves));
+            Assert.True(one.Facts.Inner.Share >= 0.85, $"{one.Kernel} for {one.Architecture}: {one.Facts.Inner}");
+        });
+    }
+
+    /// <summary>One group a compute unit is the least that a device is given: its waves alone must keep memory busy.</summary>
+    [Fact]
+    public async Task Kernels_for_few_rows_keep_16_KiB_of_weights_on_their_way_in_every_group()
+    {
+        Assert.SkipWhen(Clang.Version is null, $"{Clang.Program} is not installed");
+        var few = (await Compiled.Value).Where(one => one.Kernel.StartsWith("MatrixLinear.Multiply(", StringComparison.Ordinal)).ToArray();
+
+        Assert.NotEmpty(few);
+        Assert.True(MatrixLinear.BytesInFlight * Wave.MaxWaves >= 16 << 10);
+
+        // Where the compiler keeps a loop over the quads of a piece, the loads are in the loop around it.
+        Assert.All(few, one => Assert.True(
+            one.Facts.Inner!.Matrix > 4
+                ? one.Facts.Inner.WideLoads >= MatrixLinear.StepsAtOnce
+                : one.Facts.WideLoads >= 2 * MatrixLinear.StepsAtOnce,
+            $"{one.Kernel} for {one.Architecture}: {one.Facts}"));
     }
 
     [Fact]
@@ -59,6 +92,8 @@ public sealed class IsaTests
             written.Contains(Clang.Version!, StringComparison.Ordinal), $"the table is another compiler's, not {Clang.Version}'s");
         Assert.Equal(text, written);
     }
+
+    private static bool IsTile(string kernel) => kernel.StartsWith("TileLinear", StringComparison.Ordinal);
 
     /// <summary>What reads weights or the cache, in rows of whole quads.</summary>
     private static bool StreamsMemory(string kernel) =>
@@ -88,12 +123,26 @@ public sealed class IsaTests
     {
         var text = new StringBuilder();
         text.Append("Compiled by ").Append(Clang.Version).Append(". Kernels for rows of any width (AnyInput) are left out.\n\n")
-            .Append("| kernel | for | registers | shared bytes | waves a SIMD | 16-byte loads | other loads | matrix | barriers |\n")
-            .Append("|---|---|---|---|---|---|---|---|---|\n");
+            .Append("| kernel | for | registers | shared bytes | waves a SIMD | 16-byte loads | other loads | matrix | barriers ")
+            .Append("| inner loop: matrix, shared, memory, moves, vector, scalar | matrix and shared | weights in flight |\n")
+            .Append("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
         foreach (var (kernel, architecture, own) in facts.Where(one => !one.Kernel.Contains("AnyInput", StringComparison.Ordinal)))
         {
             text.Append($"| {kernel} | {architecture} | {own.Vgprs} | {own.SharedBytes} | {own.Occupancy} | {own.WideLoads} ")
-                .Append($"| {own.NarrowLoads} | {own.MatrixInstructions} | {own.Barriers} |\n");
+                .Append($"| {own.NarrowLoads} | {own.MatrixInstructions} | {own.Barriers} | ");
+            if (own.Inner is { } loop)
+            {
+                text.Append($"{loop.Matrix}, {loop.Shared}, {loop.Memory}, {loop.Moves}, {loop.Vector}, {loop.Scalar} | ")
+                    .Append(CultureInfo.InvariantCulture, $"{100 * loop.Share:F1} % | ");
+            }
+            else
+            {
+                text.Append("| | ");
+            }
+
+            text.Append(kernel.StartsWith("MatrixLinear", StringComparison.Ordinal)
+                ? $"{MatrixLinear.BytesInFlight * Wave.MaxWaves >> 10} KiB |\n"
+                : "|\n");
         }
 
         return text.ToString();

@@ -13,6 +13,10 @@ internal sealed partial class IlgpuBackend
     private MemoryRange _order;
     private MemoryRange _tiles;
 
+    /// <summary>The choice that <see cref="_order"/> and <see cref="_tiles"/> are of, and in what tiles: the layers of one mixture follow
+    /// each other and need it sorted once. Whatever writes choices forgets it.</summary>
+    private (MemoryRange Experts, int Count, int TileRows) _sorted;
+
     public override ExpertWeights LoadExperts(string name, IReadOnlyList<LinearWeight> experts)
     {
         var layers = experts.Cast<IlgpuLinear>().ToArray();
@@ -68,6 +72,7 @@ internal sealed partial class IlgpuBackend
         routing.Check(logits, correction, experts);
         Require(weights, experts.Rows, experts.Columns);
         Require(logits, experts.Rows, logits.Columns);
+        _sorted = default;
         _launcher.Launch(
             BackendKernels.Route, new GridSize(logits.Rows), logits,
             correction is { } added ? RangeOf(added, DType.F32, logits.Columns) : _nothing,
@@ -88,11 +93,17 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weights.InFeatures);
         Require(output, routed, weights.OutFeatures);
         var count = weights.Experts.Count;
-        var (tileRows, maxTiles) = RoomForTiles(routed, count, Math.Min(routed, GridSize.Groups(routed, TileRows) + count));
-        _launcher.Launch(
-            BackendKernels.Sort, new GridSize(1), RangeOf(experts, DType.I32, routed), _starts, _order, _tiles, routed, count, tileRows,
-            maxTiles);
-        MultiplyTiles(x, weights, maxTiles, routed / Math.Max(1, x.Rows), output);
+        var tileRows = TileRows(weights, routed / count);
+        var maxTiles = Math.Min(routed, GridSize.Groups(routed, tileRows) + count);
+        RoomForTiles(routed, count, maxTiles);
+        var choice = RangeOf(experts, DType.I32, routed);
+        if (_sorted != (choice, count, tileRows))
+        {
+            _launcher.Launch(BackendKernels.Sort, new GridSize(1), choice, _starts, _order, _tiles, routed, count, tileRows, maxTiles);
+            _sorted = (choice, count, tileRows);
+        }
+
+        MultiplyTiles(x, weights, tileRows, maxTiles, routed / Math.Max(1, x.Rows), output);
     }
 
     public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
@@ -101,36 +112,45 @@ internal sealed partial class IlgpuBackend
         Require(x, tokens, count * heads.InFeatures);
         Require(output, tokens, count * heads.OutFeatures);
         var routed = checked(tokens * count);
-        var (tileRows, maxTiles) = RoomForTiles(routed, count, count * GridSize.Groups(tokens, TileRows));
+        var tileRows = TileRows(heads, tokens);
+        var maxTiles = count * GridSize.Groups(tokens, tileRows);
+        RoomForTiles(routed, count, maxTiles);
+        _sorted = default;
         _launcher.Launch(
             BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order, _tiles, tokens, count, tileRows);
-        MultiplyTiles(x, heads, maxTiles, rowsPerInput: 1, output);
+        MultiplyTiles(x, heads, tileRows, maxTiles, rowsPerInput: 1, output);
     }
 
-    /// <summary>Rows that a kernel multiplies at once.</summary>
-    private int TileRows => _launcher.HasMatrixCores ? MatrixLinear.Rows : Kernels.Linear.Rows;
+    /// <summary>Rows that a kernel multiplies with the weights it reads once.</summary>
+    /// <param name="rows">Of an expert, about.</param>
+    private int TileRows(ExpertWeights weights, int rows) => !_launcher.HasMatrixCores ? Kernels.Linear.Rows
+        : rows > 2 * MatrixCoreRows && weights.InFeatures % 4 == 0 ? 4 * MatrixCoreRows : MatrixCoreRows;
 
-    private (int TileRows, int MaxTiles) RoomForTiles(int routed, int count, int maxTiles)
+    private void RoomForTiles(int routed, int count, int maxTiles)
     {
         Scratch(ref _starts, "expert starts", sizeof(int) * 2L * (count + 1));
         Scratch(ref _order, "expert rows", sizeof(int) * (long)routed);
         Scratch(ref _tiles, "expert tiles", sizeof(int) * 3L * maxTiles);
-        return (TileRows, maxTiles);
     }
 
     /// <param name="rowsPerInput">Routed rows that share a row of <paramref name="x"/>.</param>
-    private void MultiplyTiles(Tensor x, ExpertWeights weights, int maxTiles, int rowsPerInput, Tensor output)
+    private void MultiplyTiles(Tensor x, ExpertWeights weights, int tileRows, int maxTiles, int rowsPerInput, Tensor output)
     {
         var count = weights.Experts.Count;
         var matrix = _launcher.HasMatrixCores;
         var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
+        var wholeQuads = weights.InFeatures % 4 == 0;
         foreach (var section in ((IlgpuExperts)weights).Sections)
         {
+            var kernel = matrix
+                ? MatrixKernels.Of(
+                    section.Format, wholeQuads ? typeof(QuadInput) : typeof(AnyInput), _options.RoundsActivations,
+                    tileRows / MatrixCoreRows, experts: true)
+                : LinearKernels.Of(section.Format, wholeQuads, experts: true);
             _launcher.Launch(
-                LinearKernels.Of(section.Format, weights.InFeatures % 4 == 0, experts: true, matrix),
-                new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x, section.Codes,
-                section.Tables, section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces, section.Outputs,
-                section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
+                kernel, new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x,
+                section.Codes, section.Tables, section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces,
+                section.Outputs, section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
                 (int)(section.Codes.Bytes / 16 / count), (int)(section.Tables.Bytes / sizeof(uint) / count),
                 (int)(section.Groups.Bytes / sizeof(int) / count));
         }

@@ -101,30 +101,50 @@ internal sealed partial class IlgpuBackend
         var wholeQuads = weight.InFeatures % 4 == 0;
         if (_launcher.HasMatrixCores)
         {
-            foreach (var section in ((IlgpuLinear)weight).Sections)
-            {
-                _launcher.Launch(
-                    LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: true),
-                    new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel), GridSize.Groups(x.Rows, MatrixLinear.Rows)), x,
-                    section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces,
-                    section.Outputs, section.Padded, section.FirstOutput, weight.OutFeatures);
-            }
-
+            MultiplyOnMatrixCores(x, (IlgpuLinear)weight, output);
             return;
         }
 
         var rowWaves = RowWavesFor(weight, x.Rows);
         foreach (var section in ((IlgpuLinear)weight).Sections)
         {
-            var grid = new GridSize(
-                GridSize.Groups(section.Padded, Wave.Lanes * (_launcher.Waves / rowWaves)),
-                GridSize.Groups(x.Rows, Kernels.Linear.Rows * rowWaves));
             _launcher.Launch(
-                LinearKernels.Of(section.Format, wholeQuads, experts: false, matrix: false), grid, x, section.Codes, section.Tables,
-                section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs, section.Padded,
-                section.FirstOutput, weight.OutFeatures, rowWaves);
+                LinearKernels.Of(section.Format, wholeQuads, experts: false), GridOf(section.Padded, x.Rows, rowWaves), x, section.Codes,
+                section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs,
+                section.Padded, section.FirstOutput, weight.OutFeatures, rowWaves);
         }
     }
+
+    public override void GatedLinear(Tensor x, LinearWeight weight, Activation activation, Tensor gateUp, Tensor output)
+    {
+        var half = weight.OutFeatures / 2;
+        Require(x, x.Rows, weight.InFeatures);
+        Require(gateUp, x.Rows, 2 * half);
+        Require(output, x.Rows, half);
+        if (((IlgpuLinear)weight).Sections is not [var section] || weight.InFeatures % 4 != 0
+            || (_launcher.HasMatrixCores && (x.Rows > MatrixCoreRows || half % Kernels.Linear.Panel != 0)))
+        {
+            base.GatedLinear(x, weight, activation, gateUp, output);
+            return;
+        }
+
+        if (_launcher.HasMatrixCores)
+        {
+            _launcher.Launch(
+                MatrixKernels.Gated(section.Format, _options.RoundsActivations), new GridSize(half / Kernels.Linear.Panel), x,
+                section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, half,
+                section.Padded, (int)activation);
+            return;
+        }
+
+        var rowWaves = RowWavesFor(weight, x.Rows);
+        _launcher.Launch(
+            LinearKernels.Gated(section.Format), GridOf(half, x.Rows, rowWaves), x, section.Codes, section.Tables, section.Groups,
+            section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, half, section.Padded, (int)activation, rowWaves);
+    }
+
+    private GridSize GridOf(int outputs, int rows, int rowWaves) => new(
+        GridSize.Groups(outputs, Wave.Lanes * (_launcher.Waves / rowWaves)), GridSize.Groups(rows, Kernels.Linear.Rows * rowWaves));
 
     private LinearSection Section(string name, WeightFormat format, int firstOutput, int outputs, int inFeatures, long tableWords)
     {
@@ -132,9 +152,13 @@ internal sealed partial class IlgpuBackend
         var padded = LinearSection.PaddedOf(outputs);
         return new LinearSection(
             format, firstOutput, outputs, pieces,
-            _arena.Take(name, 16L * pieces * padded),
+            _arena.Take(name, 16L * pieces * padded + SlackOf(format)),
             tableWords == 0 ? _nothing : _arena.Take(name, sizeof(uint) * tableWords),
             format.IsGrouped ? _arena.Take(name, (long)sizeof(int) * pieces * format.Elements) : _nothing,
             _arena.Take(name, (long)sizeof(float) * padded));
     }
+
+    /// <summary>Bytes behind codes that <see cref="TileLinear"/> may read: a multiple of pieces.</summary>
+    private static long SlackOf(WeightFormat format) =>
+        MatrixKernels.TermsOf(format, rounds: true) > 0 ? 16L * TileLinear.Slack * Wave.Lanes : 0;
 }

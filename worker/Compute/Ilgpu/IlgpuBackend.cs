@@ -50,8 +50,11 @@ internal sealed partial class IlgpuBackend : Backend
     public override DeviceSampler? CreateSampler(int vocabSize, int maxDraws) =>
         vocabSize <= Selection.MaxVocabulary ? new IlgpuSampler(_launcher, _arena, vocabSize, maxDraws) : null;
 
-    public override void Upload(ReadOnlySpan<int> values, Tensor destination) =>
+    public override void Upload(ReadOnlySpan<int> values, Tensor destination)
+    {
+        _sorted = default;
         _launcher.Write(RangeOf(destination, DType.I32, values.Length), MemoryMarshal.AsBytes(values));
+    }
 
     public override void Embed(Tensor ids, EmbeddingTable table, Tensor output) =>
         Embed(ids, 0, (IlgpuEmbeddingTable)table, output, add: false);
@@ -67,16 +70,11 @@ internal sealed partial class IlgpuBackend : Backend
     public override void AddRmsNorm(Tensor residual, Tensor x, Tensor weight, float epsilon, Tensor output) =>
         Rms(residual, x, weight, epsilon, output);
 
-    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
-    {
-        var headDim = weight.Columns;
-        if (firstHead < 0 || heads < 0 || (firstHead + (long)heads) * headDim > x.Columns)
-        {
-            throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
-        }
+    public override void RmsNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon) =>
+        RmsHeads(x, firstHead, heads, weight, heads, weight, epsilon);
 
-        _launcher.Launch(BackendKernels.RmsHeads, new GridSize(heads, x.Rows), x, weight, x.Columns, firstHead, headDim, epsilon);
-    }
+    public override void RmsNormHeads(Tensor x, int heads, Tensor weight, int nextHeads, Tensor nextWeight, float epsilon) =>
+        RmsHeads(x, 0, heads + nextHeads, weight, heads, nextWeight, epsilon);
 
     public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
     {
@@ -226,6 +224,20 @@ internal sealed partial class IlgpuBackend : Backend
         Require(weight, 1, x.Columns);
         Require(addend ?? x, x.Rows, x.Columns);
         _launcher.Launch(BackendKernels.Rms, new GridSize(x.Rows), x, addend ?? x, weight, output, x.Columns, epsilon, addend is not null);
+    }
+
+    /// <param name="weight">Of the first <paramref name="nextHead"/> heads, before those of <paramref name="nextWeight"/>.</param>
+    private void RmsHeads(Tensor x, int firstHead, int heads, Tensor weight, int nextHead, Tensor nextWeight, float epsilon)
+    {
+        var headDim = weight.Columns;
+        Require(nextWeight, 1, headDim);
+        if (firstHead < 0 || heads < 0 || (firstHead + (long)heads) * headDim > x.Columns)
+        {
+            throw new ArgumentException($"{x} has no {heads} heads of {headDim} from head {firstHead} on");
+        }
+
+        _launcher.Launch(
+            BackendKernels.RmsHeads, new GridSize(heads, x.Rows), x, weight, nextWeight, x.Columns, firstHead, nextHead, headDim, epsilon);
     }
 
     private void Layer(Tensor x, Tensor? addend, Tensor weight, Tensor bias, float epsilon, Tensor output)

@@ -49,6 +49,13 @@ internal sealed partial class ProfilingBackend
         EndOfHeads(begun, "norm of heads", x, heads * weight.Columns);
     }
 
+    public override void RmsNormHeads(Tensor x, int heads, Tensor weight, int nextHeads, Tensor nextWeight, float epsilon)
+    {
+        var begun = Begin();
+        inner.RmsNormHeads(x, heads, weight, nextHeads, nextWeight, epsilon);
+        EndOfHeads(begun, "norm of heads", x, (heads + nextHeads) * weight.Columns);
+    }
+
     public override void LayerNormHeads(Tensor x, int firstHead, int heads, Tensor weight, float epsilon)
     {
         var begun = Begin();
@@ -121,6 +128,15 @@ internal sealed partial class ProfilingBackend
         End(
             begun, $"linear {weight.OutFeatures}×{weight.InFeatures}", weight.ResidentBytes + BytesOf(x) + BytesOf(output),
             2.0 * x.Rows * weight.InFeatures * weight.OutFeatures);
+    }
+
+    public override void GatedLinear(Tensor x, LinearWeight weight, Activation activation, Tensor gateUp, Tensor output)
+    {
+        var begun = Begin();
+        inner.GatedLinear(x, weight, activation, gateUp, output);
+        End(
+            begun, $"gated linear {weight.OutFeatures}×{weight.InFeatures}", weight.ResidentBytes + BytesOf(x) + BytesOf(output),
+            (2.0 * x.Rows * weight.InFeatures * weight.OutFeatures) + Count(output));
     }
 
     public override void RopeAndCache(

@@ -26,8 +26,7 @@ internal sealed class GatedMlp : FeedForward
     {
         var gated = activations.GateUp.FirstRows(x.Rows);
         var activated = activations.Activated.FirstRows(x.Rows);
-        _backend.Linear(x, _gateUp, gated);
-        _backend.GatedActivation(gated, _activation, activated);
+        _backend.GatedLinear(x, _gateUp, _activation, gated, activated);
         _backend.Linear(activated, _down, output);
     }
 }

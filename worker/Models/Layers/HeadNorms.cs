@@ -90,8 +90,7 @@ internal sealed class HeadNorms
                 break;
             default:
                 // Rotation changes no head's length, so that the weightless norm may come before it.
-                _backend.RmsNormHeads(qkv, 0, _heads, _query, _epsilon);
-                _backend.RmsNormHeads(qkv, _heads, _kvHeads, _key, _epsilon);
+                _backend.RmsNormHeads(qkv, _heads, _query, _kvHeads, _key, _epsilon);
                 break;
         }
     }

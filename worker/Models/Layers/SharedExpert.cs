@@ -36,8 +36,7 @@ internal sealed class SharedExpert
         var gated = buffers.GateUp.FirstRows(x.Rows);
         var activated = buffers.Activated.FirstRows(x.Rows);
         var output = buffers.Output.FirstRows(x.Rows);
-        _backend.Linear(x, _gateUp, gated);
-        _backend.GatedActivation(gated, _activation, activated);
+        _backend.GatedLinear(x, _gateUp, _activation, gated, activated);
         _backend.Linear(activated, _down, output);
         if (_outputGate is not null)
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Models.Running;
 
@@ -18,6 +19,9 @@ internal sealed record RankSetup(
     string Version, int Rank, int Size, string Group, double TimeoutSeconds, string Source, string Device, int Threads, long MemoryBytes,
     ModelRunnerOptions Options)
 {
+    /// <summary>What activations were asked for in, where that makes a difference.</summary>
+    public DType? DType { get; init; }
+
     public string ToJson() => JsonSerializer.Serialize(this);
 
     /// <exception cref="FormatException">It is the setup of another build, or none at all.</exception>

@@ -1,20 +1,22 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
-using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
+using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Quantized;
 using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>The kernels for matrix cores, whose instructions the interpreter takes apart.</summary>
+/// <summary>The kernels for matrix cores, whose instructions are taken apart where there are none. What runs them is put to these tests by
+/// a class that makes it.</summary>
 [Trait(Category.Name, Category.Slow)]
-public sealed class MatrixLinearTests : IDisposable
+public abstract class MatrixLinearTests : IDisposable
 {
-    private readonly BackendUnderTest _device = new(
-        new IlgpuBackend(new InterpreterLauncher(1L << 30, waves: 2, hasMatrixCores: true), new IlgpuOptions()));
+    private readonly BackendUnderTest _device;
 
     private readonly BackendUnderTest _reference = new(new ReferenceBackend());
+
+    private protected MatrixLinearTests() => _device = Create(waves: 2);
 
     [Theory]
     [InlineData("BF16", 3, 17, 33)]
@@ -46,6 +48,48 @@ public sealed class MatrixLinearTests : IDisposable
         Assert.Equal(Multiply(_device, x[^inputs..], 1), actual[^outputs..]);
     }
 
+    /// <summary>Rows that share weights, in registers or in shared memory, against each of them alone.</summary>
+    [Theory]
+    [InlineData("BF16", false, 24, 18, 40)]
+    [InlineData("BF16", false, 66, 20, 768)]
+    [InlineData("BF16", true, 50, 33, 96)]
+    [InlineData("BF16", true, 66, 20, 768)]
+    [InlineData("F16", true, 70, 19, 768)]
+    [InlineData("F16", false, 20, 5, 36)]
+    [InlineData("4 bits", false, 36, 18, 80)]
+    [InlineData("fp8", true, 20, 16, 20)]
+    public void Many_rows_have_the_bits_that_each_has_alone(string kind, bool rounds, int rows, int outputs, int inputs)
+    {
+        using var device = Create(waves: 4, rounds);
+        var random = new Random(outputs);
+        float[] x = HostTensors.Random(random, rows * inputs), plain = HostTensors.Random(random, outputs * inputs);
+        var codes = Enum.TryParse<DType>(kind, out var dtype) ? null : QuantizedMatrices.Random(kind, random, outputs, inputs);
+        LinearWeight Load(BackendUnderTest on) => codes is null
+            ? on.Backend.LoadLinear("w", [HostTensors.Of("w", dtype, plain, outputs, inputs)])
+            : on.Backend.LoadLinear("w", (QuantizedMatrix[])[codes]);
+        float[] Multiply(BackendUnderTest on, LinearWeight weight, float[] input)
+        {
+            var output = on.Empty(input.Length / inputs, outputs);
+            on.Backend.Linear(on.Floats(input, output.Rows, inputs), weight, output);
+            return on.Read(output);
+        }
+
+        var weight = Load(device);
+        var actual = Multiply(device, weight, x);
+
+        // Rounded inputs are off by a bit of bf16 each.
+        var tolerance = rounds && codes is null ? 2e-2 * Math.Sqrt(inputs) : 2e-4;
+        Assert.Equal(Multiply(_reference, Load(_reference), x), actual, (expected, one) => Math.Abs(expected - one) <= tolerance);
+        foreach (var row in (int[])[0, 17, rows - 1])
+        {
+            Assert.Equal(
+                Multiply(device, weight, x[(row * inputs)..((row + 1) * inputs)]), actual[(row * outputs)..((row + 1) * outputs)]);
+        }
+
+        var half = rows / 2;
+        Assert.Equal(Multiply(device, weight, x[..(half * inputs)]), actual[..(half * outputs)]);
+    }
+
     [Fact]
     public void Routed_rows_are_multiplied_by_their_own_expert()
     {
@@ -67,9 +111,42 @@ public sealed class MatrixLinearTests : IDisposable
         Assert.Equal(Multiply(_reference), Multiply(_device), (expected, actual) => Math.Abs(expected - actual) <= 1e-5);
     }
 
+    [Theory]
+    [InlineData("BF16", false, 3, 32, 24)]
+    [InlineData("BF16", true, 17, 16, 40)]
+    [InlineData("BF16", false, 2, 24, 24)]
+    [InlineData("4 bits", false, 5, 16, 36)]
+    public void A_gated_layer_has_the_bits_of_layer_and_activation(string kind, bool rounds, int rows, int half, int inputs)
+    {
+        using var device = Create(waves: 2, rounds);
+        var random = new Random(half);
+        var x = device.Floats(HostTensors.Random(random, rows * inputs), rows, inputs);
+        var weight = Enum.TryParse<DType>(kind, out var dtype)
+            ? device.Backend.LoadLinear(
+                "w", [HostTensors.Of("w", dtype, HostTensors.Random(random, 2 * half * inputs), 2 * half, inputs)],
+                [HostTensors.Of("b", DType.F32, HostTensors.Random(random, 2 * half), 2 * half)])
+            : device.Backend.LoadLinear("w", (QuantizedMatrix[])[QuantizedMatrices.Random(kind, random, 2 * half, inputs)]);
+        Tensor between = device.Empty(rows, 2 * half), output = device.Empty(rows, half), expected = device.Empty(rows, half);
+        foreach (var activation in (Activation[])[Activation.Silu, Activation.GeluTanh])
+        {
+            device.Backend.Linear(x, weight, between);
+            device.Backend.GatedActivation(between, activation, expected);
+            device.Backend.GatedLinear(x, weight, activation, between, output);
+
+            Assert.Equal(device.Read(expected), device.Read(output));
+        }
+    }
+
+    /// <param name="waves">Of a group, where the device lets them be chosen.</param>
+    private protected abstract IKernelLauncher CreateLauncher(int waves);
+
+    private BackendUnderTest Create(int waves, bool rounds = false) => new(new IlgpuBackend(
+        new CountingLauncher(CreateLauncher(waves), hasMatrixCores: true), new IlgpuOptions { RoundsActivations = rounds }));
+
     public void Dispose()
     {
         _device.Dispose();
         _reference.Dispose();
+        GC.SuppressFinalize(this);
     }
 }

@@ -121,6 +121,25 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         });
     }
 
+    [Theory, MemberData(nameof(Activations))]
+    public void A_gated_layer_has_the_bits_of_layer_and_activation(string name)
+    {
+        const int Rows = 5, Half = 40, Inputs = 24;
+        var activation = Enum.Parse<Activation>(name);
+        var random = new Random(7);
+        var device = fixture.Device;
+        var x = device.Floats(HostTensors.Random(random, Rows * Inputs, 4), Rows, Inputs);
+        var weight = device.Backend.LoadLinear(
+            "w", [HostTensors.Of("w", DType.BF16, HostTensors.Random(random, 2 * Half * Inputs), 2 * Half, Inputs)],
+            [HostTensors.Of("b", DType.F32, HostTensors.Random(random, 2 * Half), 2 * Half)]);
+        Tensor between = device.Empty(Rows, 2 * Half), expected = device.Empty(Rows, Half), output = device.Empty(Rows, Half);
+        device.Backend.Linear(x, weight, between);
+        device.Backend.GatedActivation(between, activation, expected);
+        device.Backend.GatedLinear(x, weight, activation, between, output);
+
+        Assert.Equal(device.Read(expected), device.Read(output));
+    }
+
     [Fact]
     public void Sums_scales_and_soft_caps_are_those_of_the_reference() => Same(1e-6, device =>
     {

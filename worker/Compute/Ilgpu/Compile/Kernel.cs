@@ -29,6 +29,9 @@ internal sealed class Kernel
     /// <summary>A kernel of groups of one wave.</summary>
     public static Kernel Of(Delegate method) => new(method.Method, isWide: false);
 
+    /// <summary>The same for a method found by its type arguments.</summary>
+    public static Kernel OfWave(MethodInfo method) => new(method, isWide: false);
+
     /// <summary>A kernel of groups of several waves.</summary>
     public static Kernel OfWaves(Delegate method) => OfWaves(method.Method);
 

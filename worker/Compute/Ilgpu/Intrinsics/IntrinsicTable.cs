@@ -29,8 +29,18 @@ internal static class IntrinsicTable
             manager, Of(MatrixCore.MultiplyAdd), CLDeviceVendor.AMD,
             "{ float4 d = __builtin_amdgcn_mfma_f32_16x16x4f32($0, $1, (float4)($2.field_0, $2.field_1, $2.field_2, $2.field_3), 0, 0, 0); "
             + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }");
+        Redirect(manager, Of(MatrixCore.MultiplyAddBF16), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAddBF16));
+        Redirect(manager, Of(MatrixCore.MultiplyAddF16), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAddF16));
+        ClTemplate.Register(
+            manager, Of(MatrixCore.MultiplyAddBF16), CLDeviceVendor.AMD, HalfMultiplyAdd("16x16x16bf16_1k", "short4"));
+        ClTemplate.Register(manager, Of(MatrixCore.MultiplyAddF16), CLDeviceVendor.AMD, HalfMultiplyAdd("16x16x16f16", "half4"));
         return builder;
     }
+
+    private static string HalfMultiplyAdd(string shape, string type) =>
+        $"{{ float4 d = __builtin_amdgcn_mfma_f32_{shape}(__builtin_astype((uint2)($0, $1), {type}), "
+        + $"__builtin_astype((uint2)($2, $3), {type}), (float4)($4.field_0, $4.field_1, $4.field_2, $4.field_3), 0, 0, 0); "
+        + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }";
 
     private static MethodInfo Of(Delegate method) => method.Method;
 

@@ -14,6 +14,9 @@ internal static class Wave
     /// <summary>Most waves of a group.</summary>
     public const int MaxWaves = 4;
 
+    /// <summary>Eighths of a wave.</summary>
+    private const int Octets = Lanes / 8;
+
     /// <summary>The sum over the lanes, in every lane.</summary>
     [IntrinsicImplementation]
     public static float Sum(float value) => PortableSum(value);
@@ -26,21 +29,18 @@ internal static class Wave
     public static float PortableSum(float value)
     {
         var shared = SharedMemory.Allocate<float>(Lanes * MaxWaves);
+        var octets = SharedMemory.Allocate<float>(Octets * MaxWaves);
         var first = Group.IdxY * Lanes;
         shared[first + Group.IdxX] = value;
         Group.Barrier();
-
-        // Each half of the tree twice as wide as the one before; a lane adds the pairs it needs no other lane for.
-        var sum = 0f;
-        for (var half = 0; half < Lanes; half += 32)
+        if (Group.IdxX < Octets)
         {
-            var part = Sum8(shared, first + half) + Sum8(shared, first + half + 8);
-            part += Sum8(shared, first + half + 16) + Sum8(shared, first + half + 24);
-            sum = half == 0 ? part : sum + part;
+            octets[Group.IdxY * Octets + Group.IdxX] = Sum8(shared, first + Group.IdxX * 8);
         }
 
+        // Nothing is written again before all have passed the next sum's first barrier.
         Group.Barrier();
-        return sum;
+        return Sum8(octets, Group.IdxY * Octets);
     }
 
     /// <summary><see cref="Max"/> through shared memory.</summary>

@@ -7,16 +7,30 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 internal interface IHalfFormat
 {
     float Widen(uint bits);
+
+    /// <summary>To the nearest, in the lower half of a word.</summary>
+    uint Narrow(float value);
+
+    /// <summary>The instruction of matrix cores for it: see <see cref="MatrixCore.MultiplyAddBF16"/>.</summary>
+    Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c);
 }
 
 internal readonly struct F16Format : IHalfFormat
 {
     public float Widen(uint bits) => Native.FromF16(bits & 0xffffu);
+
+    public uint Narrow(float value) => Native.ToF16(value);
+
+    public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddF16(a0, a1, b0, b1, c);
 }
 
 internal readonly struct BF16Format : IHalfFormat
 {
     public float Widen(uint bits) => Native.FromBF16(bits);
+
+    public uint Narrow(float value) => Native.ToBF16(value);
+
+    public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddBF16(a0, a1, b0, b1, c);
 }
 
 /// <summary>What is known of all weights of a piece.</summary>

@@ -71,7 +71,51 @@ internal static class Linear
         }
     }
 
-    /// <summary>The same for rows that each have an expert of their own. Tiles are runs of routed rows of one expert
+    /// <summary>y[t, n] = f(gate) · up, where gate is what <see cref="Multiply"/> has for output n and up what it has for output
+    /// n + <paramref name="half"/>: the same bits, without a way through memory. Grid and groups as there, for half of the outputs.</summary>
+    /// <param name="activation">An <see cref="Activation"/>.</param>
+    public static void MultiplyGated<TFormat, TInput>(
+        ArrayView<float> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, ArrayView<float> bias,
+        ArrayView<float> y, int rows, int inputs, int pieces, int half, int padded, int activation, int rowWaves)
+        where TFormat : struct, IWeightFormat
+        where TInput : struct, IInput
+    {
+        var outputWaves = Group.DimY / rowWaves;
+        var row = (Grid.IdxY * rowWaves + Group.IdxY % rowWaves) * Rows;
+        var output = (Grid.IdxX * outputWaves + Group.IdxY / rowWaves) * Outputs + Group.IdxX;
+        if (row >= rows || output >= half)
+        {
+            return;
+        }
+
+        var last = rows - 1;
+        var row0 = (long)row * inputs;
+        var row1 = (long)Native.Min(row + 1, last) * inputs;
+        var row2 = (long)Native.Min(row + 2, last) * inputs;
+        var row3 = (long)Native.Min(row + 3, last) * inputs;
+        var gates = Dot<TFormat, TInput>(x, codes, tables, groups, row0, row1, row2, row3, inputs, 0, 0, pieces, output, padded);
+        var ups = Dot<TFormat, TInput>(x, codes, tables, groups, row0, row1, row2, row3, inputs, 0, 0, pieces, output + half, padded);
+        var gateBias = bias[output];
+        var upBias = bias[output + half];
+        var at = (long)row * half + output;
+        y[at] = GateFunctions.Apply(activation, gates.X + gateBias) * (ups.X + upBias);
+        if (row + 1 < rows)
+        {
+            y[at + half] = GateFunctions.Apply(activation, gates.Y + gateBias) * (ups.Y + upBias);
+        }
+
+        if (row + 2 < rows)
+        {
+            y[at + 2L * half] = GateFunctions.Apply(activation, gates.Z + gateBias) * (ups.Z + upBias);
+        }
+
+        if (row + 3 < rows)
+        {
+            y[at + 3L * half] = GateFunctions.Apply(activation, gates.W + gateBias) * (ups.W + upBias);
+        }
+    }
+
+    /// <summary><see cref="Multiply"/> for rows that each have an expert of their own. Tiles are runs of routed rows of one expert
     /// (<see cref="Experts.Sort"/>). Grid (outputs, tiles) in groups of several waves, all of different outputs.</summary>
     /// <param name="tiles"><c>[tiles][3]</c> expert, first of its rows in <paramref name="order"/>, and how many; none left where that is
     /// 0.</param>

@@ -74,8 +74,12 @@ internal static class Norms
     }
 
     /// <summary>Normalizes heads one by one, in place. Grid (heads, rows), a wave each.</summary>
-    public static void RmsHeads(ArrayView<float> x, ArrayView<float> weight, int stride, int firstHead, int headDim, float epsilon)
+    /// <param name="nextWeight">Of the heads from <paramref name="nextHead"/> of the grid on.</param>
+    public static void RmsHeads(
+        ArrayView<float> x, ArrayView<float> weight, ArrayView<float> nextWeight, int stride, int firstHead, int nextHead, int headDim,
+        float epsilon)
     {
+        var isNext = Grid.IdxX >= nextHead;
         var first = (long)Grid.IdxY * stride + (firstHead + Grid.IdxX) * headDim;
         var sum = 0f;
         for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
@@ -86,7 +90,7 @@ internal static class Norms
         var scale = 1f / MathF.Sqrt(Wave.Sum(sum) / headDim + epsilon);
         for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
         {
-            x[first + i] = x[first + i] * scale * weight[i];
+            x[first + i] = x[first + i] * scale * (isNext ? nextWeight[i] : weight[i]);
         }
     }
 

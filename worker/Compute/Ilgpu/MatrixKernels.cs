@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using Cluster.Worker.Compute.Ilgpu.Compile;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
+
+namespace Cluster.Worker.Compute.Ilgpu;
+
+/// <summary>The kernels of <see cref="MatrixLinear"/> and <see cref="TileLinear"/> for each way weights are coded.</summary>
+internal static class MatrixKernels
+{
+    private static readonly ConcurrentDictionary<(Type Class, string Method, Type First, Type? Second), Kernel> Made = new();
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Kernel> All { get; } =
+    [
+        .. from format in LinearKernels.Formats
+           from experts in new[] { false, true }
+           from input in new[] { typeof(QuadInput), typeof(AnyInput) }
+           from rounds in TermsOf(format, rounds: true) > 0 ? new[] { false, true } : [false]
+           from tiles in input == typeof(AnyInput) ? [1] : experts ? new[] { 1, 4 } : TermsOf(format, rounds) > 0 ? [1] : [1, 2, 4]
+           select Of(format, input, rounds, tiles, experts),
+        .. from format in LinearKernels.Formats
+           from rounds in TermsOf(format, rounds: true) > 0 ? new[] { false, true } : [false]
+           select Gated(format, rounds),
+        .. from format in LinearKernels.Formats
+           from rounds in new[] { false, true }
+           where TermsOf(format, rounds) > 0
+           from kernel in new[] { Split(format, rounds), OfSplit(format, rounds, 2), OfSplit(format, rounds, 4), Tile(format, rounds) }
+           select kernel,
+    ];
+
+    /// <summary>16-bit floats that an input becomes; 0 where weights are multiplied in fp32.</summary>
+    /// <param name="rounds">See <see cref="IlgpuOptions.RoundsActivations"/>.</param>
+    public static int TermsOf(WeightFormat format, bool rounds) => format.Kind != WeightKind.Plain || format.DType == DType.F32 ? 0
+        : rounds ? 1
+        : format.DType == DType.BF16 ? default(ExactTerms).Count : 0;
+
+    /// <param name="input">An <see cref="IInput"/>.</param>
+    /// <param name="tiles">Of 16 rows: 1, 2 or 4.</param>
+    /// <param name="experts">Each row has an expert of its own.</param>
+    public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles, bool experts) => Make(
+        typeof(MatrixLinear), experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply),
+        Product(format, input, rounds), TilesOf(tiles));
+
+    /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>
+    public static Kernel Gated(WeightFormat format, bool rounds) =>
+        Make(typeof(MatrixLinear), nameof(MatrixLinear.MultiplyGated), Product(format, typeof(QuadInput), rounds), null);
+
+    /// <summary>Of inputs that <see cref="Split"/> has split.</summary>
+    public static Kernel OfSplit(WeightFormat format, bool rounds, int tiles) => Make(
+        typeof(MatrixLinear), nameof(MatrixLinear.Multiply),
+        typeof(SplitProduct<,>).MakeGenericType(Half(format), Terms(format, rounds)), TilesOf(tiles));
+
+    public static Kernel Tile(WeightFormat format, bool rounds) =>
+        Make(typeof(TileLinear), nameof(TileLinear.Multiply), Half(format), Terms(format, rounds));
+
+    public static Kernel Split(WeightFormat format, bool rounds) =>
+        Make(typeof(SplitRows), nameof(SplitRows.Run), Terms(format, rounds), null);
+
+    private static Type Product(WeightFormat format, Type input, bool rounds) => TermsOf(format, rounds) > 0
+        ? typeof(HalfProduct<,,>).MakeGenericType(Half(format), Terms(format, rounds), input)
+        : typeof(FloatProduct<,>).MakeGenericType(format.KernelType, input);
+
+    private static Type Half(WeightFormat format) => format.DType == DType.F16 ? typeof(F16Format) : typeof(BF16Format);
+
+    private static Type Terms(WeightFormat format, bool rounds) =>
+        rounds ? typeof(RoundedTerm<>).MakeGenericType(Half(format)) : typeof(ExactTerms);
+
+    private static Type TilesOf(int count) => count == 1 ? typeof(OneTile) : count == 2 ? typeof(TwoTiles) : typeof(FourTiles);
+
+    private static Kernel Make(Type type, string method, Type first, Type? second) => Made.GetOrAdd(
+        (type, method, first, second),
+        static key =>
+        {
+            var generic = key.Class.GetMethod(key.Method, BindingFlags.Public | BindingFlags.Static)!;
+            var made = key.Second is null ? generic.MakeGenericMethod(key.First) : generic.MakeGenericMethod(key.First, key.Second);
+            return key.Class == typeof(SplitRows) ? Kernel.OfWave(made) : Kernel.OfWaves(made);
+        });
+}
