@@ -20,7 +20,10 @@ internal static class KernelsCommand
         var target = OptionChecks.OneOf(
             "--target", "Whose instructions --emit may use: amd for AMD GPUs, other for devices of which nothing is known.", "amd",
             "other");
-        var command = new Command("kernels", "Lists the kernels of devices other than the CPU, or writes their OpenCL C.") { emit, target };
+        var command = new Command("kernels", "Lists the kernels of devices other than the CPU, or writes their OpenCL C.") 
+        {
+            emit, target, KernelsBuildCommand.Create(),
+        };
         command.Validators.Add(result =>
         {
             if (result.GetResult(target) is { Implicit: false } && result.GetValue(emit) is null)
@@ -48,10 +51,6 @@ internal static class KernelsCommand
         return command;
     }
 
-    /// <summary>A kernel's name as a file's: what file systems and shells read as something else becomes a dash.</summary>
-    public static string FileNameOf(Kernel kernel) =>
-        string.Join('-', kernel.Name.Split(['(', ')', ',', ' '], StringSplitOptions.RemoveEmptyEntries)) + ".cl";
-
     /// <summary>Compiles on all processors: each compilation has a context of its own.</summary>
     /// <param name="report">Told how many are done, of how many, and a note.</param>
     /// <returns>Bytes written.</returns>
@@ -64,7 +63,7 @@ internal static class KernelsCommand
         await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, async (kernel, cancelled) =>
         {
             var text = compiler.Compile(kernel, Wave.MaxWaves);
-            await WholeFile.WriteNamedAsync(Path.Combine(folder, FileNameOf(kernel)), text, cancelled);
+            await WholeFile.WriteNamedAsync(Path.Combine(folder, kernel.FileName + ".cl"), text, cancelled);
             lock (gate)
             {
                 bytes += text.Length;

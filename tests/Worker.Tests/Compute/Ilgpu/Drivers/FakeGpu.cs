@@ -1,0 +1,72 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
+
+/// <summary>A driver's library made of the C files beside this: it keeps the rules of HIP and CUDA, and complains of whoever breaks them.
+/// Each has a state of its own.</summary>
+internal sealed unsafe class FakeGpu : IDisposable
+{
+    private static readonly string Sources = Path.Combine(AppContext.BaseDirectory, "Compute", "Ilgpu", "Drivers");
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly nint _library;
+
+    private FakeGpu(string kind, string architecture, params string[] sources)
+    {
+        LibraryPath = Path.Combine(_folder.Path, $"libfake{kind}.so");
+        Compile(LibraryPath, [$"-D{kind}", $"-DARCHITECTURE=\"{architecture}\"", .. sources, "-ldl", "-lpthread", "-lm"]);
+        _library = NativeLibrary.Load(LibraryPath);
+    }
+
+    /// <summary>What a launcher loads, for RCCL or NCCL as well.</summary>
+    public string LibraryPath { get; }
+
+    public long MemoryUsed => ((delegate* unmanaged<long>)Of("fake_memory_used"))();
+
+    /// <summary>Kernels enqueued, those of captures once.</summary>
+    public long Launches => ((delegate* unmanaged<long>)Of("fake_launches"))();
+
+    public long Replays => ((delegate* unmanaged<long>)Of("fake_replays"))();
+
+    /// <summary>What the library has to say, and above all what it complains of.</summary>
+    public string Text => Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)Of("fake_text"))())!;
+
+    /// <summary>An AMD GPU. Skips the test where there is no C compiler.</summary>
+    public static FakeGpu Hip(string architecture = "gfx942") => new("HIP", architecture, "gpu.c", "codeobjects.c");
+
+    public void SetDevices(int count) => ((delegate* unmanaged<int, void>)Of("fake_set_devices"))(count);
+
+    public void SetMemory(long bytes) => ((delegate* unmanaged<long, void>)Of("fake_set_memory"))(bytes);
+
+    /// <summary>Every call fails from here on.</summary>
+    public void Lose(int error) => ((delegate* unmanaged<int, void>)Of("fake_lose"))(error);
+
+    /// <summary>Whether captures end well.</summary>
+    public void SetCapturable(bool yes) => ((delegate* unmanaged<int, void>)Of("fake_set_capturable"))(yes ? 1 : 0);
+
+    public void Dispose() => _folder.Dispose();
+
+    /// <summary>Compiles C files of the folder to a library. Skips the test where there is no C compiler.</summary>
+    public static void Compile(string library, IEnumerable<string> arguments)
+    {
+        try
+        {
+            using var compiler = Process.Start(new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O1", "-o", library, .. arguments])
+            {
+                WorkingDirectory = Sources,
+                RedirectStandardError = true,
+            })!;
+            var errors = compiler.StandardError.ReadToEnd();
+            compiler.WaitForExit();
+            Assert.True(compiler.ExitCode == 0, errors);
+        }
+        catch (Win32Exception)
+        {
+            Assert.Skip("there is no C compiler here");
+        }
+    }
+
+    private nint Of(string function) => NativeLibrary.GetExport(_library, function);
+}
