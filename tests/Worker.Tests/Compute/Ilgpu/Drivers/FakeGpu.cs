@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
@@ -10,14 +11,25 @@ internal sealed unsafe class FakeGpu : IDisposable
 {
     private static readonly string Sources = Path.Combine(AppContext.BaseDirectory, "Compute", "Ilgpu", "Drivers");
 
+    private static readonly TemporaryFolder Made = new();
+    private static readonly ConcurrentDictionary<string, Lazy<string>> Compiled = new();
+
     private readonly TemporaryFolder _folder = new();
     private readonly nint _library;
 
     private FakeGpu(string kind, string architecture, params string[] sources)
     {
+        var compiled = Compiled.GetOrAdd(kind, kind => new Lazy<string>(() => Compile(
+            Path.Combine(Made.Path, $"libfake{kind}.so"), [$"-D{kind}", .. sources, "-ldl", "-lpthread", "-lm"])));
+
+        // A file of its own is a library of its own.
         LibraryPath = Path.Combine(_folder.Path, $"libfake{kind}.so");
-        Compile(LibraryPath, [$"-D{kind}", $"-DARCHITECTURE=\"{architecture}\"", .. sources, "-ldl", "-lpthread", "-lm"]);
+        File.Copy(compiled.Value, LibraryPath);
         _library = NativeLibrary.Load(LibraryPath);
+        fixed (byte* name = System.Text.Encoding.UTF8.GetBytes(architecture + '\0'))
+        {
+            ((delegate* unmanaged<byte*, void>)Of("fake_set_architecture"))(name);
+        }
     }
 
     /// <summary>What a launcher loads, for RCCL or NCCL as well.</summary>
@@ -36,6 +48,9 @@ internal sealed unsafe class FakeGpu : IDisposable
     /// <summary>An AMD GPU. Skips the test where there is no C compiler.</summary>
     public static FakeGpu Hip(string architecture = "gfx942") => new("HIP", architecture, "gpu.c", "codeobjects.c");
 
+    /// <summary>An NVIDIA GPU, whose kernels run in an interpreter of PTX.</summary>
+    public static FakeGpu Cuda(string architecture = "sm_90") => new("CUDA", architecture, "gpu.c", "ptx.c");
+
     public void SetDevices(int count) => ((delegate* unmanaged<int, void>)Of("fake_set_devices"))(count);
 
     public void SetMemory(long bytes) => ((delegate* unmanaged<long, void>)Of("fake_set_memory"))(bytes);
@@ -49,11 +64,11 @@ internal sealed unsafe class FakeGpu : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>Compiles C files of the folder to a library. Skips the test where there is no C compiler.</summary>
-    public static void Compile(string library, IEnumerable<string> arguments)
+    public static string Compile(string library, IEnumerable<string> arguments)
     {
         try
         {
-            using var compiler = Process.Start(new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O1", "-o", library, .. arguments])
+            using var compiler = Process.Start(new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O2", "-o", library, .. arguments])
             {
                 WorkingDirectory = Sources,
                 RedirectStandardError = true,
@@ -61,10 +76,12 @@ internal sealed unsafe class FakeGpu : IDisposable
             var errors = compiler.StandardError.ReadToEnd();
             compiler.WaitForExit();
             Assert.True(compiler.ExitCode == 0, errors);
+            return library;
         }
         catch (Win32Exception)
         {
             Assert.Skip("there is no C compiler here");
+            throw;
         }
     }
 

@@ -14,9 +14,11 @@
 
 #ifdef HIP
 #define NAME(hip, cuda) hip
+#define ARCHITECTURE "gfx942"
 #define END_OF_EXTRA 3
 #else
 #define NAME(hip, cuda) cuda
+#define ARCHITECTURE "sm_90"
 #define END_OF_EXTRA 0
 #endif
 
@@ -62,6 +64,21 @@ static struct piece *holding(const void *at, size_t bytes, int pinned) {
   for (struct piece *p = pieces; p; p = p->next)
     if (p->pinned == pinned && (char *)at >= p->at && (char *)at + bytes <= p->at + p->bytes) return p;
   return NULL;
+}
+
+void fake_complain(const char *format, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  COMPLAIN("%s", line);
+}
+
+void fake_piece(const void *at, const char **low, const char **high) {
+  struct piece *p = holding(at, 1, 0);
+  *low = p ? p->at : NULL;
+  *high = p ? p->at + p->bytes : NULL;
 }
 
 static int give_back(void *at, int pinned) {

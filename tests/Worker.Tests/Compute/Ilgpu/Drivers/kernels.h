@@ -16,3 +16,7 @@ struct kernel *kernels_load(const char *image, const char *architecture, char *l
 void kernels_run(struct kernel *kernel, const unsigned *grid, const unsigned *group, const char *arguments);
 void *kernels_alloc(size_t bytes);
 void kernels_free(void *at);
+
+// What the driver has for kernels: a complaint, and the piece of device memory around an address (none: both null).
+void fake_complain(const char *format, ...);
+void fake_piece(const void *at, const char **low, const char **high);

@@ -20,7 +20,8 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
     [ThreadStatic]
     private static GpuDriver? t_current;
 
-    public DeviceDescription Device { get; } = device;
+    /// <summary>With the memory that other processes have left, once <see cref="Open"/> was called.</summary>
+    public DeviceDescription Device { get; private set; } = device;
 
     protected GpuCalls Calls { get; } = calls;
 
@@ -37,8 +38,14 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
         }
     }
 
-    /// <summary>To be called by whoever makes this thread's calls go elsewhere.</summary>
-    public static void Leave() => t_current = null;
+    /// <summary>To be called first.</summary>
+    public void Open()
+    {
+        Enter();
+        nuint free = 0, total = 0;
+        Check(Calls.MemGetInfo(&free, &total), "asking for free memory");
+        Device = Device with { MemoryBytes = (long)free };
+    }
 
     /// <exception cref="InsufficientMemoryException">The device does not have it.</exception>
     public nint Allocate(long bytes)

@@ -21,7 +21,7 @@ internal sealed class GpuLauncher : IStreamLauncher
         _driver = driver;
         _images = images;
         HasMatrixCores = hasMatrixCores;
-        driver.Enter();
+        driver.Open();
         Stream = driver.CreateStream();
         _pinned = new PinnedRing(driver, Stream);
     }
@@ -119,7 +119,12 @@ internal sealed class GpuLauncher : IStreamLauncher
         _driver.Synchronize(Stream);
     }
 
-    public nint AddressOf(MemoryRange range) => ((GpuMemory)range.Memory).Address + (nint)range.Offset;
+    /// <remarks>Whoever asks will use it: the thread's calls go to the device from here on.</remarks>
+    public nint AddressOf(MemoryRange range)
+    {
+        _driver.Enter();
+        return ((GpuMemory)range.Memory).Address + (nint)range.Offset;
+    }
 
     public void BeginCapture()
     {

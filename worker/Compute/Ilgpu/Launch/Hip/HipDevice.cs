@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Cluster.Worker.Compute.Ilgpu.Launch.Gpu;
 
 namespace Cluster.Worker.Compute.Ilgpu.Launch.Hip;
 
@@ -14,26 +13,17 @@ internal sealed record HipDevice(HipLibrary Library, int Ordinal, DeviceDescript
     public static ImmutableArray<HipDevice> All() => All(HipLibrary.FileNames);
 
     /// <param name="fileNames">Where the library is looked for.</param>
-    public static ImmutableArray<HipDevice> All(IReadOnlyList<string> fileNames)
-    {
-        if (HipLibrary.Find(fileNames) is not { } library)
-        {
-            return [];
-        }
-
-        // Asking a device makes it this thread's.
-        GpuDriver.Leave();
-        return [.. Enumerable.Range(0, library.CountDevices()).Select(ordinal => Describe(library, ordinal))];
-    }
+    public static ImmutableArray<HipDevice> All(IReadOnlyList<string> fileNames) => HipLibrary.Find(fileNames) is { } library
+        ? [.. Enumerable.Range(0, library.CountDevices()).Select(ordinal => Describe(library, ordinal))]
+        : [];
 
     private static HipDevice Describe(HipLibrary library, int ordinal)
     {
         var properties = library.Properties(ordinal);
-        var free = library.Select(ordinal) == 0 ? library.FreeBytes() : null;
         return new HipDevice(
             library, ordinal,
             new DeviceDescription(
-                "hip", properties.Name, library.Version(), IsGpu: true, free ?? properties.MemoryBytes, properties.Units)
+                "hip", properties.Name, library.Version(), IsGpu: true, properties.MemoryBytes, properties.Units)
             {
                 Architecture = properties.Architecture,
                 Uuid = library.Uuid(ordinal),

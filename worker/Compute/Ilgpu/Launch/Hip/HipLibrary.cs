@@ -99,13 +99,6 @@ internal sealed unsafe class HipLibrary
             : Convert.ToHexStringLower(bytes);
     }
 
-    /// <summary>Free memory of the device that is selected; null where the driver does not tell.</summary>
-    public long? FreeBytes()
-    {
-        nuint free = 0, total = 0;
-        return Calls.MemGetInfo(&free, &total) == Success ? (long)free : null;
-    }
-
     /// <summary>"HIP 6.3".</summary>
     public string Version()
     {
