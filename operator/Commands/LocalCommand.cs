@@ -68,7 +68,8 @@ internal static class LocalCommand
         {
             if (result.Tokens is [var token] && !DeviceNames.All.Contains(token.Value))
             {
-                result.AddError($"--device {token.Value}: must be {string.Join(", ", DeviceNames.All.SkipLast(1))} or {DeviceNames.All[^1]}");
+                result.AddError(
+                    $"--device {token.Value}: must be {string.Join(", ", DeviceNames.All.SkipLast(1))} or {DeviceNames.All[^1]}");
             }
         });
         var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };

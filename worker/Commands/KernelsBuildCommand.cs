@@ -7,8 +7,8 @@ using ILGPU.Runtime.OpenCL;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary><c>kernels build</c>: code objects for AMD GPUs, made ahead of time, so that a worker has nothing to compile when it starts. Run
-/// where an image is built; needs a compiler, but no device.</summary>
+/// <summary><c>kernels build</c>: code objects for AMD GPUs, made ahead of time, so that a worker has nothing to compile when it starts.
+/// Run where an image is built; needs a compiler, but no device.</summary>
 internal static class KernelsBuildCommand
 {
     public static Command Create()

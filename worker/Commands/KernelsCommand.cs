@@ -7,7 +7,8 @@ using ILGPU.Runtime.OpenCL;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary><c>kernels</c>: the kernels of devices other than the CPU, and their text for whoever wants to read or compile it. Needs no device.</summary>
+/// <summary><c>kernels</c>: the kernels of devices other than the CPU, and their text for whoever wants to read or compile
+/// it. Needs no device.</summary>
 internal static class KernelsCommand
 {
     public static Command Create()

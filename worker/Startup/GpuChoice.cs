@@ -33,8 +33,8 @@ internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLaun
     public static string Advice(string option) => option switch
     {
         DeviceNames.Hip =>
-            $"no AMD GPU is visible to HIP ({string.Join(", ", HipLibrary.FileNames)}): it needs ROCm's runtime (hip-runtime-amd) and access to "
-            + "/dev/kfd and /dev/dri",
+            $"no AMD GPU is visible to HIP ({string.Join(", ", HipLibrary.FileNames)}): it needs ROCm's runtime (hip-runtime-amd) "
+            + "and access to /dev/kfd and /dev/dri",
         DeviceNames.Cuda =>
             $"no NVIDIA GPU is visible ({string.Join(", ", CudaLibrary.FileNames)}): it needs NVIDIA's driver, in a container its runtime",
         _ => $"no OpenCL device is visible. {OpenClAdvice.Text}",

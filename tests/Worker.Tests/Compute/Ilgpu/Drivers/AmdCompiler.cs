@@ -15,7 +15,8 @@ internal static class AmdCompiler
     {
         get
         {
-            Assert.SkipWhen(Found.Value is null, $"there is no {string.Join(", ", Clang.Programs)} that links code objects (clang-19 and lld-19)");
+            Assert.SkipWhen(
+                Found.Value is null, $"there is no {string.Join(", ", Clang.Programs)} that links code objects (clang-19 and lld-19)");
             return Found.Value!;
         }
     }

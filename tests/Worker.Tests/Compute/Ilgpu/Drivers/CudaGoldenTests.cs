@@ -4,7 +4,7 @@ using Cluster.Worker.Tests.Models;
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 /// <summary>Whole models as PTX against the results of Hugging Face transformers.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class CudaGoldenTests
 {
     private const float Tolerance = 2e-3f;

@@ -54,8 +54,9 @@ public sealed class CudaLauncherTests() : GpuLauncherTests(FakeGpu.Cuda())
     {
         using var driver = new CudaDriver(CudaDevice.All([Gpu.LibraryPath])[0]);
         driver.Open();
-        var text =
-            ".version 7.8\n.target sm_90\n.visible .entry Kernel_X(\n\t.param .b32 _a_0\n)\n.reqntid 64, 1, 1\n{\n\twish.f32 %f1;\n}\n\0"u8.ToArray();
+        var text = System.Text.Encoding.UTF8.GetBytes(
+            ".version 7.8\n.target sm_90\n.visible .entry Kernel_X(\n\t.param .b32 _a_0\n)\n.reqntid 64, 1, 1\n{\n\twish.f32 %f1;\n}\n"
+            + '\0');
         var refused = Assert.Throws<KernelBuildException>(() => driver.LoadModule(
             new KernelImage(text, "Kernel_X", "sm_90", new ArgumentLayout(4, [])), "Tests.X"));
 

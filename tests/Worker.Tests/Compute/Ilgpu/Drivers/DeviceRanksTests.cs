@@ -11,7 +11,7 @@ using Cluster.Worker.Tests.Models;
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 /// <summary>Two ranks with a fake GPU each, that talk through its NCCL on their kernels' own streams.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class DeviceRanksTests : IDisposable
 {
     private const float Tolerance = 2e-3f;

@@ -97,7 +97,8 @@ public abstract class GpuLauncherTests : IDisposable
         [
             .. new Action[]
             {
-                launcher.Synchronize, () => launcher.Clear(range), () => launcher.Write(range, new byte[64]), () => launcher.Copy(range, range),
+                launcher.Synchronize, () => launcher.Clear(range), () => launcher.Write(range, new byte[64]),
+                () => launcher.Copy(range, range),
                 () => launcher.Read(range, new byte[64]), () => launcher.Allocate(64), launcher.BeginCapture,
             }.Select(action => Assert.Throws<DeviceLostException>(action).Message),
         ];

@@ -10,6 +10,7 @@ using Cluster.Worker.Tests.Models;
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 /// <summary>Decode steps as graphs, on a fake GPU that runs what was captured.</summary>
+[Trait(Category.Name, Category.Slow)]
 public sealed class GraphTests : IDisposable
 {
     /// <summary>Sequences of each step. The third, sixth and ninth of a kind are replays.</summary>

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "kernels.h"
 
 #ifdef HIP
@@ -125,8 +126,9 @@ struct op {
   struct op *next;
 };
 struct graph { struct op *first, *last; int pending; };
-struct stream { struct op *first, *last; struct graph *capture; int device; struct stream *next; };
+struct stream { struct op *first, *last; struct graph *capture; int device, busy; struct stream *next; };
 static struct stream *streams;
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 
 static int enqueue(struct stream *s, struct op op) {
   struct op *copy = malloc(sizeof op);
@@ -187,17 +189,28 @@ static void act(struct op *op) {
   }
 }
 
+// The first operation of a stream; under the lock, which is given up meanwhile.
+static void step(struct stream *s) {
+  struct op *op = s->first;
+  s->first = op->next;
+  if (!s->first) s->last = NULL;
+  pthread_mutex_unlock(&lock);
+  act(op);
+  pthread_mutex_lock(&lock);
+  if (op->kind == LAUNCH) op->module->pending--;
+  free(op->arguments);
+  free(op);
+}
+
 // Until an event, or all of it.
 static void flush(struct stream *s, struct event *until) {
-  while (s->first && !(until && until->done)) {
-    struct op *op = s->first;
-    s->first = op->next;
-    if (!s->first) s->last = NULL;
-    act(op);
-    if (op->kind == LAUNCH) op->module->pending--;
-    free(op->arguments);
-    free(op);
-  }
+  pthread_mutex_lock(&lock);
+  while (s->busy) pthread_cond_wait(&idle, &lock);
+  s->busy = 1;
+  while (s->first && !(until && until->done)) step(s);
+  s->busy = 0;
+  pthread_cond_broadcast(&idle);
+  pthread_mutex_unlock(&lock);
 }
 
 static int is_stream(struct stream *s) {
@@ -442,7 +455,23 @@ static void collect(struct op *op) {
     g->round++;
     pthread_cond_broadcast(&g->all);
   }
-  while (round == g->round) pthread_cond_wait(&g->all, &lock);
+  // Devices work by themselves: whoever waits here lets the others' streams go on.
+  while (round == g->round) {
+    struct stream *other = streams;
+    while (other && (other->busy || !other->first)) other = other->next;
+    if (!other) {
+      struct timespec soon;
+      clock_gettime(CLOCK_REALTIME, &soon);
+      soon.tv_nsec += 1000000;
+      if (soon.tv_nsec >= 1000000000) { soon.tv_nsec -= 1000000000; soon.tv_sec++; }
+      pthread_cond_timedwait(&g->all, &lock, &soon);
+      continue;
+    }
+    other->busy = 1;
+    while (other->first && round == g->round) step(other);
+    other->busy = 0;
+    pthread_cond_broadcast(&idle);
+  }
   pthread_mutex_unlock(&lock);
 }
 

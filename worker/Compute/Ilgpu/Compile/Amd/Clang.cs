@@ -43,7 +43,8 @@ internal sealed class Clang : ICodeObjectCompiler
             using var process = Start(
                 _program,
                 [
-                    "-x", "cl", "-cl-std=CL2.0", "-target", "amdgcn-amd-amdhsa", $"-mcpu={processor}", .. AmdSource.Options, "-o", output, "-",
+                    "-x", "cl", "-cl-std=CL2.0", "-target", "amdgcn-amd-amdhsa", $"-mcpu={processor}", .. AmdSource.Options, "-o", output,
+                    "-",
                 ]);
             var errors = process.StandardError.ReadToEndAsync();
             process.StandardInput.Write(AmdSource.Of(text));

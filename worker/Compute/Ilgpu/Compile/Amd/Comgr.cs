@@ -5,8 +5,8 @@ using Cluster.Worker.Compute.Ilgpu.Launch.Gpu;
 namespace Cluster.Worker.Compute.Ilgpu.Compile.Amd;
 
 /// <summary>AMD's code object manager, <c>libamd_comgr</c>: the compiler that comes with every ROCm runtime, loaded at run time.</summary>
-/// <remarks>Handles are 64-bit numbers; a status other than 0 is an error. Each compilation is three actions, as its own tools do: source to
-/// bitcode, bitcode to relocatable, relocatable to executable.</remarks>
+/// <remarks>Handles are 64-bit numbers; a status other than 0 is an error. Each compilation is three actions, as its own tools do: source
+/// to bitcode, bitcode to relocatable, relocatable to executable.</remarks>
 internal sealed unsafe class Comgr : ICodeObjectCompiler
 {
     private const int Source = 1;

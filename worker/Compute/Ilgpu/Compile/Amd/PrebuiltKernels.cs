@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Cluster.Worker.Compute.Ilgpu.Compile.Amd;
 
-/// <summary>A folder of code objects that were built ahead: <c>DIR/gfx942/NAME.co</c>, and <c>DIR/kernels.json</c>, which says of which build
-/// of this program. Written by <c>kernels build</c>, read where kernels are launched.</summary>
+/// <summary>A folder of code objects that were built ahead: <c>DIR/gfx942/NAME.co</c>, and <c>DIR/kernels.json</c>, which says of which
+/// build of this program. Written by <c>kernels build</c>, read where kernels are launched.</summary>
 internal sealed class PrebuiltKernels
 {
     /// <summary>Names a folder instead of <c>kernels</c> beside the program.</summary>

@@ -38,7 +38,8 @@ internal static partial class PtxSource
     /// <summary>What it was written for: <c>sm_80</c>.</summary>
     public static string TargetOf(string source) => Target().Match(source).Groups[1].Value;
 
-    /// <summary>Where arguments are written: parameters in order, each at a multiple of its alignment; a view is {address, length}.</summary>
+    /// <summary>Where arguments are written: parameters in order, each at a multiple of its alignment; a view is {address,
+    /// length}.</summary>
     /// <exception cref="FormatException">The entry takes other arguments than the kernel.</exception>
     public static ArgumentLayout LayoutOf(string source, Kernel kernel)
     {

@@ -4,7 +4,8 @@ using Cluster.Worker.Compute.Ilgpu.Compile;
 namespace Cluster.Worker.Compute.Ilgpu.Launch.Gpu;
 
 /// <summary>One device behind HIP or CUDA's driver interface. <see cref="GpuLauncher"/> is the only caller; the two subclasses have what
-/// differs. Whatever fails after the device was opened means that the device is lost: these interfaces say so of every later call.</summary>
+/// differs. Whatever fails after the device was opened means that the device is lost: these interfaces say so of every later
+/// call.</summary>
 internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription device) : IDisposable
 {
     protected const int OutOfMemory = 2;
@@ -18,7 +19,7 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 
     /// <summary>The device that this thread's calls go to.</summary>
     [ThreadStatic]
-    private static GpuDriver? t_current;
+    private static GpuDriver? _current;
 
     /// <summary>With the memory that other processes have left, once <see cref="Open"/> was called.</summary>
     public DeviceDescription Device { get; private set; } = device;
@@ -31,10 +32,10 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
     /// <summary>Makes this thread's calls go to the device.</summary>
     public void Enter()
     {
-        if (t_current != this)
+        if (_current != this)
         {
             Select();
-            t_current = this;
+            _current = this;
         }
     }
 
@@ -175,9 +176,9 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 
     public virtual void Dispose()
     {
-        if (t_current == this)
+        if (_current == this)
         {
-            t_current = null;
+            _current = null;
         }
     }
 

@@ -17,8 +17,9 @@ internal sealed class HipImages(
 {
     private readonly ClCompiler _textCompiler = new(vendor);
     private readonly Lazy<ICodeObjectCompiler> _compiler = new(() => findCompiler() ?? throw new KernelBuildException(
-        $"no compiler of AMD's code objects: there is none of {string.Join(", ", Comgr.FileNames)}, and no {string.Join(", ", Clang.Programs)}; "
-        + $"install ROCm's comgr, or name a folder that 'kernels build' has made in {PrebuiltKernels.Variable}"));
+        $"no compiler of AMD's code objects: there is none of {string.Join(", ", Comgr.FileNames)}, "
+        + $"and no {string.Join(", ", Clang.Programs)}; install ROCm's comgr, or name a folder "
+        + $"that 'kernels build' has made in {PrebuiltKernels.Variable}"));
 
     public KernelImage Of(Kernel kernel)
     {

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace Cluster.Worker.Compute.Ilgpu.Launch.Hip;
 
-/// <summary>What is read of <c>hipDeviceProp_t</c>, a struct of hip_runtime_api.h whose layout goes with the name of the function that fills
-/// it.</summary>
+/// <summary>What is read of <c>hipDeviceProp_t</c>, a struct of hip_runtime_api.h whose layout goes with the name of the function that
+/// fills it.</summary>
 /// <param name="Architecture"><c>gcnArchName</c>: <c>gfx942:sramecc+:xnack-</c>.</param>
 /// <param name="SharedBytes">Of a group.</param>
 /// <param name="Units">Compute units.</param>
