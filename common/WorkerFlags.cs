@@ -109,7 +109,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag MaxSeqLenToCapture { get; } = new(
         "--max-seq-len-to-capture", FlagValue.Integer, "spec.engine.maxSeqLenToCapture",
-        "Maximum sequence length that graphs are captured for. No effect on devices that capture none; the start log says so.")
+        "Maximum sequence length that graphs are captured for: decode steps with longer sequences are launched kernel by kernel. "
+        + "Default: 8192. No effect on devices that capture none (all but hip and cuda); the start log says so.")
     { ValueName = "TOKENS", Minimum = 1 };
 
     public static WorkerFlag GpuMemoryUtilization { get; } = new(

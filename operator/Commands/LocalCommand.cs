@@ -13,9 +13,6 @@ internal static class LocalCommand
 {
     private const string SamplePrompt = "Write a haiku about artificial intelligence";
 
-    /// <summary>Those that a worker may be told without GPUs of one vendor.</summary>
-    private static readonly string[] Devices = ["auto", "cpu", "opencl", "interpreter"];
-
     public static Command Create()
     {
         var files = new Option<string[]>("--filename", "-f")
@@ -64,14 +61,15 @@ internal static class LocalCommand
         var device = new Option<string?>("--device")
         {
             Description = "What workers compute on, as their own --device. Default: cpu where GPUs are simulated, else auto.",
-            HelpName = string.Join('|', Devices)
+            HelpName = string.Join('|', DeviceNames.All)
         };
-        device.CompletionSources.Add(Devices);
+        device.CompletionSources.Add([.. DeviceNames.All]);
         device.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && !Devices.Contains(token.Value))
+            if (result.Tokens is [var token] && !DeviceNames.All.Contains(token.Value))
             {
-                result.AddError($"--device {token.Value}: must be {string.Join(", ", Devices[..^1])} or {Devices[^1]}");
+                result.AddError(
+                    $"--device {token.Value}: must be {string.Join(", ", DeviceNames.All.SkipLast(1))} or {DeviceNames.All[^1]}");
             }
         });
         var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };

@@ -88,17 +88,14 @@ internal static class DevicesCommand
         ["auto"] = device.IsAuto,
     };
 
-    /// <summary>Devices, and what the user should know of those that are not there; null where OpenCL has one.</summary>
+    /// <summary>Devices, and what the user should know of those that are not there; null where a driver has one and none
+    /// fails.</summary>
     private static (IReadOnlyList<SeenDevice> Devices, string? Notice) Find()
     {
-        try
-        {
-            var devices = SeenDevices.Find();
-            return (devices, devices.Any(device => device.Option == "opencl") ? null : OpenClAdvice.Text);
-        }
-        catch (InvalidOperationException exception)
-        {
-            return (SeenDevices.Of([], new Compute.Cpu.CpuOptions()), $"OpenCL: {exception.Message}");
-        }
+        var devices = SeenDevices.Find(out var failures);
+        var notice = failures.Count > 0 ? string.Join('\n', failures)
+            : devices.Any(device => DeviceNames.Gpus.Contains(device.Option)) ? null
+            : OpenClAdvice.Text;
+        return (devices, notice);
     }
 }

@@ -48,6 +48,8 @@ internal static class StartupArguments
         NumBlocks = arguments.GetValue(flags.NumGpuBlocksOverride),
         KvCacheBytes = arguments.GetValue(flags.KvCacheGiB) is { } gibibytes ? (long)(gibibytes * (1L << 30)) : null,
         Quantization = arguments.GetValue(flags.Quantization)!,
+        MaxLengthToCapture = arguments.GetValue(flags.EnforceEager) ? 0
+            : arguments.GetValue(flags.MaxSeqLenToCapture) ?? BackendFactory.DefaultLengthToCapture,
     };
 
     private static EngineOptions Engine(EngineFlags flags, ParseResult arguments)

@@ -90,6 +90,20 @@ internal abstract class Backend : IDisposable
     /// <returns>Null where logits are as near to the host as to the device; the default.</returns>
     public virtual DeviceSampler? CreateSampler(int vocabSize, int maxDraws) => null;
 
+    // ---- graphs ----
+
+    /// <summary>Whether steps of one shape can be captured as a graph and replayed. Of several ranks the same on all.</summary>
+    public virtual bool CapturesGraphs => false;
+
+    /// <summary>Begins a list of operations that depends on nothing but its shape and what tensors hold; nothing else is called until
+    /// <see cref="EndGraph"/>.</summary>
+    /// <returns>What the caller must do.</returns>
+    public virtual GraphUse BeginGraph(in GraphShape shape) => GraphUse.Compute;
+
+    /// <summary>Ends the list, where <see cref="BeginGraph"/> said <see cref="GraphUse.Capture"/>.</summary>
+    /// <returns>False where it could not be captured: nothing of it was done, and it must be computed.</returns>
+    public virtual bool EndGraph(in GraphShape shape) => false;
+
     // ---- operations, in stream order; none waits ----
 
     /// <summary>Copies host values to the device. The span may be reused as soon as the call returns.</summary>

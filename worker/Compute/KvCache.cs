@@ -47,7 +47,8 @@ internal abstract class KvCache(KvCacheLayout layout)
 
 /// <summary>Where the rows of a step's packed batch belong; all tensors are I32 on the device.</summary>
 /// <param name="Positions"><c>[tokens]</c> position of each row in its sequence.</param>
-/// <param name="SlotMapping"><c>[tokens]</c> cache slot each row's key and value go to.</param>
+/// <param name="SlotMapping"><c>[tokens]</c> cache slot each row's key and value go to; −1 for rows that fill a step up, and go
+/// nowhere. Only devices that capture graphs are given such rows.</param>
 /// <param name="QueryStarts"><c>[sequences + 1]</c> first row of each sequence.</param>
 /// <param name="ContextLengths"><c>[sequences]</c> tokens in the cache once this step's are written.</param>
 /// <param name="BlockTables"><c>[sequences, maxBlocks]</c> block ids; entries past a sequence's own are ignored.</param>

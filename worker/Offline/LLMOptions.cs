@@ -7,7 +7,8 @@ public sealed record LLMOptions
     /// <summary>GPUs that the model is split over (<c>--tensor-parallel-size</c>).</summary>
     public int? TensorParallelSize { get; init; }
 
-    /// <summary>What to run on (<c>--device</c>): <c>auto</c>, <c>cpu</c>, <c>opencl</c> or <c>interpreter</c>.</summary>
+    /// <summary>What to run on (<c>--device</c>): <c>auto</c>, <c>cpu</c>, <c>hip</c>, <c>cuda</c>, <c>opencl</c> or
+    /// <c>interpreter</c>.</summary>
     public string? Device { get; init; }
 
     /// <summary>Type to compute in (<c>--dtype</c>).</summary>

@@ -6,7 +6,6 @@ using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
-using Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
 using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Parallel;
 
@@ -17,28 +16,29 @@ namespace Cluster.Worker.Startup;
 internal sealed class BackendFactory
 {
     /// <summary>A GPU where there is one, else the CPU.</summary>
-    public const string Auto = "auto";
+    public const string Auto = DeviceNames.Auto;
 
-    private const string Cpu = "cpu";
-    private const string OpenCl = "opencl";
-    private const string Interpreter = "interpreter";
+    private const string Cpu = DeviceNames.Cpu;
 
     private readonly DeviceOptions _options;
-    private readonly ImmutableArray<OpenClDevice> _gpus;
+    private readonly ImmutableArray<GpuChoice> _gpus;
     private readonly int _ranks;
 
-    private BackendFactory(DeviceOptions options, ImmutableArray<OpenClDevice> gpus, int ranks, int threads, long memoryBytes)
+    private BackendFactory(DeviceOptions options, ImmutableArray<GpuChoice> gpus, int ranks, int threads, long memoryBytes)
     {
         _options = options;
         _gpus = gpus;
         _ranks = ranks;
         Threads = threads;
         MemoryBytes = memoryBytes;
-        Device = options.Name == Auto ? (gpus.IsEmpty ? Cpu : OpenCl) : options.Name;
+        Device = options.Name != Auto ? options.Name : gpus.IsEmpty ? Cpu : gpus[0].Description.Kind;
     }
 
+    /// <summary>Longest sequence that graphs are captured for, where <c>--max-seq-len-to-capture</c> does not say.</summary>
+    public const int DefaultLengthToCapture = 8192;
+
     /// <summary>The values of <c>--device</c>, the default first.</summary>
-    public static IReadOnlyList<string> Devices { get; } = [Auto, Cpu, "hip", "cuda", OpenCl, Interpreter];
+    public static IReadOnlyList<string> Devices => DeviceNames.All;
 
     /// <summary>What all ranks run on: never <see cref="Auto"/>.</summary>
     public string Device { get; }
@@ -61,11 +61,6 @@ internal sealed class BackendFactory
     /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
     /// <param name="stored">The checkpoint's type; null if it does not say.</param>
     public DType CacheDType(DType? stored) => _options.KvCacheDType ?? (stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
-
-    /// <summary>Why this build cannot run on a device; null if it may.</summary>
-    public static string? WhyNot(string device) => device is "hip" or "cuda"
-        ? $"this build has no {device} launcher; it has {Cpu}, {OpenCl} and {Interpreter}"
-        : null;
 
     /// <summary>Divides the machine among the ranks of a replica.</summary>
     /// <exception cref="StartupException">There is no such device, or too few of them.</exception>
@@ -101,23 +96,26 @@ internal sealed class BackendFactory
         IKernelLauncher? launcher = null;
         try
         {
-            launcher = Device == Interpreter
+            launcher = Device == DeviceNames.Interpreter
                 ? new InterpreterLauncher(MemoryBytes)
-                : new OpenClLauncher(DeviceOf(communicator?.Rank ?? 0), KernelCache.OfEnvironment());
+                : DeviceOf(communicator?.Rank ?? 0).Open();
             var options = new IlgpuOptions
             {
                 MemoryBytes = launcher.Device.IsGpu ? null : MemoryBytes,
                 Communicator = communicator,
                 RoundsActivations = AsksFor16Bits,
             };
-            if (_options.Profile is not { } profile)
+            if (_options.Profile is { } profile)
             {
-                return new IlgpuBackend(launcher, options);
+                // Ranks meet through the host then: what is counted is not told of the stream.
+                var counting = new CountingLauncher(launcher);
+                launcher = counting;
+                return new ProfilingBackend(new IlgpuBackend(counting, options), profile, () => counting.Launches, counting.Synchronize);
             }
 
-            var counting = new CountingLauncher(launcher);
-            launcher = counting;
-            return new ProfilingBackend(new IlgpuBackend(counting, options), profile, () => counting.Launches, counting.Synchronize);
+            return new IlgpuBackend(
+                launcher,
+                communicator is { Size: > 1 } && launcher is IStreamLauncher ? options with { Devices = Join(communicator) } : options);
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or KernelBuildException)
         {
@@ -161,6 +159,21 @@ internal sealed class BackendFactory
                 "; ", Enumerable.Range(0, _ranks).Select(rank => $"rank {rank} computes on {DeviceOf(rank).Description.Title}"));
         }
 
+        if (Device is DeviceNames.Hip or DeviceNames.Cuda)
+        {
+            yield return _options.EnforceEager
+                ? "decode steps are launched kernel by kernel (--enforce-eager)"
+                : $"decode steps of sequences up to {_options.MaxSeqLenToCapture ?? DefaultLengthToCapture} tokens are captured as graphs";
+            if (_ranks > 1)
+            {
+                yield return NcclLibrary.TryLoad(LibraryOf(Device), out var library, out var reason)
+                    ? $"ranks talk from GPU to GPU through {library.Name}"
+                    : $"ranks talk through the host, and no graph is captured: {reason}";
+            }
+
+            yield break;
+        }
+
         if (_options.EnforceEager)
         {
             yield return $"--enforce-eager has no effect on {Device}: it captures no graphs";
@@ -177,42 +190,52 @@ internal sealed class BackendFactory
 
     private bool AsksFor16Bits => _options.DType is DType.F16 or DType.BF16;
 
+    /// <summary>The ranks' devices, from one to the other, if the library for it is there for all of them.</summary>
+    private NcclCommunicator? Join(Communicator ranks)
+    {
+        var isThere = NcclLibrary.TryLoad(LibraryOf(Device), out var library, out _);
+        Span<float> missing = [isThere ? 0 : 1];
+        ranks.AllReduce(missing);
+        return missing[0] == 0 ? new NcclCommunicator(library!, ranks) : null;
+    }
+
+    private static IReadOnlyList<string> LibraryOf(string device) =>
+        [.. NcclLibrary.FileNames.Where(name => name.Contains("rccl", StringComparison.Ordinal) == (device == DeviceNames.Hip))];
+
     private string TitleOf(int rank) => HasGpus ? DeviceOf(rank).Description.Uuid ?? DeviceOf(rank).Description.Name : Device;
 
     /// <summary>Of several devices each rank has its own, of one it is the only one that this process sees.</summary>
-    private OpenClDevice DeviceOf(int rank) => _gpus[_gpus.Length > 1 ? rank : 0];
+    private GpuChoice DeviceOf(int rank) => _gpus[_gpus.Length > 1 ? rank : 0];
 
     private static BackendFactory Make(DeviceOptions options, int ranks, int threads, long memoryBytes)
     {
-        if (WhyNot(options.Name) is { } reason)
+        var tried = options.Name == Auto ? DeviceNames.Gpus : DeviceNames.Gpus.Where(name => name == options.Name);
+        var devices = tried.Select(name => Find(name, options.Name)).FirstOrDefault(found => !found.IsEmpty);
+        if (devices.IsDefaultOrEmpty)
         {
-            throw new StartupException($"--device {options.Name}: {reason}");
+            return DeviceNames.Gpus.Contains(options.Name)
+                ? throw new StartupException($"--device {options.Name}: {GpuChoice.Advice(options.Name)}")
+                : new BackendFactory(options, [], ranks, threads, memoryBytes);
         }
 
-        var devices = options.Name is Auto or OpenCl ? Find(options.Name) : [];
-        var gpus = devices.Where(device => device.Description.IsGpu).ToImmutableArray();
-
-        // A processor that pretends to be a device is shared by all ranks, as the CPU is; only who asks for it by name gets it.
-        var chosen = gpus.IsEmpty && options.Name == OpenCl ? [.. devices.Take(1)] : gpus;
-        if (options.Name == OpenCl && chosen.IsEmpty)
-        {
-            throw new StartupException($"--device opencl: no OpenCL device is visible. {OpenClAdvice.Text}");
-        }
-
-        VisibleGpus.Require([.. gpus.Select(gpu => gpu.Description)], ranks, options.ExactGpus);
-        return new BackendFactory(options, chosen, ranks, threads, memoryBytes);
+        VisibleGpus.Require([.. devices.Select(gpu => gpu.Description).Where(gpu => gpu.IsGpu)], ranks, options.ExactGpus);
+        return new BackendFactory(options, devices, ranks, threads, memoryBytes);
     }
 
+    /// <summary>GPUs; a processor that pretends to be a device is shared by all ranks, as the CPU is, and only who asks for it by name gets
+    /// it.</summary>
     /// <exception cref="StartupException">A driver fails.</exception>
-    private static ImmutableArray<OpenClDevice> Find(string option)
+    private static ImmutableArray<GpuChoice> Find(string name, string option)
     {
         try
         {
-            return OpenClDevice.All();
+            var devices = GpuChoice.Find(name);
+            var gpus = devices.Where(device => device.Description.IsGpu).ToImmutableArray();
+            return gpus.IsEmpty && option == name ? [.. devices.Take(1)] : gpus;
         }
-        catch (InvalidOperationException exception)
+        catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException)
         {
-            throw new StartupException($"--device {option}: {exception.Message}; --device {Cpu} does without OpenCL", exception);
+            throw new StartupException($"--device {option}: {name}: {exception.Message}; --device {Cpu} does without", exception);
         }
     }
 }

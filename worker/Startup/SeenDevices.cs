@@ -3,7 +3,6 @@ using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Compute.Cpu.Simd;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
-using Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
 
 namespace Cluster.Worker.Startup;
 
@@ -24,19 +23,37 @@ internal static class SeenDevices
         }
     }
 
-    /// <summary>OpenCL devices, GPUs first, then what is always there.</summary>
-    /// <exception cref="InvalidOperationException">An OpenCL driver fails.</exception>
-    public static IReadOnlyList<SeenDevice> Find() => Of([.. OpenClDevice.All().Select(device => device.Description)], new CpuOptions());
-
-    /// <param name="openCl">GPUs first.</param>
-    public static IReadOnlyList<SeenDevice> Of(IReadOnlyList<DeviceDescription> openCl, CpuOptions cpu)
+    /// <summary>What drivers show, in the order in which <c>auto</c> asks them, then what is always there.</summary>
+    /// <param name="failures">What drivers say that fail.</param>
+    public static IReadOnlyList<SeenDevice> Find(out IReadOnlyList<string> failures)
     {
-        List<SeenDevice> devices = [.. openCl.Select((device, index) => new SeenDevice(
+        var (seen, said) = (new List<DeviceDescription>(), new List<string>());
+        foreach (var name in DeviceNames.Gpus)
+        {
+            try
+            {
+                seen.AddRange(GpuChoice.Find(name).Select(device => device.Description));
+            }
+            catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException)
+            {
+                said.Add($"{name}: {exception.Message}");
+            }
+        }
+
+        failures = said;
+        return Of(seen, new CpuOptions());
+    }
+
+    /// <param name="drivers">Of each driver GPUs first.</param>
+    public static IReadOnlyList<SeenDevice> Of(IReadOnlyList<DeviceDescription> drivers, CpuOptions cpu)
+    {
+        var auto = drivers.Index().FirstOrDefault(device => device.Item.IsGpu, (Index: -1, Item: null!)).Index;
+        List<SeenDevice> devices = [.. drivers.Select((device, index) => new SeenDevice(
             index, device.Kind, $"{device.Kind} {(device.IsGpu ? "GPU" : "CPU")}", device.Name, device.MemoryBytes, device.Architecture,
             device.Driver)
         {
             Uuid = device.Uuid,
-            IsAuto = device.IsGpu && index == 0,
+            IsAuto = index == auto,
         })];
         devices.Add(new SeenDevice(
             devices.Count, "cpu", "cpu", ProcessorName, cpu.MemoryBytes, InstructionSets.Describe(cpu.Width),

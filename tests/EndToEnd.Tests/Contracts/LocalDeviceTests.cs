@@ -10,8 +10,7 @@ public sealed class LocalDeviceTests
     {
         var words = LocalCommand.Create().Options.Single(option => option.Name == "--device").HelpName!.Split('|');
 
-        Assert.Contains("opencl", words);
-        Assert.All(words, word => Assert.Contains(word, BackendFactory.Devices));
-        Assert.All(words, word => Assert.Null(BackendFactory.WhyNot(word)));
+        Assert.Contains("hip", words);
+        Assert.Equal(BackendFactory.Devices, words);
     }
 }

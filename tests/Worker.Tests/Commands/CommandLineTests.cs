@@ -8,8 +8,6 @@ public sealed class CommandLineTests
 {
     [Theory]
     [InlineData("serve --model m --dtype int8", "--dtype int8: must be auto, half, float16, bfloat16, float or float32", "serve")]
-    [InlineData(
-        "serve --model m --device hip", "--device hip: this build has no hip launcher; it has cpu, opencl and interpreter", "serve")]
     [InlineData("serve --model m --device gpu", "--device gpu: must be auto, cpu, hip, cuda, opencl or interpreter", "serve")]
     [InlineData("serve --model m --seed x", "--seed x: expected a whole number", "serve")]
     [InlineData("serve --model m --cpu-threads 0", "--cpu-threads 0: must be at least 1", "serve")]

@@ -12,9 +12,9 @@ public sealed class KernelsCommandTests
     [Fact]
     public void Names_of_files_are_plain_and_differ_as_kernels_do()
     {
-        var names = BackendKernels.All.Select(KernelsCommand.FileNameOf).ToList();
+        var names = BackendKernels.All.Select(kernel => kernel.FileName).ToList();
 
-        Assert.All(names, name => Assert.Matches("^[A-Za-z0-9.-]+[.]cl$", name));
+        Assert.All(names, name => Assert.Matches("^[A-Za-z0-9.-]+$", name));
         Assert.Equal(names.Count, names.Distinct(StringComparer.OrdinalIgnoreCase).Count());
     }
 
@@ -30,10 +30,10 @@ public sealed class KernelsCommandTests
 
         Assert.Equal(0, exitCode);
         Assert.Equal(
-            BackendKernels.All.Select(KernelsCommand.FileNameOf).Order(StringComparer.Ordinal),
+            BackendKernels.All.Select(kernel => kernel.FileName + ".cl").Order(StringComparer.Ordinal),
             Directory.EnumerateFiles(folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal)!);
         Assert.All(BackendKernels.All, kernel => Assert.Equal(
-            compiler.Compile(kernel, Wave.MaxWaves), File.ReadAllText(Path.Combine(folder.Path, KernelsCommand.FileNameOf(kernel)))));
+            compiler.Compile(kernel, Wave.MaxWaves), File.ReadAllText(Path.Combine(folder.Path, kernel.FileName + ".cl"))));
     }
 
     [Fact]

@@ -27,11 +27,13 @@ public sealed class BackendFactoryTests
     [Theory]
     [InlineData("hip")]
     [InlineData("cuda")]
-    public void A_device_that_this_build_lacks_is_refused_and_those_it_has_are_named(string device)
+    public void A_GPU_that_is_not_there_is_refused_with_what_was_looked_for(string device)
     {
+        Assert.SkipWhen(GpuChoice.Find(device).Count > 0, $"there is a {device} GPU");
         var refused = Assert.Throws<StartupException>(() => BackendFactory.For(new DeviceOptions(device)));
 
-        Assert.Equal($"--device {device}: this build has no {device} launcher; it has cpu, opencl and interpreter", refused.Message);
+        Assert.StartsWith($"--device {device}: no ", refused.Message);
+        Assert.Contains(device == "hip" ? "libamdhip64.so.7, libamdhip64.so.6" : "libcuda.so.1", refused.Message);
     }
 
     [Fact]

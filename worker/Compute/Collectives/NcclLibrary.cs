@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace Cluster.Worker.Compute.Collectives;
@@ -57,6 +58,23 @@ internal sealed unsafe class NcclLibrary : INccl
         throw new NotSupportedException(
             $"tensor parallelism over GPUs needs {string.Join(" (ROCm) or ", fileNames)} (CUDA), of which none can be loaded: install "
             + "it, or put its folder into LD_LIBRARY_PATH");
+    }
+
+    /// <summary><see cref="Load"/>, or why not.</summary>
+    public static bool TryLoad(
+        IReadOnlyList<string> fileNames, [NotNullWhen(true)] out NcclLibrary? library, [NotNullWhen(false)] out string? reason)
+    {
+        (library, reason) = (null, null);
+        try
+        {
+            library = Load(fileNames);
+            return true;
+        }
+        catch (NotSupportedException exception)
+        {
+            reason = exception.Message;
+            return false;
+        }
     }
 
     public int GetUniqueId(NcclUniqueId* id) => _getUniqueId(id);

@@ -1,17 +1,26 @@
 using System.Runtime.InteropServices;
+using Cluster.Worker.Compute.Collectives;
+using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Compute.Ilgpu;
 
-/// <content>The other ranks of a group (<see cref="IlgpuOptions.Communicator"/>): from the device to the host, through the group there, and
-/// back. Certain everywhere; a device's own links are faster.</content>
+/// <content>The other ranks of a group: from device to device on the launcher's stream (<see cref="IlgpuOptions.Devices"/>), or from the
+/// device to the host, through the group there, and back.</content>
 internal sealed partial class IlgpuBackend
 {
     private float[] _own = [];
     private float[] _gathered = [];
+    private MemoryRange _stacked;
 
     public override void AllReduce(Tensor x)
     {
-        if (_options.Communicator is { Size: > 1 } ranks)
+        if (_options.Devices is { } devices)
+        {
+            var launcher = (IStreamLauncher)_launcher;
+            var count = (long)x.Rows * x.Columns;
+            devices.AllReduce(launcher.AddressOf(RangeOf(x, DType.F32, count)), count, launcher.Stream);
+        }
+        else if (_options.Communicator is { Size: > 1 } ranks)
         {
             var values = Host(ref _own, checked(x.Rows * x.Columns));
             Download(x, values);
@@ -29,6 +38,12 @@ internal sealed partial class IlgpuBackend
         }
 
         Require(output, part.Rows, checked(part.Columns * ranks.Size));
+        if (_options.Devices is { } devices)
+        {
+            Gather(devices, part, output);
+            return;
+        }
+
         var values = Host(ref _own, checked(part.Rows * part.Columns));
         Download(part, values);
         var stacked = Host(ref _gathered, checked(2 * values.Length * ranks.Size));
@@ -45,6 +60,24 @@ internal sealed partial class IlgpuBackend
         }
 
         _launcher.Write(RangeOf(output, DType.F32, sideBySide.Length), MemoryMarshal.AsBytes(sideBySide));
+    }
+
+    /// <summary>The library stacks the ranks' parts; here they stand side by side.</summary>
+    private void Gather(DeviceCommunicator devices, Tensor part, Tensor output)
+    {
+        var launcher = (IStreamLauncher)_launcher;
+        var count = (long)part.Rows * part.Columns;
+        var bytes = sizeof(float) * count;
+        Scratch(ref _stacked, "gathered parts", bytes * devices.Size);
+        devices.AllGather(
+            launcher.AddressOf(RangeOf(part, DType.F32, count)), launcher.AddressOf(_stacked), count, launcher.Stream);
+        var (row, rowOfAll) = (sizeof(float) * (long)part.Columns, sizeof(float) * (long)output.Columns);
+        var all = RangeOf(output, DType.F32, count * devices.Size);
+        for (var rank = 0; rank < devices.Size && part.Rows > 0; rank++)
+        {
+            launcher.CopyRows(
+                _stacked.Slice(rank * bytes, bytes), row, all.Slice(rank * row, all.Bytes - rank * row), rowOfAll, row, part.Rows);
+        }
     }
 
     /// <summary>Host memory that a device copies into directly; grows to the largest step ever seen.</summary>

@@ -172,6 +172,7 @@ internal sealed partial class IlgpuBackend
         {
             if (range.Memory is not null)
             {
+                ForgetGraphs();
                 _arena.Return(range);
                 range = default;
             }

@@ -168,6 +168,16 @@ internal sealed partial class IlgpuBackend : Backend
 
     public override void Dispose()
     {
+        try
+        {
+            ForgetGraphs();
+        }
+        catch (Exception exception) when (exception is DeviceLostException or InvalidOperationException)
+        {
+            // With a lost device its graphs are gone, too.
+        }
+
+        _options.Devices?.Dispose();
         _arena.Dispose();
         _launcher.Dispose();
     }

@@ -12,7 +12,11 @@ internal sealed record IlgpuOptions
     /// three times as fast as exact inputs of bf16 weights, eight times as fast as fp32.</summary>
     public bool RoundsActivations { get; init; }
 
-    /// <summary>This rank's end of a tensor-parallel group; null when one device holds the whole model. Messages go through the host. Not
-    /// disposed of.</summary>
+    /// <summary>This rank's end of a tensor-parallel group; null when one device holds the whole model. Messages go through the host unless
+    /// there are <see cref="Devices"/>. Not disposed of.</summary>
     public Communicator? Communicator { get; init; }
+
+    /// <summary>The same group from device to device, on the launcher's stream; null where there is no library for it. Disposed of with the
+    /// backend.</summary>
+    public DeviceCommunicator? Devices { get; init; }
 }

@@ -69,6 +69,9 @@ internal sealed class Transformer
     /// thread.</summary>
     public long LayersPassed => Interlocked.Read(ref _layersPassed);
 
+    /// <summary>Where a step's logits are, whoever computes it.</summary>
+    public Tensor LogitsOf(int rows) => _activations.Logits.FirstRows(rows);
+
     /// <summary>Enqueues one step.</summary>
     /// <returns><c>[logits, <see cref="VocabularyShards.GatheredWidth"/>]</c>, computed when the device gets there.</returns>
     public Tensor Forward(in StepInputs inputs, KvCache cache)
@@ -84,7 +87,7 @@ internal sealed class Transformer
         }
 
         var wanted = inputs.LogitRows.Rows;
-        var logits = _activations.Logits.FirstRows(wanted);
+        var logits = LogitsOf(wanted);
         if (wanted > 0)
         {
             var selected = _activations.Selected.FirstRows(wanted);

@@ -115,7 +115,8 @@ internal static class ModelLoader
         var budgetBytes = options.KvCacheBytes ?? availableBytes - weights.ResidentBytes - activationBytes;
         var plan = CapacityPlan.Fit(shard.Config, options, group is null ? budgetBytes : Smallest(budgetBytes, group));
         var runner = new ModelRunner(
-            backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits, sampler);
+            backend, shard, transformer, plan, options.MaxBatchedTokens, options.MaxSequences, maxLogits, sampler,
+            options.MaxLengthToCapture);
         return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan)
         {
             Source = loaded,

@@ -16,6 +16,7 @@ internal sealed class ModelRunner : IModelRunner
     private readonly StepTensors _tensors;
     private readonly DeviceSampler? _sampler;
     private readonly bool[] _isDrawn;
+    private readonly int _maxLengthToCapture;
     private float[] _hostLogits = [];
     private Tensor? _launched;
     private int _numDraws;
@@ -23,10 +24,12 @@ internal sealed class ModelRunner : IModelRunner
     /// <param name="plan">Longest sequence and size of the cache, which is allocated here.</param>
     /// <param name="maxLogits">Most rows of one step that need logits.</param>
     /// <param name="sampler">Null where the host chooses all tokens.</param>
+    /// <param name="maxLengthToCapture">See <see cref="ModelRunnerOptions.MaxLengthToCapture"/>.</param>
     public ModelRunner(
         Backend backend, Shard shard, Transformer transformer, CapacityPlan plan, int maxTokens, int maxSequences, int maxLogits,
-        DeviceSampler? sampler = null)
+        DeviceSampler? sampler = null, int maxLengthToCapture = 0)
     {
+        _maxLengthToCapture = backend.CapturesGraphs ? maxLengthToCapture : 0;
         _backend = backend;
         _transformer = transformer;
         _sampler = sampler;
@@ -79,13 +82,14 @@ internal sealed class ModelRunner : IModelRunner
         Check(batch.Draws.Count, 0, _sampler is null ? 0 : batch.NumSequences, "draws");
         Check(batch.NumGroups, KvGroups.Count, KvGroups.Count, "groups of layers");
         Check(batch.NumBlockCopies, 0, batch.NumSequences * batch.NumGroups, "block copies");
-        var inputs = _tensors.Upload(batch);
+        var isCaptured = IsCaptured(batch);
+        var inputs = _tensors.Upload(batch, isCaptured ? DecodeBucket.Of(batch.NumSequences, MaxSequences) : batch.NumSequences);
         if (batch.NumBlockCopies > 0)
         {
             _backend.CopyKvBlocks(_cache, inputs.BlockCopies);
         }
 
-        _launched = _transformer.Forward(inputs, _cache);
+        _launched = (isCaptured ? Captured(inputs) : _transformer.Forward(inputs, _cache)).FirstRows(batch.NumLogits);
         _numDraws = batch.Draws.Count;
         if (_numDraws > 0)
         {
@@ -125,6 +129,31 @@ internal sealed class ModelRunner : IModelRunner
     }
 
     public void Dispose() => _backend.Dispose();
+
+    /// <summary>Steps in which every sequence decodes, and none is long: those that come again and again.</summary>
+    private bool IsCaptured(StepBatch batch) => batch.MaxContextLength <= _maxLengthToCapture
+        && batch.MaxQueryLength == 1 && batch.NumTokens == batch.NumSequences && batch.NumLogits == batch.NumSequences;
+
+    /// <summary>The pass as a graph, where the device has one of this shape or makes one now.</summary>
+    private Tensor Captured(in StepInputs inputs)
+    {
+        var shape = new GraphShape(inputs.TokenIds.Rows, inputs.Attention[0].BlockTables.Columns);
+        switch (_backend.BeginGraph(shape))
+        {
+            case GraphUse.Replayed:
+                return _transformer.LogitsOf(inputs.LogitRows.Rows);
+            case GraphUse.Capture:
+                var logits = _transformer.Forward(inputs, _cache);
+                if (_backend.EndGraph(shape))
+                {
+                    return logits;
+                }
+
+                break;
+        }
+
+        return _transformer.Forward(inputs, _cache);
+    }
 
     /// <summary>Copies the rows from which no token was chosen to their places.</summary>
     private void DownloadOthers(Tensor logits)

@@ -41,6 +41,10 @@ internal sealed record ModelRunnerOptions
     /// <summary>Whether the device may choose tokens, for which it sets memory aside. Not needed where all logits are wanted.</summary>
     public bool SampleOnDevice { get; init; } = true;
 
+    /// <summary>Longest sequence in decode steps that are captured as graphs (<c>--max-seq-len-to-capture</c>); 0 captures none
+    /// (<c>--enforce-eager</c>). Without effect on devices that cannot.</summary>
+    public int MaxLengthToCapture { get; init; }
+
     /// <exception cref="ArgumentException">A value is out of range; names it and what would be right.</exception>
     public void Validate()
     {

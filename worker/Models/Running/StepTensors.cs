@@ -22,6 +22,7 @@ internal sealed class StepTensors
     private readonly (Tensor SlotMapping, Tensor BlockTables)[] _groups;
     private readonly AttentionInputs[] _attention;
     private readonly int[] _blockTableRows;
+    private readonly int[] _filledUp;
 
     /// <param name="maxLength">Longest sequence in tokens.</param>
     /// <param name="numGroups">Groups of layers, see <see cref="KvGroups"/>.</param>
@@ -39,6 +40,7 @@ internal sealed class StepTensors
         _logitRows = Integers("logit_rows", maxLogits);
         _blockCopies = Integers("block_copies", checked(maxSequences * numGroups), 2);
         _blockTableRows = new int[checked(maxSequences * _maxBlocks)];
+        _filledUp = new int[maxSequences + 1];
         _attention = new AttentionInputs[numGroups];
         _groups = new (Tensor, Tensor)[numGroups];
         for (var group = 0; group < numGroups; group++)
@@ -48,32 +50,56 @@ internal sealed class StepTensors
     }
 
     /// <summary>Copies the batch to the device. The batch may be reused when the call returns.</summary>
-    public StepInputs Upload(StepBatch batch)
+    /// <param name="sequences">Sequences of the step. More than the batch has fill a decode step up: each with one row, which is written
+    /// nowhere and read by nobody.</param>
+    public StepInputs Upload(StepBatch batch, int sequences)
     {
+        var tokens = batch.NumTokens + sequences - batch.NumSequences;
+        var logits = batch.NumLogits + sequences - batch.NumSequences;
         var context = BucketOf((batch.MaxContextLength + _blockSize - 1) / _blockSize);
-        var positions = Upload(batch.Positions, batch.NumTokens, _positions);
-        var queryStarts = Upload(batch.QueryStarts, batch.NumSequences + 1, _queryStarts);
-        var contextLengths = Upload(batch.ContextLengths, batch.NumSequences, _contextLengths);
+        var positions = Upload(batch.Positions, batch.NumTokens, tokens, 0, 0, _positions);
+        var queryStarts = Upload(batch.QueryStarts, batch.NumSequences + 1, sequences + 1, batch.NumTokens + 1, 1, _queryStarts);
+        var contextLengths = Upload(batch.ContextLengths, batch.NumSequences, sequences, 1, 0, _contextLengths);
         for (var group = 0; group < _groups.Length; group++)
         {
             _attention[group] = new AttentionInputs(
                 positions,
-                Upload(batch.SlotMapping.AsSpan(group * batch.NumTokens), batch.NumTokens, _groups[group].SlotMapping),
+                Upload(
+                    batch.SlotMapping.AsSpan(group * batch.NumTokens), batch.NumTokens, tokens, -1, 0, _groups[group].SlotMapping),
                 queryStarts,
                 contextLengths,
-                UploadBlockTables(batch, group, context),
+                UploadBlockTables(batch, group, sequences, context),
                 batch.MaxQueryLength,
                 context * _blockSize);
         }
 
         return new StepInputs(
-            Upload(batch.TokenIds, batch.NumTokens, _tokenIds),
+            Upload(batch.TokenIds, batch.NumTokens, tokens, 0, 0, _tokenIds),
             _attention,
-            Upload(batch.LogitRows, batch.NumLogits, _logitRows),
+            Upload(batch.LogitRows, batch.NumLogits, logits, batch.NumTokens, 1, _logitRows),
             Upload(batch.BlockCopies, batch.NumBlockCopies, _blockCopies));
     }
 
     private int BucketOf(int blocks) => Math.Min((int)BitOperations.RoundUpToPowerOf2((uint)blocks), _maxBlocks);
+
+    /// <summary>With <paramref name="all"/> numbers in place of <paramref name="count"/>: the others go on from <paramref name="next"/> by
+    /// <paramref name="step"/>.</summary>
+    private Tensor Upload(ReadOnlySpan<int> values, int count, int all, int next, int step, Tensor destination)
+    {
+        if (all == count)
+        {
+            return Upload(values, count, destination);
+        }
+
+        var filledUp = _filledUp.AsSpan(0, all);
+        values[..count].CopyTo(filledUp);
+        for (var i = count; i < all; i++, next += step)
+        {
+            filledUp[i] = next;
+        }
+
+        return Upload(filledUp, all, destination);
+    }
 
     private Tensor Upload(ReadOnlySpan<int> values, int count, Tensor destination)
     {
@@ -86,9 +112,9 @@ internal sealed class StepTensors
         return rows;
     }
 
-    private Tensor UploadBlockTables(StepBatch batch, int group, int width)
+    private Tensor UploadBlockTables(StepBatch batch, int group, int sequences, int width)
     {
-        var table = _blockTableRows.AsSpan(0, batch.NumSequences * width);
+        var table = _blockTableRows.AsSpan(0, sequences * width);
         var kept = Math.Min(batch.MaxBlocks, width);
         for (var i = 0; i < batch.NumSequences; i++)
         {
@@ -97,7 +123,8 @@ internal sealed class StepTensors
             row[kept..].Clear();
         }
 
-        var destination = _groups[group].BlockTables with { Rows = batch.NumSequences, Columns = width };
+        table[(batch.NumSequences * width)..].Clear();
+        var destination = _groups[group].BlockTables with { Rows = sequences, Columns = width };
         _backend.Upload(table, destination);
         return destination;
     }

@@ -21,6 +21,9 @@ internal sealed class Kernel
     /// <summary>Class and method with their type arguments: <c>Linear.Multiply(BF16Weights, QuadInput)</c>.</summary>
     public string Name { get; }
 
+    /// <summary>The name as a file's: what file systems and shells read as something else becomes a dash.</summary>
+    public string FileName => string.Join('-', Name.Split(['(', ')', ',', ' '], StringSplitOptions.RemoveEmptyEntries));
+
     /// <summary>Whether a group has as many waves as the launcher gives (<see cref="Launch.IKernelLauncher.Waves"/>), or one.</summary>
     public bool IsWide { get; }
 

@@ -13,6 +13,10 @@ internal sealed class KernelCache(string? folder)
 
     private const int HashBytes = 32;
 
+    /// <summary>Changes with every build of the kernels, and of what compiles them.</summary>
+    public static string ThisBuild { get; } =
+        $"{typeof(KernelCache).Module.ModuleVersionId} {typeof(ILGPU.Context).Module.ModuleVersionId}";
+
     /// <summary>As the environment says.</summary>
     public static KernelCache OfEnvironment() => Environment.GetEnvironmentVariable(Variable) switch
     {

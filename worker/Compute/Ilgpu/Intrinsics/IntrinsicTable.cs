@@ -1,6 +1,7 @@
 using System.Reflection;
 using ILGPU;
 using ILGPU.Backends.OpenCL;
+using ILGPU.Backends.PTX;
 using ILGPU.IR.Intrinsics;
 using ILGPU.Runtime.OpenCL;
 
@@ -20,6 +21,7 @@ internal static class IntrinsicTable
             ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
         }
 
+        AddPtx(manager);
         Redirect(manager, Of(Wave.Sum), typeof(Wave), nameof(Wave.PortableSum));
         Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
         ClTemplate.Register(manager, Of(Wave.Sum), CLDeviceVendor.AMD, Butterfly("{0} + {1}"));
@@ -41,6 +43,20 @@ internal static class IntrinsicTable
         $"{{ float4 d = __builtin_amdgcn_mfma_f32_{shape}(__builtin_astype((uint2)($0, $1), {type}), "
         + $"__builtin_astype((uint2)($2, $3), {type}), (float4)($4.field_0, $4.field_1, $4.field_2, $4.field_3), 0, 0, 0); "
         + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }";
+
+    /// <summary>On NVIDIA's GPUs: what is not an instruction there is what it is on devices of which nothing is known.</summary>
+    private static void AddPtx(IntrinsicImplementationManager manager)
+    {
+        PtxTemplate.Register(manager, Of(Native.Fma), "fma.rn.f32 $r, $0, $1, $2;");
+        foreach (var method in ((Type[])[typeof(Wave), typeof(MatrixCore)]).SelectMany(type => type.GetMethods()))
+        {
+            if (method.IsDefined(typeof(IntrinsicImplementationAttribute)))
+            {
+                manager.RegisterMethod(
+                    method, new PTXIntrinsic(method.DeclaringType!, $"Portable{method.Name}", IntrinsicImplementationMode.Redirect));
+            }
+        }
+    }
 
     private static MethodInfo Of(Delegate method) => method.Method;
 

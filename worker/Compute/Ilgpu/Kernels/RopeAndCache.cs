@@ -46,7 +46,7 @@ internal static class RopeAndCache
         var at = ((long)(slot / blockSize) * kvHeads + kvHead) * pieces * blockSize;
         if (isValue)
         {
-            for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+            for (var i = Group.IdxX; slot >= 0 && i < headDim; i += Wave.Lanes)
             {
                 values[(at + (long)inBlock * pieces) * format.Elements + i] = format.Encode(qkv[first + i] * valueFactor);
             }
@@ -60,7 +60,7 @@ internal static class RopeAndCache
             // A pair's lane turns both of its elements and stores both.
             var element = firstDim + i * step;
             Turn(qkv, first + element, apart, table, (long)positions[row] * 2 * pairs + i, pairs);
-            if (head >= heads)
+            if (head >= heads && slot >= 0)
             {
                 keys[KeyAt(at, element, inBlock, blockSize, format.Elements)] = format.Encode(qkv[first + element] * keyFactor);
                 keys[KeyAt(at, element + apart, inBlock, blockSize, format.Elements)] =
@@ -68,7 +68,7 @@ internal static class RopeAndCache
             }
         }
 
-        for (var i = Group.IdxX; head >= heads && i < headDim; i += Wave.Lanes)
+        for (var i = Group.IdxX; head >= heads && slot >= 0 && i < headDim; i += Wave.Lanes)
         {
             if (i < firstDim || i >= firstDim + 2 * pairs)
             {
@@ -87,7 +87,7 @@ internal static class RopeAndCache
     {
         var format = default(TFormat);
         var at = (long)slots[Grid.IdxX] * pieces * format.Elements;
-        for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+        for (var i = Group.IdxX; at >= 0 && i < headDim; i += Wave.Lanes)
         {
             keys[at + i] = format.Encode(latent[(long)Grid.IdxX * headDim + i] * factor);
         }

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Compute.Ilgpu.Launch;
 
 /// <summary>What a device says of itself.</summary>
-/// <param name="Kind"><c>opencl</c> or <c>interpreter</c>.</param>
+/// <param name="Kind"><c>hip</c>, <c>cuda</c>, <c>opencl</c> or <c>interpreter</c>.</param>
 /// <param name="Name">As its driver calls it.</param>
 /// <param name="Driver">Platform and driver version; part of the kernel cache's key.</param>
 /// <param name="IsGpu">False for a processor that pretends.</param>

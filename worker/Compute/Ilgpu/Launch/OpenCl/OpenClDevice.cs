@@ -24,10 +24,7 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     public bool IsAmd { get; private init; }
 
     /// <summary>AMD's CDNA and its successors: gfx908, gfx90a, gfx94x, gfx950.</summary>
-    public bool HasMatrixCores => IsAmd
-        && Description.Architecture is { } name
-        && (name.StartsWith("gfx908", StringComparison.Ordinal) || name.StartsWith("gfx90a", StringComparison.Ordinal)
-            || name.StartsWith("gfx94", StringComparison.Ordinal) || name.StartsWith("gfx95", StringComparison.Ordinal));
+    public bool HasMatrixCores => IsAmd && Description.Architecture is { } name && AmdArchitecture.HasMatrixCores(name);
 
     /// <summary>The version of OpenCL it speaks: 2.0 where its driver says "OpenCL 2.0 …".</summary>
     public Version Version { get; private init; } = new(0, 0);

@@ -237,7 +237,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     {
         var text = Encoding.UTF8.GetString(_cache.GetOrMake(
             ".cl",
-            [ThisBuild, kernel.Name, _device.IsAmd ? "amd" : "other", $"{Waves}"],
+            [KernelCache.ThisBuild, kernel.Name, _device.IsAmd ? "amd" : "other", $"{Waves}"],
             () => Encoding.UTF8.GetBytes(_compiler.Compile(kernel, Waves))));
         string[] key = [text, Device.Name, Device.Architecture ?? "", Device.Driver, _buildOptions];
         var program = (nint)0;
@@ -267,10 +267,6 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
                 : throw new KernelBuildException($"kernel {kernel}: the driver of {Device.Name} has no entry: {OpenClApi.Describe(error)}");
         }
     }
-
-    /// <summary>Changes with every build of the kernels, and of what compiles them.</summary>
-    private static string ThisBuild { get; } =
-        $"{typeof(OpenClLauncher).Module.ModuleVersionId} {typeof(ILGPU.Context).Module.ModuleVersionId}";
 
     private nint FromSource(Kernel kernel, string text)
     {

@@ -1,5 +1,26 @@
-// What a plain clang lacks of ROCm's device library: the few functions that our OpenCL C calls, in terms of the compiler's own builtins.
+// What OpenCL C for AMD GPUs is compiled with in place of the compiler's headers and ROCm's device library: the types, and the few functions
+// that our kernels call, in terms of the compiler's own builtins. So any clang with the target will do, and no file of it is needed.
 // Barriers fence what their flags name, as newer ROCm device libraries do, so that a barrier with the wrong flag shows in the code.
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#ifndef CLK_LOCAL_MEM_FENCE
+typedef unsigned char uchar;
+typedef unsigned short ushort;
+typedef unsigned int uint;
+typedef unsigned long ulong;
+typedef unsigned long size_t;
+typedef float float2 __attribute__((ext_vector_type(2)));
+typedef float float4 __attribute__((ext_vector_type(4)));
+typedef half half4 __attribute__((ext_vector_type(4)));
+typedef int int4 __attribute__((ext_vector_type(4)));
+typedef short short4 __attribute__((ext_vector_type(4)));
+typedef uint uint2 __attribute__((ext_vector_type(2)));
+typedef uint uint4 __attribute__((ext_vector_type(4)));
+#define CLK_LOCAL_MEM_FENCE 1
+#define CLK_GLOBAL_MEM_FENCE 2
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#endif
 #define FENCE_AND_WAIT(...) \
   do { \
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup" __VA_ARGS__); \
@@ -36,3 +57,4 @@
 #define as_long(x) __builtin_astype((x), long)
 #define as_ulong(x) __builtin_astype((x), ulong)
 #define as_double(x) __builtin_astype((x), double)
+#define atomic_add(p, x) __atomic_fetch_add(p, x, __ATOMIC_RELAXED)

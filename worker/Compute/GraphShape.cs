@@ -1,0 +1,6 @@
+namespace Cluster.Worker.Compute;
+
+/// <summary>All that the operations of a decode step depend on.</summary>
+/// <param name="Rows">Sequences, each with one row and one row of logits.</param>
+/// <param name="Blocks">Width of the block tables, which the longest context fills.</param>
+internal readonly record struct GraphShape(int Rows, int Blocks);
