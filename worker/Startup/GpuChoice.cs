@@ -14,6 +14,8 @@ namespace Cluster.Worker.Startup;
 /// <see cref="InvalidOperationException"/>.</param>
 internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLauncher> Open)
 {
+    public bool HasMatrixCores => Description.Architecture is { } name && AmdArchitecture.HasMatrixCores(name);
+
     /// <summary>What a value of <c>--device</c> can take here, GPUs first.</summary>
     /// <param name="option">One of <see cref="DeviceNames.Gpus"/>.</param>
     /// <exception cref="InvalidOperationException">The driver fails.</exception>

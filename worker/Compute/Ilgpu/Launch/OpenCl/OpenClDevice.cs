@@ -23,7 +23,7 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     /// <summary>Whether its compiler knows AMD's instructions.</summary>
     public bool IsAmd { get; private init; }
 
-    /// <summary>AMD's CDNA and its successors: gfx908, gfx90a, gfx94x, gfx950.</summary>
+    /// <summary>See <see cref="AmdArchitecture.HasMatrixCores"/>.</summary>
     public bool HasMatrixCores => IsAmd && Description.Architecture is { } name && AmdArchitecture.HasMatrixCores(name);
 
     /// <summary>The version of OpenCL it speaks: 2.0 where its driver says "OpenCL 2.0 …".</summary>
