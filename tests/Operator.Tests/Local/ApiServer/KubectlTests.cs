@@ -329,7 +329,11 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
         Assert.Contains("configmap/two pruned", await kubectl.RunWithInputAsync(One, "apply", "--prune", "-l", "set=x", "-f", "-"));
 
         var editor = kubectl.WriteFile("editor", "#!/bin/sh\nsed -i 's/k: v/k: w/' \"$1\"\n");
-        File.SetUnixFileMode(editor, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(editor, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
         kubectl.Environment["EDITOR"] = editor;
         Assert.Contains("configmap/one edited", await kubectl.RunAsync("edit", "configmap", "one"));
         Assert.Equal("w", await kubectl.RunAsync("get", "configmap", "one", "-o", "jsonpath={.data.k}"));
