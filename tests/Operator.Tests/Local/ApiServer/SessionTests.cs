@@ -107,7 +107,8 @@ public sealed class SessionTests : IAsyncLifetime
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         using var socket = await OpenAsync("exec", "command=sh&tty=true&stdin=true&stdout=true", limit.Token);
         await SendAsync(socket, 4, """{"Width":101,"Height":37}""", limit.Token);
-        await SendAsync(socket, 0, "tty; until [ \"$(stty size)\" = '37 101' ]; do :; done; stty size; echo $GREETING $TERM\n", limit.Token);
+        await SendAsync(
+            socket, 0, "tty; until [ \"$(stty size)\" = '37 101' ]; do :; done; stty size; echo $GREETING $TERM\n", limit.Token);
         var text = await ReadUntilAsync(socket, "hello xterm\r\n", limit.Token);
         Assert.Matches("/dev/pts/[0-9]+", text);
         Assert.Contains("37 101", text, StringComparison.Ordinal);
