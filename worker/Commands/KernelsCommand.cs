@@ -23,7 +23,7 @@ internal static class KernelsCommand
             "Whose instructions --emit may use: amd for AMD GPUs, other for OpenCL devices of which nothing is known, sm_80 or sm_90 for "
             + "NVIDIA GPUs.",
             "amd", "other", "sm_80", "sm_90");
-        var command = new Command("kernels", "Lists the kernels of devices other than the CPU, or writes their OpenCL C or PTX.") 
+        var command = new Command("kernels", "Lists the kernels of devices other than the CPU, or writes their OpenCL C or PTX.")
         {
             emit, target, KernelsBuildCommand.Create(),
         };
@@ -46,15 +46,17 @@ internal static class KernelsCommand
                 return;
             }
 
-            var (compile, extension) = arguments.GetValue(target)! switch
+            var (compile, extension, kernels) = arguments.GetValue(target)! switch
             {
-                "amd" => (Cl(CLDeviceVendor.AMD), ".cl"),
-                "other" => (Cl(CLDeviceVendor.Other), ".cl"),
-                var processor => (kernel => PtxCompiler.Compile(kernel, processor, Wave.MaxWaves), ".ptx"),
+                "amd" => (Cl(CLDeviceVendor.AMD), ".cl", BackendKernels.All),
+                "other" => (Cl(CLDeviceVendor.Other), ".cl", BackendKernels.All),
+                var processor => (
+                    kernel => PtxCompiler.Compile(kernel, processor, Wave.MaxWaves), ".ptx", BackendKernels.WithoutMatrixCores),
             };
             Directory.CreateDirectory(folder);
-            var bytes = await CountBar.RunAsync("kernels", report => EmitAsync(folder, compile, extension, report, cancellationToken));
-            Console.WriteLine($"{BackendKernels.All.Count} kernels for {arguments.GetValue(target)} in {folder}, {bytes} bytes");
+            var bytes = await CountBar.RunAsync("kernels", report => EmitAsync(
+                kernels, folder, compile, extension, report, cancellationToken));
+            Console.WriteLine($"{kernels.Count} kernels for {arguments.GetValue(target)} in {folder}, {bytes} bytes");
         });
         return command;
     }
@@ -69,18 +71,19 @@ internal static class KernelsCommand
     /// <param name="report">Told how many are done, of how many, and a note.</param>
     /// <returns>Bytes written.</returns>
     private static async Task<long> EmitAsync(
-        string folder, Func<Kernel, string> compile, string extension, Action<int, int, string> report, CancellationToken cancellationToken)
+        IReadOnlyList<Kernel> kernels, string folder, Func<Kernel, string> compile, string extension, Action<int, int, string> report,
+        CancellationToken cancellationToken)
     {
         var gate = new Lock();
         var (done, bytes) = (0, 0L);
-        await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, async (kernel, cancelled) =>
+        await Parallel.ForEachAsync(kernels, cancellationToken, async (kernel, cancelled) =>
         {
             var text = compile(kernel);
             await WholeFile.WriteNamedAsync(Path.Combine(folder, kernel.FileName + extension), text, cancelled);
             lock (gate)
             {
                 bytes += text.Length;
-                report(++done, BackendKernels.All.Count, $" {kernel.Name}");
+                report(++done, kernels.Count, $" {kernel.Name}");
             }
         });
         return bytes;

@@ -204,7 +204,8 @@ internal abstract class Backend : IDisposable
     /// 2n]</c>.</summary>
     public abstract void GatedActivation(Tensor gateUp, Activation activation, Tensor output);
 
-    /// <summary><see cref="Linear"/> and <see cref="GatedActivation"/> with the bits of both, in one operation where a device has it.</summary>
+    /// <summary><see cref="Linear"/> and <see cref="GatedActivation"/> with the bits of both, in one operation where a device has
+    /// it.</summary>
     /// <param name="gateUp"><c>[tokens, 2n]</c>, room for what lies between; undefined afterwards.</param>
     /// <param name="output"><c>[tokens, n]</c>.</param>
     public virtual void GatedLinear(Tensor x, LinearWeight weight, Activation activation, Tensor gateUp, Tensor output)

@@ -161,14 +161,14 @@ internal sealed class BackendFactory
 
         if (Device is DeviceNames.Hip or DeviceNames.Cuda)
         {
-            yield return _options.EnforceEager
-                ? "decode steps are launched kernel by kernel (--enforce-eager)"
+            yield return _options.EnforceEager || _ranks > 1
+                ? $"decode steps are launched kernel by kernel ({(_ranks > 1 ? "several ranks" : "--enforce-eager")})"
                 : $"decode steps of sequences up to {_options.MaxSeqLenToCapture ?? DefaultLengthToCapture} tokens are captured as graphs";
             if (_ranks > 1)
             {
                 yield return NcclLibrary.TryLoad(LibraryOf(Device), out var library, out var reason)
                     ? $"ranks talk from GPU to GPU through {library.Name}"
-                    : $"ranks talk through the host, and no graph is captured: {reason}";
+                    : $"ranks talk through the host: {reason}";
             }
 
             yield break;

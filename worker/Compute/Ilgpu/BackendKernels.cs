@@ -93,8 +93,8 @@ internal static class BackendKernels
 
     public static Kernel Pick { get; } = Kernel.Of(Sampling.Pick);
 
-    /// <summary>All of them, for tools that look at every kernel's code.</summary>
-    public static IReadOnlyList<Kernel> All { get; } =
+    /// <summary>What a device without matrix cores runs.</summary>
+    public static IReadOnlyList<Kernel> WithoutMatrixCores { get; } =
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, LayerHeads, SumSquares, RmsScale, Xielu, Add, Scale,
         ScaleRows, SoftCap,
@@ -103,6 +103,9 @@ internal static class BackendKernels
         Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ];
+
+    /// <summary>All of them, for tools that look at every kernel's code.</summary>
+    public static IReadOnlyList<Kernel> All { get; } = [.. WithoutMatrixCores, .. MatrixKernels.All];
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
         where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));

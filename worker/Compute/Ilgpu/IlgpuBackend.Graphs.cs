@@ -15,9 +15,9 @@ internal sealed partial class IlgpuBackend
     private bool _isCapturing;
     private bool _cannotCapture;
 
-    /// <summary>Messages through the host cannot be captured.</summary>
-    public override bool CapturesGraphs =>
-        _launcher is IStreamLauncher && (_options.Communicator is not { Size: > 1 } || _options.Devices is not null);
+    /// <summary>Ranks are not captured: messages through the host cannot be, and those from device to device inside a graph have not been
+    /// seen to end.</summary>
+    public override bool CapturesGraphs => _launcher is IStreamLauncher && _options.Communicator is not { Size: > 1 };
 
     public override GraphUse BeginGraph(in GraphShape shape)
     {

@@ -12,7 +12,7 @@ internal static class LinearKernels
 
     private static readonly ConcurrentDictionary<WeightFormat, Kernel> MadeGated = new();
 
-    /// <summary>All of them, those for matrix cores included.</summary>
+    /// <summary>All of them.</summary>
     public static IReadOnlyList<Kernel> All { get; } =
     [
         .. from format in Formats
@@ -20,7 +20,6 @@ internal static class LinearKernels
            from wholeQuads in new[] { true, false }
            select Of(format, wholeQuads, experts),
         .. Formats.Select(Gated),
-        .. MatrixKernels.All,
     ];
 
     /// <summary>Every way weights are coded.</summary>

@@ -21,7 +21,8 @@ public sealed class LaunchCountTests
     {
         var launcher = new CountingLauncher(new InterpreterLauncher(1L << 30), hasMatrixCores: false);
         using var model = ModelLoader.Load(
-            Fixtures.Checkpoint(name), new IlgpuBackend(launcher, new IlgpuOptions()), GoldenFile.Open(Fixtures.Golden(name)).RunnerOptions());
+            Fixtures.Checkpoint(name), new IlgpuBackend(launcher, new IlgpuOptions()),
+            GoldenFile.Open(Fixtures.Golden(name)).RunnerOptions());
         var sequences = new PackedSequences(model.Runner, 1, 8);
         sequences.Add(0, [3, 4, 5]);
         sequences.Run();

@@ -72,7 +72,8 @@ internal static class Linear
     }
 
     /// <summary>y[t, n] = f(gate) · up, where gate is what <see cref="Multiply"/> has for output n and up what it has for output
-    /// n + <paramref name="half"/>: the same bits, without a way through memory. Grid and groups as there, for half of the outputs.</summary>
+    /// n + <paramref name="half"/>: the same bits, without a way through memory. Grid and groups as there, for half of the
+    /// outputs.</summary>
     /// <param name="activation">An <see cref="Activation"/>.</param>
     public static void MultiplyGated<TFormat, TInput>(
         ArrayView<float> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, ArrayView<float> bias,

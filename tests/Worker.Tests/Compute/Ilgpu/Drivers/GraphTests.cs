@@ -72,7 +72,12 @@ public sealed class GraphTests : IDisposable
             new IlgpuOptions());
         var options = new ModelRunnerOptions
         {
-            MaxSequences = 4, MaxBatchedTokens = 64, MaxLogits = 64, MaxModelLength = 64, NumBlocks = 16, SampleOnDevice = false,
+            MaxSequences = 4,
+            MaxBatchedTokens = 64,
+            MaxLogits = 64,
+            MaxModelLength = 64,
+            NumBlocks = 16,
+            SampleOnDevice = false,
             MaxLengthToCapture = maxLengthToCapture,
         };
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, options);
