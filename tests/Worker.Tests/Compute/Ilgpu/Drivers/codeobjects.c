@@ -1,6 +1,4 @@
-// Kernels of code objects for AMD GPUs: what their metadata says is read here once more. Where the OpenCL C they were made of follows the
-// ELF file, and there is OpenCL, they run; else launches are only counted.
-#include <dlfcn.h>
+// Kernels of code objects for AMD GPUs: what their metadata says is read here once more. Launches are counted; nothing computes.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,40 +49,16 @@ static long value(struct metadata *m, const char *key, int index) {
   return 0;
 }
 
-// ---- OpenCL, by its documented numbers ----
-static void *context, *device, *queue;
-#define CALL(result, name, ...) (((result (*)(__VA_ARGS__))dlsym(opencl, #name)))
-static void *opencl;
-
-static int has_opencl(void) {
-  if (queue || opencl == (void *)-1) return queue != NULL;
-  void *platform;
-  int error = -1;
-  opencl = getenv("FAKE_GPU_RUNS") ? dlopen("libOpenCL.so.1", RTLD_NOW) : NULL;
-  if (opencl && !CALL(int, clGetPlatformIDs, unsigned, void **, unsigned *)(1, &platform, NULL)
-      && !CALL(int, clGetDeviceIDs, void *, unsigned long, unsigned, void **, unsigned *)(platform, 0xffffffff, 1, &device, NULL)) {
-    context = CALL(void *, clCreateContext, void *, unsigned, void **, void *, void *, int *)(NULL, 1, &device, NULL, NULL, &error);
-    queue = CALL(void *, clCreateCommandQueueWithProperties, void *, void *, void *, int *)(context, device, NULL, &error);
-  }
-  if (!queue) opencl = (void *)-1;
-  return queue != NULL;
-}
-
-void *kernels_alloc(size_t bytes) {
-  return has_opencl() ? CALL(void *, clSVMAlloc, void *, unsigned long, size_t, unsigned)(context, 1, bytes, 256) : aligned_alloc(256, (bytes + 255) / 256 * 256);
-}
-void kernels_free(void *p) { if (has_opencl()) CALL(void, clSVMFree, void *, void *)(context, p); else free(p); }
-
-struct code { void *kernel; struct metadata metadata; };
+void *kernels_alloc(size_t bytes) { return aligned_alloc(256, (bytes + 255) / 256 * 256); }
+void kernels_free(void *p) { free(p); }
 
 struct kernel *kernels_load(const char *image, const char *architecture, char *log, size_t log_bytes, int *error) {
   const unsigned char *elf = (const unsigned char *)image;
   *error = 200;
   if (memcmp(elf, "\177ELF", 4)) { snprintf(log, log_bytes, "no ELF file"); return NULL; }
   struct kernel *k = calloc(1, sizeof *k);
-  struct code *code = k->code = calloc(1, sizeof *code);
-  struct metadata *m = &code->metadata;
-  uint64_t headers = *(uint64_t *)(elf + 32), sections = *(uint64_t *)(elf + 40);
+  struct metadata *m = k->code = calloc(1, sizeof *m);
+  uint64_t headers = *(uint64_t *)(elf + 32);
   for (int i = 0; i < *(uint16_t *)(elf + 56); i++) {
     const unsigned char *h = elf + headers + i * *(uint16_t *)(elf + 54);
     if (*(uint32_t *)h == 4) {
@@ -109,31 +83,9 @@ struct kernel *kernels_load(const char *image, const char *architecture, char *l
     else if (a->size == 16) k->view[k->views] = (struct view){ m->argument[k->views].offset, a->offset + 8 }, k->views++;
   }
   if (pointers != k->views) { snprintf(log, log_bytes, "%d pointers, %d views", pointers, k->views); return NULL; }
-  uint64_t end = sections + *(uint16_t *)(elf + 58) * *(uint16_t *)(elf + 60);
-  const char *source = image + end;
-  if (has_opencl() && !strncmp(source, "//SOURCE", 8)) {
-    int result;
-    void *program = CALL(void *, clCreateProgramWithSource, void *, unsigned, const char **, size_t *, int *)(context, 1, &source, NULL, &result);
-    result = CALL(int, clBuildProgram, void *, unsigned, void **, const char *, void *, void *)(program, 1, &device, "-cl-std=CL3.0", NULL, NULL);
-    if (!result) code->kernel = CALL(void *, clCreateKernel, void *, const char *, int *)(program, k->name, &result);
-    if (result) { snprintf(log, log_bytes, "OpenCL cannot build %s: %d", k->name, result); return NULL; }
-  }
   return k;
 }
 
 void kernels_run(struct kernel *k, const unsigned *grid, const unsigned *group, const char *arguments) {
-  struct code *code = k->code;
-  if (!code->kernel) return;
-  int error = 0;
-  for (int i = 0; i < code->metadata.arguments; i++) {
-    struct argument *a = &code->metadata.argument[i];
-    error |= strcmp(a->kind, "global_buffer")
-      ? CALL(int, clSetKernelArg, void *, unsigned, size_t, const void *)(code->kernel, i, a->size, arguments + a->offset)
-      : CALL(int, clSetKernelArgSVMPointer, void *, unsigned, const void *)(code->kernel, i, *(void **)(arguments + a->offset));
-  }
-  size_t global[3], local[3];
-  for (int i = 0; i < 3; i++) { local[i] = group[i]; global[i] = (size_t)grid[i] * group[i]; }
-  error |= CALL(int, clEnqueueNDRangeKernel, void *, void *, unsigned, size_t *, size_t *, size_t *, unsigned, void *, void *)(queue, code->kernel, 3, NULL, global, local, 0, NULL, NULL);
-  error |= CALL(int, clFinish, void *)(queue);
-  if (error) fprintf(stderr, "OpenCL failed at %s: %d\n", k->name, error);
+  (void)k, (void)grid, (void)group, (void)arguments;
 }
