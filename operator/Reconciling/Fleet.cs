@@ -261,7 +261,7 @@ internal sealed class Fleet
         var pod = _pods.Get(key) ?? _inFlight.Pending(key);
         var now = pod is null ? null : Replica.Of(pod, pod.Metadata.Uid is { } uid && _inFlight.IsDeleting(uid));
         Forget(key);
-        var free = _ledger.FreeCount;
+        var (free, given) = (_ledger.FreeCount, _ledger.RoomGiven);
         if (now is not null && (now.HoldsGpus || IsWorker(now)))
         {
             _replicas[key] = now;
@@ -279,7 +279,7 @@ internal sealed class Fleet
             _ledger.Put(now);
         }
 
-        if (_ledger.FreeCount > free)
+        if (_ledger.FreeCount > free || _ledger.RoomGiven > given)
         {
             woken.AddRange(_waiters.Offer(_ledger.FreeCount));
         }

@@ -118,6 +118,9 @@ internal sealed class GpuLedger
         _room.Put(pod);
     }
 
+    /// <summary>How often a pod gave up CPUs, memory and the like.</summary>
+    public long RoomGiven => _room.Given;
+
     public void RemovePod(NamespacedName key)
     {
         _room.Remove(key);

@@ -9,24 +9,31 @@ internal sealed class NodeRoom
     private readonly Dictionary<NamespacedName, (string Node, NodeResources Asks)> _pods = [];
     private readonly Dictionary<string, NodeResources> _used = new(StringComparer.Ordinal);
 
+    /// <summary>How often a pod gave up the room it had.</summary>
+    public long Given { get; private set; }
+
     /// <summary>The pod is as given now, new or not.</summary>
     public void Put(Replica pod)
     {
         var key = NamespacedName.Of(pod.Pod);
-        Remove(key);
+        var hadRoom = Take(key);
         if (pod is { Node: { } node, Finished: false })
         {
             var asks = NodeResources.Of(pod.Pod.Spec);
             _pods[key] = (node, asks);
             _used[node] = _used.GetValueOrDefault(node) + asks;
         }
+        else if (hadRoom)
+        {
+            Given++;
+        }
     }
 
     public void Remove(NamespacedName key)
     {
-        if (_pods.Remove(key, out var before))
+        if (Take(key))
         {
-            _used[before.Node] -= before.Asks;
+            Given++;
         }
     }
 
@@ -35,4 +42,15 @@ internal sealed class NodeRoom
 
     /// <summary>What of a node is left; null where the node does not say what it has.</summary>
     public NodeResources? Left(GpuNode node) => node.Capacity is { } all ? all - _used.GetValueOrDefault(node.Name) : null;
+
+    private bool Take(NamespacedName key)
+    {
+        if (!_pods.Remove(key, out var before))
+        {
+            return false;
+        }
+
+        _used[before.Node] -= before.Asks;
+        return true;
+    }
 }

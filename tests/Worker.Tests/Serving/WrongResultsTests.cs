@@ -24,16 +24,20 @@ using Grpc.Health.V1;
 namespace Cluster.Worker.Tests.Serving;
 
 /// <summary>A device whose memory loses bits under a worker that serves: nothing fails, and the known answer tells it.</summary>
+[Trait(Category.Name, Category.Interpreter)]
 public sealed class WrongResultsTests
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
+
+    /// <summary>Kernels in the interpreter take their time.</summary>
+    private static readonly TimeSpan Slow = TimeSpan.FromMinutes(3);
 
     private static readonly ModelRunnerOptions Runner = new() { MaxSequences = 2, MaxModelLength = 64, MaxBatchedTokens = 64 };
 
     private readonly ManualTime _time = new();
     private readonly BitFlippingLauncher _launcher = new(new InterpreterLauncher(1L << 30));
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 600_000)]
     public async Task The_worker_is_alive_but_unready_with_the_reason_over_http_grpc_and_metrics()
     {
         var model = ModelLoader.Load(Fixtures.Haiku, new IlgpuBackend(_launcher, new IlgpuOptions()), Runner);
@@ -41,12 +45,13 @@ public sealed class WrongResultsTests
         await using var http = await ServeAsync(engine);
         using var channel = GrpcClients.Open(http.Server.GrpcAddress);
         _time.Advance(Interval);
-        await Eventually.True(() => engine.Statistics.KnownAnswers is { Agreed: 2 }, "the model has answered again");
+        await Eventually.True(
+            () => Task.FromResult(engine.Statistics.KnownAnswers is { Agreed: 2 }), "the model has answered again", Slow);
         Assert.True(http.State.IsReady);
 
         _launcher.Flip();
         _time.Advance(Interval);
-        await Eventually.True(() => !http.State.IsReady, "the worker is unready");
+        await Eventually.True(() => Task.FromResult(!http.State.IsReady), "the worker is unready", Slow);
 
         using var ready = await http.Client.GetAsync("/ready");
         var body = await ready.Content.ReadFromJsonAsync<JsonObject>();
@@ -70,7 +75,7 @@ public sealed class WrongResultsTests
         Assert.Contains("cluster:known_answer_probes_total{model_name=\"model\",result=\"agreed\"} 2", metrics, StringComparison.Ordinal);
     }
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 600_000)]
     public async Task A_fault_of_the_last_rank_shows_in_the_answer_of_the_first()
     {
         var (config, weights) = ModelLoader.Open(Fixtures.Haiku);
@@ -78,7 +83,8 @@ public sealed class WrongResultsTests
         await using var engine = NewEngine(group.Runner);
         await engine.KnownAnswer;
         _time.Advance(Interval);
-        await Eventually.True(() => engine.Statistics.KnownAnswers is { Agreed: 2 }, "the model has answered again");
+        await Eventually.True(
+            () => Task.FromResult(engine.Statistics.KnownAnswers is { Agreed: 2 }), "the model has answered again", Slow);
 
         _launcher.Flip();
         _time.Advance(Interval);

@@ -324,7 +324,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
     public async Task Apply_prunes_edit_saves_and_patches_fail_as_on_a_real_cluster()
     {
         using var kubectl = await OpenAsync();
-        const string One = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, labels: {set: x}}, data: {k: v}}\n";
+        const string One = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, labels: {set: x}}\ndata: {k: v}\n";
         await kubectl.RunWithInputAsync($"{One}---\n{One.Replace("one", "two")}", "apply", "--prune", "-l", "set=x", "-f", "-");
         Assert.Contains("configmap/two pruned", await kubectl.RunWithInputAsync(One, "apply", "--prune", "-l", "set=x", "-f", "-"));
 
