@@ -211,7 +211,6 @@ public sealed class LLMTests(LLMTests.Models models) : IClassFixture<LLMTests.Mo
     [Theory]
     [InlineData("--max-model-len=0", "--max-model-len 0: must be at least 1")]
     [InlineData("--colour", "Unrecognized command or argument '--colour'")]
-    [InlineData("--device=cuda", "this build has no cuda launcher")]
     public async Task An_option_that_is_wrong_is_an_argument_error(string option, string message)
     {
         var error = await Assert.ThrowsAsync<ArgumentException>(

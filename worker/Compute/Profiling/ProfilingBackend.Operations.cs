@@ -132,10 +132,17 @@ internal sealed partial class ProfilingBackend
 
     public override void GatedLinear(Tensor x, LinearWeight weight, Activation activation, Tensor gateUp, Tensor output)
     {
+        if (launches is null)
+        {
+            // Not one operation there, so its parts are counted.
+            base.GatedLinear(x, weight, activation, gateUp, output);
+            return;
+        }
+
         var begun = Begin();
         inner.GatedLinear(x, weight, activation, gateUp, output);
         End(
-            begun, $"gated linear {weight.OutFeatures}×{weight.InFeatures}", weight.ResidentBytes + BytesOf(x) + BytesOf(output),
+            begun, $"linear {weight.OutFeatures}×{weight.InFeatures} and gate", weight.ResidentBytes + BytesOf(x) + BytesOf(output),
             (2.0 * x.Rows * weight.InFeatures * weight.OutFeatures) + Count(output));
     }
 

@@ -17,6 +17,9 @@ internal sealed partial class ProfilingBackend(Backend inner, OperationProfile p
 
     public override long KernelsBuilt => inner.KernelsBuilt;
 
+    /// <summary>A graph would hide its operations.</summary>
+    public override bool CapturesGraphs => false;
+
     public override GemmTuning Tuning => inner.Tuning;
 
     public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) => inner.VariantsOf(weight, rows);
@@ -51,6 +54,10 @@ internal sealed partial class ProfilingBackend(Backend inner, OperationProfile p
 
     public override void DownloadRows(Tensor source, int firstRow, Span<float> destination) =>
         inner.DownloadRows(source, firstRow, destination);
+
+    public override GraphUse BeginGraph(in GraphShape shape) => GraphUse.Compute;
+
+    public override bool EndGraph(in GraphShape shape) => false;
 
     public override void Dispose() => inner.Dispose();
 

@@ -58,7 +58,8 @@ public sealed class SyntheticModelTests
             () => ModelLoader.Load("synthetic:llama-7b", new RecordingBackend(), new ModelRunnerOptions()));
 
         Assert.Equal(
-            "there is no model 'synthetic:llama-7b'; available: synthetic:llama-135m, synthetic:llama-160m, synthetic:llama-1b",
+            "there is no model 'synthetic:llama-7b'; available: synthetic:llama-135m, synthetic:llama-160m, synthetic:llama-1b, "
+            + "synthetic:llama-8b, synthetic:llama-70b",
             error.Message);
     }
 

@@ -9,8 +9,8 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 public sealed class PtxSourceTests
 {
-    /// <summary>Those for matrix cores are not for NVIDIA's GPUs. The fake's interpreter knows every instruction that is written; it refuses arithmetic without a rounding mode, and more
-    /// shared memory than a group has.</summary>
+    /// <summary>Those for matrix cores are not for NVIDIA's GPUs. The fake's interpreter knows every instruction that is written; it
+    /// refuses arithmetic without a rounding mode, and more shared memory than a group has.</summary>
     [Theory, InlineData("sm_80"), InlineData("sm_90")]
     [Trait(Category.Name, Category.Slow)]
     public void Every_kernel_compiles_and_its_text_is_PTX(string target)
