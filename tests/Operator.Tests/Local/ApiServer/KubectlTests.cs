@@ -349,7 +349,7 @@ public sealed class KubectlTests(ApiServerFixture fixture) : IClassFixture<ApiSe
             "RollingUpdateStrategy:  25% max unavailable, 25% max surge",
             await kubectl.RunAsync("create", "deployment", "d", "--image=x") + await kubectl.RunAsync("describe", "deployment", "d"));
         Assert.Contains("local mode serves ModelDeployments", (await kubectl.TryAsync(
-            "{apiVersion: v1, kind: Endpoints, metadata: {name: e}}", "create", "-f", "-")).Output);
+            "apiVersion: v1\nkind: Endpoints\nmetadata: {name: e}\n", "create", "-f", "-")).Output);
     }
 
     [Fact(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
