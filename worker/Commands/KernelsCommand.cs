@@ -49,7 +49,7 @@ internal static class KernelsCommand
             var (compile, extension, kernels) = arguments.GetValue(target)! switch
             {
                 "amd" => (Cl(CLDeviceVendor.AMD), ".cl", BackendKernels.All),
-                "other" => (Cl(CLDeviceVendor.Other), ".cl", BackendKernels.All),
+                "other" => (Cl(CLDeviceVendor.Other), ".cl", BackendKernels.WithoutMatrixCores),
                 var processor => (
                     kernel => PtxCompiler.Compile(kernel, processor, Wave.MaxWaves), ".ptx", BackendKernels.WithoutMatrixCores),
             };
