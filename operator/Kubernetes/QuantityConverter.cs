@@ -20,13 +20,16 @@ internal sealed partial class QuantityConverter : JsonConverter<ResourceQuantity
             JsonTokenType.Number => Encoding.UTF8.GetString(reader.HasValueSequence ? reader.ValueSequence.ToArray() : reader.ValueSpan),
             _ => "",
         };
-        return Quantity().IsMatch(text)
+        return IsReadable(text)
             ? new ResourceQuantity(text)
             : throw new JsonException($"'{text}' is no quantity; expected a number with a suffix such as m, k, M, Gi or e3");
     }
 
     public override void Write(Utf8JsonWriter writer, ResourceQuantity value, JsonSerializerOptions options) =>
         writer.WriteStringValue(value.ToString());
+
+    /// <summary>Whether a text is a quantity whose arithmetic is worth its time.</summary>
+    public static bool IsReadable(string text) => Quantity().IsMatch(text);
 
     // Kubernetes documentation, "Quantity", with as many digits as any machine has bytes or cores.
     [GeneratedRegex(@"^[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})(|[numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})\z")]

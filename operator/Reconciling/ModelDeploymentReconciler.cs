@@ -111,7 +111,7 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
         _refusals.Standing(cached) is null
             ? await _finalizer.AddAsync(cached, cancellationToken) // The change brings it back here.
-            : ReconcileResult.After(Longer(_refusals.Remaining(cached), LeastRecheck));
+            : ReconcileResult.After(UntilAllowed(cached));
 
     private async Task<ReconcileResult> OwnAndConvergeAsync(ModelDeployment cached, CancellationToken cancellationToken)
     {
@@ -148,7 +148,7 @@ internal sealed class ModelDeploymentReconciler(
             // It is the status that may not be written. An event tells it.
         }
 
-        return new ReconcileResult(Longer(_refusals.Remaining(cached), LeastRecheck), refusal.Message);
+        return new ReconcileResult(UntilAllowed(cached), refusal.Message);
     }
 
     private async Task<ReconcileResult> ConvergeAsync(
@@ -289,7 +289,7 @@ internal sealed class ModelDeploymentReconciler(
         }
 
         // It may have passed since we began, and was heeded all the same.
-        var refusedStay = refused is null ? TimeSpan.Zero : Longer(_refusals.Remaining(deployment), LeastRecheck);
+        var refusedStay = refused is null ? TimeSpan.Zero : UntilAllowed(deployment);
         return Next(deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten]) with { Problem = problem };
     }
 
@@ -332,7 +332,9 @@ internal sealed class ModelDeploymentReconciler(
         return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
     }
 
-    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+    /// <summary>How long what was refused is not tried again.</summary>
+    private TimeSpan UntilAllowed(ModelDeployment deployment) =>
+        _refusals.Remaining(deployment) is var left && left > LeastRecheck ? left : LeastRecheck;
 
     /// <param name="stays">How long something has to wait; zero for what has not.</param>
     private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, ReadOnlySpan<TimeSpan> stays)
@@ -368,7 +370,7 @@ internal sealed class ModelDeploymentReconciler(
         var uid = cached.Metadata.Uid!;
         if (_refusals.Standing(cached) is { OfDeletion: true })
         {
-            return ReconcileResult.After(Longer(_refusals.Remaining(cached), LeastRecheck));
+            return ReconcileResult.After(UntilAllowed(cached));
         }
 
         if (Finalizer.LeavesDependents(cached)
@@ -388,7 +390,7 @@ internal sealed class ModelDeploymentReconciler(
                 ExceptionDispatchInfo.Throw(failure.Cause);
             }
 
-            return new ReconcileResult(Longer(_refusals.Remaining(cached), LeastRecheck), refusal.Message);
+            return new ReconcileResult(UntilAllowed(cached), refusal.Message);
         }
 
         if (actions.Owned(cached).Count > 0)

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cluster.Common;
+using Cluster.Operator.Manifests;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -69,24 +70,21 @@ internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> re
         {
             var body = await read(
                 new UriBuilder("http", pod.Pod.Status!.PodIP!, WorkerFlags.DefaultHttpPort, "ready").Uri, cancellationToken);
-            if (JsonNode.Parse(body) is JsonObject answer && TextOf(answer, "reason") == WorkerReasons.WrongResults)
+            if (JsonNode.Parse(body) is JsonObject answer && answer.Text("reason") == WorkerReasons.WrongResults)
             {
                 if (_told.Count > MostRemembered)
                 {
                     _told.Clear();
                 }
 
-                var message = TextOf(answer, "message") ?? "the worker does not say how";
+                var message = answer.Text("message") ?? "the worker does not say how";
                 _told[pod.Uid!] = message.Length > LongestMessage ? $"{message[..LongestMessage]}…" : message;
             }
         }
-        catch (Exception e)
-            when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException or JsonException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException
+            or JsonException or InvalidOperationException or ArgumentException)
         {
-            // It is asked again; meanwhile it gets no requests.
+            // Pods run what users like: a charset that nobody knows and a name given twice are the last two. It is asked again; meanwhile it gets no requests.
         }
     }
-
-    private static string? TextOf(JsonObject answer, string field) =>
-        answer[field] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 }

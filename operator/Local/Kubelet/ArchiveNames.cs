@@ -34,7 +34,7 @@ internal static class ArchiveNames
         }
     }
 
-    private static bool Covers(string mountPath, string path) =>
+    internal static bool Covers(string mountPath, string path) =>
         mountPath.Length > 0 && (path == mountPath || path.StartsWith(mountPath + "/", StringComparison.Ordinal));
 
     /// <summary>A basic regular expression for just this text.</summary>

@@ -138,7 +138,7 @@ internal static class PodReader
         var (prefix, path) = equals < 0 ? ("", text) : (text[..(equals + 1)], text[(equals + 1)..]);
         foreach (var (mountPath, hostPath) in mounts)
         {
-            if (mountPath.Length > 0 && (path == mountPath || path.StartsWith(mountPath + "/", StringComparison.Ordinal)))
+            if (ArchiveNames.Covers(mountPath, path))
             {
                 return prefix + hostPath + path[mountPath.Length..];
             }

@@ -144,8 +144,8 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
     private static async Task BecomeWrongAsync(BareCluster cluster, string pod, string address) =>
         await cluster.KubectlAsync("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", $$$"""
             {"status": {"phase": "Running", "podIP": "{{{address}}}", "podIPs": [{"ip": "{{{address}}}"}],
-              "containerStatuses": [{"name": "worker", "ready": false, "started": true, "restartCount": 0, "image": "worker:1", "imageID": "",
-              "state": {"running": {"startedAt": "2030-01-01T00:00:00Z"}}, "lastState": {}}]}}
+              "containerStatuses": [{"name": "worker", "ready": false, "started": true, "restartCount": 0, "image": "worker:1",
+              "imageID": "", "state": {"running": {"startedAt": "2030-01-01T00:00:00Z"}}, "lastState": {}}]}}
             """);
 
     private static async Task<List<string>> PodsAsync(BareCluster cluster) =>

@@ -15,7 +15,11 @@ public sealed class NodeRoomTests
     [InlineData("""{"containers": [{"name": "a", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}, {"name": "b", "resources": {"limits": {"cpu": "2"}}}]}""", 2.5, 1024)]
     [InlineData("""{"initContainers": [{"name": "i", "resources": {"requests": {"cpu": "4", "memory": "100Mi"}}}], "containers": [{"name": "a", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}""", 4, 1024)]
     [InlineData("""{"initContainers": [{"name": "s", "restartPolicy": "Always", "resources": {"requests": {"memory": "512Mi"}}}], "containers": [{"name": "a", "resources": {"requests": {"memory": "1Gi"}}}]}""", 0, 1536)]
-    [InlineData("""{"resources": {"requests": {"memory": "2Gi"}}, "overhead": {"memory": "64Mi"}, "containers": [{"name": "a", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}""", 1, 2112)]
+    [InlineData(
+        """
+        {"resources": {"requests": {"memory": "2Gi"}}, "overhead": {"memory": "64Mi"},
+         "containers": [{"name": "a", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}
+        """, 1, 2112)]
     [InlineData("""{"overhead": {"memory": "64Mi", "cpu": "250m"}, "containers": [{"name": "a"}]}""", 0.25, 64)]
     public void A_pod_asks_for_what_the_scheduler_counts(string spec, double cpus, int mebibytes)
     {

@@ -30,7 +30,8 @@ public sealed class AdmissionScenarios(ApiServerUnderTest server)
     public async Task A_webhook_that_quotes_ids_and_times_says_the_same_each_time() => await RefusedPodAsync(
         (r, times) =>
             $"admission webhook \"pods.example.com\" denied the request: {Guid.NewGuid()} for Pod/{r.Name} (resourceVersion: "
-            + $"\"{1000 + times}\") at 2026-01-02T03:04:{10 + times}.123456Z from tcp 10.244.0.{times}:8443 took {times}.{123456 + times}ms",
+            + $"\"{1000 + times}\") at 2026-01-02T03:04:{10 + times}.123456Z from tcp 10.244.0.{times}:8443 "
+            + $"took {times}.{123456 + times}ms",
         "admission webhook \"pods.example.com\" denied the request: * for Pod/llm-* (resourceVersion: \"*\") at * from tcp *:8443 "
             + "took *ms");
 

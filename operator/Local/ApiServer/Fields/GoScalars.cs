@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Manifests;
 using k8s.Models;
 
@@ -10,8 +11,8 @@ namespace Cluster.Operator.Local.ApiServer.Fields;
 /// <summary>Scalars that Kubernetes' types read themselves, and what they say of others.</summary>
 internal static partial class GoScalars
 {
-    // Of longer ones the arithmetic is not worth its time; nobody writes them.
-    private const int LongestCanonical = 40;
+    // As many digits and nine decimals more fit the library's arithmetic; nobody writes longer ones.
+    private const int LongestCanonical = 18;
 
     private static readonly string[] Suffixes = [
         "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
@@ -45,7 +46,8 @@ internal static partial class GoScalars
     }
 
     /// <summary>How a quantity is written again: <c>0.5</c> as <c>500m</c>, <c>1024Mi</c> as <c>1Gi</c>.</summary>
-    /// <returns>Null where it is written so already, or is no quantity.</returns>
+    /// <returns>Null where it is written so already, is no quantity, or is one that the library cannot write: negative or very
+    /// large.</returns>
     public static string? CanonicalQuantity(JsonNode value)
     {
         if (value.GetValueKind() is not (JsonValueKind.String or JsonValueKind.Number) || QuantityProblem(value) is not null)
@@ -54,7 +56,7 @@ internal static partial class GoScalars
         }
 
         var text = value.GetValueKind() == JsonValueKind.String ? ((string)value!).Trim() : value.ToJsonString();
-        if (text.Length > LongestCanonical)
+        if (text.Length > LongestCanonical || text.StartsWith('-') || !QuantityConverter.IsReadable(text))
         {
             return null;
         }
@@ -124,7 +126,7 @@ internal static partial class GoScalars
 
             if (c == '=')
             {
-                if (digits < 2)
+                if (digits is < 2 or 4)
                 {
                     return Illegal(i);
                 }

@@ -138,22 +138,19 @@ internal sealed class SpdyConnection(Stream transport) : IDisposable
     {
         // Of a stream that has been left already there may be something on the way.
         var stream = Find(id);
-        var received = stream?.Received;
-        var discarded = received is null ? new byte[MaxDataBytes] : [];
+        var buffer = new byte[Math.Min(length, MaxDataBytes)];
         while (length > 0)
         {
-            var target = received?.GetMemory() ?? discarded;
-            var read = await transport.ReadAsync(target[..Math.Min(target.Length, length)], cancellationToken);
+            var read = await transport.ReadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, length)), cancellationToken);
             if (read == 0)
             {
                 throw new EndOfStreamException();
             }
 
             length -= read;
-            received?.Advance(read);
-            if (received is not null)
+            if (stream is not null)
             {
-                await received.FlushAsync(cancellationToken);
+                await stream.TakeAsync(buffer.AsMemory(0, read), cancellationToken);
             }
         }
 

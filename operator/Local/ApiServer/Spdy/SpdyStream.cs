@@ -9,11 +9,13 @@ internal sealed class SpdyStream : Stream
     // What a client may send ahead of its reader. Beyond that the whole connection waits: SPDY's own windows are used by no client here.
     private const int BufferBytes = 256 * 1024;
 
+    // Whoever leaves the stream completes what the connection's loop writes to.
+    private readonly Lock _gate = new();
     private readonly SpdyConnection _connection;
     private readonly Pipe _received = new(new PipeOptions(pauseWriterThreshold: BufferBytes, resumeWriterThreshold: BufferBytes / 2));
     private readonly Stream _reader;
     private int _finished;
-    private volatile bool _isClosed;
+    private bool _isClosed;
 
     public SpdyStream(SpdyConnection connection, int id, IReadOnlyDictionary<string, string> headers)
     {
@@ -46,20 +48,32 @@ internal sealed class SpdyStream : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Where the connection puts what has come; null once the client has closed its half.</summary>
-    public PipeWriter? Received => _isClosed ? null : _received.Writer;
+    /// <summary>Takes what has come. Drops it once the client has closed its half, or nobody wants it.</summary>
+    public ValueTask<FlushResult> TakeAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            return _isClosed ? default : _received.Writer.WriteAsync(bytes, cancellationToken);
+        }
+    }
 
     /// <summary>The client has closed its half.</summary>
     public void EndOfInput()
     {
-        _isClosed = true;
-        _received.Writer.Complete();
+        lock (_gate)
+        {
+            _isClosed = true;
+            _received.Writer.Complete();
+        }
     }
 
     /// <summary>Nothing more will come, and nothing more is wanted.</summary>
     public void Abort()
     {
         EndOfInput();
+
+        // The connection may wait for a reader that will not come.
+        _received.Writer.CancelPendingFlush();
         _aborted.Cancel();
     }
 
