@@ -84,7 +84,8 @@ internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> re
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or UriFormatException
             or JsonException or InvalidOperationException or ArgumentException)
         {
-            // Pods run what users like: a charset that nobody knows and a name given twice are the last two. It is asked again; meanwhile it gets no requests.
+            // Pods run what users like: a charset that nobody knows and a name given twice are the last two. It is asked
+            // again; meanwhile it gets no requests.
         }
     }
 }

@@ -33,25 +33,25 @@ internal sealed class ProfileReport(OperationProfile profile, PeakRates? peaks, 
             $"{"operation",-24} {"launches",8} {"MB",10} {"GFLOP",10} {"ms",10} {"share",6} {"GB/s",9} {"GFLOP/s",11} "
             + (isComputed ? "bound by" : "roofline"),
         ];
+        var sum = SumOfSeconds(steps);
         foreach (var (name, one) in steps.Operations.OrderByDescending(o => Seconds(o.Value)))
         {
-            lines.Add(Row(name, one, steps.Steps, Seconds(one) / SumOfSeconds(steps)));
+            lines.Add(Row(name, one, Seconds(one), steps.Steps, Seconds(one) / sum));
         }
 
-        lines.Add(Row("step", total with { Seconds = SumOfSeconds(steps) }, steps.Steps, 1));
+        lines.Add(Row("step", total, sum, steps.Steps, 1));
         if (isComputed)
         {
             lines.Add(
-                Line($"At most {steps.Rows / SumOfSeconds(steps):F0} tokens/s, when every operation takes no longer than memory or ")
+                Line($"At most {steps.Rows / sum:F0} tokens/s, when every operation takes no longer than memory or ")
                 + "arithmetic asks for");
         }
 
         return string.Join(Environment.NewLine, lines);
     }
 
-    private string Row(string name, OperationTotals one, int steps, double share)
+    private string Row(string name, OperationTotals one, double seconds, int steps, double share)
     {
-        var seconds = name == "step" ? one.Seconds : Seconds(one);
         var least = peaks?.LeastSeconds(one.Bytes, one.Operations);
         var last = isComputed ? peaks!.IsBoundByMemory(one.Bytes, one.Operations) ? "memory" : "arithmetic"
             : least is null ? "" : Line($"{100 * least.Value / seconds:F0} %");

@@ -1,5 +1,4 @@
 using Cluster.Worker.Benchmarking;
-using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Running;
@@ -40,11 +39,10 @@ internal static class DryRun
                 config, weights, backend,
                 startup.Runner with
                 {
-                    MaxSequences = Math.Max(batchSize, 1),
+                    MaxSequences = batchSize,
                     MaxBatchedTokens = Math.Max(startup.Runner.MaxBatchedTokens, Math.Max(batchSize, inputLength)),
                     MaxModelLength = length,
-                    KvCacheDType = startup.Device.KvCacheDType
-                        ?? (config.DType is DType.F16 or DType.BF16 ? config.DType.Value : DType.F32),
+                    KvCacheDType = startup.Device.CacheDType(config.DType),
                     SampleOnDevice = false,
                 });
             Count(new MeteredRunner(model.Runner, cost: null, TimeProvider.System, profile), batchSize, inputLength);

@@ -24,21 +24,24 @@ internal static class RankCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => context.Cancel = true);
         var session = new RankSession(Console.In, Console.Out, Console.Error.WriteLine, () => Environment.Exit(1));
+        Action? tune = null;
         return session.Run(
             setup => SharedMemoryCommunicator.Join(
                 setup.Group, setup.Rank, setup.Size, new SharedMemoryOptions { Timeout = TimeSpan.FromSeconds(setup.TimeoutSeconds) }),
-            Open,
-            (setup, backend) => BackendFactory.For(setup).Tune(
-                backend, setup.Rank, setup.Options.MaxBatchedTokens, Console.Error.WriteLine)?.Invoke());
+            (setup, communicator) => Open(setup, communicator, out tune),
+            () => tune?.Invoke());
     }
 
     /// <exception cref="NotSupportedException">The device cannot be used; the session, which knows nothing of options, reports
     /// it.</exception>
-    private static Backend Open(RankSetup setup, Communicator communicator)
+    private static Backend Open(RankSetup setup, Communicator communicator, out Action? tune)
     {
         try
         {
-            return BackendFactory.For(setup).Create(communicator);
+            var backends = BackendFactory.For(setup);
+            var backend = backends.Create(communicator);
+            tune = backends.Tune(backend, setup.Rank, setup.Options.MaxBatchedTokens, Console.Error.WriteLine);
+            return backend;
         }
         catch (StartupException exception)
         {

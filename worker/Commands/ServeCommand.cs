@@ -84,7 +84,9 @@ internal static class ServeCommand
         var loading = Task.Run(async () =>
         {
             var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
-            return TextEngine.Load(startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer);
+            var loaded = TextEngine.Load(startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer);
+            await KnownAnswers.AwaitFirstAsync(loaded.Engine, startup.Engine.ProbeInterval, logger);
+            return loaded;
         });
         if (await Task.WhenAny(loading, stopping.Task) == stopping.Task)
         {
@@ -96,7 +98,6 @@ internal static class ServeCommand
         await using var worker = await loading;
         var formats = formatsOf(worker.ChatTemplate);
         logger.LogInformation("tool calls: {Tools}; reasoning: {Reasoning}", formats.Tools.Name, formats.Reasoning?.Name ?? "none");
-        await KnownAnswers.AwaitFirstAsync(worker.Engine, startup.Engine.ProbeInterval, logger);
         var devices = given ?? worker.Devices;
         server.BecomeReady(
             new ServedModel(names, startup.Model, worker.Engine, worker.Tokenizer, worker.ChatTemplate, devices)

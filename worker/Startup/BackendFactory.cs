@@ -58,9 +58,8 @@ internal sealed class BackendFactory
     /// <summary>What activations were asked for in; null for no wish.</summary>
     public DType? AskedDType => _options.DType;
 
-    /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
-    /// <param name="stored">The checkpoint's type; null if it does not say.</param>
-    public DType CacheDType(DType? stored) => _options.KvCacheDType ?? (stored is DType.F16 or DType.BF16 ? stored.Value : DType.F32);
+    /// <inheritdoc cref="DeviceOptions.CacheDType"/>
+    public DType CacheDType(DType? stored) => _options.CacheDType(stored);
 
     /// <summary>Divides the machine among the ranks of a replica.</summary>
     /// <exception cref="StartupException">There is no such device, or too few of them.</exception>
@@ -105,17 +104,15 @@ internal sealed class BackendFactory
                 Communicator = communicator,
                 RoundsActivations = AsksFor16Bits,
             };
+            var devices = communicator is { Size: > 1 } && launcher is IStreamLauncher ? Join(communicator) : null;
             if (_options.Profile is { } profile)
             {
-                // Ranks meet through the host then: what is counted is not told of the stream.
                 var counting = new CountingLauncher(launcher);
                 launcher = counting;
                 return new ProfilingBackend(new IlgpuBackend(counting, options), profile, () => counting.Launches, counting.Synchronize);
             }
 
-            return new IlgpuBackend(
-                launcher,
-                communicator is { Size: > 1 } && launcher is IStreamLauncher ? options with { Devices = Join(communicator) } : options);
+            return new IlgpuBackend(launcher, options with { Devices = devices });
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or KernelBuildException)
         {
@@ -194,7 +191,9 @@ internal sealed class BackendFactory
     private NcclCommunicator? Join(Communicator ranks)
     {
         var isThere = NcclLibrary.TryLoad(LibraryOf(Device), out var library, out _);
-        Span<float> missing = [isThere ? 0 : 1];
+
+        // A rank that counts its launches has no stream to show: all meet through the host then.
+        Span<float> missing = [isThere && _options.Profile is null ? 0 : 1];
         ranks.AllReduce(missing);
         return missing[0] == 0 ? new NcclCommunicator(library!, ranks) : null;
     }

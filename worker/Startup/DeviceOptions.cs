@@ -30,4 +30,9 @@ internal sealed record DeviceOptions(string Name = BackendFactory.Auto)
 
     /// <summary>Longest sequence that graphs are captured for (<c>--max-seq-len-to-capture</c>); null for the default.</summary>
     public int? MaxSeqLenToCapture { get; init; }
+
+    /// <summary>Element type of the KV cache. <c>auto</c> is the model's own.</summary>
+    /// <param name="stored">The checkpoint's type; null if it does not say.</param>
+    public DType CacheDType(DType? stored) =>
+        KvCacheDType ?? (stored is Compute.DType.F16 or Compute.DType.BF16 ? stored.Value : Compute.DType.F32);
 }

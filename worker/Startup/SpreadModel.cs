@@ -61,7 +61,7 @@ internal sealed record SpreadModel(LoadedModel Target, Backend Backend, IModelRu
             var tune = backends.Tune(backend, rank: 0, options.MaxBatchedTokens, log);
             var target = ModelLoader.Load(
                 source, backend, options, new WatchfulProgress(ranks, progress), communicator,
-                tune is null ? ranks.Begin : tune + ranks.Begin);
+                tune + ranks.Begin);
             Rendezvous.Meet(communicator);
             var runner = new LeadingRunner(target.Runner, communicator, ranks, parallel.Timeout / PulsesInTimeout, TimeProvider.System);
             return new SpreadModel(target, backend, runner, ranks, () => backends.Create());

@@ -93,8 +93,8 @@ internal static class BackendKernels
 
     public static Kernel Pick { get; } = Kernel.Of(Sampling.Pick);
 
-    /// <summary>What a device without matrix cores runs.</summary>
-    public static IReadOnlyList<Kernel> WithoutMatrixCores { get; } =
+    // Made when somebody asks: a device takes one kernel after another.
+    private static readonly Lazy<IReadOnlyList<Kernel>> Portable = new(() =>
     [
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, LayerHeads, SumSquares, RmsScale, Xielu, Add, Scale,
         ScaleRows, SoftCap,
@@ -102,10 +102,15 @@ internal static class BackendKernels
         Rotate, .. Caches.Values.SelectMany(cache => new[] { cache.Write, cache.WriteLatent, cache.Attend }), Combine, CopyRows, Adjust,
         Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
-    ];
+    ]);
+
+    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() => [.. WithoutMatrixCores, .. MatrixKernels.All]);
+
+    /// <summary>What a device without matrix cores runs.</summary>
+    public static IReadOnlyList<Kernel> WithoutMatrixCores => Portable.Value;
 
     /// <summary>All of them, for tools that look at every kernel's code.</summary>
-    public static IReadOnlyList<Kernel> All { get; } = [.. WithoutMatrixCores, .. MatrixKernels.All];
+    public static IReadOnlyList<Kernel> All => Every.Value;
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
         where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));

@@ -39,7 +39,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>Waves of a group that have rows of their own; the others have other outputs of the same rows.</summary>
     private int RowWavesFor(LinearWeight weight, int rows)
     {
-        var chosen = Tuning.Chosen.Count == 0 ? null : Tuning.VariantFor(((IlgpuLinear)weight).TypeName, rows, weight);
+        var chosen = Tuning.VariantFor(((IlgpuLinear)weight).TypeName, rows, weight);
         return chosen is not null && chosen.StartsWith(RowWaves, StringComparison.Ordinal)
             && int.TryParse(chosen.AsSpan(RowWaves.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var waves)
             && BitOperations.IsPow2(waves) && waves <= _launcher.Waves
@@ -50,7 +50,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>Few rows: waves of a group share them and have different outputs; many rows: the other way round.</summary>
     private int UsualRowWaves(int rows)
     {
-        var tiles = (rows + Kernels.Linear.Rows - 1) / Kernels.Linear.Rows;
+        var tiles = Launch.GridSize.Groups(rows, Kernels.Linear.Rows);
         return Math.Min((int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(tiles, 1, _launcher.Waves)), _launcher.Waves);
     }
 }

@@ -47,6 +47,8 @@ internal sealed partial class IlgpuBackend : Backend
         return new Tensor(new IlgpuBuffer(name, range), dtype, rows, columns);
     }
 
+    public override void Release(Tensor tensor) => _arena.Return(((IlgpuBuffer)tensor.Buffer).Range);
+
     public override DeviceSampler? CreateSampler(int vocabSize, int maxDraws) =>
         vocabSize <= Selection.MaxVocabulary ? new IlgpuSampler(_launcher, _arena, vocabSize, maxDraws) : null;
 

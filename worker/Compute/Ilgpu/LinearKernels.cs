@@ -13,7 +13,7 @@ internal static class LinearKernels
     private static readonly ConcurrentDictionary<WeightFormat, Kernel> MadeGated = new();
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Kernel> All { get; } =
+    public static IReadOnlyList<Kernel> All =>
     [
         .. from format in Formats
            from experts in new[] { false, true }

@@ -10,8 +10,12 @@ internal static class MatrixKernels
 {
     private static readonly ConcurrentDictionary<(Type Class, string Method, Type First, Type? Second), Kernel> Made = new();
 
+    /// <summary>By what callers know, so that types are put together once and not at every launch.</summary>
+    private static readonly ConcurrentDictionary<(string Name, WeightFormat Format, Type? Input, bool Rounds, int Tiles), Kernel> Known =
+        new();
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Kernel> All { get; } =
+    public static IReadOnlyList<Kernel> All =>
     [
         .. from format in LinearKernels.Formats
            from experts in new[] { false, true }
@@ -38,24 +42,29 @@ internal static class MatrixKernels
     /// <param name="input">An <see cref="IInput"/>.</param>
     /// <param name="tiles">Of 16 rows: 1, 2 or 4.</param>
     /// <param name="experts">Each row has an expert of its own.</param>
-    public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles, bool experts) => Make(
-        typeof(MatrixLinear), experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply),
-        Product(format, input, rounds), TilesOf(tiles));
+    public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles, bool experts) => Known.GetOrAdd(
+        (experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply), format, input, rounds, tiles),
+        static key => Make(typeof(MatrixLinear), key.Name, Product(key.Format, key.Input!, key.Rounds), TilesOf(key.Tiles)));
 
     /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>
-    public static Kernel Gated(WeightFormat format, bool rounds) =>
-        Make(typeof(MatrixLinear), nameof(MatrixLinear.MultiplyGated), Product(format, typeof(QuadInput), rounds), null);
+    public static Kernel Gated(WeightFormat format, bool rounds) => Known.GetOrAdd(
+        (nameof(MatrixLinear.MultiplyGated), format, null, rounds, 1),
+        static key => Make(typeof(MatrixLinear), key.Name, Product(key.Format, typeof(QuadInput), key.Rounds), null));
 
     /// <summary>Of inputs that <see cref="Split"/> has split.</summary>
-    public static Kernel OfSplit(WeightFormat format, bool rounds, int tiles) => Make(
-        typeof(MatrixLinear), nameof(MatrixLinear.Multiply),
-        typeof(SplitProduct<,>).MakeGenericType(Half(format), Terms(format, rounds)), TilesOf(tiles));
+    public static Kernel OfSplit(WeightFormat format, bool rounds, int tiles) => Known.GetOrAdd(
+        (nameof(OfSplit), format, null, rounds, tiles),
+        static key => Make(
+            typeof(MatrixLinear), nameof(MatrixLinear.Multiply),
+            typeof(SplitProduct<,>).MakeGenericType(Half(key.Format), Terms(key.Format, key.Rounds)), TilesOf(key.Tiles)));
 
-    public static Kernel Tile(WeightFormat format, bool rounds) =>
-        Make(typeof(TileLinear), nameof(TileLinear.Multiply), Half(format), Terms(format, rounds));
+    public static Kernel Tile(WeightFormat format, bool rounds) => Known.GetOrAdd(
+        (nameof(Tile), format, null, rounds, 0),
+        static key => Make(typeof(TileLinear), nameof(TileLinear.Multiply), Half(key.Format), Terms(key.Format, key.Rounds)));
 
-    public static Kernel Split(WeightFormat format, bool rounds) =>
-        Make(typeof(SplitRows), nameof(SplitRows.Run), Terms(format, rounds), null);
+    public static Kernel Split(WeightFormat format, bool rounds) => Known.GetOrAdd(
+        (nameof(Split), format, null, rounds, 0),
+        static key => Make(typeof(SplitRows), nameof(SplitRows.Run), Terms(key.Format, key.Rounds), null));
 
     private static Type Product(WeightFormat format, Type input, bool rounds) => TermsOf(format, rounds) > 0
         ? typeof(HalfProduct<,,>).MakeGenericType(Half(format), Terms(format, rounds), input)

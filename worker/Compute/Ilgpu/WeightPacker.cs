@@ -3,7 +3,6 @@ using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
-using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Ilgpu;
@@ -220,7 +219,7 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
     /// <summary>Packs panels in parallel into a staging buffer, as many as it holds, and uploads them.</summary>
     private void WritePanels(LinearSection section, PackPanel pack)
     {
-        if (launcher is CountingLauncher { IsDry: true })
+        if (launcher.IsDry)
         {
             return;
         }

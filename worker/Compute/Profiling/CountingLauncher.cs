@@ -17,8 +17,7 @@ internal sealed class CountingLauncher(IKernelLauncher inner) : IKernelLauncher
 
     public long KernelsBuilt => inner.KernelsBuilt;
 
-    /// <summary>Nothing is kept of what is written, so that nothing need be.</summary>
-    public bool IsDry => inner is DryLauncher;
+    public bool IsDry => inner.IsDry;
 
     /// <summary>So far.</summary>
     public long Launches { get; private set; }

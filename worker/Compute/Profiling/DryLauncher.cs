@@ -18,6 +18,8 @@ internal sealed class DryLauncher(string name, string architecture, long memoryB
 
     public int BusyGroups => computeUnits;
 
+    public bool IsDry => true;
+
     public DeviceMemory Allocate(long bytes) => new Nothing(bytes);
 
     public void Clear(MemoryRange range)

@@ -58,7 +58,9 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
         {
             var reader = new Thread(Read) { IsBackground = true, Name = $"read ahead {i}" };
             _readers.Add(reader);
-            reader.Start();
+
+            // Not in the loader's flow of calls: LoadWatch shall tell where that is.
+            reader.UnsafeStart();
         }
     }
 

@@ -39,20 +39,14 @@ internal sealed class RankSession
     /// <param name="prepare">Called when the weights are loaded, before the ranks' first operation together; null for nothing.</param>
     /// <returns>Exit code. What went wrong was reported to rank 0.</returns>
     public int Run(
-        Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open, Action<RankSetup, Backend>? prepare = null)
+        Func<RankSetup, Communicator> join, Func<RankSetup, Communicator, Backend> open, Action? prepare = null)
     {
         try
         {
             var setup = RankSetup.Parse(_orders.Take());
             using var communicator = join(setup);
-            var backend = open(setup, communicator);
             using var model = ModelLoader.Load(
-                setup.Source, backend, setup.Options, progress: null, communicator,
-                () =>
-                {
-                    prepare?.Invoke(setup, backend);
-                    AwaitOthers();
-                });
+                setup.Source, open(setup, communicator), setup.Options, progress: null, communicator, prepare + AwaitOthers);
             _log(
                 string.Create(
                     CultureInfo.InvariantCulture,

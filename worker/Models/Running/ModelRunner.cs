@@ -137,7 +137,7 @@ internal sealed class ModelRunner : IModelRunner
     /// <summary>The pass as a graph, where the device has one of this shape or makes one now.</summary>
     private Tensor Captured(in StepInputs inputs)
     {
-        var shape = new GraphShape(inputs.TokenIds.Rows, inputs.Attention[0].BlockTables.Columns);
+        var shape = new GraphShape(_cache, inputs.TokenIds.Rows, inputs.Attention[0].BlockTables.Columns);
         switch (_backend.BeginGraph(shape))
         {
             case GraphUse.Replayed:

@@ -1,3 +1,4 @@
+using System.Text;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.OpenCL;
 using ILGPU.Runtime.OpenCL;
@@ -9,6 +10,11 @@ namespace Cluster.Worker.Compute.Ilgpu.Compile;
 /// <param name="vendor">Decides which <see cref="Intrinsics.IntrinsicTable"/> entries are taken.</param>
 internal sealed class ClCompiler(CLDeviceVendor vendor)
 {
+    /// <summary>The text of an earlier run, or new.</summary>
+    public string Compile(Kernel kernel, int waves, KernelCache cache) => Encoding.UTF8.GetString(cache.GetOrMake(
+        ".cl", [KernelCache.ThisBuild, kernel.Name, vendor == CLDeviceVendor.AMD ? "amd" : "other", $"{waves}"],
+        () => Encoding.UTF8.GetBytes(Compile(kernel, waves))));
+
     /// <param name="waves">Waves of a group of a <see cref="Kernel.IsWide"/> kernel.</param>
     /// <exception cref="KernelBuildException">ILGPU cannot compile the method.</exception>
     public string Compile(Kernel kernel, int waves)

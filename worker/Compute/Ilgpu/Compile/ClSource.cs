@@ -41,7 +41,7 @@ internal static partial class ClSource
             StringComparison.Ordinal);
 
         // A product and a sum are fused only where the kernel says so: else a row's bits could depend on where in a loop it stands.
-        return "#pragma OPENCL FP_CONTRACT OFF\n" + Renumber(source);
+        return "#pragma OPENCL FP_CONTRACT OFF\n" + Renumber(source, CountedName());
     }
 
     /// <summary>Name of the kernel function.</summary>
@@ -49,14 +49,14 @@ internal static partial class ClSource
 
     /// <summary>ILGPU counts types and labels through the whole process, so that a kernel's text would depend on what was compiled before
     /// it: here they are counted in each text anew.</summary>
-    private static string Renumber(string source)
+    internal static string Renumber(string source, Regex countedName)
     {
         var names = new Dictionary<string, string>(StringComparer.Ordinal);
-        return CountedName().Replace(source, match =>
+        return countedName.Replace(source, match =>
         {
             if (!names.TryGetValue(match.Value, out var name))
             {
-                name = string.Create(CultureInfo.InvariantCulture, $"{match.Groups[1].Value}_{names.Count}");
+                name = string.Create(CultureInfo.InvariantCulture, $"{match.Groups[1].Value}{names.Count}");
                 names.Add(match.Value, name);
             }
 
@@ -64,7 +64,7 @@ internal static partial class ClSource
         });
     }
 
-    [GeneratedRegex(@"\b(type|L)_\d+")]
+    [GeneratedRegex(@"\b(type_|L_)\d+")]
     private static partial Regex CountedName();
 
     /// <summary>ILGPU's own atomics go through generic pointers and are sequentially consistent over the device: two features that a driver

@@ -22,6 +22,9 @@ internal interface IKernelLauncher : IDisposable
     /// <summary>Kernels that were built so far. May be read on any thread.</summary>
     long KernelsBuilt => 0;
 
+    /// <summary>Whether nothing is kept of what is written, so that nothing need be.</summary>
+    bool IsDry => false;
+
     /// <summary>Device memory, contents undefined.</summary>
     /// <exception cref="InsufficientMemoryException">The device does not have it.</exception>
     DeviceMemory Allocate(long bytes);

@@ -47,8 +47,16 @@ internal sealed class Clang : ICodeObjectCompiler
                     "-",
                 ]);
             var errors = process.StandardError.ReadToEndAsync();
-            process.StandardInput.Write(AmdSource.Of(text));
-            process.StandardInput.Close();
+            try
+            {
+                process.StandardInput.Write(AmdSource.Of(text));
+                process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // It has ended without reading all of it: its exit code and its own words say why.
+            }
+
             process.WaitForExit();
             return process.ExitCode == 0
                 ? File.ReadAllBytes(output)

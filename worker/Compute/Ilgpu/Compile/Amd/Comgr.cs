@@ -14,9 +14,8 @@ internal sealed unsafe class Comgr : ICodeObjectCompiler
     private const int Executable = 8;
     private const int OpenCl2 = 2;
     private const int CompileSource = 2;
-    private const int CodegenBitcode = 6;
-    private const int LinkRelocatable = 9;
 
+    private readonly int[] _actions;
     private readonly delegate* unmanaged<int, ulong*, int> _createData;
     private readonly delegate* unmanaged<ulong, int> _releaseData;
     private readonly delegate* unmanaged<ulong, nuint, byte*, int> _setData;
@@ -60,6 +59,9 @@ internal sealed unsafe class Comgr : ICodeObjectCompiler
         nuint major = 0, minor = 0;
         ((delegate* unmanaged<nuint*, nuint*, void>)Of("get_version"))(&major, &minor);
         Name = $"{library.Name} {major}.{minor}";
+
+        // Version 3 dropped two kinds of action and counts the later ones anew: code generation, then the link.
+        _actions = major >= 3 ? [CompileSource, 4, 7] : [CompileSource, 6, 9];
     }
 
     public static IReadOnlyList<string> FileNames { get; } =
@@ -97,7 +99,7 @@ internal sealed unsafe class Comgr : ICodeObjectCompiler
             Check(_setLanguage(info, OpenCl2), "action_info_set_language");
             Check(_setLogging(info, 1), "action_info_set_logging");
             SetOptions(info, AmdSource.Options);
-            foreach (var action in (ReadOnlySpan<int>)[CompileSource, CodegenBitcode, LinkRelocatable])
+            foreach (var action in _actions)
             {
                 var result = NewSet(owned);
                 if (_act(action, info, set, result) is not 0 and var status)

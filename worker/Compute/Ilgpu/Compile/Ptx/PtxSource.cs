@@ -29,7 +29,7 @@ internal static partial class PtxSource
             match => string.Create(
                 CultureInfo.InvariantCulture, $"{match.Value[..^1]}.reqntid {Intrinsics.Wave.Lanes}, {waves}, 1\n{{"),
             count: 1);
-        return Renumber(source);
+        return ClSource.Renumber(source, CountedName());
     }
 
     /// <summary>Name of the kernel function.</summary>
@@ -73,22 +73,6 @@ internal static partial class PtxSource
         return at <= ArgumentLayout.MaxBytes
             ? new ArgumentLayout(at, places.MoveToImmutable())
             : throw new FormatException($"its arguments take {at} bytes");
-    }
-
-    /// <summary>As in <see cref="ClSource"/>: ILGPU counts through the whole process.</summary>
-    private static string Renumber(string source)
-    {
-        var names = new Dictionary<string, string>(StringComparer.Ordinal);
-        return CountedName().Replace(source, match =>
-        {
-            if (!names.TryGetValue(match.Value, out var name))
-            {
-                name = string.Create(CultureInfo.InvariantCulture, $"{match.Groups[1].Value}{names.Count}");
-                names.Add(match.Value, name);
-            }
-
-            return name;
-        });
     }
 
     [GeneratedRegex(@"\.visible \.func [^;{]*(;|\{.*?^\})", RegexOptions.Multiline | RegexOptions.Singleline)]

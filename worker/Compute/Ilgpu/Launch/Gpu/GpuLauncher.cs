@@ -96,8 +96,7 @@ internal sealed class GpuLauncher : IStreamLauncher
             _kernels.Add(kernel, loaded);
         }
 
-        Span<byte> block = stackalloc byte[ArgumentLayout.MaxBytes];
-        block = block[..loaded.Layout.Bytes];
+        Span<byte> block = stackalloc byte[loaded.Layout.Bytes];
         block.Clear();
         loaded.Layout.Fill(kernel, arguments, block);
         _driver.Launch(kernel, loaded.Function, grid, kernel.IsWide ? Waves : 1, block, Stream);

@@ -1,4 +1,3 @@
-using System.Text;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Compile.Amd;
 using Cluster.Worker.Compute.Ilgpu.Launch.Gpu;
@@ -10,12 +9,11 @@ namespace Cluster.Worker.Compute.Ilgpu.Launch.Hip;
 /// <param name="processor"><c>gfx942</c>.</param>
 /// <param name="prebuilt">Null where there are none.</param>
 /// <param name="findCompiler">Asked once, when something must be compiled; null where there is none.</param>
-/// <param name="vendor">Whose instructions kernels may use; tests that cannot run AMD's take others.</param>
 internal sealed class HipImages(
-    string processor, PrebuiltKernels? prebuilt, KernelCache cache, Func<ICodeObjectCompiler?> findCompiler,
-    CLDeviceVendor vendor = CLDeviceVendor.AMD) : IKernelImages
+    string processor, PrebuiltKernels? prebuilt, KernelCache cache, Func<ICodeObjectCompiler?> findCompiler)
+    : IKernelImages
 {
-    private readonly ClCompiler _textCompiler = new(vendor);
+    private readonly ClCompiler _textCompiler = new(CLDeviceVendor.AMD);
     private readonly Lazy<ICodeObjectCompiler> _compiler = new(() => findCompiler() ?? throw new KernelBuildException(
         $"no compiler of AMD's code objects: there is none of {string.Join(", ", Comgr.FileNames)}, "
         + $"and no {string.Join(", ", Clang.Programs)}; install ROCm's comgr, or name a folder "
@@ -28,9 +26,7 @@ internal sealed class HipImages(
             return Image(kernel, built);
         }
 
-        var text = Encoding.UTF8.GetString(cache.GetOrMake(
-            ".cl", [KernelCache.ThisBuild, kernel.Name, vendor == CLDeviceVendor.AMD ? "amd" : "other", $"{Intrinsics.Wave.MaxWaves}"],
-            () => Encoding.UTF8.GetBytes(_textCompiler.Compile(kernel, Intrinsics.Wave.MaxWaves))));
+        var text = _textCompiler.Compile(kernel, Intrinsics.Wave.MaxWaves, cache);
         try
         {
             return Image(kernel, cache.GetOrMake(

@@ -235,10 +235,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
     private nint Build(Kernel kernel)
     {
-        var text = Encoding.UTF8.GetString(_cache.GetOrMake(
-            ".cl",
-            [KernelCache.ThisBuild, kernel.Name, _device.IsAmd ? "amd" : "other", $"{Waves}"],
-            () => Encoding.UTF8.GetBytes(_compiler.Compile(kernel, Waves))));
+        var text = _compiler.Compile(kernel, Waves, _cache);
         string[] key = [text, Device.Name, Device.Architecture ?? "", Device.Driver, _buildOptions];
         var program = (nint)0;
         var binary = _cache.GetOrMake(".bin", key, () =>
