@@ -158,14 +158,16 @@ internal sealed class BackendFactory
 
         if (Device is DeviceNames.Hip or DeviceNames.Cuda)
         {
-            yield return _options.EnforceEager || _ranks > 1
-                ? $"decode steps are launched kernel by kernel ({(_ranks > 1 ? "several ranks" : "--enforce-eager")})"
+            NcclLibrary? library = null;
+            string? reason = null;
+            var throughHost = _ranks > 1 && !NcclLibrary.TryLoad(LibraryOf(Device), out library, out reason);
+            var why = _options.EnforceEager ? "--enforce-eager" : throughHost ? "ranks talk through the host" : null;
+            yield return why is not null
+                ? $"decode steps are launched kernel by kernel ({why})"
                 : $"decode steps of sequences up to {_options.MaxSeqLenToCapture ?? DefaultLengthToCapture} tokens are captured as graphs";
             if (_ranks > 1)
             {
-                yield return NcclLibrary.TryLoad(LibraryOf(Device), out var library, out var reason)
-                    ? $"ranks talk from GPU to GPU through {library.Name}"
-                    : $"ranks talk through the host: {reason}";
+                yield return throughHost ? $"ranks talk through the host: {reason}" : $"ranks talk from GPU to GPU through {library!.Name}";
             }
 
             yield break;

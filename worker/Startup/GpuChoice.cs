@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Compile.Amd;
 using Cluster.Worker.Compute.Ilgpu.Launch;
@@ -32,14 +33,25 @@ internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLaun
     };
 
     /// <summary>What to do where <see cref="Find"/> finds nothing.</summary>
-    public static string Advice(string option) => option switch
+    public static string Advice(string option) => Blind(option) ?? option switch
     {
-        DeviceNames.Hip =>
-            $"no AMD GPU is visible to HIP ({string.Join(", ", HipLibrary.FileNames)}): it needs ROCm's runtime (hip-runtime-amd) "
-            + "and access to /dev/kfd and /dev/dri",
+        DeviceNames.Hip => $"there is no HIP ({string.Join(", ", HipLibrary.FileNames)}): AMD GPUs need ROCm's runtime (hip-runtime-amd)",
         DeviceNames.Cuda =>
-            $"no NVIDIA GPU is visible ({string.Join(", ", CudaLibrary.FileNames)}): it needs NVIDIA's driver, in a container its runtime",
+            $"there is no CUDA driver ({string.Join(", ", CudaLibrary.FileNames)}): NVIDIA GPUs need NVIDIA's driver, in a container its "
+            + "runtime",
         _ => $"no OpenCL device is visible. {OpenClAdvice.Text}",
+    };
+
+    /// <summary>What a driver's library lacks that is there and shows no GPU; null where it is not there.</summary>
+    /// <exception cref="NotSupportedException">It is too old.</exception>
+    public static string? Blind(string option) => option switch
+    {
+        DeviceNames.Hip when HipLibrary.Find(HipLibrary.FileNames) is { } library =>
+            $"{library.Name} ({library.Version()}) shows no AMD GPU: it needs access to /dev/kfd and /dev/dri, and a GPU that "
+            + $"{VisibleDevices.Variable} leaves",
+        DeviceNames.Cuda when CudaLibrary.Find(CudaLibrary.FileNames) is { } library =>
+            $"{library.Name} ({library.Version()}) shows no NVIDIA GPU: in a container it needs NVIDIA's runtime",
+        _ => null,
     };
 
     private static GpuLauncher Launch(HipDevice device)
@@ -47,8 +59,9 @@ internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLaun
         Require(device.Description, device.SharedBytes);
         var architecture = device.Description.Architecture!;
         var images = new HipImages(
-            AmdArchitecture.ProcessorOf(architecture), PrebuiltKernels.Open(PrebuiltKernels.FolderOfEnvironment),
-            KernelCache.OfEnvironment(), () => (ICodeObjectCompiler?)Comgr.Find(Comgr.FileNames) ?? Clang.Find([.. Clang.Programs]));
+            AmdArchitecture.ProcessorOf(architecture), device.Description.Driver,
+            PrebuiltKernels.Open(PrebuiltKernels.FolderOfEnvironment), KernelCache.OfEnvironment(),
+            () => (ICodeObjectCompiler?)Comgr.Find(Comgr.FileNames) ?? Clang.Find([.. Clang.Programs]));
         return new GpuLauncher(new HipDriver(device), images, AmdArchitecture.HasMatrixCores(architecture));
     }
 

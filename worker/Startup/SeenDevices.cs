@@ -24,7 +24,7 @@ internal static class SeenDevices
     }
 
     /// <summary>What drivers show, in the order in which <c>auto</c> asks them, then what is always there.</summary>
-    /// <param name="failures">What drivers say that fail.</param>
+    /// <param name="failures">What drivers say that fail, and what those lack that show nothing.</param>
     public static IReadOnlyList<SeenDevice> Find(out IReadOnlyList<string> failures)
     {
         var (seen, said) = (new List<DeviceDescription>(), new List<string>());
@@ -32,7 +32,12 @@ internal static class SeenDevices
         {
             try
             {
-                seen.AddRange(GpuChoice.Find(name).Select(device => device.Description));
+                var found = GpuChoice.Find(name);
+                seen.AddRange(found.Select(device => device.Description));
+                if (found.Count == 0 && GpuChoice.Blind(name) is { } lack)
+                {
+                    said.Add($"{name}: {lack}");
+                }
             }
             catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException)
             {

@@ -21,6 +21,9 @@ internal sealed record TunableOp(bool Tunes, string FileName, TimeSpan Budget)
 
     private const int DefaultMilliseconds = 30;
 
+    /// <summary>Whether a file that cannot be written is a failure: of a command that is there to write it.</summary>
+    public bool RequiresFile { get; init; }
+
     /// <summary>Told each tuned shape; null for nobody.</summary>
     public IProgress<TunedShape>? Progress { get; init; }
 
@@ -82,6 +85,7 @@ internal sealed record TunableOp(bool Tunes, string FileName, TimeSpan Budget)
     /// <summary>Times what the loaded model's shapes lack, and writes the file. Choices of other models on the same device stay in
     /// it.</summary>
     /// <param name="mostRows">Of a step.</param>
+    /// <exception cref="StartupException">The file cannot be written, and <see cref="RequiresFile"/>.</exception>
     public void Tune(Backend backend, int rank, int mostRows, Action<string> log)
     {
         var tuner = new GemmTuner(backend, backend.Tuning, Budget);
@@ -108,6 +112,11 @@ internal sealed record TunableOp(bool Tunes, string FileName, TimeSpan Budget)
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
+            if (RequiresFile)
+            {
+                throw new StartupException($"tuning: {path} cannot be written: {exception.Message}", exception);
+            }
+
             log($"tuning: {path} cannot be written, so the next start tunes again: {exception.Message}");
         }
     }

@@ -18,6 +18,15 @@ internal unsafe interface INccl
 
     int Broadcast(nint send, nint receive, nuint count, NcclDataType type, int root, nint communicator, nint stream);
 
+    /// <summary>Between it and <see cref="GroupEnd"/>, messages between pairs only begin: they are enqueued together.</summary>
+    int GroupStart();
+
+    int GroupEnd();
+
+    int Send(nint send, nuint count, NcclDataType type, int peer, nint communicator, nint stream);
+
+    int Receive(nint receive, nuint count, NcclDataType type, int peer, nint communicator, nint stream);
+
     /// <summary>What went wrong since, on a stream or on the network.</summary>
     int CommGetAsyncError(nint communicator, int* result);
 

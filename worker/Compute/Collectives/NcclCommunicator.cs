@@ -2,7 +2,8 @@ namespace Cluster.Worker.Compute.Collectives;
 
 /// <summary>Ranks with a GPU each, connected by RCCL (AMD) or NCCL (NVIDIA).</summary>
 /// <remarks>The libraries choose the order of a sum by the message's length and the links between the GPUs: all ranks hold the same bits,
-/// but not those that a sum in rank order has. Like the libraries' own handles it is used by one thread at a time.</remarks>
+/// but of more than two ranks not those that a sum in rank order has; the backend takes such sums by itself. Like the libraries' own
+/// handles it is used by one thread at a time.</remarks>
 internal sealed unsafe class NcclCommunicator : DeviceCommunicator
 {
     private const int Success = 0;
@@ -48,6 +49,24 @@ internal sealed unsafe class NcclCommunicator : DeviceCommunicator
 
     public override void Broadcast(nint values, long bytes, int root, nint stream) =>
         Check(_nccl.Broadcast(values, values, checked((nuint)bytes), NcclDataType.UInt8, root, Communicator, stream), "ncclBroadcast");
+
+    public override void Exchange(ReadOnlySpan<RankMessage> messages, nint stream)
+    {
+        Check(_nccl.GroupStart(), "ncclGroupStart");
+        foreach (var (peer, address, count, isReceived) in messages)
+        {
+            if (isReceived)
+            {
+                Check(_nccl.Receive(address, checked((nuint)count), NcclDataType.Float32, peer, Communicator, stream), "ncclRecv");
+            }
+            else
+            {
+                Check(_nccl.Send(address, checked((nuint)count), NcclDataType.Float32, peer, Communicator, stream), "ncclSend");
+            }
+        }
+
+        Check(_nccl.GroupEnd(), "ncclGroupEnd");
+    }
 
     public override void CheckHealth()
     {

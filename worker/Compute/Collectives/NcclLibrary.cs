@@ -17,6 +17,10 @@ internal sealed unsafe class NcclLibrary : INccl
     private readonly delegate* unmanaged<nint, nint, nuint, int, int, nint, nint, int> _allReduce;
     private readonly delegate* unmanaged<nint, nint, nuint, int, nint, nint, int> _allGather;
     private readonly delegate* unmanaged<nint, nint, nuint, int, int, nint, nint, int> _broadcast;
+    private readonly delegate* unmanaged<int> _groupStart;
+    private readonly delegate* unmanaged<int> _groupEnd;
+    private readonly delegate* unmanaged<nint, nuint, int, int, nint, nint, int> _send;
+    private readonly delegate* unmanaged<nint, nuint, int, int, nint, nint, int> _receive;
     private readonly delegate* unmanaged<nint, int*, int> _commGetAsyncError;
     private readonly delegate* unmanaged<nint, int> _commDestroy;
     private readonly delegate* unmanaged<nint, int> _commAbort;
@@ -30,6 +34,10 @@ internal sealed unsafe class NcclLibrary : INccl
         _allReduce = (delegate* unmanaged<nint, nint, nuint, int, int, nint, nint, int>)Export("ncclAllReduce");
         _allGather = (delegate* unmanaged<nint, nint, nuint, int, nint, nint, int>)Export("ncclAllGather");
         _broadcast = (delegate* unmanaged<nint, nint, nuint, int, int, nint, nint, int>)Export("ncclBroadcast");
+        _groupStart = (delegate* unmanaged<int>)Export("ncclGroupStart");
+        _groupEnd = (delegate* unmanaged<int>)Export("ncclGroupEnd");
+        _send = (delegate* unmanaged<nint, nuint, int, int, nint, nint, int>)Export("ncclSend");
+        _receive = (delegate* unmanaged<nint, nuint, int, int, nint, nint, int>)Export("ncclRecv");
         _commGetAsyncError = (delegate* unmanaged<nint, int*, int>)Export("ncclCommGetAsyncError");
         _commDestroy = (delegate* unmanaged<nint, int>)Export("ncclCommDestroy");
         _commAbort = (delegate* unmanaged<nint, int>)Export("ncclCommAbort");
@@ -37,7 +45,7 @@ internal sealed unsafe class NcclLibrary : INccl
 
         nint Export(string function) => NativeLibrary.TryGetExport(library, function, out var address)
             ? address
-            : throw new NotSupportedException($"{name} has no function {function}: not an RCCL or NCCL of version 2.4 or later");
+            : throw new NotSupportedException($"{name} has no function {function}: not an RCCL or NCCL of version 2.7 or later");
     }
 
     public string Name { get; }
@@ -89,6 +97,16 @@ internal sealed unsafe class NcclLibrary : INccl
 
     public int Broadcast(nint send, nint receive, nuint count, NcclDataType type, int root, nint communicator, nint stream) =>
         _broadcast(send, receive, count, (int)type, root, communicator, stream);
+
+    public int GroupStart() => _groupStart();
+
+    public int GroupEnd() => _groupEnd();
+
+    public int Send(nint send, nuint count, NcclDataType type, int peer, nint communicator, nint stream) =>
+        _send(send, count, (int)type, peer, communicator, stream);
+
+    public int Receive(nint receive, nuint count, NcclDataType type, int peer, nint communicator, nint stream) =>
+        _receive(receive, count, (int)type, peer, communicator, stream);
 
     public int CommGetAsyncError(nint communicator, int* result) => _commGetAsyncError(communicator, result);
 

@@ -15,9 +15,9 @@ internal sealed partial class IlgpuBackend
     private bool _isCapturing;
     private bool _cannotCapture;
 
-    /// <summary>Ranks are not captured: messages through the host cannot be, and those from device to device inside a graph have not been
-    /// seen to end.</summary>
-    public override bool CapturesGraphs => _launcher is IStreamLauncher && _options.Communicator is not { Size: > 1 };
+    /// <summary>Ranks are captured where they talk from device to device; messages through the host cannot be.</summary>
+    public override bool CapturesGraphs =>
+        _launcher is IStreamLauncher && (_options.Communicator is not { Size: > 1 } || _options.Devices is not null);
 
     public override GraphUse BeginGraph(in GraphShape shape)
     {
@@ -28,7 +28,13 @@ internal sealed partial class IlgpuBackend
 
         var launcher = (IStreamLauncher)_launcher;
         var isKnown = _graphs.TryGetValue(shape, out var known);
-        MakeRoomFor(shape);
+        if (!isKnown && _graphs.Count >= MaxGraphs)
+        {
+            var oldest = _graphs.MinBy(one => one.Value.LastUse);
+            _graphs.Remove(oldest.Key);
+            Forget(oldest.Value.Graph);
+        }
+
         _graphs[shape] = (known.Graph, ++_graphUses);
         if (known.Graph is { } graph)
         {
@@ -50,26 +56,33 @@ internal sealed partial class IlgpuBackend
     {
         var launcher = (IStreamLauncher)_launcher;
         _isCapturing = false;
-        if (launcher.EndCapture() is not { } graph)
+        var graph = launcher.EndCapture();
+        if (!AllHave(graph is not null))
         {
+            graph?.Dispose();
+
             // A driver that cannot do it once cannot do it at all: no more steps are slowed down by trying.
             _cannotCapture = true;
             return false;
         }
 
         _graphs[shape] = (graph, _graphUses);
-        launcher.Replay(graph);
+        launcher.Replay(graph!);
         return true;
     }
 
-    private void MakeRoomFor(GraphShape shape)
+    /// <summary>Whether every rank has what this one has. The library wants an operation captured by all ranks or by none; which steps are
+    /// captured follows from their shapes, which are the same everywhere, but a driver may fail on one rank alone.</summary>
+    private bool AllHave(bool hasOwn)
     {
-        if (_graphs.Count >= MaxGraphs && !_graphs.ContainsKey(shape))
+        if (_options.Communicator is not { Size: > 1 } ranks)
         {
-            var oldest = _graphs.MinBy(one => one.Value.LastUse);
-            _graphs.Remove(oldest.Key);
-            Forget(oldest.Value.Graph);
+            return hasOwn;
         }
+
+        Span<float> missing = [hasOwn ? 0 : 1];
+        ranks.AllReduce(missing);
+        return missing[0] == 0;
     }
 
     /// <summary>Memory that graphs were captured on moves: they are captured anew.</summary>

@@ -40,6 +40,16 @@ internal sealed unsafe class FakeNccl : INccl
     public int Broadcast(nint send, nint receive, nuint count, NcclDataType type, int root, nint communicator, nint stream) =>
         Answer($"Broadcast {send} {receive} {count} {type} {root} {communicator} {stream}");
 
+    public int GroupStart() => Answer("GroupStart");
+
+    public int GroupEnd() => Answer("GroupEnd");
+
+    public int Send(nint send, nuint count, NcclDataType type, int peer, nint communicator, nint stream) =>
+        Answer($"Send {send} {count} {type} {peer} {communicator} {stream}");
+
+    public int Receive(nint receive, nuint count, NcclDataType type, int peer, nint communicator, nint stream) =>
+        Answer($"Receive {receive} {count} {type} {peer} {communicator} {stream}");
+
     public int CommGetAsyncError(nint communicator, int* result)
     {
         *result = AsyncError;

@@ -23,6 +23,7 @@ public class NcclCommunicatorTests
             communicator.AllReduce(100, 5, 7);
             communicator.AllGather(200, 300, 6, 8);
             communicator.Broadcast(400, 9, 0, 10);
+            communicator.Exchange([new RankMessage(2, 500, 3, IsReceived: false), new RankMessage(1, 600, 4, IsReceived: true)], 11);
             communicator.CheckHealth();
             var values = new float[] { 1, 2 };
             communicator.AllReduce(values);
@@ -31,6 +32,7 @@ public class NcclCommunicatorTests
         });
         Assert.Equal(
             ["AllReduce 100 100 5 Float32 4711 7", "AllGather 200 300 6 Float32 4711 8", "Broadcast 400 400 9 UInt8 0 4711 10",
+                "GroupStart", "Send 500 3 Float32 2 4711 11", "Receive 600 4 Float32 1 4711 11", "GroupEnd",
                 "CommGetAsyncError 4711", "CommDestroy 4711"],
             library.Calls[2..]);
     }

@@ -29,6 +29,15 @@ public unsafe class NcclLibraryTests
         int ncclBroadcast(const void *in, void *out, size_t count, int type, int root, ncclComm_t comm, void *stream) {
             if (type != 1 || root != 0 || comm != (ncclComm_t)&only || stream != (void *)79) return 5;
             memset(out, 9, count); return 0; }
+        static int grouped; static float sent[2];
+        int ncclGroupStart(void) { grouped = 1; return 0; }
+        int ncclGroupEnd(void) { grouped = 0; return 0; }
+        int ncclSend(const void *in, size_t count, int type, int peer, ncclComm_t comm, void *stream) {
+            if (!grouped || count != 2 || type != 7 || peer != 5 || comm != (ncclComm_t)&only || stream != (void *)80) return 4;
+            memcpy(sent, in, 8); return 0; }
+        int ncclRecv(void *out, size_t count, int type, int peer, ncclComm_t comm, void *stream) {
+            if (!grouped || count != 2 || type != 7 || peer != 6 || comm != (ncclComm_t)&only || stream != (void *)81) return 4;
+            memcpy(out, sent, 8); return 0; }
         int ncclCommGetAsyncError(ncclComm_t comm, int *result) { *result = comm == (ncclComm_t)&only ? 6 : 0; return 0; }
         int ncclCommDestroy(ncclComm_t comm) { return comm == (ncclComm_t)&only ? 0 : 4; }
         int ncclCommAbort(ncclComm_t comm) { return comm == (ncclComm_t)&only ? 0 : 4; }
@@ -52,6 +61,9 @@ public unsafe class NcclLibraryTests
             Assert.Equal([2, 4, 0], new Span<float>(gathered, 3).ToArray());
             communicator.Broadcast((nint)gathered, 4, 0, 79);
             Assert.Equal([9, 9, 9, 9], new Span<byte>(gathered, 4).ToArray());
+            communicator.Exchange([new RankMessage(5, (nint)values, 2, IsReceived: false)], 80);
+            communicator.Exchange([new RankMessage(6, (nint)gathered, 2, IsReceived: true)], 81);
+            Assert.Equal([2, 4], new Span<float>(gathered, 2).ToArray());
             Assert.Contains("'remote process exited' (6)", Assert.Throws<RankLostException>(communicator.CheckHealth).Message);
             Assert.Contains("ncclBroadcast", Record.Exception(() => communicator.Broadcast(0, 0, 1, 79))!.Message);
         });

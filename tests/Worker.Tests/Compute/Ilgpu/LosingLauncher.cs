@@ -4,37 +4,62 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
 /// <summary>A device that fails when the test says so and does nothing from then on.</summary>
-internal sealed class LosingLauncher(IKernelLauncher inner) : IKernelLauncher
+internal sealed class LosingLauncher(IKernelLauncher inner) : DelegatingLauncher(inner)
 {
     private volatile Exception? _failure;
 
-    public DeviceDescription Device => inner.Device;
-
-    public int Waves => inner.Waves;
-
-    public bool HasMatrixCores => false;
-
-    public int BusyGroups => inner.BusyGroups;
+    public override bool HasMatrixCores => false;
 
     /// <param name="failure">Thrown by every operation from now on.</param>
     public void Lose(Exception failure) => _failure = failure;
 
-    public DeviceMemory Allocate(long bytes) => There().Allocate(bytes);
+    public override DeviceMemory Allocate(long bytes)
+    {
+        ThrowIfLost();
+        return base.Allocate(bytes);
+    }
 
-    public void Clear(MemoryRange range) => There().Clear(range);
+    public override void Clear(MemoryRange range)
+    {
+        ThrowIfLost();
+        base.Clear(range);
+    }
 
-    public void Write(MemoryRange range, ReadOnlySpan<byte> values) => There().Write(range, values);
+    public override void Write(MemoryRange range, ReadOnlySpan<byte> values)
+    {
+        ThrowIfLost();
+        base.Write(range, values);
+    }
 
-    public void Copy(MemoryRange source, MemoryRange destination) => There().Copy(source, destination);
+    public override void Copy(MemoryRange source, MemoryRange destination)
+    {
+        ThrowIfLost();
+        base.Copy(source, destination);
+    }
 
-    public void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments) =>
-        There().Launch(kernel, grid, arguments);
+    public override void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments)
+    {
+        ThrowIfLost();
+        base.Launch(kernel, grid, arguments);
+    }
 
-    public void Read(MemoryRange range, Span<byte> values) => There().Read(range, values);
+    public override void Read(MemoryRange range, Span<byte> values)
+    {
+        ThrowIfLost();
+        base.Read(range, values);
+    }
 
-    public void Synchronize() => There().Synchronize();
+    public override void Synchronize()
+    {
+        ThrowIfLost();
+        base.Synchronize();
+    }
 
-    public void Dispose() => inner.Dispose();
-
-    private IKernelLauncher There() => _failure is { } failure ? throw failure : inner;
+    private void ThrowIfLost()
+    {
+        if (_failure is { } failure)
+        {
+            throw failure;
+        }
+    }
 }

@@ -58,6 +58,8 @@ public abstract class MatrixLinearTests : IDisposable
     [InlineData("F16", false, 20, 5, 36)]
     [InlineData("4 bits", false, 36, 18, 80)]
     [InlineData("fp8", true, 20, 16, 20)]
+    [InlineData("4 bits", true, 66, 20, 512)]
+    [InlineData("fp8", true, 70, 18, 512)]
     public void Many_rows_have_the_bits_that_each_has_alone(string kind, bool rounds, int rows, int outputs, int inputs)
     {
         using var device = Create(waves: 4, rounds);
@@ -77,8 +79,8 @@ public abstract class MatrixLinearTests : IDisposable
         var weight = Load(device);
         var actual = Multiply(device, weight, x);
 
-        // Rounded inputs are off by a bit of bf16 each.
-        var tolerance = rounds && codes is null ? 2e-2 * Math.Sqrt(inputs) : 2e-4;
+        // Rounded inputs and decoded codes are off by a bit of bf16 each.
+        var tolerance = rounds ? 2e-2 * Math.Sqrt(inputs) : 2e-4;
         Assert.Equal(Multiply(_reference, Load(_reference), x), actual, (expected, one) => Math.Abs(expected - one) <= tolerance);
         foreach (var row in (int[])[0, 17, rows - 1])
         {

@@ -103,6 +103,47 @@ public abstract partial class OperationTests
         Assert.Equal(actual, run.Execute(fixture.Device, run.TogetherInChunks(3), blockSeed: 2));
     }
 
+    [Theory, InlineData(16, false), InlineData(6, true)]
+    public void Norms_with_rotation_and_cache_have_the_bits_of_one_after_the_other(int rotaryDim, bool interleaved)
+    {
+        const int Heads = 4, KvHeads = 2, HeadDim = 16, Rows = 5;
+        var random = new Random(rotaryDim);
+        var x = HostTensors.Random(random, Rows * (Heads + 2 * KvHeads) * HeadDim);
+        float[] queryNorm = HostTensors.Random(random, HeadDim), keyNorm = HostTensors.Random(random, HeadDim);
+        var frequencies = new RopeFrequencies([.. Enumerable.Range(1, rotaryDim / 2).Select(i => 1f / i)], 1.5f, 40)
+        {
+            FirstDim = HeadDim - rotaryDim,
+            Interleaved = interleaved,
+        };
+        var device = fixture.Device;
+        float[] Run(bool asOne)
+        {
+            var cache = device.Backend.AllocateKvCache(new KvCacheLayout(1, KvHeads, HeadDim, 16, 2, DType.BF16));
+            var qkv = device.Floats(x, Rows, (Heads + 2 * KvHeads) * HeadDim);
+            Tensor query = device.Floats(queryNorm, 1, HeadDim), key = device.Floats(keyNorm, 1, HeadDim);
+            Tensor numbers = device.Integers(Rows, 1, 0, 1, 2, 3, 4), slots = device.Integers(Rows, 1, 16, 17, 18, -1, 19);
+            var inputs = new AttentionInputs(
+                numbers, slots, device.Integers(2, 1, 0, Rows), device.Integers(1, 1, Rows), device.Integers(1, 1, 1), Rows, Rows);
+            var rope = device.Backend.LoadRope(frequencies);
+            if (asOne)
+            {
+                device.Backend.NormRopeAndCache(qkv, query, key, 1e-5f, rope, inputs, cache, 0);
+            }
+            else
+            {
+                device.Backend.RmsNormHeads(qkv, Heads, query, KvHeads, key, 1e-5f);
+                device.Backend.RopeAndCache(qkv, rope, inputs, cache, 0);
+            }
+
+            var output = device.Empty(Rows, Heads * HeadDim);
+            var read = inputs with { SlotMapping = numbers, Positions = device.Integers(Rows, 1, 0, 1, 2, 2, 3) };
+            device.Backend.PagedAttention(qkv, read, cache, 0, new AttentionSettings(Heads, 0.25f), output);
+            return [.. device.Read(qkv), .. device.Read(output)];
+        }
+
+        Assert.Equal(Run(asOne: false), Run(asOne: true));
+    }
+
     [Theory, InlineData(0, false), InlineData(5, true)]
     public void Heads_are_rotated_in_place_and_the_others_left_alone(int firstDim, bool interleaved)
     {

@@ -34,6 +34,15 @@ internal interface IKernelLauncher : IDisposable
     /// <summary>Copies to the device. The span may be reused when the call returns.</summary>
     void Write(MemoryRange range, ReadOnlySpan<byte> values);
 
+    /// <summary>Memory of the host to fill and then to write from.</summary>
+    StagingMemory Stage(int bytes) => new HostStaging(bytes);
+
+    /// <summary>Copies the first bytes of staging memory to the device; <see cref="StagingMemory.Take"/> tells when it may be filled
+    /// again.</summary>
+    /// <param name="staging">From <see cref="Stage"/> of this launcher.</param>
+    unsafe void Write(MemoryRange range, StagingMemory staging, int bytes) =>
+        Write(range, new ReadOnlySpan<byte>((void*)staging.Take(), bytes));
+
     void Copy(MemoryRange source, MemoryRange destination);
 
     /// <param name="arguments">One for each of the kernel's parameters.</param>

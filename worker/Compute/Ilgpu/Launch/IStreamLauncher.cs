@@ -7,6 +7,10 @@ internal interface IStreamLauncher : IKernelLauncher
     /// <summary>The driver's handle of the queue.</summary>
     nint Stream { get; }
 
+    /// <summary>Asked now and then while somebody waits for the stream: throws where it may never come to its end. Null where that cannot
+    /// be.</summary>
+    Action? WhileWaiting { get; set; }
+
     /// <summary>Where a piece of memory begins on the device.</summary>
     nint AddressOf(MemoryRange range);
 

@@ -58,8 +58,33 @@ internal sealed unsafe class FakeGpu : IDisposable
     /// <summary>Every call fails from here on.</summary>
     public void Lose(int error) => ((delegate* unmanaged<int, void>)Of("fake_lose"))(error);
 
+    /// <summary>From here on collectives wait for a rank that is no more.</summary>
+    public void LoseRank() => ((delegate* unmanaged<void>)Of("fake_lose_rank"))();
+
     /// <summary>Whether captures end well.</summary>
-    public void SetCapturable(bool yes) => ((delegate* unmanaged<int, void>)Of("fake_set_capturable"))(yes ? 1 : 0);
+    /// <param name="device">−1 for all.</param>
+    public void SetCapturable(bool yes, int device = -1) =>
+        ((delegate* unmanaged<int, int, void>)Of("fake_set_capturable"))(yes ? 1 : 0, device);
+
+    /// <summary>Runs a program in place of a code object. Each GPU has a copy of its own: it holds one group's shared memory.</summary>
+    public void Register(byte[] code, string program)
+    {
+        var own = Path.Combine(_folder.Path, Path.GetFileName(program));
+        lock (_folder)
+        {
+            if (File.Exists(own))
+            {
+                return;
+            }
+
+            File.Copy(program, own);
+            fixed (byte* image = code, path = System.Text.Encoding.UTF8.GetBytes(own + '\0'))
+            {
+                var refused = ((delegate* unmanaged<byte*, byte*, nint>)Of("fake_register"))(image, path);
+                Assert.True(refused == 0, Marshal.PtrToStringUTF8(refused));
+            }
+        }
+    }
 
     public void Dispose() => _folder.Dispose();
 

@@ -55,6 +55,50 @@ public abstract class GpuLauncherTests : IDisposable
     }
 
     [Fact]
+    public void Staging_memory_is_filled_again_only_when_the_device_has_read_it()
+    {
+        using (IKernelLauncher launcher = Launcher())
+        {
+            const int Bytes = 3 << 20;
+            using var memory = launcher.Allocate(8 * Bytes);
+            using StagingMemory first = launcher.Stage(Bytes), second = launcher.Stage(Bytes);
+            for (var i = 0; i < 8; i++)
+            {
+                var staging = i % 2 == 0 ? first : second;
+                Fill(staging, (byte)(i + 1));
+                launcher.Write(new MemoryRange(memory, i * Bytes, Bytes), staging, Bytes);
+            }
+
+            var read = new byte[8 * Bytes];
+            launcher.Read(new MemoryRange(memory, 0, read.Length), read);
+
+            Assert.All(Enumerable.Range(0, 8), i => Assert.Equal(
+                -1, read.AsSpan(i * Bytes, Bytes).IndexOfAnyExcept((byte)(i + 1))));
+            Assert.Throws<ArgumentOutOfRangeException>(() => launcher.Write(new MemoryRange(memory, 0, 4), first, 8));
+        }
+
+        AssertNothingIsLeft();
+    }
+
+    /// <summary>The fake sees what the test above is there to prevent.</summary>
+    [Fact]
+    public void Staging_memory_that_is_filled_too_early_shows()
+    {
+        using (IKernelLauncher launcher = Launcher())
+        {
+            using var memory = launcher.Allocate(64);
+            using var staging = launcher.Stage(64);
+            Fill(staging, 1);
+            var address = staging.Take();
+            launcher.Write(new MemoryRange(memory, 0, 64), staging, 64);
+            System.Runtime.InteropServices.Marshal.WriteByte(address, 2);
+            launcher.Synchronize();
+        }
+
+        Assert.Equal("complaint: 64 bytes of pinned memory changed before they were copied\n", _gpu.Text);
+    }
+
+    [Fact]
     public void Rows_that_stand_apart_are_copied_to_where_they_stand_apart()
     {
         using (var launcher = Launcher())
@@ -209,6 +253,8 @@ public abstract class GpuLauncherTests : IDisposable
 
     /// <param name="device">Number of it.</param>
     private protected abstract GpuLauncher Launcher(int device = 0);
+
+    private static unsafe void Fill(StagingMemory staging, byte value) => new Span<byte>((void*)staging.Take(), staging.Bytes).Fill(value);
 
     private protected void AssertNothingIsLeft()
     {

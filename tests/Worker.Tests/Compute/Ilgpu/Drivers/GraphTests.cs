@@ -63,28 +63,25 @@ public sealed class GraphTests : IDisposable
     public void Few_numbers_of_sequences_serve_all(int sequences, int most, int bucket) =>
         Assert.Equal(bucket, DecodeBucket.Of(sequences, most));
 
-    private float[] Run(string name, int maxLengthToCapture)
+    /// <summary>For the steps of <see cref="Decode"/>.</summary>
+    internal static ModelRunnerOptions Options(int maxLengthToCapture) => new()
     {
-        var golden = GoldenFile.Open(Fixtures.Golden(name));
-        var device = CudaDevice.All([_gpu.LibraryPath])[0];
-        var backend = new IlgpuBackend(
-            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false),
-            new IlgpuOptions());
-        var options = new ModelRunnerOptions
-        {
-            MaxSequences = 4,
-            MaxBatchedTokens = 64,
-            MaxLogits = 64,
-            MaxModelLength = 64,
-            NumBlocks = 16,
-            SampleOnDevice = false,
-            MaxLengthToCapture = maxLengthToCapture,
-        };
-        using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, options);
-        var sequences = new PackedSequences(model.Runner, 3, 40);
+        MaxSequences = 4,
+        MaxBatchedTokens = 64,
+        MaxLogits = 64,
+        MaxModelLength = 64,
+        NumBlocks = 16,
+        SampleOnDevice = false,
+        MaxLengthToCapture = maxLengthToCapture,
+    };
+
+    /// <summary>Logits of a prompt that three sequences begin with, and of steps of one to three of them.</summary>
+    internal static float[] Decode(IModelRunner runner, ReadOnlySpan<int> prompt)
+    {
+        var sequences = new PackedSequences(runner, 3, 40);
         for (var sequence = 0; sequence < 3; sequence++)
         {
-            sequences.Add(sequence, golden.Prompt(0).AsSpan(0, 13 - sequence));
+            sequences.Add(sequence, prompt[..(13 - sequence)]);
         }
 
         var logits = new List<float>();
@@ -100,5 +97,15 @@ public sealed class GraphTests : IDisposable
         }
 
         return [.. logits];
+    }
+
+    private float[] Run(string name, int maxLengthToCapture)
+    {
+        var device = CudaDevice.All([_gpu.LibraryPath])[0];
+        var backend = new IlgpuBackend(
+            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false),
+            new IlgpuOptions());
+        using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options(maxLengthToCapture));
+        return Decode(model.Runner, GoldenFile.Open(Fixtures.Golden(name)).Prompt(0));
     }
 }

@@ -67,6 +67,22 @@ public sealed class HipLauncherTests() : GpuLauncherTests(FakeGpu.Hip())
     }
 
     [Fact]
+    public void What_an_earlier_run_has_compiled_needs_no_compiler()
+    {
+        using var folder = new TemporaryFolder();
+        var clang = AmdCompiler.Required;
+        HipImages Images(Func<ICodeObjectCompiler?> find, string driver = "HIP 6.3") =>
+            new("gfx942", driver, null, new KernelCache(folder.Path), find);
+        var first = Images(() => clang).Of(BackendKernels.Add);
+
+        var later = Images(() => throw new InvalidOperationException("the compiler was asked for")).Of(BackendKernels.Add);
+
+        Assert.Equal(first.Bytes, later.Bytes);
+        Assert.Contains("no compiler of AMD's code objects", Assert.Throws<KernelBuildException>(() =>
+            Images(() => null, "HIP 6.4").Of(BackendKernels.Add)).Message);
+    }
+
+    [Fact]
     public void What_the_driver_refuses_is_told_with_the_device_and_the_image()
     {
         var device = HipDevice.All([Gpu.LibraryPath])[0];
@@ -86,5 +102,5 @@ public sealed class HipLauncherTests() : GpuLauncherTests(FakeGpu.Hip())
 
     private GpuLauncher Launcher(PrebuiltKernels? prebuilt, int device = 0) => new(
         new HipDriver(HipDevice.All([Gpu.LibraryPath])[device]),
-        new HipImages("gfx942", prebuilt, new KernelCache(null), () => AmdCompiler.Required), hasMatrixCores: true);
+        new HipImages("gfx942", "HIP 6.3", prebuilt, new KernelCache(null), () => AmdCompiler.Required), hasMatrixCores: true);
 }

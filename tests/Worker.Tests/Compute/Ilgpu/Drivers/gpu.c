@@ -1,8 +1,9 @@
-// A GPU driver without a GPU: libamdhip64 (-DHIP) or libcuda, with RCCL or NCCL in the same file. Streams are lazy: what is enqueued happens
+// A GPU driver without a GPU: libamdhip64 (-DHIP) or libcuda, with RCCL or NCCL in the same library (ranks.h). Streams are lazy: what is enqueued happens
 // when somebody waits for it, so that memory which is reused or given back too early shows. What a driver would not notice, or would crash on,
 // is written down as a complaint. See FakeGpu.cs.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "kernels.h"
 
 #ifdef HIP
@@ -23,13 +25,13 @@
 #define END_OF_EXTRA 0
 #endif
 
-enum { OK = 0, INVALID = 1, NO_MEMORY = 2, NO_DEVICE = 100, NO_BINARY = 209, NOT_FOUND = 500, CAPTURING = 900 };
+enum { OK = 0, INVALID = 1, NO_MEMORY = 2, NO_DEVICE = 100, NO_BINARY = 209, NOT_FOUND = 500, NOT_READY = 600, CAPTURING = 900 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 #define LOCKED(...) do { pthread_mutex_lock(&lock); __VA_ARGS__; pthread_mutex_unlock(&lock); } while (0)
 
 // ---- what tests set and ask ----
-static int devices = 1, lost, always_capturable = 1;
+static int devices = 1, lost, captures_fail[8];
 static long memory_limit = 1L << 30, memory_used, launches, replays;
 static char architecture[64] = ARCHITECTURE;
 static char text[1 << 20];
@@ -37,12 +39,18 @@ static size_t text_used;
 
 static void say(const char *kind, const char *format, ...) {
   va_list arguments;
+  size_t start = text_used;
   va_start(arguments, format);
   text_used += snprintf(text + text_used, sizeof text - text_used, "%s: ", kind);
   if (text_used < sizeof text) text_used += vsnprintf(text + text_used, sizeof text - text_used, format, arguments);
   if (text_used < sizeof text) text_used += snprintf(text + text_used, sizeof text - text_used, "\n");
   if (text_used > sizeof text) text_used = sizeof text;
   va_end(arguments);
+
+  // A process that no test is in writes it to a file as well.
+  const char *log = getenv("FAKE_GPU_LOG");
+  FILE *file = log ? fopen(log, "a") : NULL;
+  if (file) { fputs(text + start, file); fclose(file); }
 }
 #define COMPLAIN(...) say("complaint", __VA_ARGS__)
 
@@ -51,7 +59,8 @@ void fake_set_devices(int count) { devices = count; }
 void fake_set_memory(long bytes) { memory_limit = bytes; }
 void fake_set_architecture(const char *name) { snprintf(architecture, sizeof architecture, "%s", name); }
 void fake_lose(int error) { lost = error; }
-void fake_set_capturable(int yes) { always_capturable = yes; }
+__attribute__((constructor)) static void begin(void) { if (getenv("FAKE_GPU_DEVICES")) devices = atoi(getenv("FAKE_GPU_DEVICES")); }
+void fake_set_capturable(int yes, int device) { for (int i = 0; i < 8; i++) if (device < 0 || i == device) captures_fail[i] = !yes; }
 long fake_memory_used(void) { return memory_used; }
 long fake_launches(void) { return launches; }
 long fake_replays(void) { return replays; }
@@ -113,16 +122,20 @@ static int take(void **result, size_t bytes, int pinned) {
 struct event { int recorded, done; };
 struct module { struct kernel *kernel; int device, pending; };
 struct op {
-  enum { COPY_IN, COPY_OUT, COPY, FILL, LAUNCH, EVENT, GRAPH, REDUCE, GATHER } kind;
+  enum { COPY_IN, COPY_OUT, COPY, FILL, LAUNCH, EVENT, GRAPH, REDUCE, GATHER, EXCHANGE } kind;
   char *to, *from;
   size_t bytes, to_pitch, from_pitch, rows;
   int value;
+  unsigned digest;
   struct module *module;
   unsigned grid[3], group[3];
   char *arguments;
   struct event *event;
-  struct graph *graph;
-  struct group *group_of_ranks;
+  struct graph *graph;           // what a GRAPH replays; of the last operation of a replay, what ends with it
+  int is_replayed;               // its arguments are the graph's
+  struct communicator *ranks;
+  struct message *messages;      // of an EXCHANGE
+  int message_count;
   struct op *next;
 };
 struct graph { struct op *first, *last; int pending; };
@@ -142,17 +155,26 @@ static int enqueue(struct stream *s, struct op op) {
   return OK;
 }
 
+// Of memory that a stream has still to read: whoever changes it meanwhile, copies something else than was asked for.
+static unsigned digest(const char *at, size_t bytes) {
+  unsigned sum = 2166136261u;
+  for (size_t i = 0; i < bytes; i++) sum = (sum ^ (unsigned char)at[i]) * 16777619u;
+  return sum;
+}
+
 static void check(const void *at, size_t bytes, int pinned, const char *what) {
   if (!holding(at, bytes, pinned)) COMPLAIN("%s uses %zu bytes at %p, which are not %s memory", what, bytes, at, pinned ? "pinned" : "device");
 }
 
 static void collect(struct op *op);
+static int waits_for_ever(struct stream *s);
 
 static void act(struct op *op) {
   switch (op->kind) {
     case COPY_IN:
       check(op->from, op->bytes, 1, "a copy to the device");
       check(op->to, op->bytes, 0, "a copy to the device");
+      if (digest(op->from, op->bytes) != op->digest) COMPLAIN("%zu bytes of pinned memory changed before they were copied", op->bytes);
       memcpy(op->to, op->from, op->bytes);
       break;
     case COPY_OUT:
@@ -181,12 +203,28 @@ static void act(struct op *op) {
       kernels_run(op->module->kernel, op->grid, op->group, op->arguments);
       break;
     case EVENT: op->event->done = 1; break;
-    case GRAPH:
-      for (struct op *one = op->graph->first; one; one = one->next) act(one);
-      op->graph->pending--;
-      break;
-    case REDUCE: case GATHER: collect(op); break;
+    case GRAPH: break;
+    case REDUCE: case GATHER: case EXCHANGE: collect(op); break;
   }
+}
+
+// A graph's operations take its place at the head of the stream, one by one: whoever lets another stream go on while it waits for a rank can
+// stop after any of them. (Done in one piece, a second collective would wait for the rank that waits below it on this very stack.)
+static void unfold(struct stream *s, struct graph *graph) {
+  struct op *first = NULL, *last = NULL;
+  for (struct op *one = graph->first; one; one = one->next) {
+    struct op *copy = malloc(sizeof *copy);
+    *copy = *one;
+    copy->is_replayed = 1;
+    copy->graph = one->next ? NULL : graph;
+    copy->next = NULL;
+    if (last) last->next = copy; else first = copy;
+    last = copy;
+  }
+  if (!first) { graph->pending--; return; }
+  last->next = s->first;
+  s->first = first;
+  if (!s->last) s->last = last;
 }
 
 // The first operation of a stream; under the lock, which is given up meanwhile.
@@ -194,16 +232,22 @@ static void step(struct stream *s) {
   struct op *op = s->first;
   s->first = op->next;
   if (!s->first) s->last = NULL;
+  if (op->kind == GRAPH) unfold(s, op->graph);
   pthread_mutex_unlock(&lock);
   act(op);
   pthread_mutex_lock(&lock);
-  if (op->kind == LAUNCH) op->module->pending--;
-  free(op->arguments);
+  if (op->is_replayed) { if (op->graph) op->graph->pending--; }
+  else {
+    if (op->kind == LAUNCH) op->module->pending--;
+    free(op->arguments);
+    free(op->messages);
+  }
   free(op);
 }
 
 // Until an event, or all of it.
 static void flush(struct stream *s, struct event *until) {
+  if (waits_for_ever(s)) { COMPLAIN("a wait for a stream that waits for a lost rank"); return; }
   pthread_mutex_lock(&lock);
   while (s->busy) pthread_cond_wait(&idle, &lock);
   s->busy = 1;
@@ -324,7 +368,7 @@ int NAME(hipFree, cuMemFree_v2)(void *at) {
 int NAME(hipHostMalloc, cuMemHostAlloc)(void **at, size_t bytes, unsigned flags) { ENTER(); int r; LOCKED(r = take(at, bytes, 1)); return flags ? INVALID : r; }
 int NAME(hipHostFree, cuMemFreeHost)(void *at) { int r; LOCKED(r = give_back(at, 1)); return r; }
 int NAME(hipMemcpyHtoDAsync, cuMemcpyHtoDAsync_v2)(char *to, char *from, size_t bytes, struct stream *s) {
-  ENTER(); ON(s); LOCKED(enqueue(s, (struct op){ .kind = COPY_IN, .to = to, .from = from, .bytes = bytes })); return OK;
+  ENTER(); ON(s); LOCKED(enqueue(s, (struct op){ .kind = COPY_IN, .to = to, .from = from, .bytes = bytes, .digest = digest(from, bytes) })); return OK;
 }
 int NAME(hipMemcpyDtoHAsync, cuMemcpyDtoHAsync_v2)(char *to, char *from, size_t bytes, struct stream *s) {
   ENTER(); ON(s); LOCKED(enqueue(s, (struct op){ .kind = COPY_OUT, .to = to, .from = from, .bytes = bytes })); return OK;
@@ -359,7 +403,7 @@ int NAME(hipStreamEndCapture, cuStreamEndCapture)(struct stream *s, struct graph
   ENTER(); ON(s);
   *graph = s->capture;
   s->capture = NULL;
-  if (!always_capturable) { *graph = NULL; return 901; }
+  if (captures_fail[current]) { *graph = NULL; return 901; }
   return *graph ? OK : INVALID;
 }
 int NAME(hipGraphInstantiateWithFlags, cuGraphInstantiateWithFlags)(struct graph **executable, struct graph *graph, unsigned long long flags) {
@@ -392,6 +436,12 @@ int NAME(hipEventSynchronize, cuEventSynchronize)(struct event *e) {
   if (!e->recorded) COMPLAIN("a wait for an event that was never recorded");
   for (struct stream *s = streams; s && !e->done; s = s->next) if (s->device == current) flush(s, e);
   return OK;
+}
+int NAME(hipEventQuery, cuEventQuery)(struct event *e) {
+  ENTER();
+  if (!e->recorded) COMPLAIN("a question for an event that was never recorded");
+  for (struct stream *s = streams; s && !e->done; s = s->next) if (s->device == current && !waits_for_ever(s)) flush(s, e);
+  return e->done ? OK : NOT_READY;
 }
 int NAME(hipModuleLoadDataEx, cuModuleLoadDataEx)(struct module **module, const char *image, unsigned options, int *names, void **values) {
   ENTER();
@@ -431,75 +481,4 @@ int NAME(hipModuleLaunchKernel, cuLaunchKernel)(struct module *f, unsigned gx, u
   return OK;
 }
 
-// ---- RCCL, NCCL: ranks are threads of this process ----
-struct group { int size, arrived, round; pthread_cond_t all; char *parts[8], *to[8]; };
-struct communicator { struct group *group; int rank; };
-static struct group *only_group;
-
-static void collect(struct op *op) {
-  struct group *g = op->group_of_ranks;
-  int rank = op->value;
-  pthread_mutex_lock(&lock);
-  g->parts[rank] = op->from;
-  g->to[rank] = op->to;
-  int round = g->round;
-  if (++g->arrived == g->size) {
-    for (size_t i = 0; op->kind == REDUCE && i < op->bytes / 4; i++) {
-      float sum = 0;
-      for (int r = 0; r < g->size; r++) sum += ((float *)g->parts[r])[i];
-      for (int r = 0; r < g->size; r++) ((float *)g->to[r])[i] = sum;
-    }
-    for (int r = 0; op->kind == GATHER && r < g->size; r++)
-      for (int from = 0; from < g->size; from++) memmove(g->to[r] + from * op->bytes, g->parts[from], op->bytes);
-    g->arrived = 0;
-    g->round++;
-    pthread_cond_broadcast(&g->all);
-  }
-  // Devices work by themselves: whoever waits here lets the others' streams go on.
-  while (round == g->round) {
-    struct stream *other = streams;
-    while (other && (other->busy || !other->first)) other = other->next;
-    if (!other) {
-      struct timespec soon;
-      clock_gettime(CLOCK_REALTIME, &soon);
-      soon.tv_nsec += 1000000;
-      if (soon.tv_nsec >= 1000000000) { soon.tv_nsec -= 1000000000; soon.tv_sec++; }
-      pthread_cond_timedwait(&g->all, &lock, &soon);
-      continue;
-    }
-    other->busy = 1;
-    while (other->first && round == g->round) step(other);
-    other->busy = 0;
-    pthread_cond_broadcast(&idle);
-  }
-  pthread_mutex_unlock(&lock);
-}
-
-typedef struct { char internal[128]; } ncclUniqueId;
-int ncclGetUniqueId(ncclUniqueId *id) { memset(id, 1, sizeof *id); return 0; }
-int ncclCommInitRank(struct communicator **result, int size, ncclUniqueId id, int rank) {
-  const char *channels = getenv("NCCL_MIN_NCHANNELS");
-  LOCKED(
-    if (!only_group || only_group->size != size) { only_group = calloc(1, sizeof *only_group); only_group->size = size; pthread_cond_init(&only_group->all, NULL); }
-    say("ranks", "rank %d of %d on device %d, NCCL_MIN_NCHANNELS %s", rank, size, current, channels ? channels : "not set"));
-  *result = malloc(sizeof **result);
-  **result = (struct communicator){ only_group, rank };
-  return id.internal[0] == 1 ? 0 : 4;
-}
-int ncclAllReduce(char *from, char *to, size_t count, int type, int op, struct communicator *c, struct stream *s) {
-  ON(s);
-  if (type != 7 || op != 0) return 4;
-  LOCKED(enqueue(s, (struct op){ .kind = REDUCE, .from = from, .to = to, .bytes = 4 * count, .group_of_ranks = c->group, .value = c->rank }));
-  return 0;
-}
-int ncclAllGather(char *from, char *to, size_t count, int type, struct communicator *c, struct stream *s) {
-  ON(s);
-  if (type != 7) return 4;
-  LOCKED(enqueue(s, (struct op){ .kind = GATHER, .from = from, .to = to, .bytes = 4 * count, .group_of_ranks = c->group, .value = c->rank }));
-  return 0;
-}
-int ncclBroadcast(char *from, char *to, size_t count, int type, int root, struct communicator *c, struct stream *s) { return 5; }
-int ncclCommGetAsyncError(struct communicator *c, int *result) { *result = 0; return 0; }
-int ncclCommDestroy(struct communicator *c) { free(c); return 0; }
-int ncclCommAbort(struct communicator *c) { free(c); return 0; }
-const char *ncclGetErrorString(int result) { return result ? "a fake's error" : "no error"; }
+#include "ranks.h"

@@ -46,6 +46,8 @@ internal sealed unsafe class CudaLibrary
 
     public static IReadOnlyList<string> FileNames { get; } = ["libcuda.so.1"];
 
+    public string Name => _library.Name;
+
     public GpuCalls Calls { get; }
 
     public delegate* unmanaged<CudaCopy2D*, nint, int> Copy2D { get; }

@@ -26,6 +26,7 @@ internal sealed unsafe class GpuCalls
         EventCreate = (delegate* unmanaged<nint*, uint, int>)Of("hipEventCreateWithFlags", "cuEventCreate");
         EventRecord = (delegate* unmanaged<nint, nint, int>)Of("hipEventRecord", "cuEventRecord");
         EventSynchronize = (delegate* unmanaged<nint, int>)Of("hipEventSynchronize", "cuEventSynchronize");
+        EventQuery = (delegate* unmanaged<nint, int>)Of("hipEventQuery", "cuEventQuery");
         EventDestroy = (delegate* unmanaged<nint, int>)Of("hipEventDestroy", "cuEventDestroy_v2");
         GraphInstantiate = (delegate* unmanaged<nint*, nint, ulong, int>)Of("hipGraphInstantiateWithFlags", "cuGraphInstantiateWithFlags");
         GraphLaunch = (delegate* unmanaged<nint, nint, int>)Of("hipGraphLaunch", "cuGraphLaunch");
@@ -72,6 +73,8 @@ internal sealed unsafe class GpuCalls
     public delegate* unmanaged<nint, nint, int> EventRecord { get; }
 
     public delegate* unmanaged<nint, int> EventSynchronize { get; }
+
+    public delegate* unmanaged<nint, int> EventQuery { get; }
 
     public delegate* unmanaged<nint, int> EventDestroy { get; }
 

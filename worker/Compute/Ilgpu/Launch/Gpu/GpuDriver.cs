@@ -10,6 +10,11 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 {
     protected const int OutOfMemory = 2;
 
+    private const int NotReady = 600;
+
+    /// <summary>Looks at an event between two questions whether it can still come.</summary>
+    private const int LooksOfQuestion = 256;
+
     private const uint NonBlocking = 1;
     private const uint WithoutTiming = 2;
 
@@ -21,8 +26,14 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
     [ThreadStatic]
     private static GpuDriver? _current;
 
+    /// <summary>What a wait for a stream waits for while there is somebody to ask; made by the first.</summary>
+    private nint _awaited;
+
     /// <summary>With the memory that other processes have left, once <see cref="Open"/> was called.</summary>
     public DeviceDescription Device { get; private set; } = device;
+
+    /// <summary>Asked now and then in a wait: throws where what is waited for may never come. Null waits in the driver.</summary>
+    public Action? WhileWaiting { get; set; }
 
     protected GpuCalls Calls { get; } = calls;
 
@@ -87,7 +98,18 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 
     public void DestroyStream(nint stream) => _ = Calls.StreamDestroy(stream);
 
-    public void Synchronize(nint stream) => Check(Calls.StreamSynchronize(stream), "waiting for the stream");
+    public void Synchronize(nint stream)
+    {
+        if (WhileWaiting is null)
+        {
+            Check(Calls.StreamSynchronize(stream), "waiting for the stream");
+            return;
+        }
+
+        _awaited = _awaited == 0 ? CreateEvent() : _awaited;
+        Record(_awaited, stream);
+        Wait(_awaited);
+    }
 
     public nint CreateEvent()
     {
@@ -98,7 +120,33 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 
     public void Record(nint handle, nint stream) => Check(Calls.EventRecord(handle, stream), "recording an event");
 
-    public void Wait(nint handle) => Check(Calls.EventSynchronize(handle), "waiting for an event");
+    public void Wait(nint handle)
+    {
+        if (WhileWaiting is not { } ask)
+        {
+            Check(Calls.EventSynchronize(handle), "waiting for an event");
+            return;
+        }
+
+        var pause = new SpinWait();
+        for (var look = 1; ; look++)
+        {
+            var result = Calls.EventQuery(handle);
+            if (result != NotReady)
+            {
+                Check(result, "waiting for an event");
+                return;
+            }
+
+            if (look % LooksOfQuestion == 0)
+            {
+                ask();
+            }
+
+            // A step's end is awaited here: never a whole millisecond.
+            pause.SpinOnce(sleep1Threshold: -1);
+        }
+    }
 
     public void DestroyEvent(nint handle) => _ = Calls.EventDestroy(handle);
 
@@ -176,6 +224,12 @@ internal abstract unsafe class GpuDriver(GpuCalls calls, DeviceDescription devic
 
     public virtual void Dispose()
     {
+        if (_awaited != 0)
+        {
+            DestroyEvent(_awaited);
+            _awaited = 0;
+        }
+
         if (_current == this)
         {
             _current = null;

@@ -38,6 +38,12 @@ internal sealed class GpuLauncher : IStreamLauncher
 
     public nint Stream { get; }
 
+    public Action? WhileWaiting
+    {
+        get => _driver.WhileWaiting;
+        set => _driver.WhileWaiting = value;
+    }
+
     public DeviceMemory Allocate(long bytes)
     {
         _driver.Enter();
@@ -58,6 +64,21 @@ internal sealed class GpuLauncher : IStreamLauncher
         ArgumentOutOfRangeException.ThrowIfGreaterThan(values.Length, range.Bytes);
         _driver.Enter();
         _pinned.Write(AddressOf(range), values);
+    }
+
+    public StagingMemory Stage(int bytes)
+    {
+        _driver.Enter();
+        return new PinnedStaging(_driver, bytes);
+    }
+
+    public void Write(MemoryRange range, StagingMemory staging, int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, range.Bytes);
+        if (bytes > 0)
+        {
+            ((PinnedStaging)staging).CopyTo(AddressOf(range), bytes, Stream);
+        }
     }
 
     public void Copy(MemoryRange source, MemoryRange destination)

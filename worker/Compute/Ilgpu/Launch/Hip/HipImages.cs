@@ -7,10 +7,12 @@ namespace Cluster.Worker.Compute.Ilgpu.Launch.Hip;
 
 /// <summary>Code objects for AMD GPUs: those of the image's folder, those of an earlier run, and only then new ones.</summary>
 /// <param name="processor"><c>gfx942</c>.</param>
+/// <param name="driver">Name and version: the compiler comes with it, and with another what it has made is made anew. (To ask the compiler
+/// itself would load it, which is large, also where there is nothing to compile.)</param>
 /// <param name="prebuilt">Null where there are none.</param>
 /// <param name="findCompiler">Asked once, when something must be compiled; null where there is none.</param>
 internal sealed class HipImages(
-    string processor, PrebuiltKernels? prebuilt, KernelCache cache, Func<ICodeObjectCompiler?> findCompiler)
+    string processor, string driver, PrebuiltKernels? prebuilt, KernelCache cache, Func<ICodeObjectCompiler?> findCompiler)
     : IKernelImages
 {
     private readonly ClCompiler _textCompiler = new(CLDeviceVendor.AMD);
@@ -30,7 +32,7 @@ internal sealed class HipImages(
         try
         {
             return Image(kernel, cache.GetOrMake(
-                ".co", [AmdSource.Of(text), string.Join(' ', AmdSource.Options), processor, _compiler.Value.Name],
+                ".co", [AmdSource.Of(text), string.Join(' ', AmdSource.Options), processor, driver],
                 () => _compiler.Value.Compile(text, processor)));
         }
         catch (KernelBuildException exception) when (!exception.Message.StartsWith("kernel ", StringComparison.Ordinal))

@@ -20,7 +20,8 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     private readonly KernelCache _cache;
     private readonly ClCompiler _compiler;
     private long _kernelsBuilt;
-    private readonly Dictionary<Kernel, nint> _kernels = [];
+    private long _pieces;
+    private readonly Dictionary<Kernel, OpenClKernel> _kernels = [];
     private readonly List<nint> _programs = [];
     private readonly string _buildOptions;
     private readonly nint _context;
@@ -62,6 +63,11 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
     public int BusyGroups => Device.ComputeUnits * GroupsPerUnit;
 
+    public long KernelsBuilt => Interlocked.Read(ref _kernelsBuilt);
+
+    /// <summary>Arguments that were handed to the driver so far.</summary>
+    public long ArgumentsWritten => _kernels.Values.Sum(kernel => kernel.ArgumentsWritten);
+
     public DeviceMemory Allocate(long bytes)
     {
         if (bytes > _device.MaxAllocationBytes)
@@ -78,7 +84,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         }
 
         Require(error, "clCreateBuffer");
-        return new Memory(_cl, buffer, bytes);
+        return new OpenClMemory(_cl, buffer, ++_pieces, bytes);
     }
 
     public void Clear(MemoryRange range)
@@ -119,13 +125,13 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
             return;
         }
 
-        if (!_kernels.TryGetValue(kernel, out var handle))
+        if (!_kernels.TryGetValue(kernel, out var built))
         {
-            handle = Build(kernel);
-            _kernels.Add(kernel, handle);
+            built = Build(kernel);
+            _kernels.Add(kernel, built);
         }
 
-        SetArguments(kernel, handle, arguments);
+        var handle = built.With(arguments);
         var waves = kernel.IsWide ? Waves : 1;
         var group = stackalloc nuint[3] { Wave.Lanes, (nuint)waves, 1 };
         var global = stackalloc nuint[3] { (nuint)grid.X * Wave.Lanes, (nuint)grid.Y * (nuint)waves, (nuint)grid.Z };
@@ -153,7 +159,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         _ = _cl.Finish(_queue);
         foreach (var kernel in _kernels.Values)
         {
-            _ = _cl.ReleaseKernel(kernel);
+            kernel.Dispose();
         }
 
         _programs.ForEach(program => _ = _cl.ReleaseProgram(program));
@@ -161,7 +167,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         _ = _cl.ReleaseContext(_context);
     }
 
-    private static nint BufferOf(MemoryRange range) => ((Memory)range.Memory).Buffer;
+    private static nint BufferOf(MemoryRange range) => ((OpenClMemory)range.Memory).Buffer;
 
     private void Require(long has, long needed, string what)
     {
@@ -180,60 +186,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         }
     }
 
-    /// <summary>All pointers of views come first, then all parameters: a view as {offset in elements, length}.</summary>
-    private void SetArguments(Kernel kernel, nint handle, ReadOnlySpan<KernelArgument> arguments)
-    {
-        var parameters = kernel.Parameters;
-        if (arguments.Length != parameters.Length)
-        {
-            throw new ArgumentException($"kernel {kernel} takes {parameters.Length} arguments, not {arguments.Length}");
-        }
-
-        var index = 0u;
-        for (var i = 0; i < arguments.Length; i++)
-        {
-            if (parameters[i].ElementType is not null)
-            {
-                var buffer = ((Memory)arguments[i].Memory!).Buffer;
-                Set(kernel, handle, index++, (nuint)sizeof(nint), &buffer);
-            }
-        }
-
-        var view = stackalloc long[2];
-        for (var i = 0; i < arguments.Length; i++)
-        {
-            if (parameters[i].ElementType is not null)
-            {
-                if (arguments[i].Offset % parameters[i].ElementBytes != 0)
-                {
-                    throw new ArgumentException(
-                        $"kernel {kernel}: argument {i} begins at byte {arguments[i].Offset}, in the middle of an element of "
-                        + $"{parameters[i].ElementBytes} bytes");
-                }
-
-                view[0] = arguments[i].Offset / parameters[i].ElementBytes;
-                view[1] = arguments[i].Bytes / parameters[i].ElementBytes;
-                Set(kernel, handle, index++, 2 * sizeof(long), view);
-            }
-            else
-            {
-                var bits = arguments[i].Bits;
-                Set(kernel, handle, index++, sizeof(uint), &bits);
-            }
-        }
-    }
-
-    private void Set(Kernel kernel, nint handle, uint index, nuint size, void* value)
-    {
-        if (_cl.SetKernelArg(handle, index, size, value) is not 0 and var error)
-        {
-            throw new KernelBuildException($"kernel {kernel}: argument {index} is refused: {OpenClApi.Describe(error)}");
-        }
-    }
-
-    public long KernelsBuilt => Interlocked.Read(ref _kernelsBuilt);
-
-    private nint Build(Kernel kernel)
+    private OpenClKernel Build(Kernel kernel)
     {
         var text = _compiler.Compile(kernel, Waves, _cache);
         string[] key = [text, Device.Name, Device.Architecture ?? "", Device.Driver, _buildOptions];
@@ -255,14 +208,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
         _programs.Add(program);
         Interlocked.Increment(ref _kernelsBuilt);
-        int error;
-        fixed (byte* name = Encoding.UTF8.GetBytes(ClSource.EntryPoint(text) + '\0'))
-        {
-            var handle = _cl.CreateKernel(program, name, &error);
-            return error == 0
-                ? handle
-                : throw new KernelBuildException($"kernel {kernel}: the driver of {Device.Name} has no entry: {OpenClApi.Describe(error)}");
-        }
+        return new OpenClKernel(_cl, kernel, program, ClSource.EntryPoint(text));
     }
 
     private nint FromSource(Kernel kernel, string text)
@@ -348,12 +294,5 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         }
 
         return binary;
-    }
-
-    private sealed class Memory(CL cl, nint buffer, long bytes) : DeviceMemory(bytes)
-    {
-        public nint Buffer => buffer;
-
-        public override void Dispose() => _ = cl.ReleaseMemObject(buffer);
     }
 }

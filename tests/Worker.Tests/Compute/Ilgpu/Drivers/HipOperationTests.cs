@@ -1,0 +1,25 @@
+using Cluster.Worker.Compute.Ilgpu.Launch;
+
+namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
+
+/// <summary>Every operation through HIP, in the OpenCL C that AMD GPUs are given: matrix instructions, data-parallel primitives and the
+/// argument blocks of code objects.</summary>
+[Trait(Category.Name, Category.Interpreter)]
+public sealed class HipOperationTests(HipFixture fixture) : OperationTests(fixture), IClassFixture<HipFixture>, IDisposable
+{
+    public void Dispose() => Assert.Equal("", HipFixture.Text);
+}
+
+/// <summary>Linear layers, the same way.</summary>
+[Trait(Category.Name, Category.Interpreter)]
+public sealed class HipMatrixLinearTests : MatrixLinearTests
+{
+    private protected override IKernelLauncher CreateLauncher(int waves) => HipFixture.Launcher();
+}
+
+/// <summary>Attention, the same way.</summary>
+[Trait(Category.Name, Category.Interpreter)]
+public sealed class HipFlashAttentionTests : FlashAttentionTests
+{
+    private protected override IKernelLauncher CreateLauncher(int waves) => HipFixture.Launcher();
+}
