@@ -3,42 +3,15 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Compute.Profiling;
 
-/// <summary>A launcher in front of another, which it owns: counts launches. Graphs would hide them, so that nothing is captured through
-/// it.</summary>
-internal sealed class CountingLauncher(IKernelLauncher inner) : IKernelLauncher
+/// <summary>Counts launches. Graphs would hide them, so that nothing is captured through it.</summary>
+internal sealed class CountingLauncher(IKernelLauncher inner) : DelegatingLauncher(inner)
 {
-    public DeviceDescription Device => inner.Device;
-
-    public int Waves => inner.Waves;
-
-    public bool HasMatrixCores => inner.HasMatrixCores;
-
-    public int BusyGroups => inner.BusyGroups;
-
-    public long KernelsBuilt => inner.KernelsBuilt;
-
-    public bool IsDry => inner.IsDry;
-
     /// <summary>So far.</summary>
     public long Launches { get; private set; }
 
-    public DeviceMemory Allocate(long bytes) => inner.Allocate(bytes);
-
-    public void Clear(MemoryRange range) => inner.Clear(range);
-
-    public void Write(MemoryRange range, ReadOnlySpan<byte> values) => inner.Write(range, values);
-
-    public void Copy(MemoryRange source, MemoryRange destination) => inner.Copy(source, destination);
-
-    public void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments)
+    public override void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments)
     {
         Launches += grid.IsEmpty ? 0 : 1;
-        inner.Launch(kernel, grid, arguments);
+        base.Launch(kernel, grid, arguments);
     }
-
-    public void Read(MemoryRange range, Span<byte> values) => inner.Read(range, values);
-
-    public void Synchronize() => inner.Synchronize();
-
-    public void Dispose() => inner.Dispose();
 }

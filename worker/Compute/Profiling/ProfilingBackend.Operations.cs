@@ -154,6 +154,22 @@ internal sealed partial class ProfilingBackend
         End(begun, "rope and cache", 2 * BytesOf(qkv) + CacheBytes(cache, qkv.Rows), 3 * Count(qkv));
     }
 
+    public override void NormRopeAndCache(
+        Tensor qkv, Tensor queryNorm, Tensor keyNorm, float epsilon, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer,
+        KvScales? scales = null)
+    {
+        if (launches is null)
+        {
+            // Not one operation there, so its parts are counted.
+            base.NormRopeAndCache(qkv, queryNorm, keyNorm, epsilon, rope, inputs, cache, layer, scales);
+            return;
+        }
+
+        var begun = Begin();
+        inner.NormRopeAndCache(qkv, queryNorm, keyNorm, epsilon, rope, inputs, cache, layer, scales);
+        End(begun, "norms, rope and cache", 2 * BytesOf(qkv) + CacheBytes(cache, qkv.Rows), 7 * Count(qkv));
+    }
+
     public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
     {
         var begun = Begin();
@@ -221,6 +237,24 @@ internal sealed partial class ProfilingBackend
         var begun = Begin();
         inner.RouteToExperts(logits, routing, correction, experts, weights);
         End(begun, "router", BytesOf(logits) + BytesOf(experts) + BytesOf(weights), 4 * Count(logits));
+    }
+
+    public override void Route(
+        Tensor x, LinearWeight router, Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
+    {
+        if (launches is null)
+        {
+            // Not one operation there, so its parts are counted.
+            base.Route(x, router, logits, routing, correction, experts, weights);
+            return;
+        }
+
+        var begun = Begin();
+        inner.Route(x, router, logits, routing, correction, experts, weights);
+        End(
+            begun, $"router {router.OutFeatures}×{router.InFeatures} and choice",
+            router.ResidentBytes + BytesOf(x) + BytesOf(logits) + BytesOf(experts) + BytesOf(weights),
+            2.0 * x.Rows * router.InFeatures * router.OutFeatures + 4 * Count(logits));
     }
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)

@@ -1,7 +1,7 @@
 namespace Cluster.Worker.Compute.Ilgpu.Launch;
 
-/// <summary>Memory of the host that is filled in place and then written to the device: what is written passes through no other memory of the
-/// host. Made by a launcher (<see cref="IKernelLauncher.Stage"/>), used by one thread.</summary>
+/// <summary>Memory of the host that is filled in place and then written to the device: what is written passes through no other memory of
+/// the host. Made by a launcher (<see cref="IKernelLauncher.Stage"/>), used by one thread.</summary>
 internal abstract class StagingMemory(int bytes) : IDisposable
 {
     public int Bytes => bytes;

@@ -4,8 +4,8 @@ using Silk.NET.OpenCL;
 
 namespace Cluster.Worker.Compute.Ilgpu.Launch.OpenCl;
 
-/// <summary>A kernel on an OpenCL device: the driver's object for each place of a step that launches it, so that arguments stay set from one
-/// step to the next, and only those that have changed are written.</summary>
+/// <summary>A kernel on an OpenCL device: the driver's object for each place of a step that launches it, so that arguments stay set from
+/// one step to the next, and only those that have changed are written.</summary>
 /// <remarks>A place is known by the memory that its views begin at: the same kernel has other weights in each layer, and the same ones in
 /// each step. Places that take turns in one object (their number is limited) write what differs.</remarks>
 /// <param name="entry">Name of the function in the program.</param>
