@@ -178,6 +178,17 @@ internal abstract class Backend : IDisposable
     public abstract void RopeAndCache(
         Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null);
 
+    /// <summary><see cref="RmsNormHeads(Tensor, int, Tensor, int, Tensor, float)"/> of all query and key heads, and
+    /// <see cref="RopeAndCache"/>: one operation where a device has one.</summary>
+    public virtual void NormRopeAndCache(
+        Tensor qkv, Tensor queryNorm, Tensor keyNorm, float epsilon, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer,
+        KvScales? scales = null)
+    {
+        var kvHeads = cache.Layout.KvHeads;
+        RmsNormHeads(qkv, qkv.Columns / cache.Layout.HeadDim - 2 * kvHeads, queryNorm, kvHeads, keyNorm, epsilon);
+        RopeAndCache(qkv, rope, inputs, cache, layer, scales);
+    }
+
     /// <summary>Rotates heads by their rows' positions, in place: what <see cref="RopeAndCache"/> does before it writes.</summary>
     /// <param name="x"><c>[tokens, …]</c>, rows of whole heads; heads before <paramref name="firstHead"/> and after the last stay as they
     /// are.</param>
@@ -233,6 +244,14 @@ internal abstract class Backend : IDisposable
     /// <param name="weights">Receives their weights: <c>[tokens, chosen]</c>.</param>
     /// <exception cref="ArgumentException">See <see cref="ExpertRouting.Check"/>.</exception>
     public abstract void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights);
+
+    /// <summary><see cref="Linear"/> by a router's weights, and <see cref="RouteToExperts"/>: one operation where a device has one.</summary>
+    public virtual void Route(
+        Tensor x, LinearWeight router, Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
+    {
+        Linear(x, router, logits);
+        RouteToExperts(logits, routing, correction, experts, weights);
+    }
 
     /// <summary>output[i] = row of x · (matrix of expert i of <paramref name="experts"/>, read row after row)ᵀ.</summary>
     /// <param name="x"><c>[tokens, in]</c>, each row multiplied by all its experts, or <c>[tokens·chosen, in]</c>, each by its own.</param>

@@ -63,17 +63,16 @@ internal static class BackendKernels
     public static Kernel Rotate { get; } = Kernel.Of(RopeAndCache.Rotate);
 
     /// <summary>By the cache's element type: what fills it, and what reads it.</summary>
-    public static IReadOnlyDictionary<DType, (Kernel Write, Kernel WriteLatent, Kernel Attend)> Caches { get; } =
-        new Dictionary<DType, (Kernel, Kernel, Kernel)>
-        {
-            [DType.F32] = OfCache<F32Cache, float>(),
-            [DType.BF16] = OfCache<BF16Cache, ushort>(),
-            [DType.F16] = OfCache<F16Cache, ushort>(),
-            [DType.F8E4M3] = OfCache<E4M3Cache, byte>(),
-            [DType.F8E5M2] = OfCache<E5M2Cache, byte>(),
-        };
+    public static IReadOnlyDictionary<DType, CacheKernels> Caches { get; } = new Dictionary<DType, CacheKernels>
+    {
+        [DType.F32] = CacheKernels.Of<F32Cache, float>(),
+        [DType.BF16] = CacheKernels.Of<BF16Cache, ushort>(),
+        [DType.F16] = CacheKernels.Of<F16Cache, ushort>(),
+        [DType.F8E4M3] = CacheKernels.Of<E4M3Cache, byte>(),
+        [DType.F8E5M2] = CacheKernels.Of<E5M2Cache, byte>(),
+    };
 
-    public static Kernel Combine { get; } = Kernel.Of(PagedAttention.Combine);
+    public static Kernel RankSum { get; } = Kernel.Of(Kernels.RankSum.Run);
 
     public static Kernel CopyRows { get; } = Kernel.Of(Sampling.Copy);
 
@@ -99,12 +98,16 @@ internal static class BackendKernels
         EmbedFloats, EmbedF16, EmbedBF16, Gather, CopyBlocks, Rms, Layer, RmsHeads, LayerHeads, SumSquares, RmsScale, Xielu, Add, Scale,
         ScaleRows, SoftCap,
         .. Activations.Values.SelectMany(pair => new[] { pair.Plain, pair.Gated }), ClampedGate, Route, Sort, SortByHead, SumExperts,
-        Rotate, .. Caches.Values.SelectMany(cache => new[] { cache.Write, cache.WriteLatent, cache.Attend }), Combine, CopyRows, Adjust,
+        Rotate, .. Caches.Values.SelectMany(cache => new[] { cache.Write, cache.WriteNormed, cache.WriteLatent, cache.Attend }), RankSum,
+        CopyRows, Adjust,
         Maxima, ChunkMaxima, Select,
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ]);
 
-    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() => [.. WithoutMatrixCores, .. MatrixKernels.All]);
+    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() => 
+    [
+        .. WithoutMatrixCores, .. Caches.Values.SelectMany(cache => new[] { cache.FlashOfFour, cache.FlashOfEight }), .. MatrixKernels.All,
+    ]);
 
     /// <summary>What a device without matrix cores runs.</summary>
     public static IReadOnlyList<Kernel> WithoutMatrixCores => Portable.Value;
@@ -114,12 +117,4 @@ internal static class BackendKernels
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
         where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));
-
-    private static (Kernel Write, Kernel WriteLatent, Kernel Attend) OfCache<TFormat, TElement>()
-        where TFormat : struct, ICacheFormat<TElement>
-        where TElement : unmanaged =>
-        (
-            Kernel.Of(RopeAndCache.Run<TFormat, TElement>),
-            Kernel.Of(RopeAndCache.WriteLatent<TFormat, TElement>),
-            Kernel.OfWaves(PagedAttention.Attend<TFormat, TElement>));
 }

@@ -11,7 +11,8 @@ internal sealed partial class IlgpuBackend
     /// the device busy without.</summary>
     private const long MaxPartialBytes = 256 << 20;
 
-    private MemoryRange _partial;
+    private Scratchpad _partial;
+    private Scratchpad _arrivals;
 
     /// <exception cref="NotSupportedException">There is no kernel for such a cache.</exception>
     public override KvCache AllocateKvCache(KvCacheLayout layout)
@@ -46,16 +47,29 @@ internal sealed partial class IlgpuBackend
         Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer, KvScales? scales = null)
     {
         var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
-        var factors = KvScales.For(layout.DType, scales);
-        rope?.RequireHeads(layout.HeadDim);
-        var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
-        Require(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim);
+        var (factors, heads) = CheckRope(qkv, rope, layout, scales);
         _launcher.Launch(
             BackendKernels.Caches[layout.DType].Write, new GridSize(heads + 2 * layout.KvHeads, qkv.Rows), qkv,
             (rope as IlgpuRopeTable)?.Memory ?? _nothing, RangeOf(inputs.Positions, DType.I32, qkv.Rows),
             RangeOf(inputs.SlotMapping, DType.I32, qkv.Rows), own.Keys[layer], own.Values[layer], heads, layout.KvHeads, layout.HeadDim,
             (rope?.RotaryDim ?? 0) / 2, rope?.FirstDim ?? 0, StepOf(rope), own.HeadPieces, layout.BlockSize,
             1 / factors.Key, 1 / factors.Value);
+    }
+
+    public override void NormRopeAndCache(
+        Tensor qkv, Tensor queryNorm, Tensor keyNorm, float epsilon, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int layer,
+        KvScales? scales = null)
+    {
+        var (layout, own) = (cache.Layout, (IlgpuKvCache)cache);
+        var (factors, heads) = CheckRope(qkv, rope, layout, scales);
+        Require(queryNorm, 1, layout.HeadDim);
+        Require(keyNorm, 1, layout.HeadDim);
+        _launcher.Launch(
+            BackendKernels.Caches[layout.DType].WriteNormed, new GridSize(heads + 2 * layout.KvHeads, qkv.Rows), qkv,
+            (rope as IlgpuRopeTable)?.Memory ?? _nothing, RangeOf(inputs.Positions, DType.I32, qkv.Rows),
+            RangeOf(inputs.SlotMapping, DType.I32, qkv.Rows), own.Keys[layer], own.Values[layer], queryNorm, keyNorm, heads, layout.KvHeads,
+            layout.HeadDim, (rope?.RotaryDim ?? 0) / 2, rope?.FirstDim ?? 0, StepOf(rope), own.HeadPieces, layout.BlockSize,
+            1 / factors.Key, 1 / factors.Value, epsilon);
     }
 
     public override void Rotate(Tensor x, RopeTable rope, Tensor positions, int firstHead, int heads, int headDim)
@@ -101,28 +115,50 @@ internal sealed partial class IlgpuBackend
         var scales = KvScales.For(layout.DType, settings.CacheScales);
         var valueScale = layout.IsLatent ? scales.Key : scales.Value;
         var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
-        var headsOfGroup = Math.Min(
-            Math.Min(settings.Heads / layout.KvHeads, Kernels.PagedAttention.MaxHeads),
-            Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
-        var chunks = layout.KvHeads * GridSize.Groups(settings.Heads / layout.KvHeads, headsOfGroup);
+        var flash = _launcher.HasMatrixCores ? BackendKernels.Caches[layout.DType].FlashOf(layout) : null;
+        var perKvHead = settings.Heads / layout.KvHeads;
+        var headsOfGroup = flash is not null
+            ? Math.Min(perKvHead, Kernels.FlashAttention.RowsOf(_launcher.Waves))
+            : Math.Min(
+                Math.Min(perKvHead, Kernels.PagedAttention.MaxHeads),
+                Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
+        var chunks = layout.KvHeads * GridSize.Groups(perKvHead, headsOfGroup);
         var splits = Splits(qkv.Rows, settings.Heads, layout.ValueDim, chunks, inputs.MaxContextLength);
+        var grid = new GridSize(chunks, qkv.Rows, splits);
+        var positions = RangeOf(inputs.Positions, DType.I32, qkv.Rows);
+        var starts = RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows);
+        var tables = RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns);
+        var slopes = settings.AlibiSlopes is { } alibi ? RangeOf(alibi, DType.F32, settings.Heads) : _nothing;
+        var temperatures = settings.QueryScales is { } queryScales ? RangeOf(queryScales, DType.F32, queryScales.Columns) : _nothing;
+        var partial = splits > 1 ? _partial.Memory : _nothing;
+        var arrivals = splits > 1 ? _arrivals.Memory : _nothing;
+        if (flash is not null)
+        {
+            _launcher.Launch(
+                flash, grid, qkv, own.Keys[layer], own.Values[layer], positions, starts, tables, slopes, sinks, temperatures, output,
+                partial, arrivals, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads, layout.KvHeads,
+                layout.HeadDim, own.HeadPieces, layout.BlockSize, headsOfGroup, settings.SlidingWindow, settings.Chunk,
+                settings.AlibiSlopes is not null, settings.Sinks is not null, settings.QueryScales is not null,
+                settings.Scale * scales.Key, valueScale, settings.LogitSoftCap);
+            return;
+        }
+
         _launcher.Launch(
-            BackendKernels.Caches[layout.DType].Attend, new GridSize(chunks, qkv.Rows, splits), qkv, own.Keys[layer],
-            layout.IsLatent ? own.Keys[layer] : own.Values[layer], RangeOf(inputs.Positions, DType.I32, qkv.Rows),
-            RangeOf(inputs.QueryStarts, DType.I32, inputs.QueryStarts.Rows),
-            RangeOf(inputs.BlockTables, DType.I32, (long)inputs.BlockTables.Rows * inputs.BlockTables.Columns),
-            settings.AlibiSlopes is { } slopes ? RangeOf(slopes, DType.F32, settings.Heads) : _nothing, sinks,
-            settings.QueryScales is { } temperatures ? RangeOf(temperatures, DType.F32, temperatures.Columns) : _nothing, output,
-            splits > 1 ? _partial : _nothing, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads,
+            BackendKernels.Caches[layout.DType].Attend, grid, qkv, own.Keys[layer],
+            layout.IsLatent ? own.Keys[layer] : own.Values[layer], positions, starts, tables, slopes, sinks, temperatures, output,
+            partial, arrivals, inputs.ContextLengths.Rows, inputs.BlockTables.Columns, qkv.Columns, settings.Heads,
             layout.KvHeads, layout.HeadDim, layout.ValueDim, own.HeadPieces, layout.BlockSize, layout.IsLatent, headsOfGroup,
             settings.SlidingWindow, settings.Chunk, settings.AlibiSlopes is not null, settings.Sinks is not null,
             settings.QueryScales is not null, settings.Scale * scales.Key, valueScale, settings.LogitSoftCap);
-        if (splits > 1)
-        {
-            _launcher.Launch(
-                BackendKernels.Combine, new GridSize(settings.Heads, qkv.Rows), _partial, sinks, output, layout.ValueDim, splits,
-                settings.Sinks is not null, valueScale);
-        }
+    }
+
+    /// <returns>What keys and values are divided by, and the query heads.</returns>
+    private static (KvScales Factors, int Heads) CheckRope(Tensor qkv, RopeTable? rope, KvCacheLayout layout, KvScales? scales)
+    {
+        rope?.RequireHeads(layout.HeadDim);
+        var heads = qkv.Columns / layout.HeadDim - 2 * layout.KvHeads;
+        Require(qkv, qkv.Rows, (heads + 2 * layout.KvHeads) * layout.HeadDim);
+        return (KvScales.For(layout.DType, scales), heads);
     }
 
     /// <summary>Elements from one pair of a head to the next; see <see cref="Kernels.RopeAndCache"/>.</summary>
@@ -142,6 +178,11 @@ internal sealed partial class IlgpuBackend
         try
         {
             Scratch(ref _partial, "attention stretches", bytes);
+            if (Scratch(ref _arrivals, "groups of stretches", sizeof(int) * (long)rows * chunks))
+            {
+                _launcher.Clear(_arrivals.Memory);
+            }
+
             return stretches;
         }
         catch (InsufficientMemoryException)

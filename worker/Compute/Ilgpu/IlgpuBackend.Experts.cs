@@ -9,9 +9,10 @@ namespace Cluster.Worker.Compute.Ilgpu;
 /// <content>Mixtures of experts: all experts of a layer in one launch.</content>
 internal sealed partial class IlgpuBackend
 {
-    private MemoryRange _starts;
-    private MemoryRange _order;
-    private MemoryRange _tiles;
+    private Scratchpad _routed;
+    private Scratchpad _starts;
+    private Scratchpad _order;
+    private Scratchpad _tiles;
 
     /// <summary>The choice that <see cref="_order"/> and <see cref="_tiles"/> are of, and in what tiles: the layers of one mixture follow
     /// each other and need it sorted once. Whatever writes choices forgets it.</summary>
@@ -82,6 +83,50 @@ internal sealed partial class IlgpuBackend
             routing.Jitter);
     }
 
+    public override void Route(
+        Tensor x, LinearWeight router, Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
+    {
+        if (((IlgpuLinear)router).Sections is not [{ Format.Kind: WeightKind.Plain } section] || router.InFeatures % 4 != 0
+            || x.Rows > MatrixCoreRows || x.Rows == 0)
+        {
+            base.Route(x, router, logits, routing, correction, experts, weights);
+            return;
+        }
+
+        routing.Check(logits, correction, experts);
+        Require(x, x.Rows, router.InFeatures);
+        Require(logits, x.Rows, router.OutFeatures);
+        Require(weights, x.Rows, experts.Columns);
+        _sorted = default;
+        if (Scratch(ref _routed, "groups of routers", sizeof(uint) * MatrixCoreRows))
+        {
+            _launcher.Clear(_routed.Memory);
+        }
+
+        var added = correction is { } one ? RangeOf(one, DType.F32, logits.Columns) : _nothing;
+        var chosen = RangeOf(experts, DType.I32, x.Rows * experts.Columns);
+        var normalizes = routing.Normalize || routing.Scoring == ExpertScoring.SoftmaxOfChosen;
+        if (_launcher.HasMatrixCores)
+        {
+            _launcher.Launch(
+                MatrixKernels.Router(section.Format, _options.RoundsActivations),
+                new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel)), x, section.Codes, section.Tables, section.Groups,
+                section.Bias, logits, added, chosen, weights, _routed.Memory, x.Rows, router.InFeatures, section.Pieces, section.Outputs,
+                section.Padded, experts.Columns, (int)routing.Scoring, routing.ComparesLogits(correction is not null),
+                correction is not null, routing.Groups, routing.GroupsChosen, (int)routing.GroupScore, normalizes, routing.MinSum,
+                routing.Scale, routing.Jitter);
+            return;
+        }
+
+        var rowWaves = RowWavesFor(router, x.Rows);
+        _launcher.Launch(
+            LinearKernels.Router(section.Format), GridOf(section.Padded, x.Rows, rowWaves), x, section.Codes, section.Tables,
+            section.Groups, section.Bias, logits, added, chosen, weights, _routed.Memory, x.Rows, router.InFeatures, section.Pieces,
+            section.Outputs, section.Padded, rowWaves, experts.Columns, (int)routing.Scoring,
+            routing.ComparesLogits(correction is not null), correction is not null, routing.Groups, routing.GroupsChosen,
+            (int)routing.GroupScore, normalizes, routing.MinSum, routing.Scale, routing.Jitter);
+    }
+
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)
     {
         var routed = checked(experts.Rows * experts.Columns);
@@ -99,7 +144,9 @@ internal sealed partial class IlgpuBackend
         var choice = RangeOf(experts, DType.I32, routed);
         if (_sorted != (choice, count, tileRows))
         {
-            _launcher.Launch(BackendKernels.Sort, new GridSize(1), choice, _starts, _order, _tiles, routed, count, tileRows, maxTiles);
+            _launcher.Launch(
+                BackendKernels.Sort, new GridSize(1), choice, _starts.Memory, _order.Memory, _tiles.Memory, routed, count,
+                tileRows, maxTiles);
             _sorted = (choice, count, tileRows);
         }
 
@@ -117,7 +164,8 @@ internal sealed partial class IlgpuBackend
         RoomForTiles(routed, count, maxTiles);
         _sorted = default;
         _launcher.Launch(
-            BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order, _tiles, tokens, count, tileRows);
+            BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order.Memory, _tiles.Memory, tokens, count,
+            tileRows);
         MultiplyTiles(x, heads, tileRows, maxTiles, rowsPerInput: 1, output);
     }
 
@@ -149,8 +197,8 @@ internal sealed partial class IlgpuBackend
                 : LinearKernels.Of(section.Format, wholeQuads, experts: true);
             _launcher.Launch(
                 kernel, new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x,
-                section.Codes, section.Tables, section.Groups, section.Bias, _tiles, _order, output, weights.InFeatures, section.Pieces,
-                section.Outputs, section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
+                section.Codes, section.Tables, section.Groups, section.Bias, _tiles.Memory, _order.Memory, output, weights.InFeatures,
+                section.Pieces, section.Outputs, section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
                 (int)(section.Codes.Bytes / 16 / count), (int)(section.Tables.Bytes / sizeof(uint) / count),
                 (int)(section.Groups.Bytes / sizeof(int) / count));
         }
@@ -165,19 +213,43 @@ internal sealed partial class IlgpuBackend
             BackendKernels.SumExperts, Pieces(output), x, weights ?? x, output, output.Columns, chosen, weights is not null);
     }
 
-    /// <summary>Memory between kernels that grows to the largest step ever seen, so that a steady decode takes nothing.</summary>
-    private void Scratch(ref MemoryRange range, string name, long bytes)
+    /// <summary>Makes room for so many bytes.</summary>
+    /// <remarks>Memory moves where more is asked for than ever before, and graphs are forgotten then even if the device does not have it:
+    /// ranks, which ask for the same, capture and replay the same steps.</remarks>
+    /// <returns>Whether it is new memory, contents undefined.</returns>
+    private bool Scratch(ref Scratchpad pad, string name, long bytes)
     {
-        if (range.Bytes < bytes)
+        if (bytes > pad.AskedBytes)
         {
-            if (range.Memory is not null)
+            pad.AskedBytes = (long)BitOperations.RoundUpToPowerOf2((ulong)bytes);
+            pad.Refusal = null;
+            ForgetGraphs();
+            if (pad.Memory.Memory is not null)
             {
-                ForgetGraphs();
-                _arena.Return(range);
-                range = default;
+                _arena.Return(pad.Memory);
+                pad.Memory = default;
+            }
+        }
+
+        if (pad.Memory.Memory is null)
+        {
+            if (pad.Refusal is { } refusal)
+            {
+                throw new InsufficientMemoryException(refusal);
             }
 
-            range = _arena.Take(name, (long)BitOperations.RoundUpToPowerOf2((ulong)bytes));
+            try
+            {
+                pad.Memory = _arena.Take(name, pad.AskedBytes);
+                return true;
+            }
+            catch (InsufficientMemoryException exception)
+            {
+                pad.Refusal = exception.Message;
+                throw;
+            }
         }
+
+        return false;
     }
 }

@@ -53,22 +53,7 @@ internal sealed partial class IlgpuBackend
     {
         WeightReader.RequireReadable(source);
         var range = _arena.Take(source.Name, source.ByteLength);
-        var rowBytes = source.RowLength * source.DType.Size();
-
-        // As many rows at once as make a transfer worth its while.
-        var staging = new byte[Math.Min(source.Rows, Math.Max(1, (4 << 20) / rowBytes)) * (long)rowBytes];
-        for (var row = 0; row < source.Rows;)
-        {
-            var count = (int)Math.Min(source.Rows - row, staging.Length / rowBytes);
-            for (var i = 0; i < count; i++)
-            {
-                source.Row(row + i).CopyTo(staging.AsSpan(i * rowBytes));
-            }
-
-            _launcher.Write(range.Slice((long)row * rowBytes, (long)count * rowBytes), staging.AsSpan(0, count * rowBytes));
-            row += count;
-        }
-
+        _packer.WriteRows(source, range);
         return new IlgpuEmbeddingTable(source.Name, source.Rows, source.RowLength, source.DType, range);
     }
 
@@ -160,5 +145,5 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Bytes behind codes that <see cref="TileLinear"/> may read: a multiple of pieces.</summary>
     private static long SlackOf(WeightFormat format) =>
-        MatrixKernels.TermsOf(format, rounds: true) > 0 ? 16L * TileLinear.Slack * Wave.Lanes : 0;
+        MatrixKernels.TileTermsOf(format, rounds: true) > 0 ? 16L * TileLinear.Slack * Wave.Lanes : 0;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
@@ -27,6 +28,10 @@ internal sealed partial class IlgpuBackend : Backend
         _arena = new DeviceArena(launcher, AvailableBytes);
         _packer = new WeightPacker(launcher);
         _nothing = _arena.Take("placeholder", 16);
+        if (options.Devices is { } devices)
+        {
+            ((IStreamLauncher)launcher).WhileWaiting = devices.CheckHealth;
+        }
     }
 
     public override string Name => _launcher.Device.Kind;
@@ -174,12 +179,19 @@ internal sealed partial class IlgpuBackend : Backend
         {
             ForgetGraphs();
         }
-        catch (Exception exception) when (exception is DeviceLostException or InvalidOperationException)
+        catch (Exception exception) when (exception is DeviceLostException or InvalidOperationException or RankLostException)
         {
-            // With a lost device its graphs are gone, too.
+            // With a lost device its graphs are gone, too; with a lost rank they never end by themselves.
         }
 
-        _options.Devices?.Dispose();
+        if (_options.Devices is { } devices)
+        {
+            // Ends what waits for a lost rank: from here on the stream comes to its end.
+            devices.Dispose();
+            ((IStreamLauncher)_launcher).WhileWaiting = null;
+        }
+
+        _packer.Dispose();
         _arena.Dispose();
         _launcher.Dispose();
     }

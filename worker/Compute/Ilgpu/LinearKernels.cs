@@ -12,6 +12,8 @@ internal static class LinearKernels
 
     private static readonly ConcurrentDictionary<WeightFormat, Kernel> MadeGated = new();
 
+    private static readonly ConcurrentDictionary<WeightFormat, Kernel> MadeRouters = new();
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Kernel> All =>
     [
@@ -19,7 +21,7 @@ internal static class LinearKernels
            from experts in new[] { false, true }
            from wholeQuads in new[] { true, false }
            select Of(format, wholeQuads, experts),
-        .. Formats.Select(Gated),
+        .. Formats.Select(Gated), .. Formats.Where(format => format.Kind == WeightKind.Plain).Select(Router),
     ];
 
     /// <summary>Every way weights are coded.</summary>
@@ -63,4 +65,9 @@ internal static class LinearKernels
         format,
         static key => Kernel.OfWaves(
             typeof(Linear).GetMethod(nameof(Linear.MultiplyGated))!.MakeGenericMethod(key.KernelType, typeof(QuadInput))));
+
+    /// <summary>With the choice of experts, for rows of whole quads.</summary>
+    public static Kernel Router(WeightFormat format) => MadeRouters.GetOrAdd(
+        format,
+        static key => Kernel.OfWaves(typeof(Router).GetMethod(nameof(Kernels.Router.Multiply))!.MakeGenericMethod(key.KernelType)));
 }

@@ -7,14 +7,17 @@ using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Ilgpu;
 
-/// <summary>Rearranges a checkpoint's weights into what <see cref="Linear"/> reads, and uploads them: never more on the host than
-/// <see cref="StagingBytes"/>. Called by <see cref="IlgpuBackend"/> while weights load.</summary>
-internal sealed class WeightPacker(IKernelLauncher launcher)
+/// <summary>Rearranges a checkpoint's weights into what <see cref="Linear"/> reads, and uploads them. Called by
+/// <see cref="IlgpuBackend"/> while weights load.</summary>
+/// <remarks>All processors fill one piece of staging memory while the device reads the other: never more on the host than twice
+/// <see cref="StagingBytes"/>, or two panels.</remarks>
+internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
 {
     private const int PieceBytes = 16;
-    private const long StagingBytes = 64 << 20;
+    private const int StagingBytes = 32 << 20;
 
-    private byte[] _staging = [];
+    private readonly StagingMemory?[] _staging = new StagingMemory?[2];
+    private int _turn;
 
     /// <summary>Plain weights, in their own type; in F32 where the parts' types differ.</summary>
     public void Write(IReadOnlyList<HostTensor> parts, LinearSection section)
@@ -87,6 +90,15 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
         biases.SelectMany(WeightReader.ReadAll).ToArray().CopyTo(values, 0);
         launcher.Write(section.Bias, MemoryMarshal.AsBytes(values.AsSpan()));
     }
+
+    /// <summary>Rows as they are.</summary>
+    public void WriteRows(HostTensor source, MemoryRange range)
+    {
+        var rowBytes = source.RowLength * source.DType.Size();
+        WriteParts(source.Rows, rowBytes, range, (row, bytes) => source.Row(row).CopyTo(bytes));
+    }
+
+    public void Dispose() => Array.ForEach(_staging, staging => staging?.Dispose());
 
     /// <summary>Words of tables that a section of these parts has.</summary>
     public static long TableWords(ImmutableArray<QuantizedMatrix> parts, int padded)
@@ -216,42 +228,53 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
         }
     }
 
-    /// <summary>Packs panels in parallel into a staging buffer, as many as it holds, and uploads them.</summary>
-    private void WritePanels(LinearSection section, PackPanel pack)
+    private void WritePanels(LinearSection section, WritePart pack) => WriteParts(
+        section.Padded / Linear.Panel, checked(section.Pieces * Linear.Panel * PieceBytes), section.Codes, (panel, bytes) =>
+        {
+            bytes.Clear();
+            pack(panel, bytes);
+        });
+
+    /// <summary>Fills staging memory in parallel with as many parts as it holds, and uploads them.</summary>
+    private unsafe void WriteParts(int parts, int partBytes, MemoryRange range, WritePart write)
     {
-        if (launcher.IsDry)
+        if (launcher.IsDry || parts == 0)
         {
             return;
         }
 
-        var panelBytes = checked(section.Pieces * Linear.Panel * PieceBytes);
-        var panels = section.Padded / Linear.Panel;
-        var atOnce = (int)Math.Clamp(StagingBytes / panelBytes, 1, panels);
-        if (_staging.Length < atOnce * panelBytes)
+        var atOnce = Math.Clamp(StagingBytes / partBytes, 1, parts);
+        for (var begin = 0; begin < parts; begin += atOnce)
         {
-            _staging = GC.AllocateUninitializedArray<byte>(atOnce * panelBytes, pinned: true);
-        }
-
-        for (var begin = 0; begin < panels; begin += atOnce)
-        {
-            var count = Math.Min(atOnce, panels - begin);
+            var count = Math.Min(atOnce, parts - begin);
+            var staging = NextStaging(checked(atOnce * partBytes));
+            var address = staging.Take();
             try
             {
-                Parallel.For(0, count, i =>
-                {
-                    var bytes = _staging.AsSpan(i * panelBytes, panelBytes);
-                    bytes.Clear();
-                    pack(begin + i, bytes);
-                });
+                Parallel.For(
+                    0, count, i => write(begin + i, new Span<byte>((byte*)address + (long)i * partBytes, partBytes)));
             }
             catch (AggregateException exceptions)
             {
                 ExceptionDispatchInfo.Throw(exceptions.InnerExceptions[0]);
             }
 
-            launcher.Write(
-                section.Codes.Slice((long)begin * panelBytes, (long)count * panelBytes), _staging.AsSpan(0, count * panelBytes));
+            launcher.Write(range.Slice((long)begin * partBytes, (long)count * partBytes), staging, count * partBytes);
         }
+    }
+
+    /// <summary>The piece that the device was given longer ago.</summary>
+    private StagingMemory NextStaging(int bytes)
+    {
+        _turn ^= 1;
+        if (_staging[_turn] is not { } staging || staging.Bytes < bytes)
+        {
+            _staging[_turn]?.Dispose();
+            _staging[_turn] = null;
+            _staging[_turn] = staging = launcher.Stage(bytes);
+        }
+
+        return staging;
     }
 
     /// <summary>The low four bits of codes as pieces; see <see cref="SuperblockTables"/> for the rest.</summary>
@@ -278,5 +301,5 @@ internal sealed class WeightPacker(IKernelLauncher launcher)
         launcher.Write(section.Groups, MemoryMarshal.AsBytes(tables.Places(section.Pieces * section.Format.Elements).AsSpan()));
     }
 
-    private delegate void PackPanel(int panel, Span<byte> bytes);
+    private delegate void WritePart(int part, Span<byte> bytes);
 }

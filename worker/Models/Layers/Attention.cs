@@ -57,8 +57,12 @@ internal sealed class Attention : IAttention
             rope = null;
         }
 
-        _norms?.Apply(activations, heads);
-        _backend.RopeAndCache(heads, rope, own, cache, _place.Region, _settings.CacheScales);
+        if (_norms?.TryApplyWithRope(heads, rope, own, cache, _place.Region, _settings.CacheScales) != true)
+        {
+            _norms?.Apply(activations, heads);
+            _backend.RopeAndCache(heads, rope, own, cache, _place.Region, _settings.CacheScales);
+        }
+
         _backend.PagedAttention(heads, own, cache, _place.Region, _settings, attended);
         _backend.Linear(attended, _output, result);
     }

@@ -62,6 +62,21 @@ internal sealed class HeadNorms
             _ => new HeadNorms(layer, shard, backend, weights, names),
         };
 
+    /// <summary>Normalizes heads one by one, rotates them, and writes the cache.</summary>
+    /// <returns>False where they are normalized in another way: nothing is done then.</returns>
+    public bool TryApplyWithRope(
+        Tensor qkv, RopeTable? rope, in AttentionInputs inputs, KvCache cache, int region, KvScales? scales)
+    {
+        if (_kind is QueryKeyNorm.LayerNormPerHead or QueryKeyNorm.AllHeads || FollowRotation)
+        {
+            return false;
+        }
+
+        // Rotation changes no head's length, so that the weightless norm may come before it.
+        _backend.NormRopeAndCache(qkv, _query, _key, _epsilon, rope, inputs, cache, region, scales);
+        return true;
+    }
+
     /// <summary>Rotates what is normalized.</summary>
     /// <param name="qkv"><c>[tokens, (heads + 2·kvHeads)·headDim]</c>.</param>
     public void Rotate(Tensor qkv, RopeTable rope, Tensor positions) =>
@@ -89,7 +104,6 @@ internal sealed class HeadNorms
                 _backend.RmsScale(qkv, _query.Columns, _key, sums, 1, _features.Key, _epsilon);
                 break;
             default:
-                // Rotation changes no head's length, so that the weightless norm may come before it.
                 _backend.RmsNormHeads(qkv, _heads, _query, _kvHeads, _key, _epsilon);
                 break;
         }

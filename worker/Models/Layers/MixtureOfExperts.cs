@@ -51,8 +51,7 @@ internal sealed class MixtureOfExperts : FeedForward
 
         // Before the experts' sum, which may overwrite x.
         var shared = _shared?.Forward(buffers.Shared!, x);
-        _backend.Linear(x, _router, logits);
-        _backend.RouteToExperts(logits, _moe.Routing, _correction, chosen, weights);
+        _backend.Route(x, _router, logits, _moe.Routing, _correction, chosen, weights);
         _backend.ExpertLinear(x, chosen, _gateUp, gated);
         if (_moe.WeighsInputs)
         {

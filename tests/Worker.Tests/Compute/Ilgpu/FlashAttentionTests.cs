@@ -4,8 +4,8 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>Attention on matrix cores, whose instructions are taken apart where there are none. What runs it is put to these tests by a class
-/// that makes it.</summary>
+/// <summary>Attention on matrix cores, whose instructions are taken apart where there are none. What runs it is put to these tests by a
+/// class that makes it.</summary>
 [Trait(Category.Name, Category.Slow)]
 public abstract class FlashAttentionTests : IDisposable
 {
@@ -33,7 +33,11 @@ public abstract class FlashAttentionTests : IDisposable
         int heads, int kvHeads, int headDim, int rotaryDim, int window, int chunk, float softCap, float slope, bool sinks, string cache)
     {
         int[] lengths = [21, 1, 40];
-        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap) { Chunk = chunk, CacheScales = new(0.25f, 2) };
+        var settings = new AttentionSettings(heads, 1 / MathF.Sqrt(headDim), window, softCap)
+        {
+            Chunk = chunk,
+            CacheScales = new(0.25f, 2),
+        };
         var run = new PagedRun(
             settings, kvHeads, headDim, rotaryDim, lengths, Enum.Parse<DType>(cache),
             slope == 0 ? null : [.. Enumerable.Range(1, heads).Select(head => slope * head / heads)])
@@ -48,7 +52,8 @@ public abstract class FlashAttentionTests : IDisposable
         Assert.Contains(_launcher.Launched, name => name.StartsWith("FlashAttention.Attend", StringComparison.Ordinal));
         for (var sequence = 0; sequence < expected.Length; sequence++)
         {
-            Assert.Equal(expected[sequence], Array.ConvertAll(actual[sequence], value => (double)value), (twin, own) => Math.Abs(twin - own) < 5e-6);
+            Assert.Equal(
+                expected[sequence], Array.ConvertAll(actual[sequence], value => (double)value), (twin, own) => Math.Abs(twin - own) < 5e-6);
         }
 
         Assert.Equal(actual, run.Execute(_device, run.TogetherInChunks(7), blockSeed: 2));

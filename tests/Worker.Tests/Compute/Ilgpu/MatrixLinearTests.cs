@@ -92,6 +92,10 @@ public abstract class MatrixLinearTests : IDisposable
         Assert.Equal(Multiply(device, weight, x[..(half * inputs)]), actual[..(half * outputs)]);
     }
 
+    [Theory, InlineData(3)]
+    public void A_router_with_the_choice_has_the_bits_of_one_after_the_other(int rows) => Assert.Equal(
+        RouterRun.Run(_device, rows, asOne: false), RouterRun.Run(_device, rows, asOne: true));
+
     [Fact]
     public void Routed_rows_are_multiplied_by_their_own_expert()
     {

@@ -23,6 +23,10 @@ public abstract partial class OperationTests
         });
     }
 
+    [Theory, InlineData(1), InlineData(6), InlineData(17)]
+    public void A_router_with_the_choice_has_the_bits_of_one_after_the_other(int rows) => Assert.Equal(
+        RouterRun.Run(fixture.Device, rows, asOne: false), RouterRun.Run(fixture.Device, rows, asOne: true));
+
     [Fact]
     public void Among_equal_experts_and_groups_the_lower_number_comes_first() => Same(0, device =>
     {

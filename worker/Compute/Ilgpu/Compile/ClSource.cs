@@ -16,13 +16,19 @@ internal static partial class ClSource
         source = source.Replace(
             "work_group_barrier ( CLK_GLOBAL_MEM_FENCE )", "work_group_barrier ( CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE )",
             StringComparison.Ordinal);
+
+        // A fence of the device is a barrier besides, there, whose scope not every driver knows. All that is meant is that what was written
+        // before can be seen by other groups.
+        source = source.Replace(
+            "work_group_barrier ( CLK_GLOBAL_MEM_FENCE ,  memory_scope_device )",
+            "atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_acq_rel, memory_scope_device)", StringComparison.Ordinal);
         if (UnfencedBarrier().Match(source) is { Success: true } barrier)
         {
             throw new NotSupportedException(
                 $"ILGPU wrote '{barrier.Value}', which does not fence shared memory: on AMD GPUs waves would race");
         }
 
-        source = SharedAdd().Replace(source, match => AddTo(source, match.Groups[1].Value));
+        source = IntegerAdd().Replace(source, match => AddTo(source, match.Groups[1].Value));
         if (UnknownAtomic().Match(source) is { Success: true } atomic)
         {
             throw new NotSupportedException($"ILGPU wrote '{atomic.Value}', which is not OpenCL C of every version");
@@ -68,19 +74,19 @@ internal static partial class ClSource
     private static partial Regex CountedName();
 
     /// <summary>ILGPU's own atomics go through generic pointers and are sequentially consistent over the device: two features that a driver
-    /// may lack. Additions in shared memory have been in OpenCL C since its first version.</summary>
+    /// may lack. Additions in shared and device memory have been in OpenCL C since its first version.</summary>
     private static string AddTo(string source, string pointer)
     {
         var type = Regex.Match(source, $@"\t(\w+) {pointer};").Groups[1].Value;
-        return Regex.IsMatch(source, $@"typedef local u?int\* {type};")
-            ? $"atomic_add ((volatile local uint*){pointer},"
-            : throw new NotSupportedException($"ILGPU wrote an atomic addition to '{pointer}', which is not in shared memory");
+        return Regex.Match(source, $@"typedef (local|global) u?int\* {type};") is { Success: true } space
+            ? $"atomic_add ((volatile {space.Groups[1].Value} uint*){pointer},"
+            : throw new NotSupportedException($"ILGPU wrote an atomic addition to '{pointer}', of which it is not known in what memory it is");
     }
 
     [GeneratedRegex(@"atomic_fetch_add \(\(atomic_uint\*\)(\w+),")]
-    private static partial Regex SharedAdd();
+    private static partial Regex IntegerAdd();
 
-    [GeneratedRegex(@"\batomic_(?!add \(\(volatile local)\w+ \(")]
+    [GeneratedRegex(@"\batomic_(?!add \(\(volatile (?:local|global) )\w+ \(")]
     private static partial Regex UnknownAtomic();
 
     [GeneratedRegex(@"struct (type_\d+)\s*\{((?:\s*(?:int|uint|float) field_\d;){4}\s*)\};")]

@@ -24,6 +24,10 @@ internal static class IntrinsicTable
         AddPtx(manager);
         Redirect(manager, Of(Wave.Sum), typeof(Wave), nameof(Wave.PortableSum));
         Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
+        Redirect(manager, Of(Wave.MaxOfSharers), typeof(Wave), nameof(Wave.PortableMaxOfSharers));
+        Redirect(manager, Of(Wave.SumOfSharers), typeof(Wave), nameof(Wave.PortableSumOfSharers));
+        ClTemplate.Register(manager, Of(Wave.MaxOfSharers), CLDeviceVendor.AMD, OverSharers("fmax({0}, {1})"));
+        ClTemplate.Register(manager, Of(Wave.SumOfSharers), CLDeviceVendor.AMD, OverSharers("{0} + {1}"));
         ClTemplate.Register(manager, Of(Wave.Sum), CLDeviceVendor.AMD, Butterfly("{0} + {1}"));
         ClTemplate.Register(manager, Of(Wave.Max), CLDeviceVendor.AMD, Butterfly("fmax({0}, {1})"));
         Redirect(manager, Of(MatrixCore.MultiplyAdd), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAdd));
@@ -63,6 +67,18 @@ internal static class IntrinsicTable
     /// <summary>Devices of any vendor; a template registered later for one goes before.</summary>
     private static void Redirect(IntrinsicImplementationManager manager, MethodInfo method, Type type, string target) =>
         manager.RegisterMethod(method, new CLIntrinsic(type, target, IntrinsicImplementationMode.Redirect));
+
+    /// <summary>A reduction over lanes 16 and 32 apart: a swizzle within halves of the wave (the partner's number differs in bit 4), then
+    /// the other half's lane.</summary>
+    private static string OverSharers(string operation)
+    {
+        string Apply(string a, string b) =>
+            operation.Replace("{0}", a, StringComparison.Ordinal).Replace("{1}", b, StringComparison.Ordinal);
+        return "{ float v = $0, w; w = as_float(__builtin_amdgcn_ds_swizzle(as_int(v), 0x401F)); "
+            + $"v = {Apply("v", "w")}; "
+            + "w = as_float(__builtin_amdgcn_ds_bpermute((int)((get_local_id(0) ^ 32u) << 2), as_int(v))); "
+            + $"$r = {Apply("v", "w")}; }}";
+    }
 
     /// <summary>A reduction without memory: partners 1, 2, 4 and 8 lanes away by data-parallel primitives (quad_perm twice,
     /// row_half_mirror, row_mirror: once quads and octets agree, a mirror image is as good as the partner), 16 and 32 away by

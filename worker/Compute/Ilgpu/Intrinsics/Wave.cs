@@ -60,6 +60,45 @@ internal static class Wave
         return max;
     }
 
+    /// <summary>The largest value of the four lanes l, l + 16, l + 32 and l + 48, in each of them: they share a column of
+    /// <see cref="MatrixCore"/>'s results.</summary>
+    [IntrinsicImplementation]
+    public static float MaxOfSharers(float value) => PortableMaxOfSharers(value);
+
+    /// <summary>The sum of those lanes: of the first two, and of the others.</summary>
+    [IntrinsicImplementation]
+    public static float SumOfSharers(float value) => PortableSumOfSharers(value);
+
+    /// <summary><see cref="MaxOfSharers"/> through shared memory.</summary>
+    public static float PortableMaxOfSharers(float value)
+    {
+        var sharers = Sharers(value);
+        return Native.Max(Native.Max(sharers.X, sharers.Y), Native.Max(sharers.Z, sharers.W));
+    }
+
+    /// <summary><see cref="SumOfSharers"/> through shared memory.</summary>
+    public static float PortableSumOfSharers(float value)
+    {
+        var sharers = Sharers(value);
+        return (sharers.X + sharers.Y) + (sharers.Z + sharers.W);
+    }
+
+    private static Float4 Sharers(float value)
+    {
+        var shared = SharedMemory.Allocate<float>(Lanes * MaxWaves);
+        var at = Group.IdxY * Lanes;
+        shared[at + Group.IdxX] = value;
+        Group.Barrier();
+        at += Group.IdxX % MatrixCore.Tile;
+        Float4 values;
+        values.X = shared[at];
+        values.Y = shared[at + MatrixCore.Tile];
+        values.Z = shared[at + 2 * MatrixCore.Tile];
+        values.W = shared[at + 3 * MatrixCore.Tile];
+        Group.Barrier();
+        return values;
+    }
+
     /// <summary>The sum over the threads of a group, waves in order, in every thread.</summary>
     public static float GroupSum(float value)
     {

@@ -17,10 +17,19 @@ internal static class Experts
     public static void Route(
         ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights, int count, int chosen,
         int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum, float scale,
-        float jitter)
+        float jitter) =>
+        RouteRow(
+            Grid.IdxX, logits, correction, experts, weights, count, chosen, scoring, byLogits, corrects, groups, groupsChosen, groupScore,
+            normalize, minSum, scale, jitter);
+
+    /// <summary>The same for the row of a wave; all waves of the group must call it as often.</summary>
+    public static void RouteRow(
+        int number, ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights, int count,
+        int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum,
+        float scale, float jitter)
     {
-        var row = logits.SubView((long)Grid.IdxX * count, count);
-        var to = (long)Grid.IdxX * chosen;
+        var row = logits.SubView((long)number * count, count);
+        var to = (long)number * chosen;
         var largest = 0f;
         var total = 1f;
         if (scoring == (int)ExpertScoring.Softmax)

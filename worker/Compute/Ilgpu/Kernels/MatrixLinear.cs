@@ -56,7 +56,7 @@ internal static class MatrixLinear
             var row = (tile + i) * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile;
             if (Group.IdxY == 0 && row < rows)
             {
-                Store(sum, bias, y, 0, (long)row * stride + firstOutput, outputs);
+                OutputQuad.Store(sum, bias, 0, y, (long)row * stride + firstOutput, FirstOutput(), outputs);
             }
         }
     }
@@ -95,7 +95,8 @@ internal static class MatrixLinear
             if (Group.IdxY == 0 && row + i * MatrixCore.Tile < rows)
             {
                 var routed = i == 0 ? routed0 : i == 1 ? routed1 : i == 2 ? routed2 : routed3;
-                Store(sum, bias, y, expert * padded, (long)routed * stride + firstOutput, outputs);
+                OutputQuad.Store(
+                    sum, bias, (long)expert * padded, y, (long)routed * stride + firstOutput, FirstOutput(), outputs);
             }
         }
     }
@@ -117,7 +118,7 @@ internal static class MatrixLinear
         var row = Group.IdxX % MatrixCore.Tile;
         if (Group.IdxY == 0 && row < rows)
         {
-            var output = Grid.IdxX * Linear.Panel + 4 * (Group.IdxX / MatrixCore.Tile);
+            var output = FirstOutput();
             var at = (long)row * half + output;
             y[at] = GateFunctions.Apply(activation, gates.X + bias[output]) * (ups.X + bias[output + half]);
             y[at + 1] = GateFunctions.Apply(activation, gates.Y + bias[output + 1]) * (ups.Y + bias[output + 1 + half]);
@@ -125,6 +126,9 @@ internal static class MatrixLinear
             y[at + 3] = GateFunctions.Apply(activation, gates.W + bias[output + 3]) * (ups.W + bias[output + 3 + half]);
         }
     }
+
+    /// <summary>A lane's first output as a result.</summary>
+    private static int FirstOutput() => Grid.IdxX * Linear.Panel + 4 * (Group.IdxX / MatrixCore.Tile);
 
     /// <summary>A lane's output of a panel as the left operand.</summary>
     private static int OutputOf(int panel) => panel * Linear.Panel + Group.IdxX % MatrixCore.Tile;
@@ -215,30 +219,6 @@ internal static class MatrixLinear
 
         Group.Barrier();
         return sums;
-    }
-
-    private static void Store(Float4 sums, ArrayView<float> bias, ArrayView<float> y, int firstBias, long row, int outputs)
-    {
-        var output = Grid.IdxX * Linear.Panel + 4 * (Group.IdxX / MatrixCore.Tile);
-        if (output < outputs)
-        {
-            y[row + output] = sums.X + bias[firstBias + output];
-        }
-
-        if (output + 1 < outputs)
-        {
-            y[row + output + 1] = sums.Y + bias[firstBias + output + 1];
-        }
-
-        if (output + 2 < outputs)
-        {
-            y[row + output + 2] = sums.Z + bias[firstBias + output + 2];
-        }
-
-        if (output + 3 < outputs)
-        {
-            y[row + output + 3] = sums.W + bias[firstBias + output + 3];
-        }
     }
 
     /// <summary>Of up to four tiles.</summary>

@@ -6,8 +6,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// <summary>Causal attention over pages. A group has one row and up to <see cref="MaxHeads"/> query heads that share a key/value
 /// head.</summary>
 /// <remarks>The context is cut into stretches of <see cref="Stretch"/> tokens at fixed places. Each gives a maximum, a sum and a weighted
-/// mean of its own, from nothing but its own tokens; they are merged in order (<see cref="Merge"/>). Whether one group walks all stretches
-/// or each has a group of its own, the arithmetic is the same, and so are the bits.</remarks>
+/// mean of its own, from nothing but its own tokens; they are merged in order (<see cref="Softmax.Merge"/>). Whether one group walks all
+/// stretches or each has a group of its own, the arithmetic is the same, and so are the bits.</remarks>
 internal static class PagedAttention
 {
     /// <summary>Tokens of a stretch.</summary>
@@ -19,9 +19,6 @@ internal static class PagedAttention
     /// <summary>Most elements of all query heads of a group.</summary>
     public const int MaxElements = 2048;
 
-    /// <summary>Score of what must not be seen.</summary>
-    private const float Nothing = float.NegativeInfinity;
-
     /// <summary>Grid (kvHeads · chunks of query heads, rows, splits). With one split a group walks all stretches and writes
     /// <paramref name="output"/>; with more, each has the stretch of its number and writes <paramref name="partial"/>.</summary>
     /// <param name="qkv"><c>[rows, rowColumns]</c>, the query heads first.</param>
@@ -31,6 +28,7 @@ internal static class PagedAttention
     /// <param name="temperatures"><c>[positions]</c>: factors of a query's scores; read where <paramref name="hasTemperatures"/> is
     /// 1.</param>
     /// <param name="partial"><c>[splits][rows][heads][valueDim + 2]</c>: the mean times the sum, the maximum, the sum.</param>
+    /// <param name="arrivals"><c>[rows][groups of a row]</c>, zeros: see <see cref="Arrivals"/>.</param>
     /// <param name="numSequences">Sequences; row t is one's whose query starts are around it.</param>
     /// <param name="valueDim">Elements of a value: in a latent cache the first of a key, else as many as a key has.</param>
     /// <param name="isLatent">1 where a token's key is one run of pieces, as values are.</param>
@@ -42,8 +40,8 @@ internal static class PagedAttention
     public static void Attend<TFormat, TElement>(
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
         ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
-        ArrayView<float> partial, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads, int headDim, int valueDim,
-        int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks,
+        ArrayView<float> partial, ArrayView<uint> arrivals, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads,
+        int headDim, int valueDim, int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks,
         int hasTemperatures, float scale, float valueScale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
@@ -63,7 +61,7 @@ internal static class PagedAttention
         var numHeads = Native.Min(headsOfGroup, (kvHead + 1) * perKvHead - firstHead);
         var row = Grid.IdxY;
         var position = positions[row];
-        var table = (long)SequenceOf(queryStarts, numSequences, row) * tableWidth;
+        var table = (long)Softmax.SequenceOf(queryStarts, numSequences, row) * tableWidth;
         var quads = pieces * format.Elements / 4;
         var valueQuads = (valueDim + 3) / 4;
         var rowAt = (long)row * rowColumns + (long)firstHead * headDim;
@@ -81,7 +79,7 @@ internal static class PagedAttention
         for (var head = thread; head < numHeads; head += threads)
         {
             var hasSink = hasSinks != 0 && !isSplit;
-            state[2 * head] = hasSink ? sinks[firstHead + head] : Nothing;
+            state[2 * head] = hasSink ? sinks[firstHead + head] : Softmax.Nothing;
             state[2 * head + 1] = hasSink ? 1f : 0f;
         }
 
@@ -108,7 +106,7 @@ internal static class PagedAttention
                     ? Score<TFormat, TElement>(
                         queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, isLatent, factor, cap)
                         + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
-                    : Nothing;
+                    : Softmax.Nothing;
             }
 
             Group.Barrier();
@@ -118,7 +116,7 @@ internal static class PagedAttention
             {
                 var head = round + Group.IdxY;
                 var isOwn = head < numHeads;
-                var max = Nothing;
+                var max = Softmax.Nothing;
                 for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
                 {
                     max = Native.Max(weights[head * Stretch + i], max);
@@ -129,7 +127,7 @@ internal static class PagedAttention
                 for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
                 {
                     var score = weights[head * Stretch + i];
-                    var weight = score > Nothing ? Native.Exp(score - max) : 0f;
+                    var weight = score > Softmax.Nothing ? Native.Exp(score - max) : 0f;
                     weights[head * Stretch + i] = weight;
                     sum += weight;
                 }
@@ -174,14 +172,14 @@ internal static class PagedAttention
                 }
 
                 var head = item / valueQuads;
-                mixed[item] = Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
+                mixed[item] = Softmax.Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
             }
 
             Group.Barrier();
             for (var head = thread; head < numHeads; head += threads)
             {
                 var max = state[2 * head];
-                state[2 * head + 1] = MergeSums(
+                state[2 * head + 1] = Softmax.MergeSums(
                     state[2 * head + 1], max, state[2 * MaxHeads + 2 * head + 1], state[2 * MaxHeads + 2 * head]);
                 state[2 * head] = Native.Max(max, state[2 * MaxHeads + 2 * head]);
             }
@@ -210,35 +208,16 @@ internal static class PagedAttention
                 output[((long)row * heads + firstHead + head) * valueDim + element] = chosen / state[2 * head + 1] * valueScale;
             }
         }
-    }
 
-    /// <summary>Merges the stretches of rows in order. Grid (heads, rows), a wave each.</summary>
-    public static void Combine(
-        ArrayView<float> partial, ArrayView<float> sinks, ArrayView<float> output, int valueDim, int splits, int hasSinks, float valueScale)
-    {
-        var head = (long)Grid.IdxY * Grid.DimX + Grid.IdxX;
-        var stride = (long)Grid.DimY * Grid.DimX * (valueDim + 2);
-        for (var element = Group.IdxX; element < valueDim; element += Wave.Lanes)
+        if (isSplit && Arrivals.IsLast(arrivals, (long)row * Grid.DimX + Grid.IdxX, Grid.DimZ))
         {
-            Float4 mixed = default;
-            var max = hasSinks != 0 ? sinks[Grid.IdxX] : Nothing;
-            var sum = hasSinks != 0 ? 1f : 0f;
-            for (var split = 0; split < splits; split++)
+            var first = (long)row * heads + firstHead;
+            for (var i = thread; i < numHeads * valueDim; i += threads)
             {
-                var at = split * stride + head * (valueDim + 2);
-                var ownMax = partial[at + valueDim];
-                var ownSum = partial[at + valueDim + 1];
-                if (ownSum > 0f)
-                {
-                    Float4 part = default;
-                    part.X = partial[at + element];
-                    mixed = Merge(mixed, max, part, ownMax);
-                    sum = MergeSums(sum, max, ownSum, ownMax);
-                    max = Native.Max(max, ownMax);
-                }
+                var sink = hasSinks != 0 ? sinks[firstHead + i / valueDim] : Softmax.Nothing;
+                output[first * valueDim + i] = valueScale * Softmax.Combine(
+                    partial, first + i / valueDim, (long)Grid.DimY * heads * (valueDim + 2), i % valueDim, valueDim, Grid.DimZ, sink);
             }
-
-            output[head * valueDim + element] = mixed.X / sum * valueScale;
         }
     }
 
@@ -271,25 +250,6 @@ internal static class PagedAttention
         return cap > 0f ? cap * Native.Tanh(sum / cap) : sum;
     }
 
-    /// <summary>What is mixed so far and a stretch's part, both times their sums, relative to the larger maximum.</summary>
-    private static Float4 Merge(Float4 mixed, float max, Float4 part, float partMax)
-    {
-        var larger = Native.Max(max, partMax);
-        var factor = Native.Exp(max - larger);
-        var partFactor = Native.Exp(partMax - larger);
-        mixed.X = Native.Fma(mixed.X, factor, part.X * partFactor);
-        mixed.Y = Native.Fma(mixed.Y, factor, part.Y * partFactor);
-        mixed.Z = Native.Fma(mixed.Z, factor, part.Z * partFactor);
-        mixed.W = Native.Fma(mixed.W, factor, part.W * partFactor);
-        return mixed;
-    }
-
-    private static float MergeSums(float sum, float max, float part, float partMax)
-    {
-        var larger = Native.Max(max, partMax);
-        return Native.Fma(sum, Native.Exp(max - larger), part * Native.Exp(partMax - larger));
-    }
-
     private static Float4 MultiplyAdd(Float4 value, float weight, Float4 sum)
     {
         sum.X = Native.Fma(value.X, weight, sum.X);
@@ -306,26 +266,5 @@ internal static class PagedAttention
         a.Z += b.Z;
         a.W += b.W;
         return a;
-    }
-
-    /// <summary>The last sequence that starts at or before a row.</summary>
-    private static int SequenceOf(ArrayView<int> queryStarts, int numSequences, int row)
-    {
-        var low = 0;
-        var high = numSequences - 1;
-        while (low < high)
-        {
-            var middle = (low + high + 1) / 2;
-            if (queryStarts[middle] <= row)
-            {
-                low = middle;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        return low;
     }
 }

@@ -21,9 +21,6 @@ internal readonly struct OutputTables(ArrayView<uint> tables, ArrayView<int> gro
 /// step's first, and row lane % 16.</summary>
 internal interface IPieceProduct
 {
-    /// <summary>Weights in a piece.</summary>
-    int Elements { get; }
-
     /// <summary>Where the inputs of this lane's row begin.</summary>
     /// <param name="tile">Of 16 rows; past the last, rows are those of the last.</param>
     /// <param name="steps">As <see cref="SplitRows"/> has them.</param>
@@ -46,20 +43,19 @@ internal readonly struct FloatProduct<TFormat, TInput> : IPieceProduct
     where TFormat : struct, IWeightFormat
     where TInput : struct, IInput
 {
-    public int Elements => default(TFormat).Elements;
-
     public long SourceOf(int tile, int rows, int inputs, int steps) =>
         (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
 
     public Float4 Add(
         UInt4 code, PieceScale scale, OutputTables tables, ArrayView<float> x, long source, int inputs, int step, int present, Float4 sums)
     {
-        var piece = step * MatrixLinear.PiecesAtOnce + Group.IdxX / MatrixCore.Tile;
-        for (var quad = 0; quad < Elements / 4; quad++)
+        var elements = default(TFormat).Elements;
+        var first = (step * MatrixLinear.PiecesAtOnce + Group.IdxX / MatrixCore.Tile) * elements;
+        for (var quad = 0; quad < elements / 4; quad++)
         {
             var weights = default(TFormat).Quad(
                 code, quad, scale, tables.Tables, tables.Groups, tables.First, tables.Output, tables.Padded, present);
-            var values = default(TInput).Quad(x, source, piece * Elements + 4 * quad, inputs);
+            var values = default(TInput).Quad(x, source, first + 4 * quad, inputs);
             sums = MatrixCore.MultiplyAdd(weights.X, values.X, sums);
             sums = MatrixCore.MultiplyAdd(weights.Y, values.Y, sums);
             sums = MatrixCore.MultiplyAdd(weights.Z, values.Z, sums);
@@ -79,7 +75,8 @@ internal readonly struct HalfProduct<THalf, TTerms, TInput> : IPieceProduct
     where TTerms : struct, ITerms
     where TInput : struct, IInput
 {
-    public int Elements => 8;
+    /// <summary>Weights in a piece.</summary>
+    private const int Elements = 8;
 
     public long SourceOf(int tile, int rows, int inputs, int steps) =>
         (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
@@ -109,8 +106,6 @@ internal readonly struct SplitProduct<THalf, TTerms> : IPieceProduct
     where THalf : struct, IHalfFormat
     where TTerms : struct, ITerms
 {
-    public int Elements => 8;
-
     public long SourceOf(int tile, int rows, int inputs, int steps) =>
         SplitRows.PlaceOf(Native.Min(tile, (rows - 1) / MatrixCore.Tile), steps, default(TTerms).Count) + Group.IdxX;
 
@@ -131,4 +126,37 @@ internal readonly struct SplitProduct<THalf, TTerms> : IPieceProduct
     }
 
     public PieceScale ScaleOf(OutputTables tables, int present) => default;
+}
+
+/// <summary>Weights of any kind, decoded and rounded to 16-bit floats in registers, times rounded inputs: what engines multiply that keep
+/// activations in 16 bits, at the rate of 16-bit floats.</summary>
+internal readonly struct RoundedProduct<TFormat, THalf, TInput> : IPieceProduct
+    where TFormat : struct, IWeightFormat
+    where THalf : struct, IHalfFormat
+    where TInput : struct, IInput
+{
+    public long SourceOf(int tile, int rows, int inputs, int steps) =>
+        (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
+
+    public Float4 Add(
+        UInt4 code, PieceScale scale, OutputTables tables, ArrayView<float> x, long source, int inputs, int step, int present, Float4 sums)
+    {
+        var term = default(RoundedTerm<THalf>);
+        var elements = default(TFormat).Elements;
+        var first = (step * MatrixLinear.PiecesAtOnce + Group.IdxX / MatrixCore.Tile) * elements;
+        for (var quad = 0; quad < elements / 4; quad++)
+        {
+            var weights = default(TFormat).Quad(
+                code, quad, scale, tables.Tables, tables.Groups, tables.First, tables.Output, tables.Padded, present);
+            var values = default(TInput).Quad(x, source, first + 4 * quad, inputs);
+            sums = default(THalf).MultiplyAdd(
+                term.Pair(weights.X, weights.Y, 0), term.Pair(weights.Z, weights.W, 0), term.Pair(values.X, values.Y, 0),
+                term.Pair(values.Z, values.W, 0), sums);
+        }
+
+        return sums;
+    }
+
+    public PieceScale ScaleOf(OutputTables tables, int present) =>
+        default(TFormat).ScaleOf(tables.Tables, tables.Groups, tables.First, tables.Output, tables.Padded, present);
 }

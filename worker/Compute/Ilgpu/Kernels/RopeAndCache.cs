@@ -31,6 +31,29 @@ internal static class RopeAndCache
         ArrayView<TElement> values, int heads, int kvHeads, int headDim, int pairs, int firstDim, int step, int pieces, int blockSize,
         float keyFactor, float valueFactor)
         where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged =>
+        Run<TFormat, TElement>(
+            qkv, table, positions, slots, keys, values, table, table, heads, kvHeads, headDim, pairs, firstDim, step, pieces, blockSize,
+            keyFactor, valueFactor, 0f, hasNorms: false);
+
+    /// <summary>The same after a norm of each query and key head (<see cref="Norms.RmsHeads"/>), whose bits it has.</summary>
+    /// <param name="queryNorm"><c>[headDim]</c>.</param>
+    /// <param name="keyNorm"><c>[headDim]</c>.</param>
+    public static void RunNormed<TFormat, TElement>(
+        ArrayView<float> qkv, ArrayView<float> table, ArrayView<int> positions, ArrayView<int> slots, ArrayView<TElement> keys,
+        ArrayView<TElement> values, ArrayView<float> queryNorm, ArrayView<float> keyNorm, int heads, int kvHeads, int headDim, int pairs,
+        int firstDim, int step, int pieces, int blockSize, float keyFactor, float valueFactor, float epsilon)
+        where TFormat : struct, ICacheFormat<TElement>
+        where TElement : unmanaged =>
+        Run<TFormat, TElement>(
+            qkv, table, positions, slots, keys, values, queryNorm, keyNorm, heads, kvHeads, headDim, pairs, firstDim, step, pieces,
+            blockSize, keyFactor, valueFactor, epsilon, hasNorms: true);
+
+    private static void Run<TFormat, TElement>(
+        ArrayView<float> qkv, ArrayView<float> table, ArrayView<int> positions, ArrayView<int> slots, ArrayView<TElement> keys,
+        ArrayView<TElement> values, ArrayView<float> queryNorm, ArrayView<float> keyNorm, int heads, int kvHeads, int headDim, int pairs,
+        int firstDim, int step, int pieces, int blockSize, float keyFactor, float valueFactor, float epsilon, bool hasNorms)
+        where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
         var format = default(TFormat);
@@ -54,11 +77,29 @@ internal static class RopeAndCache
             return;
         }
 
+        var scale = 1f;
+        if (hasNorms)
+        {
+            var sum = 0f;
+            for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
+            {
+                sum = Native.Fma(qkv[first + i], qkv[first + i], sum);
+            }
+
+            scale = 1f / MathF.Sqrt(Wave.Sum(sum) / headDim + epsilon);
+        }
+
         var apart = ApartOf(pairs, step);
         for (var i = Group.IdxX; i < pairs; i += Wave.Lanes)
         {
-            // A pair's lane turns both of its elements and stores both.
+            // A pair's lane normalizes and turns both of its elements and stores both.
             var element = firstDim + i * step;
+            if (hasNorms)
+            {
+                Normalize(qkv, first, element, scale, queryNorm, keyNorm, head < heads);
+                Normalize(qkv, first, element + apart, scale, queryNorm, keyNorm, head < heads);
+            }
+
             Turn(qkv, first + element, apart, table, (long)positions[row] * 2 * pairs + i, pairs);
             if (head >= heads && slot >= 0)
             {
@@ -68,9 +109,15 @@ internal static class RopeAndCache
             }
         }
 
-        for (var i = Group.IdxX; head >= heads && slot >= 0 && i < headDim; i += Wave.Lanes)
+        for (var i = Group.IdxX; i < headDim; i += Wave.Lanes)
         {
-            if (i < firstDim || i >= firstDim + 2 * pairs)
+            var isTurned = i >= firstDim && i < firstDim + 2 * pairs;
+            if (hasNorms && !isTurned)
+            {
+                Normalize(qkv, first, i, scale, queryNorm, keyNorm, head < heads);
+            }
+
+            if (!isTurned && head >= heads && slot >= 0)
             {
                 keys[KeyAt(at, i, inBlock, blockSize, format.Elements)] = format.Encode(qkv[first + i] * keyFactor);
             }
@@ -106,6 +153,10 @@ internal static class RopeAndCache
             Turn(x, first + i * step, ApartOf(pairs, step), table, (long)positions[Grid.IdxY] * 2 * pairs + i, pairs);
         }
     }
+
+    private static void Normalize(
+        ArrayView<float> x, long first, int element, float scale, ArrayView<float> queryNorm, ArrayView<float> keyNorm, bool isQuery) =>
+        x[first + element] = x[first + element] * scale * (isQuery ? queryNorm[element] : keyNorm[element]);
 
     private static int ApartOf(int pairs, int step) => step == 1 ? pairs : 1;
 

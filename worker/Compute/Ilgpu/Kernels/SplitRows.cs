@@ -17,9 +17,6 @@ internal static class SplitRows
     /// <summary>Rows that lie together.</summary>
     public const int Rows = 2 * MatrixCore.Tile;
 
-    /// <summary>Inputs of a step.</summary>
-    public const int Inputs = 32;
-
     /// <summary>Pieces of both tiles.</summary>
     public const int Pair = 2 * Wave.Lanes;
 
@@ -27,12 +24,15 @@ internal static class SplitRows
     public static long PlaceOf(int tile, int steps, int terms) => (long)(tile / 2) * steps * terms * Pair + tile % 2 * Wave.Lanes;
 
     /// <summary>Grid (steps, tiles of 16 rows), a wave each.</summary>
-    public static void Run<TTerms>(ArrayView<float> x, ArrayView<UInt4> output, int rows, int inputs)
+    /// <param name="elements">Weights of a piece. Of pieces with more than eight, a step takes eight of each of four pieces: lane l has
+    /// inputs of piece l / 16.</param>
+    public static void Run<TTerms>(ArrayView<float> x, ArrayView<UInt4> output, int rows, int inputs, int elements)
         where TTerms : struct, ITerms
     {
         var terms = default(TTerms);
         var row = Grid.IdxY * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile;
-        var k = Grid.IdxX * Inputs + Group.IdxX / MatrixCore.Tile * 8;
+        var parts = elements / 8;
+        var k = (Grid.IdxX / parts * MatrixLinear.PiecesAtOnce + Group.IdxX / MatrixCore.Tile) * elements + Grid.IdxX % parts * 8;
         Float4 low = default;
         Float4 high = default;
         if (row < rows)

@@ -3,8 +3,8 @@ using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>Many rows times 16-bit weights on matrix cores, where multiplying is the limit: a group has a tile of 128 outputs and 128
-/// rows, each of its four waves a quarter of 64 and 64.</summary>
+/// <summary>Many rows times weights on matrix cores, as 16-bit floats, where multiplying is the limit: a group has a tile of 128 outputs
+/// and 128 rows, each of its four waves a quarter of 64 and 64.</summary>
 /// <remarks>
 /// Inputs are those of <see cref="SplitRows"/>, weights those of <see cref="Linear"/>; both already lie as lanes take them, so that shared
 /// memory is written and read 16 bytes a lane without conflicts. It has room for two steps of 32 inputs, and registers for a third:
@@ -29,14 +29,17 @@ internal static class TileLinear
     private const int Step = Side / MatrixCore.Tile * Wave.Lanes;
 
     /// <summary>Whether an output's pieces are whole rounds, and so are its parts.</summary>
-    public static bool Takes(int pieces) =>
-        pieces % (MatrixLinear.PiecesAtOnce * Round) == 0 && MatrixLinear.StepsOfWave(pieces, Wave.MaxWaves) % Round == 0;
+    /// <param name="parts">See <see cref="ITileWeights.Parts"/>.</param>
+    public static bool Takes(int pieces, int parts) =>
+        pieces * parts % (MatrixLinear.PiecesAtOnce * Round) == 0 && pieces % MatrixLinear.PiecesAtOnce == 0
+        && MatrixLinear.StepsOfWave(pieces, Wave.MaxWaves) * parts % Round == 0;
 
     /// <summary>Grid (tiles of outputs, tiles of rows), four waves. See <see cref="Linear.Multiply"/>.</summary>
     /// <param name="x">See <see cref="SplitRows"/>.</param>
-    public static void Multiply<THalf, TTerms>(
-        ArrayView<UInt4> x, ArrayView<UInt4> codes, ArrayView<float> bias, ArrayView<float> y, int rows, int pieces, int outputs,
-        int padded, int firstOutput, int stride)
+    public static void Multiply<TWeights, THalf, TTerms>(
+        ArrayView<UInt4> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, ArrayView<float> bias,
+        ArrayView<float> y, int rows, int pieces, int outputs, int padded, int firstOutput, int stride)
+        where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
     {
@@ -44,8 +47,9 @@ internal static class TileLinear
         var inputs = SharedMemory.Allocate<UInt4>(2 * Step * default(TTerms).Count);
         var terms = default(TTerms).Count;
         var (lane, wave) = (Group.IdxX, Group.IdxY);
-        var ofWave = MatrixLinear.StepsOfWave(pieces, Wave.MaxWaves);
-        var steps = pieces / MatrixLinear.PiecesAtOnce;
+        var parts = default(TWeights).Parts;
+        var ofWave = MatrixLinear.StepsOfWave(pieces, Wave.MaxWaves) * parts;
+        var steps = pieces / MatrixLinear.PiecesAtOnce * parts;
 
         // A wave moves two panels of outputs and 32 rows; what lies past the last is the last again, and not written.
         var panel = Grid.IdxX * (Side / Linear.Panel) + 2 * wave;
@@ -54,18 +58,22 @@ internal static class TileLinear
         var weights1 = (long)Native.Min(panel + 1, lastPanel) * pieces * Linear.Panel + lane;
         var block = Native.Min(Grid.IdxY * (Side / SplitRows.Rows) + wave, (rows - 1) / SplitRows.Rows);
         var rows0 = SplitRows.PlaceOf(2 * block, ofWave * Wave.MaxWaves, terms) + lane;
+        var output0 = Native.Min(panel, lastPanel) * Linear.Panel + lane % MatrixCore.Tile;
+        var output1 = Native.Min(panel + 1, lastPanel) * Linear.Panel + lane % MatrixCore.Tile;
         var to = 2 * wave * Wave.Lanes + lane;
         var fromWeights = wave / 2 * (Step / 2) + lane;
         var fromInputs = wave % 2 * (Step / 2) + lane;
 
-        var staged = Read<TTerms>(codes, x, weights0, weights1, rows0, 0);
-        Write<TTerms>(staged, weights, inputs, to, 0);
-        staged = Read<TTerms>(codes, x, weights0, weights1, rows0, 1);
+        var staged = Read<TWeights, TTerms>(
+            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, -Round, 0);
+        Write<TWeights, TTerms>(staged, 0, tables, groups, output0, output1, padded, weights, inputs, to, 0);
+        staged = Read<TWeights, TTerms>(
+            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, -Round, 1);
         Group.Barrier();
 
         // The steps that a round reads are on both sides of where it ends, in reach of an instruction's own offset.
-        weights0 += Round * Wave.Lanes;
-        weights1 += Round * Wave.Lanes;
+        weights0 += Round / parts * Wave.Lanes;
+        weights1 += Round / parts * Wave.Lanes;
         rows0 += Round * terms * SplitRows.Pair;
         Sums total = default;
         var step = 0;
@@ -75,40 +83,48 @@ internal static class TileLinear
             var end = Native.Min((part + 1) * ofWave, steps);
             for (; step < end; step += Round)
             {
-                Write<TTerms>(staged, weights, inputs, to, 1);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -6);
+                Write<TWeights, TTerms>(staged, 1, tables, groups, output0, output1, padded, weights, inputs, to, 1);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 2);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 0);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -5);
+                Write<TWeights, TTerms>(staged, 2, tables, groups, output0, output1, padded, weights, inputs, to, 0);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 3);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 1);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -4);
+                Write<TWeights, TTerms>(staged, 3, tables, groups, output0, output1, padded, weights, inputs, to, 1);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 4);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 0);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -3);
+                Write<TWeights, TTerms>(staged, 4, tables, groups, output0, output1, padded, weights, inputs, to, 0);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 5);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 1);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -2);
+                Write<TWeights, TTerms>(staged, 5, tables, groups, output0, output1, padded, weights, inputs, to, 1);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 6);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 0);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, -1);
+                Write<TWeights, TTerms>(staged, 6, tables, groups, output0, output1, padded, weights, inputs, to, 0);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 7);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 1);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, 0);
+                Write<TWeights, TTerms>(staged, 7, tables, groups, output0, output1, padded, weights, inputs, to, 1);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 8);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
-                Write<TTerms>(staged, weights, inputs, to, 0);
-                staged = Read<TTerms>(codes, x, weights0, weights1, rows0, 1);
+                Write<TWeights, TTerms>(staged, 8, tables, groups, output0, output1, padded, weights, inputs, to, 0);
+                staged = Read<TWeights, TTerms>(
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 9);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
-                weights0 += Round * Wave.Lanes;
-                weights1 += Round * Wave.Lanes;
+                weights0 += Round / parts * Wave.Lanes;
+                weights1 += Round / parts * Wave.Lanes;
                 rows0 += Round * terms * SplitRows.Pair;
             }
 
@@ -135,15 +151,25 @@ internal static class TileLinear
         Store(total.C33, bias, y, output + 48, row + 48, rows, outputs, firstOutput, stride);
     }
 
-    private static Staged Read<TTerms>(
-        ArrayView<UInt4> codes, ArrayView<UInt4> x, long weights0, long weights1, long rows, int step)
+    /// <param name="step">The round's first.</param>
+    /// <param name="next">A step from there on; codes and rows stand a round further.</param>
+    private static Staged Read<TWeights, TTerms>(
+        ArrayView<UInt4> codes, ArrayView<UInt4> x, ArrayView<uint> tables, ArrayView<int> groups, long weights0, long weights1, long rows,
+        int output0, int output1, int padded, int pieces, int step, int next)
+        where TWeights : struct, ITileWeights
         where TTerms : struct, ITerms
     {
+        var format = default(TWeights);
         var terms = default(TTerms).Count;
-        var at = rows + step * terms * SplitRows.Pair;
+        var ofCodes = (next / format.Parts - (step < 0 ? 0 : Round / format.Parts)) * Wave.Lanes;
+        var at = rows + (next - (step < 0 ? 0 : Round)) * terms * SplitRows.Pair;
         Staged staged = default;
-        staged.W0 = codes[weights0 + step * Wave.Lanes];
-        staged.W1 = codes[weights1 + step * Wave.Lanes];
+        staged.W0 = codes[weights0 + ofCodes];
+        staged.W1 = codes[weights1 + ofCodes];
+        var piece = ((step < 0 ? 0 : step) / format.Parts + next / format.Parts) * MatrixLinear.PiecesAtOnce
+            + Group.IdxX / MatrixCore.Tile;
+        staged.S0 = format.ScaleOf(tables, groups, output0, padded, Native.Min(piece, pieces - 1));
+        staged.S1 = format.ScaleOf(tables, groups, output1, padded, Native.Min(piece, pieces - 1));
         staged.X0 = x[at];
         staged.X1 = x[at + Wave.Lanes];
         if (terms > 1)
@@ -157,12 +183,19 @@ internal static class TileLinear
         return staged;
     }
 
-    private static void Write<TTerms>(Staged staged, ArrayView<UInt4> weights, ArrayView<UInt4> inputs, int to, int half)
+    /// <param name="step">That was read, counted as there.</param>
+    /// <param name="half">Of shared memory.</param>
+    private static void Write<TWeights, TTerms>(
+        Staged staged, int step, ArrayView<uint> tables, ArrayView<int> groups, int output0, int output1, int padded,
+        ArrayView<UInt4> weights, ArrayView<UInt4> inputs, int to, int half)
+        where TWeights : struct, ITileWeights
         where TTerms : struct, ITerms
     {
+        var format = default(TWeights);
         var terms = default(TTerms).Count;
-        weights[half * Step + to] = staged.W0;
-        weights[half * Step + to + Wave.Lanes] = staged.W1;
+        weights[half * Step + to] = format.Decode(staged.W0, step % format.Parts, staged.S0, tables, groups, output0, padded);
+        weights[half * Step + to + Wave.Lanes] = format.Decode(
+            staged.W1, step % format.Parts, staged.S1, tables, groups, output1, padded);
         var at = half * Step * terms + to;
         inputs[at] = staged.X0;
         inputs[at + Wave.Lanes] = staged.X1;
@@ -272,34 +305,9 @@ internal static class TileLinear
     private static void Store(
         Float4 sums, ArrayView<float> bias, ArrayView<float> y, int output, int row, int rows, int outputs, int firstOutput, int stride)
     {
-        if (row >= rows)
+        if (row < rows)
         {
-            return;
-        }
-
-        var at = (long)row * stride + firstOutput + output;
-        if (output + 3 < outputs)
-        {
-            y[at] = sums.X + bias[output];
-            y[at + 1] = sums.Y + bias[output + 1];
-            y[at + 2] = sums.Z + bias[output + 2];
-            y[at + 3] = sums.W + bias[output + 3];
-            return;
-        }
-
-        if (output < outputs)
-        {
-            y[at] = sums.X + bias[output];
-        }
-
-        if (output + 1 < outputs)
-        {
-            y[at + 1] = sums.Y + bias[output + 1];
-        }
-
-        if (output + 2 < outputs)
-        {
-            y[at + 2] = sums.Z + bias[output + 2];
+            OutputQuad.Store(sums, bias, 0, y, (long)row * stride + firstOutput, output, outputs);
         }
     }
 
@@ -308,6 +316,8 @@ internal static class TileLinear
     {
         public UInt4 W0;
         public UInt4 W1;
+        public PieceScale S0;
+        public PieceScale S1;
         public UInt4 X0;
         public UInt4 X1;
         public UInt4 X2;

@@ -17,9 +17,13 @@ internal sealed class Clang : ICodeObjectCompiler
 
     /// <summary>Where one is looked for: ROCm's own first, then newer before older.</summary>
     public static IReadOnlyList<string> Programs { get; } =
-        ["/opt/rocm/llvm/bin/clang", "amdclang", "clang-21", "clang-20", "clang-19", "clang"];
+        ["/opt/rocm/llvm/bin/clang", "amdclang", "clang-22", "clang-21", "clang-20", "clang-19", "clang"];
 
     public string Name { get; }
+
+    /// <summary>What every compilation is given: <see cref="AmdSource.Of"/> is read from standard input.</summary>
+    public static IReadOnlyList<string> ArgumentsFor(string processor) =>
+        ["-x", "cl", "-cl-std=CL2.0", "-target", "amdgcn-amd-amdhsa", $"-mcpu={processor}", .. AmdSource.Options];
 
     /// <summary>The first that is installed; null where none is.</summary>
     public static Clang? Find(params ReadOnlySpan<string> programs)
@@ -40,12 +44,7 @@ internal sealed class Clang : ICodeObjectCompiler
         var output = Path.Combine(Path.GetTempPath(), $"cluster-kernel-{Guid.NewGuid():N}.co");
         try
         {
-            using var process = Start(
-                _program,
-                [
-                    "-x", "cl", "-cl-std=CL2.0", "-target", "amdgcn-amd-amdhsa", $"-mcpu={processor}", .. AmdSource.Options, "-o", output,
-                    "-",
-                ]);
+            using var process = Start(_program, [.. ArgumentsFor(processor), "-o", output, "-"]);
             var errors = process.StandardError.ReadToEndAsync();
             try
             {

@@ -33,6 +33,7 @@ typedef uint uint4 __attribute__((ext_vector_type(4)));
     else if ((flags) == CLK_GLOBAL_MEM_FENCE) FENCE_AND_WAIT(, "global"); \
     else FENCE_AND_WAIT(); \
   } while (0)
+#define atomic_work_item_fence(flags, order, scope) __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent")
 #define get_local_id(d) \
   ((d) == 0 ? __builtin_amdgcn_workitem_id_x() : (d) == 1 ? __builtin_amdgcn_workitem_id_y() : __builtin_amdgcn_workitem_id_z())
 #define get_group_id(d) \
