@@ -88,7 +88,7 @@ internal static class KernelsBuildCommand
         var texts = new ClCompiler(CLDeviceVendor.AMD);
         var gate = new Lock();
         var (done, bytes) = (0, 0L);
-        await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, async (kernel, cancelled) =>
+        await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, (kernel, cancelled) =>
         {
             var text = texts.Compile(kernel, Wave.MaxWaves);
             foreach (var target in targets)
@@ -104,13 +104,16 @@ internal static class KernelsBuildCommand
                     throw new KernelBuildException($"kernel {kernel}: {exception.Message}", exception);
                 }
 
-                await File.WriteAllBytesAsync(PrebuiltKernels.PathOf(folder, target, kernel), code, cancelled);
+                cancelled.ThrowIfCancellationRequested();
+                WholeFile.Write(PrebuiltKernels.PathOf(folder, target, kernel), code);
                 lock (gate)
                 {
                     bytes += code.Length;
                     report(++done, BackendKernels.All.Count * targets.Length, $" {kernel.Name}");
                 }
             }
+
+            return ValueTask.CompletedTask;
         });
         return bytes;
     }

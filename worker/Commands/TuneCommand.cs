@@ -66,6 +66,7 @@ internal static class TuneCommand
         {
             tunable = tunable with
             {
+                RequiresFile = true,
                 Progress = new Listener(shape =>
                 {
                     tuned.Add(shape);

@@ -42,6 +42,20 @@ internal sealed unsafe class HandWritten
         return buffer;
     }
 
+    /// <summary>Memory that holds numbers.</summary>
+    public nint Allocate(int[] values)
+    {
+        var buffer = Allocate(sizeof(int) * (long)values.Length);
+        fixed (int* p = values)
+        {
+            OpenClApi.Check(
+                _cl.EnqueueWriteBuffer(_queue, buffer, true, 0, (nuint)(sizeof(int) * values.Length), p, 0, null, null),
+                "clEnqueueWriteBuffer");
+        }
+
+        return buffer;
+    }
+
     /// <summary>A kernel with its arguments set: buffers, then whole numbers or floats.</summary>
     /// <returns>Launches it and waits.</returns>
     public Action Prepare(string name, int waves, int groupsX, int groupsY, nint[] buffers, params float[] numbers)

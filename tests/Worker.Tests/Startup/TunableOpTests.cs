@@ -103,6 +103,15 @@ public sealed class TunableOpTests : IDisposable
         Assert.Contains("cannot be written, so the next start tunes again", _log[^1], StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_command_that_is_there_to_write_the_file_fails_without_it()
+    {
+        var op = Op() with { FileName = Path.Combine(_folder, "no", "such", "r.csv"), RequiresFile = true };
+        var refused = Assert.Throws<StartupException>(() => Logits(op, out _));
+
+        Assert.StartsWith($"tuning: {op.FileOf(0)} cannot be written: ", refused.Message, StringComparison.Ordinal);
+    }
+
     private TunableOp Op() => new(Tunes: true, Path.Combine(_folder, "results.csv"), TimeSpan.FromMilliseconds(0.1))
     {
         Progress = new Lines(shape => _log.Add($"shape {shape.Done} of {shape.Total}")),
