@@ -8,7 +8,7 @@
 #include <string.h>
 #include "kernels.h"
 
-enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, MIN, MAX };
+enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX };
 enum space { PARAM, GLOBAL, SHARED, LOCAL };
 enum comparison { EQ, NE, LT, LE, GT, GE };
 // A type: how it is read (u, s, f, b, p) and its bytes.
@@ -125,12 +125,13 @@ static void decode(struct instruction *i, char *text) {
   const char *op = parts[0], *second = count > 1 ? parts[1] : "", *last = parts[count - 1];
   if (!strcmp(op, "ret")) { i->op = RET; return; }
   if (!strcmp(op, "bar")) { i->op = BAR; return; }
+  if (!strcmp(op, "membar")) { i->op = MEMBAR; if (strcmp(second, "gl")) fail("unknown fence", second); return; }
   if (!strcmp(op, "bra")) { i->op = BRA; i->target = -1; struct name *n = find(operands[0], strcspn(operands[0], " \t;")); if (n) i->target = n->value; else fail("no label", operands[0]); return; }
   i->type = type_of(last);
   static const struct { const char *text; enum operation op; } plain[] = {
     { "mov", MOV }, { "add", ADD }, { "sub", SUB }, { "mul", MUL }, { "mad", MAD }, { "fma", FMA }, { "shl", SHL }, { "shr", SHR }, { "and", AND }, { "or", OR }, { "xor", XOR },
     { "not", NOT }, { "neg", NEG }, { "setp", SETP }, { "selp", SELP }, { "cvt", CVT }, { "cvta", MOV }, { "ld", LOAD }, { "st", STORE }, { "rem", REM }, { "div", DIV }, { "rcp", RCP },
-    { "sqrt", SQRT }, { "red", RED }, { "min", MIN }, { "max", MAX } };
+    { "sqrt", SQRT }, { "red", RED }, { "atom", ATOM }, { "min", MIN }, { "max", MAX } };
   int known = -1;
   for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) if (!strcmp(op, plain[k].text)) known = k;
   if (known < 0) { fail("unknown instruction", op); return; }
@@ -142,10 +143,11 @@ static void decode(struct instruction *i, char *text) {
   if (i->op == SETP) i->comparison = compare_named(second, &i->unordered);
   // cvt[.rounding].to.from
   if (i->op == CVT) { i->from = i->type; i->type = type_of(parts[count - 2]); i->rounds = count == 4 ? parts[1][1] : 0; }
-  if (i->op == LOAD || i->op == STORE || i->op == RED) {
-    const char *space = i->op == RED ? parts[2] : second;
+  if (i->op == LOAD || i->op == STORE || i->op == RED || i->op == ATOM) {
+    const char *space = second;
     i->space = !strcmp(space, "param") ? PARAM : !strcmp(space, "global") ? GLOBAL : !strcmp(space, "shared") ? SHARED : !strcmp(space, "local") ? LOCAL : (fail("no space", space), GLOBAL);
-    if (i->op == RED && strcmp(second, "add")) fail("unknown reduction", second);
+    if ((i->op == RED || i->op == ATOM) && strcmp(parts[2], "add")) fail("unknown reduction", parts[2]);
+    if (i->op == ATOM) { i->a[0] = operand_of(operands[0]); i->a[4] = address_of(operands[1]); i->a[1] = operand_of(operands[2]); return; }
     if (count > 3 && parts[2][0] == 'v') i->width = parts[2][1] - '0';
     char *values = operands[i->op == LOAD ? 0 : 1];
     i->a[4] = address_of(operands[i->op == LOAD]);
@@ -255,6 +257,7 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
     switch (i->op) {
       case RET: return -1;
       case BAR: return pc;
+      case MEMBAR: break;
       case BRA: pc = i->target - 1; break;
       default: {
         uint64_t other(struct group *, struct operand *, unsigned *, char *);
@@ -326,13 +329,14 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
             for (int v = 0; v < i->width; v++) { uint64_t value = IN(v); memcpy(at + v * bytes, &value, bytes); }
             break;
           }
-          case RED: {
+          case RED: case ATOM: {
             char *at = memory(g, i, r, local, bytes);
             if (!at) return -1;
-            uint32_t value;
+            uint32_t value, sum;
             memcpy(&value, at, 4);
-            value += (uint32_t)IN(0);
-            memcpy(at, &value, 4);
+            sum = value + (uint32_t)IN(i->op == ATOM);
+            memcpy(at, &sum, 4);
+            if (i->op == ATOM) OUT(value);
             break;
           }
           default: break;

@@ -24,6 +24,9 @@ internal static partial class PtxSource
         source = Target().Replace(source, $".target {target}");
         // Without a rounding mode the driver may fuse a product and a sum: then a row's bits could depend on where in a loop it stands.
         source = Unrounded().Replace(source, "$1.rn.f32");
+
+        // The space before the operation, as the PTX ISA has it.
+        source = Atomic().Replace(source, "$1.$3.$2");
         source = EntryEnd().Replace(
             source,
             match => string.Create(
@@ -80,6 +83,9 @@ internal static partial class PtxSource
 
     [GeneratedRegex(@"\b(add|sub|mul)\.f32")]
     private static partial Regex Unrounded();
+
+    [GeneratedRegex(@"\b(atom|red)\.(\w+)\.(global|shared)\b")]
+    private static partial Regex Atomic();
 
     [GeneratedRegex(@"^\)\s*\{", RegexOptions.Multiline)]
     private static partial Regex EntryEnd();
