@@ -1,4 +1,3 @@
-using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Launch;

@@ -1,4 +1,3 @@
-using Cluster.Worker.Compute.Ilgpu.Intrinsics;
 using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;

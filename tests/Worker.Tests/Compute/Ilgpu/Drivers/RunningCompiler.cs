@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
-using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Compile.Amd;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
