@@ -104,8 +104,10 @@ internal static class Contests
         Tensor qkv = Floats(backend, Sequences, Columns), output = Floats(backend, Sequences, Heads * HeadDim);
         var rope = backend.LoadRope(new RopeFrequencies([.. Enumerable.Range(1, HeadDim / 2).Select(i => 1f / i)], 1, Context));
         nint qkvByHand = hand.Allocate(4L * Sequences * Columns), table = hand.Allocate(4L * Context * HeadDim);
-        nint keys = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim), values = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
-        nint positions = hand.Allocate([.. each.Select(_ => Context - 1)]), slots = hand.Allocate([.. each.Select(i => i * Context + Context - 1)]);
+        nint keys = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
+        nint values = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
+        nint positions = hand.Allocate([.. each.Select(_ => Context - 1)]);
+        nint slots = hand.Allocate([.. each.Select(i => i * Context + Context - 1)]);
         nint tables = hand.Allocate([.. Enumerable.Range(0, Sequences * Blocks)]);
         yield return new(
             $"rope and cache bf16 x{Sequences}", () => backend.RopeAndCache(qkv, rope, inputs, cache, 0),
@@ -117,8 +119,8 @@ internal static class Contests
             $"attention bf16 {Context} tokens x{Sequences}", () => backend.PagedAttention(qkv, inputs, cache, 0, settings, output),
             hand.Prepare(
                 "attend", 4, KvHeads, Sequences,
-                [qkvByHand, keys, values, positions, tables, hand.Allocate(4L * Sequences * Heads * HeadDim)], Heads, KvHeads, Blocks, BlockSize,
-                1 / MathF.Sqrt(HeadDim)));
+                [qkvByHand, keys, values, positions, tables, hand.Allocate(4L * Sequences * Heads * HeadDim)], Heads, KvHeads, Blocks,
+                BlockSize, 1 / MathF.Sqrt(HeadDim)));
     }
 
     private static IEnumerable<Contest> Experts(IlgpuBackend backend, HandWritten hand)
@@ -130,7 +132,8 @@ internal static class Contests
         nint weightsByHand = hand.Allocate(4L * Rows * Chosen);
         yield return new(
             $"choice of {Chosen} of {Count} experts x{Rows}", () => backend.RouteToExperts(logits, routing, null, chosen, weights),
-            hand.Prepare("route", 1, Rows, 1, [hand.Allocate(4L * Rows * Count), hand.Allocate(4L * Rows * Chosen), weightsByHand], Count, Chosen));
+            hand.Prepare(
+                "route", 1, Rows, 1, [hand.Allocate(4L * Rows * Count), hand.Allocate(4L * Rows * Chosen), weightsByHand], Count, Chosen));
         Tensor results = Floats(backend, Rows * Chosen, Features), sum = Floats(backend, Rows, Features);
         yield return new(
             $"sum of {Chosen} experts {Rows}x{Features}", () => backend.SumExperts(results, weights, sum),

@@ -125,7 +125,9 @@ public sealed class IsaTests
     private static bool IsWhole(string kernel) => kernel.Contains(nameof(WholePieces), StringComparison.Ordinal);
 
     private static bool Multiplies(string kernel) =>
-        Array.Exists((string[])["MatrixLinear.", "TileLinear.", "FlashAttention.", "Router."], name => kernel.StartsWith(name, StringComparison.Ordinal));
+        Array.Exists(
+            (string[])["MatrixLinear.", "TileLinear.", "FlashAttention.", "Router."],
+            name => kernel.StartsWith(name, StringComparison.Ordinal));
 
     /// <summary>What reads weights or the cache, in rows of whole quads.</summary>
     private static bool StreamsMemory(string kernel) =>

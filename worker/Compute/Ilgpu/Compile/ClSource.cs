@@ -80,7 +80,7 @@ internal static partial class ClSource
         var type = Regex.Match(source, $@"\t(\w+) {pointer};").Groups[1].Value;
         return Regex.Match(source, $@"typedef (local|global) u?int\* {type};") is { Success: true } space
             ? $"atomic_add ((volatile {space.Groups[1].Value} uint*){pointer},"
-            : throw new NotSupportedException($"ILGPU wrote an atomic addition to '{pointer}', of which it is not known in what memory it is");
+            : throw new NotSupportedException($"ILGPU wrote an atomic addition to '{pointer}', which is in no known memory");
     }
 
     [GeneratedRegex(@"atomic_fetch_add \(\(atomic_uint\*\)(\w+),")]

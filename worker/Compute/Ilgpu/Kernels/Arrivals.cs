@@ -9,11 +9,10 @@ internal static class Arrivals
     /// <summary>To be called by all threads of a group when it has written its result.</summary>
     /// <param name="counters">Zeros before the launch, and after it.</param>
     /// <param name="groups">How many arrive at a counter.</param>
+    /// <param name="place">Shared memory that the group needs no more.</param>
     /// <returns>True in the last group, which sees what all others have written.</returns>
-    public static bool IsLast(ArrayView<uint> counters, long counter, int groups)
+    public static bool IsLast(ArrayView<uint> counters, long counter, int groups, ArrayView<int> place)
     {
-        var place = SharedMemory.Allocate<int>(1);
-
         // Every thread's own writes first, then those of all threads, then the count.
         MemoryFence.DeviceLevel();
         Group.Barrier();

@@ -44,12 +44,12 @@ internal static class FlashAttention
         where TElement : unmanaged
         where TTiles : struct, IHeadTiles
     {
-        // A Float4 behind each token keeps lanes with neighbouring tokens in different banks.
-        var keyTile = SharedMemory.Allocate<Float4>(TileTokens * (4 * default(TTiles).Count + 1));
-        var valueTile = SharedMemory.Allocate<Float4>(TileTokens * (4 * default(TTiles).Count + 1));
+        // 32 KiB for heads of 128 elements, so that a compute unit has room for two groups.
+        var keyTile = SharedMemory.Allocate<Float4>(TileTokens * 4 * default(TTiles).Count);
+        var valueTile = SharedMemory.Allocate<Float4>(TileTokens * 4 * default(TTiles).Count);
         var tokensOfGroup = Group.DimY * MatrixCore.Tile / headsOfGroup;
         var leader = Grid.IdxY;
-        var sequence = Softmax.SequenceOf(queryStarts, numSequences, leader);
+        var sequence = PartialSoftmax.SequenceOf(queryStarts, numSequences, leader);
         var start = queryStarts[sequence];
         if ((leader - start) % tokensOfGroup != 0)
         {
@@ -77,9 +77,9 @@ internal static class FlashAttention
         var slope = hasSlopes != 0 ? slopes[head] : 0f;
 
         var isSplit = Grid.DimZ > 1;
-        var sink = hasSinks != 0 ? sinks[head] : Softmax.Nothing;
-        var max = isSplit ? Softmax.Nothing : sink;
-        var sum = max > Softmax.Nothing ? 1f : 0f;
+        var sink = hasSinks != 0 ? sinks[head] : PartialSoftmax.Nothing;
+        var max = isSplit ? PartialSoftmax.Nothing : sink;
+        var sum = max > PartialSoftmax.Nothing ? 1f : 0f;
         HeadQuads mixed = default;
         var groupSeen = FirstSeen(positions[leader], window, chunk);
         var groupEnd = positions[leader + tokens - 1] + 1;
@@ -88,7 +88,7 @@ internal static class FlashAttention
         for (var stretch = firstStretch; stretch < endStretch; stretch++)
         {
             HeadQuads stretchMixed = default;
-            var stretchMax = Softmax.Nothing;
+            var stretchMax = PartialSoftmax.Nothing;
             var stretchSum = 0f;
             var from = Native.Max(stretch * PagedAttention.Stretch, groupSeen / TileTokens * TileTokens);
             var end = Native.Min((stretch + 1) * PagedAttention.Stretch, groupEnd);
@@ -106,7 +106,7 @@ internal static class FlashAttention
                 var newMax = Native.Max(stretchMax, tileMax);
 
                 // Of a row that has seen nothing yet everything is 0, relative to whatever.
-                var relative = newMax > Softmax.Nothing ? newMax : 0f;
+                var relative = newMax > PartialSoftmax.Nothing ? newMax : 0f;
                 var rescale = Native.Exp(stretchMax - relative);
                 low = Weights(low, relative);
                 high = Weights(high, relative);
@@ -117,10 +117,10 @@ internal static class FlashAttention
             }
 
             stretchSum = Wave.SumOfSharers(stretchSum);
-            if (stretchMax > Softmax.Nothing)
+            if (stretchMax > PartialSoftmax.Nothing)
             {
                 mixed = Merge<TTiles>(mixed, max, stretchMixed, stretchMax);
-                sum = Softmax.MergeSums(sum, max, stretchSum, stretchMax);
+                sum = PartialSoftmax.MergeSums(sum, max, stretchSum, stretchMax);
                 max = Native.Max(max, stretchMax);
             }
         }
@@ -138,12 +138,12 @@ internal static class FlashAttention
                 }
             }
 
-            if (Arrivals.IsLast(arrivals, (long)leader * Grid.DimX + Grid.IdxX, Grid.DimZ) && isRow)
+            if (Arrivals.IsLast(arrivals, (long)leader * Grid.DimX + Grid.IdxX, Grid.DimZ, keyTile.Cast<int>()) && isRow)
             {
                 var of = (long)row * heads + head;
                 for (var element = part; element < headDim; element += Wave.Lanes / MatrixCore.Tile)
                 {
-                    output[of * headDim + element] = valueScale * Softmax.Combine(
+                    output[of * headDim + element] = valueScale * PartialSoftmax.Combine(
                         partial, of, (long)Grid.DimY * heads * (headDim + 2), element, headDim, Grid.DimZ, sink);
                 }
             }
@@ -154,9 +154,9 @@ internal static class FlashAttention
         }
     }
 
-    /// <summary>The first token that a query sees.</summary>
+    /// <summary>The first token that a query sees. Processors trap where a divisor is 0, also of a quotient that is not taken.</summary>
     private static int FirstSeen(int position, int window, int chunk) => Native.Max(
-        window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / chunk * chunk : 0);
+        window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / Native.Max(chunk, 1) * chunk : 0);
 
     /// <summary>Decodes a tile of keys and values into shared memory; what no row sees, or no head has, is 0: blocks may hold anything
     /// there.</summary>
@@ -170,7 +170,6 @@ internal static class FlashAttention
         var format = default(TFormat);
         var quads = format.Elements / 4;
         var piecesOfTile = 4 * default(TTiles).Count / quads;
-        var stride = 4 * default(TTiles).Count + 1;
         var threads = Group.DimY * Wave.Lanes;
         for (var i = Group.IdxY * Wave.Lanes + Group.IdxX; i < TileTokens * piecesOfTile; i += threads)
         {
@@ -197,11 +196,21 @@ internal static class FlashAttention
 
             for (var quad = 0; quad < quads; quad++)
             {
-                keyTile[keyToken * stride + keyPiece * quads + quad] = format.Quad(key, quad);
-                valueTile[valueToken * stride + valuePiece * quads + quad] = format.Quad(value, quad);
+                keyTile[KeyAt<TTiles>(keyToken, keyPiece * quads + quad)] = format.Quad(key, quad);
+                valueTile[ValueAt<TTiles>(valueToken, valuePiece * quads + quad)] = format.Quad(value, quad);
             }
         }
     }
+
+    /// <summary>Where a quad of a key lies: eight lanes that read a quad of neighbouring tokens find them in different banks.</summary>
+    private static int KeyAt<TTiles>(int token, int quad)
+        where TTiles : struct, IHeadTiles => token * 4 * default(TTiles).Count + (quad ^ (token & 7));
+
+    /// <summary>Where a quad of a value lies: lanes read 16 neighbouring elements, of tokens that are four apart, and every second four
+    /// tokens have theirs moved by as many.</summary>
+    private static int ValueAt<TTiles>(int token, int quad)
+        where TTiles : struct, IHeadTiles =>
+        token * 4 * default(TTiles).Count + ((quad + (token & 4)) & (4 * default(TTiles).Count - 1));
 
     /// <summary>A lane's elements of its row's query: four of each tile of 16.</summary>
     private static HeadQuads Queries<TTiles>(ArrayView<float> qkv, long at, int part, int headDim)
@@ -227,18 +236,17 @@ internal static class FlashAttention
     private static Float4 Scores<TTiles>(ArrayView<Float4> keyTile, int token, int part, HeadQuads queries)
         where TTiles : struct, IHeadTiles
     {
-        var at = token * (4 * default(TTiles).Count + 1) + part;
         Float4 scores = default;
-        scores = Multiply(keyTile[at], queries.A, scores);
-        scores = Multiply(keyTile[at + 4], queries.B, scores);
-        scores = Multiply(keyTile[at + 8], queries.C, scores);
-        scores = Multiply(keyTile[at + 12], queries.D, scores);
+        scores = Multiply(keyTile[KeyAt<TTiles>(token, part)], queries.A, scores);
+        scores = Multiply(keyTile[KeyAt<TTiles>(token, 4 + part)], queries.B, scores);
+        scores = Multiply(keyTile[KeyAt<TTiles>(token, 8 + part)], queries.C, scores);
+        scores = Multiply(keyTile[KeyAt<TTiles>(token, 12 + part)], queries.D, scores);
         if (default(TTiles).Count > 4)
         {
-            scores = Multiply(keyTile[at + 16], queries.E, scores);
-            scores = Multiply(keyTile[at + 20], queries.F, scores);
-            scores = Multiply(keyTile[at + 24], queries.G, scores);
-            scores = Multiply(keyTile[at + 28], queries.H, scores);
+            scores = Multiply(keyTile[KeyAt<TTiles>(token, 16 + part)], queries.E, scores);
+            scores = Multiply(keyTile[KeyAt<TTiles>(token, 20 + part)], queries.F, scores);
+            scores = Multiply(keyTile[KeyAt<TTiles>(token, 24 + part)], queries.G, scores);
+            scores = Multiply(keyTile[KeyAt<TTiles>(token, 28 + part)], queries.H, scores);
         }
 
         return scores;
@@ -266,7 +274,7 @@ internal static class FlashAttention
     {
         score *= factor;
         score = cap > 0f ? cap * Native.Tanh(score / cap) : score;
-        return token >= seen && token <= position ? score + slope * (token - position) : Softmax.Nothing;
+        return token >= seen && token <= position ? score + slope * (token - position) : PartialSoftmax.Nothing;
     }
 
     private static Float4 Weights(Float4 scores, float max)
@@ -278,7 +286,7 @@ internal static class FlashAttention
         return scores;
     }
 
-    private static float Weight(float score, float max) => score > Softmax.Nothing ? Native.Exp(score - max) : 0f;
+    private static float Weight(float score, float max) => score > PartialSoftmax.Nothing ? Native.Exp(score - max) : 0f;
 
     private static float Largest(Float4 values) => Native.Max(Native.Max(values.X, values.Y), Native.Max(values.Z, values.W));
 
@@ -290,18 +298,21 @@ internal static class FlashAttention
         where TTiles : struct, IHeadTiles
     {
         var values = valueTile.Cast<float>();
-        var stride = 4 * (4 * default(TTiles).Count + 1);
+        var stride = 16 * default(TTiles).Count;
         var at = 4 * part * stride + lane;
-        mixed.A = Mix(values, at, stride, low, high, rescale, mixed.A);
-        mixed.B = Mix(values, at + 16, stride, low, high, rescale, mixed.B);
-        mixed.C = Mix(values, at + 32, stride, low, high, rescale, mixed.C);
-        mixed.D = Mix(values, at + 48, stride, low, high, rescale, mixed.D);
+
+        // See ValueAt: of a lane's tokens all are moved, or none.
+        var moved = 16 * (part & 1);
+        mixed.A = Mix(values, at + moved, stride, low, high, rescale, mixed.A);
+        mixed.B = Mix(values, at + ((16 + moved) & (stride - 1)), stride, low, high, rescale, mixed.B);
+        mixed.C = Mix(values, at + ((32 + moved) & (stride - 1)), stride, low, high, rescale, mixed.C);
+        mixed.D = Mix(values, at + ((48 + moved) & (stride - 1)), stride, low, high, rescale, mixed.D);
         if (default(TTiles).Count > 4)
         {
-            mixed.E = Mix(values, at + 64, stride, low, high, rescale, mixed.E);
-            mixed.F = Mix(values, at + 80, stride, low, high, rescale, mixed.F);
-            mixed.G = Mix(values, at + 96, stride, low, high, rescale, mixed.G);
-            mixed.H = Mix(values, at + 112, stride, low, high, rescale, mixed.H);
+            mixed.E = Mix(values, at + ((64 + moved) & (stride - 1)), stride, low, high, rescale, mixed.E);
+            mixed.F = Mix(values, at + ((80 + moved) & (stride - 1)), stride, low, high, rescale, mixed.F);
+            mixed.G = Mix(values, at + ((96 + moved) & (stride - 1)), stride, low, high, rescale, mixed.G);
+            mixed.H = Mix(values, at + ((112 + moved) & (stride - 1)), stride, low, high, rescale, mixed.H);
         }
 
         return mixed;
@@ -327,16 +338,16 @@ internal static class FlashAttention
     private static HeadQuads Merge<TTiles>(HeadQuads mixed, float max, HeadQuads part, float partMax)
         where TTiles : struct, IHeadTiles
     {
-        mixed.A = Softmax.Merge(mixed.A, max, part.A, partMax);
-        mixed.B = Softmax.Merge(mixed.B, max, part.B, partMax);
-        mixed.C = Softmax.Merge(mixed.C, max, part.C, partMax);
-        mixed.D = Softmax.Merge(mixed.D, max, part.D, partMax);
+        mixed.A = PartialSoftmax.Merge(mixed.A, max, part.A, partMax);
+        mixed.B = PartialSoftmax.Merge(mixed.B, max, part.B, partMax);
+        mixed.C = PartialSoftmax.Merge(mixed.C, max, part.C, partMax);
+        mixed.D = PartialSoftmax.Merge(mixed.D, max, part.D, partMax);
         if (default(TTiles).Count > 4)
         {
-            mixed.E = Softmax.Merge(mixed.E, max, part.E, partMax);
-            mixed.F = Softmax.Merge(mixed.F, max, part.F, partMax);
-            mixed.G = Softmax.Merge(mixed.G, max, part.G, partMax);
-            mixed.H = Softmax.Merge(mixed.H, max, part.H, partMax);
+            mixed.E = PartialSoftmax.Merge(mixed.E, max, part.E, partMax);
+            mixed.F = PartialSoftmax.Merge(mixed.F, max, part.F, partMax);
+            mixed.G = PartialSoftmax.Merge(mixed.G, max, part.G, partMax);
+            mixed.H = PartialSoftmax.Merge(mixed.H, max, part.H, partMax);
         }
 
         return mixed;

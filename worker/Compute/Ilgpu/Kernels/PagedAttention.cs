@@ -6,8 +6,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// <summary>Causal attention over pages. A group has one row and up to <see cref="MaxHeads"/> query heads that share a key/value
 /// head.</summary>
 /// <remarks>The context is cut into stretches of <see cref="Stretch"/> tokens at fixed places. Each gives a maximum, a sum and a weighted
-/// mean of its own, from nothing but its own tokens; they are merged in order (<see cref="Softmax.Merge"/>). Whether one group walks all
-/// stretches or each has a group of its own, the arithmetic is the same, and so are the bits.</remarks>
+/// mean of its own, from nothing but its own tokens; they are merged in order (<see cref="PartialSoftmax.Merge"/>). Whether one group
+/// walks all stretches or each has a group of its own, the arithmetic is the same, and so are the bits.</remarks>
 internal static class PagedAttention
 {
     /// <summary>Tokens of a stretch.</summary>
@@ -41,8 +41,8 @@ internal static class PagedAttention
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
         ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
         ArrayView<float> partial, ArrayView<uint> arrivals, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads,
-        int headDim, int valueDim, int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes, int hasSinks,
-        int hasTemperatures, float scale, float valueScale, float cap)
+        int headDim, int valueDim, int pieces, int blockSize, int isLatent, int headsOfGroup, int window, int chunk, int hasSlopes,
+        int hasSinks, int hasTemperatures, float scale, float valueScale, float cap)
         where TFormat : struct, ICacheFormat<TElement>
         where TElement : unmanaged
     {
@@ -61,7 +61,7 @@ internal static class PagedAttention
         var numHeads = Native.Min(headsOfGroup, (kvHead + 1) * perKvHead - firstHead);
         var row = Grid.IdxY;
         var position = positions[row];
-        var table = (long)Softmax.SequenceOf(queryStarts, numSequences, row) * tableWidth;
+        var table = (long)PartialSoftmax.SequenceOf(queryStarts, numSequences, row) * tableWidth;
         var quads = pieces * format.Elements / 4;
         var valueQuads = (valueDim + 3) / 4;
         var rowAt = (long)row * rowColumns + (long)firstHead * headDim;
@@ -79,13 +79,16 @@ internal static class PagedAttention
         for (var head = thread; head < numHeads; head += threads)
         {
             var hasSink = hasSinks != 0 && !isSplit;
-            state[2 * head] = hasSink ? sinks[firstHead + head] : Softmax.Nothing;
+            state[2 * head] = hasSink ? sinks[firstHead + head] : PartialSoftmax.Nothing;
             state[2 * head + 1] = hasSink ? 1f : 0f;
         }
 
         Group.Barrier();
         var factor = hasTemperatures != 0 ? scale * temperatures[position] : scale;
-        var firstSeen = Native.Max(window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / chunk * chunk : 0);
+
+        // Processors trap where a divisor is 0, also of a quotient that is not taken.
+        var firstSeen = Native.Max(
+            window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / Native.Max(chunk, 1) * chunk : 0);
         var firstStretch = isSplit ? Grid.IdxZ : firstSeen / Stretch;
         var endStretch = isSplit ? Grid.IdxZ + 1 : position / Stretch + 1;
         for (var stretch = firstStretch; stretch < endStretch; stretch++)
@@ -106,7 +109,7 @@ internal static class PagedAttention
                     ? Score<TFormat, TElement>(
                         queries, keys, blockTables, table, token, head * quads, kvHead, kvHeads, pieces, blockSize, isLatent, factor, cap)
                         + (hasSlopes != 0 ? slopes[firstHead + head] * (token - position) : 0f)
-                    : Softmax.Nothing;
+                    : PartialSoftmax.Nothing;
             }
 
             Group.Barrier();
@@ -116,7 +119,7 @@ internal static class PagedAttention
             {
                 var head = round + Group.IdxY;
                 var isOwn = head < numHeads;
-                var max = Softmax.Nothing;
+                var max = PartialSoftmax.Nothing;
                 for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
                 {
                     max = Native.Max(weights[head * Stretch + i], max);
@@ -127,7 +130,7 @@ internal static class PagedAttention
                 for (var i = Group.IdxX; isOwn && i < Stretch; i += Wave.Lanes)
                 {
                     var score = weights[head * Stretch + i];
-                    var weight = score > Softmax.Nothing ? Native.Exp(score - max) : 0f;
+                    var weight = score > PartialSoftmax.Nothing ? Native.Exp(score - max) : 0f;
                     weights[head * Stretch + i] = weight;
                     sum += weight;
                 }
@@ -172,14 +175,14 @@ internal static class PagedAttention
                 }
 
                 var head = item / valueQuads;
-                mixed[item] = Softmax.Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
+                mixed[item] = PartialSoftmax.Merge(mixed[item], state[2 * head], part, state[2 * MaxHeads + 2 * head]);
             }
 
             Group.Barrier();
             for (var head = thread; head < numHeads; head += threads)
             {
                 var max = state[2 * head];
-                state[2 * head + 1] = Softmax.MergeSums(
+                state[2 * head + 1] = PartialSoftmax.MergeSums(
                     state[2 * head + 1], max, state[2 * MaxHeads + 2 * head + 1], state[2 * MaxHeads + 2 * head]);
                 state[2 * head] = Native.Max(max, state[2 * MaxHeads + 2 * head]);
             }
@@ -209,13 +212,13 @@ internal static class PagedAttention
             }
         }
 
-        if (isSplit && Arrivals.IsLast(arrivals, (long)row * Grid.DimX + Grid.IdxX, Grid.DimZ))
+        if (isSplit && Arrivals.IsLast(arrivals, (long)row * Grid.DimX + Grid.IdxX, Grid.DimZ, weights.Cast<int>()))
         {
             var first = (long)row * heads + firstHead;
             for (var i = thread; i < numHeads * valueDim; i += threads)
             {
-                var sink = hasSinks != 0 ? sinks[firstHead + i / valueDim] : Softmax.Nothing;
-                output[first * valueDim + i] = valueScale * Softmax.Combine(
+                var sink = hasSinks != 0 ? sinks[firstHead + i / valueDim] : PartialSoftmax.Nothing;
+                output[first * valueDim + i] = valueScale * PartialSoftmax.Combine(
                     partial, first + i / valueDim, (long)Grid.DimY * heads * (valueDim + 2), i % valueDim, valueDim, Grid.DimZ, sink);
             }
         }

@@ -20,8 +20,8 @@ internal static class Router
         Linear.Multiply<TFormat, QuadInput>(
             x, codes, tables, groupOf, bias, logits, rows, inputs, pieces, count, padded, 0, count, rowWaves);
         Choose(
-            Linear.Rows * rowWaves, logits, correction, experts, weights, arrivals, rows, count, chosen, scoring, byLogits, corrects, groups,
-            groupsChosen, groupScore, normalize, minSum, scale, jitter);
+            Linear.Rows * rowWaves, logits, correction, experts, weights, arrivals, rows, count, chosen, scoring, byLogits, corrects,
+            groups, groupsChosen, groupScore, normalize, minSum, scale, jitter);
     }
 
     /// <summary>Grid and groups as of <see cref="MatrixLinear.Multiply"/>, in tiles of 16 rows.</summary>
@@ -44,7 +44,8 @@ internal static class Router
         ArrayView<uint> arrivals, int rows, int count, int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen,
         int groupScore, int normalize, float minSum, float scale, float jitter)
     {
-        if (!Arrivals.IsLast(arrivals, Grid.IdxY, Grid.DimX))
+        var place = SharedMemory.Allocate<int>(1);
+        if (!Arrivals.IsLast(arrivals, Grid.IdxY, Grid.DimX, place))
         {
             return;
         }

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
 /// <summary>A softmax over a context in parts: each has a maximum, a sum relative to it, and values times their weights. Attention's
 /// kernels merge parts with the same arithmetic, wherever a part was computed.</summary>
-internal static class Softmax
+internal static class PartialSoftmax
 {
     /// <summary>Score of what must not be seen, and maximum of nothing.</summary>
     public const float Nothing = float.NegativeInfinity;
