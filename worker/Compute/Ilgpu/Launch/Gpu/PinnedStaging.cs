@@ -40,9 +40,9 @@ internal sealed class PinnedStaging : StagingMemory
     /// <remarks>Also after the device was lost: then nobody reads any more.</remarks>
     public override void Dispose()
     {
-        _driver.Enter();
         try
         {
+            _driver.Enter();
             Take();
         }
         catch (DeviceLostException)
