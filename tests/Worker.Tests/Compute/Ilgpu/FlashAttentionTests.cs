@@ -71,7 +71,7 @@ public abstract class FlashAttentionTests : IDisposable
             _device, [[new(0, 0, 290), new(1, 0, 19)], [new(0, 290, 7)], [new(0, 297, 2)], [new(0, 299, 1)]], blockSeed: 2);
 
         Assert.Equal(reference, inPieces);
-        Assert.Equal(_launcher.Launched.Count(name => name.StartsWith("FlashAttention", StringComparison.Ordinal)), 5);
+        Assert.Equal(5, _launcher.Launched.Count(name => name.StartsWith("FlashAttention", StringComparison.Ordinal)));
     }
 
     /// <param name="waves">Of a group, where the device lets them be chosen.</param>
