@@ -19,13 +19,14 @@ internal static class Experts
         int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum, float scale,
         float jitter) =>
         RouteRow(
-            Grid.IdxX, logits, correction, experts, weights, count, chosen, scoring, byLogits, corrects, groups, groupsChosen, groupScore,
-            normalize, minSum, scale, jitter);
+            Grid.IdxX, true, logits, correction, experts, weights, count, chosen, scoring, byLogits, corrects, groups, groupsChosen,
+            groupScore, normalize, minSum, scale, jitter);
 
     /// <summary>The same for the row of a wave; all waves of the group must call it as often.</summary>
+    /// <param name="isOwn">False in a wave that only keeps others company: it writes nothing.</param>
     public static void RouteRow(
-        int number, ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights, int count,
-        int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum,
+        int number, bool isOwn, ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights,
+        int count, int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum,
         float scale, float jitter)
     {
         var row = logits.SubView((long)number * count, count);
@@ -99,7 +100,7 @@ internal static class Experts
             sum += weight;
             last = most;
             lastExpert = choice;
-            if (Group.IdxX == place % Wave.Lanes)
+            if (isOwn && Group.IdxX == place % Wave.Lanes)
             {
                 experts[to + place] = choice;
                 weights[to + place] = weight;
@@ -108,7 +109,7 @@ internal static class Experts
 
         // A lane reads what it wrote itself.
         var divisor = normalize == 0 ? 1f : Native.Max(sum + ExpertRouting.SumEpsilon, minSum);
-        for (var place = Group.IdxX; place < chosen; place += Wave.Lanes)
+        for (var place = Group.IdxX; isOwn && place < chosen; place += Wave.Lanes)
         {
             weights[to + place] = weights[to + place] / divisor * scale;
         }

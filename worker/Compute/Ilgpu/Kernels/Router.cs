@@ -50,13 +50,13 @@ internal static class Router
             return;
         }
 
-        // A wave has a row; where rows are fewer than waves, the last has several, which write the same.
+        // A wave has a row; where there are fewer rows than waves, the others come along and write nothing.
         var end = Native.Min((Grid.IdxY + 1) * rowsOfGroup, rows);
         for (var row = Grid.IdxY * rowsOfGroup; row < end; row += Group.DimY)
         {
             Experts.RouteRow(
-                Native.Min(row + Group.IdxY, end - 1), logits, correction, experts, weights, count, chosen, scoring, byLogits, corrects,
-                groups, groupsChosen, groupScore, normalize, minSum, scale, jitter);
+                Native.Min(row + Group.IdxY, end - 1), row + Group.IdxY < end, logits, correction, experts, weights, count, chosen,
+                scoring, byLogits, corrects, groups, groupsChosen, groupScore, normalize, minSum, scale, jitter);
         }
     }
 }
