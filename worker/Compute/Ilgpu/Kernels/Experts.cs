@@ -26,8 +26,8 @@ internal static class Experts
     /// <param name="isOwn">False in a wave that only keeps others company: it writes nothing.</param>
     public static void RouteRow(
         int number, bool isOwn, ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights,
-        int count, int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize, float minSum,
-        float scale, float jitter)
+        int count, int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen, int groupScore, int normalize,
+        float minSum, float scale, float jitter)
     {
         var row = logits.SubView((long)number * count, count);
         var to = (long)number * chosen;
