@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Cluster.Common;
-using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Gateway;
 using Cluster.Operator.Kubernetes;

@@ -14,20 +14,21 @@ internal sealed class GatewayHost : IAsyncDisposable
     /// <summary>A client that stops reading may hold a replica's slot for so long before its connection counts as dead.</summary>
     private static readonly TimeSpan SlowClientGrace = TimeSpan.FromSeconds(30);
 
+    /// <summary>In which clients of requests that did not finish are told so.</summary>
+    private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(2);
+
     private const double SlowClientBytesPerSecond = 240;
 
     private readonly WebApplication _public;
     private readonly WebApplication _internal;
     private readonly GatewayServices _services;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task _following;
 
     private GatewayHost(WebApplication @public, WebApplication @internal, GatewayServices services)
     {
         _public = @public;
         _internal = @internal;
         _services = services;
-        _following = services.Replicas.RunAsync(_stop.Token);
+        services.Start();
     }
 
     /// <summary>Base address of the HTTP API.</summary>
@@ -40,6 +41,8 @@ internal sealed class GatewayHost : IAsyncDisposable
     public Uri InternalAddress => Address(_internal, 0);
 
     public ReplicaTable Replicas => _services.Replicas;
+
+    public GatewayServices Services => _services;
 
     /// <summary>Listens at once; models are there as soon as the API server has told of them.</summary>
     /// <exception cref="IOException">A port cannot be bound.</exception>
@@ -69,18 +72,21 @@ internal sealed class GatewayHost : IAsyncDisposable
     /// <summary>Takes no new connections, lets running requests finish within the shutdown timeout, and ends the rest.</summary>
     public async Task DrainAsync()
     {
+        _services.IsDraining = true;
+        using var tooLate = new CancellationTokenSource(_services.Options.ShutdownTimeout + LastBytes, _services.Options.Time);
         using var late = new CancellationTokenSource(_services.Options.ShutdownTimeout, _services.Options.Time);
-        await _public.StopAsync(late.Token);
+        await using (late.Token.Register(() => _ = _services.EndAsync()))
+        {
+            await _public.StopAsync(tooLate.Token);
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         await _public.DisposeAsync();
         await _internal.DisposeAsync();
-        await _stop.CancelAsync();
-        await _following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _services.StopAsync();
         _services.Dispose();
-        _stop.Dispose();
     }
 
     private static WebApplication BuildPublic(GatewayServices services)

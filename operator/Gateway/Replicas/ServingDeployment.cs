@@ -8,6 +8,7 @@ namespace Cluster.Operator.Gateway.Replicas;
 /// replicas.</param>
 /// <param name="IsWaking">Replicas are wanted, or will be as soon as somebody asks for them.</param>
 /// <param name="SlotsPerReplica">Requests that one replica may have in work.</param>
+/// <param name="IsolatesCache">Its workers share cached prefixes only between requests of the same API key.</param>
 /// <param name="Trouble">Why it is not ready, in the words of its conditions; empty when it is.</param>
 /// <param name="Replicas">Those with an address, by name.</param>
 internal sealed record ServingDeployment(
@@ -17,6 +18,7 @@ internal sealed record ServingDeployment(
     int? Weight,
     bool IsWaking,
     int SlotsPerReplica,
+    bool IsolatesCache,
     string Trouble,
     DateTimeOffset Created,
     IReadOnlyList<ServingReplica> Replicas)

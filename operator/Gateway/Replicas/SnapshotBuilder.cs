@@ -29,6 +29,7 @@ internal static class SnapshotBuilder
             Weight: null,
             IsWaking: deployment.Spec.Replicas > 0,
             slots ?? deployment.Spec.Engine?.MaxNumSeqs ?? WorkerFlags.DefaultMaxNumSeqs,
+            IsolatesCache(deployment.Spec.Engine?.ExtraArgs ?? []),
             Trouble(deployment),
             deployment.Metadata.CreationTimestamp ?? DateTimeOffset.UnixEpoch,
             [.. pods.Where(pod => pod.Status?.PodIP is { Length: > 0 })
@@ -48,6 +49,21 @@ internal static class SnapshotBuilder
             new UriBuilder("http", pod.Status.PodIP, WorkerFlags.DefaultHttpPort).Uri,
             new UriBuilder("http", pod.Status.PodIP, WorkerFlags.DefaultGrpcPort).Uri,
             seen.Ready);
+    }
+
+    /// <summary>As one argument or two; the last one counts.</summary>
+    private static bool IsolatesCache(List<string> arguments)
+    {
+        const string Flag = "--cache-isolation";
+        var isolates = false;
+        for (var i = 0; i < arguments.Count; i++)
+        {
+            isolates = arguments[i] == Flag ? i + 1 < arguments.Count && arguments[i + 1] == "key"
+                : arguments[i].StartsWith(Flag + "=", StringComparison.Ordinal) ? arguments[i].EndsWith("=key", StringComparison.Ordinal)
+                : isolates;
+        }
+
+        return isolates;
     }
 
     private static string Trouble(ModelDeployment deployment)
