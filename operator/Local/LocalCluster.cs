@@ -7,6 +7,7 @@ using Cluster.Operator.Local.Kubelet;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Local;
@@ -55,6 +56,9 @@ internal sealed class LocalCluster : IAsyncDisposable
 
     /// <summary>What workers compute on: the value of their <c>--device</c>.</summary>
     public string Device { get; }
+
+    /// <summary>What operator and gateways of this cluster share.</summary>
+    public byte[] MasterKey { get; private set; } = [];
 
     /// <summary>One address for all models.</summary>
     public GatewayHost Gateway { get; private set; } = null!;
@@ -132,13 +136,16 @@ internal sealed class LocalCluster : IAsyncDisposable
         var prober = new Prober();
         _resources.Push(new Owned(prober));
         var folders = HostFolders.ForModels(options.ModelsFolder);
-        var masterKey = GatewayKey.NewMaster();
-        Gateway = await LocalGateway.StartAsync(Client, options, masterKey, cancellationToken);
+        MasterKey = GatewayKey.NewMaster();
+        Gateway = await LocalGateway.StartAsync(Client, options, MasterKey, cancellationToken);
         _resources.Push(Gateway);
         var operatorOptions = new OperatorOptions
         {
+            Gateways = new GatewayAccess(MasterKey) { Urls = [Gateway.InternalAddress] },
             Worker = new WorkerOptions(WorkerImage)
             {
+                GatewayMasterKey = MasterKey,
+
                 // Its workers are processes of whoever runs it: they read what they may read, and no more.
                 Policy = new PodPolicy { Allowed = options.PodPrivileges, ModelPathPrefixes = ["/"] }
             },

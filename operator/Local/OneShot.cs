@@ -4,7 +4,8 @@ using Spectre.Console;
 
 namespace Cluster.Operator.Local;
 
-/// <summary><c>local --once</c>: asks every replica one prompt over HTTP, and the gateway for every model, and prints the answers.</summary>
+/// <summary><c>local --once</c>: asks every replica one prompt over HTTP, and the gateway for every model, and prints the
+/// answers.</summary>
 internal static class OneShot
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(2);

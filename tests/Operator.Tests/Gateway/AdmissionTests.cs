@@ -162,12 +162,36 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public async Task Deployments_of_one_name_get_requests_by_their_weights()
+    {
+        await using var world = await GatewayWorld.StartAsync(1, options => options with { Random = new Random(5) });
+        world.Server.Update<ModelDeployment>("ns", "haiku", d => d["spec"]!["routing"] = new JsonObject { ["weight"] = 90 });
+        await world.AddDeploymentAsync(
+            "canary", spec => (spec.Model.ServedName, spec.Routing) = ("haiku", new RoutingSpec { Weight = 10 }));
+        await world.AddReplicaAsync("canary");
+        await Eventually.True(
+            () => world.Gateway.Replicas.Snapshot.OfModel("haiku") is { Count: 2 } both
+                && both.All(d => d.Weight is not null && d.ReadyReplicas == 1),
+            "both are known");
+
+        for (var i = 0; i < 200; i++)
+        {
+            await world.StreamAsync(GatewayWorld.Chat($"r{i}", tokens: 1));
+        }
+
+        Assert.InRange(world.Workers[1].Calls.Count, 8, 35);
+        Assert.Equal(200, world.Workers.Sum(worker => worker.Calls.Count));
+    }
+
+    [Fact]
     public async Task Keys_are_asked_for_counted_and_kept_from_workers()
     {
         using var folder = new TemporaryFolder();
         var file = Path.Combine(folder.Path, "keys.yaml");
         await File.WriteAllTextAsync(
-            file, "keys: [{key: sk-a, name: team-a}, {key: sk-b, name: team-b, models: [other]}, {key: sk-c, name: team-c, requestsPerMinute: 1}]");
+            file,
+            "keys: [{key: sk-a, name: team-a}, {key: sk-b, name: team-b, models: [other]}, "
+            + "{key: sk-c, name: team-c, requestsPerMinute: 1}]");
         await using var world = await GatewayWorld.StartAsync(1, options => options with { ApiKeysFile = file });
 
         Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(null));
