@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Net;
 using System.Text;
-using System.Text.Json;
 using Cluster.Operator.Api;
 using Cluster.Operator.Gateway.Http;
 using Cluster.Operator.Gateway.Routing;
@@ -22,8 +21,6 @@ internal sealed class HttpRelay(GatewayServices services)
 
     private const string ReplicaHeader = "x-cluster-replica";
     private const int MostAnswerBytes = 256 << 20;
-
-    private static readonly byte[] Done = "data: [DONE]\n\n"u8.ToArray();
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -46,15 +43,15 @@ internal sealed class HttpRelay(GatewayServices services)
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
-            await GiveUpAsync(context, null, GatewayServices.Stopping());
+            await ClientAnswer.GiveUpAsync(context, null, GatewayServices.Stopping());
         }
         catch (AttemptFailedException failed)
         {
-            await GiveUpAsync(context, failed.Answer, GatewayErrorOf(failed.Reason));
+            await ClientAnswer.GiveUpAsync(context, failed.Answer, GatewayErrorOf(failed.Reason));
         }
         catch (GatewayException none) when (context.Response.HasStarted)
         {
-            await GiveUpAsync(context, null, none);
+            await ClientAnswer.GiveUpAsync(context, null, none);
         }
     }
 
@@ -75,34 +72,6 @@ internal sealed class HttpRelay(GatewayServices services)
         StatusCodes.Status502BadGateway, $"no replica could answer; the last one failed: {reason.Text}", "server_error",
         code: "replica_failed");
 
-    /// <summary>The client is told, in the form that its answer has by now.</summary>
-    private static async Task GiveUpAsync(HttpContext context, UpstreamAnswer? answer, GatewayException error)
-    {
-        if (!context.Response.HasStarted)
-        {
-            await (answer is null ? GatewayErrors.WriteAsync(context, error) : WriteAsync(context, answer));
-            return;
-        }
-
-        var writer = context.Response.BodyWriter;
-        var text = GatewayErrors.Body(context.Request.Path, error);
-        if (context.Response.ContentType?.StartsWith("text/event-stream", StringComparison.Ordinal) == true)
-        {
-            await writer.WriteAsync(Encoding.UTF8.GetBytes($"data: {text}\n\n"), context.RequestAborted);
-            if (EndsWithDone(context))
-            {
-                await writer.WriteAsync(Done, context.RequestAborted);
-            }
-        }
-        else
-        {
-            await writer.WriteAsync(Encoding.UTF8.GetBytes(text + "\n"), context.RequestAborted);
-        }
-    }
-
-    /// <summary>OpenAI's streams have a last event; in others the end of the body is the end.</summary>
-    private static bool EndsWithDone(HttpContext context) => context.Request.Path.StartsWithSegments("/v1");
-
     private async Task StreamAsync(HttpContext context, RelayedRequest request, ReplicaLease lease, CancellationToken cancellationToken)
     {
         using var watch = NewWatch(lease, cancellationToken);
@@ -112,6 +81,13 @@ internal sealed class HttpRelay(GatewayServices services)
             var type = response.Content.Headers.ContentType?.MediaType;
             if (response.StatusCode != HttpStatusCode.OK)
             {
+                await PassOnAsync(context, await ReadAsync(response, watch));
+                return;
+            }
+
+            if (type == "application/json" && !context.Response.HasStarted)
+            {
+                // Not every path streams because the body says so.
                 await PassOnAsync(context, await ReadAsync(response, watch));
                 return;
             }
@@ -185,7 +161,7 @@ internal sealed class HttpRelay(GatewayServices services)
             }
         }
 
-        if (reader.IsTorn || (!isDone && !lines && EndsWithDone(context)))
+        if (reader.IsTorn || (!isDone && !lines && ClientAnswer.EndsWithDone(context)))
         {
             throw new GarbledReplyException("its stream ended in the middle");
         }
@@ -199,7 +175,7 @@ internal sealed class HttpRelay(GatewayServices services)
         {
             if (IsServerError(bytes))
             {
-                return new UpstreamAnswer(StatusCodes.Status500InternalServerError, "application/json", JsonOf(bytes), null);
+                return new UpstreamAnswer(StatusCodes.Status500InternalServerError, "application/json", UsageNumbers.JsonOf(bytes), null);
             }
         }
         else if (next.Mark is null)
@@ -217,9 +193,10 @@ internal sealed class HttpRelay(GatewayServices services)
 
             request.Progress.Add(mark);
             lease.Progress(request.Progress.Tokens - before);
-            if (mark.Choice is null)
+            request.Trace.CachedTokens ??= request.Progress.CachedTokens;
+            if (mark.Choice is null && next.Kind == EventKind.Part)
             {
-                ReadUsage(request.Trace, bytes);
+                UsageNumbers.Read(request.Trace, bytes);
             }
         }
 
@@ -232,12 +209,6 @@ internal sealed class HttpRelay(GatewayServices services)
         error.IndexOf("\"server_error\""u8) >= 0 || error.IndexOf("\"error_type\":\"generation\""u8) >= 0
         || error.IndexOf("\"error_type\":\"overloaded\""u8) >= 0;
 
-    private static byte[] JsonOf(ReadOnlySpan<byte> line)
-    {
-        var start = line.IndexOf((byte)'{');
-        return line[Math.Max(0, start)..].TrimEnd((byte)'\n').ToArray();
-    }
-
     private async Task AnswerAsync(HttpContext context, RelayedRequest request, ReplicaLease lease, CancellationToken cancellationToken)
     {
         using var watch = NewWatch(lease, cancellationToken);
@@ -247,7 +218,7 @@ internal sealed class HttpRelay(GatewayServices services)
             var answer = await ReadAsync(response, watch);
             if (answer.Status == StatusCodes.Status200OK)
             {
-                if (response.Content.Headers.ContentType?.MediaType != "application/json" || !ReadUsage(request.Trace, answer.Body))
+                if (response.Content.Headers.ContentType?.MediaType != "application/json" || !UsageNumbers.Read(request.Trace, answer.Body))
                 {
                     throw new GarbledReplyException("its answer is no JSON object");
                 }
@@ -310,23 +281,10 @@ internal sealed class HttpRelay(GatewayServices services)
             case StatusCodes.Status501NotImplemented or StatusCodes.Status504GatewayTimeout:
                 return context.Response.HasStarted
                     ? throw new GarbledReplyException($"it refused to go on with a stream: {answer.Status} {Shorten(answer.Body)}")
-                    : WriteAsync(context, answer);
+                    : ClientAnswer.WriteAsync(context, answer);
             default:
                 throw new GarbledReplyException($"it answered with status {answer.Status}");
         }
-    }
-
-    private static async Task WriteAsync(HttpContext context, UpstreamAnswer answer)
-    {
-        context.Response.StatusCode = answer.Status;
-        context.Response.ContentType = answer.ContentType;
-        context.Response.ContentLength = answer.Body.Length;
-        if (answer.RetryAfter is not null)
-        {
-            context.Response.Headers.RetryAfter = answer.RetryAfter;
-        }
-
-        await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
     }
 
     private void Start(HttpContext context, HttpResponseMessage response, ReplicaLease lease)
@@ -350,50 +308,6 @@ internal sealed class HttpRelay(GatewayServices services)
             context.Response.Headers[ReplicaHeader] = lease.Replica.Name;
         }
     }
-
-    /// <summary>Reads the numbers that a client is told, for the account of its key.</summary>
-    /// <returns>Whether it is a JSON object.</returns>
-    private static bool ReadUsage(RequestTrace trace, ReadOnlySpan<byte> answer)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(JsonOf(answer));
-            if (!JsonDocument.TryParseValue(ref reader, out var document))
-            {
-                return false;
-            }
-
-            using (document)
-            {
-                if (document.RootElement.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array))
-                {
-                    return false;
-                }
-
-                if (document.RootElement.ValueKind == JsonValueKind.Object
-                    && document.RootElement.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
-                {
-                    trace.PromptTokens = Number(usage, "prompt_tokens") ?? trace.PromptTokens;
-                    trace.CompletionTokens = Number(usage, "completion_tokens") ?? trace.CompletionTokens;
-                    trace.CachedTokens = usage.TryGetProperty("prompt_tokens_details", out var details)
-                        && details.ValueKind == JsonValueKind.Object
-                            ? Number(details, "cached_tokens") ?? trace.CachedTokens
-                            : trace.CachedTokens;
-                }
-
-                return true;
-            }
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
-    private static int? Number(JsonElement from, string name) =>
-        from.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number)
-            ? number
-            : null;
 
     private static string Shorten(ReadOnlySpan<byte> text) =>
         Encoding.UTF8.GetString(text[..Math.Min(text.Length, 200)]).ReplaceLineEndings(" ");

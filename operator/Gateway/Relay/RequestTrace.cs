@@ -79,6 +79,12 @@ internal sealed class RequestTrace(GatewayServices services, RequestId id, strin
             key.Spend(PromptTokens + generated - _estimatedTokens);
             services.Traffic.Ended(id, outcome, PromptTokens, generated, CachedTokens);
         }
+        else if (services.Replicas.Snapshot.OfModel(model) is [var first, ..])
+        {
+            // Never sent: nobody knows which of the deployments it would have gone to.
+            services.Traffic.Started(id, first.Name, null, model, key.Name, _came);
+            services.Traffic.Ended(id, outcome, null, null, null);
+        }
     }
 
     private static string Spell(RequestOutcome outcome) => outcome switch

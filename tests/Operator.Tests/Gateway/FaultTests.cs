@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Cluster.Operator.Gateway;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Tests.Gateway;
@@ -85,7 +84,7 @@ public sealed class FaultTests
     public async Task Two_gateways_serve_the_same_replicas_and_one_may_go()
     {
         await using var world = await GatewayWorld.StartAsync(replicas: 2);
-        GatewayHost second = await world.StartGatewayAsync();
+        var second = await world.StartGatewayAsync();
         var body = GatewayWorld.Chat("both");
 
         using (var response = await world.PostAsync(body, gateway: second))
