@@ -1,40 +1,49 @@
 using Cluster.Operator.Controller;
+using Cluster.Operator.Gateway.Admission;
+using Cluster.Operator.Gateway.Http;
 
 namespace Cluster.Operator.Gateway.Page;
 
-/// <summary>The page at <c>/</c>: its files, which anybody may have, and what it shows and does, which is behind the gateway's keys
-/// (<see cref="IsOpen"/> tells which is which). Called by the gateway's host.</summary>
+/// <summary>The page at <c>/</c>: its files, which anybody may have, and what it shows and does, which is behind the gateway's keys. Called
+/// by the gateway's host.</summary>
 /// <remarks>Nothing on the page runs that is not in its files: no inline script, no text that is read as markup, no other origin. A page of
 /// another site can neither frame it nor make it kill a replica.</remarks>
-internal static class GatewayPage
+/// <param name="admit">Whose request it is; throws <see cref="GatewayException"/> when nobody's.</param>
+/// <param name="killer">Null where nobody may kill.</param>
+internal sealed class GatewayPage(
+    ClusterWatch cluster, PageEvents events, Func<IHeaderDictionary, ApiKeyAccount> admit, IReplicaKiller? killer)
 {
     /// <summary>A page of another origin cannot send it without being asked first, and nobody here says yes.</summary>
-    public const string KillHeader = "x-cluster-page";
-
-    private const string Root = "/";
-    private const string FilePrefix = "/page/files/";
+    public const string KillHeader = "x-page-request";
 
     private const string Policy =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
         + "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-    /// <summary>Whether a path needs no key: it holds what is in the program, and nothing of the cluster.</summary>
-    public static bool IsOpen(PathString path) =>
-        path.Value == Root || path.Value?.StartsWith(FilePrefix, StringComparison.Ordinal) == true;
-
-    /// <param name="killer">Null where nobody may kill.</param>
-    public static void Map(
-        IEndpointRouteBuilder routes, ClusterWatch cluster, PageEvents events, IReplicaKiller? killer, CancellationToken stopping)
+    /// <param name="stopping">Ends the streams of open pages, so that the gateway need not wait for them.</param>
+    public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
     {
-        routes.MapMethods(Root, ["GET", "HEAD"], context => SendFileAsync(context, PageFiles.Index));
+        routes.MapMethods("/", ["GET", "HEAD"], context => SendFileAsync(context, PageFiles.Index));
         routes.MapMethods(
-            FilePrefix + "{name}", ["GET", "HEAD"], context => SendFileAsync(context, (string)context.Request.RouteValues["name"]!));
+            "/page/files/{name}", ["GET", "HEAD"], context => SendFileAsync(context, (string)context.Request.RouteValues["name"]!));
         routes.MapGet("/page/events", context =>
         {
-            Guard(context.Response);
+            Admit(context);
             return events.ServeAsync(context, stopping);
         });
-        routes.MapPost("/page/api/replicas/{namespace}/{pod}/kill", context => KillAsync(context, cluster, killer));
+        routes.MapPost("/page/api/replicas/{namespace}/{pod}/kill", KillAsync);
+    }
+
+    /// <exception cref="GatewayException">The key is wrong, or one for some models: it is not told of others, and the page shows
+    /// all.</exception>
+    private void Admit(HttpContext context)
+    {
+        Guard(context.Response);
+        if (admit(context.Request.Headers).Entry?.Models is not null)
+        {
+            throw GatewayException.Forbidden(
+                "this key is for some models only, and the page shows all of them; use a key without 'models'", "key_of_some_models");
+        }
     }
 
     private static Task SendFileAsync(HttpContext context, string name)
@@ -42,7 +51,7 @@ internal static class GatewayPage
         Guard(context.Response);
         if (PageFiles.Find(name) is not { } file)
         {
-            return PageErrors.WriteAsync(context, StatusCodes.Status404NotFound, $"the page has no file '{name}'");
+            throw GatewayException.NotFound($"the page has no file '{name}'", "no_such_file");
         }
 
         context.Response.Headers.ETag = file.Tag;
@@ -60,28 +69,28 @@ internal static class GatewayPage
             : context.Response.Body.WriteAsync(file.Content, context.RequestAborted).AsTask();
     }
 
-    private static Task KillAsync(HttpContext context, ClusterWatch cluster, IReplicaKiller? killer)
+    private Task KillAsync(HttpContext context)
     {
-        Guard(context.Response);
+        Admit(context);
         var (@namespace, pod) = ((string)context.Request.RouteValues["namespace"]!, (string)context.Request.RouteValues["pod"]!);
         if (killer is null)
         {
-            return PageErrors.WriteAsync(
-                context, StatusCodes.Status404NotFound, "replicas can be killed from the page in local mode only; use kubectl delete pod");
+            throw GatewayException.NotFound(
+                "replicas can be killed from the page in local mode only; use kubectl delete pod", "local_mode_only");
         }
 
         if (Foreign(context.Request) is { } why)
         {
-            return PageErrors.WriteAsync(context, StatusCodes.Status403Forbidden, why);
+            throw GatewayException.Forbidden(why, "foreign_page");
         }
 
-        var outcome = cluster.HasReplica(new NamespacedName(@namespace, pod)) ? killer.Kill(@namespace, pod) : KillOutcome.Unknown;
-        return outcome switch
+        return (cluster.HasReplica(new NamespacedName(@namespace, pod)) ? killer.Kill(@namespace, pod) : KillOutcome.Unknown) switch
         {
             KillOutcome.Killed => context.Response.WriteAsJsonAsync(new { Killed = $"{@namespace}/{pod}" }, PageJson.Options),
-            KillOutcome.NotRunning => PageErrors.WriteAsync(
-                context, StatusCodes.Status409Conflict, $"replica {@namespace}/{pod} has no process now: it is being started"),
-            _ => PageErrors.WriteAsync(context, StatusCodes.Status404NotFound, $"no replica {@namespace}/{pod} runs here"),
+            KillOutcome.NotRunning => throw new GatewayException(
+                StatusCodes.Status409Conflict, $"replica {@namespace}/{pod} has no process now: it is being started",
+                "invalid_request_error", code: "not_running"),
+            _ => throw GatewayException.NotFound($"no replica {@namespace}/{pod} runs here", "no_such_replica"),
         };
     }
 
@@ -98,7 +107,8 @@ internal static class GatewayPage
             : null;
     }
 
-    private static void Guard(HttpResponse response)
+    /// <summary>When the answer begins, so that it holds for errors too, which are written from an empty answer.</summary>
+    private static void Guard(HttpResponse response) => response.OnStarting(() =>
     {
         response.Headers.ContentSecurityPolicy = Policy;
         response.Headers.XContentTypeOptions = "nosniff";
@@ -107,5 +117,6 @@ internal static class GatewayPage
         response.Headers["Cross-Origin-Opener-Policy"] = "same-origin";
         response.Headers["Cross-Origin-Resource-Policy"] = "same-origin";
         response.Headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()";
-    }
+        return Task.CompletedTask;
+    });
 }

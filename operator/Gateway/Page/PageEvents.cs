@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cluster.Operator.Gateway.Http;
 using Cluster.Operator.Gateway.Traffic;
 
 namespace Cluster.Operator.Gateway.Page;
@@ -29,10 +30,8 @@ internal sealed class PageEvents(ClusterWatch cluster, TrafficLog traffic, TimeP
         if (Interlocked.Increment(ref _clients) > MostClients)
         {
             Interlocked.Decrement(ref _clients);
-            context.Response.Headers.RetryAfter = "10";
-            await PageErrors.WriteAsync(
-                context, StatusCodes.Status503ServiceUnavailable, $"{MostClients} pages are open on this gateway already; close one");
-            return;
+            throw GatewayException.Unavailable(
+                $"{MostClients} pages are open on this gateway already; close one", TimeSpan.FromSeconds(10));
         }
 
         try

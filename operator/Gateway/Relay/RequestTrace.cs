@@ -8,6 +8,7 @@ namespace Cluster.Operator.Gateway.Relay;
 internal sealed class RequestTrace(GatewayServices services, RequestId id, string model, ApiKeyAccount key, int promptTokens)
 {
     private readonly long _came = services.Options.Time.GetTimestamp();
+    private readonly int _estimatedTokens = promptTokens;
     private bool _isTold;
     private bool _hasFirst;
     private int _tokens;
@@ -75,7 +76,7 @@ internal sealed class RequestTrace(GatewayServices services, RequestId id, strin
             metrics.Tokens.With(model, key.Name, "prompt").Add(PromptTokens);
             metrics.Tokens.With(model, key.Name, "cached").Add(CachedTokens ?? 0);
             metrics.Tokens.With(model, key.Name, "generated").Add(generated);
-            key.Spend(PromptTokens + generated - promptTokens);
+            key.Spend(PromptTokens + generated - _estimatedTokens);
             services.Traffic.Ended(id, outcome, PromptTokens, generated, CachedTokens);
         }
     }

@@ -3,7 +3,7 @@ using Cluster.Operator.Gateway.Replicas;
 namespace Cluster.Operator.Gateway.Routing;
 
 /// <summary>Room for one request at a replica, until it is disposed.</summary>
-/// <param name="MatchedBlocks">How much of the prompt's beginning the replica is believed to have.</param>
+/// <param name="matchedBlocks">How much of the prompt's beginning the replica is believed to have.</param>
 internal sealed class ReplicaLease(
     ServingDeployment deployment, ServingReplica replica, ReplicaState state, RouteRequest request, int matchedBlocks, Action released)
     : IDisposable

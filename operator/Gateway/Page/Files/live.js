@@ -14,7 +14,7 @@ export async function follow() {
       const response = await fetch('/page/events', { headers: headers(), cache: 'no-store' });
       if (response.status === 401 || response.status === 403) {
         set({ connection: 'locked' });
-        await askForKey();
+        await askForKey(await reasonOf(response));
         continue;
       }
 

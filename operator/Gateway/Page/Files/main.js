@@ -10,13 +10,17 @@ const themes = ['auto', 'light', 'dark'];
 const live = document.getElementById('live');
 const theme = document.getElementById('theme');
 
+let shown = 'cluster';
+
+/** The hash may be another one than a view's: that of the link to the content. */
 function current() {
   const name = location.hash.slice(1);
-  return name in views ? name : 'cluster';
+  shown = name in views ? name : shown;
+  return shown;
 }
 
 function draw() {
-  const shown = current();
+  current();
   for (const [name, view] of Object.entries(views)) {
     const section = document.getElementById(`view-${name}`);
     section.hidden = name !== shown;
@@ -64,8 +68,11 @@ theme.addEventListener('click', () => {
 
 applyTheme(themes.includes(localStorage.getItem('cluster-theme')) ? localStorage.getItem('cluster-theme') : 'auto');
 addEventListener('hashchange', () => {
+  const before = shown;
   draw();
-  scrollTo(0, 0);
+  if (shown !== before) {
+    scrollTo(0, 0);
+  }
 });
 subscribe(draw);
 draw();

@@ -11,12 +11,10 @@ export function headers(more = {}) {
 }
 
 /** Asks the person for a key; completes when there is one. However many ask, there is one dialog. */
-export function askForKey() {
+export function askForKey(why) {
   asking ??= new Promise(resolve => {
     const refused = sessionStorage.getItem(KEY) !== null;
-    document.getElementById('key-why').textContent = refused
-      ? 'The gateway does not know the key that you gave.'
-      : 'This gateway asks for a key.';
+    document.getElementById('key-why').textContent = refused ? `The key was refused: ${why}.` : 'This gateway asks for a key.';
     input.value = '';
     dialog.showModal();
     input.focus();
@@ -48,7 +46,7 @@ export async function kill(replica) {
   const [namespace, pod] = replica.split('/');
   const response = await fetch(`/page/api/replicas/${encodeURIComponent(namespace)}/${encodeURIComponent(pod)}/kill`, {
     method: 'POST',
-    headers: headers({ 'x-cluster-page': '1' }),
+    headers: headers({ 'x-page-request': '1' }),
   });
   if (!response.ok) {
     throw new Error(await reasonOf(response));

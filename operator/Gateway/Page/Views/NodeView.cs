@@ -52,11 +52,11 @@ internal sealed record NodeView(
         }
     }
 
-    private static GpuState StateOf(ReplicaState state) => state switch
+    private static GpuState StateOf(ReplicaPhase state) => state switch
     {
-        ReplicaState.Serving => GpuState.Serving,
-        ReplicaState.Ending => GpuState.Ending,
-        ReplicaState.Failing => GpuState.Failing,
+        ReplicaPhase.Serving => GpuState.Serving,
+        ReplicaPhase.Ending => GpuState.Ending,
+        ReplicaPhase.Failing => GpuState.Failing,
         _ => GpuState.Starting,
     };
 

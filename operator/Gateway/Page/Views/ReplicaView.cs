@@ -3,7 +3,7 @@ using Cluster.Operator.Reconciling;
 namespace Cluster.Operator.Gateway.Page.Views;
 
 /// <summary>What a replica is to the page.</summary>
-internal enum ReplicaState
+internal enum ReplicaPhase
 {
     Pending,
     Starting,
@@ -18,7 +18,7 @@ internal enum ReplicaState
 /// <param name="Outdated">Made from an earlier spec.</param>
 /// <param name="Words">Its state in a sentence.</param>
 internal sealed record ReplicaView(
-    string Namespace, string Pod, string? Node, IReadOnlyList<int> Gpus, ReplicaState State, bool Outdated, int Restarts,
+    string Namespace, string Pod, string? Node, IReadOnlyList<int> Gpus, ReplicaPhase State, bool Outdated, int Restarts,
     DateTimeOffset? Created, string Words)
 {
     /// <param name="currentHash">Template of the current spec; null where it is not known.</param>
@@ -28,20 +28,20 @@ internal sealed record ReplicaView(
         replica.Pod.Status?.ContainerStatuses?.Sum(c => c.RestartCount) ?? 0,
         replica.Pod.Metadata.CreationTimestamp, WordsOf(replica));
 
-    public static ReplicaState StateOf(Replica replica) =>
-        replica.Terminating ? ReplicaState.Ending
-        : PodProblem.Of(replica) is { } problem ? problem.Reason == PodProblem.Unschedulable ? ReplicaState.Pending : ReplicaState.Failing
-        : replica.Finished ? ReplicaState.Ended
-        : replica.Ready ? ReplicaState.Serving
-        : replica.IsBound ? ReplicaState.Starting
-        : ReplicaState.Pending;
+    public static ReplicaPhase StateOf(Replica replica) =>
+        replica.Terminating ? ReplicaPhase.Ending
+        : PodProblem.Of(replica) is { } problem ? problem.Reason == PodProblem.Unschedulable ? ReplicaPhase.Pending : ReplicaPhase.Failing
+        : replica.Finished ? ReplicaPhase.Ended
+        : replica.Ready ? ReplicaPhase.Serving
+        : replica.IsBound ? ReplicaPhase.Starting
+        : ReplicaPhase.Pending;
 
     public static string WordsOf(Replica replica) => StateOf(replica) switch
     {
-        ReplicaState.Ending => "ends: it finishes what it has",
-        ReplicaState.Serving => "serves requests",
-        ReplicaState.Ended => "has ended",
-        ReplicaState.Starting => IsRunning(replica) ? "loads the model" : "starts",
+        ReplicaPhase.Ending => "ends: it finishes what it has",
+        ReplicaPhase.Serving => "serves requests",
+        ReplicaPhase.Ended => "has ended",
+        ReplicaPhase.Starting => IsRunning(replica) ? "loads the model" : "starts",
         _ => PodProblem.Of(replica)?.Message ?? "waits for the scheduler",
     };
 

@@ -175,7 +175,7 @@ public sealed class ClusterViewTests
         var view = View([Given.Deployment()], [Given.Node("n1", gpus: 1)], pod);
 
         var replica = Assert.Single(Assert.Single(view.Deployments).Replicas);
-        Assert.Equal((ReplicaState.Failing, 2), (replica.State, replica.Restarts));
+        Assert.Equal((ReplicaPhase.Failing, 2), (replica.State, replica.Restarts));
         Assert.Contains("exited with code 137", replica.Words, StringComparison.Ordinal);
         Assert.Equal(GpuState.Failing, Assert.Single(Tiles(Assert.Single(view.Nodes))).State);
     }

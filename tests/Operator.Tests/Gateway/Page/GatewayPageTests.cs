@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
 using Cluster.Operator.Gateway.Page;
 
@@ -6,6 +7,13 @@ namespace Cluster.Operator.Tests.Gateway.Page;
 
 public sealed partial class GatewayPageTests
 {
+    private const string KeysFile =
+        """
+        keys:
+        - {key: of-all-models-0123456789, name: all}
+        - {key: of-one-model-0123456789, name: one, models: [haiku]}
+        """;
+
     [Fact]
     public async Task Every_file_that_the_page_names_is_served_and_nothing_comes_from_elsewhere()
     {
@@ -65,13 +73,25 @@ public sealed partial class GatewayPageTests
     }
 
     [Theory]
-    [InlineData("/", true)]
-    [InlineData("/page/files/main.js", true)]
-    [InlineData("/page/files", false)]
-    [InlineData("/page/events", false)]
-    [InlineData("/page/api/replicas/ns/a/kill", false)]
-    [InlineData("/v1/models", false)]
-    public void Only_files_need_no_key(string path, bool isOpen) => Assert.Equal(isOpen, GatewayPage.IsOpen(path));
+    [InlineData("/", null, HttpStatusCode.OK)]
+    [InlineData("/page/files/main.js", null, HttpStatusCode.OK)]
+    [InlineData("/page/events", null, HttpStatusCode.Unauthorized)]
+    [InlineData("/page/events", "wrong", HttpStatusCode.Unauthorized)]
+    [InlineData("/page/events", "of-one-model-0123456789", HttpStatusCode.Forbidden)]
+    [InlineData("/page/events", "of-all-models-0123456789", HttpStatusCode.OK)]
+    public async Task Files_are_for_everybody_and_what_the_page_shows_is_for_keys_of_all_models(
+        string path, string? key, HttpStatusCode expected)
+    {
+        using TemporaryFolder folder = new();
+        var keys = folder.Write("keys.yaml", KeysFile);
+        await using var host = await PageHost.StartAsync(keysFile: keys);
+        using HttpRequestMessage request = new(HttpMethod.Get, path);
+        request.Headers.Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key);
+
+        using var response = await host.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
+        Assert.Equal(expected, response.StatusCode);
+    }
 
     [Fact]
     public async Task A_replica_is_killed_for_the_page_alone()

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
+using Cluster.Operator.Gateway.Admission;
+using Cluster.Operator.Gateway.Http;
 using Cluster.Operator.Gateway.Page;
 using Cluster.Operator.Gateway.Traffic;
 using Cluster.Operator.Kubernetes;
@@ -33,7 +35,7 @@ internal sealed class PageHost : IAsyncDisposable
 
     public HttpClient Http { get; private init; } = null!;
 
-    public static async Task<PageHost> StartAsync(IReplicaKiller? killer = null)
+    public static async Task<PageHost> StartAsync(IReplicaKiller? killer = null, string? keysFile = null)
     {
         FakeKubernetesClient api = new();
         TrafficLog traffic = new(TimeProvider.System);
@@ -42,8 +44,11 @@ internal sealed class PageHost : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         var application = builder.Build();
-        GatewayPage.Map(
-            application, cluster, new PageEvents(cluster, traffic, TimeProvider.System), killer, application.Lifetime.ApplicationStopping);
+        application.Use(GatewayErrors.HandleAsync);
+        new GatewayPage(
+            cluster, new PageEvents(cluster, traffic, TimeProvider.System),
+            new ApiKeyGate(keysFile, TimeProvider.System, (_, _) => { }, NullLogger.Instance).Admit, killer)
+            .Map(application, application.Lifetime.ApplicationStopping);
         await application.StartAsync();
         var address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         return new PageHost(application, cluster)
