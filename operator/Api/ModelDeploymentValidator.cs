@@ -26,6 +26,7 @@ internal static partial class ModelDeploymentValidator
         var spec = deployment.Spec;
         CheckName(deployment.Metadata.Name, errors);
         CheckSources(spec, errors);
+        AutoscalingValidator.Validate(spec, errors);
         CheckSize(spec, errors);
         CheckGpu(spec, errors);
         CheckEngine(spec.Engine, errors);
@@ -60,7 +61,8 @@ internal static partial class ModelDeploymentValidator
         if (spec.Model.Source.Length == 0)
         {
             errors.Add(
-                new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
+                new("spec.model.source", ValidationReason.Required,
+                    "a model is needed: hf://org/name, oci://registry/image, pvc://claim/path or file:///path"));
         }
         else if (!ModelSource.TryParse(spec.Model.Source, out _, out var problem))
         {
@@ -95,7 +97,7 @@ internal static partial class ModelDeploymentValidator
         {
             errors.Add(new("spec.model.cache", ValidationReason.Invalid, problem));
         }
-        else if (folder is ModelSource.Hf)
+        else if (folder is ModelSource.Hf or ModelSource.Oci)
         {
             errors.Add(
                 new("spec.model.cache", ValidationReason.Invalid, $"'{cache}' is no folder; expected pvc://claim/path or file:///path"));

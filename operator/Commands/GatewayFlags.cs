@@ -199,8 +199,8 @@ internal sealed class GatewayFlags
     {
         if (result.Tokens is [var token] && long.TryParse(token.Value, out var value) && (value < least || value > most))
         {
-            result.AddError(
-                $"{result.Option.Name} {token.Value}: must be {(most is int.MaxValue or long.MaxValue ? $"at least {least}" : $"{least} to {most}")}");
+            var range = most is int.MaxValue or long.MaxValue ? $"at least {least}" : $"{least} to {most}";
+            result.AddError($"{result.Option.Name} {token.Value}: must be {range}");
         }
     }
 }

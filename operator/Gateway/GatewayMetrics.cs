@@ -10,7 +10,8 @@ internal sealed class GatewayMetrics(MetricsRegistry registry)
 
     /// <summary>By model, key and how they ended.</summary>
     public Counter Requests { get; } = registry.Counter(
-        "cluster_gateway_requests_total", "Requests by how they ended: completed, failed, rejected or cancelled.", "model", "key", "outcome");
+        "cluster_gateway_requests_total", "Requests by how they ended: completed, failed, rejected or cancelled.", "model", "key",
+        "outcome");
 
     public Counter Retries { get; } = registry.Counter(
         "cluster_gateway_retries_total", "Requests that were sent to a further replica before anything of the answer was delivered.",
@@ -33,7 +34,8 @@ internal sealed class GatewayMetrics(MetricsRegistry registry)
 
     /// <summary>Blocks of 64 bytes of prompts that were looked up, and that the chosen replica was believed to have.</summary>
     public Counter PrefixBlocks { get; } = registry.Counter(
-        "cluster_gateway_prefix_blocks_total", "Blocks of prompts by whether the chosen replica had computed them before.", "model", "known");
+        "cluster_gateway_prefix_blocks_total", "Blocks of prompts by whether the chosen replica had computed them before.", "model",
+        "known");
 
     public Counter KeyRefusals { get; } = registry.Counter(
         "cluster_gateway_refusals_total", "Requests refused before they were queued, by reason.", "key", "reason");

@@ -3,6 +3,7 @@ using System.Runtime.ExceptionServices;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -24,6 +25,8 @@ internal sealed class ModelDeploymentReconciler(
     WrongWorkers wrongWorkers,
     GpuMarks marks,
     StatusWriter statuses,
+    AutoscalerLoop autoscaler,
+    ForeignAutoscalers foreignAutoscalers,
     WorkerOptions options,
     TimeProvider time) : IReconciler
 {
@@ -102,11 +105,19 @@ internal sealed class ModelDeploymentReconciler(
         {
             return ReconcileResult.After(_ending.Learned(cached));
         }
+        catch (StatusRefusedException e)
+        {
+            var refusal = _refusals.Refused(cached, OfDeployment(e.Cause, deleting));
+            return new ReconcileResult(UntilAllowed(cached), refusal.Message);
+        }
         catch (KubernetesException e) when (Refusal.Stands(e))
         {
             return await WaitForLeaveAsync(cached, deleting, e, cancellationToken);
         }
     }
+
+    private static Refusal OfDeployment(KubernetesException error, bool deleting) =>
+        new(Refusal.OfOther, StableText.Of(error.Message, []), OfDeletion: deleting) { HoldsUpPods = false };
 
     private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
         _refusals.Standing(cached) is null
@@ -137,15 +148,14 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> WaitForLeaveAsync(
         ModelDeployment cached, bool deleting, KubernetesException error, CancellationToken cancellationToken)
     {
-        var refusal = _refusals.Refused(
-            cached, new Refusal(Refusal.OfOther, StableText.Of(error.Message, []), OfDeletion: deleting) { HoldsUpPods = false });
+        var refusal = _refusals.Refused(cached, OfDeployment(error, deleting));
         try
         {
             await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
         }
-        catch (KubernetesException unwritten) when (Refusal.Stands(unwritten))
+        catch (StatusRefusedException)
         {
-            // It is the status that may not be written. An event tells it.
+            // Neither may the status be written. An event tells it.
         }
 
         return new ReconcileResult(UntilAllowed(cached), refusal.Message);
@@ -159,6 +169,17 @@ internal sealed class ModelDeploymentReconciler(
         SizeDecision? size;
         try
         {
+            if (deployment.Spec.Autoscaling is not null)
+            {
+                WorkerTemplate.RequireValid(deployment);
+
+                // Should we end here, the next one must not take away what was made for this.
+                var state = autoscaler.Of(deployment);
+                await statuses.WriteDecisionAsync(
+                    cached, state.ToStatus(deployment.Status?.Autoscaling, time.GetUtcNow()), cancellationToken);
+                deployment = statuses.Latest(cached).Scaled(state.Desired);
+            }
+
             size = await sizes.DecideAsync(deployment, cancellationToken);
             if (size?.Shortage is not null && deployment.Spec.Replicas > 0)
             {
@@ -169,7 +190,7 @@ internal sealed class ModelDeploymentReconciler(
             {
                 // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
                 await statuses.WriteDecisionAsync(cached, size, cancellationToken);
-                deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
+                deployment = Scaled(statuses.Latest(cached)).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
             }
 
             template = _templates.For(deployment);
@@ -290,7 +311,9 @@ internal sealed class ModelDeploymentReconciler(
 
         // It may have passed since we began, and was heeded all the same.
         var refusedStay = refused is null ? TimeSpan.Zero : UntilAllowed(deployment);
-        return Next(deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten]) with { Problem = problem };
+        var foreignStay = cached.Spec.Autoscaling is null ? TimeSpan.Zero : ForeignAutoscalers.Recheck;
+        return Next(
+            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay]) with { Problem = problem };
     }
 
     /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>
@@ -318,7 +341,9 @@ internal sealed class ModelDeploymentReconciler(
         ModelDeployment cached, ModelDeployment deployment, InvalidModelDeploymentException invalid, TimeSpan? recheck,
         CancellationToken cancellationToken)
     {
-        (_, var rest) = await ReportAsync(cached, deployment, o => o with { Invalid = invalid.Message }, cancellationToken);
+        (_, var rest) = await ReportAsync(
+            cached, cached.Spec.Autoscaling is null ? deployment : statuses.Latest(cached), o => o with { Invalid = invalid.Message },
+            cancellationToken);
         return new ReconcileResult(rest > TimeSpan.Zero ? rest : recheck);
     }
 
@@ -349,7 +374,7 @@ internal sealed class ModelDeploymentReconciler(
         next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
         next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
         next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
-        next = WrongWorkers.AnyIn(actions.Owned(deployment)) && WrongWorkers.Recheck < next ? WrongWorkers.Recheck : next;
+        next = wrongWorkers.Remaining(actions.Owned(deployment)) is { } asking && asking < next ? asking : next;
         next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
         foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
         {
@@ -404,14 +429,23 @@ internal sealed class ModelDeploymentReconciler(
         return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
+    /// <summary>With the number of replicas that was chosen, where one is chosen.</summary>
+    private ModelDeployment Scaled(ModelDeployment deployment) =>
+        deployment.Spec.Autoscaling is null ? deployment : deployment.Scaled(autoscaler.Of(deployment).Desired);
+
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
     private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(
         ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
         var owned = actions.Owned(deployment);
+        deployment = Scaled(deployment);
         var observation = complete(new Observation
         {
             Deployment = deployment,
+            Autoscaling = cached.Spec.Autoscaling is null ? null : autoscaler.Of(cached),
+            ForeignAutoscaler = cached.Spec.Autoscaling is null
+                ? null
+                : await foreignAutoscalers.FindAsync(cached, cancellationToken),
             Pods = owned,
             LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken),
             Stuck = await _creation.FindAsync(owned, cancellationToken),

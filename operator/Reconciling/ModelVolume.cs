@@ -46,6 +46,14 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
                     mount,
                     UsesHubCache: false);
 
+            case ModelSource.Oci oci:
+                folder = $"{root}/{oci.Name}";
+                return new ModelVolume(
+                    folder,
+                    new JsonObject { ["name"] = volumeName, ["image"] = new JsonObject { ["reference"] = oci.Reference } },
+                    new JsonObject { ["name"] = volumeName, ["mountPath"] = folder, ["readOnly"] = true },
+                    UsesHubCache: false);
+
             default:
                 return new ModelVolume(source, null, null, UsesHubCache: true);
         }

@@ -200,7 +200,8 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
     /// <summary>The pods that are to be deleted have names that last; those that were not created have another one next time.</summary>
     private static string Explain(Exception cause, PreparedPlan prepared) =>
-        StableText.Of(cause.Message, prepared.NewPods.Select(p => p.Pod.Metadata.Name));
+        StableText.Of(cause.Message, prepared.NewPods.Select(p => p.Pod.Metadata.Name))
+        + (prepared.NewPods is [var pod, ..] ? ImageVolumes.Explain(cause.Message, pod.Manifest["spec"]!.AsObject()) : "");
 
     private static string Sentence(IEnumerable<string> pods)
     {

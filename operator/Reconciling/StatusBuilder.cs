@@ -16,10 +16,12 @@ namespace Cluster.Operator.Reconciling;
 /// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
+/// <item>Autoscaling, with spec.autoscaling only — AsDemanded, AtMaximum, ScaledToZero | DemandUnknown, HorizontalPodAutoscaler</item>
 /// </list></summary>
 internal static class StatusBuilder
 {
     private const int MessageLimit = 1024;
+    private const string AutoscalingCondition = "Autoscaling";
 
     public static ModelDeploymentStatus Build(Observation o)
     {
@@ -30,6 +32,7 @@ internal static class StatusBuilder
         ModelDeploymentStatus status = new()
         {
             ObservedGeneration = deployment.Metadata.Generation,
+            DesiredReplicas = Wanted(o),
             Replicas = active.Count,
             ReadyReplicas = active.Count(p => p.Ready),
             UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
@@ -37,6 +40,7 @@ internal static class StatusBuilder
                 ? sizing.TensorParallelSize
                 : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
             Sizing = sizing,
+            Autoscaling = o.Autoscaling?.ToStatus(deployment.Status?.Autoscaling, o.Now),
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
             Endpoints = new Endpoints
@@ -51,6 +55,7 @@ internal static class StatusBuilder
         SetDegraded(conditions, o);
         SetGpusAllocated(conditions, o, active);
         SetNodeTuned(conditions, o, active);
+        SetAutoscaling(conditions, o);
         status.Conditions = conditions.ToList();
         return status;
     }
@@ -194,6 +199,29 @@ internal static class StatusBuilder
 
         (var value, var reason, var message) = NodeTuning.Of(active, o.FindNode, o.Now);
         conditions.Set("NodeTuned", value, reason, message);
+    }
+
+    private static void SetAutoscaling(ConditionList conditions, Observation o)
+    {
+        if (o.Autoscaling is not { } state)
+        {
+            conditions.Remove(AutoscalingCondition);
+            return;
+        }
+
+        (var value, var reason, var message) = o switch
+        {
+            { ForeignAutoscaler: { } foreign } => (
+                false, "HorizontalPodAutoscaler",
+                $"HorizontalPodAutoscaler '{foreign}' targets this deployment too, and what it writes is refused: delete it, or take "
+                + "spec.autoscaling away"),
+            _ when state.Missing is { } missing => (
+                false, "DemandUnknown", $"{missing}; no replica is taken away until it does: {state.Message}"),
+            _ when state.IsLimited => (true, "AtMaximum", $"demand asks for more than maxReplicas; {state.Message}"),
+            _ when state.Desired == 0 => (true, "ScaledToZero", $"the next request starts a replica; {state.Message}"),
+            _ => (true, "AsDemanded", state.Message),
+        };
+        conditions.Set(AutoscalingCondition, value, reason, message);
     }
 
     /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it

@@ -63,7 +63,7 @@ internal static class WorkerPodSpec
             ["image"] = options.Image,
             ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument ?? spec.Engine.Speculative?.Model),
             ["ports"] = new JsonArray(Port("http", WorkerFlags.DefaultHttpPort), Port("grpc", WorkerFlags.DefaultGrpcPort)),
-            ["env"] = Environment(spec, usesHubCache),
+            ["env"] = Environment(deployment, usesHubCache, options),
             // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.
             ["startupProbe"] = Probe("/ready", periodSeconds: 1, failureThreshold: 3600),
             ["readinessProbe"] = Probe("/ready", periodSeconds: 2, failureThreshold: 2),
@@ -176,8 +176,9 @@ internal static class WorkerPodSpec
         }
     }
 
-    private static JsonArray Environment(ModelDeploymentSpec spec, bool usesHubCache)
+    private static JsonArray Environment(ModelDeployment deployment, bool usesHubCache, WorkerOptions options)
     {
+        var spec = deployment.Spec;
         List<JsonObject> env = [];
         if (spec.Gpu.Allocation != GpuAllocation.Pinned)
         {
@@ -203,6 +204,11 @@ internal static class WorkerPodSpec
                 ["name"] = "HF_TOKEN",
                 ["valueFrom"] = new JsonObject { ["secretKeyRef"] = new JsonObject { ["name"] = token.Name, ["key"] = token.Key } },
             });
+        }
+
+        if (options.GatewayMasterKey is not null)
+        {
+            env.Add(GatewaySecret.Variable(deployment.Metadata.Name));
         }
 
         foreach (var item in spec.Tuning.Env ?? [])

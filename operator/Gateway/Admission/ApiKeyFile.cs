@@ -65,7 +65,8 @@ internal static class ApiKeyFile
 
         if (entry.Select(member => member.Key).FirstOrDefault(name => !Members.Contains(name)) is { } unknown)
         {
-            throw new FormatException($"{place}: '{unknown}' is unknown; there are {string.Join(", ", Members.Order(StringComparer.Ordinal))}");
+            throw new FormatException(
+                $"{place}: '{unknown}' is unknown; there are {string.Join(", ", Members.Order(StringComparer.Ordinal))}");
         }
 
         var name = Text(entry, "name", place) ?? throw new FormatException($"{place}: 'name' is missing");
@@ -75,7 +76,8 @@ internal static class ApiKeyFile
         }
 
         return new ApiKeyEntry(
-            name, Digest(entry, place), Models(entry, place), Limit(entry, "requestsPerMinute", place), Limit(entry, "tokensPerMinute", place));
+            name, Digest(entry, place), Models(entry, place), Limit(entry, "requestsPerMinute", place),
+            Limit(entry, "tokensPerMinute", place));
     }
 
     private static byte[] Digest(JsonObject entry, string place)

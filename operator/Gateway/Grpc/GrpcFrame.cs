@@ -40,7 +40,8 @@ internal static class GrpcFrame
         if (encoding != "gzip")
         {
             throw new GatewayException(
-                StatusCodes.Status501NotImplemented, $"the message is encoded as '{encoding}'; this gateway knows gzip", "invalid_request_error");
+                StatusCodes.Status501NotImplemented, $"the message is encoded as '{encoding}'; this gateway knows gzip",
+                "invalid_request_error");
         }
 
         return Unzip(message, mostBytes);

@@ -16,7 +16,7 @@ internal static class GatewayErrors
         try
         {
             await next(context);
-            if (!context.Response.HasStarted && context.GetEndpoint() is null && context.Response.StatusCode == StatusCodes.Status404NotFound)
+            if (context is { Response: { HasStarted: false, StatusCode: StatusCodes.Status404NotFound } } && context.GetEndpoint() is null)
             {
                 await WriteAsync(
                     context,

@@ -66,7 +66,8 @@ internal sealed class RequestBytes(int mostBytes, long mostInflightBytes)
     }
 
     private GatewayException TooLarge() => new(
-        StatusCodes.Status413PayloadTooLarge, $"the request is larger than the {mostBytes} bytes that this gateway takes (--max-request-bytes)",
+        StatusCodes.Status413PayloadTooLarge,
+        $"the request is larger than the {mostBytes} bytes that this gateway takes (--max-request-bytes)",
         "invalid_request_error", code: "request_too_large");
 
     /// <summary>A body, counted as long as it is held.</summary>

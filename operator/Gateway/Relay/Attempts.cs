@@ -1,5 +1,4 @@
 using Cluster.Operator.Gateway.Http;
-using Cluster.Operator.Gateway.Replicas;
 using Cluster.Operator.Gateway.Routing;
 using Cluster.Operator.Gateway.Traffic;
 

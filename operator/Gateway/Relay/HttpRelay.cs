@@ -306,7 +306,8 @@ internal sealed class HttpRelay(GatewayServices services)
                 throw new AttemptFailedException(FailureReason.Error($"it refuses the gateway's key: {Shorten(answer.Body)}"));
             case StatusCodes.Status429TooManyRequests or StatusCodes.Status500InternalServerError or StatusCodes.Status502BadGateway:
                 throw new AttemptFailedException(FailureReason.Error($"status {answer.Status}: {Shorten(answer.Body)}"), answer);
-            case StatusCodes.Status200OK or (>= 400 and < 500) or StatusCodes.Status501NotImplemented or StatusCodes.Status504GatewayTimeout:
+            case StatusCodes.Status200OK or (>= 400 and < 500):
+            case StatusCodes.Status501NotImplemented or StatusCodes.Status504GatewayTimeout:
                 return context.Response.HasStarted
                     ? throw new GarbledReplyException($"it refused to go on with a stream: {answer.Status} {Shorten(answer.Body)}")
                     : WriteAsync(context, answer);

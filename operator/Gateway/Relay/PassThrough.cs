@@ -101,8 +101,8 @@ internal sealed class PassThrough(GatewayServices services, IHttpForwarder forwa
             context.Request.Body = new MemoryStream(body);
             var isHttp2 = ReferenceEquals(config, Http2);
             var error = await forwarder.SendAsync(
-                context, (isHttp2 ? replica.Grpc : replica.Http).ToString(), isHttp2 ? services.Connections.Grpc : services.Connections.Http,
-                config, new ReplicaTransformer(deployment), context.RequestAborted);
+                context, (isHttp2 ? replica.Grpc : replica.Http).ToString(),
+                isHttp2 ? services.Connections.Grpc : services.Connections.Http, config, new ReplicaTransformer(deployment), context.RequestAborted);
             if (error is not ForwarderError.Request)
             {
                 return;

@@ -4,7 +4,8 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Cluster.Operator.Gateway.Relay;
 
-/// <summary>What changes between the client's request and the worker's: the client's key stays here, and the gateway shows its own.</summary>
+/// <summary>What changes between the client's request and the worker's: the client's key stays here, and the gateway shows
+/// its own.</summary>
 internal sealed class ReplicaTransformer(ServingDeployment deployment) : HttpTransformer
 {
     private const string InternalPrefix = "x-cluster-";
@@ -26,9 +27,10 @@ internal sealed class ReplicaTransformer(ServingDeployment deployment) : HttpTra
         HttpContext context, HttpResponseMessage? response, CancellationToken cancellationToken)
     {
         var proceed = await base.TransformResponseAsync(context, response, cancellationToken);
-        foreach (var name in context.Response.Headers.Keys.Where(n => n.StartsWith(InternalPrefix, StringComparison.OrdinalIgnoreCase)).ToList())
+        var headers = context.Response.Headers;
+        foreach (var name in headers.Keys.Where(name => name.StartsWith(InternalPrefix, StringComparison.OrdinalIgnoreCase)).ToList())
         {
-            context.Response.Headers.Remove(name);
+            headers.Remove(name);
         }
 
         return proceed;

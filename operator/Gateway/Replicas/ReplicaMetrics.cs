@@ -91,7 +91,8 @@ internal sealed class ReplicaMetrics(
         }
 
         var rest = line[(start + name.Length)..];
-        return int.TryParse(rest[..Math.Max(0, rest.IndexOf('"'))], NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0;
+        var number = rest[..Math.Max(0, rest.IndexOf('"'))];
+        return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0;
     }
 
     private async Task ReadAsync(ServingReplica replica, CancellationToken cancellationToken)

@@ -22,8 +22,8 @@ internal sealed class ReplicaTable
         _deployments = new Informer<ModelDeployment>(
             client, options.Namespace, new Selection(CachedFieldsOnly: true), options.Time, options.Random, logger, Readiness);
         _pods = new Informer<V1Pod>(
-            client, options.Namespace, new Selection(ApiNames.DeploymentLabel, CachedFieldsOnly: true), options.Time, options.Random, logger,
-            Readiness);
+            client, options.Namespace, new Selection(ApiNames.DeploymentLabel, CachedFieldsOnly: true), options.Time, options.Random,
+            logger, Readiness);
         _deployments.OnChange(_ => _dirty.Release());
         _pods.OnChange(_ => _dirty.Release());
     }

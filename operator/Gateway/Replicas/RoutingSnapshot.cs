@@ -11,7 +11,11 @@ internal sealed class RoutingSnapshot
 
     public RoutingSnapshot(IEnumerable<ServingDeployment> deployments)
     {
-        Deployments = [.. deployments.OrderBy(d => d.Name.Namespace, StringComparer.Ordinal).ThenBy(d => d.Name.Name, StringComparer.Ordinal)];
+        Deployments =
+        [
+            .. deployments.OrderBy(deployment => deployment.Name.Namespace, StringComparer.Ordinal)
+                .ThenBy(deployment => deployment.Name.Name, StringComparer.Ordinal),
+        ];
         _models = Deployments.GroupBy(deployment => deployment.ServedName, StringComparer.Ordinal)
             .ToFrozenDictionary(group => group.Key, group => (IReadOnlyList<ServingDeployment>)[.. group], StringComparer.Ordinal);
         Models = [.. _models.Keys.Order(StringComparer.Ordinal)];

@@ -118,7 +118,8 @@ internal sealed class FakeWorker : IAsyncDisposable
         List<(string, int?, int[])> events = [];
         for (var choice = 0; choice < n; choice++)
         {
-            events.Add((Event($"{{\"id\":\"chatcmpl-{id}\",\"created\":{created},\"index\":{choice},\"role\":\"assistant\"}}"), choice, []));
+            var role = $"{{\"id\":\"chatcmpl-{id}\",\"created\":{created},\"index\":{choice},\"role\":\"assistant\"}}";
+            events.Add((Event(role), choice, []));
         }
 
         for (var i = 0; i < most; i++)
@@ -133,7 +134,8 @@ internal sealed class FakeWorker : IAsyncDisposable
                 }
 
                 int[] tokens = i % 3 == 2 ? [Token(prompt, seed, choice, i - 1), token] : [token];
-                events.Add((Event($"{{\"index\":{choice},\"content\":\"{string.Concat(tokens.Select(t => $"w{t} "))}\"}}"), choice, tokens));
+                var words = string.Concat(tokens.Select(t => $"w{t} "));
+                events.Add((Event($"{{\"index\":{choice},\"content\":\"{words}\"}}"), choice, tokens));
             }
         }
 
@@ -223,8 +225,8 @@ internal sealed class FakeWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>GenerateStream in bytes: request {prompt = 3, sampling = 6 {max_tokens = 10}, envelope = 15000}, answers {text = 3, token_ids
-    /// = 4}.</summary>
+    /// <summary>GenerateStream in bytes: request {prompt = 3, sampling = 6 {max_tokens = 10}, envelope = 15000}, answers {text = 3,
+    /// token_ids = 4}.</summary>
     private async Task CallAsync(HttpContext context, string method)
     {
         Headers.Enqueue(context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString()));
@@ -232,7 +234,8 @@ internal sealed class FakeWorker : IAsyncDisposable
         await context.Request.Body.CopyToAsync(body);
         var (prompt, most, envelope) = FakeGrpc.ReadRequest(body.ToArray()[5..]);
         context.Response.ContentType = "application/grpc";
-        if (context.Request.Headers[GatewayKey.Header] != _key || (envelope is null && method.StartsWith("Generate", StringComparison.Ordinal)))
+        if (context.Request.Headers[GatewayKey.Header] != _key
+            || (envelope is null && method.StartsWith("Generate", StringComparison.Ordinal)))
         {
             context.Response.AppendTrailer("grpc-status", "7");
             await context.Response.StartAsync();
@@ -247,7 +250,8 @@ internal sealed class FakeWorker : IAsyncDisposable
             if (method == "Generate")
             {
                 await (BeforeEvent?.Invoke(context, 0) ?? Task.CompletedTask);
-                await context.Response.Body.WriteAsync(FakeGrpc.Answer([.. Enumerable.Range(0, most).Select(i => Token(prompt, seed, 0, i))]));
+                int[] tokens = [.. Enumerable.Range(0, most).Select(i => Token(prompt, seed, 0, i))];
+                await context.Response.Body.WriteAsync(FakeGrpc.Answer(tokens));
             }
             else
             {

@@ -28,6 +28,8 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     public IReadOnlyList<FakeWorker> Workers => _workers;
 
+    public static string DemandKey => GatewayKey.DeriveDemand(Master);
+
     public static string KeyOf(string name) => GatewayKey.Derive(Master, "ns", name, $"uid-of-{name}");
 
     /// <summary>A deployment with ready replicas, and a gateway that knows them.</summary>

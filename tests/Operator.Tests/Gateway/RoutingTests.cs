@@ -107,7 +107,8 @@ public sealed class RoutingTests
         var knows = new bool[4];
         for (var i = 0; i < 400; i++)
         {
-            var options = loads.Select((load, index) => new ReplicaOption((ulong)index, load.Count, load.Tokens, knows[index] ? 5 : 0)).ToArray();
+            ReplicaOption[] options =
+                [.. loads.Select((load, index) => new ReplicaOption((ulong)index, load.Count, load.Tokens, knows[index] ? 5 : 0))];
             var chosen = ReplicaChoice.Choose(RoutingPolicy.Prefix, options, cost: 100, first: 7, (uint)i);
             loads[chosen] = (loads[chosen].Count + 1, loads[chosen].Tokens + 100);
             knows[chosen] = true;
