@@ -1,4 +1,5 @@
 using Cluster.Operator.Gateway.Http;
+using Cluster.Operator.Gateway.Page;
 using Cluster.Operator.Gateway.Replicas;
 using Cluster.Operator.Kubernetes;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -22,9 +23,11 @@ internal sealed class GatewayHost : IAsyncDisposable
     private readonly WebApplication _public;
     private readonly WebApplication _internal;
     private readonly GatewayServices _services;
+    private readonly ClusterWatch _page;
 
-    private GatewayHost(WebApplication @public, WebApplication @internal, GatewayServices services)
+    private GatewayHost(WebApplication @public, WebApplication @internal, GatewayServices services, ClusterWatch page)
     {
+        _page = page;
         _public = @public;
         _internal = @internal;
         _services = services;
@@ -50,20 +53,23 @@ internal sealed class GatewayHost : IAsyncDisposable
         IKubernetesClient client, GatewayOptions options, CancellationToken cancellationToken)
     {
         var services = new GatewayServices(options, new ReplicaTable(client, options));
+        var page = new ClusterWatch(
+            client, options.Namespace, mayKill: options.Killer is not null, options.Time, options.Random, services.Log);
         WebApplication? @public = null;
         WebApplication? @internal = null;
         try
         {
-            @public = BuildPublic(services);
+            @public = BuildPublic(services, page);
             await @public.StartAsync(cancellationToken);
             @internal = BuildInternal(services);
             await @internal.StartAsync(cancellationToken);
-            return new GatewayHost(@public, @internal, services);
+            return new GatewayHost(@public, @internal, services, page);
         }
         catch
         {
             await (@public?.DisposeAsync() ?? ValueTask.CompletedTask);
             await (@internal?.DisposeAsync() ?? ValueTask.CompletedTask);
+            await page.DisposeAsync();
             services.Dispose();
             throw;
         }
@@ -85,11 +91,12 @@ internal sealed class GatewayHost : IAsyncDisposable
     {
         await _public.DisposeAsync();
         await _internal.DisposeAsync();
+        await _page.DisposeAsync();
         await _services.StopAsync();
         _services.Dispose();
     }
 
-    private static WebApplication BuildPublic(GatewayServices services)
+    private static WebApplication BuildPublic(GatewayServices services, ClusterWatch page)
     {
         var options = services.Options;
         var builder = NewBuilder(options);
@@ -106,6 +113,8 @@ internal sealed class GatewayHost : IAsyncDisposable
         application.UseGatewayGuard(options.Host, options.AllowedHosts);
         application.Use(GatewayErrors.HandleAsync);
         GatewayEndpoints.MapPublic(application, services);
+        new GatewayPage(page, new PageEvents(page, services.Traffic, options.Time), services.Gate.Admit, options.Killer)
+            .Map(application, application.Lifetime.ApplicationStopping);
         return application;
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using Cluster.Common;
 using Cluster.Common.Metrics;
+using Cluster.Operator.Gateway.Page;
 using Cluster.Operator.Gateway.Routing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -72,6 +73,9 @@ internal sealed record GatewayOptions
 
     /// <summary>Local mode: answers say which replica they are from.</summary>
     public bool IsLocal { get; init; }
+
+    /// <summary>Kills replicas from the page; null where nobody may, which is everywhere but in local mode.</summary>
+    public IReplicaKiller? Killer { get; init; }
 
     /// <summary>Its name among gateways.</summary>
     public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
