@@ -55,7 +55,7 @@ internal static class ChatCompletionsEndpoint
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
-        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions, kept);
+        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions, kept, Envelope.Of(context)?.Now);
         var prompt = PromptEncoding.Encode(model, text, addSpecialTokens, "messages", kept);
         ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
@@ -65,7 +65,7 @@ internal static class ChatCompletionsEndpoint
         fields.Accept("max_tokens");
         fields.AcceptInert();
         fields.RefuseUnavailableToChat();
-        var output = ChatOutput.Read(fields, model, tools, prompt);
+        var output = ChatOutput.Read(fields, model, tools, prompt, Envelope.Of(context)?.Id);
         var sampling = output.Sampling(
             SamplingFields.Read(fields, model.Defaults, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
         var ticket = RequestTicket.Read(context, fields, "chatcmpl");
@@ -95,7 +95,7 @@ internal static class ChatCompletionsEndpoint
         }
 
         var last = new TokenOutput?[sampling.N];
-        var parsers = last.Select(_ => output.CreateParser()).ToArray();
+        var parsers = last.Select((_, index) => output.CreateParser(index)).ToArray();
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
@@ -145,7 +145,7 @@ internal static class ChatCompletionsEndpoint
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ChatOutput output)
     {
-        var parser = output.CreateParser();
+        var parser = output.CreateParser(index);
         return Choice(model, index, output.Message(choice.Text, parser), null, choice.Logprobs, choice.Last, parser);
     }
 

@@ -25,8 +25,7 @@ internal sealed record RequestTicket(string ResponseId, string EngineId, int Pri
     }
 
     /// <summary>When the request was made, by the gateway's clock where it came from there.</summary>
-    public DateTimeOffset Created(TimeProvider time) =>
-        Envelope is null ? time.GetUtcNow() : DateTimeOffset.FromUnixTimeSeconds(Envelope.Created);
+    public DateTimeOffset Created(TimeProvider time) => Envelope?.Now ?? time.GetUtcNow();
 
     /// <summary>The id ends in the header <c>X-Request-Id</c> or the field <c>request_id</c>, in this order, as in vLLM.</summary>
     /// <exception cref="ApiException">A field is malformed.</exception>

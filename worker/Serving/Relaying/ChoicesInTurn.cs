@@ -8,7 +8,8 @@ namespace Cluster.Worker.Serving.Relaying;
 /// <param name="count">Choices of the response.</param>
 internal sealed class ChoicesInTurn(int count)
 {
-    private readonly Queue<IEnumerator<TokenOutput>>[] _waiting = [.. Enumerable.Range(0, count).Select(_ => new Queue<IEnumerator<TokenOutput>>())];
+    private readonly Queue<IEnumerator<TokenOutput>>[] _waiting =
+        [.. Enumerable.Range(0, count).Select(_ => new Queue<IEnumerator<TokenOutput>>())];
     private readonly bool[] _ended = new bool[count];
     private int _turn;
 

@@ -39,6 +39,9 @@ internal sealed record Envelope(string Id, long Created, long Seed)
     /// <summary>In place of the request's own; null leaves that.</summary>
     public string? CacheSalt { get; init; }
 
+    /// <summary>When the request was made.</summary>
+    public DateTimeOffset Now => DateTimeOffset.FromUnixTimeSeconds(Created);
+
     /// <summary>What was delivered of a choice; nothing where the gateway names it not.</summary>
     public DeliveredChoice Delivered(int choice) => choice < Choices.Count ? Choices[choice] : DeliveredChoice.Nothing;
 

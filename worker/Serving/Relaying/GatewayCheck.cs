@@ -12,6 +12,9 @@ internal static class GatewayCheck
     /// <summary>How the gateway shows its key.</summary>
     public const string KeyHeader = HeaderPrefix + "gateway-key";
 
+    /// <summary>Whose request it is, for requests without an envelope that says it.</summary>
+    public const string CallerHeader = HeaderPrefix + "key-id";
+
     /// <summary>Which replica answered.</summary>
     public const string ReplicaHeader = HeaderPrefix + "replica";
 
@@ -46,6 +49,11 @@ internal static class GatewayCheck
         }
 
         context.Items[Gateway] = true;
+        if (request.Headers[CallerHeader] is [{ Length: > 0 } caller])
+        {
+            Authentication.SetKey(context, caller);
+        }
+
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false, MaxRequestBodySize: { } most } size)
         {
             size.MaxRequestBodySize = most + MaxEnvelopeBytes;
