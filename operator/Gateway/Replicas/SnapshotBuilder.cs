@@ -28,6 +28,7 @@ internal static class SnapshotBuilder
             GatewayKey.Derive(masterKey, name.Namespace, name.Name, deployment.Metadata.Uid),
             deployment.Spec.Routing?.Weight,
             IsWaking: deployment.Spec.Replicas > 0 || deployment.Spec.Autoscaling is not null,
+            IsIdle: deployment.Spec.Autoscaling is not null && (deployment.Status?.Autoscaling?.DesiredReplicas ?? 0) == 0,
             slots ?? deployment.Spec.Engine?.MaxNumSeqs ?? WorkerFlags.DefaultMaxNumSeqs,
             IsolatesCache(deployment.Spec.Engine?.ExtraArgs ?? []),
             Trouble(deployment),

@@ -27,11 +27,15 @@ public sealed class AdmissionTests
     {
         await using var world = await GatewayWorld.StartAsync(replicas: 2);
         await world.AddDeploymentAsync("llama", spec => spec.Replicas = 0);
-        await Eventually.True(() => world.Gateway.Replicas.Snapshot.Models.Count == 2, "both are known");
+        await world.AddDeploymentAsync(
+            "mistral", spec => (spec.Replicas, spec.Autoscaling) = (0, new AutoscalingSpec { MinReplicas = 0, MaxReplicas = 2 }));
+        await Eventually.True(() => world.Gateway.Replicas.Snapshot.Models.Count == 3, "all are known");
 
         var list = JsonNode.Parse(await world.Client.GetStringAsync(new Uri(world.Gateway.HttpAddress, "/v1/models")))!;
 
-        Assert.Equal(["haiku ready", "llama stopped"], list["data"]!.AsArray().Select(card => $"{card!["id"]} {card["state"]}"));
+        Assert.Equal(
+            ["haiku ready", "llama stopped", "mistral idle"],
+            list["data"]!.AsArray().Select(card => $"{card!["id"]} {card["state"]}"));
         var one = JsonNode.Parse(await world.Client.GetStringAsync(new Uri(world.Gateway.HttpAddress, "/v1/models/haiku")))!;
         Assert.Equal(2, (int)one["deployments"]![0]!["ready_replicas"]!);
     }
