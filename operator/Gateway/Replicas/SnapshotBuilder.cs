@@ -46,6 +46,7 @@ internal static class SnapshotBuilder
                 pod.Metadata.Uid, pod.Status.ContainerStatuses?.Sum(container => container.RestartCount) ?? 0),
             NamespacedName.Of(pod),
             deployment,
+            seen.TemplateHash,
             seen.Node,
             new UriBuilder("http", pod.Status.PodIP, WorkerFlags.DefaultHttpPort).Uri,
             new UriBuilder("http", pod.Status.PodIP, WorkerFlags.DefaultGrpcPort).Uri,
