@@ -163,8 +163,13 @@ internal sealed class ModelQueue(
     /// <summary>Whether the deployment has been rolled out anew under an answer, so that nobody can go on with it.</summary>
     private bool IsStranded(RouteRequest request)
     {
+        if (request.Deployment is null)
+        {
+            return false;
+        }
+
         var replicas = deployments().SelectMany(deployment => deployment.Replicas).ToList();
-        return request.Deployment is not null && replicas.Count > 0 && !replicas.Exists(request.IsLike);
+        return replicas.Count > 0 && !replicas.Exists(request.IsLike);
     }
 
     private static GatewayException Stranded() => GatewayException.Unavailable(
