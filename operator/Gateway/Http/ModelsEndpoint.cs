@@ -36,6 +36,6 @@ internal static class ModelsEndpoint
     private static string State(IReadOnlyList<ServingDeployment> deployments)
     {
         string[] states = [.. deployments.Select(deployment => deployment.State)];
-        return Best.First(states.Contains);
+        return Best.First(state => states.Contains(state));
     }
 }

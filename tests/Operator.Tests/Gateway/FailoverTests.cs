@@ -273,9 +273,23 @@ public sealed class FailoverTests
         await Eventually.True(
             () => world.Gateway.Replicas.Snapshot.Replicas.Select(replica => replica.Template).Distinct().Count() == 2,
             "the templates are known");
-        Break(world.Workers, lostAt: 3, times: 1);
+        var delivered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        foreach (var worker in world.Workers)
+        {
+            worker.BeforeEvent = async (context, number) =>
+            {
+                if (number == 3)
+                {
+                    await delivered.Task;
+                    context.Abort();
+                    throw new InvalidOperationException("the connection is gone");
+                }
+            };
+        }
 
+        // Headers come with the first event.
         using var response = await world.PostAsync(GatewayWorld.Chat(tokens: 20));
+        delivered.SetResult();
         var reading = response.Content.ReadAsStringAsync();
         await Eventually.True(
             async () => await world.MetricAsync("cluster_gateway_queue_length") == 1, "it waits for the next life of its replica");
