@@ -4,6 +4,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -27,6 +28,7 @@ internal sealed class ModelDeploymentReconciler(
     StatusWriter statuses,
     AutoscalerLoop autoscaler,
     ForeignAutoscalers foreignAutoscalers,
+    Preloader preloader,
     WorkerOptions options,
     TimeProvider time) : IReconciler
 {
@@ -203,11 +205,14 @@ internal sealed class ModelDeploymentReconciler(
         var refused = _refusals.Standing(deployment);
         string? problem = null;
         Exception? unfinished = null;
+        CacheFilling? caches = null;
         if (refused is null)
         {
             try
             {
                 var owned = actions.Owned(deployment);
+                var isRollingOut = owned.Any(p => !p.Terminating && !p.Finished && p.TemplateHash != template.Hash);
+                caches = await preloader.ApplyAsync(deployment, template, isRollingOut, cancellationToken);
                 var isSettled = owned.Count == deployment.Spec.Replicas && owned.All(p => p.Ready && p.TemplateHash == template.Hash);
                 if (await objects.ApplyAsync(deployment, isSettled, cancellationToken) is { } failed)
                 {
@@ -249,7 +254,8 @@ internal sealed class ModelDeploymentReconciler(
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
             WrongResults = replacesWrong ? wrong : new Dictionary<string, string>(),
-            MayCreate = refused is not { HoldsUpPods: true },
+            MayCreate = refused is not { HoldsUpPods: true } && caches?.HoldsUp != true,
+            Unfilled = caches?.Unfilled ?? new HashSet<string>(),
             MayDelete = refused is not { OfDeletion: true },
             IsUnscheduled = _unscheduled.IsStuck,
             Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
@@ -292,6 +298,7 @@ internal sealed class ModelDeploymentReconciler(
                 Shortage = prepared.Plan.Shortage,
                 Refused = refused,
                 WrongResults = wrong,
+                Preload = caches,
             },
             cancellationToken);
         if (unfinished is not null)
