@@ -21,6 +21,7 @@ internal static class Program
         {
             RunCommand.Create(),
             LocalCommand.Create(),
+            GatewayCommand.Create(),
             RenderCommand.Create(),
             NodeAgentCommand.Create(),
             CrdCommand.Create(),

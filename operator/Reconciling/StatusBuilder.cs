@@ -1,6 +1,5 @@
 using Cluster.Common;
 using Cluster.Operator.Api;
-using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Reconciling;

@@ -1,11 +1,13 @@
 using System.Globalization;
+using Cluster.Benchmarks.Gateway;
 using Cluster.Benchmarks.OpenCl;
 using Cluster.Benchmarks.Scale;
 
 namespace Cluster.Benchmarks;
 
 /// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>,
-/// <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c> or <c>operator</c>.</summary>
+/// <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>, <c>gateway</c>, <c>routing</c> or
+/// <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -33,6 +35,15 @@ internal static class Program
                 return await OperatorBenchmark.RunAsync([100, 300, 1000]);
             case ["operator", "--nodes", var list] when OperatorBenchmark.TryParseSizes(list, out var sizes):
                 return await OperatorBenchmark.RunAsync(sizes);
+            case ["gateway"]:
+                await OverheadBenchmark.RunAsync();
+                return 0;
+            case ["routing"]:
+                await RoutingBenchmark.RunAsync(4);
+                return 0;
+            case ["routing", "--replicas", var count] when int.TryParse(count, out var replicas) && replicas is > 0 and <= 16:
+                await RoutingBenchmark.RunAsync(replicas);
+                return 0;
             case ["tp"]:
                 await TensorParallelBenchmark.RunAsync(SampleModel());
                 return 0;
@@ -52,7 +63,7 @@ internal static class Program
             default:
                 Console.Error.WriteLine(
                     "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | "
-                    + "tp [--model MODEL] | operator [--nodes N,N,…]");
+                    + "tp [--model MODEL] | gateway | routing [--replicas N] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

@@ -54,6 +54,7 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     private readonly Dictionary<Sequence, ActiveSequence> _active = [];
     private readonly List<ActiveSequence> _touched = [];
+    private readonly List<ActiveSequence> _endedBefore = [];
     private readonly List<ActiveRequest> _aborted = [];
     private long _numPromptTokens;
     private long _numGenerationTokens;
@@ -308,13 +309,19 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
             while (_arrivals.TryDequeue(out var request))
             {
-                var first = request.Sequences[0];
-                _scheduler.Add(first.Sequence);
-                _active.Add(first.Sequence, first);
+                foreach (var sequence in request.Sequences)
+                {
+                    Admit(sequence);
+                }
             }
 
             _aborted.AddRange(_aborts);
             _aborts.Clear();
+        }
+
+        if (_endedBefore.Count > 0)
+        {
+            DeliverEnded();
         }
 
         if (_aborted.Count > 0)
@@ -323,6 +330,30 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         }
 
         return !_stopping;
+    }
+
+    private void Admit(ActiveSequence sequence)
+    {
+        _active.Add(sequence.Sequence, sequence);
+        if (sequence.HasEnded)
+        {
+            sequence.Sequence.State = SequenceState.Parked;
+            _endedBefore.Add(sequence);
+        }
+        else
+        {
+            _scheduler.Add(sequence.Sequence);
+        }
+    }
+
+    /// <summary>Sequences that came with all of their output (<see cref="Resumption"/>) leave without a step.</summary>
+    private void DeliverEnded()
+    {
+        Deliver();
+        _touched.AddRange(_endedBefore);
+        _endedBefore.Clear();
+        Settle();
+        Deliver();
     }
 
     private void AbortAll()
