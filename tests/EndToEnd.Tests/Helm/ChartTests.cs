@@ -73,6 +73,23 @@ public sealed class ChartTests
         Assert.Contains($"--metrics-port={container["ports"]![0]!["containerPort"]}", arguments);
     }
 
+    [Theory, MemberData(nameof(Chart.ValueSets), MemberType = typeof(Chart))]
+    public async Task The_gateway_understands_its_arguments(string set)
+    {
+        foreach (var deployment in (await Chart.RenderAsync(set)).OfKind("Deployment")
+            .Where(one => one.NameOf().EndsWith("-gateway", StringComparison.Ordinal)))
+        {
+            var container = deployment["spec"]!["template"]!["spec"]!["containers"]![0]!;
+            string[] arguments = [.. container["args"].Texts()];
+            Assert.Equal("gateway", arguments[0]);
+            Assert.Empty(GatewayCommand.Create().Parse(arguments[1..]).Errors);
+            Assert.Equal(
+                ["--port", "--grpc-port", "--metrics-port"],
+                container["ports"].Objects().Select(port => arguments.Single(
+                    a => a.EndsWith($"port={port["containerPort"]}", StringComparison.Ordinal)).Split('=')[0]));
+        }
+    }
+
     [Fact]
     public async Task Operator_and_gateway_read_one_master_key()
     {
@@ -98,7 +115,8 @@ public sealed class ChartTests
     [Fact]
     public async Task Without_a_gateway_nothing_is_there_for_one()
     {
-        var text = await Chart.TemplateAsync("smallest", arguments: ["--set", "rbac.create=true", "--set", "admissionPolicies.enabled=true"]);
+        var text = await Chart.TemplateAsync(
+            "smallest", arguments: ["--set", "rbac.create=true", "--set", "admissionPolicies.enabled=true"]);
         Assert.DoesNotContain("gateway", text, StringComparison.Ordinal);
         Assert.DoesNotContain("secrets", text, StringComparison.Ordinal);
     }
@@ -112,7 +130,8 @@ public sealed class ChartTests
             Assert.Equal("metrics", (string?)container[probe]!["httpGet"]!["port"]));
         Assert.Contains("--metrics-port=9091", container["args"].Texts());
         Assert.Contains(
-            "--gateway-metrics-port=9091", objects.DeploymentOf("operator")["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
+            "--gateway-metrics-port=9091",
+            objects.DeploymentOf("operator")["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
         var service = objects.OfKind("Service").Single(one => one.NameOf() == "test-cluster-gateway");
         Assert.Equal(["http", "grpc"], service["spec"]!["ports"].Objects().Select(port => (string?)port["name"]));
     }
@@ -122,7 +141,8 @@ public sealed class ChartTests
     {
         var objects = await Chart.RenderAsync("production");
         Assert.Null(objects.DeploymentOf("gateway")["spec"]!["replicas"]);
-        Assert.Equal("test-cluster-gateway", (string?)objects.OfKind("HorizontalPodAutoscaler").Single()["spec"]!["scaleTargetRef"]!["name"]);
+        Assert.Equal(
+            "test-cluster-gateway", (string?)objects.OfKind("HorizontalPodAutoscaler").Single()["spec"]!["scaleTargetRef"]!["name"]);
         var plain = await Chart.RenderAsync("defaults");
         Assert.Equal(2, (int)plain.DeploymentOf("gateway")["spec"]!["replicas"]!);
         Assert.Empty(plain.OfKind("HorizontalPodAutoscaler"));
@@ -195,7 +215,8 @@ public sealed class ChartTests
         foreach (var (name, selector) in objects.Select(Selector).Where(found => found.Selector is not null))
         {
             Assert.True(
-                name == "NetworkPolicy of workers" || podLabels.Any(labels => selector!.All(wanted => (string?)labels[wanted.Key] == (string?)wanted.Value)),
+                name == "NetworkPolicy of workers"
+                    || podLabels.Any(labels => selector!.All(wanted => (string?)labels[wanted.Key] == (string?)wanted.Value)),
                 $"{name} selects no pod");
         }
 

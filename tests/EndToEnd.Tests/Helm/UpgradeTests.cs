@@ -71,7 +71,8 @@ public sealed class UpgradeTests : IAsyncLifetime
     {
         await _cluster.HelmAsync(["install", "cluster", Chart.Folder, .. Here, "--create-namespace"]);
         var name = (await _cluster.KubectlAsync(
-            ["get", "deployments", .. Here, "-l", "app.kubernetes.io/component=operator", "-o", "jsonpath={.items[0].metadata.name}"])).Trim();
+            ["get", "deployments", .. Here, "-l", "app.kubernetes.io/component=operator", "-o", "jsonpath={.items[0].metadata.name}"]))
+            .Trim();
         await _cluster.KubectlAsync(["scale", $"deployment/{name}", "--replicas=5", .. Here]);
 
         string[] upgrade = ["upgrade", "cluster", Chart.Folder, .. Here, "--reuse-values", "--set", "operator.replicas=3"];
