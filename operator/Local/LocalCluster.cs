@@ -137,7 +137,8 @@ internal sealed class LocalCluster : IAsyncDisposable
         _resources.Push(new Owned(prober));
         var folders = HostFolders.ForModels(options.ModelsFolder);
         MasterKey = GatewayKey.NewMaster();
-        Gateway = await LocalGateway.StartAsync(Client, options, MasterKey, cancellationToken);
+        var killer = new ReplicaKiller();
+        Gateway = await LocalGateway.StartAsync(Client, options, MasterKey, killer, cancellationToken);
         _resources.Push(Gateway);
         var operatorOptions = new OperatorOptions
         {
@@ -163,7 +164,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             IPAddress.Loopback.ToString(),
             time,
             options.Logging.CreateLogger("cluster.local.node")));
-        (logs.Node, sessions.Node) = (node, node);
+        (logs.Node, sessions.Node, killer.Node) = (node, node, node);
         _resources.Push(node);
 
         await node.StartAsync(Gpus, cancellationToken);

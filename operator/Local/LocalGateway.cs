@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Cluster.Common;
 using Cluster.Operator.Gateway;
+using Cluster.Operator.Gateway.Page;
 using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Local;
@@ -14,7 +15,8 @@ internal static class LocalGateway
 
     /// <exception cref="IOException">The port that was asked for is taken.</exception>
     public static Task<GatewayHost> StartAsync(
-        IKubernetesClient client, LocalClusterOptions options, byte[] masterKey, CancellationToken cancellationToken) =>
+        IKubernetesClient client, LocalClusterOptions options, byte[] masterKey, IReplicaKiller killer,
+        CancellationToken cancellationToken) =>
         GatewayHost.StartAsync(
             client,
             new GatewayOptions
@@ -26,6 +28,7 @@ internal static class LocalGateway
                 AllowedHosts = options.AllowedHosts,
                 ShutdownTimeout = ShutdownTimeout,
                 IsLocal = true,
+                Killer = killer,
                 Name = LocalCluster.NodeName,
                 Logging = options.Logging,
             },
