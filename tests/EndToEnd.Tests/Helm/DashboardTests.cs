@@ -65,7 +65,7 @@ public sealed partial class DashboardTests(SampleCluster cluster)
         metrics.FirstToken.With("m").Observe(1);
         metrics.Duration.With("m").Observe(1);
         metrics.Queue.With("m").Observe(1);
-        metrics.PrefixBlocks.With("m", "true").Increment();
+        metrics.PrefixBlocks.With("m", "yes").Increment();
         metrics.KeyRefusals.With("k", "r").Increment();
         metrics.Waiting.With("m").Set(1);
         metrics.Running.With("m").Set(1);
