@@ -104,7 +104,8 @@ public sealed class ChartTests
                 var mount = pod["containers"]![0]!["volumeMounts"].Objects().Single(one => (string?)one["name"] == "gateway-key");
                 Assert.Contains($"--gateway-key-file={mount["mountPath"]}/key", pod["containers"]![0]!["args"].Texts());
             });
-            Assert.Equal(set == "defaults" ? [secret] : [], objects.OfKind("Secret").Select(one => one.NameOf()));
+            string[] made = set == "defaults" ? [secret] : [];
+            Assert.Equal(made, objects.OfKind("Secret").Select(one => one.NameOf()));
         }
 
         var key = (await Chart.RenderAsync("defaults")).OfKind("Secret").Single()["data"]!["key"]!;

@@ -25,7 +25,7 @@ public sealed class PreloadTests : IDisposable
         Assert.Equal(
             ("True", "1 of 1 nodes has the model"), (Condition(status, "Preloaded", "status"), Condition(status, "Preloaded", "message")));
         var log = await KubectlAsync(local, "logs", "-l", "serving.cluster.sh/preload=haiku");
-        Assert.Contains($"hf://test/haiku@main is in ", log, StringComparison.Ordinal);
+        Assert.Contains("hf://test/haiku@main is in ", log, StringComparison.Ordinal);
         Assert.Contains(Commit, log, StringComparison.Ordinal);
     }
 
