@@ -126,6 +126,10 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     + "self.engine.speculative.model.startsWith('hf://'))",
     "model.cache keeps what is downloaded from the hub and needs an hf:// source")]
 [SchemaRule(
+    "!has(self.model.preload) || !self.model.preload || ['hf://', 'oci://'].exists(scheme, self.model.source.startsWith(scheme) || "
+    + "(has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith(scheme)))",
+    "model.preload downloads what is not there yet and needs an hf:// or oci:// source")]
+[SchemaRule(
     "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || "
     + "self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && (type(self.tensorParallelSize) != int || "
     + "self.tensorParallelSize >= 8))",
@@ -245,6 +249,12 @@ internal sealed class ModelSpec
         + "that is deleted with the pod.",
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
+
+    [Schema(
+        "Fill the cache of every node that pods may go to, or the claim that they share, before pods are made or replaced there: a pod on "
+        + "each downloads the model, or has the kubelet pull its image. For hf:// sources with a cache that outlives pods, and oci:// "
+        + "sources. Progress is in status.preload. Default: false.")]
+    public bool? Preload { get; set; }
 
     /// <summary>For <c>tensorParallelSize: auto</c> of a checkpoint that the operator cannot look into.</summary>
     [Schema(

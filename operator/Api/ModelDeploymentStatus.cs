@@ -26,10 +26,15 @@ internal sealed class ModelDeploymentStatus
     [Schema("What was decided for spec.autoscaling.")]
     public AutoscalingStatus? Autoscaling { get; set; }
 
+    [Schema("How far each node's cache is with spec.model.preload.", ListMapKey = "node")]
+    public List<PreloadStatus>? Preload { get; set; }
+
     [Schema("Label selector of the pods, for autoscalers.")]
     public string? Selector { get; set; }
 
-    [Schema("Ready, Progressing, Degraded, GpusAllocated, NodeTuned and, with spec.autoscaling, Autoscaling.", ListMapKey = "type")]
+    [Schema(
+        "Ready, Progressing, Degraded, GpusAllocated, NodeTuned; Autoscaling with spec.autoscaling, Preloaded with spec.model.preload.",
+        ListMapKey = "type")]
     public List<Condition>? Conditions { get; set; }
 
     [Schema("Which pod runs where, on which GPUs.")]

@@ -82,6 +82,12 @@ internal static partial class ModelDeploymentValidator
                 $"'{token.Name}' is a Hugging Face token, but '{spec.Model.Source}' does not come from the hub"));
         }
 
+        if (spec.Model.Preload == true && !usesHub && !IsImage(spec.Model.Source) && !IsImage(spec.Engine.Speculative?.Model))
+        {
+            errors.Add(new("spec.model.preload", ValidationReason.Forbidden,
+                $"downloads what is not there yet, and '{spec.Model.Source}' is: it needs an hf:// or oci:// source"));
+        }
+
         if (spec.Model.Cache is { } cache)
         {
             CheckCache(cache, usesHub, spec.Model.Source, errors);
@@ -90,6 +96,8 @@ internal static partial class ModelDeploymentValidator
 
     /// <summary>Whether it means to name a repository of the hub, if only a wrong one.</summary>
     private static bool IsHub(string? source) => source?.StartsWith("hf://", StringComparison.Ordinal) == true;
+
+    private static bool IsImage(string? source) => source?.StartsWith("oci://", StringComparison.Ordinal) == true;
 
     private static void CheckCache(string cache, bool usesHub, string source, List<ValidationError> errors)
     {

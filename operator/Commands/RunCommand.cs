@@ -49,9 +49,24 @@ internal static class RunCommand
         {
             Description =
                 "Base address of a gateway's metrics port, where the operator reads demand for spec.autoscaling. Can be repeated. Default: "
-                + "the pods of the operator's own namespace with the label app.kubernetes.io/component=gateway, at port 8081.",
+                + "the pods of the operator's own namespace with the label app.kubernetes.io/component=gateway.",
             HelpName = "URL"
         };
+        var gatewayPort = new Option<int>("--gateway-metrics-port")
+        {
+            Description = "Metrics port of gateways that are pods.",
+            DefaultValueFactory = _ => GatewayAccess.DefaultPort,
+            HelpName = "PORT"
+        };
+        gatewayPort.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1
+                && int.TryParse(result.Tokens[0].Value, out var number)
+                && number is not (>= 1 and <= ushort.MaxValue))
+            {
+                result.AddError($"--gateway-metrics-port {number}: must be 1 to {ushort.MaxValue}");
+            }
+        });
         gateways.Validators.Add(result =>
         {
             if (result.Tokens.FirstOrDefault(t => !IsHttp(t.Value)) is { } wrong)
@@ -84,7 +99,7 @@ internal static class RunCommand
         var hosts = HostCheck.Option();
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
-            kubeconfig, context, watched, workers, gateways, elect, electNamespace, port, host, hosts,
+            kubeconfig, context, watched, workers, gateways, gatewayPort, elect, electNamespace, port, host, hosts,
         };
         worker.AddTo(command);
         configs.AddTo(command);
@@ -99,14 +114,20 @@ internal static class RunCommand
             var urls = arguments.GetValue(gateways) ?? [];
             if (urls.Length > 0 && pods.GatewayMasterKey is null)
             {
-                throw new CommandFailure("--gateway-url needs --gateway-key-file: gateways tell their demand to whoever has the master key");
+                throw new CommandFailure(
+                    "--gateway-url needs --gateway-key-file: gateways tell their demand to whoever has the master key");
             }
 
             var options = new OperatorOptions
             {
                 Worker = pods,
                 Gateways = pods.GatewayMasterKey is { } key
-                    ? new GatewayAccess(key) { Urls = [.. urls.Select(url => new Uri(url))], Namespace = configuration.Namespace }
+                    ? new GatewayAccess(key)
+                    {
+                        Urls = [.. urls.Select(url => new Uri(url))],
+                        Namespace = configuration.Namespace,
+                        Port = arguments.GetValue(gatewayPort),
+                    }
                     : null,
                 ModelConfigs = configs.Read(arguments),
                 Namespace = arguments.GetValue(watched),

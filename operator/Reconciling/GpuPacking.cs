@@ -184,6 +184,11 @@ internal sealed class GpuPacking
             return node.Problem;
         }
 
+        if (_request.Unfilled.Contains(node.Name))
+        {
+            return "its cache is not filled yet";
+        }
+
         if (DevicePluginResource(node) is { } resource)
         {
             _pluginRefused = true;

@@ -4,6 +4,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -27,12 +28,10 @@ internal sealed class ModelDeploymentReconciler(
     StatusWriter statuses,
     AutoscalerLoop autoscaler,
     ForeignAutoscalers foreignAutoscalers,
+    Preloader preloader,
     WorkerOptions options,
     TimeProvider time) : IReconciler
 {
-    /// <summary>Freed GPUs wake the deployments that wait for them; this is for what no event tells.</summary>
-    private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
-
     /// <summary>Objects that block a deployment and are not in our caches, which hold only what has our labels.</summary>
     private static readonly TimeSpan ForeignRecheck = TimeSpan.FromSeconds(15);
 
@@ -47,6 +46,8 @@ internal sealed class ModelDeploymentReconciler(
     private readonly EndingNamespaces _ending = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
+
+    private NextLook Later => new(actions, wrongWorkers, _unscheduled, _creation, nodes, time);
 
     // Deployments deleted with --cascade=orphan, by the uid that was.
     private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
@@ -203,11 +204,14 @@ internal sealed class ModelDeploymentReconciler(
         var refused = _refusals.Standing(deployment);
         string? problem = null;
         Exception? unfinished = null;
+        CacheFilling? caches = null;
         if (refused is null)
         {
             try
             {
                 var owned = actions.Owned(deployment);
+                var isRollingOut = owned.Any(p => !p.Terminating && !p.Finished && p.TemplateHash != template.Hash);
+                caches = await preloader.ApplyAsync(deployment, template, isRollingOut, cancellationToken);
                 var isSettled = owned.Count == deployment.Spec.Replicas && owned.All(p => p.Ready && p.TemplateHash == template.Hash);
                 if (await objects.ApplyAsync(deployment, isSettled, cancellationToken) is { } failed)
                 {
@@ -249,7 +253,8 @@ internal sealed class ModelDeploymentReconciler(
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
             WrongResults = replacesWrong ? wrong : new Dictionary<string, string>(),
-            MayCreate = refused is not { HoldsUpPods: true },
+            MayCreate = refused is not { HoldsUpPods: true } && caches?.HoldsUp != true,
+            Unfilled = caches?.Unfilled ?? new HashSet<string>(),
             MayDelete = refused is not { OfDeletion: true },
             IsUnscheduled = _unscheduled.IsStuck,
             Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
@@ -292,6 +297,7 @@ internal sealed class ModelDeploymentReconciler(
                 Shortage = prepared.Plan.Shortage,
                 Refused = refused,
                 WrongResults = wrong,
+                Preload = caches,
             },
             cancellationToken);
         if (unfinished is not null)
@@ -312,8 +318,10 @@ internal sealed class ModelDeploymentReconciler(
         // It may have passed since we began, and was heeded all the same.
         var refusedStay = refused is null ? TimeSpan.Zero : UntilAllowed(deployment);
         var foreignStay = cached.Spec.Autoscaling is null ? TimeSpan.Zero : ForeignAutoscalers.Recheck;
-        return Next(
-            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay]) with { Problem = problem };
+        var cacheStay = caches is { Refused: not null } ? NextLook.ShortageRecheck : TimeSpan.Zero;
+        return Later.Find(
+            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay, cacheStay])
+            with { Problem = problem };
     }
 
     /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>
@@ -354,40 +362,12 @@ internal sealed class ModelDeploymentReconciler(
         actions.WaitForNodes(deployment);
         (_, var unwritten) = await ReportAsync(
             cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken);
-        return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
+        return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : NextLook.ShortageRecheck);
     }
 
     /// <summary>How long what was refused is not tried again.</summary>
     private TimeSpan UntilAllowed(ModelDeployment deployment) =>
         _refusals.Remaining(deployment) is var left && left > LeastRecheck ? left : LeastRecheck;
-
-    /// <param name="stays">How long something has to wait; zero for what has not.</param>
-    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, ReadOnlySpan<TimeSpan> stays)
-    {
-        var now = time.GetUtcNow();
-        var next = TimeSpan.MaxValue;
-        foreach (var stay in stays)
-        {
-            next = stay > TimeSpan.Zero && stay < next ? stay : next;
-        }
-
-        next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
-        next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
-        next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
-        next = wrongWorkers.Remaining(actions.Owned(deployment)) is { } asking && asking < next ? asking : next;
-        next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
-        foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
-        {
-            var node = nodes.Get(new NamespacedName("", pod.Node!));
-            next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
-            var untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled
-                ? NodeTuning.Remaining(pod, node, now)
-                : TimeSpan.Zero;
-            next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;
-        }
-
-        return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
-    }
 
     /// <summary>Deletes the pods and, once the last is gone and its GPUs with it, lets the deployment go.</summary>
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -25,6 +26,9 @@ internal sealed record Observation
 
     /// <summary>A HorizontalPodAutoscaler that targets a deployment with <c>spec.autoscaling</c>.</summary>
     public string? ForeignAutoscaler { get; init; }
+
+    /// <summary>How far the caches of nodes are; null without <c>spec.model.preload</c>, or when nobody looked.</summary>
+    public CacheFilling? Preload { get; init; }
 
     /// <summary>Why no pod can be made from the spec.</summary>
     public string? Invalid { get; init; }

@@ -2,6 +2,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s;
 using k8s.Models;
@@ -56,6 +57,11 @@ internal static class OperatorHost
         pods.OnChange(fleet.Observe);
         pods.OnChange(triggers.OnPod);
 
+        Preloader preloader = new(client, pods.Store, fleet.Nodes);
+        PreloadTriggers preloads = new(queue, deployments.Store);
+        nodes.OnChange(preloads.OnNode);
+        pods.OnChange(preloads.OnPod);
+
         GatewayPods gateways = new(options.Gateways?.Namespace);
         pods.OnChange(gateways.Observe);
 
@@ -86,6 +92,7 @@ internal static class OperatorHost
             statuses,
             autoscaler,
             new ForeignAutoscalers(client, options.Time),
+            preloader,
             options.Worker,
             options.Time);
         deployments.OnChange(reconciler.Observe);

@@ -176,7 +176,8 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
         IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
-        : before is not null && before.Status != now.Status && now.Status != "Unknown" && now.Type is not ("Progressing" or "NodeTuned" or "Autoscaling");
+        : before is not null && before.Status != now.Status && now.Status != "Unknown"
+            && now.Type is not ("Progressing" or "NodeTuned" or "Autoscaling");
 
     private static bool IsBad(Condition condition) => condition switch
     {
@@ -184,6 +185,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         { Type: "GpusAllocated", Status: "False" } => condition.Reason != "Allocating",
         { Type: "NodeTuned", Status: "False" } => true,
         { Type: "Autoscaling", Status: "False" } => true,
+        { Type: "Preloaded", Reason: "PreloadFailed" } => true,
         _ => false,
     };
 

@@ -13,6 +13,9 @@ internal static class WorkerPodSpec
     /// balancers need that long to hear of it.</summary>
     public const int PreStopSeconds = 5;
 
+    /// <summary>The volume that files from the hub are downloaded into.</summary>
+    public const string HubCacheVolume = "hub-cache";
+
     private const string HubCachePath = "/var/cache/huggingface";
     private const int SharedGibibytesPerRank = 1;
 
@@ -24,10 +27,8 @@ internal static class WorkerPodSpec
     {
         var spec = deployment.Spec;
         RequirePolicy(spec, options.Policy);
-        var model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
-        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
-            ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
-            : null;
+        var model = Model(spec.Model.Source);
+        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative ? Draft(speculative.Model) : null;
         var usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
 
         JsonArray volumes = [];
@@ -105,6 +106,15 @@ internal static class WorkerPodSpec
             }
         }
     }
+
+    /// <summary>How the model gets into the pod.</summary>
+    /// <exception cref="InvalidModelDeploymentException">The source is malformed.</exception>
+    public static ModelVolume Model(string source) => ModelVolume.For("spec.model.source", source, "model", "/models");
+
+    /// <summary>The same of the model that drafts.</summary>
+    /// <exception cref="InvalidModelDeploymentException">The source is malformed.</exception>
+    public static ModelVolume Draft(string source) =>
+        ModelVolume.For("spec.engine.speculative.model", source, "draft-model", "/draft-models");
 
     /// <exception cref="InvalidModelDeploymentException">A folder of the node or a variable that the operator's administrator does not
     /// allow.</exception>

@@ -25,6 +25,22 @@ internal static class ModelFolder
             : new ModelFolders(model);
     }
 
+    /// <summary>Brings a model to this machine without loading it.</summary>
+    /// <param name="cacheFolder">Where to; null for the hub's own cache.</param>
+    /// <returns>Its folder, or its GGUF file.</returns>
+    /// <exception cref="StartupException">It is synthetic, or a folder without a whole checkpoint.</exception>
+    public static async Task<string> FetchAsync(
+        string model, string? cacheFolder, Action<string> log, CancellationToken cancellationToken)
+    {
+        var path = await PrepareAsync(Parse(model, revision: null), cacheFolder, log, cancellationToken);
+        if (GgufModel.PathOf(path) is null && NeededFiles.MissingIn(path) is { } missing)
+        {
+            throw new StartupException($"{path} is no whole checkpoint: {missing} is missing");
+        }
+
+        return path;
+    }
+
     /// <summary>A folder, or a GGUF file, whose parts are shown under its path, so that it stands for one.</summary>
     /// <returns>Null where there is neither.</returns>
     /// <exception cref="CheckpointFormatException">A GGUF file breaks the format, or a folder has several.</exception>

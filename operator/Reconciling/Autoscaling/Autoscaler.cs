@@ -17,8 +17,9 @@ namespace Cluster.Operator.Reconciling.Autoscaling;
 /// Between 2 and 3 lies a band in which nothing changes, and after each change the time of 3 begins anew: load that goes to and fro
 /// changes nothing, and no two steps down are closer than scaleDownAfter.
 /// By targetOutstandingTokens the need is the tokens over the target. By targetQueueSeconds nobody can say how many replicas make a queue
-/// short, so some are added as long as it is too long and those there are have settled; how many the running requests need is learnt from
-/// how many a replica ran while others waited.
+/// short, so some are added as long as it is too long and those there are have settled. How many the running requests need is learnt from
+/// how many a replica ran while others waited; and where fewer were tried and a queue came of it, they are not tried again while about as
+/// many requests run.
 /// </remarks>
 internal static class Autoscaler
 {
@@ -27,6 +28,9 @@ internal static class Autoscaler
 
     private const int StepFactor = 2;
     private const int StepLeast = 4;
+
+    /// <summary>What was too much for fewer replicas is so as long as this part of it runs.</summary>
+    private const double StillAsMany = 0.8;
 
     /// <summary>How much the last look counts for what a replica can run at once.</summary>
     private const double LearningRate = 0.3;
@@ -109,6 +113,11 @@ internal static class Autoscaler
             : demand.Running == 0 ? 0
             : state.RequestsPerReplica is > 0 and { } each ? Math.Max(1, Count(demand.Running / (each * (1 - Tolerance))))
             : Math.Max(1, state.Desired - 1);
+        if (state.Proven is { } proven && demand.Running >= proven.Running * StillAsMany && proven.Running > 0)
+        {
+            enough = Math.Max(enough, proven.Replicas);
+        }
+
         return (
             more, enough,
             string.Create(
@@ -124,7 +133,13 @@ internal static class Autoscaler
         var step = state.Step ?? (now, state.Desired);
         var allowed = Math.Max((long)step.From * StepFactor, (long)step.From + StepLeast);
         var next = (int)Math.Min(Math.Min(need, spec.MaxReplicas), allowed);
-        var high = state with { LowSince = null, LowPeak = 0 };
+        var high = state with
+        {
+            LowSince = null,
+            LowPeak = 0,
+            Proven = state.Tried is { } tried && tried.Replicas == state.Desired ? (tried.Replicas + 1, tried.Running) : state.Proven,
+            Tried = null,
+        };
         return next > state.Desired ? Change(high, next, why, now) with { Step = step } : high;
     }
 
@@ -138,7 +153,8 @@ internal static class Autoscaler
 
         var since = state.LowSince ?? now;
         var peak = state.LowSince is null ? enough : Math.Max(state.LowPeak, enough);
-        var low = state with { LowSince = since, LowPeak = peak };
+        var running = Math.Max(state.LowSince is null ? 0 : state.LowRunning, demand.Running);
+        var low = state with { LowSince = since, LowPeak = peak, LowRunning = running };
         if (peak >= state.Desired)
         {
             return state with { LowSince = null, LowPeak = 0 }; // It was wanted down to there by a status of another spec.
@@ -153,10 +169,13 @@ internal static class Autoscaler
         var isIdle = (demand.SecondsSinceLastRequest ?? double.MaxValue) >= spec.Window().TotalSeconds;
         var next = peak == 0 && !isIdle ? 1 : peak;
         var window = Durations.Text(spec.Window());
-        return next >= state.Desired
-            ? low
-            : Change(
-                state, next, next == 0 ? $"no request for {window}" : $"{(next == 1 ? "1 was" : $"{next} were")} enough for {window}", now);
+        if (next >= state.Desired)
+        {
+            return low;
+        }
+
+        var why = next == 0 ? $"no request for {window}" : $"{(next == 1 ? "1 was" : $"{next} were")} enough for {window}";
+        return Change(state, next, why, now) with { Tried = spec.TargetQueueSeconds is null || next == 0 ? null : (next, running) };
     }
 
     private static AutoscalerState Change(AutoscalerState state, int desired, string why, DateTimeOffset now) => state with

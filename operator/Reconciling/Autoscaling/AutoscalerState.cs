@@ -2,8 +2,8 @@ using Cluster.Operator.Api;
 
 namespace Cluster.Operator.Reconciling.Autoscaling;
 
-/// <summary>What <see cref="Autoscaler"/> has decided and has to remember. All but the last three fields is in the status, from which
-/// another operator goes on; those only pace what goes up, and begin anew.</summary>
+/// <summary>What <see cref="Autoscaler"/> has decided and has to remember. The status has what another operator must go on
+/// from; the fields after it only pace what is done, and begin anew.</summary>
 /// <param name="Desired">Replicas that are wanted.</param>
 /// <param name="Message">Why the number was last changed.</param>
 /// <param name="ChangedAt">When that was; null for a number that was only begun with.</param>
@@ -27,6 +27,15 @@ internal sealed record AutoscalerState(int Desired, string Message, DateTimeOffs
 
     /// <summary>Why demand is not known; null when it is.</summary>
     public string? Missing { get; init; }
+
+    /// <summary>Most requests that were running since <see cref="LowSince"/>.</summary>
+    public int LowRunning { get; init; }
+
+    /// <summary>By queue: to how many replicas it went last, and what had been running before.</summary>
+    public (int Replicas, int Running)? Tried { get; init; }
+
+    /// <summary>By queue: so many running requests have been seen to need so many replicas, because fewer were tried.</summary>
+    public (int Replicas, int Running)? Proven { get; init; }
 
     /// <summary>Beginning of the time within which replicas may be added only so fast, and how many there were.</summary>
     public (DateTimeOffset Since, int From)? Step { get; init; }

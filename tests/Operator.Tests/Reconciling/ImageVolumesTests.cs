@@ -1,5 +1,4 @@
 using Cluster.Operator.Kubernetes;
-using Cluster.Operator.Reconciling;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Reconciling;

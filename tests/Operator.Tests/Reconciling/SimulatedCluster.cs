@@ -5,6 +5,7 @@ using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Controller;
 using k8s.Models;
@@ -115,7 +116,8 @@ internal sealed class SimulatedCluster
                 new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), new WorkerAccount(Server, Accounts),
                 new GpuClaim(Server), new GatewaySecret(Server, WorkerOptions.GatewayMasterKey, Time)),
             Loads, Wrong, new GpuMarks(Server, Nodes, Time),
-            new StatusWriter(Server, events, Time), Autoscaler, new ForeignAutoscalers(Server, Time), WorkerOptions, Time);
+            new StatusWriter(Server, events, Time), Autoscaler, new ForeignAutoscalers(Server, Time),
+            new Preloader(Server, Pods, Fleet.Nodes), WorkerOptions, Time);
         Deliver();
     }
 

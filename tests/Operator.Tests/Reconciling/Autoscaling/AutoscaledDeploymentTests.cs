@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling.Autoscaling;
 using k8s.Models;
 

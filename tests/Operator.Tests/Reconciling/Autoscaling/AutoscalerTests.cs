@@ -215,6 +215,29 @@ public sealed class AutoscalerTests
     }
 
     [Fact]
+    public void By_queue_what_proved_too_few_is_not_tried_again_while_as_many_requests_run()
+    {
+        ByQueue(seconds: 2);
+        Begin(3);
+        Look(Waiting(0, running: 20, oldest: 0));
+        Look(Waiting(0, running: 20, oldest: 0), seconds: 600);
+        Assert.Equal(2, _state.Desired);
+        Look(Waiting(5, running: 32, oldest: 3), seconds: 1);
+        Look(Waiting(5, running: 32, oldest: 3), seconds: 15);
+        Assert.Equal(3, _state.Desired);
+
+        for (var i = 0; i < 10; i++)
+        {
+            Look(Waiting(0, running: 18, oldest: 0), seconds: 600);
+        }
+
+        Assert.Equal(3, _state.Desired);
+        Look(Waiting(0, running: 15, oldest: 0), seconds: 1);
+        Look(Waiting(0, running: 15, oldest: 0), seconds: 600);
+        Assert.Equal(2, _state.Desired);
+    }
+
+    [Fact]
     public void Another_operator_goes_on_from_the_status()
     {
         Begin(5);

@@ -7,7 +7,6 @@ using Cluster.Operator.Reconciling.Autoscaling;
 using k8s.Models;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Cluster.Operator.Tests.Reconciling.Autoscaling;

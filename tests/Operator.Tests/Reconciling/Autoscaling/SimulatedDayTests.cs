@@ -1,5 +1,4 @@
 using Cluster.Operator.Api;
-using Cluster.Operator.Reconciling.Autoscaling;
 
 namespace Cluster.Operator.Tests.Reconciling.Autoscaling;
 
