@@ -10,6 +10,9 @@ namespace Cluster.EndToEnd.Tests.Page;
 [Trait(Category.Name, Category.Long)]
 public sealed partial class PageTests(ITestOutputHelper log)
 {
+    /// <summary>Two replicas of two GPUs each, so that there are links to draw.</summary>
+    private static readonly string TensorParallelManifest = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "haiku-tp2.yaml");
+
     private const string PicturesVariable = "CLUSTER_PAGE_PICTURES";
 
     [Fact]
@@ -21,7 +24,7 @@ public sealed partial class PageTests(ITestOutputHelper log)
         var modules = await NodePackages.RequireAsync("playwright-core", "axe-core");
         var kubectl = await NodePackages.KubectlAsync();
         await using var local = await LocalOperator.StartAsync(
-            untilReady: true, "-f", LocalOperator.SampleManifest, "--gpus", "8", "--gateway-port", "0");
+            untilReady: true, "-f", LocalOperator.SampleManifest, "-f", TensorParallelManifest, "--gpus", "8", "--gateway-port", "0");
         var options = JsonSerializer.Serialize(new
         {
             chromium,
