@@ -41,7 +41,8 @@ internal sealed class GatewayPage(
         if (admit(context.Request.Headers).Entry is { OpensPage: false } key)
         {
             throw GatewayException.Forbidden(
-                $"the key '{key.Name}' is not for the page, which shows everybody's requests; it would be with 'page: true' in the file of keys",
+                $"the key '{key.Name}' is not for the page, which shows everybody's requests; it would be with 'page: true' in the "
+                + "file of keys",
                 "not_for_the_page");
         }
     }

@@ -4,8 +4,8 @@ using Cluster.EndToEnd.Tests.Support;
 
 namespace Cluster.EndToEnd.Tests.Page;
 
-/// <summary>The gateway's page in a real browser, over a local cluster with real workers: every view, during a rollout and a kill. The steps
-/// are in <c>clients/page.mjs</c>. With <c>CLUSTER_PAGE_PICTURES</c> set to a folder it also takes the pictures of the
+/// <summary>The gateway's page in a real browser, over a local cluster with real workers: every view, during a rollout and a kill. The
+/// steps are in <c>clients/page.mjs</c>. With <c>CLUSTER_PAGE_PICTURES</c> set to a folder it also takes the pictures of the
 /// documents.</summary>
 [Trait(Category.Name, Category.Long)]
 public sealed partial class PageTests(ITestOutputHelper log)
@@ -38,7 +38,7 @@ public sealed partial class PageTests(ITestOutputHelper log)
             "node",
             [Path.Combine(RepositoryRoot.Path, "tests", "EndToEnd.Tests", "clients", "page.mjs"), GatewayOf(local), options],
             new Dictionary<string, string> { ["CLUSTER_NODE_MODULES"] = modules },
-            timeout: TimeSpan.FromMinutes(10));
+            timeout: TimeSpan.FromMinutes(15));
 
         log.WriteLine(result.Output);
         Assert.True(result.ExitCode == 0, $"{result.All}\n{local.Output}");

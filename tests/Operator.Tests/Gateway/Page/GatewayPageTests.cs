@@ -31,7 +31,8 @@ public sealed partial class GatewayPageTests
             }
         }
 
-        Assert.Equal(PageFiles.Names.Where(name => name != PageFiles.Index).Order(), seen.Select(path => path["/page/files/".Length..]).Order());
+        Assert.Equal(
+            PageFiles.Names.Where(name => name != PageFiles.Index).Order(), seen.Select(path => path["/page/files/".Length..]).Order());
         foreach (var name in PageFiles.Names)
         {
             var text = System.Text.Encoding.UTF8.GetString(PageFiles.Find(name)!.Content.Span);

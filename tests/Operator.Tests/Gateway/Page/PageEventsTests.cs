@@ -16,7 +16,8 @@ public sealed class PageEventsTests
         using var stream = await host.OpenAsync();
 
         Assert.Equal("text/event-stream", stream.Response.Content.Headers.ContentType!.MediaType);
-        var first = await stream.UntilAsync("cluster", data => (bool)data["isComplete"]! && data["cluster"]!["nodes"]!.AsArray().Count == 1);
+        var first = await stream.UntilAsync(
+            "cluster", data => (bool)data["isComplete"]! && data["cluster"]!["nodes"]!.AsArray().Count == 1);
         Assert.Equal("free", (string)first["cluster"]!["nodes"]![0]!["hives"]![0]!["gpus"]![0]!["state"]!);
         Assert.False((bool)first["mayKill"]!);
 
@@ -52,7 +53,8 @@ public sealed class PageEventsTests
         };
         using var stream = await host.OpenAsync();
 
-        var told = await stream.UntilAsync("cluster", data => data["problems"]!.ToJsonString().Contains("forbidden", StringComparison.Ordinal));
+        var told = await stream.UntilAsync(
+            "cluster", data => data["problems"]!.ToJsonString().Contains("forbidden", StringComparison.Ordinal));
 
         Assert.False((bool)told["isComplete"]!);
     }
