@@ -84,7 +84,11 @@ internal sealed class GrpcHealth(GatewayServices services)
     /// <summary>HealthCheckResponse: status = 1.</summary>
     private static async Task SendAsync(HttpContext context, int status)
     {
-        context.Response.ContentType = "application/grpc";
+        if (!context.Response.HasStarted)
+        {
+            context.Response.ContentType = "application/grpc";
+        }
+
         await context.Response.BodyWriter.WriteAsync(GrpcFrame.Write([8, (byte)status]), context.RequestAborted);
     }
 }

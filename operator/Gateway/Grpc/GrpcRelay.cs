@@ -26,6 +26,7 @@ internal sealed class GrpcRelay(GatewayServices services)
         key.RequireBudget(facts.PromptTokens);
         var request = services.NewRequest(model, key, facts, message);
         var deadline = GrpcDeadline.Of(context.Request.Headers["grpc-timeout"], services.Options.Time);
+        context.Response.ContentType = "application/grpc";
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, services.Ending);
         try
         {
@@ -91,7 +92,6 @@ internal sealed class GrpcRelay(GatewayServices services)
                 }
 
                 Take(request, lease, method, frame.Span[GrpcFrame.HeaderBytes..].ToArray());
-                context.Response.ContentType = "application/grpc";
                 context.Response.BodyWriter.Write(frame.Span);
                 delivers = true;
             }
@@ -148,7 +148,6 @@ internal sealed class GrpcRelay(GatewayServices services)
 
         if (held is not null)
         {
-            context.Response.ContentType = "application/grpc";
             await context.Response.BodyWriter.WriteAsync(held, context.RequestAborted);
         }
 

@@ -6,6 +6,9 @@ namespace Cluster.Operator.Gateway.Http;
 /// <summary><c>GET /v1/models</c>: every served name with its state, as OpenAI's list.</summary>
 internal static class ModelsEndpoint
 {
+    /// <summary>A model is as well as its best deployment.</summary>
+    private static readonly string[] Best = ["ready", "starting", "idle", "stopped"];
+
     /// <param name="mayUse">Whether the caller may see a model.</param>
     public static JsonObject List(RoutingSnapshot snapshot, Func<string, bool> mayUse) => new()
     {
@@ -33,6 +36,6 @@ internal static class ModelsEndpoint
     private static string State(IReadOnlyList<ServingDeployment> deployments)
     {
         string[] states = [.. deployments.Select(deployment => deployment.State)];
-        return states.Contains("ready") ? "ready" : states.Contains("starting") ? "starting" : "stopped";
+        return Best.First(states.Contains);
     }
 }

@@ -90,7 +90,7 @@ internal static class Attempts
         route.HasFailed(lease.Replica.Identity);
         if (request.Progress.HasBegun)
         {
-            route.Deployment = lease.Deployment.Name;
+            route.HasBegun(lease.Replica);
         }
 
         if (reason.IsLost)

@@ -102,7 +102,8 @@ internal sealed class PassThrough(GatewayServices services, IHttpForwarder forwa
             var isHttp2 = ReferenceEquals(config, Http2);
             var error = await forwarder.SendAsync(
                 context, (isHttp2 ? replica.Grpc : replica.Http).ToString(),
-                isHttp2 ? services.Connections.Grpc : services.Connections.Http, config, new ReplicaTransformer(deployment), context.RequestAborted);
+                isHttp2 ? services.Connections.Grpc : services.Connections.Http, config, new ReplicaTransformer(deployment),
+                context.RequestAborted);
             if (error is not ForwarderError.Request)
             {
                 return;

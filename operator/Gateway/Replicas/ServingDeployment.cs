@@ -7,6 +7,7 @@ namespace Cluster.Operator.Gateway.Replicas;
 /// <param name="Weight">Its share of the requests for its served name, relative to others of that name; null goes by its ready
 /// replicas.</param>
 /// <param name="IsWaking">Replicas are wanted, or will be as soon as somebody asks for them.</param>
+/// <param name="IsIdle">No replica is wanted until somebody asks for the model.</param>
 /// <param name="SlotsPerReplica">Requests that one replica may have in work.</param>
 /// <param name="IsolatesCache">Its workers share cached prefixes only between requests of the same API key.</param>
 /// <param name="Trouble">Why it is not ready, in the words of its conditions; empty when it is.</param>
@@ -17,6 +18,7 @@ internal sealed record ServingDeployment(
     string Key,
     int? Weight,
     bool IsWaking,
+    bool IsIdle,
     int SlotsPerReplica,
     bool IsolatesCache,
     string Trouble,
@@ -25,6 +27,6 @@ internal sealed record ServingDeployment(
 {
     public int ReadyReplicas => Replicas.Count(replica => replica.Ready);
 
-    /// <summary>One word for lists: ready, starting or stopped.</summary>
-    public string State => ReadyReplicas > 0 ? "ready" : IsWaking ? "starting" : "stopped";
+    /// <summary>One word for lists: ready, idle, starting or stopped.</summary>
+    public string State => ReadyReplicas > 0 ? "ready" : IsIdle ? "idle" : IsWaking ? "starting" : "stopped";
 }

@@ -99,7 +99,7 @@ internal sealed class ModelQueue(
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        throw TooLate(isMoving, patience);
+        throw IsStranded(request) ? Stranded() : TooLate(isMoving, patience);
     }
 
     /// <summary>Gives replicas to those who wait, in their order. One who cannot use what is free lets the next one pass.</summary>
@@ -107,6 +107,11 @@ internal sealed class ModelQueue(
     {
         lock (_gate)
         {
+            foreach (var waiter in _waiting.Items.Where(waiter => IsStranded(waiter.Request)).ToList())
+            {
+                Leave(waiter);
+            }
+
             while (_waiting.Count > 0 && AnyRoom() && PumpOne())
             {
             }
@@ -155,6 +160,21 @@ internal sealed class ModelQueue(
         }
     }
 
+    /// <summary>Whether the deployment has been rolled out anew under an answer, so that nobody can go on with it.</summary>
+    private bool IsStranded(RouteRequest request)
+    {
+        if (request.Deployment is null)
+        {
+            return false;
+        }
+
+        var replicas = deployments().SelectMany(deployment => deployment.Replicas).ToList();
+        return replicas.Count > 0 && !replicas.Exists(request.IsLike);
+    }
+
+    private static GatewayException Stranded() => GatewayException.Unavailable(
+        "the deployment was changed while it answered, and no replica is left that could go on as the one before; send the request again");
+
     private GatewayException TooLate(bool isMoving, TimeSpan patience)
     {
         var ready = AnyReady();
@@ -191,8 +211,9 @@ internal sealed class ModelQueue(
     private IEnumerable<ServingReplica> Usable(RouteRequest request) => deployments()
         .Where(deployment => IsRight(request, deployment))
         .SelectMany(deployment => deployment.Replicas)
-        .Where(replica => replica.Ready && !request.Failed.Contains(replica.Identity));
+        .Where(replica => replica.Ready && request.IsFor(replica));
 
+    /// <summary>Who has begun an answer goes on with it, even where new requests go elsewhere.</summary>
     private static bool IsRight(RouteRequest request, ServingDeployment deployment) =>
         request.Deployment is { } begun ? begun == deployment.Name : deployment.Weight is not 0;
 
@@ -204,7 +225,7 @@ internal sealed class ModelQueue(
             if (IsRight(request, deployment))
             {
                 var replicas = deployment.Replicas
-                    .Where(replica => replica.Ready && !request.Failed.Contains(replica.Identity))
+                    .Where(replica => replica.Ready && request.IsFor(replica))
                     .Where(replica => HasRoom(deployment, replica, request.Sequences))
                     .ToList();
                 if (replicas.Count > 0)

@@ -16,10 +16,20 @@ internal sealed record RouteRequest(string Model, string Flow, int Sequences, in
     public long Cost => (long)PromptTokens + MaxTokens;
 
     /// <summary>The deployment that has begun the answer: another one may have another model under the same name.</summary>
-    public NamespacedName? Deployment { get; set; }
+    public NamespacedName? Deployment { get; private set; }
 
-    /// <summary>Replicas that have failed this request.</summary>
-    public IReadOnlySet<ReplicaIdentity> Failed => _failed;
+    /// <summary>What its replica was made from: after a rollout, the same deployment may have another model.</summary>
+    public string? Template { get; private set; }
 
     public void HasFailed(ReplicaIdentity replica) => _failed.Add(replica);
+
+    /// <summary>The client has something of the answer: only replicas like this one can go on with it.</summary>
+    public void HasBegun(ServingReplica replica) => (Deployment, Template) = (replica.Deployment, replica.Template);
+
+    /// <summary>Whether a replica could answer, or go on with the answer.</summary>
+    public bool IsFor(ServingReplica replica) => IsLike(replica) && !_failed.Contains(replica.Identity);
+
+    /// <summary>Whether it is made from the same as the one that has begun.</summary>
+    public bool IsLike(ServingReplica replica) =>
+        Deployment is not { } begun || (begun == replica.Deployment && Template == replica.Template);
 }

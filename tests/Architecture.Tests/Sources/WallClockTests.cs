@@ -17,6 +17,7 @@ public sealed class WallClockTests
     {
         ["operator/Controller/EventRecorder.cs"] = "times of events",
         ["operator/Controller/LeaderElection.cs"] = "renewTime, which nobody here reads",
+        ["operator/Gateway/GatewayServices.cs"] = "created of responses",
         ["operator/Gateway/Traffic/TrafficLog.cs"] = "when requests came, and what the axes of charts say",
         ["operator/Kubernetes/ExecCredentialSource.cs"] = "a credential's date of expiry; one that the server refuses is renewed anyway",
         ["operator/Kubernetes/KubernetesTransport.cs"] = "a date to retry after, of a server that does not say what its clock shows",

@@ -27,11 +27,15 @@ public sealed class AdmissionTests
     {
         await using var world = await GatewayWorld.StartAsync(replicas: 2);
         await world.AddDeploymentAsync("llama", spec => spec.Replicas = 0);
-        await Eventually.True(() => world.Gateway.Replicas.Snapshot.Models.Count == 2, "both are known");
+        await world.AddDeploymentAsync(
+            "mistral", spec => (spec.Replicas, spec.Autoscaling) = (0, new AutoscalingSpec { MinReplicas = 0, MaxReplicas = 2 }));
+        await Eventually.True(() => world.Gateway.Replicas.Snapshot.Models.Count == 3, "all are known");
 
         var list = JsonNode.Parse(await world.Client.GetStringAsync(new Uri(world.Gateway.HttpAddress, "/v1/models")))!;
 
-        Assert.Equal(["haiku ready", "llama stopped"], list["data"]!.AsArray().Select(card => $"{card!["id"]} {card["state"]}"));
+        Assert.Equal(
+            ["haiku ready", "llama stopped", "mistral idle"],
+            list["data"]!.AsArray().Select(card => $"{card!["id"]} {card["state"]}"));
         var one = JsonNode.Parse(await world.Client.GetStringAsync(new Uri(world.Gateway.HttpAddress, "/v1/models/haiku")))!;
         Assert.Equal(2, (int)one["deployments"]![0]!["ready_replicas"]!);
     }
@@ -218,15 +222,15 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task A_client_may_send_neither_internal_headers_nor_other_content_types()
+    public async Task A_client_may_send_neither_internal_headers_nor_other_content_types_nor_large_bodies()
     {
-        await using var world = await GatewayWorld.StartAsync(1);
+        await using var world = await GatewayWorld.StartAsync(1, options => options with { MaxRequestBytes = 1000 });
 
         using var header = await world.PostAsync(
             GatewayWorld.Chat(), change: message => message.Headers.Add("X-Cluster-Gateway-Key", GatewayWorld.KeyOf("haiku")));
         using var type = await world.PostAsync(
             GatewayWorld.Chat(), change: message => message.Content!.Headers.ContentType = new("application/vnd.cluster.request+json"));
-        using var large = await world.PostAsync(GatewayWorld.Chat(new string('x', 40 << 20)));
+        using var large = await world.PostAsync(GatewayWorld.Chat(new string('x', 1000)));
 
         Assert.Equal(HttpStatusCode.Forbidden, header.StatusCode);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, type.StatusCode);

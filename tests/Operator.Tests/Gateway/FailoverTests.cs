@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
 using Microsoft.AspNetCore.Http;
 
 namespace Cluster.Operator.Tests.Gateway;
@@ -261,6 +262,29 @@ public sealed class FailoverTests
                 new JsonObject { ["name"] = "worker", ["restartCount"] = 1, ["image"] = "", ["imageID"] = "", ["ready"] = true }));
 
         Assert.Equal(await stream, world.Expected(body));
+    }
+
+    [Fact]
+    public async Task A_stream_does_not_go_on_at_a_replica_of_another_template()
+    {
+        await using var world = await GatewayWorld.StartAsync(replicas: 2);
+        world.Server.Update<k8s.Models.V1Pod>(
+            "ns", "haiku-1", pod => pod["metadata"]!["labels"]![ApiNames.TemplateHashLabel] = "newer");
+        await Eventually.True(
+            () => world.Gateway.Replicas.Snapshot.Replicas.Select(replica => replica.Template).Distinct().Count() == 2,
+            "the templates are known");
+        Break(world.Workers, lostAt: 3, times: 1);
+
+        using var response = await world.PostAsync(GatewayWorld.Chat(tokens: 20));
+        var reading = response.Content.ReadAsStringAsync();
+        await Eventually.True(
+            async () => await world.MetricAsync("cluster_gateway_queue_length") == 1, "it waits for the next life of its replica");
+        world.Server.Remove<k8s.Models.V1Pod>("ns", world.Workers[0].Calls.IsEmpty ? "haiku-1" : "haiku-0");
+        var text = await reading;
+
+        Assert.Equal(1, world.Workers.Sum(worker => worker.Calls.Count));
+        Assert.Contains("the deployment was changed while it answered", text, StringComparison.Ordinal);
+        Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
     }
 
     [Fact]

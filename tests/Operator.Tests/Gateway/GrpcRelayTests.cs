@@ -41,6 +41,27 @@ public sealed class GrpcRelayTests
     }
 
     [Fact]
+    public async Task Messages_reach_the_client_one_by_one()
+    {
+        await using var world = await GatewayWorld.StartAsync(replicas: 1);
+        var received = 0;
+        world.Workers[0].BeforeEvent = (_, number) =>
+            Eventually.True(() => Volatile.Read(ref received) >= number, $"the client has {number} messages");
+        using var response = await SendAsync(world, Stream, FakeGrpc.Request("haiku", "hello", 12));
+        var stream = await response.Content.ReadAsStreamAsync();
+        var header = new byte[5];
+        for (var i = 0; i < 12; i++)
+        {
+            await stream.ReadExactlyAsync(header);
+            await stream.ReadExactlyAsync(new byte[header[4]]);
+            Interlocked.Increment(ref received);
+        }
+
+        Assert.Equal(0, await stream.ReadAsync(header));
+        Assert.Equal(["0"], response.TrailingHeaders.GetValues("grpc-status"));
+    }
+
+    [Fact]
     public async Task A_unary_call_is_made_again()
     {
         await using var world = await GatewayWorld.StartAsync(replicas: 2);
@@ -119,7 +140,17 @@ public sealed class GrpcRelayTests
 
     private static async Task<(string? Status, byte[] Body)> CallAsync(GatewayWorld world, string path, byte[] frame)
     {
-        using var call = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Gateway.GrpcAddress, path))
+        using var response = await SendAsync(world, path, frame);
+        var body = await response.Content.ReadAsByteArrayAsync();
+        var status = response.TrailingHeaders.TryGetValues("grpc-status", out var trailing) ? trailing.Single()
+            : response.Headers.TryGetValues("grpc-status", out var leading) ? leading.Single()
+            : null;
+        return (status, body);
+    }
+
+    private static Task<HttpResponseMessage> SendAsync(GatewayWorld world, string path, byte[] frame)
+    {
+        var call = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Gateway.GrpcAddress, path))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -127,11 +158,6 @@ public sealed class GrpcRelayTests
         };
         call.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
         call.Headers.TryAddWithoutValidation("te", "trailers");
-        using var response = await world.Client.SendAsync(call);
-        var body = await response.Content.ReadAsByteArrayAsync();
-        var status = response.TrailingHeaders.TryGetValues("grpc-status", out var trailing) ? trailing.Single()
-            : response.Headers.TryGetValues("grpc-status", out var leading) ? leading.Single()
-            : null;
-        return (status, body);
+        return world.Client.SendAsync(call, HttpCompletionOption.ResponseHeadersRead);
     }
 }
