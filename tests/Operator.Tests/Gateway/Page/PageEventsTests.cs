@@ -1,7 +1,6 @@
 using System.Net;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Gateway.Page;
-using Cluster.Operator.Gateway.Traffic;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Gateway.Page;
