@@ -13,6 +13,7 @@ namespace Cluster.Operator.Gateway.Admission;
 ///   models: [haiku]            # default: all
 ///   requestsPerMinute: 60      # default: any number
 ///   tokensPerMinute: 100000    # of prompts and answers; default: any number
+///   page: true                 # may open the page, which shows everybody's requests; default: false
 /// </code></summary>
 internal static class ApiKeyFile
 {
@@ -23,7 +24,7 @@ internal static class ApiKeyFile
     private static readonly FileKind Kind = new("a list of API keys", 16 << 20);
 
     private static readonly HashSet<string> Members =
-        new(StringComparer.Ordinal) { "key", "keySha256", "name", "models", "requestsPerMinute", "tokensPerMinute" };
+        new(StringComparer.Ordinal) { "key", "keySha256", "name", "models", "requestsPerMinute", "tokensPerMinute", "page" };
 
     /// <exception cref="FormatException">It is no list of keys; the message names the place, never a key.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
@@ -77,7 +78,8 @@ internal static class ApiKeyFile
 
         return new ApiKeyEntry(
             name, Digest(entry, place), Models(entry, place), Limit(entry, "requestsPerMinute", place),
-            Limit(entry, "tokensPerMinute", place));
+            Limit(entry, "tokensPerMinute", place),
+            OpensPage(entry, place));
     }
 
     private static byte[] Digest(JsonObject entry, string place)
@@ -103,6 +105,13 @@ internal static class ApiKeyFile
         JsonArray list when list.All(item => item is JsonValue value && value.TryGetValue(out string? _)) =>
             new HashSet<string>(list.Select(item => (string)item!), StringComparer.Ordinal),
         _ => throw new FormatException($"{place}: 'models' must be a list of names"),
+    };
+
+    private static bool OpensPage(JsonObject entry, string place) => entry["page"] switch
+    {
+        null => false,
+        JsonValue value when value.TryGetValue(out bool answer) => answer,
+        _ => throw new FormatException($"{place}: 'page' must be true or false"),
     };
 
     private static int? Limit(JsonObject entry, string name, string place) => entry[name] switch

@@ -109,6 +109,7 @@ internal sealed class ApiKeyGate
     private static bool IsSame(ApiKeyEntry left, ApiKeyEntry right) =>
         left.Name == right.Name && left.Digest.AsSpan().SequenceEqual(right.Digest)
         && left.RequestsPerMinute == right.RequestsPerMinute && left.TokensPerMinute == right.TokensPerMinute
+        && left.OpensPage == right.OpensPage
         && (left.Models is null ? right.Models is null : right.Models is not null && left.Models.SetEquals(right.Models));
 
     private ApiKeyAccount? Find(string authorization)

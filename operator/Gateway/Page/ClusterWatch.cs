@@ -18,6 +18,7 @@ internal sealed class ClusterWatch : IAsyncDisposable
     private readonly ChangeSignal _signal = new();
     private readonly Lock _gate = new();
     private readonly bool _mayKill;
+    private readonly string? _namespace;
     private readonly Informer<ModelDeployment> _deployments;
     private readonly Informer<V1Pod> _pods;
     private readonly Informer<V1Node> _nodes;
@@ -30,11 +31,11 @@ internal sealed class ClusterWatch : IAsyncDisposable
     /// <param name="mayKill">Said to the page, which shows a button then.</param>
     public ClusterWatch(IKubernetesClient client, string? @namespace, bool mayKill, TimeProvider time, Random random, ILogger logger)
     {
-        _mayKill = mayKill;
+        (_mayKill, _namespace) = (mayKill, @namespace);
         _deployments = Follow<ModelDeployment>(@namespace, new Selection(CachedFieldsOnly: true));
 
-        // Of all namespaces: any of them may hold GPUs of the nodes that are shown.
-        _pods = Follow<V1Pod>(null, new Selection(WorkerServices.Selector, CachedFieldsOnly: true));
+        // A gateway of one namespace may not be allowed to read the pods of others; the page says that their GPUs look free then.
+        _pods = Follow<V1Pod>(@namespace, new Selection(WorkerServices.Selector, CachedFieldsOnly: true));
         _nodes = Follow<V1Node>(null, new Selection(CachedFieldsOnly: true));
 
         // What the operator says about deployments. Events of pods may be a whole cluster's, and what matters of them is in conditions.
@@ -93,6 +94,7 @@ internal sealed class ClusterWatch : IAsyncDisposable
                     new
                     {
                         MayKill = _mayKill,
+                        Namespace = _namespace,
                         IsComplete = _deployments.HasSynced && _pods.HasSynced && _nodes.HasSynced,
                         Problems = problems,
                         Cluster = ClusterView.From(

@@ -34,15 +34,16 @@ internal sealed class GatewayPage(
         routes.MapPost("/page/api/replicas/{namespace}/{pod}/kill", KillAsync);
     }
 
-    /// <exception cref="GatewayException">The key is wrong, or one for some models: it is not told of others, and the page shows
-    /// all.</exception>
+    /// <exception cref="GatewayException">The key is wrong, or not one for the page, which shows everybody's requests.</exception>
     private void Admit(HttpContext context)
     {
         Guard(context.Response);
-        if (admit(context.Request.Headers).Entry?.Models is not null)
+        if (admit(context.Request.Headers).Entry is { OpensPage: false } key)
         {
             throw GatewayException.Forbidden(
-                "this key is for some models only, and the page shows all of them; use a key without 'models'", "key_of_some_models");
+                $"the key '{key.Name}' is not for the page, which shows everybody's requests; it would be with 'page: true' in the "
+                + "file of keys",
+                "not_for_the_page");
         }
     }
 

@@ -5,7 +5,8 @@ using Cluster.Operator.Gateway.Traffic;
 
 namespace Cluster.Operator.Gateway.Page;
 
-/// <summary>How the page's own objects are written: camelCase names and words, keys as <c>namespace/name</c>, numbers to the thousandth.</summary>
+/// <summary>How the page's own objects are written: camelCase names and words, keys as <c>namespace/name</c>, numbers to the
+/// thousandth.</summary>
 internal static class PageJson
 {
     public static JsonSerializerOptions Options { get; } = Create();

@@ -4,12 +4,15 @@ using Cluster.EndToEnd.Tests.Support;
 
 namespace Cluster.EndToEnd.Tests.Page;
 
-/// <summary>The gateway's page in a real browser, over a local cluster with real workers: every view, during a rollout and a kill. The steps
-/// are in <c>clients/page.mjs</c>. With <c>CLUSTER_PAGE_PICTURES</c> set to a folder it also takes the pictures of the
+/// <summary>The gateway's page in a real browser, over a local cluster with real workers: every view, during a rollout and a kill. The
+/// steps are in <c>clients/page.mjs</c>. With <c>CLUSTER_PAGE_PICTURES</c> set to a folder it also takes the pictures of the
 /// documents.</summary>
 [Trait(Category.Name, Category.Long)]
 public sealed partial class PageTests(ITestOutputHelper log)
 {
+    /// <summary>Two replicas of two GPUs each, so that there are links to draw.</summary>
+    private static readonly string TensorParallelManifest = Path.Combine(RepositoryRoot.Path, "deploy", "samples", "haiku-tp2.yaml");
+
     private const string PicturesVariable = "CLUSTER_PAGE_PICTURES";
 
     [Fact]
@@ -21,7 +24,7 @@ public sealed partial class PageTests(ITestOutputHelper log)
         var modules = await NodePackages.RequireAsync("playwright-core", "axe-core");
         var kubectl = await NodePackages.KubectlAsync();
         await using var local = await LocalOperator.StartAsync(
-            untilReady: true, "-f", LocalOperator.SampleManifest, "--gpus", "8", "--gateway-port", "0");
+            untilReady: true, "-f", LocalOperator.SampleManifest, "-f", TensorParallelManifest, "--gpus", "8", "--gateway-port", "0");
         var options = JsonSerializer.Serialize(new
         {
             chromium,
@@ -35,7 +38,7 @@ public sealed partial class PageTests(ITestOutputHelper log)
             "node",
             [Path.Combine(RepositoryRoot.Path, "tests", "EndToEnd.Tests", "clients", "page.mjs"), GatewayOf(local), options],
             new Dictionary<string, string> { ["CLUSTER_NODE_MODULES"] = modules },
-            timeout: TimeSpan.FromMinutes(10));
+            timeout: TimeSpan.FromMinutes(15));
 
         log.WriteLine(result.Output);
         Assert.True(result.ExitCode == 0, $"{result.All}\n{local.Output}");

@@ -2,7 +2,7 @@
 // usage: node page.mjs GATEWAY_URL OPTIONS_JSON
 //   options: chromium     the browser
 //            kubectl      and kubeconfig, to roll a deployment out while the page is looked at
-//            deployment   in the namespace default, with two replicas
+//            deployment   in the namespace default, with two replicas of one GPU; another one has two replicas of two
 //            pictures     a folder for pictures of the page; none are taken without it
 // Prints "ok N name (what was seen)" for each step; exits 1 at the first step that fails.
 import { Browser } from './page/browser.mjs';

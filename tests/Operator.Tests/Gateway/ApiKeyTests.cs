@@ -18,6 +18,7 @@ public sealed class ApiKeyTests
           tokensPerMinute: 100
         - keySha256: 5b11618c2e44027877d0cd0921ed166b9f176f50587fc91e7534dd2946db77d6
           name: team-b
+          page: true
         """;
 
     [Fact]
@@ -29,6 +30,7 @@ public sealed class ApiKeyTests
         Assert.Equal((2, 100), (keys[0].RequestsPerMinute, keys[0].TokensPerMinute));
         Assert.Equal(["haiku"], keys[0].Models!);
         Assert.Null(keys[1].Models);
+        Assert.Equal([false, true], keys.Select(key => key.OpensPage));
     }
 
     [Theory]
@@ -43,6 +45,7 @@ public sealed class ApiKeyTests
     [InlineData("keys: [{keySha256: abc, name: x}]", "64 hexadecimal")]
     [InlineData("keys: [{key: a, name: x, models: y}]", "'models'")]
     [InlineData("keys: [{key: a, name: x, requestsPerMinute: 0}]", "'requestsPerMinute'")]
+    [InlineData("keys: [{key: a, name: x, page: 1}]", "'page'")]
     [InlineData("keys: [{key: a, name: x, limit: 3}]", "'limit' is unknown")]
     [InlineData("keys: [{key: a, name: x}, {key: b, name: x}]", "several keys")]
     [InlineData("keys: [", "keys.yaml")]

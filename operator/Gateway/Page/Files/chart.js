@@ -48,6 +48,7 @@ export function chart({ title, unit, series, format = number, ceiling = 0, most 
         })),
         series.map(s => [
           s.area && h('path', { class: `fill ${s.tone}`, d: areaOf(s.values, end, x, y), key: `a-${s.name}` }),
+          h('path', { class: `dots ${s.tone}`, d: dotsOf(s.values, end, x, y), 'vector-effect': 'non-scaling-stroke', key: `d-${s.name}` }),
           h('path', {
             class: `line ${s.tone}`, d: pathOf(s.values, end, x, y), 'vector-effect': 'non-scaling-stroke',
             'stroke-dasharray': s.dash, key: `l-${s.name}`,
@@ -96,13 +97,19 @@ function pathOf(values, end, x, y) {
     if (values[i] === null || values[i] === undefined) {
       open = false;
     } else {
-      // A point alone is a line of no length, which a round cap shows.
-      path += open ? `L${x(i)} ${y(values[i]).toFixed(2)}` : `M${x(i)} ${y(values[i]).toFixed(2)}h0.01`;
+      path += `${open ? 'L' : 'M'}${x(i)} ${y(values[i]).toFixed(2)}`;
       open = true;
     }
   }
 
   return path;
+}
+
+/** Points without neighbours, which no line would show: lines of no length, with round caps. */
+function dotsOf(values, end, x, y) {
+  const known = i => i >= 0 && i < end && values[i] !== null && values[i] !== undefined;
+  return values.slice(0, end)
+    .map((value, i) => (known(i) && !known(i - 1) && !known(i + 1) ? `M${x(i)} ${y(value).toFixed(2)}h0.01` : '')).join('');
 }
 
 function areaOf(values, end, x, y) {

@@ -21,7 +21,7 @@ export function ask(body, { headers, reasonOf }) {
     last: null,
     stop: () => abort.abort(),
     hops: () => entryOf(answer)?.hops ?? [],
-    seconds: () => (answer.first === null ? 0 : (answer.last - answer.first) / 1000),
+    tokensPerSecond: () => speedOf(answer),
   };
   answer.done = run(answer, body, { headers, reasonOf, signal: abort.signal });
   return answer;
@@ -34,6 +34,17 @@ function entryOf(answer) {
   }
 
   return state.journal.get(answer.id) ?? state.journal.get(answer.id.slice(answer.id.indexOf('-') + 1)) ?? null;
+}
+
+/** As the gateway measured it, which sees tokens one by one; until then as they came here. */
+function speedOf(answer) {
+  const measured = entryOf(answer)?.tpotMilliseconds;
+  if (measured) {
+    return 1000 / measured;
+  }
+
+  const seconds = answer.first === null ? 0 : (answer.last - answer.first) / 1000;
+  return seconds > 0.2 ? (answer.tokens.length - 1) / seconds : null;
 }
 
 async function run(answer, body, { headers, reasonOf, signal }) {

@@ -6,6 +6,10 @@ import { hue, set, state } from './store.js';
 import { kill } from './session.js';
 import { hiveView, legend } from './gpus.js';
 
+/** Letters that are shown, and that a text may have before some are folded away. */
+const SHORT = 140;
+const LONG = 200;
+
 const signs = { good: '✓', busy: '◐', bad: '!', quiet: '·' };
 
 export function clusterView() {
@@ -22,6 +26,7 @@ export function clusterView() {
       h('div', { class: 'stack' },
         h('h2', {}, 'Nodes'),
         nodes.length === 0 && h('p', { class: 'empty' }, view.isComplete ? 'No node reports GPUs.' : 'Reading nodes.'),
+        view.namespace && h('p', { class: 'hint' }, `Only pods of the namespace ${view.namespace} are known: GPUs that others hold look free.`),
         nodes.map(nodeView),
         nodes.some(n => n.hives.length > 0) && legend()),
       h('div', { class: 'stack' },
@@ -94,7 +99,7 @@ function deploymentView(d) {
       h('h3', {}, d.name),
       h('span', { class: 'aside' }, d.namespace),
       chip(d.tone, toneWords(d))),
-    h('p', { class: 'words', 'data-tone': d.tone, 'aria-live': 'polite' }, sentence(d.words)),
+    folded(d.words, { 'data-tone': d.tone, 'aria-live': 'polite' }),
     h('dl', { class: 'facts' },
       fact('Model', d.servedName), fact('Source', d.source),
       fact('Replica', d.tensorParallelSize ? plural(d.tensorParallelSize, 'GPU') : 'GPUs undecided'),
@@ -152,7 +157,7 @@ function replicaRow(d, replica) {
       h('span', { class: 'state', 'data-state': replica.state }, replica.state),
       replica.outdated && h('span', { class: 'outdated' }, ' outdated'),
       replica.restarts > 0 && h('span', { class: 'aside' }, ` · ${plural(replica.restarts, 'restart')}`),
-      replica.state !== 'serving' && h('div', { class: 'why' }, replica.words)),
+      replica.state !== 'serving' && folded(replica.words, { class: 'why' })),
     h('td', { 'data-label': 'Node' }, replica.node ?? '–'),
     h('td', { 'data-label': 'GPUs', class: 'mono' }, replica.gpus.length ? replica.gpus.join(',') : '–'),
     h('td', { 'data-label': 'Age' }, age(replica.created)),
@@ -202,7 +207,16 @@ function eventsView(events) {
         h('time', { datetime: event.last }, age(event.last)),
         h('span', { class: 'reason' }, event.warning && h('span', { class: 'sign' }, '! '), event.reason),
         h('span', { class: 'about mono' }, event.about),
-        h('span', { class: 'words' }, sentence(event.words), event.count > 1 && h('span', { class: 'aside' }, ` × ${event.count}`))))));
+        folded(event.words, {}, event.count > 1 && h('span', { class: 'aside' }, ` × ${event.count}`))))));
+}
+
+/** A worker's last words may be a page of its log: those are folded. */
+function folded(text, attributes = {}, rest = null) {
+  const words = sentence(text);
+  const all = { ...attributes, class: `words ${attributes.class ?? ''}`.trim() };
+  return words.length <= LONG
+    ? h('div', all, words, rest)
+    : h('details', all, h('summary', {}, `${words.slice(0, SHORT)}…`, rest), words);
 }
 
 export function chip(tone, words) {

@@ -43,7 +43,8 @@ export function number(value) {
 
 function trim(value) {
   const size = Math.abs(value);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2).replace(/\.?0+$/, '');
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  return digits === 0 ? value.toFixed(0) : value.toFixed(digits).replace(/\.?0+$/, '').replace(/^-0$/, '0');
 }
 
 export function milliseconds(value) {
@@ -51,7 +52,7 @@ export function milliseconds(value) {
     return '–';
   }
 
-  return value >= 10000 ? `${number(value / 1000)} s` : `${number(value)} ms`;
+  return value >= 1000 ? `${number(value / 1000)} s` : `${number(value)} ms`;
 }
 
 export function percent(value) {

@@ -30,10 +30,10 @@ export function playgroundView() {
     h('div', { class: 'columns wide' },
       h('div', { class: 'card talk' },
         h('div', { class: 'turns', tabindex: '0', role: 'log', 'aria-label': 'Conversation', 'aria-live': 'off' },
-          chat.turns.length === 0 && h('p', { class: 'empty' }, models.length
+          h('div', { class: 'turn-list' }, chat.turns.length === 0 && h('p', { class: 'empty' }, models.length
             ? 'Write something below. Every answer shows which replica it came from, token by token.'
             : 'No model yet: apply a ModelDeployment first.'),
-          chat.turns.map((turn, i) => turnView(turn, i))),
+          chat.turns.map((turn, i) => turnView(turn, i)))),
         composer(models)),
       h('aside', { class: 'stack', 'aria-label': 'About the answer' }, last ? about(last) : nothingYet())));
 }
@@ -132,7 +132,6 @@ function about(answer) {
   const found = pod ? findReplica(pod) : null;
   const full = found ? `${found.namespace}/${found.pod}` : null;
   const hops = answer.hops();
-  const seconds = answer.seconds();
   return [
     h('div', { class: 'card', key: 'replica' },
       h('header', {}, h('h2', {}, answer.isDone ? 'Answered by' : 'Answering')),
@@ -149,7 +148,7 @@ function about(answer) {
       answer.trouble && h('p', { class: 'words', 'data-tone': 'bad', role: 'alert' }, answer.trouble)),
     h('dl', { class: 'card figures compact', key: 'figures' },
       figure('Tokens', number(answer.tokens.length)),
-      figure('Tokens a second', seconds > 0 && answer.tokens.length > 1 ? number((answer.tokens.length - 1) / seconds) : '–'),
+      figure('Tokens a second', number(answer.tokensPerSecond())),
       figure('First token', milliseconds(answer.firstMilliseconds)),
       figure('Replicas', number(Math.max(hops.length, pod ? 1 : 0)))),
     tokenDetail(answer),

@@ -34,7 +34,8 @@ internal sealed record NodeView(
         return new NodeView(
             node.Name, ready, WordsOf(node, ready), SummaryOf(node.Gpus),
             hives.Sum(hive => hive.Gpus.Count(gpu => gpu.State == GpuState.Free)), node.Gpus.Any(gpu => gpu.Simulated), hives,
-            [.. here.Where(p => !p.HoldsGpus && !p.Finished).Select(p => NamespacedName.Of(p.Pod).ToString()).Order(StringComparer.Ordinal)]);
+            [.. here.Where(p => !p.HoldsGpus && !p.Finished).Select(p => NamespacedName.Of(p.Pod).ToString())
+                .Order(StringComparer.Ordinal)]);
 
         GpuView TileOf(GpuDevice gpu)
         {
@@ -85,7 +86,8 @@ internal sealed record NodeView(
 
     private static string SummaryOf(IReadOnlyList<GpuDevice> gpus) => string.Join(" + ", gpus
         .GroupBy(gpu => (Name: GpuNames.Of(gpu), Vram: gpu.VramBytes is { } bytes ? (bytes + (1L << 29)) >> 30 : (long?)null))
-        .Select(g => $"{g.Count()} × {g.Key.Name}{(g.Key.Vram is { } gibibytes ? $", {gibibytes} GiB{(g.Count() > 1 ? " each" : "")}" : "")}"));
+        .Select(g => $"{g.Count()} × {g.Key.Name}{(g.Key.Vram is { } gibibytes ? $", {gibibytes} GiB" : "")}"
+            + (g.Count() > 1 && g.Key.Vram is not null ? " each" : "")));
 
     private static string? PartitionOf(GpuDevice gpu) =>
         gpu.ComputePartition is null or "SPX" && gpu.MemoryPartition is null or "NPS1"

@@ -6,16 +6,18 @@ export const access = ({ browser, deployment }) => [
   ['the cluster view shows nodes with their GPUs and deployments with their replicas', async () => {
     const page = await browser.open();
     const tiles = page.locator('.node .gpu:not(.sample)');
-    await page.locator('.node .gpu[data-state="serving"]').nth(1).waitFor();
-    const held = await page.locator('.node .gpu[data-state="serving"]').count();
+    await page.locator('.node .gpu[data-state="serving"]').nth(5).waitFor();
+    assert.equal(await tiles.count(), 8);
+    const held = await tiles.evaluateAll(all => all.filter(tile => tile.dataset.state === 'serving').length);
+    assert.equal(held, 2 + 2 * 2, 'two replicas of one GPU, and two of two');
+    assert.equal(await page.locator('.links .busy').count(), 2, 'a link in each replica of two GPUs');
     const card = page.locator('.deployment', { has: page.getByRole('heading', { name: deployment, exact: true }) });
     await card.getByText('2 of 2 ready').waitFor();
     assert.equal(await card.locator('tbody tr').count(), 2);
-    await page.locator('.node .gpu[data-state="serving"]').first().click();
+    await page.locator('.node .gpu[data-state="serving"].hue0').first().click();
     assert.equal(await card.locator('tr[data-selected="true"]').count(), 1, 'a tile shows its replica');
     assert.match(await page.locator('.gpu-detail').first().innerText(), /GPU \d+ MI300X · 192 GiB/);
     await page.context().close();
-    return `${await tiles.count().catch(() => held)} tiles`;
   }],
 
   ...views.map(view => [`${view}: no violation of WCAG 2.2 AA in light and dark, on desktop and phone, and nothing wider than the screen`, async () => {
@@ -67,9 +69,13 @@ export const access = ({ browser, deployment }) => [
   }],
 
   ['nothing moves for who wants no motion', async () => {
-    const page = await browser.open({ reducedMotion: 'reduce' });
-    assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
-    await page.context().close();
+    // A tile of the legend moves always.
+    for (const [reducedMotion, moves] of [['no-preference', true], ['reduce', false]]) {
+      const page = await browser.open({ reducedMotion });
+      await page.locator('.legend').waitFor();
+      assert.equal(await page.evaluate(() => document.getAnimations().length > 0), moves, reducedMotion);
+      await page.context().close();
+    }
   }],
 
   ['a theme is kept against that of the system', async () => {

@@ -8,6 +8,7 @@ const { chromium } = require('playwright-core');
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const devices = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+const sheet = { width: 1100, height: 640 };
 export const schemes = ['light', 'dark'];
 export const views = ['cluster', 'traffic', 'playground'];
 
@@ -25,7 +26,7 @@ export class Browser {
 
   /** A page of its own session. */
   async open({ device = 'desktop', scheme = 'light', reducedMotion = 'no-preference', bypassCSP = false, prepare, view = 'cluster', live = true } = {}) {
-    const context = await this.process.newContext({ viewport: devices[device], colorScheme: scheme, reducedMotion, bypassCSP });
+    const context = await this.process.newContext({ viewport: devices[device] ?? sheet, colorScheme: scheme, reducedMotion, bypassCSP });
     await context.addInitScript(() => addEventListener('securitypolicyviolation', event =>
       console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`)));
     const page = await context.newPage();

@@ -7,12 +7,12 @@ const run = promisify(execFile);
 
 export const changes = ({ browser, kubectl, kubeconfig, deployment }) => [
   ['a rollout can be watched: replicas are outdated, end, start and serve, and the tiles go with them', async () => {
-    const page = await browser.open({ device: 'phone' });
+    const page = await browser.open({ device: 'phone', bypassCSP: true });
     const card = page.locator('.deployment', { has: page.getByRole('heading', { name: deployment, exact: true }) });
     await page.evaluate(() => {
       // What passes too quickly to be waited for is seen by who watches all the time.
       globalThis.seen = new Set();
-      setInterval(() => document.querySelectorAll('[data-state]').forEach(element =>
+      setInterval(() => document.querySelectorAll('[data-state]:not(.sample)').forEach(element =>
         globalThis.seen.add(`${element.className.split(' ')[0]} ${element.dataset.state}${element.dataset.outdated === 'true' ? ' outdated' : ''}`)), 10);
     });
     const before = await card.locator('tbody th').allInnerTexts();
@@ -21,6 +21,7 @@ export const changes = ({ browser, kubectl, kubeconfig, deployment }) => [
       env: { ...process.env, KUBECONFIG: kubeconfig },
     });
     await page.waitForFunction(() => globalThis.seen.has('cell serving outdated'));
+    assert.deepEqual(await browser.violations(page), [], 'in the middle of a rollout');
     await page.waitForFunction(
       ([name, old]) => {
         const card = [...document.querySelectorAll('.deployment')].find(element => element.querySelector('h3').textContent === name);

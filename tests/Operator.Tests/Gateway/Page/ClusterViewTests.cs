@@ -19,8 +19,8 @@ public sealed class ClusterViewTests
 
         Assert.Equal(["1", "2"], node.Hives.Select(hive => hive.Id));
         Assert.Equal(
-            ["0 Serving ns/haiku-a", "1 Serving ns/haiku-a", "2 Starting ns/haiku-b", "3 Free ", "4 Free ", "5 Ending ns/haiku-c", "6 Free ",
-                "7 Free "],
+            ["0 Serving ns/haiku-a", "1 Serving ns/haiku-a", "2 Starting ns/haiku-b", "3 Free ", "4 Free ", "5 Ending ns/haiku-c",
+                "6 Free ", "7 Free "],
             Tiles(node).Select(tile => $"{tile.Index} {tile.State} {tile.Replica}"));
         Assert.All(Tiles(node).Where(tile => tile.Replica is not null), tile => Assert.Equal("ns/haiku", tile.Deployment));
         Assert.Equal((4, "8 × MI300X, 192 GiB each", "ready"), (node.Free, node.Summary, node.Words));

@@ -10,8 +10,8 @@ public sealed partial class GatewayPageTests
     private const string KeysFile =
         """
         keys:
-        - {key: of-all-models-0123456789, name: all}
-        - {key: of-one-model-0123456789, name: one, models: [haiku]}
+        - {key: for-the-page, name: operator, page: true}
+        - {key: for-requests, name: team}
         """;
 
     [Fact]
@@ -31,7 +31,8 @@ public sealed partial class GatewayPageTests
             }
         }
 
-        Assert.Equal(PageFiles.Names.Where(name => name != PageFiles.Index).Order(), seen.Select(path => path["/page/files/".Length..]).Order());
+        Assert.Equal(
+            PageFiles.Names.Where(name => name != PageFiles.Index).Order(), seen.Select(path => path["/page/files/".Length..]).Order());
         foreach (var name in PageFiles.Names)
         {
             var text = System.Text.Encoding.UTF8.GetString(PageFiles.Find(name)!.Content.Span);
@@ -77,9 +78,9 @@ public sealed partial class GatewayPageTests
     [InlineData("/page/files/main.js", null, HttpStatusCode.OK)]
     [InlineData("/page/events", null, HttpStatusCode.Unauthorized)]
     [InlineData("/page/events", "wrong", HttpStatusCode.Unauthorized)]
-    [InlineData("/page/events", "of-one-model-0123456789", HttpStatusCode.Forbidden)]
-    [InlineData("/page/events", "of-all-models-0123456789", HttpStatusCode.OK)]
-    public async Task Files_are_for_everybody_and_what_the_page_shows_is_for_keys_of_all_models(
+    [InlineData("/page/events", "for-requests", HttpStatusCode.Forbidden)]
+    [InlineData("/page/events", "for-the-page", HttpStatusCode.OK)]
+    public async Task Files_are_for_everybody_and_what_the_page_shows_is_for_keys_of_the_page(
         string path, string? key, HttpStatusCode expected)
     {
         using TemporaryFolder folder = new();

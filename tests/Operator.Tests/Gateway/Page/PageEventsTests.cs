@@ -1,7 +1,6 @@
 using System.Net;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Gateway.Page;
-using Cluster.Operator.Gateway.Traffic;
 using k8s.Models;
 
 namespace Cluster.Operator.Tests.Gateway.Page;
@@ -16,7 +15,8 @@ public sealed class PageEventsTests
         using var stream = await host.OpenAsync();
 
         Assert.Equal("text/event-stream", stream.Response.Content.Headers.ContentType!.MediaType);
-        var first = await stream.UntilAsync("cluster", data => (bool)data["isComplete"]! && data["cluster"]!["nodes"]!.AsArray().Count == 1);
+        var first = await stream.UntilAsync(
+            "cluster", data => (bool)data["isComplete"]! && data["cluster"]!["nodes"]!.AsArray().Count == 1);
         Assert.Equal("free", (string)first["cluster"]!["nodes"]![0]!["hives"]![0]!["gpus"]![0]!["state"]!);
         Assert.False((bool)first["mayKill"]!);
 
@@ -52,7 +52,8 @@ public sealed class PageEventsTests
         };
         using var stream = await host.OpenAsync();
 
-        var told = await stream.UntilAsync("cluster", data => data["problems"]!.ToJsonString().Contains("forbidden", StringComparison.Ordinal));
+        var told = await stream.UntilAsync(
+            "cluster", data => data["problems"]!.ToJsonString().Contains("forbidden", StringComparison.Ordinal));
 
         Assert.False((bool)told["isComplete"]!);
     }
