@@ -39,6 +39,7 @@ public sealed class MovedStreamTests
         var calls = await Task.WhenAll(Enumerable.Range(0, NumCalls).Select(i => CallAsync(second, i, [])));
 
         var events = new int[NumStreams];
+        var isKilled = false;
         var delivered = await Task.WhenAll(requests.Select((request, i) => SendAsync(first, request, i, RelayedStream.Nothing, Count(i))));
         await first.ExitAsync();
 
@@ -60,7 +61,7 @@ public sealed class MovedStreamTests
         Func<int, bool> Count(int stream) => count =>
         {
             events[stream] = count;
-            if (events.Sum() > EventsBeforeKill)
+            if (events.Sum() > EventsBeforeKill && Interlocked.Exchange(ref isKilled, true) == false)
             {
                 first.Kill();
             }
