@@ -108,7 +108,12 @@ internal sealed record RelayedStream(IReadOnlyList<RelayedEvent> Events)
     {
         using (request)
         {
-            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            using var response = await BeginAsync(client, request);
+            if (response is null)
+            {
+                return Nothing;
+            }
+
             if (!response.IsSuccessStatusCode)
             {
                 throw new HttpRequestException(
@@ -135,6 +140,19 @@ internal sealed record RelayedStream(IReadOnlyList<RelayedEvent> Events)
             }
 
             return Parse(Encoding.UTF8.GetString(bytes.ToArray()));
+        }
+    }
+
+    /// <returns>Null when the worker has gone before it began to answer.</returns>
+    private static async Task<HttpResponseMessage?> BeginAsync(HttpClient client, HttpRequestMessage request)
+    {
+        try
+        {
+            return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
         }
     }
 

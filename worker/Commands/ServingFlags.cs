@@ -53,8 +53,8 @@ internal sealed class ServingFlags
     private readonly Option<string?> _gatewayKeyFile = new("--gateway-key-file")
     {
         Description =
-            "File with the key that the gateway in front of this worker shows; CLUSTER_GATEWAY_KEY has it otherwise. Whoever shows it needs "
-            + "no API key, and may have a stream go on that another replica has begun. Read at startup.",
+            "File with the key that the gateway in front of this worker shows; CLUSTER_GATEWAY_KEY has it otherwise. Whoever shows it "
+            + "needs no API key, and may have a stream go on that another replica has begun. Read at startup.",
         HelpName = "FILE"
     };
 

@@ -10,8 +10,8 @@ namespace Cluster.Worker.Engine;
 /// caller's thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
 /// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and
 /// all of them sample their first token from the same logits. Those of a request that goes on from elsewhere differ from the beginning:
-/// each is computed by itself, and the prefix cache has what they share. With <see cref="Beams"/>, the search makes and ends sequences, and all
-/// outputs leave at its end.</remarks>
+/// each is computed by itself, and the prefix cache has what they share. With <see cref="Beams"/>, the search makes and ends sequences, and
+/// all outputs leave at its end.</remarks>
 internal sealed class ActiveRequest
 {
     private readonly SamplingParameters _sampling;

@@ -93,8 +93,8 @@ internal sealed class ActiveSequence
         }
     }
 
-    /// <summary>Takes tokens that were generated elsewhere as if they had been sampled here. What they add to the output leaves with the next
-    /// token; how likely they were is not known any more.</summary>
+    /// <summary>Takes tokens that were generated elsewhere as if they had been sampled here. What they add to the output leaves with the
+    /// next token; how likely they were is not known any more.</summary>
     /// <exception cref="InvalidRequestException">This request cannot have led to them.</exception>
     public void Resume(IReadOnlyList<int> tokens)
     {
@@ -115,7 +115,8 @@ internal sealed class ActiveSequence
             }
             catch (GenerationFailedException failure)
             {
-                throw new InvalidRequestException($"output {Index} cannot go on from token {token} at position {position}: {failure.Message}");
+                throw new InvalidRequestException(
+                    $"output {Index} cannot go on from token {token} at position {position}: {failure.Message}");
             }
 
             output.Add(Pending!);
@@ -155,11 +156,20 @@ internal sealed class ActiveSequence
     }
 
     /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far. Nothing may be waiting to be
-    /// composed.</summary>
+    /// composed; what is pending are tokens that it came with.</summary>
     public void Abort()
     {
         _ended = true;
-        Pending = Output([], _stopStrings.Flush() + _detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+        var end = Output([], _stopStrings.Flush() + _detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+        if (Pending is not null)
+        {
+            var output = new JoinedOutput();
+            output.Add(Pending);
+            output.Add(end);
+            end = output.Whole();
+        }
+
+        Pending = end;
     }
 
     /// <summary>Ends a sequence that shall get no token.</summary>

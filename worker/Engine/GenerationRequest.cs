@@ -15,8 +15,8 @@ internal sealed record GenerationRequest(string RequestId, IReadOnlyList<int> Pr
     /// taken one token at a time.</summary>
     public bool TellsTextLengths { get; init; }
 
-    /// <summary>What was generated elsewhere; null for nothing. Outputs begin with it all the same. Not for beams, and not where the best of
-    /// several are chosen.</summary>
+    /// <summary>What was generated elsewhere; null for nothing. Outputs begin with it all the same. Not for beams, and not where the best
+    /// of several are chosen.</summary>
     public Resumption? Resumption { get; init; }
 
     /// <summary>What outputs say of the prefix cache where the caller has been told already; null for what this engine found.</summary>
@@ -84,8 +84,8 @@ internal sealed record TokenOutput
     /// <summary>Prompt tokens whose keys and values were found in the prefix cache.</summary>
     public int CachedTokens { get; init; }
 
-    /// <summary>This output as one for each of its tokens: what it would have been had every token been read by itself. Where the lengths of
-    /// texts are not known, this output.</summary>
+    /// <summary>This output as one for each of its tokens: what it would have been had every token been read by itself. Where the lengths
+    /// of texts are not known, this output.</summary>
     public IEnumerable<TokenOutput> OneByOne()
     {
         if (TokenIds.Count <= 1 || TextLengths is null)

@@ -196,7 +196,8 @@ internal sealed class RequestValidator(
             given.IsEmpty || (sampling.Beams is null && sampling.NumSequences == sampling.N), "tokens", "given for beams or best_of",
             "empty where outputs are chosen at the end");
         Require(
-            sequences.Count <= sampling.NumSequences, "tokens", $"given for {sequences.Count} outputs", $"for at most {sampling.NumSequences}");
+            sequences.Count <= sampling.NumSequences, "tokens", $"given for {sequences.Count} outputs",
+            $"for at most {sampling.NumSequences}");
         var most = Math.Min(sampling.MaxTokens ?? int.MaxValue, maxModelLength - request.PromptTokenIds.Count);
         foreach (var tokens in sequences)
         {

@@ -44,7 +44,8 @@ public sealed class ResumptionTests
         await using var undisturbed = Start(null, ranks, 1, 2048, cachesPrefixes: true);
         await using var resumed = Start(proposer, ranks, steps, chunk, cachesPrefixes);
         int[] prompt = [.. Tokenizer.Encode("Once there was a small robot named Pip, who lived in a busy harbor", addSpecialTokens: true)];
-        SamplingParameters[] ways = [Sampled, Sampled with { N = 3, Seed = 5, MaxTokens = 12 }, Sampled with { Temperature = 0, Stop = [] }];
+        SamplingParameters[] ways =
+            [Sampled, Sampled with { N = 3, Seed = 5, MaxTokens = 12 }, Sampled with { Temperature = 0, Stop = [] }];
         foreach (var sampling in ways)
         {
             var whole = await Generation.CollectAllAsync(undisturbed.GenerateAsync(Request(sampling, prompt), CancellationToken.None));
@@ -136,6 +137,24 @@ public sealed class ResumptionTests
     }
 
     [Fact]
+    public async Task Given_tokens_are_told_even_of_a_request_that_is_aborted_before_its_turn()
+    {
+        await using var engine = NewEngine(EndlessRunner(), new EngineOptions { MaxNumSeqs = 1 });
+        using var leaving = new CancellationTokenSource();
+        await using var running = engine.GenerateAsync(Request(Endless), leaving.Token).GetAsyncEnumerator();
+        await running.MoveNextAsync();
+        var request = Request(Greedy) with { Resumption = new Resumption([[7, 8, 9]]), TellsTextLengths = true };
+
+        var outputs = engine.GenerateAsync(request, CancellationToken.None);
+        engine.Abort(request.RequestId);
+        var aborted = await Generation.CollectAsync(outputs);
+
+        Assert.Equal([7, 8, 9], aborted.TokenIds);
+        Assert.Equal((FinishReason.Abort, 3), (aborted.Last.FinishReason, aborted.Last.CompletionTokens));
+        Assert.Equal(3, aborted.Last.OneByOne().Count());
+    }
+
+    [Fact]
     public async Task One_by_one_outputs_are_those_of_a_reader_that_keeps_up()
     {
         await using var engine = Start("look-up", 1, 1, 2048, cachesPrefixes: true);
@@ -180,7 +199,7 @@ public sealed class ResumptionTests
             "too many" => (Greedy, [[.. Enumerable.Repeat(7, 11)]]),
             "beams" => (Greedy with { BestOf = 2, Beams = new BeamParameters() }, [[7]]),
             "best of" => (Greedy with { Temperature = 1, BestOf = 2 }, [[7]]),
-            "another pattern" => (Greedy with { IgnoreEos = false, Constraint = new Constraint.Regex("a+") }, [[5]]),
+            "another pattern" => (Greedy with { IgnoreEos = false, Constraint = new Constraint.Regex("1+") }, [[5]]),
             _ => (Greedy, (int[][])[[7], [8]]),
         };
 

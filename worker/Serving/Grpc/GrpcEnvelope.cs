@@ -5,7 +5,8 @@ using Grpc.Core;
 
 namespace Cluster.Worker.Serving.Grpc;
 
-/// <summary>The gateway's envelope where the request is a message: a field of it, without the client's body. Used by the services.</summary>
+/// <summary>The gateway's envelope where the request is a message: a field of it, without the client's body. Used by the
+/// services.</summary>
 internal static class GrpcEnvelope
 {
     /// <summary>Handles the call by the envelope of its request.</summary>

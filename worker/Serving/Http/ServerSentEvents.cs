@@ -102,7 +102,9 @@ internal sealed class ServerSentEvents
 
             await end(events);
         }
-        catch (EngineUnavailableException) when (events._marks is not null)
+        catch (Exception exception) when (
+            events._marks is not null
+            && exception is EngineUnavailableException or GenerationFailedException { IsRequestsFault: false })
         {
             BreakOff(context);
             return;

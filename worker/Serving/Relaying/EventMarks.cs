@@ -15,7 +15,7 @@ namespace Cluster.Worker.Serving.Relaying;
 /// Tokens are taken one at a time, so what the events of a choice are, and how many, follows from its tokens alone.</remarks>
 internal sealed class EventMarks(Envelope envelope)
 {
-    private readonly List<Progress> _choices = [];
+    private readonly List<ChoiceMarks> _choices = [];
     private int _trailing;
 
     /// <summary>An output is known to come: the number of its cached tokens is, too.</summary>
@@ -45,7 +45,7 @@ internal sealed class EventMarks(Envelope envelope)
         return mark;
     }
 
-    private static string Mark(int index, Progress progress)
+    private static string Mark(int index, ChoiceMarks progress)
     {
         var mark = new StringBuilder().Append(CultureInfo.InvariantCulture, $": cluster {index}");
         if (progress.Tokens.Count > 0)
@@ -61,17 +61,17 @@ internal sealed class EventMarks(Envelope envelope)
         return mark.Append('\n').ToString();
     }
 
-    private Progress Of(int choice)
+    private ChoiceMarks Of(int choice)
     {
         while (_choices.Count <= choice)
         {
-            _choices.Add(new Progress());
+            _choices.Add(new ChoiceMarks());
         }
 
         return _choices[choice];
     }
 
-    private sealed class Progress
+    private sealed class ChoiceMarks
     {
         public List<int> Tokens { get; } = [];
 

@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Cluster.Worker.Serving.Relaying;
 
 /// <summary>Tells the gateway's requests from others', over HTTP and gRPC alike, and refuses what only the gateway may send: envelopes and
-/// headers of its own. Before authentication, since the gateway has checked its callers' keys; added by <see cref="WorkerServer"/>.</summary>
+/// headers of its own. Before authentication, since the gateway has checked its callers' keys. Added by
+/// <see cref="WorkerServer"/>.</summary>
 internal static class GatewayCheck
 {
     /// <summary>How the gateway shows its key.</summary>

@@ -34,8 +34,8 @@ internal static class Relay
     private static bool CanResume(SamplingParameters sampling) =>
         sampling.Beams is null && sampling.NumSequences == sampling.N && (sampling.PromptLogprobs is null || sampling.N == 1);
 
-    /// <summary>How likely given tokens were is not known any more. So where it is told, only those whose events were delivered are taken as
-    /// given, and the others are generated anew; where the first event tells it of the prompt, none before that was.</summary>
+    /// <summary>How likely given tokens were is not known any more. So where it is told, only those whose events were delivered are taken
+    /// as given, and the others are generated anew; where the first event tells it of the prompt, none before that was.</summary>
     private static IReadOnlyList<int> Given(SamplingParameters sampling, DeliveredChoice delivered, int leadingEvents)
     {
         var told = Math.Max(0, delivered.Events - leadingEvents);

@@ -1,11 +1,8 @@
 using System.Net;
-using System.Net.Http.Json;
 using System.Text;
-using System.Text.Json.Nodes;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Parsing;
-using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Tests.Serving.Grpc;
 using Cluster.Worker.Tests.Serving.Http;
 using Cluster.Worker.Tests.Serving.Parsing;

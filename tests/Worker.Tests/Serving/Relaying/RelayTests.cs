@@ -184,6 +184,26 @@ public sealed class RelayTests(RelayFixture replicas) : IClassFixture<RelayFixtu
         Assert.Equal(whole.Text, delivered.Text + rest.Text);
     }
 
+    [Theory]
+    [InlineData("greedy")]
+    [InlineData("three choices with log-probabilities")]
+    [InlineData("completion with offsets")]
+    [InlineData("lines")]
+    [InlineData("TGI")]
+    public async Task What_was_delivered_is_not_generated_again(string title)
+    {
+        var (path, body) = Requests[title];
+        var whole = await RelayFixture.SendAsync(replicas.First, path, body);
+        var delivered = whole.First(whole.Events.Count / 2);
+        await using var other = await HaikuServer.StartAsync(RelayFixture.WithKey);
+
+        await RelayFixture.SendAsync(other, path, body, delivered);
+
+        Assert.Equal(
+            whole.Events.Sum(one => one.Tokens.Length) - delivered.Events.Sum(one => one.Tokens.Length),
+            other.Statistics.GenerationTokens);
+    }
+
     [Fact]
     public async Task Sixteen_streams_move_at_once()
     {
