@@ -1,7 +1,6 @@
 using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
-using k8s;
 using k8s.Models;
 
 namespace Cluster.Operator.Plugin;
@@ -110,7 +109,7 @@ internal sealed record AccessRule(string Group, string Resource, IReadOnlyList<s
     public static AccessRule Log(string @namespace) => new("", "pods/log", ["get"], @namespace);
 
     public static AccessRule Of<T>(string? @namespace)
-        where T : IKubernetesObject<V1ObjectMeta> =>
+        where T : k8s.IKubernetesObject<V1ObjectMeta> =>
         new(ResourceDefinition.Of<T>().Group, ResourceDefinition.Of<T>().Plural, ["get", "list"], @namespace);
 
     public CommandFailure Missing(KubernetesException error) => new(

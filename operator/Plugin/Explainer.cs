@@ -116,7 +116,10 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
             LeastVramBytes = isAuto ? sizing.VramBytesPerGpu : null,
             MostCreations = ModelDeploymentSpec.MostReplicas,
         };
-        return new Question(request, template.Hash, sizing, Memory(sizing, degree, decision.Shortage?.Message), null);
+        var unknown = decision.ConfigProblem is { } why
+            ? $"unknown: {why} (--models and --model-config-endpoint say where else to look)"
+            : decision.Shortage?.Message;
+        return new Question(request, template.Hash, sizing, Memory(sizing, degree, unknown), null);
     }
 
     /// <summary>What the operator would say of the memory if it had to choose the degree, for one that a person has chosen.</summary>
@@ -133,7 +136,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
         }
         catch (InvalidModelDeploymentException notForAuto)
         {
-            return new SizeDecision(new SizingStatus(), new Shortage(Shortage.ModelConfigUnknown, notForAuto.Message), IsNew: false);
+            return new SizeDecision(new SizingStatus(), null, IsNew: false) { ConfigProblem = notForAuto.Message };
         }
     }
 

@@ -34,7 +34,9 @@ internal static class ReplicaHttp
         handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
 #pragma warning restore CA5359
         var scheme = worker?.ReadinessProbe?.HttpGet?.Scheme == "HTTPS" ? "https" : "http";
-        return Create(handler, new Uri($"{scheme}://{name}:{port}"), apiKey);
+
+        // Workers answer to their own names only, and to this one.
+        return Create(handler, new Uri($"{scheme}://localhost:{port}"), apiKey);
     }
 
     /// <summary>Straight to an address, such as a gateway's.</summary>

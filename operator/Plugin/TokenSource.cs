@@ -19,8 +19,10 @@ internal static class TokenSource
         Memory fades, paper yellows, yet numbers stay: 0 1 2 3 4 5 6 7 8 9. Ask again tomorrow, says the judge, and bring evidence.
         """;
 
+    /// <param name="server">As messages name it.</param>
     /// <exception cref="CommandFailure">The server cannot be asked, or does not answer as such a server does.</exception>
-    public static async Task<IReadOnlyList<int>> ReadAsync(HttpClient http, string model, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<int>> ReadAsync(
+        HttpClient http, string model, string server, CancellationToken cancellationToken)
     {
         var address = new Uri(http.BaseAddress!.AbsoluteUri.TrimEnd('/') + "/tokenize");
         try
@@ -31,21 +33,21 @@ internal static class TokenSource
             if (!response.IsSuccessStatusCode)
             {
                 throw new CommandFailure(
-                    $"{address} answered {(int)response.StatusCode}: {(text.Length > 500 ? text[..500] + "…" : text)}"
+                    $"{server} answered /tokenize with {(int)response.StatusCode}: {(text.Length > 500 ? text[..500] + "…" : text)}"
                     + (response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? $" (a key is taken from {ApiKey.Variable})" : ""));
             }
 
             int[] ids = [.. (JsonNode.Parse(text)?["tokens"] as JsonArray ?? []).Select(token => token!.GetValue<int>()).Distinct()];
             return ids.Length >= Fewest ? ids
-                : throw new CommandFailure($"{address} makes {ids.Length} different tokens of a page of English; {Fewest} are needed");
+                : throw new CommandFailure($"{server} makes {ids.Length} different tokens of a page of English; {Fewest} are needed");
         }
         catch (HttpRequestException error)
         {
-            throw new CommandFailure($"{http.BaseAddress} cannot be reached: {ReplicaHttp.Reason(error)}", error);
+            throw new CommandFailure($"{server} cannot be reached: {ReplicaHttp.Reason(error)}", error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {
-            throw new CommandFailure($"{address} does not answer with tokens: {error.Message}", error);
+            throw new CommandFailure($"{server} does not answer /tokenize with tokens: {error.Message}", error);
         }
     }
 }

@@ -7,17 +7,16 @@ internal static class MdepCommand
 {
     public const string Name = "mdep";
 
-    public static Command Create() => new(
+    public static Command Create() => new TaughtCommand(
         Name,
+        "The kubectl plugin: looks at ModelDeployments and talks to them. Linked as kubectl-mdep into a folder of the PATH, this program "
+        + "is kubectl mdep.",
         """
-        Looks at ModelDeployments and talks to them. As a kubectl plugin: link this program as kubectl-mdep into a folder on the PATH.
-
-        Examples:
-          kubectl mdep top -A                                  every replica with its load
-          kubectl mdep chat haiku                              a conversation
-          kubectl mdep explain haiku --what-if replicas=4      why replicas are where they are, and what would fit
-          kubectl mdep logs haiku -f                           the logs of all replicas
-          kubectl mdep bench haiku --num-prompts 32            requests a second, tokens a second, latencies
+        kubectl mdep top -A                               every replica with its load
+        kubectl mdep chat haiku                           a conversation
+        kubectl mdep explain haiku --what-if replicas=4   why replicas are where they are, and what would fit
+        kubectl mdep logs haiku -f                        the logs of all replicas
+        kubectl mdep bench haiku --num-prompts 32         requests a second, tokens a second, latencies
         """)
     {
         TopCommand.Create(),

@@ -34,16 +34,16 @@ internal static class TopCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         name.CompletionSources.Add(context => DeploymentNames.Of(() => cluster.Connect(context.ParseResult)));
-        var command = new Command(
+        var command = new TaughtCommand(
             "top",
+            "Shows the replicas of deployments with node, GPUs and load: requests running and waiting, use of the KV cache, tokens "
+            + "generated a second, and the share of prompt tokens that the prefix cache had. The workers' /metrics say it, "
+            + "through the API server.",
             """
-            Shows the replicas of deployments with node, GPUs and load: requests running and waiting, use of the KV cache, tokens generated a second, and the share of prompt tokens that the prefix cache had. The figures come from the workers' /metrics, through the API server.
-
-            Examples:
-              kubectl mdep top                     deployments of this namespace
-              kubectl mdep top haiku --watch       one of them, again and again
-              kubectl mdep top -A -o wide          all, with more columns
-              kubectl mdep top -l team=search -o json
+            kubectl mdep top                      deployments of this namespace
+            kubectl mdep top haiku --watch        one of them, again and again
+            kubectl mdep top -A -o wide           all, with more columns
+            kubectl mdep top -l team=search -o json
             """)
         { name, all, labels, watch, interval, output };
         cluster.AddTo(command);

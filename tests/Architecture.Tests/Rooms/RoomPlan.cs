@@ -35,8 +35,11 @@ internal static class RoomPlan
         new("Operator", "Controller", ["Kubernetes"]),
         new("Operator", "NodeAgent", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller"]),
         new("Operator", "Reconciling", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent"]),
+        new("Operator", "Plugin", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
         new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
-        new("Operator", "Commands", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),
+        new(
+            "Operator", "Commands",
+            ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Plugin", "Local"]),
 
         // The program says which exceptions' messages tell users all they need.
         new("Operator", Room.Program, ["Kubernetes", "Commands"]),
