@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Manifests;
@@ -49,7 +50,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
         Question question;
         try
         {
-            question = await AskAsync(deployment, ledger, cancellationToken);
+            question = await AskAsync(deployment, deployment.Spec.Model.Config, ledger, cancellationToken);
         }
         catch (InvalidModelDeploymentException invalid)
         {
@@ -95,13 +96,15 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
     private sealed record Question(
         PlanRequest? Request, string? TemplateHash, SizingStatus? Sizing, MemoryAccount Memory, Shortage? Shortage);
 
-    private async Task<Question> AskAsync(ModelDeployment deployment, GpuLedger ledger, CancellationToken cancellationToken)
+    /// <param name="config">The model's, where a spec carries it: one with a number for a degree may not.</param>
+    private async Task<Question> AskAsync(
+        ModelDeployment deployment, JsonObject? config, GpuLedger ledger, CancellationToken cancellationToken)
     {
         SizeDecider decider = new(configs, Options, (gpu, requirements) => GpuClass.Of(ledger.Nodes, gpu, requirements));
         var isAuto = deployment.Spec.TensorParallelSize.IsAuto;
         var decision = isAuto
             ? (await decider.DecideAsync(deployment, cancellationToken))!
-            : await AdviseAsync(decider, deployment, cancellationToken);
+            : await AdviseAsync(decider, deployment, config, cancellationToken);
         var sizing = decision.Sizing;
         if (isAuto && decision.Shortage is { } shortage)
         {
@@ -124,11 +127,11 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
 
     /// <summary>What the operator would say of the memory if it had to choose the degree, for one that a person has chosen.</summary>
     private static async Task<SizeDecision> AdviseAsync(
-        SizeDecider decider, ModelDeployment deployment, CancellationToken cancellationToken)
+        SizeDecider decider, ModelDeployment deployment, JsonObject? config, CancellationToken cancellationToken)
     {
         var auto = deployment.Sized(1);
         auto.Spec.TensorParallelSize = TensorParallelSize.Auto;
-        auto.Spec.Model = deployment.Spec.Model;
+        auto.Spec.Model = deployment.Spec.Model.WithConfig(config);
         auto.Status = null;
         try
         {
@@ -159,12 +162,13 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
     private static MemoryAccount Memory(SizingStatus sizing, int? degree, string? problem)
     {
         var row = sizing.Alternatives?.Find(a => a.TensorParallelSize == degree);
+        var advice = sizing.TensorParallelSize is { } best ? $"; auto would choose {best}" : $". {sizing.Message}";
         var message = degree is null || row is null || degree == sizing.TensorParallelSize
             ? problem ?? sizing.Message ?? "unknown"
             : row.Fits
-                ? $"{ByteText.Gpus(degree.Value)} per replica fit: {ByteText.Of(sizing.WeightBytes ?? 0)} of weights ({sizing.Model}), "
-                    + $"and the cache holds {Number(row.KvCacheTokens)} tokens. {sizing.Message}"
-                : $"{ByteText.Gpus(degree.Value)} per replica lack {ByteText.Of(row.MissingBytesPerGpu ?? 0)} each. {sizing.Message}";
+                ? $"{ByteText.Gpus(degree.Value)} per replica fit {ByteText.Of(sizing.WeightBytes ?? 0)} of weights ({sizing.Model}), and "
+                    + $"the cache holds {Number(row.KvCacheTokens)} tokens{advice}"
+                : $"{ByteText.Gpus(degree.Value)} per replica: {ByteText.Of(row.MissingBytesPerGpu ?? 0)} are missing on each{advice}";
         return new MemoryAccount(
             message, row?.Fits, sizing.Model, sizing.ConfiguredBy, sizing.WeightBytes,
             degree == sizing.TensorParallelSize ? sizing.WeightBytesPerGpu : null, sizing.KvBytesPerToken, sizing.VramBytesPerGpu,
@@ -320,7 +324,9 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
         try
         {
             (changed, changes) = WhatIf.Apply(deployment, assignments);
-            question = await AskAsync(changed, ledger, cancellationToken);
+            var sameModel = changed.Spec.Model.Source == deployment.Spec.Model.Source;
+            question = await AskAsync(
+                changed, changed.Spec.Model.Config ?? (sameModel ? deployment.Spec.Model.Config : null), ledger, cancellationToken);
         }
         catch (Exception refused) when (refused is ManifestException or InvalidModelDeploymentException)
         {

@@ -40,11 +40,11 @@ internal static class PluginLine
 
         // The words before it decide what may follow; what it begins with is compared here, as kubectl itself would.
         string[] before = [MdepCommand.Name, .. arguments.SkipLast(1)];
-        var line = string.Join(' ', before) + ' ';
-        IEnumerable<CompletionItem> items = root.Parse(before).GetCompletions(line.Length);
+        var line = string.Concat(before.Select(text => text.Contains(' ', StringComparison.Ordinal) ? $"\"{text}\" " : $"{text} "));
+        IEnumerable<CompletionItem> items = root.Parse(line).GetCompletions(line.Length);
         return [
             .. items.Select(item => item.InsertText ?? item.Label)
-                .Where(text => text.StartsWith(word, StringComparison.Ordinal) && (word.StartsWith('-') || !text.StartsWith('-')))
+                .Where(text => text.StartsWith(word, StringComparison.Ordinal) && (word.StartsWith('-') || text[0] is not ('-' or '/')))
                 .Distinct().Order(StringComparer.Ordinal),
             NoFiles,
         ];

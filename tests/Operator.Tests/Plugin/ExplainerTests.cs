@@ -22,7 +22,8 @@ public sealed class ExplainerTests
 
         var pod = Assert.Single(it.Pods);
         Assert.Equal(("small", "ready", true), (pod.Node, pod.State, pod.Ready));
-        Assert.Equal(([0], ["1"]), (pod.NumaNodes, pod.Hives));
+        Assert.Equal([0], pod.NumaNodes);
+        Assert.Equal(["1"], pod.Hives);
         Assert.Contains("GPUs 0,1 share XGMI hive 1, as gpu.requireSameHive asks", pod.Why);
         Assert.Contains("GPUs 0,1 are on NUMA node 0", pod.Why);
         Assert.Contains("node small is the best fit: a free group of 2 is broken there, and one of 8 on big stays whole", pod.Why);

@@ -71,9 +71,9 @@ public sealed class LogFollowerTests
     }
 
     [Theory]
-    [InlineData("5s", 5)]
-    [InlineData("2m", 120)]
-    [InlineData("1h30m", 5400)]
+    [InlineData("5s", 5.0)]
+    [InlineData("2m", 120.0)]
+    [InlineData("1h30m", 5400.0)]
     [InlineData("1.5s", 1.5)]
     [InlineData("500ms", 0.5)]
     [InlineData("5", null)]

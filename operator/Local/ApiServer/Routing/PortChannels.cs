@@ -21,6 +21,8 @@ internal sealed class PortChannels(
 
     private const int MessageBytes = 32 * 1024;
 
+    private static readonly TimeSpan FarewellLimit = TimeSpan.FromSeconds(5);
+
     private readonly SemaphoreSlim _sending = new(1);
     private readonly Pipe[] _received = [.. ports.Select(_ => new Pipe())];
 
@@ -51,6 +53,9 @@ internal sealed class PortChannels(
         {
             await Task.WhenAll(ports.Select((port, i) => TransferAsync(port, i, ending.Token)));
             await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", ending.Token);
+
+            // Closed before the client has, the connection would be reset, and what the client has not read yet be lost.
+            await Task.WhenAny(receiving, Task.Delay(FarewellLimit, ending.Token));
         }
         finally
         {

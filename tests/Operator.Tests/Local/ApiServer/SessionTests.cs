@@ -122,7 +122,7 @@ public sealed class SessionTests : IAsyncLifetime
     public async Task Control_c_interrupts_what_runs_in_a_terminal()
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        var script = Uri.EscapeDataString("trap 'echo interrupted' INT; echo ready; sleep 100");
+        var script = Uri.EscapeDataString("trap 'echo interrupted' INT; echo ready; while :; do sleep 1; done");
         using var socket = await OpenAsync(
             "exec", $"command=sh&command=-c&command={script}&tty=true&stdin=true&stdout=true", limit.Token);
         await ReadUntilAsync(socket, "ready", limit.Token);
